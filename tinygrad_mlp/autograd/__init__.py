@@ -1,0 +1,19 @@
+"""The ground floor: everything needed to differentiate, and nothing of networks."""
+
+from tinygrad_mlp.autograd.functional import (
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
+from tinygrad_mlp.autograd.graph import no_grad
+from tinygrad_mlp.autograd.op import OPS, Op, Sample, op
+from tinygrad_mlp.autograd.tensor import Tensor
+
+__all__ = [
+    "OPS", "Op", "Sample", "Tensor", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "op",
+    "value_and_grad", "vjp",
+]  # fmt: skip

@@ -1,0 +1,355 @@
+"""Derivatives of functions: `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`.
+
+Each takes a function and gives a function, so they nest: ``grad(grad(f))`` is the second
+derivative. Arguments may be arrays, numbers, Tensors, or lists, tuples and dicts of them. Arrays
+in, arrays out; Tensors that require gradients, or a transform around this one, give Tensors whose
+history continues, so that the result can be differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.backward import gradients
+from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
+from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
+from tinygrad_mlp.autograd.tree import leaves, map_leaves, rebuild
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+
+__all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]
+
+Function = Callable[..., Any]
+
+
+class _Recorded:
+    """One evaluation of a function with its inputs made into vertices of the graph.
+
+    The inputs are new vertices, not the caller's: the derivative with respect to `y` in
+    ``lambda y: x * y``, evaluated at ``y = x``, must not count the path through `x`.
+    """
+
+    def __init__(self, name: str, function: Function, args: Sequence[Any]) -> None:
+        self.name = name
+        outer = MODE.get()
+        given = leaves(args)
+        # Results keep their history where something around could ask for it.
+        self.lift = outer.recording and (
+            outer.depth > 0 or any(isinstance(a, Value) and a.tracked for a in given)
+        )
+        self.inputs = [_input(name, a) for a in given]
+        with changed_mode(recording=True, depth=outer.depth + 1):
+            self.out = function(*rebuild(args, self.inputs))
+
+    def outputs(self) -> list[Tensor]:
+        """The leaves of what the function returned, as tensors."""
+        out = leaves(self.out)
+        for value in out:
+            if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
+                raise InvalidArgumentError(
+                    f"{self.name}() expects a function that returns arrays. "
+                    f"It returned {type(value).__name__}."
+                )
+        return [v if isinstance(v, Tensor) else Tensor(v) for v in out]
+
+    def scalar(self) -> Tensor:
+        """The one number the function returned.
+
+        Raises:
+            ShapeError: it returned something else.
+        """
+        out = self.outputs()
+        if len(out) != 1 or out[0].size != 1:
+            shapes = ", ".join(str(o.shape) for o in out)
+            raise ShapeError(
+                f"{self.name}() expects a function that returns one number. It returned shape "
+                f"{shapes}: reduce it, e.g. with tg.sum(...), or use jacobian()."
+            )
+        return out[0]
+
+    def pull_back(
+        self, cotangents: Sequence[Any], *, lift: bool | None = None, release: bool = False
+    ) -> list[Any]:
+        """Cotangents of the inputs for cotangents of the outputs; zeros where none depends."""
+        lift = self.lift if lift is None else lift
+        with changed_mode(recording=True):
+            found = gradients(
+                list(zip(self.outputs(), cotangents, strict=True)),
+                self.inputs,
+                lift=lift,
+                release=release and not lift,
+            )
+        result = []
+        for g, x in zip(found, self.inputs, strict=True):
+            g = np.zeros(x.shape, x.dtype) if g is None else g
+            if lift:
+                g = g if isinstance(g, Value) else Tensor(g)
+            else:
+                # A copy where the array could be someone else's (a cotangent passed through).
+                g = np.array(g, copy=None if getattr(g, "base", None) is None else True)
+            result.append(g)
+        return result
+
+    def plain(self, value: Any) -> Any:
+        """A result without history, unless someone around may differentiate it."""
+        return value if self.lift or not isinstance(value, Value) else value.data
+
+
+def _input(name: str, a: Any) -> Tensor:
+    """A new vertex that holds `a` and, where `a` has a history, continues it."""
+    if isinstance(a, Value) and a.tracked:
+        made = ops.identity(a)
+        made.name = a.name
+        return made  # type: ignore[no-any-return]
+    if isinstance(a, int) and not isinstance(a, bool):
+        a = float(a)
+    array = numeric_array(a)
+    if array.dtype.kind != "f":
+        raise DTypeError(
+            f"{name}() expects floating-point arguments. Got an array of {array.dtype}: "
+            f"convert it with .astype(float), or leave it out of argnums."
+        )
+    return Tensor(array, requires_grad=True, name=getattr(a, "name", None))
+
+
+def _one_like(value: Value) -> Any:
+    return np.ones(value.data.shape, value.data.dtype)
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function ``(*args) -> (f(*args), ∇f(*args))``, both from one evaluation.
+
+    Args:
+        f: a function of arrays that returns one number.
+        argnums: the argument, or the arguments, to differentiate with respect to.
+
+    Raises:
+        ShapeError: when called, if `f` does not return one number.
+        DTypeError: when called, if an argument to differentiate with respect to is not floating.
+
+    >>> import numpy as np
+    >>> value, gradient = value_and_grad(lambda w: (w * w).sum())(np.array([1.0, 2.0]))
+    >>> float(value), gradient
+    (5.0, array([2., 4.]))
+    """
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        for number in chosen:
+            if not -len(args) <= number < len(args):
+                raise InvalidArgumentError(
+                    f"grad() was asked for argument {number} of a call with {len(args)} "
+                    f"positional arguments. Change argnums."
+                )
+        places = [number % len(args) for number in chosen]
+
+        def of_chosen(*inputs: Any) -> Any:
+            complete = list(args)
+            for place, value in zip(places, inputs, strict=True):
+                complete[place] = value
+            return f(*complete, **kwargs)
+
+        picked = [args[place] for place in places]
+        run = _Recorded("grad", of_chosen, picked)
+        out = run.scalar()
+        found = rebuild(picked, run.pull_back([_one_like(out)], release=True))
+        return run.plain(out), found[0] if isinstance(argnums, int) else tuple(found)
+
+    return value_and_gradient
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The gradient of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
+
+    Args:
+        f: a function of arrays that returns one number.
+        argnums: the argument, or the arguments, to differentiate with respect to.
+
+    Raises:
+        ShapeError: when called, if `f` does not return one number.
+
+    >>> import tinygrad_mlp as tg
+    >>> float(grad(tg.tanh)(0.0))  # 1 − tanh²(0)
+    1.0
+    >>> float(grad(grad(lambda x: x**3))(2.0))  # 6x
+    12.0
+    """
+    both = value_and_grad(f, argnums)
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Vector-Jacobian product: ``f(*primals)`` and the function that pulls cotangents back.
+
+    With J the Jacobian of `f`, ``pullback(v) = vᵀ J``, as a tuple with one entry per primal.
+
+    Args:
+        f: a function of arrays that returns an array, or a nesting of arrays.
+        primals: the point.
+
+    Raises:
+        ShapeError: by the pullback, if a cotangent has not the shape of its output.
+
+    >>> import numpy as np
+    >>> out, pullback = vjp(lambda x: x * x, np.array([1.0, 2.0]))
+    >>> out, pullback(np.array([1.0, 10.0]))
+    (array([1., 4.]), (array([ 2., 40.]),))
+    """
+    run = _Recorded("vjp", f, primals)
+    outputs = run.outputs()
+
+    def pullback(cotangent: Any) -> Any:
+        given = leaves(cotangent)
+        _check_like("vjp", "cotangent", given, outputs)
+        outer = MODE.get()
+        tracked = any(isinstance(c, Value) and c.tracked for c in given)
+        lift = run.lift or (outer.recording and (outer.depth > 0 or tracked))
+        cotangents = [
+            c if isinstance(c, Value) and lift else _cast(c, out)
+            for c, out in zip(given, outputs, strict=True)
+        ]
+        return rebuild(primals, run.pull_back(cotangents, lift=lift))
+
+    return map_leaves(run.plain, run.out), pullback
+
+
+def _cast(array: Any, like: Tensor) -> Any:
+    array = array.data if isinstance(array, Value) else np.asarray(array)
+    return array.astype(like.dtype)
+
+
+def _check_like(name: str, what: str, given: Sequence[Any], wanted: Sequence[Tensor]) -> None:
+    shapes = [np.shape(g.data if isinstance(g, Value) else g) for g in given]
+    expected = [w.shape for w in wanted]
+    if shapes != expected:
+        raise ShapeError(
+            f"{name}() expects a {what} of shape {', '.join(map(str, expected))}. "
+            f"Got {', '.join(map(str, shapes))}."
+        )
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Jacobian-vector product: ``f(*primals)`` and its derivative along `tangents`, ``J v``.
+
+    Computed by differentiating the vector-Jacobian product, which is linear in its cotangent u:
+    the derivative of ``u ↦ uᵀ J`` pulled back from v is ``J v``.
+
+    Args:
+        f: a function of arrays that returns an array, or a nesting of arrays.
+        primals: the point, a sequence of arguments.
+        tangents: the direction, of the same structure and shapes.
+
+    Raises:
+        ShapeError: a tangent has not the shape of its primal.
+
+    >>> import numpy as np
+    >>> jvp(lambda x: x * x, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
+    (array([1., 4.]), array([ 2., 40.]))
+    """
+    primals = tuple(primals)
+    run = _Recorded("jvp", f, primals)
+    given = leaves(tuple(tangents))
+    _check_like("jvp", "tangent", given, run.inputs)
+    outputs = run.outputs()
+
+    def linear(*u: Any) -> Any:
+        return run.pull_back(u, lift=True)
+
+    # At u = 0: a function that is linear in u has the same derivative everywhere.
+    second = _Recorded("jvp", linear, [np.zeros(o.shape, o.dtype) for o in outputs])
+    lift = run.lift or (
+        MODE.get().recording and any(isinstance(t, Value) and t.tracked for t in given)
+    )
+    cotangents = [
+        t if isinstance(t, Value) and lift else _cast(t, x)
+        for t, x in zip(given, run.inputs, strict=True)
+    ]
+    tangent = second.pull_back(cotangents, lift=lift)
+    return map_leaves(run.plain, run.out), rebuild(run.out, tangent)
+
+
+def jacobian(f: Function, argnums: int = 0) -> Function:
+    """The Jacobian of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
+
+    Its result has the shape of the output followed by the shape of the argument:
+    ``J[i, …, j, …] = ∂f[i, …] / ∂x[j, …]``.
+
+    Args:
+        f: a function of arrays that returns one array.
+        argnums: the argument to differentiate with respect to: one array.
+
+    >>> import numpy as np
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        x = args[argnums]
+
+        def of_one(value: Any) -> Any:
+            complete = list(args)
+            complete[argnums] = value
+            return f(*complete, **kwargs)
+
+        run = _Recorded("jacobian", of_one, (x,))
+        outputs = run.outputs()
+        if len(outputs) != 1 or len(run.inputs) != 1:
+            raise InvalidArgumentError(
+                "jacobian() expects a function from one array to one array. Stack the outputs, or "
+                "take the Jacobian with respect to one array at a time."
+            )
+        out = outputs[0]
+        rows = []
+        for index in np.ndindex(out.shape):
+            unit = np.zeros(out.shape, out.dtype)
+            unit[index] = 1
+            rows.extend(run.pull_back([unit]))
+        shape = (*out.shape, *run.inputs[0].shape)
+        if not rows:
+            return np.zeros(shape, out.dtype)
+        return ops.reshape(ops.stack(rows), shape=shape)
+
+    return jacobian_of
+
+
+def hessian(f: Function, argnums: int = 0) -> Function:
+    """The matrix of second derivatives of `f`: ``H[i, …, j, …] = ∂²f / ∂x[i, …] ∂x[j, …]``.
+
+    Args:
+        f: a function of arrays that returns one number.
+        argnums: the argument to differentiate with respect to: one array.
+
+    >>> import numpy as np
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Function, x: Any, v: Any) -> Any:
+    """Hessian-vector product ``H(x) v``, without forming the Hessian.
+
+    ``H v = ∇ₓ (∇f(x) · v)``: one more backward pass, whatever the size of x.
+
+    Args:
+        f: a function that returns one number.
+        x: the point, an array or a nesting of arrays.
+        v: the direction, of the same structure and shapes.
+
+    Raises:
+        ShapeError: v has not the shape of x.
+
+    >>> import numpy as np
+    >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 5.0]), np.array([1.0, 0.0]))
+    array([10.,  6.])
+    """
+    return jvp(grad(f), (x,), (v,))[1]

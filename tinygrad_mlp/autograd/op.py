@@ -1,0 +1,333 @@
+"""An operation: one record that holds everything the package knows about it.
+
+Forward function, one gradient rule per argument, equation, LaTeX, reference and samples stand in
+one block. Everything else (recording, gradients of any order, checks, explanations, the tests)
+reads that record, so that adding an operation means adding one block.
+
+`Op.__call__` is the only door: an operation is recorded, watched or traced there and nowhere else.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import MODE, Node, Value, make_value
+from tinygrad_mlp.errors import (
+    DTypeError,
+    IndexingError,
+    InvalidArgumentError,
+    OpDefinitionError,
+    ShapeError,
+    TinygradError,
+)
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Rule = Callable[..., Any]
+Samples = Callable[["Generator"], "Iterator[Sample] | Sequence[Sample]"]
+
+ndarray = np.ndarray
+
+OPS: dict[str, Op] = {}
+"""Every operation by name, in the order of definition."""
+
+
+class Sample:
+    """Arguments to try an operation on: positional arrays and static keyword parameters."""
+
+    __slots__ = ("args", "static")
+
+    def __init__(self, *args: Any, **static: Any) -> None:
+        self.args = args
+        self.static = static
+
+    def __repr__(self) -> str:
+        shown = [f"array{np.shape(a)}" for a in self.args]
+        shown += [f"{key}={value!r}" for key, value in self.static.items()]
+        return f"Sample({', '.join(shown)})"
+
+
+class Op:
+    """One operation; call it like the NumPy function it stands for.
+
+    On plain arrays it is that function. With a `Tensor` among the arguments the result is a
+    `Tensor` that remembers how it was made.
+
+    Attributes:
+        name: the name in `OPS` and in messages.
+        forward: the function on arrays.
+        rules: the gradient rule of each array parameter, or None, in order. A rule is called as
+            ``rule(g, y, *inputs, **static)`` with the cotangent `g` of the output `y`. For an
+            operation with several outputs, `g` and `y` are tuples.
+        arrays: names of the array parameters (one name stands for all of a ``*args``).
+        variadic: whether the array parameters are a ``*args``; the one rule then receives the
+            keyword `position` and answers for that argument.
+        defaults: the static (keyword-only) parameters with their default values.
+        equation: forward and gradient in one line of plain text.
+        latex: template of the forward expression, with parameter names in braces.
+        reference: an independent implementation on arrays, to hold `forward` against.
+        domain: for elementwise operations, the interval of each argument to draw samples from.
+        numpy: the NumPy functions that stand for it when called on a `Tensor`.
+        outputs: the number of outputs.
+        discrete: the result is piecewise constant (a comparison, an index): a plain array.
+        provenance: the result remembers its node even where nothing is recorded, because a loss
+            can be computed more exactly from this operation's input than from its output.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        rules: Mapping[str, Rule],
+        *,
+        name: str | None = None,
+        equation: str = "",
+        latex: str = "",
+        reference: Callable[..., Any] | None = None,
+        domain: Mapping[str, tuple[float, float]] | None = None,
+        samples: Samples | None = None,
+        numpy: Any = (),
+        outputs: int = 1,
+        discrete: bool = False,
+        provenance: bool = False,
+    ) -> None:
+        self.name = self.__name__ = self.__qualname__ = name or forward.__name__
+        self.__module__ = forward.__module__
+        self.__doc__ = forward.__doc__
+        self.__wrapped__ = forward  # lets inspect.signature and doctest see through
+        self.forward = forward
+        self._read_signature()
+        self.rules = self._ordered(rules)
+        self.equation = equation
+        self.latex = latex
+        self.reference = reference
+        self.domain = dict(domain or {})
+        self.samples = samples
+        self.numpy: tuple[Any, ...] = numpy if isinstance(numpy, tuple) else (numpy,)
+        self.outputs = outputs
+        self.discrete = discrete
+        self.provenance = provenance
+
+    def _read_signature(self) -> None:
+        arrays: list[str] = []
+        defaults: dict[str, Any] = {}
+        self.variadic = False
+        self.required = 0
+        for parameter in inspect.signature(self.forward).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                defaults[parameter.name] = parameter.default
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                arrays.append(parameter.name)
+                self.variadic = True
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                raise OpDefinitionError(
+                    f"op '{self.name}': **{parameter.name} is not allowed. Name every static "
+                    f"parameter after a '*', so that calls can be checked."
+                )
+            else:
+                arrays.append(parameter.name)
+                self.required += parameter.default is parameter.empty
+        if self.variadic and len(arrays) > 1:
+            raise OpDefinitionError(
+                f"op '{self.name}': *{arrays[-1]} cannot stand beside other array parameters "
+                f"({', '.join(arrays[:-1])}). Take all arrays through the '*'."
+            )
+        self.arrays = tuple(arrays)
+        self.arity = len(arrays)
+        # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
+        # is float32. On its own it becomes an array, so that forward can rely on having one.
+        self.taken = (ndarray, float, int) if len(arrays) > 1 else (ndarray,)
+        self.static_names = frozenset(defaults)
+        self.defaults = defaults
+
+    def _ordered(self, rules: Mapping[str, Rule]) -> tuple[Rule | None, ...]:
+        for parameter, rule in rules.items():
+            if parameter not in self.arrays:
+                raise OpDefinitionError(
+                    f"op '{self.name}': there is a gradient rule for '{parameter}', but its "
+                    f"array parameters are {', '.join(self.arrays) or 'none'}. Static parameters "
+                    f"(after the '*') have no gradient."
+                )
+            if not callable(rule):
+                raise OpDefinitionError(
+                    f"op '{self.name}': the gradient rule for '{parameter}' must be a function of "
+                    f"(g, y, {', '.join(self.arrays)}). Got {rule!r} instead."
+                )
+        return tuple(rules.get(parameter) for parameter in self.arrays)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{inspect.signature(self.forward)}>"
+
+    def __call__(self, *args: Any, **static: Any) -> Any:
+        # The hot path: a small network is all overhead, so what is rare is handled elsewhere.
+        if len(args) != self.arity or len(static) != len(self.defaults):
+            args, static = self.bind(args, static)
+        mode = MODE.get()
+        if mode.hook is not None:
+            return mode.hook(self, args, static)
+        cls = None
+        tracked = False
+        arrays: list[Any] = []
+        for a in args:
+            if type(a) is ndarray:
+                arrays.append(a)
+            elif isinstance(a, Value):
+                cls = a.result_class
+                if a.tracked:
+                    tracked = True
+                arrays.append(a.data)
+            elif isinstance(a, self.taken) or a is None:
+                arrays.append(a)
+            else:
+                arrays.append(np.asarray(a))
+        try:
+            out = self.forward(*arrays, **static)
+        except (ValueError, TypeError, IndexError) as error:
+            self.bind(args, static)  # a misspelt keyword gets the better message
+            raise self.explained(error, arrays, static) from error
+        if cls is None or self.discrete:
+            return out
+        if self.outputs > 1:
+            return self._several(cls, args, arrays, static, out, tracked and mode.recording)
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        tracked = tracked and mode.recording
+        value = cls.__new__(cls)  # as `make_value`, without the call
+        value.data = out
+        value.grad = value.name = value.node = None
+        value.tracked = tracked
+        value.index = 0
+        if tracked or self.provenance:
+            value.node = Node(self, args, arrays, static, out)
+        return value
+
+    def _several(
+        self,
+        cls: type[Value],
+        args: tuple[Any, ...],
+        arrays: list[Any],
+        static: dict[str, Any],
+        out: Any,
+        tracked: bool,
+    ) -> tuple[Value, ...]:
+        """Wrap the outputs of an operation that has several: one node, one value for each."""
+        out = tuple(np.asarray(o) for o in out)
+        node = Node(self, args, arrays, static, out) if tracked else None
+        values = []
+        for index, array in enumerate(out):
+            value = make_value(cls, array, node, tracked)
+            value.index = index
+            values.append(value)
+        return tuple(values)
+
+    def bind(
+        self, args: tuple[Any, ...], static: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort a call's arguments into array arguments and static parameters, as NumPy would.
+
+        Array parameters may be given by keyword; static parameters may follow the arrays by
+        position, in the order of the signature (``tg.sum(x, 0)``). Defaults are filled in.
+
+        Raises:
+            InvalidArgumentError: too many arguments, an unknown name, or one missing.
+        """
+        n = len(args) if self.variadic else len(self.arrays)
+        given = dict(zip(self.defaults, args[n:], strict=False))
+        unknown = [k for k in static if k not in self.static_names and k not in self.arrays]
+        twice = [k for k in static if k in given or k in self.arrays[: len(args)]]
+        if len(args) > n + len(self.defaults) or unknown or (twice and not self.variadic):
+            what = (
+                f"unknown argument '{unknown[0]}'" if unknown
+                else f"'{twice[0]}' given twice" if twice
+                else f"{len(args)} arguments"
+            )  # fmt: skip
+            raise self._bad_call(what)
+        arrays = list(args[:n])
+        if not self.variadic:
+            for position in range(len(arrays), n):
+                name = self.arrays[position]
+                if name in static:
+                    arrays.append(static[name])
+                elif position < self.required:
+                    raise self._bad_call(f"no '{name}'")
+                else:
+                    arrays.append(None)
+        complete = {
+            name: given[name] if name in given else static.get(name, default)
+            for name, default in self.defaults.items()
+        }
+        for name, value in complete.items():
+            if value is inspect.Parameter.empty:
+                raise self._bad_call(f"no '{name}'")
+        return tuple(arrays), complete
+
+    def _bad_call(self, what: str) -> InvalidArgumentError:
+        signature = inspect.signature(self.forward)
+        return InvalidArgumentError(f"{self.name}() expects {self.name}{signature}. Got {what}.")
+
+    def explained(
+        self, error: Exception, arrays: Sequence[Any], static: Mapping[str, Any]
+    ) -> Exception:
+        """NumPy's `error` said in terms of this operation and its arguments' shapes."""
+        if isinstance(error, TinygradError):
+            return error
+        names = self.arrays * len(arrays) if self.variadic else self.arrays
+        shown = [
+            f"{name} of shape {np.shape(array)}"
+            for name, array in zip(names, arrays, strict=False)
+            if array is not None
+        ]
+        shown += [f"{key}={value!r}" for key, value in static.items()]
+        kinds = {TypeError: DTypeError, IndexError: IndexingError}
+        return kinds.get(type(error), ShapeError)(
+            f"{self.name}() cannot take {', '.join(shown)}: {error}"
+        )
+
+
+def op(
+    *,
+    rules: Mapping[str, Rule] | None = None,
+    register: bool = True,
+    **record: Any,
+) -> Callable[[Callable[..., Any]], Op]:
+    """Make an operation of a NumPy function and one gradient rule per differentiable argument.
+
+    Positional parameters of the function are arrays, keyword-only ones are static. A rule is
+    called as ``rule(g, y, *inputs, **static)``, where `g` is the derivative of the final output
+    with respect to `y = f(*inputs)`, and returns the derivative with respect to its argument.
+    Written with operators and operations only, it can itself be differentiated. Broadcasting need
+    not be undone: that is done once, for every rule.
+
+    Args:
+        rules: rule by parameter name. A parameter without one is not differentiable.
+        register: whether to enter it into `OPS`.
+        record: the other fields of `Op` (equation, latex, reference, domain, samples, …).
+
+    Raises:
+        OpDefinitionError: a rule for an unknown parameter, or a name that is taken.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> @tg.op(rules={"x": lambda g, y, x: g * 3 * x**2}, register=False)
+    ... def cube(x):
+    ...     return x**3
+    >>> float(tg.grad(cube)(2.0))
+    12.0
+    """
+
+    def declare(forward: Callable[..., Any]) -> Op:
+        made = Op(forward, rules or {}, **record)
+        if register:
+            known = OPS.get(made.name)
+            if known is not None and known.__module__ != made.__module__:
+                raise OpDefinitionError(
+                    f"op '{made.name}' exists already (in {known.__module__}). "
+                    f"Choose another name."
+                )
+            OPS[made.name] = made
+        return made
+
+    return declare

@@ -1,0 +1,217 @@
+"""Arithmetic and comparison, element by element, with NumPy's broadcasting.
+
+In every rule `g` is the cotangent of the result `y`; broadcasting is undone by the engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op
+
+__all__ = [
+    "add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "where",
+    "clip", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
+]  # fmt: skip
+
+
+@op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", discrete=True, numpy=np.equal,
+    reference=lambda x1, x2: ~np.not_equal(x1, x2))  # fmt: skip
+def equal(x1: Any, x2: Any) -> Any:
+    """Whether equal, element by element: a plain array of booleans, without gradient."""
+    return np.equal(x1, x2)
+
+
+@op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \ne {x2}]", discrete=True, numpy=np.not_equal,
+    reference=lambda x1, x2: ~np.equal(x1, x2))  # fmt: skip
+def not_equal(x1: Any, x2: Any) -> Any:
+    """Whether different, element by element: a plain array of booleans, without gradient."""
+    return np.not_equal(x1, x2)
+
+
+@op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", discrete=True, numpy=np.less,
+    reference=lambda x1, x2: np.greater(x2, x1))  # fmt: skip
+def less(x1: Any, x2: Any) -> Any:
+    """Whether less, element by element: a plain array of booleans, without gradient."""
+    return np.less(x1, x2)
+
+
+@op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \le {x2}]", discrete=True, numpy=np.less_equal,
+    reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
+def less_equal(x1: Any, x2: Any) -> Any:
+    """Whether less or equal, element by element: a plain array of booleans, without gradient."""
+    return np.less_equal(x1, x2)
+
+
+@op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", discrete=True, numpy=np.greater,
+    reference=lambda x1, x2: np.less(x2, x1))  # fmt: skip
+def greater(x1: Any, x2: Any) -> Any:
+    """Whether greater, element by element: a plain array of booleans, without gradient."""
+    return np.greater(x1, x2)
+
+
+@op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \ge {x2}]", discrete=True, numpy=np.greater_equal,
+    reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
+def greater_equal(x1: Any, x2: Any) -> Any:
+    """Whether greater or equal, element by element: a plain boolean array, without gradient."""
+    return np.greater_equal(x1, x2)
+
+
+def _where_x(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
+    return where(condition, g, 0)
+
+
+def _where_y(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
+    return where(condition, 0, g)
+
+
+@op(
+    rules={"x": _where_x, "y": _where_y},
+    equation="out = x where condition else y,  x̄ = g [condition],  ȳ = g [not condition]",
+    latex=r"[{condition}]\,{x} + [\lnot {condition}]\,{y}",
+    reference=lambda condition, x, y: np.choose(np.asarray(condition, dtype=bool), [y, x]),
+    samples=lambda rng: [
+        Sample(rng.normal(size=(2, 3)) > 0, rng.normal(size=(2, 3)), rng.normal(size=3)),
+        Sample(np.array([True, False, True]), rng.normal(size=(2, 1)), rng.normal(size=(2, 3))),
+        Sample(np.array(True), rng.normal(), rng.normal()),
+    ],
+    numpy=np.where,
+)
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """Choose element by element: `x` where the condition holds, `y` elsewhere."""
+    return np.where(condition, x, y)
+
+
+@op(
+    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: g},
+    equation="y = x1 + x2,  x̄1 = g,  x̄2 = g",
+    latex="{x1} + {x2}",
+    reference=lambda x1, x2: np.subtract(x1, np.negative(x2)),
+    numpy=np.add,
+)
+def add(x1: Any, x2: Any) -> Any:
+    """Sum, element by element: ``y = x1 + x2``."""
+    return x1 + x2
+
+
+@op(
+    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
+    equation="y = x1 − x2,  x̄1 = g,  x̄2 = −g",
+    latex="{x1} - {x2}",
+    reference=lambda x1, x2: np.add(x1, np.negative(x2)),
+    numpy=np.subtract,
+)
+def subtract(x1: Any, x2: Any) -> Any:
+    """Difference, element by element: ``y = x1 − x2``."""
+    return x1 - x2
+
+
+@op(
+    rules={"x1": lambda g, y, x1, x2: g * x2, "x2": lambda g, y, x1, x2: g * x1},
+    equation="y = x1 x2,  x̄1 = g x2,  x̄2 = g x1",
+    latex=r"{x1} \odot {x2}",
+    reference=lambda x1, x2: np.divide(x1, np.divide(1, x2)),
+    domain={"x2": (0.5, 3)},
+    numpy=np.multiply,
+)
+def multiply(x1: Any, x2: Any) -> Any:
+    """Product, element by element: ``y = x1 · x2`` (for matrices see `matmul`)."""
+    return x1 * x2
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: g / x2,
+        "x2": lambda g, y, x1, x2: -g * y / x2,
+    },
+    equation="y = x1 / x2,  x̄1 = g / x2,  x̄2 = −g y / x2",
+    latex=r"\frac{{{x1}}}{{{x2}}}",
+    reference=lambda x1, x2: np.multiply(x1, np.power(x2, -1.0)),
+    domain={"x2": (0.5, 3)},
+    numpy=(np.divide, np.true_divide),
+)
+def divide(x1: Any, x2: Any) -> Any:
+    """Quotient, element by element: ``y = x1 / x2``."""
+    return x1 / x2
+
+
+@op(
+    rules={"x": lambda g, y, x: -g},
+    equation="y = −x,  x̄ = −g",
+    latex="-{x}",
+    reference=lambda x: np.subtract(0, x),
+    numpy=np.negative,
+)
+def negative(x: Any) -> Any:
+    """Negative: ``y = −x``."""
+    return -x
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x1, x2), g, 0)),
+        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x2, x1), g, 0)),
+    },
+    equation="y = max(x1, x2),  x̄1 = g [x1 > x2] + ½ g [x1 = x2],  x̄2 likewise",
+    latex=r"\max({x1}, {x2})",
+    reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
+    numpy=np.maximum,
+)
+def maximum(x1: Any, x2: Any) -> Any:
+    """The larger of two, element by element. Where they are equal, each gets half the gradient."""
+    return np.maximum(x1, x2)
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x1, x2), g, 0)),
+        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x2, x1), g, 0)),
+    },
+    equation="y = min(x1, x2),  x̄1 = g [x1 < x2] + ½ g [x1 = x2],  x̄2 likewise",
+    latex=r"\min({x1}, {x2})",
+    reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
+    numpy=np.minimum,
+)
+def minimum(x1: Any, x2: Any) -> Any:
+    """The smaller of two, element by element. Where they are equal, each gets half the gradient."""
+    return np.minimum(x1, x2)
+
+
+def _inside(a: Any, a_min: Any, a_max: Any) -> Any:
+    inside: Any = True
+    if a_min is not None:
+        inside = greater_equal(a, a_min)
+    if a_max is not None:
+        inside = inside & less_equal(a, a_max)
+    return inside
+
+
+def _below(a: Any, a_min: Any, a_max: Any) -> Any:
+    # NumPy clips to the minimum first: where the bounds are crossed, the maximum wins.
+    return less(a, a_min) if a_max is None else less(a, a_min) & less_equal(a_min, a_max)
+
+
+def _above(a: Any, a_min: Any, a_max: Any) -> Any:
+    beyond = greater(a, a_max)
+    return beyond if a_min is None else beyond | greater(a_min, a_max)
+
+
+@op(
+    rules={
+        "a": lambda g, y, a, a_min, a_max: where(_inside(a, a_min, a_max), g, 0),
+        "a_min": lambda g, y, a, a_min, a_max: where(_below(a, a_min, a_max), g, 0),
+        "a_max": lambda g, y, a, a_min, a_max: where(_above(a, a_min, a_max), g, 0),
+    },
+    equation="y = min(max(a, a_min), a_max),  ā = g [a_min ≤ a ≤ a_max]",
+    latex=r"\mathrm{{clip}}({a}, {a_min}, {a_max})",
+    reference=lambda a, a_min, a_max: np.where(
+        a < a_min, a_min, np.where(a > a_max, a_max, a)
+    ),
+    domain={"a_min": (-1, -0.5), "a_max": (0.5, 1)},
+    numpy=np.clip,
+)
+def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound."""
+    return np.clip(a, a_min, a_max)

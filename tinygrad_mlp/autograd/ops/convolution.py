@@ -1,0 +1,261 @@
+"""Convolution and pooling of images, channels first: ``(..., channels, height, width)``.
+
+All three are sums or maxima over windows. `windows` lays the windows out as two further axes and
+`fold` adds them back; each is the other's adjoint, so rules written with them can be
+differentiated to any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.arithmetic import equal
+from tinygrad_mlp.autograd.ops.reduction import sum as sum_
+from tinygrad_mlp.autograd.ops.shape import expand_dims, pad, reshape, transpose
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+__all__ = ["conv2d", "max_pool2d", "avg_pool2d", "windows", "fold"]
+
+Pair = tuple[int, int]
+
+
+def pair(value: Any, name: str, least: int = 1) -> Pair:
+    """`value`, an integer or two of them, as (vertical, horizontal).
+
+    Raises:
+        InvalidArgumentError: it is neither, or smaller than `least`.
+    """
+    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
+        raise InvalidArgumentError(
+            f"{name} must be an integer of at least {least}, or a pair of them. "
+            f"Got {value!r} instead."
+        )
+    return int(both[0]), int(both[1])
+
+
+def _samples_of_windows(rng: Any) -> list[Sample]:
+    return [
+        Sample(rng.normal(size=(2, 5, 6)), size=(2, 3), stride=(1, 1)),
+        Sample(rng.normal(size=(5, 6)), size=(3, 2), stride=(2, 3)),
+    ]
+
+
+def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
+    return fold(g, shape=a.shape[-2:], size=size, stride=stride)
+
+
+@op(
+    rules={"a": _windows_rule},
+    equation="y[…, i, j, p, q] = a[…, s i + p, s j + q],  ā = fold(g)",
+    latex=r"\mathrm{{windows}}({a})",
+    reference=lambda a, size, stride: np.lib.stride_tricks.sliding_window_view(
+        a, size, axis=(-2, -1)
+    )[..., :: stride[0], :: stride[1], :, :],
+    samples=_samples_of_windows,
+)
+def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
+    """All windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``."""
+    (height, width), (kh, kw), (sh, sw) = a.shape[-2:], size, stride
+    if kh > height or kw > width:
+        raise ShapeError(
+            f"the window {size} is larger than the image {(height, width)} (with its padding). "
+            f"Use a smaller window or more padding."
+        )
+    shape = (*a.shape[:-2], (height - kh) // sh + 1, (width - kw) // sw + 1, kh, kw)
+    down, right = a.strides[-2:]
+    strides = (*a.strides[:-2], down * sh, right * sw, down, right)
+    return np.lib.stride_tricks.as_strided(a, shape, strides, writeable=False)
+
+
+@op(
+    rules={"a": lambda g, y, a, shape, size, stride: windows(g, size=size, stride=stride)},
+    equation="y[…, s i + p, s j + q] += a[…, i, j, p, q],  ā = windows(g)",
+    latex=r"\mathrm{{fold}}({a})",
+    reference=lambda a, shape, size, stride: _fold_by_loops(a, shape, size, stride),
+    samples=lambda rng: [
+        Sample(rng.normal(size=(2, 4, 4, 2, 3)), shape=(5, 6), size=(2, 3), stride=(1, 1)),
+        Sample(rng.normal(size=(2, 2, 3, 2)), shape=(5, 6), size=(3, 2), stride=(2, 3)),
+    ],
+)
+def fold(a: Any, *, shape: Pair, size: Pair, stride: Pair) -> Any:
+    """Add windows back to where they were taken from: the adjoint of `windows`."""
+    rows, columns = a.shape[-4:-2]
+    (kh, kw), (sh, sw) = size, stride
+    out = np.zeros((*a.shape[:-4], *shape), a.dtype)
+    for p in range(kh):
+        for q in range(kw):
+            out[..., p : p + sh * rows : sh, q : q + sw * columns : sw] += a[..., p, q]
+    return out
+
+
+def _fold_by_loops(a: Any, shape: Pair, size: Pair, stride: Pair) -> Any:
+    out = np.zeros((*a.shape[:-4], *shape), a.dtype)
+    for i, j in np.ndindex(*a.shape[-4:-2]):
+        top, left = i * stride[0], j * stride[1]
+        out[..., top : top + size[0], left : left + size[1]] += a[..., i, j, :, :]
+    return out
+
+
+def _padded(x: Any, padding: Pair) -> Any:
+    if padding == (0, 0):
+        return x
+    return pad(x, pad_width=((0, 0),) * (x.ndim - 2) + ((padding[0],) * 2, (padding[1],) * 2))
+
+
+def _cropped(x: Any, padding: Pair) -> Any:
+    (ph, pw), (height, width) = padding, x.shape[-2:]
+    return x if padding == (0, 0) else x[..., ph : height - ph, pw : width - pw]
+
+
+def _patches(x: Any, weight: Any, stride: Pair, padding: Pair) -> Any:
+    """Every window as a row: shape ``(n · rows · columns, channels · kh · kw)``."""
+    size = weight.shape[-2:]
+    seen = windows(_padded(x, padding), size=size, stride=stride)  # n, c, rows, columns, kh, kw
+    return reshape(transpose(seen, axes=(0, 2, 3, 1, 4, 5)), shape=(-1, _row_length(weight)))
+
+
+def _row_length(weight: Any) -> int:
+    return int(np.prod(weight.shape[1:]))
+
+
+def _pixels(g: Any) -> Any:
+    """The output's pixels as rows: ``(n, out, rows, columns)`` to ``(n · rows · columns, out)``."""
+    return reshape(transpose(g, axes=(0, 2, 3, 1)), shape=(-1, g.shape[1]))
+
+
+def _conv_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> Any:
+    n, _, rows, columns = g.shape
+    _, channels, kh, kw = weight.shape
+    patches = _pixels(g) @ reshape(weight, shape=(-1, _row_length(weight)))
+    patches = reshape(patches, shape=(n, rows, columns, channels, kh, kw))
+    height, width = x.shape[-2:]
+    image = fold(
+        transpose(patches, axes=(0, 3, 1, 2, 4, 5)),
+        shape=(height + 2 * padding[0], width + 2 * padding[1]),
+        size=(kh, kw),
+        stride=stride,
+    )
+    return _cropped(image, padding)
+
+
+def _conv_weight(
+    g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair
+) -> Any:
+    return reshape(_pixels(g).T @ _patches(x, weight, stride, padding), shape=weight.shape)
+
+
+def _conv_by_loops(
+    x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair
+) -> Any:
+    x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
+    kh, kw = weight.shape[-2:]
+    rows = range(0, x.shape[2] - kh + 1, stride[0])
+    columns = range(0, x.shape[3] - kw + 1, stride[1])
+    y = np.array([[np.tensordot(x[:, :, i : i + kh, j : j + kw], weight, ((1, 2, 3), (1, 2, 3)))
+                   for j in columns] for i in rows])  # fmt: skip
+    y = np.transpose(y, (2, 3, 0, 1))
+    return y if bias is None else y + bias[:, None, None]
+
+
+@op(
+    rules={
+        "x": _conv_x,
+        "weight": _conv_weight,
+        "bias": lambda g, y, x, weight, bias, stride, padding: sum_(g, axis=(0, 2, 3)),
+    },
+    equation="y = Σ windows(x) W + b,  x̄ = fold(g W),  W̄ = gᵀ windows(x),  b̄ = Σ g",
+    latex=r"{x} * {weight} + {bias}",
+    reference=_conv_by_loops,
+    samples=lambda rng: [
+        Sample(
+            rng.normal(size=(2, 3, 5, 6)), rng.normal(size=(4, 3, 2, 3)), rng.normal(size=4),
+            stride=stride, padding=padding,
+        )
+        for stride, padding in (((1, 1), (0, 0)), ((2, 1), (1, 2)), ((3, 3), (1, 1)))
+    ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)],
+)  # fmt: skip
+def conv2d(
+    x: Any, weight: Any, bias: Any = None, *, stride: Any = (1, 1), padding: Any = (0, 0)
+) -> Any:
+    """Two-dimensional cross-correlation, what neural networks call a convolution.
+
+    ``y[n, o, i, j] = b[o] + Σ x[n, c, s i + p, s j + q] W[o, c, p, q]``
+
+    Args:
+        x: images, shape ``(n, channels, height, width)``.
+        weight: W, shape ``(out_channels, channels, kernel height, kernel width)``.
+        bias: b, shape ``(out_channels,)``, or None.
+        stride: step s of the windows, in pixels (vertical, horizontal).
+        padding: width of the border of zeros, in pixels (vertical, horizontal).
+    """
+    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
+        raise ShapeError(
+            f"conv2d() expects x of shape (n, channels, height, width) and weight of shape "
+            f"(out_channels, channels, height, width). Got {x.shape} and {weight.shape}."
+        )
+    patches = _patches(x, weight, stride, padding)
+    y = patches @ weight.reshape((-1, _row_length(weight))).T
+    if bias is not None:
+        y += bias
+    rows = (x.shape[2] + 2 * padding[0] - weight.shape[2]) // stride[0] + 1
+    y = y.reshape((x.shape[0], rows, -1, weight.shape[0]))
+    return np.ascontiguousarray(y.transpose((0, 3, 1, 2)))
+
+
+def _max_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
+    seen = windows(x, size=size, stride=stride)
+    hit = equal(seen, expand_dims(y, (-2, -1)))
+    ties = sum_(hit, axis=(-2, -1), keepdims=True)
+    return fold(
+        hit * (expand_dims(g, (-2, -1)) / ties), shape=x.shape[-2:], size=size, stride=stride
+    )
+
+
+def _pool_samples(rng: Any) -> list[Sample]:
+    return [
+        Sample(rng.normal(size=(2, 3, 4, 6)), size=(2, 2), stride=(2, 2)),
+        Sample(rng.normal(size=(1, 5, 5)), size=(3, 2), stride=(1, 2)),
+    ]
+
+
+@op(
+    rules={"x": _max_pool_rule},
+    equation="y = max over windows(x),  x̄ = fold(g [windows(x) = y] / (number of ties))",
+    latex=r"\mathrm{{maxpool}}({x})",
+    reference=lambda x, size, stride: np.max(
+        np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
+            ..., :: stride[0], :: stride[1], :, :
+        ],
+        axis=(-2, -1),
+    ),
+    samples=_pool_samples,
+)
+def max_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
+    """Largest element of each window of the last two axes. Ties share the gradient equally."""
+    return windows(x, size=size, stride=stride).max(axis=(-2, -1))
+
+
+@op(
+    rules={
+        "x": lambda g, y, x, size, stride: fold(
+            np.ones(size, x.dtype) * (expand_dims(g, (-2, -1)) / (size[0] * size[1])),
+            shape=x.shape[-2:], size=size, stride=stride,
+        )
+    },
+    equation="y = mean over windows(x),  x̄ = fold(g / window size)",
+    latex=r"\mathrm{{avgpool}}({x})",
+    reference=lambda x, size, stride: np.mean(
+        np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
+            ..., :: stride[0], :: stride[1], :, :
+        ],
+        axis=(-2, -1),
+    ),
+    samples=_pool_samples,
+)  # fmt: skip
+def avg_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
+    """Mean of each window of the last two axes."""
+    return windows(x, size=size, stride=stride).mean(axis=(-2, -1))

@@ -1,0 +1,83 @@
+"""Matrix products: of vectors, matrices and stacks of matrices, and the affine map of a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.shape import expand_dims
+
+__all__ = ["matmul", "linear"]
+
+
+def _matmul_x1(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    if x2.ndim == 1:  # y = X1 x2: an outer product (for two vectors, a multiple)
+        return g * x2 if x1.ndim == 1 else expand_dims(g, -1) * x2
+    if x1.ndim == 1:  # y = x1ᵀ X2
+        return (x2 @ expand_dims(g, -1))[..., 0]
+    return g @ x2.mT
+
+
+def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    if x1.ndim == 1:  # y = x1ᵀ X2
+        return g * x1 if x2.ndim == 1 else expand_dims(x1, -1) * expand_dims(g, -2)
+    if x2.ndim == 1:  # y = X1 x2
+        return (x1.mT @ expand_dims(g, -1))[..., 0]
+    return x1.mT @ g
+
+
+@op(
+    rules={"x1": _matmul_x1, "x2": _matmul_x2},
+    equation="y = x1 x2,  x̄1 = g x2ᵀ,  x̄2 = x1ᵀ g",
+    latex="{x1} {x2}",
+    reference=lambda x1, x2: np.einsum(
+        {(1, 1): "i,i", (1, 2): "i,ij->j", (2, 1): "ij,j->i", (1, 3): "i,bij->bj",
+         (3, 1): "bij,j->bi"}.get((x1.ndim, x2.ndim), "...ij,...jk->...ik"), x1, x2,
+    ),
+    samples=lambda rng: [
+        Sample(rng.normal(size=a), rng.normal(size=b))
+        for a, b in (
+            ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)),
+            ((2, 3), (5, 3, 2)), ((5, 1, 2, 3), (4, 3, 2)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)),
+        )
+    ],
+    numpy=np.matmul,
+)  # fmt: skip
+def matmul(x1: Any, x2: Any) -> Any:
+    """Matrix product ``x1 @ x2``, with NumPy's rules for vectors and stacks of matrices."""
+    return x1 @ x2
+
+
+def _rows(a: Any) -> Any:
+    """A vector as one row, a stack of matrices as one tall matrix."""
+    return a if a.ndim == 2 else a.reshape((-1, a.shape[-1]))
+
+
+@op(
+    rules={
+        "x": lambda g, y, x, weight, bias: g @ weight,
+        "weight": lambda g, y, x, weight, bias: _rows(g).T @ _rows(x),
+        "bias": lambda g, y, x, weight, bias: g,
+    },
+    equation="y = x Wᵀ + b,  x̄ = g W,  W̄ = gᵀ x,  b̄ = Σ g over samples",
+    latex=r"{x} {weight}^\top + {bias}",
+    reference=lambda x, weight, bias: np.einsum("...i,oi->...o", x, weight)
+    + (0 if bias is None else bias),
+    samples=lambda rng: [
+        Sample(rng.normal(size=shape), rng.normal(size=(4, 3)), bias)
+        for shape in ((3,), (2, 3), (2, 5, 3))
+        for bias in (rng.normal(size=4), None)
+    ],
+)
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """Affine map of the last axis: ``z = x Wᵀ + b``, for each sample ``z = W x + b``.
+
+    Args:
+        x: samples in rows, shape ``(..., in_features)``.
+        weight: W, shape ``(out_features, in_features)``.
+        bias: b, shape ``(out_features,)``, or None.
+    """
+    z = x @ weight.T
+    return z if bias is None else z + bias

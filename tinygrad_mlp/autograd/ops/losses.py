@@ -1,0 +1,326 @@
+"""Losses as single operations: their joint gradients are simple and do not lose precision.
+
+The first axis counts samples; a vector or a number is one sample. A loss is summed over the
+outputs of a sample, then averaged ("mean") or summed ("sum") over samples. With n the number of
+samples (1 for "sum"), the gradients at the pre-activation z are the document's §2:
+
+    squared error:    g′(z) (g(z) − y) / n       cross entropy:    (g(z) − y) / n
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.op import Op, Sample, op
+from tinygrad_mlp.autograd.ops.arithmetic import equal, where
+from tinygrad_mlp.autograd.ops.elementwise import log, log1p, sigmoid
+from tinygrad_mlp.autograd.ops.reduction import log_softmax, softmax
+from tinygrad_mlp.autograd.ops.reduction import sum as sum_
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+__all__ = [
+    "squared_error", "binary_cross_entropy", "sigmoid_cross_entropy", "categorical_cross_entropy",
+    "softmax_cross_entropy",
+]  # fmt: skip
+
+REDUCTIONS = ("mean", "sum")
+
+
+def divisor(prediction: Any, reduction: str) -> int:
+    """What the summed loss is divided by: the number of samples for "mean", 1 for "sum"."""
+    if reduction == "sum" or prediction.ndim < 2:
+        return 1
+    return int(prediction.shape[0])
+
+
+def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
+    """Refuse arguments that would broadcast by accident.
+
+    Raises:
+        ShapeError: prediction and target differ in shape, or are empty.
+        InvalidArgumentError: an unknown reduction.
+    """
+    if prediction.shape != np.shape(target):
+        raise ShapeError(
+            f"{name}() expects prediction and target of the same shape. Got prediction of shape "
+            f"{prediction.shape} and target of shape {np.shape(target)}. Class numbers become "
+            f"rows of 0 and 1 through tg.data.one_hot(labels)."
+        )
+    if prediction.size == 0:
+        raise ShapeError(
+            f"{name}() expects at least one sample with one output. Got shape {prediction.shape}."
+        )
+    if reduction not in REDUCTIONS:
+        raise InvalidArgumentError(
+            f"{name}() expects reduction to be one of {', '.join(REDUCTIONS)}. "
+            f"Got {reduction!r} instead."
+        )
+
+
+def _total(losses: Any, prediction: Any, reduction: str) -> Any:
+    return np.add.reduce(losses, axis=None) / divisor(prediction, reduction)
+
+
+def _samples(
+    prediction: str = "real", target: str = "real"
+) -> Any:
+    draw = {
+        "real": lambda rng, shape: rng.normal(size=shape),
+        "probability": lambda rng, shape: rng.uniform(0.1, 0.9, size=shape),
+        "distribution": lambda rng, shape: rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]),
+    }
+    return lambda rng: [
+        Sample(draw[prediction](rng, shape), draw[target](rng, shape), reduction=reduction)
+        for shape in ((3,), (1, 2), (4, 3))
+        for reduction in REDUCTIONS
+    ]
+
+
+@op(
+    rules={
+        "prediction": lambda g, loss, prediction, target, reduction: (prediction - target)
+        * (g / divisor(prediction, reduction)),
+        "target": lambda g, loss, prediction, target, reduction: (target - prediction)
+        * (g / divisor(prediction, reduction)),
+    },
+    equation="L = ½ Σ (ŷ − y)² / n,  ∂L/∂ŷ = g (ŷ − y) / n",
+    latex=r"\tfrac12 \lVert {target} - {prediction} \rVert^2",
+    reference=lambda prediction, target, reduction: 0.5
+    * np.linalg.norm(prediction - target) ** 2 / divisor(prediction, reduction),
+    samples=_samples(),
+)
+def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """Half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
+
+    The document's "mean_square" (its §2.1; its mean is a sum over the outputs).
+
+    Args:
+        prediction: ŷ, shape ``(n, outputs)``; a vector is one sample.
+        target: y, of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> import numpy as np
+    >>> float(squared_error(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[1.0, 1.0], [0.5, 0.5]])))
+    0.25
+    """
+    check_loss("squared_error", prediction, target, reduction)
+    error = (prediction - target).reshape(-1)
+    return 0.5 * (error @ error) / divisor(prediction, reduction)
+
+
+def _log_or_zero(factor: Any, argument: Any) -> Any:
+    """``factor · ln(argument)``, 0 where the factor is 0 (and not 0 · −∞)."""
+    return factor * log(where(equal(factor, 0), 1, argument))
+
+
+def _bce_prediction(g: Any, loss: Any, prediction: Any, target: Any, reduction: str) -> Any:
+    # Each quotient only where its numerator is not 0, so that 0/0 does not arise at ŷ = y.
+    missed = (1 - target) / where(equal(target, 1), 1, 1 - prediction)
+    hit = target / where(equal(target, 0), 1, prediction)
+    return (missed - hit) * (g / divisor(prediction, reduction))
+
+
+def _bce_target(g: Any, loss: Any, prediction: Any, target: Any, reduction: str) -> Any:
+    return (log1p(-prediction) - log(prediction)) * (g / divisor(prediction, reduction))
+
+
+@op(
+    rules={"prediction": _bce_prediction, "target": _bce_target},
+    name="binary_cross_entropy",
+    equation="L = −Σ (y ln ŷ + (1 − y) ln(1 − ŷ)) / n,  ∂L/∂ŷ = g ((1 − y)/(1 − ŷ) − y/ŷ) / n",
+    latex=r"-\sum \left({target} \ln {prediction} + (1 - {target}) \ln(1 - {prediction})\right)",
+    reference=lambda prediction, target, reduction: -np.log(
+        np.prod(prediction**target * (1 - prediction) ** (1 - target))
+    ) / divisor(prediction, reduction),
+    samples=_samples("probability", "probability"),
+)
+def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    check_loss("binary_cross_entropy", prediction, target, reduction)
+    with np.errstate(divide="ignore"):  # ln 0 = −∞ is the loss of a certain wrong answer
+        losses = _log_or_zero(target, prediction) + _log_or_zero(1 - target, 1 - prediction)
+    return -_total(losses, prediction, reduction)
+
+
+@op(
+    rules={
+        "logits": lambda g, loss, logits, target, reduction: (sigmoid(logits) - target)
+        * (g / divisor(logits, reduction)),
+        "target": lambda g, loss, logits, target, reduction: -logits
+        * (g / divisor(logits, reduction)),
+    },
+    equation="L = Σ (ln(1 + e^z) − y z) / n,  z̄ = g (σ(z) − y) / n",
+    latex=r"\sum \left(\ln(1 + e^{{{logits}}}) - {target} \odot {logits}\right)",
+    reference=lambda logits, target, reduction: binary_cross_entropy_op(
+        1 / (1 + np.exp(-logits)), target, reduction=reduction
+    ),
+    samples=_samples("real", "probability"),
+)
+def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """Cross entropy of the sigmoid of `logits`, exact for any size of them.
+
+    ``−Σⱼ (yⱼ ln σ(zⱼ) + (1 − yⱼ) ln(1 − σ(zⱼ))) = Σⱼ (ln(1 + e^zⱼ) − yⱼ zⱼ)``
+
+    Args:
+        logits: pre-activations z, shape ``(n, outputs)``; a vector is one sample.
+        target: y between 0 and 1, of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> import numpy as np
+    >>> float(sigmoid_cross_entropy(np.array([[-1e4, 1e4]]), np.array([[0.0, 1.0]])))
+    0.0
+    """
+    check_loss("sigmoid_cross_entropy", logits, target, reduction)
+    # ln(1 + e^z) − y z, with the larger parts of both taken out so that they cannot cancel:
+    # for z > 0 it is ln(1 + e^−z) + (1 − y) z.
+    losses = np.log1p(np.exp(-np.abs(logits)))
+    losses = losses + np.where(logits > 0, (1 - target) * logits, -target * logits)
+    return _total(losses, logits, reduction)
+
+
+@op(
+    rules={
+        "prediction": lambda g, loss, prediction, target, reduction: where(
+            equal(target, 0), 0, -target / where(equal(target, 0), 1, prediction)
+        )
+        * (g / divisor(prediction, reduction)),
+        "target": lambda g, loss, prediction, target, reduction: -log(prediction)
+        * (g / divisor(prediction, reduction)),
+    },
+    name="categorical_cross_entropy",
+    equation="L = −Σ y ln ŷ / n,  ∂L/∂ŷ = −g y / ŷ / n",
+    latex=r"-\sum {target} \ln {prediction}",
+    reference=lambda prediction, target, reduction: -np.log(np.prod(prediction**target))
+    / divisor(prediction, reduction),
+    samples=_samples("probability", "probability"),
+)
+def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    check_loss("categorical_cross_entropy", prediction, target, reduction)
+    with np.errstate(divide="ignore"):
+        return -_total(_log_or_zero(target, prediction), prediction, reduction)
+
+
+@op(
+    rules={
+        "logits": lambda g, loss, logits, target, reduction: (
+            softmax(logits) * sum_(target, axis=-1, keepdims=True) - target
+        )
+        * (g / divisor(logits, reduction)),
+        "target": lambda g, loss, logits, target, reduction: -log_softmax(logits)
+        * (g / divisor(logits, reduction)),
+    },
+    equation="L = −Σ y ln softmax(z) / n,  z̄ = g (softmax(z) Σy − y) / n",
+    latex=r"-\sum {target} \ln \mathrm{{softmax}}({logits})",
+    reference=lambda logits, target, reduction: categorical_cross_entropy_op(
+        softmax(logits), target, reduction=reduction
+    ),
+    samples=_samples("real", "distribution"),
+    name="softmax_cross_entropy",
+)
+def softmax_cross_entropy_op(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
+    check_loss("softmax_cross_entropy", logits, target, reduction)
+    return -_total(target * log_softmax(logits), logits, reduction)
+
+
+def _logits_behind(prediction: Any, activation: Op) -> Value | None:
+    """What `activation` was applied to in order to get `prediction`, if that is known."""
+    node = prediction.node if isinstance(prediction, Value) else None
+    if node is None or node.op is not activation or node.parents is None:
+        return None
+    if node.retained is not None:
+        return None  # its own gradient was asked for: it must stay on the path
+    if prediction.tracked:
+        return node.parents[0]  # type: ignore[no-any-return]
+    return make_value(type(prediction).result_class, node.arrays[0], None, False)
+
+
+def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """Cross entropy of independent yes/no outputs, the document's "cross_entropy" (§2.2).
+
+    ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, averaged over samples. Where `prediction` is the
+    output of `sigmoid`, the loss and its gradient ``g(z) − y`` are computed from z, so that
+    neither overflows nor loses digits where ŷ rounds to 0 or 1.
+
+    Args:
+        prediction: probabilities ŷ, shape ``(n, outputs)``; a vector is one sample.
+        target: y between 0 and 1, of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> import tinygrad_mlp as tg
+    >>> z = tg.Tensor([[40.0]], requires_grad=True)
+    >>> loss = binary_cross_entropy(tg.sigmoid(z), [[0.0]])
+    >>> loss.item()
+    40.0
+    """
+    logits = _logits_behind(prediction, sigmoid)
+    if logits is not None:
+        check_loss("binary_cross_entropy", logits.data, _array(target), reduction)
+        return sigmoid_cross_entropy(logits, target, reduction=reduction)
+    return binary_cross_entropy_op(prediction, target, reduction=reduction)
+
+
+def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """Cross entropy of one choice among several, from their probabilities.
+
+    ``−Σⱼ yⱼ ln ŷⱼ``, averaged over samples. Where `prediction` is the output of `softmax` over the
+    last axis, it is computed from the pre-activations, as `softmax_cross_entropy` does.
+
+    Args:
+        prediction: probabilities ŷ, shape ``(n, classes)``; a vector is one sample.
+        target: y, rows of probabilities (or a single 1), of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    logits = _logits_behind(prediction, softmax)
+    if logits is not None and prediction.node.static["axis"] in (-1, logits.data.ndim - 1):
+        check_loss("categorical_cross_entropy", logits.data, _array(target), reduction)
+        return softmax_cross_entropy_op(logits, target, reduction=reduction)
+    return categorical_cross_entropy_op(prediction, target, reduction=reduction)
+
+
+def softmax_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """Cross entropy of the softmax of `prediction`, exact for any size of it.
+
+    ``−Σⱼ yⱼ ln softmax(z)ⱼ``, averaged over samples, with gradient ``(softmax(z) − y) / n``.
+
+    Args:
+        prediction: pre-activations z (logits), shape ``(n, classes)``; a vector is one sample.
+        target: y, rows of probabilities (or a single 1), of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Warns:
+        UserWarning: `prediction` is the output of `softmax`, which would be applied twice.
+
+    >>> import numpy as np
+    >>> round(float(softmax_cross_entropy(np.zeros((1, 10)), np.eye(10)[:1])), 4)  # ln 10
+    2.3026
+    """
+    if _logits_behind(prediction, softmax) is not None:
+        warnings.warn(
+            "softmax_cross_entropy() applies softmax itself, and this prediction is already the "
+            "output of softmax. Pass the pre-activations, or use categorical_cross_entropy().",
+            UserWarning,
+            stacklevel=2,
+        )
+    return softmax_cross_entropy_op(prediction, target, reduction=reduction)
+
+
+def _array(a: Any) -> Any:
+    return a.data if isinstance(a, Value) else np.asarray(a)

@@ -1,0 +1,68 @@
+"""Sample inputs for the operations' records: what checks and tests try them on.
+
+A record gives its samples as a function of a `numpy.random.Generator`. An elementwise operation
+gives only the interval of each argument (`Op.domain`), and its samples are made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_mlp.autograd.op import Op, Sample
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+DEFAULT_DOMAIN = (-2.0, 2.0)
+
+# One argument of each shape, then pairs that broadcast against each other.
+UNARY_SHAPES = ((), (3,), (2, 3))
+BINARY_SHAPES = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (3,)), ((2, 3), ()))
+
+
+def sample_arrays(
+    rng: Generator,
+    shapes: Sequence[tuple[int, ...]] = ((3,), (2, 3), (2, 3, 2)),
+    **static: Sequence[Any],
+) -> list[Sample]:
+    """A sample for every shape and every combination of the static parameters' values."""
+    return [
+        Sample(rng.normal(size=shape), **dict(zip(static, values, strict=True)))
+        for shape in shapes
+        for values in product(*static.values())
+    ]
+
+
+def reductions(rng: Generator, **static: Sequence[Any]) -> list[Sample]:
+    """Samples of a reduction: no axis, each axis, several axes, with and without keepdims."""
+    return [
+        *sample_arrays(rng, shapes=((),), axis=(None,), keepdims=(False,), **static),
+        *sample_arrays(rng, shapes=((3,),), axis=(None, 0), keepdims=(False, True), **static),
+        *sample_arrays(
+            rng, shapes=((2, 3),), axis=(None, 0, -1, (0, 1)), keepdims=(False, True), **static
+        ),
+        *sample_arrays(rng, shapes=((2, 3, 2),), axis=(1, (0, 2)), keepdims=(False,), **static),
+    ]
+
+
+def samples_of(op: Op, rng: Generator) -> Iterator[Sample]:
+    """The samples of an operation's record, or samples made from its domain.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> next(samples_of(tg.OPS["tanh"], np.random.default_rng(0)))
+    Sample(array())
+    """
+    if op.samples is not None:
+        yield from op.samples(rng)
+        return
+    n = len(op.arrays)
+    shapes: Any = [(shape,) for shape in UNARY_SHAPES] if n == 1 else BINARY_SHAPES
+    for chosen in shapes:
+        # A third argument (where, clip) takes the shape of the first.
+        args = [
+            rng.uniform(*op.domain.get(name, DEFAULT_DOMAIN), size=shape)
+            for name, shape in zip(op.arrays, (*chosen, chosen[0]), strict=False)
+        ]
+        yield Sample(*args, **op.defaults)

@@ -1,0 +1,47 @@
+"""Nested arguments: lists, tuples and dicts of arrays, taken apart and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The arrays of a nesting, in order (dicts in the order of their keys' insertion).
+
+    >>> leaves({"W": 1, "b": [2, (3,)]})
+    [1, 2, 3]
+    """
+    if isinstance(tree, dict):
+        return [leaf for branch in tree.values() for leaf in leaves(branch)]
+    if isinstance(tree, (list, tuple)):
+        return [leaf for branch in tree for leaf in leaves(branch)]
+    return [tree]
+
+
+def rebuild(tree: Any, replacements: Iterable[Any]) -> Any:
+    """A nesting of the same structure with other leaves.
+
+    >>> rebuild({"W": 1, "b": [2, (3,)]}, "xyz")
+    {'W': 'x', 'b': ['y', ('z',)]}
+    """
+    return _rebuild(tree, iter(replacements))
+
+
+def _rebuild(tree: Any, source: Iterator[Any]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _rebuild(branch, source) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        branches = [_rebuild(branch, source) for branch in tree]
+        # A named tuple takes its fields one by one.
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return next(source)
+
+
+def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """`function` applied to the corresponding leaves of one or more nestings.
+
+    >>> map_leaves(lambda a, b: a + b, [1, (2,)], [10, (20,)])
+    [11, (22,)]
+    """
+    return rebuild(tree, map(function, leaves(tree), *(leaves(other) for other in others)))

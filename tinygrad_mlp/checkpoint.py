@@ -1,0 +1,144 @@
+"""Saving and loading weights in the safetensors format, which holds arrays and text only.
+
+Nothing in such a file is ever executed, and other frameworks read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
+from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.neural_network import NeuralNetwork
+
+FORMAT = "tinygrad_mlp"
+MEAN, SCALE = "preprocessing.mean", "preprocessing.scale"
+
+
+def save(
+    path: str | os.PathLike[str], model: Any, *, metadata: dict[str, Any] | None = None
+) -> None:
+    """Write the weights of a model to a file, whole or not at all.
+
+    Args:
+        path: where to, by convention ending in ``.safetensors``.
+        model: a `Module` or a `NeuralNetwork`; of the latter the settings are saved, too, so that
+            `load_network` can build it again.
+        metadata: further facts to store, anything that JSON can express.
+
+    Raises:
+        InvalidArgumentError: `model` is neither, or `metadata` cannot be expressed in JSON.
+        DataNotFoundError: the folder does not exist.
+
+    >>> import tempfile, tinygrad_mlp as tg
+    >>> path = tempfile.mkdtemp() + "/model.safetensors"
+    >>> first, second = (tg.nn.Linear(3, 2, rng=np.random.default_rng(i)) for i in (0, 1))
+    >>> tg.save(path, first)
+    >>> _ = tg.load(path, second)
+    >>> bool((first.weight == second.weight).all())
+    True
+    """
+    from safetensors.numpy import save_file
+
+    from tinygrad_mlp import __version__
+
+    facts: dict[str, Any] = {"format": FORMAT, "version": __version__, **(metadata or {})}
+    if isinstance(model, NeuralNetwork):
+        facts["neural_network"] = model.settings()
+        arrays = model.model.state_dict()
+        if model.preprocessing is not None:
+            arrays[MEAN], arrays[SCALE] = model.preprocessing
+    elif hasattr(model, "state_dict"):
+        arrays = model.state_dict()
+    else:
+        raise InvalidArgumentError(
+            f"save: model must be a Module or a NeuralNetwork; got {type(model).__name__}."
+        )
+    try:
+        described = {key: json.dumps(value) for key, value in facts.items()}
+    except TypeError as error:
+        raise InvalidArgumentError(f"save: metadata must be expressible in JSON: {error}") from None
+    # The format stores memory as it lies, so a transposed view would come back scrambled.
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with atomic_path(path) as temporary:
+        save_file(arrays, temporary, described)
+
+
+def load(path: str | os.PathLike[str], model: Any) -> Any:
+    """Read weights saved by `save` into a model of the same architecture, and return it.
+
+    Args:
+        path: the file.
+        model: a `Module` or a `NeuralNetwork`.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: it is damaged, or not in the safetensors format.
+        StateDictError: the weights are of another architecture; nothing is changed then.
+    """
+    arrays, _ = read(path)
+    mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
+    if isinstance(model, NeuralNetwork):
+        model.model.load_state_dict(arrays)
+        if mean is not None and scale is not None:
+            model.preprocessing = (mean, scale)
+    else:
+        model.load_state_dict(arrays)
+    return model
+
+
+def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
+    """Build the `NeuralNetwork` that was saved in a file, with its weights and preprocessing.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: it is damaged, or holds no `NeuralNetwork`.
+    """
+    _, facts = read(path)
+    settings = facts.get("neural_network")
+    if not isinstance(settings, dict):
+        raise DataError(
+            f"{os.fspath(path)}: expected a saved NeuralNetwork; found weights without its "
+            f"settings. Build the model yourself and use tg.load(path, model)."
+        )
+    try:
+        network = NeuralNetwork(**settings, monitor=False, plot=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: {error}"
+        ) from error
+    return load(path, network)  # type: ignore[no-any-return]
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The arrays and the facts (metadata) of a file.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: it is damaged, or not in the safetensors format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    name = os.fspath(path)
+    if not os.path.isfile(name):
+        raise DataNotFoundError(f"{name}: there is no such file.")
+    arrays, facts = {}, {}
+    try:
+        with safe_open(name, framework="numpy") as file:
+            for key, text in (file.metadata() or {}).items():
+                try:
+                    facts[key] = json.loads(text)
+                except json.JSONDecodeError:
+                    facts[key] = text  # written by another program
+            for key in file.keys():
+                arrays[key] = file.get_tensor(key)
+    except (SafetensorError, TypeError, OSError) as error:
+        raise DataError(
+            f"{name}: expected a file in the safetensors format; found {error}. Save it again."
+        ) from error
+    return arrays, facts

@@ -1,0 +1,59 @@
+"""Checks of arguments that every floor needs, and the messages of their refusals."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+def integer_at_least(lowest: int, value: Any, name: str) -> int:
+    """`value` as an int of at least `lowest`, or an error that begins with `name`.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < lowest:
+        raise InvalidArgumentError(f"{name} must be an integer >= {lowest}; got {value!r}.")
+    return number
+
+
+def checked_rng(rng: Any, who: str) -> Generator:
+    """`rng` if it is a generator; a bare seed is refused, since it would repeat itself.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise InvalidArgumentError(
+            f"{who}: rng must be a numpy.random.Generator; got {rng!r}. "
+            "Make one with numpy.random.default_rng(seed)."
+        )
+    return rng
+
+
+def rng_or_fresh(rng: Any, who: str) -> Generator:
+    """`rng`, or where it is None a new generator that the operating system seeds."""
+    return np.random.default_rng() if rng is None else checked_rng(rng, who)
+
+
+def one_of(value: Any, choices: Any, name: str) -> Any:
+    """`value` if it is among `choices`, or an error that begins with `name` and lists them.
+
+    Raises:
+        InvalidArgumentError: it is not.
+    """
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise InvalidArgumentError(f"{name} must be one of {listed}; got {value!r}.")
+    return value

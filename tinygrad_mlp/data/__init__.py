@@ -1,0 +1,35 @@
+"""Data: where the digits come from and how they become training arrays.
+
+Three steps, one function each::
+
+    dataset = load("mnist")                                # pixels and class numbers, as stored
+    split = preprocess(dataset.X, dataset.labels, rng=rng) # shuffled, standardised, one-hot
+    for rows in batches(len(split.X), 32, rng): ...        # one epoch
+
+This floor knows NumPy only. SciPy, scikit-learn and the network are imported by the function
+that needs them.
+"""
+
+from __future__ import annotations
+
+from tinygrad_mlp.data.batches import batches
+from tinygrad_mlp.data.dataset import Dataset, one_hot
+from tinygrad_mlp.data.idx import read_idx
+from tinygrad_mlp.data.mat import load_mat
+from tinygrad_mlp.data.mnist import load_mnist
+from tinygrad_mlp.data.preprocessing import Split, preprocess, standardise
+from tinygrad_mlp.data.sources import load, load_digits
+
+__all__ = [
+    "Dataset",
+    "Split",
+    "batches",
+    "load",
+    "load_digits",
+    "load_mat",
+    "load_mnist",
+    "one_hot",
+    "preprocess",
+    "read_idx",
+    "standardise",
+]

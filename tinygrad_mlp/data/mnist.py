@@ -1,0 +1,250 @@
+"""MNIST: 70,000 handwritten digits of 28x28 pixels (LeCun, Cortes and Burges)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from tinygrad_mlp.data.dataset import Dataset, dataset_from_file
+from tinygrad_mlp.data.download import fetch, progress_display
+from tinygrad_mlp.data.idx import read_idx
+from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
+from tinygrad_mlp.files import atomic_path
+
+Subset = Literal["train", "test", "all"]
+
+ENVIRONMENT = "TINYGRAD_MLP_DATA"
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+
+class RemoteFile(NamedTuple):
+    """A file under its canonical name, with the size and digest of its uncompressed bytes."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+# Images, then labels.
+FILES: dict[str, tuple[RemoteFile, RemoteFile]] = {
+    "train": (
+        RemoteFile(
+            "train-images-idx3-ubyte",
+            47_040_016,
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        RemoteFile(
+            "train-labels-idx1-ubyte",
+            60_008,
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+    ),
+    "test": (
+        RemoteFile(
+            "t10k-images-idx3-ubyte",
+            7_840_016,
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        RemoteFile(
+            "t10k-labels-idx1-ubyte",
+            10_008,
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+}
+
+
+def load_mnist(
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    subset: Subset = "train",
+    download: bool = True,
+    progress: bool = False,
+    mirrors: Sequence[str] = MIRRORS,
+    timeout: float = 30.0,
+) -> Dataset:
+    """Load MNIST from a folder of IDX files; download it once if no folder has it.
+
+    The folders searched are `data_dir`, the one named by the environment variable
+    ``TINYGRAD_MLP_DATA``, and the user's cache. A file may be plain or gzip-compressed (``.gz``)
+    and spelt ``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``. Files you put there
+    yourself may be a part of MNIST or anything else in its format: they are checked for damage,
+    while only downloads are compared with the digests of the original.
+
+    Args:
+        data_dir: if given, the only folder searched, and nothing is downloaded.
+        subset: ``"train"`` (60,000 images), ``"test"`` (10,000) or ``"all"``, train first.
+        download: whether to fetch the files (train 10 MB, test 2 MB) into the cache if they are
+            in no folder.
+        progress: show the progress of a download on the terminal.
+        mirrors: addresses of folders with the ``.gz`` files, tried in turn.
+        timeout: seconds a mirror may stay silent.
+
+    Returns:
+        Images of shape (n, 28, 28), uint8 from 0 to 255.
+
+    Raises:
+        InvalidArgumentError: `subset` is none of the three.
+        DataNotFoundError: the files are nowhere, and were not or could not be downloaded.
+        DataError: a file is damaged, or images and labels do not belong together.
+
+    Example::
+
+        mnist = load_mnist(progress=True)
+        mnist.X.shape      # (60000, 28, 28)
+    """
+    if subset not in get_args(Subset):
+        raise InvalidArgumentError(
+            f"load_mnist: subset must be one of {get_args(Subset)}; got {subset!r}."
+        )
+    parts = list(FILES) if subset == "all" else [subset]
+    wanted = [file for part in parts for file in FILES[part]]
+    if data_dir is not None:
+        folder = os.path.expanduser(os.fspath(data_dir))
+        if lacks := _lacks(folder, wanted):
+            raise DataNotFoundError(
+                f"load_mnist: data_dir = {folder!r} must hold the MNIST files, plain or .gz; it "
+                f"{lacks}. Correct data_dir, or leave it out to search {ENVIRONMENT} and the "
+                f"cache and to download. {_ALTERNATIVE}"
+            )
+        return _read(folder, parts)
+
+    searched = ["  data_dir: not given"]
+    environment = os.environ.get(ENVIRONMENT, "")
+    cache = cache_dir()
+    for place, folder in ((ENVIRONMENT, os.path.expanduser(environment)), ("cache", cache)):
+        if not folder:
+            searched.append(f"  {place}: not set")
+        elif lacks := _lacks(folder, wanted):
+            searched.append(f"  {place} {folder}: {lacks}")
+        else:
+            return _read(folder, parts)
+    _download(wanted, cache, searched, mirrors if download else (), timeout, progress)
+    return _read(cache, parts)
+
+
+def cache_dir() -> str:
+    """The folder that downloads go to, in the place the operating system has for caches."""
+    from platformdirs import user_cache_dir
+
+    return os.path.join(user_cache_dir("tinygrad_mlp", appauthor=False), "mnist")
+
+
+_ALTERNATIVE = (
+    "Without any download there are the 8x8 digits: tinygrad_mlp.data.load_digits(), "
+    "or `tinygrad-mlp train digits` on the command line."
+)
+
+
+def _find(folder: str, name: str) -> str | None:
+    """The path in `folder` of the file of canonical `name`, in any of its four spellings."""
+    stem, _, ending = name.rpartition("-idx")
+    for spelling in (name, f"{stem}.idx{ending}"):
+        for suffix in ("", ".gz"):
+            path = os.path.join(folder, spelling + suffix)
+            if os.path.isfile(path):
+                return path
+    return None
+
+
+def _lacks(folder: str, wanted: Sequence[RemoteFile]) -> str:
+    """What keeps `folder` from being used, as the end of a sentence; empty if nothing does."""
+    if not os.path.isdir(folder):
+        return "is no folder" if os.path.exists(folder) else "does not exist"
+    missing = [file.name for file in wanted if _find(folder, file.name) is None]
+    return "lacks " + ", ".join(missing) if missing else ""
+
+
+def _read(folder: str, parts: Sequence[str]) -> Dataset:
+    loaded = [_read_pair(folder, *FILES[part]) for part in parts]
+    shapes = {one.image_shape for one in loaded}
+    if len(shapes) > 1:
+        raise DataError(
+            f"load_mnist: {folder}: expected training and test images of one size; found the "
+            f"sizes {sorted(shapes)}. Put files of one export into the folder."
+        )
+    if len(loaded) == 1:
+        return loaded[0]
+    return Dataset(
+        np.concatenate([one.X for one in loaded]),
+        np.concatenate([one.labels for one in loaded]),
+        "mnist",
+        max(one.n_classes for one in loaded),
+    )
+
+
+def _read_pair(folder: str, images: RemoteFile, labels: RemoteFile) -> Dataset:
+    # Where a file has vanished since it was found, read_idx says so of the canonical name.
+    images_path, labels_path = (
+        _find(folder, file.name) or os.path.join(folder, file.name) for file in (images, labels)
+    )
+    return dataset_from_file(
+        read_idx(images_path),
+        read_idx(labels_path),
+        name="mnist",
+        least_classes=10,
+        where=f"load_mnist: {images_path} and {labels_path}",
+    )
+
+
+def _download(
+    wanted: Sequence[RemoteFile],
+    cache: str,
+    searched: Sequence[str],
+    mirrors: Sequence[str],
+    timeout: float,
+    progress: bool,
+) -> None:
+    """Put what is missing of `wanted` into `cache`, or explain in full why it cannot be had."""
+
+    def not_found(*why: str) -> DataNotFoundError:
+        places = ("load_mnist: the MNIST files are in none of the places searched:", *searched)
+        advice = f"Name a folder that has them by {ENVIRONMENT} or data_dir. {_ALTERNATIVE}"
+        return DataNotFoundError("\n".join([*places, *why, advice]))
+
+    if not mirrors:
+        raise not_found("Nothing was downloaded: download=False, or no mirrors were given.")
+    mirrors = list(mirrors)
+    for file in wanted:
+        if _find(cache, file.name) is not None:
+            continue
+        answers: list[str] = []
+        content = _first_good(mirrors, file, answers, timeout, progress)
+        if content is None:
+            raise not_found(f"No mirror supplied {file.name}:", *answers)
+        try:
+            os.makedirs(cache, exist_ok=True)
+            with atomic_path(os.path.join(cache, f"{file.name}.gz")) as part:
+                with open(part, "wb") as out:
+                    out.write(content)
+        except OSError as error:
+            raise not_found(f"The cache cannot be written: {error}.") from error
+
+
+def _first_good(
+    mirrors: list[str], file: RemoteFile, answers: list[str], timeout: float, progress: bool
+) -> bytes | None:
+    """The file from the first mirror that has it; the refusals are added to `answers`.
+
+    A mirror that fails goes to the back of the list: the next file need not wait for it again.
+    """
+    with progress_display(file.name, progress) as on_bytes:
+        for _ in range(len(mirrors)):
+            try:
+                return fetch(
+                    f"{mirrors[0].rstrip('/')}/{file.name}.gz",
+                    size=file.size,
+                    sha256=file.sha256,
+                    timeout=timeout,
+                    on_bytes=on_bytes,
+                )
+            except DataError as error:
+                answers.append(f"  {error}")
+                mirrors.append(mirrors.pop(0))
+    return None

@@ -1,0 +1,99 @@
+"""Every error this package raises on purpose.
+
+Each class says in its docstring what causes it and what to do. All derive from
+`TinygradError`, so ``except tg.errors.TinygradError`` catches a user's mistake without
+catching a bug; each also derives from the built-in class a NumPy user would expect.
+
+A message always has the same order: who complains, what was expected, what came, what to do.
+"""
+
+from __future__ import annotations
+
+
+class TinygradError(Exception):
+    """Base of all errors below; never raised itself."""
+
+
+class InvalidArgumentError(TinygradError, ValueError):
+    """An argument has a value that cannot work (an unknown name, a negative size, NaN in X).
+
+    Fix: pass one of the values the message lists.
+    """
+
+
+class ShapeError(InvalidArgumentError):
+    """Arrays whose shapes do not fit together.
+
+    Fix: the message prints every shape as a tuple and the one that was expected. A target of
+    shape ``(n,)`` against a prediction of shape ``(n, 1)`` is the usual cause.
+    """
+
+
+class IndexingError(InvalidArgumentError, IndexError):
+    """An index outside of the array, or of a kind that NumPy cannot index with.
+
+    Fix: the message prints the array's shape and the index.
+    """
+
+
+class DTypeError(TinygradError, TypeError):
+    """An array of the wrong kind: integers where a derivative is asked for, text as data.
+
+    Fix: ``array.astype(float)``. A derivative with respect to an integer has no meaning.
+    """
+
+
+class GraphReleasedError(TinygradError, RuntimeError):
+    """``backward()`` through a graph that an earlier ``backward()`` has already used up.
+
+    The graph is released as it is walked, so that training needs no more memory than one step.
+    Fix: compute the output again, or pass ``retain_graph=True`` to the first call.
+    """
+
+
+class NotDifferentiableError(TinygradError, TypeError):
+    """A gradient was asked for that does not exist.
+
+    Either the output does not depend on anything with ``requires_grad=True``, or it passes
+    through an argument for which an operation has no gradient rule. Fix: mark the inputs, or
+    give the operation a rule for that argument.
+    """
+
+
+class OpDefinitionError(TinygradError, TypeError):
+    """An ``@op`` declaration that contradicts itself.
+
+    A rule for a parameter the function does not have, two operations of one name, or a rule
+    whose result does not have the shape of its argument. Fix: the message names the operation
+    and the rule.
+    """
+
+
+class NonFiniteError(TinygradError, ArithmeticError):
+    """A computation produced NaN or infinity.
+
+    The message names the operation that produced the first one. Fix: usually a smaller learning
+    rate, standardised inputs, or a loss that works from pre-activations.
+    """
+
+
+class StateDictError(TinygradError, ValueError):
+    """Saved weights do not belong to this architecture.
+
+    The message lists the missing, the unexpected and the wrongly shaped entries. Fix: build the
+    model with the layers it was saved with.
+    """
+
+
+class DataError(TinygradError, ValueError):
+    """A data or model file is damaged, or not of the format its reader expects.
+
+    The message names the file and what was found in it. Fix: fetch or export the file again.
+    """
+
+
+class DataNotFoundError(TinygradError, FileNotFoundError):
+    """Data was found in none of the places searched, and could not be downloaded.
+
+    Fix: the message lists the places and the alternative that needs no download.
+    """

@@ -1,0 +1,48 @@
+"""Writing files so that they are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tinygrad_mlp.errors import DataNotFoundError
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A temporary path beside `path`, moved onto it when the block ends without an error.
+
+    Readers see the old file or the new one, never half of it; after an error the old one is
+    still there and the temporary one is gone.
+
+    Raises:
+        DataNotFoundError: the folder does not exist.
+
+    >>> import pathlib, tempfile
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "curve.csv"
+    >>> with atomic_path(target) as temporary:
+    ...     _ = pathlib.Path(temporary).write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    import tempfile  # costs as much to import as all of this package
+
+    target = os.path.abspath(os.fspath(path))
+    folder, name = os.path.split(target)
+    stem, suffix = os.path.splitext(name)
+    # In the same folder: a rename is atomic only within one file system. The suffix is kept,
+    # because some writers choose the format by it.
+    if not os.path.isdir(folder):
+        raise DataNotFoundError(f"cannot write {target}: there is no folder {folder}. Create it.")
+    handle, temporary = tempfile.mkstemp(suffix, f".{stem}-", folder)
+    os.close(handle)
+    try:
+        yield temporary
+        mode = os.umask(0)
+        os.umask(mode)
+        os.chmod(temporary, 0o666 & ~mode)  # mkstemp makes files that only their owner can read
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,109 @@
+"""What happened in training: one record for every evaluation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tinygrad_mlp.files import atomic_path
+
+
+class Record(NamedTuple):
+    """One evaluation of the model.
+
+    Attributes:
+        iteration: the number of the update after which it was made, from 0.
+        epoch: the number of the epoch that update belongs to, from 0.
+        seconds: time since training began.
+        training_loss: loss per sample on the training data, all of it, with the weights of then.
+        training_accuracy: share of right classes there; None where targets are no classes.
+        validation_loss: the same on the validation data; None without any.
+        validation_accuracy: the same on the validation data; None without any.
+    """
+
+    iteration: int
+    epoch: int
+    seconds: float
+    training_loss: float
+    training_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+
+
+class History:
+    """The records of a training run, in order; each field is also a list.
+
+    Attributes:
+        records: the records.
+        stopped: why training ended before its last epoch, or None.
+
+    >>> history = History()
+    >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, None, None))
+    >>> history.append(Record(9, 1, 0.2, 1.5, 0.6, None, None))
+    >>> history.training_loss
+    [2.5, 1.5]
+    >>> history
+    History(2 records, 10 iterations: training loss 1.5, training accuracy 0.6)
+    """
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.stopped: str | None = None
+
+    def append(self, record: Record) -> None:
+        """Add a record."""
+        self.records.append(record)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __getattr__(self, name: str) -> list[Any]:
+        if name not in Record._fields:
+            raise AttributeError(
+                f"History has no '{name}'. Its columns are {', '.join(Record._fields)}."
+            )
+        return [getattr(record, name) for record in self.records]
+
+    def __repr__(self) -> str:
+        if not self.records:
+            return "History(no records)"
+        last = self.records[-1]
+        shown = ", ".join(
+            f"{field.replace('_', ' ')} {value:.6g}"
+            for field, value in zip(Record._fields[3:], last[3:], strict=True)
+            if value is not None
+        )
+        n = len(self.records)
+        text = f"History({n} record{'s' * (n != 1)}, {last.iteration + 1} iterations: {shown}"
+        return text + (f"; stopped: {self.stopped})" if self.stopped else ")")
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the records as a table, a column for each field; empty where there is no value.
+
+        Raises:
+            DataNotFoundError: the folder does not exist.
+        """
+        import csv
+
+        with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(Record._fields)
+            # repr keeps every digit of a float; None becomes an empty field.
+            writer.writerows(["" if v is None else repr(v) for v in r] for r in self.records)
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """Draw the curves of loss and accuracy against iterations.
+
+        Args:
+            path: also save the picture there.
+
+        Returns:
+            The matplotlib figure.
+        """
+        from tinygrad_mlp.plotting import plot_history
+
+        return plot_history(self, path=path)

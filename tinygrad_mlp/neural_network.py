@@ -1,0 +1,376 @@
+"""`NeuralNetwork`: the document's class, as a thin face over `nn`, `optim` and `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+
+from tinygrad_mlp import nn, optim
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.checks import integer_at_least, one_of
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.history import History
+from tinygrad_mlp.training import (
+    accuracy,
+    checked_numbers,
+    fit,
+    is_one_hot,
+    monitor_line,
+    predict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "softplus": nn.Softplus,
+    "gelu": nn.GELU,
+    "softmax": nn.Softmax,
+    "identity": nn.Identity,
+}
+
+OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop}
+
+# What the cross entropy means depends on what the outputs are: probabilities of independent
+# events, or of one choice.
+CROSS_ENTROPY = {"sigmoid": nn.binary_cross_entropy, "softmax": nn.categorical_cross_entropy}
+
+LOSSES = ("mean_square", "cross_entropy")
+
+
+class NeuralNetwork:
+    """A fully connected network that classifies, trained one sample at a time.
+
+    ``a1 = x,  z2 = W1 a1,  a2 = tanh(z2),  z3 = W2 a2,  ŷ = g(z3)``, and so on for more layers,
+    with g the sigmoid. Each step lowers the weights by ``α ∂L/∂W`` of one sample's loss L, with
+    ``α = 1 / (100 + 10 k)`` in epoch k.
+
+    Args:
+        layers: numbers of neurons, from input to output, e.g. ``[784, 256, 10]``.
+        loss: "mean_square" (``½ Σ (y − ŷ)²``) or "cross_entropy".
+        monitor: record and print loss and accuracy every `n_save` iterations in training.
+        plot: show the curves after training; without a display they are saved and the path is
+            printed.
+        hidden_activation: "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu" or
+            "identity".
+        output_activation: "sigmoid", or any other of these or "softmax"; the cross entropy needs
+            "sigmoid" or "softmax".
+        bias: whether the layers have biases (which start at 0).
+        sigma: standard deviation of the initial weights, drawn from N(0, σ²).
+        seed: of the initial weights and the order of the samples; None for different ones each
+            time.
+        dtype: precision, float64 or float32.
+        batch_size: samples a step, over which the gradient is averaged.
+        learning_rate: a number, a function of the epoch, or a schedule (see `optim.schedule`).
+        optimizer: "sgd", "adam", "adamw" or "rmsprop".
+        shuffle: whether each epoch visits the samples in a new order.
+
+    Attributes:
+        weights: list of the weight matrices, ``weights[i]`` of shape
+            ``(layers[i + 1], layers[i])``; they can be assigned.
+        training_loss: the loss, summed over the training data, at each record.
+        training_accuracy: the share of right classes at each record.
+        n_save: iterations between records (10,000).
+        history: all that was recorded in the last call of `train`.
+        preprocessing: mean and scale by which the training data were standardised, if you set
+            them; they are saved with the weights, for predictions on raw images.
+        model: the `nn.Sequential` behind it.
+
+    Raises:
+        InvalidArgumentError: an unknown name, fewer than two layers, an impossible number.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> Y = np.eye(2)[(X[:, 0] * X[:, 1] > 0).astype(int)]
+    >>> network = NeuralNetwork([2, 8, 2], monitor=False, plot=False, sigma=1.0, bias=True,
+    ...                         learning_rate=0.1, seed=0)
+    >>> network.train(X, Y, epochs=20)
+    >>> network.accuracy(Y, network.predict(X)) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int],
+        loss: str = "cross_entropy",
+        monitor: bool = True,
+        plot: bool = True,
+        *,
+        hidden_activation: str = "tanh",
+        output_activation: str = "sigmoid",
+        bias: bool = False,
+        sigma: float = 0.01,
+        seed: int | None = None,
+        dtype: Any = np.float64,
+        batch_size: int = 1,
+        learning_rate: Any = None,
+        optimizer: str = "sgd",
+        shuffle: bool = False,
+    ) -> None:
+        self.layers = _checked_layers(layers)
+        self.loss_name = one_of(loss, LOSSES, "NeuralNetwork: loss")
+        self.hidden_activation = one_of(
+            hidden_activation, [a for a in ACTIVATIONS if a != "softmax"],
+            "NeuralNetwork: hidden_activation",
+        )  # fmt: skip
+        self.output_activation = one_of(
+            output_activation, list(ACTIVATIONS), "NeuralNetwork: output_activation"
+        )
+        if loss == "cross_entropy" and output_activation not in CROSS_ENTROPY:
+            raise InvalidArgumentError(
+                f"NeuralNetwork: loss='cross_entropy' needs outputs that are probabilities, so "
+                f"output_activation must be 'sigmoid' or 'softmax'; got {output_activation!r}. "
+                f"For other outputs use loss='mean_square'."
+            )
+        self.optimizer_name = one_of(optimizer, list(OPTIMIZERS), "NeuralNetwork: optimizer")
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.dtype(np.float64), np.dtype(np.float32)):
+            raise InvalidArgumentError(
+                f"NeuralNetwork: dtype must be float64 or float32; got {self.dtype}."
+            )
+        self.bias = bool(bias)
+        self.sigma = float(sigma)
+        self.batch_size = integer_at_least(1, batch_size, "NeuralNetwork: batch_size")
+        self.learning_rate = (
+            optim.schedule.inverse_time() if learning_rate is None else learning_rate
+        )
+        self.shuffle = bool(shuffle)
+        self.monitor = monitor
+        self.plot = plot
+        self.n_save = 10_000
+        self.training_loss: list[float] = []
+        self.training_accuracy: list[float] = []
+        self.history = History()
+        self.preprocessing: tuple[Array, Array] | None = None
+        self._rng = np.random.default_rng(seed)
+        self.model = self._build()
+        self._new_optimizer()  # an impossible learning rate is refused here, not in train()
+
+    def _build(self) -> nn.Sequential:
+        modules: list[nn.Module] = []
+        for i, (n_in, n_out) in enumerate(zip(self.layers, self.layers[1:], strict=False), start=1):
+            linear = nn.Linear(
+                n_in, n_out, self.bias, init=nn.init.normal(self.sigma), rng=self._rng,
+                dtype=self.dtype,
+            )  # fmt: skip
+            linear.weight.name = f"W{i}"
+            if linear.bias is not None:
+                linear.bias.name = f"b{i}"
+            last = i == len(self.layers) - 1
+            activation = self.output_activation if last else self.hidden_activation
+            modules += [linear, ACTIVATIONS[activation]()]
+        return nn.Sequential(*modules)
+
+    def _new_optimizer(self) -> Any:
+        return OPTIMIZERS[self.optimizer_name](self.model.parameters(), self.learning_rate)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that build a network of the same architecture, fit for JSON."""
+        return {
+            "layers": self.layers,
+            "loss": self.loss_name,
+            "hidden_activation": self.hidden_activation,
+            "output_activation": self.output_activation,
+            "bias": self.bias,
+            "sigma": self.sigma,
+            "dtype": self.dtype.name,
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer_name,
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"NeuralNetwork({self.layers}, loss={self.loss_name!r}, "
+            f"{self.model.n_parameters:,} parameters)"
+        )
+
+    # -- weights -----------------------------------------------------------------------------
+
+    def _linears(self) -> list[nn.Linear]:
+        return [layer for layer in self.model if isinstance(layer, nn.Linear)]
+
+    @property
+    def weights(self) -> list[Array]:
+        """The weight matrices; assigning to the list or to its entries changes the network."""
+        return _Weights(self._linears())
+
+    @weights.setter
+    def weights(self, new: Sequence[Array]) -> None:
+        linears = self._linears()
+        if len(new) != len(linears):
+            raise ShapeError(
+                f"NeuralNetwork.weights: expected {len(linears)} matrices; got {len(new)}."
+            )
+        arrays = [_checked_weight(w, layer, i) for i, (w, layer) in
+                  enumerate(zip(new, linears, strict=True))]  # fmt: skip
+        for layer, array in zip(linears, arrays, strict=True):
+            layer.weight.data = array
+
+    # -- the document's methods --------------------------------------------------------------
+
+    def loss(self, Y: Any, Y_hat: Any) -> float:
+        """The loss of predictions, summed over samples and outputs.
+
+        Args:
+            Y: targets, shape ``(n, k)``.
+            Y_hat: outputs of the network, of the same shape.
+        """
+        return float(self._loss_of(np.asarray(Y_hat), np.asarray(Y), "sum"))
+
+    def _loss_of(self, prediction: Any, target: Any, reduction: str = "mean") -> Any:
+        if self.loss_name == "mean_square":
+            return nn.squared_error(prediction, target, reduction=reduction)
+        return CROSS_ENTROPY[self.output_activation](prediction, target, reduction)
+
+    @staticmethod
+    def accuracy(Y: Any, Y_hat: Any) -> float:
+        """Share of samples whose largest output is that of their class.
+
+        Args:
+            Y: one-hot targets, shape ``(n, k)``.
+            Y_hat: outputs of the network, of the same shape.
+        """
+        return accuracy(Y, Y_hat)
+
+    def predict(self, X: Any) -> Array:
+        """The outputs of the network for samples in rows.
+
+        Args:
+            X: inputs, shape ``(n, layers[0])``.
+
+        Returns:
+            ŷ, shape ``(n, layers[-1])``.
+
+        Raises:
+            ShapeError: X is not of that shape.
+        """
+        return predict(self.model, self._inputs(X, "X"))
+
+    def train(
+        self,
+        X: Any,
+        Y: Any,
+        epochs: int = 2,
+        validation: Any = None,
+        validation_label: Any = None,
+    ) -> None:
+        """Train on samples in rows, in the given order, `epochs` times.
+
+        Training goes on from the present weights; the learning rate starts from epoch 0.
+
+        Args:
+            X: training inputs, shape ``(n, layers[0])``.
+            Y: one-hot training targets, shape ``(n, layers[-1])``.
+            epochs: number of passes through the data.
+            validation: inputs to evaluate on.
+            validation_label: their targets.
+
+        Raises:
+            ShapeError: arrays of other shapes, or of different numbers of samples.
+            InvalidArgumentError: targets that are not one-hot, NaN in the data, or only one of
+                the validation arrays. Nothing has been changed then.
+        """
+        X, Y = self._inputs(X, "X"), self._targets(Y, "Y")
+        if (validation is None) != (validation_label is None):
+            raise InvalidArgumentError(
+                "NeuralNetwork.train: validation and validation_label must be given together."
+            )
+        held_out = None
+        if validation is not None:
+            held_out = (
+                self._inputs(validation, "validation"),
+                self._targets(validation_label, "validation_label"),
+            )
+        n = len(X)
+        watched = self.monitor or self.plot
+        self.history = fit(
+            self.model, self._loss_of, self._new_optimizer(), X, Y,
+            epochs=epochs, batch_size=self.batch_size, validation=held_out,
+            shuffle=self.shuffle, rng=self._rng,
+            # The document's losses are sums over the data.
+            monitor=(lambda record: monitor_line(record, loss_factor=n)) if self.monitor else False,
+            record_every=self.n_save if watched else 0,
+        )  # fmt: skip
+        self.training_loss += [record.training_loss * n for record in self.history]
+        self.training_accuracy += self.history.training_accuracy
+        if self.plot:
+            from tinygrad_mlp.plotting import show_training
+
+            show_training(self.history, self.loss_name, loss_factor=n)
+
+    def _inputs(self, X: Any, name: str) -> Array:
+        array = checked_numbers(X, f"NeuralNetwork: {name}", self.dtype)
+        if array.ndim != 2 or array.shape[1] != self.layers[0]:
+            raise ShapeError(
+                f"NeuralNetwork: {name} must have shape (n, {self.layers[0]}), a sample in each "
+                f"row; got {array.shape}."
+            )
+        return array
+
+    def _targets(self, Y: Any, name: str) -> Array:
+        array = checked_numbers(Y, f"NeuralNetwork: {name}", self.dtype)
+        k = self.layers[-1]
+        if array.ndim != 2 or array.shape[1] != k:
+            raise ShapeError(
+                f"NeuralNetwork: {name} must have shape (n, {k}), a one-hot row for each sample; "
+                f"got {array.shape}. Class numbers become such rows through "
+                f"tg.data.one_hot(labels, {k})."
+            )
+        if k > 1 and not is_one_hot(array):
+            raise InvalidArgumentError(
+                f"NeuralNetwork: {name} must be one-hot: each row with a single 1, the others 0; "
+                f"row {_first_not_one_hot(array)} is not. Use tg.data.one_hot(labels, {k})."
+            )
+        return array
+
+
+class _Weights(list[Array]):
+    """The weight matrices of a network; assigning to an entry changes the network."""
+
+    def __init__(self, linears: list[nn.Linear]) -> None:
+        super().__init__(layer.weight.data for layer in linears)
+        self._linears = linears
+
+    def __setitem__(self, i: SupportsIndex | slice, new: Any) -> None:
+        if isinstance(i, slice):
+            raise InvalidArgumentError(
+                "NeuralNetwork.weights: assign one matrix at a time, or the whole list."
+            )
+        layer = self._linears[i]
+        layer.weight.data = _checked_weight(new, layer, int(i))
+        super().__setitem__(i, layer.weight.data)
+
+
+def _checked_weight(new: Any, layer: nn.Linear, i: int) -> Array:
+    array: Array = np.array(new, dtype=layer.weight.dtype)
+    if array.shape != layer.weight.shape:
+        raise ShapeError(
+            f"NeuralNetwork.weights[{i}] must have shape {layer.weight.shape}; got {array.shape}."
+        )
+    return array
+
+
+def _checked_layers(layers: Any) -> list[int]:
+    try:
+        sizes = list(layers)
+    except TypeError:
+        sizes = []
+    if len(sizes) < 2:
+        raise InvalidArgumentError(
+            f"NeuralNetwork: layers must list at least two sizes, input and output, e.g. "
+            f"[784, 256, 10]; got {layers!r}."
+        )
+    return [
+        integer_at_least(1, size, f"NeuralNetwork: layers[{i}]") for i, size in enumerate(sizes)
+    ]
+
+
+def _first_not_one_hot(Y: Array) -> int:
+    rows: Iterator[int] = (i for i in range(len(Y)) if not is_one_hot(Y[i : i + 1]))
+    return next(rows)

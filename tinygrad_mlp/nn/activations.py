@@ -1,0 +1,93 @@
+"""Activations as layers: each applies one operation, element by element (softmax: row by row)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.nn.module import Module
+
+
+class Activation(Module):
+    """Base of the activations: the layer form of one operation."""
+
+    op: ClassVar[Op]
+
+    def forward(self, x: Any) -> Any:
+        """The operation applied to x."""
+        return self.op(x)
+
+
+class Tanh(Activation):
+    """``tanh x``, the document's hidden activation."""
+
+    op = ops.tanh
+
+
+class Sigmoid(Activation):
+    """``1 / (1 + e^−x)``, the document's output activation."""
+
+    op = ops.sigmoid
+
+
+class ReLU(Activation):
+    """``max(x, 0)``."""
+
+    op = ops.relu
+
+
+class Softplus(Activation):
+    """``ln(1 + e^x)``."""
+
+    op = ops.softplus
+
+
+class GELU(Activation):
+    """``x Φ(x)``."""
+
+    op = ops.gelu
+
+
+class Identity(Activation):
+    """The input unchanged."""
+
+    op = ops.identity
+
+
+class LeakyReLU(Module):
+    """``x`` where x > 0, else ``slope · x``."""
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = slope
+
+    def forward(self, x: Any) -> Any:
+        """The operation applied to x."""
+        return ops.leaky_relu(x, slope=self.slope)
+
+    def describe(self) -> str:
+        """The slope."""
+        return f"{self.slope:g}"
+
+
+class Softmax(Module):
+    """Probabilities ``e^x / Σ e^x`` along an axis."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        """The operation applied to x."""
+        return ops.softmax(x, axis=self.axis)
+
+    def describe(self) -> str:
+        """The axis, where it is not the last."""
+        return f"axis={self.axis}" if self.axis != -1 else ""
+
+
+class LogSoftmax(Softmax):
+    """Logarithm of the softmax along an axis."""
+
+    def forward(self, x: Any) -> Any:
+        """The operation applied to x."""
+        return ops.log_softmax(x, axis=self.axis)

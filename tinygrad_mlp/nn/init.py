@@ -1,0 +1,87 @@
+"""Initialisers: how the weights of a layer are drawn before training.
+
+An initialiser is a function ``(shape, rng) -> array`` of float64; the functions below make them.
+For a weight of shape ``(out, in, *kernel)``: fan-in = in · kernel size, fan-out = out · kernel
+size. Xavier keeps the variance of activations and gradients for tanh and sigmoid, He for ReLU.
+
+Sources: Glorot and Bengio, 2010 (Xavier); He, Zhang, Ren and Sun, 2015.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Initialiser = Callable[[tuple[int, ...], "Generator"], Array]
+
+
+def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    if len(shape) < 2:
+        raise InvalidArgumentError(
+            f"Xavier and He initialisers expect a weight with at least two axes "
+            f"(out, in, …). Got shape {shape}: use normal(sigma) or constant(value)."
+        )
+    kernel = math.prod(shape[2:])
+    return shape[1] * kernel, shape[0] * kernel
+
+
+def normal(sigma: float = 0.01) -> Initialiser:
+    """Draws from N(0, σ²); the document's weights with σ = 0.01.
+
+    >>> rng = np.random.default_rng(0)
+    >>> normal(0.01)((2, 2), rng).round(4)
+    array([[ 0.0013, -0.0013],
+           [ 0.0064,  0.001 ]])
+    """
+    if not sigma >= 0:
+        raise InvalidArgumentError(f"normal() expects sigma of at least 0. Got {sigma} instead.")
+    return lambda shape, rng: rng.normal(0.0, sigma, shape)
+
+
+def uniform(limit: float) -> Initialiser:
+    """Draws uniformly between −limit and limit."""
+    return lambda shape, rng: rng.uniform(-limit, limit, shape)
+
+
+def constant(value: float) -> Initialiser:
+    """The same number everywhere."""
+    return lambda shape, rng: np.full(shape, float(value))
+
+
+def xavier_normal(gain: float = 1.0) -> Initialiser:
+    """Draws from N(0, σ²) with ``σ² = gain² · 2 / (fan-in + fan-out)``."""
+    return lambda shape, rng: rng.normal(0.0, gain * math.sqrt(2 / sum(_fans(shape))), shape)
+
+
+def xavier_uniform(gain: float = 1.0) -> Initialiser:
+    """Draws uniformly within ±``gain · √(6 / (fan-in + fan-out))``: same variance as normal."""
+
+    def draw(shape: tuple[int, ...], rng: Generator) -> Array:
+        limit = gain * math.sqrt(6 / sum(_fans(shape)))
+        return rng.uniform(-limit, limit, shape)
+
+    return draw
+
+
+def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
+    """Draws from N(0, σ²) with ``σ = gain / √fan-in``; gain √2 is for ReLU."""
+    return lambda shape, rng: rng.normal(0.0, gain / math.sqrt(_fans(shape)[0]), shape)
+
+
+def he_uniform(gain: float = math.sqrt(2)) -> Initialiser:
+    """Draws uniformly within ±``gain · √(3 / fan-in)``: same variance as normal."""
+
+    def draw(shape: tuple[int, ...], rng: Generator) -> Array:
+        limit = gain * math.sqrt(3 / _fans(shape)[0])
+        return rng.uniform(-limit, limit, shape)
+
+    return draw

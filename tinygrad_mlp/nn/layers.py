@@ -1,0 +1,342 @@
+"""Layers with parameters. Each holds its arrays and composes operations; none has a backward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.ops.convolution import pair
+from tinygrad_mlp.checks import integer_at_least, rng_or_fresh
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.nn import init as initialisers
+from tinygrad_mlp.nn.init import Initialiser
+from tinygrad_mlp.nn.module import Buffer, Module, Parameter
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+def as_input(x: Any) -> Any:
+    """What the user passed to a layer as an array or a tensor."""
+    return x if isinstance(x, Value) else np.asarray(x)
+
+
+class Linear(Module):
+    """Fully connected layer: ``z = x Wᵀ + b``, for each sample ``z = W x + b``.
+
+    Args:
+        in_features: length of x.
+        out_features: length of z.
+        bias: whether there is a b.
+        init: how W is drawn (see `nn.init`); Xavier's uniform by default. b starts at 0.
+        rng: generator of the draw; without one, the weights differ from run to run.
+        dtype: precision of the parameters, float64 by default.
+
+    Shapes: x ``(..., in_features)``, z ``(..., out_features)``, W ``(out_features, in_features)``.
+
+    Raises:
+        ShapeError: when called, if the last axis of x is not in_features long.
+
+    >>> layer = Linear(3, 2, rng=np.random.default_rng(0))
+    >>> layer(np.ones((5, 3))).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        init: Initialiser | None = None,
+        rng: Generator | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.in_features = integer_at_least(1, in_features, "Linear: in_features")
+        self.out_features = integer_at_least(1, out_features, "Linear: out_features")
+        draw = init or initialisers.xavier_uniform()
+        weight = draw((out_features, in_features), rng_or_fresh(rng, "Linear"))
+        self.weight = Parameter(weight, dtype=dtype or np.float64, name="weight")
+        self.bias = (
+            Parameter(np.zeros(out_features, self.weight.dtype), name="bias") if bias else None
+        )
+
+    def forward(self, x: Any) -> Any:
+        """The affine map of the last axis."""
+        x = as_input(x)
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                f"Linear({self.describe()}) expects inputs of shape (..., {self.in_features}). "
+                f"Got {x.shape}."
+            )
+        return ops.linear(x, self.weight, self.bias)
+
+    def describe(self) -> str:
+        """The sizes."""
+        sizes = f"{self.in_features}, {self.out_features}"
+        return sizes + (", bias=False" if self.bias is None else "")
+
+
+class Conv2d(Module):
+    """Convolution of images: ``y[o] = Σ_c W[o, c] ⋆ x[c] + b[o]`` (a cross-correlation).
+
+    Args:
+        in_channels: channels of x.
+        out_channels: channels of y.
+        kernel_size: height and width of the kernel in pixels, one integer or two.
+        stride: step between windows in pixels.
+        padding: border of zeros in pixels.
+        bias: whether there is a b.
+        init: how W is drawn; He's normal by default.
+        rng: generator of the draw.
+        dtype: precision of the parameters, float64 by default.
+
+    Shapes: x ``(n, in_channels, height, width)``, y ``(n, out_channels, rows, columns)`` with
+    ``rows = (height + 2 padding − kernel) // stride + 1``.
+
+    >>> Conv2d(1, 6, 5, padding=2, rng=np.random.default_rng(0))(np.ones((2, 1, 28, 28))).shape
+    (2, 6, 28, 28)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        bias: bool = True,
+        *,
+        init: Initialiser | None = None,
+        rng: Generator | None = None,
+        dtype: Any = None,
+    ) -> None:
+        in_channels = integer_at_least(1, in_channels, "Conv2d: in_channels")
+        out_channels = integer_at_least(1, out_channels, "Conv2d: out_channels")
+        self.kernel_size = pair(kernel_size, "Conv2d() kernel_size")
+        self.stride = pair(stride, "Conv2d() stride")
+        self.padding = pair(padding, "Conv2d() padding", least=0)
+        draw = init or initialisers.he_normal()
+        shape = (out_channels, in_channels, *self.kernel_size)
+        weight = draw(shape, rng_or_fresh(rng, "Conv2d"))
+        self.weight = Parameter(weight, dtype=dtype or np.float64, name="weight")
+        self.bias = (
+            Parameter(np.zeros(out_channels, self.weight.dtype), name="bias") if bias else None
+        )
+
+    def forward(self, x: Any) -> Any:
+        """The convolution of the last two axes."""
+        x = as_input(x)
+        if x.ndim != 4 or x.shape[1] != self.weight.shape[1]:
+            raise ShapeError(
+                f"Conv2d({self.describe()}) expects inputs of shape "
+                f"(n, {self.weight.shape[1]}, height, width). Got {x.shape}."
+            )
+        return ops.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
+
+    def describe(self) -> str:
+        """The sizes."""
+        out_channels, in_channels = self.weight.shape[:2]
+        text = f"{in_channels}, {out_channels}, {self.kernel_size}"
+        text += f", stride={self.stride}" if self.stride != (1, 1) else ""
+        text += f", padding={self.padding}" if self.padding != (0, 0) else ""
+        return text + (", bias=False" if self.bias is None else "")
+
+
+class _Pool2d(Module):
+    def __init__(self, kernel_size: Any, stride: Any = None) -> None:
+        name = f"{type(self).__name__}()"
+        self.kernel_size = pair(kernel_size, f"{name} kernel_size")
+        self.stride = self.kernel_size if stride is None else pair(stride, f"{name} stride")
+
+    def describe(self) -> str:
+        """The sizes."""
+        return f"{self.kernel_size}" + (
+            f", stride={self.stride}" if self.stride != self.kernel_size else ""
+        )
+
+
+class MaxPool2d(_Pool2d):
+    """Largest element of each window of the last two axes; ties share the gradient.
+
+    Args:
+        kernel_size: height and width of the window in pixels, one integer or two.
+        stride: step between windows in pixels; the window's size by default.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """The maxima, shape ``(..., rows, columns)``."""
+        return ops.max_pool2d(x, size=self.kernel_size, stride=self.stride)
+
+
+class AvgPool2d(_Pool2d):
+    """Mean of each window of the last two axes.
+
+    Args:
+        kernel_size: height and width of the window in pixels, one integer or two.
+        stride: step between windows in pixels; the window's size by default.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """The means, shape ``(..., rows, columns)``."""
+        return ops.avg_pool2d(x, size=self.kernel_size, stride=self.stride)
+
+
+class Flatten(Module):
+    """All axes but the first made into one: images into vectors."""
+
+    def forward(self, x: Any) -> Any:
+        """Shape ``(n, ...)`` to ``(n, product of the rest)``."""
+        x = as_input(x)
+        return ops.reshape(x, shape=(x.shape[0], -1))
+
+
+class LayerNorm(Module):
+    """Each sample's features standardised, then scaled and shifted.
+
+    ``y = γ (x − mean x) / √(var x + ε) + β``, with mean and variance over the last axis.
+
+    Args:
+        features: length of the last axis.
+        eps: ε, keeps the root away from 0.
+        dtype: precision of γ and β, float64 by default.
+
+    Source: Ba, Kiros and Hinton, 2016.
+    """
+
+    def __init__(self, features: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
+        features = integer_at_least(1, features, "LayerNorm: features")
+        self.eps = eps
+        self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
+        self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
+
+    def forward(self, x: Any) -> Any:
+        """Standardise the last axis."""
+        x = _check_features(self, as_input(x), -1)
+        centred = x - ops.mean(x, axis=-1, keepdims=True)
+        deviation = ops.sqrt(ops.mean(centred * centred, axis=-1, keepdims=True) + self.eps)
+        return self.weight * (centred / deviation) + self.bias
+
+    def describe(self) -> str:
+        """The number of features."""
+        return str(self.weight.size)
+
+
+class BatchNorm1d(Module):
+    """Each feature standardised over the batch, then scaled and shifted.
+
+    ``y = γ (x − μ) / √(σ² + ε) + β``. In training μ and σ² are the batch's mean and variance, and
+    running averages of both are kept (``running += momentum · (batch − running)``, with the
+    variance divided by n − 1); in evaluation the running averages are used.
+
+    Args:
+        features: length of the second axis.
+        eps: ε, keeps the root away from 0.
+        momentum: weight of the newest batch in the running averages.
+        dtype: precision of the arrays, float64 by default.
+
+    Raises:
+        ShapeError: when called in training with a single sample, which has no variance.
+
+    Source: Ioffe and Szegedy, 2015.
+    """
+
+    def __init__(
+        self, features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: Any = None
+    ) -> None:
+        features = integer_at_least(1, features, "BatchNorm1d: features")
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
+        self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
+        self.running_mean = Buffer(np.zeros(features), dtype=dtype, name="running_mean")
+        self.running_var = Buffer(np.ones(features), dtype=dtype, name="running_var")
+
+    def forward(self, x: Any) -> Any:
+        """Standardise each column of x, shape ``(n, features)``."""
+        x = _check_features(self, as_input(x), 1)
+        if not self.training:
+            deviation = ops.sqrt(self.running_var + self.eps)
+            return self.weight * ((x - self.running_mean) / deviation) + self.bias
+        n = x.shape[0]
+        if n < 2:
+            raise ShapeError(
+                "BatchNorm1d() expects at least two samples in training: one has no variance. "
+                "Got a batch of 1. Use a larger batch, or .eval() for predictions."
+            )
+        mean = ops.mean(x, axis=0)
+        centred = x - mean
+        var = ops.mean(centred * centred, axis=0)
+        self._remember(self.running_mean, mean)
+        self._remember(self.running_var, var * (n / (n - 1)))
+        return self.weight * (centred / ops.sqrt(var + self.eps)) + self.bias
+
+    def _remember(self, running: Buffer, batch: Any) -> None:
+        new = batch.data if isinstance(batch, Value) else batch
+        running.data = running.data + self.momentum * (new - running.data)
+
+    def describe(self) -> str:
+        """The number of features."""
+        return str(self.weight.size)
+
+
+def _check_features(layer: Any, x: Any, axis: int) -> Any:
+    features = layer.weight.shape[0]
+    ndim = {1: 2, -1: max(x.ndim, 1)}[axis]
+    if x.ndim != ndim or x.shape[axis] != features:
+        wanted = "(n, {})" if axis == 1 else "(..., {})"
+        raise ShapeError(
+            f"{type(layer).__name__}({layer.describe()}) expects inputs of shape "
+            f"{wanted.format(features)}. Got {x.shape}."
+        )
+    return x
+
+
+@op(register=False, discrete=True)
+def keep_mask(*, shape: tuple[int, ...], p: float, dtype: Any, rng: Any) -> Array:
+    """A random mask: 0 with probability p, else 1/(1 − p). An operation, so that the door sees
+    every draw."""
+    kept: Array = (rng.random(shape) >= p) / np.asarray(1 - p, dtype)
+    return kept
+
+
+class Dropout(Module):
+    """In training, each element set to 0 with probability p, the others scaled by 1/(1 − p).
+
+    The expected value of an element is unchanged; in evaluation nothing is dropped.
+
+    Args:
+        p: probability of dropping, at least 0 and less than 1.
+        rng: generator of the masks; without one, they differ from run to run.
+
+    Source: Srivastava et al., 2014 (in the inverted form).
+
+    >>> layer = Dropout(0.5, rng=np.random.default_rng(0))
+    >>> layer(np.ones(6))
+    array([2., 0., 0., 0., 2., 2.])
+    >>> layer.eval()(np.ones(3))
+    array([1., 1., 1.])
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: Generator | None = None) -> None:
+        if not 0 <= p < 1:
+            raise InvalidArgumentError(
+                f"Dropout() expects p to be at least 0 and less than 1. Got {p!r} instead."
+            )
+        self.p = p
+        self.rng = rng_or_fresh(rng, "Dropout")
+
+    def forward(self, x: Any) -> Any:
+        """Drop elements of x, in training."""
+        if not self.training or self.p == 0:
+            return x
+        x = as_input(x)
+        return x * keep_mask(shape=x.shape, p=self.p, dtype=x.dtype, rng=self.rng)
+
+    def describe(self) -> str:
+        """The probability."""
+        return f"{self.p:g}"

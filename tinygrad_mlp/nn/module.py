@@ -1,0 +1,234 @@
+"""`Module`: a layer or a network, that is, named parameters and a function of arrays.
+
+A module is a plain object. What it is made of is read off its attributes in the order in which
+they were assigned: parameters, buffers, modules, and lists or tuples of these. There is nothing to
+register and no metaclass; that order is the order of `parameters()` and of saved files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
+
+
+class Parameter(Tensor):
+    """A tensor that training changes.
+
+    Args:
+        data: floating-point array.
+        name: how explanations call it.
+
+    Raises:
+        DTypeError: the data is not of floating-point numbers.
+
+    >>> Parameter([1.0, 2.0], name="b")
+    Parameter([1., 2.], name='b')
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, *, dtype: Any = None, name: str | None = None) -> None:
+        super().__init__(data, requires_grad=True, dtype=dtype, name=name)
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("Tensor(", "Parameter(").replace(
+            ", requires_grad=True", ""
+        )
+
+
+class Buffer(Tensor):
+    """An array that belongs to a module's state but is not trained (a running mean)."""
+
+    __slots__ = ()
+
+
+class Module:
+    """Base class of layers and networks: override `forward`, assign parameters in `__init__`.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> class Scale(tg.nn.Module):
+    ...     def __init__(self):
+    ...         self.factor = tg.nn.Parameter([2.0])
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> Scale()(np.array([1.0, 3.0])).numpy()
+    array([2., 6.])
+    """
+
+    training = True
+
+    def forward(self, x: Any) -> Any:
+        """The function this module computes."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(self, x).")
+
+    def __call__(self, x: Any) -> Any:
+        return self.forward(x)
+
+    # -- what it is made of ------------------------------------------------------------------
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        for name, value in self.__dict__.items():
+            if isinstance(value, (list, tuple)):
+                for i, item in enumerate(value):
+                    yield f"{name}.{i}", item
+            else:
+                yield name, value
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module (under the name "") and all modules in it, outer before inner."""
+        yield prefix.rstrip("."), self
+        for name, member in self._members():
+            if isinstance(member, Module):
+                yield from member.named_modules(f"{prefix}{name}.")
+
+    def _named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, member in module._members():
+                # A parameter used in two places is listed once, under its first name.
+                if isinstance(member, (Parameter, Buffer)) and id(member) not in seen:
+                    seen.add(id(member))
+                    yield f"{path}.{name}".lstrip("."), member
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Names and parameters, in the order of assignment; each parameter once."""
+        for name, member in self._named_state():
+            if isinstance(member, Parameter):
+                yield name, member
+
+    def parameters(self) -> Iterator[Parameter]:
+        """The parameters, in the order of `named_parameters`."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers training changes."""
+        return sum(parameter.size for parameter in self.parameters())
+
+    # -- state -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of all parameters and buffers by name."""
+        return {name: member.data.copy() for name, member in self._named_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over arrays saved by `state_dict` of a module of the same architecture.
+
+        Raises:
+            StateDictError: entries are missing, unexpected or of another shape; nothing is
+                changed then.
+        """
+        own = dict(self._named_state())
+        problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
+        problems += [
+            f"unexpected: '{name}' {np.shape(state[name])}" for name in state if name not in own
+        ]
+        problems += [
+            f"wrong shape: '{name}' is {np.shape(state[name])}, expected {own[name].shape}"
+            for name in own
+            if name in state and np.shape(state[name]) != own[name].shape
+        ]
+        if problems:
+            raise StateDictError(
+                f"load_state_dict(): these weights do not belong to this "
+                f"{type(self).__name__}. Build it with the layers they were saved with.\n  "
+                + "\n  ".join(problems)
+            )
+        new = {name: np.array(state[name], dtype=member.dtype) for name, member in own.items()}
+        for name, member in own.items():
+            member.data = new[name]
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training (dropout drops, batch norm uses the batch); returns the module."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: the opposite of `train()`; returns the module."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    # -- printing ----------------------------------------------------------------------------
+
+    def describe(self) -> str:
+        """What stands between the parentheses of the module's repr."""
+        return ""
+
+    def __repr__(self) -> str:
+        inner = [(name, m) for name, m in self._members() if isinstance(m, Module)]
+        head = f"{type(self).__name__}({self.describe()}"
+        if not inner:
+            return head + ")"
+        lines = []
+        for name, module in inner:
+            shown = repr(module).splitlines()
+            shown[0] = _with_count(f"({name.rpartition('.')[2]}) {shown[0]}", module)
+            lines += [f"  {line}" for line in shown]
+        return "\n".join([_with_count(head, self), *lines, ")"])
+
+
+def _with_count(line: str, module: Module) -> str:
+    n = module.n_parameters
+    return f"{line:<40}  # {n:,} parameter{'s' * (n != 1)}" if n else line
+
+
+class Sequential(Module):
+    """Modules one after another: the output of each is the input of the next.
+
+    Args:
+        layers: the modules, or one list of them.
+
+    Raises:
+        InvalidArgumentError: one of them is not a module.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> rng = np.random.default_rng(0)
+    >>> tg.nn.Sequential(tg.nn.Linear(4, 3, rng=rng), tg.nn.Tanh())
+    Sequential(                               # 15 parameters
+      (0) Linear(4, 3)                          # 15 parameters
+      (1) Tanh()
+    )
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+            layers = tuple(layers[0])
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                made = f" Did you mean {layer.__name__}()?" if isinstance(layer, type) else ""
+                raise InvalidArgumentError(
+                    f"Sequential() expects modules. Argument {i} is {layer!r}.{made}"
+                )
+        self.layers: list[Module] = list(layers)
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        # "0.weight" and not "layers.0.weight": what other frameworks call it, too.
+        for i, layer in enumerate(self.layers):
+            yield str(i), layer
+
+    def forward(self, x: Any) -> Any:
+        """Apply the layers in order."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int) -> Module:
+        return self.layers[index]

@@ -1,0 +1,304 @@
+"""What all optimizers have in common: parameters, their states, steps, storing and resuming."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_mlp.autograd import Tensor
+from tinygrad_mlp.errors import (
+    DTypeError,
+    InvalidArgumentError,
+    NotDifferentiableError,
+    ShapeError,
+    StateDictError,
+)
+from tinygrad_mlp.optim.checks import COUNT, NOT_NEGATIVE, Kind, checked, label, parameter_list
+from tinygrad_mlp.optim.rules import State
+from tinygrad_mlp.optim.schedule import Schedule, as_schedule, from_dict
+
+Rate = float | Schedule | Callable[[int], float]
+"""A learning rate as users give it; a plain function is one of the epoch."""
+
+FIELDS = ("optimizer", "lr", "epoch", "steps", "hyperparameters", "arrays")
+"""What a stored state consists of."""
+
+
+class Optimizer:
+    """Base of the optimizers: everything but the equation.
+
+    A subclass names its rule, the kinds of its hyper-parameters and, where it has a state, how
+    that begins.
+
+    >>> class SignDescent(Optimizer):
+    ...     update = staticmethod(lambda p, g, state, *, lr: (p - lr * np.sign(g), state))
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> SignDescent([w], lr=0.5).step()
+    >>> w.data
+    array([ 0.5, -1.5])
+
+    Attributes:
+        parameters: the tensors to change, in order.
+        hyperparameters: the rule's keyword arguments but `lr`, by name.
+        epoch: number of the present epoch from 0; the training loop sets it. Schedules read it.
+        steps: number of steps done.
+        update: the rule, a function as those of `rules` (of the class).
+        kinds: which hyper-parameters it has, and what they may be (of the class).
+    """
+
+    update: ClassVar[Callable[..., tuple[Any, State]]]
+    kinds: ClassVar[Mapping[str, Kind]] = {}
+
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate, **hyperparameters: Any) -> None:
+        who = f"{type(self).__name__}()"
+        if not hasattr(self, "update"):
+            raise InvalidArgumentError(
+                f"{who} has no update rule: it is the base of the optimizers. Use SGD, Adam, "
+                "AdamW, RMSprop, or a subclass with an `update`."
+            )
+        self.parameters = parameter_list(who, parameters)
+        for index, parameter in enumerate(self.parameters):
+            if parameter.node is not None or not parameter.requires_grad:
+                raise InvalidArgumentError(
+                    f"{who}: every parameter must be a leaf with requires_grad=True, as only such "
+                    f"tensors receive a gradient. {label(index, parameter)} "
+                    f"{'has requires_grad=False' if parameter.node is None else 'was computed'}: "
+                    "leave it out, or make it one."
+                )
+        self.hyperparameters = self.check(hyperparameters)
+        self.epoch = 0
+        self.steps = 0
+        self.lr = lr
+        self._states = [self.init_state(p.data) for p in self.parameters]
+        self._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
+
+    def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The hyper-parameters as plain Python numbers.
+
+        Raises:
+            InvalidArgumentError: one is missing, unknown, or of a value that cannot work.
+        """
+        who = f"{type(self).__name__}()"
+        if set(hyperparameters) != set(self.kinds):
+            raise InvalidArgumentError(
+                f"{who} has the hyper-parameters {', '.join(self.kinds) or '(none)'}. "
+                f"Got {', '.join(map(str, hyperparameters)) or '(none)'}."
+            )
+        return {
+            name: checked(f"{who}: {name}", hyperparameters[name], kind)
+            for name, kind in self.kinds.items()
+        }
+
+    # -- the rule ----------------------------------------------------------------------------
+
+    def init_state(self, parameter: Any) -> State:
+        """The state in which `rule` begins with a parameter (an array or a Tensor)."""
+        return {}
+
+    def rule(self, parameter: Any, gradient: Any, state: State, lr: Any) -> tuple[Any, State]:
+        """The new parameter and state: the pure function, with the hyper-parameters in place.
+
+        Args:
+            parameter, gradient: arrays or Tensors of one shape. They are not changed.
+            state: from `init_state` or an earlier call.
+            lr: a Python number.
+        """
+        return self.update(parameter, gradient, state, lr=lr, **self.hyperparameters)
+
+    # -- training ----------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Update every parameter that has a `.grad`, by `rule`, at the present learning rate.
+
+        A parameter's `.data` becomes a new array; the old one is not written to, since a graph
+        may still hold it.
+
+        Raises:
+            ShapeError, DTypeError: a gradient, or a state, does not fit its parameter.
+            NotDifferentiableError: no parameter has a gradient.
+
+        Nothing is changed where an error is raised.
+        """
+        lr = self.current_lr()
+        updates = []
+        for index, parameter in enumerate(self.parameters):
+            gradient = parameter.grad
+            if gradient is not None:
+                self._check_fit(index)
+                new, state = self.rule(parameter.data, gradient, self._states[index], lr)
+                # Computing with arrays of shape () gives NumPy scalars.
+                updates.append((index, np.asarray(new), state))
+        if not updates:
+            raise NotDifferentiableError(
+                f"{type(self).__name__}.step() expects parameters with gradients. None of the "
+                f"{len(self.parameters)} has one: call backward() on a loss computed from them "
+                "first, and zero_grad() after step()."
+            )
+        for index, new, state in updates:
+            self.parameters[index].data = new
+            self._states[index] = state
+        self.steps += 1
+
+    def _check_fit(self, index: int) -> None:
+        parameter = self.parameters[index]
+        data = parameter.data
+        gradient: Any = parameter.grad  # anything may have been assigned to it
+        found = getattr(gradient, "shape", None)
+        who = f"{type(self).__name__}.step()"
+        if found != data.shape:
+            raise ShapeError(
+                f"{who} expects the gradient of {label(index, parameter)} to have its shape "
+                f"{data.shape}. Got {type(gradient).__name__ if found is None else found}."
+            )
+        if gradient.dtype != data.dtype:
+            raise DTypeError(
+                f"{who} expects the gradient of {label(index, parameter)} to have its dtype "
+                f"{data.dtype}. Got {gradient.dtype}: convert it with .astype()."
+            )
+        if self._states[index] and self._made_for[index] != (data.shape, data.dtype):
+            shape, dtype = self._made_for[index]
+            raise ShapeError(
+                f"{who} expects {label(index, parameter)} to stay of shape {shape} and dtype "
+                f"{dtype}, as the state kept for it is. Got {data.shape} and {data.dtype}: make a "
+                "new optimizer for the changed parameters."
+            )
+
+    def zero_grad(self) -> None:
+        """Forget the gradients: every parameter's `.grad` becomes None."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    # -- the learning rate -------------------------------------------------------------------
+
+    @property
+    def lr(self) -> Rate:
+        """The learning rate as it was given: a number, a `Schedule` or a function of the epoch."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: Rate) -> None:
+        schedule = as_schedule(lr, f"{type(self).__name__}: lr")
+        self._evaluate(schedule)  # so that a wrong one is refused here and not by a later step
+        self._lr = lr
+        self._schedule = schedule
+
+    def current_lr(self) -> float:
+        """The learning rate of the next step, as a number."""
+        return self._evaluate(self._schedule)
+
+    def _evaluate(self, schedule: Schedule) -> float:
+        return schedule(self.epoch if schedule.unit == "epoch" else self.steps)
+
+    # -- resuming ----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to resume bit for bit, as plain data.
+
+        Returns:
+            a dict of "optimizer" (name of the class), "lr" (a number; for a schedule, its
+            `to_dict()`; None for a function), "epoch", "steps", "hyperparameters" and "arrays":
+            copies of the states by "position in parameters.name", such as "0.velocity". All but
+            "arrays" can be written as JSON.
+        """
+        lr: Any = None
+        if not callable(self._lr):
+            lr = float(self._lr)
+        elif self._schedule.storable:
+            lr = self._schedule.to_dict()
+        return {
+            "optimizer": type(self).__name__,
+            "lr": lr,
+            "epoch": self.epoch,
+            "steps": self.steps,
+            "hyperparameters": dict(self.hyperparameters),
+            "arrays": {key: np.array(value) for key, value in _flat(self._states).items()},
+        }
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Continue where the optimizer of a `state_dict()` stood; its parameters are not stored.
+
+        Learning rate and hyper-parameters become the stored ones, too. Only a learning rate that
+        is a user's function stays that of this optimizer.
+
+        Raises:
+            StateDictError: `stored` is of another kind of optimizer or of other parameters, or
+                is damaged. Nothing is changed.
+        """
+        who = f"{type(self).__name__}.load_state_dict()"
+        if not isinstance(stored, Mapping) or set(stored) != set(FIELDS):
+            found = sorted(map(str, stored)) if isinstance(stored, Mapping) else type(stored)
+            raise StateDictError(f"{who} expects a dict of {', '.join(FIELDS)}. Got {found}.")
+        if stored["optimizer"] != type(self).__name__:
+            raise StateDictError(
+                f"{who} expects the state of this kind of optimizer. Got that of "
+                f"{stored['optimizer']!r}: make one of the kind that was saved."
+            )
+        # The twin takes it all; this optimizer becomes the twin when nothing can fail any more.
+        twin = copy.copy(self)
+        try:
+            twin.hyperparameters = self.check(stored["hyperparameters"])
+            twin.epoch = checked("epoch", stored["epoch"], COUNT)
+            twin.steps = checked("steps", stored["steps"], COUNT)
+            twin.lr = self._restored_lr(stored["lr"])
+            fresh = [twin.init_state(p.data) for p in self.parameters]
+            twin._states = _unflat(fresh, stored["arrays"])
+        except (InvalidArgumentError, TypeError) as error:
+            raise StateDictError(f"{who} cannot take this state: {error}") from error
+        twin._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
+        vars(self).update(vars(twin))
+
+    def _restored_lr(self, stored: Any) -> Rate:
+        if isinstance(stored, Mapping):
+            return from_dict(stored)
+        if stored is not None:
+            lr: float = checked("lr", stored, NOT_NEGATIVE)
+            return lr
+        if self._schedule.storable:
+            raise InvalidArgumentError(
+                f"the learning rate was a function, which is not stored, and this optimizer has "
+                f"lr={self._lr!r} instead. Set lr to that function first."
+            )
+        return self._lr
+
+    def __repr__(self) -> str:
+        n = len(self.parameters)
+        settings = {"lr": self._lr, **self.hyperparameters}
+        shown = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        return f"{type(self).__name__}({n} parameter{'s' if n > 1 else ''}, {shown})"
+
+
+def _flat(states: list[State]) -> dict[str, Any]:
+    return {f"{i}.{name}": value for i, state in enumerate(states) for name, value in state.items()}
+
+
+def _unflat(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
+    """States like the `fresh` ones, with the values of `arrays`."""
+    expected = {key: np.asarray(value) for key, value in _flat(fresh).items()}
+    found = {key: np.asarray(value) for key, value in dict(arrays).items()}
+    wrong = [f"{key} is missing" for key in expected.keys() - found.keys()]
+    wrong += [f"{key} is unexpected" for key in found.keys() - expected.keys()]
+    for key in expected.keys() & found.keys():
+        want, got = expected[key], found[key]
+        if (want.shape, want.dtype) != (got.shape, got.dtype):
+            wrong.append(
+                f"{key} must be of shape {want.shape} and dtype {want.dtype}, and is of "
+                f"{got.shape} and {got.dtype}"
+            )
+    if wrong:
+        raise InvalidArgumentError(
+            f"it belongs to other parameters, or to these in another order "
+            f"({'; '.join(sorted(wrong))}). Make the optimizer for the model that was saved."
+        )
+
+    def value(key: str, like: Any) -> Any:
+        array = found[key]
+        return checked(key, array.item(), COUNT) if isinstance(like, int) else array.copy()
+
+    return [
+        {name: value(f"{i}.{name}", like) for name, like in state.items()}
+        for i, state in enumerate(fresh)
+    ]

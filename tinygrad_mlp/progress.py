@@ -1,0 +1,75 @@
+"""What training shows while it runs: a bar on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+
+class Progress:
+    """Shows the progress of a number of iterations; a context manager.
+
+    On a terminal there is a bar with the time left and the latest line of figures. Where the
+    output goes to a file or a pipe, only the lines are printed.
+
+    Args:
+        iterations: how many there will be.
+        enabled: whether to show anything.
+    """
+
+    # Redrawing costs far more than a step of a small network.
+    REDRAWS_PER_SECOND = 5
+
+    def __init__(self, iterations: int, enabled: bool) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._enabled = enabled
+        self._iterations = iterations
+
+    def __enter__(self) -> Progress:
+        if self._enabled and sys.stdout.isatty():
+            from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                "left  {task.description}",
+                refresh_per_second=self.REDRAWS_PER_SECOND,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self._iterations)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, iteration: int, loss: float) -> None:
+        """Say that `iteration` (from 0) has been done, with this loss of its batch."""
+        if self._bar is not None:
+            self._bar.update(
+                self._task, completed=iteration + 1, description=f"loss {loss:.4g}"
+            )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether calling `advance` shows anything."""
+        return self._bar is not None
+
+    def line(self, text: str) -> None:
+        """Print a line, above the bar where there is one."""
+        if not self._enabled:
+            return
+        if self._bar is not None:
+            # Not through rich's markup, and unwrapped: a figure must stay whole and searchable.
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, flush=True)
