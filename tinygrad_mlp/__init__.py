@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from tinygrad_mlp import nn as nn
     from tinygrad_mlp import optim as optim
     from tinygrad_mlp import plotting as plotting
+    from tinygrad_mlp import verify as verify
     from tinygrad_mlp.checkpoint import load as load
     from tinygrad_mlp.checkpoint import save as save
+    from tinygrad_mlp.evaluation import evaluate as evaluate
+    from tinygrad_mlp.evaluation import predict as predict
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
-    from tinygrad_mlp.training import evaluate as evaluate
     from tinygrad_mlp.training import fit as fit
-    from tinygrad_mlp.training import predict as predict
 
 __version__ = "0.1.0"
 
@@ -41,13 +42,14 @@ LOADED_WHEN_USED = {
     "nn": "nn",
     "optim": "optim",
     "plotting": "plotting",
+    "verify": "verify",
     "load": "checkpoint.load",
     "save": "checkpoint.save",
     "History": "history.History",
     "NeuralNetwork": "neural_network.NeuralNetwork",
-    "evaluate": "training.evaluate",
+    "evaluate": "evaluation.evaluate",
     "fit": "training.fit",
-    "predict": "training.predict",
+    "predict": "evaluation.predict",
 }
 """Where each name that is loaded when first used lives: a module, or a name in one."""
 

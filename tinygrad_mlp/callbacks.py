@@ -11,9 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.checks import integer_at_least, one_of
+from tinygrad_mlp.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.history import History, Record
+
+INTERRUPTED = "interrupted by Ctrl-C"
+"""How the reason of a run begins that the user has ended (`Run.stopped`)."""
 
 
 class Run:
@@ -23,24 +26,32 @@ class Run:
         model: the model; its weights are up to date.
         optimizer: the optimizer; its `lr` may be changed.
         history: the records so far.
+        recorded: the fields of `Record` that this run fills in.
         epoch: the number of the present epoch, from 0.
         iteration: the number of the last update, from 0; −1 before the first.
         loss: the loss of the last batch, NaN before the first.
         stopped: why training is to end, or None.
     """
 
-    def __init__(self, model: Any, optimizer: Any, history: History) -> None:
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Any,
+        history: History,
+        recorded: tuple[str, ...] = Record._fields,
+    ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.history = history
+        self.recorded = recorded
         self.epoch = 0
         self.iteration = -1
         self.loss = math.nan
         self.stopped: str | None = None
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str = "") -> None:
         """End training after the present step, for this reason."""
-        self.stopped = reason
+        self.stopped = reason or "a callback asked for it"
 
 
 class Callback:
@@ -73,7 +84,19 @@ class FunctionCallback(Callback):
         self.function(run)
 
 
-def as_callback(callback: Any) -> Any:
+EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+class ObjectCallback(Callback):
+    """An object of the user's with some of the methods; the others do nothing."""
+
+    def __init__(self, wrapped: Any) -> None:
+        for name in EVENTS:
+            if hasattr(wrapped, name):
+                setattr(self, name, getattr(wrapped, name))
+
+
+def as_callback(callback: Any) -> Callback:
     """A callback object for what the user passed.
 
     Raises:
@@ -84,19 +107,15 @@ def as_callback(callback: Any) -> Any:
             f"fit: callbacks must be objects; got the class {callback.__name__}. "
             f"Write {callback.__name__}()."
         )
-    events = [name for name in vars(Callback) if name.startswith("on_")]
     if isinstance(callback, Callback):
         return callback
-    if any(hasattr(callback, name) for name in events):
-        for name in events:
-            if not hasattr(callback, name):
-                setattr(callback, name, lambda run: None)
-        return callback
+    if any(hasattr(callback, name) for name in EVENTS):
+        return ObjectCallback(callback)
     if callable(callback):
         return FunctionCallback(callback)
     raise InvalidArgumentError(
         f"fit: a callback must be a function of the run, or an object with one of the methods "
-        f"{', '.join(events)}; got {callback!r}."
+        f"{', '.join(EVENTS)}; got {callback!r}."
     )
 
 
@@ -107,35 +126,40 @@ class BestWeights(Callback):
         monitor: the field of `Record` to judge by; losses are best when small, accuracies when
             large. Without validation data use the fields of training.
 
+    Attributes:
+        best: the best value so far, NaN before the first.
+        best_iteration: the iteration it belongs to, or None.
+
     Raises:
         InvalidArgumentError: there is no such field, or the run does not record it.
     """
 
     def __init__(self, monitor: str = "validation_loss") -> None:
         self.monitor = one_of(monitor, Record._fields[3:], f"{type(self).__name__}: monitor")
-        self.best = math.inf
+        self.best = math.nan
         self.best_iteration: int | None = None
         self._weights: dict[str, Array] | None = None
 
     def on_start(self, run: Run) -> None:
         """Forget an earlier run."""
-        self.best, self.best_iteration, self._weights = math.inf, None, None
-
-    def _cost(self, run: Run) -> float:
-        value = getattr(run.history.records[-1], self.monitor)
-        if value is None:
+        if self.monitor not in run.recorded:
+            shown = ", ".join(run.recorded[3:]) or "nothing, because of record_every=0"
             raise InvalidArgumentError(
-                f"{type(self).__name__}: this run does not record {self.monitor}. Pass "
-                f"validation=(X, Y) to fit, or monitor a field that it records."
+                f"{type(self).__name__}: this run does not record {self.monitor}. It records "
+                f"{shown}; the figures of validation need validation=(X, Y), and accuracies "
+                f"one-hot targets."
             )
-        return -float(value) if self.monitor.endswith("accuracy") else float(value)
+        self.best, self.best_iteration, self._weights = math.nan, None, None
 
     def improved(self, run: Run, min_delta: float = 0.0) -> bool:
         """Whether the newest record is the best so far; remembers its weights if so."""
-        cost = self._cost(run)
-        if not cost < self.best - min_delta:
+        value = float(getattr(run.history.records[-1], self.monitor))
+        gain = value - self.best if self.monitor.endswith("accuracy") else self.best - value
+        # The first finite value beats none. NaN beats nothing: comparing it is always false.
+        first = self._weights is None and math.isfinite(value)
+        if not (first or gain > min_delta):
             return False
-        self.best = cost
+        self.best = value
         self.best_iteration = run.iteration
         self._weights = run.model.state_dict()
         return True
@@ -171,7 +195,7 @@ class EarlyStopping(BestWeights):
     ) -> None:
         super().__init__(monitor)
         self.patience = integer_at_least(1, patience, "EarlyStopping: patience")
-        self.min_delta = min_delta
+        self.min_delta = not_negative(min_delta, "EarlyStopping: min_delta")
         self.restore_best = restore_best
         self.waited = 0
 

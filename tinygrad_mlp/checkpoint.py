@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
+from tinygrad_mlp.errors import DataError, DataNotFoundError, DTypeError, InvalidArgumentError
 from tinygrad_mlp.files import atomic_path
 from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.nn import Module
 
 FORMAT = "tinygrad_mlp"
 MEAN, SCALE = "preprocessing.mean", "preprocessing.scale"
+RESERVED = ("format", "version", "neural_network")
+"""The entries of the metadata that `save` writes itself."""
 
 
 def save(
@@ -32,7 +35,9 @@ def save(
         metadata: further facts to store, anything that JSON can express.
 
     Raises:
-        InvalidArgumentError: `model` is neither, or `metadata` cannot be expressed in JSON.
+        InvalidArgumentError: `model` is neither, or `metadata` cannot be expressed in JSON or
+            uses one of the names this function needs itself.
+        DTypeError: an array of a precision that the format does not have.
         DataNotFoundError: the folder does not exist.
 
     >>> import tempfile, tinygrad_mlp as tg
@@ -47,24 +52,40 @@ def save(
 
     from tinygrad_mlp import __version__
 
-    facts: dict[str, Any] = {"format": FORMAT, "version": __version__, **(metadata or {})}
+    facts: dict[str, Any] = {"format": FORMAT, "version": __version__}
+    given = {} if metadata is None else metadata
+    if not isinstance(given, dict) or not all(
+        isinstance(key, str) and key not in RESERVED for key in given
+    ):
+        raise InvalidArgumentError(
+            f"save: metadata must be a dict whose keys are text other than "
+            f"{', '.join(RESERVED)}; got {metadata!r}."
+        )
+    facts.update(given)
     if isinstance(model, NeuralNetwork):
         facts["neural_network"] = model.settings()
         arrays = model.model.state_dict()
         if model.preprocessing is not None:
             arrays[MEAN], arrays[SCALE] = model.preprocessing
-    elif hasattr(model, "state_dict"):
+    elif isinstance(model, Module):
         arrays = model.state_dict()
     else:
         raise InvalidArgumentError(
             f"save: model must be a Module or a NeuralNetwork; got {type(model).__name__}."
         )
     try:
-        described = {key: json.dumps(value) for key, value in facts.items()}
-    except TypeError as error:
+        # One entry: the format keeps entries in no order, and equal models make equal files.
+        described = {FORMAT: json.dumps(facts)}
+    except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"save: metadata must be expressible in JSON: {error}") from None
     # The format stores memory as it lies, so a transposed view would come back scrambled.
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub" or array.itemsize > 8:
+            raise DTypeError(
+                f"save: '{name}' is of {array.dtype}, which a safetensors file cannot hold. "
+                f"Convert it to float64 first."
+            )
     with atomic_path(path) as temporary:
         save_file(arrays, temporary, described)
 
@@ -80,9 +101,16 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or not in the safetensors format.
         StateDictError: the weights are of another architecture; nothing is changed then.
+        InvalidArgumentError: `model` is neither.
     """
-    arrays, _ = read(path)
-    mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
+    if not isinstance(model, (Module, NeuralNetwork)):
+        raise InvalidArgumentError(
+            f"load: model must be a Module or a NeuralNetwork; got {type(model).__name__}."
+        )
+    arrays, facts = read(path)
+    mean = scale = None
+    if "neural_network" in facts:  # a module's own arrays may have these names, too
+        mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
     if isinstance(model, NeuralNetwork):
         model.model.load_state_dict(arrays)
         if mean is not None and scale is not None:
@@ -99,12 +127,21 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or holds no `NeuralNetwork`.
     """
-    _, facts = read(path)
+    arrays, facts = read(path)
     settings = facts.get("neural_network")
     if not isinstance(settings, dict):
         raise DataError(
             f"{os.fspath(path)}: expected a saved NeuralNetwork; found weights without its "
             f"settings. Build the model yourself and use tg.load(path, model)."
+        )
+    layers = settings.get("layers")
+    sizes = list(zip(layers[1:], layers, strict=False)) if isinstance(layers, list) else []
+    found = [arrays[key].shape for i in range(len(sizes)) if (key := f"{2 * i}.weight") in arrays]
+    if not sizes or found != sizes:
+        # Refused before building: damaged sizes could ask for any amount of memory.
+        raise DataError(
+            f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: layers {layers!r} "
+            f"do not fit weights of the shapes {found}."
         )
     try:
         network = NeuralNetwork(**settings, monitor=False, plot=False)
@@ -126,19 +163,26 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
 
     name = os.fspath(path)
     if not os.path.isfile(name):
-        raise DataNotFoundError(f"{name}: there is no such file.")
-    arrays, facts = {}, {}
+        found = "this is a folder" if os.path.isdir(name) else "there is no such file"
+        raise DataNotFoundError(f"{name}: {found}. Name a file that tg.save has written.")
+    arrays = {}
     try:
         with safe_open(name, framework="numpy") as file:
-            for key, text in (file.metadata() or {}).items():
-                try:
-                    facts[key] = json.loads(text)
-                except json.JSONDecodeError:
-                    facts[key] = text  # written by another program
+            facts = _facts(file.metadata() or {})
             for key in file.keys():
                 arrays[key] = file.get_tensor(key)
-    except (SafetensorError, TypeError, OSError) as error:
+    # The last three: data types that NumPy does not have.
+    except (SafetensorError, OSError, TypeError, AttributeError, KeyError) as error:
         raise DataError(
             f"{name}: expected a file in the safetensors format; found {error}. Save it again."
         ) from error
     return arrays, facts
+
+
+def _facts(metadata: dict[str, str]) -> dict[str, Any]:
+    """What `save` wrote; as it is, what another program did."""
+    try:
+        facts = json.loads(metadata[FORMAT])
+    except (KeyError, ValueError, RecursionError):
+        return dict(metadata)
+    return facts if isinstance(facts, dict) else dict(metadata)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,20 @@ def integer_at_least(lowest: int, value: Any, name: str) -> int:
         number = None
     if number is None or isinstance(value, bool) or number < lowest:
         raise InvalidArgumentError(f"{name} must be an integer >= {lowest}; got {value!r}.")
+    return number
+
+
+def not_negative(value: Any, name: str) -> float:
+    """`value` as a finite Python float of at least 0, or an error that begins with `name`.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    # Not left a NumPy scalar: float32 times np.float64 would become float64.
+    usable = isinstance(value, Real) and not isinstance(value, bool)
+    number = float(value) if usable else math.nan
+    if not 0 <= number < math.inf:
+        raise InvalidArgumentError(f"{name} must be a number >= 0; got {value!r}.")
     return number
 
 

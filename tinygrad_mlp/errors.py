@@ -69,11 +69,29 @@ class OpDefinitionError(TinygradError, TypeError):
     """
 
 
+class TracingError(TinygradError, TypeError):
+    """A function, or a gradient rule, that cannot be written down as a list of operations.
+
+    It turned a traced value into a number: ``if x > 0``, ``float(x)``, ``x.item()``. What is
+    written down would hold for that one number only. Fix: ``tg.where(x > 0, a, b)``.
+    """
+
+
 class NonFiniteError(TinygradError, ArithmeticError):
     """A computation produced NaN or infinity.
 
-    The message names the operation that produced the first one. Fix: usually a smaller learning
-    rate, standardised inputs, or a loss that works from pre-activations.
+    The message names the operation that produced the first one; under `debug()` also the line of
+    the program that called it. Fix: usually a smaller learning rate, standardised inputs, or a
+    loss that works from pre-activations.
+    """
+
+
+class MutatedArrayError(TinygradError, RuntimeError):
+    """An array that the backward pass needs was changed in place (found by `debug()` only).
+
+    Between forward and backward by the program (``x.data += 1``, ``X[0] = 0``), or by an
+    operation's forward function or gradient rule. The gradient would silently be that of
+    something else. Fix: change a copy, or assign a new array (``x.data = x.data + 1``).
     """
 
 

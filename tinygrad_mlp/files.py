@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from tinygrad_mlp.errors import DataNotFoundError
+from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
 
 
 @contextmanager
@@ -18,6 +18,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
 
     Raises:
         DataNotFoundError: the folder does not exist.
+        InvalidArgumentError: `path` is a folder.
 
     >>> import pathlib, tempfile
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "curve.csv"
@@ -35,6 +36,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     # because some writers choose the format by it.
     if not os.path.isdir(folder):
         raise DataNotFoundError(f"cannot write {target}: there is no folder {folder}. Create it.")
+    if os.path.isdir(target):
+        raise InvalidArgumentError(f"cannot write {target}: it is a folder. Name a file in it.")
     handle, temporary = tempfile.mkstemp(suffix, f".{stem}-", folder)
     os.close(handle)
     try:
@@ -44,5 +47,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
         os.chmod(temporary, 0o666 & ~mode)  # mkstemp makes files that only their owner can read
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise

@@ -69,8 +69,9 @@ class History:
         return [getattr(record, name) for record in self.records]
 
     def __repr__(self) -> str:
+        stopped = f"; stopped: {self.stopped})" if self.stopped else ")"
         if not self.records:
-            return "History(no records)"
+            return f"History(no records{stopped}"
         last = self.records[-1]
         shown = ", ".join(
             f"{field.replace('_', ' ')} {value:.6g}"
@@ -78,8 +79,9 @@ class History:
             if value is not None
         )
         n = len(self.records)
-        text = f"History({n} record{'s' * (n != 1)}, {last.iteration + 1} iterations: {shown}"
-        return text + (f"; stopped: {self.stopped})" if self.stopped else ")")
+        return (
+            f"History({n} record{'s' * (n != 1)}, {last.iteration + 1} iterations: {shown}{stopped}"
+        )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the records as a table, a column for each field; empty where there is no value.
@@ -92,8 +94,7 @@ class History:
         with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(Record._fields)
-            # repr keeps every digit of a float; None becomes an empty field.
-            writer.writerows(["" if v is None else repr(v) for v in r] for r in self.records)
+            writer.writerows(self.records)  # with every digit of a float; None as an empty field
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draw the curves of loss and accuracy against iterations.

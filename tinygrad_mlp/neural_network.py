@@ -11,18 +11,12 @@ from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.checks import integer_at_least, one_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
-from tinygrad_mlp.history import History
-from tinygrad_mlp.training import (
-    accuracy,
-    checked_numbers,
-    fit,
-    is_one_hot,
-    monitor_line,
-    predict,
-)
+from tinygrad_mlp.evaluation import accuracy, checked_numbers, is_one_hot, predict
+from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.training import fit, monitor_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
@@ -54,7 +48,8 @@ class NeuralNetwork:
     Args:
         layers: numbers of neurons, from input to output, e.g. ``[784, 256, 10]``.
         loss: "mean_square" (``½ Σ (y − ŷ)²``) or "cross_entropy".
-        monitor: record and print loss and accuracy every `n_save` iterations in training.
+        monitor: record and print loss and accuracy every `n_save` iterations in training; a
+            function that makes a line of a `Record` sets what is printed.
         plot: show the curves after training; without a display they are saved and the path is
             printed.
         hidden_activation: "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu" or
@@ -99,7 +94,7 @@ class NeuralNetwork:
         self,
         layers: Sequence[int],
         loss: str = "cross_entropy",
-        monitor: bool = True,
+        monitor: bool | Callable[[Record], str] = True,
         plot: bool = True,
         *,
         hidden_activation: str = "tanh",
@@ -259,6 +254,8 @@ class NeuralNetwork:
         epochs: int = 2,
         validation: Any = None,
         validation_label: Any = None,
+        *,
+        callbacks: Iterable[Any] = (),
     ) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
@@ -270,6 +267,7 @@ class NeuralNetwork:
             epochs: number of passes through the data.
             validation: inputs to evaluate on.
             validation_label: their targets.
+            callbacks: see `callbacks`; functions are called after each record.
 
         Raises:
             ShapeError: arrays of other shapes, or of different numbers of samples.
@@ -289,12 +287,16 @@ class NeuralNetwork:
             )
         n = len(X)
         watched = self.monitor or self.plot
+
+        def as_in_document(record: Record) -> str:
+            return monitor_line(record, loss_factor=n)  # its losses are sums over the data
+
         self.history = fit(
             self.model, self._loss_of, self._new_optimizer(), X, Y,
             epochs=epochs, batch_size=self.batch_size, validation=held_out,
             shuffle=self.shuffle, rng=self._rng,
-            # The document's losses are sums over the data.
-            monitor=(lambda record: monitor_line(record, loss_factor=n)) if self.monitor else False,
+            callbacks=callbacks,
+            monitor=self.monitor if callable(self.monitor) else self.monitor and as_in_document,
             record_every=self.n_save if watched else 0,
         )  # fmt: skip
         self.training_loss += [record.training_loss * n for record in self.history]

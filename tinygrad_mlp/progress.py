@@ -70,6 +70,8 @@ class Progress:
             return
         if self._bar is not None:
             # Not through rich's markup, and unwrapped: a figure must stay whole and searchable.
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(
+                text, markup=False, highlight=False, emoji=False, soft_wrap=True
+            )
         else:
             print(text, flush=True)

@@ -14,21 +14,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import first_non_finite
-from tinygrad_mlp.autograd.graph import Array, Value, no_grad
-from tinygrad_mlp.callbacks import Run, as_callback
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
 from tinygrad_mlp.checks import integer_at_least, one_of, rng_or_fresh
 from tinygrad_mlp.data import batches
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
+from tinygrad_mlp.evaluation import (
+    Loss,
+    as_number,
+    check_lengths,
+    checked_numbers,
+    evaluate,
+    is_one_hot,
+    plain,
+)
 from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.nn import Module
 from tinygrad_mlp.progress import Progress
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-EVALUATION_ROWS = 1000
-"""Rows evaluated at a time: enough to fill a matrix product, few enough to stay in the cache."""
-
-Loss = Callable[[Any, Any], Any]
 
 
 def fit(
@@ -76,10 +81,12 @@ def fit(
         it says why in `stopped`, and the model keeps the weights of the last whole step.
 
     Raises:
-        ShapeError: X and Y, or the validation data, have different numbers of samples, or none.
+        ShapeError: X and Y, or the validation data, have different numbers of samples, or none, or
+            do not fit the model; or the loss is not one number.
         DTypeError: they are not numbers.
         InvalidArgumentError: NaN or infinity in the data; an impossible setting. Nothing has been
-            changed then.
+            changed in all these cases.
+        NotDifferentiableError: the loss does not come from the optimizer's parameters.
 
     Warns:
         RuntimeWarning: the loss became NaN or infinite; names the iteration and the operation.
@@ -89,6 +96,7 @@ def fit(
     if record_every is not None:
         record_every = integer_at_least(0, record_every, "fit: record_every")
     one_of(compiled, ("auto", False), "fit: compiled")
+    _check_parts(model, loss, optimizer, callbacks)
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
     X, Y = _checked_data(X, Y, "X", "Y", dtype)
     if validation is not None:
@@ -99,7 +107,12 @@ def fit(
     order = rng_or_fresh(rng, "fit") if shuffle else None
     as_line = monitor if callable(monitor) else monitor_line
 
-    run = Run(model, optimizer, History())
+    for data in ((X, Y), validation):
+        if data is not None:
+            # Wrong shapes, or a loss that is no number, show in two samples; the rest is untouched.
+            evaluate(model, loss, data[0][:2], data[1][:2])
+
+    run = Run(model, optimizer, History(), _recorded(Y, validation, record_every))
     start = time.perf_counter()
     steps = math.ceil(len(X) / batch_size)
 
@@ -117,7 +130,7 @@ def fit(
         for hook in hooks:
             hook.on_record(run)
 
-    with Progress(epochs * steps, bool(monitor)) as progress, _deferred_interrupt(run):
+    with _deferred_interrupt(run), Progress(epochs * steps, bool(monitor)) as progress:
         model.train()
         try:
             for hook in hooks:
@@ -125,8 +138,7 @@ def fit(
             for run.epoch in range(epochs):
                 optimizer.epoch = run.epoch
                 for rows in batches(len(X), batch_size, order):
-                    _step(run, loss, X[rows], Y[rows])
-                    if run.stopped:
+                    if not _step(run, loss, X[rows], Y[rows]):
                         break
                     if progress.wanted:
                         progress.advance(run.iteration, run.loss)
@@ -145,10 +157,12 @@ def fit(
                 if run.stopped:
                     break
         except KeyboardInterrupt:
-            run.stop(_interrupted(run))
+            run.stop(INTERRUPTED)
         finally:
             optimizer.zero_grad()
             model.eval()
+        if run.stopped == INTERRUPTED:
+            run.stop(f"{INTERRUPTED} after iteration {run.iteration}")
         for hook in hooks:
             hook.on_end(run)
         run.history.stopped = run.stopped
@@ -157,17 +171,16 @@ def fit(
     return run.history
 
 
-def _step(run: Run, loss: Loss, x: Array, y: Array) -> None:
-    """One update of the parameters, left out where the loss is not finite."""
+def _step(run: Run, loss: Loss, x: Array, y: Array) -> bool:
+    """One update of the parameters, left out where the loss is not finite; whether it was made."""
     run.optimizer.zero_grad()
     value = loss(run.model(x), y)
-    if not isinstance(value, Value) or value.data.size != 1:
-        shape = np.shape(value.data if isinstance(value, Value) else value)
-        raise ShapeError(
-            f"fit: the loss must be one number computed from the model's parameters; got shape "
-            f"{shape}. Reduce it over outputs and samples, e.g. with tg.mean(...)."
+    if not isinstance(value, Value):
+        raise NotDifferentiableError(
+            f"fit: the loss must be a Tensor, computed from the model's parameters by operations "
+            f"that record; got {type(value).__name__}, which has no history."
         )
-    run.loss = float(value.data.reshape(()))
+    run.loss = as_number(value)
     if not math.isfinite(run.loss):
         reason = (
             f"the loss of iteration {run.iteration + 1} is {run.loss}: "
@@ -175,86 +188,11 @@ def _step(run: Run, loss: Loss, x: Array, y: Array) -> None:
         )
         warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=3)
         run.stop(reason)
-        return
+        return False
     value.backward()  # type: ignore[attr-defined]
     run.optimizer.step()
     run.iteration += 1
-
-
-def evaluate(model: Any, loss: Loss, X: Any, Y: Any) -> tuple[float, float | None]:
-    """Loss per sample and accuracy of `model` on (X, Y), in evaluation mode, without a graph.
-
-    Args:
-        model: a module; it is left in evaluation mode.
-        loss: a function ``(prediction, target)`` that gives the mean over samples.
-        X: inputs, shape ``(n, ...)``.
-        Y: targets, shape ``(n, ...)``.
-
-    Returns:
-        The mean loss, and the share of samples whose class is right, or None where the targets
-        are not one-hot.
-    """
-    total, right, classes = 0.0, 0, True
-    model.eval()
-    with no_grad():
-        for rows in batches(len(X), EVALUATION_ROWS):
-            target = Y[rows]
-            prediction = model(X[rows])
-            total += float(_data(loss(prediction, target))) * len(target)
-            classes = classes and is_one_hot(target)
-            if classes:
-                right += int(hits(target, _data(prediction)).sum())
-    return total / len(X), right / len(X) if classes else None
-
-
-def predict(model: Any, X: Any) -> Array:
-    """The output of `model` for every row of X, in evaluation mode, as a plain array."""
-    model.eval()
-    with no_grad():
-        parts = [_data(model(X[rows])) for rows in batches(len(X), EVALUATION_ROWS)]
-    return np.concatenate(parts)
-
-
-def accuracy(Y: Any, Y_hat: Any) -> float:
-    """Share of rows whose largest entry is at the same place: classes that are right.
-
-    Args:
-        Y: one-hot targets, shape ``(n, k)``.
-        Y_hat: predictions, of the same shape.
-
-    Raises:
-        ShapeError: the shapes differ, or are not those of rows.
-
-    >>> accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.4, 0.6]])
-    0.5
-    """
-    Y, Y_hat = np.asarray(Y), np.asarray(_data(Y_hat))
-    if Y.shape != Y_hat.shape or Y.ndim != 2 or len(Y) == 0:
-        raise ShapeError(
-            f"accuracy: Y and Y_hat must have the same shape (n, k) with n >= 1; got {Y.shape} "
-            f"and {Y_hat.shape}."
-        )
-    return float(hits(Y, Y_hat).mean())
-
-
-def hits(Y: Array, Y_hat: Array) -> Array:
-    """For each row, whether the largest entries of target and prediction are at one place."""
-    right: Array = np.argmax(Y, axis=1) == np.argmax(Y_hat, axis=1)
-    return right
-
-
-def is_one_hot(Y: Array) -> bool:
-    """Whether every row of Y has a single 1 and else 0.
-
-    >>> is_one_hot(np.eye(3)), is_one_hot(np.full((2, 2), 0.5)), is_one_hot(np.ones((2, 1)))
-    (True, False, False)
-    """
-    return bool(
-        Y.ndim == 2
-        and Y.shape[1] > 1
-        and ((Y == 0) | (Y == 1)).all()
-        and (Y.sum(axis=1) == 1).all()
-    )
+    return True
 
 
 def monitor_line(record: Record, loss_factor: float = 1.0) -> str:
@@ -273,52 +211,48 @@ validation accuracy: 0.25'
     return f"Iteration {record.iteration} - " + " | ".join(parts)
 
 
-def _data(value: Any) -> Any:
-    return value.data if isinstance(value, Value) else value
-
-
 def _checked_data(X: Any, Y: Any, name_x: str, name_y: str, dtype: Any) -> tuple[Array, Array]:
     """Inputs and targets as finite arrays of `dtype`, one target for each input."""
     arrays = [
-        checked_numbers(_data(a), f"fit: {name}", dtype) for a, name in ((X, name_x), (Y, name_y))
+        checked_numbers(plain(a), f"fit: {name}", dtype) for a, name in ((X, name_x), (Y, name_y))
     ]
     x, y = arrays
-    if len(x) != len(y):
-        raise ShapeError(
-            f"fit: {name_x} and {name_y} must have as many samples as each other; got shapes "
-            f"{x.shape} and {y.shape}."
-        )
+    check_lengths(x, y, f"fit: {name_x}", name_y)
     return x, y
 
 
-def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
-    """`a` as an array of `dtype` with at least one sample, proved to be finite.
-
-    Raises:
-        ShapeError, DTypeError, InvalidArgumentError: it has no samples, is no array of numbers,
-            or holds NaN or infinity; the message begins with `name`.
-    """
-    array = np.asarray(a)
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"{name} must be an array of numbers; got dtype {array.dtype}.")
-    if array.ndim == 0 or array.size == 0:
-        raise ShapeError(
-            f"{name} must have at least one sample and one value; got shape {array.shape}."
+def _check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any) -> None:
+    """Refuse arguments of `fit` that are something else than what they should be."""
+    if not isinstance(model, Module):
+        raise InvalidArgumentError(
+            f"fit: model must be a Module (see tg.nn); got {type(model).__name__}."
         )
-    if array.dtype.kind == "f":
-        # The extremes need no array in between, and NaN passes through both of them.
-        low, high = float(array.min()), float(array.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
-            at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise InvalidArgumentError(
-                f"{name} must be finite; got {array[at]} at index {at}. Remove or replace such "
-                f"samples first."
-            )
-    return array.astype(dtype, copy=False)
+    if not callable(loss):
+        raise InvalidArgumentError(
+            f"fit: loss must be a function (prediction, target), such as tg.nn.squared_error; "
+            f"got {loss!r}."
+        )
+    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+        raise InvalidArgumentError(
+            f"fit: optimizer must be an optimizer of the model's parameters, such as "
+            f"tg.optim.SGD(model.parameters(), lr=0.1); got {optimizer!r}."
+        )
+    if not isinstance(callbacks, Iterable):
+        raise InvalidArgumentError(
+            f"fit: callbacks must be a list; got {type(callbacks).__name__}. Write [callback]."
+        )
 
 
-def _interrupted(run: Run) -> str:
-    return f"interrupted by Ctrl-C after iteration {run.iteration}"
+def _recorded(Y: Array, validation: Any, record_every: int | None) -> tuple[str, ...]:
+    """The fields of `Record` that a run fills in."""
+    if record_every == 0:
+        return ()
+    fields: tuple[str, ...] = Record._fields[:3]
+    for part, data in (("training", (None, Y)), ("validation", validation)):
+        if data is not None:
+            fields += (f"{part}_loss",)
+            fields += (f"{part}_accuracy",) * is_one_hot(data[1])
+    return fields
 
 
 @contextmanager
@@ -333,9 +267,9 @@ def _deferred_interrupt(run: Run) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
 
     def handler(number: int, frame: Any) -> None:
-        if run.stopped or before is signal.SIG_IGN:
+        if run.stopped:
             raise KeyboardInterrupt
-        run.stop(_interrupted(run))
+        run.stop(INTERRUPTED)
 
     if before is not signal.default_int_handler:
         yield  # the program has its own way with Ctrl-C

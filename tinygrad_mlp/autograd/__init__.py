@@ -1,5 +1,6 @@
 """The ground floor: everything needed to differentiate, and nothing of networks."""
 
+from tinygrad_mlp.autograd.debug import debug
 from tinygrad_mlp.autograd.functional import (
     grad,
     hessian,
@@ -14,6 +15,6 @@ from tinygrad_mlp.autograd.op import OPS, Op, Sample, op
 from tinygrad_mlp.autograd.tensor import Tensor
 
 __all__ = [
-    "OPS", "Op", "Sample", "Tensor", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "op",
-    "value_and_grad", "vjp",
+    "OPS", "Op", "Sample", "Tensor", "debug", "grad", "hessian", "hvp", "jacobian", "jvp",
+    "no_grad", "op", "value_and_grad", "vjp",
 ]  # fmt: skip

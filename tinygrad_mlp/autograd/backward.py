@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
+from tinygrad_mlp.autograd.graph import MODE, Array, Node, Value, make_value
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.reduction import broadcasts, sum_to
 from tinygrad_mlp.autograd.ops.shape import astype
@@ -51,8 +52,7 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
 
     propagate([(root, cotangent)], collect, release=not retain_graph)
     for leaf, g in found.values():
-        g = np.asarray(g)
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
+        leaf.grad = np.asarray(g if leaf.grad is None else leaf.grad + g)
 
 
 def gradients(
@@ -81,8 +81,14 @@ def gradients(
 
     starts = [(value, g) for value, g in outputs if value.tracked]
     useful = leading_to(stop, [value.node for value, _ in starts if value.node is not None])
-    propagate(starts, collect, lift=lift, release=release, useful=useful, stop=stop)
+    cls = outputs[0][0].result_class if lift else None
+    propagate(starts, collect, lift=cls, release=release, useful=useful, stop=stop)
     return [stop.get(id(t) if t.node is None else t.node) for t in targets]
+
+
+def origin(parent: Node | Value | None) -> Node | None:
+    """The node behind an entry of a node; None for a leaf, and for an untracked argument."""
+    return parent.node if isinstance(parent, Value) else parent
 
 
 def ancestors(nodes: Iterable[Node]) -> list[Node]:
@@ -90,12 +96,11 @@ def ancestors(nodes: Iterable[Node]) -> list[Node]:
     seen = set(nodes)
     stack = list(seen)
     while stack:
-        for parent in stack.pop().parents or ():
-            if isinstance(parent, Value) and parent.tracked:
-                node = parent.node
-                if node is not None and node not in seen:
-                    seen.add(node)
-                    stack.append(node)
+        for parent in stack.pop():
+            node = origin(parent)
+            if node is not None and node not in seen:
+                seen.add(node)
+                stack.append(node)
     return sorted(seen, key=lambda node: node.order)
 
 
@@ -104,19 +109,19 @@ def leading_to(targets: dict[Node | int, Any], nodes: Iterable[Node]) -> set[Nod
     useful: set[Node] = set()
     for node in ancestors(nodes):
         if node in targets or any(
-            parent.node in useful if parent.node is not None else id(parent) in targets
-            for parent in node.parents or ()
-            if isinstance(parent, Value) and parent.tracked
+            id(parent) in targets or origin(parent) in useful
+            for parent in node
+            if parent is not None
         ):
             useful.add(node)
     return useful
 
 
 def propagate(
-    starts: Iterable[tuple[Value, Any]],
+    starts: Sequence[tuple[Value, Any]],
     collect: Callable[[Value, Any, bool], None],
     *,
-    lift: bool = False,
+    lift: type[Value] | None = None,
     release: bool = False,
     useful: set[Node] | None = None,
     stop: dict[Node | int, Any] | None = None,
@@ -127,21 +132,24 @@ def propagate(
         starts: pairs of an output and its cotangent.
         collect: called as ``collect(leaf, g, owned)`` for each share of a leaf's gradient;
             `owned` says that no one else can hold the array `g`.
-        lift: run the rules on values instead of arrays.
+        lift: run the rules on values of this class instead of arrays.
         release: release each node once it has been passed.
         useful: the nodes to visit; None for all.
         stop: nodes to end at; their cotangents are stored under them.
     """
+    walk = MODE.get().walk
+    watched = None if walk is None else walk(starts)
     heap: list[int] = []
     pending: dict[int, tuple[Node, Any]] = {}
+    asked: list[tuple[Node, Any]] = []
 
-    def arrive(value: Value, node: Node, g: Any) -> None:
+    def arrive(node: Node, index: int, g: Any) -> None:
         key = -node.order
         known = pending.get(key)
         if node.op.outputs > 1:
             slots = [None] * node.op.outputs if known is None else known[1]
-            at = slots[value.index]
-            slots[value.index] = g if at is None else at + g
+            at = slots[index]
+            slots[index] = g if at is None else at + g
             g = slots
         elif known is not None:
             g = known[1] + g
@@ -153,28 +161,26 @@ def propagate(
         if value.node is None:
             collect(value, g, False)
         else:
-            arrive(value, value.node, g)
+            arrive(value.node, value.index, g)
 
     while heap:
         node, g = pending.pop(heappop(heap))
-        if node.retained is not None and not lift:
-            _deliver(node, g)
+        if node.retained is not None and lift is None:
+            asked.append((node, g))
         if stop is not None and node in stop:
             stop[node] = g
             continue
-        parents, arrays, y = node.parents, node.arrays, node.out
-        if parents is None:
+        arrays, y = node.arrays, node.out
+        if arrays is None:
             raise GraphReleasedError(
                 f"backward(): the graph through '{node.op.name}' was released by an earlier "
                 f"backward(). Compute the output again, or pass retain_graph=True to the first "
                 f"call if its graph is needed twice."
             )
         op = node.op
-        if lift:
-            y = _lifted(node, g)
-            inputs = [
-                p if isinstance(p, Value) else a for p, a in zip(parents, arrays, strict=True)
-            ]
+        if lift is not None:
+            y = _outputs(node, lift)
+            inputs = tuple(map(_argument, node, arrays, repeat(lift)))
         else:
             inputs = arrays
         if op.outputs > 1:
@@ -183,11 +189,12 @@ def propagate(
                 for part, out in zip(g, node.out, strict=True)
             )
         static = node.static
+        rules = op.rules if watched is None else watched(node, g)
         share: Any
-        for position, parent in enumerate(parents):
-            if not isinstance(parent, Value) or not parent.tracked:
+        for position, parent in enumerate(node):
+            if parent is None:
                 continue
-            source = parent.node
+            source = parent if type(parent) is Node else parent.node
             if (
                 useful is not None
                 and source not in useful
@@ -195,10 +202,10 @@ def propagate(
             ):
                 continue
             if op.variadic:
-                rule = op.rules[0]
+                rule = rules[0]
                 share = rule and rule(g, y, *inputs, position=position, **static)
             else:
-                rule = op.rules[position]
+                rule = rules[position]
                 share = rule and rule(g, y, *inputs, **static)
             like = arrays[position]
             try:
@@ -209,8 +216,8 @@ def propagate(
             if source is not None:
                 # As `arrive`, without the call, for the case of nearly every node.
                 key = -source.order
-                if source.op.outputs > 1:
-                    arrive(parent, source, share)
+                if source is not parent:
+                    arrive(source, parent.index, share)
                 elif key in pending:
                     pending[key] = source, pending[key][1] + share
                 else:
@@ -223,18 +230,17 @@ def propagate(
                     and share is not g
                     and share is not y
                     and not any(share is a for a in arrays)
+                    and (op.outputs == 1 or not any(share is a for a in (*g, *y)))
                 )
                 collect(parent, share, owned)
         if release:
             node.release()
+    for node, g in asked:
+        _deliver(node, g)
 
 
-def _lifted(node: Node, g: Any) -> Any:
+def _outputs(node: Node, cls: type[Value]) -> Any:
     """The node's outputs as values, so that rules that use them can be differentiated."""
-    parts = g if isinstance(g, list) else [g]
-    cls = next(
-        v.result_class for v in (*parts, *(node.parents or ())) if isinstance(v, Value)
-    )
     if node.op.outputs == 1:
         return make_value(cls, node.out, node, True)
     values = []
@@ -242,6 +248,13 @@ def _lifted(node: Node, g: Any) -> Any:
         values.append(make_value(cls, out, node, True))
         values[-1].index = index
     return tuple(values)
+
+
+def _argument(parent: Node | Value | None, array: Any, cls: type[Value]) -> Any:
+    """An argument as a value with its history; as the array where it has none."""
+    return make_value(cls, array, parent, True) if isinstance(parent, Node) else (
+        array if parent is None else parent
+    )
 
 
 def _deliver(node: Node, g: Any) -> None:
@@ -252,7 +265,7 @@ def _deliver(node: Node, g: Any) -> None:
             part = g[value.index] if node.op.outputs > 1 else g
             if part is not None:
                 part = np.array(part)
-                value.grad = part if value.grad is None else value.grad + part
+                value.grad = part if value.grad is None else np.asarray(value.grad + part)
 
 
 def fitted(share: Any, like: Array, op: Op, position: int) -> Any:
@@ -291,13 +304,14 @@ def first_non_finite(value: Value) -> str:
     if value.node is None:
         return "it was not computed by any recorded operation"
     for node in ancestors([value.node]):
-        for parent, array in zip(node.parents or (), node.arrays or (), strict=True):
-            if isinstance(parent, Value) and parent.node is None and not _finite(array):
-                name = f"'{parent.name}' " if parent.name else ""
-                return f"the tensor {name}of shape {array.shape} was not finite before it"
+        arrays = node.arrays or ()
+        for parent, array in zip(node, arrays, strict=False):
+            if not isinstance(parent, Node) and not finite(array):
+                name = f"'{parent.name}' " if parent is not None and parent.name else ""
+                return f"an argument {name}of '{node.op.name}' was not finite before it"
         outs = node.out if node.op.outputs > 1 else (node.out,)
-        if not all(_finite(out) for out in outs):
-            shapes = ", ".join(str(np.shape(a)) for a in node.arrays if a is not None)
+        if not all(finite(out) for out in outs):
+            shapes = ", ".join(str(np.shape(a)) for a in arrays if a is not None)
             return (
                 f"the first value that is not finite was produced by '{node.op.name}' from "
                 f"arguments of shape {shapes}"
@@ -305,5 +319,6 @@ def first_non_finite(value: Value) -> str:
     return "no single operation produced it"
 
 
-def _finite(array: Any) -> bool:
+def finite(array: Any) -> bool:
+    """Whether an array, or a number, holds neither NaN nor infinity; None does not."""
     return array is None or bool(np.isfinite(array).all())

@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import gradients
 from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
-from tinygrad_mlp.autograd.tree import leaves, map_leaves, rebuild
+from tinygrad_mlp.autograd.tree import leaves, leaves_like, map_leaves, rebuild
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 
 __all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]
@@ -82,14 +82,16 @@ class _Recorded:
                 lift=lift,
                 release=release and not lift,
             )
-        result = []
+        result: list[Any] = []
         for g, x in zip(found, self.inputs, strict=True):
             g = np.zeros(x.shape, x.dtype) if g is None else g
             if lift:
                 g = g if isinstance(g, Value) else Tensor(g)
             else:
-                # A copy where the array could be someone else's (a cotangent passed through).
-                g = np.array(g, copy=None if getattr(g, "base", None) is None else True)
+                # A copy where the array could be someone else's (a view of a cotangent, or the
+                # gradient of another input, too).
+                own = getattr(g, "base", None) is None and not any(g is r for r in result)
+                g = np.array(g, copy=None if own else True)
             result.append(g)
         return result
 
@@ -100,7 +102,7 @@ class _Recorded:
 
 def _input(name: str, a: Any) -> Tensor:
     """A new vertex that holds `a` and, where `a` has a history, continues it."""
-    if isinstance(a, Value) and a.tracked:
+    if isinstance(a, Value) and a.tracked and MODE.get().recording:
         made = ops.identity(a)
         made.name = a.name
         return made  # type: ignore[no-any-return]
@@ -119,6 +121,15 @@ def _one_like(value: Value) -> Any:
     return np.ones(value.data.shape, value.data.dtype)
 
 
+def _check_argnums(name: str, argnums: Sequence[int], args: Sequence[Any]) -> None:
+    for number in argnums:
+        if not -len(args) <= number < len(args):
+            raise InvalidArgumentError(
+                f"{name}() was asked for argument {number} of a call with {len(args)} "
+                f"positional arguments. Change argnums."
+            )
+
+
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The function ``(*args) -> (f(*args), ∇f(*args))``, both from one evaluation.
 
@@ -135,15 +146,11 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    several = isinstance(argnums, Sequence)
+    chosen = tuple(argnums) if isinstance(argnums, Sequence) else (int(argnums),)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        for number in chosen:
-            if not -len(args) <= number < len(args):
-                raise InvalidArgumentError(
-                    f"grad() was asked for argument {number} of a call with {len(args)} "
-                    f"positional arguments. Change argnums."
-                )
+        _check_argnums("grad", chosen, args)
         places = [number % len(args) for number in chosen]
 
         def of_chosen(*inputs: Any) -> Any:
@@ -156,7 +163,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         run = _Recorded("grad", of_chosen, picked)
         out = run.scalar()
         found = rebuild(picked, run.pull_back([_one_like(out)], release=True))
-        return run.plain(out), found[0] if isinstance(argnums, int) else tuple(found)
+        return run.plain(out), tuple(found) if several else found[0]
 
     return value_and_gradient
 
@@ -206,8 +213,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     outputs = run.outputs()
 
     def pullback(cotangent: Any) -> Any:
-        given = leaves(cotangent)
-        _check_like("vjp", "cotangent", given, outputs)
+        given = _given("vjp", "cotangent", cotangent, run.out, outputs)
         outer = MODE.get()
         tracked = any(isinstance(c, Value) and c.tracked for c in given)
         lift = run.lift or (outer.recording and (outer.depth > 0 or tracked))
@@ -225,7 +231,12 @@ def _cast(array: Any, like: Tensor) -> Any:
     return array.astype(like.dtype)
 
 
-def _check_like(name: str, what: str, given: Sequence[Any], wanted: Sequence[Tensor]) -> None:
+def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]) -> list[Any]:
+    """The leaves of the cotangents or tangents `tree`, in the order of those of `model`."""
+    try:
+        given = leaves_like(model, tree)
+    except InvalidArgumentError as error:
+        raise ShapeError(f"{name}() cannot use this {what}: {error}") from None
     shapes = [np.shape(g.data if isinstance(g, Value) else g) for g in given]
     expected = [w.shape for w in wanted]
     if shapes != expected:
@@ -233,6 +244,7 @@ def _check_like(name: str, what: str, given: Sequence[Any], wanted: Sequence[Ten
             f"{name}() expects a {what} of shape {', '.join(map(str, expected))}. "
             f"Got {', '.join(map(str, shapes))}."
         )
+    return given
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -255,8 +267,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     """
     primals = tuple(primals)
     run = _Recorded("jvp", f, primals)
-    given = leaves(tuple(tangents))
-    _check_like("jvp", "tangent", given, run.inputs)
+    given = _given("jvp", "tangent", tuple(tangents), primals, run.inputs)
     outputs = run.outputs()
 
     def linear(*u: Any) -> Any:
@@ -292,6 +303,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     """
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        _check_argnums("jacobian", (argnums,), args)
         x = args[argnums]
 
         def of_one(value: Any) -> Any:

@@ -9,8 +9,8 @@ imports anything of the package but its errors.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -34,13 +34,12 @@ class Value:
         data: the array.
         grad: for leaves after `backward()`, the derivative of the output with respect to `data`
             (same shape and dtype), else None.
-        name: how explanations and error messages call it, or None.
         tracked: whether gradients flow to it (what `Tensor.requires_grad` shows).
         node: what computed it; None for a leaf.
         index: which of the node's outputs it is.
     """
 
-    __slots__ = ("data", "grad", "name", "tracked", "node", "index", "__weakref__")
+    __slots__ = ("data", "grad", "own_name", "tracked", "node", "index", "__weakref__")
 
     result_class: ClassVar[type[Value]]
     """The class of the results of operations on this class. A `Parameter` is a `Tensor`, but
@@ -48,57 +47,92 @@ class Value:
 
     data: Array
     grad: Array | None
-    name: str | None
+    own_name: str | None
     tracked: bool
     node: Node | None
     index: int
+
+    @property
+    def name(self) -> str | None:
+        """How explanations and error messages call it, or None.
+
+        The name of a computed value is kept by its node, which outlives it.
+        """
+        node = self.node
+        return self.own_name if node is None or node.op.outputs > 1 else node.name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if self.node is None or self.node.op.outputs > 1:
+            self.own_name = name
+        else:
+            self.node.name = name
 
 
 Value.result_class = Value
 
 
-class Node:
-    """One recorded application of an operation.
+class Node(list[Any]):
+    """One recorded application of an operation: the list of its parents, and what it did.
+
+    The parents are the tracked arguments' origins, in the order of the arguments: the node that
+    computed the argument, or the argument itself where it is a leaf (or one of several outputs of
+    a node), or None for an argument that needs no gradient. Nodes and not values, so that a
+    tensor nobody holds any more is freed, although the graph goes on through its node.
+
+    It *is* a list, instead of having one, for the sake of the garbage collector: that visits every
+    container again and again while a graph grows, and one container a node instead of three
+    makes the difference between a long chain's time growing linearly or not.
 
     Attributes:
         op: the operation.
-        parents: its arguments as they were passed: values, arrays, Python scalars.
-        arrays: the same arguments as the forward function saw them. Kept apart from `parents`,
-            because an optimizer may give a parameter a new array before gradients are asked for.
+        arrays: the arguments as the forward function saw them; None once released. Kept although
+            leaves hold their arrays, because an optimizer may give a parameter a new array
+            before gradients are asked for.
         static: its keyword parameters, defaults filled in.
         out: the array it returned (a tuple of arrays where the operation has several outputs).
             The array and not the value: a value points to its node, and pointing back would
             make a reference cycle that only the garbage collector could free.
         order: see `next_order`.
+        name: the name given to the value it computed, or None.
         retained: weak references to the outputs whose own gradient was asked for.
+        note: what `debug` wrote down as the node was recorded. Only then is the slot set at all,
+            so that it costs nothing otherwise.
     """
 
-    __slots__ = ("op", "parents", "arrays", "static", "out", "order", "retained")
+    __slots__ = ("op", "arrays", "static", "out", "order", "name", "retained", "note")
 
-    parents: tuple[Any, ...] | None
-    arrays: Any
+    arrays: tuple[Any, ...] | None
     out: Any
+    name: str | None
     retained: list[weakref.ref[Value]] | None
+    note: Any
 
     def __init__(
         self,
+        parents: list[Node | Value | None],
         op: Op,
-        parents: tuple[Any, ...],
-        arrays: Any,
+        arrays: tuple[Any, ...],
         static: dict[str, Any],
         out: Any,
     ) -> None:
+        list.__init__(self, parents)
         self.op = op
-        self.parents = parents
         self.arrays = arrays
         self.static = static
         self.out = out
         self.order = next_order()
-        self.retained = None
+        self.name = self.retained = None
+
+    # Nodes are vertices: each is equal to itself only.
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
 
     def release(self) -> None:
         """Forget the arguments and the result: what the backward pass does once it is past."""
-        self.parents = self.arrays = self.out = None
+        self.clear()
+        self.arrays = self.out = None
 
 
 def make_value(cls: type[Value], data: Array, node: Node | None, tracked: bool) -> Value:
@@ -106,7 +140,7 @@ def make_value(cls: type[Value], data: Array, node: Node | None, tracked: bool) 
     value = cls.__new__(cls)
     value.data = data
     value.grad = None
-    value.name = None
+    value.own_name = None
     value.tracked = tracked
     value.node = node
     value.index = 0
@@ -120,12 +154,22 @@ class Mode(NamedTuple):
         recording: whether nodes are made for tracked values.
         depth: how many functional transforms (`grad`, `vjp`, …) are being evaluated around here.
         hook: called instead of the ordinary path as ``hook(op, args, static)``; the place for
-            debug checks, tracing and profiling. None for the ordinary path.
+            debug checks, tracing and profiling. It goes on with the hook that was there before
+            it, or with `Op.unhooked`. None for the ordinary path.
+        walk: called at the start of every backward pass with its outputs and their cotangents;
+            returns the function that, for a node and its cotangent, gives the rules to use
+            instead of the operation's. None for the operations' own.
+        exact_losses: whether a cross entropy of a sigmoid's or softmax's output is computed from
+            the input of these (see `ops.losses`). Off where the steps are to be seen one by one.
+        outer: the mode to return to at the end of the block that this one holds for.
     """
 
     recording: bool = True
     depth: int = 0
     hook: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+    walk: Callable[[Sequence[tuple[Value, Any]]], Callable[[Node, Any], Any]] | None = None
+    exact_losses: bool = True
+    outer: Mode | None = None
 
 
 ORDINARY = Mode()
@@ -138,17 +182,22 @@ evaluates under `no_grad` must not stop another one from recording."""
 class changed_mode:
     """Context manager, also usable as a decorator, under which `MODE` has other fields.
 
-    It may be entered several times, one inside the other or one after the other.
+    It may be entered several times, one inside the other, one after the other, and in several
+    threads at once: the way back is in the mode and not in here.
     """
 
-    __slots__ = ("_changes", "_tokens")
+    __slots__ = ("_changes",)
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
-        self._tokens: list[Token[Mode]] = []
+
+    def changed(self, mode: Mode) -> Mode:
+        """What takes the place of `mode` when this is entered."""
+        return mode._replace(**self._changes)
 
     def __enter__(self) -> None:
-        self._tokens.append(MODE.set(MODE.get()._replace(**self._changes)))
+        outer = MODE.get()
+        MODE.set(self.changed(outer)._replace(outer=outer))
 
     def __exit__(
         self,
@@ -156,17 +205,17 @@ class changed_mode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        MODE.reset(self._tokens.pop())
+        MODE.set(MODE.get().outer or ORDINARY)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         import functools
 
-        changes = self._changes
+        kind, changes = type(self), self._changes
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             # A fresh manager for every call: this one may be in use in another thread.
-            with changed_mode(**changes):
+            with kind(**changes):
                 return function(*args, **kwargs)
 
         return wrapped

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import MODE, Node, Value, make_value
+from tinygrad_mlp.autograd.graph import MODE, Node, Value, changed_mode, make_value
 from tinygrad_mlp.errors import (
     DTypeError,
     IndexingError,
@@ -140,7 +140,7 @@ class Op:
         self.arity = len(arrays)
         # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
         # is float32. On its own it becomes an array, so that forward can rely on having one.
-        self.taken = (ndarray, float, int) if len(arrays) > 1 else (ndarray,)
+        self.taken: tuple[type, ...] = (float, int) if len(arrays) > 1 else ()
         self.static_names = frozenset(defaults)
         self.defaults = defaults
 
@@ -159,6 +159,12 @@ class Op:
                 )
         return tuple(rules.get(parameter) for parameter in self.arrays)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # A copied or unpickled model must hold the operation itself: losses ask which it is.
+        if OPS.get(self.name) is self:
+            return registered, (self.name,)
+        return super().__reduce_ex__(protocol)
+
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.forward)}>"
 
@@ -172,18 +178,21 @@ class Op:
         cls = None
         tracked = False
         arrays: list[Any] = []
+        parents: list[Node | Value | None] = []
         for a in args:
-            if type(a) is ndarray:
-                arrays.append(a)
-            elif isinstance(a, Value):
+            if isinstance(a, Value):
                 cls = a.result_class
+                arrays.append(a.data)
                 if a.tracked:
                     tracked = True
-                arrays.append(a.data)
-            elif isinstance(a, self.taken) or a is None:
+                    node = a.node
+                    parents.append(a if node is None or node.op.outputs > 1 else node)
+                    continue
+            elif type(a) is ndarray or isinstance(a, self.taken) or a is None:
                 arrays.append(a)
             else:
                 arrays.append(np.asarray(a))
+            parents.append(None)
         try:
             out = self.forward(*arrays, **static)
         except (ValueError, TypeError, IndexError) as error:
@@ -192,31 +201,42 @@ class Op:
         if cls is None or self.discrete:
             return out
         if self.outputs > 1:
-            return self._several(cls, args, arrays, static, out, tracked and mode.recording)
+            tracked = tracked and mode.recording
+            return self._several(cls, parents, tuple(arrays), static, out, tracked)
         if type(out) is not ndarray:
             out = np.asarray(out)
         tracked = tracked and mode.recording
         value = cls.__new__(cls)  # as `make_value`, without the call
         value.data = out
-        value.grad = value.name = value.node = None
+        value.grad = value.own_name = value.node = None
         value.tracked = tracked
         value.index = 0
         if tracked or self.provenance:
-            value.node = Node(self, args, arrays, static, out)
+            if not tracked:
+                parents = [None] * len(parents)
+            value.node = Node(parents, self, tuple(arrays), static, out)
         return value
+
+    def unhooked(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """The ordinary path although there is a hook: how a hook goes on.
+
+        The forward function runs without a hook, too: what it consists of is its own business.
+        """
+        with changed_mode(hook=None):
+            return self(*args, **static)
 
     def _several(
         self,
         cls: type[Value],
-        args: tuple[Any, ...],
-        arrays: list[Any],
+        parents: list[Node | Value | None],
+        arrays: tuple[Any, ...],
         static: dict[str, Any],
         out: Any,
         tracked: bool,
     ) -> tuple[Value, ...]:
         """Wrap the outputs of an operation that has several: one node, one value for each."""
         out = tuple(np.asarray(o) for o in out)
-        node = Node(self, args, arrays, static, out) if tracked else None
+        node = Node(parents, self, arrays, static, out) if tracked else None
         values = []
         for index, array in enumerate(out):
             value = make_value(cls, array, node, tracked)
@@ -237,7 +257,8 @@ class Op:
         """
         n = len(args) if self.variadic else len(self.arrays)
         given = dict(zip(self.defaults, args[n:], strict=False))
-        unknown = [k for k in static if k not in self.static_names and k not in self.arrays]
+        names = () if self.variadic else self.arrays
+        unknown = [k for k in static if k not in self.static_names and k not in names]
         twice = [k for k in static if k in given or k in self.arrays[: len(args)]]
         if len(args) > n + len(self.defaults) or unknown or (twice and not self.variadic):
             what = (
@@ -282,10 +303,17 @@ class Op:
             if array is not None
         ]
         shown += [f"{key}={value!r}" for key, value in static.items()]
-        kinds = {TypeError: DTypeError, IndexError: IndexingError}
-        return kinds.get(type(error), ShapeError)(
-            f"{self.name}() cannot take {', '.join(shown)}: {error}"
-        )
+        kind: type[TinygradError] = ShapeError
+        if isinstance(error, TypeError):
+            kind = DTypeError
+        elif isinstance(error, IndexError) and not isinstance(error, ValueError):
+            kind = IndexingError  # NumPy's AxisError is both, and a matter of shapes
+        return kind(f"{self.name}() cannot take {', '.join(shown)}: {error}")
+
+
+def registered(name: str) -> Op:
+    """The operation of that name."""
+    return OPS[name]
 
 
 def op(

@@ -19,6 +19,7 @@ from tinygrad_mlp.errors import (
     InvalidArgumentError,
     NotDifferentiableError,
     ShapeError,
+    TinygradError,
 )
 
 
@@ -53,7 +54,7 @@ class Tensor(Value):
     ) -> None:
         self.data = numeric_array(data, dtype)
         self.grad = None
-        self.name = name
+        self.own_name = name
         self.node = None
         self.index = 0
         self.tracked = False
@@ -79,6 +80,8 @@ class Tensor(Value):
                 f"requires_grad=True expects floating-point data: a derivative with respect to "
                 f"{self.data.dtype} has no meaning. Write 3.0 for 3, or use .astype(float)."
             )
+        if wanted and not self.tracked:
+            self.node = None  # what it was computed from without recording is not its history
         self.tracked = bool(wanted)
 
     @property
@@ -192,11 +195,12 @@ class Tensor(Value):
         node = self.node
         if node is None:
             return  # a leaf keeps its gradient anyway
-        if node.parents is None:
+        if node.arrays is None:
             raise GraphReleasedError("retain_grad(): this tensor's graph was released already.")
         if node.retained is None:
             node.retained = []
-        node.retained.append(weakref.ref(self))
+        if not any(known() is self for known in node.retained):
+            node.retained.append(weakref.ref(self))
 
     # -- operators ---------------------------------------------------------------------------
 
@@ -411,7 +415,8 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
     Raises:
         NotDifferentiableError: there is none.
     """
-    if not _NUMPY:
+    known = _NUMPY.get(function)
+    if known is None:  # the first call, or an operation defined since then
         for record in OPS.values():
             _NUMPY.update(dict.fromkeys(record.numpy, record))
         for name in SAME_NAME:
@@ -419,7 +424,7 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
                        np.size: lambda a: a.size, np.argmax: Tensor.argmax,
                        np.argmin: Tensor.argmin})  # fmt: skip
-    known = _NUMPY.get(function)
+        known = _NUMPY.get(function)
     if known is None:
         name = getattr(function, "__name__", str(function))
         raise NotDifferentiableError(
@@ -440,11 +445,13 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
     """
     if isinstance(data, Value):
         data = data.data
-    if isinstance(data, np.ndarray) and dtype is None:
+    if type(data) is np.ndarray and dtype is None:
         array = data
     else:
         try:
             array = np.asarray(data, dtype=dtype)
+        except TinygradError:
+            raise  # a list that holds a tracked tensor
         except (ValueError, TypeError) as error:
             raise DTypeError(
                 f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "

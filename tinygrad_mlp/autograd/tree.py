@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from tinygrad_mlp.errors import InvalidArgumentError
+
 
 def leaves(tree: Any) -> list[Any]:
     """The arrays of a nesting, in order (dicts in the order of their keys' insertion).
@@ -17,6 +19,39 @@ def leaves(tree: Any) -> list[Any]:
     if isinstance(tree, (list, tuple)):
         return [leaf for branch in tree for leaf in leaves(branch)]
     return [tree]
+
+
+def leaves_like(model: Any, tree: Any) -> list[Any]:
+    """The arrays of `tree` in the order of those of `model`, a nesting of the same structure.
+
+    Dicts are matched by key, so that the order of their insertion does not matter.
+
+    Raises:
+        InvalidArgumentError: the structures differ.
+
+    >>> leaves_like({"W": 1, "b": 2}, {"b": 20, "W": 10})
+    [10, 20]
+    """
+    if isinstance(model, dict):
+        if not isinstance(tree, dict) or tree.keys() != model.keys():
+            raise InvalidArgumentError(
+                f"expected a dict with the keys {list(model)}. Got {_kind(tree)}."
+            )
+        return [leaf for key in model for leaf in leaves_like(model[key], tree[key])]
+    if isinstance(model, (list, tuple)):
+        if not isinstance(tree, (list, tuple)) or len(tree) != len(model):
+            raise InvalidArgumentError(f"expected {_kind(model)}. Got {_kind(tree)}.")
+        pairs = zip(model, tree, strict=True)
+        return [leaf for branch, other in pairs for leaf in leaves_like(branch, other)]
+    return [tree]
+
+
+def _kind(tree: Any) -> str:
+    if isinstance(tree, dict):
+        return f"a dict with the keys {list(tree)}"
+    if isinstance(tree, (list, tuple)):
+        return f"a {type(tree).__name__} of {len(tree)}"
+    return f"a single {type(tree).__name__}"
 
 
 def rebuild(tree: Any, replacements: Iterable[Any]) -> Any:

@@ -59,7 +59,7 @@ class LeakyReLU(Module):
     """``x`` where x > 0, else ``slope · x``."""
 
     def __init__(self, slope: float = 0.01) -> None:
-        self.slope = slope
+        self.slope = float(slope)  # a NumPy scalar would raise the precision of float32
 
     def forward(self, x: Any) -> Any:
         """The operation applied to x."""

@@ -11,17 +11,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.checks import not_negative
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 Initialiser = Callable[[tuple[int, ...], "Generator"], Array]
+
+
+def drawn(init: Any, shape: tuple[int, ...], rng: Generator, layer: str) -> Array:
+    """The weight that the initialiser `init` draws for a layer.
+
+    Raises:
+        InvalidArgumentError: `init` is no initialiser.
+        ShapeError: it gave an array of another shape.
+    """
+    # `init=he_normal` without parentheses is the function that makes initialisers.
+    if not callable(init) or globals().get(getattr(init, "__name__", "")) is init:
+        raise InvalidArgumentError(
+            f"{layer}: init must be a function (shape, rng) -> array, such as "
+            f"nn.init.he_normal(), with the parentheses; got {init!r}."
+        )
+    weight = np.asarray(init(shape, rng))
+    if weight.shape != shape:
+        raise ShapeError(
+            f"{layer}: init must return a weight of shape {shape}; got {weight.shape}."
+        )
+    return weight
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -42,13 +64,13 @@ def normal(sigma: float = 0.01) -> Initialiser:
     array([[ 0.0013, -0.0013],
            [ 0.0064,  0.001 ]])
     """
-    if not sigma >= 0:
-        raise InvalidArgumentError(f"normal() expects sigma of at least 0. Got {sigma} instead.")
+    sigma = not_negative(sigma, "normal: sigma")
     return lambda shape, rng: rng.normal(0.0, sigma, shape)
 
 
 def uniform(limit: float) -> Initialiser:
     """Draws uniformly between −limit and limit."""
+    limit = not_negative(limit, "uniform: limit")
     return lambda shape, rng: rng.uniform(-limit, limit, shape)
 
 
@@ -59,11 +81,13 @@ def constant(value: float) -> Initialiser:
 
 def xavier_normal(gain: float = 1.0) -> Initialiser:
     """Draws from N(0, σ²) with ``σ² = gain² · 2 / (fan-in + fan-out)``."""
+    gain = not_negative(gain, "xavier_normal: gain")
     return lambda shape, rng: rng.normal(0.0, gain * math.sqrt(2 / sum(_fans(shape))), shape)
 
 
 def xavier_uniform(gain: float = 1.0) -> Initialiser:
     """Draws uniformly within ±``gain · √(6 / (fan-in + fan-out))``: same variance as normal."""
+    gain = not_negative(gain, "xavier_uniform: gain")
 
     def draw(shape: tuple[int, ...], rng: Generator) -> Array:
         limit = gain * math.sqrt(6 / sum(_fans(shape)))
@@ -74,11 +98,13 @@ def xavier_uniform(gain: float = 1.0) -> Initialiser:
 
 def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
     """Draws from N(0, σ²) with ``σ = gain / √fan-in``; gain √2 is for ReLU."""
+    gain = not_negative(gain, "he_normal: gain")
     return lambda shape, rng: rng.normal(0.0, gain / math.sqrt(_fans(shape)[0]), shape)
 
 
 def he_uniform(gain: float = math.sqrt(2)) -> Initialiser:
     """Draws uniformly within ±``gain · √(3 / fan-in)``: same variance as normal."""
+    gain = not_negative(gain, "he_uniform: gain")
 
     def draw(shape: tuple[int, ...], rng: Generator) -> Array:
         limit = gain * math.sqrt(3 / _fans(shape)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.convolution import pair
-from tinygrad_mlp.checks import integer_at_least, rng_or_fresh
+from tinygrad_mlp.checks import integer_at_least, not_negative, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
@@ -58,8 +59,9 @@ class Linear(Module):
     ) -> None:
         self.in_features = integer_at_least(1, in_features, "Linear: in_features")
         self.out_features = integer_at_least(1, out_features, "Linear: out_features")
-        draw = init or initialisers.xavier_uniform()
-        weight = draw((out_features, in_features), rng_or_fresh(rng, "Linear"))
+        init = initialisers.xavier_uniform() if init is None else init
+        shape = (self.out_features, self.in_features)
+        weight = initialisers.drawn(init, shape, rng_or_fresh(rng, "Linear"), "Linear")
         self.weight = Parameter(weight, dtype=dtype or np.float64, name="weight")
         self.bias = (
             Parameter(np.zeros(out_features, self.weight.dtype), name="bias") if bias else None
@@ -120,9 +122,9 @@ class Conv2d(Module):
         self.kernel_size = pair(kernel_size, "Conv2d() kernel_size")
         self.stride = pair(stride, "Conv2d() stride")
         self.padding = pair(padding, "Conv2d() padding", least=0)
-        draw = init or initialisers.he_normal()
+        init = initialisers.he_normal() if init is None else init
         shape = (out_channels, in_channels, *self.kernel_size)
-        weight = draw(shape, rng_or_fresh(rng, "Conv2d"))
+        weight = initialisers.drawn(init, shape, rng_or_fresh(rng, "Conv2d"), "Conv2d")
         self.weight = Parameter(weight, dtype=dtype or np.float64, name="weight")
         self.bias = (
             Parameter(np.zeros(out_channels, self.weight.dtype), name="bias") if bias else None
@@ -136,6 +138,7 @@ class Conv2d(Module):
                 f"Conv2d({self.describe()}) expects inputs of shape "
                 f"(n, {self.weight.shape[1]}, height, width). Got {x.shape}."
             )
+        _check_window(self, x, self.padding)
         return ops.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
 
     def describe(self) -> str:
@@ -147,11 +150,31 @@ class Conv2d(Module):
         return text + (", bias=False" if self.bias is None else "")
 
 
+def _check_window(layer: Any, x: Any, padding: tuple[int, int]) -> None:
+    """Refuse images without a sample, or smaller than the kernel."""
+    seen = tuple(n + 2 * p for n, p in zip(x.shape[-2:], padding, strict=True))
+    if x.size == 0 or any(n < k for n, k in zip(seen, layer.kernel_size, strict=True)):
+        raise ShapeError(
+            f"{type(layer).__name__}({layer.describe()}) expects at least one image, with its "
+            f"padding not smaller than the kernel. Got {x.shape}."
+        )
+
+
 class _Pool2d(Module):
     def __init__(self, kernel_size: Any, stride: Any = None) -> None:
         name = f"{type(self).__name__}()"
         self.kernel_size = pair(kernel_size, f"{name} kernel_size")
         self.stride = self.kernel_size if stride is None else pair(stride, f"{name} stride")
+
+    def _images(self, x: Any) -> Any:
+        x = as_input(x)
+        if x.ndim < 2:
+            raise ShapeError(
+                f"{type(self).__name__}({self.describe()}) expects inputs of shape "
+                f"(..., height, width). Got {x.shape}."
+            )
+        _check_window(self, x, (0, 0))
+        return x
 
     def describe(self) -> str:
         """The sizes."""
@@ -170,7 +193,7 @@ class MaxPool2d(_Pool2d):
 
     def forward(self, x: Any) -> Any:
         """The maxima, shape ``(..., rows, columns)``."""
-        return ops.max_pool2d(x, size=self.kernel_size, stride=self.stride)
+        return ops.max_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 
 
 class AvgPool2d(_Pool2d):
@@ -183,7 +206,7 @@ class AvgPool2d(_Pool2d):
 
     def forward(self, x: Any) -> Any:
         """The means, shape ``(..., rows, columns)``."""
-        return ops.avg_pool2d(x, size=self.kernel_size, stride=self.stride)
+        return ops.avg_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 
 
 class Flatten(Module):
@@ -192,7 +215,9 @@ class Flatten(Module):
     def forward(self, x: Any) -> Any:
         """Shape ``(n, ...)`` to ``(n, product of the rest)``."""
         x = as_input(x)
-        return ops.reshape(x, shape=(x.shape[0], -1))
+        if x.ndim == 0:
+            raise ShapeError("Flatten() expects inputs of shape (n, ...). Got ().")
+        return ops.reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
 
 
 class LayerNorm(Module):
@@ -210,7 +235,7 @@ class LayerNorm(Module):
 
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
         features = integer_at_least(1, features, "LayerNorm: features")
-        self.eps = eps
+        self.eps = not_negative(eps, "LayerNorm: eps")
         self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
         self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
 
@@ -249,8 +274,8 @@ class BatchNorm1d(Module):
         self, features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: Any = None
     ) -> None:
         features = integer_at_least(1, features, "BatchNorm1d: features")
-        self.eps = eps
-        self.momentum = momentum
+        self.eps = not_negative(eps, "BatchNorm1d: eps")
+        self.momentum = not_negative(momentum, "BatchNorm1d: momentum")
         self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
         self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
         self.running_mean = Buffer(np.zeros(features), dtype=dtype, name="running_mean")
@@ -277,7 +302,7 @@ class BatchNorm1d(Module):
 
     def _remember(self, running: Buffer, batch: Any) -> None:
         new = batch.data if isinstance(batch, Value) else batch
-        running.data = running.data + self.momentum * (new - running.data)
+        running.data = running.data + self.momentum * (new.astype(running.dtype) - running.data)
 
     def describe(self) -> str:
         """The number of features."""
@@ -323,11 +348,11 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Generator | None = None) -> None:
-        if not 0 <= p < 1:
+        if not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
             raise InvalidArgumentError(
                 f"Dropout() expects p to be at least 0 and less than 1. Got {p!r} instead."
             )
-        self.p = p
+        self.p = float(p)
         self.rng = rng_or_fresh(rng, "Dropout")
 
     def forward(self, x: Any) -> Any:
@@ -335,7 +360,8 @@ class Dropout(Module):
         if not self.training or self.p == 0:
             return x
         x = as_input(x)
-        return x * keep_mask(shape=x.shape, p=self.p, dtype=x.dtype, rng=self.rng)
+        dtype = x.dtype if x.dtype.kind == "f" else np.float64  # 1/(1 − p) is no integer
+        return x * keep_mask(shape=x.shape, p=self.p, dtype=dtype, rng=self.rng)
 
     def describe(self) -> str:
         """The probability."""

@@ -13,8 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
+from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
 
 
 class Parameter(Tensor):
@@ -122,26 +122,41 @@ class Module:
         """Take over arrays saved by `state_dict` of a module of the same architecture.
 
         Raises:
-            StateDictError: entries are missing, unexpected or of another shape; nothing is
-                changed then.
+            StateDictError: entries are missing, unexpected, of another shape or no numbers of
+                the right kind; nothing is changed then.
         """
+        if not isinstance(state, Mapping):
+            raise StateDictError(
+                f"load_state_dict() expects arrays by name, as state_dict() gives them. Got "
+                f"{type(state).__name__}."
+            )
         own = dict(self._named_state())
         problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
-        problems += [
-            f"unexpected: '{name}' {np.shape(state[name])}" for name in state if name not in own
-        ]
-        problems += [
-            f"wrong shape: '{name}' is {np.shape(state[name])}, expected {own[name].shape}"
-            for name in own
-            if name in state and np.shape(state[name]) != own[name].shape
-        ]
+        new: dict[str, Array] = {}
+        for name, entry in state.items():
+            try:
+                array = numeric_array(entry)
+            except DTypeError:
+                problems.append(f"no array of numbers: '{name}'")
+                continue
+            if name not in own:
+                problems.append(f"unexpected: '{name}' {array.shape}")
+            elif array.shape != own[name].shape:
+                problems.append(
+                    f"wrong shape: '{name}' is {array.shape}, expected {own[name].shape}"
+                )
+            elif not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
+                problems.append(
+                    f"wrong dtype: '{name}' is {array.dtype}, expected {own[name].dtype}"
+                )
+            else:
+                new[name] = np.array(array, dtype=own[name].dtype)
         if problems:
             raise StateDictError(
                 f"load_state_dict(): these weights do not belong to this "
                 f"{type(self).__name__}. Build it with the layers they were saved with.\n  "
                 + "\n  ".join(problems)
             )
-        new = {name: np.array(state[name], dtype=member.dtype) for name, member in own.items()}
         for name, member in own.items():
             member.data = new[name]
 
@@ -174,7 +189,8 @@ class Module:
         lines = []
         for name, module in inner:
             shown = repr(module).splitlines()
-            shown[0] = _with_count(f"({name.rpartition('.')[2]}) {shown[0]}", module)
+            bare = shown[0].partition("  # ")[0].rstrip()  # of a nested one, without its count
+            shown[0] = _with_count(f"({name}) {bare}", module)
             lines += [f"  {line}" for line in shown]
         return "\n".join([_with_count(head, self), *lines, ")"])
 
@@ -215,8 +231,8 @@ class Sequential(Module):
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         # "0.weight" and not "layers.0.weight": what other frameworks call it, too.
-        for i, layer in enumerate(self.layers):
-            yield str(i), layer
+        for name, member in super()._members():
+            yield name.removeprefix("layers."), member
 
     def forward(self, x: Any) -> Any:
         """Apply the layers in order."""

@@ -141,9 +141,7 @@ def constant(lr: float, per: str = "epoch") -> Schedule:
     0.1
     """
     lr = checked("constant(): lr", lr, NOT_NEGATIVE)
-    return Schedule(
-        lambda k: lr, per, name="constant", parameters={"lr": lr}, equation=f"{lr:g}"
-    )
+    return Schedule(lambda k: lr, per, name="constant", parameters={"lr": lr}, equation=f"{lr:g}")
 
 
 def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") -> Schedule:
@@ -246,9 +244,7 @@ def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Sc
             f"{after!r}. Give both the same unit: a k in epochs cannot follow one in steps."
         )
     return Schedule(
-        lambda k: (
-            following(0) * (k + 1) / (length + 1) if k < length else following(k - length)
-        ),
+        lambda k: following(0) * (k + 1) / (length + 1) if k < length else following(k - length),
         per,
         name="linear_warmup",
         parameters={"length": length, "after": after},

@@ -170,6 +170,7 @@ def _conv_by_loops(
     equation="y = Σ windows(x) W + b,  x̄ = fold(g W),  W̄ = gᵀ windows(x),  b̄ = Σ g",
     latex=r"{x} * {weight} + {bias}",
     reference=_conv_by_loops,
+    name="conv2d",
     samples=lambda rng: [
         Sample(
             rng.normal(size=(2, 3, 5, 6)), rng.normal(size=(4, 3, 2, 3)), rng.normal(size=4),
@@ -178,9 +179,29 @@ def _conv_by_loops(
         for stride, padding in (((1, 1), (0, 0)), ((2, 1), (1, 2)), ((3, 3), (1, 1)))
     ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)],
 )  # fmt: skip
-def conv2d(
-    x: Any, weight: Any, bias: Any = None, *, stride: Any = (1, 1), padding: Any = (0, 0)
+def conv2d_op(
+    x: Any, weight: Any, bias: Any = None, *, stride: Pair = (1, 1), padding: Pair = (0, 0)
 ) -> Any:
+    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
+        raise ShapeError(
+            f"conv2d() expects x of shape (n, channels, height, width) and weight of shape "
+            f"(out_channels, channels, height, width). Got {x.shape} and {weight.shape}."
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"conv2d() expects bias of shape {weight.shape[:1]}, a number for each output channel. "
+            f"Got {bias.shape}."
+        )
+    patches = _patches(x, weight, stride, padding)
+    y = patches @ weight.reshape((-1, _row_length(weight))).T
+    if bias is not None:
+        y = np.add(y, bias, out=y if y.dtype == bias.dtype else None)
+    rows = (x.shape[2] + 2 * padding[0] - weight.shape[2]) // stride[0] + 1
+    y = y.reshape((x.shape[0], rows, -1, weight.shape[0]))
+    return np.ascontiguousarray(y.transpose((0, 3, 1, 2)))
+
+
+def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
     """Two-dimensional cross-correlation, what neural networks call a convolution.
 
     ``y[n, o, i, j] = b[o] + Σ x[n, c, s i + p, s j + q] W[o, c, p, q]``
@@ -189,21 +210,20 @@ def conv2d(
         x: images, shape ``(n, channels, height, width)``.
         weight: W, shape ``(out_channels, channels, kernel height, kernel width)``.
         bias: b, shape ``(out_channels,)``, or None.
-        stride: step s of the windows, in pixels (vertical, horizontal).
-        padding: width of the border of zeros, in pixels (vertical, horizontal).
+        stride: step s of the windows, in pixels: an integer, or (vertical, horizontal).
+        padding: width of the border of zeros, in pixels: an integer, or (vertical, horizontal).
+
+    Raises:
+        ShapeError: the shapes do not fit, or the window is larger than the image.
+        InvalidArgumentError: a stride below 1, or a negative padding.
+
+    >>> import numpy as np
+    >>> conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2)), stride=2)
+    array([[[[4., 4.],
+             [4., 4.]]]])
     """
-    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
-        raise ShapeError(
-            f"conv2d() expects x of shape (n, channels, height, width) and weight of shape "
-            f"(out_channels, channels, height, width). Got {x.shape} and {weight.shape}."
-        )
-    patches = _patches(x, weight, stride, padding)
-    y = patches @ weight.reshape((-1, _row_length(weight))).T
-    if bias is not None:
-        y += bias
-    rows = (x.shape[2] + 2 * padding[0] - weight.shape[2]) // stride[0] + 1
-    y = y.reshape((x.shape[0], rows, -1, weight.shape[0]))
-    return np.ascontiguousarray(y.transpose((0, 3, 1, 2)))
+    steps, border = pair(stride, "conv2d() stride"), pair(padding, "conv2d() padding", least=0)
+    return conv2d_op(x, weight, bias, stride=steps, padding=border)
 
 
 def _max_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
@@ -224,6 +244,7 @@ def _pool_samples(rng: Any) -> list[Sample]:
 
 @op(
     rules={"x": _max_pool_rule},
+    name="max_pool2d",
     equation="y = max over windows(x),  x̄ = fold(g [windows(x) = y] / (number of ties))",
     latex=r"\mathrm{{maxpool}}({x})",
     reference=lambda x, size, stride: np.max(
@@ -234,9 +255,30 @@ def _pool_samples(rng: Any) -> list[Sample]:
     ),
     samples=_pool_samples,
 )
-def max_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
-    """Largest element of each window of the last two axes. Ties share the gradient equally."""
+def max_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
     return windows(x, size=size, stride=stride).max(axis=(-2, -1))
+
+
+def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
+    """Largest element of each window of the last two axes. Ties share the gradient equally.
+
+    Args:
+        x: images, shape ``(..., height, width)``.
+        size: of the windows, in pixels: an integer, or (vertical, horizontal).
+        stride: their step, likewise; None for `size`, so that they do not overlap.
+
+    Raises:
+        ShapeError: the window is larger than the image.
+        InvalidArgumentError: a size or a stride below 1.
+
+    >>> import numpy as np
+    >>> max_pool2d(np.arange(16.0).reshape(4, 4), 2)
+    array([[ 5.,  7.],
+           [13., 15.]])
+    """
+    window = pair(size, "max_pool2d() size")
+    steps = window if stride is None else pair(stride, "max_pool2d() stride")
+    return max_pool2d_op(x, size=window, stride=steps)
 
 
 @op(
@@ -246,6 +288,7 @@ def max_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
             shape=x.shape[-2:], size=size, stride=stride,
         )
     },
+    name="avg_pool2d",
     equation="y = mean over windows(x),  x̄ = fold(g / window size)",
     latex=r"\mathrm{{avgpool}}({x})",
     reference=lambda x, size, stride: np.mean(
@@ -256,6 +299,27 @@ def max_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
     ),
     samples=_pool_samples,
 )  # fmt: skip
-def avg_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
-    """Mean of each window of the last two axes."""
+def avg_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
     return windows(x, size=size, stride=stride).mean(axis=(-2, -1))
+
+
+def avg_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
+    """Mean of each window of the last two axes.
+
+    Args:
+        x: images, shape ``(..., height, width)``.
+        size: of the windows, in pixels: an integer, or (vertical, horizontal).
+        stride: their step, likewise; None for `size`, so that they do not overlap.
+
+    Raises:
+        ShapeError: the window is larger than the image.
+        InvalidArgumentError: a size or a stride below 1.
+
+    >>> import numpy as np
+    >>> avg_pool2d(np.arange(16.0).reshape(4, 4), 2)
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]])
+    """
+    window = pair(size, "avg_pool2d() size")
+    steps = window if stride is None else pair(stride, "avg_pool2d() stride")
+    return avg_pool2d_op(x, size=window, stride=steps)

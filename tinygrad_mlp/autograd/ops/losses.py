@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.graph import MODE, Value, make_value
 from tinygrad_mlp.autograd.op import Op, Sample, op
 from tinygrad_mlp.autograd.ops.arithmetic import equal, where
 from tinygrad_mlp.autograd.ops.elementwise import log, log1p, sigmoid
@@ -32,7 +32,7 @@ REDUCTIONS = ("mean", "sum")
 
 def divisor(prediction: Any, reduction: str) -> int:
     """What the summed loss is divided by: the number of samples for "mean", 1 for "sum"."""
-    if reduction == "sum" or prediction.ndim < 2:
+    if reduction == "sum" or getattr(prediction, "ndim", 0) < 2:  # a Python number has none
         return 1
     return int(prediction.shape[0])
 
@@ -44,15 +44,16 @@ def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
         ShapeError: prediction and target differ in shape, or are empty.
         InvalidArgumentError: an unknown reduction.
     """
-    if prediction.shape != np.shape(target):
+    shape = getattr(prediction, "shape", ())
+    if shape != np.shape(target):
         raise ShapeError(
             f"{name}() expects prediction and target of the same shape. Got prediction of shape "
-            f"{prediction.shape} and target of shape {np.shape(target)}. Class numbers become "
+            f"{shape} and target of shape {np.shape(target)}. Class numbers become "
             f"rows of 0 and 1 through tg.data.one_hot(labels)."
         )
-    if prediction.size == 0:
+    if 0 in shape:
         raise ShapeError(
-            f"{name}() expects at least one sample with one output. Got shape {prediction.shape}."
+            f"{name}() expects at least one sample with one output. Got shape {shape}."
         )
     if reduction not in REDUCTIONS:
         raise InvalidArgumentError(
@@ -111,7 +112,7 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> A
     0.25
     """
     check_loss("squared_error", prediction, target, reduction)
-    error = (prediction - target).reshape(-1)
+    error = np.asarray(prediction - target).reshape(-1)
     return 0.5 * (error @ error) / divisor(prediction, reduction)
 
 
@@ -145,7 +146,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
     check_loss("binary_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):  # ln 0 = −∞ is the loss of a certain wrong answer
         losses = _log_or_zero(target, prediction) + _log_or_zero(1 - target, 1 - prediction)
-    return -_total(losses, prediction, reduction)
+    return 0 - _total(losses, prediction, reduction)  # -0.0 would be a strange loss
 
 
 @op(
@@ -206,7 +207,7 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") 
 def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("categorical_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):
-        return -_total(_log_or_zero(target, prediction), prediction, reduction)
+        return 0 - _total(_log_or_zero(target, prediction), prediction, reduction)
 
 
 @op(
@@ -228,19 +229,23 @@ def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str
 )
 def softmax_cross_entropy_op(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("softmax_cross_entropy", logits, target, reduction)
-    return -_total(target * log_softmax(logits), logits, reduction)
+    return 0 - _total(target * log_softmax(logits), logits, reduction)
 
 
 def _logits_behind(prediction: Any, activation: Op) -> Value | None:
     """What `activation` was applied to in order to get `prediction`, if that is known."""
     node = prediction.node if isinstance(prediction, Value) else None
-    if node is None or node.op is not activation or node.parents is None:
+    if not MODE.get().exact_losses:
+        return None
+    if node is None or node.op is not activation or node.arrays is None:
         return None
     if node.retained is not None:
         return None  # its own gradient was asked for: it must stay on the path
-    if prediction.tracked:
-        return node.parents[0]  # type: ignore[no-any-return]
-    return make_value(type(prediction).result_class, node.arrays[0], None, False)
+    parent = node[0]
+    if isinstance(parent, Value):
+        return parent
+    cls = type(prediction).result_class
+    return make_value(cls, node.arrays[0], parent, parent is not None)
 
 
 def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:

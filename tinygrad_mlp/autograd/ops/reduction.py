@@ -120,7 +120,7 @@ def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 def _var_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
     deviation = a - mean(a, axis=axis, keepdims=True)
     n = reduced_count(a.shape, axis)
-    return kept(g, a.shape, axis, keepdims) * deviation * (2 / (n - ddof))
+    return deviation * (kept(g, a.shape, axis, keepdims) * 2 / (n - ddof))
 
 
 @op(
@@ -163,7 +163,8 @@ def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
     """
     m = _largest(a, axis)
-    total = np.log(add_up(np.exp(a - m), axis=axis, keepdims=True)) + m
+    with np.errstate(divide="ignore"):  # where all are −∞, so is the result
+        total = np.log(add_up(np.exp(a - m), axis=axis, keepdims=True)) + m
     return total if keepdims else np.squeeze(total, axis=_axes(axis, a.ndim))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.samples import sample_arrays
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 
 __all__ = [
     "reshape", "ravel", "squeeze", "expand_dims", "transpose", "swapaxes", "broadcast_to",
@@ -37,14 +37,29 @@ def ravel(a: Any) -> Any:
     return reshape(a, shape=(-1,))
 
 
+def _places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """`axis`, an integer or several, counted from the front.
+
+    Raises:
+        ShapeError: there is no such axis among `ndim`.
+    """
+    try:
+        return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(
+            f"{name}() expects axes between {-ndim} and {ndim - 1}, none of them twice. "
+            f"Got axis={axis!r}."
+        ) from error
+
+
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Without the axes of length 1 (None: all of them)."""
     shape = np.shape(a.data if isinstance(a, Value) else a)
     if axis is None:
         return reshape(a, shape=tuple(n for n in shape if n != 1))
-    axes = np.lib.array_utils.normalize_axis_tuple(axis, len(shape))
+    axes = _places("squeeze", axis, len(shape))
     if any(shape[i] != 1 for i in axes):
-        raise InvalidArgumentError(
+        raise ShapeError(
             f"squeeze() expects axes of length 1. Got axis={axis} of an array of shape {shape}."
         )
     return reshape(a, shape=tuple(n for i, n in enumerate(shape) if i not in axes))
@@ -53,9 +68,9 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 def expand_dims(a: Any, axis: Any) -> Any:
     """With a new axis of length 1 at position `axis` of the result."""
     shape = np.shape(a.data if isinstance(a, Value) else a)
-    axes = axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     ndim = len(shape) + len(axes)
-    places = np.lib.array_utils.normalize_axis_tuple(axes, ndim)
+    places = _places("expand_dims", axes, ndim)
     rest = iter(shape)
     return reshape(a, shape=tuple(1 if i in places else next(rest) for i in range(ndim)))
 
@@ -129,6 +144,11 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
 )
 def astype(a: Any, *, dtype: Any) -> Any:
     """The same numbers in another floating-point precision."""
+    if np.dtype(dtype).kind != "f":
+        raise DTypeError(
+            f"astype() expects a floating-point dtype, so that gradients can pass. Got "
+            f"{np.dtype(dtype)}: for a tensor without history use its method, x.astype(...)."
+        )
     return np.asarray(a).astype(dtype)
 
 

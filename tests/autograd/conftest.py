@@ -1,0 +1,48 @@
+"""Every operation with every sample of its record: the rows of the tables in this folder.
+
+A test that takes `case` runs for all of them, one that takes `smooth` for all that have a
+gradient. So a new operation is tested as soon as its record is written.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.samples import samples_of
+
+
+def read_only(a):
+    """The array, locked: an operation that writes into its arguments fails."""
+    if a is None:
+        return None
+    a = np.array(a)
+    a.setflags(write=False)
+    return a
+
+
+def all_cases():
+    rng = np.random.default_rng(7)
+    for op in tg.OPS.values():
+        for number, sample in enumerate(samples_of(op, rng)):
+            args, static = op.bind(tuple(map(read_only, sample.args)), sample.static)
+            yield SimpleNamespace(
+                name=f"{op.name}-{number}",
+                op=op,
+                args=args,
+                static=static,
+                floats=[i for i, a in enumerate(args) if a is not None and a.dtype.kind == "f"],
+            )
+
+
+CASES = list(all_cases())
+
+
+def pytest_generate_tests(metafunc):
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", CASES, ids=[case.name for case in CASES])
+    if "smooth" in metafunc.fixturenames:
+        smooth = [case for case in CASES if not case.op.discrete]
+        metafunc.parametrize("smooth", smooth, ids=[case.name for case in smooth])

@@ -1,0 +1,238 @@
+"""Every gradient rule against numbers: first order, second order, and the transforms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import mutually_broadcastable_shapes
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.backward import gradients
+
+
+def differentiable(case):
+    """The positions of the arguments that have a rule and floats to differentiate."""
+    rules = case.op.rules
+    return [i for i in case.floats if rules[0 if case.op.variadic else i] is not None]
+
+
+def with_floats(case, arrays):
+    """The case's arguments with the differentiable ones replaced."""
+    args = list(case.args)
+    for i, a in zip(differentiable(case), arrays, strict=True):
+        args[i] = a
+    return args
+
+
+def point(case):
+    return [case.args[i] for i in differentiable(case)]
+
+
+def bent(case):
+    """A function of the differentiable arguments with one number as result, and curved in it.
+
+    Without the sine the rule of a linear operation would not be asked for a second derivative.
+    """
+    out = case.op(*case.args, **case.static)
+    weights = np.random.default_rng(3).normal(size=np.shape(out))
+
+    def f(*arrays):
+        return tg.sum(weights * tg.sin(case.op(*with_floats(case, arrays), **case.static)))
+
+    return f
+
+
+def dot(xs, ys):
+    return sum(tg.sum(x * y) for x, y in zip(xs, ys, strict=True))
+
+
+def direction(case):
+    rng = np.random.default_rng(4)
+    return [rng.normal(size=a.shape) for a in point(case)]
+
+
+def test_first_derivatives_agree_with_numbers(smooth, assert_derivative):
+    rng = np.random.default_rng(2)
+    for i in differentiable(smooth):
+        args = list(smooth.args)
+        args[i] = x = tg.Tensor(smooth.args[i], requires_grad=True)
+        out = smooth.op(*args, **smooth.static)
+        weights = rng.normal(size=out.shape)
+        out.backward(weights)
+
+        def f(a, i=i, weights=weights):
+            args = [*smooth.args[:i], a, *smooth.args[i + 1 :]]
+            return np.sum(weights * smooth.op.forward(*args, **smooth.static))
+
+        assert_derivative(x.grad, f, smooth.args[i], f"argument {i} of {smooth.name}")
+
+
+def test_second_derivatives_agree_with_numbers(smooth, assert_derivative):
+    f, xs, v = bent(smooth), point(smooth), direction(smooth)
+    everything = tuple(range(len(xs)))
+
+    def slope(*arrays):
+        return dot(tg.grad(f, everything)(*arrays), v)
+
+    found = tg.grad(slope, everything)(*xs)
+    for i, x in enumerate(xs):
+
+        def of_one(a, i=i):
+            return slope(*xs[:i], a, *xs[i + 1 :])
+
+        assert_derivative(found[i], of_one, x, f"argument {i} of {smooth.name}")
+
+
+def test_hessian_vector_products_and_forward_derivatives_agree_with_the_gradients(smooth):
+    f, xs, v = bent(smooth), point(smooth), direction(smooth)
+    out, along = tg.jvp(f, xs, v)
+    gradient = tg.grad(f, tuple(range(len(xs))))(*xs)
+    np.testing.assert_allclose(along, dot(gradient, v), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(out, f(*xs), rtol=1e-14)
+
+    def of_list(arrays):
+        return f(*arrays)
+
+    def slope(arrays):
+        return dot(tg.grad(of_list)(arrays), v)
+
+    product, expected = tg.hvp(of_list, xs, v), tg.grad(slope)(xs)
+    for g, true in zip(product, expected, strict=True):
+        np.testing.assert_allclose(g, true, rtol=1e-10, atol=1e-11)
+
+
+def test_a_rule_does_the_same_on_arrays_and_on_tensors(smooth):
+    args = [
+        tg.Tensor(a, requires_grad=True) if i in differentiable(smooth) else a
+        for i, a in enumerate(smooth.args)
+    ]
+    leaves = [args[i] for i in differentiable(smooth)]
+    out = smooth.op(*args, **smooth.static)
+    weights = np.random.default_rng(5).normal(size=out.shape)
+    plain = gradients([(out, weights)], leaves)
+    lifted = gradients([(out, tg.Tensor(weights, requires_grad=True))], leaves, lift=True)
+    for g, lift, leaf in zip(plain, lifted, leaves, strict=True):
+        assert lift.shape == g.shape == leaf.shape
+        assert lift.dtype == g.dtype == leaf.dtype
+        lift = lift.data if isinstance(lift, tg.Tensor) else lift  # a constant, for sign
+        np.testing.assert_allclose(lift, g, rtol=1e-12, atol=1e-15)
+
+
+def test_a_rule_is_linear_in_the_cotangent(smooth):
+    f, xs = smooth.op, point(smooth)
+
+    def pulled(weights):
+        _, pullback = tg.vjp(lambda *a: f(*with_floats(smooth, a), **smooth.static), *xs)
+        return pullback(weights)
+
+    shape = np.shape(f(*smooth.args, **smooth.static))
+    u, v = np.random.default_rng(6).normal(size=(2, *shape))
+    for g, a, b in zip(pulled(2 * u - 3 * v), pulled(u), pulled(v), strict=True):
+        np.testing.assert_allclose(g, 2 * a - 3 * b, rtol=1e-10, atol=1e-12)
+    for g in pulled(np.zeros(shape)):
+        np.testing.assert_array_equal(g, 0)
+
+
+def test_second_derivatives_of_float32_are_float32(smooth):
+    f = bent(smooth)
+    xs = [x.astype(np.float32) for x in point(smooth)]
+    for x, g in zip(xs, tg.hvp(lambda arrays: f(*arrays), xs, xs), strict=True):
+        assert g.dtype == np.float32 and g.shape == x.shape
+
+
+# -- broadcasting ----------------------------------------------------------------------------------
+
+BROADCASTING = [
+    op for op in tg.OPS.values()
+    if len(op.arrays) > 1 and (op.samples is None or op.name == "where")
+]  # fmt: skip
+
+
+def naive_sum_to(g, shape):
+    """The sum over the copies that broadcasting made, one axis at a time."""
+    while g.ndim > len(shape):
+        g = g.sum(axis=0)
+    for axis, n in enumerate(shape):
+        if n == 1:
+            g = g.sum(axis=axis, keepdims=True)
+    return g
+
+
+@pytest.mark.parametrize("op", BROADCASTING, ids=[op.name for op in BROADCASTING])
+@given(data=st.data())
+def test_broadcasting_sums_the_gradients_of_the_copies(op, data):
+    shapes, full = data.draw(
+        mutually_broadcastable_shapes(num_shapes=len(op.arrays), max_dims=4, max_side=3, min_side=0)
+    )
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    arrays = [
+        rng.uniform(*op.domain.get(name, (-2, 2)), size=shape)
+        for name, shape in zip(op.arrays, shapes, strict=True)
+    ]
+    if op.name == "where":
+        arrays[0] = arrays[0] > 0
+    weights = rng.normal(size=full)
+
+    def evaluate(arrays):
+        leaves = [tg.Tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+        out = op(*leaves)
+        if not op.discrete:
+            out.backward(weights)
+        return out if op.discrete else out.data, [leaf.grad for leaf in leaves]
+
+    out, found = evaluate(arrays)
+    out_of_copies, expected = evaluate([np.array(np.broadcast_to(a, full)) for a in arrays])
+    np.testing.assert_array_equal(out, out_of_copies)
+    for a, g, copies in zip(arrays, found, expected, strict=True):
+        if g is None:
+            assert copies is None
+        else:
+            assert g.shape == a.shape
+            np.testing.assert_allclose(g, naive_sum_to(copies, a.shape), rtol=1e-10, atol=1e-12)
+
+
+# -- where a derivative does not exist, or is easy to get wrong ------------------------------------
+
+EDGES = {
+    "abs at 0 is flat": (tg.abs, [0.0], [0.0]),
+    "relu at 0 is flat": (tg.relu, [0.0], [0.0]),
+    "leaky relu at 0 is the left side": (tg.leaky_relu, [0.0], [0.01]),
+    "sign is flat": (tg.sign, [-2.0, 0.0, 3.0], [0, 0, 0]),
+    "equal arguments of maximum share": (lambda x: tg.maximum(x, 1.0), [1.0], [0.5]),
+    "equal arguments of minimum share": (lambda x: tg.minimum(1.0, x), [1.0], [0.5]),
+    "maximum of x and x is x": (lambda x: tg.maximum(x, x), [1.0], [1.0]),
+    "ties of max share": (tg.max, [1.0, 3.0, 3.0], [0, 0.5, 0.5]),
+    "ties of min share": (tg.min, [1.0, 1.0, 1.0], [1 / 3] * 3),
+    "clip at its bounds passes": (lambda x: tg.clip(x, 0, 1), [-1.0, 0.0, 1.0, 2.0], [0, 1, 1, 0]),
+    "clip with one bound": (lambda x: tg.clip(x, a_max=1.0), [0.0, 2.0], [1, 0]),
+    "x ** 0 is constant": (lambda x: x**0, [0.0, 2.0], [0, 0]),
+    "x ** 1 at 0": (lambda x: x**1.0, [0.0], [1]),
+    "x ** 2 at 0": (lambda x: x**2, [0.0, -3.0], [0, -6]),
+    "x ** an array at 0": (lambda x: x ** np.array([0.0, 1.0, 2.0]), [0.0] * 3, [0, 1, 0]),
+    "a negative base": (lambda x: x ** np.array([2.0, 3.0]), [-2.0, -2.0], [-4, 12]),
+    "0 ** x for x > 0 is constant": (lambda x: 0.0**x, [2.0], [0]),
+    "2 ** x": (lambda x: 2**x, [3.0], [8 * math.log(2)]),
+    "a repeated index counts twice": (lambda x: x[np.array([0, 0, 1])], [1.0, 2.0, 3.0], [2, 1, 0]),
+    "a mask": (lambda x: x[np.array([True, False, True])], [1.0, 2.0, 3.0], [1, 0, 1]),
+    "variance of equal numbers": (tg.var, [2.0, 2.0], [0, 0]),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_gradient_at_the_edge(edge):
+    f, x, expected = EDGES[edge]
+    gradient = tg.grad(lambda x: tg.sum(f(x)))(np.array(x))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 0.0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("kind", [float, np.array])
+def test_all_derivatives_of_a_power_exist_at_zero(exponent, kind):
+    f, n = (lambda x: x ** kind(exponent)), int(exponent)
+    for order in range(1, 5):
+        f = tg.grad(f)
+        assert f(0.0) == (math.factorial(n) if order == n else 0)

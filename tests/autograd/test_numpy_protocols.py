@@ -1,0 +1,148 @@
+"""NumPy's functions and operators on Tensors, and Tensors next to arrays."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.samples import samples_of
+
+# NumPy names their parameters otherwise, or takes them by position only.
+BY_POSITION = (np.reshape, np.broadcast_to, np.astype)
+
+FUNCTIONS = [
+    (function, op) for op in tg.OPS.values() for function in dict.fromkeys(op.numpy)
+]  # fmt: skip
+
+
+def tracked(array):
+    return tg.Tensor(np.array(array), requires_grad=np.asarray(array).dtype.kind == "f")
+
+
+@pytest.mark.parametrize(
+    ("function", "op"), FUNCTIONS, ids=[f"{op.name}: np.{f.__name__}" for f, op in FUNCTIONS]
+)
+def test_the_numpy_function_is_the_operation(function, op):
+    for sample in samples_of(op, np.random.default_rng(0)):
+        plain = [np.array(a) for a in sample.args]
+        tensors = [tracked(a) for a in plain]
+        if function in BY_POSITION:
+            static, named = list(sample.static.values()), {}
+        else:
+            static, named = [], sample.static
+        found = function(*tensors, *static, **named)
+        expected = function(*plain, *static, **named)
+        np.testing.assert_allclose(found if op.discrete else found.data, expected, rtol=1e-15)
+        if not op.discrete:
+            assert type(found) is tg.Tensor and found.requires_grad
+            assert found.node.op is op
+
+
+JOINING = {
+    "concatenate": lambda np_, a, b: np_.concatenate([a, b], axis=1),
+    "concatenate all": lambda np_, a, b: np_.concatenate((a, b), axis=None),
+    "stack": lambda np_, a, b: np_.stack([a, b], axis=-1),
+    "ravel": lambda np_, a, b: np_.ravel(a),
+    "squeeze": lambda np_, a, b: np_.squeeze(a[:1]),
+    "squeeze an axis": lambda np_, a, b: np_.squeeze(a[:1], axis=0),
+    "expand_dims": lambda np_, a, b: np_.expand_dims(a, 1),
+    "expand_dims twice": lambda np_, a, b: np_.expand_dims(a, (0, -1)),
+    "expand_dims by list": lambda np_, a, b: np_.expand_dims(a, [0, 2]),
+}
+
+
+@pytest.mark.parametrize("name", JOINING)
+def test_functions_that_join_and_rearrange(name):
+    f = JOINING[name]
+    a, b = np.arange(6.0).reshape(2, 3), np.arange(6.0, 12.0).reshape(2, 3)
+    x = tracked(a)
+    for found in (f(np, x, b), f(tg, x, b)):
+        np.testing.assert_array_equal(found.data, f(np, a, b))
+        x.grad = None
+        found.sum().backward()
+        np.testing.assert_array_equal(x.grad != 0, np.isin(a, f(np, a, b)))
+    np.testing.assert_array_equal(f(tg, a, b), f(np, a, b))
+
+
+def test_shapes_and_places_can_be_asked_for():
+    x = tracked([[1.0, 5.0], [7.0, 3.0]])
+    assert np.shape(x) == (2, 2) and np.ndim(x) == 2 and np.size(x) == 4
+    np.testing.assert_array_equal(np.argmax(x, axis=1), [1, 0])
+    assert np.argmin(x) == 0
+
+
+OPERATORS = [
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.matmul,
+]  # fmt: skip
+OTHERS = {
+    "array": np.array([2.0, 3.0]),
+    "list": [2.0, 3.0],
+    "Tensor": tg.Tensor([2.0, 3.0]),
+    "float": 2.0,
+    "int": 2,
+    "np.float64": np.float64(2),
+    "np.float32": np.float32(2),
+    "0-d array": np.array(2.0),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("f", OPERATORS, ids=[f.__name__ for f in OPERATORS])
+def test_operators_work_from_both_sides(f, other):
+    x = tracked([0.5, 1.5])
+    plain = np.asarray(other.data if isinstance(other, tg.Tensor) else other)
+    if f is operator.matmul and plain.ndim == 0:
+        return  # NumPy, too, refuses a number there
+    for found, expected in ((f(x, other), f(x.data, plain)), (f(other, x), f(plain, x.data))):
+        assert type(found) is tg.Tensor and found.requires_grad
+        np.testing.assert_array_equal(found.data, expected)
+        assert found.dtype == np.float64
+
+
+COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
+
+
+@pytest.mark.parametrize("f", COMPARISONS, ids=[f.__name__ for f in COMPARISONS])
+def test_comparisons_give_plain_arrays(f):
+    x, a = tracked([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])
+    pairs = ((f(x, a), f(x.data, a)), (f(a, x), f(a, x.data)), (f(x, 2), f(x.data, 2)))
+    for found, expected in pairs:
+        assert type(found) is np.ndarray and found.dtype == bool
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_unary_operators():
+    x = tracked([-1.0, 2.0])
+    for f in (operator.neg, operator.pos, abs):
+        np.testing.assert_array_equal(f(x).data, f(x.data))
+        assert f(x).requires_grad
+
+
+def test_a_users_own_numpy_function_can_be_differentiated(assert_derivative):
+    def softplus_norm(x, A):
+        z = A @ np.tanh(x) + np.sum(x, axis=0)
+        return np.sqrt(np.mean(np.where(z > 0, z, 0.1 * z) ** 2)) + np.max(np.exp(-x))
+
+    A = np.array([[1.0, -2.0], [0.5, 3.0]])
+    for x in (np.array([0.3, -0.8]), np.array([1.0, 2.0])):
+        assert_derivative(tg.grad(softplus_norm)(x, A), lambda x: softplus_norm(x, A), x)
+
+
+def test_an_untracked_tensor_is_as_good_as_an_array():
+    x = tg.Tensor([1.0, 2.0])
+    np.testing.assert_array_equal(np.asarray(x), [1.0, 2.0])
+    np.testing.assert_array_equal(np.array([x, x]), [[1.0, 2.0], [1.0, 2.0]])
+    assert np.asarray(x, dtype=np.float32).dtype == np.float32
+    assert not np.shares_memory(np.array(x), x.data)
+
+
+def test_integer_tensors_compute_and_index():
+    i = tg.Tensor([2, 0])
+    np.testing.assert_array_equal((i + 1).data, [3, 1])
+    assert (i + 1).dtype == np.int64 and not (i + 1).requires_grad
+    x = tracked([1.0, 2.0, 3.0])
+    x[i].sum().backward()
+    np.testing.assert_array_equal(x.grad, [1.0, 0.0, 1.0])

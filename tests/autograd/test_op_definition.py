@@ -1,0 +1,217 @@
+"""Defining an operation: what a declaration may say, and what mistakes say."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.errors import (
+    DTypeError,
+    InvalidArgumentError,
+    NotDifferentiableError,
+    OpDefinitionError,
+    ShapeError,
+)
+
+
+def planted(**record):
+    return tg.op(register=False, **record)
+
+
+@pytest.fixture
+def x():
+    return tg.Tensor([1.5, -2.0], requires_grad=True)
+
+
+# -- one output ------------------------------------------------------------------------------------
+
+
+def test_a_new_operation_has_derivatives_of_every_order(x):
+    @planted(rules={"x": lambda g, y, x, n: g * n * x ** (n - 1)})
+    def power(x, *, n=3):
+        return x**n
+
+    np.testing.assert_array_equal(power(x).data, x.data**3)
+    f = lambda x: power(x, n=4)  # noqa: E731
+    for factor, exponent in ((4, 3), (12, 2), (24, 1)):
+        f = tg.grad(f)
+        assert f(1.5) == factor * 1.5**exponent
+
+
+def test_it_is_called_like_a_function(x):
+    @planted(rules={"a": lambda g, y, a, b, k: g * k * b, "b": lambda g, y, a, b, k: g * k * a})
+    def scaled(a, b=None, *, k=2.0):
+        return a * k if b is None else a * b * k
+
+    for result in (scaled(x, x, k=3), scaled(b=x, a=x, k=3), scaled(x, x, 3)):
+        np.testing.assert_array_equal(result.data, 3 * x.data**2)
+    np.testing.assert_array_equal(scaled(x).data, 2 * x.data)
+    np.testing.assert_array_equal(scaled([1, 2]), [2, 4])
+    assert scaled.__name__ == "scaled" and "scaled(a, b=None, *, k=2.0)" in repr(scaled)
+
+
+def test_it_is_entered_into_the_registry_under_its_name():
+    try:
+
+        @tg.op(name="planted", rules={"x": lambda g, y, x: g})
+        def anything(x):
+            """Documentation."""
+            return x + 0
+
+        assert tg.OPS["planted"] is anything
+        assert anything.__doc__ == "Documentation."
+    finally:
+        del tg.OPS["planted"]
+
+
+def test_copying_and_pickling_keep_the_operation_what_it_is():
+    """A loss asks whether its argument came from *the* sigmoid; a copied model must not differ."""
+    for op in tg.OPS.values():
+        assert copy.deepcopy(op) is copy.copy(op) is pickle.loads(pickle.dumps(op)) is op
+
+
+def test_numpy_calls_it_even_when_it_is_defined_late(x):
+    np.tanh(x)  # the table of NumPy's functions has been used before
+    with pytest.raises(NotDifferentiableError):
+        np.arcsinh(x)
+    try:
+
+        @tg.op(name="planted", rules={"x": lambda g, y, x: g / tg.sqrt(x * x + 1)},
+               numpy=np.arcsinh)  # fmt: skip
+        def arcsinh(x):
+            return np.arcsinh(x)
+
+        assert tg.grad(lambda x: np.arcsinh(x))(2.0) == 1 / np.sqrt(5)
+    finally:
+        del tg.OPS["planted"]
+
+
+def test_an_untracked_argument_needs_no_rule(x):
+    @planted(rules={"x": lambda g, y, x, k: g * k})
+    def scale(x, k):
+        return x * k
+
+    scale(x, np.array(3.0)).sum().backward()
+    np.testing.assert_array_equal(x.grad, [3.0, 3.0])
+
+
+def test_the_engine_undoes_broadcasting_and_casting_for_the_rule():
+    @planted(rules={"a": lambda g, y, a, b: g * b, "b": lambda g, y, a, b: g * a})
+    def product(a, b):
+        return a * b
+
+    a = tg.Tensor(np.ones((2, 1), np.float32), requires_grad=True)
+    b = tg.Tensor(np.arange(3.0), requires_grad=True)
+    product(a, b).backward(np.ones((2, 3)))
+    np.testing.assert_array_equal(a.grad, np.full((2, 1), 3, np.float32))
+    np.testing.assert_array_equal(b.grad, [2.0, 2.0, 2.0])
+    assert (a.grad.dtype, b.grad.dtype) == (np.float32, np.float64)
+
+
+def test_a_rule_may_return_a_number():
+    @planted(rules={"x": lambda g, y, x: 7})
+    def strange(x):
+        return x + 0
+
+    assert tg.grad(strange)(1.0) == 7
+
+
+# -- mistakes in the declaration -------------------------------------------------------------------
+
+
+def declare(rules, forward, **record):
+    return lambda: planted(rules=rules, **record)(forward)
+
+
+def ok(g, y, x):
+    return g
+
+
+DECLARATIONS = {
+    "a rule for no parameter": (
+        declare({"z": ok}, lambda x: x, name="mine"), ["'mine'", "'z'", "x"]),
+    "a rule for a static parameter": (
+        declare({"n": ok}, lambda x, *, n=1: x, name="mine"), ["'mine'", "'n'", "Static"]),
+    "a rule that is no function": (
+        declare({"x": 3}, lambda x: x, name="mine"), ["'mine'", "'x'", "(g, y, x)", "3"]),
+    "**keywords": (declare({}, lambda x, **more: x, name="mine"), ["'mine'", "**more"]),
+    "*args beside others": (declare({}, lambda x, *more: x, name="mine"), ["'mine'", "*more", "x"]),
+    "a name that is taken": (
+        lambda: tg.op(name="tanh", rules={"x": ok})(lambda x: x), ["'tanh'", "exists"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", DECLARATIONS)
+def test_a_contradictory_declaration_is_refused(mistake):
+    make, words = DECLARATIONS[mistake]
+    with pytest.raises(OpDefinitionError) as caught:
+        make()
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def gradient_with(rule, x=None, **record):
+    def f(x, k=None):
+        return x * 2
+
+    made = planted(rules={"x": rule}, name="mine", **record)(f)
+    x = tg.Tensor(np.ones((2, 3)), requires_grad=True) if x is None else x
+    made(x).sum().backward()
+
+
+def test_a_rule_with_a_wrong_shape_is_named_and_changes_nothing():
+    x = tg.Tensor(np.ones((2, 3)), requires_grad=True)
+    for wrong in (np.ones(4), np.ones((3, 2)), np.ones((2, 1)), 1.0):
+        with pytest.raises(OpDefinitionError) as caught:
+            gradient_with(lambda g, y, x, k, wrong=wrong: wrong, x)
+        for word in ("'mine'", "'x'", str(np.shape(wrong)), "(2, 3)"):
+            assert word in str(caught.value)
+    assert x.grad is None
+
+
+def test_an_argument_without_a_rule_is_named_and_nothing_changes():
+    x = tg.Tensor([1.0], requires_grad=True)
+    condition = tg.Tensor([1.0], requires_grad=True)
+    with pytest.raises(NotDifferentiableError, match="'where'.*'condition'"):
+        tg.where(condition, x, x).backward()
+    assert x.grad is None and condition.grad is None
+    with pytest.raises(NotDifferentiableError, match="'mine'.*'x'"):
+        gradient_with(lambda g, y, x, k: None)
+
+
+# -- mistakes in a call ----------------------------------------------------------------------------
+
+
+@planted(rules={"a": lambda g, y, a, b, k: g, "b": lambda g, y, a, b, k: g}, name="mine")
+def mine(a, b, *, k=1):
+    return a * k + b
+
+
+CALLS = {
+    "an unknown keyword": (lambda x: mine(x, x, q=3), InvalidArgumentError, ["'q'"]),
+    "a misspelt keyword": (lambda x: mine(x, x, K=3), InvalidArgumentError, ["'K'"]),
+    "a missing argument": (lambda x: mine(x), InvalidArgumentError, ["'b'"]),
+    "too many arguments": (lambda x: mine(x, x, 1, 2), InvalidArgumentError, ["4 arguments"]),
+    "one argument twice": (lambda x: mine(x, x, a=x), InvalidArgumentError, ["'a'", "twice"]),
+    "a static argument twice": (lambda x: mine(x, x, 2, k=2), InvalidArgumentError, ["'k'"]),
+    "shapes that do not fit": (
+        lambda x: mine(x, np.ones((3, 3))), ShapeError, ["(2,)", "(3, 3)", "k=1"]),
+    "text": (lambda x: mine(x, "text"), DTypeError, ["a of shape (2,)"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", CALLS)
+def test_a_wrong_call_is_explained(mistake, x):
+    call, kind, words = CALLS[mistake]
+    with pytest.raises(kind) as caught:
+        call(x)
+    for word in ["mine()", *words]:
+        assert word in str(caught.value), str(caught.value)
+
+
+def test_an_unknown_keyword_of_an_operation_with_several_arrays_is_not_ignored(x):
+    with pytest.raises(InvalidArgumentError, match="'arrays'"):
+        tg.OPS["concatenate"](x, x, arrays=3)

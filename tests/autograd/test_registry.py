@@ -1,0 +1,225 @@
+"""What every operation's record must say, and what its forward function must do."""
+
+from __future__ import annotations
+
+import string
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+
+OPERATIONS = list(tg.OPS.values())
+ELEMENTWISE = [op for op in OPERATIONS if op.samples is None]
+
+
+def every(ops):
+    return pytest.mark.parametrize("op", ops, ids=[op.name for op in ops])
+
+
+def leaf_copies(case, change=np.array):
+    """The case's arguments with every array of floats replaced by a Tensor that wants gradients."""
+    return [
+        tg.Tensor(change(a), requires_grad=True) if i in case.floats else a
+        for i, a in enumerate(case.args)
+    ]
+
+
+def gradients_of(case, args):
+    out = case.op(*args, **case.static)
+    weights = np.random.default_rng(1).normal(size=out.shape)
+    out.backward(weights)
+    return out.data, [args[i].grad for i in case.floats if case_has_rule(case, i)]
+
+
+def case_has_rule(case, i):
+    return case.op.rules[0 if case.op.variadic else i] is not None
+
+
+# -- the record ------------------------------------------------------------------------------------
+
+
+@every(OPERATIONS)
+def test_the_record_is_complete(op):
+    assert tg.OPS[op.name] is op
+    assert op.equation, "no equation"
+    assert callable(op.reference), "no reference"
+    assert op.discrete or any(op.rules), "neither discrete nor differentiable"
+    assert not (op.discrete and any(op.rules)), "discrete, but with a rule"
+
+
+@every(OPERATIONS)
+def test_the_operation_is_public_and_documented(op):
+    public = getattr(tg, op.name)
+    assert public.__doc__ and public.__doc__.strip()
+    assert public.__name__ == op.name
+
+
+@every(OPERATIONS)
+def test_the_latex_template_takes_exactly_the_arguments(op):
+    fields = {field for _, field, _, _ in string.Formatter().parse(op.latex) if field is not None}
+    assert fields == set(op.arrays)
+    filled = op.latex.format(**{name: rf"\mathtt{{{name}}}" for name in op.arrays})
+    assert filled.count("{") == filled.count("}")
+    assert all(rf"\mathtt{{{name}}}" in filled for name in op.arrays)
+
+
+@every(OPERATIONS)
+def test_the_domain_names_arguments(op):
+    assert set(op.domain) <= set(op.arrays)
+    assert all(low < high for low, high in op.domain.values())
+
+
+@every(OPERATIONS)
+def test_every_rule_is_tried_by_a_sample(op):
+    from tinygrad_mlp.autograd.samples import samples_of
+
+    samples = list(samples_of(op, np.random.default_rng(0)))
+    for position, rule in enumerate(op.rules):
+        if rule is not None:
+            assert any(
+                len(s.args) > position and np.asarray(s.args[position]).dtype.kind == "f"
+                for s in samples
+            ), f"no sample has an array for '{op.arrays[position]}'"
+
+
+def test_no_numpy_function_stands_for_two_operations():
+    functions = [function for op in OPERATIONS for function in set(op.numpy)]
+    assert len(functions) == len(set(functions))
+
+
+# -- the forward function --------------------------------------------------------------------------
+
+
+def test_forward_agrees_with_the_reference(case):
+    out = case.op(*case.args, **case.static)
+    expected = case.op.reference(*case.args, **case.static)
+    np.testing.assert_allclose(out, expected, rtol=1e-10, atol=1e-12)
+    assert np.shape(out) == np.shape(expected)
+
+
+def test_plain_arrays_give_plain_arrays_and_tensors_give_tensors(case):
+    plain = case.op(*case.args, **case.static)
+    assert isinstance(plain, (np.ndarray, np.generic))
+    made = case.op(*leaf_copies(case), **case.static)
+    if case.op.discrete:
+        assert isinstance(made, (np.ndarray, np.generic))
+    else:
+        assert type(made) is tg.Tensor and made.requires_grad
+        made = made.data
+    assert made.dtype == plain.dtype
+    np.testing.assert_array_equal(made, plain)
+
+
+def test_the_same_call_twice_gives_the_same_bits(smooth):
+    first, second = (gradients_of(smooth, leaf_copies(smooth)) for _ in range(2))
+    np.testing.assert_equal(first, second)
+
+
+def test_a_batch_of_nothing_is_nothing(rng):
+    for op in ELEMENTWISE:
+        args = [tg.Tensor(np.zeros((0, 3)), requires_grad=True) for _ in op.arrays]
+        out = op(*args, **op.defaults)
+        assert out.shape == (0, 3), op.name
+        if not op.discrete:
+            out.backward(np.zeros((0, 3)))
+            assert all(a.grad.shape == (0, 3) for a in args if a.grad is not None), op.name
+
+
+@every(ELEMENTWISE)
+def test_python_numbers_are_numbers(op):
+    numbers = [float(np.mean(op.domain.get(name, (0.5, 0.7)))) for name in op.arrays]
+    expected = op(*map(np.array, numbers), **op.defaults)
+    np.testing.assert_array_equal(op(*numbers, **op.defaults), expected)
+
+
+# -- precision, layout, ownership ------------------------------------------------------------------
+
+
+def test_float32_stays_float32(smooth):
+    args = leaf_copies(smooth, np.float32)
+    args = [tg.Tensor(a.data, requires_grad=True) if isinstance(a, tg.Tensor) else a for a in args]
+    out, gradients = gradients_of(smooth, args)
+    assert out.dtype == smooth.static.get("dtype", np.float32)
+    assert [g.dtype for g in gradients] == [np.float32] * len(gradients)
+    exact, exact_gradients = gradients_of(smooth, leaf_copies(smooth))
+    for close, true in zip([out, *gradients], [exact, *exact_gradients], strict=True):
+        scale = np.max(np.abs(true), initial=1)
+        np.testing.assert_allclose(close, true, rtol=1e-4, atol=1e-4 * scale)
+
+
+def test_losses_take_python_numbers():
+    for name in ("squared_error", "binary_cross_entropy", "categorical_cross_entropy"):
+        loss = getattr(tg, name)
+        expected = loss(np.array(0.25), np.array(0.5))
+        assert loss(0.25, 0.5) == expected
+        assert tg.value_and_grad(loss, 1)(0.25, 0.5)[0] == expected
+
+
+def test_subclasses_of_arrays_are_arrays():
+    """A matrix would multiply with `*` what the rule takes for a product of elements."""
+
+    class Doubled(np.ndarray):
+        def __mul__(self, other):
+            return np.asarray(self) * 2 * other
+
+    plain = np.array([1.0, 2.0])
+    for x in (tg.Tensor(plain.view(Doubled)), tg.Tensor(plain)):
+        for y in (plain.view(Doubled), plain):
+            assert type(x.data) is type((x * y).data) is np.ndarray
+            np.testing.assert_array_equal((x * y).data, plain**2)
+
+
+def test_python_numbers_do_not_widen_float32():
+    x = tg.Tensor(np.ones(3, np.float32), requires_grad=True)
+    for result in (x + 1, 1 - x, 2.5 * x, x / 3, 1 / x, x**2, 2.0**x, tg.maximum(x, 0),
+                   tg.where(x > 0, x, 0.0), tg.clip(x, 0, 1.5), x.mean(), x.var()):  # fmt: skip
+        assert result.dtype == np.float32, result.node.op.name
+
+
+def test_arguments_are_left_as_they_were(smooth):
+    args = leaf_copies(smooth)
+    before = [np.array(a.data) if isinstance(a, tg.Tensor) else a for a in args]
+    gradients_of(smooth, args)
+    for a, old in zip(args, before, strict=True):
+        np.testing.assert_equal(a.data if isinstance(a, tg.Tensor) else a, old)
+
+
+def strided(a):
+    """The same numbers, every second element of a larger array."""
+    wide = np.zeros([2 * n for n in np.shape(a)])
+    view = wide[(..., *[slice(None, None, 2)] * wide.ndim)]
+    view[...] = a
+    return view
+
+
+LAYOUTS = {
+    "read-only": lambda a: np.broadcast_to(a, np.shape(a)),
+    "Fortran order": lambda a: np.array(a, order="F"),
+    "strided": strided,
+    "reversed": lambda a: np.flip(np.flip(a).copy()),
+}
+
+
+def test_memory_layout_does_not_matter(smooth):
+    expected = gradients_of(smooth, leaf_copies(smooth))
+    for layout, change in LAYOUTS.items():
+        result = gradients_of(smooth, leaf_copies(smooth, change))
+        for found, true in zip([result[0], *result[1]], [expected[0], *expected[1]], strict=True):
+            assert found.shape == true.shape, layout
+            np.testing.assert_allclose(found, true, rtol=1e-12, atol=1e-14, err_msg=layout)
+
+
+def test_gradients_belong_to_no_one_else(smooth):
+    args = [a if a is None else tg.Tensor(a) for a in leaf_copies(smooth)]
+    for i in smooth.floats:
+        args[i].requires_grad = True
+    out = smooth.op(*args, **smooth.static)
+    weights = np.ones(out.shape, out.dtype)
+    out.backward(weights)
+    leaves = [a for a in args if a is not None]
+    gradients = [a.grad for a in leaves if a.grad is not None]
+    others = [weights, out.data, *(a.data for a in leaves)]
+    for i, g in enumerate(gradients):
+        for other in [*others, *gradients[:i]]:
+            assert not np.shares_memory(g, other)

@@ -1,0 +1,120 @@
+"""For all tests: how Hypothesis draws, naive derivatives, and a guard against leaked state.
+
+``HYPOTHESIS_PROFILE=thorough pytest`` draws many more examples, new ones every time.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from tests.documents import Documents
+from tinygrad_mlp.autograd.graph import MODE
+from tinygrad_mlp.autograd.op import OPS
+
+os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no test opens a window
+
+settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure(config):
+    """Run the documentation's snippets, too; from here, as a plugin sees files of all folders."""
+    config.pluginmanager.register(Documents())
+
+
+def global_state():
+    """Everything in this process that a test could leave changed for the next one."""
+    kind, keys, *rest = np.random.get_state()
+    return {
+        "the recording mode (no_grad, debug)": MODE.get(),
+        "numpy's error handling": np.geterr(),
+        "the registry OPS": list(OPS.items()),
+        "numpy's global random state": (kind, keys.tobytes(), *rest),
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_leaks():
+    """Fails a test that leaves global state changed, and puts back what others depend on."""
+    before, ops = global_state(), dict(OPS)
+    yield
+    changed = [what for what, value in global_state().items() if value != before[what]]
+    if changed:
+        MODE.set(before["the recording mode (no_grad, debug)"])
+        np.seterr(**before["numpy's error handling"])
+        OPS.clear()
+        OPS.update(ops)
+        pytest.fail(f"this test changed {', '.join(changed)}")
+
+
+@pytest.fixture
+def rng():
+    """A generator with the same numbers for every test."""
+    return np.random.default_rng(20240229)
+
+
+def central_difference(f, x, h=1e-4):
+    """∂f/∂x of a function that returns one number, one element of x at a time.
+
+    Five points: the error is about h⁴ of the fifth derivative, and 1e-16 / h of rounding.
+    """
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+
+        def at(step, place=place):
+            nudged = x.copy()
+            nudged[place] += step
+            return float(f(nudged))
+
+        gradient[place] = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+    return gradient
+
+
+def complex_step(f, x, h=1e-30):
+    """The same without subtraction: ``f(x + ih) = f(x) + ih f′(x) + …``, exact to rounding."""
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        nudged = x.astype(complex)
+        nudged[place] += 1j * h
+        gradient[place] = np.imag(f(nudged)) / h
+    return gradient
+
+
+def numeric(f, x):
+    """∂f/∂x and how exact it is: by complex step where `f` can take it, else by differences."""
+    near = central_difference(f, x)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("error")
+            exact = complex_step(f, x)
+    except (TypeError, ValueError, Warning):
+        return near, 1e-8
+    # Not every function that accepts complex numbers is analytic: |x|, for one, is not.
+    analytic = np.allclose(exact, near, rtol=1e-6, atol=1e-6)
+    return (exact, 1e-11) if analytic else (near, 1e-8)
+
+
+@pytest.fixture(scope="session")
+def numeric_gradient():
+    """``numeric_gradient(f, x)``: ∂f/∂x by nudging x, for a function that returns one number."""
+    return lambda f, x: numeric(f, np.array(x, dtype=float))[0]
+
+
+@pytest.fixture(scope="session")
+def assert_derivative():
+    """``assert_derivative(g, f, x)``: that g is ∂f/∂x, as exactly as numbers can tell."""
+
+    def check(gradient, f, x, where=""):
+        expected, exactness = numeric(f, x)
+        scale = np.maximum(1, np.max(np.abs(expected), initial=0))
+        np.testing.assert_allclose(
+            gradient, expected, rtol=exactness, atol=exactness * scale, err_msg=where, strict=True
+        )
+
+    return check

@@ -1,0 +1,60 @@
+"""The documentation is complete, and its links lead somewhere. (Its code runs as tests, too.)"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def prose(page):
+    return CODE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page):
+    """What a heading is called in a link: small letters, hyphens, no punctuation."""
+    headings = re.findall(r"^#+ +(.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_relative_link_leads_to_a_file_and_a_heading(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*sorted((ROOT / "examples").glob("*.py")), *sorted((DOCS / "decisions").glob("*.md"))],
+    ids=name_of,
+)
+def test_index_lists_every_example_and_every_decision(path):
+    links = LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))
+
+    assert path in {(DOCS / link).resolve() for link in links}
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "decisions").glob("*.md")), ids=lambda p: p.stem)
+def test_decision_states_its_goals_and_what_it_is_not_for(path):
+    number = int(path.name[:4])
+    text = path.read_text(encoding="utf-8")
+
+    assert text.startswith(f"# {number}. ")
+    for part in ("Context", "Goals", "Non-goals", "Decision", "Consequences"):
+        assert f"\n## {part}\n" in text

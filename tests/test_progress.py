@@ -1,0 +1,160 @@
+"""What training shows: lines anywhere, and a bar with the time left on a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import rich
+
+import tinygrad_mlp as tg
+from tinygrad_mlp import nn, optim
+from tinygrad_mlp.history import Record
+from tinygrad_mlp.progress import Progress
+from tinygrad_mlp.training import monitor_line
+
+
+def train(**settings):
+    model = nn.Linear(2, 3, rng=np.random.default_rng(0))
+    X, Y = np.ones((12, 2)), np.eye(3)[np.arange(12) % 3]
+    settings = {"epochs": 2, "validation": (X, Y), **settings}
+    return tg.fit(model, nn.squared_error, optim.SGD(model.parameters(), 0.1), X, Y, **settings)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def open_terminal(monkeypatch, columns=120):
+    # In the test itself: pytest exchanges sys.stdout after the fixtures are made.
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(rich, "_console", None)  # it would remember the width
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return sys.stdout
+
+
+def threads_left(before):
+    """The threads that have been started since and do not end."""
+    new = set(threading.enumerate()) - before
+    for thread in new:
+        thread.join(timeout=5)
+    return [thread for thread in new if thread.is_alive()]
+
+
+def test_without_a_terminal_each_record_is_a_plain_line(capsys):
+    history = train(batch_size=4, monitor=True)
+    assert capsys.readouterr().out.splitlines() == [monitor_line(record) for record in history]
+
+
+def test_a_function_as_monitor_makes_the_lines(capsys):
+    train(monitor=lambda record: f"epoch {record.epoch} :smile: [red]")
+    assert capsys.readouterr().out == "epoch 0 :smile: [red]\nepoch 1 :smile: [red]\n"
+
+
+def test_the_last_line_says_why_training_ended_early(capsys):
+    train(monitor=True, callbacks=[lambda run: run.stop("good enough")])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[1] == "Training ended early: good enough."
+
+
+def test_without_monitor_nothing_is_shown(capsys, monkeypatch):
+    train(callbacks=[lambda run: run.stop("enough")])
+    assert capsys.readouterr() == ("", "")
+    terminal = open_terminal(monkeypatch)
+    train(callbacks=[lambda run: run.stop("enough")])
+    assert terminal.getvalue() == ""
+
+
+def test_a_terminal_shows_the_lines_whole_and_leaves_no_thread_behind(monkeypatch):
+    terminal = open_terminal(monkeypatch, columns=30)  # narrower than the lines
+    before = set(threading.enumerate())
+    history = train(batch_size=4, monitor=True)
+    assert not threads_left(before)
+    assert all(monitor_line(record) in terminal.getvalue() for record in history)
+
+
+def test_the_bar_counts_the_iterations_of_all_epochs(monkeypatch):
+    terminal = open_terminal(monkeypatch)
+    train(batch_size=5, epochs=4, monitor=True)
+    assert " 0/12" in terminal.getvalue() and "12/12" in terminal.getvalue()
+
+
+def test_an_error_takes_the_bar_away(monkeypatch):
+    def fail(run):
+        raise LookupError
+
+    terminal = open_terminal(monkeypatch)
+    before = set(threading.enumerate())
+    with pytest.raises(LookupError):
+        train(monitor=True, callbacks=[fail])
+    assert not threads_left(before)
+    assert terminal.getvalue().rstrip().endswith("\x1b[?25h")  # the cursor is shown again
+
+
+def test_only_a_bar_wants_to_know_of_every_step(monkeypatch):
+    terminal = open_terminal(monkeypatch)
+    with Progress(3, enabled=True) as bar:
+        assert bar.wanted
+    with Progress(3, enabled=False) as silent:
+        assert not silent.wanted
+        silent.advance(0, 1.0)
+        silent.line("not shown")
+    assert "not shown" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("figures", "line"),
+    [
+        ((0.25, None, None, None), "training loss: 0.25"),
+        ((0.25, 0.5, None, None), "training loss: 0.25 | training accuracy: 0.5"),
+        ((1 / 3, None, 2.0, 1.0),
+         "training loss: 0.333333 | validation loss: 2 | validation accuracy: 1"),
+    ],
+)  # fmt: skip
+def test_a_line_has_the_figures_there_are(figures, line):
+    assert monitor_line(Record(30, 1, 0.5, *figures)) == f"Iteration 30 - {line}"
+
+
+PROGRAM = """
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C, typed there, is meant for this process
+import numpy as np, tinygrad_mlp as tg
+model = tg.nn.Linear(2, 1, rng=np.random.default_rng(0))
+optimizer = tg.optim.SGD(model.parameters(), 1e-3)
+history = tg.fit(model, tg.nn.squared_error, optimizer, np.ones((4, 2)), np.ones((4, 1)),
+                 epochs=10**7, record_every=10**9, monitor=lambda record: "a line :x: [b]")
+print("after", history.stopped)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_on_a_terminal_a_bar_shows_the_time_left_until_ctrl_c_is_typed():
+    here, there = os.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdin=there, stdout=there, stderr=there,
+        start_new_session=True, env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(there)
+    bar = re.compile(r"\d+/10000000 \d+:\d\d:\d\d left  loss \d")
+    shown, typed = "", False
+    try:
+        while data := os.read(here, 4096):
+            shown += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode(errors="replace"))
+            if not typed and bar.search(shown):
+                os.write(here, b"\x03")
+                typed = True
+    except OSError:
+        pass  # how Linux says that the other end is closed
+    os.close(here)
+    assert child.wait() == 0, shown
+    assert typed, shown
+    assert "a line :x: [b]" in shown
+    assert re.search(r"after interrupted by Ctrl-C after iteration \d+", shown)

@@ -1,0 +1,60 @@
+"""Where in the user's program an operation was called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import islice
+from types import CodeType
+from typing import NamedTuple
+
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+class CallSite(NamedTuple):
+    """A place in a program: a piece of code and how far it had got.
+
+    The code and not the frame that ran it, since a frame would keep all its variables alive. What
+    a reader wants to see is worked out when, and only if, it is shown.
+
+    Attributes:
+        code: the function (or module) that made the call.
+        instruction: offset of the instruction that it had reached.
+        inside: in whose gradient rule the call was made, or nothing.
+    """
+
+    code: CodeType
+    instruction: int
+    inside: str = ""
+
+    def __str__(self) -> str:
+        """``file:line, in function``, the source line, and a mark under the expression."""
+        import linecache
+
+        positions = self.code.co_positions()
+        line, last_line, start, end = next(islice(positions, self.instruction // 2, None))
+        where = f"{self.code.co_filename}:{line}"
+        if self.code.co_name != "<module>":
+            where += f", in {self.code.co_name}"
+        if self.inside:
+            where += f" (inside {self.inside})"
+        text = linecache.getline(self.code.co_filename, line or 0).rstrip()
+        if not text:
+            return where  # typed at a prompt, or the file is gone
+        source = text.lstrip()
+        shown = f"{where}\n    {source}"
+        if line == last_line and start is not None and end is not None:
+            # Offsets count bytes of UTF-8.
+            before, marked = (len(text.encode()[:at].decode()) for at in (start, end))
+            if marked - before < len(source):
+                shown += "\n    " + " " * (before - len(text) + len(source))
+                shown += "^" * (marked - before)
+        return shown
+
+
+def user_site() -> CallSite:
+    """The innermost call on the stack that is not made by this package (else the outermost)."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    return CallSite(frame.f_code, frame.f_lasti)

@@ -1,0 +1,306 @@
+"""`debug`: find the first NaN or infinity, and arrays that were changed behind the graph's back.
+
+Under `debug` every operation and every backward pass goes by a `Watch`, which stands in the two
+places of the mode where others can look on: the hook of `Op.__call__`, and the walk of
+`propagate`. Outside of `debug` both are empty, and nothing here runs.
+
+What a watch must know about a node when the backward pass comes by (the user's line, what the
+arrays held) is a `Note` in a slot of the node. In the node and not in a table of the watch: so it
+lives exactly as long as it is of use, whether that is one training step of ten thousand, or until
+another `debug()` walks the graph.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.backward import finite, fitted
+from tinygrad_mlp.autograd.callsite import CallSite, user_site
+from tinygrad_mlp.autograd.describe import called, label, listed, origin_of, trouble
+from tinygrad_mlp.autograd.graph import Mode, Node, Value, changed_mode
+from tinygrad_mlp.autograd.op import Op, Rule
+from tinygrad_mlp.errors import MutatedArrayError, NonFiniteError
+
+FORWARD_FIX = (
+    "Keep its arguments where it is defined and its result can be represented: scale or clip "
+    "them, or use one operation for several steps (logsumexp, log1p, softmax_cross_entropy)."
+)
+BACKWARD_FIX = (
+    "Keep its arguments away from where the derivative is infinite or undefined: add a small "
+    "constant, clip them, or choose elements with where() before the operation, not after it."
+)
+ORIGIN_FIX = (
+    "Look at where that comes from: the data, an assignment to .data, or an update with too large "
+    "a learning rate."
+)
+MUTATION_FIX = "Change a copy, or assign a new array: x.data = x.data + 1, not x.data += 1."
+COPY_FIX = "Let it work on a copy, and return that."
+
+
+def debug() -> changed_mode:
+    """Check every operation and every gradient rule: slow, for finding a mistake.
+
+    As a context manager or a decorator; per thread and per asynchronous task. Inside of it,
+
+    - the first operation with a result that is not finite raises an error, which names the
+      operation, the shapes and ranges of its arguments, and the program's line that called it;
+    - so does the first gradient rule, with the line that called the operation in the forward pass;
+    - so does an array that was changed in place between forward and backward pass, or by an
+      operation or its rule.
+
+    Only results are checked, and an infinity given as a constant (``where(mask, x, -inf)``) is
+    taken as meant, as long as it makes infinities only and not NaN. NumPy's own warnings of
+    overflow and the like are silent inside of operations.
+
+    Raises:
+        NonFiniteError: by the operation or the backward pass that makes the first NaN or infinity.
+        MutatedArrayError: by the operation or the backward pass that finds a changed array.
+
+    >>> import tinygrad_mlp as tg
+    >>> p = tg.Tensor([0.5, 0.0], requires_grad=True, name="p")
+    >>> with tg.debug():
+    ...     tg.log(p)
+    Traceback (most recent call last):
+    tinygrad_mlp.errors.NonFiniteError: debug: log() must return finite numbers. ...
+    """
+    return _Debugging()
+
+
+class _Debugging(changed_mode):
+    """The mode in which a watch looks on; a second one inside of it changes nothing."""
+
+    __slots__ = ()
+
+    def changed(self, mode: Mode) -> Mode:
+        """With a watch in front of whatever hook there is."""
+        if isinstance(mode.hook, Watch):
+            return mode
+        watch = Watch(mode.hook)
+        return mode._replace(hook=watch, walk=watch.walk)
+
+
+Fingerprint = tuple[tuple[int, ...], int] | None
+
+
+class Note(NamedTuple):
+    """What a watch writes down about a node.
+
+    Attributes:
+        site: where the operation was called.
+        prints: fingerprints of its arguments and outputs.
+    """
+
+    site: CallSite | None
+    prints: list[Fingerprint]
+
+
+class Watch:
+    """Looks on at operations (as the mode's hook) and at backward passes (as its walk).
+
+    Args:
+        outer: the hook that was there before, which goes on with the operation.
+        rule: in words, the gradient rule that is being run, if one is. Within it infinities are
+            free to come and go; its result is what counts.
+        site: where that rule's operation was called, if it is known.
+    """
+
+    __slots__ = ("outer", "rule", "site")
+
+    def __init__(
+        self,
+        outer: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any] | None,
+        rule: str = "",
+        site: CallSite | None = None,
+    ) -> None:
+        self.outer = outer
+        self.rule = rule
+        self.site = site
+
+    # -- forward -----------------------------------------------------------------------------
+
+    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Apply `op`, check what comes of it, and leave a note in its node."""
+        site = self.site if self.rule else user_site()
+        given = arrays_of(args)
+        before = [fingerprint(a) for a in given]
+        with quiet():
+            if self.outer is None:
+                result = op.unhooked(args, static)
+            else:
+                result = self.outer(op, args, static)
+        values = result if isinstance(result, tuple) else (result,)
+        node = values[0].node if isinstance(values[0], Value) else None
+        if node is not None and node.op is op and node.arrays is not None:
+            node.note = Note(site, [fingerprint(a) for a in held_by(node)])
+            after = node.note.prints
+        else:
+            after = [fingerprint(a) for a in given]
+        for position, (a, then, now) in enumerate(zip(given, before, after, strict=False)):
+            if then is not None and then != now:
+                raise MutatedArrayError(
+                    f"debug: {op.name}() must leave its arguments as they are. It changed "
+                    f"{label(op, position, args[position])} of shape {a.shape} in place.\n"
+                    f"{called(op, site)}\n{COPY_FIX}"
+                )
+        outs = arrays_of(values)
+        if not self.rule and not all(map(finite, outs)):
+            judge(op, args, static, outs, site)
+        return result
+
+    # -- backward ----------------------------------------------------------------------------
+
+    def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
+        """Check the gradients that a backward pass starts from; returns `rules_of`."""
+        for value, cotangent in starts:
+            (g,) = arrays_of((cotangent,))
+            if not finite(g):
+                node = value.node
+                what = "leaf" if node is None else f"result of {node.op.name}()"
+                raise NonFiniteError(
+                    f"debug: a backward pass must start from a finite gradient. The one given for "
+                    f"the {what}, of shape {np.shape(g)}, held {trouble(g)}. Pass another one."
+                )
+        return self.rules_of
+
+    def rules_of(self, node: Node, g: Any) -> tuple[Rule | None, ...]:
+        """The rules of a node, each of them checked, for the gradient `g` of its result."""
+        op = node.op
+        note: Note | None = getattr(node, "note", None)
+        arrays = held_by(node)
+        prints = [fingerprint(a) for a in arrays]
+        names = [label(op, position, parent) for position, parent in enumerate(node)]
+        names += ["the result"] * op.outputs
+        if note is not None:
+            for name, a, before, now in zip(names, arrays, note.prints, prints, strict=True):
+                if before != now:
+                    raise MutatedArrayError(
+                        f"debug: the arrays of {op.name}() must stay as they are until the "
+                        f"backward pass, but {name} of shape {a.shape} was changed in place "
+                        f"after the forward pass. The gradient would be wrong.\n"
+                        f"{called(op, note.site)}\n{MUTATION_FIX}"
+                    )
+        site = note.site if note is not None else None
+        cotangents = arrays_of(g if op.outputs > 1 else (g,))
+        for a in cotangents:
+            if not finite(a):  # although the start was finite, and each of the shares
+                raise NonFiniteError(
+                    f"debug: the gradient of the result of {op.name}() must be finite. Added up "
+                    f"over everything the result was used for, it held {trouble(a)}.\n"
+                    f"{called(op, site)}\n{BACKWARD_FIX}"
+                )
+        names += ["the result's gradient"] * op.outputs
+        arrays += cotangents
+        prints += [fingerprint(a) for a in cotangents]
+        held = list(zip(names, arrays, prints, strict=True))
+        return tuple(
+            rule and partial(self._checked, op, position, held, site, rule)
+            for position, rule in enumerate(op.rules)
+        )
+
+    def _checked(
+        self,
+        op: Op,
+        position: int,
+        held: Sequence[tuple[str, Any, Fingerprint]],
+        site: CallSite | None,
+        rule: Rule,
+        *given: Any,
+        **static: Any,
+    ) -> Any:
+        """The share that a rule gives: finite, and made without changing an array."""
+        if op.variadic:
+            position = static["position"]
+        name, like, _ = held[position]
+        title = f"the gradient rule of {op.name}() for {name}"
+        inside = changed_mode(
+            hook=Watch(self.outer, title, site and site._replace(inside=title))
+        )
+        with quiet(), inside:
+            share = fitted(rule(*given, **static), like, op, position)
+        for name, a, before in held:
+            if fingerprint(a) != before:
+                raise MutatedArrayError(
+                    f"debug: {title} must leave all arrays as they are. It changed {name}, of "
+                    f"shape {a.shape}, in place.\n{called(op, site)}\n{COPY_FIX}"
+                )
+        (array,) = arrays_of((share,))
+        if not finite(array):
+            raise NonFiniteError(
+                f"debug: {title} must return finite numbers. Got {trouble(array)}, from\n"
+                f"{listed((name, a) for name, a, _ in held)}{called(op, site)}\n{BACKWARD_FIX}"
+            )
+        return share
+
+
+def judge(
+    op: Op,
+    args: Sequence[Any],
+    static: dict[str, Any],
+    outs: Sequence[Any],
+    site: CallSite | None,
+) -> None:
+    """Say what is to blame for a result that is not finite; nothing, where it must be meant.
+
+    Raises:
+        NonFiniteError: an argument was not finite already, or the operation made it so.
+    """
+    given = arrays_of(args)
+    bad = next(out for out in outs if not finite(out))
+    nan = bool(np.isnan(bad).any())
+    for position, (arg, a) in enumerate(zip(args, given, strict=True)):
+        # An infinite constant may be meant; NaN never is, and no parameter is ever infinite.
+        if not finite(a) and (np.isnan(a).any() if nan else is_parameter(arg)):
+            raise NonFiniteError(
+                f"debug: {op.name}() must be given finite numbers. Already before it, "
+                f"{label(op, position, arg)}, {origin_of(arg)} of shape {np.shape(a)}, held "
+                f"{trouble(a)}.\n{called(op, site)}\n{ORIGIN_FIX}"
+            )
+    if not nan and not all(map(finite, given)):
+        # Infinite constants among the arguments: are these all, or did the operation add its own?
+        tame = [a if finite(a) else np.where(np.isfinite(a), a, 1) for a in given]
+        with quiet():
+            again = op.forward(*tame, **static)
+        if all(map(finite, again if op.outputs > 1 else (again,))):
+            return
+    raise NonFiniteError(
+        f"debug: {op.name}() must return finite numbers. Got {trouble(bad)}, from\n"
+        f"{listed((label(op, i, arg), given[i]) for i, arg in enumerate(args))}"
+        f"{called(op, site)}\n{FORWARD_FIX}"
+    )
+
+
+def quiet() -> np.errstate:
+    """NumPy's warnings off, for what is reported better here."""
+    return np.errstate(divide="ignore", over="ignore", invalid="ignore")
+
+
+def fingerprint(a: Any) -> Fingerprint:
+    """What tells whether an array was changed in place: its shape, and a checksum of its bytes.
+
+    A checksum and not a copy, which would double the memory that a graph holds.
+    """
+    if not isinstance(a, np.ndarray):
+        return None
+    # Transposed, a column-major array is row-major, and need not be copied.
+    whole = a.T if a.flags.f_contiguous else np.ascontiguousarray(a)
+    return a.shape, zlib.crc32(whole.data)
+
+
+def arrays_of(values: Any) -> list[Any]:
+    """The arrays of values; other things as they are."""
+    return [v.data if isinstance(v, Value) else v for v in values]
+
+
+def held_by(node: Node) -> list[Any]:
+    """The arrays that a node keeps for the backward pass: arguments, then outputs."""
+    return [*(node.arrays or ()), *(node.out if node.op.outputs > 1 else (node.out,))]
+
+
+def is_parameter(arg: Any) -> bool:
+    """Whether it is a leaf that gradients flow to."""
+    return isinstance(arg, Value) and arg.tracked and arg.node is None

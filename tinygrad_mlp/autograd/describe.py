@@ -1,0 +1,91 @@
+"""Operations and arrays in words, for messages: what was called where, on what numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.callsite import CallSite
+from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.op import Op
+
+
+def trouble(a: Any) -> str:
+    """What is not finite in an array, how much of it, and where it begins.
+
+    >>> trouble(np.array([[1.0, np.nan], [-np.inf, 2.0]]))
+    'NaN and -inf in 2 of 4 elements, the first at index (0, 1)'
+    >>> trouble(np.inf)
+    'inf'
+    """
+    a = np.asarray(a)
+    bad = ~np.isfinite(a)
+    kinds = {"NaN": np.isnan(a), "inf": a == np.inf, "-inf": a == -np.inf}
+    found = " and ".join(name for name, at in kinds.items() if at.any())
+    if a.ndim == 0:
+        return found
+    first = tuple(int(i) for i in np.argwhere(bad)[0])
+    return f"{found} in {bad.sum()} of {a.size} elements, the first at index {first}"
+
+
+def described(a: Any) -> str:
+    """Shape, dtype and range of an array; the value of a single number.
+
+    >>> described(np.array([0.5, 3.0, np.inf], np.float32))
+    'of shape (3,), float32, values from 0.5 to 3, and inf in 1 of 3 elements, the first at index \
+(2,)'
+    >>> described(2), described(np.zeros((0, 3)))
+    ('2', 'of shape (0, 3), float64')
+    """
+    if isinstance(a, (int, float)):
+        return repr(a)
+    a = np.asarray(a)
+    shown = f"of shape {a.shape}, {a.dtype}"
+    if a.dtype.kind not in "fiu":
+        return shown
+    fine = np.isfinite(a)
+    values = a[fine]
+    if values.size:
+        low, high = (f"{value:.6g}" for value in (values.min(), values.max()))
+        shown += f", value {low}" if low == high else f", values from {low} to {high}"
+    if not fine.all():
+        shown += f", and {trouble(a)}" if values.size else f", {trouble(a)}"
+    return shown
+
+
+def listed(arrays: Iterable[tuple[str, Any]]) -> str:
+    """Named arrays, one a line, without those that are None.
+
+    >>> print(listed([("x1", np.ones(2)), ("x2", None), ("x3", 0.5)]), end="")
+        x1 of shape (2,), float64, value 1
+        x3 0.5
+    """
+    return "".join(f"    {name} {described(a)}\n" for name, a in arrays if a is not None)
+
+
+def origin_of(arg: Any) -> str:
+    """What kind of argument it is."""
+    if not isinstance(arg, Value):
+        return "a plain array"
+    if arg.node is None:
+        return "a leaf"
+    return f"computed by {arg.node.op.name}() without debug() or changed since,"
+
+
+def label(op: Op, position: int, arg: Any) -> str:
+    """An argument's name, and that of the value passed for it."""
+    name = f"{op.arrays[0]}[{position}]" if op.variadic else op.arrays[position]
+    own = arg.name if isinstance(arg, (Value, Node)) else None
+    return f"{name} ('{own}')" if own else name
+
+
+def called(op: Op, site: CallSite | None) -> str:
+    """Where an operation was called, as a sentence."""
+    if site is None:
+        return (
+            f"{op.name}() was recorded without debug(), so the line that called it is not known: "
+            f"compute the output under debug(), too."
+        )
+    return f"{op.name}() was called at {site}"

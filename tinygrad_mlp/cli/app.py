@@ -1,0 +1,230 @@
+"""The commands and options of ``tinygrad-mlp``; what they do stands in the other modules."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinygrad_mlp import __version__
+from tinygrad_mlp.cli.compare import compare as run_compare
+from tinygrad_mlp.cli.experiment import Settings
+from tinygrad_mlp.cli.options import (
+    HIDDEN,
+    BatchSize,
+    Bias,
+    DataDir,
+    DatasetName,
+    DType,
+    Epochs,
+    Hidden,
+    HiddenActivation,
+    Loss,
+    MonitorEvery,
+    Optimizer,
+    OutputActivation,
+    Rate,
+    Seed,
+    Sigma,
+    WholeSet,
+    layer_sizes,
+)  # fmt: skip
+from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, MISTAKE, fail
+from tinygrad_mlp.cli.predict import predict as run_predict
+from tinygrad_mlp.cli.train import train as run_train
+from tinygrad_mlp.errors import TinygradError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    # Plain text: boxes leave too little room for words on a narrow terminal. And a traceback of
+    # a bug is to be Python's own, complete.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def guarded(command: Callable[..., int]) -> Callable[..., None]:
+    """A command whose result is the exit code, and which reports a user's mistake in one line."""
+
+    @functools.wraps(command)
+    def run(*args: object, **options: object) -> None:
+        try:
+            code = command(*args, **options)
+            sys.stdout.flush()
+        except TinygradError as error:
+            fail(str(error))
+            code = MISTAKE
+        except KeyboardInterrupt:
+            fail("interrupted by Ctrl-C.")
+            code = INTERRUPT
+        except BrokenPipeError:
+            # Who read the output, such as `head`, has seen enough. Python would complain again
+            # when it flushes the output at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = FAILURE
+        except OSError as error:  # a file that may not be read, a full disk
+            fail(str(error))
+            code = MISTAKE
+        raise typer.Exit(code)
+
+    return run
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        print(f"tinygrad-mlp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[bool, typer.Option(
+        "--version", callback=show_version, is_eager=True, help="Print the version and end."
+    )] = False,
+) -> None:  # fmt: skip
+    """Train small neural networks on handwritten digits, and use them.
+
+    \b
+    Examples:
+      tinygrad-mlp train digits --plot curves.png
+      tinygrad-mlp train mnist --save model.safetensors
+      tinygrad-mlp predict model.safetensors seven.png
+      tinygrad-mlp compare digits
+
+    Each command has a --help of its own. Exit codes: 0 success, 1 training diverged or a file
+    could not be written, 2 a mistake in what was asked for, 130 ended by Ctrl-C.
+    """
+
+
+@app.command()
+@guarded
+def train(
+    dataset: DatasetName = "digits",
+    loss: Loss = "cross_entropy",
+    hidden: Hidden = HIDDEN,
+    epochs: Epochs = None,
+    batch_size: BatchSize = 1,
+    lr: Rate = None,
+    optimizer: Optimizer = "sgd",
+    hidden_activation: HiddenActivation = "tanh",
+    output_activation: OutputActivation = "sigmoid",
+    bias: Bias = False,
+    sigma: Sigma = 0.01,
+    dtype: DType = "float64",
+    seed: Seed = 0,
+    whole_set: WholeSet = False,
+    data_dir: DataDir = None,
+    monitor_every: MonitorEvery = None,
+    save: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write the model there, for predict (*.safetensors)."
+    )] = None,
+    plot: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Draw the curves of loss and accuracy there (*.png, *.pdf ...)."
+    )] = None,
+    history: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write all evaluations there as a table (*.csv)."
+    )] = None,
+) -> int:  # fmt: skip
+    """Train a network to tell images apart.
+
+    A tenth of the images is set aside for validation. Without options there is one hidden layer
+    of 256 neurons with tanh, ten outputs with sigmoid, and one image a step. Losses are printed
+    per image. Ctrl-C ends training early; the files asked for are still written.
+
+    \b
+    Examples:
+      tinygrad-mlp train digits --plot curves.png
+      tinygrad-mlp train mnist --loss mean_square
+      tinygrad-mlp train mnist --hidden 300,100 --bias \\
+          --hidden-activation relu --output-activation softmax \\
+          --optimizer adam --batch-size 32 --sigma 0.05
+      tinygrad-mlp train digits --save model.safetensors
+    """
+    settings = Settings(
+        dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
+        bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
+    )  # fmt: skip
+    return run_train(settings, loss, save=save, plot=plot, history=history)
+
+
+@app.command()
+@guarded
+def predict(
+    model: Annotated[Path, typer.Argument(
+        metavar="MODEL", help="A file that train --save has written."
+    )],
+    target: Annotated[str, typer.Argument(
+        metavar="IMAGE_OR_DATASET",
+        help="A picture of one digit (PNG, JPEG ...), dark on light or light on dark; or "
+        "digits, mnist (its 10,000 test images), or FILE.mat.",
+    )],
+    data_dir: DataDir = None,
+    limit: Annotated[int | None, typer.Option(
+        min=1, metavar="NUMBER", help="Only the first images of the data set."
+    )] = None,
+    whole_picture: Annotated[bool, typer.Option(
+        "--whole-picture", help="Use the picture as it is, rather than cut out and centre what is "
+        "drawn on it as in MNIST."
+    )] = False,
+) -> int:  # fmt: skip
+    """Classify an image, or a whole data set.
+
+    For an image, the outputs for all classes are shown; for a data set, the share of right answers
+    and a table of who was taken for whom.
+
+    \b
+    Examples:
+      tinygrad-mlp predict model.safetensors seven.png
+      tinygrad-mlp predict model.safetensors mnist
+      tinygrad-mlp predict model.safetensors digits --limit 100
+    """
+    return run_predict(
+        model, target, data_dir=data_dir, limit=limit, whole_picture=whole_picture
+    )
+
+
+@app.command()
+@guarded
+def compare(
+    dataset: DatasetName = "digits",
+    hidden: Hidden = HIDDEN,
+    epochs: Epochs = None,
+    batch_size: BatchSize = 1,
+    lr: Rate = None,
+    optimizer: Optimizer = "sgd",
+    hidden_activation: HiddenActivation = "tanh",
+    output_activation: OutputActivation = "sigmoid",
+    bias: Bias = False,
+    sigma: Sigma = 0.01,
+    dtype: DType = "float64",
+    seed: Seed = 0,
+    whole_set: WholeSet = False,
+    data_dir: DataDir = None,
+    monitor_every: MonitorEvery = None,
+    plot: Annotated[Path, typer.Option(
+        metavar="FILE", help="Draw the comparison there, with the reason for what it shows."
+    )] = Path("comparison.png"),
+) -> int:  # fmt: skip
+    """Compare the two losses.
+
+    Two networks, one for mean_square and one for cross_entropy, start from the same weights and
+    see the same images in the same order. The picture shows what came out, and why.
+
+    \b
+    Examples:
+      tinygrad-mlp compare
+      tinygrad-mlp compare mnist --plot losses.pdf
+    """
+    settings = Settings(
+        dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
+        bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
+    )  # fmt: skip
+    return run_compare(settings, plot=plot)

@@ -1,0 +1,233 @@
+"""What the commands that train have in common: data, networks, training, and its settings."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.callbacks import INTERRUPTED, Callback, Run
+from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, facts, fail, wrapped
+from tinygrad_mlp.data import load, preprocess
+from tinygrad_mlp.errors import DataError
+from tinygrad_mlp.history import Record
+from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.optim import Schedule
+
+DATASETS = ("digits", "mnist")
+"""Data sets that have a name; others are files."""
+
+# Two passes, as in the document, suit a data set of the size of MNIST. The digits are 33 times
+# fewer, and so are the updates of a pass.
+EPOCHS, EPOCHS_OF = 2, {"digits": 30}
+
+# The document's learning rates are for plain gradient descent; the other optimizers divide by the
+# size of the gradient, which makes the rate about the size of a step.
+RATE_OF_ADAPTIVE = 0.001
+
+HEADER = """\
+             training            validation
+iteration    loss  accuracy      loss  accuracy"""
+
+
+class Settings(NamedTuple):
+    """The options of an experiment, as the command line has read them; None: to be chosen."""
+
+    dataset: str
+    data_dir: Path | None
+    whole_set: bool
+    hidden: Sequence[int]
+    hidden_activation: str
+    output_activation: str
+    bias: bool
+    sigma: float
+    dtype: str
+    epochs: int | None
+    batch_size: int
+    lr: float | None
+    optimizer: str
+    seed: int
+    monitor_every: int | None
+
+
+class Trained(NamedTuple):
+    """A network after its training, with the time that took."""
+
+    network: NeuralNetwork
+    seconds: float
+
+    @property
+    def code(self) -> int:
+        """The exit code: whether training went to its end, was interrupted, or diverged."""
+        stopped = self.network.history.stopped
+        if stopped is None:
+            return SUCCESS
+        return INTERRUPT if stopped.startswith(INTERRUPTED) else FAILURE
+
+
+class Experiment:
+    """A data set prepared for training, and networks to train on it.
+
+    Args:
+        settings: the options.
+        losses: those that networks will be asked for.
+
+    Raises:
+        TinygradError: an option cannot work, or the data cannot be loaded.
+    """
+
+    def __init__(self, settings: Settings, losses: Sequence[str]) -> None:
+        self.settings = settings
+        for loss in losses:
+            # An impossible option is refused now, not after a download.
+            self._network(loss, 1, 1)
+        self.dataset = load(
+            settings.dataset, settings.data_dir, progress=sys.stderr.isatty()
+        )
+        if self.dataset.n_classes < 2:
+            raise DataError(
+                f"{settings.dataset}: expected images of at least two classes; found one only. "
+                "There is nothing to tell apart."
+            )
+        self.split = preprocess(
+            self.dataset.X, self.dataset.labels,
+            rng=np.random.default_rng(settings.seed), whole_set=settings.whole_set,
+            n_classes=self.dataset.n_classes, dtype=settings.dtype,
+        )  # fmt: skip
+        self.epochs = settings.epochs or EPOCHS_OF.get(settings.dataset, EPOCHS)
+        self.steps = -(-len(self.split.X) // settings.batch_size)
+        self.monitor_every = settings.monitor_every or evaluation_interval(self.epochs * self.steps)
+
+    def network(self, loss: str) -> NeuralNetwork:
+        """A new network; its initial weights depend on the seed only, not on the loss."""
+        network = self._network(loss, self.split.X.shape[1], self.split.Y.shape[1])
+        network.n_save = self.monitor_every
+        network.preprocessing = (self.split.mean, self.split.scale)
+        return network
+
+    def _network(self, loss: str, inputs: int, outputs: int) -> NeuralNetwork:
+        chosen = self.settings
+        rate = chosen.lr
+        if rate is None and chosen.optimizer != "sgd":
+            rate = RATE_OF_ADAPTIVE
+        return NeuralNetwork(
+            [inputs, *chosen.hidden, outputs], loss, monitor=record_line, plot=False,
+            hidden_activation=chosen.hidden_activation,
+            output_activation=chosen.output_activation,
+            bias=chosen.bias, sigma=chosen.sigma, seed=chosen.seed, dtype=chosen.dtype,
+            batch_size=chosen.batch_size, learning_rate=rate, optimizer=chosen.optimizer,
+        )  # fmt: skip
+
+    def describe(self, network: NeuralNetwork, loss: str) -> str:
+        """The settings, for the user to read before training starts."""
+        split, chosen = self.split, self.settings
+        rate = network.learning_rate
+        return facts({
+            "data": f"{self.dataset.name}, {'x'.join(map(str, self.dataset.image_shape))}: "
+            f"{len(split.X):,} to train, {len(split.X_validation):,} to validate"
+            + (", standardised over all" if chosen.whole_set else ""),
+            "network": f"{'-'.join(map(str, network.layers))}, {chosen.hidden_activation} and "
+            f"{chosen.output_activation}, {network.model.n_parameters:,} parameters",
+            "loss": f"{loss}, computed in {chosen.dtype}",
+            "optimizer": f"{chosen.optimizer}, learning rate "
+            + (f"{rate.equation} in epoch k" if isinstance(rate, Schedule) else f"{rate:g}"),
+            "training": f"{self.epochs} epochs of {self.steps:,} steps, batch size "
+            f"{chosen.batch_size}, seed {chosen.seed}",
+        })  # fmt: skip
+
+    def train(self, network: NeuralNetwork) -> Trained:
+        """Train a network, showing a table of evaluations as they are made.
+
+        Its history ends with the state of the network at the end.
+        """
+        print(f"\n{HEADER}")
+        split = self.split
+        start = time.perf_counter()
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            # A loss that is not finite ends training with its reason, which is reported below.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            network.train(
+                split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
+                callbacks=[FinalRecord(network, split)],
+            )  # fmt: skip
+        trained = Trained(network, time.perf_counter() - start)
+        if trained.code == FAILURE:
+            fail(f"training diverged: {network.history.stopped}. Try a smaller --lr.")
+        return trained
+
+    def report(self, trained: Trained) -> None:
+        """Print how a training ended."""
+        records = trained.network.history.records
+        if not records or trained.code == FAILURE:
+            return
+        last = records[-1]
+        print(wrapped(
+            f"\nFinal validation accuracy {last.validation_accuracy:.4f}, loss "
+            f"{last.validation_loss:.4g}; in training {last.training_accuracy:.4f} and "
+            f"{last.training_loss:.4g}. {last.iteration + 1:,} iterations took "
+            f"{trained.seconds:.1f} s."
+        ))  # fmt: skip
+
+
+class FinalRecord(Callback):
+    """Adds the state at the end to the history, which evaluations in between need not hit."""
+
+    def __init__(self, network: NeuralNetwork, split: Any) -> None:
+        self.network, self.split = network, split
+        self.start = 0.0
+
+    def on_start(self, run: Run) -> None:
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def on_end(self, run: Run) -> None:
+        """Evaluate, unless the last update has been evaluated or there was none."""
+        records, split = run.history.records, self.split
+        if run.iteration < 0 or (records and records[-1].iteration == run.iteration):
+            return
+        run.history.append(
+            Record(
+                run.iteration, run.epoch, time.perf_counter() - self.start,
+                *self._loss_and_accuracy(split.X, split.Y),
+                *self._loss_and_accuracy(split.X_validation, split.Y_validation),
+            )
+        )  # fmt: skip
+
+    def _loss_and_accuracy(self, X: Array, Y: Array) -> tuple[float, float]:
+        prediction = self.network.predict(X)
+        return self.network.loss(Y, prediction) / len(Y), self.network.accuracy(Y, prediction)
+
+
+def record_line(record: Record) -> str:
+    """A row of the table of evaluations; losses are per sample.
+
+    >>> print(HEADER), print(record_line(Record(5000, 3, 0.4, 0.8569, 0.975, 0.9024, 0.953)))
+                 training            validation
+    iteration    loss  accuracy      loss  accuracy
+        5,000  0.8569    0.9750    0.9024    0.9530
+    (None, None)
+    """
+    losses = [
+        f"{loss:.4f}" if loss < 1000 else f"{loss:.2e}"
+        for loss in (record.training_loss, record.validation_loss or 0.0)
+    ]
+    return (
+        f"{record.iteration:>9,}{losses[0]:>8}{record.training_accuracy:>10.4f}"
+        f"{losses[1]:>10}{record.validation_accuracy:>10.4f}"
+    )
+
+
+def evaluation_interval(iterations: int) -> int:
+    """A round number of iterations that gives 5 to 10 evaluations; 10,000 at most, the document's.
+
+    >>> [evaluation_interval(n) for n in (9, 1_000, 48_510, 108_000)]
+    [1, 100, 5000, 10000]
+    """
+    round_numbers = [digit * zeros for zeros in (1, 10, 100, 1_000) for digit in (1, 2, 5)]
+    return next((n for n in round_numbers if 10 * n >= iterations), 10_000)

@@ -1,0 +1,158 @@
+"""From a picture file to what a network was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import DataError, DataNotFoundError
+
+# Of 255 grey levels. What differs less from the background is noise, and stretching it to full
+# contrast would make a digit of it.
+LEAST_CONTRAST = 13.0
+
+
+def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Array, bool]:
+    """Read a picture as ink: 0 where it is like its background, 1 where it differs most.
+
+    The background is the median of the border, so that dark on light and light on dark give the
+    same ink. A picture that is not of the wanted shape already is cut out and put in the middle,
+    as the images of MNIST were.
+
+    Args:
+        path: an image file in any format that pillow reads.
+        shape: height and width of the result.
+        size: pixels that the longer side of what is drawn is to have; None: nothing is cut out,
+            the picture is filled up to the proportions of `shape`.
+
+    Returns:
+        The ink, and whether the picture was dark on light.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: it is no image, is damaged, or is of one even colour.
+    """
+    grey = _grey_levels(path)
+    background = border_level(grey)
+    darker, lighter = background - grey.min(), grey.max() - background
+    dark_on_light, contrast = bool(darker > lighter), max(darker, lighter)
+    if contrast < LEAST_CONTRAST:
+        raise DataError(
+            f"{path}: expected a picture of something; found one even colour. Parts that are "
+            "transparent count as white."
+        )
+    sign = -1.0 if dark_on_light else 1.0
+    ink = np.clip(sign * (grey - background) / contrast, 0.0, 1.0)
+    if ink.shape != shape:
+        if size is None:
+            ink = _resized(_filled_up(ink, shape), shape)
+        else:
+            ink = _cut_out(ink, shape, size)
+        ink = ink / ink.max()  # a thin line must not fade
+    return ink, dark_on_light
+
+
+def typical_size(images: Array) -> int:
+    """How long what is drawn on an image is, in pixels: 20 for MNIST, 8 for the digits.
+
+    The median over the images of the longer side of the box around the ink.
+
+    >>> images = np.zeros((3, 8, 8))
+    >>> images[:, 1:7, 3:5] = 255
+    >>> typical_size(images)
+    6
+    """
+    background = border_level(images.mean(axis=0))
+    lightest, darkest = float(images.max()), float(images.min())
+    middle = (lightest + darkest) / 2
+    inked = images > middle if background < middle else images < middle
+    heights, widths = _extents(np.any(inked, axis=2)), _extents(np.any(inked, axis=1))
+    return max(1, int(np.median(np.maximum(heights, widths))))
+
+
+def _extents(inked: Array) -> Array:
+    """For each row, the distance from the first to the last that is true; shape (n, m) to (n,)."""
+    first, last = inked.argmax(axis=1), inked.shape[1] - inked[:, ::-1].argmax(axis=1)
+    return np.asarray(np.where(inked.any(axis=1), last - first, 0))
+
+
+def border_level(image: Array) -> float:
+    """The median of the pixels at the edges, which is the background of most pictures.
+
+    >>> border_level(np.array([[0, 0, 0], [0, 9, 0], [9, 0, 0]]))
+    0.0
+    """
+    edges = (image[0], image[-1], image[1:-1, 0], image[1:-1, -1])
+    return float(np.median(np.concatenate(edges)))
+
+
+def _grey_levels(path: Path) -> Array:
+    """A picture as grey levels from 0 to 255, in floating point."""
+    from PIL import Image, ImageOps
+
+    if not path.exists():
+        raise DataNotFoundError(
+            f"{path}: there is no such file. Expected an image, digits, mnist, or a file that "
+            "ends in .mat."
+        )
+    try:
+        with Image.open(path) as file:
+            image: Any = ImageOps.exif_transpose(file)  # cameras store the rotation beside it
+            if image.mode.startswith("I"):  # 16 bits, which convert would cut off at 255
+                return np.asarray(image, np.float64) * (255 / 65535)
+            layers = image.convert("RGBA")
+            paper = Image.new("RGBA", layers.size, "white")
+            return np.asarray(Image.alpha_composite(paper, layers).convert("L"), np.float64)
+    # A damaged file makes the readers of the many formats raise nearly anything.
+    except Exception as error:
+        raise DataError(
+            f"{path}: expected an image, such as PNG or JPEG; it cannot be read "
+            f"({type(error).__name__}: {error})."
+        ) from error
+
+
+def _cut_out(ink: Array, shape: tuple[int, int], size: int) -> Array:
+    """The box around the ink, brought to `size`, its centre of gravity in the middle."""
+    drawn = ink > 0.5
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = size / max(box.shape)
+    height = min(max(1, round(box.shape[0] * scale)), shape[0])
+    width = min(max(1, round(box.shape[1] * scale)), shape[1])
+    box = _resized(box, (height, width))
+    result = np.zeros(shape)
+    top, left = _offset(box.sum(axis=1), shape[0]), _offset(box.sum(axis=0), shape[1])
+    result[top : top + height, left : left + width] = box
+    return result
+
+
+def _offset(weights: Array, length: int) -> int:
+    """Where to put `weights` into so many places for their centre of gravity to be in the middle.
+
+    >>> _offset(np.array([0.0, 0.0, 1.0]), 7)
+    1
+    """
+    centre = float(weights @ np.arange(len(weights))) / float(weights.sum())
+    return int(np.clip(round((length - 1) / 2 - centre), 0, length - len(weights)))
+
+
+def _resized(ink: Array, shape: tuple[int, int]) -> Array:
+    from PIL import Image
+
+    # Averages of the pixels that become one, so that no ink spills over; steps between new ones.
+    smaller = max(shape) < max(ink.shape)
+    how = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
+    image = Image.fromarray(ink.astype(np.float32))
+    return np.asarray(image.resize(shape[::-1], how), np.float64)
+
+
+def _filled_up(ink: Array, shape: tuple[int, int]) -> Array:
+    """Background added on two sides, so that the proportions are those of `shape`."""
+    height, width = ink.shape
+    target_height = max(height, round(width * shape[0] / shape[1]))
+    target_width = max(width, round(height * shape[1] / shape[0]))
+    rows, columns = target_height - height, target_width - width
+    return np.pad(ink, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)))

@@ -1,0 +1,207 @@
+"""``tinygrad-mlp predict``."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import checkpoint
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.cli.experiment import DATASETS
+from tinygrad_mlp.cli.image import border_level, read_ink
+from tinygrad_mlp.cli.outputs import SUCCESS, width_of_terminal, wrapped
+from tinygrad_mlp.data import load, standardise
+from tinygrad_mlp.errors import DataError, InvalidArgumentError
+from tinygrad_mlp.neural_network import NeuralNetwork
+
+BAR = 24
+
+
+class Model:
+    """A saved network, with what its file says about the images it was trained on.
+
+    Args:
+        path: a file written by `save` with a `NeuralNetwork`.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        TinygradError: it is damaged, or holds no `NeuralNetwork`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.network: NeuralNetwork = checkpoint.load_network(path)
+        self.facts: dict[str, Any] = checkpoint.read(path)[1]
+        wanted = (self.network.layers[0],)
+        for array in self.network.preprocessing or ():
+            if array.shape != wanted:
+                raise DataError(
+                    f"{path}: expected a mean and a scale of shape {wanted}, one for each input; "
+                    f"found shape {array.shape}. Save the model again."
+                )
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of its images; a square where the file does not say."""
+        inputs = self.network.layers[0]
+        side = math.isqrt(inputs)
+        shape: Any = self.facts.get("image_shape", [side, side])
+        if not _numbers(shape, int) or min(shape) < 1 or math.prod(shape) != inputs:
+            raise DataError(
+                f"{self.path}: expected image_shape, the height and width of images of {inputs} "
+                f"pixels; found {shape}. Save the model with metadata={{'image_shape': [h, w]}}."
+            )
+        return shape[0], shape[1]
+
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """The levels of black and white in its images."""
+        levels: Any = self.facts.get("pixel_range")
+        if not _numbers(levels, (int, float)) or not levels[0] < levels[1]:
+            raise DataError(
+                f"{self.path}: expected pixel_range, the lowest and highest level of the images "
+                f"it was trained on; found {levels}. Save the model with `tinygrad-mlp train "
+                "--save`, or with metadata={'pixel_range': [0, 255]}."
+            )
+        return float(levels[0]), float(levels[1])
+
+    @property
+    def digit_size(self) -> int | None:
+        """How large what is drawn on its images is, in pixels, if the file says so."""
+        size = self.facts.get("digit_size")
+        return size if isinstance(size, int) and 0 < size <= max(self.image_shape) else None
+
+    def pixels(self, ink: Array) -> Array:
+        """Ink from 0 to 1 as an image of the kind it was trained on, light on dark or not."""
+        low, high = self.pixel_range
+        dark_on_light = False
+        if self.network.preprocessing is not None:
+            average = self.network.preprocessing[0].reshape(self.image_shape)
+            dark_on_light = border_level(average) > (low + high) / 2
+        return high - ink * (high - low) if dark_on_light else low + ink * (high - low)
+
+    def outputs(self, images: Array) -> Array:
+        """The network's outputs for raw images, shape (n, h, w)."""
+        if self.network.preprocessing is None:
+            return self.network.predict(images.reshape(len(images), -1))
+        return self.network.predict(standardise(images, *self.network.preprocessing))
+
+
+def predict(
+    model: Path,
+    target: str,
+    *,
+    data_dir: Path | None = None,
+    limit: int | None = None,
+    whole_picture: bool = False,
+) -> int:
+    """Classify an image, or all images of a data set, and print the answer.
+
+    Args:
+        model: the file of the model.
+        target: the name of a data set, or the path of a data set or an image.
+        data_dir: where the MNIST files lie.
+        limit: only so many images of the data set.
+        whole_picture: whether an image is used as it is; otherwise what is drawn on it is cut
+            out and centred, where the model's file says how large that is to be.
+
+    Returns:
+        The exit code.
+    """
+    saved = Model(model)
+    dataset = target in DATASETS or target.lower().endswith(".mat")
+    unfit = {"--whole-picture": whole_picture} if dataset else {
+        "--limit": limit is not None, "--data-dir": data_dir is not None,
+    }  # fmt: skip
+    for option, given in unfit.items():
+        if given:
+            kinds = ("images", "a data set") if dataset else ("data sets", "an image")
+            raise InvalidArgumentError(f"{option} is for {kinds[0]}; {target} is {kinds[1]}.")
+    if dataset:
+        print(wrapped(_of_dataset(saved, target, data_dir, limit)))
+    else:
+        print(_of_image(saved, Path(target), whole_picture))
+    return SUCCESS
+
+
+def _of_image(model: Model, path: Path, whole_picture: bool) -> str:
+    size = None if whole_picture else model.digit_size
+    ink, dark_on_light = read_ink(path, model.image_shape, size)
+    outputs = model.outputs(model.pixels(ink)[None])[0]
+    probable = model.network.output_activation in ("sigmoid", "softmax")
+    best = int(np.argmax(outputs))
+    polarity = "dark on light" if dark_on_light else "light on dark"
+    shape = "x".join(map(str, model.image_shape))
+    lines = [
+        f"{path}: {best}",
+        f"(read as {polarity}, brought to {shape} pixels)",
+        f"class  {'probability' if probable else 'output':>11}",
+    ]
+    mark = "#" if not (sys.stdout.encoding or "").lower().startswith("utf") else "\N{FULL BLOCK}"
+    for number, output in enumerate(outputs):
+        bar = mark * round(BAR * min(max(float(output), 0.0), 1.0))
+        lines.append(f"{number:>5}  {output:>11.4f}  {bar}".rstrip())
+    return "\n".join(lines)
+
+
+def _of_dataset(model: Model, name: str, data_dir: Path | None, limit: int | None) -> str:
+    # Of MNIST, the images that training never sees.
+    dataset = load(name, data_dir, subset="test", progress=sys.stderr.isatty())
+    inputs, outputs = model.network.layers[0], model.network.layers[-1]
+    size, classes = math.prod(dataset.image_shape), dataset.n_classes
+    if size != inputs or classes > outputs:
+        raise InvalidArgumentError(
+            f"{model.path} takes images of {inputs} pixels and tells {outputs} classes; {name} has "
+            f"images of {'x'.join(map(str, dataset.image_shape))} = {size} pixels in {classes} "
+            f"classes. Use a model trained on such data."
+        )
+    labels = dataset.labels[:limit]
+    answers = np.argmax(model.outputs(dataset.X[:limit]), axis=1)
+    right = int((answers == labels).sum())
+    title = f"{dataset.name}{' test' if name == 'mnist' else ''}"
+    lines = [f"{title}: accuracy {right / len(labels):.4f}, {right:,} of {len(labels):,} images"]
+    if name != "mnist" and model.facts.get("dataset") == dataset.name:
+        lines.append("(Most of these images are those it was trained on.)")
+    return "\n".join([*lines, "", confusion(labels, answers, outputs, width_of_terminal())])
+
+
+def confusion(labels: Array, answers: Array, n_classes: int, width: int) -> str:
+    """How often images of each class (rows) got each answer (columns).
+
+    Where the table is wider than `width`, only the most frequent mistakes are listed.
+
+    >>> print(confusion(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]), 2, 60))
+    Rows: the true class. Columns: the answer.
+          0 1
+      0 | 1 .
+      1 | 1 2
+    """
+    counts = np.zeros((n_classes, n_classes), np.intp)
+    np.add.at(counts, (labels, answers), 1)
+    cell = len(str(max(int(counts.max()), n_classes - 1))) + 1
+    if 5 + n_classes * cell <= width:
+        rows = [
+            f"{row:>3} |" + "".join(f"{count or '.':>{cell}}" for count in counts[row])
+            for row in range(n_classes)
+        ]
+        head = " " * 5 + "".join(f"{column:>{cell}}" for column in range(n_classes))
+        return "\n".join(["Rows: the true class. Columns: the answer.", head, *rows])
+    mistakes = counts * (1 - np.eye(n_classes, dtype=np.intp))
+    worst = np.argsort(mistakes, axis=None, kind="stable")[::-1][:10]
+    pairs = [divmod(int(i), n_classes) for i in worst if mistakes.flat[i]]
+    return "\n".join(
+        ["The most frequent mistakes:"]
+        + [f"  {true} taken for {answer}: {mistakes[true, answer]}" for true, answer in pairs]
+    )
+
+
+def _numbers(pair: Any, kind: Any) -> bool:
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(n, kind) and not isinstance(n, bool) for n in pair)
+    )

@@ -1,0 +1,53 @@
+"""``tinygrad-mlp train``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tinygrad_mlp import checkpoint
+from tinygrad_mlp.cli.experiment import Experiment, Settings
+from tinygrad_mlp.cli.image import typical_size
+from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
+
+
+def train(
+    settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None
+) -> int:
+    """Train a network, print how it fares, and write the files asked for.
+
+    After Ctrl-C they are written, too; after a divergence all but the model, which is no good.
+
+    Returns:
+        The exit code.
+    """
+    check_outputs({"--save": save, "--plot": plot, "--history": history})
+    experiment = Experiment(settings, [loss])
+    network = experiment.network(loss)
+    print(experiment.describe(network, loss))
+    trained = experiment.train(network)
+    experiment.report(trained)
+
+    writers: dict[Path, Callable[[Path], object]] = {}
+    if plot is not None and len(network.history):
+        writers[plot] = network.history.plot
+    if history is not None:
+        writers[history] = network.history.to_csv
+    if save is not None and trained.code == FAILURE:
+        print(f"The model is not saved to {save}, since training diverged.")
+    elif save is not None:
+        facts = metadata(experiment)
+        writers[save] = lambda path: checkpoint.save(path, network, metadata=facts)
+    return write_all(writers) or trained.code
+
+
+def metadata(experiment: Experiment) -> dict[str, Any]:
+    """What a saved model has to say so that `predict` can feed it with images."""
+    X = experiment.dataset.X
+    return {
+        "dataset": experiment.dataset.name,
+        "image_shape": list(experiment.dataset.image_shape),
+        "pixel_range": [float(X.min()), float(X.max())],
+        "digit_size": typical_size(X),
+    }

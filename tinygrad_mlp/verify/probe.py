@@ -1,0 +1,362 @@
+"""A function at a point, to be asked for numbers: its values nearby, its gradients, their rounding.
+
+`check_grad` sees the function through a `Probe` only, which hands it copies of the inputs, as
+tensors, and takes what it returns apart again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.backward import gradients
+from tinygrad_mlp.autograd.graph import MODE, Array, Value, changed_mode, make_value
+from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tree import leaves, rebuild
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, TinygradError
+
+Function = Callable[..., Any]
+
+TRIALS = 4
+"""Evaluations with artificial rounding, from which the rounding of one evaluation is estimated."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Numbers may overflow, and nobody watches: a check tries what a program would avoid."""
+    with (
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        changed_mode(recording=False, hook=None, walk=None),
+    ):
+        warnings.simplefilter("ignore")
+        # A lost imaginary part is how a function shows that it cannot take a complex step.
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        yield
+
+
+class Output(NamedTuple):
+    """One array that the function returns.
+
+    Attributes:
+        name: how reports call it.
+        shape: its shape.
+        place: where its elements stand in what `Probe.values` returns.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    place: slice
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.place.stop - self.place.start
+
+
+class Probe:
+    """The function `f` at the point `args`.
+
+    Args:
+        f: takes arrays or tensors, returns arrays, tensors, or a nesting of them.
+        args: arrays, numbers, tensors, and nestings of them. Those that hold floating-point
+            numbers are inputs; the others are passed on as they are.
+        names: of the inputs; by default those of the function's parameters.
+
+    Attributes:
+        inputs: names of the inputs.
+        original: the inputs as they were given.
+        point: the inputs in double precision, where `f` takes that; all numbers are computed here.
+        outputs: what `f` returns, the floating-point arrays of it.
+        base: the values of `f` at the point.
+        eps: the relative rounding error of these.
+
+    Raises:
+        DTypeError: no argument, or no result, is of floating-point numbers.
+        InvalidArgumentError: `f` returns something that is no array.
+    """
+
+    def __init__(self, f: Function, args: tuple[Any, ...], names: list[str] | None = None) -> None:
+        self.f, self.args = f, args
+        self._given = leaves(args)
+        self._places = [i for i, a in enumerate(self._given) if is_floating(a)]
+        if not self._places:
+            kinds = ", ".join(_kind(a) for a in self._given) or "none"
+            raise DTypeError(
+                f"check_grad() expects at least one floating-point argument. Got {kinds}: write "
+                f"2.0 instead of 2, or convert an array with .astype(float)."
+            )
+        all_names = names or input_names(f, args)
+        self.inputs = [all_names[i] for i in self._places] if names is None else all_names
+        self.original = [np.array(data_of(self._given[i])) for i in self._places]
+        self.point = [a.astype(np.result_type(a, np.float64)) for a in self.original]
+        try:
+            out = self.call(self.point)
+        except Exception:
+            if all(a.dtype == p.dtype for a, p in zip(self.original, self.point, strict=True)):
+                raise
+            # A function that insists on its precision is checked in it.
+            self.point = [a.copy() for a in self.original]
+            out = self.call(self.point)
+        self._read_outputs(out)
+        self.base = self._flat(out)
+        used = [*self.point, *(data_of(leaves(out)[i]) for i in self._kept)]
+        self.eps = max(float(np.finfo(a.dtype).eps) for a in used)
+
+    def _read_outputs(self, out: Any) -> None:
+        self.outputs: list[Output] = []
+        self._kept: list[int] = []
+        start = 0
+        for i, (name, value) in enumerate(zip(named(out, "out"), leaves(out), strict=True)):
+            if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
+                raise InvalidArgumentError(
+                    f"check_grad() expects a function that returns arrays. "
+                    f"It returned {type(value).__name__}."
+                )
+            array = np.asarray(data_of(value))
+            if array.dtype.kind == "f":
+                self._kept.append(i)
+                place = slice(start, start + array.size)
+                self.outputs.append(Output(name, array.shape, place))
+                start = place.stop
+        if not self._kept:
+            raise DTypeError(
+                "check_grad() expects a function with a floating-point result. "
+                f"It returned {', '.join(_kind(v) for v in leaves(out)) or 'nothing'}."
+            )
+
+    # -- values ------------------------------------------------------------------------------
+
+    def call(self, arrays: Sequence[Array]) -> Any:
+        """What `f` returns for copies of `arrays` in place of its inputs."""
+        return self._called([make_value(Tensor, np.array(a), None, False) for a in arrays])
+
+    def _called(self, inputs: Sequence[Value]) -> Any:
+        filled = list(self._given)
+        for place, value in zip(self._places, inputs, strict=True):
+            filled[place] = value
+        return self.f(*rebuild(self.args, filled))
+
+    def _flat(self, out: Any) -> Array:
+        found = leaves(out)
+        # `concatenate` copies: the results may be views of an input that will be written to.
+        return np.concatenate([np.ravel(data_of(found[i])) for i in self._kept])
+
+    def values(self, arrays: Sequence[Array]) -> Array:
+        """All elements of all outputs for `arrays` in place of the inputs, one after the other."""
+        return self._flat(self.call(arrays))
+
+    def noise(self, arrays: Sequence[Array], rng: np.random.Generator) -> Array:
+        """By how much rounding may change each element of the outputs.
+
+        Every argument of every operation is changed by about one rounding error, and what that
+        does to the result is observed, so that errors that cancellation inside of the function
+        blows up are seen, too. At least a few roundings of the result itself.
+        """
+        exact = self.values(arrays)
+        moved = np.zeros(exact.shape)
+        with changed_mode(hook=Rounding(self.eps, rng)):
+            for _ in range(TRIALS):
+                change = np.abs(self.values(arrays) - exact)
+                moved = np.fmax(moved, np.where(np.isfinite(change), change, 0))
+        return np.where(np.isfinite(exact), 2 * moved + 4 * self.eps * np.abs(exact), np.inf)
+
+    # -- gradients ---------------------------------------------------------------------------
+
+    def record(self, arrays: Sequence[Array]) -> Recording:
+        """Evaluate at `arrays`, keeping the graph."""
+        inputs = [make_value(Tensor, np.array(a), None, True) for a in arrays]
+        with changed_mode(recording=True):
+            found = leaves(self._called(inputs))
+        return Recording(inputs, [found[i] for i in self._kept])
+
+    def rule_noise(
+        self, output: int, cotangent: Array, eps: float, rng: np.random.Generator
+    ) -> list[Array]:
+        """By how much rounding may change the gradients of an output: as `noise`.
+
+        Zeros where the rules cannot run on tensors, and so cannot be observed.
+        """
+        found: list[Array] = [np.zeros(a.shape) for a in self.point]
+        try:
+            exact = self.record(self.point).pull(output, cotangent, lift=True)
+            with changed_mode(hook=Rounding(eps, rng)):
+                for _ in range(TRIALS):
+                    trial = self.record(self.point).pull(output, cotangent, lift=True)
+                    found = [
+                        np.fmax(n, np.abs(a - b))
+                        for n, a, b in zip(found, trial, exact, strict=True)
+                    ]
+        except Exception:  # whatever a rule may raise that was written for arrays only
+            pass
+        return found
+
+
+class Recording:
+    """One evaluation of a function whose graph was kept.
+
+    Attributes:
+        inputs: the leaves.
+        outputs: the floating-point results; plain arrays where they depend on no input.
+    """
+
+    def __init__(self, inputs: list[Value], outputs: list[Any]) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+
+    def pull(self, output: int, cotangent: Array, *, lift: bool = False) -> list[Array]:
+        """The gradients of all inputs for a cotangent of one output; zeros where none depends."""
+        value = self.outputs[output]
+        found: list[Any] = [None] * len(self.inputs)
+        if isinstance(value, Value) and value.tracked:
+            cotangent = np.asarray(cotangent).astype(value.data.dtype)
+            with changed_mode(recording=True):
+                found = gradients([(value, cotangent)], self.inputs, lift=lift)
+        return [
+            np.zeros(x.data.shape, x.data.dtype) if g is None else np.array(data_of(g))
+            for g, x in zip(found, self.inputs, strict=True)
+        ]
+
+
+def pulled_back(f: Function) -> Function:
+    """The function ``(args, cotangents) -> gradients of f`` that `order=2` differentiates.
+
+    It is linear in the cotangents and depends on them, too: a rule that loses the history of its
+    cotangent is wrong at second order only.
+    """
+
+    def gradients_of(args: tuple[Any, ...], cotangents: list[Any]) -> list[Any]:
+        given = leaves(args)
+        places = [i for i, a in enumerate(given) if isinstance(a, Value) and _real(a.data)]
+        inputs = []
+        for i in places:
+            a = given[i]
+            # A new vertex: where the argument has a history, one that continues it.
+            again = ops.identity(a) if a.tracked else make_value(Tensor, a.data, None, True)
+            given[i] = again
+            inputs.append(again)
+        with changed_mode(recording=True, depth=MODE.get().depth + 1):
+            out = [
+                v for v in leaves(f(*rebuild(args, given)))
+                if np.asarray(data_of(v)).dtype.kind in "fc"
+            ]  # fmt: skip
+            pairs = [
+                (v, u) for v, u in zip(out, cotangents, strict=True)
+                if isinstance(v, Value) and v.tracked
+            ]  # fmt: skip
+            found = gradients(pairs, inputs, lift=True) if pairs else [None] * len(inputs)
+        return [
+            Tensor(np.zeros(x.data.shape, x.data.dtype)) if g is None else g
+            for g, x in zip(found, inputs, strict=True)
+        ]
+
+    return gradients_of
+
+
+class Rounding:
+    """A hook that changes the arguments of every operation by a random rounding error."""
+
+    def __init__(self, eps: float, rng: np.random.Generator) -> None:
+        self.eps = eps
+        self.rng = rng
+
+    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        if not op.discrete:  # a comparison of what is equal must stay one
+            args = tuple(self._rounded(a) for a in args)
+        return op.unhooked(args, static)
+
+    def _rounded(self, a: Any) -> Any:
+        if not isinstance(a, Value) or a.data.dtype.kind != "f":
+            return a
+        factor = 1 + self.eps * self.rng.standard_normal(a.data.shape)
+        return ops.multiply.unhooked((a, factor.astype(a.data.dtype)), {})
+
+
+class NotAnalytic(Exception):
+    """An operation cannot be continued to complex numbers; caught where it is asked to."""
+
+
+def analytic(use_reference: bool) -> Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]:
+    """A hook under which operations take complex numbers.
+
+    Where a forward function cannot (scipy's are real), or loses the imaginary part, the reference
+    of the record stands in; with `use_reference` wherever there is one.
+    """
+
+    def hook(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        is_complex = any(np.iscomplexobj(data_of(a)) for a in args)
+        tracked = MODE.get().recording and any(isinstance(a, Value) and a.tracked for a in args)
+        if op.discrete or not is_complex:
+            return op.unhooked(args, static)
+        if tracked or not (use_reference and op.reference is not None):
+            try:
+                out = op.unhooked(args, static)
+            except (TinygradError, TypeError):
+                out = None
+            if out is not None and all(map(np.iscomplexobj, map(data_of, _several(out)))):
+                return out
+        if tracked or op.reference is None or op.outputs > 1:
+            raise NotAnalytic(op.name)
+        out = np.asarray(op.reference(*map(data_of, args), **static))
+        if not np.iscomplexobj(out):
+            raise NotAnalytic(op.name)
+        return make_value(Tensor, out, None, False)
+
+    return hook
+
+
+# -- names and kinds -------------------------------------------------------------------------------
+
+
+def data_of(a: Any) -> Any:
+    """The array of a value; other things as they are."""
+    return a.data if isinstance(a, Value) else a
+
+
+def is_floating(a: Any) -> bool:
+    """Whether it is an array, a tensor, or a number that has a derivative."""
+    if isinstance(a, (Value, np.ndarray, np.generic)):
+        return bool(data_of(a).dtype.kind == "f")
+    return isinstance(a, float)
+
+
+def _real(a: Any) -> bool:
+    return bool(a.dtype.kind in "fc")  # complex only because a complex step is being taken
+
+
+def _several(out: Any) -> tuple[Any, ...]:
+    return out if isinstance(out, tuple) else (out,)
+
+
+def _kind(a: Any) -> str:
+    dtype = getattr(data_of(a), "dtype", None)
+    return type(a).__name__ if dtype is None else f"an array of {dtype}"
+
+
+def named(tree: Any, name: str) -> list[str]:
+    """Names of the leaves of a nesting.
+
+    >>> named({"W": 1, "b": [2, 3]}, "p")
+    ["p['W']", "p['b'][0]", "p['b'][1]"]
+    """
+    if isinstance(tree, dict):
+        return [n for key, branch in tree.items() for n in named(branch, f"{name}[{key!r}]")]
+    if isinstance(tree, (list, tuple)):
+        return [n for i, branch in enumerate(tree) for n in named(branch, f"{name}[{i}]")]
+    return [name]
+
+
+def input_names(f: Function, args: tuple[Any, ...]) -> list[str]:
+    """Names of the leaves of the arguments, after the function's parameters."""
+    try:
+        bound = inspect.signature(f).bind(*args).arguments
+    except (TypeError, ValueError):
+        bound = {"args": args}
+    return [n for name, value in bound.items() for n in named(value, name)]

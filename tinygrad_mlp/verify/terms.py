@@ -1,0 +1,97 @@
+"""Intermediate quantities of a derivation (delta3, D2, z2, …), checked one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.verify.changes import Segment, segments, slope
+from tinygrad_mlp.verify.notation import document_names, layer_number
+from tinygrad_mlp.verify.recording import Recording
+
+RTOL = 1e-6
+"""Terms are compared relative to their largest element; a mistake is far larger than this."""
+
+
+class Term(NamedTuple):
+    """An intermediate quantity that was handed over.
+
+    Attributes:
+        name: what the person called it.
+        ok: whether it is right.
+        meaning: what it was held against.
+        right: the right numbers.
+    """
+
+    name: str
+    ok: bool
+    meaning: str
+    right: Array
+
+
+def check_terms(recording: Recording, given: Mapping[str, Array]) -> list[Term]:
+    """Check the quantities by their names, in the order of the backward pass.
+
+    Raises:
+        InvalidArgumentError: a name that stands for nothing in the graph.
+    """
+    if not given:
+        return []
+    known = _known_terms(recording)
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise InvalidArgumentError(
+            f"check_derivation: derived[{unknown[0]!r}] is neither a parameter nor a quantity of "
+            f"this loss. Known are {', '.join(sorted(known))}. Name the tensors in the loss (z2, "
+            f"a2, …) to refer to them."
+        )
+    rank = {name: i for i, name in enumerate(known)}
+    ordered = sorted(given, key=rank.__getitem__)
+    return [_checked(name, given[name], *known[name]) for name in ordered]
+
+
+def _known_terms(recording: Recording) -> dict[str, tuple[str, Array]]:
+    """Names, meanings and right numbers of all quantities, from the loss backwards."""
+    names = document_names(recording)
+    _, cotangents = recording.replay()
+    between: dict[int, Segment] = {}
+    for segment in segments(recording):
+        if names.get(segment.start) and names.get(segment.end):
+            between.setdefault(id(segment.end), segment)
+    known: dict[str, tuple[str, Array]] = {}
+    for node in reversed(recording.nodes):
+        name = names.get(node)
+        if name is None or node not in cotangents or node.op.outputs > 1:
+            continue
+        g = np.asarray(cotangents[node])
+        known[f"{name}_bar"] = (f"∂L/∂{name}", g)
+        number = layer_number(name)
+        if number is not None:
+            known[f"delta{number}"] = (f"∂L/∂{name}", g)
+        match = re.fullmatch(r"a_?(\d+)", name)
+        activation = between.get(id(node))
+        if activation is not None:
+            start = names[activation.start]
+            D = slope(recording, activation)
+            number = layer_number(start) or (int(match[1]) if match else None)
+            label = f"D{number}" if number is not None else f"D_{name}"
+            known[label] = (f"the derivative of {activation.op} at {start}, on the diagonal", D)
+        known[name] = (f"the value of {name}", recording.value(node))
+    return known
+
+
+def _checked(name: str, person: Array, meaning: str, right: Array) -> Term:
+    flat = right
+    if person.ndim == 2 and person.shape[0] == person.shape[1] == right.size and right.size > 1:
+        flat = np.diag(right.ravel())  # D written out as a matrix
+    elif person.size == right.size:
+        person = person.reshape(right.shape)  # columns as vectors, and the reverse
+    ok = person.shape == flat.shape and bool(
+        np.abs(person - flat).max(initial=0) <= RTOL * (np.abs(flat).max(initial=0) or 1.0)
+    )
+    return Term(name, ok, meaning, right)
