@@ -87,6 +87,14 @@ def test_the_bar_counts_the_iterations_of_all_epochs(monkeypatch):
     assert " 0/12" in terminal.getvalue() and "12/12" in terminal.getvalue()
 
 
+def test_the_bar_shows_the_loss_and_the_latest_accuracy(monkeypatch):
+    terminal = open_terminal(monkeypatch)
+    with Progress(2, enabled=True) as bar:
+        bar.accuracy = 0.75
+        bar.advance(1, 0.125)
+    assert "loss 0.125, accuracy 0.75" in terminal.getvalue()
+
+
 def test_an_error_takes_the_bar_away(monkeypatch):
     def fail(run):
         raise LookupError

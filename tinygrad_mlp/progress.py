@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +27,9 @@ class Progress:
         self._task: Any = None
         self._enabled = enabled
         self._iterations = iterations
+        self._next_update = 0.0
+        self.accuracy: float | None = None
+        """The latest accuracy, to be shown beside the loss; None where there is none."""
 
     def __enter__(self) -> Progress:
         if self._enabled and sys.stdout.isatty():
@@ -54,10 +58,15 @@ class Progress:
 
     def advance(self, iteration: int, loss: float) -> None:
         """Say that `iteration` (from 0) has been done, with this loss of its batch."""
-        if self._bar is not None:
-            self._bar.update(
-                self._task, completed=iteration + 1, description=f"loss {loss:.4g}"
-            )
+        now = time.monotonic()
+        # Telling the bar costs as much as a small step, and between two drawings it is no use.
+        if self._bar is None or (now < self._next_update and iteration + 1 < self._iterations):
+            return
+        self._next_update = now + 1 / self.REDRAWS_PER_SECOND
+        shown = f"loss {loss:.4g}"
+        if self.accuracy is not None:
+            shown += f", accuracy {self.accuracy:.4g}"
+        self._bar.update(self._task, completed=iteration + 1, description=shown)
 
     @property
     def wanted(self) -> bool:

@@ -126,7 +126,11 @@ def fit(
                    *in_training, *in_validation)
         )  # fmt: skip
         model.train()
-        progress.line(as_line(run.history.records[-1]))
+        latest = run.history.records[-1]
+        progress.line(as_line(latest))
+        progress.accuracy = (
+            latest.training_accuracy if validation is None else latest.validation_accuracy
+        )
         for hook in hooks:
             hook.on_record(run)
 

@@ -1,0 +1,251 @@
+"""What must hold of operations and gradient rules whatever their numbers.
+
+They leave their arguments alone; a gradient has the shape and the precision of its input and
+memory of its own; it is linear in the cotangent; and the same call gives the same result again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.debug import arrays_of, fingerprint, label
+from tinygrad_mlp.autograd.graph import Array, Node, Value, changed_mode
+from tinygrad_mlp.autograd.op import Op, Rule
+from tinygrad_mlp.verify.probe import Probe, Recording, data_of
+
+LINEAR_FACTOR = -4.0
+"""By a power of two, products and sums scale without rounding: whatever differs is a mistake."""
+
+
+class Problem(NamedTuple):
+    """Something other than a number that is wrong.
+
+    Attributes:
+        kind: "changed in place", "shape", "dtype", "shared memory", "cotangent", "second run", or
+            "error".
+        message: what, where, and what to do.
+    """
+
+    kind: str
+    message: str
+
+
+class Contract:
+    """Looks on at one evaluation and its backward pass, as hook and as walk of the mode."""
+
+    def __init__(self) -> None:
+        self.problems: dict[tuple[str, str], Problem] = {}
+        self.op = ""
+
+    def report(self, kind: str, where: str, message: str) -> None:
+        """Note a problem, once for each place."""
+        self.problems.setdefault((kind, where), Problem(kind, f"{where} {message}"))
+
+    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Apply an operation; its arguments must be the same afterwards."""
+        given = arrays_of(args)
+        before = [fingerprint(a) for a in given]
+        out = op.unhooked(args, static)
+        for position, a in enumerate(given):
+            if fingerprint(a) != before[position]:
+                name = label(op, position, args[position])
+                self.report(
+                    "changed in place", f"op '{op.name}'",
+                    f"changed its argument {name}. Let it work on a copy.",
+                )  # fmt: skip
+        return out
+
+    def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
+        """What the backward pass asks at its start."""
+        return self.rules_of
+
+    def rules_of(self, node: Node, g: Any) -> tuple[Rule | None, ...]:
+        """The node's rules, each of them looked at."""
+        self.op = node.op.name
+        return tuple(
+            rule and partial(self._checked, node, position, rule)
+            for position, rule in enumerate(node.op.rules)
+        )
+
+    def _checked(
+        self, node: Node, position: int, rule: Rule, g: Any, y: Any, *inputs: Any, **static: Any
+    ) -> Any:
+        op = node.op
+        position = static["position"] if op.variadic else position
+        name = label(op, position, None)
+        where = f"the gradient rule of '{op.name}' for {name}"
+
+        def run(cotangent: Any) -> Any:
+            with changed_mode(walk=None, hook=None):
+                return rule(cotangent, y, *inputs, **static)
+
+        several = op.outputs > 1
+        held = [a for a in (*inputs, *(y if several else (y,))) if isinstance(a, np.ndarray)]
+        every = [*held, *(g if several else (g,))]
+        before = [fingerprint(a) for a in every]
+        share = run(g)
+        if [fingerprint(a) for a in every] != before:
+            self.report(
+                "changed in place", where,
+                "changed one of the arrays it was given. Let it compute a new one.",
+            )  # fmt: skip
+            return share  # what else could be said of it is no longer certain
+        array = data_of(share)
+        if isinstance(array, (np.ndarray, np.generic)):
+            array = np.asarray(array)
+            self._check_kind(where, array, inputs, position)
+            if any(np.shares_memory(array, a) for a in held):
+                self.report(
+                    "shared memory", where,
+                    "returned an array that shares memory with an argument or the result of the "
+                    "operation. A gradient depends on g, so it cannot be one of these.",
+                )  # fmt: skip
+            self._check_calls(where, run, array.copy(), g, several)
+        return share
+
+    def _check_kind(
+        self, where: str, share: Array, inputs: Sequence[Any], position: int
+    ) -> None:
+        like = inputs[position]
+        if share.dtype.kind != "f" or np.finfo(share.dtype).eps > np.finfo(like.dtype).eps:
+            self.report(
+                "dtype", where,
+                f"returned {share.dtype} for an argument of {like.dtype}. Keep its precision.",
+            )  # fmt: skip
+
+    def _check_calls(
+        self, where: str, run: Callable[[Any], Any], first: Array, g: Any, several: bool
+    ) -> None:
+        """The rule again, with the same cotangent, a multiple of it, and zero."""
+
+        def again(factor: float) -> Array:
+            scaled = [np.asarray(np.multiply(a, factor, dtype=a.dtype)) for a in parts]
+            return np.array(data_of(run(tuple(scaled) if several else scaled[0])))
+
+        parts = g if several else (g,)
+        size = np.max(np.abs(first), initial=0, where=np.isfinite(first))
+        close = 1e3 * float(np.finfo(parts[0].dtype).eps)
+
+        def same(a: Array, b: Array) -> bool:
+            finite = np.isfinite(a) & np.isfinite(b)
+            bound = close * (np.abs(b) + 1e-3 * np.abs(LINEAR_FACTOR) * size)
+            return a.shape == b.shape and not (np.abs(a - b) > bound)[finite].any()
+
+        if not same(again(1), first):
+            self.report(
+                "second run", where,
+                "gave another result the second time. It must depend on its arguments only.",
+            )  # fmt: skip
+            return
+        at_zero = again(0)
+        # Beyond overflow and underflow there is nothing to compare.
+        fits = all(np.isfinite(LINEAR_FACTOR * np.asarray(a)).all() for a in parts)
+        if at_zero[np.isfinite(at_zero)].any():
+            self.report(
+                "cotangent", where,
+                "is not zero for the cotangent g = 0: it must be multiplied with g.",
+            )  # fmt: skip
+        elif fits and not same(again(LINEAR_FACTOR), LINEAR_FACTOR * first):
+            self.report(
+                "cotangent", where,
+                f"is not linear in its cotangent: for {LINEAR_FACTOR:g} g it is not "
+                f"{LINEAR_FACTOR:g} times what it is for g.",
+            )  # fmt: skip
+
+
+def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Problem], bool]:
+    """Everything that is wrong besides numbers, and whether there are gradients to compare.
+
+    Args:
+        cotangents: one for each output.
+    """
+    contract = Contract()
+    with changed_mode(hook=contract, walk=contract.walk):
+        run = probe.record(probe.original)
+        _check_inputs(contract, probe, run, "f")
+        try:
+            first = [
+                _backward(contract, probe, run, number, u) for number, u in enumerate(cotangents)
+            ]
+        except Exception as error:
+            after = f", after a rule of '{contract.op}'" if contract.op else ""
+            contract.report(
+                "error", "the backward pass",
+                f"raised {type(error).__name__}{after}: {error}",
+            )  # fmt: skip
+            return list(contract.problems.values()), False
+        _check_inputs(contract, probe, run, "the backward pass")
+    kept = [[g.copy() for g in row] for row in first]
+    second = probe.record(probe.original)
+    with changed_mode(recording=True):
+        again = [second.pull(number, u) for number, u in enumerate(cotangents)]
+    for number, output in enumerate(probe.outputs):
+        same = _close(run.outputs[number], second.outputs[number])
+        if not same:
+            contract.report(
+                "second run", output.name,
+                "was different when f was called again. Fix what is random, or keeps state.",
+            )  # fmt: skip
+        for name, g, before, now in zip(
+            probe.inputs, first[number], kept[number], again[number], strict=True
+        ):
+            where = f"the gradient of {output.name} for {name}"
+            if not np.array_equal(g, before, equal_nan=True):
+                contract.report(
+                    "shared memory", where,
+                    "was overwritten when another one was computed. A rule must return a new array.",
+                )  # fmt: skip
+            elif same and not _close(before, now):
+                contract.report(
+                    "second run", where, "was different in a second run of the same computation."
+                )
+    return list(contract.problems.values()), True
+
+
+def _backward(
+    contract: Contract, probe: Probe, run: Recording, number: int, cotangent: Array
+) -> list[Array]:
+    """The gradients of one output as `Tensor.backward` leaves them, checked for what they are."""
+    value = run.outputs[number]
+    for leaf in run.inputs:
+        leaf.grad = None
+    if isinstance(value, Value) and value.tracked:
+        cotangent = cotangent.astype(value.data.dtype)
+        value.backward(cotangent, retain_graph=True)  # type: ignore[attr-defined]
+    found: list[Array] = []
+    for name, leaf in zip(probe.inputs, run.inputs, strict=True):
+        g = leaf.grad
+        where = f"the gradient of {probe.outputs[number].name} for {name}"
+        if g is None:
+            g = np.zeros(leaf.data.shape, leaf.data.dtype)
+        if g.shape != leaf.data.shape:
+            contract.report("shape", where, f"has shape {g.shape}, not {leaf.data.shape}.")
+        if g.dtype != leaf.data.dtype:
+            contract.report("dtype", where, f"is of {g.dtype}, not of {leaf.data.dtype}.")
+        others = [leaf.data for leaf in run.inputs] + [data_of(v) for v in run.outputs]
+        if any(np.shares_memory(g, a) for a in [*others, cotangent, *found]):
+            contract.report("shared memory", where, "shares memory with another array.")
+        found.append(g)
+    return found
+
+
+def _check_inputs(contract: Contract, probe: Probe, run: Recording, who: str) -> None:
+    """The inputs must hold what they were given."""
+    for name, leaf, a in zip(probe.inputs, run.inputs, probe.original, strict=True):
+        same = leaf.data.shape == a.shape and np.array_equal(leaf.data, a, equal_nan=True)
+        if not same and not any(kind == "changed in place" for kind, _ in contract.problems):
+            contract.report("changed in place", who, f"changed its input {name}.")
+
+
+def _close(a: Any, b: Any) -> bool:
+    """Equal up to the rounding that another memory layout may cause."""
+    a, b = np.asarray(data_of(a)), np.asarray(data_of(b))
+    if a.shape != b.shape:
+        return False
+    close = 1e4 * float(np.finfo(a.dtype).eps)
+    size = np.max(np.abs(a), initial=0, where=np.isfinite(a))
+    return bool(np.allclose(a, b, rtol=close, atol=close * 1e-2 * float(size), equal_nan=True))
