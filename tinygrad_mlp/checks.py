@@ -73,3 +73,17 @@ def one_of(value: Any, choices: Any, name: str) -> Any:
         listed = ", ".join(repr(choice) for choice in choices)
         raise InvalidArgumentError(f"{name} must be one of {listed}; got {value!r}.")
     return value
+
+
+def index_beyond(array: Any, limit: float) -> tuple[int, ...] | None:
+    """The first index at which a real array is NaN or larger than `limit` in size, or None.
+
+    >>> index_beyond(np.array([[1.0, 2.0], [np.nan, np.inf]]), 1e300)
+    (1, 0)
+    """
+    # Whole-array extremes need no temporary array, and NaN passes through both of them.
+    low, high = float(array.min()), float(array.max())
+    if -limit <= low and high <= limit:
+        return None
+    wide = array.astype(np.float64)  # float16 could not be compared with the limit
+    return tuple(int(i) for i in np.argwhere(~(abs(wide) <= limit))[0])

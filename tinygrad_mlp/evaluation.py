@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value, no_grad
+from tinygrad_mlp.checks import index_beyond
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 
@@ -112,12 +113,8 @@ def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
     """
     array = as_rows(a, name)
     if array.dtype.kind == "f":
-        # The extremes need no array in between, and NaN passes through both of them.
-        low, high = float(array.min()), float(array.max())
-        limit = float(np.finfo(dtype).max)
-        if not (-limit <= low and high <= limit):
-            wide = array.astype(np.float64)  # float16 could not be compared with the limit
-            at = tuple(int(i) for i in np.argwhere(~(abs(wide) <= limit))[0])
+        at = index_beyond(array, float(np.finfo(dtype).max))
+        if at is not None:
             raise InvalidArgumentError(
                 f"{name} must be finite; got {array[at]} at index {at}, which is not finite in "
                 f"{np.dtype(dtype)}. Remove or replace such samples first."

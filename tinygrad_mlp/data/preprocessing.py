@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.checks import checked_rng
+from tinygrad_mlp.checks import checked_rng, index_beyond
 from tinygrad_mlp.data.batches import batches
 from tinygrad_mlp.data.dataset import class_count, class_numbers, one_hot
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -220,11 +220,8 @@ def _features(X: ArrayLike, kind: np.dtype[Any], who: str) -> NDArray[Any]:
             f"{who}: X must have at least one sample and one value; got shape {given.shape}."
         )
     limit = min(float(np.finfo(kind).max), LARGEST)
-    # Whole-array extremes need no temporary array, and NaN passes through both of them.
-    low, high = float(given.min()), float(given.max())
-    if not (-limit <= low and high <= limit):
-        wide = given.astype(np.float64)  # float16 could not be compared with the limit
-        where = tuple(int(i) for i in np.argwhere(~(abs(wide) <= limit))[0])
+    where = index_beyond(given, limit)
+    if where is not None:
         raise InvalidArgumentError(
             f"{who}: X must be finite and at most {limit:.3g} in size for {kind}; got "
             f"X[{', '.join(map(str, where))}] = {given[where]}. Clean the data or divide it."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.changes import Candidate, candidates
+from tinygrad_mlp.verify.factors import multiple, recognised
 from tinygrad_mlp.verify.notation import document_names, factor_text
 from tinygrad_mlp.verify.recording import Recording
 
@@ -55,61 +56,6 @@ class Case(NamedTuple):
     recording: Recording
     right: Array
     person: Array
-
-
-def multiple(person: Array, other: Array, rtol: float) -> float | None:
-    """The number c with ``person = c · other`` up to rounding, or None.
-
-    ``c = ⟨person, other⟩ / ⟨other, other⟩``; zero arrays are multiples of nothing.
-    """
-    if person.shape != other.shape or not np.isfinite(other).all():
-        return None
-    size, reference = np.abs(person).max(initial=0), np.abs(other).max(initial=0)
-    if size == 0 or reference == 0 or not math.isfinite(size):
-        return None
-    # Normalised first: squares of numbers beyond 1e154 overflow, those below 1e-162 vanish.
-    p, o = (person / size).astype(float).ravel(), (other / reference).astype(float).ravel()
-    c = float(p @ o) / float(o @ o)
-    if c == 0 or np.abs(p - c * o).max() > rtol * np.abs(p).max():
-        return None
-    return c * float(size) / float(reference)
-
-
-def known_factors(recording: Recording) -> dict[float, str]:
-    """The factors that mistakes commonly bring in, with their names.
-
-    Besides 2 they are the lengths of the axes at the end of the graph: numbers of samples and of
-    outputs, and the products of these.
-    """
-    names: dict[float, str] = {2.0: "2"}
-    shapes = (
-        recording.value(p).shape
-        for node in reversed(recording.nodes)
-        for p in node
-        if p is not None and recording.value(p).ndim
-    )
-    shape: tuple[int, ...] = next(shapes, ())
-    if len(shape) == 1:
-        names[float(shape[0])] = f"the number of outputs, {shape[0]}"
-    elif len(shape) == 2:
-        n, k = shape
-        if n > 1 and k > 1:
-            names[float(n * k)] = f"the number of samples times that of outputs, {n} · {k}"
-        names[float(k)] = f"the number of outputs, {k}"
-        names[float(n)] = f"the number of samples, {n}"
-    names.pop(1.0, None)
-    names.update({1 / c: f"1 over {name}" for c, name in list(names.items())})
-    names[0.5] = "½"
-    return names
-
-
-def recognised(c: float, recording: Recording, rtol: float) -> tuple[float, str]:
-    """A factor without its rounding errors where it is a well-known one, and its name."""
-    for factor, name in [(1.0, "1"), *known_factors(recording).items()]:
-        for sign, mark in ((1, ""), (-1, "−")):
-            if math.isclose(c, sign * factor, rel_tol=max(rtol, 1e-9)):
-                return sign * factor, f"{mark}{name}"
-    return c, f"{c:.6g}"
 
 
 def diagnose(
@@ -336,78 +282,3 @@ def _replaced(recording: Recording, names: dict[Any, str], candidate: Candidate)
         if parent is not None and parent is not candidate.source:
             return names.get(parent, "the right one")
     return "the right one"
-
-
-def unexplained(
-    name: str, recording: Recording, person: Array, rtol: float
-) -> tuple[str, Any]:
-    """Where a person's gradient stops agreeing: the smallest expression that it cannot come from.
-
-    Going down from the parameter: if the numbers are what *some* cotangent of the next node would
-    give, the factors so far are right, and the fault lies within that cotangent; and so on.
-
-    Returns:
-        The sentence, and the vertex it is about.
-    """
-    names = document_names(recording)
-    _, cotangents = recording.replay()
-    vertex: Any = recording.leaves[name]
-    numbers = person
-    good: list[str] = []
-    while True:
-        users = list(_users(recording, vertex))
-        if len(users) != 1:
-            break
-        node, position = users[0]
-        shape = recording.value(node).shape
-        implied = _implied(recording, node, position, numbers, shape, rtol)
-        if implied is None:
-            break
-        right = cotangents.get(node)
-        if right is None or np.allclose(implied, right, rtol=1e-6, atol=0):
-            break
-        good.append(node.op.name)
-        vertex, numbers = node, implied
-    called = names.get(vertex, f"the result of {vertex.op.name}" if hasattr(vertex, "op") else name)
-    if good:
-        text = (
-            f"The gradient of {name} is wrong in no single way that is known. Its factors from "
-            f"{' and '.join(dict.fromkeys(good))} agree; it stops agreeing at ∂L/∂{called}."
-        )
-    else:
-        text = (
-            f"The gradient of {name} is wrong in no single way that is known, from its first "
-            f"factor on: no value of the quantities behind it would give these numbers."
-        )
-    return text, vertex
-
-
-def _users(recording: Recording, vertex: Any) -> Iterator[tuple[Any, int]]:
-    for node in recording.nodes:
-        for position, parent in enumerate(node):
-            if parent is vertex:
-                yield node, position
-
-
-LARGEST_SYSTEM = 1_000
-
-
-def _implied(
-    recording: Recording, node: Any, position: int, numbers: Array, shape: tuple[int, ...],
-    rtol: float,
-) -> Array | None:  # fmt: skip
-    """The cotangent of a node for which its rule would give `numbers`; None if there is none."""
-    size = math.prod(shape)
-    if size > LARGEST_SYSTEM or node.op.outputs > 1:
-        return None
-    columns = []
-    for i in range(size):
-        unit = np.zeros(size)
-        unit[i] = 1
-        columns.append(recording.share(node, position, unit.reshape(shape)).ravel())
-    matrix = np.stack(columns, axis=1).astype(float)
-    target = numbers.astype(float).ravel()
-    solution, *_ = np.linalg.lstsq(matrix, target, rcond=None)
-    if np.abs(matrix @ solution - target).max() > max(rtol, 1e-6) * np.abs(target).max(initial=0):
-        return None
-    return np.asarray(solution.reshape(shape))

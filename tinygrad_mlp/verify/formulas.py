@@ -69,16 +69,12 @@ def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     Raises:
         ShapeError: the shapes do not fit together.
 
-    >>> gradients = mean_square(np.ones((1, 1)), np.ones((1, 1)), [0.0], [1.0])
-    >>> gradients["W1"].tolist(), gradients["W2"].tolist()  # a2 = 0 and x = 0
-    ([[-0.0]], [[-0.0]])
+    >>> gradients = mean_square(np.zeros((2, 1)), np.ones((1, 2)), [4.0], [1.0])
+    >>> gradients["W1"]  # z2 = z3 = 0: D2 = 1, D3 = ¼, and the error is ½
+    array([[-0.5],
+           [-0.5]])
     """
-    W1, W2, x, y = _checked(W1, W2, x, y)
-    z2 = W1 @ x
-    a2 = np.tanh(z2)
-    z3 = W2 @ a2
-    D2 = np.diag((1 - np.tanh(z2) ** 2).ravel())
-    D3 = np.diag((g(z3) * (1 - g(z3))).ravel())
+    W2, x, y, a2, z3, D2, D3 = _network(W1, W2, x, y)
     return {
         "W1": -D2 @ W2.T @ D3 @ (y - g(z3)) @ x.T,
         "W2": -D3 @ (y - g(z3)) @ a2.T,
@@ -103,12 +99,7 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     Raises:
         ShapeError: the shapes do not fit together.
     """
-    W1, W2, x, y = _checked(W1, W2, x, y)
-    z2 = W1 @ x
-    a2 = np.tanh(z2)
-    z3 = W2 @ a2
-    D2 = np.diag((1 - np.tanh(z2) ** 2).ravel())
-    D3 = np.diag((g(z3) * (1 - g(z3))).ravel())
+    W2, x, y, a2, z3, D2, D3 = _network(W1, W2, x, y)
     slope = (1 - y) / (1 - g(z3)) - y / g(z3)
     return {
         "W1": D2 @ W2.T @ D3 @ slope @ x.T,
@@ -116,14 +107,21 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     }
 
 
-def _checked(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, Array, Array, Array]:
+def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
+    """What both derivations need of the network with one hidden layer."""
     W1, W2 = np.asarray(W1, dtype=float), np.asarray(W2, dtype=float)
     if W1.ndim != 2 or W2.ndim != 2 or W2.shape[1] != W1.shape[0]:
         raise ShapeError(
             f"formulas: W1 of shape (n2, p) and W2 of shape (k, n2) are expected; got {W1.shape} "
             f"and {W2.shape}."
         )
-    return W1, W2, _column(x, "x", W1.shape[1]), _column(y, "y", W2.shape[0])
+    x, y = _column(x, "x", W1.shape[1]), _column(y, "y", W2.shape[0])
+    z2 = W1 @ x
+    a2 = np.tanh(z2)
+    z3 = W2 @ a2
+    D2 = np.diag((1 - np.tanh(z2) ** 2).ravel())
+    D3 = np.diag((g(z3) * (1 - g(z3))).ravel())
+    return W2, x, y, a2, z3, D2, D3
 
 
 def layered(

@@ -1,0 +1,126 @@
+"""What `check_derivation` reports."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.verify.diagnosis import Diagnosis
+from tinygrad_mlp.verify.terms import Term
+
+
+class Row(NamedTuple):
+    """The comparison of one parameter's gradient.
+
+    Attributes:
+        name: the parameter.
+        ok: whether the person's gradient is right.
+        error: the largest difference, relative to the largest element of the right gradient.
+        tolerance: the largest difference that rounding explains, relative to the same.
+        worst: the index of the worst element, () for a number, None where shapes differ.
+        person: the person's number there.
+        right: the right number there.
+        point: 0 for the point that was handed over; else the number of the further point, drawn
+            around it, at which a gradient that is right there turned out to be wrong.
+    """
+
+    name: str
+    ok: bool
+    error: float
+    tolerance: float
+    worst: tuple[int, ...] | None
+    person: float
+    right: float
+    point: int = 0
+
+
+class WrongDerivationError(InvalidArgumentError, AssertionError):
+    """Raised by `DerivationReport.assert_ok`; the message is the report."""
+
+
+class DerivationReport:
+    """What `check_derivation` found.
+
+    Attributes:
+        ok: whether everything handed over is right.
+        rows: one `Row` for each parameter whose gradient was handed over, by name.
+        diagnoses: a `Diagnosis` for each wrong parameter, by name.
+        terms: the intermediate quantities that were handed over, in the order of the backward pass.
+        first_wrong: the name of the first of these that is wrong, or None.
+        not_given: the parameters whose gradient was not handed over.
+    """
+
+    def __init__(
+        self,
+        rows: dict[str, Row],
+        diagnoses: dict[str, Diagnosis],
+        terms: list[Term],
+        not_given: list[str],
+        differences: dict[str, Array],
+    ) -> None:
+        self.rows = rows
+        self.diagnoses = diagnoses
+        self.terms = terms
+        self.first_wrong = next((term.name for term in terms if not term.ok), None)
+        self.not_given = not_given
+        self._differences = differences
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything handed over is right."""
+        return all(row.ok for row in self.rows.values()) and self.first_wrong is None
+
+    def assert_ok(self) -> None:
+        """Do nothing if all is right.
+
+        Raises:
+            WrongDerivationError: something is wrong; the message is the report.
+        """
+        if not self.ok:
+            raise WrongDerivationError(str(self))
+
+    def plot(self, name: str | None = None) -> Any:
+        """A heat map of person's minus right gradient, relative to the largest right element.
+
+        Args:
+            name: the parameter; the first wrong one if None.
+
+        Returns:
+            The matplotlib figure.
+        """
+        from tinygrad_mlp.plotting import heat_map
+
+        name = name or next(iter(self.diagnoses), next(iter(self._differences), None))
+        if name not in self._differences:
+            raise InvalidArgumentError(
+                f"DerivationReport.plot: there is no difference of equal shapes to draw for "
+                f"{name!r}; there is for {', '.join(self._differences) or 'none'}."
+            )
+        return heat_map(self._differences[name], f"{name}: yours − right, relative")
+
+    def __repr__(self) -> str:
+        return f"DerivationReport(ok={self.ok}, wrong={list(self.diagnoses)})"
+
+    def __str__(self) -> str:
+        lines = [f"{'gradient':<12} {'':<6} {'error':>9} {'allowed':>9}  worst element"]
+        for row in self.rows.values():
+            at = "shapes differ" if row.worst is None else (
+                f"{row.worst}: {row.person:.6g}, right {row.right:.6g}"
+            )  # fmt: skip
+            verdict = "right" if row.ok else "WRONG"
+            at += f" (at further point {row.point})" if row.point else ""
+            lines.append(
+                f"{row.name:<12} {verdict:<6} {row.error:>9.2g} {row.tolerance:>9.2g}  {at}"
+            )
+        lines += [f"{name:<12} not given" for name in self.not_given]
+        for term in self.terms:
+            lines.append(f"{term.name:<12} {'right' if term.ok else 'WRONG':<6} {term.meaning}")
+        for diagnosis in self.diagnoses.values():
+            lines.append("")
+            lines.append(diagnosis.message)
+            lines += [f"Or: {other.message}" for other in diagnosis.alternatives]
+        if self.first_wrong is not None:
+            lines.append("")
+            lines.append(f"Going back from the loss, the first wrong term is {self.first_wrong}.")
+        return "\n".join(lines)
