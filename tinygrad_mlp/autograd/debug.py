@@ -22,7 +22,7 @@ import numpy as np
 from tinygrad_mlp.autograd.backward import finite, fitted
 from tinygrad_mlp.autograd.callsite import CallSite, user_site
 from tinygrad_mlp.autograd.describe import called, label, listed, origin_of, trouble
-from tinygrad_mlp.autograd.graph import Mode, Node, Value, changed_mode
+from tinygrad_mlp.autograd.graph import MODE, Mode, Node, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op, Rule
 from tinygrad_mlp.errors import MutatedArrayError, NonFiniteError
 
@@ -209,6 +209,7 @@ class Watch:
         held: Sequence[tuple[str, Any, Fingerprint]],
         site: CallSite | None,
         rule: Rule,
+        /,  # so that static parameters of any name may follow
         *given: Any,
         **static: Any,
     ) -> Any:
@@ -217,10 +218,10 @@ class Watch:
             position = static["position"]
         name, like, _ = held[position]
         title = f"the gradient rule of {op.name}() for {name}"
-        inside = changed_mode(
-            hook=Watch(self.outer, title, site and site._replace(inside=title))
-        )
-        with quiet(), inside:
+        hook = MODE.get().hook  # another one, where it was put in front of the watch
+        outer = self.outer if isinstance(hook, Watch) else hook
+        inside = Watch(outer, title, site and site._replace(inside=title))
+        with quiet(), changed_mode(hook=inside):
             share = fitted(rule(*given, **static), like, op, position)
         for name, a, before in held:
             if fingerprint(a) != before:
