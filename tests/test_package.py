@@ -25,6 +25,8 @@ FLOORS = [
     {"autograd.functional"},
     {"autograd"},
     {"nn", "optim", "data"},
+    {"program"},
+    {"explanation"},
     {"plotting"},
     {"history", "verify"},
     {"callbacks", "progress", "evaluation"},

@@ -5,7 +5,7 @@
 >>> loss = tg.sum(tg.tanh(x) ** 2)
 >>> loss.backward()
 >>> x.grad.round(4)
-array([ 0.7268, -0.6397])
+array([ 0.7269, -0.6397])
 
 Tensors, operations and functional transforms are here at once. The floors above them are loaded
 when first used, so that importing the package costs little more than importing NumPy.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp import callbacks as callbacks
     from tinygrad_mlp import checkpoint as checkpoint
     from tinygrad_mlp import data as data
+    from tinygrad_mlp import explanation as explanation
     from tinygrad_mlp import nn as nn
     from tinygrad_mlp import optim as optim
     from tinygrad_mlp import plotting as plotting
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp.checkpoint import save as save
     from tinygrad_mlp.evaluation import evaluate as evaluate
     from tinygrad_mlp.evaluation import predict as predict
+    from tinygrad_mlp.explanation import explain as explain
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.training import fit as fit
@@ -39,6 +41,7 @@ LOADED_WHEN_USED = {
     "callbacks": "callbacks",
     "checkpoint": "checkpoint",
     "data": "data",
+    "explanation": "explanation",
     "nn": "nn",
     "optim": "optim",
     "plotting": "plotting",
@@ -48,6 +51,7 @@ LOADED_WHEN_USED = {
     "History": "history.History",
     "NeuralNetwork": "neural_network.NeuralNetwork",
     "evaluate": "evaluation.evaluate",
+    "explain": "explanation.explain",
     "fit": "training.fit",
     "predict": "evaluation.predict",
 }

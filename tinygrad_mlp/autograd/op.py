@@ -37,6 +37,9 @@ OPS: dict[str, Op] = {}
 """Every operation by name, in the order of definition."""
 
 
+NO_STATIC: dict[str, Any] = {}
+
+
 class Sample:
     """Arguments to try an operation on: positional arrays and static keyword parameters."""
 
@@ -69,7 +72,9 @@ class Op:
             keyword `position` and answers for that argument.
         defaults: the static (keyword-only) parameters with their default values.
         equation: forward and gradient in one line of plain text.
-        latex: template of the forward expression, with parameter names in braces.
+        latex: template of the forward expression, with parameter names in braces. Where it depends
+            on shapes or static parameters: a function that is called like `forward`, with
+            stand-ins that have a shape and print as themselves, and returns the expression.
         reference: an independent implementation on arrays, to hold `forward` against.
         domain: for elementwise operations, the interval of each argument to draw samples from.
         numpy: the NumPy functions that stand for it when called on a `Tensor`.
@@ -86,7 +91,7 @@ class Op:
         *,
         name: str | None = None,
         equation: str = "",
-        latex: str = "",
+        latex: str | Callable[..., str] = "",
         reference: Callable[..., Any] | None = None,
         domain: Mapping[str, tuple[float, float]] | None = None,
         samples: Samples | None = None,
@@ -214,7 +219,8 @@ class Op:
         if tracked or self.provenance:
             if not tracked:
                 parents = [None] * len(parents)
-            value.node = Node(parents, self, tuple(arrays), static, out)
+            # One empty dict for all nodes: what a graph keeps, the garbage collector must visit.
+            value.node = Node(parents, self, tuple(arrays), static or NO_STATIC, out)
         return value
 
     def unhooked(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ def equal(x1: Any, x2: Any) -> Any:
     return np.equal(x1, x2)
 
 
-@op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \ne {x2}]", discrete=True, numpy=np.not_equal,
+@op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", discrete=True, numpy=np.not_equal,
     reference=lambda x1, x2: ~np.equal(x1, x2))  # fmt: skip
 def not_equal(x1: Any, x2: Any) -> Any:
     """Whether different, element by element: a plain array of booleans, without gradient."""
@@ -38,7 +38,7 @@ def less(x1: Any, x2: Any) -> Any:
     return np.less(x1, x2)
 
 
-@op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \le {x2}]", discrete=True, numpy=np.less_equal,
+@op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", discrete=True, numpy=np.less_equal,
     reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
 def less_equal(x1: Any, x2: Any) -> Any:
     """Whether less or equal, element by element: a plain array of booleans, without gradient."""
@@ -52,7 +52,7 @@ def greater(x1: Any, x2: Any) -> Any:
     return np.greater(x1, x2)
 
 
-@op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \ge {x2}]", discrete=True, numpy=np.greater_equal,
+@op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", discrete=True, numpy=np.greater_equal,
     reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
 def greater_equal(x1: Any, x2: Any) -> Any:
     """Whether greater or equal, element by element: a plain boolean array, without gradient."""
@@ -70,7 +70,7 @@ def _where_y(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
 @op(
     rules={"x": _where_x, "y": _where_y},
     equation="out = x where condition else y,  x̄ = g [condition],  ȳ = g [not condition]",
-    latex=r"[{condition}]\,{x} + [\lnot {condition}]\,{y}",
+    latex=r"{condition} \odot {x} + (1 - {condition}) \odot {y}",
     reference=lambda condition, x, y: np.choose(np.asarray(condition, dtype=bool), [y, x]),
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 3)) > 0, rng.normal(size=(2, 3)), rng.normal(size=3)),
@@ -111,7 +111,7 @@ def subtract(x1: Any, x2: Any) -> Any:
 @op(
     rules={"x1": lambda g, y, x1, x2: g * x2, "x2": lambda g, y, x1, x2: g * x1},
     equation="y = x1 x2,  x̄1 = g x2,  x̄2 = g x1",
-    latex=r"{x1} \odot {x2}",
+    latex=lambda x1, x2: rf"{x1} \odot {x2}" if x1.ndim and x2.ndim else rf"{x1}\,{x2}",
     reference=lambda x1, x2: np.divide(x1, np.divide(1, x2)),
     domain={"x2": (0.5, 3)},
     numpy=np.multiply,
@@ -198,6 +198,11 @@ def _above(a: Any, a_min: Any, a_max: Any) -> Any:
     return beyond if a_min is None else beyond | greater(a_min, a_max)
 
 
+def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
+    raised = f"{a}" if a_min is None else rf"\max({a}, {a_min})"
+    return raised if a_max is None else rf"\min({raised}, {a_max})"
+
+
 @op(
     rules={
         "a": lambda g, y, a, a_min, a_max: where(_inside(a, a_min, a_max), g, 0),
@@ -205,7 +210,7 @@ def _above(a: Any, a_min: Any, a_max: Any) -> Any:
         "a_max": lambda g, y, a, a_min, a_max: where(_above(a, a_min, a_max), g, 0),
     },
     equation="y = min(max(a, a_min), a_max),  ā = g [a_min ≤ a ≤ a_max]",
-    latex=r"\mathrm{{clip}}({a}, {a_min}, {a_max})",
+    latex=_clip_latex,
     reference=lambda a, a_min, a_max: np.where(
         a < a_min, a_min, np.where(a > a_max, a_max, a)
     ),

@@ -37,6 +37,14 @@ def pair(value: Any, name: str, least: int = 1) -> Pair:
     return int(both[0]), int(both[1])
 
 
+def window_latex(name: str, argument: Any, size: Pair, stride: Pair) -> str:
+    """A function of windows in LaTeX: their size under it, and their step where it is another."""
+    shown = rf"{size[0]} \times {size[1]}"
+    if stride != size:
+        shown += rf", {stride[0]} \times {stride[1]}"
+    return rf"\mathrm{{{name}}}_{{{shown}}}({argument})"
+
+
 def _samples_of_windows(rng: Any) -> list[Sample]:
     return [
         Sample(rng.normal(size=(2, 5, 6)), size=(2, 3), stride=(1, 1)),
@@ -51,7 +59,7 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
 @op(
     rules={"a": _windows_rule},
     equation="y[…, i, j, p, q] = a[…, s i + p, s j + q],  ā = fold(g)",
-    latex=r"\mathrm{{windows}}({a})",
+    latex=lambda a, size, stride: window_latex("windows", a, size, stride),
     reference=lambda a, size, stride: np.lib.stride_tricks.sliding_window_view(
         a, size, axis=(-2, -1)
     )[..., :: stride[0], :: stride[1], :, :],
@@ -74,7 +82,7 @@ def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
 @op(
     rules={"a": lambda g, y, a, shape, size, stride: windows(g, size=size, stride=stride)},
     equation="y[…, s i + p, s j + q] += a[…, i, j, p, q],  ā = windows(g)",
-    latex=r"\mathrm{{fold}}({a})",
+    latex=lambda a, shape, size, stride: window_latex("fold", a, size, stride),
     reference=lambda a, shape, size, stride: _fold_by_loops(a, shape, size, stride),
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 4, 4, 2, 3)), shape=(5, 6), size=(2, 3), stride=(1, 1)),
@@ -148,6 +156,16 @@ def _conv_weight(
     return reshape(_pixels(g).T @ _patches(x, weight, stride, padding), shape=weight.shape)
 
 
+def _conv_latex(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> str:
+    seen = f"{x}" if padding == (0, 0) else (
+        rf"\mathrm{{pad}}_{{{padding[0]} \times {padding[1]}}}({x})"
+    )
+    product = f"{seen} * {weight}"
+    if stride != (1, 1):
+        product = rf"\mathrm{{conv}}_{{{stride[0]} \times {stride[1]}}}({seen}, {weight})"
+    return product if bias is None else f"{product} + {bias}"
+
+
 def _conv_by_loops(
     x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair
 ) -> Any:
@@ -168,7 +186,7 @@ def _conv_by_loops(
         "bias": lambda g, y, x, weight, bias, stride, padding: sum_(g, axis=(0, 2, 3)),
     },
     equation="y = Σ windows(x) W + b,  x̄ = fold(g W),  W̄ = gᵀ windows(x),  b̄ = Σ g",
-    latex=r"{x} * {weight} + {bias}",
+    latex=_conv_latex,
     reference=_conv_by_loops,
     name="conv2d",
     samples=lambda rng: [
@@ -246,7 +264,7 @@ def _pool_samples(rng: Any) -> list[Sample]:
     rules={"x": _max_pool_rule},
     name="max_pool2d",
     equation="y = max over windows(x),  x̄ = fold(g [windows(x) = y] / (number of ties))",
-    latex=r"\mathrm{{maxpool}}({x})",
+    latex=lambda x, size, stride: window_latex("maxpool", x, size, stride),
     reference=lambda x, size, stride: np.max(
         np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
             ..., :: stride[0], :: stride[1], :, :
@@ -290,7 +308,7 @@ def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
     },
     name="avg_pool2d",
     equation="y = mean over windows(x),  x̄ = fold(g / window size)",
-    latex=r"\mathrm{{avgpool}}({x})",
+    latex=lambda x, size, stride: window_latex("avgpool", x, size, stride),
     reference=lambda x, size, stride: np.mean(
         np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
             ..., :: stride[0], :: stride[1], :, :

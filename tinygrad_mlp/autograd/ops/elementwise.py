@@ -68,7 +68,7 @@ def exp(x: Any) -> Any:
 @op(
     rules={"x": lambda g, y, x: g * (y + 1)},
     equation="y = e^x − 1,  x̄ = g (y + 1)",
-    latex="(e^{{{x}}} - 1)",
+    latex="e^{{{x}}} - 1",
     reference=lambda x: np.exp(x) - 1,
     numpy=np.expm1,
 )
@@ -80,7 +80,7 @@ def expm1(x: Any) -> Any:
 @op(
     rules={"x": lambda g, y, x: g / x},
     equation="y = ln x,  x̄ = g / x",
-    latex=r"\ln {x}",
+    latex=r"\ln({x})",
     reference=lambda x: np.log2(x) * math.log(2),
     domain=POSITIVE,
     numpy=np.log,
@@ -119,7 +119,7 @@ def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 @op(
     rules={"x1": _power_base, "x2": _power_exponent},
     equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y log x1",
-    latex="{{{x1}}}^{{{x2}}}",
+    latex="{x1}^{{{x2}}}",
     reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)},
     numpy=np.power,
@@ -161,7 +161,7 @@ def _sin_rule(g: Any, y: Any, x: Any) -> Any:
 @op(
     rules={"x": _sin_rule},
     equation="y = sin x,  x̄ = g cos x",
-    latex=r"\sin {x}",
+    latex=r"\sin({x})",
     reference=lambda x: np.cos(x - math.pi / 2),
     numpy=np.sin,
 )
@@ -173,7 +173,7 @@ def sin(x: Any) -> Any:
 @op(
     rules={"x": lambda g, y, x: -g * sin(x)},
     equation="y = cos x,  x̄ = −g sin x",
-    latex=r"\cos {x}",
+    latex=r"\cos({x})",
     reference=lambda x: np.sin(x + math.pi / 2),
     numpy=np.cos,
 )
@@ -227,7 +227,7 @@ def relu(x: Any) -> Any:
 @op(
     rules={"x": lambda g, y, x, slope: where(greater(x, 0), g, g * slope)},
     equation="y = x where x > 0 else slope · x,  x̄ = g or slope · g",
-    latex=r"\mathrm{{LReLU}}({x})",
+    latex=lambda x, slope: rf"\mathrm{{LReLU}}_{{{slope:g}}}({x})",
     reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0),
 )
 def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:

@@ -40,7 +40,7 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 @op(
     rules={"x1": _matmul_x1, "x2": _matmul_x2},
     equation="y = x1 x2,  x̄1 = g x2ᵀ,  x̄2 = x1ᵀ g",
-    latex="{x1} {x2}",
+    latex=lambda x1, x2: rf"{x1}^\top {x2}" if x1.ndim == 1 else f"{x1} {x2}",
     reference=lambda x1, x2: np.einsum(
         {(1, 1): "i,i", (1, 2): "i,ij->j", (2, 1): "ij,j->i", (1, 3): "i,bij->bj",
          (3, 1): "bij,j->bi"}.get((x1.ndim, x2.ndim), "...ij,...jk->...ik"), x1, x2,
@@ -64,6 +64,11 @@ def _rows(a: Any) -> Any:
     return a if a.ndim == 2 else a.reshape((-1, a.shape[-1]))
 
 
+def _linear_latex(x: Any, weight: Any, bias: Any) -> str:
+    product = f"{weight} {x}" if x.ndim == 1 else rf"{x} {weight}^\top"
+    return product if bias is None else f"{product} + {bias}"
+
+
 @op(
     rules={
         "x": lambda g, y, x, weight, bias: g @ weight,
@@ -71,7 +76,7 @@ def _rows(a: Any) -> Any:
         "bias": lambda g, y, x, weight, bias: g,
     },
     equation="y = x Wᵀ + b,  x̄ = g W,  W̄ = gᵀ x,  b̄ = Σ g over samples",
-    latex=r"{x} {weight}^\top + {bias}",
+    latex=_linear_latex,
     reference=lambda x, weight, bias: np.einsum("...i,oi->...o", x, weight)
     + (0 if bias is None else bias),
     samples=lambda rng: [

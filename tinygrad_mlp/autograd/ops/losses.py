@@ -66,6 +66,18 @@ def _total(losses: Any, prediction: Any, reduction: str) -> Any:
     return np.add.reduce(losses, axis=None) / divisor(prediction, reduction)
 
 
+def mean_latex(prediction: Any, reduction: str) -> str:
+    """The factor 1/n before a sum over samples in LaTeX; nothing for "sum" or a single sample."""
+    n = divisor(prediction, reduction)
+    return rf"\frac{{1}}{{{n}}} " if n > 1 else ""
+
+
+def _squared_latex(prediction: Any, target: Any, reduction: str) -> str:
+    n = divisor(prediction, reduction)
+    twice = rf"2 \cdot {n}" if n > 1 else "2"
+    return rf"\frac{{1}}{{{twice}}} \left\Vert {target} - {prediction} \right\Vert^2"
+
+
 def _samples(
     prediction: str = "real", target: str = "real"
 ) -> Any:
@@ -89,7 +101,7 @@ def _samples(
         * (g / divisor(prediction, reduction)),
     },
     equation="L = ½ Σ (ŷ − y)² / n,  ∂L/∂ŷ = g (ŷ − y) / n",
-    latex=r"\tfrac12 \lVert {target} - {prediction} \rVert^2",
+    latex=_squared_latex,
     reference=lambda prediction, target, reduction: 0.5
     * np.linalg.norm(prediction - target) ** 2 / divisor(prediction, reduction),
     samples=_samples(),
@@ -136,7 +148,8 @@ def _bce_target(g: Any, loss: Any, prediction: Any, target: Any, reduction: str)
     rules={"prediction": _bce_prediction, "target": _bce_target},
     name="binary_cross_entropy",
     equation="L = −Σ (y ln ŷ + (1 − y) ln(1 − ŷ)) / n,  ∂L/∂ŷ = g ((1 − y)/(1 − ŷ) − y/ŷ) / n",
-    latex=r"-\sum \left({target} \ln {prediction} + (1 - {target}) \ln(1 - {prediction})\right)",
+    latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
+    rf"\left({target} \odot \ln({prediction}) + (1 - {target}) \odot \ln(1 - {prediction})\right)",
     reference=lambda prediction, target, reduction: -np.log(
         np.prod(prediction**target * (1 - prediction) ** (1 - target))
     ) / divisor(prediction, reduction),
@@ -157,7 +170,8 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
         * (g / divisor(logits, reduction)),
     },
     equation="L = Σ (ln(1 + e^z) − y z) / n,  z̄ = g (σ(z) − y) / n",
-    latex=r"\sum \left(\ln(1 + e^{{{logits}}}) - {target} \odot {logits}\right)",
+    latex=lambda logits, target, reduction: rf"{mean_latex(logits, reduction)}\sum "
+    rf"\left(\ln(1 + e^{{{logits}}}) - {target} \odot {logits}\right)",
     reference=lambda logits, target, reduction: binary_cross_entropy_op(
         1 / (1 + np.exp(-logits)), target, reduction=reduction
     ),
@@ -199,7 +213,8 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") 
     },
     name="categorical_cross_entropy",
     equation="L = −Σ y ln ŷ / n,  ∂L/∂ŷ = −g y / ŷ / n",
-    latex=r"-\sum {target} \ln {prediction}",
+    latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
+    rf"{target} \odot \ln({prediction})",
     reference=lambda prediction, target, reduction: -np.log(np.prod(prediction**target))
     / divisor(prediction, reduction),
     samples=_samples("probability", "probability"),
@@ -220,7 +235,8 @@ def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str
         * (g / divisor(logits, reduction)),
     },
     equation="L = −Σ y ln softmax(z) / n,  z̄ = g (softmax(z) Σy − y) / n",
-    latex=r"-\sum {target} \ln \mathrm{{softmax}}({logits})",
+    latex=lambda logits, target, reduction: rf"-{mean_latex(logits, reduction)}\sum "
+    rf"{target} \odot \ln(\mathrm{{softmax}}({logits}))",
     reference=lambda logits, target, reduction: categorical_cross_entropy_op(
         softmax(logits), target, reduction=reduction
     ),

@@ -54,10 +54,23 @@ def reduced_count(shape: tuple[int, ...], axis: Any) -> int:
     return math.prod(shape[i] for i in _axes(axis, len(shape)))
 
 
+def over(axis: Any, ndim: int) -> str:
+    r"""The axes as they stand under a sign in LaTeX; nothing where they are all there are.
+
+    >>> over(-1, 2), over(None, 2)
+    ('_{\\mathrm{axis\\ 1}}', '')
+    """
+    axes = _axes(axis, ndim)
+    if len(axes) == ndim:
+        return ""
+    numbers = ", ".join(map(str, axes))
+    return rf"_{{\mathrm{{{'axis' if len(axes) == 1 else 'axes'}\ {numbers}}}}}"
+
+
 @op(
     rules={"a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)},
     equation="y = Σ a,  ā = g spread over the summed axes",
-    latex=r"\sum {a}",
+    latex=lambda a, axis, keepdims: rf"\sum{over(axis, a.ndim)} {a}",
     reference=lambda a, axis, keepdims: np.mean(a, axis, keepdims=keepdims)
     * reduced_count(a.shape, axis),
     samples=reductions,
@@ -74,7 +87,7 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
         / reduced_count(a.shape, axis)
     },
     equation="y = 1/n Σ a,  ā = g / n",
-    latex=r"\mathrm{{mean}}({a})",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{mean}}{over(axis, a.ndim)}({a})",
     reference=lambda a, axis, keepdims: np.average(a, axis=axis, keepdims=keepdims),
     samples=reductions,
     numpy=np.mean,
@@ -94,7 +107,7 @@ def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
 @op(
     rules={"a": _at_extreme},
     equation="y = max a,  ā = g [a = y] / (number of ties)",
-    latex=r"\max({a})",
+    latex=lambda a, axis, keepdims: rf"\max{over(axis, a.ndim)}({a})",
     reference=lambda a, axis, keepdims: -np.amin(-a, axis=axis, keepdims=keepdims),
     samples=reductions,
     numpy=(np.max, np.amax),
@@ -107,7 +120,7 @@ def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 @op(
     rules={"a": _at_extreme},
     equation="y = min a,  ā = g [a = y] / (number of ties)",
-    latex=r"\min({a})",
+    latex=lambda a, axis, keepdims: rf"\min{over(axis, a.ndim)}({a})",
     reference=lambda a, axis, keepdims: -np.amax(-a, axis=axis, keepdims=keepdims),
     samples=reductions,
     numpy=(np.min, np.amin),
@@ -123,10 +136,16 @@ def _var_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> A
     return deviation * (kept(g, a.shape, axis, keepdims) * 2 / (n - ddof))
 
 
+def _var_latex(a: Any, axis: Any, ddof: int, keepdims: bool) -> str:
+    n = reduced_count(a.shape, axis)
+    corrected = rf"\frac{{{n}}}{{{n - ddof}}}\," if ddof else ""
+    return rf"{corrected}\mathrm{{var}}{over(axis, a.ndim)}({a})"
+
+
 @op(
     rules={"a": _var_rule},
     equation="y = Σ (a − mean a)² / (n − ddof),  ā = g 2 (a − mean a) / (n − ddof)",
-    latex=r"\mathrm{{var}}({a})",
+    latex=_var_latex,
     reference=lambda a, axis, ddof, keepdims: np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
     ** 2,
     samples=lambda rng: [
@@ -141,6 +160,19 @@ def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> A
     return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
+def _log_of_sum(shifted: Any, axis: Any) -> Any:
+    """``ln Σ e^a`` for an array whose largest element is 0, exact also where the sum is near 1.
+
+    The largest elements are counted and not summed, so that ``ln(1 + rest)`` keeps the digits of a
+    rest that would be lost beside the 1.
+    """
+    at_most = shifted == 0
+    rest = add_up(np.where(at_most, 0, np.exp(shifted)), axis=axis, keepdims=True)
+    count = add_up(at_most, axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):  # where all are −∞, there is no largest, and so is the sum
+        return np.log1p(rest + (count - 1).astype(shifted.dtype))
+
+
 def _largest(a: Any, axis: Any) -> Any:
     """The maximum, to be subtracted before an exponential; 0 where it is infinite."""
     m = largest(a, axis=axis, keepdims=True)
@@ -153,7 +185,7 @@ def _largest(a: Any, axis: Any) -> Any:
         * exp(a - kept(y, a.shape, axis, keepdims))
     },
     equation="y = ln Σ e^a,  ā = g e^(a − y)",
-    latex=r"\ln \sum e^{{{a}}}",
+    latex=lambda a, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} e^{{{a}}}",
     reference=lambda a, axis, keepdims: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)),
     samples=reductions,
 )
@@ -163,15 +195,19 @@ def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
     """
     m = _largest(a, axis)
-    with np.errstate(divide="ignore"):  # where all are −∞, so is the result
-        total = np.log(add_up(np.exp(a - m), axis=axis, keepdims=True)) + m
+    total = _log_of_sum(a - m, axis) + m
     return total if keepdims else np.squeeze(total, axis=_axes(axis, a.ndim))
+
+
+def _softmax_latex(a: Any, axis: Any) -> str:
+    along = "" if axis in (-1, a.ndim - 1) else over(axis, a.ndim)  # the last is what one expects
+    return rf"\mathrm{{softmax}}{along}({a})"
 
 
 @op(
     rules={"a": lambda g, y, a, axis: y * (g - sum(g * y, axis=axis, keepdims=True))},
     equation="y = e^a / Σ e^a,  ā = y (g − Σ g y)",
-    latex=r"\mathrm{{softmax}}({a})",
+    latex=_softmax_latex,
     reference=lambda a, axis: np.exp(a) / np.sum(np.exp(a), axis=axis, keepdims=True),
     samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
     provenance=True,
@@ -185,20 +221,27 @@ def softmax(a: Any, *, axis: Any = -1) -> Any:
 @op(
     rules={"a": lambda g, y, a, axis: g - exp(y) * sum(g, axis=axis, keepdims=True)},
     equation="y = a − ln Σ e^a,  ā = g − e^y Σ g",
-    latex=r"\ln \mathrm{{softmax}}({a})",
+    latex=lambda a, axis: rf"\ln {_softmax_latex(a, axis)}",
     reference=lambda a, axis: a - np.log(np.sum(np.exp(a), axis=axis, keepdims=True)),
     samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
 )
 def log_softmax(a: Any, *, axis: Any = -1) -> Any:
     """Logarithm of the softmax, exact where the softmax itself would round to 0."""
     shifted = a - largest(a, axis=axis, keepdims=True)
-    return shifted - np.log(add_up(np.exp(shifted), axis=axis, keepdims=True))
+    return shifted - _log_of_sum(shifted, axis)
+
+
+def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of `shape` along which an array of shape `source` is repeated to fill it."""
+    added = len(shape) - len(source)
+    axes = (i + added for i, n in enumerate(source) if n == 1 and shape[i + added] != 1)
+    return (*range(added), *axes)
 
 
 @op(
     rules={"a": lambda g, y, a, shape: broadcast_to(g, shape=a.shape)},
     equation="y = a summed down to shape,  ā = g broadcast to the shape of a",
-    latex=r"\textstyle\sum_{{\to}} {a}",
+    latex=lambda a, shape: rf"\sum{over(_copied(a.shape, shape), a.ndim)} {a}",
     reference=lambda a, shape: np.einsum("ij->j", a) if shape == a.shape[1:]
     else np.einsum("ij->i", a)[:, None],
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3,), (2, 1))),
@@ -208,9 +251,7 @@ def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
     added = a.ndim - len(shape)
     if added == 1 and 1 not in shape:  # a bias: the case of every layer
         return add_up(a, axis=0)
-    axes = tuple(range(added))
-    axes += tuple(i + added for i, n in enumerate(shape) if n == 1 and a.shape[i + added] != 1)
-    return add_up(a, axis=axes, keepdims=True).reshape(shape)
+    return add_up(a, axis=_copied(a.shape, shape), keepdims=True).reshape(shape)
 
 
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

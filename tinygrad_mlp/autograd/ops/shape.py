@@ -19,10 +19,17 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _reshape_latex(a: Any, shape: Any) -> str:
+    lengths = np.empty(a.shape, bool).reshape(shape).shape
+    if [n for n in a.shape if n != 1] == [n for n in lengths if n != 1]:
+        return f"{a}"  # as with broadcasting, axes of length 1 are not worth a word
+    return rf"\mathrm{{reshape}}({a})"
+
+
 @op(
     rules={"a": lambda g, y, a, shape: g.reshape(a.shape)},
     equation="y = a in another shape,  ā = g in the shape of a",
-    latex=r"\mathrm{{reshape}}({a})",
+    latex=_reshape_latex,
     reference=lambda a, shape: np.ndarray(shape, a.dtype, np.ascontiguousarray(a)),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3, 2), (6,), (1, 2, 3))),
     numpy=np.reshape,
@@ -80,6 +87,21 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort(axes))
 
 
+def _transposed_latex(a: Any, axes: Sequence[int]) -> str:
+    order = tuple(i % a.ndim for i in axes)
+    if order == tuple(range(a.ndim)):
+        return f"{a}"
+    if order == (*range(a.ndim - 2), a.ndim - 1, a.ndim - 2):
+        return rf"{a}^\top"
+    return rf"{a}^{{\top({', '.join(map(str, order))})}}"
+
+
+def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
+    order = list(range(a.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return _transposed_latex(a, order)
+
+
 @op(
     rules={
         "a": lambda g, y, a, axes: g.transpose(
@@ -87,7 +109,7 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
         )
     },
     equation="y = aᵀ,  ā = gᵀ (with the inverse permutation)",
-    latex=r"{a}^\top",
+    latex=lambda a, axes: _transposed_latex(a, range(a.ndim)[::-1] if axes is None else axes),
     reference=lambda a, axes: np.moveaxis(a, axes or range(a.ndim)[::-1], range(a.ndim)),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((2, 3),), axes=(None, (1, 0))),
@@ -103,7 +125,7 @@ def transpose(a: Any, *, axes: Any = None) -> Any:
 @op(
     rules={"a": lambda g, y, a, axis1, axis2: g.swapaxes(axis1, axis2)},
     equation="y = a with two axes exchanged,  ā = g with them exchanged back",
-    latex=r"{a}^{{\top}}",
+    latex=_swapped_latex,
     reference=lambda a, axis1, axis2: np.moveaxis(a, [axis1, axis2], [axis2, axis1]),
     samples=lambda rng: (
         Sample(rng.normal(size=(2, 3)), axis1=0, axis2=1),
@@ -175,7 +197,8 @@ def _slice_of(g: Any, arrays: Sequence[Any], position: int, axis: int) -> Any:
     rules={"arrays": lambda g, y, *arrays, position, axis: _slice_of(g, arrays, position, axis)},
     name="concatenate",
     equation="y = [a₁, a₂, …],  āᵢ = the part of g that came from aᵢ",
-    latex=r"[{arrays}]",
+    latex=lambda *arrays, axis: f"[{', '.join(map(str, arrays))}]"
+    + (rf"_{{\mathrm{{axis\ {axis % arrays[0].ndim}}}}}" if arrays[0].ndim > 1 else ""),
     reference=lambda *arrays, axis: functools.reduce(
         lambda joined, a: np.append(joined, a, axis=axis), arrays
     ),
@@ -204,7 +227,9 @@ def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:
     rules={"arrays": _stack_rule},
     name="stack",
     equation="y = a₁, a₂, … along a new axis,  āᵢ = the i-th slice of g",
-    latex=r"[{arrays}]",
+    latex=lambda *arrays, axis: r"\mathrm{stack}"
+    + (rf"_{{\mathrm{{axis\ {axis % (arrays[0].ndim + 1)}}}}}" if arrays[0].ndim else "")
+    + f"({', '.join(map(str, arrays))})",
     reference=lambda *arrays, axis: np.moveaxis(np.array(arrays), 0, axis),
     samples=lambda rng: (
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=0),
@@ -267,6 +292,20 @@ def _getitem_rule(
     return None
 
 
+def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
+    def shown(part: Any) -> str:
+        if isinstance(part, Slot):
+            return f"{indices[part.number]}"
+        if isinstance(part, slice):
+            ends = [part.start, part.stop] + ([] if part.step is None else [part.step])
+            part = ":".join("" if end is None else str(end) for end in ends)
+        return {"Ellipsis": r"\dots", "None": r"\mathrm{new}"}.get(
+            str(part), rf"\mathrm{{{part}}}"
+        )
+
+    return f"[{', '.join(map(shown, template))}]"
+
+
 def _indexing_samples(rng: Any) -> list[Sample]:
     a = rng.normal(size=(4, 3))
     repeated, mask = np.array([0, 2, 0, 0]), np.array([True, False, True, True])
@@ -283,7 +322,7 @@ def _indexing_samples(rng: Any) -> list[Sample]:
 @op(
     rules={"operands": _getitem_rule},
     equation="y = a[index],  ā = zeros with g added at index",
-    latex=r"{operands}[\cdot]",
+    latex=lambda a, *indices, template: f"{a}{_index_latex(template, indices)}",
     reference=lambda a, *indices, template: np.array(a)[_index(template, indices)].copy(),
     samples=_indexing_samples,
 )
@@ -316,7 +355,8 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
 @op(
     rules={"operands": _scatter_rule},
     equation="y = zeros with a added at index,  ā = g[index]",
-    latex=r"\mathrm{{scatter}}({operands})",
+    latex=lambda a, *indices, template, shape: rf"\mathrm{{scatter}}({a}, "
+    rf"{_index_latex(template, indices)})",
     reference=_scatter_reference,
     samples=lambda rng: [
         Sample(
@@ -362,7 +402,9 @@ def _pad_rule(
 @op(
     rules={"array": _pad_rule},
     equation="y = array with a border,  ā = g inside (copied elements add up)",
-    latex=r"\mathrm{{pad}}({array})",
+    latex=lambda array, pad_width, mode, constant_values: (
+        rf"\mathrm{{pad}}_{{\mathrm{{{constant_values if mode == 'constant' else mode}}}}}({array})"
+    ),
     reference=lambda array, pad_width, mode, constant_values: np.pad(array, pad_width, mode=mode),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((3, 3),), pad_width=(1, ((0, 1), (2, 0))), mode=PAD_MODES),

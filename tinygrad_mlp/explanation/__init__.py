@@ -1,0 +1,10 @@
+"""Explanations: the derivation of a gradient in LaTeX and plain text, from the recorded graph.
+
+The package is not called `explain`, because that is the name of its function: importing a module
+`tinygrad_mlp.explain` would put the module in the place of ``tg.explain``.
+"""
+
+from tinygrad_mlp.explanation.derivation import Derivation, Equation, explain
+from tinygrad_mlp.explanation.expression import Expression
+
+__all__ = ["Derivation", "Equation", "Expression", "explain"]

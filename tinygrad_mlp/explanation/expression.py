@@ -1,0 +1,220 @@
+"""Mathematical expressions: printed and evaluated from one and the same structure.
+
+An expression is a vertex of a graph without cycles. A `Symbol` has a name, and a definition if it
+stands for something computed; printing stops at it, evaluation goes through it. An `Application`
+is an operation on expressions, and evaluating it calls the operation's forward function. A
+`Number` is what it says, possibly in every element of an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.errors import ShapeError
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.explanation.names import Name
+
+Shape = tuple[int, ...]
+
+
+class Expression:
+    """Base of the three kinds.
+
+    Attributes:
+        shape: lengths of the axes of its value.
+        dtype: type of the elements of its value.
+    """
+
+    __slots__ = ("shape", "dtype")
+
+    shape: Shape
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of its value."""
+        return len(self.shape)
+
+    def parts(self) -> tuple[Expression, ...]:
+        """What it is directly made of."""
+        return ()
+
+    def value_from(self, parts: Sequence[Any]) -> Any:
+        """Its value from those of its parts."""
+        raise NotImplementedError
+
+    def evaluate(self, values: Mapping[str, Any] | None = None) -> Array:
+        """Its value.
+
+        Args:
+            values: arrays by name, for symbols that shall have another value than the recorded.
+
+        Raises:
+            ShapeError: one of them has another shape than its symbol.
+        """
+        return np.asarray(evaluate([self], values)[0])
+
+    def latex(self, shapes: bool = False) -> str:
+        """In LaTeX; with the shape under every factor if asked for."""
+        from tinygrad_mlp.explanation.writing import latex
+
+        return latex(self, shapes)
+
+    def text(self) -> str:
+        """In plain text, in one line."""
+        from tinygrad_mlp.explanation.writing import text
+
+        return text(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.text()} of shape {self.shape}>"
+
+
+class Symbol(Expression):
+    """Something with a name.
+
+    Attributes:
+        name: how it is written.
+        definition: what it stands for; None for what is given.
+        value: its array, where it is given.
+    """
+
+    __slots__ = ("name", "definition", "value")
+
+    def __init__(
+        self, name: Name, shape: Shape, dtype: Any, *,
+        definition: Expression | None = None, value: Any = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.definition = definition
+        self.value = value
+
+    def parts(self) -> tuple[Expression, ...]:
+        return () if self.definition is None else (self.definition,)
+
+    def value_from(self, parts: Sequence[Any]) -> Any:
+        return self.value if self.definition is None else parts[0]
+
+
+class Number(Expression):
+    """A number, in every element where it has a shape.
+
+    Attributes:
+        number: the number.
+        plain: whether it is a Python number, which does not raise the precision of float32.
+    """
+
+    __slots__ = ("number", "plain")
+
+    def __init__(self, number: Any, shape: Shape = (), dtype: Any = None) -> None:
+        self.plain = dtype is None
+        self.number = number
+        self.shape = shape
+        self.dtype = np.result_type(number) if dtype is None else np.dtype(dtype)
+
+    def value_from(self, parts: Sequence[Any]) -> Any:
+        return self.number if self.plain else np.full(self.shape, self.number, self.dtype)
+
+
+class Application(Expression):
+    """An operation applied to expressions.
+
+    Attributes:
+        op: the operation.
+        args: its array arguments; None for one left out.
+        static: its keyword parameters.
+        index: which of the outputs it is, where the operation has several.
+    """
+
+    __slots__ = ("op", "args", "static", "index")
+
+    def __init__(
+        self,
+        op: Op,
+        args: Sequence[Expression | None],
+        static: dict[str, Any],
+        shape: Shape,
+        dtype: Any,
+        index: int = 0,
+    ) -> None:
+        self.op = op
+        self.args = tuple(args)
+        self.static = static
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.index = index
+
+    def parts(self) -> tuple[Expression, ...]:
+        return tuple(a for a in self.args if a is not None)
+
+    def value_from(self, parts: Sequence[Any]) -> Any:
+        values = iter(parts)
+        arrays = [None if a is None else next(values) for a in self.args]
+        taken = (np.ndarray, *self.op.taken)
+        arrays = [a if a is None or isinstance(a, taken) else np.asarray(a) for a in arrays]
+        out = self.op.forward(*arrays, **self.static)
+        return np.asarray(out[self.index] if self.op.outputs > 1 else out)
+
+
+def evaluate(
+    expressions: Iterable[Expression], values: Mapping[str, Any] | None = None
+) -> list[Any]:
+    """The values of expressions, each shared part computed once.
+
+    Raises:
+        ShapeError: an array of `values` has another shape than its symbol.
+    """
+    wanted = list(expressions)
+    values = values or {}
+    known: dict[Expression, Any] = {}
+    stack = wanted[::-1]
+    with np.errstate(all="ignore"):
+        while stack:
+            e = stack[-1]
+            if e in known:
+                stack.pop()
+                continue
+            if isinstance(e, Symbol) and e.name.text in values:
+                known[e] = _replacement(e, values[e.name.text])
+                continue
+            parts = e.parts()
+            missing = [part for part in parts if part not in known]
+            if missing:
+                stack += missing[::-1]
+            else:
+                known[e] = e.value_from([known[part] for part in parts])
+    return [known[e] for e in wanted]
+
+
+def _replacement(symbol: Symbol, value: Any) -> Array:
+    array = np.asarray(getattr(value, "data", value), symbol.dtype)
+    if array.shape != symbol.shape:
+        raise ShapeError(
+            f"evaluate() expects {symbol.name.text} to have shape {symbol.shape}. "
+            f"Got {array.shape}."
+        )
+    return array
+
+
+def within(expressions: Iterable[Expression]) -> list[Expression]:
+    """What expressions are made of, down to their symbols, each once, parts before wholes."""
+    found: dict[Expression, None] = {}
+    stack: list[Expression] = list(expressions)[::-1]
+    while stack:
+        e = stack[-1]
+        parts = e.parts() if isinstance(e, Application) else ()
+        missing = [part for part in parts if part not in found]
+        if missing:
+            stack += missing[::-1]
+        else:
+            found.setdefault(e)
+            stack.pop()
+    return list(found)

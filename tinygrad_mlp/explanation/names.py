@@ -1,0 +1,131 @@
+"""Names: how tensors' names are written in LaTeX and plain text, and names for what has none."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+GREEK = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
+    "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi",
+    "omega",
+)  # fmt: skip
+LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True))
+
+LAYERED = frozenset(["W", "b", "z", "a", "D", "δ"])
+"""Letters whose number says which layer they belong to: written above, as in the document."""
+
+
+class Name(NamedTuple):
+    """The name of a symbol.
+
+    Attributes:
+        text: in plain text.
+        base: its main part in LaTeX.
+        script: what stands above or below that in LaTeX.
+    """
+
+    text: str
+    base: str
+    script: str = ""
+
+    @property
+    def latex(self) -> str:
+        """In LaTeX."""
+        return self.base + self.script
+
+
+def name(text: str) -> Name:
+    r"""A name as it is written.
+
+    >>> [name(text).latex for text in ("W2", "y_hat", "x1", "w_ih", "theta")]
+    ['W^{(2)}', '\\hat{y}', 'x_{1}', 'w_{\\mathrm{ih}}', '\\theta']
+    """
+    if text == "L":
+        return Name(text, r"\mathcal{L}")
+    numbered = re.fullmatch(r"([^\W\d_]+)_?(\d+)", text)
+    if numbered:
+        letters, number = numbered.groups()
+        script = f"^{{({number})}}" if letters in LAYERED else f"_{{{number}}}"
+        return Name(text, _base(letters), script)
+    first, _, rest = text.partition("_")
+    if rest == "hat":
+        return Name(text, rf"\hat{{{_base(first)}}}")
+    if first and rest:
+        return Name(text, _base(first), rf"_{{\mathrm{{{_escaped(rest)}}}}}")
+    return Name(text, _base(text))
+
+
+def _base(letters: str) -> str:
+    greek = LETTERS.get(letters) or (letters if letters in GREEK else None)
+    if greek:
+        return f"\\{greek}"
+    if len(letters) == 1 and letters.isalpha():
+        return letters
+    return rf"\mathrm{{{_escaped(letters)}}}"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[\\{}^~$%&#_]", lambda m: rf"\{m[0]}" if m[0] in "$%_#" else r"\ ", text)
+
+
+def adjoint(of: Name) -> Name:
+    """The name of the adjoint of something: z̄ for z, and δ for the pre-activation of a layer.
+
+    >>> adjoint(name("a2")).text, adjoint(name("z2")).text, adjoint(name("loss")).text
+    ('ā2', 'δ2', 'bar(loss)')
+    """
+    layer = re.fullmatch(r"z(\d+)", of.text)
+    if layer:
+        return Name(f"δ{layer[1]}", r"\delta", f"^{{({layer[1]})}}")
+    single = re.fullmatch(r"[^\W\d_](_?\d+)?", of.text)
+    text = f"{of.text[0]}\N{COMBINING MACRON}{of.text[1:]}" if single else f"bar({of.text})"
+    bar = r"\bar" if single or of.base.startswith((r"\hat", r"\mathcal")) else r"\overline"
+    return Name(unicodedata.normalize("NFC", text), rf"{bar}{{{of.base}}}", of.script)
+
+
+def gradient(output: Name, of: Name) -> Name:
+    """The name of the derivative of the output with respect to something.
+
+    >>> gradient(name("L"), name("W2"))
+    Name(text='∂L/∂W2', base='\\\\nabla_{W^{(2)}}\\\\mathcal{L}', script='')
+    """
+    return Name(f"∂{output.text}/∂{of.text}", rf"\nabla_{{{of.latex}}}{output.latex}")
+
+
+class Names:
+    """Gives out names, each once."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, int] = {}
+
+    def unique(self, text: str) -> Name:
+        """`text`, with a number behind it if it is taken.
+
+        >>> names = Names()
+        >>> names.unique("w").text, names.unique("w").text, names.unique("w").text
+        ('w', 'w_2', 'w_3')
+        """
+        wanted = text
+        while wanted in self.given:
+            self.given[text] += 1
+            wanted = f"{text}_{self.given[text]}"
+        self.given[wanted] = 1
+        return name(wanted)
+
+    def numbered(self, letter: str) -> Name:
+        """The letter with the next free number: v1, v2, …"""
+        while True:
+            number = self.given.get(f"{letter}#", 0) + 1
+            self.given[f"{letter}#"] = number
+            if f"{letter}{number}" not in self.given:
+                return self.unique(f"{letter}{number}")
+
+    def adjoint(self, of: Name) -> Name:
+        """The name of the adjoint; another one where someone has given that to a tensor."""
+        wanted = adjoint(of)
+        if wanted.text in self.given:
+            return self.numbered("u")
+        self.given[wanted.text] = 1
+        return wanted

@@ -1,0 +1,60 @@
+"""An operation's LaTeX for given arguments, with a mark where each argument is to be written.
+
+In a record, `Op.latex` is a template with the parameters' names in braces, or a function of
+stand-ins that returns the expression. Both lead to the same text with marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinygrad_mlp.autograd.op import Op
+
+
+class StandIn:
+    """What a record's function gets in place of an argument: its shape, and itself as a mark."""
+
+    def __init__(self, number: int, shape: tuple[int, ...]) -> None:
+        self.number = number
+        self.shape = shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __str__(self) -> str:
+        return f"⟪{self.number}⟫"
+
+
+def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
+    """The LaTeX of an operation on these arguments, which have a shape or are None.
+
+    >>> import numpy as np
+    >>> from tinygrad_mlp.autograd import ops
+    >>> template_of(ops.tanh, [np.ones(3)], {})
+    '\\\\tanh(⟪0⟫)'
+    >>> template_of(ops.linear, [np.ones((2, 3)), np.ones((4, 3)), None], {})
+    '⟪0⟫ ⟪1⟫^\\\\top'
+    """
+    marks = [None if a is None else StandIn(i, a.shape) for i, a in enumerate(args)]
+    if callable(op.latex):
+        return op.latex(*marks, **static)
+    joined = ", ".join(str(mark) for mark in marks if mark is not None)
+    if op.latex:
+        names = {op.arrays[0]: joined} if op.variadic else dict(zip(op.arrays, marks, strict=True))
+        return op.latex.format(**names)
+    # No template: the function's name.
+    changed = [
+        rf"{_upright(key)} = {_upright(value)}"
+        for key, value in static.items()
+        if repr(value) != repr(op.defaults.get(key))
+    ]
+    inner = "; ".join([joined, ", ".join(changed)] if changed else [joined])
+    return rf"{_upright(op.name)}({inner})"
+
+
+def _upright(value: Any) -> str:
+    text = str(value).replace("\\", "").replace("{", "(").replace("}", ")")
+    return rf"\mathrm{{{text.replace('_', chr(92) + '_').replace(' ', chr(92) + ' ')}}}"
