@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,6 +203,52 @@ def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = No
     _label(axes, title, "Row", "Column")
     axes.grid(visible=False)
     axes.locator_params(integer=True)
+    return _saved(figure, path)
+
+
+def plot_gradient_errors(
+    errors: Sequence[Array],
+    titles: Sequence[str],
+    rtol: float,
+    path: str | os.PathLike[str] | None = None,
+) -> Figure:
+    """Draw the relative errors of gradients: right ones blue, wrong ones orange, NaN and ∞ black.
+
+    The colour is the logarithm of error / rtol, so that it changes hue at what is allowed.
+
+    Args:
+        errors: for each picture an array; axes after the first are laid out in one row.
+        titles: of the pictures.
+        rtol: the relative error allowed.
+        path: also save the figure there, in the format of its ending.
+
+    Raises:
+        InvalidArgumentError: there is nothing to draw, or matplotlib does not know the ending.
+        DataNotFoundError: the folder does not exist.
+
+    >>> figure = plot_gradient_errors([np.array([[0.0, 1e-14], [5e-4, 0.0]])], ["out / W"], 1e-6)
+    >>> figure.axes[0].get_title()
+    'out / W'
+    """
+    drawn = [(a, title) for a, title in zip(errors, titles, strict=True) if a.size]
+    if not drawn:
+        raise InvalidArgumentError(
+            "plot_gradient_errors: there must be at least one array with an element; got none."
+        )
+    from matplotlib import colormaps
+
+    colours = colormaps["PuOr_r"].with_extremes(bad="black")
+    figure, panels = _panels(len(drawn))
+    for axes, (array, title) in zip(panels, drawn, strict=True):
+        matrix = np.asarray(array, np.float64).reshape(len(array) if array.ndim else 1, -1)
+        # What is below the colours' range is drawn as its end: 0 is not missing.
+        excess = np.log10(np.maximum(matrix, 1e-300) / max(rtol, 1e-300))
+        shown = np.where(np.isfinite(matrix), excess, np.nan)
+        axes.imshow(shown, cmap=colours, vmin=-6, vmax=6, aspect="auto")
+        _label(axes, title, "Row", "Column")
+        axes.grid(visible=False)
+        axes.locator_params(integer=True)
+    figure.colorbar(panels[0].images[0], ax=panels, label="log₁₀ (relative error / allowed)")
     return _saved(figure, path)
 
 

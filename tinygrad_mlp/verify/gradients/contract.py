@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.debug import arrays_of, fingerprint, label
+from tinygrad_mlp.autograd.backward import backward
+from tinygrad_mlp.autograd.debug import arrays_of, fingerprint
+from tinygrad_mlp.autograd.describe import label
 from tinygrad_mlp.autograd.graph import Array, Node, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op, Rule
-from tinygrad_mlp.verify.probe import Probe, Recording, data_of
+from tinygrad_mlp.verify.gradients.probe import Probe, Recording
+from tinygrad_mlp.verify.gradients.rounding import data_of
 
 LINEAR_FACTOR = -4.0
 """By a power of two, products and sums scale without rounding: whatever differs is a mistake."""
@@ -72,9 +75,12 @@ class Contract:
         )
 
     def _checked(
-        self, node: Node, position: int, rule: Rule, g: Any, y: Any, *inputs: Any, **static: Any
+        self, node: Node, position: int, rule: Rule, g: Any, y: Any, /, *inputs: Any, **static: Any
     ) -> Any:
         op = node.op
+        parts = g if op.outputs > 1 else (g,)
+        if any(isinstance(a, Value) for a in (*parts, *inputs)):
+            return rule(g, y, *inputs, **static)  # the turn of the arrays comes, too
         position = static["position"] if op.variadic else position
         name = label(op, position, None)
         where = f"the gradient rule of '{op.name}' for {name}"
@@ -83,9 +89,9 @@ class Contract:
             with changed_mode(walk=None, hook=None):
                 return rule(cotangent, y, *inputs, **static)
 
-        several = op.outputs > 1
-        held = [a for a in (*inputs, *(y if several else (y,))) if isinstance(a, np.ndarray)]
-        every = [*held, *(g if several else (g,))]
+        outs = y if op.outputs > 1 else (y,)
+        held = [a for a in (*inputs, *outs) if isinstance(a, np.ndarray)]
+        every = [*held, *parts]
         before = [fingerprint(a) for a in every]
         share = run(g)
         if [fingerprint(a) for a in every] != before:
@@ -97,42 +103,41 @@ class Contract:
         array = data_of(share)
         if isinstance(array, (np.ndarray, np.generic)):
             array = np.asarray(array)
-            self._check_kind(where, array, inputs, position)
+            self._check_kind(where, array, [inputs[position], *outs])
             if any(np.shares_memory(array, a) for a in held):
                 self.report(
                     "shared memory", where,
                     "returned an array that shares memory with an argument or the result of the "
                     "operation. A gradient depends on g, so it cannot be one of these.",
                 )  # fmt: skip
-            self._check_calls(where, run, array.copy(), g, several)
+            self._check_calls(where, run, array.copy(), parts)
         return share
 
-    def _check_kind(
-        self, where: str, share: Array, inputs: Sequence[Any], position: int
-    ) -> None:
-        like = inputs[position]
-        if share.dtype.kind != "f" or np.finfo(share.dtype).eps > np.finfo(like.dtype).eps:
+    def _check_kind(self, where: str, share: Array, givers: Sequence[Any]) -> None:
+        """As precise as the argument, unless the result is less precise already."""
+        eps = max(float(np.finfo(a.dtype).eps) for a in givers)
+        if share.dtype.kind != "f" or float(np.finfo(share.dtype).eps) > eps:
             self.report(
                 "dtype", where,
-                f"returned {share.dtype} for an argument of {like.dtype}. Keep its precision.",
+                f"returned {share.dtype} for an argument of {givers[0].dtype}. Keep its precision.",
             )  # fmt: skip
 
     def _check_calls(
-        self, where: str, run: Callable[[Any], Any], first: Array, g: Any, several: bool
+        self, where: str, run: Callable[[Any], Any], first: Array, parts: Sequence[Any]
     ) -> None:
         """The rule again, with the same cotangent, a multiple of it, and zero."""
 
         def again(factor: float) -> Array:
             scaled = [np.asarray(np.multiply(a, factor, dtype=a.dtype)) for a in parts]
-            return np.array(data_of(run(tuple(scaled) if several else scaled[0])))
+            return np.array(data_of(run(tuple(scaled) if len(scaled) > 1 else scaled[0])))
 
-        parts = g if several else (g,)
         size = np.max(np.abs(first), initial=0, where=np.isfinite(first))
-        close = 1e3 * float(np.finfo(parts[0].dtype).eps)
+        limits = np.finfo(parts[0].dtype)
+        close, smallest = 1e3 * float(limits.eps), 1e3 * float(limits.tiny)  # what underflow costs
 
         def same(a: Array, b: Array) -> bool:
             finite = np.isfinite(a) & np.isfinite(b)
-            bound = close * (np.abs(b) + 1e-3 * np.abs(LINEAR_FACTOR) * size)
+            bound = close * (np.abs(b) + 1e-3 * np.abs(LINEAR_FACTOR) * size) + smallest
             return a.shape == b.shape and not (np.abs(a - b) > bound)[finite].any()
 
         if not same(again(1), first):
@@ -197,7 +202,7 @@ def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Prob
             if not np.array_equal(g, before, equal_nan=True):
                 contract.report(
                     "shared memory", where,
-                    "was overwritten when another one was computed. A rule must return a new array.",
+                    "was overwritten when another was computed. Let the rule return a new array.",
                 )  # fmt: skip
             elif same and not _close(before, now):
                 contract.report(
@@ -215,7 +220,7 @@ def _backward(
         leaf.grad = None
     if isinstance(value, Value) and value.tracked:
         cotangent = cotangent.astype(value.data.dtype)
-        value.backward(cotangent, retain_graph=True)  # type: ignore[attr-defined]
+        backward(value, cotangent, retain_graph=True)
     found: list[Array] = []
     for name, leaf in zip(probe.inputs, run.inputs, strict=True):
         g = leaf.grad

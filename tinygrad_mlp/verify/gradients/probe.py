@@ -10,22 +10,20 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import gradients
-from tinygrad_mlp.autograd.graph import MODE, Array, Value, changed_mode, make_value
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.graph import Array, Value, changed_mode, make_value
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.autograd.tree import leaves, rebuild
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, TinygradError
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+from tinygrad_mlp.verify.gradients.rounding import TRIALS, Rounding, data_of
+from tinygrad_mlp.verify.gradients.sizes import random_direction
 
 Function = Callable[..., Any]
-
-TRIALS = 4
-"""Evaluations with artificial rounding, from which the rounding of one evaluation is estimated."""
 
 
 @contextmanager
@@ -58,7 +56,7 @@ class Output(NamedTuple):
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self.place.stop - self.place.start
+        return int(self.place.stop - self.place.start)
 
 
 class Probe:
@@ -168,6 +166,19 @@ class Probe:
                 moved = np.fmax(moved, np.where(np.isfinite(change), change, 0))
         return np.where(np.isfinite(exact), 2 * moved + 4 * self.eps * np.abs(exact), np.inf)
 
+    def nearby(self, rng: np.random.Generator) -> Probe:
+        """The same function at another point, not far away, at which nothing is special."""
+        other = copy(self)
+        other.original = [
+            np.asarray(a + 2.0**-6 * random_direction(a, rng), dtype=a.dtype)
+            for a in self.original
+        ]
+        other.point = [
+            a.astype(p.dtype) for a, p in zip(other.original, self.point, strict=True)
+        ]
+        other.base = other.values(other.point)
+        return other
+
     # -- gradients ---------------------------------------------------------------------------
 
     def record(self, arrays: Sequence[Array]) -> Recording:
@@ -179,10 +190,10 @@ class Probe:
 
     def rule_noise(
         self, output: int, cotangent: Array, eps: float, rng: np.random.Generator
-    ) -> list[Array]:
+    ) -> list[Array] | None:
         """By how much rounding may change the gradients of an output: as `noise`.
 
-        Zeros where the rules cannot run on tensors, and so cannot be observed.
+        None where the rules cannot run on tensors, and so cannot be observed.
         """
         found: list[Array] = [np.zeros(a.shape) for a in self.point]
         try:
@@ -191,12 +202,12 @@ class Probe:
                 for _ in range(TRIALS):
                     trial = self.record(self.point).pull(output, cotangent, lift=True)
                     found = [
-                        np.fmax(n, np.abs(a - b))
+                        np.maximum(n, np.abs(a - b))
                         for n, a, b in zip(found, trial, exact, strict=True)
                     ]
         except Exception:  # whatever a rule may raise that was written for arrays only
-            pass
-        return found
+            return None
+        return found if all(np.isfinite(n).all() for n in found) else None
 
 
 class Recording:
@@ -225,99 +236,7 @@ class Recording:
         ]
 
 
-def pulled_back(f: Function) -> Function:
-    """The function ``(args, cotangents) -> gradients of f`` that `order=2` differentiates.
-
-    It is linear in the cotangents and depends on them, too: a rule that loses the history of its
-    cotangent is wrong at second order only.
-    """
-
-    def gradients_of(args: tuple[Any, ...], cotangents: list[Any]) -> list[Any]:
-        given = leaves(args)
-        places = [i for i, a in enumerate(given) if isinstance(a, Value) and _real(a.data)]
-        inputs = []
-        for i in places:
-            a = given[i]
-            # A new vertex: where the argument has a history, one that continues it.
-            again = ops.identity(a) if a.tracked else make_value(Tensor, a.data, None, True)
-            given[i] = again
-            inputs.append(again)
-        with changed_mode(recording=True, depth=MODE.get().depth + 1):
-            out = [
-                v for v in leaves(f(*rebuild(args, given)))
-                if np.asarray(data_of(v)).dtype.kind in "fc"
-            ]  # fmt: skip
-            pairs = [
-                (v, u) for v, u in zip(out, cotangents, strict=True)
-                if isinstance(v, Value) and v.tracked
-            ]  # fmt: skip
-            found = gradients(pairs, inputs, lift=True) if pairs else [None] * len(inputs)
-        return [
-            Tensor(np.zeros(x.data.shape, x.data.dtype)) if g is None else g
-            for g, x in zip(found, inputs, strict=True)
-        ]
-
-    return gradients_of
-
-
-class Rounding:
-    """A hook that changes the arguments of every operation by a random rounding error."""
-
-    def __init__(self, eps: float, rng: np.random.Generator) -> None:
-        self.eps = eps
-        self.rng = rng
-
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        if not op.discrete:  # a comparison of what is equal must stay one
-            args = tuple(self._rounded(a) for a in args)
-        return op.unhooked(args, static)
-
-    def _rounded(self, a: Any) -> Any:
-        if not isinstance(a, Value) or a.data.dtype.kind != "f":
-            return a
-        factor = 1 + self.eps * self.rng.standard_normal(a.data.shape)
-        return ops.multiply.unhooked((a, factor.astype(a.data.dtype)), {})
-
-
-class NotAnalytic(Exception):
-    """An operation cannot be continued to complex numbers; caught where it is asked to."""
-
-
-def analytic(use_reference: bool) -> Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]:
-    """A hook under which operations take complex numbers.
-
-    Where a forward function cannot (scipy's are real), or loses the imaginary part, the reference
-    of the record stands in; with `use_reference` wherever there is one.
-    """
-
-    def hook(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        is_complex = any(np.iscomplexobj(data_of(a)) for a in args)
-        tracked = MODE.get().recording and any(isinstance(a, Value) and a.tracked for a in args)
-        if op.discrete or not is_complex:
-            return op.unhooked(args, static)
-        if tracked or not (use_reference and op.reference is not None):
-            try:
-                out = op.unhooked(args, static)
-            except (TinygradError, TypeError):
-                out = None
-            if out is not None and all(map(np.iscomplexobj, map(data_of, _several(out)))):
-                return out
-        if tracked or op.reference is None or op.outputs > 1:
-            raise NotAnalytic(op.name)
-        out = np.asarray(op.reference(*map(data_of, args), **static))
-        if not np.iscomplexobj(out):
-            raise NotAnalytic(op.name)
-        return make_value(Tensor, out, None, False)
-
-    return hook
-
-
 # -- names and kinds -------------------------------------------------------------------------------
-
-
-def data_of(a: Any) -> Any:
-    """The array of a value; other things as they are."""
-    return a.data if isinstance(a, Value) else a
 
 
 def is_floating(a: Any) -> bool:
@@ -325,14 +244,6 @@ def is_floating(a: Any) -> bool:
     if isinstance(a, (Value, np.ndarray, np.generic)):
         return bool(data_of(a).dtype.kind == "f")
     return isinstance(a, float)
-
-
-def _real(a: Any) -> bool:
-    return bool(a.dtype.kind in "fc")  # complex only because a complex step is being taken
-
-
-def _several(out: Any) -> tuple[Any, ...]:
-    return out if isinstance(out, tuple) else (out,)
 
 
 def _kind(a: Any) -> str:

@@ -1,0 +1,217 @@
+"""What `check_grad` found: a table for people, and everything needed to see it again."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.verify.gradients.contract import Problem
+
+WIDTH = 70
+
+STATUSES = ("ok", "kink", "unreliable", "not finite", "WRONG")
+"""What is found of a pair, the worst last. Only the last is a mistake in a gradient."""
+
+
+class WrongGradientError(TinygradError, AssertionError):
+    """Raised by `GradReport.assert_ok`; the message is the report.
+
+    Fix: the report names the output, the input and the elements, and what kind of mistake it is.
+    """
+
+
+class Pair(NamedTuple):
+    """One output against one input: what was found, with the numbers of the worst entry.
+
+    With J the Jacobian of the output with respect to the input, both numbers are ``uᵀ J v`` for
+    ``u = cotangent`` and ``v = direction``, which in full mode pick one element each. The numeric
+    one can be had again as ``Σ u (f(x + step · v) − f(x − step · v)) / (2 step)``, or for
+    ``method = "complex step"`` as ``Σ u Im f(x + i step v) / step``.
+
+    Attributes:
+        output: name of the output.
+        input: name of the input.
+        status: one of `STATUSES`.
+        autograd: what automatic differentiation gives.
+        numeric: what numbers give.
+        relative_error: their difference, by the rule of `check_grad`.
+        uncertainty: the error of `numeric`.
+        output_index: the element of the output; None if `cotangent` mixes several.
+        input_index: the element of the input; None if `direction` moves all of them.
+        step: in the units of the input.
+        method: "complex step", "differences" or "sweep".
+        convergence: the observed order of the remainder, 2 (or more) if the gradient is right, 1 if
+            it is wrong; None where rounding hides it, as for a linear function.
+        order: 1 for a gradient, 2 for the gradient of a gradient.
+        entries: how many numbers were compared.
+        unresolved: how many of these numbers are too uncertain to show a mistake of 1 in 1000.
+        note: the reason for the status.
+        cotangent: u, of the output's shape.
+        direction: v, of the input's shape.
+    """
+
+    output: str
+    input: str
+    status: str
+    autograd: float
+    numeric: float
+    relative_error: float
+    uncertainty: float
+    output_index: tuple[int, ...] | None
+    input_index: tuple[int, ...] | None
+    step: float
+    method: str
+    convergence: float | None
+    order: int
+    entries: int
+    unresolved: int
+    note: str
+    cotangent: Array
+    direction: Array
+
+    @property
+    def place(self) -> str:
+        """Output and input with the indices of the worst entry."""
+        mixed = "(mixed)", "(direction)"
+        at = (
+            "" if index == () else f"[{', '.join(map(str, index))}]" if index else f" {word}"
+            for index, word in zip((self.output_index, self.input_index), mixed, strict=True)
+        )
+        return " / ".join(
+            name + i for name, i in zip((self.output, self.input), at, strict=True)
+        )
+
+
+class GradReport:
+    """What `check_grad` found.
+
+    Attributes:
+        pairs: a `Pair` for each output and input.
+        problems: what is wrong besides numbers: shapes, dtypes, arrays changed in place, ….
+        inputs: the inputs by name.
+        seed: of all random draws.
+        rtol: the relative error allowed.
+        order: up to which derivatives were checked.
+        fast: whether random directions were checked instead of elements.
+        errors: for each pair the relative errors, of the input's shape (one for each direction in
+            fast mode), the worst over the output's elements.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        problems: Sequence[Problem],
+        inputs: dict[str, Array],
+        errors: Sequence[Array],
+        *,
+        seed: int,
+        rtol: float,
+        order: int,
+        fast: bool,
+    ) -> None:
+        self.pairs = list(pairs)
+        self.problems = list(problems)
+        self.inputs = inputs
+        self.errors = list(errors)
+        self.seed, self.rtol, self.order, self.fast = seed, rtol, order, fast
+
+    @property
+    def ok(self) -> bool:
+        """Whether no mistake was found. Kinks and unreliable numbers are none."""
+        return not self.problems and all(pair.status != "WRONG" for pair in self.pairs)
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether, besides, every pair could be decided: no kink, no unreliable numbers."""
+        return self.ok and all(pair.status == "ok" for pair in self.pairs)
+
+    @property
+    def worst_error(self) -> float:
+        """The largest relative error of all pairs, kinks and what is not finite apart."""
+        return max((p.relative_error for p in self.pairs if p.status in ("ok", "WRONG")), default=0)
+
+    def assert_ok(self) -> None:
+        """Do nothing if no mistake was found.
+
+        Raises:
+            WrongGradientError: one was; the message is the report.
+        """
+        if not self.ok:
+            raise WrongGradientError(str(self))
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """A heat map of the relative errors of each pair, one cell for each element of the input.
+
+        Args:
+            path: also save the picture there.
+
+        Returns:
+            The matplotlib figure.
+        """
+        from tinygrad_mlp.plotting import plot_gradient_errors
+
+        titles = [
+            f"{'∂²' if pair.order == 2 else '∂'} {pair.output} / {pair.input}: {pair.status}"
+            for pair in self.pairs
+        ]
+        return plot_gradient_errors(self.errors, titles, self.rtol, path)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {status}" for status, n in self._counts() if n)
+        return f"GradReport(ok={self.ok}, pairs: {counts}, problems: {len(self.problems)})"
+
+    def _counts(self) -> list[tuple[str, int]]:
+        return [(s, sum(pair.status == s for pair in self.pairs)) for s in STATUSES]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n} {status}" for status, n in self._counts() if n)
+        problems = f"; {len(self.problems)} other problems" if self.problems else ""
+        lines = [
+            f"check_grad: {counts or 'no pairs'}{problems}",
+            "",
+            f"{'pair':<24} {'autograd':>13} {'numeric':>13} {'rel.err':>8} status",
+        ]
+        for pair in self.pairs:
+            lines += _lines(pair)
+        for problem in self.problems:
+            lines += ["", *_wrapped(f"{problem.kind}: {problem.message}", "")]
+        lines += ["", *self._how()]
+        return "\n".join(lines)
+
+    def _how(self) -> list[str]:
+        text = (
+            f"Reproduce: check_grad(f, …, order={self.order}, fast={self.fast}, "
+            f"seed={self.seed}, rtol={self.rtol:g}), the inputs as in .inputs. The numbers are "
+            f"uᵀJv with u = .cotangent and v = .direction of a pair in .pairs."
+        )
+        return _wrapped(text, "")
+
+
+def _lines(pair: Pair) -> list[str]:
+    name = f"{pair.output} / {pair.input}"
+    lines = [] if len(name) <= 24 else [name]
+    lines.append(
+        f"{name if not lines else '':<24} {pair.autograd:>13.6e} {pair.numeric:>13.6e} "
+        f"{pair.relative_error:>8.1e} {pair.status}"
+    )
+    if pair.entries == 0:
+        return lines
+    order = "" if pair.convergence is None else f", order {pair.convergence:.1f}"
+    detail = (
+        f"worst at {pair.place}: ±{pair.uncertainty:.1e}, step {pair.step:.1e}, "
+        f"{pair.method}{order}"
+    )
+    if pair.unresolved:
+        detail += f"; {pair.unresolved} of {pair.entries} entries below what numbers can resolve"
+    lines += _wrapped(detail, "    ")
+    if pair.note:
+        lines += _wrapped(pair.note, "    ")
+    return lines
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)

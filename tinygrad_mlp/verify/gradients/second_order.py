@@ -1,0 +1,70 @@
+"""The gradient of a function as a function, so that it can be checked like one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.backward import gradients
+from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode, make_value
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tree import leaves, rebuild
+from tinygrad_mlp.verify.gradients.probe import Probe
+from tinygrad_mlp.verify.gradients.rounding import data_of
+
+
+def probe_of_gradient(probe: Probe, rng: np.random.Generator) -> Probe:
+    """The gradient of a probe's function, as a function of its inputs and of the cotangents."""
+    own = probe.record(probe.original)
+    cotangents = [
+        rng.standard_normal(output.shape).astype(data_of(value).dtype)
+        for output, value in zip(probe.outputs, own.outputs, strict=True)
+    ]
+    names = [*probe.inputs, *(f"cotangent of {output.name}" for output in probe.outputs)]
+    second = Probe(pulled_back(probe.f), (probe.args, cotangents), names)
+    second.outputs = [
+        output._replace(name=f"gradient of {name}")
+        for output, name in zip(second.outputs, probe.inputs, strict=True)
+    ]
+    return second
+
+
+def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function ``(args, cotangents) -> gradients of f`` that `order=2` differentiates.
+
+    It is linear in the cotangents and depends on them, too: a rule that loses the history of its
+    cotangent is wrong at second order only.
+    """
+
+    def gradients_of(args: tuple[Any, ...], cotangents: list[Any]) -> list[Any]:
+        given = leaves(args)
+        # Of complex numbers only because a complex step is being taken.
+        places = [
+            i for i, a in enumerate(given) if isinstance(a, Value) and a.data.dtype.kind in "fc"
+        ]
+        inputs = []
+        for i in places:
+            a = given[i]
+            # A new vertex: where the argument has a history, one that continues it.
+            again = ops.identity(a) if a.tracked else make_value(Tensor, a.data, None, True)
+            given[i] = again
+            inputs.append(again)
+        with changed_mode(recording=True, depth=MODE.get().depth + 1):
+            out = [
+                v for v in leaves(f(*rebuild(args, given)))
+                if np.asarray(data_of(v)).dtype.kind in "fc"
+            ]  # fmt: skip
+            pairs = [
+                (v, u) for v, u in zip(out, cotangents, strict=True)
+                if isinstance(v, Value) and v.tracked
+            ]  # fmt: skip
+            found = gradients(pairs, inputs, lift=True) if pairs else [None] * len(inputs)
+        return [
+            Tensor(np.zeros(x.data.shape, x.data.dtype)) if g is None else g
+            for g, x in zip(found, inputs, strict=True)
+        ]
+
+    return gradients_of

@@ -1,0 +1,149 @@
+"""A function along a line: derivatives at many steps, and what they say about its behaviour."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.verify.gradients.steps import WIDEST, Directions, Noise
+
+ALLOWANCE = 2.0
+"""Two derivatives agree if they differ by no more than this many times their rounding errors."""
+
+
+class Sweep:
+    """φ at many steps in one direction, from which its behaviour at 0 is read.
+
+    Each level k gives ``D = (φ(t) − φ(−t)) / 2t``, extrapolated from the level before, with a
+    rounding error of about ``η / t``, where η is that of φ. Of these the one with the largest step
+    is taken that still agrees, within rounding errors, with all at smaller steps: so truncation is
+    no larger than rounding, and no guess of a length scale of f is needed. The same for the slopes
+    of the two sides, and for the gap between them.
+
+    Source: O. Lepski, Theory of Probability and its Applications 35 (1990), for the choice.
+
+    Attributes:
+        steps: t of each level, descending.
+        value: the derivative of each output element.
+        error: a bound of its error.
+        step: the step it was taken from.
+        sides: the slopes on the left and on the right.
+        sides_error: a bound of their errors.
+        kink: whether these differ.
+        settled: whether the differences agree with each other at several small steps.
+        jump: whether f changes by the same, however small the step.
+        finite: whether f is finite on both sides, close to the point.
+        third: about the third derivative, or more.
+    """
+
+    def __init__(self, directions: Directions, k: int, noise: Noise) -> None:
+        probe, base = directions.probe, directions.probe.base
+        self.steps = 2.0 ** -np.arange(-WIDEST, max(directions.finest(k), 12) + 1, 2)
+        t = self.steps[:, None]
+        self.up = np.array([directions.values(k, s) for s in self.steps]) - base
+        self.down = base - np.array([directions.values(k, -s) for s in self.steps])
+        left, right = self.down / t, self.up / t
+        slopes = (left + right) / 2
+        fine = np.isfinite(slopes)
+        self.noise = self._noise(noise, base, slopes)
+        size = np.fmax(np.abs(left), np.abs(right))
+        spread = np.where(fine, (self.noise + 4 * probe.eps * size) / t, np.inf)
+        self.value, self.error, level, agreeing = settled(*extrapolated(slopes, spread, 16))
+        self.step = self.steps[level + 1]
+        low, low_error, _, _ = settled(*extrapolated(left, 2 * spread, 4))
+        high, high_error, _, _ = settled(*extrapolated(right, 2 * spread, 4))
+        self.sides, self.sides_error = np.array([low, high]), np.fmax(low_error, high_error)
+        gap, gap_error, _, constant = settled(*extrapolated(right - left, 4 * spread, 4))
+        largest = np.fmax(np.abs(low), np.abs(high))
+        self.finite = np.isfinite(base) & fine[-3:].all(axis=0)
+        self.kink = self.finite & (constant >= 2) & (np.abs(gap) > gap_error + 1e-5 * largest)
+        # What does not calm down at the smallest steps was not seen closely enough; and what
+        # nowhere rises above rounding (cos of 10¹⁵) would seem flat, as only its average is seen.
+        near = self.steps < 1
+        reach = np.max(np.abs(np.nan_to_num([self.up[near], self.down[near]])), axis=(0, 1))
+        calm = self.scatter <= np.maximum(1e-5 * reach, 4 * noise.at(0))
+        drowned = (reach > 0) & (reach < 64 * noise.at(0))
+        self.settled = self.finite & (agreeing >= 2) & calm & ~drowned
+        curved = np.nan_to_num(np.abs(slopes - self.value) / t**2, posinf=0)
+        self.third = np.max(curved[self.steps < 2.0**-6], axis=0)
+        change = (self.up + self.down)[-4:]
+        same = (np.sign(change) == np.sign(change[-1])) & (np.abs(change) < 2 * np.abs(change[-1]))
+        self.jump = self.finite & same.all(axis=0) & (np.abs(change[-1]) > 64 * noise.at(0))
+
+    def _noise(self, noise: Noise, base: Array, slopes: Array) -> Array:
+        """η of each level: as observed in advance, or more, if the sweep itself shows more."""
+        eps = float(np.finfo(base.dtype).eps)
+        levels = np.array([noise.at(t) for t in self.steps])
+        # At the smallest steps, what differs from level to level is rounding.
+        change = np.abs(np.diff(slopes[-6:], axis=0)) * self.steps[-5:, None]
+        self.scatter = 2 * np.median(np.where(np.isfinite(change), change, 0), axis=0)
+        # Where f does not move at all for a while, its values may be coarser than they look:
+        # ln(1 + q) does not show the digits that 1 + q has lost. Allow for sums with such a 1.
+        stalled = ((self.up == 0) & (self.down == 0)).any(axis=0)
+        coarse = np.where(stalled, 2 * eps * np.maximum(1, np.abs(base)), 0)
+        return np.asarray(np.maximum(levels, np.maximum(self.scatter, coarse)))
+
+    def order(self, slope: Array, weights: Array, output: slice) -> float | None:
+        """The observed order of ``|φ(t) − φ(0) − t φ′(0)|``, if `slope` is φ′(0).
+
+        2 (or more) if it is; 1 if it is something else: then a part ∝ t remains. None where the
+        remainder drowns in rounding, as that of a linear function does.
+
+        Args:
+            slope: the weighted sum of the derivatives of the output's elements.
+            weights: of these elements.
+            output: where they stand among all.
+        """
+        up = self.up[:, output] @ weights - self.steps * slope
+        down = self.down[:, output] @ weights - self.steps * slope
+        remainder = np.abs(up) + np.abs(down)
+        floor = 16 * (self.noise[:, output] @ np.abs(weights))
+        floor += 16 * float(np.finfo(float).eps) * np.abs(self.steps * slope)
+        seen = np.isfinite(remainder) & (remainder > floor)
+        pairs = [
+            np.log2(remainder[k] / remainder[k + 1]) / 2
+            for k in range(len(self.steps) - 1)
+            if seen[k] and seen[k + 1]
+        ]
+        if len(pairs) < 3:
+            return None  # from large steps only, which may have crossed a kink far away
+        last = int(np.flatnonzero(seen)[-1])
+        if last + 1 < len(self.steps) and remainder[last] > 64 * floor[last + 1]:
+            return None  # it did not sink below rounding but end: so it came from far away, too
+        return float(np.median(pairs[-3:]))
+
+
+def extrapolated(values: Array, spread: Array, factor: int) -> tuple[Array, Array]:
+    """Estimates whose error shrinks by `factor` from row to row, freed of it; and their spread."""
+    better = (factor * values[1:] - values[:-1]) / (factor - 1)
+    return better, (factor * spread[1:] + spread[:-1]) / (factor - 1)
+
+
+def settled(values: Array, spread: Array) -> tuple[Array, Array, Array, Array]:
+    """Of estimates at descending steps, the first that agrees with all that follow.
+
+    Args:
+        values: the estimates, one row for each step.
+        spread: their rounding errors; infinite for one that does not count.
+
+    Returns:
+        The estimate, a bound of its error, its row, and how many rows it agrees with.
+    """
+    low = np.full(values.shape[1:], -np.inf)
+    high = np.full(values.shape[1:], np.inf)
+    chosen = np.full(values.shape[1:], len(values) - 1)
+    agreeing = np.zeros(values.shape[1:], int)
+    going = np.ones(values.shape[1:], bool)
+    for k in range(len(values) - 1, -1, -1):
+        counts = np.isfinite(spread[k])
+        # All pairs of intervals overlap if and only if all have a point in common.
+        low = np.where(counts, np.fmax(low, values[k] - ALLOWANCE * spread[k]), low)
+        high = np.where(counts, np.fmin(high, values[k] + ALLOWANCE * spread[k]), high)
+        going &= low <= high
+        chosen = np.where(going & counts, k, chosen)
+        agreeing += going & counts
+    pick = chosen[None]
+    # A kink may hide between this step and one 16 times smaller, in the rounding of the latter.
+    error = 18 * ALLOWANCE * np.take_along_axis(spread, pick, axis=0)[0]
+    value = np.take_along_axis(values, pick, axis=0)[0]
+    return value, np.where(np.isfinite(value), error, np.inf), chosen, agreeing - 1
