@@ -50,7 +50,7 @@ def main(quick: bool) -> None:
         row("  small step / PyTorch eager, layers",
             f"{ours / times['PyTorch eager, layers']:.2f}")  # fmt: skip
     repeats = 1 if quick else 5
-    judged("chain of 100,000 ops / chain of 10,000", growth.chain_growth(repeats=repeats), 13)
+    judged("chain of 100,000 ops / chain of 10,000", growth.chain_growth_alone(repeats), 13)
     judged("import tinygrad_mlp / import numpy", growth.import_ratio(3 if quick else 21), 1.4)
     left = growth.memory_growth(500 if quick else 10_000)
     judged("kB left by 10,000 steps, collector off", left / 1000, 16)

@@ -34,6 +34,18 @@ def chain_growth(length: int = 10_000, repeats: int = 5) -> float:
     return statistics.median(chain_seconds(10 * length) for _ in range(repeats)) / short
 
 
+def chain_growth_alone(repeats: int) -> float:
+    """The same in a fresh interpreter.
+
+    While a graph grows, Python's garbage collector looks through all there is, and the other
+    frameworks that are loaded here bring hundreds of thousands of objects.
+    """
+    code = "from tests.benchmarks.growth import chain_growth as growth"
+    code += f"; print(growth(repeats={repeats}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
 def memory_growth(steps: int = 10_000) -> int:
     """Bytes that `steps` training steps leave behind, with the garbage collector off."""
     from tests.benchmarks.small_step import with_layers

@@ -16,6 +16,7 @@ from tinygrad_mlp.cli.compare import compare as run_compare
 from tinygrad_mlp.cli.experiment import Settings
 from tinygrad_mlp.cli.options import (
     HIDDEN,
+    LAYERS,
     BatchSize,
     Bias,
     DataDir,
@@ -24,6 +25,7 @@ from tinygrad_mlp.cli.options import (
     Epochs,
     Hidden,
     HiddenActivation,
+    Layers,
     Loss,
     MonitorEvery,
     Optimizer,
@@ -228,3 +230,62 @@ def compare(
         bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
     )  # fmt: skip
     return run_compare(settings, plot=plot)
+
+
+@app.command()
+@guarded
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(
+        metavar="FILE", show_default=False,
+        help="Python files, or folders of them. Each defines loss(W1, ...), derived (the "
+        "gradients by name, or a function that returns them) and the parameters. Without files, "
+        "everything built in is checked.",
+    )] = None,
+) -> int:  # fmt: skip
+    """Check gradients: those built in, or those derived by hand in a file.
+
+    Without files, the first and second derivatives of every operation are held against numbers,
+    and the textbook's formulas against the graph. For a file, each gradient is held against the
+    graph of its loss, and the mistake in a wrong one is named. The exit code is 1 if anything is
+    wrong. The file is run, as Python would run it.
+
+    \b
+    Examples:
+      tinygrad-mlp check
+      tinygrad-mlp check homework.py
+      tinygrad-mlp check homework/
+    """
+    from tinygrad_mlp.cli.check import check_everything, check_files
+
+    return check_files(files) if files else check_everything()
+
+
+@app.command()
+@guarded
+def explain(
+    layers: Layers = LAYERS,
+    loss: Loss = "cross_entropy",
+    hidden_activation: HiddenActivation = "tanh",
+    output_activation: OutputActivation = "sigmoid",
+    bias: Bias = False,
+    latex: Annotated[bool, typer.Option(
+        "--latex", help="Print LaTeX instead of plain text."
+    )] = False,
+) -> int:  # fmt: skip
+    """Write out how the gradients of a network are derived.
+
+    The forward equations, one equation for each step of the backward pass, and the gradients as
+    products of matrices, all with their shapes, for one sample as a column vector.
+
+    \b
+    Examples:
+      tinygrad-mlp explain
+      tinygrad-mlp explain --layers 784,300,100,10 --loss mean_square --bias
+      tinygrad-mlp explain --layers 4,3,2 --latex
+    """
+    from tinygrad_mlp.cli.explain import explain as run_explain
+
+    return run_explain(
+        layer_sizes(layers), loss, hidden=hidden_activation, output=output_activation, bias=bias,
+        latex=latex,
+    )  # fmt: skip

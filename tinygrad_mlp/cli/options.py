@@ -83,6 +83,10 @@ Hidden = Annotated[list[str], typer.Option(
     metavar="SIZES", callback=sizes,
     help="Neurons of the hidden layers: --hidden 300,100 or --hidden 300 --hidden 100.",
 )]  # fmt: skip
+LAYERS = ["784,256,10"]
+Layers = Annotated[list[str], typer.Option(
+    metavar="SIZES", callback=sizes, help="Neurons of all layers, from the input to the output."
+)]  # fmt: skip
 Loss = Annotated[str, named("--loss", LOSSES, "What is made small")]
 HiddenActivation = Annotated[str, named(
     "--hidden-activation", [name for name in ACTIVATIONS if name != "softmax"], "Of hidden layers"

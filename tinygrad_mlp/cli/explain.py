@@ -1,0 +1,48 @@
+"""``tinygrad-mlp explain``: the derivation of a network's gradients, written out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import Tensor, ops
+from tinygrad_mlp.cli.outputs import SUCCESS
+from tinygrad_mlp.explanation import explain as derive
+from tinygrad_mlp.neural_network import NeuralNetwork
+
+
+def explain(
+    layers: Sequence[int], loss: str, *, hidden: str, output: str, bias: bool, latex: bool
+) -> int:
+    """Print the derivation for one sample, a column vector; return the exit code."""
+    # The network itself refuses what does not go together: one layer, cross entropy of a tanh.
+    NeuralNetwork(
+        layers, loss, hidden_activation=hidden, output_activation=output, monitor=False,
+        plot=False, sigma=0,
+    )  # fmt: skip
+    parameters: list[Any] = []
+
+    def parameter(name: str, *shape: int) -> Any:
+        # The equations depend on shapes and not on values.
+        parameters.append(Tensor(np.zeros(shape), requires_grad=True, name=name))
+        return parameters[-1]
+
+    a: Any = Tensor(np.zeros(layers[0]), name="x")
+    y = Tensor(np.zeros(layers[-1]), name="y")
+    for i, (n_in, n_out) in enumerate(zip(layers, layers[1:], strict=False), start=1):
+        z = parameter(f"W{i}", n_out, n_in) @ a
+        if bias:
+            z = z + parameter(f"b{i}", n_out)
+        activation = output if i == len(layers) - 1 else hidden
+        a = getattr(ops, activation)(z)
+    if loss == "mean_square":
+        value = ops.squared_error(a, y)
+    elif output == "softmax":
+        value = ops.categorical_cross_entropy(a, y)
+    else:
+        value = ops.binary_cross_entropy(a, y)
+    derivation = derive(value, parameters)
+    print(derivation.latex if latex else derivation.text)
+    return SUCCESS
