@@ -140,10 +140,14 @@ def _holds(
     rtol: float,
     points: int = 1,
 ) -> bool:
-    """Whether the person's numbers are the same multiple of other ones at further points, too."""
-    for i in range(points):
+    """Whether the person's numbers are the same multiple of other ones at further points, too.
+
+    So many points have to agree, of those that say anything.
+    """
+    agreed = 0
+    for i in range(MOST_POINTS):
         case = further(i)
-        if case is None:
+        if case is None or agreed == points:
             return True
         numbers = other(case)
         at = None if numbers is None else multiple(case.person, numbers, rtol)
@@ -154,6 +158,7 @@ def _holds(
             return False
         if not math.isclose(at, c, rel_tol=max(10 * rtol, 1e-7)):
             return False
+        agreed += 1
     return True
 
 

@@ -102,11 +102,13 @@ def _checked(
     if any(pair.status == "WRONG" for pair in pairs):
         culprit = operation_at_kink(of_f, rng)
         if culprit:
-            near = Comparison(probe.nearby(rng), rng, rtol, fast, order).all_pairs()
-            pairs = [
-                _excused(pair, other, culprit)
-                for pair, (other, _) in zip(pairs, near, strict=True)
-            ]
+            for side in probe.beside(rng):
+                near = Comparison(side, rng, rtol, fast, order).all_pairs()
+                wrong = [other.status == "WRONG" for other, _ in near]
+                pairs = [
+                    pair._replace(note="") if bad and pair.note != ALONE else pair
+                    for pair, bad in zip(pairs, wrong, strict=True)
+                ]
     return pairs, errors, problems, True
 
 

@@ -32,7 +32,7 @@ class Column:
         self.output = probe.outputs[number]
         self.mixtures = None
         if cotangents is None:
-            cotangents = np.eye(self.output.size).reshape(-1, *self.output.shape)
+            cotangents = np.eye(self.output.size).reshape(self.output.size, *self.output.shape)
         else:
             self.mixtures = cotangents.reshape(len(cotangents), -1)
         self.cotangents = cotangents

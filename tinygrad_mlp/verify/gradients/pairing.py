@@ -15,7 +15,8 @@ from tinygrad_mlp.verify.gradients.steps import Directions
 from tinygrad_mlp.verify.gradients.sweep import Sweep
 
 RESOLVED = 1e-4
-"""A numeric derivative with a larger relative error than this could hide a mistake in a rule."""
+"""A numeric derivative with a larger relative error than this could hide a mistake in a rule.
+Where more than a hundredth of it is allowed, a hundred times that."""
 
 MOST_SWEEPS = 32
 """How many unresolved entries of a pair are given a second chance by a sweep."""
@@ -93,6 +94,7 @@ class Pairing:
     ) -> None:
         self.column, self.directions, self.swept = column, directions, swept
         self.here, self.rtol, self.rng = here[column.output.place], rtol, rng
+        self.resolved = max(RESOLVED, 100 * rtol)
         self.step, self.method = estimates.step, estimates.method
         along = [directions.along(row[directions.leaf]) for row in column.gradients]
         self.autograd = np.array(along).reshape(len(along), len(directions)).T
@@ -131,7 +133,7 @@ class Pairing:
     def unresolved(self) -> Array:
         """Which entries are too uncertain to show a mistake."""
         size = np.maximum(np.abs(self.autograd), np.abs(self.numeric))
-        return np.asarray(~self.zero & ~(self.error <= RESOLVED * size))
+        return np.asarray(~self.zero & ~(self.error <= self.resolved * size))
 
     # -- one entry ---------------------------------------------------------------------------
 
@@ -169,7 +171,7 @@ class Pairing:
             return self._at_kink(k, row, sweep, by_sweep)
         if sweep.jump[place][used].any():
             return by_sweep._replace(status=KINK, note="f jumps here: its change does not shrink.")
-        resolved = swept_error <= RESOLVED * np.abs(value)
+        resolved = swept_error <= self.resolved * np.abs(value)
         if zero or not (np.isfinite(a) or resolved):
             return by_sweep._replace(status=OK if zero else UNRELIABLE)
         if not sweep.settled[place][used].all():

@@ -166,18 +166,22 @@ class Probe:
                 moved = np.fmax(moved, np.where(np.isfinite(change), change, 0))
         return np.where(np.isfinite(exact), 2 * moved + 4 * self.eps * np.abs(exact), np.inf)
 
-    def nearby(self, rng: np.random.Generator) -> Probe:
-        """The same function at another point, not far away, at which nothing is special."""
-        other = copy(self)
-        other.original = [
-            np.asarray(a + 2.0**-6 * random_direction(a, rng), dtype=a.dtype)
-            for a in self.original
-        ]
-        other.point = [
-            a.astype(p.dtype) for a, p in zip(other.original, self.point, strict=True)
-        ]
-        other.base = other.values(other.point)
-        return other
+    def beside(self, rng: np.random.Generator) -> tuple[Probe, Probe]:
+        """The same function at two points not far away, on opposite sides of this one."""
+        away = [2.0**-6 * random_direction(a, rng) for a in self.original]
+        sides = []
+        for sign in (1, -1):
+            side = copy(self)
+            side.original = [
+                np.asarray(a + sign * v, dtype=a.dtype)
+                for a, v in zip(self.original, away, strict=True)
+            ]
+            side.point = [
+                a.astype(p.dtype) for a, p in zip(side.original, self.point, strict=True)
+            ]
+            side.base = side.values(side.point)
+            sides.append(side)
+        return sides[0], sides[1]
 
     # -- gradients ---------------------------------------------------------------------------
 
@@ -199,7 +203,7 @@ class Probe:
         try:
             exact = self.record(self.point).pull(output, cotangent, lift=True)
             with changed_mode(hook=Rounding(eps, rng)):
-                for _ in range(TRIALS):
+                for _ in range(2 * TRIALS):  # it may be the winner of a tie that rounding decides
                     trial = self.record(self.point).pull(output, cotangent, lift=True)
                     found = [
                         np.maximum(n, np.abs(a - b))

@@ -48,7 +48,7 @@ class Directions:
             here = here.copy()
             here.reshape(-1)[k] += t * self.size.flat[k]
         else:
-            here = here + t * self.vectors[k]
+            here = np.asarray(here + t * self.vectors[k], dtype=here.dtype)
         arrays[self.leaf] = here
         return arrays
 
