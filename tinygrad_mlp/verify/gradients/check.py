@@ -102,19 +102,20 @@ def _checked(
     if any(pair.status == "WRONG" for pair in pairs):
         culprit = operation_at_kink(of_f, rng)
         if culprit:
-            for side in probe.beside(rng):
-                near = Comparison(side, rng, rtol, fast, order).all_pairs()
-                wrong = [other.status == "WRONG" for other, _ in near]
-                pairs = [
-                    pair._replace(note="") if bad and pair.note != ALONE else pair
-                    for pair, bad in zip(pairs, wrong, strict=True)
-                ]
+            sides = [
+                Comparison(side, rng, rtol, fast, order).all_pairs() for side in probe.beside(rng)
+            ]
+            pairs = [
+                _excused(pair, culprit) if pair.note == ALONE or up.status == down.status == "ok"
+                else pair
+                for pair, (up, _), (down, _) in zip(pairs, *sides, strict=True)
+            ]  # fmt: skip
     return pairs, errors, problems, True
 
 
-def _excused(pair: Pair, near: Pair, culprit: str) -> Pair:
-    """The pair, not called wrong if it is so at a kink inside of f but right nearby."""
-    if pair.status != "WRONG" or (near.status != "ok" and pair.note != ALONE):
+def _excused(pair: Pair, culprit: str) -> Pair:
+    """The pair, no longer wrong: the gradient is right beside the point, on both sides."""
+    if pair.status != "WRONG":
         return pair
     return pair._replace(
         status="kink",

@@ -157,9 +157,12 @@ class Pairing:
         used = weights != 0
         value = sweep.value[place][used] @ weights[used]
         swept_error = sweep.error[place][used] @ np.abs(weights[used])
+        noise = self.here[used] @ np.abs(weights[used])
         step = float(np.min(sweep.step[place][used]))
         order = sweep.order(a, weights, place) if np.isfinite(a) else None
-        zero = bool(np.abs(a) <= rounding and np.abs(value) <= swept_error + rounding)
+        zero = bool(
+            np.abs(a) <= rounding <= 1e3 * noise and np.abs(value) <= swept_error + rounding
+        )
         by_sweep = Verdict(OK, value, swept_error + rounding, step, "sweep", "", order, zero)
         if not sweep.finite[place][used].all():
             return by_sweep._replace(status=NOT_FINITE, note="f is not finite close to the point.")
@@ -172,7 +175,7 @@ class Pairing:
         if sweep.jump[place][used].any():
             return by_sweep._replace(status=KINK, note="f jumps here: its change does not shrink.")
         resolved = swept_error <= self.resolved * np.abs(value)
-        if zero or not (np.isfinite(a) or resolved):
+        if zero or (np.isinf(a) and not resolved):
             return by_sweep._replace(status=OK if zero else UNRELIABLE)
         if not sweep.settled[place][used].all():
             return by_sweep._replace(
@@ -189,7 +192,7 @@ class Pairing:
                 if not agree:
                     return by_complex._replace(status=WRONG)
                 # Far below the rounding of f anything may come from where its parts lose digits.
-                visible = np.abs(a - n) > 1e-6 * (self.here[used] @ np.abs(weights[used]))
+                visible = np.abs(a - n) > 1e-6 * noise
                 if self.method == BY_COMPLEX and visible:
                     return by_complex._replace(status=WRONG, note=ALONE)
             if not agree:
@@ -249,7 +252,7 @@ class Pairing:
         if self.errors.size == 0:
             return self.described(Verdict(OK, 0.0, 0.0, 0.0, "none"), 0.0, 0.0, 0, 0, 0)
         worst = int(self.status.max())
-        unresolved = self.unresolved() & (self.status == OK)
+        unresolved = self.unresolved() & np.isin(self.status, (OK, UNRELIABLE))
         note = ""
         ranking = np.where(self.status == worst, self.errors, -1)
         if worst == OK:

@@ -193,7 +193,7 @@ class GradReport:
 
 def _lines(pair: Pair) -> list[str]:
     name = f"{pair.output} / {pair.input}"
-    lines = [] if len(name) <= 24 else [name]
+    lines = [] if len(name) <= 24 else _wrapped(name, "")
     lines.append(
         f"{name if not lines else '':<24} {pair.autograd:>13.6e} {pair.numeric:>13.6e} "
         f"{pair.relative_error:>8.1e} {pair.status}"
