@@ -61,7 +61,7 @@ class Comparison:
         directions = Directions(probe, leaf, vectors)
         trial = Directions(probe, leaf, [random_direction(a, self.rng)])
         noise = Noise(trial, self.here, self.rng)
-        trial_sweep = Sweep(trial, 0, noise)
+        trial_sweep = Sweep(trial, 0, noise, doublings=4)
         sweeps: dict[int, Sweep] = {}
 
         def swept(k: int) -> Sweep:

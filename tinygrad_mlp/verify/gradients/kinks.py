@@ -48,7 +48,8 @@ def _stands_at_kink(node: Node, rng: np.random.Generator) -> bool:
         gaps.append(np.abs(up - down) / t)
         jumps.append(np.abs(up + down))
     eps = float(np.finfo(here.dtype).eps)
+    floor = 64 * eps * np.max(size, initial=0, where=np.isfinite(size))
     # Where all is smooth, both shrink with t, by a factor of 64.
-    kink = (gaps[1] > 0.5 * gaps[0]) & (gaps[1] > 64 * eps * size / STEPS[1])
-    jump = (jumps[1] > 0.5 * jumps[0]) & (jumps[1] > 64 * eps * size)
+    kink = (gaps[1] > 0.5 * gaps[0]) & (gaps[1] > floor / STEPS[1])
+    jump = (jumps[1] > 0.5 * jumps[0]) & (jumps[1] > floor)
     return bool((kink | jump).any())

@@ -164,7 +164,8 @@ class Pairing:
             np.abs(a) <= rounding <= 1e3 * noise and np.abs(value) <= swept_error + rounding
         )
         by_sweep = Verdict(OK, value, swept_error + rounding, step, "sweep", "", order, zero)
-        if not sweep.finite[place][used].all():
+        # Where another output leaves its domain, too, NaN is 0 times its infinite derivative.
+        if not (sweep.finite if np.isnan(a) else sweep.finite[place][used]).all():
             return by_sweep._replace(status=NOT_FINITE, note="f is not finite close to the point.")
         if not (np.isfinite(a) or self.column.finite.all()):
             return by_sweep._replace(

@@ -151,7 +151,9 @@ class Probe:
         """All elements of all outputs for `arrays` in place of the inputs, one after the other."""
         return self._flat(self.call(arrays))
 
-    def noise(self, arrays: Sequence[Array], rng: np.random.Generator) -> Array:
+    def noise(
+        self, arrays: Sequence[Array], rng: np.random.Generator, trials: int = TRIALS
+    ) -> Array:
         """By how much rounding may change each element of the outputs.
 
         Every argument of every operation is changed by about one rounding error, and what that
@@ -161,7 +163,7 @@ class Probe:
         exact = self.values(arrays)
         moved = np.zeros(exact.shape)
         with changed_mode(hook=Rounding(self.eps, rng)):
-            for _ in range(TRIALS):
+            for _ in range(trials):
                 change = np.abs(self.values(arrays) - exact)
                 moved = np.fmax(moved, np.where(np.isfinite(change), change, 0))
         return np.where(np.isfinite(exact), 2 * moved + 4 * self.eps * np.abs(exact), np.inf)

@@ -96,11 +96,11 @@ class Noise:
     def __init__(self, directions: Directions, here: Array, rng: np.random.Generator) -> None:
         probe = directions.probe
         usual = np.log2(2 * usual_step(probe.eps))
-        levels = (4 * usual, 3 * usual, 2 * usual, usual, -2, WIDEST)
+        levels = (3 * usual, usual, -2, WIDEST)
         self.steps = [float(2.0**k) for k in levels]
         self.levels = []
         for t in self.steps:
-            here = np.fmax(here, probe.noise(directions.moved(0, t), rng))
+            here = np.fmax(here, probe.noise(directions.moved(0, t), rng, trials=2))
             self.levels.append(here)
 
     def at(self, t: float) -> Array:

@@ -22,6 +22,12 @@ class Sweep:
 
     Source: O. Lepski, Theory of Probability and its Applications 35 (1990), for the choice.
 
+    Args:
+        directions: of the input.
+        k: which of them.
+        noise: the rounding error of the outputs.
+        doublings: how often a step is halved to get the next.
+
     Attributes:
         steps: t of each level, descending.
         value: the derivative of each output element.
@@ -36,9 +42,10 @@ class Sweep:
         third: about the third derivative, or more.
     """
 
-    def __init__(self, directions: Directions, k: int, noise: Noise) -> None:
+    def __init__(self, directions: Directions, k: int, noise: Noise, doublings: int = 2) -> None:
         probe, base = directions.probe, directions.probe.base
-        self.steps = 2.0 ** -np.arange(-WIDEST, max(directions.finest(k), 12) + 1, 2)
+        self.steps = 2.0 ** -np.arange(-WIDEST, max(directions.finest(k), 24) + 1, doublings)
+        self.ratio = ratio = 2**doublings
         t = self.steps[:, None]
         self.up = np.array([directions.values(k, s) for s in self.steps]) - base
         self.down = base - np.array([directions.values(k, -s) for s in self.steps])
@@ -48,12 +55,12 @@ class Sweep:
         self.noise = self._noise(noise, base, slopes)
         size = np.fmax(np.abs(left), np.abs(right))
         spread = np.where(fine, (self.noise + 4 * probe.eps * size) / t, np.inf)
-        self.value, self.error, level, agreeing = settled(*extrapolated(slopes, spread, 16))
+        self.value, self.error, level, agreeing = settled(*extrapolated(slopes, spread, ratio**2))
         self.step = self.steps[level + 1]
-        low, low_error, _, _ = settled(*extrapolated(left, 2 * spread, 4))
-        high, high_error, _, _ = settled(*extrapolated(right, 2 * spread, 4))
+        low, low_error, _, _ = settled(*extrapolated(left, 2 * spread, ratio))
+        high, high_error, _, _ = settled(*extrapolated(right, 2 * spread, ratio))
         self.sides, self.sides_error = np.array([low, high]), np.fmax(low_error, high_error)
-        gap, gap_error, _, constant = settled(*extrapolated(right - left, 4 * spread, 4))
+        gap, gap_error, _, constant = settled(*extrapolated(right - left, 4 * spread, ratio))
         largest = np.fmax(np.abs(low), np.abs(high))
         self.finite = np.isfinite(base) & fine[-3:].all(axis=0)
         self.kink = self.finite & (constant >= 2) & (np.abs(gap) > gap_error + 1e-5 * largest)
@@ -101,14 +108,14 @@ class Sweep:
         floor += 16 * float(np.finfo(float).eps) * np.abs(self.steps * slope)
         seen = np.isfinite(remainder) & (remainder > floor)
         pairs = [
-            np.log2(remainder[k] / remainder[k + 1]) / 2
+            np.log(remainder[k] / remainder[k + 1]) / np.log(self.ratio)
             for k in range(len(self.steps) - 1)
             if seen[k] and seen[k + 1]
         ]
         if len(pairs) < 3:
             return None  # from large steps only, which may have crossed a kink far away
         last = int(np.flatnonzero(seen)[-1])
-        if last + 1 < len(self.steps) and remainder[last] > 64 * floor[last + 1]:
+        if last + 1 < len(self.steps) and remainder[last] > 4 * self.ratio**2 * floor[last + 1]:
             return None  # it did not sink below rounding but end: so it came from far away, too
         return float(np.median(pairs[-3:]))
 
