@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp.explanation import explain as explain
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
+    from tinygrad_mlp.program import compile as compile
     from tinygrad_mlp.training import fit as fit
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ LOADED_WHEN_USED = {
     "History": "history.History",
     "NeuralNetwork": "neural_network.NeuralNetwork",
     "evaluate": "evaluation.evaluate",
+    "compile": "program.compile",
     "explain": "explanation.explain",
     "fit": "training.fit",
     "predict": "evaluation.predict",

@@ -69,11 +69,19 @@ class OpDefinitionError(TinygradError, TypeError):
     """
 
 
-class TracingError(TinygradError, TypeError):
+class TraceError(TinygradError, TypeError):
     """A function, or a gradient rule, that cannot be written down as a list of operations.
 
     It turned a traced value into a number: ``if x > 0``, ``float(x)``, ``x.item()``. What is
     written down would hold for that one number only. Fix: ``tg.where(x > 0, a, b)``.
+    """
+
+
+class ProgramError(TinygradError, TypeError):
+    """A program whose instructions do not fit together.
+
+    A program that was recorded always fits; this comes from a pass, or from instructions put
+    together by hand. Fix: the message names the instruction, what it says and what it gives.
     """
 
 

@@ -121,7 +121,7 @@ def test_the_expression_is_marked_although_the_line_holds_wider_characters():
 
 
 def test_where_there_is_no_user_it_is_the_outermost_call(monkeypatch):
-    monkeypatch.setattr(callsite, "PACKAGE", "")
+    monkeypatch.setattr(callsite, "PACKAGES", "")
     with tg.debug(), pytest.raises(NonFiniteError, match=r"log\(\) was called at "):
         tg.log(leaf(0))
 

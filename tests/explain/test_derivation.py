@@ -265,7 +265,7 @@ def test_a_rule_that_looks_at_numbers_is_refused():
     def branching(a):
         return np.abs(a)
 
-    with pytest.raises(tg.errors.TracingError, match=r"tg\.where"):
+    with pytest.raises(tg.errors.TraceError, match=r"tg\.where"):
         tg.explain(tg.sum(branching(tensor("a"))))
 
 

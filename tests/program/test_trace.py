@@ -44,7 +44,7 @@ def test_the_instructions_hold_for_other_numbers(rng):
 
     x, other = rng.normal(size=(2, 6))
     trace, inputs, out = traced(f, x)
-    np.testing.assert_array_equal(out.data, f(x))
+    np.testing.assert_array_equal(out.variable.data, f(x))
     np.testing.assert_array_equal(replayed(trace, inputs, out, [other]), f(other))
 
 
@@ -73,13 +73,14 @@ def test_a_tensor_from_outside_is_a_constant():
 
 def test_nothing_is_written_down_outside_of_the_context():
     trace, (x,), _ = traced(lambda x: x, np.ones(2))
-    assert type(x + 1) is tg.Tensor
+    with pytest.raises(tg.errors.TraceError, match="has left the function"):
+        x + 1
     assert trace.instructions == []
 
 
 @pytest.mark.parametrize("use", [bool, float, int, lambda x: x.item(), lambda x: x.numpy()])
 def test_a_traced_value_does_not_become_a_number(use):
-    with pytest.raises(tg.errors.TracingError, match=r"shape \(\).*tg\.where"):
+    with pytest.raises(tg.errors.TraceError, match=r"shape \(\).*tg\.where"):
         traced(use, np.array(1.0))
 
 

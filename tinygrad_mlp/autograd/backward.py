@@ -52,7 +52,8 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
 
     propagate([(root, cotangent)], collect, release=not retain_graph)
     for leaf, g in found.values():
-        leaf.grad = np.asarray(g if leaf.grad is None else leaf.grad + g)
+        total: Any = g if leaf.grad is None else leaf.grad + g
+        leaf.grad = total if isinstance(total, Value) else np.asarray(total)  # type: ignore[assignment]
 
 
 def gradients(
@@ -185,7 +186,7 @@ def propagate(
             inputs = arrays
         if op.outputs > 1:
             g = tuple(
-                np.zeros_like(out) if part is None else part
+                np.zeros(out.shape, out.dtype) if part is None else part
                 for part, out in zip(g, node.out, strict=True)
             )
         static = node.static
@@ -264,8 +265,8 @@ def _deliver(node: Node, g: Any) -> None:
         if value is not None:
             part = g[value.index] if node.op.outputs > 1 else g
             if part is not None:
-                part = np.array(part)
-                value.grad = part if value.grad is None else np.asarray(value.grad + part)
+                own: Any = part if isinstance(part, Value) else np.array(part)
+                value.grad = own if value.grad is None else np.asarray(value.grad + own)
 
 
 def fitted(share: Any, like: Array, op: Op, position: int) -> Any:

@@ -8,7 +8,12 @@ from itertools import islice
 from types import CodeType
 from typing import NamedTuple
 
-PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+import numpy as np
+
+PACKAGES = tuple(
+    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
+)
+"""Where calls are made on behalf of someone else: this package, and NumPy."""
 
 
 class CallSite(NamedTuple):
@@ -53,8 +58,11 @@ class CallSite(NamedTuple):
 
 
 def user_site() -> CallSite:
-    """The innermost call on the stack that is not made by this package (else the outermost)."""
+    """The innermost call on the stack that is made by neither NumPy nor this package.
+
+    Where there is none, the outermost.
+    """
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(PACKAGES) and frame.f_back is not None:
         frame = frame.f_back
     return CallSite(frame.f_code, frame.f_lasti)

@@ -87,7 +87,7 @@ class _Recorded:
             g = np.zeros(x.shape, x.dtype) if g is None else g
             if lift:
                 g = g if isinstance(g, Value) else Tensor(g)
-            else:
+            elif not isinstance(g, Value):  # a traced array has no memory to share
                 # A copy where the array could be someone else's (a view of a cotangent, or the
                 # gradient of another input, too).
                 own = getattr(g, "base", None) is None and not any(g is r for r in result)

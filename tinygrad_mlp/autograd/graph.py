@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -147,6 +147,29 @@ def make_value(cls: type[Value], data: Array, node: Node | None, tracked: bool) 
     return value
 
 
+class Recorder(Protocol):
+    """What writes a step down, to run it again, must know what else it reads and changes.
+
+    Operations pass the door, and what they compute with tensors can be seen there. This is for
+    the rest: the state of an optimizer, a learning rate, a switch.
+    """
+
+    def read(self, get: Callable[[], Any], name: str) -> Any:
+        """See `read_state`."""
+
+    def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
+        """See `write_state`."""
+
+    def assume(self, get: Callable[[], Any]) -> Any:
+        """See `assume`."""
+
+    def clear_grad(self, leaf: Value) -> None:
+        """`leaf.grad` becomes None, whatever it was."""
+
+    def require_finite(self, value: Any) -> None:
+        """See `require_finite`."""
+
+
 class Mode(NamedTuple):
     """What happens to an operation as it passes the door (`Op.__call__`).
 
@@ -159,6 +182,7 @@ class Mode(NamedTuple):
         walk: called at the start of every backward pass with its outputs and their cotangents;
             returns the function that, for a node and its cotangent, gives the rules to use
             instead of the operation's. None for the operations' own.
+        recorder: who writes down what the operations do, to run it again (see `Recorder`).
         exact_losses: whether a cross entropy of a sigmoid's or softmax's output is computed from
             the input of these (see `ops.losses`). Off where the steps are to be seen one by one.
         outer: the mode to return to at the end of the block that this one holds for.
@@ -168,6 +192,7 @@ class Mode(NamedTuple):
     depth: int = 0
     hook: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
     walk: Callable[[Sequence[tuple[Value, Any]]], Callable[[Node, Any], Any]] | None = None
+    recorder: Recorder | None = None
     exact_losses: bool = True
     outer: Mode | None = None
 
@@ -234,3 +259,58 @@ def no_grad() -> changed_mode:
     False
     """
     return changed_mode(recording=False)
+
+
+def read_state(get: Callable[[], Any], name: str) -> Any:
+    """``get()``; where a program is being recorded, anew at every run of it.
+
+    For a number or an array that changes from step to step and is not a tensor: a learning rate,
+    an optimizer's velocity. `name` is what listings call it.
+    """
+    recorder = MODE.get().recorder
+    return get() if recorder is None else recorder.read(get, name)
+
+
+def write_state(put: Callable[[Any], None], value: Any, replaces: Any = None) -> None:
+    """``put(value)``; where a program is being recorded, at the end of every run of it.
+
+    `replaces` is what `read_state` gave for the same place, if no one else holds that array: the
+    program may then put the new value into its memory.
+    """
+    recorder = MODE.get().recorder
+    if recorder is None:
+        put(value)
+    else:
+        recorder.write(put, value, replaces)
+
+
+def assume(get: Callable[[], Any]) -> Any:
+    """``get()``; a program being recorded will hold only as long as that stays equal.
+
+    For what decides which operations there are: whether a module is in training, whether an
+    optimizer has a momentum.
+    """
+    recorder = MODE.get().recorder
+    return get() if recorder is None else recorder.assume(get)
+
+
+def clear_grad(leaf: Value) -> None:
+    """``leaf.grad = None``, also at every run of a program that is being recorded."""
+    recorder = MODE.get().recorder
+    if recorder is None:
+        leaf.grad = None
+    else:
+        recorder.clear_grad(leaf)
+
+
+def require_finite(value: Any) -> None:
+    """Stop before anything is changed where a number is NaN or infinite.
+
+    Raises:
+        FloatingPointError: it is; also at every run of a program that is being recorded.
+    """
+    recorder = MODE.get().recorder
+    if recorder is not None:
+        recorder.require_finite(value)
+    elif not np.isfinite(value.data if isinstance(value, Value) else value).all():
+        raise FloatingPointError("a number that must be finite is not")

@@ -231,6 +231,33 @@ class Op:
         with changed_mode(hook=None):
             return self(*args, **static)
 
+    def as_value(
+        self, args: Sequence[Any], arrays: tuple[Any, ...], static: dict[str, Any], out: Any
+    ) -> Any:
+        """What a call with `args` returns, for a hook that has computed `out` from `arrays` itself.
+
+        The ordinary path does the same in place, for speed.
+        """
+        # (A traced array is a value, too, but stands where an array would: it is its own data.)
+        values = [a for a in args if isinstance(a, Value) and id(a.data) != id(a)]
+        if not values or self.discrete:
+            return out
+        parents: list[Node | Value | None] = [
+            None if not isinstance(a, Value) or not a.tracked
+            else a if a.node is None or a.node.op.outputs > 1
+            else a.node
+            for a in args
+        ]  # fmt: skip
+        cls = values[-1].result_class
+        tracked = MODE.get().recording and any(a.tracked for a in values)
+        if self.outputs > 1:
+            return self._several(cls, parents, arrays, static, out, tracked)
+        node = None
+        if tracked or self.provenance:
+            parents = parents if tracked else [None] * len(parents)
+            node = Node(parents, self, arrays, static or NO_STATIC, out)
+        return make_value(cls, out, node, tracked)
+
     def _several(
         self,
         cls: type[Value],
@@ -241,7 +268,7 @@ class Op:
         tracked: bool,
     ) -> tuple[Value, ...]:
         """Wrap the outputs of an operation that has several: one node, one value for each."""
-        out = tuple(np.asarray(o) for o in out)
+        out = tuple(o if isinstance(o, Value) else np.asarray(o) for o in out)
         node = Node(parents, self, arrays, static, out) if tracked else None
         values = []
         for index, array in enumerate(out):

@@ -445,6 +445,9 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
     """
     if isinstance(data, Value):
         data = data.data
+        if isinstance(data, Value):  # a traced array, which is its own data
+            traced: Any = data
+            return cast(Array, traced if dtype is None else traced.astype(dtype))
     if type(data) is np.ndarray and dtype is None:
         array = data
     else:

@@ -20,6 +20,7 @@ from tinygrad_mlp.explanation.naming import Naming, is_alias, is_filled, key_of,
 from tinygrad_mlp.explanation.reading import RuleReader
 from tinygrad_mlp.explanation.recorded import Recorded, arrays_of
 from tinygrad_mlp.explanation.simplify import RULES
+from tinygrad_mlp.program.trace import untraced
 
 
 class Deriving:
@@ -190,9 +191,8 @@ class Deriving:
         self.backward.append(symbol)
         if isinstance(e, Application):
             self._defined.setdefault(e, symbol)
-        data = g.data if isinstance(g, Value) else g
         # A number is passed on as such: L̄ = 1 as a factor would only be in the way.
-        return self.reader.tracer(e if isinstance(e, Number) else symbol, data)
+        return self.reader.tracer(e if isinstance(e, Number) else symbol, untraced(g))
 
     def _outputs(self, node: Node) -> Any:
         if node.op.outputs == 1:

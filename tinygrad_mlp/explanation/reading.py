@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Expression, Number
-from tinygrad_mlp.program.trace import Trace, Tracer, Variable
+from tinygrad_mlp.program.trace import Trace, Tracer, Variable, untraced
 
 
 class RuleReader:
@@ -53,7 +52,7 @@ class RuleReader:
                 assert isinstance(operand.label, Expression)
                 return operand.label
             return self._read[operand]
-        return self.constant(operand.data if isinstance(operand, Value) else operand)
+        return self.constant(untraced(operand))
 
     def share(
         self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any]

@@ -11,6 +11,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.convolution import pair
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.checks import integer_at_least, not_negative, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers
@@ -301,8 +302,9 @@ class BatchNorm1d(Module):
         return self.weight * (centred / ops.sqrt(var + self.eps)) + self.bias
 
     def _remember(self, running: Buffer, batch: Any) -> None:
-        new = batch.data if isinstance(batch, Value) else batch
-        running.data = running.data + self.momentum * (new.astype(running.dtype) - running.data)
+        new = batch.detach() if isinstance(batch, Tensor) else batch
+        # With the buffer as a tensor, so that the door sees that it is read.
+        running.data = (running + self.momentum * (new.astype(running.dtype) - running)).data
 
     def describe(self) -> str:
         """The number of features."""
@@ -325,8 +327,7 @@ def _check_features(layer: Any, x: Any, axis: int) -> Any:
 def keep_mask(*, shape: tuple[int, ...], p: float, dtype: Any, rng: Any) -> Array:
     """A random mask: 0 with probability p, else 1/(1 − p). An operation, so that the door sees
     every draw."""
-    kept: Array = (rng.random(shape) >= p) / np.asarray(1 - p, dtype)
-    return kept
+    return (rng.random(shape) >= p) / np.asarray(1 - p, dtype)  # type: ignore[no-any-return]
 
 
 class Dropout(Module):

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.graph import Array, assume, clear_grad
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
 
@@ -61,7 +61,16 @@ class Module:
     array([2., 6.])
     """
 
-    training = True
+    _training = True
+
+    @property
+    def training(self) -> bool:
+        """Whether layers that differ in training and evaluation do what they do in training."""
+        return assume(lambda: self._training)  # type: ignore[no-any-return]
+
+    @training.setter
+    def training(self, training: bool) -> None:
+        self._training = bool(training)
 
     def forward(self, x: Any) -> Any:
         """The function this module computes."""
@@ -173,7 +182,7 @@ class Module:
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
-            parameter.grad = None
+            clear_grad(parameter)
 
     # -- printing ----------------------------------------------------------------------------
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
+from tinygrad_mlp.autograd.graph import Value, assume, clear_grad, read_state, write_state
 from tinygrad_mlp.errors import (
     DTypeError,
     InvalidArgumentError,
@@ -123,25 +125,46 @@ class Optimizer:
 
         Nothing is changed where an error is raised.
         """
-        lr = self.current_lr()
+        lr = read_state(self.current_lr, "lr")
+        assume(lambda: dict(self.hyperparameters))
         updates = []
         for index, parameter in enumerate(self.parameters):
             gradient = parameter.grad
             if gradient is not None:
                 self._check_fit(index)
-                new, state = self.rule(parameter.data, gradient, self._states[index], lr)
+                old = self._state(index)
+                new, state = self.rule(parameter.data, gradient, old, lr)
                 # Computing with arrays of shape () gives NumPy scalars.
-                updates.append((index, np.asarray(new), state))
+                value: Any = new if isinstance(new, Value) else np.asarray(new)
+                updates.append((index, value, state, old))
         if not updates:
             raise NotDifferentiableError(
                 f"{type(self).__name__}.step() expects parameters with gradients. None of the "
                 f"{len(self.parameters)} has one: call backward() on a loss computed from them "
                 "first, and zero_grad() after step()."
             )
-        for index, new, state in updates:
+        for index, new, state, old in updates:
             self.parameters[index].data = new
-            self._states[index] = state
-        self.steps += 1
+            for name, value in state.items():
+                write_state(partial(self._keep, index, name), value, old.get(name))
+        write_state(self._count, 1)
+
+    def _state(self, index: int) -> State:
+        """The state kept for a parameter, in a dict of its own."""
+        # Looked up by index, as `load_state_dict` puts other dicts into the list.
+        return {
+            name: read_state(partial(self._kept, index, name), name)
+            for name in self._states[index]
+        }
+
+    def _kept(self, index: int, name: str) -> Any:
+        return self._states[index][name]
+
+    def _keep(self, index: int, name: str, value: Any) -> None:
+        self._states[index][name] = value
+
+    def _count(self, steps: int) -> None:
+        self.steps += steps
 
     def _check_fit(self, index: int) -> None:
         parameter = self.parameters[index]
@@ -170,7 +193,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Forget the gradients: every parameter's `.grad` becomes None."""
         for parameter in self.parameters:
-            parameter.grad = None
+            clear_grad(parameter)
 
     # -- the learning rate -------------------------------------------------------------------
 
@@ -189,6 +212,12 @@ class Optimizer:
     def current_lr(self) -> float:
         """The learning rate of the next step, as a number."""
         return self._evaluate(self._schedule)
+
+    def coming_lrs(self, n: int) -> list[float]:
+        """The learning rates of the next `n` steps of this epoch."""
+        if self._schedule.unit == "epoch":
+            return [self.current_lr()] * n
+        return [self._schedule(self.steps + i) for i in range(n)]
 
     def _evaluate(self, schedule: Schedule) -> float:
         return schedule(self.epoch if schedule.unit == "epoch" else self.steps)

@@ -1,5 +1,9 @@
 """Computations as data: what a function does to its arguments, as a list of instructions."""
 
+from tinygrad_mlp.program.compiled import CompiledFunction, compile
+from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Instruction, Trace, Tracer, Variable
 
-__all__ = ["Instruction", "Trace", "Tracer", "Variable"]
+__all__ = [
+    "CompiledFunction", "Instruction", "Program", "Trace", "Tracer", "Variable", "compile",
+]  # fmt: skip

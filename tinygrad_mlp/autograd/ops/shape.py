@@ -274,7 +274,7 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (Value, np.ndarray, list, np.bool_, bool)):
             template.append(Slot(len(arrays)))
-            arrays.append(np.asarray(part.data if isinstance(part, Value) else part))
+            arrays.append(part.data if isinstance(part, Value) else np.asarray(part))
         else:
             template.append(part)
     return tuple(template), tuple(arrays)

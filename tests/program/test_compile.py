@@ -1,0 +1,451 @@
+"""Compiled functions: the same numbers as eager, for every operation, layer and optimizer."""
+
+import copy
+import gc
+import warnings
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.program.source import Source
+
+
+def close(one, other):
+    for a, b in zip(one, other, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.dtype == b.dtype and a.shape == b.shape
+        tolerance = 1e-12 if a.dtype != np.float32 else 1e-5
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+OPERATIONS = [
+    pytest.param(op, number, id=f"{name}-{number}")
+    for name, op in tg.OPS.items()
+    for number in range(len(list(samples_of(op, np.random.default_rng(0)))))
+]
+
+
+@pytest.mark.parametrize(("op", "number"), OPERATIONS)
+def test_every_operation_replays_on_other_numbers(op, number):
+    first = list(samples_of(op, np.random.default_rng(1)))[number]
+    second = list(samples_of(op, np.random.default_rng(2)))[number]
+    same = [np.shape(a) == np.shape(b) for a, b in zip(first.args, second.args, strict=True)]
+    if not all(same):
+        pytest.skip("this operation's samples differ in shape from draw to draw")
+    if op.name in ("getitem", "scatter_add") and any(a.dtype == bool for a in first.args[1:]):
+        pytest.skip("a shape that depends on values: see the test of what is refused")
+
+    def values(*args):
+        out = op(*args, **first.static)
+        return out if op.outputs > 1 else (out,)
+
+    compiled = tg.compile(values)
+    for sample in (first, second, first):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            expected = values(*sample.args)
+            found = compiled(*sample.args)
+        close([np.asarray(a) for a in found], [np.asarray(a) for a in expected])
+    if compiled.programs:
+        compiled.program.check()
+
+
+@pytest.mark.parametrize(("op", "number"), [p for p in OPERATIONS if not p.values[0].discrete])
+def test_so_do_its_gradients(op, number):
+    if op.outputs > 1:
+        pytest.skip("covered by the functions that use it")
+    first = list(samples_of(op, np.random.default_rng(1)))[number]
+    places = [
+        i for i, a in enumerate(first.args)
+        if op.rules[0 if op.variadic else i] is not None
+        and a is not None and np.asarray(a).dtype.kind == "f"
+    ]  # fmt: skip
+    if op.name in ("getitem", "scatter_add") and len(first.args) > 1:
+        places = []  # with masks among the indices: see the test of what is refused
+    if not places:
+        pytest.skip("no argument with a rule")
+
+    def loss(*args):
+        return tg.sum(tg.sin(op(*args, **first.static)))
+
+    arguments = [np.asarray(a) if a is not None else None for a in first.args]
+    gradient = tg.grad(loss, argnums=tuple(places))
+    compiled = tg.compile(lambda *args: gradient(*args))
+    try:
+        expected = gradient(*arguments)
+    except tg.errors.NotDifferentiableError:
+        pytest.skip("not differentiable in this argument")
+    for _ in range(2):
+        close(compiled(*arguments), expected)
+
+
+def network(seed=0, dtype=np.float64, extra=()):
+    rng = np.random.default_rng(seed)
+    return tg.nn.Sequential(
+        tg.nn.Linear(5, 7, rng=rng, dtype=dtype), tg.nn.Tanh(), *extra,
+        tg.nn.Linear(7, 3, rng=rng, dtype=dtype), tg.nn.Sigmoid(),
+    )  # fmt: skip
+
+
+def step_of(model, optimizer, loss=tg.nn.squared_error):
+    def step(x, y):
+        value = loss(model(x), y)
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return value
+
+    return step
+
+
+def trained(make, optimizer, compiled, dtype=np.float64, loss=tg.nn.squared_error, sizes=(4,)):
+    model = make()
+    step = step_of(model, optimizer(model.parameters()), loss)
+    step = tg.compile(step) if compiled else step
+    rng = np.random.default_rng(5)
+    losses = []
+    for number in range(12):
+        n = sizes[number % len(sizes)]
+        x, y = rng.normal(size=(n, 5)).astype(dtype), rng.uniform(size=(n, 3)).astype(dtype)
+        losses.append(step(x, y).data)
+    return [*losses, *model.state_dict().values()], step
+
+
+OPTIMIZERS = {
+    "sgd": lambda p: tg.optim.SGD(p, lr=0.1),
+    "momentum": lambda p: tg.optim.SGD(p, lr=0.1, momentum=0.9),
+    "nesterov": lambda p: tg.optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "schedule": lambda p: tg.optim.SGD(p, lr=tg.optim.schedule.inverse_time(1, 0.1, per="step")),
+    "adam": lambda p: tg.optim.Adam(p, lr=0.01, weight_decay=0.1),
+    "adamw": lambda p: tg.optim.AdamW(p, lr=0.01),
+    "rmsprop": lambda p: tg.optim.RMSprop(p, lr=0.01),
+    "centered": lambda p: tg.optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True),
+}
+
+
+def test_the_table_of_optimizers_is_complete():
+    kinds = {type(make([tg.nn.Parameter([1.0])])).__name__ for make in OPTIMIZERS.values()}
+    assert kinds == {"SGD", "Adam", "AdamW", "RMSprop"}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_trains_as_it_does_eagerly(name, dtype):
+    def make():
+        return network(dtype=dtype)
+
+    eager, _ = trained(make, OPTIMIZERS[name], False, dtype, sizes=(4, 1))
+    found, step = trained(make, OPTIMIZERS[name], True, dtype, sizes=(4, 1))
+    close(found, eager)
+    assert len(step.programs) == 2
+    step.program.check()
+
+
+LAYERS = {
+    "linear": lambda: [tg.nn.Linear(7, 7, rng=np.random.default_rng(3))],
+    "dropout": lambda: [tg.nn.Dropout(0.4, rng=np.random.default_rng(3))],
+    "layer norm": lambda: [tg.nn.LayerNorm(7)],
+    "batch norm": lambda: [tg.nn.BatchNorm1d(7)],
+    "relu": lambda: [tg.nn.ReLU()],
+    "leaky relu": lambda: [tg.nn.LeakyReLU()],
+    "gelu": lambda: [tg.nn.GELU()],
+    "softplus": lambda: [tg.nn.Softplus()],
+    "softmax": lambda: [tg.nn.Softmax()],
+    "identity": lambda: [tg.nn.Identity()],
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_train_as_they_do_eagerly(name):
+    def make():
+        return network(extra=LAYERS[name]())
+
+    eager, _ = trained(make, OPTIMIZERS["momentum"], False)
+    found, _ = trained(make, OPTIMIZERS["momentum"], True)
+    close(found, eager)
+
+
+def test_convolutions_and_pooling_do_too():
+    def run(compiled):
+        rng = np.random.default_rng(0)
+        model = tg.nn.Sequential(
+            tg.nn.Conv2d(1, 2, 3, padding=1, rng=rng), tg.nn.ReLU(), tg.nn.MaxPool2d(2),
+            tg.nn.Conv2d(2, 3, 2, rng=rng), tg.nn.AvgPool2d(2), tg.nn.Flatten(),
+            tg.nn.Linear(3, 2, rng=rng),
+        )  # fmt: skip
+        step = step_of(model, tg.optim.Adam(model.parameters()), tg.nn.softmax_cross_entropy)
+        step = tg.compile(step) if compiled else step
+        losses = [
+            step(rng.normal(size=(3, 1, 6, 6)), np.eye(2)[[0, 1, 1]]).item() for _ in range(4)
+        ]
+        return [*losses, *model.state_dict().values()]
+
+    close(run(True), run(False))
+
+
+LOSSES = [
+    tg.nn.squared_error, tg.nn.binary_cross_entropy, tg.nn.softmax_cross_entropy,
+    lambda p, t: tg.sum(tg.abs(p - t)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_do_too(loss):
+    eager, _ = trained(network, OPTIMIZERS["sgd"], False, loss=loss)
+    found, _ = trained(network, OPTIMIZERS["sgd"], True, loss=loss)
+    close(found, eager)
+
+
+def test_gradients_that_stay_are_left_in_the_parameters():
+    def run(compiled):
+        model = network()
+
+        def step(x, y):
+            tg.nn.squared_error(model(x), y).backward()
+
+        step = tg.compile(step) if compiled else step
+        rng = np.random.default_rng(5)
+        for _ in range(3):  # they accumulate
+            step(rng.normal(size=(4, 5)), rng.uniform(size=(4, 3)))
+        return [p.grad for p in model.parameters()]
+
+    close(run(True), run(False))
+
+
+def test_zero_grad_first_is_as_good_as_last():
+    def run(compiled):
+        model = network()
+        optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            tg.nn.squared_error(model(x), y).backward()
+            optimizer.step()
+
+        step = tg.compile(step) if compiled else step
+        rng = np.random.default_rng(5)
+        for _ in range(4):
+            step(rng.normal(size=(4, 5)), rng.uniform(size=(4, 3)))
+        if compiled:
+            assert sum(map(len, step.programs.values())) == 1
+        return [p.data for p in model.parameters()] + [p.grad for p in model.parameters()]
+
+    close(run(True), run(False))
+
+
+def test_an_update_by_hand_is_recorded():
+    w = tg.nn.Parameter(np.array([1.0, 2.0]))
+
+    @tg.compile
+    def step(x):
+        loss = tg.sum((w * x) ** 2)
+        loss.backward()
+        w.data = w.data - 0.1 * w.grad
+        w.grad = None
+        return loss
+
+    losses = [step(np.ones(2)).item() for _ in range(3)]
+    np.testing.assert_allclose(losses, [5.0, 5 * 0.64, 5 * 0.64**2])
+
+
+def test_the_arrays_a_user_holds_are_not_written_to():
+    model = network()
+    before = [p.data for p in model.parameters()]
+    kept = copy.deepcopy(before)
+    step = tg.compile(step_of(model, tg.optim.SGD(model.parameters(), lr=0.1)))
+    x, y = np.ones((4, 5)), np.ones((4, 3))
+    for _ in range(3):
+        step(x, y)
+    close(before, kept)
+    close([x, y], [np.ones((4, 5)), np.ones((4, 3))])
+
+
+def test_weights_put_in_between_are_used():
+    model = network()
+    step = tg.compile(lambda x: model(x))
+    x = np.ones((2, 5))
+    step(x)
+    other = network(seed=9)
+    model.load_state_dict(other.state_dict())
+    close([step(x).data], [other(x).data])
+
+
+def test_the_learning_rate_and_the_mode_are_those_of_the_moment():
+    model = network(extra=[tg.nn.Dropout(0.5, rng=np.random.default_rng(0))])
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    step = tg.compile(step_of(model, optimizer))
+    x, y = np.ones((4, 5)), np.ones((4, 3))
+    step(x, y)
+    optimizer.lr = 0.0
+    before = model.state_dict()
+    assert step(x, y).item() != step(x, y).item()  # other masks
+    close(before.values(), model.state_dict().values())
+    model.eval()
+    np.testing.assert_allclose(step(x, y).item(), step(x, y).item(), rtol=1e-12)
+
+
+def test_a_program_keeps_nothing_of_its_first_inputs():
+    step = tg.compile(lambda x: tg.sum(tg.tanh(x)))
+    x = np.ones((50, 50))
+    gone = weakref.ref(x)
+    step(x)
+    del x
+    gc.collect()
+    assert gone() is None
+
+
+def test_results_are_not_overwritten_by_the_next_run():
+    double = tg.compile(lambda x: tg.tanh(x) * 2 + 1)
+    double(np.zeros(3))
+    first = double(np.zeros(3))
+    double(np.full(3, 5.0))
+    close([first], [np.ones(3)])
+
+
+def test_nestings_and_names_are_taken_and_given_back():
+    @tg.compile
+    def f(both, *, scale):
+        return {"sum": both["a"] + both["b"], "scaled": [both["a"] * scale, 3]}
+
+    for scale in (2.0, 3.0):
+        out = f({"a": np.ones(2), "b": np.zeros(2)}, scale=scale)
+        close([out["sum"], out["scaled"][0]], [np.ones(2), np.full(2, scale)])
+        assert out["scaled"][1] == 3
+    assert len(f.programs) == 1
+
+
+def test_an_argument_that_keeps_changing_is_named_in_a_warning():
+    f = tg.compile(lambda x: x * 2.0)
+    with pytest.warns(RuntimeWarning, match=r"more than 16 programs.*'x'"):
+        for n in range(1, 19):
+            f(np.ones(n))
+    assert len(f.programs) <= 17
+
+
+UNRECORDABLE = {
+    "a branch": lambda x: x if tg.sum(x) > 0 else -x,
+    "item": lambda x: x * tg.sum(x).item(),
+    "float": lambda x: x * float(tg.sum(x)),
+    "an array": lambda x: x * np.asarray(tg.sum(x)),
+    "a mask": lambda x: x[x > 0],
+    "a parameter": lambda x: tg.sum(x, axis=tg.sum(x)),
+}
+
+
+@pytest.mark.parametrize("name", UNRECORDABLE)
+def test_what_cannot_be_recorded_is_refused_with_the_line(name):
+    with pytest.raises(tg.errors.TraceError, match=r"test_compile\.py:\d+"):
+        tg.compile(UNRECORDABLE[name])(np.ones(3))
+
+
+def test_nothing_has_happened_where_recording_fails():
+    model = network(extra=[tg.nn.Dropout(0.5, rng=np.random.default_rng(0))])
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    before, state = model.state_dict(), model.layers[2].rng.bit_generator.state
+
+    @tg.compile
+    def step(x):
+        loss = tg.sum(model(x))
+        loss.backward()
+        optimizer.step()
+        if loss > 0:
+            return loss
+
+    with pytest.raises(tg.errors.TraceError):
+        step(np.ones((2, 5)))
+    close(before.values(), model.state_dict().values())
+    assert model.layers[2].rng.bit_generator.state == state
+    assert optimizer.steps == 0
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_tensor_from_an_outside_graph_is_refused():
+    w = tg.Tensor([1.0], requires_grad=True)
+    outside = w * 2
+    with pytest.raises(tg.errors.TraceError, match="computed outside"):
+        tg.compile(lambda x: x * outside)(np.ones(1))
+
+
+def document_step():
+    model = tg.NeuralNetwork([6, 4, 3], "mean_square", False, False, seed=0).model
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    return tg.compile(step_of(model, optimizer, tg.nn.squared_error)), model
+
+
+def test_the_source_reads_like_backpropagation_by_hand():
+    step, _ = document_step()
+    step(np.ones((2, 6)), np.ones((2, 3)))
+    text = step.readable
+    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    for expected in ("z2 = x @ W1.T", "a2 = np.tanh(z2)", "z3 = a2 @ W2.T",
+                     "a3 = special.expit(z3)"):  # fmt: skip
+        assert expected in lines
+    assert any(line.startswith("delta3 = ") for line in lines)
+    assert any(line.startswith("delta2 = ") for line in lines)
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_source_runs_on_its_own():
+    step, model = document_step()
+    x, y = np.ones((2, 6)), np.full((2, 3), 0.25)
+    step(x, y)
+    for text in (step.source, step.readable):
+        scope = {}
+        exec(text, scope)
+        W1, W2 = (w.data.copy() for w in model.parameters())
+        out = scope["step"](x, y, W1, W2, 0.1)
+        expected = tg.nn.squared_error(model(x), y)
+        close([out[0]], [expected.data])
+
+
+def test_every_pass_leaves_the_numbers_alone(rng):
+    step, model = document_step()
+    x, y = rng.normal(size=(2, 6)), rng.uniform(size=(2, 3))
+    step(x, y)
+    runner = step.runner
+    recorded, program = runner.recorded, runner.program
+    weights = [w.data.copy() for w in model.parameters()]
+
+    def values(of):
+        given = {"x": x, "y": y, "W1": weights[0], "W2": weights[1], "lr": 0.1}
+        results, updates = of.run([np.copy(given[v.name]) if v.name != "lr" else 0.1
+                                   for v in of.inputs if v.name in given])  # fmt: skip
+        return [*results, *updates]
+
+    close(values(runner.simplified), values(program))
+    assert len(program.instructions) < len(recorded.instructions) + 8
+    assert "in place: 2" in program.explain_passes()
+    assert "BLAS" in program.explain_passes()
+    assert "W1" in str(program) and "(4, 6)" in str(program)
+
+
+def test_a_program_put_together_wrongly_does_not_pass_the_check():
+    step, _ = document_step()
+    step(np.ones((2, 6)), np.ones((2, 3)))
+    from dataclasses import replace
+
+    program = step.runner.simplified
+    backwards = replace(program, instructions=program.instructions[::-1])
+    with pytest.raises(tg.errors.ProgramError, match="before it is computed"):
+        backwards.check()
+    doubled = replace(program, instructions=(*program.instructions, program.instructions[0]))
+    with pytest.raises(tg.errors.ProgramError, match="a second time"):
+        doubled.check()
+    everything = {"axis": None, "keepdims": False}
+    wrong = program.instructions[0].changed(op=tg.OPS["sum"], static=everything)
+    with pytest.raises(tg.errors.ProgramError, match="written down as"):
+        replace(program, instructions=(wrong,)).check()
+
+
+def test_source_holds_generators_and_large_constants_as_given():
+    rng = np.random.default_rng(0)
+    large = np.arange(20.0)
+    layer = tg.nn.Dropout(0.5, rng=rng)
+    f = tg.compile(lambda x: layer(x * large))
+    f(np.ones(20))
+    source = Source(f.program)
+    assert "given: rng1, a Generator" in source.text
+    assert any(value is large for value in source.given.values())

@@ -1,0 +1,384 @@
+"""`compile`: a function recorded once and run as a program."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import MODE, Value
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tree import leaves, rebuild
+from tinygrad_mlp.errors import TraceError
+from tinygrad_mlp.program.passes import improved, simplified
+from tinygrad_mlp.program.program import Program
+from tinygrad_mlp.program.recording import DATA, Recording
+from tinygrad_mlp.program.source import Source
+from tinygrad_mlp.program.trace import Tracer, Variable, untraced
+
+MOST_PROGRAMS = 16
+"""Programs kept for one function; the least recently used ones are dropped."""
+
+
+class Runner:
+    """A program ready to be run: its function, and the tensors and states it reads and changes.
+
+    Attributes:
+        recorded: the program as it was written down.
+        simplified: without what is superfluous, for reading.
+        program: made fast, which is what runs.
+    """
+
+    def __init__(self, recording: Recording, out: Any, name: str) -> None:
+        self.template = out
+        self.out_leaves = leaves(out)
+        results = tuple(map(_result, self.out_leaves))
+        program = Program(
+            tuple(recording.inputs), tuple(recording.instructions), results,
+            tuple(recording.updates), tuple(recording.required), name=name,
+        )  # fmt: skip
+        self.recorded = program.rewritten(_with_parameters(recording), {})
+        self.simplified = simplified(self.recorded)
+        self.program = improved(self.simplified)
+        self.assumptions = recording.assumptions
+        self.source = Source(self.program)
+        self._function = self.source.compiled()
+        self._lock = threading.Lock()
+        written = {line.into for line in self.program.instructions}
+        self._reads = [v.label for v in self.program.inputs if v.label.kind != "data"]
+        outside = [v for v in self.program.inputs if v.label.kind != "data"]
+        self._types = [(v.label.get, v.shape, v.dtype) for v in outside]
+        self._seen: list[Any] = [None] * len(outside)
+        self._overwritten = [v in written and v.dtype is not None for v in outside]
+        returned = iter(range(len(self.source.returned())))
+        self._results = [
+            (next(returned), None) if isinstance(a, Variable) else (-1, a)
+            for a in self.program.results
+        ]
+        self._puts = [
+            (update.put, next(returned), None)
+            if isinstance(update.value, Variable)
+            else (update.put, -1, update.value)
+            for update in self.program.updates
+        ]
+        self._wraps = [isinstance(leaf, Value) and type(leaf) is not Tracer
+                       for leaf in self.out_leaves]  # fmt: skip
+        self._order = _data_first(self.program)
+
+    def holds(self) -> bool:
+        """Whether what was taken for granted as it was recorded is still so."""
+        for get, expected in self.assumptions:
+            if get() != expected:
+                return False
+        for get, shape, dtype in self._types:
+            if dtype is not None:
+                array = get()
+                if getattr(array, "shape", None) != shape or array.dtype != dtype:
+                    return False
+        return True
+
+    def __call__(self, data: list[Any]) -> Any:
+        """Run the program on the arrays among the arguments."""
+        with self._lock:
+            outside = []
+            for place, read in enumerate(self._reads):
+                value = read.get()
+                if self._overwritten[place] and value is not self._seen[place]:
+                    # Someone else may hold this array, or it may lie in memory otherwise.
+                    value = np.array(value, order="C")
+                outside.append(value)
+            out = self._function(*self._order(data, outside))
+            for put, place, constant in self._puts:
+                put(constant if place < 0 else out[place])
+            for place, read in enumerate(self._reads):
+                if self._overwritten[place]:
+                    self._seen[place] = read.get()
+        results = [
+            self._wrapped(number, constant if place < 0 else out[place])
+            for number, (place, constant) in enumerate(self._results)
+        ]
+        return rebuild(self.template, results)
+
+    def _wrapped(self, number: int, value: Any) -> Any:
+        if self._wraps[number]:
+            return Tensor(np.asarray(value))
+        leaf = self.out_leaves[number]
+        return np.asarray(value) if type(leaf) is Tracer and leaf.variable.dtype else value
+
+
+def _data_first(program: Program) -> Callable[[list[Any], list[Any]], list[Any]]:
+    """Puts arguments and what is read elsewhere into the order of the program's inputs."""
+    kinds = [v.label.kind == "data" for v in program.inputs]
+    if sorted(kinds, reverse=True) == kinds:
+        return lambda data, outside: [*data, *outside]
+
+    def merged(data: list[Any], outside: list[Any]) -> list[Any]:
+        first, second = iter(data), iter(outside)
+        return [next(first) if kind else next(second) for kind in kinds]
+
+    return merged
+
+
+def _result(leaf: Any) -> Any:
+    """What a leaf of the returned value is in the program."""
+    if type(leaf) is Tracer:
+        return leaf.variable
+    if isinstance(leaf, Value):
+        return _result(leaf.data)
+    return leaf
+
+
+def _with_parameters(recording: Recording) -> list[Any]:
+    """The instructions, with parameters' arrays read before their tensors put right."""
+    known = recording.constants()
+    return [
+        line.changed(
+            operands=tuple(
+                known.get(id(o), o) if isinstance(o, np.ndarray) else o for o in line.operands
+            )
+        )
+        for line in recording.instructions
+    ]
+
+
+class CompiledFunction:
+    """A function that is recorded at its first call and run as a program from then on.
+
+    For arguments of other shapes, dtypes or static values another program is recorded.
+
+    Attributes:
+        programs: the programs by the types of the arguments, the latest used last.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = _identifier(getattr(function, "__name__", "step"))
+        self.programs: OrderedDict[Any, list[Runner]] = OrderedDict()
+        self._last: Runner | None = None
+        self._keys: list[Any] = []
+
+    @property
+    def runner(self) -> Runner:
+        """The program that was used last.
+
+        Raises:
+            TraceError: there is none yet.
+        """
+        if self._last is None:
+            raise TraceError(
+                f"{self.name} has no program yet: a program is recorded at the first call, whose "
+                f"arguments say which shapes it is for. Call it once."
+            )
+        return self._last
+
+    @property
+    def program(self) -> Program:
+        """The program that runs: the one used last."""
+        return self.runner.program
+
+    @property
+    def source(self) -> str:
+        """Its NumPy source code."""
+        return self.runner.source.text
+
+    @property
+    def readable(self) -> str:
+        """The source code before memory is shared: what to read first."""
+        return Source(self.runner.simplified).text
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.name}: {len(self.programs)} program(s)>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if MODE.get().hook is not None or MODE.get().depth:
+            return self.function(*args, **kwargs)  # being watched, recorded or differentiated
+        key, data = _signature(args, kwargs)
+        for runner in self.programs.get(key, ()):
+            if runner.holds():
+                self._last = runner
+                return runner(data)
+        return self._record(key, args, kwargs)
+
+    def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        recording = Recording()
+        parameters = _argument_names(self.function, args)
+        stand_ins = []
+        for number, a in enumerate(leaves([args, kwargs])):
+            stand_ins.append(_stand_in(recording, a, parameters[number: number + 1]))
+        new_args, new_kwargs = rebuild([args, kwargs], stand_ins)
+        try:
+            with recording.recording():
+                out = self.function(*new_args, **new_kwargs)
+                recording.finish()
+        except BaseException:
+            recording.undo()
+            raise
+        if not all(np.isfinite(v.data).all() for v in recording.required):
+            recording.undo()
+            raise FloatingPointError("a number that must be finite is not")
+        runner = Runner(recording, out, self.name)
+        result = rebuild(out, [
+            Tensor(np.asarray(untraced(leaf.data))) if wrapped else untraced(leaf)
+            for leaf, wrapped in zip(runner.out_leaves, runner._wraps, strict=True)
+        ])  # fmt: skip
+        for update in recording.updates:
+            value = update.value
+            update.put(value.data if isinstance(value, Variable) else value)
+        for variable in _variables(recording):
+            variable.data = None
+        self._keep(key, runner)
+        return result
+
+    def _keep(self, key: Any, runner: Runner) -> None:
+        kept = self.programs.setdefault(key, [])
+        kept.append(runner)
+        del kept[:-4]
+        self.programs.move_to_end(key)
+        self._last = runner
+        if len(self.programs) > MOST_PROGRAMS:
+            self.programs.popitem(last=False)
+            warnings.warn(
+                f"{self.name}: more than {MOST_PROGRAMS} programs have been recorded, because "
+                f"{_what_changes(list(self.programs), self.function)} keeps changing. Pad or "
+                f"batch the data to a few shapes, or pass numbers that change as floats.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def compile(function: Callable[..., Any]) -> CompiledFunction:
+    """A function that does the same without building the graph again at every call.
+
+    On the first call with arguments of given shapes and dtypes, everything that passes the
+    operations is recorded: forward and backward pass, the optimizer's update, running
+    statistics. From then on, that program runs, as plain NumPy code, on the arguments, parameters
+    and states of the moment. Random masks are drawn anew at every run.
+
+    What decides what is recorded must not depend on values: neither ``if loss > 1`` nor a shape
+    taken from numbers. Arrays and floats are data; other arguments are static, and a program is
+    recorded for each of their values. Parameters are updated in place: copy what you want to keep.
+
+    Args:
+        function: of arrays, tensors, numbers, or nestings of them.
+
+    Returns:
+        the compiled function; `.program` prints as a listing, `.source` is NumPy code.
+
+    Raises:
+        TraceError: when called, if something cannot be recorded; it names the line.
+
+    >>> import tinygrad_mlp as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> optimizer = tg.optim.SGD([w], lr=0.25)
+    >>> @tg.compile
+    ... def step(x):
+    ...     loss = tg.sum((w * x) ** 2)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     optimizer.zero_grad()
+    ...     return loss
+    >>> [step(np.array([1.0, 1.0])).item() for _ in range(3)]
+    [5.0, 1.25, 0.3125]
+    """
+    if not callable(function):
+        raise TraceError(f"compile() expects a function. Got {type(function).__name__}.")
+    return CompiledFunction(function)
+
+
+def _identifier(name: str) -> str:
+    return name if name.isidentifier() else "step"
+
+
+def _signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """What decides which program runs, and the data for it."""
+    key: list[Any] = []
+    data: list[Any] = []
+    flat = args if not kwargs else (*args, *kwargs.values())
+    if kwargs:
+        key.append(tuple(kwargs))
+    for a in flat:
+        if isinstance(a, (list, tuple, dict)):
+            key.append(_structure(a))
+            for leaf in leaves(a):
+                _add(leaf, key, data)
+        else:
+            _add(a, key, data)
+    return tuple(key), data
+
+
+def _structure(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return ("dict", *((k, _structure(v)) for k, v in tree.items()))
+    if isinstance(tree, (list, tuple)):
+        return (type(tree), *map(_structure, tree))
+    return None
+
+
+def _add(a: Any, key: list[Any], data: list[Any]) -> None:
+    if type(a) is np.ndarray or isinstance(a, np.generic):
+        key.append((a.shape, a.dtype))
+        data.append(a)
+    elif isinstance(a, Value):
+        key.append((type(a), a.data.shape, a.data.dtype))
+        if a.tracked:
+            raise TraceError(
+                "a compiled function was given a tensor that requires a gradient as an argument. "
+                "Let the function use it from outside, as a parameter, or pass x.detach()."
+            )
+        data.append(a.data)
+    elif type(a) is float:
+        key.append("number")
+        data.append(a)
+    else:
+        try:
+            hash(a)
+        except TypeError:
+            raise TraceError(
+                f"a compiled function expects arrays, numbers and hashable static arguments. "
+                f"Got {type(a).__name__}: pass the arrays in it instead."
+            ) from None
+        key.append((type(a), a))
+
+
+def _stand_in(recording: Recording, a: Any, name: list[str]) -> Any:
+    """What the function is given instead of an argument while it is recorded."""
+    label = name[0] if name else None
+    if isinstance(a, np.generic):
+        a = np.asarray(a)
+    if type(a) is np.ndarray or type(a) is float:
+        return recording.input(a, DATA, label)
+    if isinstance(a, Value):
+        made = Tensor(recording.input(a.data, DATA, label))
+        made.name = a.name
+        return made
+    return a
+
+
+def _argument_names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+    """Names of the arguments where each is a single array."""
+    import inspect
+
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+    return names if all(not isinstance(a, (list, tuple, dict)) for a in args) else []
+
+
+def _what_changes(keys: list[Any], function: Callable[..., Any]) -> str:
+    names = _argument_names(function, ())
+    for place, (one, other) in enumerate(zip(keys[-1], keys[-2], strict=False)):
+        if one != other:
+            name = names[place] if place < len(names) else f"argument {place}"
+            return f"'{name}' (now {one[0]})" if isinstance(one, tuple) else f"'{name}'"
+    return "the structure of its arguments"
+
+
+def _variables(recording: Recording) -> list[Variable]:
+    return [*recording.inputs, *(r for line in recording.instructions for r in line.results)]

@@ -1,0 +1,235 @@
+"""A program: a recorded step as a plain list of instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import changed_mode
+from tinygrad_mlp.errors import ProgramError
+from tinygrad_mlp.program.recording import Update
+from tinygrad_mlp.program.trace import Instruction, Variable, is_random
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a step computes, in order.
+
+    Attributes:
+        inputs: what it starts from: data, parameters, states. Each says so in its `label`.
+        instructions: what it computes.
+        results: what it returns: variables, or constants.
+        updates: what it changes outside of itself at the end of a run.
+        required: variables that must be finite, or else nothing is changed.
+        buffers: memory that results are written into, allocated once.
+        passes: what the passes have done to it, a line each.
+        name: of the function that was recorded.
+    """
+
+    inputs: tuple[Variable, ...]
+    instructions: tuple[Instruction, ...]
+    results: tuple[Any, ...]
+    updates: tuple[Update, ...] = ()
+    required: tuple[Variable, ...] = ()
+    buffers: tuple[Variable, ...] = ()
+    passes: tuple[str, ...] = ()
+    name: str = "step"
+
+    # -- looking at it -----------------------------------------------------------------------
+
+    def explain_passes(self) -> str:
+        """What each pass has saved, a line for each."""
+        return "\n".join(self.passes) or "no passes were run"
+
+    @property
+    def source(self) -> str:
+        """The program as NumPy source code, which runs on its own."""
+        from tinygrad_mlp.program.source import Source
+
+        return Source(self).text
+
+    def __str__(self) -> str:
+        """A listing: a line for each input, instruction, result and update, with shapes."""
+        names = naming(self)
+
+        def shown(a: Any) -> str:
+            if isinstance(a, Variable):
+                return names[a]
+            return "None" if a is None else repr(a) if np.ndim(a) == 0 else f"array{np.shape(a)}"
+
+        lines = [f"{self.name}:"]
+        for variable in self.inputs:
+            kind = variable.label.kind
+            lines.append(f"  {kind:<9} {names[variable]:<12} {described(variable)}")
+        for line in self.instructions:
+            left = ", ".join(names[r] for r in line.results)
+            given = [shown(o) for o in line.operands]
+            given += [f"{key}={value!r}" for key, value in line.static.items()]
+            into = "" if line.into is None else f" -> {names[line.into]}"
+            call = f"{line.op.name}({', '.join(given)}){into}"
+            lines.append(f"  {left:<12} = {call:<44} # {described(line.results[0])}")
+        lines += [f"  return    {shown(r)}" for r in self.results]
+        for update in self.updates:
+            target = "" if update.target is None else f" (was {names[update.target]})"
+            lines.append(f"  update    {shown(update.value)}{target}")
+        return "\n".join(lines)
+
+    # -- what passes need --------------------------------------------------------------------
+
+    def escaping(self) -> set[Variable]:
+        """The variables that someone outside holds after a run."""
+        held = [*self.results, *(update.value for update in self.updates)]
+        return {a for a in held if isinstance(a, Variable)}
+
+    def uses(self) -> dict[Variable, int]:
+        """How often each variable is used, by instructions or outside."""
+        count: dict[Variable, int] = {}
+        used = [o for line in self.instructions for o in line.operands]
+        used += [*self.results, *(update.value for update in self.updates), *self.required]
+        for a in used:
+            if isinstance(a, Variable):
+                count[a] = count.get(a, 0) + 1
+        return count
+
+    def rewritten(
+        self, instructions: Iterable[Instruction], instead: Mapping[Variable, Any]
+    ) -> Program:
+        """The program of these instructions, with operands put in the place of variables."""
+
+        def of(a: Any) -> Any:
+            while isinstance(a, Variable) and a in instead:
+                a = instead[a]
+            return a
+
+        return replace(
+            self,
+            instructions=tuple(
+                line.changed(operands=tuple(map(of, line.operands))) for line in instructions
+            ),
+            results=tuple(map(of, self.results)),
+            updates=tuple(update._replace(value=of(update.value)) for update in self.updates),
+            required=tuple(v for v in map(of, self.required) if isinstance(v, Variable)),
+        )
+
+    # -- running and checking it -------------------------------------------------------------
+
+    def run(self, values: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+        """Results and updated values for values of the inputs, one instruction after the other.
+
+        The slow way, which needs no source code: what the fast one is checked against.
+        """
+        known: dict[Variable, Any] = dict(zip(self.inputs, values, strict=True))
+
+        def of(a: Any) -> Any:
+            return known[a] if isinstance(a, Variable) else a
+
+        with changed_mode(hook=None, recorder=None):
+            for line in self.instructions:
+                out = line.op.forward(*map(of, line.operands), **line.static)
+                outs = out if line.op.outputs > 1 else (out,)
+                for variable, value in zip(line.results, outs, strict=True):
+                    known[variable] = value if variable.dtype is None else np.asarray(value)
+        return list(map(of, self.results)), [of(update.value) for update in self.updates]
+
+    def check(self) -> None:
+        """Check the types: everything is defined once, before it is used, and of its shape.
+
+        Raises:
+            ProgramError: naming the instruction, what it should have been and what it is.
+        """
+        defined = set(self.inputs)
+        memory: set[Variable] = {*self.inputs, *self.buffers}
+        for number, line in enumerate(self.instructions):
+            where = f"instruction {number} ({line.op.name})"
+            for operand in line.operands:
+                if isinstance(operand, Variable) and operand not in defined:
+                    raise ProgramError(f"{where} uses {operand!r} before it is computed.")
+            unknown = set(line.static) - line.op.static_names - {"position"}
+            if unknown:
+                raise ProgramError(f"{where} has no parameter {', '.join(sorted(unknown))}.")
+            again = defined.intersection(line.results)
+            if again:
+                raise ProgramError(f"{where} computes {again.pop()!r} a second time.")
+            if line.into is not None:
+                like = line.results[0]
+                if line.into not in memory:
+                    raise ProgramError(f"{where} writes into {line.into!r}, which is no memory.")
+                if (line.into.shape, line.into.dtype) != (like.shape, like.dtype):
+                    raise ProgramError(f"{where} writes {like!r} into {line.into!r}.")
+            if not is_random(line.static):
+                _check_types(where, line)
+            defined.update(line.results)
+        for a in (*self.results, *(update.value for update in self.updates), *self.required):
+            if isinstance(a, Variable) and a not in defined:
+                raise ProgramError(f"the program hands over {a!r}, which is never computed.")
+
+
+def _check_types(where: str, line: Instruction) -> None:
+    """Compare the types of an instruction's results with what its operation makes of such
+    operands; operations that cannot be tried on made-up numbers are left out."""
+    operands = [made_up(o) if isinstance(o, Variable) else o for o in line.operands]
+    try:
+        with changed_mode(hook=None, recorder=None), np.errstate(all="ignore"):
+            out = line.op.forward(*operands, **line.static)
+    except (ArithmeticError, np.linalg.LinAlgError, IndexError, AttributeError):
+        return
+    except (ValueError, TypeError) as error:
+        raise ProgramError(f"{where} cannot take these operands: {error}") from error
+    for variable, value in zip(
+        line.results, out if line.op.outputs > 1 else (out,), strict=True
+    ):
+        if variable.dtype is None:
+            continue
+        array = np.asarray(value)
+        if (array.shape, array.dtype) != (variable.shape, variable.dtype):
+            raise ProgramError(
+                f"{where} is written down as {variable!r}, but gives "
+                f"{array.dtype}{list(array.shape)}."
+            )
+
+
+def made_up(variable: Variable) -> Any:
+    """An array of a variable's type, for trying out what an operation makes of it."""
+    if variable.dtype is None:
+        return 0.5
+    array = np.ones(variable.shape, variable.dtype)
+    if variable.dtype.kind == "f" and array.ndim >= 2:
+        array[..., np.arange(min(array.shape[-2:])), np.arange(min(array.shape[-2:]))] += 1
+    return array
+
+
+def described(variable: Variable) -> str:
+    """Shape and dtype of a variable."""
+    return "number" if variable.dtype is None else f"{variable.shape} {variable.dtype}"
+
+
+def naming(program: Program) -> dict[Variable, str]:
+    """A name for every variable, each a Python identifier that occurs once."""
+    import keyword
+    import re
+
+    taken = {"np", "blas", "special", "math", program.name}
+    names: dict[Variable, str] = {}
+
+    def give(variable: Variable, wanted: str | None, letter: str) -> None:
+        text = re.sub(r"\W", "_", wanted or "")
+        if not text.isidentifier() or keyword.iskeyword(text):
+            text = ""
+        name, number = text or f"{letter}1", 1
+        while name in taken:
+            number += 1
+            name = f"{text}_{number}" if text else f"{letter}{number}"
+        taken.add(name)
+        names[variable] = name
+
+    everything = [(v, v.label.kind[0]) for v in program.inputs]
+    everything += [(v, "buffer") for v in program.buffers]
+    everything += [(r, "t") for line in program.instructions for r in line.results]
+    for wanted in (True, False):  # names that are given come before those that are made
+        for variable, letter in everything:
+            if (variable.name is not None) is wanted:
+                give(variable, variable.name, letter)
+    return names

@@ -1,0 +1,265 @@
+"""Recording: a whole step written down, with what it reads and changes outside of itself.
+
+Besides the operations a step has parameters, which it reads and which its optimizer changes,
+states such as a velocity, numbers such as the learning rate, and gradients that stay in `.grad`. A
+`Recording` finds them as they are used: a tensor that was there before is made an input when it
+first passes the door, and what the step has assigned to its `.data` and `.grad` at the end is an
+update. So a step is written as it would be without being recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.callsite import user_site
+from tinygrad_mlp.autograd.graph import Node, Value, changed_mode
+from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.errors import TraceError
+from tinygrad_mlp.program.trace import Number, Trace, Tracer, Variable, is_random
+
+LAYERS = ("linear", "conv2d")
+LAYERS_OWN = ("weight", "bias")
+"""What layers call their parameters: what they are in every layer, and not which."""
+
+
+class Source(NamedTuple):
+    """Where an input of a program comes from.
+
+    Attributes:
+        kind: "data" (an argument), "parameter" (a tensor that gradients flow to), "state" (what
+            else is read at every run) or "constant".
+        get: what gives the value at a run; None for arguments.
+        leaf: the tensor it belongs to, or None.
+    """
+
+    kind: str
+    get: Callable[[], Any] | None = None
+    leaf: Value | None = None
+
+
+DATA = Source("data")
+
+
+class Update(NamedTuple):
+    """What a program changes outside of itself at the end of a run.
+
+    Attributes:
+        put: called with the new value.
+        value: a variable, or a constant.
+        target: the input whose array is replaced and may be overwritten, or None.
+    """
+
+    put: Callable[[Any], None]
+    value: Any
+    target: Variable | None = None
+
+
+class _Captured(NamedTuple):
+    leaf: Value
+    data: Any
+    grad: Any
+    tracer: Tracer
+    grad_tracer: Tracer | None
+
+
+class Recording(Trace):
+    """A trace of a step that reads and changes tensors and other states.
+
+    Attributes:
+        inputs: the variables the program starts from, in order of their first use.
+        updates: what it changes at the end.
+        assumptions: pairs of a function and what it returned: the program holds while it still
+            does.
+        required: variables that must be finite before anything is changed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[Variable] = []
+        self.updates: list[Update] = []
+        self.assumptions: list[tuple[Callable[[], Any], Any]] = []
+        self.required: list[Variable] = []
+        self._captured: dict[int, _Captured] = {}
+        self._generators: dict[int, tuple[Any, Any]] = {}
+        self._layers = 0
+
+    def recording(self) -> changed_mode:
+        """The context in which the step is written down."""
+        return changed_mode(hook=self, recorder=self, walk=self._walk)
+
+    # -- inputs ------------------------------------------------------------------------------
+
+    def input(self, data: Any, label: Any = DATA, name: str | None = None) -> Tracer:
+        """A new input, of any kind."""
+        variable = Variable(data if type(data) in Number else np.asarray(data), label=label)
+        variable.name = name
+        self.inputs.append(variable)
+        return Tracer.of(variable)
+
+    def array_of(self, value: Value) -> Any:
+        """What stands for the array of a tensor: a tensor from outside becomes an input."""
+        data: Any = value.data
+        if type(data) is Tracer:
+            return data
+        if value.tracked and value.node is not None:
+            raise TraceError(
+                f"a tensor that was computed outside of the function being recorded (by "
+                f"'{value.node.op.name}') is used in it: gradients cannot flow back to what it "
+                f"was computed from. Compute it inside, or pass it in.\n  at {user_site()}"
+            )
+        return self._capture(value).tracer
+
+    def _capture(self, leaf: Value, cleared: bool = False) -> _Captured:
+        known = self._captured.get(id(leaf))
+        if known is not None:
+            return known
+        data, grad = leaf.data, leaf.grad
+        kind = "parameter" if leaf.tracked else "state"
+        own = leaf.name if leaf.name not in LAYERS_OWN else None
+        tracer = self.input(data, Source(kind, lambda: leaf.data, leaf), own)
+        grad_tracer = None
+        if grad is not None and not cleared:
+            source = Source("state", lambda: leaf.grad)
+            grad_tracer = self.input(grad, source, own and f"grad_{own}")
+        elif leaf.tracked and not cleared:
+            self.assumptions.append((lambda: leaf.grad is None, True))
+        known = self._captured[id(leaf)] = _Captured(leaf, data, grad, tracer, grad_tracer)
+        leaf.data, leaf.grad = tracer, grad_tracer  # type: ignore[assignment]
+        return known
+
+    # -- what the step says of itself (see `graph.Recorder`) ---------------------------------------
+
+    def read(self, get: Callable[[], Any], name: str) -> Any:
+        """A number or an array that is looked up at every run."""
+        return self.input(get(), Source("state", get), name)
+
+    def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
+        """A value that is handed over at every run."""
+        target = replaces.variable if type(replaces) is Tracer else None
+        self.updates.append(Update(put, _operand(value), target))
+
+    def assume(self, get: Callable[[], Any]) -> Any:
+        """Something the program takes for granted."""
+        value = get()
+        self.assumptions.append((get, value))
+        return value
+
+    def clear_grad(self, leaf: Value) -> None:
+        """The gradient is forgotten, whatever it was."""
+        self._capture(leaf, cleared=True)
+        leaf.grad = None
+
+    def require_finite(self, value: Any) -> None:
+        """Nothing is changed by a run in which the value is not finite."""
+        array = self.array_of(value) if isinstance(value, Value) else value
+        if type(array) is Tracer:
+            self.required.append(array.variable)
+
+    # -- the hook ----------------------------------------------------------------------------
+
+    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Write an operation down, and name what it makes as the document does."""
+        if is_random(static):
+            for value in static.values():
+                if hasattr(value, "bit_generator"):
+                    state = value.bit_generator.state
+                    self._generators.setdefault(id(value), (value, state))
+        if op.name in ("getitem", "scatter_add") and any(
+            type(a) is Tracer and a.dtype == bool for a in args[1:]
+        ):
+            raise TraceError(
+                f"x[mask] with a traced mask has a shape that depends on values. Use "
+                f"tg.where(mask, x, 0), which keeps the shape.\n  at {user_site()}"
+            )
+        out = super().__call__(op, args, static)
+        if op.outputs == 1 and isinstance(out, Value) and type(out) is not Tracer:
+            self._name_forward(op, args, out)
+        return out
+
+    def _name_forward(self, op: Op, args: tuple[Any, ...], out: Value) -> None:
+        made: Any = out.data
+        if type(made) is not Tracer or made.variable.name:
+            return
+        name: str | None = None
+        if op.name in LAYERS:
+            self._layers += 1
+            name = f"z{self._layers + 1}"
+            for letter, arg in zip("aWb", args, strict=False):
+                known: Any = arg.data if isinstance(arg, Value) else None
+                if type(known) is Tracer and known.variable.name is None:
+                    known.variable.name = f"{letter}{self._layers}"
+        elif "target" in op.arrays:
+            name = "loss"
+        elif len(op.arrays) == 1 and isinstance(args[0], Value):
+            argument: Any = args[0].data
+            before = argument.variable.name if type(argument) is Tracer else None
+            if before and re.fullmatch(r"z\d+", before):
+                name = f"a{before[1:]}"
+        made.variable.name = name
+
+    def _walk(self, starts: Any) -> Callable[[Node, Any], Any]:
+        """Names the cotangents as they arrive at the nodes of a backward pass."""
+
+        def watched(node: Node, g: Any) -> Any:
+            if type(g) is Tracer and type(node.out) is Tracer and g.variable.name is None:
+                of = node.out.variable.name
+                if of and g.variable is not node.out.variable:
+                    layer = re.fullmatch(r"z(\d+)", of)
+                    g.variable.name = f"delta{layer[1]}" if layer else f"g_{of}"
+            return node.op.rules
+
+        return watched
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Find out what has been assigned to the tensors, and give them back what they had."""
+        for leaf, _, _, tracer, grad_tracer in self._captured.values():
+            name = tracer.variable.name
+            data: Any = leaf.data
+            grad: Any = leaf.grad
+            if data is not tracer:
+                self.updates.append(Update(_setter(leaf, "data"), _operand(data), tracer.variable))
+            if grad is not grad_tracer:
+                value = _operand(grad)
+                if isinstance(value, Variable) and value.name is None and name:
+                    value.name = f"grad_{name}"
+                self.updates.append(Update(_setter(leaf, "grad"), value))
+        self.restore()
+
+    def restore(self) -> None:
+        """Give the tensors back the arrays they had."""
+        for leaf, data, grad, _, _ in self._captured.values():
+            leaf.data, leaf.grad = data, grad
+
+    def undo(self) -> None:
+        """As if the function had not been called: random generators go back, too."""
+        self.restore()
+        for generator, state in self._generators.values():
+            generator.bit_generator.state = state
+
+    def constants(self) -> dict[int, Variable]:
+        """Inputs by the identity of their arrays: a parameter's array read before the parameter
+        itself is that parameter, and no constant."""
+        return {
+            id(c.data): c.tracer.variable
+            for c in self._captured.values()
+            if isinstance(c.data, np.ndarray)
+        }
+
+
+def _setter(leaf: Value, attribute: str) -> Callable[[Any], None]:
+    return lambda value: setattr(leaf, attribute, value)
+
+
+def _operand(value: Any) -> Any:
+    """A value as instructions refer to it."""
+    if type(value) is Tracer:
+        return value.variable
+    if isinstance(value, Value):
+        return _operand(value.data)
+    return value
