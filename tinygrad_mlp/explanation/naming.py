@@ -17,9 +17,7 @@ from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.explanation.names import Name, Names
 from tinygrad_mlp.explanation.recorded import Recorded, arrays_of
-
-LAYERS_OWN = ("weight", "bias")
-"""What `nn.Linear` calls its parameters: what they are in every layer, and not which."""
+from tinygrad_mlp.program.recording import LAYERS_OWN
 
 PRODUCTS = (ops.matmul, ops.linear, ops.conv2d)
 

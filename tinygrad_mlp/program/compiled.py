@@ -17,9 +17,9 @@ from tinygrad_mlp.autograd.tree import leaves, rebuild
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.passes import improved, simplified
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.recording import DATA, Recording
+from tinygrad_mlp.program.recording import DATA, Recording, as_operand
 from tinygrad_mlp.program.source import Source
-from tinygrad_mlp.program.trace import Tracer, Variable, untraced
+from tinygrad_mlp.program.trace import Tracer, Variable
 
 MOST_PROGRAMS = 16
 """Programs kept for one function; the least recently used ones are dropped."""
@@ -32,12 +32,14 @@ class Runner:
         recorded: the program as it was written down.
         simplified: without what is superfluous, for reading.
         program: made fast, which is what runs.
+        lock: to be held from reading what is elsewhere to the end of the run, since all runs share
+            the program's memory.
     """
 
     def __init__(self, recording: Recording, out: Any, name: str) -> None:
         self.template = out
         self.out_leaves = leaves(out)
-        results = tuple(map(_result, self.out_leaves))
+        results = tuple(map(as_operand, self.out_leaves))
         program = Program(
             tuple(recording.inputs), tuple(recording.instructions), results,
             tuple(recording.updates), tuple(recording.required), name=name,
@@ -48,13 +50,12 @@ class Runner:
         self.assumptions = recording.assumptions
         self.source = Source(self.program)
         self._function = self.source.compiled()
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         written = {line.into for line in self.program.instructions}
-        self._reads = [v.label for v in self.program.inputs if v.label.kind != "data"]
         outside = [v for v in self.program.inputs if v.label.kind != "data"]
-        self._types = [(v.label.get, v.shape, v.dtype) for v in outside]
-        self._seen: list[Any] = [None] * len(outside)
-        self._overwritten = [v in written and v.dtype is not None for v in outside]
+        self._outside = [(v.label.get, None if v.dtype is None else v.type) for v in outside]
+        self._overwritten = [place for place, v in enumerate(outside) if v in written]
+        self._seen: dict[int, Any] = {}
         returned = iter(range(len(self.source.returned())))
         self._results = [
             (next(returned), None) if isinstance(a, Variable) else (-1, a)
@@ -70,39 +71,37 @@ class Runner:
                        for leaf in self.out_leaves]  # fmt: skip
         self._order = _data_first(self.program)
 
-    def holds(self) -> bool:
-        """Whether what was taken for granted as it was recorded is still so."""
+    def read(self) -> list[Any] | None:
+        """What is read elsewhere, as it is now; None where the program does not hold any more."""
         for get, expected in self.assumptions:
             if get() != expected:
-                return False
-        for get, shape, dtype in self._types:
-            if dtype is not None:
-                array = get()
-                if getattr(array, "shape", None) != shape or array.dtype != dtype:
-                    return False
-        return True
+                return None
+        values = []
+        for get, kind in self._outside:
+            value = get()
+            if kind and (getattr(value, "shape", None), getattr(value, "dtype", None)) != kind:
+                return None
+            values.append(value)
+        return values
 
-    def __call__(self, data: list[Any]) -> Any:
-        """Run the program on the arrays among the arguments."""
-        with self._lock:
-            outside = []
-            for place, read in enumerate(self._reads):
-                value = read.get()
-                if self._overwritten[place] and value is not self._seen[place]:
-                    # Someone else may hold this array, or it may lie in memory otherwise.
-                    value = np.array(value, order="C")
-                outside.append(value)
-            out = self._function(*self._order(data, outside))
-            for put, place, constant in self._puts:
-                put(constant if place < 0 else out[place])
-            for place, read in enumerate(self._reads):
-                if self._overwritten[place]:
-                    self._seen[place] = read.get()
-        results = [
-            self._wrapped(number, constant if place < 0 else out[place])
-            for number, (place, constant) in enumerate(self._results)
-        ]
-        return rebuild(self.template, results)
+    def __call__(self, data: list[Any], outside: list[Any]) -> Any:
+        """Run the program on the arrays among the arguments and on what `read` has given."""
+        for place in self._overwritten:
+            if outside[place] is not self._seen.get(place):
+                # Someone else may hold this array, or it may lie in memory otherwise.
+                outside[place] = np.array(outside[place], order="C")
+        out = self._function(*self._order(data, outside))
+        for put, place, constant in self._puts:
+            put(constant if place < 0 else out[place])
+        for place in self._overwritten:
+            self._seen[place] = self._outside[place][0]()
+        return self.given_back(
+            [constant if place < 0 else out[place] for place, constant in self._results]
+        )
+
+    def given_back(self, values: list[Any]) -> Any:
+        """Values of the results as the function would have returned them."""
+        return rebuild(self.template, map(self._wrapped, range(len(values)), values))
 
     def _wrapped(self, number: int, value: Any) -> Any:
         if self._wraps[number]:
@@ -122,15 +121,6 @@ def _data_first(program: Program) -> Callable[[list[Any], list[Any]], list[Any]]
         return [next(first) if kind else next(second) for kind in kinds]
 
     return merged
-
-
-def _result(leaf: Any) -> Any:
-    """What a leaf of the returned value is in the program."""
-    if type(leaf) is Tracer:
-        return leaf.variable
-    if isinstance(leaf, Value):
-        return _result(leaf.data)
-    return leaf
 
 
 def _with_parameters(recording: Recording) -> list[Any]:
@@ -161,7 +151,6 @@ class CompiledFunction:
         self.name = _identifier(getattr(function, "__name__", "step"))
         self.programs: OrderedDict[Any, list[Runner]] = OrderedDict()
         self._last: Runner | None = None
-        self._keys: list[Any] = []
 
     @property
     def runner(self) -> Runner:
@@ -200,9 +189,11 @@ class CompiledFunction:
             return self.function(*args, **kwargs)  # being watched, recorded or differentiated
         key, data = _signature(args, kwargs)
         for runner in self.programs.get(key, ()):
-            if runner.holds():
-                self._last = runner
-                return runner(data)
+            with runner.lock:
+                outside = runner.read()
+                if outside is not None:
+                    self._last = runner
+                    return runner(data, outside)
         return self._record(key, args, kwargs)
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -223,13 +214,9 @@ class CompiledFunction:
             recording.undo()
             raise FloatingPointError("a number that must be finite is not")
         runner = Runner(recording, out, self.name)
-        result = rebuild(out, [
-            Tensor(np.asarray(untraced(leaf.data))) if wrapped else untraced(leaf)
-            for leaf, wrapped in zip(runner.out_leaves, runner._wraps, strict=True)
-        ])  # fmt: skip
+        result = runner.given_back(list(map(_example, map(as_operand, runner.out_leaves))))
         for update in recording.updates:
-            value = update.value
-            update.put(value.data if isinstance(value, Variable) else value)
+            update.put(_example(update.value))
         for variable in _variables(recording):
             variable.data = None
         self._keep(key, runner)
@@ -378,6 +365,11 @@ def _what_changes(keys: list[Any], function: Callable[..., Any]) -> str:
             name = names[place] if place < len(names) else f"argument {place}"
             return f"'{name}' (now {one[0]})" if isinstance(one, tuple) else f"'{name}'"
     return "the structure of its arguments"
+
+
+def _example(a: Any) -> Any:
+    """The value of an operand in the example."""
+    return a.data if isinstance(a, Variable) else a
 
 
 def _variables(recording: Recording) -> list[Variable]:

@@ -36,15 +36,12 @@ class Kernel:
     Attributes:
         expression: the tree of the one expression the forward function returns; None where it
             does more than that.
-        parameters: the names of its array parameters in the expression.
         ufunc: the ufunc of the expression where it is nothing else, e.g. "np.tanh", or None.
         elementwise: whether that ufunc goes element by element.
         may_alias: whether the result may be a view of an operand.
     """
 
     def __init__(self, op: Op) -> None:
-        self.op = op
-        self.parameters = op.arrays
         self.expression, self.scope = _expression(op.forward)
         self.ufunc: str | None = None
         self.arguments: list[ast.expr] = []

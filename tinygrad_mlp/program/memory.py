@@ -7,7 +7,6 @@ form a group, which is dead when none of its members is used any more.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -76,7 +75,7 @@ def updates_in_place(program: Program) -> tuple[Program, int]:
         alone = sum(v is value for v in outside) == 1 and not any(
             isinstance(v, Variable) and lives.root[v] is target for v in outside
         )
-        fits = (target.shape, target.dtype) == (value.shape, value.dtype) and value.shape != ()
+        fits = target.type == value.type and value.shape != ()
         if (
             fits and alone and number > safe and lives.root[value] is value
             and lives.last[target] <= number and _may_write(line, target, lives)
@@ -105,7 +104,6 @@ def buffers_reused(program: Program) -> tuple[Program, int]:
     lines = list(program.instructions)
     lives = Lifetimes(program)
     end = len(lines)
-    written = {line.into for line in lines if line.into is not None}
     storage: dict[Variable, Variable] = {}
     free: list[Variable] = []
     buffers: list[Variable] = []
@@ -124,7 +122,7 @@ def buffers_reused(program: Program) -> tuple[Program, int]:
             if kernel.elementwise:
                 place = _dying_operand(line, number, lives, storage)
             if place is None:
-                place = next((b for b in free if _type(b) == _type(result)), None)
+                place = next((b for b in free if b.type == result.type), None)
                 if place is not None:
                     free.remove(place)
                     saved += 1
@@ -140,7 +138,6 @@ def buffers_reused(program: Program) -> tuple[Program, int]:
             lines[number] = line.changed(into=place)
         for owner in [o for o in busy if lives.last[o] <= number]:
             free.append(busy.pop(owner))
-    del written
     made = replace(program, instructions=tuple(lines), buffers=(*program.buffers, *buffers))
     return made, saved
 
@@ -152,13 +149,9 @@ def _dying_operand(
     for operand in line.operands:
         if (
             isinstance(operand, Variable) and operand in storage
-            and _type(operand) == _type(line.results[0]) and lives.last[operand] == number
+            and operand.type == line.results[0].type and lives.last[operand] == number
             and all(o is operand or not isinstance(o, Variable) or lives.root[o] is not operand
                     for o in line.operands)
         ):  # fmt: skip
             return storage[operand]
     return None
-
-
-def _type(a: Any) -> Any:
-    return a.shape, a.dtype

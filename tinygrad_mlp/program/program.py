@@ -157,7 +157,7 @@ class Program:
                 like = line.results[0]
                 if line.into not in memory:
                     raise ProgramError(f"{where} writes into {line.into!r}, which is no memory.")
-                if (line.into.shape, line.into.dtype) != (like.shape, like.dtype):
+                if line.into.type != like.type:
                     raise ProgramError(f"{where} writes {like!r} into {line.into!r}.")
             if not is_random(line.static):
                 _check_types(where, line)
@@ -184,7 +184,7 @@ def _check_types(where: str, line: Instruction) -> None:
         if variable.dtype is None:
             continue
         array = np.asarray(value)
-        if (array.shape, array.dtype) != (variable.shape, variable.dtype):
+        if (array.shape, array.dtype) != variable.type:
             raise ProgramError(
                 f"{where} is written down as {variable!r}, but gives "
                 f"{array.dtype}{list(array.shape)}."

@@ -19,7 +19,7 @@ from tinygrad_mlp.autograd.callsite import user_site
 from tinygrad_mlp.autograd.graph import Node, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError
-from tinygrad_mlp.program.trace import Number, Trace, Tracer, Variable, is_random
+from tinygrad_mlp.program.trace import Number, Trace, Tracer, Variable, is_generator
 
 LAYERS = ("linear", "conv2d")
 LAYERS_OWN = ("weight", "bias")
@@ -33,12 +33,10 @@ class Source(NamedTuple):
         kind: "data" (an argument), "parameter" (a tensor that gradients flow to), "state" (what
             else is read at every run) or "constant".
         get: what gives the value at a run; None for arguments.
-        leaf: the tensor it belongs to, or None.
     """
 
     kind: str
     get: Callable[[], Any] | None = None
-    leaf: Value | None = None
 
 
 DATA = Source("data")
@@ -120,7 +118,7 @@ class Recording(Trace):
         data, grad = leaf.data, leaf.grad
         kind = "parameter" if leaf.tracked else "state"
         own = leaf.name if leaf.name not in LAYERS_OWN else None
-        tracer = self.input(data, Source(kind, lambda: leaf.data, leaf), own)
+        tracer = self.input(data, Source(kind, lambda: leaf.data), own)
         grad_tracer = None
         if grad is not None and not cleared:
             source = Source("state", lambda: leaf.grad)
@@ -140,7 +138,7 @@ class Recording(Trace):
     def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
         """A value that is handed over at every run."""
         target = replaces.variable if type(replaces) is Tracer else None
-        self.updates.append(Update(put, _operand(value), target))
+        self.updates.append(Update(put, as_operand(value), target))
 
     def assume(self, get: Callable[[], Any]) -> Any:
         """Something the program takes for granted."""
@@ -163,11 +161,9 @@ class Recording(Trace):
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Write an operation down, and name what it makes as the document does."""
-        if is_random(static):
-            for value in static.values():
-                if hasattr(value, "bit_generator"):
-                    state = value.bit_generator.state
-                    self._generators.setdefault(id(value), (value, state))
+        for value in static.values():
+            if is_generator(value):
+                self._generators.setdefault(id(value), (value, value.bit_generator.state))
         if op.name in ("getitem", "scatter_add") and any(
             type(a) is Tracer and a.dtype == bool for a in args[1:]
         ):
@@ -223,9 +219,10 @@ class Recording(Trace):
             data: Any = leaf.data
             grad: Any = leaf.grad
             if data is not tracer:
-                self.updates.append(Update(_setter(leaf, "data"), _operand(data), tracer.variable))
+                put = _setter(leaf, "data")
+                self.updates.append(Update(put, as_operand(data), tracer.variable))
             if grad is not grad_tracer:
-                value = _operand(grad)
+                value = as_operand(grad)
                 if isinstance(value, Variable) and value.name is None and name:
                     value.name = f"grad_{name}"
                 self.updates.append(Update(_setter(leaf, "grad"), value))
@@ -256,10 +253,10 @@ def _setter(leaf: Value, attribute: str) -> Callable[[Any], None]:
     return lambda value: setattr(leaf, attribute, value)
 
 
-def _operand(value: Any) -> Any:
+def as_operand(value: Any) -> Any:
     """A value as instructions refer to it."""
     if type(value) is Tracer:
         return value.variable
     if isinstance(value, Value):
-        return _operand(value.data)
+        return as_operand(value.data)
     return value

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.program.kernel import kernel_of, literal
 from tinygrad_mlp.program.program import Program, naming
-from tinygrad_mlp.program.trace import Instruction, Number, Variable
+from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_generator
 
 SMALL = 8
 """Elements up to which a constant array is written out."""
@@ -195,7 +195,7 @@ class Source:
             for name, known in self.given.items():
                 if known is value:
                     return name
-            name = "rng" if hasattr(value, "bit_generator") else "given"
+            name = "rng" if is_generator(value) else "given"
             name = f"{name}{sum(n.startswith(name) for n in self.given) + 1}"
             self.given[name] = value
             return name

@@ -21,6 +21,7 @@ import numpy as np
 from tinygrad_mlp.autograd.callsite import user_site
 from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op, op
+from tinygrad_mlp.autograd.ops import astype
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 
@@ -56,6 +57,11 @@ class Variable:
         self.name: str | None = None
         self.shape: tuple[int, ...] = np.shape(data)
         self.dtype: np.dtype[Any] | None = None if type(data) in Number else data.dtype
+
+    @property
+    def type(self) -> tuple[tuple[int, ...], np.dtype[Any] | None]:
+        """Shape and dtype: what memory has to have to hold it."""
+        return self.shape, self.dtype
 
     def __repr__(self) -> str:
         return f"{self.name or '_'}: {self.dtype or 'number'}{list(self.shape)}"
@@ -172,8 +178,6 @@ class Tracer(Tensor):
 
     def astype(self, dtype: Any) -> Any:
         """The same numbers in another dtype."""
-        from tinygrad_mlp.autograd.ops import astype
-
         return self if np.dtype(dtype) == self.dtype else astype(self, dtype=np.dtype(dtype))
 
     def __and__(self, other: Any) -> Any:
@@ -271,9 +275,14 @@ class Trace:
         return a if a is None or isinstance(a, op.taken) else np.asarray(a)
 
 
+def is_generator(value: Any) -> bool:
+    """Whether something is a random generator; without loading `numpy.random` to find out."""
+    return hasattr(value, "bit_generator")
+
+
 def is_random(static: dict[str, Any]) -> bool:
     """Whether an operation draws random numbers: whether it was given a generator."""
-    return any(type(value).__name__ == "Generator" for value in static.values())
+    return any(map(is_generator, static.values()))
 
 
 def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
