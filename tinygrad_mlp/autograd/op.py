@@ -82,6 +82,9 @@ class Op:
         discrete: the result is piecewise constant (a comparison, an index): a plain array.
         provenance: the result remembers its node even where nothing is recorded, because a loss
             can be computed more exactly from this operation's input than from its output.
+        composed: the forward function consists of operators and NumPy functions that are
+            operations, too, and decides nothing by values: a program is made of its parts, which
+            can be shared with those of the gradient.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Op:
         outputs: int = 1,
         discrete: bool = False,
         provenance: bool = False,
+        composed: bool = False,
     ) -> None:
         self.name = self.__name__ = self.__qualname__ = name or forward.__name__
         self.__module__ = forward.__module__
@@ -116,6 +120,7 @@ class Op:
         self.outputs = outputs
         self.discrete = discrete
         self.provenance = provenance
+        self.composed = composed
 
     def _read_signature(self) -> None:
         arrays: list[str] = []

@@ -105,6 +105,7 @@ def _samples(
     reference=lambda prediction, target, reduction: 0.5
     * np.linalg.norm(prediction - target) ** 2 / divisor(prediction, reduction),
     samples=_samples(),
+    composed=True,
 )
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
@@ -124,7 +125,7 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> A
     0.25
     """
     check_loss("squared_error", prediction, target, reduction)
-    error = np.asarray(prediction - target).reshape(-1)
+    error = np.subtract(prediction, target).reshape(-1)  # of Python numbers, too, an array
     return 0.5 * (error @ error) / divisor(prediction, reduction)
 
 
@@ -176,6 +177,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
         1 / (1 + np.exp(-logits)), target, reduction=reduction
     ),
     samples=_samples("real", "probability"),
+    composed=True,
 )
 def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Cross entropy of the sigmoid of `logits`, exact for any size of them.
