@@ -5,6 +5,7 @@ Every pass returns the new program and how much it has saved; `improved` runs th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -234,6 +235,45 @@ def views_shared(program: Program) -> tuple[Program, int]:
     return program, views
 
 
+FILLED = 1024
+"""Elements up to which a number beside an array is written out as an array."""
+
+
+def numbers_filled(program: Program) -> tuple[Program, int]:
+    """Write ``1 − a`` as ``ones − a`` for small arrays, with a constant made once.
+
+    Turning a Python number into an operand takes NumPy as long as subtracting a thousand elements.
+    """
+    made: dict[Any, Any] = {}
+    saved = 0
+
+    def filled(line: Instruction, a: Any) -> Any:
+        nonlocal saved
+        if type(a) not in Number:
+            return a
+        saved += 1
+        result = line.results[0]
+        return made.setdefault(
+            (a, result.type), np.full(result.shape, a, result.dtype)
+        )
+
+    def few_floats(line: Instruction) -> bool:
+        result = line.results[0]
+        return (
+            line.op.name in ("add", "subtract", "multiply", "divide")
+            and result.dtype is not None and result.dtype.kind == "f"
+            and 0 < len(result.shape) and 0 < math.prod(result.shape) <= FILLED
+            and any(_type(o) == _type(result) for o in line.operands)
+        )  # fmt: skip
+
+    lines = [
+        line.changed(operands=tuple(filled(line, o) for o in line.operands))
+        if few_floats(line) else line
+        for line in program.instructions
+    ]  # fmt: skip
+    return replace(program, instructions=tuple(lines)), saved
+
+
 SIMPLIFYING: tuple[tuple[str, Pass], ...] = (
     ("left out what changes nothing", without_identities),
     ("folded constants", constants_folded),
@@ -245,6 +285,7 @@ FASTER: tuple[tuple[str, Pass], ...] = (
     ("added products by BLAS where they belong", products_accumulated),
     ("left out dead code", without_dead_code),
     ("read transposed matrices as views", views_shared),
+    ("wrote numbers beside small arrays as arrays", numbers_filled),
     ("updated parameters and states in place", updates_in_place),
     ("wrote results into memory that was there", buffers_reused),
 )

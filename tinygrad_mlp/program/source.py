@@ -123,7 +123,11 @@ class Source:
         )
         text = None
         if line.into is not None:
-            text = kernel.call(operands, line.static, self.names[line.into])
+            out = self.names[line.into]
+            text = kernel.call(operands, line.static, out)
+            if text and line.op.name == "matmul" and _of_matrices(line):
+                # The same product; `np.matmul` takes twice as long to find that out.
+                text = f"{names[0]}.dot({names[1]}, out={out})"
         if text is None:
             text = kernel.text(operands, line.static)
         if text is None:
@@ -181,7 +185,10 @@ class Source:
             while name in self.names.values():
                 name += "_"
             text = ""
-            if array.size <= SMALL and np.isfinite(array).all():
+            first = array.flat[0].item() if array.size else 0
+            if array.size > 1 and (array == first).all():
+                text = f"np.full({array.shape}, {first!r}, np.{array.dtype})"
+            elif array.size <= SMALL and np.isfinite(array).all():
                 text = f"np.array({array.tolist()}, np.{array.dtype})"
             else:
                 self.given[name] = array
@@ -209,6 +216,11 @@ def _what(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}, {value.dtype}"
     return f"a {type(value).__name__}"
+
+
+def _of_matrices(line: Instruction) -> bool:
+    """Whether a product is of vectors and matrices and not of stacks of them."""
+    return all(isinstance(o, Variable) and len(o.shape) <= 2 for o in line.operands)
 
 
 def _as_columns(name: str) -> tuple[str, int]:
