@@ -26,17 +26,29 @@ def network(layers=(2, 4, 3), **settings):
 # -- the golden run --------------------------------------------------------------------------
 
 
-@pytest.fixture(params=LOSSES, scope="module")
+WAYS = {
+    "eager": dict(compiled=False),
+    "program": dict(compiled=True, block=1),
+    "blocks": dict(compiled=True, block=7),
+}
+
+
+@pytest.fixture(
+    params=[(loss, way) for loss in LOSSES for way in WAYS], ids=" ".join, scope="module"
+)
 def golden(request):
     """The document's run repeated: 3 epochs of 60 samples, recorded every 20 steps."""
-    loss = request.param
+    loss, way = request.param
     trained = tg.NeuralNetwork([12, 7, 4], loss=loss, monitor=True, plot=False)
     trained.n_save = 20
     trained.weights = [GOLDEN[f"{loss}_W1_initial"], GOLDEN[f"{loss}_W2_initial"]]
     trained.train(
         GOLDEN["X"], GOLDEN["Y"], epochs=3,
-        validation=GOLDEN["X_validation"], validation_label=GOLDEN["Y_validation"],
+        validation=GOLDEN["X_validation"], validation_label=GOLDEN["Y_validation"], **WAYS[way],
     )  # fmt: skip
+    assert trained.history.execution.partition(" (")[0] == {
+        "eager": "eager", "program": "a program", "blocks": "a program, in blocks of 7 steps",
+    }[way]  # fmt: skip
     return trained, {key.removeprefix(f"{loss}_"): GOLDEN[key] for key in GOLDEN}
 
 

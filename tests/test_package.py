@@ -29,7 +29,8 @@ FLOORS = [
     {"explanation"},
     {"plotting"},
     {"history", "verify"},
-    {"callbacks", "progress", "evaluation"},
+    {"callbacks", "progress", "evaluation", "threads"},
+    {"stepping"},
     {"training"},
     {"neural_network"},
     {"checkpoint"},
@@ -133,7 +134,8 @@ SIGNATURES = {
     "Tensor": "(data, *, requires_grad=False, dtype=None, name=None)",
     "nn.Linear": "(in_features, out_features, bias=True, *, init=None, rng=None, dtype=None)",
     "fit": "(model, loss, optimizer, X, Y, *, epochs, batch_size=32, validation=None, "
-    "shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', record_every=None)",
+    "shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', block=None, "
+    "threads=None, record_every=None)",
     "grad": "(f, argnums=0)",
     "value_and_grad": "(f, argnums=0)",
     "vjp": "(f, *primals)",

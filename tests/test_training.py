@@ -523,7 +523,9 @@ REFUSED = {
     "epochs=True": (dict(epochs=True), InvalidArgumentError, "epochs"),
     "batch_size=0": (dict(batch_size=0), InvalidArgumentError, "batch_size must be .* >= 1; got 0"),
     "record_every=-1": (dict(record_every=-1), InvalidArgumentError, "record_every"),
-    "compiled=True": (dict(compiled=True), InvalidArgumentError, "compiled must be one of 'auto'"),
+    "compiled": (dict(compiled="fast"), InvalidArgumentError, "compiled must be one of 'auto'"),
+    "block of none": (dict(block=0), InvalidArgumentError, "block must be an integer >= 1"),
+    "no threads": (dict(threads=0), InvalidArgumentError, "threads must be an integer >= 1"),
     "a seed as rng": (dict(rng=0), InvalidArgumentError, r"rng must be .*default_rng\(seed\)"),
     "validation not a pair": (
         dict(validation=GOOD_X), InvalidArgumentError, r"validation must be a pair \(X, Y\)"

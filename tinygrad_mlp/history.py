@@ -37,6 +37,7 @@ class History:
     Attributes:
         records: the records.
         stopped: why training ended before its last epoch, or None.
+        execution: how the steps were taken: "eager", "a program", or "a program, in blocks of …".
 
     >>> history = History()
     >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, None, None))
@@ -50,6 +51,7 @@ class History:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.stopped: str | None = None
+        self.execution = "eager"
 
     def append(self, record: Record) -> None:
         """Add a record."""

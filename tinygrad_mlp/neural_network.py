@@ -256,6 +256,9 @@ class NeuralNetwork:
         validation_label: Any = None,
         *,
         callbacks: Iterable[Any] = (),
+        compiled: bool | str = "auto",
+        block: int | None = None,
+        threads: int | None = None,
     ) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
@@ -268,6 +271,8 @@ class NeuralNetwork:
             validation: inputs to evaluate on.
             validation_label: their targets.
             callbacks: see `callbacks`; functions are called after each record.
+            compiled, block, threads: how the steps are taken (see `fit`); by themselves as fast as
+                can be.
 
         Raises:
             ShapeError: arrays of other shapes, or of different numbers of samples.
@@ -298,6 +303,7 @@ class NeuralNetwork:
             callbacks=callbacks,
             monitor=self.monitor if callable(self.monitor) else self.monitor and as_in_document,
             record_every=self.n_save if watched else 0,
+            compiled=compiled, block=block, threads=threads,
         )  # fmt: skip
         self.training_loss += [record.training_loss * n for record in self.history]
         self.training_accuracy += self.history.training_accuracy

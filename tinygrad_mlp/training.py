@@ -6,22 +6,18 @@ import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import first_non_finite
-from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
 from tinygrad_mlp.checks import integer_at_least, one_of, rng_or_fresh
-from tinygrad_mlp.data import batches
-from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
+from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.evaluation import (
     Loss,
-    as_number,
     check_lengths,
     checked_numbers,
     evaluate,
@@ -31,6 +27,8 @@ from tinygrad_mlp.evaluation import (
 from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.progress import Progress
+from tinygrad_mlp.stepping import Steps
+from tinygrad_mlp.threads import blas_threads, threads_that_pay
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -50,7 +48,9 @@ def fit(
     rng: Generator | None = None,
     callbacks: Iterable[Any] = (),
     monitor: bool | Callable[[Record], str] = False,
-    compiled: Any = "auto",
+    compiled: bool | str = "auto",
+    block: int | None = None,
+    threads: int | None = None,
     record_every: int | None = None,
 ) -> History:
     """Train `model` by gradient descent on batches.
@@ -72,7 +72,13 @@ def fit(
         rng: generator of the orders; without one, they differ from run to run.
         callbacks: see `callbacks`; functions are called after each evaluation.
         monitor: show progress; a function that makes a line of a `Record` sets what is printed.
-        compiled: "auto" or False; training is eager in this version.
+        compiled: True to record the step and run it as a program (see `compile`), False not to,
+            "auto" for programs where they pay off and the step can be recorded.
+        block: steps between two updates of the first weight, where a program can defer them
+            without changing a number (see `program.deferred`); None for as many as pay off, 1
+            for none.
+        threads: BLAS threads that a step may use; None for one where its products are small, and
+            for all otherwise. What was set before is put back.
         record_every: evaluate after the first step and every so many steps from there, instead
             of at the end of each epoch; 0 for never.
 
@@ -90,12 +96,17 @@ def fit(
 
     Warns:
         RuntimeWarning: the loss became NaN or infinite; names the iteration and the operation.
+        UserWarning: the step cannot be recorded; training goes on eagerly.
     """
     epochs = integer_at_least(1, epochs, "fit: epochs")
     batch_size = integer_at_least(1, batch_size, "fit: batch_size")
+    if threads is not None:
+        threads = integer_at_least(1, threads, "fit: threads")
     if record_every is not None:
         record_every = integer_at_least(0, record_every, "fit: record_every")
-    one_of(compiled, ("auto", False), "fit: compiled")
+    one_of(compiled, ("auto", True, False), "fit: compiled")
+    if block is not None:
+        block = integer_at_least(1, block, "fit: block")
     _check_parts(model, loss, optimizer, callbacks)
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
     X, Y = _checked_data(X, Y, "X", "Y", dtype)
@@ -114,7 +125,11 @@ def fit(
 
     run = Run(model, optimizer, History(), _recorded(Y, validation, record_every))
     start = time.perf_counter()
-    steps = math.ceil(len(X) / batch_size)
+    watched = any(hook.watches_steps for hook in hooks)
+    steps = Steps(
+        run, loss, X, Y, batch_size=batch_size, epochs=epochs, compiled=compiled, block=block,
+        watched=watched,
+    )  # fmt: skip
 
     def record() -> None:
         in_training, in_validation = (
@@ -131,23 +146,31 @@ def fit(
         progress.accuracy = (
             latest.training_accuracy if validation is None else latest.validation_accuracy
         )
-        for hook in hooks:
-            hook.on_record(run)
+        tell("on_record")
 
-    with _deferred_interrupt(run), Progress(epochs * steps, bool(monitor)) as progress:
+    def tell(event: str) -> None:
+        for hook in hooks:
+            getattr(hook, event)(run)
+        if hooks:
+            steps.release()
+
+    n_steps = epochs * math.ceil(len(X) / batch_size)
+    if threads is None:
+        threads = threads_that_pay(batch_size * sum(p.size for p in model.parameters()))
+    with (
+        _deferred_interrupt(run), Progress(n_steps, bool(monitor)) as progress,
+        blas_threads(threads),
+    ):  # fmt: skip
         model.train()
         try:
-            for hook in hooks:
-                hook.on_start(run)
+            tell("on_start")
             for run.epoch in range(epochs):
                 optimizer.epoch = run.epoch
-                for rows in batches(len(X), batch_size, order):
-                    if not _step(run, loss, X[rows], Y[rows]):
-                        break
+                for _ in steps.epoch(order, record_every):
                     if progress.wanted:
                         progress.advance(run.iteration, run.loss)
-                    for hook in hooks:
-                        hook.on_step(run)
+                    if watched:
+                        tell("on_step")
                     if record_every and run.iteration % record_every == 0:
                         record()
                     if run.stopped:
@@ -156,8 +179,7 @@ def fit(
                     break
                 if record_every is None:
                     record()
-                for hook in hooks:
-                    hook.on_epoch(run)
+                tell("on_epoch")
                 if run.stopped:
                     break
         except KeyboardInterrupt:
@@ -167,36 +189,12 @@ def fit(
             model.eval()
         if run.stopped == INTERRUPTED:
             run.stop(f"{INTERRUPTED} after iteration {run.iteration}")
-        for hook in hooks:
-            hook.on_end(run)
+        run.history.execution = steps.execution
+        tell("on_end")
         run.history.stopped = run.stopped
         if run.stopped:
             progress.line(f"Training ended early: {run.stopped}.")
     return run.history
-
-
-def _step(run: Run, loss: Loss, x: Array, y: Array) -> bool:
-    """One update of the parameters, left out where the loss is not finite; whether it was made."""
-    run.optimizer.zero_grad()
-    value = loss(run.model(x), y)
-    if not isinstance(value, Value):
-        raise NotDifferentiableError(
-            f"fit: the loss must be a Tensor, computed from the model's parameters by operations "
-            f"that record; got {type(value).__name__}, which has no history."
-        )
-    run.loss = as_number(value)
-    if not math.isfinite(run.loss):
-        reason = (
-            f"the loss of iteration {run.iteration + 1} is {run.loss}: "
-            f"{first_non_finite(value)}. The weights are those before that iteration"
-        )
-        warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=3)
-        run.stop(reason)
-        return False
-    value.backward()  # type: ignore[attr-defined]
-    run.optimizer.step()
-    run.iteration += 1
-    return True
 
 
 def monitor_line(record: Record, loss_factor: float = 1.0) -> str:

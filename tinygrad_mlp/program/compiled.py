@@ -15,6 +15,7 @@ from tinygrad_mlp.autograd.graph import MODE, Value
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.autograd.tree import leaves, rebuild
 from tinygrad_mlp.errors import TraceError
+from tinygrad_mlp.program.agreement import Transcript
 from tinygrad_mlp.program.passes import improved, simplified
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA, Recording, as_operand
@@ -30,6 +31,7 @@ class Runner:
 
     Attributes:
         recorded: the program as it was written down.
+        transcript: what the next call has to agree with; None once it has.
         simplified: without what is superfluous, for reading.
         program: made fast, which is what runs.
         lock: to be held from reading what is elsewhere to the end of the run, since all runs share
@@ -38,8 +40,8 @@ class Runner:
 
     def __init__(self, recording: Recording, out: Any, name: str) -> None:
         self.template = out
-        self.out_leaves = leaves(out)
-        results = tuple(map(as_operand, self.out_leaves))
+        self.transcript: Transcript | None = Transcript(recording)
+        results = tuple(map(as_operand, leaves(out)))
         program = Program(
             tuple(recording.inputs), tuple(recording.instructions), results,
             tuple(recording.updates), tuple(recording.required), name=name,
@@ -67,8 +69,6 @@ class Runner:
             else (update.put, -1, update.value)
             for update in self.program.updates
         ]
-        self._wraps = [isinstance(leaf, Value) and type(leaf) is not Tracer
-                       for leaf in self.out_leaves]  # fmt: skip
         self._order = _data_first(self.program)
 
     def read(self) -> list[Any] | None:
@@ -84,6 +84,10 @@ class Runner:
             values.append(value)
         return values
 
+    def release(self) -> None:
+        """Write to no array that has been handed out until now: someone may hold it."""
+        self._seen.clear()
+
     def __call__(self, data: list[Any], outside: list[Any]) -> Any:
         """Run the program on the arrays among the arguments and on what `read` has given."""
         for place in self._overwritten:
@@ -95,19 +99,32 @@ class Runner:
             put(constant if place < 0 else out[place])
         for place in self._overwritten:
             self._seen[place] = self._outside[place][0]()
-        return self.given_back(
-            [constant if place < 0 else out[place] for place, constant in self._results]
+        return _given_back(
+            self.template,
+            [constant if place < 0 else out[place] for place, constant in self._results],
         )
 
-    def given_back(self, values: list[Any]) -> Any:
-        """Values of the results as the function would have returned them."""
-        return rebuild(self.template, map(self._wrapped, range(len(values)), values))
 
-    def _wrapped(self, number: int, value: Any) -> Any:
-        if self._wraps[number]:
-            return Tensor(np.asarray(value))
-        leaf = self.out_leaves[number]
-        return np.asarray(value) if type(leaf) is Tracer and leaf.variable.dtype else value
+def _given_back(out: Any, values: list[Any]) -> Any:
+    """What a function has returned, with these values in the place of what stood for them."""
+    return rebuild(out, map(_wrapped, leaves(out), values))
+
+
+def _wrapped(leaf: Any, value: Any) -> Any:
+    if isinstance(leaf, Value) and type(leaf) is not Tracer:
+        return Tensor(np.asarray(value))
+    return np.asarray(value) if type(leaf) is Tracer and leaf.variable.dtype else value
+
+
+def _committed(recording: Recording, out: Any) -> Any:
+    """Let what was recorded have happened: the updates made, the examples forgotten."""
+    values = [_example(as_operand(leaf)) for leaf in leaves(out)]
+    result = _given_back(out, values)
+    for update in recording.updates:
+        update.put(_example(update.value))
+    for variable in _variables(recording):
+        variable.data = None
+    return result
 
 
 def _data_first(program: Program) -> Callable[[list[Any], list[Any]], list[Any]]:
@@ -193,10 +210,41 @@ class CompiledFunction:
                 outside = runner.read()
                 if outside is not None:
                     self._last = runner
-                    return runner(data, outside)
-        return self._record(key, args, kwargs)
+                    if runner.transcript is None:
+                        return runner(data, outside)
+                    break
+        else:
+            return self._record(key, args, kwargs)
+        return self._confirm(runner, args, kwargs)
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The first call: record a program."""
+        recording, out = self._recorded(args, kwargs)
+        runner = Runner(recording, out, self.name)
+        result = _committed(recording, out)
+        self._keep(key, runner)
+        return result
+
+    def _confirm(self, runner: Runner, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The second call: make sure that the function does again what it did at the first."""
+        assert runner.transcript is not None
+        recording, out = self._recorded(args, kwargs)
+        difference = runner.transcript.difference(Transcript(recording))
+        if difference is not None:
+            recording.undo()
+            raise TraceError(
+                f"{self.name} does not do the same at every call: {difference} differs from that "
+                f"of the first call, which a program would repeat for ever. Let it be computed by "
+                f"operations (random numbers by layers such as tg.nn.Dropout), or pass it in as an "
+                f"argument."
+            )
+        runner.transcript = None
+        return _committed(recording, out)
+
+    def _recorded(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Recording, Any]:
+        """A recording of a call, with nothing changed by it until now, and what it returned."""
         recording = Recording()
         parameters = _argument_names(self.function, args)
         stand_ins = []
@@ -213,14 +261,7 @@ class CompiledFunction:
         if not all(np.isfinite(v.data).all() for v in recording.required):
             recording.undo()
             raise FloatingPointError("a number that must be finite is not")
-        runner = Runner(recording, out, self.name)
-        result = runner.given_back(list(map(_example, map(as_operand, runner.out_leaves))))
-        for update in recording.updates:
-            update.put(_example(update.value))
-        for variable in _variables(recording):
-            variable.data = None
-        self._keep(key, runner)
-        return result
+        return recording, out
 
     def _keep(self, key: Any, runner: Runner) -> None:
         kept = self.programs.setdefault(key, [])
@@ -244,8 +285,9 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
 
     On the first call with arguments of given shapes and dtypes, everything that passes the
     operations is recorded: forward and backward pass, the optimizer's update, running
-    statistics. From then on, that program runs, as plain NumPy code, on the arguments, parameters
-    and states of the moment. Random masks are drawn anew at every run.
+    statistics. The second call records once more, to make sure that it comes to the same. From
+    then on, that program runs, as plain NumPy code, on the arguments, parameters and states of
+    the moment. Random masks are drawn anew at every run.
 
     What decides what is recorded must not depend on values: neither ``if loss > 1`` nor a shape
     taken from numbers. Arrays and floats are data; other arguments are static, and a program is
@@ -258,7 +300,8 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
         the compiled function; `.program` prints as a listing, `.source` is NumPy code.
 
     Raises:
-        TraceError: when called, if something cannot be recorded; it names the line.
+        TraceError: when called, if something cannot be recorded (it names the line), or if the
+            second call does something else than the first.
 
     >>> import tinygrad_mlp as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")

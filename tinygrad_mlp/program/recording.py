@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,10 +34,12 @@ class Source(NamedTuple):
         kind: "data" (an argument), "parameter" (a tensor that gradients flow to), "state" (what
             else is read at every run) or "constant".
         get: what gives the value at a run; None for arguments.
+        of: what identifies the place: the tensor, or the function that reads it.
     """
 
     kind: str
     get: Callable[[], Any] | None = None
+    of: Any = None
 
 
 DATA = Source("data")
@@ -118,10 +121,10 @@ class Recording(Trace):
         data, grad = leaf.data, leaf.grad
         kind = "parameter" if leaf.tracked else "state"
         own = leaf.name if leaf.name not in LAYERS_OWN else None
-        tracer = self.input(data, Source(kind, lambda: leaf.data), own)
+        tracer = self.input(data, Source(kind, lambda: leaf.data, leaf), own)
         grad_tracer = None
         if grad is not None and not cleared:
-            source = Source("state", lambda: leaf.grad)
+            source = Source("state", lambda: leaf.grad, leaf)
             grad_tracer = self.input(grad, source, own and f"grad_{own}")
         elif leaf.tracked and not cleared:
             self.assumptions.append((lambda: leaf.grad is None, True))
@@ -133,7 +136,7 @@ class Recording(Trace):
 
     def read(self, get: Callable[[], Any], name: str) -> Any:
         """A number or an array that is looked up at every run."""
-        return self.input(get(), Source("state", get), name)
+        return self.input(get(), Source("state", get, _identity(get)), name)
 
     def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
         """A value that is handed over at every run."""
@@ -247,6 +250,11 @@ class Recording(Trace):
             for c in self._captured.values()
             if isinstance(c.data, np.ndarray)
         }
+
+
+def _identity(get: Callable[[], Any]) -> Any:
+    """What two functions that read the same place have in common."""
+    return (get.func, get.args) if isinstance(get, partial) else get
 
 
 def _setter(leaf: Value, attribute: str) -> Callable[[Any], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from tinygrad_mlp.program.kernel import kernel_of, literal
 from tinygrad_mlp.program.program import Program, naming
 from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_generator
 
+BLAS_LETTER = {"float32": "s", "float64": "d"}
+"""What BLAS's functions for a dtype begin with."""
 SMALL = 8
 """Elements up to which a constant array is written out."""
 
@@ -35,21 +37,31 @@ class Source:
         for line in program.instructions:
             if line.into in self._inputs:
                 self.names[line.results[0]] = self.names[line.into]
-        body = [text for line in program.instructions for text in self._lines(line)]
+        self.text = self._written()
+
+    def _written(self) -> str:
+        program = self.program
+        body = self._body()
         arguments = ", ".join(self.names[v] for v in program.inputs)
-        values = [self._operand(a) for a in self.returned()]
-        result = ", ".join(values) + ("," if len(values) == 1 else "")
-        self.text = "\n".join(
+        return "\n".join(
             [
                 *self._header(),
                 "",
                 f"def {program.name}({arguments}):",
                 *(f"    # {self.names[v]}: {_shape(v)}, {v.label.kind}" for v in program.inputs),
                 *(f"    {text}" for text in body),
-                f"    return ({result})",
+                f"    return ({self._tuple(self.returned())})",
                 "",
             ]
         )
+
+    def _body(self) -> list[str]:
+        """The lines of all instructions."""
+        return [text for line in self.program.instructions for text in self._lines(line)]
+
+    def _tuple(self, variables: Iterable[Any]) -> str:
+        names = [self._operand(v) for v in variables]
+        return ", ".join(names) + ("," if len(names) == 1 else "")
 
     def returned(self) -> list[Any]:
         """What the function returns: the variables among the results and the updated values."""
@@ -154,7 +166,8 @@ class Source:
     def _accumulate(self, line: Instruction) -> str:
         self._imports.add("from scipy.linalg import blas")
         c, alpha, a, b = line.operands
-        letter = "s" if line.results[0].dtype == np.float32 else "d"
+        assert line.results[0].dtype is not None
+        letter = BLAS_LETTER[line.results[0].dtype.name]
         names = [self._operand(o) for o in line.operands]
         in_place = int(line.into is not None)
         if a.shape[1] == 1:

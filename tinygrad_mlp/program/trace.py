@@ -13,15 +13,15 @@ any function.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.callsite import user_site
 from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op, op
-from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 
@@ -289,6 +289,17 @@ def is_generator(value: Any) -> bool:
 def is_random(static: dict[str, Any]) -> bool:
     """Whether an operation draws random numbers: whether it was given a generator."""
     return any(map(is_generator, static.values()))
+
+
+def generators_in(instructions: Iterable[Instruction]) -> list[Any]:
+    """The random generators that instructions draw from."""
+    found = {
+        id(value): value
+        for line in instructions
+        for value in line.static.values()
+        if is_generator(value)
+    }
+    return list(found.values())
 
 
 def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:

@@ -1,0 +1,58 @@
+"""The number of BLAS threads: set for a while, and put back."""
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+import tinygrad_mlp as tg
+from tinygrad_mlp import nn, optim
+from tinygrad_mlp.threads import blas_threads
+
+
+def numbers():
+    import scipy.linalg.blas  # noqa: F401
+
+    return {i["filepath"]: i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
+
+
+@pytest.fixture
+def two_threads():
+    """BLAS on two threads, on a machine with one core, too."""
+    with blas_threads(2):
+        yield numbers()
+
+
+def test_a_number_holds_for_a_while_and_is_put_back(two_threads):
+    with blas_threads(1):
+        assert set(numbers().values()) == {1}
+    assert numbers() == two_threads
+    with blas_threads(None):
+        assert numbers() == two_threads
+
+
+def test_it_is_put_back_after_an_error(two_threads):
+    with pytest.raises(ZeroDivisionError), blas_threads(1):
+        _ = 1 / 0
+    assert numbers() == two_threads
+
+
+@pytest.mark.parametrize(("batch_size", "chosen", "expected"), [
+    (2, None, 1), (2, 2, 2), (40, None, 2), (40, 1, 1),
+])  # fmt: skip
+def test_training_sets_what_its_products_are_worth(batch_size, chosen, expected, two_threads):
+    n_in = 1_000_000 if batch_size == 40 else 6
+    rng = np.random.default_rng(0)
+    model = nn.Linear(n_in, 1, rng=rng, dtype=np.float32)
+    seen = []
+
+    class Watcher(tg.callbacks.Callback):
+        def on_step(self, run):
+            seen.append(set(numbers().values()))
+
+    tg.fit(
+        model, nn.squared_error, optim.SGD(model.parameters(), 1e-9),
+        np.ones((batch_size, n_in), np.float32), np.ones((batch_size, 1), np.float32), epochs=1,
+        batch_size=batch_size, record_every=0, threads=chosen, callbacks=[Watcher()], shuffle=False,
+    )  # fmt: skip
+    assert seen == [{expected}]
+    assert numbers() == two_threads

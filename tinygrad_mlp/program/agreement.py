@@ -1,0 +1,81 @@
+"""Whether a function does the same at every call: two recordings of it compared.
+
+What passes the operations is recorded; what does not is written into the program with the value it
+had: noise that NumPy draws by itself, a counter, a list that grows. One recording cannot tell such
+a value from a constant. Two can: they must agree in everything but the data.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.program.recording import Recording
+from tinygrad_mlp.program.trace import Instruction, Variable
+
+
+class Transcript:
+    """What a recording says, without the numbers of its examples.
+
+    Attributes:
+        inputs: the inputs, in order.
+        lines: the instructions, in order.
+        numbering: the variables' numbers, by which they are compared.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.inputs = recording.inputs
+        # Tensors that are neither parameters nor arguments are constants as long as nobody has
+        # assigned to them; they are compared by what they hold.
+        self.held = [
+            np.array(v.label.of.data) if isinstance(v.label.of, Value) and not v.label.of.tracked
+            else None
+            for v in recording.inputs
+        ]  # fmt: skip
+        self.lines = recording.instructions
+        results = [r for line in self.lines for r in line.results]
+        self.numbering = {v: n for n, v in enumerate([*self.inputs, *results])}
+
+    def difference(self, other: Transcript) -> str | None:
+        """The first thing in which another recording of the same function differs, or None."""
+        for one, two, a, b in zip_longest(self.inputs, other.inputs, self.held, other.held):
+            if one is None or two is None or one.type != two.type:
+                return "what it reads"
+            if one.label.of is not two.label.of and one.label.of != two.label.of:
+                if a is None or b is None or not _same(a, b):
+                    return "the tensors it reads"
+        for line, twin in zip_longest(self.lines, other.lines):
+            if line is None or twin is None or line.op is not twin.op:
+                return f"which operations it does, at '{(line or twin).op.name}'"
+            different = self._difference_in(line, twin, other)
+            if different is not None:
+                return f"{different} of '{line.op.name}'"
+        return None
+
+    def _difference_in(self, line: Instruction, twin: Instruction, other: Transcript) -> str | None:
+        for name, value in line.static.items():
+            if not _same(value, twin.static[name]):
+                return f"the parameter {name}"
+        for number, (a, b) in enumerate(zip_longest(line.operands, twin.operands)):
+            if isinstance(a, Variable) and isinstance(b, Variable):
+                if self.numbering[a] != other.numbering[b]:
+                    return f"argument {number + 1}"
+            elif not _same(a, b):
+                return f"argument {number + 1}, an array that was not computed by operations,"
+        return None
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two constants are equal, NaN to NaN."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b) or (a != a and b != b)

@@ -1,0 +1,51 @@
+"""How many threads BLAS may use: more are not always faster.
+
+BLAS shares a product among threads from sizes on at which the threads' meeting costs as much as
+the product. Training on small batches consists of such products, and on a machine with other work
+to do, a thread that waits for one which does not run waits for long. So training sets the number
+by the size of its products and puts back what it was, and whoever knows better says so.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+WORTH_SHARING = 20_000_000
+"""Multiplications of a product from which a second thread pays off."""
+
+
+def threads_that_pay(multiplications: int) -> int | None:
+    """How many threads products of this size should be shared among; None for all there are.
+
+    >>> threads_that_pay(784 * 256), threads_that_pay(512 * 784 * 256)
+    (1, None)
+    """
+    return None if multiplications >= WORTH_SHARING else 1
+
+
+@contextmanager
+def blas_threads(n: int | None) -> Iterator[None]:
+    """Let the BLAS libraries of NumPy and SciPy use `n` threads, and put back what it was after.
+
+    Args:
+        n: the number; None to change nothing.
+
+    >>> with blas_threads(1):
+    ...     pass  # products on this thread only
+    """
+    if n is None:
+        yield
+        return
+    with _controller().limit(limits=n, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _controller() -> Any:
+    import scipy.linalg.blas  # noqa: F401  (so that its library is there to be found)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
