@@ -15,7 +15,7 @@ from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.evaluation import Loss, as_number
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.block import Block, plan
-from tinygrad_mlp.program.compiled import Runner
+from tinygrad_mlp.program.runner import Runner
 
 WORTH_A_PROGRAM = 500
 """Steps on batches of one size from which recording and improving a program pays off."""
@@ -209,7 +209,7 @@ class Steps:
         runner = self._runner
         if self.block == 1 or runner is None or runner.transcript is not None:
             return None
-        if runner.read() is None:  # a setting has changed: the next step makes another program
+        if not runner.holds():  # a setting has changed: the next step makes another program
             return None
         if runner is not self._planned_for:
             self._planned_for = runner

@@ -126,7 +126,7 @@ class Optimizer:
         Nothing is changed where an error is raised.
         """
         lr = read_state(self.current_lr, "lr")
-        assume(lambda: dict(self.hyperparameters))
+        assume(lambda: self.hyperparameters)
         updates = []
         for index, parameter in enumerate(self.parameters):
             gradient = parameter.grad

@@ -10,7 +10,6 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import SGD
-from tinygrad_mlp.program.compiled import Runner
 from tinygrad_mlp.program.deferred import (
     Coefficients,
     Deferrable,
@@ -22,6 +21,7 @@ from tinygrad_mlp.program.deferred import (
 from tinygrad_mlp.program.loop import LoopSource
 from tinygrad_mlp.program.passes import improved, without_dead_code
 from tinygrad_mlp.program.program import Program
+from tinygrad_mlp.program.runner import Runner
 from tinygrad_mlp.program.source import BLAS_LETTER
 from tinygrad_mlp.program.trace import Variable, generators_in
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,141 +15,13 @@ from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.autograd.tree import leaves, rebuild
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.agreement import Transcript
-from tinygrad_mlp.program.passes import improved, simplified
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.recording import DATA, Recording, as_operand
+from tinygrad_mlp.program.recording import DATA, Recording
+from tinygrad_mlp.program.runner import OUTDATED, Runner, committed
 from tinygrad_mlp.program.source import Source
-from tinygrad_mlp.program.trace import Tracer, Variable
 
 MOST_PROGRAMS = 16
 """Programs kept for one function; the least recently used ones are dropped."""
-
-
-class Runner:
-    """A program ready to be run: its function, and the tensors and states it reads and changes.
-
-    Attributes:
-        recorded: the program as it was written down.
-        transcript: what the next call has to agree with; None once it has.
-        simplified: without what is superfluous, for reading.
-        program: made fast, which is what runs.
-        lock: to be held from reading what is elsewhere to the end of the run, since all runs share
-            the program's memory.
-    """
-
-    def __init__(self, recording: Recording, out: Any, name: str) -> None:
-        self.template = out
-        self.transcript: Transcript | None = Transcript(recording)
-        results = tuple(map(as_operand, leaves(out)))
-        program = Program(
-            tuple(recording.inputs), tuple(recording.instructions), results,
-            tuple(recording.updates), tuple(recording.required), name=name,
-        )  # fmt: skip
-        self.recorded = program.rewritten(_with_parameters(recording), {})
-        self.simplified = simplified(self.recorded)
-        self.program = improved(self.simplified)
-        self.assumptions = recording.assumptions
-        self.source = Source(self.program)
-        self._function = self.source.compiled()
-        self.lock = threading.Lock()
-        written = {line.into for line in self.program.instructions}
-        outside = [v for v in self.program.inputs if v.label.kind != "data"]
-        self._outside = [(v.label.get, None if v.dtype is None else v.type) for v in outside]
-        self._overwritten = [place for place, v in enumerate(outside) if v in written]
-        self._seen: dict[int, Any] = {}
-        returned = iter(range(len(self.source.returned())))
-        self._results = [
-            (next(returned), None) if isinstance(a, Variable) else (-1, a)
-            for a in self.program.results
-        ]
-        self._puts = [
-            (update.put, next(returned), None)
-            if isinstance(update.value, Variable)
-            else (update.put, -1, update.value)
-            for update in self.program.updates
-        ]
-        self._order = _data_first(self.program)
-
-    def read(self) -> list[Any] | None:
-        """What is read elsewhere, as it is now; None where the program does not hold any more."""
-        for get, expected in self.assumptions:
-            if get() != expected:
-                return None
-        values = []
-        for get, kind in self._outside:
-            value = get()
-            if kind and (getattr(value, "shape", None), getattr(value, "dtype", None)) != kind:
-                return None
-            values.append(value)
-        return values
-
-    def release(self) -> None:
-        """Write to no array that has been handed out until now: someone may hold it."""
-        self._seen.clear()
-
-    def __call__(self, data: list[Any], outside: list[Any]) -> Any:
-        """Run the program on the arrays among the arguments and on what `read` has given."""
-        for place in self._overwritten:
-            if outside[place] is not self._seen.get(place):
-                # Someone else may hold this array, or it may lie in memory otherwise.
-                outside[place] = np.array(outside[place], order="C")
-        out = self._function(*self._order(data, outside))
-        for put, place, constant in self._puts:
-            put(constant if place < 0 else out[place])
-        for place in self._overwritten:
-            self._seen[place] = self._outside[place][0]()
-        return _given_back(
-            self.template,
-            [constant if place < 0 else out[place] for place, constant in self._results],
-        )
-
-
-def _given_back(out: Any, values: list[Any]) -> Any:
-    """What a function has returned, with these values in the place of what stood for them."""
-    return rebuild(out, map(_wrapped, leaves(out), values))
-
-
-def _wrapped(leaf: Any, value: Any) -> Any:
-    if isinstance(leaf, Value) and type(leaf) is not Tracer:
-        return Tensor(np.asarray(value))
-    return np.asarray(value) if type(leaf) is Tracer and leaf.variable.dtype else value
-
-
-def _committed(recording: Recording, out: Any) -> Any:
-    """Let what was recorded have happened: the updates made, the examples forgotten."""
-    values = [_example(as_operand(leaf)) for leaf in leaves(out)]
-    result = _given_back(out, values)
-    for update in recording.updates:
-        update.put(_example(update.value))
-    for variable in _variables(recording):
-        variable.data = None
-    return result
-
-
-def _data_first(program: Program) -> Callable[[list[Any], list[Any]], list[Any]]:
-    """Puts arguments and what is read elsewhere into the order of the program's inputs."""
-    kinds = [v.label.kind == "data" for v in program.inputs]
-    if sorted(kinds, reverse=True) == kinds:
-        return lambda data, outside: [*data, *outside]
-
-    def merged(data: list[Any], outside: list[Any]) -> list[Any]:
-        first, second = iter(data), iter(outside)
-        return [next(first) if kind else next(second) for kind in kinds]
-
-    return merged
-
-
-def _with_parameters(recording: Recording) -> list[Any]:
-    """The instructions, with parameters' arrays read before their tensors put right."""
-    known = recording.constants()
-    return [
-        line.changed(
-            operands=tuple(
-                known.get(id(o), o) if isinstance(o, np.ndarray) else o for o in line.operands
-            )
-        )
-        for line in recording.instructions
-    ]
 
 
 class CompiledFunction:
@@ -202,26 +73,33 @@ class CompiledFunction:
         return f"<compiled {self.name}: {len(self.programs)} program(s)>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if MODE.get().hook is not None or MODE.get().depth:
+        mode = MODE.get()
+        if mode.hook is not None or mode.depth:
             return self.function(*args, **kwargs)  # being watched, recorded or differentiated
+        last = self._last
+        if last is not None and not kwargs and last.transcript is None and last.takes(args):
+            result = last.run(args)  # the usual case: the same arrays as before, with other numbers
+            if result is not OUTDATED:
+                return result
         key, data = _signature(args, kwargs)
         for runner in self.programs.get(key, ()):
-            with runner.lock:
-                outside = runner.read()
-                if outside is not None:
-                    self._last = runner
-                    if runner.transcript is None:
-                        return runner(data, outside)
-                    break
-        else:
-            return self._record(key, args, kwargs)
-        return self._confirm(runner, args, kwargs)
+            if runner.transcript is not None:
+                if runner.holds():
+                    return self._confirm(runner, args, kwargs)
+                continue
+            result = runner.run(data)
+            if result is not OUTDATED:
+                self._last = runner
+                return result
+        return self._record(key, args, kwargs)
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The first call: record a program."""
         recording, out = self._recorded(args, kwargs)
         runner = Runner(recording, out, self.name)
-        result = _committed(recording, out)
+        if not kwargs and all(type(a) is np.ndarray for a in args):
+            runner.plain = [(a.shape, a.dtype) for a in args]
+        result = committed(recording, out)
         self._keep(key, runner)
         return result
 
@@ -239,7 +117,8 @@ class CompiledFunction:
                 f"argument."
             )
         runner.transcript = None
-        return _committed(recording, out)
+        self._last = runner
+        return committed(recording, out)
 
     def _recorded(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -408,12 +287,3 @@ def _what_changes(keys: list[Any], function: Callable[..., Any]) -> str:
             name = names[place] if place < len(names) else f"argument {place}"
             return f"'{name}' (now {one[0]})" if isinstance(one, tuple) else f"'{name}'"
     return "the structure of its arguments"
-
-
-def _example(a: Any) -> Any:
-    """The value of an operand in the example."""
-    return a.data if isinstance(a, Variable) else a
-
-
-def _variables(recording: Recording) -> list[Variable]:
-    return [*recording.inputs, *(r for line in recording.instructions for r in line.results)]

@@ -9,6 +9,7 @@ update. So a step is written as it would be without being recorded.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from functools import partial
@@ -146,7 +147,7 @@ class Recording(Trace):
     def assume(self, get: Callable[[], Any]) -> Any:
         """Something the program takes for granted."""
         value = get()
-        self.assumptions.append((get, value))
+        self.assumptions.append((get, copy.copy(value)))
         return value
 
     def clear_grad(self, leaf: Value) -> None:
