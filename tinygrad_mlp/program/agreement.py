@@ -44,9 +44,10 @@ class Transcript:
         for one, two, a, b in zip_longest(self.inputs, other.inputs, self.held, other.held):
             if one is None or two is None or one.type != two.type:
                 return "what it reads"
-            if one.label.of is not two.label.of and one.label.of != two.label.of:
-                if a is None or b is None or not _same(a, b):
-                    return "the tensors it reads"
+            if not _same_place(one.label.of, two.label.of) and (
+                a is None or b is None or not _same(a, b)
+            ):
+                return "the tensors it reads"
         for line, twin in zip_longest(self.lines, other.lines):
             if line is None or twin is None or line.op is not twin.op:
                 return f"which operations it does, at '{(line or twin).op.name}'"
@@ -66,6 +67,11 @@ class Transcript:
             elif not _same(a, b):
                 return f"argument {number + 1}, an array that was not computed by operations,"
         return None
+
+
+def _same_place(a: Any, b: Any) -> bool:
+    """Whether two inputs are read at one place: from one tensor, or by the same function."""
+    return a is b or not (isinstance(a, Value) or isinstance(b, Value)) and bool(a == b)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -1,0 +1,212 @@
+"""The passes, one by one: what they leave out, and that the numbers stay as they are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp import nn, optim
+from tinygrad_mlp.program import passes
+from tinygrad_mlp.program.lowering import written_out
+from tinygrad_mlp.program.memory import buffers_reused, updates_in_place
+from tinygrad_mlp.program.passes import FASTER, SIMPLIFYING
+from tinygrad_mlp.program.source import Source
+from tinygrad_mlp.program.trace import Variable
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(4, 5))
+
+
+def recorded(function, *arguments):
+    """The program of a function as it is written down, composed operations written out."""
+    compiled = tg.compile(function)
+    compiled(*arguments)
+    return written_out(compiled.runner.recorded)
+
+
+def training(batch=4, make=lambda p: optim.SGD(p, 0.1)):
+    """A whole training step as it is written down."""
+    rng = np.random.default_rng(1)
+    model = nn.Sequential(nn.Linear(5, 6, rng=rng), nn.Tanh(), nn.Linear(6, 3, rng=rng))
+    optimizer = make(model.parameters())
+
+    def step(x, y):
+        loss = nn.squared_error(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    return recorded(step, rng.normal(size=(batch, 5)), rng.normal(size=(batch, 3)))
+
+
+def values_for(program):
+    """Made-up values of the inputs; positive, since some are squares of gradients."""
+    rng = np.random.default_rng(3)
+    return {
+        v: 2 if v.dtype is None else rng.uniform(0.1, 1, v.shape).astype(v.dtype)
+        for v in program.inputs
+    }
+
+
+def numbers(program, values):
+    """What a program gives: run line by line, and as source code."""
+    results, updates = program.run([values[v] for v in program.inputs])
+    everything = zip(
+        [*results, *updates], [*program.results, *(u.value for u in program.updates)], strict=True
+    )
+    by_line = [value for value, what in everything if isinstance(what, Variable)]
+    by_source = Source(program).compiled()(*(np.copy(values[v])[()] for v in program.inputs))
+    return by_line, list(by_source)
+
+
+def assert_same(program, other):
+    values = values_for(program)
+    (expected, from_source), others = numbers(program, values), numbers(other, values)
+    for found in (from_source, *others):
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+    other.check()
+
+
+def count(program, name):
+    return sum(line.op.name == name for line in program.instructions)
+
+
+EVERY = {function.__name__: function for _, function in (*SIMPLIFYING, *FASTER)}
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+@pytest.mark.parametrize("name", EVERY)
+def test_every_pass_by_itself_leaves_the_numbers_of_a_training_step_alone(name, optimizer, batch):
+    program = training(batch, lambda p: getattr(optim, optimizer)(p, 0.1))
+    changed, saved = EVERY[name](program)
+    assert saved >= 0
+    assert_same(program, changed)
+
+
+def test_all_passes_are_explained_with_what_they_saved():
+    program = passes.improved(passes.simplified(training()))
+    lines = program.explain_passes().splitlines()
+    for text in ("shared common sub-expressions", "in place: 4",
+                 "by BLAS where they belong: 2", "memory that was there", "as views"):  # fmt: skip
+        assert any(text in line for line in lines), text
+    assert all(int(line.rpartition(": ")[2]) > 0 for line in lines)
+
+
+def test_dead_code_is_left_out():
+    program = recorded(lambda x: (tg.sin(x), tg.cos(x))[0], X)
+    changed, saved = passes.without_dead_code(program)
+    assert (saved, count(changed, "cos"), count(changed, "sin")) == (1, 0, 1)
+    assert_same(program, changed)
+
+
+def test_what_is_computed_twice_is_computed_once():
+    program = recorded(lambda x: tg.sin(x) * 2.0 + tg.exp(tg.sin(x) * 2.0) + tg.sin(x), X)
+    changed, saved = passes.common_subexpressions(program)
+    assert (saved, count(changed, "sin"), count(changed, "multiply")) == (3, 1, 1)
+    assert_same(program, changed)
+
+
+def test_random_masks_are_never_shared():
+    rng = np.random.default_rng(0)
+    dropout = nn.Dropout(0.5, rng=rng)
+    program = recorded(lambda x: dropout(x) + dropout(x), X)
+    assert passes.common_subexpressions(program)[1] == 0
+    assert passes.constants_folded(program)[1] == 0
+
+
+def test_what_depends_on_constants_only_is_computed_once_and_for_all():
+    weights = tg.Tensor(np.ones(5))
+    program = recorded(lambda x: x * tg.exp(tg.Tensor(np.full(5, 2.0))), X)
+    # Tensors are read anew at every run; arrays are constants.
+    assert passes.constants_folded(program)[1] == 0
+    line = next(line for line in program.instructions if line.op.name == "exp")
+    constant = replace(
+        program,
+        instructions=tuple(
+            made.changed(operands=(weights.data,)) if made is line else made
+            for made in program.instructions
+        ),
+    )
+    changed, saved = passes.constants_folded(constant)
+    assert (saved, count(changed, "exp")) == (1, 0)
+    assert_same(constant, changed)
+
+
+def test_what_changes_nothing_is_left_out():
+    program = recorded(lambda x: tg.negative(tg.negative(1.0 * x)) / 1.0 + tg.reshape(x, (4, 5)), X)
+    changed, saved = passes.without_identities(program)
+    assert [line.op.name for line in changed.instructions][-1] == "add"
+    assert (saved, count(changed, "reshape"), count(changed, "divide")) == (4, 0, 0)
+    assert_same(program, passes.without_dead_code(changed)[0])
+
+
+def test_products_are_added_by_blas_where_they_belong():
+    program = passes.simplified(training())
+    changed, saved = passes.products_accumulated(program)
+    assert saved == 2 and count(changed, "accumulate") == 2
+    assert_same(program, changed)
+    source = Source(updates_in_place(changed)[0]).text
+    assert source.count("blas.dgemm(") == 2
+    single = updates_in_place(passes.products_accumulated(passes.simplified(training(1)))[0])[0]
+    assert Source(single).text.count("blas.dger(") == 2
+
+
+def test_numbers_beside_small_arrays_become_arrays():
+    program = recorded(lambda x: 1.0 - x * x, X)
+    changed, saved = passes.numbers_filled(program)
+    assert saved == 1 and "np.full((4, 5), 1.0" in Source(changed).text
+    assert_same(program, changed)
+    large = recorded(lambda x: 1.0 - x * x, np.ones((64, 64)))
+    assert passes.numbers_filled(large)[1] == 0
+
+
+def test_parameters_are_written_where_they_are():
+    program = passes.simplified(training())
+    changed, saved = updates_in_place(program)
+    assert saved == 4
+    targets = {update.target for update in program.updates if update.target is not None}
+    assert {line.into for line in changed.instructions} - {None} == targets
+    assert_same(program, changed)
+
+
+def test_a_value_that_is_used_later_is_not_overwritten():
+    w = nn.Parameter(np.ones(5), name="w")
+
+    def step(x):
+        loss = tg.sum(w * x)
+        loss.backward()
+        w.data, w.grad = w.data - w.grad, None
+        return loss + tg.sum(tg.Tensor(np.ones(5)) * x)
+
+    program = passes.simplified(recorded(step, X))
+    before = w.data.copy()
+    changed, saved = updates_in_place(program)
+    assert saved == 1
+    # Read after the update, it could not be.
+    late = replace(changed, results=(*program.results, changed.updates[0].target))
+    assert updates_in_place(replace(late, instructions=program.instructions))[1] == 0
+    np.testing.assert_array_equal(w.data, before)
+
+
+def test_results_share_memory_that_is_free():
+    program = recorded(lambda x: tg.sum(tg.exp(tg.sin(tg.cos(tg.tanh(x))))), X)
+    changed, saved = buffers_reused(program)
+    assert len(changed.buffers) == 1 and saved == 3
+    assert_same(program, changed)
+
+
+def test_memory_is_not_shared_while_it_is_needed():
+    program = recorded(lambda x: tg.sum(tg.sin(x) * tg.cos(x) + tg.tanh(x).T.T), X)
+    changed, _ = buffers_reused(program)
+    assert_same(program, changed)
+
+
+def test_results_never_lie_in_memory_of_the_program():
+    program = passes.improved(passes.simplified(recorded(lambda x: [tg.exp(x), tg.exp(x).T], X)))
+    returned = {id(v) for v in program.results}
+    assert not any(line.into for line in program.instructions
+                   if returned.intersection(map(id, line.results)))  # fmt: skip
