@@ -43,6 +43,12 @@ def blas_threads(n: int | None) -> Iterator[None]:
         yield
 
 
+def threads_now() -> int:
+    """How many threads the BLAS libraries may use as it is."""
+    libraries = _controller().select(user_api="blas").info()
+    return max(int(library["num_threads"]) for library in libraries)
+
+
 @functools.cache
 def _controller() -> Any:
     import scipy.linalg.blas  # noqa: F401  (so that its library is there to be found)

@@ -28,7 +28,7 @@ from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.progress import Progress
 from tinygrad_mlp.stepping import Steps
-from tinygrad_mlp.threads import blas_threads, threads_that_pay
+from tinygrad_mlp.threads import blas_threads, threads_now, threads_that_pay
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -132,10 +132,11 @@ def fit(
     )  # fmt: skip
 
     def record() -> None:
-        in_training, in_validation = (
-            evaluate(model, loss, *data) if data is not None else (None, None)
-            for data in ((X, Y), validation)
-        )
+        with blas_threads(all_threads):  # evaluations are of many rows at a time
+            in_training, in_validation = (
+                evaluate(model, loss, *data) if data is not None else (None, None)
+                for data in ((X, Y), validation)
+            )
         run.history.append(
             Record(run.iteration, run.epoch, time.perf_counter() - start,
                    *in_training, *in_validation)
@@ -155,6 +156,7 @@ def fit(
             steps.release()
 
     n_steps = epochs * math.ceil(len(X) / batch_size)
+    all_threads = threads if threads is not None else threads_now()
     if threads is None:
         threads = threads_that_pay(batch_size * sum(p.size for p in model.parameters()))
     with (

@@ -152,7 +152,8 @@ class Recording(Trace):
 
     def clear_grad(self, leaf: Value) -> None:
         """The gradient is forgotten, whatever it was."""
-        self._capture(leaf, cleared=True)
+        tracer = self._capture(leaf, cleared=True).tracer
+        _name(leaf.grad, "grad_{}", tracer)
         leaf.grad = None
 
     def require_finite(self, value: Any) -> None:
@@ -219,17 +220,15 @@ class Recording(Trace):
     def finish(self) -> None:
         """Find out what has been assigned to the tensors, and give them back what they had."""
         for leaf, _, _, tracer, grad_tracer in self._captured.values():
-            name = tracer.variable.name
             data: Any = leaf.data
             grad: Any = leaf.grad
             if data is not tracer:
+                _name(data, "{}_new", tracer)
                 put = _setter(leaf, "data")
                 self.updates.append(Update(put, as_operand(data), tracer.variable))
             if grad is not grad_tracer:
-                value = as_operand(grad)
-                if isinstance(value, Variable) and value.name is None and name:
-                    value.name = f"grad_{name}"
-                self.updates.append(Update(_setter(leaf, "grad"), value))
+                _name(grad, "grad_{}", tracer)
+                self.updates.append(Update(_setter(leaf, "grad"), as_operand(grad)))
         self.restore()
 
     def restore(self) -> None:
@@ -251,6 +250,13 @@ class Recording(Trace):
             for c in self._captured.values()
             if isinstance(c.data, np.ndarray)
         }
+
+
+def _name(value: Any, pattern: str, of: Tracer) -> None:
+    """Call a value by the name of the tensor that it belongs to, if both can be."""
+    variable, name = as_operand(value), of.variable.name
+    if isinstance(variable, Variable) and variable.name is None and name is not None:
+        variable.name = pattern.format(name)
 
 
 def _identity(get: Callable[[], Any]) -> Any:
