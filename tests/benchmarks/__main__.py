@@ -1,60 +1,115 @@
-"""Prints the table of ratios: ``python -m tests.benchmarks`` (``--quick`` for a short look)."""
+"""Measures this package side by side with others: ``python -m tests.benchmarks --help``."""
 
 from __future__ import annotations
 
-import os
-import platform
+import argparse
+import json
+import subprocess
 import sys
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-# Before NumPy is loaded: arrays this small gain nothing from threads, and threads add noise.
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+from tests.benchmarks import machine, picture, report, setting, threads
 
-from tests.benchmarks import growth, small_step  # noqa: E402
-from tests.benchmarks.timing import alternating  # noqa: E402
+MEASUREMENTS = {
+    "experiment": "the document's network, one sample a step",
+    "mini_batches": "training in batches of 8 to 512",
+    "small_graphs": "overhead, eager and compiled",
+    "inference": "predictions for 10,000 images",
+    "growth": "time and memory against size",
+    "memory": "of training over epochs",
+    "import_time": "next to that of NumPy",
+    "gradient_checks": "check_grad and check_derivation",
+}
+"""What is measured, each by the module of that name."""
+
+ON_ONE_THREAD = ("growth", "import_time")
+"""What more threads cannot change."""
 
 
-def row(what: str, value: str, target: str = "", verdict: str = "") -> None:
-    """Print one line of the table."""
-    print(f"{what:<44} {value:>12} {target:>12}  {verdict}")
+def in_child(name: str, number: int, quick: bool) -> dict[str, Any]:
+    """The results of one measurement in a process of its own, with so many threads."""
+    command = [sys.executable, "-m", "tests.benchmarks", "--child", name, *["--quick"] * quick]
+    done = subprocess.run(
+        command, env=threads.environment(number), stdout=subprocess.PIPE, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {"threads": number, **found}
 
 
-def judged(what: str, ratio: float, target: float) -> None:
-    """Print a ratio against the most it may be."""
-    met = "met" if ratio <= target else "MISSED"
-    row(what, f"{ratio:.2f}", f"<= {target:g}", met)
+def measured(name: str, quick: bool) -> dict[str, Any]:
+    """The results of one measurement, in this process."""
+    cases = import_module(f"tests.benchmarks.{name}").measure(quick)
+    return {"cases": [asdict(case) for case in cases], "libraries": machine.libraries()}
 
 
-def main(quick: bool) -> None:
-    """Measure and print."""
-    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores\n")
-    steps, missing = small_step.installed()
-    small_step.check(steps)
-    times = alternating(steps, rounds=3 if quick else 21, seconds=0.01 if quick else 0.05)
-    row("small step, forward + backward", "microseconds")
-    for name, seconds in times.items():
-        row(f"  {name}", f"{seconds * 1e6:.1f}")
-    for name in missing:
-        row(f"  {name}", "not installed")
-    print()
-    row("ratio", "measured", "target")
-    ours = times["tinygrad_mlp, layers"]
-    for name, target in small_step.TARGETS.items():
-        if name in times:
-            judged(f"small step / {name}", ours / times[name], target)
-    operators = times["tinygrad_mlp, operators"]
-    for name in small_step.TARGETS:
-        if name in times:
-            row(f"  the same with operators / {name}", f"{operators / times[name]:.2f}")
-    if "PyTorch eager, layers" in times:
-        row("  small step / PyTorch eager, layers",
-            f"{ours / times['PyTorch eager, layers']:.2f}")  # fmt: skip
-    repeats = 1 if quick else 5
-    judged("chain of 100,000 ops / chain of 10,000", growth.chain_growth_alone(repeats), 13)
-    judged("import tinygrad_mlp / import numpy", growth.import_ratio(3 if quick else 21), 1.4)
-    left = growth.memory_growth(500 if quick else 10_000)
-    judged("kB left by 10,000 steps, collector off", left / 1000, 16)
+def names(text: str) -> list[str]:
+    """The names in a list with commas."""
+    chosen = text.split(",")
+    unknown = [name for name in chosen if name not in MEASUREMENTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(unknown)}; choose from {', '.join(MEASUREMENTS)}"
+        )
+    return chosen
+
+
+def numbers(text: str) -> list[int]:
+    """The numbers of threads in a list with commas."""
+    chosen = [int(n) for n in text.split(",")]
+    if min(chosen) < 1:
+        raise argparse.ArgumentTypeError("numbers of threads must be at least 1")
+    return chosen
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What the command line takes."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"  {name:<16} {what}" for name, what in MEASUREMENTS.items()),
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true",
+                        help="a short look: few rounds, one thread; the figures are rough")
+    parser.add_argument("--only", type=names, default=list(MEASUREMENTS), metavar="A,B",
+                        help="what to measure, from the list below")
+    parser.add_argument("--threads", type=numbers, metavar="N,M",
+                        help="numbers of threads; 1,2 if not given")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write all that was measured")
+    parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the tables")
+    parser.add_argument("--picture", type=Path, metavar="PATH", help="draw the ratios")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser
+
+
+def main() -> None:
+    """Measure, print, and write what is asked for."""
+    chosen = arguments().parse_args()
+    if chosen.child:
+        print(json.dumps(measured(chosen.child, chosen.quick)))
+        return
+    counts = chosen.threads or ([1] if chosen.quick else [1, 2])
+    runs: list[dict[str, Any]] = []
+    for name in chosen.only:
+        for number in counts[:1] if name in ON_ONE_THREAD else counts:
+            print(f"{name}, {number} thread(s) ...", file=sys.stderr, flush=True)
+            runs.append(in_child(name, number, chosen.quick))
+    results = {
+        "machine": machine.description(), "quick": chosen.quick,
+        "images": setting.source_of_images(), "runs": runs,
+    }  # fmt: skip
+    about = results["machine"]
+    print(f"{about['cpu']}, {about['cores']} cores, BLAS {about['blas']}\n")
+    print(report.table(results))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if chosen.markdown:
+        chosen.markdown.write_text(report.markdown(results), encoding="utf-8")
+    if chosen.picture:
+        picture.draw(results, chosen.picture)
 
 
 if __name__ == "__main__":
-    main(quick="--quick" in sys.argv[1:])
+    main()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mlp as tg
+from tests.benchmarks import targets, threads
 
 Step = Callable[[], Any]
 
@@ -37,13 +38,20 @@ def by_hand() -> Step:
     return step
 
 
+def model_of_layers() -> Any:
+    """The network as layer objects of this package."""
+    model = tg.nn.Sequential(
+        tg.nn.Linear(4, 8), tg.nn.Tanh(), tg.nn.Linear(8, 3), tg.nn.Sigmoid()
+    )
+    for parameter, data in zip(model.parameters(), PARAMETERS, strict=True):
+        parameter.data = data.copy()
+    return model
+
+
 def with_layers() -> Step:
     """tinygrad_mlp, as one writes it: layer objects and a loss."""
-    first, second = tg.nn.Linear(4, 8), tg.nn.Linear(8, 3)
-    model = tg.nn.Sequential(first, tg.nn.Tanh(), second, tg.nn.Sigmoid())
+    model = model_of_layers()
     parameters = list(model.parameters())
-    for parameter, data in zip(parameters, PARAMETERS, strict=True):
-        parameter.data = data
 
     def step() -> list[Any]:
         for parameter in parameters:
@@ -72,8 +80,7 @@ def with_operators() -> Step:
 
 def pytorch() -> Step:
     """PyTorch, eager, written out with operators."""
-    import torch
-
+    torch = threads.pytorch()
     x, y = torch.tensor(X), torch.tensor(Y)
     parameters = [torch.tensor(data, requires_grad=True) for data in PARAMETERS]
     W1, b1, W2, b2 = parameters
@@ -91,8 +98,7 @@ def pytorch() -> Step:
 
 def pytorch_layers() -> Step:
     """PyTorch, eager, with its layer objects."""
-    import torch
-
+    torch = threads.pytorch()
     x, y = torch.tensor(X), torch.tensor(Y)
     model = torch.nn.Sequential(
         torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3), torch.nn.Sigmoid()
@@ -129,31 +135,15 @@ def hips_autograd() -> Step:
 
 
 CONTENDERS: dict[str, Callable[[], Step]] = {
+    "tinygrad_mlp": with_layers,
     "NumPy by hand": by_hand,
-    "tinygrad_mlp, layers": with_layers,
     "tinygrad_mlp, operators": with_operators,
     "PyTorch eager, operators": pytorch,
     "PyTorch eager, layers": pytorch_layers,
     "HIPS autograd": hips_autograd,
 }
 
-TARGETS = {
-    "NumPy by hand": 4.5,
-    "PyTorch eager, operators": 0.7,
-    "HIPS autograd": 0.35,
-}
-"""At most so many times the cost of each, for the step written with layers."""
-
-
-def installed() -> tuple[dict[str, Step], list[str]]:
-    """The contenders that can run here, and the names of those that cannot."""
-    steps, missing = {}, []
-    for name, make in CONTENDERS.items():
-        try:
-            steps[name] = make()
-        except ModuleNotFoundError:
-            missing.append(name)
-    return steps, missing
+TARGETS = tuple(t for t in targets.SMALL_GRAPHS if t.case == targets.SMALL_STEP)
 
 
 def check(steps: dict[str, Step]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 
 def calibrated(function: Callable[[], object], seconds: float) -> int:
@@ -25,8 +26,9 @@ def alternating(
 ) -> dict[str, float]:
     """Median seconds a call of each function.
 
-    The functions take turns, round after round, so that a machine that slows down slows all of
-    them down; the median leaves out the rounds in which something else ran.
+    Each is called as often as takes `seconds` (once, where that is 0), after a first time that
+    does not count. The functions take turns, round after round, so that a machine that slows down
+    slows all of them down; the median leaves out the rounds in which something else ran.
     """
     calls = {name: calibrated(function, seconds) for name, function in functions.items()}
     times: dict[str, list[float]] = {name: [] for name in functions}
@@ -37,3 +39,30 @@ def alternating(
                 function()
             times[name].append((time.perf_counter() - start) / calls[name])
     return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def seconds_a_sample(
+    trainers: Mapping[str, Callable[[int], object]], samples: Mapping[str, int], quick: bool
+) -> tuple[dict[str, float], float]:
+    """Median seconds a sample of each, on as many samples as `samples` says, and our start.
+
+    Ours runs over twice as many samples, too. The difference of the two is what training costs
+    once it has begun, and stands in the result as a contender of its own; the rest is the start.
+
+    Returns:
+        the medians, and the seconds of the start.
+    """
+    ours = trainers["tinygrad_mlp"]
+    lengths = {**samples, TWICE: 2 * samples["tinygrad_mlp"]}
+    functions = {
+        name: partial(trainers.get(name, ours), length) for name, length in lengths.items()
+    }
+    times = alternating(functions, rounds=1 if quick else 7, seconds=0)
+    once, twice = times["tinygrad_mlp"], times.pop(TWICE)
+    medians = {name: taken / samples[name] for name, taken in times.items()}
+    medians[BEGUN] = (twice - once) / samples["tinygrad_mlp"]
+    return medians, 2 * once - twice
+
+
+TWICE = "twice the samples"
+BEGUN = "tinygrad_mlp, once begun"

@@ -1,0 +1,75 @@
+"""The ratios as a picture: bars of how many times as fast we are, with what was to be reached."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tests.benchmarks.ratios import Row, rows
+from tests.benchmarks.report import number, threads_of
+
+# Okabe and Ito's blue and orange; they differ in lightness, too.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+
+
+def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Save a picture of all ratios in which others do the same work, on a logarithmic axis."""
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows(results["runs"]) if row.kind in ("speed", "cost") and row.values]
+    threads = threads_of(results)
+    places, labels, cases = _places(shown)
+    figure = Figure(figsize=(9, max(2.5, 0.27 * (len(shown) + 1.4 * len(cases)))),
+                    layout="constrained")  # fmt: skip
+    axes = figure.subplots()
+    height = 0.8 / len(threads)
+    for number_of_bar, n in enumerate(threads):
+        at = [y + height * (number_of_bar - (len(threads) - 1) / 2)
+              for y, row in zip(places, shown, strict=True) if n in row.values]  # fmt: skip
+        speeds = [row.speed(row.values[n]) for row in shown if n in row.values]
+        # Bars begin at 1, as fast as the other: to the right we win, to the left we lose.
+        axes.barh(at, [s - 1 for s in speeds], height, left=1, color=COLOURS[number_of_bar % 4],
+                  label=f"{n} thread{'s' if n > 1 else ''}")  # fmt: skip
+        for y, speed in zip(at, speeds, strict=True):
+            axes.annotate(number(speed), (speed, y), xytext=(3 if speed >= 1 else -3, 0),
+                          textcoords="offset points", va="center", fontsize=6,
+                          ha="left" if speed >= 1 else "right")  # fmt: skip
+    label: str | None = "target"
+    for y, row in zip(places, shown, strict=True):
+        if row.target is not None:
+            bound = row.target.at_least if row.target.at_least is not None else row.target.at_most
+            assert bound is not None
+            wanted = bound if row.target.at_least is not None else row.speed(bound)
+            axes.plot([wanted] * 2, [y - 0.45, y + 0.45], color="black", linewidth=2, label=label)
+            label = None
+    axes.axvline(1, color="#767676", linewidth=1)
+    axes.set_xscale("log")
+    axes.margins(x=0.08, y=0.01)
+    axes.invert_yaxis()
+    axes.set_yticks(places, labels, fontsize=7)
+    for y, case in cases:
+        axes.annotate(case, (0, y), xycoords=("axes fraction", "data"), xytext=(-4, 0),
+                      textcoords="offset points", ha="right", va="center", fontsize=8,
+                      fontweight="bold")  # fmt: skip
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("times as fast as the other (logarithmic)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside upper right", ncols=len(threads) + 1, frameon=False, fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def _places(shown: list[Row]) -> tuple[list[float], list[str], list[tuple[float, str]]]:
+    """Where the bars stand, what is written beside them, and where the cases' names stand."""
+    places, labels, cases = [], [], []
+    y, case = 0.0, ""
+    for row in shown:
+        if row.case != case:
+            y += 0.4 if case else 0
+            cases.append((y, row.case))
+            case = row.case
+            y += 1
+        places.append(y)
+        labels.append(row.other)
+        y += 1
+    return places, labels, cases

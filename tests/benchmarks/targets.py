@@ -1,0 +1,98 @@
+"""All that is to be reached, in one place.
+
+A target compares two contenders of a case, or bounds a single quantity:
+
+- `at_least`: we are so many times as fast as the other,
+- `at_most`: we cost at most so many times as much as the other; or, where `other` is empty,
+  the quantity `ours` is at most that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OURS = "tinygrad_mlp"
+DOCUMENT = "document's algorithm"
+DOCUMENT_AS_FLOAT32 = "document's algorithm, in float32"
+BATCH_1024 = "NumPy by hand, batches of 1024"
+BATCH_OF_ONE = {name: f"batch of one, {name}" for name in ("float64", "float32")}
+SMALL_STEP, SMALL_PROGRAM = "small graph, eager", "small graph, compiled"
+INFERENCE = "inference, 10,000 images"
+MEMORY = "memory of training MNIST"
+
+
+def mini_batch(size: int) -> str:
+    """The name of the case of mini-batches of that size."""
+    return f"batch of {size}, float32"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to reach in one case; see above."""
+
+    case: str
+    other: str
+    at_least: float | None = None
+    at_most: float | None = None
+    ours: str = OURS
+
+    def met(self, value: float) -> bool:
+        """Whether a value reaches it."""
+        if self.at_least is not None:
+            return value >= self.at_least
+        return self.at_most is not None and value <= self.at_most
+
+    def __str__(self) -> str:
+        return f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
+
+
+EXPERIMENT = (
+    Target(BATCH_OF_ONE["float64"], DOCUMENT, at_least=30),
+    Target(BATCH_OF_ONE["float32"], DOCUMENT, at_least=60),
+    Target(BATCH_OF_ONE["float32"], "PyTorch eager", at_least=25),
+    Target(BATCH_OF_ONE["float32"], "JAX jit + scan", at_least=2.5),
+    Target(BATCH_OF_ONE["float32"], BATCH_1024, at_most=2.5),
+)
+
+MINI_BATCHES = (
+    Target(mini_batch(8), "PyTorch eager", at_least=3),
+    Target(mini_batch(32), "PyTorch eager", at_least=1.8),
+    Target(mini_batch(128), "PyTorch eager", at_least=1.25),
+    Target(mini_batch(128), "JAX jit", at_least=1.3),
+    Target(mini_batch(128), "scikit-learn", at_least=1.4),
+    Target(mini_batch(512), "PyTorch eager", at_least=1.1),
+    Target(mini_batch(512), "JAX jit", at_least=1.3),
+    Target(mini_batch(512), "scikit-learn", at_least=1.4),
+)
+
+SMALL_GRAPHS = (
+    Target(SMALL_STEP, "NumPy by hand", at_most=4.5),
+    Target(SMALL_STEP, "PyTorch eager, operators", at_most=0.7),
+    Target(SMALL_STEP, "HIPS autograd", at_most=0.35),
+    Target(SMALL_PROGRAM, "NumPy by hand, buffers", at_most=1.1),
+)
+
+INFERENCES = (Target(INFERENCE, "PyTorch eager", at_least=1.0),)
+
+GROWTH = (
+    Target("growth", "", at_most=13, ours="chain of 100,000 / of 10,000, time"),
+    Target("growth", "", at_most=16, ours="kB left by 10,000 steps, collector off"),
+)
+
+MEMORIES = tuple(
+    target
+    for batch in (1, 128)
+    for target in (
+        Target(MEMORY, "", at_most=64, ours=f"batch of {batch}: MB beyond data, 4 epochs"),
+        Target(MEMORY, "", at_most=1, ours=f"batch of {batch}: MB gained in epochs 2 to 4"),
+    )
+)
+
+IMPORT = (Target("import", "", at_most=1.4, ours="import tinygrad_mlp / import numpy"),)
+
+ALL = (*EXPERIMENT, *MINI_BATCHES, *SMALL_GRAPHS, *INFERENCES, *GROWTH, *MEMORIES, *IMPORT)
+
+BACKWARD = "forward + backward"
+
+COSTS = (SMALL_STEP, SMALL_PROGRAM)
+"""Cases whose ratios are costs (ours / other); of the others they are speeds (other / ours)."""
