@@ -13,7 +13,7 @@ PACKAGE = Path(tg.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"checks", "files"},
+    {"checks", "files", "blas"},
     {"autograd.graph"},
     {"autograd.op"},
     {"autograd.samples"},
@@ -29,7 +29,7 @@ FLOORS = [
     {"explanation"},
     {"plotting"},
     {"history", "verify"},
-    {"callbacks", "progress", "evaluation", "threads"},
+    {"callbacks", "progress", "evaluation"},
     {"stepping"},
     {"training"},
     {"neural_network"},

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value, no_grad
+from tinygrad_mlp.blas import WORTH_WARMING, warm_up
 from tinygrad_mlp.checks import index_beyond
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -57,6 +58,8 @@ def predict(model: Any, X: Any) -> Array:
     """
     X = as_rows(X, "predict: X")
     model.eval()
+    if len(X) * sum(p.size for p in model.parameters()) >= WORTH_WARMING:
+        warm_up()
     with no_grad():
         parts = [plain(model(X[rows])) for rows in batches(len(X), EVALUATION_ROWS)]
     return np.concatenate(parts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.blas import WORTH_WARMING, blas_threads, threads_now, threads_that_pay, warm_up
 from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
 from tinygrad_mlp.checks import integer_at_least, one_of, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -28,7 +29,6 @@ from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.progress import Progress
 from tinygrad_mlp.stepping import Steps
-from tinygrad_mlp.threads import blas_threads, threads_now, threads_that_pay
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -156,9 +156,12 @@ def fit(
             steps.release()
 
     n_steps = epochs * math.ceil(len(X) / batch_size)
+    multiplications = sum(p.size for p in model.parameters())  # for each sample
+    if epochs * len(X) * multiplications >= WORTH_WARMING:
+        warm_up()
     all_threads = threads if threads is not None else threads_now()
     if threads is None:
-        threads = threads_that_pay(batch_size * sum(p.size for p in model.parameters()))
+        threads = threads_that_pay(batch_size * multiplications)
     with (
         _deferred_interrupt(run), Progress(n_steps, bool(monitor)) as progress,
         blas_threads(threads),

@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_info
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
-from tinygrad_mlp.threads import blas_threads
+from tinygrad_mlp.blas import blas_threads, warm_up
 
 
 def numbers():
@@ -56,3 +56,13 @@ def test_training_sets_what_its_products_are_worth(batch_size, chosen, expected,
     )  # fmt: skip
     assert seen == [{expected}]
     assert numbers() == two_threads
+
+
+def test_warming_up_changes_no_numbers_and_is_done_once():
+    warm_up()
+    before = warm_up.cache_info().hits
+    warm_up()
+    assert warm_up.cache_info().hits == before + 1
+    model = nn.Linear(100, 1000, rng=np.random.default_rng(0), dtype=np.float32)
+    X = np.random.default_rng(1).normal(size=(1000, 100)).astype(np.float32)
+    np.testing.assert_allclose(tg.predict(model, X), model(X).data, rtol=1e-5, atol=1e-5)

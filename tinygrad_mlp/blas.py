@@ -1,4 +1,4 @@
-"""How many threads BLAS may use: more are not always faster.
+"""Getting out of BLAS what is in it: the number of its threads, and the memory it works in.
 
 BLAS shares a product among threads from sizes on at which the threads' meeting costs as much as
 the product. Training on small batches consists of such products, and on a machine with other work
@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 WORTH_SHARING = 20_000_000
 """Multiplications of a product from which a second thread pays off."""
+WORTH_WARMING = 100_000_000
+"""Multiplications from which it pays off to have touched BLAS's memory."""
 
 
 def threads_that_pay(multiplications: int) -> int | None:
@@ -55,3 +59,23 @@ def _controller() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+@functools.cache
+def warm_up() -> None:
+    """Touch the memory that BLAS packs matrices into, once for a process.
+
+    OpenBLAS's kernels fetch ahead, beyond what they have packed. As long as the pages there have
+    never been written to, each of these fetches looks for a page in vain, and on a virtual machine
+    a product of small matrices takes three times as long: 784-256 networks in float32 suffer most.
+    A product that packs more leaves the pages written to. It takes a hundredth of a second.
+    """
+    from scipy.linalg import blas
+
+    # NumPy and SciPy each come with a library of their own.
+    wide = np.ones((64, 1024), np.float32)
+    for threads in (1, None):  # each thread has memory of its own
+        with blas_threads(threads):
+            for product in (np.matmul, functools.partial(blas.sgemm, 1.0)):
+                product(wide, wide.T)
+                product(wide.T, wide)
