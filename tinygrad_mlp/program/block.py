@@ -25,10 +25,10 @@ from tinygrad_mlp.program.runner import Runner
 from tinygrad_mlp.program.source import BLAS_LETTER
 from tinygrad_mlp.program.trace import Variable, generators_in
 
-ROWS = 64
+ROWS = 128
 """Samples of a block, where batches are small: the longer, the more is added in each step; the
 shorter, the less the large products gain from being large."""
-LARGEST_BATCH = 32
+LARGEST_BATCH = 16
 """Samples of a batch up to which deferring pays off: beyond, a step's products are large enough."""
 SMALLEST_WEIGHT = 20_000
 """Elements of a weight from which deferring its update pays off."""
@@ -38,7 +38,7 @@ def steps_that_pay(weight: tuple[int, ...], batch: int) -> int:
     """How many steps a block should have for a weight of this shape; 1 for no blocks at all."""
     if weight[0] * weight[1] < SMALLEST_WEIGHT or batch > LARGEST_BATCH:
         return 1
-    return max(ROWS // batch, 4)
+    return ROWS // batch
 
 
 class Loss(NamedTuple):
