@@ -155,8 +155,25 @@ LAYERS = {
     "gelu": lambda: [tg.nn.GELU()],
     "softplus": lambda: [tg.nn.Softplus()],
     "softmax": lambda: [tg.nn.Softmax()],
+    "log softmax": lambda: [tg.nn.LogSoftmax()],
+    "tanh": lambda: [tg.nn.Tanh()],
+    "sigmoid": lambda: [tg.nn.Sigmoid()],
+    "sequential": lambda: [tg.nn.Sequential(tg.nn.Flatten(), tg.nn.ReLU())],
     "identity": lambda: [tg.nn.Identity()],
 }
+
+
+IMAGE_LAYERS = {"Conv2d", "MaxPool2d", "AvgPool2d", "Flatten"}
+"""The layers of the test of convolutions."""
+
+
+def test_the_table_of_layers_is_complete():
+    layers = {
+        name for name in tg.nn.__all__
+        if isinstance(found := getattr(tg.nn, name), type) and issubclass(found, tg.nn.Module)
+    }  # fmt: skip
+    tried = {type(module).__name__ for make in LAYERS.values() for module in make()}
+    assert layers - {"Module"} == tried | IMAGE_LAYERS
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -187,16 +204,22 @@ def test_convolutions_and_pooling_do_too():
     close(run(True), run(False))
 
 
-LOSSES = [
-    tg.nn.squared_error, tg.nn.binary_cross_entropy, tg.nn.softmax_cross_entropy,
-    lambda p, t: tg.sum(tg.abs(p - t)),
-]  # fmt: skip
+LOSSES = {
+    name: getattr(tg.nn, name)
+    for name in tg.nn.__all__ if name.endswith(("_entropy", "_error"))
+}  # fmt: skip
+LOSSES["of ones own"] = lambda p, t: tg.sum(tg.abs(p - t))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_losses_do_too(loss):
-    eager, _ = trained(network, OPTIMIZERS["sgd"], False, loss=loss)
-    found, _ = trained(network, OPTIMIZERS["sgd"], True, loss=loss)
+def test_the_table_of_losses_is_complete():
+    of_ops = {name for name, op in tg.OPS.items() if "target" in op.arrays}
+    assert set(LOSSES) - {"of ones own"} == of_ops
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_do_too(name):
+    eager, _ = trained(network, OPTIMIZERS["sgd"], False, loss=LOSSES[name])
+    found, _ = trained(network, OPTIMIZERS["sgd"], True, loss=LOSSES[name])
     close(found, eager)
 
 
