@@ -21,6 +21,7 @@ FLOORS = [
     {"autograd.backward"},
     {"autograd.callsite"},
     {"autograd.describe"},
+    {"autograd.numpy_protocols"},
     {"autograd.tree", "autograd.tensor", "autograd.debug"},
     {"autograd.functional"},
     {"autograd"},

@@ -166,8 +166,8 @@ NUMPY = {
     "out": (lambda x: np.add(x, 1, out=np.ones((2, 3))), InvalidArgumentError, ["np.add", "out="]),
     "where": (lambda x: np.tanh(x, where=y > 0), InvalidArgumentError, ["np.tanh", "where="]),
     "dtype": (lambda x: np.exp(x, dtype=np.float32), InvalidArgumentError, ["np.exp", "dtype="]),
-    "reduce": (lambda x: np.add.reduce(x), InvalidArgumentError, ["np.add.reduce"]),
-    "outer": (lambda x: np.multiply.outer(x, x), InvalidArgumentError, ["np.multiply.outer"]),
+    "reduceat": (lambda x: np.add.reduceat(x, [0]), InvalidArgumentError, ["np.add.reduceat"]),
+    "reduce": (lambda x: np.hypot.reduce(x), InvalidArgumentError, ["np.hypot.reduce"]),
     "unknown keyword": (lambda x: np.sum(x, initial=3), InvalidArgumentError, ["'initial'"]),
     "shapes": (lambda x: np.add(x, np.ones(2)), ShapeError, ["add()", "(2, 3)", "(2,)"]),
 }  # fmt: skip

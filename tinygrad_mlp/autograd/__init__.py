@@ -11,10 +11,11 @@ from tinygrad_mlp.autograd.functional import (
     vjp,
 )
 from tinygrad_mlp.autograd.graph import no_grad
+from tinygrad_mlp.autograd.numpy_protocols import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample, op
 from tinygrad_mlp.autograd.tensor import Tensor
 
 __all__ = [
-    "OPS", "Op", "Sample", "Tensor", "debug", "grad", "hessian", "hvp", "jacobian", "jvp",
+    "OPS", "Op", "Sample", "Tensor", "array", "debug", "grad", "hessian", "hvp", "jacobian", "jvp",
     "no_grad", "op", "value_and_grad", "vjp",
 ]  # fmt: skip

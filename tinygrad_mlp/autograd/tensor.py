@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import backward as run_backward
-from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.graph import Array, Value, make_value
+from tinygrad_mlp.autograd.numpy_protocols import (
+    cannot_become_an_array,
+    constant,
+    dot,
+    method,
+    refuse_options,
+    refuse_storing,
+    shown,
+    ufunc_method,
+    without_rule,
+)
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.autograd.ops.shape import index_parts
 from tinygrad_mlp.errors import (
@@ -145,6 +158,19 @@ class Tensor(Value):
         result.data = result.data.copy()
         return result
 
+    def __copy__(self) -> Tensor:
+        # A copied leaf is a leaf; what was computed stays a function of the same leaves, since
+        # a copied graph would send its gradients to copies that nobody looks at.
+        if (self.node is not None and self.tracked) or isinstance(self.data, Value):
+            return self.copy()
+        made = cast(Tensor, make_value(type(self), self.data.copy(), None, self.tracked))
+        made.own_name = self.name
+        made.grad = None if self.grad is None else self.grad.copy()
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.__copy__()
+
     # -- gradients ---------------------------------------------------------------------------
 
     def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
@@ -243,6 +269,19 @@ class Tensor(Value):
     def __neg__(self) -> Tensor:
         return cast(Tensor, ops.negative(self))
 
+    # What has no operation is found, or refused by name, as NumPy's function of that name is.
+    def __mod__(self, other: Any) -> Tensor:
+        return cast(Tensor, numpy_op(np.remainder)(self, other))
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return cast(Tensor, numpy_op(np.remainder)(other, self))
+
+    def __floordiv__(self, other: Any) -> Any:
+        return numpy_op(np.floor_divide)(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return numpy_op(np.floor_divide)(other, self)
+
     def __pos__(self) -> Tensor:
         return self
 
@@ -339,13 +378,33 @@ class Tensor(Value):
         return cast(Tensor, ops.clip(self, min, max))
 
     def dot(self, other: Any) -> Tensor:
-        """Matrix product, as `@`."""
-        return cast(Tensor, _matmul(self, other))
+        """Product of matrices and vectors, as `np.dot`."""
+        return cast(Tensor, np.dot(self, other))
+
+    def tolist(self) -> Any:
+        """The numbers as nested lists, without history."""
+        return self.data.tolist()
+
+    def __getattr__(self, name: str) -> Any:
+        function = method(name)
+        if function is not None:
+            return partial(function, self)
+        raise AttributeError(
+            f"a Tensor has no '{name}'."
+            + (
+                f" ndarray has; use a function of tg, or .numpy().{name} if no gradient is needed."
+                if hasattr(np.ndarray, name) else ""
+            ),
+            name=name, obj=self,
+        )  # fmt: skip
 
     # -- Python's and NumPy's protocols --------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def __contains__(self, element: Any) -> bool:
+        return bool(np.any(self == element))
 
     def __iter__(self) -> Iterator[Tensor]:
         for i in range(len(self.data)):
@@ -355,10 +414,15 @@ class Tensor(Value):
         return bool(self.data)
 
     def __float__(self) -> float:
+        if self.tracked:
+            refuse_storing(1)
         return float(self.item())
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __index__(self) -> int:
+        return operator.index(self.data)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
@@ -377,26 +441,24 @@ class Tensor(Value):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.tracked:
-            raise NotDifferentiableError(
-                "a tensor that requires a gradient cannot become a plain array unnoticed: its "
-                "history would be lost. Use .numpy() or .detach() if that is meant, and "
-                "tg.stack([...]) to join tensors."
-            )
+            raise cannot_become_an_array()
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
-            what = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-            given = ", ".join(f"{key}=…" for key in kwargs) or "tensors"
+        if method != "__call__":
+            return ufunc_method(ufunc, method, inputs, kwargs)
+        refuse_options(f"np.{ufunc.__name__}", kwargs)
+        if kwargs:
             raise InvalidArgumentError(
-                f"{what} cannot take {given} where a Tensor is involved: it would leave the graph. "
-                f"Write the expression without it, or use .numpy()."
+                f"np.{ufunc.__name__} cannot take {', '.join(f'{k}=' for k in kwargs)} where a "
+                f"Tensor is involved. Use .astype(...) for dtype=, and leave the others out."
             )
         return numpy_op(ufunc)(*inputs)
 
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any
     ) -> Any:
+        refuse_options(shown(func), kwargs)
         return numpy_op(func)(*args, **kwargs)
 
 
@@ -422,15 +484,13 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in SAME_NAME:
             _NUMPY[getattr(np, name)] = getattr(ops, name)
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
-                       np.size: lambda a: a.size, np.argmax: Tensor.argmax,
-                       np.argmin: Tensor.argmin})  # fmt: skip
+                       np.size: lambda a: a.size})  # fmt: skip
+        _NUMPY.setdefault(np.dot, dot)
         known = _NUMPY.get(function)
     if known is None:
-        name = getattr(function, "__name__", str(function))
-        raise NotDifferentiableError(
-            f"np.{name} has no gradient rule, so it cannot be applied to a Tensor. Use another "
-            f"function, define it with @tg.op, or apply it to .numpy() if no gradient is needed."
-        )
+        known = constant(function)
+    if known is None:
+        raise without_rule(function)
     return known
 
 

@@ -210,12 +210,13 @@ class Tracer(Tensor):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TraceError(
             f"a traced value of shape {self.shape} cannot become a number: the program would hold "
-            f"for this one value only. Use tg.where(...) instead of 'if', return what is to be "
-            f"looked at, and leave conversions to the caller.\n  at {user_site()}"
+            f"for this one value only. Use tg.where(...) instead of 'if', tg.array([...]) instead "
+            f"of np.array([...]), return what is to be looked at, and leave conversions to the "
+            f"caller.\n  at {user_site()}"
         )
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = __contains__ = _refuse
-    item = numpy = tolist = argmax = argmin = __format__ = _refuse
+    item = numpy = tolist = __format__ = _refuse
 
 
 class Trace:
