@@ -10,8 +10,10 @@ from tinygrad_mlp.verify.gradients import (
     WrongGradientError,
     check_grad,
 )
+from tinygrad_mlp.verify.operations import Failure, OpReport, WrongOperationError, check_op
 
 __all__ = [
-    "DerivationReport", "Diagnosis", "GradReport", "Pair", "Problem", "WrongDerivationError",
-    "WrongGradientError", "check_derivation", "check_grad", "formulas",
+    "DerivationReport", "Diagnosis", "Failure", "GradReport", "OpReport", "Pair", "Problem",
+    "WrongDerivationError", "WrongGradientError", "WrongOperationError", "check_derivation",
+    "check_grad", "check_op", "formulas",
 ]  # fmt: skip

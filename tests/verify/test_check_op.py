@@ -1,0 +1,69 @@
+"""`check_op`: every operation of the package passes, every planted mistake is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tests.verify.planted_ops import examine, planted, right, table
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.verify import WrongOperationError, check_op
+from tinygrad_mlp.verify.operations import CAUSES
+
+
+@pytest.mark.parametrize("op", tg.OPS.values(), ids=list(tg.OPS))
+def test_every_operation_is_right(op):
+    report = check_op(op)
+    report.assert_ok()
+    open_ends = [note for note in report.notes if "has no rule" not in note]
+    assert not open_ends, "the package's own records are complete"
+
+
+def test_mistakes_are_caught_and_named():
+    outcomes = [(mistake, examine(mistake)) for mistake in planted()]
+    print(table(outcomes))
+    assert len(outcomes) >= 40 and len({m.op.name for m, _ in outcomes}) >= 12
+    missed = [mistake.name for mistake, outcome in outcomes if not outcome.caught]
+    assert not missed
+    unnamed = [mistake.name for mistake, outcome in outcomes if not outcome.named]
+    assert len(unnamed) <= 0.05 * len(outcomes), unnamed
+
+
+@pytest.mark.parametrize("op", right(), ids=lambda op: op.name)
+def test_right_operations_are_not_reported(op):
+    check_op(op, seed=3).assert_ok()
+
+
+def test_every_planted_cause_is_one_of_the_closed_set():
+    assert {mistake.cause for mistake in planted()} <= set(CAUSES)
+
+
+def test_the_report_says_what_is_wrong_where():
+    wrong = tg.op(rules={"x": lambda g, y, x: -2 * g * x}, register=False)(lambda x: x * x)
+    report = check_op(wrong, [tg.Sample(np.array([1.0, 2.0]))], seed=5)
+    assert not report.ok
+    (failure,) = report.failures
+    assert (failure.rule, failure.cause) == ("x", "sign")
+    text = " ".join(str(report).split())
+    for word in ("the rule for 'x': sign", "Sample(array(2,))", "seed=5", "no reference"):
+        assert word in text
+    with pytest.raises(WrongOperationError, match="the rule for 'x': sign"):
+        report.assert_ok()
+
+
+def test_an_operation_that_takes_none_of_the_made_up_arguments_asks_for_samples():
+    @tg.op(register=False, rules={"x": lambda g, y, x: g})
+    def picky(x):
+        if x.shape != (7, 7, 7):
+            raise ValueError("(7, 7, 7) or nothing")
+        return x + 0
+
+    with pytest.raises(InvalidArgumentError, match="picky.*samples="):
+        check_op(picky)
+    assert check_op(picky, [tg.Sample(np.ones((7, 7, 7)))]).ok
+
+
+def test_what_is_no_operation_is_refused():
+    with pytest.raises(InvalidArgumentError, match="@tg.op"):
+        check_op(np.tanh)

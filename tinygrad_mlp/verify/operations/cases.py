@@ -1,0 +1,82 @@
+"""An operation at one sample: the calls that the checks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.op import Op, Sample
+
+
+class Case:
+    """An operation with the arguments of one sample.
+
+    Attributes:
+        op: the operation.
+        sample: as reports show it.
+        args: its array arguments.
+        static: its static parameters, all of them.
+        floats: the places of arguments that hold floating-point numbers.
+        moving: those of them that have a gradient rule.
+    """
+
+    def __init__(self, op: Op, sample: Sample) -> None:
+        self.op, self.sample = op, repr(sample)
+        given, self.static = op.bind(sample.args, sample.static)
+        self.args: list[Any] = [None if a is None else np.array(a) for a in given]
+        self.floats = [i for i, a in enumerate(self.args) if a is not None and a.dtype.kind == "f"]
+        self.moving = [i for i in self.floats if not op.discrete and self.rule(i) is not None]
+
+    def rule(self, place: int) -> Callable[..., Any] | None:
+        """The gradient rule of an argument."""
+        return self.op.rules[0 if self.op.variadic else place]
+
+    def name(self, place: int) -> str:
+        """The parameter an argument stands for."""
+        return self.op.arrays[0 if self.op.variadic else place]
+
+    def copies(self, change: Callable[[Array], Any] = np.array) -> list[Any]:
+        """The arguments, with `change` applied to those that are arrays of floats."""
+        return [
+            change(a) if i in self.floats else None if a is None else np.array(a)
+            for i, a in enumerate(self.args)
+        ]
+
+    def forward(self, args: Sequence[Any]) -> list[Array]:
+        """The outputs for arrays."""
+        out = self.op.forward(*args, **self.static)
+        return [np.asarray(o) for o in (out if self.op.outputs > 1 else (out,))]
+
+    def of(self, *places: int) -> Callable[..., Any]:
+        """The operation as a function of the arguments at `places` alone."""
+
+        def f(*values: Any) -> Any:
+            args: list[Any] = list(self.args)
+            for place, value in zip(places, values, strict=True):
+                args[place] = value
+            return self.op(*args, **self.static)
+
+        f.__name__ = self.op.name
+        return f
+
+    def pulled(self, place: int, g: Sequence[Any], outs: Sequence[Any], args: Sequence[Any]) -> Any:
+        """What the rule of an argument returns, untouched by the engine."""
+        rule = self.rule(place)
+        assert rule is not None
+        several = self.op.outputs > 1
+        more = {"position": place} if self.op.variadic else {}
+        return rule(
+            tuple(g) if several else g[0], tuple(outs) if several else outs[0],
+            *args, **more, **self.static,
+        )  # fmt: skip
+
+    def cotangents(self, outs: Sequence[Array], seed: int) -> list[Array]:
+        """Random cotangents of the outputs."""
+        rng = np.random.default_rng(seed)
+        return [
+            np.asarray(rng.normal(size=o.shape), o.dtype if o.dtype.kind == "f" else float)
+            for o in outs
+        ]

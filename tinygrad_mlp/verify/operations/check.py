@@ -1,0 +1,193 @@
+"""`check_op`: the whole matrix for one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Op, Sample
+from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.checks import integer_at_least, not_negative
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.verify.gradients.probe import undisturbed
+from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.forward import check_forward, check_latex
+from tinygrad_mlp.verify.operations.report import Failure, OpReport
+from tinygrad_mlp.verify.operations.rules import check_rules
+
+
+def check_op(
+    op: Op,
+    samples: Iterable[Sample] | None = None,
+    *,
+    seed: int = 0,
+    rtol: float | None = None,
+) -> OpReport:
+    """Hold everything that an operation's record promises against what the operation does.
+
+    At every sample: forward against the reference; each gradient rule, and its own gradients,
+    against complex steps or differences, as `check_grad` does it; the rule on arrays against the
+    rule on Tensors; arguments that broadcast, are 0-d or empty, not contiguous, in Fortran's order
+    or read-only; float32 stays float32; nothing is changed in place; a compiled program gives the
+    same at numbers it was not recorded at; the LaTeX shows every argument.
+
+    Args:
+        op: the operation. It need not be registered.
+        samples: what to try it on; by default those of its record, or ones made from `domain`.
+        seed: of all random draws.
+        rtol: of gradients, as in `check_grad`.
+
+    Returns:
+        An `OpReport`, in which every failure names the rule and the cause; print it, or call its
+        `assert_ok()`.
+
+    Raises:
+        InvalidArgumentError: `op` is no operation, or there is no sample that it takes.
+
+    >>> import tinygrad_mlp as tg
+    >>> check_op(tg.tanh).ok
+    True
+    >>> wrong = tg.op(rules={"x": lambda g, y, x: -2 * g * x}, register=False)(lambda x: x * x)
+    >>> check_op(wrong).failures[0].cause
+    'sign'
+    """
+    if not isinstance(op, Op):
+        raise InvalidArgumentError(
+            f"check_op() expects an operation, made with @tg.op. Got {type(op).__name__}."
+        )
+    seed = integer_at_least(0, seed, "check_op: seed")
+    if rtol is not None:
+        rtol = not_negative(rtol, "check_op: rtol")
+    cases = _cases(op, samples, seed)
+    checks = {"forward": 0, "gradients": 0, "replays": 0}
+    found: list[Failure] = []
+    right: set[tuple[str, bool]] = set()
+    worst = 0.0
+    with undisturbed():
+        for case in cases:
+            checks["forward"] += 1
+            wrong = [*check_latex(case), *check_forward(case)]
+            found += wrong
+            if any(f.rule == "forward" for f in wrong) or not case.moving:
+                continue  # gradients of a wrong function would be wrong, too
+            if not any(case.args[i].size for i in case.moving):
+                found += _empty(case)
+                continue
+            checks["gradients"] += len(case.moving)
+            checks["replays"] += len(case.moving)
+            guilty = set()
+            for result in check_rules(case, seed, rtol):
+                if isinstance(result, Failure):
+                    found.append(result)
+                    guilty.add(result.rule)
+                else:
+                    worst = max(worst, result)
+            right |= {
+                (case.name(i), _broadcast(case, i)) for i in case.moving
+                if case.name(i) not in guilty
+            }  # fmt: skip
+    failures = _summed_up(found, right, cases)
+    return OpReport(op, len(cases), checks, failures, _notes(op, cases), worst, seed)
+
+
+def _cases(op: Op, samples: Iterable[Sample] | None, seed: int) -> list[Case]:
+    """The operation at each sample; where they were made up, those that it takes."""
+    rng = np.random.default_rng(seed)
+    made_up = samples is None and op.samples is None
+    cases, errors = [], []
+    for sample in _tried(op, rng) if samples is None else samples:
+        try:
+            case = Case(op, sample)
+            with np.errstate(all="ignore"):
+                case.forward(case.copies())
+        except Exception as error:
+            errors.append(f"{sample}: {error}")
+            if made_up and "read-only" not in str(error):
+                continue
+            raise
+        cases.append(case)
+    if not cases:
+        raise InvalidArgumentError(
+            f"check_op({op.name}): it takes none of the arguments that were made up for it "
+            f"({errors[0] if errors else 'there were none'}). Say what it takes: "
+            f"check_op({op.name}, [tg.Sample(array, ...), ...]), or samples= in its record."
+        )
+    return cases
+
+
+def _tried(op: Op, rng: np.random.Generator) -> Iterator[Sample]:
+    """The record's samples, and for an elementwise operation an empty one besides."""
+    yield from samples_of(op, rng)
+    if op.samples is None:
+        yield Sample(*(np.zeros((0, 3)) for _ in op.arrays), **op.defaults)
+
+
+def _empty(case: Case) -> list[Failure]:
+    """A rule must take arrays without elements."""
+    outs = case.forward(case.copies())
+    found = []
+    for i in case.moving:
+        try:
+            share = np.asarray(case.pulled(i, outs, outs, case.copies()))
+            message = "" if share.shape == case.args[i].shape else f"It gives shape {share.shape}."
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+        if message:
+            found.append(Failure(case.name(i), "wrong shape", message, case.sample))
+    return found
+
+
+def _broadcast(case: Case, place: int) -> bool:
+    """Whether the argument has less elements than the output: each is used several times."""
+    return bool(case.args[place].size < max(o.size for o in case.forward(case.copies())))
+
+
+def _summed_up(
+    found: list[Failure], right: set[tuple[str, bool]], cases: list[Case]
+) -> list[Failure]:
+    """One failure for each rule and cause, the likeliest cause of each rule."""
+    chosen: list[Failure] = []
+    for rule in dict.fromkeys(f.rule for f in found):
+        mine = [f for f in found if f.rule == rule]
+        counts = {c: sum(f.cause == c for f in mine) for c in dict.fromkeys(f.cause for f in mine)}
+        # A number of elements can be a factor by chance (one element has no axes): the cause that
+        # explains the most samples, and of these the one with the most to say.
+        vague = ("wrong value", "factor", "sign", "wrong shape")
+        specific = [c for c in counts if c not in vague]
+        cause = max(specific or counts, key=lambda c: counts[c])
+        if cause == "sign" and len(counts) > 1:
+            cause = "factor" if "factor" in counts else "wrong value"
+        first = next((f for f in mine if f.cause == cause), mine[0])
+        # Right wherever no element is used twice, wrong where one is.
+        if cause in vague and (rule, False) in right and _only_broadcast(mine, cases, rule):
+            first = first._replace(cause="missing broadcast reduction")
+        chosen.append(first)
+    return chosen
+
+
+def _only_broadcast(mine: list[Failure], cases: list[Case], rule: str) -> bool:
+    """Whether all failures of a rule are at samples where its argument is broadcast."""
+    samples = {f.sample for f in mine}
+    at: list[bool] = [
+        _broadcast(case, i)
+        for case in cases if case.sample in samples
+        for i in case.moving if case.name(i) == rule
+    ]  # fmt: skip
+    return bool(at) and all(at)
+
+
+def _notes(op: Op, cases: list[Case]) -> list[str]:
+    """What the record leaves open."""
+    notes = []
+    if op.reference is None:
+        notes.append("forward, as the record has no reference.")
+    if not op.latex:
+        notes.append("LaTeX, as the record has none: explanations write the function's name.")
+    tried = {case.name(i) for case in cases for i in case.moving}
+    for name, rule in zip(op.arrays, op.rules, strict=True):
+        if rule is None and not op.discrete:
+            notes.append(f"'{name}', which has no rule: not differentiable in this argument.")
+        elif rule is not None and name not in tried:
+            notes.append(f"the rule for '{name}': no sample has floating-point numbers for it.")
+    return notes

@@ -1,0 +1,107 @@
+"""What an operation's forward function and its record must be, whatever the gradients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.debug import fingerprint
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.explanation.templates import template_of
+from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.report import Failure
+
+
+def strided(a: Array) -> Array:
+    """The same numbers as every second element of a larger array."""
+    wide = np.zeros([2 * n for n in a.shape], a.dtype)
+    every_second: Any = (..., *[slice(None, None, 2)] * a.ndim)
+    view: Array = wide[every_second]
+    view[...] = a
+    return view
+
+
+def read_only(a: Array) -> Array:
+    """A copy that cannot be written to."""
+    a = a.copy()
+    a.setflags(write=False)
+    return a
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "read-only": read_only,
+    "Fortran-ordered": lambda a: np.array(a, order="F"),
+    "non-contiguous": strided,
+    "reversed": lambda a: np.flip(np.flip(a).copy()),
+}
+"""How the same numbers may lie in memory."""
+
+
+def check_forward(case: Case) -> Iterator[Failure]:
+    """Numbers, arguments left alone, precision, layouts."""
+
+    def failure(cause: str, message: str) -> Failure:
+        return Failure("forward", cause, message, case.sample)
+
+    args = case.copies()
+    before = [fingerprint(a) for a in args if a is not None]
+    outs = case.forward(args)
+    if [fingerprint(a) for a in args if a is not None] != before:
+        yield failure("forward in place", "An argument was changed.")
+        return  # all that follows would only repeat it
+    outs = [o.copy() for o in outs]
+    if case.op.reference is not None:
+        found = case.op.reference(*case.copies(), **case.static)
+        wanted = [np.asarray(r) for r in (found if case.op.outputs > 1 else (found,))]
+        for out, true in zip(outs, wanted, strict=True):
+            if out.shape != true.shape:
+                yield failure("forward wrong", f"Shape {out.shape}, reference {true.shape}.")
+            elif not close(out, true, 1e-10):
+                worst = float(np.max(np.abs(np.subtract(out, true, dtype=float))))
+                yield failure("forward wrong", f"Largest difference {worst:.3g}.")
+    for layout, change in LAYOUTS.items():
+        try:
+            again = case.forward(case.copies(change))
+        except Exception as error:
+            cause = "forward in place" if "read-only" in str(error) else "memory layout"
+            yield failure(cause, f"Fails for a {layout} argument: {error}.")
+            return
+        if not all(close(a, b, 1e-12) for a, b in zip(again, outs, strict=True)):
+            yield failure("memory layout", f"Another result for a {layout} argument.")
+            return
+    yield from _precision(case, outs, failure)
+
+
+def _precision(case: Case, outs: list[Array], failure: Any) -> Iterator[Failure]:
+    """float32 stays float32, and 0-d stays 0-d."""
+    if not case.floats or any(isinstance(v, (type, np.dtype)) for v in case.static.values()):
+        return  # a static dtype decides
+    for out, wide in zip(case.forward(case.copies(np.float32)), outs, strict=True):
+        if wide.dtype.kind == "f" and out.dtype != np.float32:
+            yield failure("dtype promoted", f"float32 arguments gave {out.dtype}.")
+
+
+def check_latex(case: Case) -> Iterator[Failure]:
+    """The template must show every argument, with braces in pairs."""
+    try:
+        shown = template_of(case.op, case.args, case.static)
+    except Exception as error:
+        yield Failure("latex", "LaTeX", f"It raises {type(error).__name__}: {error}.", case.sample)
+        return
+    given = {str(i) for i, a in enumerate(case.args) if a is not None}
+    if shown.count("{") != shown.count("}") or set(re.findall("⟪(.+?)⟫", shown)) != given:
+        yield Failure("latex", "LaTeX", f"It gives {shown!r}.", case.sample)
+
+
+def close(a: Any, b: Any, rtol: float) -> bool:
+    """Equal up to rounding, which is relative to the largest element."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return False
+    if a.dtype.kind not in "fc" and b.dtype.kind not in "fc":
+        return bool(np.array_equal(a, b))
+    size = float(np.max(np.abs(b), initial=0, where=np.isfinite(b)))
+    return bool(np.allclose(a, b, rtol=rtol, atol=rtol * size, equal_nan=True))

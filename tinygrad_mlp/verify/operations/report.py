@@ -1,0 +1,130 @@
+"""What `check_op` found: each failure with the rule, the cause and the sample it showed at."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.errors import TinygradError
+
+WIDTH = 78
+
+CAUSES = {
+    "forward wrong": "forward and reference give different numbers",
+    "forward in place": "forward writes into its arguments; let it work on a copy",
+    "forward raises": "forward fails where it should not",
+    "dtype promoted": "float32 in, something wider out; keep NumPy's promotion",
+    "memory layout": "the result depends on how the argument lies in memory",
+    "sign": "the rule is the right one with the wrong sign",
+    "factor": "the rule is the right one times a constant",
+    "missing broadcast reduction": "the rule forgets that the argument was used several times: "
+    "sum over the copies",
+    "wrong axis": "the rule is right along another axis, or transposed",
+    "wrong argument's rule": "the rule is the right one of another argument",
+    "wrong value": "the rule gives other numbers than the numerical derivative",
+    "wrong shape": "the rule's result has not the shape of its argument",
+    "not linear in g": "the rule does not multiply with g",
+    "not differentiable again": "right at first order, wrong at second: the rule computes with "
+    "raw numbers somewhere; write it with operators and operations of tg",
+    "rule in place": "the rule writes into an array it was given",
+    "shared memory": "the rule returns an array that someone else holds",
+    "rule raises": "the rule fails",
+    "value baked into a trace": "something that differs from call to call is kept from one of "
+    "them; compute it from the rule's arguments",
+    "not repeatable": "the same call gives another result the second time",
+    "LaTeX": "the template does not show the arguments",
+}
+"""What a failure may be put down to, and what that means."""
+
+
+class WrongOperationError(TinygradError, AssertionError):
+    """Raised by `OpReport.assert_ok`; the message is the report.
+
+    Fix: the report names the rule, the cause and the sample.
+    """
+
+
+class Failure(NamedTuple):
+    """Something that an operation does wrong.
+
+    Attributes:
+        rule: the parameter whose gradient rule is wrong, or "forward", or "latex".
+        cause: one of `CAUSES`.
+        message: what was seen.
+        sample: the arguments it was seen at.
+    """
+
+    rule: str
+    cause: str
+    message: str
+    sample: str
+
+    def __str__(self) -> str:
+        what = self.rule if self.rule in ("forward", "latex") else f"the rule for '{self.rule}'"
+        return f"{what}: {self.cause} ({CAUSES[self.cause]}). {self.message} At {self.sample}."
+
+
+class OpReport:
+    """What `check_op` found.
+
+    Attributes:
+        op: the operation.
+        samples: how many samples were tried.
+        checks: how often each kind of check was made.
+        failures: what is wrong, one for each rule and cause.
+        notes: what could not be checked, because the record says nothing of it.
+        worst_error: the largest relative error of a gradient that was found right.
+        seed: of all random draws.
+    """
+
+    def __init__(
+        self,
+        op: Op,
+        samples: int,
+        checks: dict[str, int],
+        failures: Sequence[Failure],
+        notes: Sequence[str],
+        worst_error: float,
+        seed: int,
+    ) -> None:
+        self.op, self.samples, self.checks = op, samples, checks
+        self.failures, self.notes = list(failures), list(notes)
+        self.worst_error, self.seed = worst_error, seed
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing wrong was found."""
+        return not self.failures
+
+    def assert_ok(self) -> None:
+        """Do nothing if nothing wrong was found.
+
+        Raises:
+            WrongOperationError: something was; the message is the report.
+        """
+        if not self.ok:
+            raise WrongOperationError(str(self))
+
+    def __repr__(self) -> str:
+        return f"OpReport({self.op.name}, ok={self.ok}, failures: {len(self.failures)})"
+
+    def __str__(self) -> str:
+        verdict = "right" if self.ok else f"{len(self.failures)} failures"
+        made = ", ".join(f"{what} {n}" for what, n in self.checks.items())
+        lines = [
+            f"check_op: {self.op.name}: {verdict}",
+            *_wrapped(f"{self.samples} samples: {made}; worst error {self.worst_error:.1e}", "  "),
+        ]
+        for number, failure in enumerate(self.failures, 1):
+            lines += ["", *_wrapped(f"{number}. {failure}", "")]
+        for note in self.notes:
+            lines += ["", *_wrapped(f"Not checked: {note}", "")]
+        if not self.ok:
+            lines += ["", f"Reproduce: check_op({self.op.name}, seed={self.seed})."]
+        return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
