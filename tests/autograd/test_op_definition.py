@@ -172,6 +172,14 @@ def test_a_rule_with_a_wrong_shape_is_named_and_changes_nothing():
     assert x.grad is None
 
 
+@pytest.mark.parametrize("wrong", [np.ones((2, 3), complex), np.full((2, 3), "g"), np.ones(4)])
+def test_a_rule_with_a_wrong_result_is_shown_where_it_was_written(wrong):
+    with pytest.raises(OpDefinitionError, match=r"'mine'.*'x'") as caught:
+        gradient_with(lambda g, y, x, k: wrong)
+    line = gradient_with.__code__.co_filename
+    assert f"rule at {line}:" in str(caught.value)
+
+
 def test_an_argument_without_a_rule_is_named_and_nothing_changes():
     x = tg.Tensor([1.0], requires_grad=True)
     condition = tg.Tensor([1.0], requires_grad=True)

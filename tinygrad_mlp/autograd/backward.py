@@ -289,12 +289,24 @@ def fitted(share: Any, like: Array, op: Op, position: int) -> Any:
             raise OpDefinitionError(
                 f"op '{op.name}': the gradient rule for '{name}' returned shape {shape} for an "
                 f"argument of shape {like.shape}. The gradient must have the argument's shape "
-                f"(or one that the argument was broadcast to)."
+                f"(or one that the argument was broadcast to).{written(op, position)}"
             )
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:
+        if share.dtype.kind not in "fiub":
+            raise OpDefinitionError(
+                f"op '{op.name}': the gradient rule for '{name}' returned {share.dtype} for an "
+                f"argument of {like.dtype}. The gradient must be of real numbers."
+                f"{written(op, position)}"
+            )
         share = astype(share, dtype=like.dtype)
     return share
+
+
+def written(op: Op, position: int) -> str:
+    """Where the gradient rule of an argument stands in the source, as the end of a message."""
+    code = getattr(op.rules[0 if op.variadic else position], "__code__", None)
+    return "" if code is None else f"\n  rule at {code.co_filename}:{code.co_firstlineno}"
 
 
 def first_non_finite(value: Value) -> str:
