@@ -277,7 +277,7 @@ def test_no_function_of_numpy_gives_an_untracked_array_unnoticed(x):
 def test_a_missing_method_is_named(x):
     with pytest.raises(AttributeError, match="'byteswap'.*ndarray has"):
         x.byteswap()
-    with pytest.raises(AttributeError, match="no 'foo'"):
+    with pytest.raises(AttributeError, match="no attribute 'foo'"):
         x.foo  # noqa: B018
 
 

@@ -390,9 +390,9 @@ class Tensor(Value):
         if function is not None:
             return partial(function, self)
         raise AttributeError(
-            f"a Tensor has no '{name}'."
+            f"'Tensor' object has no attribute '{name}'"
             + (
-                f" ndarray has; use a function of tg, or .numpy().{name} if no gradient is needed."
+                f". ndarray has; use a function of tg, or .numpy().{name} if no gradient is needed."
                 if hasattr(np.ndarray, name) else ""
             ),
             name=name, obj=self,
