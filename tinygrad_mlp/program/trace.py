@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.callsite import user_site
 from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op, op
+from tinygrad_mlp.autograd.ops import astype
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 
@@ -178,13 +178,7 @@ class Tracer(Tensor):
 
     def astype(self, dtype: Any) -> Any:
         """The same numbers in another dtype."""
-        return self if np.dtype(dtype) == self.dtype else ops.astype(self, dtype=np.dtype(dtype))
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        # How forward functions add up: what they are composed of is traced, too.
-        if ufunc is np.add and method == "reduce":
-            return ops.sum(*inputs, **{"axis": 0, **kwargs})
-        return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        return self if np.dtype(dtype) == self.dtype else astype(self, dtype=np.dtype(dtype))
 
     def __and__(self, other: Any) -> Any:
         return both(self, other)
