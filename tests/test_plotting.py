@@ -182,7 +182,7 @@ def test_a_folder_that_cannot_be_written_does_not_end_training_in_an_exception(
         raise OSError(28, "No space left on device")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plotting, "_saved", full)
+    monkeypatch.setattr(plotting.curves, "save_figure", full)
     plotting.show_training(history(), "cross_entropy")
     assert "No space left" in capsys.readouterr().out
 

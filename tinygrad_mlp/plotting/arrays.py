@@ -1,0 +1,97 @@
+"""Arrays as pictures: differences of gradients, and the errors that `check_grad` finds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.plotting.figures import label_image, new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = None) -> Figure:
+    """Draw an array as a picture: 0 white, positive orange, negative violet, NaN or ∞ black.
+
+    Args:
+        values: a number, a vector (drawn as a column), or a matrix; more axes after the first
+            are laid out in one row.
+        title: what it shows.
+        path: also save the picture there, in the format of its ending.
+
+    Raises:
+        InvalidArgumentError: `values` is empty, or matplotlib does not know the ending.
+        DataNotFoundError: the folder does not exist.
+
+    >>> heat_map(np.array([[0.0, 1.0], [-2.0, 0.0]]), "difference").axes[0].get_title()
+    'difference'
+    """
+    values = np.asarray(values, np.float64)
+    if values.size == 0:
+        raise InvalidArgumentError(
+            f"heat_map: values must have at least one element; got shape {values.shape}."
+        )
+    matrix = values.reshape(len(values) if values.ndim else 1, -1)
+    from matplotlib import colormaps
+
+    figure, (axes,) = new_figure(1)
+    finite = np.abs(matrix[np.isfinite(matrix)])
+    # Symmetric about 0, so that the colour tells the sign.
+    limit = finite.max(initial=0.0) or 1.0
+    colours = colormaps["PuOr_r"].with_extremes(bad="black")
+    image = axes.imshow(matrix, cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
+    figure.colorbar(image, ax=axes)
+    label_image(axes, title)
+    return save_figure(figure, path)
+
+
+def plot_gradient_errors(
+    errors: Sequence[Array],
+    titles: Sequence[str],
+    rtol: float,
+    path: str | os.PathLike[str] | None = None,
+) -> Figure:
+    """Draw the relative errors of gradients: right ones blue, wrong ones orange, NaN and ∞ black.
+
+    The colour is the logarithm of error / rtol, so that it changes hue at what is allowed.
+
+    Args:
+        errors: for each picture an array; axes after the first are laid out in one row.
+        titles: of the pictures.
+        rtol: the relative error allowed.
+        path: also save the figure there, in the format of its ending.
+
+    Raises:
+        InvalidArgumentError: there is nothing to draw, or matplotlib does not know the ending.
+        DataNotFoundError: the folder does not exist.
+
+    >>> figure = plot_gradient_errors([np.array([[0.0, 1e-14], [5e-4, 0.0]])], ["out / W"], 1e-6)
+    >>> figure.axes[0].get_title()
+    'out / W'
+    """
+    drawn = [(a, title) for a, title in zip(errors, titles, strict=True) if a.size]
+    if not drawn:
+        raise InvalidArgumentError(
+            "plot_gradient_errors: there must be at least one array with an element; got none."
+        )
+    from matplotlib import colormaps
+
+    colours = colormaps["PuOr_r"].with_extremes(bad="black")
+    figure, panels = new_figure(len(drawn))
+    for axes, (array, title) in zip(panels, drawn, strict=True):
+        matrix = np.asarray(array, np.float64).reshape(len(array) if array.ndim else 1, -1)
+        # What is below the colours' range is drawn as its end: 0 is not missing.
+        excess = np.log10(np.maximum(matrix, 1e-300) / max(rtol, 1e-300))
+        shown = np.where(np.isfinite(matrix), excess, np.nan)
+        axes.imshow(shown, cmap=colours, vmin=-6, vmax=6, aspect="auto")
+        label_image(axes, title)
+    figure.colorbar(panels[0].images[0], ax=panels, label="log₁₀ (relative error / allowed)")
+    return save_figure(figure, path)
+
+

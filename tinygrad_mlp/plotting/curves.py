@@ -1,0 +1,201 @@
+"""Curves of training: of one run, and of the document's two losses next to each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinygrad_mlp import nn
+from tinygrad_mlp.autograd.functional import grad
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.ops import sigmoid
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.plotting.figures import (
+    GREY,
+    LOSS_STYLES,
+    TRAINING,
+    VALIDATION,
+    all_known,
+    draw_curve,
+    has_display,
+    label_axes,
+    new_figure,
+    require_records,
+    save_figure,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from tinygrad_mlp.history import History
+
+# The squared error counts as stuck where it moves z less than a tenth as much as the cross
+# entropy does.
+STUCK = 0.1
+
+
+def plot_history(history: History, path: str | os.PathLike[str] | None = None) -> Figure:
+    """Draw loss per sample and accuracy, in training and validation, against iterations.
+
+    Args:
+        history: with at least one record. Without accuracies there is only the loss.
+        path: also save the picture there, in the format of its ending (.png, .pdf, .svg ...).
+
+    Raises:
+        InvalidArgumentError: `history` is empty, or matplotlib does not know the ending.
+        DataNotFoundError: the folder does not exist.
+
+    >>> from tinygrad_mlp.history import History, Record
+    >>> history = History()
+    >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, 2.6, 0.1))
+    >>> history.append(Record(9, 0, 0.2, 1.5, 0.6, 1.7, 0.5))
+    >>> [axes.get_ylabel() for axes in plot_history(history).axes]
+    ['Loss per sample', 'Accuracy']
+    """
+    require_records(history, "plot_history")
+    figure, panels = new_figure(2 if all_known(history.training_accuracy) else 1)
+    for axes, quantity in zip(panels, ("loss", "accuracy"), strict=False):
+        for part, style in (("training", TRAINING), ("validation", VALIDATION)):
+            values = getattr(history, f"{part}_{quantity}")
+            if all_known(values):
+                draw_curve(axes, history.iteration, values, **style)
+        y = "Loss per sample" if quantity == "loss" else "Accuracy"
+        label_axes(axes, quantity.capitalize(), y)
+        axes.legend()
+    if panels[0].get_ylim()[0] < 0 <= min(history.training_loss):
+        panels[0].set_ylim(bottom=0)
+    return save_figure(figure, path)
+
+
+def show_training(history: History, loss_name: str, loss_factor: float = 1.0) -> Figure | None:
+    """Show the document's two plots: error and accuracy on the training data.
+
+    On a machine without a display they are saved to ``training_<loss_name>.png`` in the current
+    folder, and its path is printed.
+
+    Args:
+        history: of the training.
+        loss_name: for the titles.
+        loss_factor: by which the losses, which are per sample, are multiplied.
+
+    Returns:
+        The figure, or None where nothing has been recorded.
+    """
+    if not len(history):
+        return None  # training was interrupted before the first evaluation
+    curves = {"Error": [loss * loss_factor for loss in history.training_loss]}
+    if all_known(history.training_accuracy):
+        curves["Accuracy"] = history.training_accuracy
+    display = has_display()
+    figure, panels = new_figure(len(curves), pyplot=display)
+    for axes, (name, values) in zip(panels, curves.items(), strict=True):
+        draw_curve(axes, history.iteration, values, **TRAINING)
+        label_axes(axes, f"Training {name} vs Iterations ({loss_name})", name)
+    if display:
+        import matplotlib.pyplot as plt
+
+        plt.show()
+        return figure
+    path = os.path.abspath(f"training_{loss_name}.png")
+    try:
+        save_figure(figure, path)
+    except OSError as error_of_system:
+        # The weights are worth more than their picture: training must not end in an exception.
+        print(f"The curves of training could not be saved: {error_of_system}")
+    else:
+        print(f"There is no display: the curves of training are in {path}")
+    return figure
+
+
+def plot_comparison(
+    histories: Mapping[str, History], path: str | os.PathLike[str] | None = None
+) -> Figure:
+    """Draw how two losses fare, and why: accuracy, error, and the pull on the pre-activation.
+
+    The third panel is the document's argument. For an output ``a = g(z)`` whose target is 1, it
+    shows how strongly each loss pulls at ``z``, ``|∂L/∂z|``, as the gradients of this package
+    give it. Where z is far below 0 the answer is wrong, and yet the squared error hardly moves.
+
+    Args:
+        histories: by the name of the loss, "mean_square" and "cross_entropy"; one will do.
+        path: also save the picture there, in the format of its ending.
+
+    Raises:
+        InvalidArgumentError: a history is empty, a name is unknown, or matplotlib does not know
+            the ending.
+        DataNotFoundError: the folder does not exist.
+    """
+    for name, history in histories.items():
+        require_records(history, "plot_comparison")
+        if name not in LOSS_STYLES:
+            raise InvalidArgumentError(
+                f"plot_comparison: histories must be named by {', '.join(LOSS_STYLES)}; got "
+                f"{name!r}."
+            )
+    figure, (accuracies, errors, pull) = new_figure(3)
+    for name, history in histories.items():
+        style, label = LOSS_STYLES[name], name.replace("_", " ")
+        if all_known(history.validation_accuracy):
+            draw_curve(accuracies, history.iteration, history.validation_accuracy, **style,
+                       label=f"{label}, validation")  # fmt: skip
+        if all_known(history.training_accuracy):
+            draw_curve(accuracies, history.iteration, history.training_accuracy,
+                       label=f"{label}, training", **{**style, "marker": "", "linestyle": ":"})
+        first = history.training_loss[0] or 1.0
+        relative = [loss / first for loss in history.training_loss]
+        draw_curve(errors, history.iteration, relative, **style, label=label)
+    label_axes(accuracies, "Accuracy", "Share of right answers")
+    # What the untrained networks guess would squeeze the rest against the upper edge.
+    trained = [y for line in accuracies.lines for y in np.asarray(line.get_ydata())[1:]]
+    if trained:
+        accuracies.set_ylim(max(0.0, min(trained) - 0.05), 1.01)
+    label_axes(errors, "Training error", "Relative to its first value")
+    errors.set_yscale("log")
+    accuracies.legend()
+    errors.legend()
+    _draw_pull(pull)
+    return save_figure(figure, path)
+
+
+def pull_on_pre_activation(z: Array) -> dict[str, Array]:
+    """``|∂L/∂z|`` of the output ``a = g(z)`` with target 1, for each of the document's losses.
+
+    Both are differentiated through the sigmoid by this package: nobody wrote the result down.
+
+    >>> pulls = pull_on_pre_activation(np.array([-4.0, 0.0]))
+    >>> a = 1 / (1 + np.exp(4.0))
+    >>> bool(np.isclose(pulls["cross_entropy"][0], 1 - a))
+    True
+    >>> bool(np.isclose(pulls["mean_square"][0], (1 - a) * a * (1 - a)))
+    True
+    """
+    target = np.ones_like(z)
+    losses = {"mean_square": nn.squared_error, "cross_entropy": nn.binary_cross_entropy}
+    return {
+        # A vector is one sample and its loss a sum, so that each z feels its own term only.
+        name: np.abs(grad(lambda z, loss=loss: loss(sigmoid(z), target))(z))
+        for name, loss in losses.items()
+    }
+
+
+def _draw_pull(axes: Axes) -> None:
+    z = np.linspace(-8.0, 4.0, 601)
+    pulls = pull_on_pre_activation(z)
+    for name, values in pulls.items():
+        axes.plot(z, values, color=LOSS_STYLES[name]["color"], label=name.replace("_", " "))
+    # Below z = 0 the output is nearer to 0 than to its target 1.
+    stuck = (z < 0) & (pulls["mean_square"] < STUCK * pulls["cross_entropy"])
+    axes.axvspan(z[stuck].min(), z[stuck].max(), color=GREY, alpha=0.18, linewidth=0)
+    axes.annotate(
+        "wrong answer, yet\nthe mean square\nhardly learns",
+        xy=(z[stuck].mean(), 0.02), xytext=(z[stuck].mean(), 0.45), ha="center", va="center",
+        fontsize="small", arrowprops={"arrowstyle": "->", "color": GREY},
+    )  # fmt: skip
+    label_axes(axes, "Why: the pull on an output that should be 1", "|∂L/∂z|", "Pre-activation z")
+    axes.legend()
+
+

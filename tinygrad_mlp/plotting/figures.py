@@ -1,0 +1,154 @@
+"""What all pictures share: colours, panels, labels, and saving.
+
+The figures are made without pyplot, which would keep each of them alive, and do not depend on its
+settings; only `show_training` opens it, where there is a display.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from tinygrad_mlp.history import History
+
+# Okabe and Ito's blue and vermilion differ for every kind of colour vision, and the markers and
+# dashes also in a grey print.
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
+TRAINING: dict[str, Any] = {"color": BLUE, "marker": "o", "label": "training"}
+VALIDATION: dict[str, Any] = {
+    "color": VERMILION, "marker": "s", "linestyle": "--", "label": "validation",
+}  # fmt: skip
+LOSS_STYLES: dict[str, dict[str, Any]] = {
+    "mean_square": {"color": VERMILION, "marker": "s"},
+    "cross_entropy": {"color": BLUE, "marker": "o"},
+}
+MARKER_SIZE = 3.5
+
+# Backends that draw files only; the names of the others vary with what is installed.
+FILE_BACKENDS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+
+MAX_COLUMNS = 4
+"""Panels side by side; more go to the next row, so that the figure still fits a page."""
+
+
+def new_figure(
+    n: int,
+    *,
+    columns: int = MAX_COLUMNS,
+    size: tuple[float, float] = (4.4, 3.5),
+    pyplot: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `n` panels in rows of at most `columns`.
+
+    Args:
+        n: how many panels.
+        columns: how many stand side by side at most.
+        size: width and height of a panel in inches.
+        pyplot: whether its ``show`` is to show the figure.
+    """
+    if pyplot:
+        import matplotlib.pyplot as plt
+
+        new: Callable[..., Figure] = plt.figure
+    else:
+        from matplotlib.figure import Figure as new  # noqa: N813
+    wide = min(n, columns)
+    high = -(-n // wide)
+    figure = new(figsize=(size[0] * wide, size[1] * high), layout="constrained")
+    cells = list(figure.subplots(high, wide, squeeze=False).flat)
+    for cell in cells[n:]:
+        cell.remove()
+    return figure, cells[:n]
+
+
+def draw_curve(axes: Axes, x: Sequence[float], values: Sequence[Any], **style: Any) -> None:
+    """Draw a curve against numbers that are mostly large and whole, such as iterations."""
+    axes.plot(x, values, **{"markersize": MARKER_SIZE, "linewidth": 1.5, **style})
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.locator_params(axis="x", nbins=6, integer=True)
+
+
+def label_axes(axes: Axes, title: str, y: str, x: str = "Iterations") -> None:
+    """Give a panel its title and the names of its axes, in the style of all pictures."""
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.title.set_fontsize("medium")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def label_image(axes: Axes, title: str, y: str = "Row", x: str = "Column") -> None:
+    """The same for a panel that shows an array: whole numbers along its edges, and no grid."""
+    label_axes(axes, title, y, x)
+    axes.grid(visible=False)
+    axes.locator_params(nbins=6, integer=True, min_n_ticks=1)
+
+
+def all_known(values: Sequence[Any]) -> bool:
+    """Whether a column of a history has been recorded."""
+    return all(value is not None for value in values)
+
+
+def require_records(history: History, who: str) -> None:
+    """Refuse a history without records.
+
+    Raises:
+        InvalidArgumentError: it has none.
+    """
+    if not len(history):
+        raise InvalidArgumentError(
+            f"{who}: history must have at least one record; got none. Training records with "
+            "monitor=True, or with plot=True."
+        )
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+    """The figure, saved where a path is given.
+
+    Raises:
+        InvalidArgumentError: matplotlib does not know the ending.
+        DataNotFoundError: the folder does not exist.
+    """
+    if path is not None:
+        check_picture_format(path)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=150)
+    return figure
+
+
+def check_picture_format(path: str | os.PathLike[str]) -> None:
+    """Refuse a path whose ending is no format of matplotlib's.
+
+    Raises:
+        InvalidArgumentError: it is none; the message lists them.
+
+    >>> check_picture_format("curves.png")
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if os.path.splitext(path)[1].lstrip(".").lower() not in known:
+        raise InvalidArgumentError(
+            f"a picture must end in one of {', '.join('.' + name for name in known)}; got "
+            f"{os.fspath(path)}."
+        )
+
+
+def has_display() -> bool:
+    """Whether matplotlib shows figures here: in a window, or in a notebook."""
+    import matplotlib.pyplot as plt
+
+    backend = plt.get_backend().lower()
+    if "inline" in backend:
+        # A notebook hands this setting on to the programs started from it, which have no display.
+        shell = sys.modules.get("IPython")
+        return shell is not None and shell.get_ipython() is not None
+    return backend not in FILE_BACKENDS
