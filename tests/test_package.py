@@ -28,6 +28,7 @@ FLOORS = [
     {"nn", "optim", "data"},
     {"program"},
     {"explanation"},
+    {"drawing"},
     {"plotting"},
     {"history", "verify"},
     {"callbacks", "progress", "evaluation"},

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp import callbacks as callbacks
     from tinygrad_mlp import checkpoint as checkpoint
     from tinygrad_mlp import data as data
+    from tinygrad_mlp import drawing as drawing
     from tinygrad_mlp import explanation as explanation
     from tinygrad_mlp import nn as nn
     from tinygrad_mlp import optim as optim
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp import verify as verify
     from tinygrad_mlp.checkpoint import load as load
     from tinygrad_mlp.checkpoint import save as save
+    from tinygrad_mlp.drawing import draw as draw
     from tinygrad_mlp.evaluation import evaluate as evaluate
     from tinygrad_mlp.evaluation import predict as predict
     from tinygrad_mlp.explanation import explain as explain
@@ -42,6 +44,7 @@ LOADED_WHEN_USED = {
     "callbacks": "callbacks",
     "checkpoint": "checkpoint",
     "data": "data",
+    "drawing": "drawing",
     "explanation": "explanation",
     "nn": "nn",
     "optim": "optim",
@@ -53,6 +56,7 @@ LOADED_WHEN_USED = {
     "NeuralNetwork": "neural_network.NeuralNetwork",
     "evaluate": "evaluation.evaluate",
     "compile": "program.compile",
+    "draw": "drawing.draw",
     "explain": "explanation.explain",
     "fit": "training.fit",
     "predict": "evaluation.predict",

@@ -123,3 +123,10 @@ class DataNotFoundError(TinygradError, FileNotFoundError):
 
     Fix: the message lists the places and the alternative that needs no download.
     """
+
+
+class MissingToolError(TinygradError, RuntimeError):
+    """A program outside of Python that is needed is not installed, or does not work.
+
+    Fix: the message says how to install it, and what can be had without it.
+    """

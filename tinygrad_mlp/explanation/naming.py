@@ -14,12 +14,13 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
+from tinygrad_mlp.autograd.ops.convolution import conv2d_op
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.explanation.names import Name, Names
 from tinygrad_mlp.explanation.recorded import Recorded, arrays_of
 from tinygrad_mlp.program.recording import LAYERS_OWN
 
-PRODUCTS = (ops.matmul, ops.linear, ops.conv2d)
+PRODUCTS = (ops.matmul, ops.linear, conv2d_op)
 
 
 class Naming:
@@ -28,20 +29,23 @@ class Naming:
     Args:
         graph: the graph.
         given: arrays and tensors by name, for what has none of its own.
+        result: what the output is called if it has no other name.
 
     Raises:
         InvalidArgumentError: an entry of `given` is not in the graph.
     """
 
-    def __init__(self, graph: Recorded, given: Mapping[str, Any]) -> None:
+    def __init__(
+        self, graph: Recorded, given: Mapping[str, Any], result: str | None = "L"
+    ) -> None:
         self.graph = graph
         self.names = Names()
         self._of: dict[Any, Name] = {}
         self._keep_own(given)
         self._name_layers()
         self._name_roles()
-        if graph.output.node is not None:
-            self._suggest(key_of_value(graph.output), "L")
+        if graph.output.node is not None and result is not None:
+            self._suggest(key_of_value(graph.output), result)
         inlined = {layer.product for layer in graph.layers if layer.z is not layer.product}
         for node in graph.nodes:
             if node not in inlined and not is_alias(node):
@@ -72,8 +76,9 @@ class Naming:
             foreign = isinstance(what, Value) and what.node not in (None, *self.graph.nodes)
             if key is None or foreign:
                 raise InvalidArgumentError(
-                    f"explain(): names must be of arrays and tensors that the output was computed "
-                    f"from. The one given for '{text}' is none of them (a copy is another array)."
+                    f"{self.graph.who}: names must be of arrays and tensors that the output was "
+                    f"computed from. The one given for '{text}' is none of them (a copy is another "
+                    f"array)."
                 )
             self._suggest(key, text)
         for _, _, parent, _ in self.graph.arguments():
@@ -169,6 +174,7 @@ class Naming:
 
     def of_leaf(self, leaf: Value) -> Name:
         """The name of a leaf."""
+        self._suggest(id(leaf), leaf.name or "x")  # has no effect but on an output that is a leaf
         return self._of[id(leaf)]
 
     def of_constant(self, array: Any) -> Name:

@@ -44,6 +44,10 @@ class Layer(NamedTuple):
 class Recorded:
     """The graph behind an output.
 
+    Args:
+        output: the output.
+        who: the function that messages speak of.
+
     Attributes:
         output: the output.
         nodes: what was computed on the way to it, oldest first.
@@ -54,15 +58,16 @@ class Recorded:
         GraphReleasedError: a backward pass has used the graph up.
     """
 
-    def __init__(self, output: Value) -> None:
+    def __init__(self, output: Value, who: str = "explain()") -> None:
         self.output = output
+        self.who = who
         self.nodes = ancestors([] if output.node is None else [output.node])
         self.users: dict[Node, list[Node]] = {node: [] for node in self.nodes}
         for node in self.nodes:
             if node.arrays is None:
                 raise GraphReleasedError(
-                    f"explain(): the graph through '{node.op.name}' was released by backward(). "
-                    f"Call explain() before it, or compute the output again, or pass "
+                    f"{who}: the graph through '{node.op.name}' was released by backward(). "
+                    f"Call {who} before it, or compute the output again, or pass "
                     f"retain_graph=True to backward()."
                 )
             for parent in node:

@@ -1,0 +1,182 @@
+"""Writing a picture in the DOT language: colours, shapes, legend, escaping.
+
+Parameters are blue with a heavy border, data grey with a dashed one, results white; the output has
+a double border and a fold three. The colours are told apart with every kind of colour vision, and
+the borders in a grey print.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Sequence
+
+from tinygrad_mlp.drawing.flow import number
+from tinygrad_mlp.drawing.scene import (
+    DATA,
+    FOLD,
+    OUTPUT,
+    PARAMETER,
+    RESULT,
+    Edge,
+    Scene,
+    Vertex,
+)
+
+DIRECTIONS = {"down": "TB", "right": "LR"}
+
+STYLES = {
+    PARAMETER: 'style="filled,rounded" fillcolor="#CFE5F5" color="#0072B2" penwidth=2',
+    DATA: 'style="filled,dashed" fillcolor="#EBEBEB" color="#555555"',
+    RESULT: 'style="filled" fillcolor="white" color="#333333"',
+    OUTPUT: 'style="filled" fillcolor="#FCE8D2" color="#333333" peripheries=2',
+    FOLD: 'style="filled,rounded" fillcolor="#F6F3D7" color="#333333" peripheries=3',
+}
+LEGEND = {
+    PARAMETER: ("#CFE5F5", "parameter (heavy border)"),
+    DATA: ("#EBEBEB", "data (dashed)"),
+    RESULT: ("white", "result"),
+    OUTPUT: ("#FCE8D2", "output (double border)"),
+    FOLD: ("#F6F3D7", "folded"),
+}
+
+WEAK, STRONG = (0xB5, 0xCD, 0xE3), (0x08, 0x30, 0x6B)
+"""The colours of the smallest and the largest gradient."""
+
+FEWEST_DECADES = 3
+"""How many powers of ten the colours span at least, so that small differences look small."""
+
+NO_GRADIENT = 'color="#767676" style=dashed'
+NOT_FINITE = 'color="#D55E00" penwidth=4 label="not finite" fontcolor="#D55E00"'
+
+LINE_LENGTH = 60
+"""Characters after which a line of a box is broken."""
+
+
+def written(scene: Scene, direction: str = "down") -> str:
+    """A picture in the DOT language."""
+    lines = [
+        "digraph {",
+        f"  graph [newrank=true rankdir={DIRECTIONS[direction]} nodesep=0.25 ranksep=0.35 "
+        'fontname="Helvetica,Arial,sans-serif" fontsize=11 labelloc=b]',
+        '  node [shape=box fontname="Helvetica,Arial,sans-serif" fontsize=11 margin="0.12,0.06"]',
+        '  edge [fontname="Helvetica,Arial,sans-serif" fontsize=9 arrowsize=0.7 color="#333333"]',
+    ]
+    lines += [f"  {_vertex(vertex)}" for vertex in scene.vertices]
+    for i, group in enumerate(scene.groups):
+        lines += [
+            f"  subgraph cluster_{i} {{",
+            f"    label=<{_text(group.title)}>",
+            '    labelloc=t labeljust=l style=rounded color="#8C8C8C" bgcolor="#FAFAFA"',
+            f"    {'; '.join(group.keys)}",
+            "  }",
+        ]
+    beside = _beside(scene)
+    for head, tails in beside.items():
+        lines.append(f"  {{rank=same; {'; '.join([head, *tails])}}}")
+    scale = _Scale([edge.gradient for edge in scene.edges if edge.gradient is not None])
+    for edge in scene.edges:
+        on_the_right = edge.tail in beside.get(edge.head, [])[1:]
+        lines.append(f"  {_edge(edge, scale, on_the_right)}")
+    lines += [f"  label={_legend(scene, scale)}", "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _beside(scene: Scene) -> dict[str, list[str]]:
+    """For each result what stands beside it, on the left and on the right, instead of above.
+
+    This makes the results one straight line. It is what is used for nothing else, parameters first;
+    there is room for two.
+    """
+    kinds = {vertex.key: vertex.kind for vertex in scene.vertices}
+    users: dict[str, list[str]] = {}
+    for edge in scene.edges:
+        users.setdefault(edge.tail, []).append(edge.head)
+    beside: dict[str, list[str]] = {}
+    for kind in (PARAMETER, DATA):
+        for tail, heads in users.items():
+            if kinds[tail] == kind and len(heads) == 1 and kinds[heads[0]] != FOLD:
+                beside.setdefault(heads[0], []).append(tail)
+    return {head: tails[:2] for head, tails in beside.items()}
+
+
+def _vertex(vertex: Vertex) -> str:
+    rows = [f"<b>{_text(vertex.title)}</b>"]
+    rows += [f'<font point-size="9">{_text(line)}</font>' for line in vertex.lines]
+    return f"{vertex.key} [label=<{'<br/>'.join(rows)}> {STYLES[vertex.kind]}]"
+
+
+def _edge(edge: Edge, scale: _Scale, on_the_right: bool) -> str:
+    attributes = [] if edge.gradient is None else [scale.style(edge.gradient)]
+    if edge.uses > 1:
+        attributes.append(f'label=" ×{edge.uses}"')
+    ends = edge.tail, edge.head
+    if on_the_right:
+        # Of two on one level, Graphviz puts the one named first on the left.
+        ends = edge.head, edge.tail
+        attributes.append("dir=back")
+    return " -> ".join(ends) + (f" [{' '.join(attributes)}]" if attributes else "")
+
+
+class _Scale:
+    """From the size of a gradient to the look of an arrow, by its logarithm."""
+
+    def __init__(self, sizes: Sequence[float]) -> None:
+        self.sizes = sizes
+        logs = [math.log10(size) for size in sizes if 0 < size < math.inf]
+        self.top = max(logs, default=0.0)
+        self.decades = max(self.top - min(logs, default=0.0), FEWEST_DECADES)
+
+    def style(self, size: float) -> str:
+        if not math.isfinite(size):
+            return NOT_FINITE
+        if size == 0:
+            return NO_GRADIENT
+        strength = 1 - (self.top - math.log10(size)) / self.decades
+        parts = (round(w + strength * (s - w)) for w, s in zip(WEAK, STRONG, strict=True))
+        colour = "".join(f"{part:02X}" for part in parts)
+        return f'color="#{colour}" penwidth={0.8 + 3.2 * strength:.2f}'
+
+    def swatch(self, strength: float) -> str:
+        """The colour of a strength between 0 and 1, and the size it stands for."""
+        size: float = 10 ** (self.top - (1 - strength) * self.decades)
+        colour = self.style(size).split('"')[1]
+        return f'<td width="26" bgcolor="{colour}"></td><td align="left">{number(size)}</td>'
+
+
+def _legend(scene: Scene, scale: _Scale) -> str:
+    """What the looks mean, for those that occur."""
+    kinds = [kind for kind in STYLES if any(vertex.kind == kind for vertex in scene.vertices)]
+    cells = "".join(
+        f'<td border="1" width="16" bgcolor="{LEGEND[kind][0]}"></td>'
+        f'<td align="left">{LEGEND[kind][1]}</td>'
+        for kind in kinds
+    )
+    rows = [f'<table border="0" cellspacing="4" cellpadding="1"><tr>{cells}</tr></table>']
+    if scale.sizes:
+        words = "mean |∂L/∂v| of what an arrow carries; dashed where it is 0:"
+        swatches = "".join(map(scale.swatch, (1.0, 2 / 3, 1 / 3, 0.0)))
+        rows.append(
+            f'<table border="0" cellspacing="4" cellpadding="1"><tr><td>{_text(words)}</td>'
+            f"{swatches}</tr></table>"
+        )
+    body = "".join(f"<tr><td>{row}</td></tr>" for row in rows)
+    return f'<<font point-size="9"><table border="0" cellspacing="0">{body}</table></font>>'
+
+
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _text(text: str) -> str:
+    """Any text as the content of a label of Graphviz's HTML kind."""
+    visible = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    words = [html.escape(part) for part in _broken(" ".join(visible.split()) or " ")]
+    return "<br/>".join(words)
+
+
+def _broken(line: str) -> list[str]:
+    """A long line in several, at its spaces where it has some."""
+    import textwrap
+
+    return textwrap.wrap(line, LINE_LENGTH) or [line]
