@@ -30,7 +30,7 @@ FLOORS = [
     {"explanation"},
     {"drawing"},
     {"plotting"},
-    {"history", "verify"},
+    {"history", "distributions", "verify"},
     {"callbacks", "progress", "evaluation"},
     {"stepping"},
     {"training"},

@@ -12,6 +12,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.checks import integer_at_least, not_negative, one_of
+from tinygrad_mlp.distributions import Distributions as Distributions
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.history import History, Record
 

@@ -57,9 +57,10 @@ def plot_gradient_errors(
     rtol: float,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw the relative errors of gradients: right ones blue, wrong ones orange, NaN and ∞ black.
+    """Draw the relative errors of gradients: right ones white to blue, wrong ones orange to brown.
 
-    The colour is the logarithm of error / rtol, so that it changes hue at what is allowed.
+    The colour is the logarithm of error / rtol, so that it changes hue at what is allowed; the
+    darker, the more wrong, also in a grey print. NaN and ∞ are black.
 
     Args:
         errors: for each picture an array; axes after the first are laid out in one row.
@@ -81,8 +82,11 @@ def plot_gradient_errors(
             "plot_gradient_errors: there must be at least one array with an element; got none."
         )
     from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
 
-    colours = colormaps["PuOr_r"].with_extremes(bad="black")
+    right, wrong = colormaps["Blues"], colormaps["Oranges"]
+    halves = [right(np.linspace(0.0, 0.45, 128)), wrong(np.linspace(0.55, 1.0, 128))]
+    colours = ListedColormap(np.concatenate(halves)).with_extremes(bad="black")
     figure, panels = new_figure(len(drawn))
     for axes, (array, title) in zip(panels, drawn, strict=True):
         matrix = np.asarray(array, np.float64).reshape(len(array) if array.ndim else 1, -1)

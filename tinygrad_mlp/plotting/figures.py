@@ -33,6 +33,11 @@ LOSS_STYLES: dict[str, dict[str, Any]] = {
 }
 MARKER_SIZE = 3.5
 
+PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""The colours of Okabe and Ito, but the yellow, which cannot be seen on white."""
+
+MARKERS, DASHES = "osD^vP*", ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+
 # Backends that draw files only; the names of the others vary with what is installed.
 FILE_BACKENDS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
 
@@ -68,6 +73,18 @@ def new_figure(
     for cell in cells[n:]:
         cell.remove()
     return figure, cells[:n]
+
+
+def styles(n: int) -> list[dict[str, Any]]:
+    """Looks of `n` curves, told apart by colour, by marker and by dashes."""
+    return [
+        {
+            "color": PALETTE[i % len(PALETTE)],
+            "marker": MARKERS[i % len(MARKERS)],
+            "linestyle": DASHES[i % len(DASHES)],
+        }
+        for i in range(n)
+    ]
 
 
 def draw_curve(axes: Axes, x: Sequence[float], values: Sequence[Any], **style: Any) -> None:

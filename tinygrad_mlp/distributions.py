@@ -1,0 +1,159 @@
+"""What the layers of a network hold, and what gradients reach them, from epoch to epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.backward import propagate
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.checks import integer_at_least
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.nn import Module
+
+
+class Distributions:
+    """Callback that keeps, for each layer, its outputs v and ``∂L/∂v`` before and after each epoch.
+
+    Both are taken on some samples of your choice, always the same, in evaluation mode. Training is
+    not changed by that, not by a bit. `tg.plotting.plot_distributions` draws what was found.
+
+    Layers are the modules that have no modules in them, as "0 Linear", "1 Tanh", …; what a layer
+    hands on unchanged is not listed again. Where a loss is computed from the input of a layer
+    instead of its output, as the cross entropy is from that of the sigmoid, there is no gradient of
+    that output.
+
+    Args:
+        loss: a function ``(prediction, target)`` that gives the mean over samples.
+        X: inputs of the samples, shape ``(n, ...)``; some hundred are enough.
+        Y: their targets, shape ``(n, ...)``.
+        values: how many numbers are kept of each array at most, evenly spread over it.
+
+    Attributes:
+        epochs: how many epochs had been trained each time, from 0.
+        activations: for each layer an array of outputs each time.
+        gradients: for each layer that a gradient reaches an array of ``∂L/∂v`` each time.
+        with_parameters: the names of the layers that have parameters.
+
+    Raises:
+        InvalidArgumentError: `loss` is no function, or `values` no positive integer.
+
+    >>> import tinygrad_mlp as tg
+    >>> rng = np.random.default_rng(0)
+    >>> model = tg.nn.Sequential(tg.nn.Linear(2, 3, rng=rng), tg.nn.Tanh(), tg.nn.Linear(3, 1))
+    >>> X, Y = rng.normal(size=(8, 2)), np.ones((8, 1))
+    >>> seen = Distributions(tg.nn.squared_error, X, Y)
+    >>> _ = tg.fit(model, tg.nn.squared_error, tg.optim.SGD(model.parameters(), lr=0.1), X, Y,
+    ...            epochs=2, callbacks=[seen])
+    >>> seen.epochs, [array.size for array in seen.gradients["1 Tanh"]]
+    ([0, 1, 2], [24, 24, 24])
+    """
+
+    def __init__(
+        self, loss: Callable[[Any, Any], Any], X: Any, Y: Any, values: int = 10_000
+    ) -> None:
+        if not callable(loss):
+            raise InvalidArgumentError(
+                f"Distributions: loss must be a function (prediction, target); got {loss!r}."
+            )
+        self.loss = loss
+        self.X, self.Y = (a.data if isinstance(a, Value) else np.asarray(a) for a in (X, Y))
+        self.values = integer_at_least(1, values, "Distributions: values")
+        self._forget()
+
+    def _forget(self) -> None:
+        self.epochs: list[int] = []
+        self.activations: dict[str, list[Array]] = {}
+        self.gradients: dict[str, list[Array]] = {}
+        self.with_parameters: set[str] = set()
+
+    def on_start(self, run: Any) -> None:
+        """Forget an earlier run, and look at the untrained network."""
+        self._forget()
+        self.look(run.model, 0)
+
+    def on_epoch(self, run: Any) -> None:
+        """Look at the network as it is now."""
+        self.look(run.model, run.epoch + 1)
+
+    def look(self, model: Module, epoch: int) -> None:
+        """Keep what the layers hold at present, under that number of epochs."""
+        dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
+        X, Y = (a.astype(dtype, copy=False) for a in (self.X, self.Y))
+        modes = [(module, module.training) for _, module in model.named_modules()]
+        model.eval()
+        try:
+            with _observed(model) as outputs:
+                value = self.loss(model(X), Y)
+        finally:
+            for module, mode in modes:
+                module.training = mode
+        if isinstance(value, Value) and value.tracked:
+            for values in outputs.values():
+                for v in values:
+                    if v.tracked and v.node is not None:
+                        v.retain_grad()  # type: ignore[attr-defined]
+            # The leaves' own gradients are left alone: they may be needed by the optimizer.
+            propagate([(value, np.ones_like(value.data))], lambda *share: None, release=True)
+        self.epochs.append(epoch)
+        for name, module in _layers(model):
+            values = outputs.get(name, [])
+            if any(True for _ in module.parameters()):
+                self.with_parameters.add(name)
+            if values:
+                kept = self._kept([v.data for v in values])
+                self.activations.setdefault(name, []).append(kept)
+            found = [v.grad for v in values if v.node is not None and v.grad is not None]
+            if found:
+                self.gradients.setdefault(name, []).append(self._kept(found))
+
+    def _kept(self, arrays: list[Array]) -> Array:
+        """Elements of some arrays, evenly spread."""
+        flat = np.concatenate([array.ravel() for array in arrays])
+        if flat.size <= self.values:
+            return flat
+        return flat[np.linspace(0, flat.size - 1, self.values).astype(np.intp)]
+
+
+def _layers(model: Module) -> Iterator[tuple[str, Module]]:
+    """The modules without modules in them, each once, by their names."""
+    seen: set[int] = set()
+    for path, module in model.named_modules():
+        if id(module) not in seen and sum(1 for _ in module.named_modules()) == 1:
+            seen.add(id(module))
+            yield f"{path} {type(module).__name__}".strip(), module
+
+
+@contextmanager
+def _observed(model: Module) -> Iterator[dict[str, list[Value]]]:
+    """Collects the outputs of the layers while they are called in the block."""
+    outputs: dict[str, list[Value]] = {}
+    listed: set[int] = set()
+    replaced: list[tuple[Module, Any]] = []
+
+    def watched(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def forward_and_note(*args: Any, **kwargs: Any) -> Any:
+            listed.update(id(a) for a in args)  # handed on unchanged, it is no layer's work
+            out = forward(*args, **kwargs)
+            if isinstance(out, Value) and id(out) not in listed:
+                listed.add(id(out))
+                outputs.setdefault(name, []).append(out)
+            return out
+
+        return forward_and_note
+
+    try:
+        for name, module in _layers(model):
+            # In the instance, where it is found before the class's own.
+            replaced.append((module, module.__dict__.get("forward")))
+            module.__dict__["forward"] = watched(name, module.forward)
+        yield outputs
+    finally:
+        for module, own in replaced:
+            if own is None:
+                del module.__dict__["forward"]
+            else:
+                module.__dict__["forward"] = own
