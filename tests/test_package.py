@@ -13,7 +13,7 @@ PACKAGE = Path(tg.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"checks", "files", "blas"},
+    {"checks", "display", "files", "blas"},
     {"autograd.graph"},
     {"autograd.op"},
     {"autograd.samples"},

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from tinygrad_mlp.files import atomic_path
 
+SHOWN = 10
+"""Records at either end of a history that a notebook shows."""
+
 
 class Record(NamedTuple):
     """One evaluation of the model.
@@ -84,6 +87,18 @@ class History:
         return (
             f"History({n} record{'s' * (n != 1)}, {last.iteration + 1} iterations: {shown}{stopped}"
         )
+
+    def _repr_html_(self) -> str:
+        """The columns that were recorded; of many records the first and the last ten."""
+        from tinygrad_mlp.display import table
+
+        columns = {field: getattr(self, field) for field in Record._fields}
+        kept = [field for field, values in columns.items() if set(values) - {None}]
+        rows = [[getattr(record, field) for field in kept] for record in self.records]
+        if len(rows) > 2 * SHOWN:
+            rows = [*rows[:SHOWN], ["…"] * len(kept), *rows[-SHOWN:]]
+        stopped = f"stopped: {self.stopped}" if self.stopped else ""
+        return table([field.replace("_", " ") for field in kept], rows, stopped or f"{self!r}")
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the records as a table, a column for each field; empty where there is no value.

@@ -439,6 +439,18 @@ class Tensor(Value):
             shown.append("requires_grad=True" if made is None else f"op={made.op.name}")
         return f"Tensor({', '.join(shown)})"
 
+    def _repr_html_(self) -> str:
+        from tinygrad_mlp.display import listing, table
+
+        made = self.node
+        about = {"shape": self.shape, "dtype": self.dtype}
+        if self.name is not None:
+            about = {"name": self.name, **about}
+        if self.tracked:
+            about["gradient"] = "leaf" if made is None else f"through {made.op.name}"
+        shown = table(list(about), [list(about.values())]) + listing(str(self.data))
+        return shown if self.grad is None else shown + listing(str(self.grad), "gradient")
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.tracked:
             raise cannot_become_an_array()

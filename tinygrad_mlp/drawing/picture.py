@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.checks import one_of
+from tinygrad_mlp.display import escaped, listing
 from tinygrad_mlp.drawing.dot import DIRECTIONS, written
 from tinygrad_mlp.drawing.graphviz import FORMATS, MISSING, find_dot, rendered
 from tinygrad_mlp.drawing.reading import Reading
@@ -74,9 +74,7 @@ class Drawing:
     def _repr_html_(self) -> str | None:
         if find_dot():
             return None  # there is the picture itself
-        text = html.escape(self.dot)
-        shown = f"<details><summary>DOT</summary><pre>{text}</pre></details>"
-        return f"<p>{html.escape(MISSING)}</p>{shown}"
+        return f"<p>{escaped(MISSING)}</p>" + listing(self.dot, "DOT")
 
     def __str__(self) -> str:
         return self.dot

@@ -190,6 +190,20 @@ class Module:
         """What stands between the parentheses of the module's repr."""
         return ""
 
+    def _repr_html_(self) -> str:
+        """A line for each module that has no modules in it, or parameters of its own."""
+        from tinygrad_mlp.display import table
+
+        rows = []
+        for path, module in self.named_modules():
+            own = {n: m for n, m in module._members() if isinstance(m, Parameter)}
+            if own or not any(isinstance(member, Module) for _, member in module._members()):
+                shapes = "\n".join(f"{name} {member.shape}" for name, member in own.items())
+                layer = f"{type(module).__name__}({module.describe()})"
+                rows.append((path, layer, shapes, f"{sum(m.size for m in own.values()):,}"))
+        total = f"{type(self).__name__}: {self.n_parameters:,} parameters"
+        return table(["module", "layer", "parameters", "numbers"], rows, total)
+
     def __repr__(self) -> str:
         inner = [(name, m) for name, m in self._members() if isinstance(m, Module)]
         head = f"{type(self).__name__}({self.describe()}"

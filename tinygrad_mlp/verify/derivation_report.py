@@ -102,6 +102,21 @@ class DerivationReport:
     def __repr__(self) -> str:
         return f"DerivationReport(ok={self.ok}, wrong={list(self.diagnoses)})"
 
+    def _repr_html_(self) -> str:
+        from tinygrad_mlp.display import table
+
+        rows: list[tuple[Any, ...]] = [
+            (row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}", f"{row.tolerance:.2g}",
+             "shapes differ" if row.worst is None else row.worst, row.person, row.right)
+            for row in self.rows.values()
+        ]  # fmt: skip
+        rows += [(name, "not given", *[""] * 5) for name in self.not_given]
+        headings = ["gradient", "", "error", "allowed", "worst element", "yours", "right"]
+        said = [diagnosis.message for diagnosis in self.diagnoses.values()]
+        if self.first_wrong is not None:
+            said.append(f"Going back from the loss, the first wrong term is {self.first_wrong}.")
+        return table(headings, rows, "\n".join(said) or "All that was given is right.")
+
     def __str__(self) -> str:
         lines = [f"{'gradient':<12} {'':<6} {'error':>9} {'allowed':>9}  worst element"]
         for row in self.rows.values():

@@ -167,6 +167,19 @@ class GradReport:
     def _counts(self) -> list[tuple[str, int]]:
         return [(s, sum(pair.status == s for pair in self.pairs)) for s in STATUSES]
 
+    def _repr_html_(self) -> str:
+        from tinygrad_mlp.display import table
+
+        headings = ["pair", "worst at", "autograd", "numeric", "relative error", "status", "reason"]
+        rows = [
+            (f"{p.output} / {p.input}", p.place, p.autograd, p.numeric, f"{p.relative_error:.1e}",
+             p.status, p.note)
+            for p in self.pairs
+        ]  # fmt: skip
+        problems = [f"{problem.kind}: {problem.message}" for problem in self.problems]
+        verdict = "No mistake was found." if self.ok else "There are mistakes."
+        return table(headings, rows, "\n".join([verdict, *problems]))
+
     def __str__(self) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in self._counts() if n)
         problems = f"; {len(self.problems)} other problems" if self.problems else ""
