@@ -1,5 +1,6 @@
 """What a notebook shows of tensors, modules, programs, derivations, histories and reports."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -25,6 +26,12 @@ def history(n=3, validation=True):
     return made
 
 
+def compiled():
+    step = tg.compile(lambda x: tg.tanh(x) * 2)
+    step(np.ones(3))
+    return step
+
+
 def grad_report():
     return tg.verify.check_grad(tg.tanh, np.array([0.5, 1.0]))
 
@@ -37,8 +44,8 @@ def derivation_report(sign=1.0):
 
 
 EVERYTHING = [
-    tensor, model, history, grad_report, derivation_report, lambda: derivation_report(-1.0),
-    History,
+    tensor, model, history, compiled, lambda: compiled().program, lambda: tg.compile(tg.tanh),
+    grad_report, derivation_report, lambda: derivation_report(-1.0), History,
 ]  # fmt: skip
 
 
@@ -88,6 +95,15 @@ def test_a_long_history_is_shown_by_its_ends():
     rows = cells(history(100))
     assert len(rows) == 1 + 2 * SHOWN + 1
     assert [row[0] for row in rows[SHOWN : SHOWN + 3]] == ["9", "…", "90"]
+
+
+def test_a_program_is_shown_with_its_source():
+    step = compiled()
+    shown = step.program._repr_html_()
+    assert "tanh(" in shown
+    assert re.search(r"<summary>NumPy source</summary><pre>.*def ", shown, re.DOTALL)
+    assert shown in step._repr_html_()
+    assert "first call" in tg.compile(tg.tanh)._repr_html_()
 
 
 def test_reports_are_tables_with_their_verdict():

@@ -72,6 +72,13 @@ class CompiledFunction:
     def __repr__(self) -> str:
         return f"<compiled {self.name}: {len(self.programs)} program(s)>"
 
+    def _repr_html_(self) -> str:
+        from tinygrad_mlp.display import listing
+
+        if self._last is None:
+            return listing(f"{self!r}: recorded at the first call")
+        return listing(f"{self!r}; the one used last:") + self.program._repr_html_()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         mode = MODE.get()
         if mode.hook is not None or mode.depth:

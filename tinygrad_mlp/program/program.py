@@ -51,6 +51,11 @@ class Program:
 
         return Source(self).text
 
+    def _repr_html_(self) -> str:
+        from tinygrad_mlp.display import listing
+
+        return listing(str(self)) + listing(self.source, "NumPy source")
+
     def __str__(self) -> str:
         """A listing: a line for each input, instruction, result and update, with shapes."""
         names = naming(self)
