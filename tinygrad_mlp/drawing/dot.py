@@ -87,8 +87,9 @@ def _beside(scene: Scene) -> dict[str, list[str]]:
     """For each result what stands beside it, on the left and on the right, instead of above.
 
     This makes the results one straight line. It is what is used for nothing else, parameters first;
-    there is room for two.
+    there is room for two. Not across the border of a group, where Graphviz may not keep the sides.
     """
+    group = {key: i for i, group in enumerate(scene.groups) for key in group.keys}
     kinds = {vertex.key: vertex.kind for vertex in scene.vertices}
     users: dict[str, list[str]] = {}
     for edge in scene.edges:
@@ -96,8 +97,10 @@ def _beside(scene: Scene) -> dict[str, list[str]]:
     beside: dict[str, list[str]] = {}
     for kind in (PARAMETER, DATA):
         for tail, heads in users.items():
-            if kinds[tail] == kind and len(heads) == 1 and kinds[heads[0]] != FOLD:
-                beside.setdefault(heads[0], []).append(tail)
+            head = heads[0]
+            alone = kinds[tail] == kind and len(heads) == 1 and kinds[head] != FOLD
+            if alone and group.get(tail) == group.get(head):
+                beside.setdefault(head, []).append(tail)
     return {head: tails[:2] for head, tails in beside.items()}
 
 
