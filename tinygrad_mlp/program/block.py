@@ -79,14 +79,13 @@ class Block:
         self._loss = _loss_over_samples(runner)
         self.program = improved(_for_block(without(runner.simplified, pattern), self._loss))
         self._data = [v for v in runner.simplified.inputs if v.label.kind == "data"]
-        self._inputs = self.program.inputs[1:]
-        self._rate = next(
-            (v for v in self._inputs if v.label.get == optimizer.current_lr), None
-        )
-        rows = [v for v in self._inputs if v.label.kind == "data" or v is self._rate]
-        self._rows = [v for v in rows if v is not self._rate]
-        self._fixed = [v for v in self._inputs if v not in rows]
-        source = LoopSource(self.program, rows, self._loss is not None)
+        used = self.program.uses()
+        inputs = [v for v in self.program.inputs[1:] if v in used]
+        self._rate = next((v for v in inputs if v.label.get == optimizer.current_lr), None)
+        self._rows = [v for v in inputs if v.label.kind == "data"]
+        self._fixed = [v for v in inputs if v not in self._rows and v is not self._rate]
+        rows = self._rows if self._rate is None else [*self._rows, self._rate]
+        source = LoopSource(self.program, rows, self._fixed, self._loss is not None)
         self.source = source.text
         self._function = source.compiled()
         self._puts = [u.put for u in self.program.updates if isinstance(u.value, Variable)]
