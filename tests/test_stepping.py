@@ -89,7 +89,7 @@ def test_history_says_how_the_steps_were_taken():
 
 
 def test_short_trainings_are_not_worth_a_program():
-    assert trained("eager", compiled="auto")[2].execution == "eager"
+    assert trained("eager", compiled="auto")[2].execution == "eager"  # 135 steps
     assert trained("eager", compiled="auto", epochs=12)[2].execution == "a program"
 
 

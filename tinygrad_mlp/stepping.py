@@ -17,7 +17,7 @@ from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.block import Block, plan
 from tinygrad_mlp.program.runner import Runner
 
-WORTH_A_PROGRAM = 500
+WORTH_A_PROGRAM = 200
 """Steps on batches of one size from which recording and improving a program pays off."""
 
 

@@ -57,6 +57,9 @@ class Runner:
         self._handed_over_after(self.program)
         self._template = None if type(out) in (Tensor, Tracer) else out
         self._wraps = [_wrapping(leaf) for leaf in out_leaves]
+        # The usual case, a loss and nothing else, without a list.
+        at = self._results[0][0] if self._template is None else -1
+        self._only = (at, self._wraps[0]) if at >= 0 else None
 
     def _read_before(self, program: Program) -> None:
         """Find out what is read at the beginning of a run."""
@@ -127,6 +130,9 @@ class Runner:
                 put(out[at])
             for put, value in self._constants:
                 put(value)
+        if self._only is not None:
+            place, wrap = self._only
+            return wrap(out[place])
         values = [
             wrap(constant if at < 0 else out[at])
             for (at, constant), wrap in zip(self._results, self._wraps, strict=True)
