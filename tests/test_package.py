@@ -41,7 +41,11 @@ FLOORS = [
 ]
 """From the ground up. A module may import from lower floors and from its own entry here only."""
 
-WITHIN_OPS = ["arithmetic", "elementwise", "shape", "reduction", "linalg", "convolution", "losses"]
+WITHIN_OPS = [
+    "comparison", "arithmetic", "exponential", "rounding", "trigonometry", "special", "activations",
+    "shape", "reduction", "statistics", "normalisation", "linalg", "convolution", "losses",
+]  # fmt: skip
+"""In the same way, the modules of operations; each stands in this list."""
 
 
 def modules():
@@ -107,6 +111,11 @@ def test_operations_are_layered_among_themselves(name):
     for target in imports(path):
         if target.startswith("autograd.ops."):
             assert WITHIN_OPS.index(target.rpartition(".")[2]) < WITHIN_OPS.index(name)
+
+
+def test_every_module_of_operations_has_its_place_in_the_layers():
+    found = {path.stem for path in (PACKAGE / "autograd" / "ops").glob("*.py")}
+    assert found - {"__init__"} == set(WITHIN_OPS)
 
 
 def test_every_operation_is_a_name_of_the_package():

@@ -13,7 +13,10 @@ from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import GraphReleasedError
 
-ELEMENTWISE_MODULES = frozenset({ops.add.__module__, ops.tanh.__module__})
+ELEMENTWISE_MODULES = frozenset(
+    one.__module__
+    for one in (ops.abs, ops.add, ops.equal, ops.erf, ops.exp, ops.sigmoid, ops.tanh)
+)
 
 
 def is_elementwise(op: Op) -> bool:

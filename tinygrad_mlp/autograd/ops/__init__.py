@@ -1,9 +1,16 @@
 """All operations, one block each. Importing this package fills the registry `OPS`."""
 
+from tinygrad_mlp.autograd.ops.activations import *
 from tinygrad_mlp.autograd.ops.arithmetic import *
+from tinygrad_mlp.autograd.ops.comparison import *
 from tinygrad_mlp.autograd.ops.convolution import *
-from tinygrad_mlp.autograd.ops.elementwise import *
+from tinygrad_mlp.autograd.ops.exponential import *
 from tinygrad_mlp.autograd.ops.linalg import *
 from tinygrad_mlp.autograd.ops.losses import *
+from tinygrad_mlp.autograd.ops.normalisation import *
 from tinygrad_mlp.autograd.ops.reduction import *
+from tinygrad_mlp.autograd.ops.rounding import *
 from tinygrad_mlp.autograd.ops.shape import *
+from tinygrad_mlp.autograd.ops.special import *
+from tinygrad_mlp.autograd.ops.statistics import *
+from tinygrad_mlp.autograd.ops.trigonometry import *

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.arithmetic import equal
+from tinygrad_mlp.autograd.ops.comparison import equal
 from tinygrad_mlp.autograd.ops.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.shape import expand_dims, pad, reshape, transpose
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError

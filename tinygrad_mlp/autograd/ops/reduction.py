@@ -1,4 +1,4 @@
-"""Sums, means, extremes, variance and the exponential family's normalisers.
+"""Sums, means and extremes.
 
 `axis` and `keepdims` mean what they mean in NumPy. Where a rule needs the cotangent next to the
 array again, `spread` puts the reduced axes back.
@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.arithmetic import equal
-from tinygrad_mlp.autograd.ops.elementwise import exp
+from tinygrad_mlp.autograd.ops.comparison import equal
 from tinygrad_mlp.autograd.ops.shape import broadcast_to, reshape
 from tinygrad_mlp.autograd.samples import reductions, sample_arrays
 
 __all__ = [
-    "sum", "mean", "max", "min", "var", "logsumexp", "softmax", "log_softmax", "sum_to",
+    "sum", "mean", "max", "min", "sum_to",
 ]  # fmt: skip
 
 add_up: Any = np.add.reduce  # its stubs accept no keepdims but a literal
@@ -32,7 +31,7 @@ def kept(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
         return g
     if axis is None:
         return reshape(g, shape=(1,) * len(shape))
-    axes = _axes(axis, len(shape))
+    axes = axes_of(axis, len(shape))
     return reshape(g, shape=tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
 
@@ -43,7 +42,7 @@ def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     return broadcast_to(g, shape=shape)
 
 
-def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
@@ -51,7 +50,7 @@ def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
 
 def reduced_count(shape: tuple[int, ...], axis: Any) -> int:
     """How many elements each result of a reduction over `axis` is made of."""
-    return math.prod(shape[i] for i in _axes(axis, len(shape)))
+    return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 
 def over(axis: Any, ndim: int) -> str:
@@ -60,7 +59,7 @@ def over(axis: Any, ndim: int) -> str:
     >>> over(-1, 2), over(None, 2)
     ('_{\\mathrm{axis\\ 1}}', '')
     """
-    axes = _axes(axis, ndim)
+    axes = axes_of(axis, ndim)
     if len(axes) == ndim:
         return ""
     numbers = ", ".join(map(str, axes))
@@ -129,107 +128,6 @@ def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Smallest element over `axis`. Ties share the gradient equally."""
     return smallest(a, axis=axis, keepdims=keepdims)
-
-
-def _var_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
-    deviation = a - mean(a, axis=axis, keepdims=True)
-    n = reduced_count(a.shape, axis)
-    return deviation * (kept(g, a.shape, axis, keepdims) * 2 / (n - ddof))
-
-
-def _var_latex(a: Any, axis: Any, ddof: int, keepdims: bool) -> str:
-    n = reduced_count(a.shape, axis)
-    corrected = rf"\frac{{{n}}}{{{n - ddof}}}\," if ddof else ""
-    return rf"{corrected}\mathrm{{var}}{over(axis, a.ndim)}({a})"
-
-
-@op(
-    rules={"a": _var_rule},
-    equation="y = Σ (a − mean a)² / (n − ddof),  ā = g 2 (a − mean a) / (n − ddof)",
-    latex=_var_latex,
-    reference=lambda a, axis, ddof, keepdims: np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    ** 2,
-    samples=lambda rng: [
-        s
-        for s in reductions(rng, ddof=(0, 1))
-        if reduced_count(s.args[0].shape, s.static["axis"]) > 1
-    ],
-    numpy=np.var,
-)
-def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Variance over `axis`: the mean squared deviation, its sum divided by ``n − ddof``."""
-    return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
-
-
-def _log_of_sum(shifted: Any, axis: Any) -> Any:
-    """``ln Σ e^a`` for an array whose largest element is 0, exact also where the sum is near 1.
-
-    The largest elements are counted and not summed, so that ``ln(1 + rest)`` keeps the digits of a
-    rest that would be lost beside the 1.
-    """
-    at_most = shifted == 0
-    rest = add_up(np.where(at_most, 0, np.exp(shifted)), axis=axis, keepdims=True)
-    count = add_up(at_most, axis=axis, keepdims=True)
-    with np.errstate(divide="ignore"):  # where all are −∞, there is no largest, and so is the sum
-        return np.log1p(rest + (count - 1).astype(shifted.dtype))
-
-
-def _largest(a: Any, axis: Any) -> Any:
-    """The maximum, to be subtracted before an exponential; 0 where it is infinite."""
-    m = largest(a, axis=axis, keepdims=True)
-    return np.where(np.isfinite(m), m, 0)
-
-
-@op(
-    rules={
-        "a": lambda g, y, a, axis, keepdims: kept(g, a.shape, axis, keepdims)
-        * exp(a - kept(y, a.shape, axis, keepdims))
-    },
-    equation="y = ln Σ e^a,  ā = g e^(a − y)",
-    latex=lambda a, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} e^{{{a}}}",
-    reference=lambda a, axis, keepdims: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)),
-    samples=reductions,
-)
-def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Logarithm of a sum of exponentials, computed without overflow.
-
-    ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
-    """
-    m = _largest(a, axis)
-    total = _log_of_sum(a - m, axis) + m
-    return total if keepdims else np.squeeze(total, axis=_axes(axis, a.ndim))
-
-
-def _softmax_latex(a: Any, axis: Any) -> str:
-    along = "" if axis in (-1, a.ndim - 1) else over(axis, a.ndim)  # the last is what one expects
-    return rf"\mathrm{{softmax}}{along}({a})"
-
-
-@op(
-    rules={"a": lambda g, y, a, axis: y * (g - sum(g * y, axis=axis, keepdims=True))},
-    equation="y = e^a / Σ e^a,  ā = y (g − Σ g y)",
-    latex=_softmax_latex,
-    reference=lambda a, axis: np.exp(a) / np.sum(np.exp(a), axis=axis, keepdims=True),
-    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
-    provenance=True,
-)
-def softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Probabilities ``e^a / Σ e^a`` along `axis`; positive, summing to 1, without overflow."""
-    e = np.exp(a - largest(a, axis=axis, keepdims=True))
-    return e / add_up(e, axis=axis, keepdims=True)
-
-
-@op(
-    rules={"a": lambda g, y, a, axis: g - exp(y) * sum(g, axis=axis, keepdims=True)},
-    equation="y = a − ln Σ e^a,  ā = g − e^y Σ g",
-    latex=lambda a, axis: rf"\ln {_softmax_latex(a, axis)}",
-    reference=lambda a, axis: a - np.log(np.sum(np.exp(a), axis=axis, keepdims=True)),
-    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
-)
-def log_softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Logarithm of the softmax, exact where the softmax itself would round to 0."""
-    shifted = a - largest(a, axis=axis, keepdims=True)
-    return shifted - _log_of_sum(shifted, axis)
 
 
 def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:

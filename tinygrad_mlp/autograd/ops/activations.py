@@ -1,0 +1,88 @@
+"""Activation functions of neural networks, element by element."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.comparison import greater
+from tinygrad_mlp.autograd.ops.exponential import exp
+from tinygrad_mlp.autograd.ops.special import _special, erf
+
+__all__ = [
+    "sigmoid", "relu", "leaky_relu", "softplus", "gelu",
+]  # fmt: skip
+
+@op(
+    rules={"x": lambda g, y, x: g * y * (1 - y)},
+    equation="y = 1 / (1 + e^−x),  x̄ = g y (1 − y)",
+    latex="g({x})",
+    reference=lambda x: 1 / (1 + np.exp(-x)),
+    provenance=True,
+)
+def sigmoid(x: Any) -> Any:
+    """Logistic sigmoid ``g(x) = 1 / (1 + e^−x)``, the document's output activation.
+
+    ``g′(x) = g(x) (1 − g(x))``. Computed without overflow for any x.
+
+    >>> import numpy as np
+    >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
+    array([0. , 0.5, 1. ])
+    """
+    return _special().expit(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: where(greater(x, 0), g, 0)},
+    equation="y = max(x, 0),  x̄ = g [x > 0]",
+    latex=r"\mathrm{{ReLU}}({x})",
+    reference=lambda x: np.where(x > 0, x, 0.0),
+)
+def relu(x: Any) -> Any:
+    """Rectified linear unit. At 0, where it has no derivative, the gradient is 0."""
+    return np.maximum(x, 0)
+
+
+@op(
+    rules={"x": lambda g, y, x, slope: where(greater(x, 0), g, g * slope)},
+    equation="y = x where x > 0 else slope · x,  x̄ = g or slope · g",
+    latex=lambda x, slope: rf"\mathrm{{LReLU}}_{{{slope:g}}}({x})",
+    reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0),
+)
+def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
+    """ReLU with a small slope for negative inputs. At 0 the gradient is that of the left side."""
+    return np.where(x > 0, x, x * slope)
+
+
+@op(
+    rules={"x": lambda g, y, x: g * sigmoid(x)},
+    equation="y = ln(1 + e^x),  x̄ = g σ(x)",
+    latex=r"\ln(1 + e^{{{x}}})",
+    reference=lambda x: np.log(1 + np.exp(x)),
+)
+def softplus(x: Any) -> Any:
+    """Smooth ReLU ``ln(1 + e^x)``, without overflow for large x."""
+    return np.logaddexp(x, 0)
+
+
+def _gelu_slope(x: Any) -> Any:
+    """Φ(x) + x φ(x), with Φ and φ the distribution and density of the standard normal."""
+    return 0.5 * (1 + erf(x / math.sqrt(2))) + x * exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+@op(
+    rules={"x": lambda g, y, x: g * _gelu_slope(x)},
+    equation="y = x Φ(x),  x̄ = g (Φ(x) + x φ(x))",
+    latex=r"\mathrm{{GELU}}({x})",
+    reference=lambda x: np.vectorize(lambda t: t * 0.5 * math.erfc(-t / math.sqrt(2)), [float])(x),
+)
+def gelu(x: Any) -> Any:
+    """Gaussian error linear unit ``x Φ(x)``, Φ the standard normal distribution function.
+
+    Source: Hendrycks and Gimpel, 2016, the exact form (not the tanh approximation).
+    """
+    return x * (0.5 * _special().erfc(-x / math.sqrt(2)))

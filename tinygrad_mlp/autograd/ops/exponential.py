@@ -1,0 +1,123 @@
+"""Exponentials, logarithms, powers and roots, element by element.
+
+For each of them the gradient rule is the chain rule ``x̄ = g · f′(x)``, written with the output `y`
+where that is cheaper (``exp′ = y``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.comparison import equal
+
+__all__ = [
+    "exp", "expm1", "log", "log1p", "power", "sqrt", "square",
+]  # fmt: skip
+
+POSITIVE = {"x": (0.2, 4.0)}
+
+
+@op(
+    rules={"x": lambda g, y, x: g * y},
+    equation="y = e^x,  x̄ = g y",
+    latex="e^{{{x}}}",
+    reference=lambda x: np.expm1(x) + 1,
+    numpy=np.exp,
+)
+def exp(x: Any) -> Any:
+    """Exponential."""
+    return np.exp(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g * (y + 1)},
+    equation="y = e^x − 1,  x̄ = g (y + 1)",
+    latex="e^{{{x}}} - 1",
+    reference=lambda x: np.exp(x) - 1,
+    numpy=np.expm1,
+)
+def expm1(x: Any) -> Any:
+    """Exponential minus one, exact near 0."""
+    return np.expm1(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g / x},
+    equation="y = ln x,  x̄ = g / x",
+    latex=r"\ln({x})",
+    reference=lambda x: np.log2(x) * math.log(2),
+    domain=POSITIVE,
+    numpy=np.log,
+)
+def log(x: Any) -> Any:
+    """Natural logarithm."""
+    return np.log(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (1 + x)},
+    equation="y = ln(1 + x),  x̄ = g / (1 + x)",
+    latex=r"\ln(1 + {x})",
+    reference=lambda x: np.log(1 + x),
+    domain={"x": (-0.7, 3.0)},
+    numpy=np.log1p,
+)
+def log1p(x: Any) -> Any:
+    """Logarithm of 1 + x, exact near 0."""
+    return np.log1p(x)
+
+
+def _power_base(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    if isinstance(x2, (int, float)):
+        return g * (x2 * x1 ** (x2 - 1)) if x2 != 0 else np.zeros(x1.shape, x1.dtype)
+    # 0⁰ is constant in its base: without the exception, 0 · 0⁻¹ would make it NaN.
+    constant = equal(x1, 0) & equal(x2, 0)
+    return g * x2 * x1 ** where(constant, 1, x2 - 1)
+
+
+def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    # 0ⁿ = 0 around every n > 0, so its derivative is 0, which 0 · log 0 would make NaN.
+    return g * y * log(where(equal(x1, 0), 1, x1))
+
+
+@op(
+    rules={"x1": _power_base, "x2": _power_exponent},
+    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y log x1",
+    latex="{x1}^{{{x2}}}",
+    reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
+    domain={"x1": (0.3, 3), "x2": (-2, 3)},
+    numpy=np.power,
+)
+def power(x1: Any, x2: Any) -> Any:
+    """Power, element by element: ``y = x1 ** x2``."""
+    return x1**x2
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (2 * y)},
+    equation="y = √x,  x̄ = g / (2 y)",
+    latex=r"\sqrt{{{x}}}",
+    reference=lambda x: np.power(x, 0.5),
+    domain=POSITIVE,
+    numpy=np.sqrt,
+)
+def sqrt(x: Any) -> Any:
+    """Square root. At 0 its derivative is infinite."""
+    return np.sqrt(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g * (2 * x)},
+    equation="y = x²,  x̄ = 2 g x",
+    latex="{x}^2",
+    reference=lambda x: np.power(x, 2),
+    numpy=np.square,
+)
+def square(x: Any) -> Any:
+    """Square."""
+    return x * x

@@ -1,0 +1,85 @@
+"""The normalisers of the exponential family: logsumexp and the softmax, without overflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.ops.exponential import exp
+from tinygrad_mlp.autograd.ops.reduction import add_up, axes_of, kept, largest, over, sum
+from tinygrad_mlp.autograd.samples import reductions, sample_arrays
+
+__all__ = ["logsumexp", "softmax", "log_softmax"]
+
+
+def _log_of_sum(shifted: Any, axis: Any) -> Any:
+    """``ln Σ e^a`` for an array whose largest element is 0, exact also where the sum is near 1.
+
+    The largest elements are counted and not summed, so that ``ln(1 + rest)`` keeps the digits of a
+    rest that would be lost beside the 1.
+    """
+    at_most = shifted == 0
+    rest = add_up(np.where(at_most, 0, np.exp(shifted)), axis=axis, keepdims=True)
+    count = add_up(at_most, axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):  # where all are −∞, there is no largest, and so is the sum
+        return np.log1p(rest + (count - 1).astype(shifted.dtype))
+
+
+def _largest(a: Any, axis: Any) -> Any:
+    """The maximum, to be subtracted before an exponential; 0 where it is infinite."""
+    m = largest(a, axis=axis, keepdims=True)
+    return np.where(np.isfinite(m), m, 0)
+
+
+@op(
+    rules={
+        "a": lambda g, y, a, axis, keepdims: kept(g, a.shape, axis, keepdims)
+        * exp(a - kept(y, a.shape, axis, keepdims))
+    },
+    equation="y = ln Σ e^a,  ā = g e^(a − y)",
+    latex=lambda a, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} e^{{{a}}}",
+    reference=lambda a, axis, keepdims: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)),
+    samples=reductions,
+)
+def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Logarithm of a sum of exponentials, computed without overflow.
+
+    ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
+    """
+    m = _largest(a, axis)
+    total = _log_of_sum(a - m, axis) + m
+    return total if keepdims else np.squeeze(total, axis=axes_of(axis, a.ndim))
+
+
+def _softmax_latex(a: Any, axis: Any) -> str:
+    along = "" if axis in (-1, a.ndim - 1) else over(axis, a.ndim)  # the last is what one expects
+    return rf"\mathrm{{softmax}}{along}({a})"
+
+
+@op(
+    rules={"a": lambda g, y, a, axis: y * (g - sum(g * y, axis=axis, keepdims=True))},
+    equation="y = e^a / Σ e^a,  ā = y (g − Σ g y)",
+    latex=_softmax_latex,
+    reference=lambda a, axis: np.exp(a) / np.sum(np.exp(a), axis=axis, keepdims=True),
+    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
+    provenance=True,
+)
+def softmax(a: Any, *, axis: Any = -1) -> Any:
+    """Probabilities ``e^a / Σ e^a`` along `axis`; positive, summing to 1, without overflow."""
+    e = np.exp(a - largest(a, axis=axis, keepdims=True))
+    return e / add_up(e, axis=axis, keepdims=True)
+
+
+@op(
+    rules={"a": lambda g, y, a, axis: g - exp(y) * sum(g, axis=axis, keepdims=True)},
+    equation="y = a − ln Σ e^a,  ā = g − e^y Σ g",
+    latex=lambda a, axis: rf"\ln {_softmax_latex(a, axis)}",
+    reference=lambda a, axis: a - np.log(np.sum(np.exp(a), axis=axis, keepdims=True)),
+    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
+)
+def log_softmax(a: Any, *, axis: Any = -1) -> Any:
+    """Logarithm of the softmax, exact where the softmax itself would round to 0."""
+    shifted = a - largest(a, axis=axis, keepdims=True)
+    return shifted - _log_of_sum(shifted, axis)
