@@ -202,6 +202,22 @@ EDGES = {
     "relu at 0 is flat": (tg.relu, [0.0], [0.0]),
     "leaky relu at 0 is the left side": (tg.leaky_relu, [0.0], [0.01]),
     "sign is flat": (tg.sign, [-2.0, 0.0, 3.0], [0, 0, 0]),
+    "rounding is flat": (lambda x: tg.floor(x) + tg.rint(x) + tg.round(x, 1), [0.3, 1.0], [0, 0]),
+    "heaviside at 0 is its second argument": (lambda x: tg.heaviside(0.0, x), [0.5], [1]),
+    "mod repeats": (lambda x: tg.mod(x, 2.0), [-1.0, 0.0, 5.0], [1, 1, 1]),
+    "the divisor of mod": (lambda x: tg.mod(7.0, x), [2.0, -2.0], [-3, 4]),
+    "the divisor of fmod": (lambda x: tg.fmod(-7.0, x), [2.0, 0.7], [3, 10]),
+    "fmax passes over NaN": (lambda x: tg.fmax(x, [np.nan, 2.0, 1.0]), [1.0] * 3, [1, 0, 0.5]),
+    "fmin passes over NaN": (lambda x: tg.fmin([np.nan, 2.0, 1.0], x), [1.0] * 3, [1, 1, 0.5]),
+    "what replaces NaN is constant": (tg.nan_to_num, [1.0, np.nan, np.inf], [1, 0, 0]),
+    "hypot at 0 is flat": (lambda x: tg.hypot(x, 0.0), [0.0, -2.0], [0, -1]),
+    "hypot of large numbers": (lambda x: tg.hypot(x, 3e200), [4e200], [0.8]),
+    "arctan2 of large numbers": (lambda x: tg.arctan2(x, 4e200) * 1e200, [3e200], [0.16]),
+    "arcsinh of large numbers": (lambda x: tg.arcsinh(x) * 1e200, [1e200], [1]),
+    "sinc at 0 is flat": (tg.sinc, [0.0], [0]),
+    "xlogy beside log 0": (lambda x: tg.xlogy(0.0, x), [0.0, 2.0], [0, 0]),
+    "logaddexp does not overflow": (lambda x: tg.logaddexp(x, 1e4), [1e4, 0.0], [0.5, 0]),
+    "cbrt of a negative number": (tg.cbrt, [-8.0], [1 / 12]),
     "equal arguments of maximum share": (lambda x: tg.maximum(x, 1.0), [1.0], [0.5]),
     "equal arguments of minimum share": (lambda x: tg.minimum(1.0, x), [1.0], [0.5]),
     "maximum of x and x is x": (lambda x: tg.maximum(x, x), [1.0], [1.0]),
@@ -236,3 +252,34 @@ def test_all_derivatives_of_a_power_exist_at_zero(exponent, kind):
     for order in range(1, 5):
         f = tg.grad(f)
         assert f(0.0) == (math.factorial(n) if order == n else 0)
+
+
+FAMILIES = {
+    "sinc": (tg.sinc, lambda order: tg.sinc_derivative.reference(np.array([0.0]), order)[0]),
+    "i0": (tg.i0, lambda order: [1, 0, 1 / 2, 0, 3 / 8][order]),
+    "exp2": (tg.exp2, lambda order: math.log(2) ** order),
+    "float_power": (lambda x: tg.float_power(x, 3), lambda order: [0, 0, 0, 6, 0][order]),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_all_derivatives_at_zero_exist(name):
+    f, expected = FAMILIES[name]
+    for order in range(5):
+        np.testing.assert_allclose(f(0.0), expected(order), rtol=1e-12, atol=1e-14)
+        f = tg.grad(f)
+
+
+@pytest.mark.parametrize("order", range(1, 9))
+def test_derivatives_of_sinc_are_exact_near_zero_and_far_from_it(order):
+    x = np.concatenate([np.linspace(-4, 4, 401), [1e-9, -1e-5, order / math.pi]])
+    expected = tg.sinc_derivative.reference(x, order)
+    scale = math.pi**order / (order + 1)
+    np.testing.assert_allclose(tg.sinc_derivative(x, order=order), expected, atol=1e-13 * scale)
+
+
+def test_the_order_of_a_function_of_a_family_is_not_differentiable():
+    for op in (tg.polygamma, tg.iv):
+        assert tg.grad(op, 1)(2, 1.5) == op.rules[1](1.0, None, 2, np.array(1.5))
+        with pytest.raises(tg.errors.NotDifferentiableError, match="no gradient rule.*'[nv]'"):
+            tg.grad(op, 0)(2.0, 1.5)

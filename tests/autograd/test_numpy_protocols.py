@@ -6,6 +6,7 @@ import operator
 
 import numpy as np
 import pytest
+import scipy.special
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.samples import samples_of
@@ -39,6 +40,33 @@ def test_the_numpy_function_is_the_operation(function, op):
         if not op.discrete:
             assert type(found) is tg.Tensor and found.requires_grad
             assert found.node.op is op
+
+
+SPECIAL = [op for op in tg.OPS.values() if op.scipy]
+
+
+@pytest.mark.parametrize("op", SPECIAL, ids=[op.name for op in SPECIAL])
+def test_so_is_the_function_of_scipy(op):
+    function = getattr(scipy.special, op.scipy)
+    for sample in samples_of(op, np.random.default_rng(0)):
+        found = function(*map(tracked, sample.args))
+        assert found.node.op is op
+        np.testing.assert_allclose(found.data, function(*sample.args), rtol=1e-15)
+
+
+def test_a_function_of_scipy_without_a_rule_is_refused_by_name():
+    with pytest.raises(tg.errors.NotDifferentiableError, match="struve"):
+        scipy.special.struve(0, tracked([1.0]))
+
+
+PUBLIC = {name: f for name, f in vars(np).items() if callable(f) and not name.startswith("_")}
+
+
+@pytest.mark.parametrize("op", tg.OPS.values(), ids=list(tg.OPS))
+def test_every_name_that_numpy_has_for_a_function_is_one_of_the_package(op):
+    for name, function in PUBLIC.items():
+        if name != "permute_dims" and any(function is known for known in op.numpy):
+            assert getattr(tg, name) is getattr(tg, op.name), f"{op.name} is not {name}, too"
 
 
 JOINING = {

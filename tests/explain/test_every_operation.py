@@ -20,7 +20,8 @@ def test_so_do_the_printed_second_derivatives(case, programs, assert_gradients):
     leaves = programs.leaves(case)
     output = programs.second(case, leaves)
     if output is None:
-        assert case.op.name == "sign"  # nothing else has a constant gradient here
+        # Nothing else has a constant gradient here.
+        assert case.op.name in ("sign", "floor", "ceil", "trunc", "rint", "round")
         return
     derivation = tg.explain(output)
     assert assert_gradients(derivation, output, leaves) >= 1

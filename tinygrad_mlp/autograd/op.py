@@ -78,6 +78,8 @@ class Op:
         reference: an independent implementation on arrays, to hold `forward` against.
         domain: for elementwise operations, the interval of each argument to draw samples from.
         numpy: the NumPy functions that stand for it when called on a `Tensor`.
+        scipy: the name of the ufunc in `scipy.special` that does, too. (A name, since SciPy is
+            loaded only when it is needed.)
         outputs: the number of outputs.
         discrete: the result is piecewise constant (a comparison, an index): a plain array.
         provenance: the result remembers its node even where nothing is recorded, because a loss
@@ -99,6 +101,7 @@ class Op:
         domain: Mapping[str, tuple[float, float]] | None = None,
         samples: Samples | None = None,
         numpy: Any = (),
+        scipy: str | None = None,
         outputs: int = 1,
         discrete: bool = False,
         provenance: bool = False,
@@ -117,6 +120,7 @@ class Op:
         self.domain = dict(domain or {})
         self.samples = samples
         self.numpy: tuple[Any, ...] = numpy if isinstance(numpy, tuple) else (numpy,)
+        self.scipy = scipy
         self.outputs = outputs
         self.discrete = discrete
         self.provenance = provenance

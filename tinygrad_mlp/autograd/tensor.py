@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -484,15 +485,18 @@ SAME_NAME = ("concatenate", "stack", "ravel", "squeeze", "expand_dims")
 
 
 def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The operation that stands for a NumPy function when it is called on a Tensor.
+    """The operation that stands for a function of NumPy or SciPy when it is called on a Tensor.
 
     Raises:
         NotDifferentiableError: there is none.
     """
     known = _NUMPY.get(function)
     if known is None:  # the first call, or an operation defined since then
+        special = sys.modules.get("scipy.special")  # loaded, if a function of it was called
         for record in OPS.values():
             _NUMPY.update(dict.fromkeys(record.numpy, record))
+            if record.scipy and special:
+                _NUMPY[getattr(special, record.scipy)] = record
         for name in SAME_NAME:
             _NUMPY[getattr(np, name)] = getattr(ops, name)
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,

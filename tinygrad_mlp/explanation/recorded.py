@@ -15,7 +15,7 @@ from tinygrad_mlp.errors import GraphReleasedError
 
 ELEMENTWISE_MODULES = frozenset(
     one.__module__
-    for one in (ops.abs, ops.add, ops.equal, ops.erf, ops.exp, ops.sigmoid, ops.tanh)
+    for one in (ops.abs, ops.add, ops.equal, ops.erf, ops.exp, ops.relu, ops.tanh)
 )
 
 

@@ -11,29 +11,9 @@ from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.arithmetic import where
 from tinygrad_mlp.autograd.ops.comparison import greater
 from tinygrad_mlp.autograd.ops.exponential import exp
-from tinygrad_mlp.autograd.ops.special import _special, erf
+from tinygrad_mlp.autograd.ops.special import _special, erf, sigmoid
 
-__all__ = [
-    "sigmoid", "relu", "leaky_relu", "softplus", "gelu",
-]  # fmt: skip
-
-@op(
-    rules={"x": lambda g, y, x: g * y * (1 - y)},
-    equation="y = 1 / (1 + e^−x),  x̄ = g y (1 − y)",
-    latex="g({x})",
-    reference=lambda x: 1 / (1 + np.exp(-x)),
-    provenance=True,
-)
-def sigmoid(x: Any) -> Any:
-    """Logistic sigmoid ``g(x) = 1 / (1 + e^−x)``, the document's output activation.
-
-    ``g′(x) = g(x) (1 − g(x))``. Computed without overflow for any x.
-
-    >>> import numpy as np
-    >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
-    array([0. , 0.5, 1. ])
-    """
-    return _special().expit(x)
+__all__ = ["relu", "leaky_relu", "softplus", "gelu"]
 
 
 @op(

@@ -14,12 +14,14 @@ from tinygrad_mlp.autograd.ops.comparison import (
     equal,
     greater,
     greater_equal,
+    isnan,
     less,
     less_equal,
 )
 
 __all__ = [
-    "add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "where", "clip",
+    "add", "subtract", "multiply", "divide", "true_divide", "negative", "reciprocal", "maximum",
+    "minimum", "fmax", "fmin", "where", "clip",
 ]  # fmt: skip
 
 
@@ -94,11 +96,14 @@ def multiply(x1: Any, x2: Any) -> Any:
     latex=r"\frac{{{x1}}}{{{x2}}}",
     reference=lambda x1, x2: np.multiply(x1, np.power(x2, -1.0)),
     domain={"x2": (0.5, 3)},
-    numpy=(np.divide, np.true_divide),
+    numpy=np.divide,
 )
 def divide(x1: Any, x2: Any) -> Any:
     """Quotient, element by element: ``y = x1 / x2``."""
     return x1 / x2
+
+
+true_divide = divide
 
 
 @op(
@@ -111,6 +116,19 @@ def divide(x1: Any, x2: Any) -> Any:
 def negative(x: Any) -> Any:
     """Negative: ``y = −x``."""
     return -x
+
+
+@op(
+    rules={"x": lambda g, y, x: -g * (y * y)},
+    equation="y = 1 / x,  x̄ = −g y²",
+    latex=r"\frac{{1}}{{{x}}}",
+    reference=lambda x: np.power(x, -1.0),
+    domain={"x": (0.5, 3)},
+    numpy=np.reciprocal,
+)
+def reciprocal(x: Any) -> Any:
+    """Reciprocal: ``y = 1 / x``."""
+    return np.reciprocal(x)
 
 
 @op(
@@ -141,6 +159,44 @@ def maximum(x1: Any, x2: Any) -> Any:
 def minimum(x1: Any, x2: Any) -> Any:
     """The smaller of two, element by element. Where they are equal, each gets half the gradient."""
     return np.minimum(x1, x2)
+
+
+def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
+    return beyond(x1, x2) | isnan(x2)
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: where(
+            equal(x1, x2), g / 2, where(_wins(x1, x2, greater), g, 0)
+        ),
+        "x2": lambda g, y, x1, x2: where(
+            equal(x1, x2), g / 2, where(_wins(x2, x1, greater), g, 0)
+        ),
+    },
+    equation="y = max(x1, x2), NaN loses,  x̄1 = g [x1 wins] + ½ g [x1 = x2],  x̄2 likewise",
+    latex=r"\mathrm{{fmax}}({x1}, {x2})",
+    reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
+    numpy=np.fmax,
+)
+def fmax(x1: Any, x2: Any) -> Any:
+    """As `maximum`, but where one of the two is NaN, it is the other that counts."""
+    return np.fmax(x1, x2)
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x1, x2, less), g, 0)),
+        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x2, x1, less), g, 0)),
+    },
+    equation="y = min(x1, x2), NaN loses,  x̄1 = g [x1 wins] + ½ g [x1 = x2],  x̄2 likewise",
+    latex=r"\mathrm{{fmin}}({x1}, {x2})",
+    reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
+    numpy=np.fmin,
+)
+def fmin(x1: Any, x2: Any) -> Any:
+    """As `minimum`, but where one of the two is NaN, it is the other that counts."""
+    return np.fmin(x1, x2)
 
 
 def _inside(a: Any, a_min: Any, a_max: Any) -> Any:

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.op import Sample, op
 
-__all__ = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+__all__ = [
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isclose", "isnan",
+    "isfinite", "isinf", "signbit",
+]  # fmt: skip
 
 
 @op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", discrete=True, numpy=np.equal,
@@ -55,3 +58,59 @@ def greater(x1: Any, x2: Any) -> Any:
 def greater_equal(x1: Any, x2: Any) -> Any:
     """Whether greater or equal, element by element: a plain boolean array, without gradient."""
     return np.greater_equal(x1, x2)
+
+
+@op(
+    equation="y = [|a − b| ≤ atol + rtol |b|]",
+    latex=r"[{a} \approx {b}]",
+    discrete=True,
+    reference=lambda a, b, rtol, atol, equal_nan: (
+        np.absolute(a - b) <= atol + rtol * np.absolute(b)
+    ),
+    samples=lambda rng: [
+        Sample(np.array([1.0, 1.0, 2.0]), np.array([1.0, 1.0 + 1e-9, 2.1])),
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=3), atol=1.0),
+    ],
+    numpy=np.isclose,
+)
+def isclose(
+    a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """Whether equal up to a tolerance, element by element: a plain array, without gradient."""
+    return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def _unusual(rng: Any) -> list[Sample]:
+    return [
+        Sample(np.array([0.5, -0.0, np.nan, np.inf, -np.inf])),
+        Sample(np.array(np.nan)),
+        Sample(rng.normal(size=(2, 3))),
+    ]
+
+
+@op(equation="y = [x is not a number]", latex=r"[{x} \neq {x}]", discrete=True, numpy=np.isnan,
+    samples=_unusual, reference=lambda x: x != x)  # fmt: skip
+def isnan(x: Any) -> Any:
+    """Whether not a number, element by element: a plain array of booleans, without gradient."""
+    return np.isnan(x)
+
+
+@op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", discrete=True,
+    numpy=np.isfinite, samples=_unusual, reference=lambda x: np.absolute(x) < np.inf)  # fmt: skip
+def isfinite(x: Any) -> Any:
+    """Whether neither infinite nor NaN, element by element: a plain array, without gradient."""
+    return np.isfinite(x)
+
+
+@op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", discrete=True,
+    numpy=np.isinf, samples=_unusual, reference=lambda x: np.absolute(x) == np.inf)  # fmt: skip
+def isinf(x: Any) -> Any:
+    """Whether infinite, element by element: a plain array of booleans, without gradient."""
+    return np.isinf(x)
+
+
+@op(equation="y = [the sign bit of x is set]", latex=r"\mathrm{{signbit}}({x})", discrete=True,
+    numpy=np.signbit, samples=_unusual, reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip
+def signbit(x: Any) -> Any:
+    """Whether negative (−0.0 is), element by element: a plain array, without gradient."""
+    return np.signbit(x)

@@ -16,7 +16,8 @@ from tinygrad_mlp.autograd.ops.arithmetic import where
 from tinygrad_mlp.autograd.ops.comparison import equal
 
 __all__ = [
-    "exp", "expm1", "log", "log1p", "power", "sqrt", "square",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "power", "pow", "float_power", "sqrt",
+    "cbrt", "square",
 ]  # fmt: skip
 
 POSITIVE = {"x": (0.2, 4.0)}
@@ -32,6 +33,18 @@ POSITIVE = {"x": (0.2, 4.0)}
 def exp(x: Any) -> Any:
     """Exponential."""
     return np.exp(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g * y * math.log(2)},
+    equation="y = 2^x,  x̄ = g y ln 2",
+    latex="2^{{{x}}}",
+    reference=lambda x: np.power(2.0, x),
+    numpy=np.exp2,
+)
+def exp2(x: Any) -> Any:
+    """Power of two: ``y = 2^x``."""
+    return np.exp2(x)
 
 
 @op(
@@ -57,6 +70,32 @@ def expm1(x: Any) -> Any:
 def log(x: Any) -> Any:
     """Natural logarithm."""
     return np.log(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (x * math.log(2))},
+    equation="y = log₂ x,  x̄ = g / (x ln 2)",
+    latex=r"\log_2({x})",
+    reference=lambda x: np.log(x) / math.log(2),
+    domain=POSITIVE,
+    numpy=np.log2,
+)
+def log2(x: Any) -> Any:
+    """Logarithm to the base 2."""
+    return np.log2(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (x * math.log(10))},
+    equation="y = log₁₀ x,  x̄ = g / (x ln 10)",
+    latex=r"\log_{{10}}({x})",
+    reference=lambda x: np.log(x) / math.log(10),
+    domain=POSITIVE,
+    numpy=np.log10,
+)
+def log10(x: Any) -> Any:
+    """Logarithm to the base 10."""
+    return np.log10(x)
 
 
 @op(
@@ -98,6 +137,22 @@ def power(x1: Any, x2: Any) -> Any:
     return x1**x2
 
 
+pow = power
+
+
+@op(
+    rules={"x1": _power_base, "x2": _power_exponent},
+    equation="y = x1^x2 in floats,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y log x1",
+    latex="{x1}^{{{x2}}}",
+    reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
+    domain={"x1": (0.3, 3), "x2": (-2, 3)},
+    numpy=np.float_power,
+)
+def float_power(x1: Any, x2: Any) -> Any:
+    """As `power`, with whole numbers taken as floats. Other than in NumPy float32 stays float32."""
+    return np.power(1.0 * x1, x2)
+
+
 @op(
     rules={"x": lambda g, y, x: g / (2 * y)},
     equation="y = √x,  x̄ = g / (2 y)",
@@ -109,6 +164,19 @@ def power(x1: Any, x2: Any) -> Any:
 def sqrt(x: Any) -> Any:
     """Square root. At 0 its derivative is infinite."""
     return np.sqrt(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (3 * (y * y))},
+    equation="y = ∛x,  x̄ = g / (3 y²)",
+    latex="{x}^{{1/3}}",
+    reference=lambda x: np.power(x, 1 / 3),
+    domain=POSITIVE,
+    numpy=np.cbrt,
+)
+def cbrt(x: Any) -> Any:
+    """Cube root, also of negative numbers. At 0 its derivative is infinite."""
+    return np.cbrt(x)
 
 
 @op(

@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd.ops.shape import broadcast_to, reshape
 from tinygrad_mlp.autograd.samples import reductions, sample_arrays
 
 __all__ = [
-    "sum", "mean", "max", "min", "sum_to",
+    "sum", "mean", "max", "amax", "min", "amin", "sum_to",
 ]  # fmt: skip
 
 add_up: Any = np.add.reduce  # its stubs accept no keepdims but a literal
@@ -117,6 +117,9 @@ def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return largest(a, axis=axis, keepdims=keepdims)
 
 
+amax = max
+
+
 @op(
     rules={"a": _at_extreme},
     equation="y = min a,  ā = g [a = y] / (number of ties)",
@@ -128,6 +131,9 @@ def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Smallest element over `axis`. Ties share the gradient equally."""
     return smallest(a, axis=axis, keepdims=keepdims)
+
+
+amin = min
 
 
 def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,8 @@
-"""Signs, absolute values and rounding: functions that are constant, or nearly, between jumps."""
+"""Signs, rounding and remainders: functions that are constant, or linear, between their jumps.
+
+What is constant between jumps has the gradient 0 (`sign`, `floor`, …), and so is the multiple that
+a remainder takes away.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,22 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.comparison import equal, isfinite
+from tinygrad_mlp.errors import InvalidArgumentError
 
 __all__ = [
-    "abs", "sign",
+    "abs", "absolute", "fabs", "sign", "floor", "ceil", "trunc", "fix", "round", "around", "rint",
+    "heaviside", "floor_divide", "mod", "remainder", "fmod", "nan_to_num",
 ]  # fmt: skip
 
+
+def _flat(g: Any, y: Any, x: Any) -> Any:
+    return np.zeros(x.shape, x.dtype)
+
+
 @op(
-    rules={"x": lambda g, y, x: np.zeros(x.shape, x.dtype)},
+    rules={"x": _flat},
     equation="y = sign x,  x̄ = 0",
     latex=r"\mathrm{{sign}}({x})",
     reference=lambda x: np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0)),
@@ -34,3 +47,161 @@ def sign(x: Any) -> Any:
 def abs(x: Any) -> Any:
     """Absolute value. At 0, where it has no derivative, the gradient is 0."""
     return np.absolute(x)
+
+
+absolute = fabs = abs
+
+
+@op(
+    rules={"x": _flat},
+    equation="y = ⌊x⌋,  x̄ = 0",
+    latex=r"\mathrm{{floor}}({x})",
+    reference=lambda x: -np.ceil(-x),
+    numpy=np.floor,
+)
+def floor(x: Any) -> Any:
+    """The largest whole number that is not above x. The gradient is 0."""
+    return np.floor(x)
+
+
+@op(
+    rules={"x": _flat},
+    equation="y = ⌈x⌉,  x̄ = 0",
+    latex=r"\mathrm{{ceil}}({x})",
+    reference=lambda x: -np.floor(-x),
+    numpy=np.ceil,
+)
+def ceil(x: Any) -> Any:
+    """The smallest whole number that is not below x. The gradient is 0."""
+    return np.ceil(x)
+
+
+@op(
+    rules={"x": _flat},
+    equation="y = sign x ⌊|x|⌋,  x̄ = 0",
+    latex=r"\mathrm{{trunc}}({x})",
+    reference=lambda x: np.where(x > 0, np.floor(x), np.ceil(x)),
+    numpy=(np.trunc, np.fix),
+)
+def trunc(x: Any) -> Any:
+    """The whole number next to x on the side of 0. The gradient is 0."""
+    return np.trunc(x)
+
+
+fix = trunc
+
+
+@op(
+    rules={"x": _flat},
+    equation="y = the whole number nearest to x,  x̄ = 0",
+    latex=r"\mathrm{{rint}}({x})",
+    reference=lambda x: np.floor(x + 0.5),
+    numpy=np.rint,
+)
+def rint(x: Any) -> Any:
+    """The nearest whole number, of two the even one. The gradient is 0."""
+    return np.rint(x)
+
+
+@op(
+    rules={"a": lambda g, y, a, decimals: _flat(g, y, a)},
+    equation="y = the nearest number with so many decimals,  ā = 0",
+    latex=lambda a, decimals: r"\mathrm{round}"
+    + (rf"_{{{decimals}}}" if decimals else "")
+    + f"({a})",
+    reference=lambda a, decimals: np.floor(a * 10.0**decimals + 0.5) / 10.0**decimals,
+    numpy=(np.round, np.around),
+)
+def round(a: Any, *, decimals: int = 0) -> Any:
+    """Rounded to a number of decimals, halves to the even neighbour. The gradient is 0."""
+    return np.round(a, decimals)
+
+
+around = round
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: _flat(g, y, x1),
+        "x2": lambda g, y, x1, x2: where(equal(x1, 0), g, 0),
+    },
+    equation="y = [x1 > 0] + x2 [x1 = 0],  x̄1 = 0,  x̄2 = g [x1 = 0]",
+    latex=r"\mathrm{{heaviside}}({x1}, {x2})",
+    reference=lambda x1, x2: np.where(x1 > 0, 1.0, np.where(x1 < 0, 0.0, x2)),
+    numpy=np.heaviside,
+)
+def heaviside(x1: Any, x2: Any) -> Any:
+    """Step: 0 where `x1` is negative, 1 where it is positive, and `x2` where it is 0."""
+    return np.heaviside(x1, x2)
+
+
+@op(
+    equation="y = ⌊x1 / x2⌋",
+    latex=r"\mathrm{{floor}}({x1} / {x2})",
+    discrete=True,
+    reference=lambda x1, x2: np.floor(x1 / x2),
+    domain={"x2": (0.5, 3)},
+    numpy=np.floor_divide,
+)
+def floor_divide(x1: Any, x2: Any) -> Any:
+    """Quotient rounded down: a plain array, without gradient, since it is constant in between."""
+    return np.floor_divide(x1, x2)
+
+
+@op(
+    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g * floor_divide(x1, x2)},
+    equation="y = x1 − ⌊x1 / x2⌋ x2,  x̄1 = g,  x̄2 = −g ⌊x1 / x2⌋",
+    latex=r"\mathrm{{mod}}({x1}, {x2})",
+    reference=lambda x1, x2: x1 - np.floor(x1 / x2) * x2,
+    domain={"x1": (-4, 4), "x2": (0.5, 3)},
+    numpy=np.remainder,
+)
+def mod(x1: Any, x2: Any) -> Any:
+    """Remainder of the quotient rounded down; it has the sign of `x2`."""
+    return np.remainder(x1, x2)
+
+
+remainder = mod
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: g,
+        "x2": lambda g, y, x1, x2: -g * rint((x1 - y) / x2),  # whole, up to rounding errors
+    },
+    equation="y = x1 − n x2 with n = x1 / x2 rounded towards 0,  x̄1 = g,  x̄2 = −g n",
+    latex=r"\mathrm{{fmod}}({x1}, {x2})",
+    reference=lambda x1, x2: x1 - np.trunc(x1 / x2) * x2,
+    domain={"x1": (-4, 4), "x2": (0.5, 3)},
+    numpy=np.fmod,
+)
+def fmod(x1: Any, x2: Any) -> Any:
+    """Remainder of the quotient rounded towards 0; it has the sign of `x1`."""
+    return np.fmod(x1, x2)
+
+
+@op(
+    rules={"x": lambda g, y, x, copy, nan, posinf, neginf: where(isfinite(x), g, 0)},
+    equation="y = x, with numbers in the place of NaN and ±∞,  x̄ = g [x is finite]",
+    latex=r"\mathrm{{nan\_to\_num}}({x})",
+    reference=lambda x, copy, nan, posinf, neginf: np.where(np.isnan(x), nan, x),
+    numpy=np.nan_to_num,
+)
+def nan_to_num(
+    x: Any,
+    *,
+    copy: bool = True,
+    nan: float = 0.0,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Any:
+    """Numbers in the place of NaN and ±∞ (None: the largest there are). They get no gradient.
+
+    Raises:
+        InvalidArgumentError: `copy` is not set: an operation leaves its argument as it is.
+    """
+    if not copy:
+        raise InvalidArgumentError(
+            "nan_to_num() expects copy=True: an operation cannot change its argument. Got False."
+        )
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)

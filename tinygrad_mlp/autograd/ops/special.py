@@ -1,4 +1,7 @@
-"""Special functions, element by element, computed by SciPy.
+"""Special functions, element by element, most of them computed by SciPy.
+
+The derivatives of the Bessel and the gamma functions lead to further members of their families, so
+that these take the order as an argument (`iv`, `polygamma`).
 """
 
 from __future__ import annotations
@@ -8,12 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.exponential import exp
+from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.comparison import equal
+from tinygrad_mlp.autograd.ops.exponential import exp, log
 
 __all__ = [
-    "erf",
+    "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "xlogy",
+    "gammaln", "digamma", "polygamma", "i0", "iv",
 ]  # fmt: skip
+
 
 def _special() -> Any:
     # Loaded when first used: scipy would double the time of `import tinygrad_mlp`.
@@ -22,12 +29,235 @@ def _special() -> Any:
     return special
 
 
+def _in_precision_of(x: Any, y: Any) -> Any:
+    """`y`, which SciPy has computed in float64 beside whole numbers, as precise as `x`."""
+    return y.astype(x.dtype) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else y
+
+
+@op(
+    rules={"x": lambda g, y, x: g * y * (1 - y)},
+    equation="y = 1 / (1 + e^−x),  x̄ = g y (1 − y)",
+    latex="g({x})",
+    reference=lambda x: 1 / (1 + np.exp(-x)),
+    scipy="expit",
+    provenance=True,
+)
+def sigmoid(x: Any) -> Any:
+    """Logistic sigmoid ``g(x) = 1 / (1 + e^−x)``, the document's output activation.
+
+    ``g′(x) = g(x) (1 − g(x))``. Computed without overflow for any x.
+
+    >>> import numpy as np
+    >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
+    array([0. , 0.5, 1. ])
+    """
+    return _special().expit(x)
+
+
+expit = sigmoid
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (x * (1 - x))},
+    equation="y = ln(x / (1 − x)),  x̄ = g / (x (1 − x))",
+    latex=r"\mathrm{{logit}}({x})",
+    reference=lambda x: np.log(x) - np.log1p(-x),
+    domain={"x": (0.1, 0.9)},
+    scipy="logit",
+)
+def logit(x: Any) -> Any:
+    """Inverse of the sigmoid: the logarithm of the odds, for 0 < x < 1."""
+    return _special().logit(x)
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: g * sigmoid(x1 - x2),
+        "x2": lambda g, y, x1, x2: g * sigmoid(x2 - x1),
+    },
+    equation="y = ln(e^x1 + e^x2),  x̄1 = g σ(x1 − x2),  x̄2 = g σ(x2 − x1)",
+    latex=r"\ln(e^{{{x1}}} + e^{{{x2}}})",
+    reference=lambda x1, x2: np.log(np.exp(x1) + np.exp(x2)),
+    numpy=np.logaddexp,
+)
+def logaddexp(x1: Any, x2: Any) -> Any:
+    """Logarithm of the sum of two exponentials, computed without overflow."""
+    return np.logaddexp(x1, x2)
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: g * sigmoid((x1 - x2) * math.log(2)),
+        "x2": lambda g, y, x1, x2: g * sigmoid((x2 - x1) * math.log(2)),
+    },
+    equation="y = log₂(2^x1 + 2^x2),  x̄1 = g 2^x1 / 2^y,  x̄2 = g 2^x2 / 2^y",
+    latex=r"\log_2(2^{{{x1}}} + 2^{{{x2}}})",
+    reference=lambda x1, x2: np.log2(np.exp2(x1) + np.exp2(x2)),
+    numpy=np.logaddexp2,
+)
+def logaddexp2(x1: Any, x2: Any) -> Any:
+    """Logarithm to the base 2 of the sum of two powers of 2, computed without overflow."""
+    return np.logaddexp2(x1, x2)
+
+
 @op(
     rules={"x": lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
     equation="y = 2/√π ∫₀ˣ e^(−t²) dt,  x̄ = g 2/√π e^(−x²)",
     latex=r"\mathrm{{erf}}({x})",
     reference=lambda x: np.vectorize(math.erf, otypes=[float])(x),
+    scipy="erf",
 )
 def erf(x: Any) -> Any:
     """Error function."""
     return _special().erf(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: -g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
+    equation="y = 1 − erf x,  x̄ = −g 2/√π e^(−x²)",
+    latex=r"\mathrm{{erfc}}({x})",
+    reference=lambda x: np.vectorize(math.erfc, otypes=[float])(x),
+    scipy="erfc",
+)
+def erfc(x: Any) -> Any:
+    """Complementary error function ``1 − erf x``, exact also where it is nearly 0."""
+    return _special().erfc(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g * (math.sqrt(math.pi) / 2) * exp(y * y)},
+    equation="erf y = x,  x̄ = g √π/2 e^(y²)",
+    latex=r"\mathrm{{erf}}^{{-1}}({x})",
+    reference=lambda x: _special().ndtri((1 + x) / 2) / math.sqrt(2),
+    domain={"x": (-0.9, 0.9)},
+    scipy="erfinv",
+)
+def erfinv(x: Any) -> Any:
+    """Inverse of the error function, for −1 < x < 1."""
+    return _special().erfinv(x)
+
+
+def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
+    # 0 log y = 0 for every y, also around y = 0.
+    return g * (x / where(equal(x, 0) & equal(y, 0), 1, y))
+
+
+@op(
+    rules={"x": lambda g, out, x, y: g * log(y), "y": _xlogy_y},
+    equation="out = x ln y (0 where x = 0),  x̄ = g ln y,  ȳ = g x / y",
+    latex=r"{x} \odot \ln({y})",
+    reference=lambda x, y: x * (np.log2(y) * math.log(2)),
+    domain={"y": (0.2, 4)},
+    scipy="xlogy",
+)
+def xlogy(x: Any, y: Any) -> Any:
+    """``x ln y``, and 0 where x is 0, also beside ``ln 0``: a term of an entropy."""
+    return _special().xlogy(x, y)
+
+
+def _gammaln_rule(g: Any, y: Any, x: Any) -> Any:
+    return g * digamma(x)
+
+
+@op(
+    rules={"x": _gammaln_rule},
+    equation="y = ln |Γ(x)|,  x̄ = g ψ(x)",
+    latex=r"\ln \left|\Gamma({x})\right|",
+    reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x),
+    domain={"x": (0.3, 4)},
+    scipy="gammaln",
+)
+def gammaln(x: Any) -> Any:
+    """Logarithm of the absolute value of the gamma function."""
+    return _special().gammaln(x)
+
+
+def _digamma_rule(g: Any, y: Any, x: Any) -> Any:
+    return g * polygamma(1, x)
+
+
+@op(
+    rules={"x": _digamma_rule},
+    equation="y = ψ(x) = Γ′(x) / Γ(x),  x̄ = g ψ⁽¹⁾(x)",
+    latex=r"\psi({x})",
+    reference=lambda x: np.imag(_special().loggamma(x + 1e-20j)) / 1e-20,
+    domain={"x": (0.5, 4)},
+    scipy="psi",
+)
+def digamma(x: Any) -> Any:
+    """Digamma function: the derivative of the logarithm of the gamma function."""
+    return _special().digamma(x)
+
+
+def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
+    """``(−1)ⁿ⁺¹ n! Σ (x + k)⁻ⁿ⁻¹`` for n ≥ 1, with Euler and Maclaurin's formula for the rest."""
+    n, x = np.asarray(n, float), np.asarray(x, float)
+    s, end = n + 1, x + terms
+    total = sum((x + k) ** -s for k in range(terms))
+    total = total + end ** (1 - s) / (s - 1) + end**-s / 2 + s * end ** (-s - 1) / 12
+    return (-1) ** (n + 1) * np.vectorize(math.gamma, otypes=[float])(s) * total
+
+
+def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
+    return g * polygamma(n + 1, x)
+
+
+@op(
+    rules={"x": _polygamma_rule},
+    equation="y = ψ⁽ⁿ⁾(x),  x̄ = g ψ⁽ⁿ⁺¹⁾(x),  none for n",
+    latex=r"\psi^{{({n})}}({x})",
+    reference=_zeta_sum,
+    samples=lambda rng: [
+        Sample(np.array(1), rng.uniform(0.5, 4, size=3)),
+        Sample(np.array([1, 2, 3]), rng.uniform(0.5, 4, size=(2, 3))),
+        Sample(np.array(2), np.array(rng.uniform(0.5, 4))),
+    ],
+)
+def polygamma(n: Any, x: Any) -> Any:
+    """The n-th derivative of the digamma function, for whole n ≥ 0."""
+    return _in_precision_of(x, _special().polygamma(n, x))
+
+
+def _i0_rule(g: Any, y: Any, x: Any) -> Any:
+    return g * iv(1, x)
+
+
+@op(
+    rules={"x": _i0_rule},
+    equation="y = I₀(x),  x̄ = g I₁(x)",
+    latex=r"I_0({x})",
+    reference=lambda x: _bessel_integral(0, x),
+    numpy=np.i0,
+    scipy="i0",
+)
+def i0(x: Any) -> Any:
+    """Modified Bessel function of the first kind of order 0, as in a Kaiser window."""
+    return _special().i0(x)
+
+
+def _bessel_integral(v: Any, z: Any, points: int = 64) -> Any:
+    """``1/π ∫ e^(z cos t) cos(vt) dt`` over 0 ≤ t ≤ π, for whole v: a mean over the circle."""
+    t = 2 * math.pi / points * np.arange(points)
+    v, z = np.asarray(v)[..., None], np.asarray(z)[..., None]
+    return np.mean(np.exp(z * np.cos(t)) * np.cos(v * t), axis=-1)
+
+
+def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
+    return g * (iv(v - 1, z) + iv(v + 1, z)) / 2
+
+
+@op(
+    rules={"z": _iv_rule},
+    equation="y = I_v(z),  z̄ = g (I_(v−1)(z) + I_(v+1)(z)) / 2,  none for v",
+    latex=r"I_{{{v}}}({z})",
+    reference=_bessel_integral,
+    samples=lambda rng: [
+        Sample(np.array(1), rng.uniform(-3, 3, size=3)),
+        Sample(np.array([0, 1, 2]), rng.uniform(-3, 3, size=(2, 3))),
+        Sample(np.array(2), np.array(rng.uniform(-3, 3))),
+    ],
+    scipy="iv",
+)
+def iv(v: Any, z: Any) -> Any:
+    """Modified Bessel function of the first kind, of order `v`."""
+    return _in_precision_of(z, _special().iv(v, z))

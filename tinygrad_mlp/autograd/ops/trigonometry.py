@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.comparison import equal
+from tinygrad_mlp.autograd.ops.exponential import sqrt
 
 __all__ = [
-    "sin", "cos", "tanh",
+    "sin", "cos", "tan", "arcsin", "asin", "arccos", "acos", "arctan", "atan", "hypot", "arctan2",
+    "atan2", "degrees", "rad2deg", "radians", "deg2rad", "sinh", "cosh", "tanh", "arcsinh", "asinh",
+    "arccosh", "acosh", "arctanh", "atanh", "sinc", "sinc_derivative",
 ]  # fmt: skip
 
 def _sin_rule(g: Any, y: Any, x: Any) -> Any:
@@ -46,6 +51,165 @@ def cos(x: Any) -> Any:
 
 
 @op(
+    rules={"x": lambda g, y, x: g * (1 + y * y)},
+    equation="y = tan x,  x̄ = g (1 + y²)",
+    latex=r"\tan({x})",
+    reference=lambda x: np.sin(x) / np.cos(x),
+    domain={"x": (-1.2, 1.2)},
+    numpy=np.tan,
+)
+def tan(x: Any) -> Any:
+    """Tangent of an angle in radians."""
+    return np.tan(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g / sqrt((1 - x) * (1 + x))},
+    equation="y = arcsin x,  x̄ = g / √(1 − x²)",
+    latex=r"\arcsin({x})",
+    reference=lambda x: np.arctan2(x, np.sqrt(1 - x * x)),
+    domain={"x": (-0.9, 0.9)},
+    numpy=np.arcsin,
+)
+def arcsin(x: Any) -> Any:
+    """Angle in radians, between −π/2 and π/2, whose sine is x."""
+    return np.arcsin(x)
+
+
+asin = arcsin
+
+
+@op(
+    rules={"x": lambda g, y, x: -g / sqrt((1 - x) * (1 + x))},
+    equation="y = arccos x,  x̄ = −g / √(1 − x²)",
+    latex=r"\arccos({x})",
+    reference=lambda x: np.arctan2(np.sqrt(1 - x * x), x),
+    domain={"x": (-0.9, 0.9)},
+    numpy=np.arccos,
+)
+def arccos(x: Any) -> Any:
+    """Angle in radians, between 0 and π, whose cosine is x."""
+    return np.arccos(x)
+
+
+acos = arccos
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (1 + x * x)},
+    equation="y = arctan x,  x̄ = g / (1 + x²)",
+    latex=r"\arctan({x})",
+    reference=lambda x: np.arcsin(x / np.sqrt(1 + x * x)),
+    numpy=np.arctan,
+)
+def arctan(x: Any) -> Any:
+    """Angle in radians, between −π/2 and π/2, whose tangent is x."""
+    return np.arctan(x)
+
+
+atan = arctan
+
+
+def _hypot_rule(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    return g * (x1 / where(equal(y, 0), 1, y))
+
+
+def _over_square(x1: Any, x2: Any) -> Any:
+    """``x1 / (x1² + x2²)`` without overflow."""
+    r = hypot(x1, x2)
+    return x1 / r / r
+
+
+@op(
+    rules={"x1": _hypot_rule, "x2": lambda g, y, x1, x2: _hypot_rule(g, y, x2, x1)},
+    equation="y = √(x1² + x2²),  x̄1 = g x1 / y,  x̄2 = g x2 / y  (0 where y = 0)",
+    latex=r"\sqrt{{{x1}^2 + {x2}^2}}",
+    reference=lambda x1, x2: np.sqrt(x1 * x1 + x2 * x2),
+    numpy=np.hypot,
+)
+def hypot(x1: Any, x2: Any) -> Any:
+    """Length of the hypotenuse, without overflow. At 0, where it has no derivative, it is 0."""
+    return np.hypot(x1, x2)
+
+
+@op(
+    rules={
+        "x1": lambda g, y, x1, x2: g * _over_square(x2, x1),
+        "x2": lambda g, y, x1, x2: -g * _over_square(x1, x2),
+    },
+    equation="y = angle of (x2, x1),  x̄1 = g x2 / (x1² + x2²),  x̄2 = −g x1 / (x1² + x2²)",
+    latex=r"\mathrm{{arctan2}}({x1}, {x2})",
+    reference=lambda x1, x2: np.angle(x2 + 1j * x1),
+    domain={"x1": (0.3, 2), "x2": (-2, 2)},
+    numpy=np.arctan2,
+)
+def arctan2(x1: Any, x2: Any) -> Any:
+    """Angle in radians, between −π and π, from the positive axis to the point (x2, x1)."""
+    return np.arctan2(x1, x2)
+
+
+atan2 = arctan2
+
+
+@op(
+    rules={"x": lambda g, y, x: g * (180 / math.pi)},
+    equation="y = 180 x / π,  x̄ = 180 g / π",
+    latex=r"\frac{{180}}{{\pi}}\,{x}",
+    reference=lambda x: x / (math.pi / 180),
+    numpy=(np.degrees, np.rad2deg),
+)
+def degrees(x: Any) -> Any:
+    """An angle in radians, in degrees."""
+    return np.degrees(x)
+
+
+rad2deg = degrees
+
+
+@op(
+    rules={"x": lambda g, y, x: g * (math.pi / 180)},
+    equation="y = π x / 180,  x̄ = π g / 180",
+    latex=r"\frac{{\pi}}{{180}}\,{x}",
+    reference=lambda x: x / (180 / math.pi),
+    numpy=(np.radians, np.deg2rad),
+)
+def radians(x: Any) -> Any:
+    """An angle in degrees, in radians."""
+    return np.radians(x)
+
+
+deg2rad = radians
+
+
+def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
+    return g * cosh(x)
+
+
+@op(
+    rules={"x": _sinh_rule},
+    equation="y = sinh x,  x̄ = g cosh x",
+    latex=r"\sinh({x})",
+    reference=lambda x: (np.exp(x) - np.exp(-x)) / 2,
+    numpy=np.sinh,
+)
+def sinh(x: Any) -> Any:
+    """Hyperbolic sine: ``(e^x − e^−x) / 2``."""
+    return np.sinh(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g * sinh(x)},
+    equation="y = cosh x,  x̄ = g sinh x",
+    latex=r"\cosh({x})",
+    reference=lambda x: (np.exp(x) + np.exp(-x)) / 2,
+    numpy=np.cosh,
+)
+def cosh(x: Any) -> Any:
+    """Hyperbolic cosine: ``(e^x + e^−x) / 2``."""
+    return np.cosh(x)
+
+
+@op(
     rules={"x": lambda g, y, x: g * (1 - y * y)},
     equation="y = tanh x,  x̄ = g (1 − y²)",
     latex=r"\tanh({x})",
@@ -55,3 +219,102 @@ def cos(x: Any) -> Any:
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent, the document's hidden activation: ``f′(z) = 1 − tanh²(z)``."""
     return np.tanh(x)
+
+
+@op(
+    rules={"x": lambda g, y, x: g / hypot(x, 1)},
+    equation="y = arsinh x,  x̄ = g / √(x² + 1)",
+    latex=r"\mathrm{{arcsinh}}({x})",
+    reference=lambda x: np.log(x + np.sqrt(x * x + 1)),
+    numpy=np.arcsinh,
+)
+def arcsinh(x: Any) -> Any:
+    """Inverse of the hyperbolic sine."""
+    return np.arcsinh(x)
+
+
+asinh = arcsinh
+
+
+@op(
+    rules={"x": lambda g, y, x: g / (sqrt(x - 1) * sqrt(x + 1))},
+    equation="y = arcosh x,  x̄ = g / √(x² − 1)",
+    latex=r"\mathrm{{arccosh}}({x})",
+    reference=lambda x: np.log(x + np.sqrt(x * x - 1)),
+    domain={"x": (1.3, 4)},
+    numpy=np.arccosh,
+)
+def arccosh(x: Any) -> Any:
+    """Inverse of the hyperbolic cosine, for x ≥ 1."""
+    return np.arccosh(x)
+
+
+acosh = arccosh
+
+
+def _sinc_integral(x: Any, order: int) -> Any:
+    """``∫ (πt)ⁿ cos(πxt + nπ/2) dt`` over 0 ≤ t ≤ 1, by Gauss's rule."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    t = (nodes + 1) / 2
+    waves = np.cos(math.pi * np.multiply.outer(x, t) + order * math.pi / 2)
+    return (math.pi * t) ** order * waves @ weights / 2
+
+
+@op(
+    rules={"x": lambda g, y, x: g / ((1 - x) * (1 + x))},
+    equation="y = artanh x,  x̄ = g / (1 − x²)",
+    latex=r"\mathrm{{arctanh}}({x})",
+    reference=lambda x: np.log((1 + x) / (1 - x)) / 2,
+    domain={"x": (-0.9, 0.9)},
+    numpy=np.arctanh,
+)
+def arctanh(x: Any) -> Any:
+    """Inverse of the hyperbolic tangent, for −1 < x < 1."""
+    return np.arctanh(x)
+
+
+atanh = arctanh
+
+
+def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
+    return g * sinc_derivative(x, order=order + 1)
+
+
+@op(
+    rules={"x": _sinc_rule},
+    equation="y = sin(πx) / (πx),  x̄ = g sinc′(x)",
+    latex=r"\mathrm{{sinc}}({x})",
+    reference=lambda x: np.sin(math.pi * x) / (math.pi * x),
+    numpy=np.sinc,
+)
+def sinc(x: Any) -> Any:
+    """Normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too."""
+    return np.sinc(x)
+
+
+@op(
+    rules={"x": _sinc_rule},
+    equation="y = sinc⁽ⁿ⁾(x),  x̄ = g sinc⁽ⁿ⁺¹⁾(x)",
+    latex=lambda x, order: rf"\mathrm{{sinc}}^{{({order})}}({x})",
+    reference=_sinc_integral,
+)
+def sinc_derivative(x: Any, *, order: int = 1) -> Any:
+    """The derivative of that order of `sinc`, also at and near 0, where its formula cancels.
+
+    With ``z = πx`` and ``s(z) = sin z / z = ∫ cos(zt) dt`` over 0 ≤ t ≤ 1, the series of the
+    integral, ``s⁽ⁿ⁾(z) = Σ cos((m + n) π/2) zᵐ / (m! (m + n + 1))``, is used for small z. For the
+    others, ``z s = sin z`` differentiated n times, ``z s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ z``.
+    """
+    z = math.pi * x.astype(np.result_type(x, np.float64))
+    waves = np.sin(z), np.cos(z), -np.sin(z), -np.cos(z)
+    small = np.abs(z) <= max(order, 1)
+    far, near = np.where(small, 1, z), np.where(small, z, 0)
+    result = waves[0] / far
+    for n in range(1, order + 1):
+        result = (waves[n % 4] - n * result) / far
+    series, power = np.zeros_like(z), np.ones_like(z)  # power = zᵐ / m!
+    for m in range(30 + 4 * order):
+        series = series + (1, 0, -1, 0)[(m + order) % 4] * power / (m + order + 1)
+        power = power * near / (m + 1)
+    y = math.pi**order * np.where(small, series, result)
+    return y.astype(x.dtype) if x.dtype.kind == "f" else y
