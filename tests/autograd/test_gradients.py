@@ -223,6 +223,14 @@ EDGES = {
     "maximum of x and x is x": (lambda x: tg.maximum(x, x), [1.0], [1.0]),
     "ties of max share": (tg.max, [1.0, 3.0, 3.0], [0, 0.5, 0.5]),
     "ties of min share": (tg.min, [1.0, 1.0, 1.0], [1 / 3] * 3),
+    "ties of the median share": (tg.median, [1.0, 2.0, 2.0, 3.0], [0, 0.5, 0.5, 0]),
+    "the two in the middle": (tg.median, [1.0, 5.0, 3.0, 0.0], [0.5, 0, 0.5, 0]),
+    "ties of sort share": (lambda x: tg.sort(x)[-1], [3.0, 1.0, 3.0], [0.5, 0, 0.5]),
+    "ties of partition share": (lambda x: tg.partition(x, 0)[0], [1.0, 1.0, 2.0], [0.5, 0.5, 0]),
+    "spread of equal numbers": (tg.std, [2.0, 2.0], [0, 0]),
+    "product with a zero": (tg.prod, [0.0, 2.0, 3.0], [6, 0, 0]),
+    "product with two zeros": (tg.prod, [0.0, 2.0, 0.0], [0, 0, 0]),
+    "running product with a zero": (tg.cumprod, [2.0, 0.0, 3.0], [1, 8, 0]),
     "clip at its bounds passes": (lambda x: tg.clip(x, 0, 1), [-1.0, 0.0, 1.0, 2.0], [0, 1, 1, 0]),
     "clip with one bound": (lambda x: tg.clip(x, a_max=1.0), [0.0, 2.0], [1, 0]),
     "x ** 0 is constant": (lambda x: x**0, [0.0, 2.0], [0, 0]),
@@ -283,3 +291,48 @@ def test_the_order_of_a_function_of_a_family_is_not_differentiable():
         assert tg.grad(op, 1)(2, 1.5) == op.rules[1](1.0, None, 2, np.array(1.5))
         with pytest.raises(tg.errors.NotDifferentiableError, match="no gradient rule.*'[nv]'"):
             tg.grad(op, 0)(2.0, 1.5)
+
+
+def naive_product(xs, weights):
+    """A weighted sum of running products, with the operations of arithmetic only."""
+    total, product = 0, 1
+    for x, weight in zip(xs, weights, strict=True):
+        product = product * x
+        total = total + weight * product
+    return total
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.0, 1.0, -2.0, 0.5]), min_size=1, max_size=4),
+    st.lists(st.sampled_from([0.0, 1.0, -3.0]), min_size=4, max_size=4),
+)
+def test_products_with_zeros_have_all_derivatives(xs, weights):
+    """Up to the third, which is where two zeros in three factors show."""
+    xs, weights = np.array(xs), np.array(weights[: len(xs)])
+    f = {
+        "cumprod": (lambda x: tg.sum(weights * tg.cumprod(x)), lambda x: naive_product(x, weights)),
+        "prod": (tg.prod, lambda x: naive_product(x, np.eye(len(xs))[-1])),
+    }
+
+    def slope(h):
+        """Its derivative in a direction that changes, as a function again."""
+        return lambda x: tg.sum(tg.grad(h)(x) * (1 + x))
+
+    for one, other in f.values():
+        for _ in range(3):
+            np.testing.assert_allclose(tg.grad(one)(xs), tg.grad(other)(xs), rtol=1e-12, atol=1e-12)
+            one, other = slope(one), slope(other)
+
+
+def test_products_over_several_axes_with_zeros(rng):
+    a = np.rint(rng.normal(size=(2, 3, 2)))
+    for axis in (None, 0, (0, 2), (-1, 1)):
+        weights = rng.normal(size=np.prod(a, axis=axis).shape)
+        found = tg.grad(lambda a, axis=axis, w=weights: tg.sum(w * tg.prod(a, axis=axis)))(a)
+        expected = np.zeros(a.shape)
+        for place in np.ndindex(a.shape):  # a product is linear in each of its factors
+            one, none = a.copy(), a.copy()
+            one[place], none[place] = 1, 0
+            change = np.prod(one, axis=axis) - np.prod(none, axis=axis)
+            expected[place] = np.sum(weights * change)
+        np.testing.assert_allclose(found, expected, atol=1e-13)

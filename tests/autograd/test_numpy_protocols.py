@@ -95,11 +95,50 @@ def test_functions_that_join_and_rearrange(name):
     np.testing.assert_array_equal(f(tg, a, b), f(np, a, b))
 
 
+COMPOSED = {
+    "diff": lambda np_, a: np_.diff(a, 2),
+    "diff with more before": lambda np_, a: np_.diff(a, axis=0, prepend=-1.0),
+    "diff with more behind": lambda np_, a: np_.diff(a, append=np.array([[7.0], [8.0]])),
+    "average": lambda np_, a: np_.average(a, 0),
+    "average with weights": lambda np_, a: np_.average(a, axis=1, weights=[1.0, 2.0, 3.0]),
+    "rounded to decimals": lambda np_, a: np_.round(a, 1) * a,
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_options_mean_what_they_mean_in_numpy(name, assert_derivative):
+    f, a = COMPOSED[name], np.array([[0.31, -1.22, 2.03], [1.14, 0.52, -0.77]])
+    for module in (np, tg):
+        np.testing.assert_array_equal(f(module, tracked(a)).data, f(np, a))
+        found = tg.grad(lambda a, module=module: tg.sum(tg.sin(f(module, a))))(a)
+        assert_derivative(found, lambda a: np.sum(np.sin(f(np, a))), a)
+    np.testing.assert_array_equal(f(tg, a), f(np, a))
+
+
 def test_shapes_and_places_can_be_asked_for():
     x = tracked([[1.0, 5.0], [7.0, 3.0]])
     assert np.shape(x) == (2, 2) and np.ndim(x) == 2 and np.size(x) == 4
     np.testing.assert_array_equal(np.argmax(x, axis=1), [1, 0])
     assert np.argmin(x) == 0
+    np.testing.assert_array_equal(np.argsort(x), [[0, 1], [1, 0]])
+    assert np.any(x > 6) and not np.all(x > 6) and np.count_nonzero(x - 1) == 3
+
+
+REFUSED = {
+    "nan_to_num in place": (lambda x: np.nan_to_num(x, copy=False), "copy=True"),
+    "weights of no fitting shape": (
+        lambda x: tg.average(x, (0, 1), np.ones(2)), "weights of the shape of a"
+    ),
+    "a recurrence of two shapes": (lambda x: tg.recurrence(x, x[0]), r"one shape.*\(2, 2\)"),
+    "an option without a rule": (lambda x: np.sum(x, where=[True, False]), "'where'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_done_is_refused_with_the_reason(name):
+    f, message = REFUSED[name]
+    with pytest.raises(tg.errors.TinygradError, match=message):
+        f(tracked([[1.0, 2.0], [3.0, 4.0]]))
 
 
 OPERATORS = [

@@ -6,6 +6,7 @@ gives only the interval of each argument (`Op.domain`), and its samples are made
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,17 @@ def reductions(rng: Generator, **static: Sequence[Any]) -> list[Sample]:
         ),
         *sample_arrays(rng, shapes=((2, 3, 2),), axis=(1, (0, 2)), keepdims=(False,), **static),
     ]
+
+
+def well_apart(rng: Generator, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples with elements that differ by 0.2 or more: small changes keep their order."""
+
+    def drawn(shape: tuple[int, ...]) -> Any:
+        n = math.prod(shape)
+        values = (rng.permutation(n) - n / 2) / 2 + rng.uniform(-0.15, 0.15, size=n)
+        return values.reshape(shape)
+
+    return [Sample(*(drawn(a.shape) for a in s.args), **s.static) for s in samples]
 
 
 def samples_of(op: Op, rng: Generator) -> Iterator[Sample]:

@@ -481,7 +481,7 @@ Tensor.result_class = Tensor
 _add, _subtract, _multiply, _divide = ops.add, ops.subtract, ops.multiply, ops.divide
 _power, _matmul = ops.power, ops.matmul
 
-SAME_NAME = ("concatenate", "stack", "ravel", "squeeze", "expand_dims")
+SAME_NAME = ("concatenate", "stack", "ravel", "squeeze", "expand_dims", "diff", "average")
 
 
 def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,11 +6,14 @@ from tinygrad_mlp.autograd.ops.comparison import *
 from tinygrad_mlp.autograd.ops.convolution import *
 from tinygrad_mlp.autograd.ops.exponential import *
 from tinygrad_mlp.autograd.ops.linalg import *
+from tinygrad_mlp.autograd.ops.logic import *
 from tinygrad_mlp.autograd.ops.losses import *
 from tinygrad_mlp.autograd.ops.normalisation import *
 from tinygrad_mlp.autograd.ops.reduction import *
 from tinygrad_mlp.autograd.ops.rounding import *
+from tinygrad_mlp.autograd.ops.scans import *
 from tinygrad_mlp.autograd.ops.shape import *
+from tinygrad_mlp.autograd.ops.sorting import *
 from tinygrad_mlp.autograd.ops.special import *
 from tinygrad_mlp.autograd.ops.statistics import *
 from tinygrad_mlp.autograd.ops.trigonometry import *

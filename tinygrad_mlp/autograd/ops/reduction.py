@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.comparison import equal
-from tinygrad_mlp.autograd.ops.shape import broadcast_to, reshape
+from tinygrad_mlp.autograd.ops.shape import broadcast_to, reshape, swapaxes, transpose
 from tinygrad_mlp.autograd.samples import reductions, sample_arrays
 
 __all__ = [
@@ -46,6 +46,31 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
+
+
+def in_one_axis(a: Any, axis: Any) -> Any:
+    """The axes of a reduction as a single one, the last; the others as they are."""
+    axes = axes_of(axis, a.ndim)
+    if axes == (a.ndim - 1,):
+        return a
+    rest = tuple(i for i in range(a.ndim) if i not in axes)
+    moved = transpose(a, axes=(*rest, *axes))
+    return reshape(moved, shape=(*moved.shape[: len(rest)], -1 if a.size else 0))
+
+
+def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
+    """The inverse of `in_one_axis`, for an array that had `shape`."""
+    axes = axes_of(axis, len(shape))
+    if axes == (len(shape) - 1,):
+        return a
+    order = (*(i for i in range(len(shape)) if i not in axes), *axes)
+    inverse = tuple(int(i) for i in np.argsort(order))
+    return transpose(reshape(a, shape=tuple(shape[i] for i in order)), axes=inverse)
+
+
+def exchanged(a: Any, axis: int) -> Any:
+    """`axis` in the place of the last axis, and that in its; done twice, nothing has changed."""
+    return a if axis in (-1, a.ndim - 1) else swapaxes(a, axis1=axis, axis2=-1)
 
 
 def reduced_count(shape: tuple[int, ...], axis: Any) -> int:

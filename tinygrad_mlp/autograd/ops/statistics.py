@@ -1,4 +1,4 @@
-"""Statistics along axes: variance.
+"""Statistics along axes: spread, weighted means, the median.
 
 `axis` and `keepdims` mean what they mean in NumPy.
 """
@@ -9,11 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.reduction import kept, mean, over, reduced_count
-from tinygrad_mlp.autograd.samples import reductions
+from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.comparison import equal
+from tinygrad_mlp.autograd.ops.reduction import (
+    axes_of,
+    in_many_axes,
+    in_one_axis,
+    kept,
+    mean,
+    over,
+    reduced_count,
+    spread,
+    sum,
+)
+from tinygrad_mlp.autograd.ops.shape import getitem, reshape
+from tinygrad_mlp.autograd.ops.sorting import sort
+from tinygrad_mlp.autograd.samples import reductions, well_apart
+from tinygrad_mlp.errors import ShapeError
 
-__all__ = ["var"]
+__all__ = ["var", "std", "average", "median"]
+
+weighted_mean: Any = np.average  # its stubs accept no keepdims but a literal
 
 
 def _var_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
@@ -28,19 +45,151 @@ def _var_latex(a: Any, axis: Any, ddof: int, keepdims: bool) -> str:
     return rf"{corrected}\mathrm{{var}}{over(axis, a.ndim)}({a})"
 
 
+def _of_several(rng: Any) -> list[Sample]:
+    """Samples of a reduction in which no result is made of a single element."""
+    return [
+        s
+        for s in reductions(rng, ddof=(0, 1))
+        if reduced_count(s.args[0].shape, s.static["axis"]) > 1
+    ]
+
+
 @op(
     rules={"a": _var_rule},
     equation="y = Σ (a − mean a)² / (n − ddof),  ā = g 2 (a − mean a) / (n − ddof)",
     latex=_var_latex,
     reference=lambda a, axis, ddof, keepdims: np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
     ** 2,
-    samples=lambda rng: [
-        s
-        for s in reductions(rng, ddof=(0, 1))
-        if reduced_count(s.args[0].shape, s.static["axis"]) > 1
-    ],
+    samples=_of_several,
     numpy=np.var,
 )
 def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Variance over `axis`: the mean squared deviation, its sum divided by ``n − ddof``."""
     return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
+    deviation = a - mean(a, axis=axis, keepdims=True)
+    n = reduced_count(a.shape, axis)
+    # Where all elements are equal, all deviations are 0, and so is the gradient.
+    scale = kept(g / (where(equal(y, 0), 1, y) * (n - ddof)), a.shape, axis, keepdims)
+    return deviation * scale
+
+
+@op(
+    rules={"a": _std_rule},
+    equation="y = √(Σ (a − mean a)² / (n − ddof)),  ā = g (a − mean a) / ((n − ddof) y)  "
+    "(0 where y = 0)",
+    latex=lambda a, axis, ddof, keepdims: rf"\sqrt{{{_var_latex(a, axis, ddof, keepdims)}}}",
+    reference=lambda a, axis, ddof, keepdims: np.sqrt(
+        np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
+    ),
+    samples=_of_several,
+    numpy=np.std,
+)
+def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """Standard deviation over `axis`: the root of the variance."""
+    return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def _weights_for(a: Any, weights: Any, axis: Any) -> Any:
+    """The weights in a shape that broadcasts against `a`."""
+    if weights.shape == a.shape:
+        return weights
+    axes = axes_of(axis, a.ndim)
+    return reshape(weights, shape=tuple(n if i in axes else 1 for i, n in enumerate(a.shape)))
+
+
+def _average_a(g: Any, y: Any, a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
+    if weights is None:
+        return spread(g, a.shape, axis, keepdims) / reduced_count(a.shape, axis)
+    w = _weights_for(a, weights, axis)
+    return w * (kept(g, a.shape, axis, keepdims) / sum(w, axis=axis, keepdims=True))
+
+
+def _average_weights(g: Any, y: Any, a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
+    w = _weights_for(a, weights, axis)
+    total = sum(w, axis=axis, keepdims=True)
+    g, y = kept(g, a.shape, axis, keepdims), kept(y, a.shape, axis, keepdims)
+    share = (a - y) * (g / total)
+    if weights.shape == a.shape:
+        return share
+    rest = tuple(i for i in range(a.ndim) if i not in axes_of(axis, a.ndim))
+    return reshape(sum(share, axis=rest), shape=weights.shape)
+
+
+def _average_latex(a: Any, weights: Any, axis: Any, keepdims: bool) -> str:
+    given = "" if weights is None else f", {weights}"
+    return rf"\mathrm{{average}}{over(axis, a.ndim)}({a}{given})"
+
+
+def _average_reference(a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
+    w = np.ones(a.shape) if weights is None else _weights_for(a, weights, axis) * np.ones(a.shape)
+    total = np.sum(w * a, axis=axis, keepdims=keepdims)
+    return total / np.sum(w, axis=axis, keepdims=keepdims)
+
+
+@op(
+    name="average",
+    rules={"a": _average_a, "weights": _average_weights},
+    equation="y = Σ w a / Σ w,  ā = g w / Σ w,  w̄ = g (a − y) / Σ w",
+    latex=_average_latex,
+    reference=_average_reference,
+    samples=lambda rng: [
+        *reductions(rng),
+        Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=(2, 3)), axis=(0, 1)),
+        Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=(2, 3)), axis=1, keepdims=True),
+        Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=3), axis=-1),
+        Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=2), axis=0, keepdims=True),
+    ],
+)
+def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool = False) -> Any:
+    if weights is not None and weights.shape != a.shape and isinstance(axis, tuple):
+        raise ShapeError(
+            f"average() expects weights of the shape of a, {a.shape}, or for a single axis one "
+            f"for each element of it. Got shape {weights.shape} for axis={axis}."
+        )
+    return weighted_mean(a, axis=axis, weights=weights, keepdims=keepdims)
+
+
+def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
+    """Weighted mean over `axis`; of equal weights where none are given.
+
+    Args:
+        weights: of the shape of `a`, or one for each element of the one `axis`.
+    """
+    return average_op(a, weights, axis=axis, keepdims=keepdims)
+
+
+def _median_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    if a.ndim == 0:
+        return g
+    rows = in_one_axis(a, axis)
+    ordered, n = sort(rows), rows.shape[-1]
+    half = reshape(g, shape=(*rows.shape[:-1], 1)) / 2
+    share: Any = 0
+    for k in ((n - 1) // 2, n // 2):  # the two in the middle; one twice, where n is odd
+        hit = equal(rows, getitem(ordered, template=(Ellipsis, slice(k, k + 1))))
+        share = share + hit * (half / sum(hit, axis=-1, keepdims=True))
+    return in_many_axes(share, axis, a.shape)
+
+
+def _median_reference(a: Any, axis: Any, keepdims: bool) -> Any:
+    rows = np.sort(in_one_axis(a, axis) if a.ndim else a[None])
+    n = rows.shape[-1]
+    y = (rows[..., (n - 1) // 2] + rows[..., n // 2]) / 2
+    return np.asarray(kept(y, a.shape, axis, False)) if keepdims else y
+
+
+@op(
+    rules={"a": _median_rule},
+    equation="y = the mean of the two middle elements,  ā = ½ g for each of them "
+    "(their equals share it)",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{median}}{over(axis, a.ndim)}({a})",
+    reference=_median_reference,
+    samples=lambda rng: well_apart(rng, reductions(rng)),
+    numpy=np.median,
+)
+def median(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Middle element over `axis`, or the mean of the two in the middle. Ties share the gradient."""
+    return np.median(a, axis=axis, keepdims=keepdims)

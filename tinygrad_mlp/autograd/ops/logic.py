@@ -1,0 +1,97 @@
+"""Logic of conditions, element by element and over axes: plain arrays, without gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.reduction import over
+from tinygrad_mlp.autograd.samples import reductions
+
+__all__ = [
+    "logical_and", "logical_or", "logical_xor", "logical_not", "all", "any", "count_nonzero",
+]  # fmt: skip
+
+
+def _conditions(rng: Any) -> list[Sample]:
+    """Pairs of conditions, and of numbers, which are true where they are not 0."""
+    return [
+        Sample(np.array([True, True, False, False]), np.array([True, False, True, False])),
+        Sample(rng.integers(0, 2, size=(2, 3)) * 0.5, rng.integers(0, 2, size=3) * 1.5),
+    ]
+
+
+@op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", discrete=True, numpy=np.logical_and,
+    samples=_conditions, reference=lambda x1, x2: np.multiply(x1, x2) != 0)  # fmt: skip
+def logical_and(x1: Any, x2: Any) -> Any:
+    """Whether both hold, element by element: a plain array of booleans, without gradient."""
+    return np.logical_and(x1, x2)
+
+
+@op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", discrete=True, numpy=np.logical_or,
+    samples=_conditions, reference=lambda x1, x2: np.maximum(x1, x2) != 0)  # fmt: skip
+def logical_or(x1: Any, x2: Any) -> Any:
+    """Whether one of them holds, element by element: a plain boolean array, without gradient."""
+    return np.logical_or(x1, x2)
+
+
+@op(equation="y = [either x1 or x2]", latex=r"\mathrm{{xor}}({x1}, {x2})", discrete=True,
+    numpy=np.logical_xor, samples=_conditions,
+    reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0))  # fmt: skip
+def logical_xor(x1: Any, x2: Any) -> Any:
+    """Whether exactly one holds, element by element: a plain boolean array, without gradient."""
+    return np.logical_xor(x1, x2)
+
+
+@op(equation="y = [not x]", latex=r"\neg {x}", discrete=True, numpy=np.logical_not,
+    samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)],
+    reference=lambda x: np.equal(x, 0))  # fmt: skip
+def logical_not(x: Any) -> Any:
+    """Whether it does not hold, element by element: a plain boolean array, without gradient."""
+    return np.logical_not(x)
+
+
+def _rounded(rng: Any) -> list[Sample]:
+    """Samples of a reduction with zeros among the elements."""
+    return [Sample(np.rint(s.args[0]), **s.static) for s in reductions(rng)]
+
+
+@op(
+    equation="y = [every a ≠ 0]",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{all}}{over(axis, a.ndim)}({a})",
+    discrete=True,
+    reference=lambda a, axis, keepdims: np.min(np.abs(a), axis=axis, keepdims=keepdims) > 0,
+    samples=_rounded,
+    numpy=np.all,
+)
+def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether all elements over `axis` are true: a plain boolean array, without gradient."""
+    return np.all(a, axis=axis, keepdims=keepdims)
+
+
+@op(
+    equation="y = [some a ≠ 0]",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{any}}{over(axis, a.ndim)}({a})",
+    discrete=True,
+    reference=lambda a, axis, keepdims: np.max(np.abs(a), axis=axis, keepdims=keepdims) > 0,
+    samples=_rounded,
+    numpy=np.any,
+)
+def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether some element over `axis` is true: a plain boolean array, without gradient."""
+    return np.any(a, axis=axis, keepdims=keepdims)
+
+
+@op(
+    equation="y = the number of a ≠ 0",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{count}}{over(axis, a.ndim)}({a})",
+    discrete=True,
+    reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),
+    samples=_rounded,
+    numpy=np.count_nonzero,
+)
+def count_nonzero(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Number of elements over `axis` that are not 0: a plain array, without gradient."""
+    return np.sum(np.not_equal(a, 0), axis=axis, keepdims=keepdims, dtype=np.intp)

@@ -1,0 +1,289 @@
+"""Running sums and products along an axis, and what is made of neighbours: differences, integrals.
+
+No rule divides by an element, so that products are right with zeros in them, to any order. The
+derivative of a product with respect to one factor is the product of all the others; that of a
+running product is a linear recurrence, whose derivative is a recurrence again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.reduction import (
+    exchanged,
+    in_many_axes,
+    in_one_axis,
+    kept,
+    over,
+    spread,
+)
+from tinygrad_mlp.autograd.ops.shape import concatenate, getitem, pad, reshape
+from tinygrad_mlp.autograd.samples import reductions, sample_arrays
+from tinygrad_mlp.errors import ShapeError
+
+__all__ = ["cumsum", "cumprod", "prod", "recurrence", "diff", "trapezoid"]
+
+multiply_up: Any = np.multiply.reduce  # its stubs accept no keepdims but a literal
+
+
+def flipped(a: Any, axis: int = -1) -> Any:
+    """The elements along an axis in reverse order."""
+    return getitem(a, template=(slice(None),) * (axis % a.ndim) + (slice(None, None, -1),))
+
+
+def widened(a: Any, before: int, after: int, axis: int = -1, value: float = 0) -> Any:
+    """With elements of `value` before the first and after the last of an axis."""
+    widths = [(0, 0)] * a.ndim
+    widths[axis] = before, after
+    return pad(a, pad_width=tuple(widths), constant_values=value)
+
+
+def delayed(a: Any, first: float) -> Any:
+    """Moved on by one along the last axis: ``first, a₀, a₁, …`` without the last."""
+    if a.shape[-1] == 0:
+        return a
+    return widened(getitem(a, template=(Ellipsis, slice(0, -1))), 1, 0, value=first)
+
+
+def _scan_latex(name: str) -> Any:
+    return lambda a, axis: rf"\mathrm{{{name}}}{'' if axis is None else over(axis, a.ndim)}({a})"
+
+
+def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
+    along = 0 if axis is None else axis
+    return reshape(flipped(cumsum(flipped(g, along), axis=along), along), shape=a.shape)
+
+
+@op(
+    rules={"a": _cumsum_rule},
+    equation="yᵢ = a₁ + … + aᵢ,  āᵢ = gᵢ + … + gₙ",
+    latex=_scan_latex("cumsum"),
+    reference=lambda a, axis: np.apply_along_axis(
+        lambda row: np.tri(len(row)) @ row, 0 if axis is None else axis,
+        np.ravel(a) if axis is None else a,
+    ),
+    samples=lambda rng: (
+        *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
+        *sample_arrays(rng, shapes=((2, 3), (2, 3, 2)), axis=(None, 0, -1)),
+    ),
+    numpy=np.cumsum,
+)  # fmt: skip
+def cumsum(a: Any, *, axis: int | None = None) -> Any:
+    """Sums of the first, the first two, … elements along `axis` (None: of all, in one axis)."""
+    return np.cumsum(a, axis=axis)
+
+
+def _backwards(g: Any, a: Any) -> Any:
+    """``tᵢ = gᵢ + aᵢ₊₁ tᵢ₊₁``, from the last element to the first."""
+    return flipped(recurrence(flipped(g), delayed(flipped(a), 1)))
+
+
+def _recurrence_reference(b: Any, a: Any) -> Any:
+    n = b.shape[-1]
+    terms = [
+        sum(b[..., j] * np.prod(a[..., j + 1 : i + 1], axis=-1) for j in range(i + 1))
+        for i in range(n)
+    ]
+    return np.stack(terms, axis=-1)
+
+
+@op(
+    rules={
+        "b": lambda g, y, b, a: _backwards(g, a),
+        "a": lambda g, y, b, a: _backwards(g, a) * delayed(y, 0),
+    },
+    equation="yᵢ = bᵢ + aᵢ yᵢ₋₁ (y₁ = b₁),  b̄ᵢ = gᵢ + aᵢ₊₁ b̄ᵢ₊₁,  āᵢ = b̄ᵢ yᵢ₋₁",
+    latex=r"\mathrm{{recurrence}}({b}, {a})",
+    reference=_recurrence_reference,
+    samples=lambda rng: [
+        Sample(rng.normal(size=shape), rng.normal(size=shape)) for shape in ((1,), (4,), (2, 3))
+    ],
+)
+def recurrence(b: Any, a: Any) -> Any:
+    """Linear recurrence along the last axis: ``yᵢ = bᵢ + aᵢ yᵢ₋₁``, beginning with ``y₁ = b₁``.
+
+    An exponential moving average is one, and so is the gradient of a running product.
+
+    Raises:
+        ShapeError: `a` and `b` are of different shapes, or have no axis.
+
+    >>> import numpy as np
+    >>> recurrence(np.array([1.0, 0.0, 0.0]), np.full(3, 0.5))
+    array([1.  , 0.5 , 0.25])
+    """
+    if b.shape != a.shape or b.ndim == 0:
+        raise ShapeError(
+            f"recurrence() expects two arrays of one shape, with an axis. Got {b.shape} and "
+            f"{a.shape}."
+        )
+    y = np.array(b, dtype=np.result_type(b, a))
+    for i in range(1, y.shape[-1]):
+        y[..., i] += a[..., i] * y[..., i - 1]
+    return y
+
+
+def _cumprod_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
+    shape = a.shape
+    if axis is None:
+        a, axis = reshape(a, shape=(-1,)), -1
+    a, g, y = (exchanged(v, axis) for v in (a, g, y))
+    # Before an element stands the product of those before it, behind it a recurrence.
+    return reshape(exchanged(delayed(y, 1) * _backwards(g, a), axis), shape=shape)
+
+
+def _cumprod_reference(a: Any, axis: int | None) -> Any:
+    def running(row: Any) -> Any:
+        return np.array([np.prod(row[: i + 1]) for i in range(len(row))])
+
+    return np.apply_along_axis(running, axis or 0, np.ravel(a) if axis is None else a)
+
+
+@op(
+    rules={"a": _cumprod_rule},
+    equation="yᵢ = a₁ ⋯ aᵢ,  āᵢ = yᵢ₋₁ tᵢ with tᵢ = gᵢ + aᵢ₊₁ tᵢ₊₁",
+    latex=_scan_latex("cumprod"),
+    reference=_cumprod_reference,
+    samples=lambda rng: (
+        *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
+        *sample_arrays(rng, shapes=((2, 3), (2, 3, 2)), axis=(None, 0, -1)),
+        Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0),
+    ),
+    numpy=np.cumprod,
+)
+def cumprod(a: Any, *, axis: int | None = None) -> Any:
+    """Products of the first, the first two, … elements along `axis` (None: of all, in one axis)."""
+    return np.cumprod(a, axis=axis)
+
+
+def _all_but_one(a: Any) -> Any:
+    """For each element the product of all others along the last axis."""
+    before = delayed(cumprod(a, axis=-1), 1)
+    behind = flipped(delayed(cumprod(flipped(a), axis=-1), 1))
+    return before * behind
+
+
+def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    if a.ndim == 0:
+        return g
+    others = in_many_axes(_all_but_one(in_one_axis(a, axis)), axis, a.shape)
+    return spread(g, a.shape, axis, keepdims) * others
+
+
+@op(
+    rules={"a": _prod_rule},
+    equation="y = Π a,  āᵢ = g Π aⱼ over j ≠ i",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{prod}}{over(axis, a.ndim)}({a})",
+    reference=lambda a, axis, keepdims: np.exp(
+        np.sum(np.log(a.astype(complex)), axis=axis, keepdims=keepdims)
+    ).real,
+    samples=reductions,
+    numpy=np.prod,
+)
+def prod(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Product over `axis` (None: over all elements)."""
+    return multiply_up(a, axis=axis, keepdims=keepdims)
+
+
+def _diff_rule(g: Any, y: Any, a: Any, n: int, axis: int) -> Any:
+    if n == 0:
+        return g
+    if y.size == 0:
+        return np.zeros(a.shape, a.dtype)
+    back = diff_op(widened(g, n, n, axis), n=n, axis=axis)
+    return -back if n % 2 else back
+
+
+@op(
+    name="diff",
+    rules={"a": _diff_rule},
+    equation="yᵢ = aᵢ₊₁ − aᵢ (n times),  āᵢ = gᵢ₋₁ − gᵢ (n times)",
+    latex=lambda a, n, axis: (
+        rf"\Delta{f'^{{{n}}}' if n != 1 else ''}{over(axis, a.ndim)} {a}"
+    ),
+    reference=lambda a, n, axis: np.apply_along_axis(
+        lambda row: np.convolve(row, (np.poly1d([1.0, -1.0]) ** n).coeffs, "valid"), axis, a
+    ),
+    samples=lambda rng: (
+        *sample_arrays(rng, shapes=((4,),), n=(0, 1, 2, 3), axis=(-1,)),
+        *sample_arrays(rng, shapes=((3, 4),), n=(1, 2), axis=(0, -1)),
+    ),
+)
+def diff_op(a: Any, *, n: int = 1, axis: int = -1) -> Any:
+    return np.diff(a, n, axis)
+
+
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Differences of neighbours along `axis`, taken `n` times.
+
+    `prepend` and `append` are joined to `a` before: arrays, or numbers for one element.
+    """
+    if prepend is None and append is None:
+        return diff_op(a, n=n, axis=axis)
+    shape = list(np.shape(a))
+    shape[axis] = 1
+    ends = [
+        [] if end is None
+        else [end if np.ndim(end) else np.full(shape, end)]
+        for end in (prepend, append)
+    ]  # fmt: skip
+    return diff_op(concatenate([*ends[0], a, *ends[1]], axis), n=n, axis=axis)
+
+
+def neighbours(a: Any) -> tuple[Any, Any]:
+    """All elements of the last axis but the first, and all but the last."""
+    return (
+        getitem(a, template=(Ellipsis, slice(1, None))),
+        getitem(a, template=(Ellipsis, slice(0, -1))),
+    )
+
+
+def _along(x: Any, axis: int) -> Any:
+    return x if x.ndim < 2 else exchanged(x, axis)
+
+
+def _trapezoid_y(g: Any, out: Any, y: Any, x: Any, dx: float, axis: int) -> Any:
+    half = kept(g, y.shape, axis, False) / 2
+    apart = np.full(y.shape[axis] - 1, dx, y.dtype) if x is None else diff_op(_along(x, axis))
+    half = exchanged(half, axis) * apart
+    return exchanged(widened(half, 1, 0) + widened(half, 0, 1), axis)
+
+
+def _trapezoid_x(g: Any, out: Any, y: Any, x: Any, dx: float, axis: int) -> Any:
+    right, left = neighbours(exchanged(y, axis))
+    mean = exchanged(kept(g, y.shape, axis, False), axis) * (right + left) / 2
+    share = widened(mean, 1, 0) - widened(mean, 0, 1)
+    return share if x.ndim < 2 else exchanged(share, axis)
+
+
+def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
+    y = np.moveaxis(y, axis, -1)
+    n = y.shape[-1]
+    x = dx * np.arange(n) if x is None else np.moveaxis(x, axis, -1) if x.ndim > 1 else x
+    return sum((x[..., i + 1] - x[..., i]) * (y[..., i] + y[..., i + 1]) / 2 for i in range(n - 1))
+
+
+@op(
+    rules={"y": _trapezoid_y, "x": _trapezoid_x},
+    equation="out = Σ (xᵢ₊₁ − xᵢ)(yᵢ + yᵢ₊₁) / 2,  ȳᵢ = g (xᵢ₊₁ − xᵢ₋₁) / 2,  "
+    "x̄ᵢ = g (yᵢ₋₁ − yᵢ₊₁) / 2  (at the ends with the one neighbour there is)",
+    latex=lambda y, x, dx, axis: rf"\mathrm{{trapezoid}}{over(axis, y.ndim)}({y}"
+    + (")" if x is None else f", {x})"),
+    reference=_trapezoid_reference,
+    samples=lambda rng: [
+        Sample(rng.normal(size=4), dx=0.5),
+        Sample(rng.normal(size=(3, 4)), rng.normal(size=4)),
+        Sample(rng.normal(size=(3, 4)), rng.normal(size=3), axis=0),
+        Sample(rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2, 2)), axis=0),
+        Sample(rng.normal(size=(3, 2)), axis=0),
+    ],
+    numpy=np.trapezoid,
+)
+def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
+    """Integral of `y` along `axis` by the trapezoidal rule, at the points `x` or `dx` apart.
+
+    `x` has one axis, or as many as `y`.
+    """
+    return np.trapezoid(y, x, dx=dx, axis=axis)

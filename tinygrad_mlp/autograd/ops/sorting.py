@@ -1,0 +1,196 @@
+"""Sorting, partitioning, and the places of elements.
+
+A sorted array holds the elements of another one: each gets the cotangent of the place it went to.
+Elements that are equal share theirs, whatever the order they were put in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.comparison import not_equal
+from tinygrad_mlp.autograd.ops.reduction import exchanged, over
+from tinygrad_mlp.autograd.ops.scans import cumsum, neighbours, widened
+from tinygrad_mlp.autograd.ops.shape import Slot, getitem, reshape, scatter_add
+from tinygrad_mlp.autograd.samples import sample_arrays, well_apart
+
+__all__ = [
+    "sort", "partition", "argsort", "argpartition", "argmax", "argmin", "searchsorted",
+]  # fmt: skip
+
+
+@op(
+    equation="y = the number of elements of a below v (side='right': not above v)",
+    latex=lambda a, v, side, sorter: rf"\mathrm{{searchsorted}}({a}, {v})",
+    discrete=True,
+    reference=lambda a, v, side, sorter: np.sum(
+        (np.less if side == "left" else np.less_equal)(a, np.expand_dims(v, -1)), axis=-1
+    ),
+    samples=lambda rng: [
+        Sample(np.sort(rng.normal(size=4)), rng.normal(size=(2, 3))),
+        Sample(np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 0.5]), side="right"),
+        Sample(np.array([2.0, 0.0, 1.0]), np.array([1.5]), sorter=np.array([1, 2, 0])),
+    ],
+    numpy=np.searchsorted,
+)
+def searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> Any:
+    """Where elements of `v` belong in the sorted array `a`: a plain array, without gradient."""
+    return np.searchsorted(a, v, side, sorter)
+
+
+def _given_back(g: Any, y: Any, a: Any, axis: int | None, in_order: bool) -> Any:
+    """For each element of `a` the mean of the cotangents of its equals in `y`, a permutation."""
+    if a.ndim == 0 or a.size == 0:
+        return g
+    shape = a.shape
+    if axis is None:
+        a, axis = reshape(a, shape=(-1,)), -1
+    g, y, a = (exchanged(v, axis) for v in (g, y, a))
+    starts = np.arange(0, a.size, a.shape[-1]).reshape(*a.shape[:-1], 1)
+
+    def flat(places: Any) -> Any:
+        """Places in a row as places among all elements."""
+        return reshape(places + starts, shape=(-1,))
+
+    def picked(values: Any, places: Any) -> Any:
+        return getitem(values, places, template=(Slot(0),))
+
+    def put(values: Any, places: Any) -> Any:
+        return scatter_add(values, places, template=(Slot(0),), shape=(a.size,))
+
+    g = reshape(g, shape=(-1,))
+    if not in_order:
+        g, y = picked(g, flat(argsort(y))), sort(y)
+    # Equal elements stand side by side now: number the groups, and give each its mean.
+    group = flat(cumsum(widened(not_equal(*neighbours(y)), 1, 0), axis=-1))
+    mean = picked(put(g, group), group) / picked(put(np.ones(a.size, g.dtype), group), group)
+    back = reshape(put(mean, flat(argsort(a))), shape=a.shape)
+    return reshape(exchanged(back, axis), shape=shape)
+
+
+def _apart(rng: Any, **given: Any) -> list[Sample]:
+    return well_apart(rng, sample_arrays(rng, **given))
+
+
+def _latex(name: str) -> Any:
+    return lambda a, axis, **static: (
+        rf"\mathrm{{{name}}}{'' if axis is None else over(axis, a.ndim)}({a})"
+    )
+
+
+def _insertion_sort(row: Any) -> Any:
+    result: list[Any] = []
+    for value in row:
+        result.insert(sum(known <= value for known in result), value)
+    return np.array(result)
+
+
+def _each_row(f: Any, a: Any, axis: int | None) -> Any:
+    return np.apply_along_axis(f, -1 if axis is None else axis, np.ravel(a) if axis is None else a)
+
+
+@op(
+    rules={"a": lambda g, y, a, axis, kind: _given_back(g, y, a, axis, True)},
+    equation="y = a in ascending order,  āᵢ = the g of its place (equals share theirs)",
+    latex=_latex("sort"),
+    reference=lambda a, axis, kind: _each_row(_insertion_sort, a, axis),
+    samples=lambda rng: (
+        *_apart(rng, shapes=((5,), (3, 4), (2, 3, 2)), axis=(None, 0, -1)),
+        Sample(np.zeros((2, 0)), axis=-1),
+    ),
+    numpy=np.sort,
+)
+def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
+    """The elements in ascending order along `axis` (None: all, in one axis)."""
+    return np.sort(a, axis=axis, kind=kind)
+
+
+@op(
+    rules={"a": lambda g, y, a, kth, axis, kind: _given_back(g, y, a, axis, False)},
+    equation="y = a with the kth element where sorting puts it,  āᵢ = the g of its place "
+    "(equals share theirs)",
+    latex=_latex("partition"),
+    # The order of the others is not specified: nothing but the function itself can tell it.
+    reference=lambda a, kth, axis, kind: np.take_along_axis(
+        np.ravel(a) if axis is None else a,
+        np.argpartition(a, kth, axis=axis), -1 if axis is None else axis,
+    ),
+    samples=lambda rng: _apart(rng, shapes=((5,), (3, 4)), kth=(1, (0, 2)), axis=(None, 0, -1)),
+    numpy=np.partition,
+)  # fmt: skip
+def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+    """The k-th smallest element in its sorted place, smaller ones before it, larger ones behind."""
+    return np.partition(a, kth, axis=axis, kind=kind)
+
+
+@op(
+    equation="y = the indices that sort a",
+    latex=_latex("argsort"),
+    discrete=True,
+    reference=lambda a, axis, kind: _each_row(
+        lambda row: np.array(sorted(range(len(row)), key=row.__getitem__), int), a, axis
+    ),
+    samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), axis=(None, 0, -1)),
+    numpy=np.argsort,
+)
+def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
+    """The indices that would sort `a` along `axis`: a plain array, without gradient."""
+    return np.argsort(a, axis=axis, kind=kind)
+
+
+@op(
+    equation="y = the indices that partition a at its kth element",
+    latex=_latex("argpartition"),
+    discrete=True,
+    reference=lambda a, kth, axis: np.argpartition(np.array(a), kth, axis),
+    samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), kth=(1,), axis=(None, 0, -1)),
+    numpy=np.argpartition,
+)
+def argpartition(a: Any, *, kth: Any, axis: int | None = -1) -> Any:
+    """The indices that would partition `a` along `axis`: a plain array, without gradient."""
+    return np.argpartition(a, kth, axis=axis)
+
+
+def _places_of(rng: Any) -> list[Sample]:
+    return [
+        *sample_arrays(rng, shapes=((3,), (2, 3)), axis=(None, 0, -1), keepdims=(False, True)),
+        Sample(np.array([1.0, 3.0, 3.0, 1.0])),
+    ]
+
+
+def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
+    hit = a == extreme(a, axis=axis, keepdims=True)
+    flat, along = (np.ravel(hit), 0) if axis is None else (hit, axis)
+    place = np.argmin(np.cumsum(flat, axis=along) == 0, axis=along)
+    return np.reshape(place, [1] * a.ndim) if axis is None and keepdims else (
+        np.expand_dims(place, along) if keepdims else place
+    )  # fmt: skip
+
+
+@op(
+    equation="y = the index of the largest element (the first of several)",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{argmax}}{over(axis, a.ndim)}({a})",
+    discrete=True,
+    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
+    samples=_places_of,
+    numpy=np.argmax,
+)
+def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the largest element over `axis`: a plain array, without gradient."""
+    return np.argmax(a, axis=axis, keepdims=keepdims)
+
+
+@op(
+    equation="y = the index of the smallest element (the first of several)",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{argmin}}{over(axis, a.ndim)}({a})",
+    discrete=True,
+    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
+    samples=_places_of,
+    numpy=np.argmin,
+)
+def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the smallest element over `axis`: a plain array, without gradient."""
+    return np.argmin(a, axis=axis, keepdims=keepdims)
