@@ -67,7 +67,8 @@ def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     ),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
-        *sample_arrays(rng, shapes=((2, 3), (2, 3, 2)), axis=(None, 0, -1)),
+        *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
+        *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,)),
     ),
     numpy=np.cumsum,
 )  # fmt: skip
@@ -148,7 +149,8 @@ def _cumprod_reference(a: Any, axis: int | None) -> Any:
     reference=_cumprod_reference,
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
-        *sample_arrays(rng, shapes=((2, 3), (2, 3, 2)), axis=(None, 0, -1)),
+        *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
+        *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,)),
         Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0),
     ),
     numpy=np.cumprod,
@@ -274,9 +276,9 @@ def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
     reference=_trapezoid_reference,
     samples=lambda rng: [
         Sample(rng.normal(size=4), dx=0.5),
-        Sample(rng.normal(size=(3, 4)), rng.normal(size=4)),
-        Sample(rng.normal(size=(3, 4)), rng.normal(size=3), axis=0),
-        Sample(rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2, 2)), axis=0),
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=3)),
+        Sample(rng.normal(size=(3, 2)), rng.normal(size=3), axis=0),
+        Sample(rng.normal(size=(3, 1, 2)), rng.normal(size=(3, 1, 2)), axis=0),
         Sample(rng.normal(size=(3, 2)), axis=0),
     ],
     numpy=np.trapezoid,

@@ -98,7 +98,8 @@ def _each_row(f: Any, a: Any, axis: int | None) -> Any:
     latex=_latex("sort"),
     reference=lambda a, axis, kind: _each_row(_insertion_sort, a, axis),
     samples=lambda rng: (
-        *_apart(rng, shapes=((5,), (3, 4), (2, 3, 2)), axis=(None, 0, -1)),
+        *_apart(rng, shapes=((3, 2),), axis=(None, 0, -1)),
+        *_apart(rng, shapes=((2, 2, 2),), axis=(1,)),
         Sample(np.zeros((2, 0)), axis=-1),
     ),
     numpy=np.sort,
@@ -118,7 +119,7 @@ def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
         np.ravel(a) if axis is None else a,
         np.argpartition(a, kth, axis=axis), -1 if axis is None else axis,
     ),
-    samples=lambda rng: _apart(rng, shapes=((5,), (3, 4)), kth=(1, (0, 2)), axis=(None, 0, -1)),
+    samples=lambda rng: _apart(rng, shapes=((3, 3),), kth=(1, (0, 2)), axis=(None, 0, -1)),
     numpy=np.partition,
 )  # fmt: skip
 def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
