@@ -127,6 +127,23 @@ def test_a_batch_of_nothing_is_nothing(rng):
             assert all(a.grad.shape == (0, 3) for a in args if a.grad is not None), op.name
 
 
+EMPTY = [((0,), 0), ((0,), -1), ((0, 3), 0), ((0, 3), 1), ((2, 0, 3), 1), ((2, 0), 0)]
+ALONG_AN_AXIS = ["sum", "prod", "cumsum", "cumprod", "diff", "trapezoid", "sort", "softmax"]
+
+
+@pytest.mark.parametrize("name", ALONG_AN_AXIS)
+@pytest.mark.parametrize(("shape", "axis"), EMPTY)
+def test_axes_of_length_0_pass(name, shape, axis):
+    if name == "softmax" and shape[axis] == 0:
+        return  # NumPy knows no maximum of nothing
+    x = tg.Tensor(np.zeros(shape), requires_grad=True)
+    out = tg.OPS[name](x, axis=axis)
+    if name in vars(np):
+        assert out.shape == getattr(np, name)(x.data, axis=axis).shape
+    out.backward(np.ones(out.shape))
+    assert x.grad.shape == shape
+
+
 @every(ELEMENTWISE)
 def test_python_numbers_are_numbers(op):
     numbers = [float(np.mean(op.domain.get(name, (0.5, 0.7)))) for name in op.arrays]

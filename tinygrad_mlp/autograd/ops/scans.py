@@ -115,10 +115,10 @@ def recurrence(b: Any, a: Any) -> Any:
     >>> recurrence(np.array([1.0, 0.0, 0.0]), np.full(3, 0.5))
     array([1.  , 0.5 , 0.25])
     """
-    if b.shape != a.shape or b.ndim == 0:
+    if np.shape(b) != np.shape(a) or np.ndim(b) == 0:
         raise ShapeError(
-            f"recurrence() expects two arrays of one shape, with an axis. Got {b.shape} and "
-            f"{a.shape}."
+            f"recurrence() expects two arrays of one shape, with an axis. Got {np.shape(b)} and "
+            f"{np.shape(a)}."
         )
     y = np.array(b, dtype=np.result_type(b, a))
     for i in range(1, y.shape[-1]):
@@ -247,6 +247,8 @@ def _along(x: Any, axis: int) -> Any:
 
 
 def _trapezoid_y(g: Any, out: Any, y: Any, x: Any, dx: float, axis: int) -> Any:
+    if y.size == 0:
+        return np.zeros(y.shape, y.dtype)
     half = kept(g, y.shape, axis, False) / 2
     apart = np.full(y.shape[axis] - 1, dx, y.dtype) if x is None else diff_op(_along(x, axis))
     half = exchanged(half, axis) * apart

@@ -43,8 +43,8 @@ def searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> A
 
 def _given_back(g: Any, y: Any, a: Any, axis: int | None, in_order: bool) -> Any:
     """For each element of `a` the mean of the cotangents of its equals in `y`, a permutation."""
-    if a.ndim == 0 or a.size == 0:
-        return g
+    if a.size == 0:
+        return np.zeros(a.shape, a.dtype)
     shape = a.shape
     if axis is None:
         a, axis = reshape(a, shape=(-1,)), -1

@@ -139,7 +139,7 @@ def erfinv(x: Any) -> Any:
 
 def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     # 0 log y = 0 for every y, also around y = 0.
-    return g * (x / where(equal(x, 0) & equal(y, 0), 1, y))
+    return g * (x / where(equal(y, 0) & equal(x, 0), 1, y))
 
 
 @op(

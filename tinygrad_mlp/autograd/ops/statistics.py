@@ -144,7 +144,7 @@ def _average_reference(a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
     ],
 )
 def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool = False) -> Any:
-    if weights is not None and weights.shape != a.shape and isinstance(axis, tuple):
+    if np.shape(weights) not in ((), a.shape) and isinstance(axis, tuple):
         raise ShapeError(
             f"average() expects weights of the shape of a, {a.shape}, or for a single axis one "
             f"for each element of it. Got shape {weights.shape} for axis={axis}."
