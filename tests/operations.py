@@ -132,18 +132,21 @@ def cases(op: tg.Op) -> list[tuple[tuple[Any, ...], dict[str, Any], list[int]]]:
     return found
 
 
+def outputs(op: tg.Op, result: Any) -> tuple[Any, ...]:
+    """The results of a call: one, or as many as the operation has."""
+    return tuple(result) if op.outputs > 1 else (result,)
+
+
 def along_a_line(op: tg.Op, case: Any) -> Any:
     """A number that depends on one number, t: the operation on its arguments moved by t v."""
     args, static, moved = case
     rng = np.random.default_rng(6)
     v = {i: 0.3 * rng.normal(size=args[i].shape) for i in moved}
-    out = op(*args, **static)
-    weights = [rng.normal(size=np.shape(o)) for o in (out if op.outputs > 1 else (out,))]
+    weights = [rng.normal(size=np.shape(o)) for o in outputs(op, op(*args, **static))]
 
     def f(t: Any) -> Any:
         out = op(*[a + t * v[i] if i in v else a for i, a in enumerate(args)], **static)
-        outs = out if op.outputs > 1 else (out,)
-        return sum(tg.sum(w * o) for w, o in zip(weights, outs, strict=True))
+        return sum(tg.sum(w * o) for w, o in zip(weights, outputs(op, out), strict=True))
 
     return f
 
@@ -174,8 +177,7 @@ def takes_complex_step(op: tg.Op) -> bool:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("error")
                 step = [a + 1e-30j * v[i] if i in v else a for i, a in enumerate(args)]
-                out = op.forward(*step, **static)
-                outs = out if op.outputs > 1 else (out,)
+                outs = outputs(op, op.forward(*step, **static))
                 found = sum(np.sum(rng.normal(size=o.shape) * o.imag) / 1e-30 for o in outs)
         except Exception:
             return False
@@ -189,7 +191,13 @@ def is_compiled(op: tg.Op) -> bool:
     for first, second in two_draws(op):
         compiled = tg.compile(lambda *args, static=first[1]: op(*args, **static))
         try:
-            pairs = [(compiled(*args), op(*args, **static)) for args, static, _ in (first, second)]
+            pairs = [
+                pair
+                for args, static, _ in (first, second)
+                for pair in zip(
+                    outputs(op, compiled(*args)), outputs(op, op(*args, **static)), strict=True
+                )
+            ]
         except tg.errors.TraceError:
             continue
         return all(np.allclose(a, b, rtol=1e-12, atol=1e-14, equal_nan=True) for a, b in pairs)
@@ -223,12 +231,15 @@ def takes_stacks(op: tg.Op) -> bool:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
-                    found = op(*both, **static)
-                    apart = [op(*args, **static) for args in zip(*pairs, strict=True)]
-                    expected = np.stack([np.asarray(a) for a in apart])
+                    found = outputs(op, op(*both, **static))
+                    apart = [outputs(op, op(*args, **static)) for args in zip(*pairs, strict=True)]
+                    expected = [np.stack(parts) for parts in zip(*apart, strict=True)]
             except Exception:
                 continue
-            if np.shape(found) == expected.shape and np.allclose(found, expected, rtol=1e-12):
+            if all(
+                np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12)
+                for a, b in zip(found, expected, strict=True)
+            ):
                 return True
     return False
 

@@ -14,7 +14,7 @@ PACKAGE = Path(tg.__file__).parent
 FLOORS = [
     {"errors"},
     {"checks", "display", "files", "blas"},
-    {"autograd.graph"},
+    {"autograd.graph", "autograd.signature"},
     {"autograd.op"},
     {"autograd.samples"},
     {"autograd.ops"},

@@ -89,7 +89,11 @@ def test_the_table_covers_the_registry():
         for name, rule in zip(op.arrays, op.rules, strict=True)
         if rule is not None
     }
-    assert expected - covered == {("sign", "x")}
+    # What is constant between its jumps has a gradient of 0, whatever it is multiplied by.
+    assert expected - covered == {
+        ("sign", "x"), ("floor", "x"), ("ceil", "x"), ("trunc", "x"), ("rint", "x"),
+        ("round", "a"), ("heaviside", "x1"), ("heaviside", "x2"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

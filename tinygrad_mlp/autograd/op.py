@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import MODE, Node, Value, changed_mode, make_value
+from tinygrad_mlp.autograd.signature import parameters_of
 from tinygrad_mlp.errors import (
     DTypeError,
     IndexingError,
@@ -131,20 +132,20 @@ class Op:
         defaults: dict[str, Any] = {}
         self.variadic = False
         self.required = 0
-        for parameter in inspect.signature(self.forward).parameters.values():
-            if parameter.kind is parameter.KEYWORD_ONLY:
+        for parameter in parameters_of(self.forward):
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
                 defaults[parameter.name] = parameter.default
-            elif parameter.kind is parameter.VAR_POSITIONAL:
+            elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 arrays.append(parameter.name)
                 self.variadic = True
-            elif parameter.kind is parameter.VAR_KEYWORD:
+            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
                 raise OpDefinitionError(
                     f"op '{self.name}': **{parameter.name} is not allowed. Name every static "
                     f"parameter after a '*', so that calls can be checked."
                 )
             else:
                 arrays.append(parameter.name)
-                self.required += parameter.default is parameter.empty
+                self.required += parameter.default is inspect.Parameter.empty
         if self.variadic and len(arrays) > 1:
             raise OpDefinitionError(
                 f"op '{self.name}': *{arrays[-1]} cannot stand beside other array parameters "
