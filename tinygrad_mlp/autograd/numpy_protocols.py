@@ -26,13 +26,11 @@ METHODS = (
 the same name with the Tensor as first argument."""
 
 CONSTANT = (
-    np.argmax, np.argmin, np.argsort, np.argwhere, np.argpartition, np.searchsorted, np.nonzero,
-    np.flatnonzero, np.count_nonzero, np.all, np.any, np.isnan, np.isinf, np.isfinite, np.signbit,
-    np.isclose, np.allclose, np.array_equal, np.logical_and, np.logical_or, np.logical_not,
-    np.logical_xor, np.array_repr, np.array_str, np.array2string, np.shares_memory,
-    np.may_share_memory,
+    np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.array_repr,
+    np.array_str, np.array2string, np.shares_memory, np.may_share_memory,
 )  # fmt: skip
-"""Their results are constant wherever they have a derivative: plain arrays."""
+"""Their results are constant wherever they have a derivative: plain arrays. Those that have a
+record, as argmax and isnan, are not listed here."""
 
 SHAPES_ONLY = (
     np.zeros_like, np.ones_like, np.empty_like, np.result_type, np.iscomplexobj, np.isrealobj,
@@ -44,9 +42,11 @@ ADVICE = (
     "for an assignment), or use .numpy() where no gradient is needed."
 )
 
-_REDUCE = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min"}
+_REDUCE = {
+    np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min",
+    np.logical_and: "all", np.logical_or: "any",
+}  # fmt: skip
 _ACCUMULATE = {np.add: "cumsum", np.multiply: "cumprod"}
-_PLAIN_REDUCE = {np.logical_and: np.all, np.logical_or: np.any}
 
 
 def shown(function: Any) -> str:
@@ -144,9 +144,6 @@ def ufunc_method(ufunc: Any, kind: str, inputs: tuple[Any, ...], options: dict[s
         return ufunc(spread, b)
     if kind in ("reduce", "accumulate"):
         options.setdefault("axis", 0)  # a ufunc's default, unlike np.sum's
-        plain = _PLAIN_REDUCE.get(ufunc) if kind == "reduce" else None
-        if plain is not None:
-            return plain(*inputs, **options)
         known = OPS.get((_REDUCE if kind == "reduce" else _ACCUMULATE).get(ufunc, ""))
         if known is not None:
             return known(*inputs, **options)

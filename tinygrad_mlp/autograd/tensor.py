@@ -344,11 +344,11 @@ class Tensor(Value):
 
     def argmax(self, axis: int | None = None) -> Any:
         """Index of the largest element: a plain array, without gradient."""
-        return np.argmax(self.data, axis=axis)
+        return ops.argmax(self, axis=axis)
 
     def argmin(self, axis: int | None = None) -> Any:
         """Index of the smallest element: a plain array, without gradient."""
-        return np.argmin(self.data, axis=axis)
+        return ops.argmin(self, axis=axis)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape, given as one tuple or as several lengths."""
