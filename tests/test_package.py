@@ -43,7 +43,8 @@ FLOORS = [
 
 WITHIN_OPS = [
     "comparison", "arithmetic", "exponential", "rounding", "trigonometry", "special", "activations",
-    "shape", "reduction", "scans", "sorting", "statistics", "normalisation", "logic", "linalg",
+    "shape", "indexing", "joining", "arranging", "diagonals", "creation", "reduction", "products",
+    "tensordots", "einstein", "scans", "sorting", "statistics", "normalisation", "logic",
     "convolution", "losses",
 ]  # fmt: skip
 """In the same way, the modules of operations; each stands in this list."""

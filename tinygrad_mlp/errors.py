@@ -9,6 +9,8 @@ A message always has the same order: who complains, what was expected, what came
 
 from __future__ import annotations
 
+import numpy as np
+
 
 class TinygradError(Exception):
     """Base of all errors below; never raised itself."""
@@ -33,6 +35,15 @@ class IndexingError(InvalidArgumentError, IndexError):
     """An index outside of the array, or of a kind that NumPy cannot index with.
 
     Fix: the message prints the array's shape and the index.
+    """
+
+
+class LinAlgError(InvalidArgumentError, np.linalg.LinAlgError):
+    """A matrix for which there is no inverse, no Cholesky factor, no convergence.
+
+    NumPy's error of the same name, with the operation and the shapes that it was raised for. Fix:
+    add a small multiple of the identity, use `pinv` or `solve` with a regularised matrix, or find
+    out why the matrix is singular.
     """
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import tinygrad_mlp as tg
+from tests.one_output import each_output
 from tinygrad_mlp.autograd.samples import samples_of
 
 
@@ -28,13 +29,14 @@ def all_cases():
     for op in tg.OPS.values():
         for number, sample in enumerate(samples_of(op, rng)):
             args, static = op.bind(tuple(map(read_only, sample.args)), sample.static)
-            yield SimpleNamespace(
-                name=f"{op.name}-{number}",
-                op=op,
-                args=args,
-                static=static,
-                floats=[i for i, a in enumerate(args) if a is not None and a.dtype.kind == "f"],
-            )
+            for row in each_output(op):
+                yield SimpleNamespace(
+                    name=f"{row.name}-{number}",
+                    op=row,
+                    args=args,
+                    static=static,
+                    floats=[i for i, a in enumerate(args) if a is not None and a.dtype.kind == "f"],
+                )
 
 
 CASES = list(all_cases())

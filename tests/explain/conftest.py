@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.one_output import each_output
 from tinygrad_mlp.autograd.samples import samples_of
 
 
@@ -22,9 +23,10 @@ def all_cases():
                 if np.asarray(a).dtype.kind == "f" and op.rules[0 if op.variadic else i] is not None
             ]
             if places:
-                yield SimpleNamespace(
-                    name=f"{op.name}-{number}", op=op, args=args, static=static, places=places
-                )
+                for row in each_output(op):
+                    yield SimpleNamespace(
+                        name=f"{row.name}-{number}", op=row, args=args, static=static, places=places
+                    )
 
 
 CASES = list(all_cases())

@@ -15,8 +15,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
+from tinygrad_mlp.autograd.op import OPS, STANDS_FOR
+from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 
 METHODS = (
     "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "sort",
@@ -111,23 +111,7 @@ def method(name: str) -> Any:
     if name not in METHODS:
         return None
     function = getattr(np, name)
-    return OPS.get(name) or constant(function)
-
-
-def dot(a: Any, b: Any) -> Any:
-    """``np.dot`` of numbers, vectors and matrices.
-
-    Raises:
-        ShapeError: of more axes, where it is not the matrix product.
-    """
-    if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return ops.multiply(a, b)
-    if np.ndim(b) > 2:
-        raise ShapeError(
-            f"np.dot of a Tensor expects vectors and matrices. Got shapes {np.shape(a)} and "
-            f"{np.shape(b)}: use @, or tg.sum of a product."
-        )
-    return ops.matmul(a, b)
+    return OPS.get(name) or STANDS_FOR.get(function) or constant(function)
 
 
 def ufunc_method(ufunc: Any, kind: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -21,6 +21,7 @@ from tinygrad_mlp.errors import (
     DTypeError,
     IndexingError,
     InvalidArgumentError,
+    LinAlgError,
     OpDefinitionError,
     ShapeError,
     TinygradError,
@@ -349,9 +350,34 @@ class Op:
         kind: type[TinygradError] = ShapeError
         if isinstance(error, TypeError):
             kind = DTypeError
+        elif isinstance(error, np.linalg.LinAlgError):
+            kind = LinAlgError
         elif isinstance(error, IndexError) and not isinstance(error, ValueError):
             kind = IndexingError  # NumPy's AxisError is both, and a matter of shapes
         return kind(f"{self.name}() cannot take {', '.join(shown)}: {error}")
+
+
+STANDS_FOR: dict[Any, Callable[..., Any]] = {}
+"""The functions composed of operations that stand for NumPy functions called on a `Tensor`."""
+
+
+def stands_for(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a function composed of operations stand for NumPy functions when called on a `Tensor`.
+
+    What the field `numpy` is in the record of an operation. A composed function has no record:
+    it is differentiated, compiled and explained through the operations it calls.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> np.vstack([tg.Tensor([1.0, 2.0]), [3.0, 4.0]])
+    Tensor([[1., 2.],
+            [3., 4.]])
+    """
+
+    def declare(composed: Callable[..., Any]) -> Callable[..., Any]:
+        STANDS_FOR.update(dict.fromkeys(functions, composed))
+        return composed
+
+    return declare
 
 
 def registered(name: str) -> Op:

@@ -17,7 +17,6 @@ from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.numpy_protocols import (
     cannot_become_an_array,
     constant,
-    dot,
     method,
     refuse_options,
     refuse_storing,
@@ -25,8 +24,8 @@ from tinygrad_mlp.autograd.numpy_protocols import (
     ufunc_method,
     without_rule,
 )
-from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.autograd.ops.shape import index_parts
+from tinygrad_mlp.autograd.op import OPS, STANDS_FOR
+from tinygrad_mlp.autograd.ops.indexing import index_parts
 from tinygrad_mlp.errors import (
     DTypeError,
     GraphReleasedError,
@@ -379,8 +378,8 @@ class Tensor(Value):
         return cast(Tensor, ops.clip(self, min, max))
 
     def dot(self, other: Any) -> Tensor:
-        """Product of matrices and vectors, as `np.dot`."""
-        return cast(Tensor, np.dot(self, other))
+        """NumPy's `dot`: the matrix product, or a multiple where one is a number."""
+        return cast(Tensor, ops.dot(self, other))
 
     def tolist(self) -> Any:
         """The numbers as nested lists, without history."""
@@ -481,8 +480,6 @@ Tensor.result_class = Tensor
 _add, _subtract, _multiply, _divide = ops.add, ops.subtract, ops.multiply, ops.divide
 _power, _matmul = ops.power, ops.matmul
 
-SAME_NAME = ("concatenate", "stack", "ravel", "squeeze", "expand_dims", "diff", "average")
-
 
 def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
     """The operation that stands for a function of NumPy or SciPy when it is called on a Tensor.
@@ -497,11 +494,9 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
             _NUMPY.update(dict.fromkeys(record.numpy, record))
             if record.scipy and special:
                 _NUMPY[getattr(special, record.scipy)] = record
-        for name in SAME_NAME:
-            _NUMPY[getattr(np, name)] = getattr(ops, name)
+        _NUMPY.update(STANDS_FOR)
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
                        np.size: lambda a: a.size})  # fmt: skip
-        _NUMPY.setdefault(np.dot, dot)
         known = _NUMPY.get(function)
     if known is None:
         known = constant(function)

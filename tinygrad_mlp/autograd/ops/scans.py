@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.arranging import pad
+from tinygrad_mlp.autograd.ops.indexing import getitem
+from tinygrad_mlp.autograd.ops.joining import concatenate
 from tinygrad_mlp.autograd.ops.reduction import (
     exchanged,
     in_many_axes,
@@ -20,7 +23,7 @@ from tinygrad_mlp.autograd.ops.reduction import (
     over,
     spread,
 )
-from tinygrad_mlp.autograd.ops.shape import concatenate, getitem, pad, reshape
+from tinygrad_mlp.autograd.ops.shape import reshape
 from tinygrad_mlp.autograd.samples import reductions, sample_arrays
 from tinygrad_mlp.errors import ShapeError
 
@@ -217,6 +220,7 @@ def diff_op(a: Any, *, n: int = 1, axis: int = -1) -> Any:
     return np.diff(a, n, axis)
 
 
+@stands_for(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along `axis`, taken `n` times.
 

@@ -1,22 +1,28 @@
-"""Rearranging, joining and picking elements: linear, so each rule is the transposed operation."""
+"""Shapes and the order of axes: linear, so each rule is the transposed operation."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
 from tinygrad_mlp.autograd.samples import sample_arrays
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.errors import DTypeError, ShapeError
 
 __all__ = [
-    "reshape", "ravel", "squeeze", "expand_dims", "transpose", "swapaxes", "broadcast_to",
-    "astype", "identity", "concatenate", "stack", "getitem", "scatter_add", "pad",
+    "reshape", "ravel", "squeeze", "expand_dims", "atleast_1d", "atleast_2d", "atleast_3d",
+    "transpose", "swapaxes", "moveaxis", "rollaxis", "broadcast_to", "broadcast_arrays",
+    "astype", "identity",
 ]  # fmt: skip
+
+
+def shape_of(a: Any) -> tuple[int, ...]:
+    """The shape of an array, a tensor, or anything that NumPy makes an array of."""
+    shape = getattr(a, "shape", None)
+    return np.shape(a) if shape is None else tuple(shape)
 
 
 def _reshape_latex(a: Any, shape: Any) -> str:
@@ -39,12 +45,13 @@ def reshape(a: Any, *, shape: Any) -> Any:
     return a.reshape(shape)
 
 
+@stands_for(np.ravel)
 def ravel(a: Any) -> Any:
     """All elements in one axis."""
     return reshape(a, shape=(-1,))
 
 
-def _places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     """`axis`, an integer or several, counted from the front.
 
     Raises:
@@ -59,12 +66,13 @@ def _places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
         ) from error
 
 
+@stands_for(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Without the axes of length 1 (None: all of them)."""
-    shape = np.shape(a.data if isinstance(a, Value) else a)
+    shape = shape_of(a)
     if axis is None:
         return reshape(a, shape=tuple(n for n in shape if n != 1))
-    axes = _places("squeeze", axis, len(shape))
+    axes = places("squeeze", axis, len(shape))
     if any(shape[i] != 1 for i in axes):
         raise ShapeError(
             f"squeeze() expects axes of length 1. Got axis={axis} of an array of shape {shape}."
@@ -72,14 +80,48 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     return reshape(a, shape=tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
+@stands_for(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     """With a new axis of length 1 at position `axis` of the result."""
-    shape = np.shape(a.data if isinstance(a, Value) else a)
+    shape = shape_of(a)
     axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     ndim = len(shape) + len(axes)
-    places = _places("expand_dims", axes, ndim)
+    new = places("expand_dims", axes, ndim)
     rest = iter(shape)
-    return reshape(a, shape=tuple(1 if i in places else next(rest) for i in range(ndim)))
+    return reshape(a, shape=tuple(1 if i in new else next(rest) for i in range(ndim)))
+
+
+def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
+    made = []
+    for a in arrays:
+        shape = shape_of(a)
+        wanted = wider(shape)
+        made.append(
+            reshape(a, shape=wanted) if wanted != shape
+            else a if isinstance(a, Value) else np.asarray(a)
+        )  # fmt: skip
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+@stands_for(np.atleast_1d)
+def atleast_1d(*arrays: Any) -> Any:
+    """With at least one axis: a number becomes a vector of one. Several arrays give a tuple."""
+    return _at_least(arrays, lambda shape: shape or (1,))
+
+
+@stands_for(np.atleast_2d)
+def atleast_2d(*arrays: Any) -> Any:
+    """With at least two axes: a vector becomes a row. Several arrays give a tuple."""
+    return _at_least(arrays, lambda shape: (1,) * (2 - len(shape)) + shape)
+
+
+@stands_for(np.atleast_3d)
+def atleast_3d(*arrays: Any) -> Any:
+    """With at least three axes: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1)."""
+    return _at_least(
+        arrays, lambda shape: ((1, *(shape or (1,)), 1) if len(shape) < 2
+                               else (*shape, 1) if len(shape) == 2 else shape),
+    )  # fmt: skip
 
 
 def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
@@ -138,6 +180,40 @@ def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
     return a.swapaxes(axis1, axis2)
 
 
+@stands_for(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """Axes at the positions `source` moved to `destination`; the others keep their order.
+
+    Raises:
+        ShapeError: an axis that does not exist, or not as many of the one as of the other.
+
+    >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    ndim = len(shape_of(a))
+    start, end = places("moveaxis", source, ndim), places("moveaxis", destination, ndim)
+    if len(start) != len(end):
+        raise ShapeError(
+            f"moveaxis() expects as many destinations as sources. Got {source!r} and "
+            f"{destination!r}."
+        )
+    order = [i for i in range(ndim) if i not in start]
+    for position, axis in sorted(zip(end, start, strict=True)):
+        order.insert(position, axis)
+    return transpose(a, axes=tuple(order))
+
+
+@stands_for(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """One axis moved to stand before the axis `start` (for new code: `moveaxis`)."""
+    ndim = len(shape_of(a))
+    (place,) = places("rollaxis", axis, ndim)
+    before = start + ndim if start < 0 else start
+    if not 0 <= before <= ndim:
+        raise ShapeError(f"rollaxis() expects start between {-ndim} and {ndim}. Got {start}.")
+    return moveaxis(a, place, before - (place < before))
+
+
 @op(
     # The engine sums a gradient down to the shape of its argument: that is the whole rule.
     rules={"a": lambda g, y, a, shape: g},
@@ -153,6 +229,16 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
         # A filled array costs a quarter of np.broadcast_to, and this case ends every loss.
         return np.full(shape, a)
     return np.broadcast_to(a, shape)
+
+
+@stands_for(np.broadcast_arrays)
+def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
+    """The arrays, each repeated to the shape that they have together."""
+    try:
+        shape = np.broadcast_shapes(*map(shape_of, arrays))
+    except ValueError as error:
+        raise ShapeError(f"broadcast_arrays() expects shapes that fit together: {error}") from error
+    return tuple(broadcast_to(a, shape=shape) for a in arrays)
 
 
 @op(
@@ -184,240 +270,3 @@ def astype(a: Any, *, dtype: Any) -> Any:
 def identity(a: Any) -> Any:
     """The array itself, as a new vertex of the graph."""
     return a
-
-
-def _slice_of(g: Any, arrays: Sequence[Any], position: int, axis: int) -> Any:
-    axis %= arrays[0].ndim
-    start = sum(a.shape[axis] for a in arrays[:position])
-    stop = start + arrays[position].shape[axis]
-    return getitem(g, template=(slice(None),) * axis + (slice(start, stop),))
-
-
-@op(
-    rules={"arrays": lambda g, y, *arrays, position, axis: _slice_of(g, arrays, position, axis)},
-    name="concatenate",
-    equation="y = [a₁, a₂, …],  āᵢ = the part of g that came from aᵢ",
-    latex=lambda *arrays, axis: f"[{', '.join(map(str, arrays))}]"
-    + (rf"_{{\mathrm{{axis\ {axis % arrays[0].ndim}}}}}" if arrays[0].ndim > 1 else ""),
-    reference=lambda *arrays, axis: functools.reduce(
-        lambda joined, a: np.append(joined, a, axis=axis), arrays
-    ),
-    samples=lambda rng: (
-        Sample(rng.normal(size=(2, 3)), rng.normal(size=(1, 3)), axis=0),
-        Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), rng.normal(size=(2, 1)), axis=-1),
-        Sample(rng.normal(size=3), rng.normal(size=2), axis=0),
-    ),
-)
-def concatenate_op(*arrays: Any, axis: int = 0) -> Any:
-    return np.concatenate(arrays, axis=axis)
-
-
-def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
-    """Join a sequence of arrays along an axis they have (None: all elements, in one axis)."""
-    if axis is None:
-        return concatenate_op(*[ravel(a) for a in arrays], axis=0)
-    return concatenate_op(*arrays, axis=axis)
-
-
-def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:
-    return getitem(g, template=(slice(None),) * (axis % y.ndim) + (position,))
-
-
-@op(
-    rules={"arrays": _stack_rule},
-    name="stack",
-    equation="y = a₁, a₂, … along a new axis,  āᵢ = the i-th slice of g",
-    latex=lambda *arrays, axis: r"\mathrm{stack}"
-    + (rf"_{{\mathrm{{axis\ {axis % (arrays[0].ndim + 1)}}}}}" if arrays[0].ndim else "")
-    + f"({', '.join(map(str, arrays))})",
-    reference=lambda *arrays, axis: np.moveaxis(np.array(arrays), 0, axis),
-    samples=lambda rng: (
-        Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=0),
-        Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=-1),
-        Sample(rng.normal(), rng.normal(), rng.normal(), axis=0),
-    ),
-)
-def stack_op(*arrays: Any, axis: int = 0) -> Any:
-    return np.stack(arrays, axis=axis)
-
-
-def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Join a sequence of arrays of one shape along a new axis."""
-    return stack_op(*arrays, axis=axis)
-
-
-class Slot:
-    """The place of an index array in an index: ``x[0, i]`` has the template ``(0, Slot(0))``."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __repr__(self) -> str:
-        return f"Slot({self.number})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Slot) and other.number == self.number
-
-    def __hash__(self) -> int:
-        return hash(("Slot", self.number))
-
-
-def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Split an index into a template of constants and `Slot`s, and the arrays for the slots.
-
-    Index arrays are data, like the array they index: labels differ from batch to batch.
-    """
-    template: list[Any] = []
-    arrays: list[Any] = []
-    for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, (Value, np.ndarray, list, np.bool_, bool)):
-            template.append(Slot(len(arrays)))
-            arrays.append(part.data if isinstance(part, Value) else np.asarray(part))
-        else:
-            template.append(part)
-    return tuple(template), tuple(arrays)
-
-
-def _index(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(indices[p.number] if isinstance(p, Slot) else p for p in template)
-
-
-def _getitem_rule(
-    g: Any, y: Any, a: Any, *indices: Any, position: int, template: tuple[Any, ...]
-) -> Any:
-    if position == 0:
-        return scatter_add(g, *indices, template=template, shape=a.shape)
-    return None
-
-
-def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
-    def shown(part: Any) -> str:
-        if isinstance(part, Slot):
-            return f"{indices[part.number]}"
-        if isinstance(part, slice):
-            ends = [part.start, part.stop] + ([] if part.step is None else [part.step])
-            part = ":".join("" if end is None else str(end) for end in ends)
-        return {"Ellipsis": r"\dots", "None": r"\mathrm{new}"}.get(
-            str(part), rf"\mathrm{{{part}}}"
-        )
-
-    return f"[{', '.join(map(shown, template))}]"
-
-
-def _indexing_samples(rng: Any) -> list[Sample]:
-    a = rng.normal(size=(4, 3))
-    repeated, mask = np.array([0, 2, 0, 0]), np.array([True, False, True, True])
-    return [
-        Sample(a, template=(1,)),
-        Sample(a, template=(slice(None, None, -2), None, -1)),
-        Sample(a, template=(Ellipsis, slice(1, 3))),
-        Sample(a, repeated, template=(Slot(0),)),
-        Sample(a, mask, template=(Slot(0), slice(0, 2))),
-        Sample(a, repeated, np.array([1, 1, 1, 0]), template=(Slot(0), Slot(1))),
-    ]
-
-
-@op(
-    rules={"operands": _getitem_rule},
-    equation="y = a[index],  ā = zeros with g added at index",
-    latex=lambda a, *indices, template: f"{a}{_index_latex(template, indices)}",
-    reference=lambda a, *indices, template: np.array(a)[_index(template, indices)].copy(),
-    samples=_indexing_samples,
-)
-def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
-    """Elements picked by a basic or advanced index; repeated indices add up their gradients.
-
-    The first operand is the array, the others the index arrays for the template's slots.
-    """
-    return operands[0][_index(template, operands[1:])]
-
-
-def _scatter_rule(
-    g: Any,
-    y: Any,
-    a: Any,
-    *indices: Any,
-    position: int,
-    template: tuple[Any, ...],
-    shape: tuple[int, ...],
-) -> Any:
-    return getitem(g, *indices, template=template) if position == 0 else None
-
-
-def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
-    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[_index(template, operands[1:])]
-    weights = np.ravel(operands[0])
-    return np.bincount(np.ravel(places), weights, minlength=np.prod(shape)).reshape(shape)
-
-
-@op(
-    rules={"operands": _scatter_rule},
-    equation="y = zeros with a added at index,  ā = g[index]",
-    latex=lambda a, *indices, template, shape: rf"\mathrm{{scatter}}({a}, "
-    rf"{_index_latex(template, indices)})",
-    reference=_scatter_reference,
-    samples=lambda rng: [
-        Sample(
-            rng.normal(size=s.args[0][_index(s.static["template"], s.args[1:])].shape),
-            *s.args[1:], template=s.static["template"], shape=(4, 3),
-        )
-        for s in _indexing_samples(rng)
-    ],
-)  # fmt: skip
-def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` with the first operand added at an index: the adjoint of indexing."""
-    a, indices = operands[0], operands[1:]
-    out = np.zeros(shape, a.dtype)
-    index = _index(template, indices)
-    if any(i.dtype.kind != "b" for i in indices):
-        np.add.at(out, index, a)
-    else:  # each element is picked at most once
-        out[index] = a
-    return out
-
-
-_np_pad: Any = np.pad  # its stubs accept no mode but a literal
-PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
-
-
-def _pad_rule(
-    g: Any, y: Any, array: Any, pad_width: Any, mode: str, constant_values: Any
-) -> Any:
-    if mode == "constant":
-        widths = np.broadcast_to(pad_width, (array.ndim, 2))
-        inner = tuple(
-            slice(int(before), int(before) + n)
-            for (before, _), n in zip(widths, array.shape, strict=True)
-        )
-        return getitem(g, template=inner)
-    # The other modes copy elements: pad their numbers to see which, and add up.
-    numbers = np.arange(array.size).reshape(array.shape)
-    source = _np_pad(numbers, pad_width, mode=mode)
-    flat = scatter_add(g, source, template=(Slot(0),), shape=(array.size,))
-    return reshape(flat, shape=array.shape)
-
-
-@op(
-    rules={"array": _pad_rule},
-    equation="y = array with a border,  ā = g inside (copied elements add up)",
-    latex=lambda array, pad_width, mode, constant_values: (
-        rf"\mathrm{{pad}}_{{\mathrm{{{constant_values if mode == 'constant' else mode}}}}}({array})"
-    ),
-    reference=lambda array, pad_width, mode, constant_values: np.pad(array, pad_width, mode=mode),
-    samples=lambda rng: (
-        *sample_arrays(rng, shapes=((3, 3),), pad_width=(1, ((0, 1), (2, 0))), mode=PAD_MODES),
-        Sample(rng.normal(size=4), pad_width=(2, 1)),
-    ),
-    numpy=np.pad,
-)
-def pad(array: Any, *, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
-    """A border around the array; `mode` is one of constant, edge, reflect, symmetric, wrap."""
-    if mode not in PAD_MODES:
-        raise InvalidArgumentError(
-            f"pad() expects mode to be one of {', '.join(PAD_MODES)}. Got {mode!r} instead."
-        )
-    if mode == "constant":
-        return np.pad(array, pad_width, constant_values=constant_values)
-    return _np_pad(array, pad_width, mode=mode)

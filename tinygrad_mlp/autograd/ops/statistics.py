@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
 from tinygrad_mlp.autograd.ops.arithmetic import where
 from tinygrad_mlp.autograd.ops.comparison import equal
+from tinygrad_mlp.autograd.ops.indexing import getitem
 from tinygrad_mlp.autograd.ops.reduction import (
     axes_of,
     in_many_axes,
@@ -23,7 +24,7 @@ from tinygrad_mlp.autograd.ops.reduction import (
     spread,
     sum,
 )
-from tinygrad_mlp.autograd.ops.shape import getitem, reshape
+from tinygrad_mlp.autograd.ops.shape import reshape
 from tinygrad_mlp.autograd.ops.sorting import sort
 from tinygrad_mlp.autograd.samples import reductions, well_apart
 from tinygrad_mlp.errors import ShapeError
@@ -152,6 +153,7 @@ def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool 
     return weighted_mean(a, axis=axis, weights=weights, keepdims=keepdims)
 
 
+@stands_for(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     """Weighted mean over `axis`; of equal weights where none are given.
 

@@ -52,7 +52,7 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
             ((2, 3), (5, 3, 2)), ((5, 1, 2, 3), (4, 3, 2)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)),
         )
     ],
-    numpy=np.matmul,
+    numpy=(np.matmul, np.linalg.matmul),
 )  # fmt: skip
 def matmul(x1: Any, x2: Any) -> Any:
     """Matrix product ``x1 @ x2``, with NumPy's rules for vectors and stacks of matrices."""

@@ -1,0 +1,192 @@
+"""Rearranging the elements of an array: borders, shifts, reversals, repetitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.indexing import Slot, getitem, scatter_add, take
+from tinygrad_mlp.autograd.ops.shape import (
+    broadcast_to,
+    expand_dims,
+    places,
+    ravel,
+    reshape,
+    shape_of,
+    transpose,
+)
+from tinygrad_mlp.autograd.samples import sample_arrays
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+__all__ = ["pad", "roll", "flip", "fliplr", "flipud", "rot90", "tile", "repeat"]
+
+_np_pad: Any = np.pad  # its stubs accept no mode but a literal
+PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
+
+
+def _pad_rule(
+    g: Any, y: Any, array: Any, pad_width: Any, mode: str, constant_values: Any
+) -> Any:
+    if mode == "constant":
+        widths = np.broadcast_to(pad_width, (array.ndim, 2))
+        inner = tuple(
+            slice(int(before), int(before) + n)
+            for (before, _), n in zip(widths, array.shape, strict=True)
+        )
+        return getitem(g, template=inner)
+    # The other modes copy elements: pad their numbers to see which, and add up.
+    numbers = np.arange(array.size).reshape(array.shape)
+    source = _np_pad(numbers, pad_width, mode=mode)
+    flat = scatter_add(g, source, template=(Slot(0),), shape=(array.size,))
+    return reshape(flat, shape=array.shape)
+
+
+@op(
+    rules={"array": _pad_rule},
+    equation="y = array with a border,  ā = g inside (copied elements add up)",
+    latex=lambda array, pad_width, mode, constant_values: (
+        rf"\mathrm{{pad}}_{{\mathrm{{{constant_values if mode == 'constant' else mode}}}}}({array})"
+    ),
+    reference=lambda array, pad_width, mode, constant_values: np.pad(array, pad_width, mode=mode),
+    samples=lambda rng: (
+        *sample_arrays(rng, shapes=((3, 3),), pad_width=(1, ((0, 1), (2, 0))), mode=PAD_MODES),
+        Sample(rng.normal(size=4), pad_width=(2, 1)),
+    ),
+    numpy=np.pad,
+)
+def pad(array: Any, *, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
+    """A border around the array; `mode` is one of constant, edge, reflect, symmetric, wrap."""
+    if mode not in PAD_MODES:
+        raise InvalidArgumentError(
+            f"pad() expects mode to be one of {', '.join(PAD_MODES)}. Got {mode!r} instead."
+        )
+    if mode == "constant":
+        return np.pad(array, pad_width, constant_values=constant_values)
+    return _np_pad(array, pad_width, mode=mode)
+
+
+def _opposite(shift: Any) -> Any:
+    return tuple(-int(s) for s in shift) if np.ndim(shift) else -int(shift)
+
+
+def _roll_rule(g: Any, y: Any, a: Any, shift: Any, axis: Any) -> Any:
+    return roll(g, shift=_opposite(shift), axis=axis)
+
+
+def _roll_reference(a: Any, shift: Any, axis: Any) -> Any:
+    if axis is None:
+        return np.take(a, (np.arange(a.size) - shift) % a.size).reshape(a.shape)
+    for s, i in np.broadcast(shift, axis):
+        a = np.take(a, (np.arange(a.shape[i]) - s) % a.shape[i], axis=i)
+    return a
+
+
+def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
+    given = shift if axis is None or a.ndim == 1 else (shift, axis)
+    shown = str(given).replace(" ", "")
+    return rf"\mathrm{{roll}}_{{\mathrm{{{shown}}}}}({a})"
+
+
+@op(
+    rules={"a": _roll_rule},
+    equation="y[i + shift] = a[i] (around the end),  ā[i] = g[i + shift]",
+    latex=_roll_latex,
+    reference=_roll_reference,
+    samples=lambda rng: [
+        *sample_arrays(rng, shapes=((4,),), shift=(1, -2), axis=(None, 0)),
+        *sample_arrays(rng, shapes=((2, 3),), shift=(1,), axis=(None, -1)),
+        Sample(rng.normal(size=(3, 4)), shift=(2, -1), axis=(0, 1)),
+    ],
+    numpy=np.roll,
+)
+def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
+    """Elements moved by `shift` along `axis`; what leaves at the end comes in at the beginning."""
+    return np.roll(a, shift, axis)
+
+
+@stands_for(np.flip)
+def flip(m: Any, axis: Any = None) -> Any:
+    """The elements along `axis` (None: all axes) in reverse order."""
+    ndim = len(shape_of(m))
+    axes = range(ndim) if axis is None else places("flip", axis, ndim)
+    step = tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(ndim))
+    return getitem(m, template=step)
+
+
+def _with_axes(name: str, m: Any, least: int) -> None:
+    if len(shape_of(m)) < least:
+        raise ShapeError(f"{name}() expects at least {least} axes. Got shape {shape_of(m)}.")
+
+
+@stands_for(np.fliplr)
+def fliplr(m: Any) -> Any:
+    """The columns in reverse order."""
+    _with_axes("fliplr", m, 2)
+    return flip(m, 1)
+
+
+@stands_for(np.flipud)
+def flipud(m: Any) -> Any:
+    """The rows in reverse order."""
+    _with_axes("flipud", m, 1)
+    return flip(m, 0)
+
+
+@stands_for(np.rot90)
+def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """Turned by k · 90 degrees in the plane of two axes, from the first towards the second."""
+    ndim = len(shape_of(m))
+    plane = places("rot90", axes, ndim)
+    if len(plane) != 2:
+        raise ShapeError(f"rot90() expects two axes. Got axes={axes!r}.")
+    if k % 2 == 0:
+        return flip(m, plane if k % 4 else ())
+    order = list(range(ndim))
+    order[plane[0]], order[plane[1]] = plane[1], plane[0]
+    if k % 4 == 1:
+        return transpose(flip(m, plane[1]), axes=tuple(order))
+    return flip(transpose(m, axes=tuple(order)), plane[1])
+
+
+@stands_for(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """The array repeated as a whole, `reps` times along each axis.
+
+    >>> tile(np.array([1.0, 2.0]), (2, 2))
+    array([[1., 2., 1., 2.],
+           [1., 2., 1., 2.]])
+    """
+    times = tuple(int(n) for n in reps) if np.ndim(reps) else (int(reps),)
+    shape = shape_of(A)
+    ndim = max(len(shape), len(times))
+    shape = (1,) * (ndim - len(shape)) + shape
+    times = (1,) * (ndim - len(times)) + times
+    pairs = list(zip(times, shape, strict=True))
+    apart = reshape(A, shape=tuple(n for _, length in pairs for n in (1, length)))
+    full = broadcast_to(apart, shape=tuple(n for pair in pairs for n in pair))
+    return reshape(full, shape=tuple(count * length for count, length in pairs))
+
+
+@stands_for(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Every element repeated along `axis` (None: of all elements, in one axis).
+
+    Args:
+        a: the array.
+        repeats: how often: a number, or one for each position along `axis`.
+        axis: which to repeat along.
+
+    >>> repeat(np.array([1.0, 2.0]), 2)
+    array([1., 1., 2., 2.])
+    """
+    if axis is None:
+        a, axis = ravel(a), 0
+    shape = shape_of(a)
+    (place,) = places("repeat", axis, len(shape))
+    if np.ndim(repeats):
+        return take(a, np.repeat(np.arange(shape[place]), repeats), place)
+    before, n, after = shape[:place], shape[place], shape[place + 1 :]
+    full = broadcast_to(expand_dims(a, place + 1), shape=(*before, n, int(repeats), *after))
+    return reshape(full, shape=(*before, n * int(repeats), *after))

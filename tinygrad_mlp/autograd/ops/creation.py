@@ -1,0 +1,86 @@
+"""Arrays made from numbers: filled ones, and the coordinates of a grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.op import stands_for
+from tinygrad_mlp.autograd.ops.shape import astype, broadcast_to, reshape, shape_of
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+__all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """An array filled with a value, to which gradients flow where it is a tensor."""
+    if not isinstance(fill_value, Value):
+        return np.full(shape, fill_value, dtype)
+    value = fill_value if dtype is None else astype(fill_value, dtype=np.dtype(dtype))
+    return broadcast_to(value, shape=tuple(shape) if np.ndim(shape) else (int(shape),))
+
+
+def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
+    known = a if isinstance(a, Value) else np.asarray(a)
+    return (
+        shape_of(known) if shape is None else shape,
+        known.dtype if dtype is None else dtype,  # type: ignore[union-attr]
+    )
+
+
+@stands_for(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """An array of the shape and dtype of another, filled with a value, as `full`."""
+    wanted, kind = _like(a, dtype, shape)
+    return full(wanted, fill_value, kind)
+
+
+@stands_for(np.zeros_like)
+def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Zeros of the shape and dtype of another array: a plain array, as it depends on nothing."""
+    return np.zeros(*_like(a, dtype, shape))
+
+
+@stands_for(np.ones_like)
+def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Ones of the shape and dtype of another array: a plain array, as it depends on nothing."""
+    return np.ones(*_like(a, dtype, shape))
+
+
+@stands_for(np.meshgrid)
+def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """The coordinates of a grid, from those along each of its axes.
+
+    Args:
+        xi: vectors, or numbers.
+        sparse: leave axes of length 1 instead of repeating the numbers.
+        indexing: ``xy`` for the first two axes in the order of a picture, rows being y; ``ij`` for
+            the order of `xi`.
+
+    >>> x, y = meshgrid(np.array([1.0, 2.0]), np.array([5.0, 6.0, 7.0]))
+    >>> x.shape, y[:, 0]
+    ((3, 2), array([5., 6., 7.]))
+    """
+    if indexing not in ("xy", "ij"):
+        raise InvalidArgumentError(
+            f"meshgrid() expects indexing to be 'xy' or 'ij'. Got {indexing!r} instead."
+        )
+    for number, x in enumerate(xi):
+        if len(shape_of(x)) > 1:
+            raise ShapeError(
+                f"meshgrid() expects vectors. Got shape {shape_of(x)} as argument {number}."
+            )
+    order = list(range(len(xi)))
+    if indexing == "xy" and len(xi) > 1:
+        order[:2] = 1, 0
+    lengths = [int(np.prod(shape_of(x), dtype=int)) for x in xi]
+    grid = [0] * len(xi)
+    for n, axis in zip(lengths, order, strict=True):
+        grid[axis] = n
+    made = []
+    for x, axis in zip(xi, order, strict=True):
+        along = reshape(x, shape=tuple(-1 if i == axis else 1 for i in range(len(xi))))
+        made.append(along if sparse else broadcast_to(along, shape=tuple(grid)))
+    return tuple(made)

@@ -1,0 +1,162 @@
+"""Diagonals and triangles of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.shape import expand_dims, moveaxis, ravel, shape_of
+from tinygrad_mlp.autograd.samples import sample_arrays
+from tinygrad_mlp.errors import ShapeError
+
+__all__ = ["diagonal", "embed_diagonal", "trace", "diag", "diagflat", "tril", "triu"]
+
+
+def _named(name: str, argument: Any, *numbers: int) -> str:
+    """A function in LaTeX, with numbers under its name where they are not all 0."""
+    under = rf"_{{\mathrm{{{','.join(map(str, numbers))}}}}}" if any(numbers) else ""
+    return rf"\mathrm{{{name}}}{under}({argument})"
+
+
+def _among(a: Any, axis1: int, axis2: int) -> tuple[int, ...]:
+    """Which axes the matrices have, for LaTeX; nothing where there are no others."""
+    return () if a.ndim == 2 else (axis1 % a.ndim, axis2 % a.ndim)
+
+
+def _matrices(rng: Any) -> list[Sample]:
+    return [
+        *sample_arrays(rng, shapes=((3, 3), (2, 4)), offset=(0, 1, -1)),
+        Sample(rng.normal(size=(2, 3, 4)), offset=0, axis1=-2, axis2=-1),
+        Sample(rng.normal(size=(2, 3, 4)), offset=1, axis1=2, axis2=0),
+    ]
+
+
+def _diagonal_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
+    shape = (a.shape[axis1], a.shape[axis2])
+    return moveaxis(embed_diagonal(g, shape=shape, offset=offset), (-2, -1), (axis1, axis2))
+
+
+def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
+    a = np.moveaxis(a, (axis1, axis2), (0, 1))
+    rows, columns = a.shape[:2]
+    places = [(i, i + offset) for i in range(rows) if 0 <= i + offset < columns]
+    return np.stack([a[place] for place in places], axis=-1)
+
+
+@op(
+    rules={"a": _diagonal_rule},
+    equation="y[i] = a[i, i + offset],  ā = g on that diagonal, 0 elsewhere",
+    latex=lambda a, offset, axis1, axis2: _named("diag", a, offset, *_among(a, axis1, axis2)),
+    reference=_diagonal_by_loops,
+    samples=_matrices,
+    numpy=np.diagonal,
+)
+def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """A diagonal of the matrices in two axes, as the last axis of the result."""
+    return np.diagonal(a, offset, axis1, axis2)
+
+
+@op(
+    rules={
+        "a": lambda g, y, a, shape, offset: diagonal(g, offset=offset, axis1=-2, axis2=-1)
+    },
+    equation="y[i, i + offset] = a[i], 0 elsewhere,  ā = g on that diagonal",
+    latex=lambda a, shape, offset: _named("diag", a, offset),
+    reference=lambda a, shape, offset: np.stack(
+        [np.diag(row, offset)[: shape[0], : shape[1]] for row in a.reshape(-1, a.shape[-1])]
+    ).reshape(*a.shape[:-1], *shape),
+    samples=lambda rng: [
+        Sample(rng.normal(size=3), shape=(3, 3), offset=0),
+        Sample(rng.normal(size=3), shape=(4, 4), offset=-1),
+        Sample(rng.normal(size=(2, 3)), shape=(3, 4), offset=1),
+    ],
+)
+def embed_diagonal(a: Any, *, shape: tuple[int, int], offset: int = 0) -> Any:
+    """Matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`."""
+    out = np.zeros((*a.shape[:-1], *shape), a.dtype)
+    i = np.arange(a.shape[-1])
+    out[..., i - min(offset, 0), i + max(offset, 0)] = a
+    return out
+
+
+def _trace_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
+    first, second = axis1 % a.ndim, axis2 % a.ndim
+    unit = np.eye(a.shape[first], a.shape[second], offset, dtype=a.dtype)
+    unit = unit if first < second else unit.T
+    unit = unit.reshape([n if i in (first, second) else 1 for i, n in enumerate(a.shape)])
+    return expand_dims(g, (first, second)) * unit
+
+
+@op(
+    rules={"a": _trace_rule},
+    equation="y = Σ a[i, i + offset],  ā = g I",
+    latex=lambda a, offset, axis1, axis2: _named("tr", a, offset, *_among(a, axis1, axis2)),
+    reference=lambda a, offset, axis1, axis2: np.sum(
+        _diagonal_by_loops(a, offset, axis1, axis2), axis=-1
+    ),
+    samples=_matrices,
+    numpy=np.trace,
+)
+def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum over a diagonal of the matrices in two axes."""
+    return np.trace(a, offset, axis1, axis2)
+
+
+@stands_for(np.diag)
+def diag(v: Any, k: int = 0) -> Any:
+    """The matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal."""
+    shape = shape_of(v)
+    if len(shape) == 1:
+        return embed_diagonal(v, shape=(shape[0] + abs(k),) * 2, offset=k)
+    if len(shape) == 2:
+        return diagonal(v, offset=k)
+    raise ShapeError(
+        f"diag() expects a vector or a matrix. Got shape {shape}: for stacks of matrices use "
+        f"diagonal(a, axis1=-2, axis2=-1)."
+    )
+
+
+@stands_for(np.diagflat)
+def diagflat(v: Any, k: int = 0) -> Any:
+    """The matrix with all elements of an array on its k-th diagonal."""
+    return diag(ravel(v), k)
+
+
+def _triangles(rng: Any) -> list[Sample]:
+    return sample_arrays(rng, shapes=((3, 3), (2, 3, 2), (3,)), k=(0, 1, -1))
+
+
+def _tril_rule(g: Any, y: Any, m: Any, k: int) -> Any:
+    return tril(g, k=k)
+
+
+def _triu_rule(g: Any, y: Any, m: Any, k: int) -> Any:
+    return triu(g, k=k)
+
+
+@op(
+    rules={"m": _tril_rule},
+    equation="y[i, j] = m[i, j] [j ≤ i + k],  m̄ = the same triangle of g",
+    latex=lambda m, k: _named("tril", m, k),
+    reference=lambda m, k: m * np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k),
+    samples=_triangles,
+    numpy=np.tril,
+)
+def tril(m: Any, *, k: int = 0) -> Any:
+    """Lower triangles: zeros above the k-th diagonal of the matrices in the last two axes."""
+    return np.tril(m, k)
+
+
+@op(
+    rules={"m": _triu_rule},
+    equation="y[i, j] = m[i, j] [j ≥ i + k],  m̄ = the same triangle of g",
+    latex=lambda m, k: _named("triu", m, k),
+    reference=lambda m, k: m * (1 - np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k - 1)),
+    samples=_triangles,
+    numpy=np.triu,
+)
+def triu(m: Any, *, k: int = 0) -> Any:
+    """Upper triangles: zeros below the k-th diagonal of the matrices in the last two axes."""
+    return np.triu(m, k)

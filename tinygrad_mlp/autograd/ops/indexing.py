@@ -1,0 +1,225 @@
+"""Picking elements by an index, and its adjoint: adding elements up at an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.shape import places, ravel, shape_of
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+__all__ = ["getitem", "scatter_add", "take", "take_along_axis", "select"]
+
+
+class Slot:
+    """The place of an index array in an index: ``x[0, i]`` has the template ``(0, Slot(0))``."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"Slot({self.number})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Slot) and other.number == self.number
+
+    def __hash__(self) -> int:
+        return hash(("Slot", self.number))
+
+
+def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Split an index into a template of constants and `Slot`s, and the arrays for the slots.
+
+    Index arrays are data, like the array they index: labels differ from batch to batch.
+    """
+    template: list[Any] = []
+    arrays: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, (Value, np.ndarray, list, np.bool_, bool)):
+            template.append(Slot(len(arrays)))
+            arrays.append(part.data if isinstance(part, Value) else np.asarray(part))
+        else:
+            template.append(part)
+    return tuple(template), tuple(arrays)
+
+
+def _index(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(indices[p.number] if isinstance(p, Slot) else p for p in template)
+
+
+def _getitem_rule(
+    g: Any, y: Any, a: Any, *indices: Any, position: int, template: tuple[Any, ...]
+) -> Any:
+    if position == 0:
+        return scatter_add(g, *indices, template=template, shape=a.shape)
+    return None
+
+
+def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
+    def shown(part: Any) -> str:
+        if isinstance(part, Slot):
+            return f"{indices[part.number]}"
+        if isinstance(part, slice):
+            ends = [part.start, part.stop] + ([] if part.step is None else [part.step])
+            part = ":".join("" if end is None else str(end) for end in ends)
+        return {"Ellipsis": r"\dots", "None": r"\mathrm{new}"}.get(
+            str(part), rf"\mathrm{{{part}}}"
+        )
+
+    return f"[{', '.join(map(shown, template))}]"
+
+
+def _indexing_samples(rng: Any) -> list[Sample]:
+    a = rng.normal(size=(4, 3))
+    repeated, mask = np.array([0, 2, 0, 0]), np.array([True, False, True, True])
+    return [
+        Sample(a, template=(1,)),
+        Sample(a, template=(slice(None, None, -2), None, -1)),
+        Sample(a, template=(Ellipsis, slice(1, 3))),
+        Sample(a, repeated, template=(Slot(0),)),
+        Sample(a, mask, template=(Slot(0), slice(0, 2))),
+        Sample(a, repeated, np.array([1, 1, 1, 0]), template=(Slot(0), Slot(1))),
+    ]
+
+
+@op(
+    rules={"operands": _getitem_rule},
+    equation="y = a[index],  ā = zeros with g added at index",
+    latex=lambda a, *indices, template: f"{a}{_index_latex(template, indices)}",
+    reference=lambda a, *indices, template: np.array(a)[_index(template, indices)].copy(),
+    samples=_indexing_samples,
+)
+def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
+    """Elements picked by a basic or advanced index; repeated indices add up their gradients.
+
+    The first operand is the array, the others the index arrays for the template's slots.
+    """
+    return operands[0][_index(template, operands[1:])]
+
+
+def _scatter_rule(
+    g: Any,
+    y: Any,
+    a: Any,
+    *indices: Any,
+    position: int,
+    template: tuple[Any, ...],
+    shape: tuple[int, ...],
+) -> Any:
+    return getitem(g, *indices, template=template) if position == 0 else None
+
+
+def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[_index(template, operands[1:])]
+    weights = np.ravel(operands[0])
+    return np.bincount(np.ravel(places), weights, minlength=np.prod(shape)).reshape(shape)
+
+
+@op(
+    rules={"operands": _scatter_rule},
+    equation="y = zeros with a added at index,  ā = g[index]",
+    latex=lambda a, *indices, template, shape: rf"\mathrm{{scatter}}({a}, "
+    rf"{_index_latex(template, indices)})",
+    reference=_scatter_reference,
+    samples=lambda rng: [
+        Sample(
+            rng.normal(size=s.args[0][_index(s.static["template"], s.args[1:])].shape),
+            *s.args[1:], template=s.static["template"], shape=(4, 3),
+        )
+        for s in _indexing_samples(rng)
+    ],
+)  # fmt: skip
+def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with the first operand added at an index: the adjoint of indexing."""
+    a, indices = operands[0], operands[1:]
+    out = np.zeros(shape, a.dtype)
+    index = _index(template, indices)
+    if any(i.dtype.kind != "b" for i in indices):
+        np.add.at(out, index, a)
+    else:  # each element is picked at most once
+        out[index] = a
+    return out
+
+
+@stands_for(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """Elements, or slices along `axis`, at integer positions.
+
+    Args:
+        a: the array.
+        indices: positions along `axis`, a number or an array of them; no gradient.
+        axis: None for the elements in one axis.
+        mode: what to do with positions outside: ``raise`` an error, ``wrap`` around, or ``clip``
+            to the first and the last.
+
+    >>> take(np.array([10.0, 20.0, 30.0]), [0, 0, 2])
+    array([10., 10., 30.])
+    """
+    if mode not in ("raise", "wrap", "clip"):
+        raise InvalidArgumentError(
+            f"take() expects mode to be one of raise, wrap, clip. Got {mode!r} instead."
+        )
+    if axis is None:
+        a, axis = ravel(a), 0
+    shape = shape_of(a)
+    (place,) = places("take", axis, len(shape))
+    if not isinstance(indices, Value):
+        indices = np.asarray(indices)
+    if mode == "wrap":
+        indices = indices % shape[place]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, shape[place] - 1)
+    template, arrays = index_parts((*(slice(None),) * place, indices))
+    return getitem(a, *arrays, template=template)
+
+
+@stands_for(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """For every vector along `axis`, the elements at positions of its own.
+
+    ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix. What ``np.argsort(x, axis)``
+    gives, this takes.
+
+    Args:
+        arr: the array.
+        indices: integers, with as many axes; no gradient.
+        axis: None for the elements in one axis.
+    """
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    shape = shape_of(arr)
+    (place,) = places("take_along_axis", axis, len(shape))
+    if not isinstance(indices, Value):
+        indices = np.asarray(indices)
+    if len(indices.shape) != len(shape):
+        raise ShapeError(
+            f"take_along_axis() expects indices with as many axes as the array. Got shapes "
+            f"{shape} and {indices.shape}."
+        )
+    index: list[Any] = [
+        np.arange(n).reshape((-1,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)
+    ]
+    index[place] = indices
+    template, arrays = index_parts(tuple(index))
+    return getitem(arr, *arrays, template=template)
+
+
+@stands_for(np.select)
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """Choose element by element: the choice of the first condition that holds, else `default`."""
+    if len(condlist) != len(choicelist) or not condlist:
+        raise InvalidArgumentError(
+            f"select() expects as many choices as conditions, at least one. Got {len(condlist)} "
+            f"conditions and {len(choicelist)} choices."
+        )
+    chosen = default
+    for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
+        chosen = where(condition, choice, chosen)
+    return chosen

@@ -1,0 +1,197 @@
+"""Joining arrays, and taking them apart again."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.indexing import getitem
+from tinygrad_mlp.autograd.ops.shape import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    expand_dims,
+    places,
+    ravel,
+    shape_of,
+)
+from tinygrad_mlp.errors import ShapeError
+
+__all__ = [
+    "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "append", "split",
+    "array_split", "vsplit", "hsplit", "dsplit",
+]  # fmt: skip
+
+
+def _slice_of(g: Any, arrays: Sequence[Any], position: int, axis: int) -> Any:
+    axis %= arrays[0].ndim
+    start = sum(a.shape[axis] for a in arrays[:position])
+    stop = start + arrays[position].shape[axis]
+    return getitem(g, template=(slice(None),) * axis + (slice(start, stop),))
+
+
+@op(
+    rules={"arrays": lambda g, y, *arrays, position, axis: _slice_of(g, arrays, position, axis)},
+    name="concatenate",
+    equation="y = [a₁, a₂, …],  āᵢ = the part of g that came from aᵢ",
+    latex=lambda *arrays, axis: f"[{', '.join(map(str, arrays))}]"
+    + (rf"_{{\mathrm{{axis\ {axis % arrays[0].ndim}}}}}" if arrays[0].ndim > 1 else ""),
+    reference=lambda *arrays, axis: functools.reduce(
+        lambda joined, a: np.append(joined, a, axis=axis), arrays
+    ),
+    samples=lambda rng: (
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=(1, 3)), axis=0),
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), rng.normal(size=(2, 1)), axis=-1),
+        Sample(rng.normal(size=3), rng.normal(size=2), axis=0),
+    ),
+)
+def concatenate_op(*arrays: Any, axis: int = 0) -> Any:
+    return np.concatenate(arrays, axis=axis)
+
+
+@stands_for(np.concatenate)
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    """Join a sequence of arrays along an axis they have (None: all elements, in one axis)."""
+    if axis is None:
+        return concatenate_op(*[ravel(a) for a in arrays], axis=0)
+    return concatenate_op(*arrays, axis=axis)
+
+
+def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:
+    return getitem(g, template=(slice(None),) * (axis % y.ndim) + (position,))
+
+
+@op(
+    rules={"arrays": _stack_rule},
+    name="stack",
+    equation="y = a₁, a₂, … along a new axis,  āᵢ = the i-th slice of g",
+    latex=lambda *arrays, axis: r"\mathrm{stack}"
+    + (rf"_{{\mathrm{{axis\ {axis % (arrays[0].ndim + 1)}}}}}" if arrays[0].ndim else "")
+    + f"({', '.join(map(str, arrays))})",
+    reference=lambda *arrays, axis: np.moveaxis(np.array(arrays), 0, axis),
+    samples=lambda rng: (
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=0),
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=-1),
+        Sample(rng.normal(), rng.normal(), rng.normal(), axis=0),
+    ),
+)
+def stack_op(*arrays: Any, axis: int = 0) -> Any:
+    return np.stack(arrays, axis=axis)
+
+
+@stands_for(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Join a sequence of arrays of one shape along a new axis."""
+    return stack_op(*arrays, axis=axis)
+
+
+@stands_for(np.vstack)
+def vstack(tup: Sequence[Any]) -> Any:
+    """Join arrays along the first axis; vectors are rows."""
+    return concatenate([atleast_2d(a) for a in tup], axis=0)
+
+
+@stands_for(np.hstack)
+def hstack(tup: Sequence[Any]) -> Any:
+    """Join arrays along the second axis; vectors end to end."""
+    arrays = [atleast_1d(a) for a in tup]
+    return concatenate(arrays, axis=1 if arrays and len(shape_of(arrays[0])) > 1 else 0)
+
+
+@stands_for(np.dstack)
+def dstack(tup: Sequence[Any]) -> Any:
+    """Join arrays along the third axis, which vectors and matrices get as a new one."""
+    return concatenate([atleast_3d(a) for a in tup], axis=2)
+
+
+@stands_for(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Any:
+    """Join arrays along the second axis; vectors are columns."""
+    columns = [
+        a if len(shape_of(a)) > 1 else expand_dims(atleast_1d(a), 1) for a in tup
+    ]  # fmt: skip
+    return concatenate(columns, axis=1)
+
+
+@stands_for(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """The array with `values` after it along `axis` (None: all elements, in one axis)."""
+    return concatenate([arr, values], axis=axis)
+
+
+def _cut(a: Any, ends: Sequence[int], axis: int) -> list[Any]:
+    before = (slice(None),) * axis
+    starts = [0, *ends]
+    stops = [*ends, shape_of(a)[axis]]
+    return [
+        getitem(a, template=(*before, slice(start, stop)))
+        for start, stop in zip(starts, stops, strict=True)
+    ]
+
+
+@stands_for(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """The parts of an array along `axis`: so many, or cut at given positions.
+
+    Where a number of parts does not divide the length, the first ones are one longer.
+
+    >>> [len(part) for part in array_split(np.zeros(7), 3)]
+    [3, 2, 2]
+    """
+    shape = shape_of(ary)
+    (place,) = places("array_split", axis, len(shape))
+    if np.ndim(indices_or_sections):
+        return _cut(ary, [int(i) for i in indices_or_sections], place)
+    sections = int(indices_or_sections)
+    if sections < 1:
+        raise ShapeError(f"array_split() expects at least one section. Got {sections}.")
+    length, longer = divmod(shape[place], sections)
+    return _cut(ary, [i * length + min(i, longer) for i in range(1, sections)], place)
+
+
+@stands_for(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """The parts of an array along `axis`: so many of the same length, or cut at given positions.
+
+    Raises:
+        ShapeError: the number of parts does not divide the length.
+    """
+    shape = shape_of(ary)
+    (place,) = places("split", axis, len(shape))
+    if not np.ndim(indices_or_sections) and shape[place] % int(indices_or_sections):
+        raise ShapeError(
+            f"split() expects a number of sections that divides the length {shape[place]} of axis "
+            f"{axis}. Got {indices_or_sections}: use array_split() for parts of different length."
+        )
+    parts: list[Any] = array_split(ary, indices_or_sections, place)
+    return parts
+
+
+def _split_along(name: str, ary: Any, sections: Any, axis: int, least: int) -> list[Any]:
+    ndim = len(shape_of(ary))
+    if ndim < least:
+        raise ShapeError(f"{name}() expects at least {least} axes. Got shape {shape_of(ary)}.")
+    parts: list[Any] = split(ary, sections, axis)
+    return parts
+
+
+@stands_for(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """The parts of an array along the first of at least two axes, as `split`."""
+    return _split_along("vsplit", ary, indices_or_sections, 0, 2)
+
+
+@stands_for(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """The parts of an array along the second axis (a vector's only one), as `split`."""
+    return _split_along("hsplit", ary, indices_or_sections, int(len(shape_of(ary)) > 1), 1)
+
+
+@stands_for(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """The parts of an array along the third axis, as `split`."""
+    return _split_along("dsplit", ary, indices_or_sections, 2, 3)
