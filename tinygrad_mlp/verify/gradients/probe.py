@@ -148,8 +148,15 @@ class Probe:
         return np.concatenate([np.ravel(data_of(found[i])) for i in self._kept])
 
     def values(self, arrays: Sequence[Array]) -> Array:
-        """All elements of all outputs for `arrays` in place of the inputs, one after the other."""
-        return self._flat(self.call(arrays))
+        """All elements of all outputs for `arrays` in place of the inputs, one after the other.
+
+        NaN outside of the function's domain, also where it raises NumPy's error there, as
+        decompositions of matrices do.
+        """
+        try:
+            return self._flat(self.call(arrays))
+        except np.linalg.LinAlgError:
+            return np.full(self.base.shape, np.nan)
 
     def noise(
         self, arrays: Sequence[Array], rng: np.random.Generator, trials: int = TRIALS
