@@ -45,7 +45,7 @@ WITHIN_OPS = [
     "comparison", "arithmetic", "exponential", "rounding", "trigonometry", "special", "activations",
     "shape", "indexing", "joining", "arranging", "diagonals", "creation", "reduction", "products",
     "tensordots", "einstein", "scans", "sorting", "statistics", "normalisation", "logic",
-    "convolution", "losses",
+    "inverses", "triangular", "spectral", "norms", "linalg", "convolution", "losses",
 ]  # fmt: skip
 """In the same way, the modules of operations; each stands in this list."""
 

@@ -65,7 +65,7 @@ PUBLIC = {name: f for name, f in vars(np).items() if callable(f) and not name.st
 @pytest.mark.parametrize("op", tg.OPS.values(), ids=list(tg.OPS))
 def test_every_name_that_numpy_has_for_a_function_is_one_of_the_package(op):
     for name, function in PUBLIC.items():
-        if name != "permute_dims" and any(function is known for known in op.numpy):
+        if any(function is known for known in op.numpy):
             assert getattr(tg, name) is getattr(tg, op.name), f"{op.name} is not {name}, too"
 
 

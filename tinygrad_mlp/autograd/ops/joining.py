@@ -22,7 +22,7 @@ from tinygrad_mlp.autograd.ops.shape import (
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = [
-    "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "append", "split",
+    "concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack", "append", "split",
     "array_split", "vsplit", "hsplit", "dsplit",
 ]  # fmt: skip
 
@@ -59,6 +59,9 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     if axis is None:
         return concatenate_op(*[ravel(a) for a in arrays], axis=0)
     return concatenate_op(*arrays, axis=axis)
+
+
+concat = concatenate
 
 
 def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:

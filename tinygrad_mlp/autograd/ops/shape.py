@@ -14,7 +14,7 @@ from tinygrad_mlp.errors import DTypeError, ShapeError
 
 __all__ = [
     "reshape", "ravel", "squeeze", "expand_dims", "atleast_1d", "atleast_2d", "atleast_3d",
-    "transpose", "swapaxes", "moveaxis", "rollaxis", "broadcast_to", "broadcast_arrays",
+    "transpose", "permute_dims", "swapaxes", "moveaxis", "rollaxis", "broadcast_to", "broadcast_arrays",
     "astype", "identity",
 ]  # fmt: skip
 
@@ -162,6 +162,9 @@ def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
 def transpose(a: Any, *, axes: Any = None) -> Any:
     """Axes in another order (None: reversed)."""
     return a.transpose(axes)
+
+
+permute_dims = transpose
 
 
 @op(

@@ -1,0 +1,271 @@
+"""Matrices where derivatives are easy to get wrong: singular, degenerate, empty, refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+
+SINGULAR = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, -1.0]])  # rank 2
+
+
+def symmetric(rng, n=3):
+    a = rng.normal(size=(n, n))
+    return a + a.T + 2 * np.diag(np.arange(n))
+
+
+# -- singular --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("a", [SINGULAR, np.zeros((3, 3)), np.zeros((1, 1)), np.ones((2, 2))])
+def test_the_gradient_of_a_determinant_is_exact_where_it_is_zero(a, assert_derivative):
+    assert_derivative(tg.grad(tg.det)(a), np.linalg.det, a)
+
+
+def test_singular_matrices_raise_numpys_error_with_the_operation_and_shapes():
+    for f in (tg.inv, tg.linalg.inv, np.linalg.inv):
+        with pytest.raises(np.linalg.LinAlgError, match=r"inv\(\) cannot take a of shape \(3, 3\)"):
+            f(tg.Tensor(np.zeros((3, 3))))
+    with pytest.raises(tg.errors.LinAlgError, match="solve"):
+        tg.solve(np.zeros((3, 3)), np.ones(3))
+    with pytest.raises(tg.errors.LinAlgError, match="cholesky.*not positive definite"):
+        tg.cholesky(-np.eye(2))
+    with pytest.raises(tg.errors.LinAlgError, match="square"):
+        tg.det(np.ones((2, 3)))
+
+
+def test_where_a_rule_needs_the_inverse_of_a_singular_matrix_it_says_so():
+    sign, logabsdet = tg.linalg.slogdet(np.ones((2, 2)))
+    assert (sign, logabsdet) == (0, -np.inf)
+    with pytest.raises(tg.errors.LinAlgError, match="inv"):
+        tg.grad(lambda a: tg.slogdet(a).logabsdet)(np.ones((2, 2)))
+    with pytest.raises(tg.errors.LinAlgError, match="inv"):
+        tg.hessian(tg.det)(np.zeros((2, 2)))
+
+
+def test_a_pseudo_inverse_keeps_its_rank_where_it_is_not_full(assert_derivative):
+    left, right = np.array([[1.0], [2.0], [0.5]]), np.array([[1.0, -1.0, 3.0]])
+    weights = np.cos(np.arange(9.0)).reshape(3, 3)
+
+    def f(np_, left):
+        return np_.sum(weights * np_.linalg.pinv(left @ right))
+
+    assert_derivative(tg.grad(lambda x: f(tg, x))(left), lambda x: f(np, x), left)
+
+
+# -- equal eigenvalues and singular values ---------------------------------------------------------
+
+
+def test_eigenvalues_alone_have_a_gradient_where_they_are_equal():
+    for f, a, expected in (
+        (lambda a: tg.sum(tg.linalg.eigvalsh(a)), np.eye(3), np.eye(3)),
+        (lambda a: tg.norm(a, "nuc"), np.eye(3), np.eye(3)),
+        (lambda a: tg.norm(a, 2), np.diag([2.0, 2.0, 5.0]), np.diag([0.0, 0.0, 1.0])),
+    ):
+        np.testing.assert_allclose(tg.grad(f)(a), expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("f", [lambda a: tg.eigh(a)[1][0, 0], lambda a: tg.svd(a)[0][0, 0]])
+def test_vectors_of_equal_values_have_none_and_numpy_warns(f):
+    with pytest.warns(RuntimeWarning, match="divide by zero|invalid value"):
+        assert not np.isfinite(tg.grad(f)(np.eye(3))).all()
+
+
+def test_what_does_not_depend_on_the_signs_of_vectors_has_the_right_gradient(rng):
+    """The exponential of a matrix by its eigenvectors, and by its series."""
+    a = symmetric(rng) / 4
+
+    def by_vectors(a):
+        values, vectors = tg.eigh(a)
+        return (vectors * tg.exp(values)) @ vectors.T
+
+    def by_series(a):
+        total = term = np.eye(3)
+        for n in range(1, 25):
+            term = term @ a / n
+            total = total + term
+        return total
+
+    both = [tg.grad(lambda b, f=f: tg.sum(tg.sin(f(b + b.T))))(a / 2)
+            for f in (by_vectors, by_series)]  # fmt: skip
+    np.testing.assert_allclose(both[0], both[1], rtol=1e-10, atol=1e-12)
+
+
+def test_only_the_triangle_that_is_read_has_a_gradient(rng):
+    a = symmetric(rng) + 5 * np.eye(3)
+    for f, upper in ((lambda a: tg.sum(tg.cholesky(a)), False),
+                     (lambda a: tg.sum(tg.linalg.cholesky(a, upper=True)), True),
+                     (lambda a: tg.eigh(a).eigenvalues[0], False),
+                     (lambda a: tg.eigh(a, UPLO="U").eigenvalues[0], True)):  # fmt: skip
+        g = tg.grad(f)(a)
+        np.testing.assert_array_equal(np.tril(g, -1) if upper else np.triu(g, 1), 0)
+        assert np.any(g)
+
+
+# -- identities ------------------------------------------------------------------------------------
+
+
+def test_factors_multiply_to_the_matrix_and_so_do_their_gradients(rng):
+    a = np.diag([1.0, 3.0, 6.0]) + 0.2 * rng.normal(size=(3, 3))
+    wide = a[:2]
+    weights = rng.normal(size=(3, 3))
+
+    def product(f):
+        return lambda a: tg.sum(weights[: a.shape[0], : a.shape[1]] * f(a) ** 2)
+
+    def of_svd(a):
+        u, s, vh = tg.svd(a, full_matrices=False)
+        return u * s @ vh
+
+    def of_qr(a):
+        q, r = tg.qr(a)
+        return q @ r
+
+    for x, f in ((a, of_svd), (wide, of_svd), (wide.T, of_svd), (a, of_qr), (wide, of_qr),
+                 (wide.T, of_qr), (a, lambda a: tg.inv(tg.inv(a))),
+                 (wide, lambda a: tg.pinv(tg.pinv(a)))):  # fmt: skip
+        expected = tg.grad(product(lambda a: a))(x)
+        np.testing.assert_allclose(tg.grad(product(f))(x), expected, rtol=1e-8, atol=1e-10)
+
+    def of_cholesky(b):
+        lower = tg.cholesky(b @ b.T)
+        return lower @ lower.T
+
+    expected = tg.grad(product(lambda b: b @ b.T))(a)
+    np.testing.assert_allclose(tg.grad(product(of_cholesky))(a), expected, rtol=1e-9, atol=1e-10)
+
+
+def test_third_derivatives_of_determinant_and_inverse():
+    def f(t):
+        a = tg.reshape(tg.stack([1 + t, t, t * t, 2 + t]), (2, 2))  # det = 2 + 3t + t² − t³
+        return tg.det(a)
+
+    third = tg.grad(tg.grad(tg.grad(f)))
+    np.testing.assert_allclose(third(0.3), -6.0, rtol=1e-9)
+
+    def g(t):
+        return tg.inv(tg.reshape(t, (1, 1)))[0, 0]
+
+    np.testing.assert_allclose(tg.grad(tg.grad(tg.grad(g)))(2.0), -6 / 2.0**4, rtol=1e-12)
+
+
+# -- norms -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [None, 1, 2, 3, np.inf])
+def test_the_gradient_of_a_norm_at_zero_is_zero(p):
+    np.testing.assert_array_equal(tg.grad(lambda x: tg.norm(x, p))(np.zeros(3)), 0)
+
+
+def test_the_largest_elements_share_the_gradient_of_the_maximum_norm():
+    g = tg.grad(lambda x: tg.norm(x, np.inf))(np.array([3.0, -3.0, 1.0]))
+    np.testing.assert_array_equal(g, [0.5, -0.5, 0])
+
+
+REFUSED = {
+    "order 0": (lambda: tg.norm(np.ones(3), 0), "counts elements"),
+    "a norm of matrices for a vector": (lambda: tg.norm(np.ones(3), "fro"), "for matrices"),
+    "an unknown norm": (lambda: tg.norm(np.ones((3, 3)), 3), "'nuc'"),
+    "three axes": (lambda: tg.norm(np.ones((2, 2, 2)), 2), "vector or a matrix"),
+    "full_matrices": (lambda: tg.grad(lambda a: tg.svd(a)[1][0])(np.ones((3, 2))), "full_matrices"),
+    "complete": (lambda: tg.grad(lambda a: tg.qr(a, "complete")[1][0, 0])(np.ones((3, 2))),
+                 "mode='reduced'"),
+    "raw": (lambda: tg.qr(np.eye(2), "raw"), "complete"),
+    "a power that is no integer": (lambda: tg.matrix_power(np.eye(2), 0.5), "integer"),
+    "a power of a rectangle": (lambda: tg.matrix_power(np.ones((2, 3)), 2), "square"),
+    "planes in cross": (lambda: tg.cross(np.ones(2), np.ones(2)), "three elements"),
+    "lengths in tensordot": (lambda: tg.tensordot(np.ones((2, 3)), np.ones((2, 3)), 1), "same len"),
+    "too many axes in tensordot": (lambda: tg.tensordot(np.ones(3), np.ones(3), 2), "between 0 a"),
+    "one array in multi_dot": (lambda: tg.multi_dot([np.eye(2)]), "at least two"),
+    "a vector inside of multi_dot": (lambda: tg.multi_dot([np.eye(2), np.ones(2), np.eye(2)]),
+                                     "array 1"),
+    "terms of einsum": (lambda: tg.einsum("ij,jk", np.eye(2)), "each term"),
+    "indices of einsum": (lambda: tg.einsum("ijk->i", np.eye(2)), "each axis"),
+    "an ellipsis that is lost": (lambda: tg.einsum("...i->i", np.eye(2)), "in the output"),
+    "parts of unequal length": (lambda: tg.split(np.ones(5), 2), "array_split"),
+    "no parts": (lambda: tg.array_split(np.ones(5), 0), "at least one"),
+    "rows of a vector": (lambda: tg.vsplit(np.ones(5), 1), "at least 2 axes"),
+    "columns of a vector": (lambda: tg.fliplr(np.ones(5)), "at least 2 axes"),
+    "a mode of take": (lambda: tg.take(np.ones(5), 0, mode="mirror"), "wrap"),
+    "an axis of take_along_axis": (lambda: tg.take_along_axis(np.eye(2), np.ones(2, int), 1),
+                                   "as many axes"),
+    "conditions and choices": (lambda: tg.select([True], []), "as many choices"),
+    "a stack for diag": (lambda: tg.diag(np.ones((2, 2, 2))), "axis1=-2"),
+    "shapes to broadcast": (lambda: tg.broadcast_arrays(np.ones(2), np.ones(3)), "fit together"),
+    "sources and destinations": (lambda: tg.moveaxis(np.eye(2), (0, 1), 0), "as many"),
+    "an axis to move": (lambda: tg.moveaxis(np.eye(2), 5, 0), "between -2 and 1"),
+    "a place to roll to": (lambda: tg.rollaxis(np.eye(2), 0, 3), "start between"),
+    "a grid's order": (lambda: tg.meshgrid(np.ones(2), indexing="yx"), "'ij'"),
+    "a grid of matrices": (lambda: tg.meshgrid(np.eye(2)), "vectors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_what_cannot_work_is_refused_with_advice(mistake):
+    call, message = REFUSED[mistake]
+    with pytest.raises(tg.errors.TinygradError, match=message):
+        call()
+
+
+# -- nothing, numbers, methods ---------------------------------------------------------------------
+
+
+EMPTY = [
+    lambda a: tg.roll(a, 1, 0), lambda a: tg.flip(a), lambda a: tg.tile(a, 2),
+    lambda a: tg.repeat(a, 2), lambda a: tg.triu(a), lambda a: tg.trace(a),
+    lambda a: tg.diagonal(a), lambda a: tg.diagflat(a), lambda a: tg.concatenate([a, a], 1),
+    lambda a: tg.vstack([a, a]),
+    lambda a: tg.dot(a.T, a), lambda a: tg.tensordot(a, a, 2), lambda a: tg.kron(a, a),
+    lambda a: tg.einsum("ij,kj", a, a), lambda a: tg.outer(a, a), lambda a: tg.cross(a, a),
+    lambda a: tg.norm(a), lambda a: tg.norm(a, axis=1), lambda a: tg.take(a, [0], 1),
+    lambda a: tg.inv(a[:, :0]), lambda a: tg.svd(a, False)[1], lambda a: tg.array_split(a, 2)[0],
+    lambda a: tg.moveaxis(a, 0, 1), lambda a: tg.pad(a, ((0, 0), (1, 0))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", EMPTY)
+def test_a_batch_of_nothing_has_a_gradient_of_nothing(f):
+    x = tg.Tensor(np.zeros((0, 3)), requires_grad=True)
+    f(x).sum().backward()
+    assert x.grad.shape == (0, 3)
+
+
+METHODS = {
+    "ravel": lambda a: a.ravel(), "flatten": lambda a: a.flatten(),
+    "transpose": lambda a: a.transpose(2, 0, 1), "swapaxes": lambda a: a.swapaxes(0, 2),
+    "squeeze": lambda a: a[:1].squeeze(), "dot": lambda a: a.dot(np.arange(4.0)),
+    "repeat": lambda a: a.repeat(2, axis=1), "take": lambda a: a.take([0, 3, 0], axis=2),
+    "diagonal": lambda a: a.diagonal(1, 1, 2), "trace": lambda a: a.trace(0, 2, 1),
+    "T": lambda a: a.T, "mT": lambda a: a.mT, "reshape": lambda a: a.reshape(4, -1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_are_those_of_arrays(name):
+    a = np.arange(24.0).reshape(2, 3, 4)
+    found = METHODS[name](tg.Tensor(a, requires_grad=True))
+    np.testing.assert_array_equal(found.data, METHODS[name](a), strict=True)
+    assert found.requires_grad
+
+
+def test_values_are_filled_in_with_their_history():
+    x = tg.Tensor(3.0, requires_grad=True)
+    filled = tg.full((2, 3), x) + tg.full_like(np.ones((2, 3), np.float32), x)
+    assert filled.dtype == np.float64 and tg.full(2, x, np.float32).dtype == np.float32
+    filled.sum().backward()
+    assert x.grad == 12
+    np.testing.assert_array_equal(tg.full(3, 2.0), [2.0, 2.0, 2.0])
+
+
+def test_results_have_the_names_that_numpys_have():
+    x = tg.Tensor(np.diag([1.0, 2.0]), requires_grad=True)
+    for name in ("eigh", "svd", "qr", "slogdet"):
+        found, expected = (getattr(m, name)(x) for m in (tg.linalg, np.linalg))
+        fields = type(getattr(np.linalg, name)(x.data))._fields
+        assert found._fields == expected._fields == fields
+
+
+def test_the_namespace_has_every_function_of_numpys_that_there_is():
+    for name in tg.linalg.__all__:
+        assert callable(getattr(tg.linalg, name)) and hasattr(np.linalg, name)

@@ -1,0 +1,242 @@
+"""Inverses, solutions of linear systems, determinants and powers of matrices, batched.
+
+The rules follow from ``d(A⁻¹) = −A⁻¹ dA A⁻¹`` and ``d det A = tr(adj(A) dA)``; see M. B. Giles,
+"An extended collection of matrix derivative results for forward and reverse mode algorithmic
+differentiation" (2008). The matrices lie in the last two axes. A singular matrix raises
+`LinAlgError`, where NumPy does, and where a rule needs the inverse.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.products import matmul
+from tinygrad_mlp.autograd.ops.reduction import sum as sum_
+from tinygrad_mlp.autograd.ops.shape import expand_dims, shape_of
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+__all__ = ["inv", "solve", "pinv", "det", "cofactor", "slogdet", "matrix_power"]
+
+
+def well_conditioned(rng: Any, *batch: int, n: int = 3) -> Any:
+    """Matrices to invert in samples: the identity, and something smaller."""
+    return 2 * np.eye(n) + 0.5 * rng.normal(size=(*batch, n, n))
+
+
+def _square(rng: Any) -> list[Sample]:
+    return [Sample(well_conditioned(rng)), Sample(well_conditioned(rng, 2, n=2))]
+
+
+@op(
+    rules={"a": lambda g, y, a: -(y.mT @ g @ y.mT)},
+    equation="y = a⁻¹,  ā = −yᵀ g yᵀ",
+    latex="{a}^{{-1}}",
+    reference=lambda a: np.linalg.solve(a, np.broadcast_to(np.eye(a.shape[-1]), a.shape)),
+    samples=_square,
+    numpy=np.linalg.inv,
+)
+def inv(a: Any) -> Any:
+    """Inverse of square matrices.
+
+    Raises:
+        LinAlgError: a matrix is singular, or not square.
+    """
+    return np.linalg.inv(a)
+
+
+def _solve_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if b.ndim > 1:
+        return solve(a.mT, g)
+    return solve(a.mT, expand_dims(g, -1))[..., 0]
+
+
+def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if b.ndim > 1:
+        return -(solve(a.mT, g) @ y.mT)
+    return -(solve(a.mT, expand_dims(g, -1)) * expand_dims(y, -2))
+
+
+@op(
+    rules={"a": _solve_a, "b": _solve_b},
+    equation="y = a⁻¹ b,  b̄ = a⁻ᵀ g,  ā = −b̄ yᵀ",
+    latex="{a}^{{-1}} {b}",
+    reference=lambda a, b: (np.linalg.inv(a) @ (b if b.ndim > 1 else b[:, None])).reshape(
+        np.linalg.solve(a, b).shape
+    ),
+    samples=lambda rng: [
+        Sample(well_conditioned(rng), rng.normal(size=3)),
+        Sample(well_conditioned(rng), rng.normal(size=(3, 2))),
+        Sample(well_conditioned(rng, 2, n=2), rng.normal(size=2)),
+        Sample(well_conditioned(rng, 2, n=2), rng.normal(size=(2, 3))),
+        Sample(well_conditioned(rng, n=2), rng.normal(size=(2, 2, 1))),
+    ],
+    numpy=np.linalg.solve,
+)
+def solve(a: Any, b: Any) -> Any:
+    """The solution y of the linear system ``a y = b``.
+
+    Args:
+        a: square matrices, shape ``(..., n, n)``.
+        b: a vector, shape ``(n,)``, or right sides in columns, shape ``(..., n, k)``.
+
+    Raises:
+        LinAlgError: a matrix is singular, or not square.
+        ShapeError: the lengths differ.
+    """
+    return np.linalg.solve(a, b)
+
+
+def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
+    left = np.eye(a.shape[-2], dtype=a.dtype) - a @ y
+    right = np.eye(a.shape[-1], dtype=a.dtype) - y @ a
+    return (
+        left @ g.mT @ y @ y.mT + y.mT @ y @ g.mT @ right - y.mT @ g @ y.mT
+    )
+
+
+@op(
+    rules={"a": _pinv_rule},
+    equation="y = a⁺,  ā = −yᵀ g yᵀ + (I − a y) gᵀ y yᵀ + yᵀ y gᵀ (I − y a)",
+    latex="{a}^{{+}}",
+    reference=lambda a, rcond: (
+        np.linalg.inv(a.mT @ a) @ a.mT
+        if a.shape[-2] >= a.shape[-1]
+        else a.mT @ np.linalg.inv(a @ a.mT)
+    ),
+    samples=lambda rng: [
+        Sample(rng.normal(size=shape) + 2 * np.eye(*shape[-2:]), rcond=None)
+        for shape in ((3, 2), (2, 3), (2, 2, 2))
+    ],
+    numpy=np.linalg.pinv,
+)
+def pinv(a: Any, *, rcond: Any = None) -> Any:
+    """Pseudo-inverse of Moore and Penrose.
+
+    The rule holds where the rank does not change nearby: always for full rank. At a lower rank
+    the pseudo-inverse jumps, and the rule gives its derivative along matrices of the same rank
+    (G. H. Golub and V. Pereyra, 1973).
+
+    Args:
+        a: matrices of any shape.
+        rcond: singular values below this times the largest count as 0; None for NumPy's choice.
+    """
+    return np.linalg.pinv(a, rcond)
+
+
+def _cofactor_rule(g: Any, y: Any, a: Any) -> Any:
+    inverse = inv(a).mT
+    return sum_(g * y, axis=(-2, -1), keepdims=True) * inverse - y @ g.mT @ inverse
+
+
+def _minors(a: Any) -> Any:
+    out = np.zeros_like(a)
+    for *batch, i, j in np.ndindex(a.shape):
+        minor = np.delete(np.delete(a[tuple(batch)], i, 0), j, 1)
+        out[(*batch, i, j)] = (-1) ** (i + j) * np.linalg.det(minor)
+    return out
+
+
+@op(
+    rules={"a": _cofactor_rule},
+    equation="y = det(a) a⁻ᵀ,  ā = ⟨g, y⟩ a⁻ᵀ − y gᵀ a⁻ᵀ",
+    latex=r"\mathrm{{cof}}({a})",
+    reference=_minors,
+    samples=_square,
+)
+def cofactor(a: Any) -> Any:
+    """The matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
+
+    Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, and so exact for
+    singular matrices, too. Its own derivative needs the inverse: there, a singular matrix raises
+    `LinAlgError`.
+    """
+    u, s, vh = np.linalg.svd(a)
+    others = np.prod(
+        np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1, dtype=s.dtype
+    )
+    sign = np.round(np.linalg.det(u) * np.linalg.det(vh))
+    return sign[..., None, None] * ((u * others[..., None, :]) @ vh)
+
+
+@op(
+    rules={"a": lambda g, y, a: expand_dims(g, (-2, -1)) * cofactor(a)},
+    equation="y = det a,  ā = g cof(a)  (= g y a⁻ᵀ where there is an inverse)",
+    latex=r"\mathrm{{det}}({a})",
+    reference=lambda a: np.prod(np.linalg.eigvals(a), axis=-1).real,
+    samples=_square,
+    numpy=np.linalg.det,
+)
+def det(a: Any) -> Any:
+    """Determinant of square matrices.
+
+    Its gradient, the cofactors, is exact for singular matrices, too; its second derivative needs
+    the inverse.
+
+    Raises:
+        LinAlgError: a matrix is not square.
+    """
+    return np.linalg.det(a)
+
+
+@op(
+    rules={"a": lambda g, y, a: expand_dims(g[1], (-2, -1)) * inv(a).mT},
+    name="slogdet",
+    equation="sign, logabsdet = sign(det a), ln |det a|,  ā = g₂ a⁻ᵀ",
+    latex=r"\mathrm{{slogdet}}({a})",
+    reference=lambda a: (np.sign(np.linalg.det(a)), np.log(np.abs(np.linalg.det(a)))),
+    samples=lambda rng: [Sample(s.args[0] * sign) for s in _square(rng) for sign in (1, -1)],
+    outputs=2,
+)
+def slogdet_op(a: Any) -> Any:
+    return tuple(np.linalg.slogdet(a))
+
+
+class SlogdetResult(NamedTuple):
+    """Sign and logarithm of the absolute value of a determinant."""
+
+    sign: Any
+    logabsdet: Any
+
+
+@stands_for(np.linalg.slogdet)
+def slogdet(a: Any) -> SlogdetResult:
+    """Sign of the determinant and logarithm of its absolute value, without overflow.
+
+    The gradient is that of the logarithm; the sign has none. For a singular matrix the logarithm
+    is −∞ as in NumPy, and asking for the gradient raises `LinAlgError`.
+
+    >>> sign, logabsdet = slogdet(np.diag([1e-200, -1e-200]))
+    >>> float(sign), round(float(logabsdet), 3)
+    (-1.0, -921.034)
+    """
+    return SlogdetResult(*slogdet_op(a))
+
+
+@stands_for(np.linalg.matrix_power)
+def matrix_power(a: Any, n: int) -> Any:
+    """The product of n factors a, of the inverse for negative n; by repeated squaring.
+
+    Raises:
+        ShapeError: the matrices are not square.
+        LinAlgError: n is negative and a matrix is singular.
+    """
+    shape = shape_of(a)
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise ShapeError(f"matrix_power() expects square matrices. Got shape {shape}.")
+    if not isinstance(n, (int, np.integer)):
+        raise InvalidArgumentError(f"matrix_power() expects an integer power. Got {n!r}.")
+    if n < 0:
+        a, n = inv(a), -n
+    square, result = a, None
+    while n:
+        n, odd = divmod(n, 2)
+        if odd:
+            result = square if result is None else matmul(result, square)
+        if n:
+            square = matmul(square, square)
+    if result is None:  # a⁰ is constant
+        return np.broadcast_to(np.eye(shape[-1], dtype=getattr(a, "dtype", None)), shape)
+    return result

@@ -1,0 +1,45 @@
+"""`tg.linalg`: what `numpy.linalg` has, under its names.
+
+The functions are those of the package; where NumPy has one name twice (``np.trace`` and
+``np.linalg.trace`` differ in the axes of the matrices), this is the one of `numpy.linalg`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import stands_for
+from tinygrad_mlp.autograd.ops import diagonals, shape
+from tinygrad_mlp.autograd.ops.inverses import det, inv, matrix_power, pinv, slogdet, solve
+from tinygrad_mlp.autograd.ops.norms import matrix_norm, norm, vector_norm
+from tinygrad_mlp.autograd.ops.products import matmul
+from tinygrad_mlp.autograd.ops.spectral import eigh, eigvalsh, svd, svdvals
+from tinygrad_mlp.autograd.ops.tensordots import cross, multi_dot, outer, tensordot
+from tinygrad_mlp.autograd.ops.triangular import cholesky, qr
+from tinygrad_mlp.errors import LinAlgError
+
+__all__ = [
+    "LinAlgError", "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul",
+    "matrix_norm", "matrix_power", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr",
+    "slogdet", "solve", "svd", "svdvals", "tensordot", "trace", "vector_norm",
+]  # fmt: skip
+
+
+@stands_for(np.linalg.diagonal)
+def diagonal(x: Any, *, offset: int = 0) -> Any:
+    """A diagonal of the matrices in the last two axes."""
+    return diagonals.diagonal(x, offset=offset, axis1=-2, axis2=-1)
+
+
+@stands_for(np.linalg.trace)
+def trace(x: Any, *, offset: int = 0) -> Any:
+    """The sum over a diagonal of the matrices in the last two axes."""
+    return diagonals.trace(x, offset=offset, axis1=-2, axis2=-1)
+
+
+@stands_for(np.linalg.matrix_transpose, np.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    """The matrices in the last two axes transposed."""
+    return shape.swapaxes(x, axis1=-1, axis2=-2)

@@ -1,0 +1,144 @@
+"""Norms of vectors and matrices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import op, stands_for
+from tinygrad_mlp.autograd.ops.arithmetic import where
+from tinygrad_mlp.autograd.ops.comparison import equal
+from tinygrad_mlp.autograd.ops.exponential import power
+from tinygrad_mlp.autograd.ops.reduction import kept, over
+from tinygrad_mlp.autograd.ops.reduction import max as max_
+from tinygrad_mlp.autograd.ops.reduction import min as min_
+from tinygrad_mlp.autograd.ops.reduction import sum as sum_
+from tinygrad_mlp.autograd.ops.rounding import abs as abs_
+from tinygrad_mlp.autograd.ops.rounding import sign
+from tinygrad_mlp.autograd.ops.shape import expand_dims, moveaxis, places, shape_of
+from tinygrad_mlp.autograd.ops.spectral import svdvals
+from tinygrad_mlp.autograd.samples import reductions
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+__all__ = ["vector_norm", "matrix_norm", "norm"]
+
+
+def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
+    y, g = kept(y, x.shape, axis, keepdims), kept(g, x.shape, axis, keepdims)
+    if ord == 1:
+        return sign(x) * g
+    length = where(equal(y, 0), 1, y)  # at 0 the gradient is 0, which lies between all slopes
+    if ord == 2:
+        return x * (g / length)
+    return sign(x) * power(abs_(x) / length, ord - 1) * g
+
+
+def _norm_latex(x: Any, axis: Any, keepdims: bool, ord: Any) -> str:
+    return rf"\mathrm{{norm}}{over(axis, x.ndim)}({x}; {ord})"
+
+
+@op(
+    rules={"x": _norm_rule},
+    equation="y = (Σ |x|ᵖ)^(1/p),  x̄ = g sign(x) (|x| / y)^(p − 1)  (p = 2: g x / y)",
+    latex=_norm_latex,
+    name="vector_norm",
+    reference=lambda x, axis, keepdims, ord: np.power(
+        np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims), 1 / ord
+    ),
+    samples=lambda rng: [s for s in reductions(rng, ord=(2, 1, 3, 2.5)) if s.args[0].ndim],
+)
+def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
+    return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+
+
+@stands_for(np.linalg.vector_norm)
+def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """Norm of vectors, ``(Σ |x|ᵖ)^(1/p)``; their largest element for infinity.
+
+    At 0 the gradient is 0; ties of the largest element share it equally.
+
+    Args:
+        x: an array.
+        axis: the axis, or axes, that the vectors lie along; None for all elements.
+        keepdims: keep the axes, with length 1.
+        ord: p: any number but 0, or ±infinity.
+    """
+    if ord == 0:
+        raise InvalidArgumentError(
+            "a norm of order 0 counts elements: it is constant wherever it has a derivative. Use "
+            "np.count_nonzero(x) on an array."
+        )
+    if math.isinf(ord):
+        return (max_ if ord > 0 else min_)(abs_(x), axis=axis, keepdims=keepdims)
+    return vector_norm_op(x, axis=axis, keepdims=keepdims, ord=ord)
+
+
+@stands_for(np.linalg.matrix_norm)
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """Norm of the matrices in the last two axes, as `norm`."""
+    return _matrix_norm(x, ord, (-2, -1), keepdims)
+
+
+def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    row, column = places("norm", axes, len(shape_of(x)))
+    if ord is None or ord == "fro":
+        return vector_norm(x, axis=(row, column), keepdims=keepdims)
+    if ord == "nuc" or ord in (2, -2):
+        values = svdvals(moveaxis(x, (row, column), (-2, -1)))
+        reduce: Any = sum_ if ord == "nuc" else max_ if ord == 2 else min_
+        result = reduce(values, axis=-1)
+    elif ord in (1, -1, math.inf, -math.inf):
+        summed, reduced = (column, row) if math.isinf(ord) else (row, column)
+        sums = sum_(abs_(x), axis=summed)
+        reduce = max_ if ord > 0 else min_
+        result = reduce(sums, axis=reduced - (reduced > summed))
+    else:
+        raise InvalidArgumentError(
+            f"norm() of matrices expects ord to be one of None, 'fro', 'nuc', ±1, ±2, ±inf. "
+            f"Got {ord!r} instead."
+        )
+    return expand_dims(result, (row, column)) if keepdims else result
+
+
+@stands_for(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """Norm of vectors or matrices, as NumPy's.
+
+    Args:
+        x: an array.
+        ord: for vectors p in ``(Σ |x|ᵖ)^(1/p)``, or ±infinity (2 if None). For matrices: ``fro``,
+            the root of the sum of squares (also if None); ``nuc``, the sum of the singular values;
+            2 and −2, the largest and the smallest of them; 1 and infinity, the largest sum of
+            absolute values in a column and in a row (−1 and −infinity, the smallest).
+        axis: an integer for vectors along it, two for matrices in them. None for all of a vector
+            or a matrix; without `ord`, for all elements.
+        keepdims: keep the axes, with length 1.
+
+    Raises:
+        InvalidArgumentError: another `ord`, among them 0, which has no gradient.
+        ShapeError: axes that do not exist, or more than two.
+
+    >>> a = np.array([[3.0, 0.0], [0.0, 4.0]])
+    >>> [float(norm(a, ord)) for ord in (None, "nuc", 2, 1)]
+    [5.0, 7.0, 4.0, 4.0]
+    """
+    ndim = len(shape_of(x))
+    if axis is None and ord is None:
+        return vector_norm(x, axis=None, keepdims=keepdims)
+    if axis is None and ndim not in (1, 2):
+        raise ShapeError(
+            f"norm() with ord={ord!r} expects a vector or a matrix. Got shape {shape_of(x)}: say "
+            f"by axis where the vectors or matrices lie."
+        )
+    axes = tuple(range(ndim)) if axis is None else places("norm", axis, ndim)
+    if len(axes) == 2:
+        return _matrix_norm(x, ord, axes, keepdims)
+    if len(axes) != 1:
+        raise ShapeError(f"norm() expects one axis or two. Got axis={axis!r}.")
+    if isinstance(ord, str):
+        raise InvalidArgumentError(
+            f"norm() of vectors expects a number as ord. Got {ord!r}, which is for matrices."
+        )
+    return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)

@@ -1,0 +1,232 @@
+"""Eigenvalues of symmetric matrices, and singular values. Batched: in the last two axes.
+
+The rules: M. B. Giles, "An extended collection of matrix derivative results for forward and
+reverse mode algorithmic differentiation" (2008).
+
+Two things to know before differentiating through vectors:
+
+- **Gauge.** Eigenvectors and singular vectors have a sign of their own, which is LAPACK's choice.
+  A gradient means something where the result does not depend on it (squares, projections,
+  ``V f(λ) Vᵀ``).
+- **Equal eigenvalues or singular values.** Their vectors are any basis of a subspace, and have no
+  derivative: the rules divide by differences, and give an infinite or NaN gradient, with NumPy's
+  warning. Values on their own are another matter: use `eigvalsh` and `svdvals`, whose gradients
+  divide by nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.shape import expand_dims
+from tinygrad_mlp.autograd.ops.triangular import SHAPES, distinct, one_triangle, symmetric
+from tinygrad_mlp.errors import NotDifferentiableError
+
+__all__ = ["eigh", "eigvalsh", "svd", "svdvals"]
+
+# Their stubs accept no UPLO but a literal.
+_lapack_eigh: Any = np.linalg.eigh
+_lapack_eigvalsh: Any = np.linalg.eigvalsh
+
+
+# -- eigenvalues of symmetric matrices ----------------------------------------------------------
+
+
+def _eigh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
+    (g_values, g_vectors), (values, vectors) = g, y
+    eye = np.eye(a.shape[-1], dtype=a.dtype)
+    gaps = expand_dims(values, -2) - expand_dims(values, -1) + eye  # λ_j − λ_i
+    turned = (vectors.mT @ g_vectors) * (1 - eye) / gaps
+    inner = vectors * expand_dims(g_values, -2) + vectors @ turned
+    return one_triangle(inner @ vectors.mT, UPLO == "U")
+
+
+def _full(a: Any, UPLO: str) -> Any:
+    """The symmetric matrix of which one triangle is given."""
+    return np.triu(a) + np.triu(a, 1).mT if UPLO == "U" else np.tril(a) + np.tril(a, -1).mT
+
+
+def _by_powers(a: Any, UPLO: str) -> Any:
+    """Eigenvectors as what the product of all ``a − λ_j`` but one leaves over."""
+    a, vectors = _full(a, UPLO), _lapack_eigh(a, UPLO).eigenvectors
+    values = np.sort(np.linalg.eigvals(a).real, axis=-1)
+    eye, found = np.eye(a.shape[-1]), []
+    for i in range(a.shape[-1]):
+        left = np.broadcast_to(eye, a.shape)
+        for j in range(a.shape[-1]):
+            if j != i:
+                left = left @ (a - values[..., j, None, None] * eye)
+        column = left @ vectors[..., i, None]  # LAPACK's vector only for its sign
+        scale = values[..., i, None] - np.delete(values, i, -1)
+        column = column[..., 0] * np.sign(np.prod(scale, -1, keepdims=True))
+        found.append(column / np.linalg.norm(column, axis=-1, keepdims=True))
+    return values, np.stack(found, axis=-1)
+
+
+def _symmetric_samples(rng: Any) -> list[Sample]:
+    return [
+        Sample(symmetric(rng), UPLO="L"), Sample(symmetric(rng, 2), UPLO="L"),
+        Sample(symmetric(rng), UPLO="U"),
+    ]  # fmt: skip
+
+
+@op(
+    rules={"a": _eigh_rule},
+    name="eigh",
+    equation="a = V diag(λ) Vᵀ,  ā = V (diag(λ̄) + F ∘ Vᵀ V̄) Vᵀ on one triangle, "
+    "F_ij = 1 / (λ_j − λ_i)",
+    latex=r"\mathrm{{eigh}}({a})",
+    reference=_by_powers,
+    samples=_symmetric_samples,
+    outputs=2,
+)
+def eigh_op(a: Any, *, UPLO: str = "L") -> Any:
+    return tuple(_lapack_eigh(a, UPLO))
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues in ascending order, and their vectors in columns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+@stands_for(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> EighResult:
+    """Eigenvalues λ and eigenvectors V of symmetric matrices, ``a = V diag(λ) Vᵀ``.
+
+    The gradient is with respect to the triangle that is read. Where eigenvalues are equal,
+    vectors have no derivative, and the gradient is not finite; with the eigenvalues alone use
+    `eigvalsh`. Vectors have an arbitrary sign (see the top of this module).
+
+    Args:
+        a: the matrices, of which one triangle is read.
+        UPLO: which: ``L`` for the lower, ``U`` for the upper.
+    """
+    return EighResult(*eigh_op(a, UPLO=UPLO))
+
+
+def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
+    vectors = eigh_op(a, UPLO=UPLO)[1]
+    return one_triangle((vectors * expand_dims(g, -2)) @ vectors.mT, UPLO == "U")
+
+
+@op(
+    rules={"a": _eigvalsh_rule},
+    equation="a = V diag(y) Vᵀ,  ā = V diag(g) Vᵀ on one triangle",
+    latex=r"\lambda({a})",
+    reference=lambda a, UPLO: np.sort(np.linalg.eigvals(_full(a, UPLO)).real, axis=-1),
+    samples=_symmetric_samples,
+    numpy=np.linalg.eigvalsh,
+)
+def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
+    """Eigenvalues of symmetric matrices, in ascending order.
+
+    Where some are equal, the gradient is an element of the subdifferential of their sum, and finite
+    (their second derivative is not).
+    """
+    return _lapack_eigvalsh(a, UPLO)
+
+
+# -- singular values ----------------------------------------------------------------------------
+
+
+def _svd_rule(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
+    (g_u, g_s, g_vh), (u, s, vh) = g, y
+    rows, columns = a.shape[-2:]
+    if full_matrices and rows != columns:
+        raise NotDifferentiableError(
+            f"svd(full_matrices=True) has no gradient for matrices of shape {(rows, columns)}: "
+            f"the vectors that complete the basis are an arbitrary choice. Use "
+            f"full_matrices=False, or svdvals() for the singular values."
+        )
+    eye = np.eye(min(rows, columns), dtype=a.dtype)
+    v, g_v = vh.mT, g_vh.mT
+    across, down = expand_dims(s, -2), expand_dims(s, -1)
+    gaps = (across - down) * (across + down) + eye  # s_j² − s_i²
+    of_u, of_v = u.mT @ g_u, v.mT @ g_v
+    turned = (of_u - of_u.mT) * across + (of_v - of_v.mT) * down
+    inner = u * expand_dims(g_s, -2) + u @ (turned * ((1 - eye) / gaps))
+    total = inner @ vh
+    if rows > columns:  # U can turn out of the space that its columns span
+        total = total + ((g_u - u @ of_u) / across) @ vh
+    if columns > rows:
+        total = total + (u / across) @ (g_v - v @ of_v).mT
+    return total
+
+
+def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
+    """From the eigenvalues of aᵀa, with LAPACK's signs."""
+    k = min(a.shape[-2:])
+    values, v = np.linalg.eigh(a.mT @ a)
+    s, v = np.sqrt(values[..., ::-1][..., :k]), v[..., ::-1][..., :k]
+    vh = v.mT * np.sign(np.sum(v.mT * np.linalg.svd(a).Vh[..., :k, :], axis=-1, keepdims=True))
+    return a @ vh.mT / s[..., None, :], s, vh
+
+
+@op(
+    rules={"a": _svd_rule},
+    name="svd",
+    equation="a = U diag(s) Vᵀ,  ā = U (diag(s̄) + (F ∘ (Uᵀ Ū − Ūᵀ U)) S + S (F ∘ (Vᵀ V̄ − V̄ᵀ V))) "
+    "Vᵀ + (I − U Uᵀ) Ū S⁻¹ Vᵀ + U S⁻¹ V̄ᵀ (I − V Vᵀ),  F_ij = 1 / (s_j² − s_i²)",
+    latex=r"\mathrm{{svd}}({a})",
+    reference=_by_eigenvectors,
+    samples=lambda rng: [Sample(distinct(rng, *shape), full_matrices=False) for shape in SHAPES],
+    outputs=3,
+)
+def svd_op(a: Any, *, full_matrices: bool) -> Any:
+    return tuple(np.linalg.svd(a, full_matrices))
+
+
+class SVDResult(NamedTuple):
+    """Left singular vectors in columns, singular values, right singular vectors in rows."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+@stands_for(np.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """Singular value decomposition ``a = U diag(S) Vh``, singular values in descending order.
+
+    Differentiable with ``full_matrices=False``, and for square matrices, where that makes no
+    difference. Where singular values are equal, or 0 in a matrix that is not square, the vectors
+    have no derivative, and the gradient is not finite; for the values alone use `svdvals`. Vectors
+    have an arbitrary sign (see the top of this module).
+
+    Args:
+        a: matrices of any shape.
+        full_matrices: complete U and Vh to square matrices.
+        compute_uv: False for the singular values only.
+
+    Raises:
+        NotDifferentiableError: when the gradient of ``full_matrices=True`` is asked for, of a
+            matrix that is not square.
+    """
+    if not compute_uv:
+        return svdvals(a)
+    return SVDResult(*svd_op(a, full_matrices=full_matrices))
+
+
+def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
+    u, _, vh = svd_op(a, full_matrices=False)
+    return (u * expand_dims(g, -2)) @ vh
+
+
+@op(
+    rules={"a": _svdvals_rule},
+    equation="a = U diag(y) Vᵀ,  ā = U diag(g) Vᵀ",
+    latex=r"\sigma({a})",
+    reference=lambda a: np.sqrt(
+        np.linalg.eigvalsh(a.mT @ a if a.shape[-1] <= a.shape[-2] else a @ a.mT)[..., ::-1]
+    ),
+    samples=lambda rng: [Sample(distinct(rng, *shape)) for shape in SHAPES],
+    numpy=np.linalg.svdvals,
+)
+def svdvals(a: Any) -> Any:
+    """Singular values, in descending order."""
+    return np.linalg.svdvals(a)

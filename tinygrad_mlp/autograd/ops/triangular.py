@@ -1,0 +1,177 @@
+"""Decompositions with a triangular factor: Cholesky's, and QR. Batched: in the last two axes.
+
+The rules: S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions"
+(2010), and M. Seeger et al., "Auto-Differentiating Linear Algebra" (2017).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.diagonals import tril
+from tinygrad_mlp.autograd.ops.inverses import solve
+from tinygrad_mlp.autograd.ops.joining import concatenate
+from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
+
+__all__ = ["cholesky", "qr"]
+
+
+def _triangle(n: int, dtype: Any) -> Any:
+    """Ones below the diagonal, and ½ on it."""
+    return np.tril(np.ones((n, n), dtype), -1) + np.eye(n, dtype=dtype) / 2
+
+
+def one_triangle(m: Any, upper: bool) -> Any:
+    """The derivative with respect to the triangle that LAPACK reads of a symmetric matrix.
+
+    Every element off the diagonal stands for two, so that it gets the gradients of both.
+    """
+    half = _triangle(m.shape[-1], m.dtype)
+    return (m + m.mT) * (half.T if upper else half)
+
+
+def symmetric(rng: Any, *batch: int) -> Any:
+    """Symmetric positive definite matrices with eigenvalues near 1, 3, 5."""
+    a = rng.normal(size=(*batch, 3, 3))
+    return np.diag([1.0, 3.0, 5.0]) + 0.15 * (a + a.mT)
+
+
+def distinct(rng: Any, *shape: int) -> Any:
+    """Matrices with singular values near 1, 3, 5."""
+    *_, rows, columns = shape
+    k = min(rows, columns)
+    return np.eye(rows, columns) * (1 + 2 * np.arange(columns)) + 0.2 * rng.normal(size=shape) / k
+
+
+SHAPES = ((3, 3), (4, 2), (2, 3), (2, 3, 2))
+
+
+# -- Cholesky -----------------------------------------------------------------------------------
+
+
+def _cholesky_rule(g: Any, y: Any, a: Any, upper: bool) -> Any:
+    factor, g = (y.mT, g.mT) if upper else (y, g)
+    inner = (factor.mT @ tril(g, k=0)) * _triangle(a.shape[-1], a.dtype)
+    outer = solve(factor.mT, solve(factor.mT, inner).mT).mT
+    return one_triangle(outer, upper)
+
+
+def _cholesky_by_columns(a: Any, upper: bool) -> Any:
+    a = a.mT if upper else a
+    y = np.zeros_like(a)
+    for j in range(a.shape[-1]):
+        rest = a[..., j:, j] - np.sum(y[..., j:, :j] * y[..., j : j + 1, :j], axis=-1)
+        y[..., j:, j] = rest / np.sqrt(rest[..., :1])
+    return y.mT if upper else y
+
+
+@op(
+    rules={"a": _cholesky_rule},
+    equation="a = y yᵀ,  ā = y⁻ᵀ Φ(yᵀ g) y⁻¹ on one triangle, Φ: lower triangle, ½ on the diagonal",
+    latex=r"\mathrm{{chol}}({a})",
+    reference=_cholesky_by_columns,
+    samples=lambda rng: [
+        Sample(symmetric(rng), upper=False), Sample(symmetric(rng, 2), upper=False),
+        Sample(symmetric(rng), upper=True),
+    ],
+    numpy=np.linalg.cholesky,
+)  # fmt: skip
+def cholesky(a: Any, *, upper: bool = False) -> Any:
+    """The lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
+
+    Only the lower triangle of `a` is read, as NumPy does, and only it has a gradient: an element
+    off the diagonal stands for the one opposite, too.
+
+    Args:
+        a: the matrices.
+        upper: give ``Lᵀ``, read off the upper triangle.
+
+    Raises:
+        LinAlgError: a matrix is not positive definite.
+    """
+    return np.linalg.cholesky(a, upper=upper)
+
+
+# -- QR -----------------------------------------------------------------------------------------
+
+
+def _tall_qr_rule(g_q: Any, g_r: Any, q: Any, r: Any) -> Any:
+    m = r @ g_r.mT - g_q.mT @ q
+    half = _triangle(m.shape[-1], m.dtype)
+    symmetric = m * half + (m * half).mT  # the lower triangle, copied to the upper
+    return solve(r, (g_q + q @ symmetric).mT).mT
+
+
+def _qr_rule(g: Any, y: Any, a: Any, mode: str) -> Any:
+    (g_q, g_r), (q, r) = g, y
+    rows, columns = a.shape[-2:]
+    if mode == "complete" and rows > columns:
+        raise NotDifferentiableError(
+            f"qr(mode='complete') has no gradient for matrices of shape {(rows, columns)}: the "
+            f"vectors that complete the basis are an arbitrary choice. Use mode='reduced'."
+        )
+    if rows >= columns:
+        return _tall_qr_rule(g_q, g_r, q, r)
+    # The first columns make Q; the others are turned by it: R = [R₁, Qᵀ A₂].
+    rest, g_rest = a[..., rows:], g_r[..., rows:]
+    first = _tall_qr_rule(g_q + rest @ g_rest.mT, g_r[..., :rows], q, r[..., :rows])
+    return concatenate([first, q @ g_rest], axis=-1)
+
+
+def _by_projections(a: Any, mode: str) -> Any:
+    """Gram and Schmidt's orthogonalisation, with LAPACK's signs."""
+    signs = np.sign(np.linalg.diagonal(np.linalg.qr(a).R))
+    columns: list[Any] = []
+    for j in range(min(a.shape[-2:])):
+        v = a[..., j]
+        for q in columns:
+            v = v - np.sum(q * v, axis=-1, keepdims=True) * q
+        v = v / np.linalg.norm(v, axis=-1, keepdims=True)
+        columns.append(v * signs[..., j, None])
+    q = np.stack(columns, axis=-1)
+    return q, np.triu(q.mT @ a)
+
+
+@op(
+    rules={"a": _qr_rule},
+    name="qr",
+    equation="a = Q R,  ā = (Q̄ + Q sym(R R̄ᵀ − Q̄ᵀ Q)) R⁻ᵀ, sym: lower triangle, copied to the upper",
+    latex=r"\mathrm{{qr}}({a})",
+    reference=_by_projections,
+    samples=lambda rng: [Sample(distinct(rng, *shape), mode="reduced") for shape in SHAPES],
+    outputs=2,
+)
+def qr_op(a: Any, *, mode: str) -> Any:
+    return tuple(np.linalg.qr(a, mode))  # type: ignore[call-overload]
+
+
+class QRResult(NamedTuple):
+    """Orthonormal columns, and a triangular matrix."""
+
+    Q: Any
+    R: Any
+
+
+@stands_for(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """``a = Q R`` with orthonormal columns Q and an upper triangular R.
+
+    Args:
+        a: matrices, the first columns of which are linearly independent.
+        mode: ``reduced``, or ``complete`` for a square Q, or ``r`` for R only.
+
+    Raises:
+        InvalidArgumentError: another mode.
+        NotDifferentiableError: when the gradient of ``complete`` is asked for, of a matrix with
+            more rows than columns.
+        LinAlgError: when the gradient is asked for, and columns depend on each other.
+    """
+    if mode not in ("reduced", "complete", "r"):
+        raise InvalidArgumentError(
+            f"qr() expects mode to be one of reduced, complete, r. Got {mode!r} instead."
+        )
+    result = QRResult(*qr_op(a, mode="reduced" if mode == "r" else mode))
+    return result.R if mode == "r" else result
