@@ -8,15 +8,6 @@ import pytest
 import tinygrad_mlp as tg
 from tests import operations
 
-AWAITED = set("""
-    append array_split atleast_1d atleast_2d atleast_3d broadcast_arrays column_stack cross diag
-    diagflat diagonal dot dsplit dstack einsum flip fliplr flipud full full_like hsplit hstack inner
-    kron matrix_transpose matvec meshgrid moveaxis ones_like outer repeat roll rollaxis rot90
-    row_stack select split take take_along_axis tensordot tile trace tril triu unstack vdot vecdot
-    vecmat vsplit vstack zeros_like
-""".split())
-"""Functions of shapes and products, which are still to come."""
-
 
 def test_the_page_is_up_to_date():
     text = operations.PAGE.read_text(encoding="utf-8")
@@ -32,7 +23,7 @@ def test_the_page_has_every_operation_with_its_equation():
 
 
 def test_every_function_of_numpy_is_there_or_left_out_for_a_reason():
-    assert set(operations.left_out().get("Not there yet.", ())) <= AWAITED
+    assert not operations.left_out().get("Not there yet.")
 
 
 def test_no_function_is_left_out_for_two_reasons():

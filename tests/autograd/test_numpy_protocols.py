@@ -59,6 +59,18 @@ def test_a_function_of_scipy_without_a_rule_is_refused_by_name():
         scipy.special.struve(0, tracked([1.0]))
 
 
+def test_an_operation_that_is_redefined_stands_for_its_function_at_once(monkeypatch):
+    x = tracked([1.0, 2.0])
+    assert np.tanh(x).node.op is tg.OPS["tanh"]
+    other = tg.op(rules={"x": lambda g, y, x: g}, register=False, name="tanh", numpy=np.tanh)(
+        lambda x: x + 0
+    )
+    monkeypatch.setitem(tg.OPS, "tanh", other)
+    assert np.tanh(x).node.op is other
+    monkeypatch.undo()
+    assert np.tanh(x).node.op is tg.OPS["tanh"]
+
+
 PUBLIC = {name: f for name, f in vars(np).items() if callable(f) and not name.startswith("_")}
 
 

@@ -11,6 +11,7 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.graph import require_finite
 from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.program.kernel import kernel_of, literal
 from tinygrad_mlp.program.source import Source
 
 
@@ -497,3 +498,37 @@ def test_a_number_required_to_be_finite_stops_a_run_before_anything_is_changed()
         else:
             step(np.array([first, 1.0]))
             assert optimizer.steps == steps + 1
+
+
+def test_an_axis_exchanged_with_itself_is_not_written_as_a_transpose():
+    a = np.arange(6.0).reshape(2, 3)
+    for axis in (-1, -2):
+        f = tg.compile(lambda x, axis=axis: tg.swapaxes(x * 2, axis1=axis, axis2=axis) + 0)
+        for x in (a, a + 1):
+            np.testing.assert_array_equal(f(x), 2 * x)
+        assert ".T" not in Source(f.program).text
+
+
+@pytest.mark.parametrize("fill", [np.inf, -np.inf, np.nan, np.float32(np.inf)])
+def test_a_parameter_that_is_not_finite_is_no_bare_name_in_the_source(fill):
+    @tg.op(register=False, rules={"x": lambda g, y, x, fill: tg.where(x > 0, g, 0)})
+    def masked(x, *, fill):
+        return np.where(x > 0, x, fill)
+
+    f = tg.compile(lambda x: masked(x * 2, fill=fill))
+    for x in (np.arange(3.0) - 1, np.arange(3.0)):
+        np.testing.assert_array_equal(f(x), masked(x * 2, fill=fill))
+    with pytest.raises(LookupError):
+        literal(fill)
+
+
+def test_a_view_that_einsum_makes_is_known_to_be_one():
+    """The memory of what it views must not be written over while the view is in use."""
+    a = np.arange(6.0).reshape(2, 3)
+    assert np.shares_memory(np.einsum("ij->ji", a), a)
+
+    @tg.op(register=False, rules={"a": lambda g, y, a: g.T})
+    def turned(a):
+        return np.einsum("ij->ji", a)
+
+    assert kernel_of(turned).may_alias

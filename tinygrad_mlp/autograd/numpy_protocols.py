@@ -32,9 +32,7 @@ CONSTANT = (
 """Their results are constant wherever they have a derivative: plain arrays. Those that have a
 record, as argmax and isnan, are not listed here."""
 
-SHAPES_ONLY = (
-    np.zeros_like, np.ones_like, np.empty_like, np.result_type, np.iscomplexobj, np.isrealobj,
-)
+SHAPES_ONLY = (np.empty_like, np.result_type, np.iscomplexobj, np.isrealobj)
 """They ask for the shape and the dtype only, which are known of a traced value, too."""
 
 ADVICE = (

@@ -24,7 +24,7 @@ from tinygrad_mlp.autograd.numpy_protocols import (
     ufunc_method,
     without_rule,
 )
-from tinygrad_mlp.autograd.op import OPS, STANDS_FOR
+from tinygrad_mlp.autograd.op import OPS, STANDS_FOR, Op
 from tinygrad_mlp.autograd.ops.indexing import index_parts
 from tinygrad_mlp.errors import (
     DTypeError,
@@ -488,7 +488,9 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
         NotDifferentiableError: there is none.
     """
     known = _NUMPY.get(function)
-    if known is None:  # the first call, or an operation defined since then
+    if known is None or isinstance(known, Op) and OPS.get(known.name) is not known:
+        # The first call, or an operation was defined, redefined or removed since then.
+        _NUMPY.clear()
         special = sys.modules.get("scipy.special")  # loaded, if a function of it was called
         for record in OPS.values():
             _NUMPY.update(dict.fromkeys(record.numpy, record))

@@ -27,7 +27,7 @@ OPERATORS: dict[type[ast.AST], str] = {
 }  # fmt: skip
 
 MAKING_VIEWS = ("reshape", "transpose", "swapaxes", "broadcast_to", "squeeze", "ravel", "asarray",
-                "moveaxis", "diagonal", "real")  # fmt: skip
+                "moveaxis", "diagonal", "real", "einsum")  # fmt: skip
 
 
 class Kernel:
@@ -145,6 +145,8 @@ def literal(value: Any) -> str:
     Raises:
         LookupError: it is something that source code cannot hold.
     """
+    if isinstance(value, (float, np.floating)) and not math.isfinite(value):
+        raise LookupError(value)  # inf and nan are no literals of Python
     if value is None or value is Ellipsis or type(value) in (bool, int, float, str):
         return repr(value) if value is not Ellipsis else "..."
     if isinstance(value, (tuple, list)):

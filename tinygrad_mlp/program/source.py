@@ -116,7 +116,7 @@ class Source:
     def _inlined(self, line: Instruction) -> bool:
         """Transposes are written where they are used: ``W1.T``."""
         matrix = line.op.name == "transpose" and line.static["axes"] is None
-        swapped = line.op.name == "swapaxes" and set(line.static.values()) <= {-1, -2}
+        swapped = line.op.name == "swapaxes" and set(line.static.values()) == {-1, -2}
         if (matrix or swapped) and isinstance(line.operands[0], Variable):
             short = "T" if matrix or len(line.results[0].shape) == 2 else "mT"
             self.names[line.results[0]] = f"{self._operand(line.operands[0])}.{short}"

@@ -22,8 +22,8 @@ from tinygrad_mlp.autograd.ops.shape import (
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = [
-    "concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack", "append", "split",
-    "array_split", "vsplit", "hsplit", "dsplit",
+    "concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack", "append",
+    "split", "array_split", "vsplit", "hsplit", "dsplit",
 ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from tinygrad_mlp.errors import DTypeError, ShapeError
 
 __all__ = [
     "reshape", "ravel", "squeeze", "expand_dims", "atleast_1d", "atleast_2d", "atleast_3d",
-    "transpose", "permute_dims", "swapaxes", "moveaxis", "rollaxis", "broadcast_to", "broadcast_arrays",
-    "astype", "identity",
+    "transpose", "permute_dims", "swapaxes", "moveaxis", "rollaxis", "broadcast_to",
+    "broadcast_arrays", "astype", "identity",
 ]  # fmt: skip
 
 
