@@ -1,4 +1,7 @@
-"""Every gradient rule against numbers: first order, second order, and the transforms."""
+"""Gradient rules in the transforms, under broadcasting, and at edges.
+
+Against numbers, to second order, `check_op` holds every one (tests/verify/test_check_op.py).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd.backward import gradients
 
 
 def differentiable(case):
@@ -55,38 +57,6 @@ def direction(case):
     return [rng.normal(size=a.shape) for a in point(case)]
 
 
-def test_first_derivatives_agree_with_numbers(smooth, assert_derivative):
-    rng = np.random.default_rng(2)
-    for i in differentiable(smooth):
-        args = list(smooth.args)
-        args[i] = x = tg.Tensor(smooth.args[i], requires_grad=True)
-        out = smooth.op(*args, **smooth.static)
-        weights = rng.normal(size=out.shape)
-        out.backward(weights)
-
-        def f(a, i=i, weights=weights):
-            args = [*smooth.args[:i], a, *smooth.args[i + 1 :]]
-            return np.sum(weights * smooth.op.forward(*args, **smooth.static))
-
-        assert_derivative(x.grad, f, smooth.args[i], f"argument {i} of {smooth.name}")
-
-
-def test_second_derivatives_agree_with_numbers(smooth, assert_derivative):
-    f, xs, v = bent(smooth), point(smooth), direction(smooth)
-    everything = tuple(range(len(xs)))
-
-    def slope(*arrays):
-        return dot(tg.grad(f, everything)(*arrays), v)
-
-    found = tg.grad(slope, everything)(*xs)
-    for i, x in enumerate(xs):
-
-        def of_one(a, i=i):
-            return slope(*xs[:i], a, *xs[i + 1 :])
-
-        assert_derivative(found[i], of_one, x, f"argument {i} of {smooth.name}")
-
-
 def test_hessian_vector_products_and_forward_derivatives_agree_with_the_gradients(smooth):
     f, xs, v = bent(smooth), point(smooth), direction(smooth)
     out, along = tg.jvp(f, xs, v)
@@ -103,23 +73,6 @@ def test_hessian_vector_products_and_forward_derivatives_agree_with_the_gradient
     product, expected = tg.hvp(of_list, xs, v), tg.grad(slope)(xs)
     for g, true in zip(product, expected, strict=True):
         np.testing.assert_allclose(g, true, rtol=1e-10, atol=1e-11)
-
-
-def test_a_rule_does_the_same_on_arrays_and_on_tensors(smooth):
-    args = [
-        tg.Tensor(a, requires_grad=True) if i in differentiable(smooth) else a
-        for i, a in enumerate(smooth.args)
-    ]
-    leaves = [args[i] for i in differentiable(smooth)]
-    out = smooth.op(*args, **smooth.static)
-    weights = np.random.default_rng(5).normal(size=out.shape)
-    plain = gradients([(out, weights)], leaves)
-    lifted = gradients([(out, tg.Tensor(weights, requires_grad=True))], leaves, lift=True)
-    for g, lift, leaf in zip(plain, lifted, leaves, strict=True):
-        assert lift.shape == g.shape == leaf.shape
-        assert lift.dtype == g.dtype == leaf.dtype
-        lift = lift.data if isinstance(lift, tg.Tensor) else lift  # a constant, for sign
-        np.testing.assert_allclose(lift, g, rtol=1e-12, atol=1e-15)
 
 
 def test_a_rule_is_linear_in_the_cotangent(smooth):
