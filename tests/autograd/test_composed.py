@@ -58,6 +58,8 @@ CASES = {
                      (S, S[0], lambda np, a, b: np.column_stack([a, b]))],
     "append": [(A, V, lambda np, a, b: np.append(a, b)),
                (A, B, lambda np, a, b: np.append(a, b, axis=0))],
+    "diff": [(A, lambda np, a: np.diff(a)), (A, lambda np, a: np.diff(a, n=1, axis=0))],
+    "average": [(A, lambda np, a: np.average(a)), (A, lambda np, a: np.average(a, axis=0))],
     "split": [(C, lambda np, a: np.split(a, 2, axis=-1)), (V, lambda np, a: np.split(a, [1])),
               (V, lambda np, a: np.split(a, [1, 5])), (V, lambda np, a: np.split(a, [2, 1]))],
     "array_split": [(V, lambda np, a: np.array_split(a, 2)),
