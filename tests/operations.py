@@ -77,7 +77,8 @@ LEFT_OUT = {
         poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots vander""",
     "It makes an array out of nothing, or one that does not depend on the elements: there is no "
     "gradient to pass on, and its result can be used beside a Tensor.": """
-        arange array asarray asanyarray asarray_chkfinite ascontiguousarray asfortranarray asmatrix
+        arange array full asarray asanyarray asarray_chkfinite ascontiguousarray asfortranarray
+        asmatrix
         bartlett blackman hamming hanning kaiser bmat empty empty_like eye frombuffer fromfile
         fromfunction fromiter fromregex fromstring from_dlpack identity indices
         loadtxt genfromtxt load ones zeros tri diag_indices diag_indices_from
@@ -99,7 +100,7 @@ LEFT_OUT = {
         cumulative_prod cumulative_sum divmod ediff1d gradient interp modf
         nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod
         nanquantile nanstd nansum nanvar percentile quantile positive ptp unwrap choose
-        delete insert""",
+        delete insert matvec vecmat vecdot unstack row_stack""",
 }
 """What NumPy has and this package has not, by reason."""
 

@@ -92,7 +92,8 @@ def test_a_folder_is_checked_file_by_file_whatever_is_in_them(run, homework, tmp
     (tmp_path / "dua.py").write_text("def loss(")
     done = run("check", str(tmp_path))
     assert done.code == 1
-    assert [line for line in done.out.splitlines() if line.endswith(".py")] == [
+    # A long path may stand on a line of its own once more, where an error names it.
+    assert list(dict.fromkeys(x for x in done.out.splitlines() if x.endswith(".py"))) == [
         str(tmp_path / f"{name}.py") for name in ("ada", "ben", "cem", "dua")
     ]
     assert "1 of 4 files right." in done.out

@@ -31,7 +31,8 @@ def _special() -> Any:
 
 def _in_precision_of(x: Any, y: Any) -> Any:
     """`y`, which SciPy has computed in float64 beside whole numbers, as precise as `x`."""
-    return y.astype(x.dtype) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else y
+    dtype = getattr(x, "dtype", None)  # of a NumPy scalar, too; a Python number has none
+    return y.astype(dtype) if dtype is not None and dtype.kind == "f" else y
 
 
 @op(
