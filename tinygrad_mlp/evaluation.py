@@ -58,7 +58,7 @@ def predict(model: Any, X: Any) -> Array:
     """
     X = as_rows(X, "predict: X")
     model.eval()
-    if len(X) * sum(p.size for p in model.parameters()) >= WORTH_WARMING:
+    if len(X) * model.n_parameters >= WORTH_WARMING:
         warm_up()
     with no_grad():
         parts = [plain(model(X[rows])) for rows in batches(len(X), EVALUATION_ROWS)]

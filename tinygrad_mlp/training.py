@@ -156,7 +156,7 @@ def fit(
             steps.release()
 
     n_steps = epochs * math.ceil(len(X) / batch_size)
-    multiplications = sum(p.size for p in model.parameters())  # for each sample
+    multiplications = model.n_parameters  # for each sample
     if epochs * len(X) * multiplications >= WORTH_WARMING:
         warm_up()
     all_threads = threads if threads is not None else threads_now()

@@ -70,7 +70,6 @@ class Block:
     def __init__(self, runner: Runner, optimizer: Any, pattern: Pattern, steps: int) -> None:
         self.pattern = pattern
         self.optimizer = optimizer
-        self.runner = runner
         self.steps = steps
         self.used = False
         self.batch = pattern.x.shape[0]
