@@ -13,6 +13,7 @@ from tinygrad_mlp.program.memory import buffers_reused, updates_in_place
 from tinygrad_mlp.program.passes import FASTER, SIMPLIFYING
 from tinygrad_mlp.program.source import Source
 from tinygrad_mlp.program.trace import Variable
+from tinygrad_mlp.program.updates import scaled_once
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5))
@@ -25,10 +26,10 @@ def recorded(function, *arguments):
     return written_out(compiled.runner.recorded)
 
 
-def training(batch=4, make=lambda p: optim.SGD(p, 0.1)):
+def training(batch=4, make=lambda p: optim.SGD(p, 0.1), hidden=6):
     """A whole training step as it is written down."""
     rng = np.random.default_rng(1)
-    model = nn.Sequential(nn.Linear(5, 6, rng=rng), nn.Tanh(), nn.Linear(6, 3, rng=rng))
+    model = nn.Sequential(nn.Linear(5, hidden, rng=rng), nn.Tanh(), nn.Linear(hidden, 3, rng=rng))
     optimizer = make(model.parameters())
 
     def step(x, y):
@@ -88,7 +89,7 @@ def test_every_pass_by_itself_leaves_the_numbers_of_a_training_step_alone(name, 
 
 
 def test_all_passes_are_explained_with_what_they_saved():
-    program = passes.improved(passes.simplified(training()))
+    program = passes.improved(passes.simplified(training(hidden=200)))
     lines = program.explain_passes().splitlines()
     for text in ("shared common sub-expressions", "in place: 4",
                  "by BLAS where they belong: 2", "memory that was there", "as views"):  # fmt: skip
@@ -153,6 +154,44 @@ def test_products_are_added_by_blas_where_they_belong():
     assert source.count("blas.dgemm(") == 2
     single = updates_in_place(passes.products_accumulated(passes.simplified(training(1)))[0])[0]
     assert Source(single).text.count("blas.dger(") == 2
+
+
+def test_small_parameters_share_one_multiplication_by_the_learning_rate():
+    program = passes.simplified(training())
+    changed, saved = scaled_once(program)
+    assert saved == 3
+    rate = next(v for v in changed.inputs if v.dtype is None)
+    by_number = [
+        line for line in changed.instructions if line.op.name == "multiply"
+        and any(isinstance(o, Variable) and o.dtype is None for o in line.operands)
+    ]  # fmt: skip
+    assert [line.results[0].dtype for line in by_number] == [None, np.dtype(float)]
+    assert rate in changed.instructions[0].operands
+    assert_same(program, changed)
+    # Nothing is left for BLAS to multiply by, and the call of it would take longer than the rest.
+    assert passes.products_accumulated(changed)[1] == 0
+    # Named for what they are, in this program only.
+    assert "scaled_delta3 = " in Source(changed).text and "scaled" not in Source(program).text
+
+
+def test_what_is_not_linear_in_one_derivative_keeps_its_multiplications():
+    v, w = (nn.Parameter(np.ones(5), name=name) for name in "vw")
+
+    def step(x, exposed):
+        loss = tg.sum((tg.sin(v * x) * w) ** 2)
+        loss.backward()
+        grad = w.grad
+        for p in (v, w):
+            p.data, p.grad = p.data + -x * p.grad, None
+        return grad if exposed else loss
+
+    for exposed in (True, False):
+        program = passes.simplified(recorded(lambda x, e=exposed: step(x, e), 0.5))
+        changed, saved = scaled_once(program)
+        assert saved == (0 if exposed else 1)
+        assert_same(program, changed)
+    assert scaled_once(passes.simplified(training(make=lambda p: optim.Adam(p, 0.1))))[1] == 0
+    assert scaled_once(passes.simplified(training(hidden=200)))[1] == 0
 
 
 def test_numbers_beside_small_arrays_become_arrays():

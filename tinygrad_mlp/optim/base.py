@@ -211,7 +211,8 @@ class Optimizer:
 
     def current_lr(self) -> float:
         """The learning rate of the next step, as a number."""
-        return self._evaluate(self._schedule)
+        # A number needs no schedule to be evaluated, which takes a tenth of a small step.
+        return self._lr if type(self._lr) is float else self._evaluate(self._schedule)
 
     def coming_lrs(self, n: int) -> list[float]:
         """The learning rates of the next `n` steps of this epoch."""

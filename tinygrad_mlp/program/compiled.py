@@ -19,6 +19,7 @@ from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA, Recording
 from tinygrad_mlp.program.runner import OUTDATED, Runner, committed
 from tinygrad_mlp.program.source import Source
+from tinygrad_mlp.program.usual import Usual
 
 MOST_PROGRAMS = 16
 """Programs kept for one function; the least recently used ones are dropped."""
@@ -39,6 +40,7 @@ class CompiledFunction:
         self.name = _identifier(getattr(function, "__name__", "step"))
         self.programs: OrderedDict[Any, list[Runner]] = OrderedDict()
         self._last: Runner | None = None
+        self._usual: Usual | None = None
 
     @property
     def runner(self) -> Runner:
@@ -83,9 +85,8 @@ class CompiledFunction:
         mode = MODE.get()
         if mode.hook is not None or mode.depth:
             return self.function(*args, **kwargs)  # being watched, recorded or differentiated
-        last = self._last
-        if last is not None and not kwargs and last.transcript is None and last.takes(args):
-            result = last.run(args)  # the usual case: the same arrays as before, with other numbers
+        if self._usual is not None and not kwargs:
+            result = self._usual(args)
             if result is not OUTDATED:
                 return result
         key, data = _signature(args, kwargs)
@@ -96,7 +97,7 @@ class CompiledFunction:
                 continue
             result = runner.run(data)
             if result is not OUTDATED:
-                self._last = runner
+                self._use(runner)
                 return result
         return self._record(key, args, kwargs)
 
@@ -105,7 +106,7 @@ class CompiledFunction:
         recording, out = self._recorded(args, kwargs)
         runner = Runner(recording, out, self.name)
         if not kwargs and all(type(a) is np.ndarray for a in args):
-            runner.plain = [(a.shape, a.dtype) for a in args]
+            runner.made_usual()
         result = committed(recording, out)
         self._keep(key, runner)
         return result
@@ -124,7 +125,7 @@ class CompiledFunction:
                 f"argument."
             )
         runner.transcript = None
-        self._last = runner
+        self._use(runner)
         return committed(recording, out)
 
     def _recorded(
@@ -149,12 +150,17 @@ class CompiledFunction:
             raise FloatingPointError("a number that must be finite is not")
         return recording, out
 
+    def _use(self, runner: Runner) -> None:
+        """Try this program first at the next call."""
+        self._last = runner
+        self._usual = runner.usual if runner.transcript is None else None
+
     def _keep(self, key: Any, runner: Runner) -> None:
         kept = self.programs.setdefault(key, [])
         kept.append(runner)
         del kept[:-4]
         self.programs.move_to_end(key)
-        self._last = runner
+        self._use(runner)
         if len(self.programs) > MOST_PROGRAMS:
             self.programs.popitem(last=False)
             warnings.warn(

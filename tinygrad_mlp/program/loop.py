@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tinygrad_mlp.program.hoisting import hoisted
 from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.source import Source
 from tinygrad_mlp.program.trace import Instruction, Variable
-
-FUNCTION = re.compile(r"\b(?:np|special|blas)\.(\w+)(?=\()")
-"""A function as it is called in source code: ``np.tanh(``."""
-BY_KEYWORD = ("np.maximum(", "np.minimum(")
-"""Functions that NumPy wants to be given ``out=`` by name."""
-VIEW = re.compile(r"\b([^\W\d]\w*)((?:\.T|\[0\])+)(?!\w)")
-"""A view of an array as it stands in source code: ``W2.T``, ``buffer1[0]``."""
 
 
 class LoopSource(Source):
@@ -94,7 +87,7 @@ class LoopSource(Source):
             targets, values = zip(*carried, strict=True)
             loop.append(f"{self._tuple(targets)} = {self._tuple(values)}")
         stays = [*program.buffers, *(v for v in fixed if v not in dict(carried))]
-        before, loop = _hoisted(loop, {names[v] for v in stays}, set(names.values()))
+        before, loop = hoisted(loop, {names[v] for v in stays}, set(names.values()))
         varying = ["weights", "before", "d", *["p"] * self._collects]
         varying += [names[v] for v in self.rows]
         arguments = ["steps", "losses", *(names[v] for v in fixed)]
@@ -110,6 +103,9 @@ class LoopSource(Source):
                 "",
             ]
         )
+
+    def _running(self) -> str:
+        return self.text
 
     def _first(self) -> str:
         z = self.names[self.z]
@@ -135,34 +131,3 @@ class LoopSource(Source):
         call, _, shape = call.partition("#")
         call = call.rstrip().removesuffix(".T")
         return [f"{call:<60}  #{shape}", *lines[1:]]
-
-
-def _hoisted(
-    lines: list[str], fixed: set[str], taken: set[str]
-) -> tuple[list[str], list[str]]:
-    """Functions, and views of arrays that stay where they are, given names before the loop."""
-    functions: dict[str, str] = {}
-    views: dict[str, str] = {}
-
-    def function(match: re.Match[str]) -> str:
-        if match[0] not in functions:
-            name = match[1]
-            while name in taken:
-                name += "_"
-            taken.add(name)
-            functions[match[0]] = name
-        return functions[match[0]]
-
-    def view(match: re.Match[str]) -> str:
-        array, what = match.groups()
-        if array not in fixed:
-            return match[0]
-        return views.setdefault(match[0], array + what.replace(".T", "_T").replace("[0]", "_row"))
-
-    def positional(line: str) -> str:
-        # Where a result goes is the last positional argument, too, which is faster than a keyword.
-        return line if line.startswith(BY_KEYWORD) else line.replace(", out=", ", ")
-
-    lines = [VIEW.sub(view, FUNCTION.sub(function, positional(line))) for line in lines]
-    found = [*sorted(functions.items(), key=lambda item: item[1]), *views.items()]
-    return [f"{name} = {what}" for what, name in found], lines

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import changed_mode
-from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.program.lowering import written_out
 from tinygrad_mlp.program.memory import buffers_reused, updates_in_place
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_random
+from tinygrad_mlp.program.updates import products_accumulated, scaled_once
 
 Pass = Callable[[Program], tuple[Program, int]]
 
@@ -149,86 +149,6 @@ def without_dead_code(program: Program) -> tuple[Program, int]:
     return replace(program, instructions=tuple(kept), inputs=inputs), saved
 
 
-@op(register=False)
-def accumulate(c: Any, alpha: Any, a: Any, b: Any) -> Any:
-    """``c + alpha · a b``, the product of matrices added to what is there: BLAS's `gemm`."""
-    return c + alpha * (a @ b)
-
-
-def products_accumulated(program: Program) -> tuple[Program, int]:
-    """Let BLAS add a product of matrices to what it is added to: ``W + s · (A B)`` in one step.
-
-    Instead of a product, its multiple and the sum, each a pass through memory. Where A is one
-    column, the product is an outer product, and the update one of rank one.
-    """
-    uses = program.uses()
-    definition = {r: line for line in program.instructions for r in line.results}
-    last = {
-        o: number
-        for number, line in enumerate(program.instructions)
-        for o in line.operands
-        if isinstance(o, Variable)
-    }
-    escaping = program.escaping()
-    changed: dict[Instruction, Instruction] = {}
-    dead: set[Variable] = set()
-    for number, line in enumerate(program.instructions):
-        if line.op.name not in ("add", "subtract"):
-            continue
-        found = None
-        for c, scaled in (line.operands, line.operands[::-1]):
-            if line.op.name == "subtract" and scaled is not line.operands[1]:
-                continue
-            if not isinstance(c, Variable) or last[c] != number or c in escaping:
-                continue
-            found = _scaled_product(scaled, definition, uses)
-            if found is not None and _type(c) == _type(line.results[0]):
-                break
-            found = None
-        if found is None:
-            continue
-        alpha, a, b, gone = found
-        if line.op.name == "subtract":
-            if isinstance(alpha, Variable):
-                continue
-            alpha = -alpha
-        changed[line] = line.changed(op=accumulate, operands=(c, alpha, a, b), static={})
-        dead.update(gone)
-    kept = [changed.get(line, line) for line in program.instructions
-            if not dead.intersection(line.results)]  # fmt: skip
-    return replace(program, instructions=tuple(kept)), len(changed)
-
-
-def _scaled_product(
-    a: Any, definition: dict[Variable, Instruction], uses: dict[Variable, int]
-) -> tuple[Any, Any, Any, list[Variable]] | None:
-    """Number, factors and the variables in between, where `a` is a multiple of a product that is
-    used nowhere else."""
-    alpha: Any = 1.0
-    gone: list[Variable] = []
-    line = definition.get(a) if isinstance(a, Variable) and uses[a] == 1 else None
-    if line is not None and line.op.name == "multiply":
-        for factor, rest in (line.operands, line.operands[::-1]):
-            number = type(factor) in Number or (
-                isinstance(factor, Variable) and factor.dtype is None
-            )
-            if number and isinstance(rest, Variable) and uses[rest] == 1:
-                alpha = factor
-                gone.append(a)
-                a, line = rest, definition.get(rest)
-                break
-    if line is None or len(a.shape) != 2 or a.dtype not in (np.float32, np.float64):
-        return None
-    factors = [o for o in line.operands if isinstance(o, Variable)]
-    if len(factors) != 2 or any(len(f.shape) != 2 or f.dtype != a.dtype for f in factors):
-        return None
-    column, row = factors
-    outer = line.op.name == "multiply" and column.shape[1] == 1 and row.shape[0] == 1
-    if not outer and line.op.name != "matmul":
-        return None
-    return alpha, column, row, [*gone, a]
-
-
 def views_shared(program: Program) -> tuple[Program, int]:
     """Count the transposes that BLAS and NumPy read as views, without a copy being made."""
     views = sum(line.op.name in ("transpose", "swapaxes") for line in program.instructions)
@@ -282,6 +202,7 @@ SIMPLIFYING: tuple[tuple[str, Pass], ...] = (
     ("left out dead code", without_dead_code),
 )
 FASTER: tuple[tuple[str, Pass], ...] = (
+    ("multiplied by the learning rate once and not every gradient", scaled_once),
     ("added products by BLAS where they belong", products_accumulated),
     ("left out dead code", without_dead_code),
     ("read transposed matrices as views", views_shared),

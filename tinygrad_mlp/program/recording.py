@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,6 +45,17 @@ class Source(NamedTuple):
 
 
 DATA = Source("data")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A place that is read at every run: an attribute of a tensor."""
+
+    owner: Any
+    attribute: str
+
+    def __call__(self) -> Any:
+        return getattr(self.owner, self.attribute)
 
 
 class Update(NamedTuple):
@@ -122,13 +134,13 @@ class Recording(Trace):
         data, grad = leaf.data, leaf.grad
         kind = "parameter" if leaf.tracked else "state"
         own = leaf.name if leaf.name not in LAYERS_OWN else None
-        tracer = self.input(data, Source(kind, lambda: leaf.data, leaf), own)
+        tracer = self.input(data, Source(kind, Attribute(leaf, "data"), leaf), own)
         grad_tracer = None
         if grad is not None and not cleared:
-            source = Source("state", lambda: leaf.grad, leaf)
+            source = Source("state", Attribute(leaf, "grad"), leaf)
             grad_tracer = self.input(grad, source, own and f"grad_{own}")
         elif leaf.tracked and not cleared:
-            self.assumptions.append((lambda: leaf.grad is None, True))
+            self.assumptions.append((Attribute(leaf, "grad"), None))
         known = self._captured[id(leaf)] = _Captured(leaf, data, grad, tracer, grad_tracer)
         leaf.data, leaf.grad = tracer, grad_tracer  # type: ignore[assignment]
         return known

@@ -17,6 +17,7 @@ from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import Recording, as_operand
 from tinygrad_mlp.program.source import Source
 from tinygrad_mlp.program.trace import Tracer, Variable
+from tinygrad_mlp.program.usual import Usual, usual_call
 
 ndarray = np.ndarray
 
@@ -33,7 +34,8 @@ class Runner:
         simplified: without what is superfluous, for reading.
         program: made fast, which is what runs.
         source: its source code.
-        plain: shapes and dtypes of the arguments, where they are arrays and nothing else.
+        usual: runs it where only the numbers of its arguments are others than at the last run, or
+            returns `OUTDATED` (see `usual`); None where the arguments are more than arrays.
     """
 
     def __init__(self, recording: Recording, out: Any, name: str) -> None:
@@ -49,7 +51,7 @@ class Runner:
         self.program = improved(self.simplified)
         self.source = Source(self.program)
         self._function = self.source.compiled()
-        self.plain: list[tuple[tuple[int, ...], Any]] | None = None
+        self.usual: Usual | None = None
         self._assumptions = recording.assumptions
         # All runs share the program's memory.
         self._lock = threading.Lock()
@@ -92,15 +94,14 @@ class Runner:
             if line is None or line.into is None or line.into is not update.target:
                 self._puts.append((update.put, place[update.value]))
 
-    def takes(self, args: tuple[Any, ...]) -> bool:
-        """Whether these are arguments for this program, as far as can be seen at a glance."""
-        plain = self.plain
-        if plain is None or len(args) != len(plain):
-            return False
-        for a, (shape, dtype) in zip(args, plain, strict=True):
-            if type(a) is not ndarray or a.shape != shape or a.dtype is not dtype:
-                return False
-        return True
+    def made_usual(self) -> None:
+        """Prepare for calls with arrays of the same shapes and dtypes, and nothing else."""
+        if self._only is not None and not self._mixed:
+            self.usual = usual_call(
+                self._inputs, self._assumptions, self._puts, self._constants, self._only,
+                function=self._function, known=self._known, lock=self._lock, ndarray=ndarray,
+                OUTDATED=OUTDATED,
+            )  # fmt: skip
 
     def holds(self) -> bool:
         """Whether the program is still that of the function, for the settings of the moment."""
@@ -108,7 +109,7 @@ class Runner:
 
     def release(self) -> None:
         """Write to no array that has been handed out until now: someone may hold it."""
-        self._known = [None] * len(self._known)
+        self._known[:] = [None] * len(self._known)
 
     def run(self, data: Sequence[Any]) -> Any:
         """Run the program on the arrays among the arguments; `OUTDATED` where it does not hold.
@@ -142,7 +143,9 @@ class Runner:
     def _read(self) -> list[Any] | None:
         """What is read elsewhere, as it is now; None where the program does not hold any more."""
         for get, expected in self._assumptions:
-            if get() != expected:
+            value = get()
+            # An array in the place of None is not to be compared element by element.
+            if value is not expected and (expected is None or value != expected):
                 return None
         values = []
         known = self._known

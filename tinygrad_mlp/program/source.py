@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.program.hoisting import hoisted
 from tinygrad_mlp.program.kernel import kernel_of, literal
 from tinygrad_mlp.program.program import Program, naming
 from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_generator
@@ -40,12 +41,23 @@ class Source:
         self.text = self._written()
 
     def _written(self) -> str:
+        self._instructions = self._body()
+        return self._function(self._instructions, [])
+
+    def _running(self) -> str:
+        """The code as it runs: functions are looked up beforehand."""
+        constants = (name for name, *_ in self._constants.values())
+        taken = {*self.names.values(), *self.given, *constants}
+        before, lines = hoisted(self._instructions, set(), taken)
+        return self._function(lines, before)
+
+    def _function(self, body: list[str], before: list[str]) -> str:
         program = self.program
-        body = self._body()
         arguments = ", ".join(self.names[v] for v in program.inputs)
         return "\n".join(
             [
                 *self._header(),
+                *before,
                 "",
                 f"def {program.name}({arguments}):",
                 *(f"    # {self.names[v]}: {_shape(v)}, {v.label.kind}" for v in program.inputs),
@@ -72,11 +84,12 @@ class Source:
         """The function itself."""
         import linecache
 
+        text = self._running()
         filename = f"<program {self.program.name} {id(self):x}>"
         # So that tracebacks and profilers show the lines.
-        linecache.cache[filename] = (len(self.text), None, self.text.splitlines(True), filename)
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         scope = dict(self.given)
-        exec(compile(self.text, filename, "exec"), scope)
+        exec(compile(text, filename, "exec"), scope)
         function: Callable[..., Any] = scope[self.program.name]
         return function
 
@@ -140,6 +153,8 @@ class Source:
             if text and line.op.name == "matmul" and _of_matrices(line):
                 # The same product; `np.matmul` takes twice as long to find that out.
                 text = f"{names[0]}.dot({names[1]}, out={out})"
+        elif line.op.name == "matmul" and all(len(_shape_of(o)) == 1 for o in line.operands):
+            text = f"{names[0]}.dot({names[1]})"
         if text is None:
             text = kernel.text(operands, line.static)
         if text is None:
@@ -229,6 +244,10 @@ def _what(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}, {value.dtype}"
     return f"a {type(value).__name__}"
+
+
+def _shape_of(a: Any) -> tuple[int, ...]:
+    return a.shape if isinstance(a, Variable) else np.shape(a)
 
 
 def _of_matrices(line: Instruction) -> bool:
