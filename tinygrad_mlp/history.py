@@ -41,6 +41,8 @@ class History:
         records: the records.
         stopped: why training ended before its last epoch, or None.
         execution: how the steps were taken: "eager", "a program", or "a program, in blocks of …".
+        settings: with what `fit` was called, as far as JSON can say it: loss, optimizer, epochs,
+            and so on.
 
     >>> history = History()
     >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, None, None))
@@ -55,6 +57,7 @@ class History:
         self.records: list[Record] = []
         self.stopped: str | None = None
         self.execution = "eager"
+        self.settings: dict[str, Any] = {}
 
     def append(self, record: Record) -> None:
         """Add a record."""

@@ -216,12 +216,13 @@ class NeuralNetwork:
             Y: targets, shape ``(n, k)``.
             Y_hat: outputs of the network, of the same shape.
         """
-        return float(self._loss_of(np.asarray(Y_hat), np.asarray(Y), "sum"))
+        return float(self._loss(np.asarray(Y_hat), np.asarray(Y), reduction="sum"))
 
-    def _loss_of(self, prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    @property
+    def _loss(self) -> Callable[..., Any]:
         if self.loss_name == "mean_square":
-            return nn.squared_error(prediction, target, reduction=reduction)
-        return CROSS_ENTROPY[self.output_activation](prediction, target, reduction)
+            return nn.squared_error
+        return CROSS_ENTROPY[self.output_activation]
 
     @staticmethod
     def accuracy(Y: Any, Y_hat: Any) -> float:
@@ -297,7 +298,7 @@ class NeuralNetwork:
             return monitor_line(record, loss_factor=n)  # its losses are sums over the data
 
         self.history = fit(
-            self.model, self._loss_of, self._new_optimizer(), X, Y,
+            self.model, self._loss, self._new_optimizer(), X, Y,
             epochs=epochs, batch_size=self.batch_size, validation=held_out,
             shuffle=self.shuffle, rng=self._rng,
             callbacks=callbacks,

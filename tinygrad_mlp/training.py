@@ -12,21 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.arguments import check_parts, checked_data, recorded, settings
 from tinygrad_mlp.blas import WORTH_WARMING, blas_threads, threads_now, threads_that_pay, warm_up
 from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
 from tinygrad_mlp.checks import integer_at_least, one_of, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.evaluation import (
-    Loss,
-    check_lengths,
-    checked_numbers,
-    evaluate,
-    is_one_hot,
-    plain,
-)
+from tinygrad_mlp.evaluation import Loss, evaluate
 from tinygrad_mlp.history import History, Record
-from tinygrad_mlp.nn import Module
 from tinygrad_mlp.progress import Progress
 from tinygrad_mlp.stepping import Steps
 
@@ -107,13 +99,13 @@ def fit(
     one_of(compiled, ("auto", True, False), "fit: compiled")
     if block is not None:
         block = integer_at_least(1, block, "fit: block")
-    _check_parts(model, loss, optimizer, callbacks)
+    check_parts(model, loss, optimizer, callbacks)
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
-    X, Y = _checked_data(X, Y, "X", "Y", dtype)
+    X, Y = checked_data(X, Y, "X", "Y", dtype)
     if validation is not None:
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
             raise InvalidArgumentError("fit: validation must be a pair (X, Y).")
-        validation = _checked_data(*validation, "validation X", "validation Y", dtype)
+        validation = checked_data(*validation, "validation X", "validation Y", dtype)
     hooks = [as_callback(callback) for callback in callbacks]
     order = rng_or_fresh(rng, "fit") if shuffle else None
     as_line = monitor if callable(monitor) else monitor_line
@@ -123,7 +115,11 @@ def fit(
             # Wrong shapes, or a loss that is no number, show in two samples; the rest is untouched.
             evaluate(model, loss, data[0][:2], data[1][:2])
 
-    run = Run(model, optimizer, History(), _recorded(Y, validation, record_every))
+    run = Run(model, optimizer, History(), recorded(Y, validation, record_every))
+    run.history.settings = settings(
+        loss, optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, compiled=compiled,
+        block=block, threads=threads, record_every=record_every,
+    )  # fmt: skip
     start = time.perf_counter()
     watched = any(hook.watches_steps for hook in hooks)
     steps = Steps(
@@ -216,50 +212,6 @@ validation accuracy: 0.25'
             factor = loss_factor if field.endswith("loss") else 1.0
             parts.append(f"{field.replace('_', ' ')}: {value * factor:.6g}")
     return f"Iteration {record.iteration} - " + " | ".join(parts)
-
-
-def _checked_data(X: Any, Y: Any, name_x: str, name_y: str, dtype: Any) -> tuple[Array, Array]:
-    """Inputs and targets as finite arrays of `dtype`, one target for each input."""
-    arrays = [
-        checked_numbers(plain(a), f"fit: {name}", dtype) for a, name in ((X, name_x), (Y, name_y))
-    ]
-    x, y = arrays
-    check_lengths(x, y, f"fit: {name_x}", name_y)
-    return x, y
-
-
-def _check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any) -> None:
-    """Refuse arguments of `fit` that are something else than what they should be."""
-    if not isinstance(model, Module):
-        raise InvalidArgumentError(
-            f"fit: model must be a Module (see tg.nn); got {type(model).__name__}."
-        )
-    if not callable(loss):
-        raise InvalidArgumentError(
-            f"fit: loss must be a function (prediction, target), such as tg.nn.squared_error; "
-            f"got {loss!r}."
-        )
-    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
-        raise InvalidArgumentError(
-            f"fit: optimizer must be an optimizer of the model's parameters, such as "
-            f"tg.optim.SGD(model.parameters(), lr=0.1); got {optimizer!r}."
-        )
-    if not isinstance(callbacks, Iterable):
-        raise InvalidArgumentError(
-            f"fit: callbacks must be a list; got {type(callbacks).__name__}. Write [callback]."
-        )
-
-
-def _recorded(Y: Array, validation: Any, record_every: int | None) -> tuple[str, ...]:
-    """The fields of `Record` that a run fills in."""
-    if record_every == 0:
-        return ()
-    fields: tuple[str, ...] = Record._fields[:3]
-    for part, data in (("training", (None, Y)), ("validation", validation)):
-        if data is not None:
-            fields += (f"{part}_loss",)
-            fields += (f"{part}_accuracy",) * is_one_hot(data[1])
-    return fields
 
 
 @contextmanager

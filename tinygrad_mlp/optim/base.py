@@ -224,14 +224,17 @@ class Optimizer:
 
     # -- resuming ----------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that is needed to resume bit for bit, as plain data.
+    def settings(self) -> dict[str, Any]:
+        """What it is, without its state, fit for JSON.
 
         Returns:
             a dict of "optimizer" (name of the class), "lr" (a number; for a schedule, its
-            `to_dict()`; None for a function), "epoch", "steps", "hyperparameters" and "arrays":
-            copies of the states by "position in parameters.name", such as "0.velocity". All but
-            "arrays" can be written as JSON.
+            `to_dict()`; None for a function) and "hyperparameters".
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> from tinygrad_mlp.optim import RMSprop
+        >>> RMSprop([w]).settings()["hyperparameters"]["alpha"]
+        0.99
         """
         lr: Any = None
         if not callable(self._lr):
@@ -241,9 +244,20 @@ class Optimizer:
         return {
             "optimizer": type(self).__name__,
             "lr": lr,
+            "hyperparameters": dict(self.hyperparameters),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to resume bit for bit, as plain data.
+
+        Returns:
+            the `settings()`, "epoch", "steps" and "arrays": copies of the states by "position in
+            parameters.name", such as "0.velocity". All but "arrays" can be written as JSON.
+        """
+        return {
+            **self.settings(),
             "epoch": self.epoch,
             "steps": self.steps,
-            "hyperparameters": dict(self.hyperparameters),
             "arrays": {key: np.array(value) for key, value in _flat(self._states).items()},
         }
 
