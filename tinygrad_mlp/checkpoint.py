@@ -107,6 +107,8 @@ def _of_training(history: History) -> dict[str, Any]:
 def load(path: str | os.PathLike[str], model: Any) -> Any:
     """Read weights saved by `save` into a model of the same architecture, and return it.
 
+    Of a checkpoint (see `fit`) it reads the model's weights as they were then.
+
     Args:
         path: the file.
         model: a `Module` or a `NeuralNetwork`.
@@ -130,6 +132,11 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     mean = scale = None
     if "neural_network" in facts:  # a module's own arrays may have these names, too
         mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
+    if "checkpoint" in facts:
+        arrays = {
+            name.removeprefix("model."): array for name, array in arrays.items()
+            if name.startswith("model.")
+        }  # fmt: skip
     module = model.model if isinstance(model, NeuralNetwork) else model
     different = "\n  ".join(differences(facts.get("architecture"), module))
     try:

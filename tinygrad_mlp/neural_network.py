@@ -260,6 +260,7 @@ class NeuralNetwork:
         compiled: bool | str = "auto",
         block: int | None = None,
         threads: int | None = None,
+        checkpoint: Any = None,
     ) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
@@ -274,6 +275,7 @@ class NeuralNetwork:
             callbacks: see `callbacks`; functions are called after each record.
             compiled, block, threads: how the steps are taken (see `fit`); by themselves as fast as
                 can be.
+            checkpoint: a file to go on from, and to write after each epoch (see `fit`).
 
         Raises:
             ShapeError: arrays of other shapes, or of different numbers of samples.
@@ -304,7 +306,7 @@ class NeuralNetwork:
             callbacks=callbacks,
             monitor=self.monitor if callable(self.monitor) else self.monitor and as_in_document,
             record_every=self.n_save if watched else 0,
-            compiled=compiled, block=block, threads=threads,
+            compiled=compiled, block=block, threads=threads, checkpoint=checkpoint,
         )  # fmt: skip
         self.training_loss += [record.training_loss * n for record in self.history]
         self.training_accuracy += self.history.training_accuracy

@@ -176,6 +176,8 @@ def packed(tree: Any, name: str, arrays: dict[str, Array]) -> Any:
         return tree
     if isinstance(tree, (np.ndarray, np.generic)):
         array = np.asarray(tree)
+        while name in arrays:  # {"a": {"b": …}, "a.b": …}
+            name += "_"
         arrays[name] = array
         axes = _axes_in_memory(array)
         return {"$array": name} if axes is None else {"$array": name, "axes": axes}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.evaluation import Loss, evaluate
 from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.progress import Progress
+from tinygrad_mlp.resuming import Keeper
 from tinygrad_mlp.stepping import Steps
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def fit(
     block: int | None = None,
     threads: int | None = None,
     record_every: int | None = None,
+    checkpoint: Any = None,
 ) -> History:
     """Train `model` by gradient descent on batches.
 
@@ -73,6 +74,9 @@ def fit(
             for all otherwise. What was set before is put back.
         record_every: evaluate after the first step and every so many steps from there, instead
             of at the end of each epoch; 0 for never.
+        checkpoint: a path or a `Checkpoint`: a file to which all that training needs to go on is
+            written after each epoch (or as often as the `Checkpoint` says). Where it is there
+            already, training goes on from it and gives the bits of one that was never cut off.
 
     Returns:
         The history. Where training ended early (Ctrl-C, a callback, a loss that is not finite),
@@ -84,6 +88,9 @@ def fit(
         DTypeError: they are not numbers.
         InvalidArgumentError: NaN or infinity in the data; an impossible setting. Nothing has been
             changed in all these cases.
+        CheckpointError: the checkpoint is of another model, other settings or other data. Nothing
+            has been changed.
+        DataError: it is damaged.
         NotDifferentiableError: the loss does not come from the optimizer's parameters.
 
     Warns:
@@ -116,16 +123,21 @@ def fit(
             evaluate(model, loss, data[0][:2], data[1][:2])
 
     run = Run(model, optimizer, History(), recorded(Y, validation, record_every))
+    watched = any(hook.watches_steps for hook in hooks)
     run.history.settings = settings(
         loss, optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, compiled=compiled,
         block=block, threads=threads, record_every=record_every,
     )  # fmt: skip
-    start = time.perf_counter()
-    watched = any(hook.watches_steps for hook in hooks)
     steps = Steps(
         run, loss, X, Y, batch_size=batch_size, epochs=epochs, compiled=compiled, block=block,
         watched=watched,
     )  # fmt: skip
+    keeper = None
+    if checkpoint is not None:
+        of_run = {"X": X, "Y": Y}
+        if validation is not None:
+            of_run |= {"validation X": validation[0], "validation Y": validation[1]}
+        keeper = Keeper(checkpoint, run, steps, hooks, order, of_run)
 
     def record() -> None:
         with blas_threads(all_threads):  # evaluations are of many rows at a time
@@ -134,9 +146,8 @@ def fit(
                 for data in ((X, Y), validation)
             )
         run.history.append(
-            Record(run.iteration, run.epoch, time.perf_counter() - start,
-                   *in_training, *in_validation)
-        )  # fmt: skip
+            Record(run.iteration, run.epoch, run.seconds, *in_training, *in_validation)
+        )
         model.train()
         latest = run.history.records[-1]
         progress.line(as_line(latest))
@@ -165,7 +176,14 @@ def fit(
         model.train()
         try:
             tell("on_start")
-            for run.epoch in range(epochs):
+            last = epochs
+            if keeper is not None and keeper.resumes:
+                if keeper.resume():
+                    last = steps.epochs  # a callback has ended it for good
+                progress.line(
+                    f"Going on after iteration {run.iteration}, from {keeper.checkpoint.path}."
+                )
+            for run.epoch in range(steps.epochs, last):
                 optimizer.epoch = run.epoch
                 for _ in steps.epoch(order, record_every):
                     if progress.wanted:
@@ -174,6 +192,8 @@ def fit(
                         tell("on_step")
                     if record_every and run.iteration % record_every == 0:
                         record()
+                    if keeper is not None:
+                        keeper.after_step()
                     if run.stopped:
                         break
                 if run.stopped:
@@ -181,8 +201,13 @@ def fit(
                 if record_every is None:
                     record()
                 tell("on_epoch")
+                steps.next_epoch()
+                if keeper is not None:
+                    keeper.after_epoch()
                 if run.stopped:
                     break
+            if keeper is not None:
+                keeper.at_end()
         except KeyboardInterrupt:
             run.stop(INTERRUPTED)
         finally:

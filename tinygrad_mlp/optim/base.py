@@ -339,7 +339,7 @@ def _unflat(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
 
     def value(key: str, like: Any) -> Any:
         array = found[key]
-        return checked(key, array.item(), COUNT) if isinstance(like, int) else array.copy()
+        return checked(key, array.item(), COUNT) if isinstance(like, int) else array.copy("K")
 
     return [
         {name: value(f"{i}.{name}", like) for name, like in state.items()}

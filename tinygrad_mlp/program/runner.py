@@ -106,6 +106,10 @@ class Runner:
         """Whether the program is still that of the function, for the settings of the moment."""
         return self._read() is not None
 
+    def assumed(self) -> bool:
+        """Whether what was taken for granted when it was recorded is still so."""
+        return all(get() == expected for get, expected in self._assumptions)
+
     def release(self) -> None:
         """Write to no array that has been handed out until now: someone may hold it."""
         self._known = [None] * len(self._known)
@@ -175,10 +179,15 @@ def committed(recording: Recording, out: Any) -> Any:
     result = rebuild(out, [_wrapping(leaf)(example(as_operand(leaf))) for leaf in leaves(out)])
     for update in recording.updates:
         update.put(example(update.value))
+    forget_examples(recording)
+    return result
+
+
+def forget_examples(recording: Recording) -> None:
+    """Let go of the arrays of the call that was recorded."""
     results = (r for line in recording.instructions for r in line.results)
     for variable in (*recording.inputs, *results):
         variable.data = None
-    return result
 
 
 def _wrapping(leaf: Any) -> Callable[[Any], Any]:
