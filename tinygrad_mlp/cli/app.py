@@ -153,7 +153,7 @@ def train(
           --hidden-activation relu --output-activation softmax \\
           --optimizer adam --batch-size 32 --sigma 0.05
       tinygrad-mlp train digits --save model.safetensors
-      tinygrad-mlp train mnist --epochs 20 --checkpoint run.safetensors
+      tinygrad-mlp train mnist --checkpoint run.safetensors
     """
     settings = Settings(
         dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
