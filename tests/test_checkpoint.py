@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import struct
 
 import numpy as np
@@ -142,7 +143,57 @@ def test_the_metadata_come_back(path):
     facts = {"epochs": 3, "note": "ünïcode \n\"quoted\"", "curve": [0.1, None, True], "nested": {}}
     tg.save(path, nn.Tanh(), metadata=facts)
     _, found = read(path)
-    assert found == {**facts, "format": "tinygrad_mlp", "version": tg.__version__}
+    written = {"format", "versions", "architecture"}
+    assert {key: found[key] for key in found.keys() - written} == facts
+
+
+def test_the_metadata_say_what_wrote_the_file_and_what_the_model_is(path):
+    tg.save(path, Everything(0))
+    facts = read(path)[1]
+    assert facts["versions"] == {
+        "tinygrad_mlp": tg.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    assert facts["architecture"] == {
+        "": "Everything()",
+        "layers.0": "Conv2d(kernel_size=(3, 3), stride=(1, 1), padding=(0, 0))",
+        "layers.1": "BatchNorm1d(eps=1e-05, momentum=0.1)",
+    }
+
+
+def test_the_metadata_say_how_the_model_was_trained(path, rng):
+    layer = nn.Linear(3, 2, rng=rng)
+    optimizer = tg.optim.SGD(layer.parameters(), 0.1, momentum=0.5)
+    X, Y = np.eye(3), np.ones((3, 2))
+    history = tg.fit(layer, nn.squared_error, optimizer, X, Y, epochs=2, batch_size=2)
+    tg.save(path, layer, history=history)
+    training = read(path)[1]["training"]
+    assert training["settings"]["optimizer"]["hyperparameters"]["momentum"] == 0.5
+    assert training["settings"]["epochs"] == 2 and training["iterations"] == 4
+    assert training["training_loss"] == history.training_loss[-1]
+    assert training["stopped"] is None
+
+
+def test_a_network_knows_how_it_was_trained(path):
+    network = a_network()
+    network.n_save = 1
+    network.monitor = lambda record: ""
+    network.train(np.eye(3), np.eye(2)[[0, 1, 0]], epochs=2)
+    tg.save(path, network)
+    training = read(path)[1]["training"]
+    assert training["settings"]["loss"] == "binary_cross_entropy"
+    assert training["training_accuracy"] == network.training_accuracy[-1]
+
+
+def test_pytorch_reads_the_same_bits(path):
+    torch = pytest.importorskip("safetensors.torch")
+    model = Everything(0)
+    tg.save(path, model)
+    loaded = torch.load_file(path)
+    state = model.state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(same_bits(loaded[name].numpy(), state[name]) for name in state)
 
 
 def test_the_file_is_a_safetensors_file_for_other_programs(path):
@@ -303,19 +354,39 @@ def test_a_cut_file_is_always_refused(data, tmp_path_factory):
 
 @given(data=st.data())
 @settings(max_examples=150)
-def test_damaged_bytes_give_an_error_of_this_package_or_other_numbers(data, tmp_path_factory):
+def test_damaged_bytes_give_an_error_of_this_package_or_the_same_numbers(data, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     whole, damaged = folder / "whole.safetensors", folder / "damaged.safetensors"
-    tg.save(whole, a_network())
+    network = a_network()
+    tg.save(whole, network)
     content = bytearray(whole.read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3)):
         content[place] = data.draw(st.integers(0, 255))
     damaged.write_bytes(content)
-    for attempt in (load_network, lambda path: tg.load(path, a_network())):
+    expected = network.model.state_dict()
+    for attempt in (load_network, lambda path: tg.load(path, a_network(seed=1))):
         try:
-            assert attempt(damaged).model.n_parameters == 20
+            found = attempt(damaged).model.state_dict()
         except (DataError, StateDictError):
-            pass
+            continue
+        assert all(same_bits(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.parametrize("place", range(-8 * 20, 0, 8))
+def test_a_flipped_bit_of_a_weight_is_noticed(path, place):
+    tg.save(path, a_network())
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="whose checksum differs. The file is damaged"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("text", ["not JSON {", "[1, 2]", "[" * 100_000])
+def test_damaged_metadata_are_refused(path, text):
+    safetensors.numpy.save_file({"weight": np.ones((2, 3))}, path, {"tinygrad_mlp": text})
+    message = unchanged_by(path, tg.load, DataError)
+    assert str(path) in message and "the metadata are damaged" in message
 
 
 @pytest.mark.parametrize("load", [tg.load, lambda path, model: load_network(path)])
@@ -332,6 +403,27 @@ def test_weights_of_another_architecture_are_refused_with_what_does_not_fit(path
     tg.save(path, nn.Linear(3, 5))
     message = unchanged_by(path, tg.load, StateDictError)
     assert "wrong shape: 'weight' is (5, 3), expected (2, 3)" in message
+    assert (
+        "Modules that differ:\n  '': the file has Linear(in_features=3, out_features=5), this "
+        "model Linear(in_features=3, out_features=2)"
+    ) in message
+
+
+def test_an_architecture_that_differs_in_more_than_arrays_is_told_module_by_module(path):
+    tg.save(path, nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5), nn.Linear(2, 1)))
+    with pytest.raises(StateDictError) as caught:
+        tg.load(path, nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
+    assert str(caught.value).endswith(
+        "Modules that differ:\n"
+        "  '1': the file has Dropout(p=0.5), this model BatchNorm1d(eps=1e-05, momentum=0.1)\n"
+        "  '2': the file has Linear(in_features=2, out_features=1), this model nothing"
+    )
+
+
+def test_weights_that_fit_a_model_that_computes_something_else_are_loaded_with_a_warning(path):
+    tg.save(path, nn.Sequential(nn.Linear(3, 2), nn.Tanh()))
+    with pytest.warns(UserWarning, match=r"'1': the file has Tanh\(\), this model ReLU\(\)"):
+        tg.load(path, nn.Sequential(nn.Linear(3, 2), nn.ReLU()))
 
 
 def test_a_networks_weights_and_preprocessing_stay_where_loading_fails(path):
@@ -409,7 +501,11 @@ UNSAVABLE = {
     ),
     "reserved metadata": (
         lambda path: tg.save(path, nn.Tanh(), metadata={"neural_network": 1}),
-        InvalidArgumentError, "other than format, version, neural_network",
+        InvalidArgumentError, "other than format, versions, architecture, neural_network",
+    ),
+    "weights as history": (
+        lambda path: tg.save(path, nn.Tanh(), history={"loss": 1}),
+        InvalidArgumentError, "history must be what tg.fit returns; got dict",
     ),
 }  # fmt: skip
 ENDLESS = []

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
+    from tinygrad_mlp.resuming import Checkpoint as Checkpoint
     from tinygrad_mlp.training import fit as fit
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ LOADED_WHEN_USED = {
     "optim": "optim",
     "plotting": "plotting",
     "verify": "verify",
+    "Checkpoint": "resuming.Checkpoint",
     "load": "checkpoint.load",
     "save": "checkpoint.save",
     "History": "history.History",

@@ -1,19 +1,21 @@
 """Callbacks: what else happens in training, at its steps, evaluations and end.
 
 A callback is an object with any of the methods of `Callback`, or a plain function, which is called
-after every evaluation. Each is given the `Run`.
+after every evaluation. Each is given the `Run`. One that remembers something from event to event
+has `state_dict` and `load_state_dict`, so that a training can go on from a checkpoint.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.distributions import Distributions as Distributions
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.history import History, Record
 
 INTERRUPTED = "interrupted by Ctrl-C"
@@ -49,6 +51,12 @@ class Run:
         self.iteration = -1
         self.loss = math.nan
         self.stopped: str | None = None
+        self.started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time since training began, without the pauses of one that was resumed."""
+        return time.perf_counter() - self.started
 
     def stop(self, reason: str = "") -> None:
         """End training after the present step, for this reason."""
@@ -67,8 +75,25 @@ class Callback:
         """Whether `on_step` does anything."""
         return getattr(self.on_step, "__func__", None) is not Callback.on_step
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether there is something to store in a checkpoint."""
+        return getattr(self.state_dict, "__func__", None) is not Callback.state_dict
+
+    @property
+    def name(self) -> str:
+        """What it is called in a checkpoint."""
+        return type(self).__name__
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers: arrays, numbers, text, None, in dicts, lists and tuples."""
+        return {}
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Remember what `state_dict` of the same kind of callback has given."""
+
     def on_start(self, run: Run) -> None:
-        """Before the first step."""
+        """Before the first step; where training goes on from a checkpoint, before that is read."""
 
     def on_step(self, run: Run) -> None:
         """After every update."""
@@ -95,15 +120,22 @@ class FunctionCallback(Callback):
 
 
 EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+STATE = ("state_dict", "load_state_dict")
 
 
 class ObjectCallback(Callback):
     """An object of the user's with some of the methods; the others do nothing."""
 
     def __init__(self, wrapped: Any) -> None:
-        for name in EVENTS:
+        self._name = type(wrapped).__name__
+        for name in EVENTS + STATE:
             if hasattr(wrapped, name):
                 setattr(self, name, getattr(wrapped, name))
+
+    @property
+    def name(self) -> str:
+        """The name of its class."""
+        return self._name
 
 
 def as_callback(callback: Any) -> Callback:
@@ -127,6 +159,20 @@ def as_callback(callback: Any) -> Callback:
         f"fit: a callback must be a function of the run, or an object with one of the methods "
         f"{', '.join(EVENTS)}; got {callback!r}."
     )
+
+
+def check_settings(callback: Any, stored: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Refuse the state of a callback that was made otherwise.
+
+    Raises:
+        StateDictError: a setting differs.
+    """
+    for name in names:
+        if stored[name] != getattr(callback, name):
+            raise StateDictError(
+                f"{type(callback).__name__}: the stored state is of one with {name}="
+                f"{stored[name]!r}; this one has {getattr(callback, name)!r}. Make it as it was."
+            )
 
 
 class BestWeights(Callback):
@@ -160,6 +206,25 @@ class BestWeights(Callback):
                 f"one-hot targets."
             )
         self.best, self.best_iteration, self._weights = math.nan, None, None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best value so far, and the weights it belongs to."""
+        return {
+            "monitor": self.monitor,
+            "best": self.best,
+            "best_iteration": self.best_iteration,
+            "weights": self._weights,
+        }
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Go on comparing with what was the best.
+
+        Raises:
+            StateDictError: it was made with other arguments.
+        """
+        check_settings(self, stored, ("monitor",))
+        self.best, self.best_iteration = stored["best"], stored["best_iteration"]
+        self._weights = stored["weights"]
 
     def improved(self, run: Run, min_delta: float = 0.0) -> bool:
         """Whether the newest record is the best so far; remembers its weights if so."""
@@ -213,6 +278,17 @@ class EarlyStopping(BestWeights):
         """Forget an earlier run."""
         super().on_start(run)
         self.waited = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of `BestWeights`, and how long there has been no improvement."""
+        own = {"patience": self.patience, "min_delta": self.min_delta, "waited": self.waited}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Go on waiting."""
+        check_settings(self, stored, ("patience", "min_delta"))
+        super().load_state_dict(stored)
+        self.waited = stored["waited"]
 
     def on_record(self, run: Run) -> None:
         """Count the evaluations without improvement."""

@@ -1,38 +1,49 @@
-"""Saving and loading weights in the safetensors format, which holds arrays and text only.
+"""Saving and loading models in the safetensors format, which holds arrays and text only.
 
 Nothing in such a file is ever executed, and other frameworks read it.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import os
+import warnings
 from typing import Any
 
-import numpy as np
-
-from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.errors import DataError, DataNotFoundError, DTypeError, InvalidArgumentError
-from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.architecture import architecture, differences
+from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
+from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module
+from tinygrad_mlp.storage import read as read
+from tinygrad_mlp.storage import write
 
-FORMAT = "tinygrad_mlp"
 MEAN, SCALE = "preprocessing.mean", "preprocessing.scale"
-RESERVED = ("format", "version", "neural_network")
+RESERVED = (
+    "format", "versions", "architecture", "neural_network", "training", "checkpoint", "checksum"
+)  # fmt: skip
 """The entries of the metadata that `save` writes itself."""
 
 
 def save(
-    path: str | os.PathLike[str], model: Any, *, metadata: dict[str, Any] | None = None
+    path: str | os.PathLike[str],
+    model: Any,
+    *,
+    metadata: dict[str, Any] | None = None,
+    history: History | None = None,
 ) -> None:
-    """Write the weights of a model to a file, whole or not at all.
+    """Write a model to a file, whole or not at all: its weights, and what it is.
+
+    The metadata hold the architecture (each module's class and settings), the versions of this
+    package, NumPy and Python, and how the model was trained, as far as that is known.
 
     Args:
         path: where to, by convention ending in ``.safetensors``.
         model: a `Module` or a `NeuralNetwork`; of the latter the settings are saved, too, so that
             `load_network` can build it again.
         metadata: further facts to store, anything that JSON can express.
+        history: what `fit` has returned for this model: the settings of that training are
+            stored, and how it ended. A `NeuralNetwork` knows its own.
 
     Raises:
         InvalidArgumentError: `model` is neither, or `metadata` cannot be expressed in JSON or
@@ -40,7 +51,7 @@ def save(
         DTypeError: an array of a precision that the format does not have.
         DataNotFoundError: the folder does not exist.
 
-    >>> import tempfile, tinygrad_mlp as tg
+    >>> import tempfile, numpy as np, tinygrad_mlp as tg
     >>> path = tempfile.mkdtemp() + "/model.safetensors"
     >>> first, second = (tg.nn.Linear(3, 2, rng=np.random.default_rng(i)) for i in (0, 1))
     >>> tg.save(path, first)
@@ -48,11 +59,6 @@ def save(
     >>> bool((first.weight == second.weight).all())
     True
     """
-    from safetensors.numpy import save_file
-
-    from tinygrad_mlp import __version__
-
-    facts: dict[str, Any] = {"format": FORMAT, "version": __version__}
     given = {} if metadata is None else metadata
     if not isinstance(given, dict) or not all(
         isinstance(key, str) and key not in RESERVED for key in given
@@ -61,37 +67,47 @@ def save(
             f"save: metadata must be a dict whose keys are text other than "
             f"{', '.join(RESERVED)}; got {metadata!r}."
         )
-    facts.update(given)
+    if history is not None and not isinstance(history, History):
+        raise InvalidArgumentError(
+            f"save: history must be what tg.fit returns; got {type(history).__name__}."
+        )
+    facts: dict[str, Any] = {}
     if isinstance(model, NeuralNetwork):
         facts["neural_network"] = model.settings()
+        facts["architecture"] = architecture(model.model)
+        history = model.history if history is None else history
         arrays = model.model.state_dict()
         if model.preprocessing is not None:
             arrays[MEAN], arrays[SCALE] = model.preprocessing
     elif isinstance(model, Module):
+        facts["architecture"] = architecture(model)
         arrays = model.state_dict()
     else:
         raise InvalidArgumentError(
             f"save: model must be a Module or a NeuralNetwork; got {type(model).__name__}."
         )
-    try:
-        # One entry: the format keeps entries in no order, and equal models make equal files.
-        described = {FORMAT: json.dumps(facts)}
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"save: metadata must be expressible in JSON: {error}") from None
-    # The format stores memory as it lies, so a transposed view would come back scrambled.
-    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiub" or array.itemsize > 8:
-            raise DTypeError(
-                f"save: '{name}' is of {array.dtype}, which a safetensors file cannot hold. "
-                f"Convert it to float64 first."
-            )
-    with atomic_path(path) as temporary:
-        save_file(arrays, temporary, described)
+    if history is not None and history.settings:
+        facts["training"] = _of_training(history)
+    write(path, arrays, {**facts, **given}, "save")
+
+
+def _of_training(history: History) -> dict[str, Any]:
+    """The settings of a training and how it ended; no times, so that equal runs save the same."""
+    facts: dict[str, Any] = {"settings": history.settings, "stopped": history.stopped}
+    if history.records:
+        last = history.records[-1]
+        facts["iterations"] = last.iteration + 1
+        for field in Record._fields[3:]:
+            value = getattr(last, field)
+            if value is not None and math.isfinite(value):
+                facts[field] = float(value)
+    return facts
 
 
 def load(path: str | os.PathLike[str], model: Any) -> Any:
     """Read weights saved by `save` into a model of the same architecture, and return it.
+
+    Of a checkpoint (see `fit`) it reads the model's weights as they were then.
 
     Args:
         path: the file.
@@ -100,8 +116,13 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or not in the safetensors format.
-        StateDictError: the weights are of another architecture; nothing is changed then.
+        StateDictError: the weights are of another architecture, with the layers that differ;
+            nothing is changed then.
         InvalidArgumentError: `model` is neither.
+
+    Warns:
+        UserWarning: the weights fit, but the model computes something else with them: another
+            activation, another ε.
     """
     if not isinstance(model, (Module, NeuralNetwork)):
         raise InvalidArgumentError(
@@ -111,12 +132,28 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     mean = scale = None
     if "neural_network" in facts:  # a module's own arrays may have these names, too
         mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
-    if isinstance(model, NeuralNetwork):
-        model.model.load_state_dict(arrays)
-        if mean is not None and scale is not None:
-            model.preprocessing = (mean, scale)
-    else:
-        model.load_state_dict(arrays)
+    if "checkpoint" in facts:
+        arrays = {
+            name.removeprefix("model."): array for name, array in arrays.items()
+            if name.startswith("model.")
+        }  # fmt: skip
+    module = model.model if isinstance(model, NeuralNetwork) else model
+    different = "\n  ".join(differences(facts.get("architecture"), module))
+    try:
+        module.load_state_dict(arrays)
+    except StateDictError as error:
+        if not different:
+            raise
+        raise StateDictError(f"{error}\nModules that differ:\n  {different}") from None
+    if isinstance(model, NeuralNetwork) and mean is not None and scale is not None:
+        model.preprocessing = (mean, scale)
+    if different:
+        warnings.warn(
+            f"load: the weights of {os.fspath(path)} fit, but they were saved from another "
+            f"model:\n  {different}",
+            UserWarning,
+            stacklevel=2,
+        )
     return model
 
 
@@ -150,39 +187,3 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
             f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: {error}"
         ) from error
     return load(path, network)  # type: ignore[no-any-return]
-
-
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The arrays and the facts (metadata) of a file.
-
-    Raises:
-        DataNotFoundError: there is no such file.
-        DataError: it is damaged, or not in the safetensors format.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    name = os.fspath(path)
-    if not os.path.isfile(name):
-        found = "this is a folder" if os.path.isdir(name) else "there is no such file"
-        raise DataNotFoundError(f"{name}: {found}. Name a file that tg.save has written.")
-    arrays = {}
-    try:
-        with safe_open(name, framework="numpy") as file:
-            facts = _facts(file.metadata() or {})
-            for key in file.keys():
-                arrays[key] = file.get_tensor(key)
-    # The last three: data types that NumPy does not have.
-    except (SafetensorError, OSError, TypeError, AttributeError, KeyError) as error:
-        raise DataError(
-            f"{name}: expected a file in the safetensors format; found {error}. Save it again."
-        ) from error
-    return arrays, facts
-
-
-def _facts(metadata: dict[str, str]) -> dict[str, Any]:
-    """What `save` wrote; as it is, what another program did."""
-    try:
-        facts = json.loads(metadata[FORMAT])
-    except (KeyError, ValueError, RecursionError):
-        return dict(metadata)
-    return facts if isinstance(facts, dict) else dict(metadata)

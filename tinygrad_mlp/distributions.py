@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,6 +69,21 @@ class Distributions:
         self.activations: dict[str, list[Array]] = {}
         self.gradients: dict[str, list[Array]] = {}
         self.with_parameters: set[str] = set()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was found."""
+        return {
+            "epochs": self.epochs,
+            "activations": self.activations,
+            "gradients": self.gradients,
+            "with_parameters": sorted(self.with_parameters),
+        }
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Go on from what was found."""
+        self.epochs = stored["epochs"]
+        self.activations, self.gradients = stored["activations"], stored["gradients"]
+        self.with_parameters = set(stored["with_parameters"])
 
     def on_start(self, run: Any) -> None:
         """Forget an earlier run, and look at the untrained network."""

@@ -129,6 +129,14 @@ class DataError(TinygradError, ValueError):
     """
 
 
+class CheckpointError(TinygradError, ValueError):
+    """A checkpoint belongs to another training: another model, other settings, other data.
+
+    The message lists what differs. Fix: name another file, go on with what the checkpoint was
+    written with, or delete it to begin anew.
+    """
+
+
 class DataNotFoundError(TinygradError, FileNotFoundError):
     """Data was found in none of the places searched, and could not be downloaded.
 

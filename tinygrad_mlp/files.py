@@ -13,8 +13,8 @@ from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     """A temporary path beside `path`, moved onto it when the block ends without an error.
 
-    Readers see the old file or the new one, never half of it; after an error the old one is
-    still there and the temporary one is gone.
+    Readers see the old file or the new one, never half of it, whatever happens to this process
+    or to the machine; after an error the old one is still there and the temporary one is gone.
 
     Raises:
         DataNotFoundError: the folder does not exist.
@@ -29,19 +29,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     """
     import tempfile  # costs as much to import as all of this package
 
-    target = os.path.abspath(os.fspath(path))
+    target = checked_target(path)
     folder, name = os.path.split(target)
     stem, suffix = os.path.splitext(name)
     # In the same folder: a rename is atomic only within one file system. The suffix is kept,
     # because some writers choose the format by it.
-    if not os.path.isdir(folder):
-        raise DataNotFoundError(f"cannot write {target}: there is no folder {folder}. Create it.")
-    if os.path.isdir(target):
-        raise InvalidArgumentError(f"cannot write {target}: it is a folder. Name a file in it.")
     handle, temporary = tempfile.mkstemp(suffix, f".{stem}-", folder)
     os.close(handle)
     try:
         yield temporary
+        with open(temporary, "r+b") as file:
+            os.fsync(file.fileno())  # else the name may reach the disk before the content
         mode = os.umask(0)
         os.umask(mode)
         os.chmod(temporary, 0o666 & ~mode)  # mkstemp makes files that only their owner can read
@@ -50,3 +48,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def checked_target(path: str | os.PathLike[str]) -> str:
+    """The absolute path of a file that is to be written, if there can be one.
+
+    Raises:
+        DataNotFoundError, InvalidArgumentError: as `atomic_path`.
+    """
+    target = os.path.abspath(os.fspath(path))
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise DataNotFoundError(f"cannot write {target}: there is no folder {folder}. Create it.")
+    if os.path.isdir(target):
+        raise InvalidArgumentError(f"cannot write {target}: it is a folder. Name a file in it.")
+    return target

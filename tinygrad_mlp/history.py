@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from tinygrad_mlp.files import atomic_path
 
@@ -18,7 +21,7 @@ class Record(NamedTuple):
     Attributes:
         iteration: the number of the update after which it was made, from 0.
         epoch: the number of the epoch that update belongs to, from 0.
-        seconds: time since training began.
+        seconds: time since training began, without the pauses of one that was resumed.
         training_loss: loss per sample on the training data, all of it, with the weights of then.
         training_accuracy: share of right classes there; None where targets are no classes.
         validation_loss: the same on the validation data; None without any.
@@ -41,6 +44,8 @@ class History:
         records: the records.
         stopped: why training ended before its last epoch, or None.
         execution: how the steps were taken: "eager", "a program", or "a program, in blocks of …".
+        settings: with what `fit` was called, as far as JSON can say it: loss, optimizer, epochs,
+            and so on.
 
     >>> history = History()
     >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, None, None))
@@ -55,6 +60,7 @@ class History:
         self.records: list[Record] = []
         self.stopped: str | None = None
         self.execution = "eager"
+        self.settings: dict[str, Any] = {}
 
     def append(self, record: Record) -> None:
         """Add a record."""
@@ -99,6 +105,30 @@ class History:
             rows = [*rows[:SHOWN], ["…"] * len(kept), *rows[-SHOWN:]]
         stopped = f"stopped: {self.stopped}" if self.stopped else ""
         return table([field.replace("_", " ") for field in kept], rows, stopped or f"{self!r}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it but `settings`: the records as an array, and where they have a value."""
+        shape = len(self.records), len(Record._fields)
+        values = [[math.nan if v is None else v for v in record] for record in self.records]
+        present = [[v is not None for v in record] for record in self.records]
+        return {
+            "records": np.array(values, np.float64).reshape(shape),
+            "present": np.array(present, bool).reshape(shape),
+            "execution": self.execution,
+            "stopped": self.stopped,
+        }
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` has given."""
+        rows = zip(stored["records"].tolist(), stored["present"].tolist(), strict=True)
+        records = []
+        for values, present in rows:
+            pairs = zip(values, present, strict=True)
+            row: list[Any] = [value if p else None for value, p in pairs]
+            iteration, epoch, *others = row
+            records.append(Record(int(iteration), int(epoch), *others))
+        self.records = records
+        self.execution, self.stopped = stored["execution"], stored["stopped"]
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the records as a table, a column for each field; empty where there is no value.

@@ -216,12 +216,13 @@ class NeuralNetwork:
             Y: targets, shape ``(n, k)``.
             Y_hat: outputs of the network, of the same shape.
         """
-        return float(self._loss_of(np.asarray(Y_hat), np.asarray(Y), "sum"))
+        return float(self._loss(np.asarray(Y_hat), np.asarray(Y), reduction="sum"))
 
-    def _loss_of(self, prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    @property
+    def _loss(self) -> Callable[..., Any]:
         if self.loss_name == "mean_square":
-            return nn.squared_error(prediction, target, reduction=reduction)
-        return CROSS_ENTROPY[self.output_activation](prediction, target, reduction)
+            return nn.squared_error
+        return CROSS_ENTROPY[self.output_activation]
 
     @staticmethod
     def accuracy(Y: Any, Y_hat: Any) -> float:
@@ -259,6 +260,7 @@ class NeuralNetwork:
         compiled: bool | str = "auto",
         block: int | None = None,
         threads: int | None = None,
+        checkpoint: Any = None,
     ) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
@@ -273,6 +275,7 @@ class NeuralNetwork:
             callbacks: see `callbacks`; functions are called after each record.
             compiled, block, threads: how the steps are taken (see `fit`); by themselves as fast as
                 can be.
+            checkpoint: a file to go on from, and to write after each epoch (see `fit`).
 
         Raises:
             ShapeError: arrays of other shapes, or of different numbers of samples.
@@ -297,13 +300,13 @@ class NeuralNetwork:
             return monitor_line(record, loss_factor=n)  # its losses are sums over the data
 
         self.history = fit(
-            self.model, self._loss_of, self._new_optimizer(), X, Y,
+            self.model, self._loss, self._new_optimizer(), X, Y,
             epochs=epochs, batch_size=self.batch_size, validation=held_out,
             shuffle=self.shuffle, rng=self._rng,
             callbacks=callbacks,
             monitor=self.monitor if callable(self.monitor) else self.monitor and as_in_document,
             record_every=self.n_save if watched else 0,
-            compiled=compiled, block=block, threads=threads,
+            compiled=compiled, block=block, threads=threads, checkpoint=checkpoint,
         )  # fmt: skip
         self.training_loss += [record.training_loss * n for record in self.history]
         self.training_accuracy += self.history.training_accuracy

@@ -39,6 +39,11 @@ class Steps:
         block: steps between two updates of the first weight; None for as many as pay off.
         watched: whether someone looks at every step: no blocks then, and gradients are left in
             the parameters.
+
+    Attributes:
+        epochs: how many are done.
+        samples: how many of the present epoch are done.
+        diverged: whether the loss of a step was not finite.
     """
 
     def __init__(
@@ -69,18 +74,22 @@ class Steps:
             for size, steps in ((batch_size, whole), (rest, 1))
         }
         self._eager_reason: str | None = None
+        self.epochs = 0
+        self.samples = 0
+        self.diverged = False
+        self._drawn_from: Any = None  # the state of the generator before it drew the order
 
     def epoch(self, rng: Any, until: int | None) -> Iterator[None]:
-        """One pass through the samples; yields whenever everything is up to date.
+        """What is left of a pass through the samples; yields whenever everything is up to date.
 
         Args:
             rng: what draws the order, or None for the order as it is.
             until: no block goes beyond the next iteration that this divides.
         """
         n, size = len(self.X), self.batch_size
-        (order,) = batches(n, n, rng)
-        start = 0
-        while start < n:
+        order = self._order(rng)
+        while self.samples < n:
+            start = self.samples
             left = (n - start) // size
             if until:
                 left = min(left, until - self.run.iteration % until)
@@ -89,17 +98,73 @@ class Steps:
                 if not self._one(*self._samples(order, start, start + size)):
                     return
                 done = 1
-            start += done * size
+            self.samples = min(start + done * size, n)
             yield
+
+    def next_epoch(self) -> None:
+        """The epoch is over, with all that belongs to it."""
+        self.epochs += 1
+        self.samples, self._drawn_from = 0, None
+
+    def _order(self, rng: Any) -> Any:
+        """The order of the present epoch, drawn, or drawn again where half of it is done."""
+        n = len(self.X)
+        if rng is None or self._drawn_from is None:
+            self._drawn_from = None if rng is None else rng.bit_generator.state
+            (order,) = batches(n, n, rng)
+            return order
+        now = rng.bit_generator.state
+        rng.bit_generator.state = self._drawn_from
+        (order,) = batches(n, n, rng)
+        rng.bit_generator.state = now
+        return order
 
     def release(self) -> None:
         """Someone may have got hold of the parameters' arrays: write to other ones from here."""
         if self._program is not None:
-            for runners in self._program.programs.values():
-                for runner in runners:
-                    runner.release()
+            self._program.release()
+            if self._runner is not None and not self._runner.assumed():
+                self._runner = None
         if self._blocks is not None:
             self._blocks.release()
+
+    # -- resuming ----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training stands, and how the next steps will be taken."""
+        programs = [] if self._program is None else [
+            (key[0][0][0], runner.transcript is None)
+            for key, runners in self._program.programs.items()
+            for runner in runners if runner.assumed()
+        ]  # fmt: skip
+        return {
+            "epochs": self.epochs,
+            "samples": self.samples,
+            "drawn_from": self._drawn_from,
+            "programs": programs,
+            "blocks": self._blocks is not None and self._blocks.used,
+            "eager_reason": self._eager_reason,
+        }
+
+    def load_state_dict(self, stored: dict[str, Any]) -> None:
+        """Go on from there; the model, its optimizer and the generators must be up to date.
+
+        A program does the same as the steps it was recorded from up to rounding, so that it must
+        be there from the first step if it was there before.
+        """
+        self.epochs, self.samples = stored["epochs"], stored["samples"]
+        self._drawn_from = stored["drawn_from"]
+        if stored["eager_reason"] is not None:
+            self._give_up(stored["eager_reason"])
+        for size, confirmed in stored["programs"]:
+            assert self._program is not None
+            self._program.prepare(self.X[:size], self.Y[:size], confirmed=confirmed)
+            if size == self.batch_size:
+                self._runner = self._program.runner
+        if stored["blocks"]:
+            blocks = self._planned()
+            if blocks is not None:
+                blocks.used = True
 
     @property
     def execution(self) -> str:
@@ -150,7 +215,14 @@ class Steps:
             except Exception as error:
                 if self.compiled is True:
                     raise
-                self._give_up(error)
+                self._give_up(str(error).partition("\n")[0])
+                if isinstance(error, TraceError):
+                    warnings.warn(
+                        f"fit: training goes on without a program, more slowly: {error}\n"
+                        f"Pass compiled=False to do without from the start.",
+                        UserWarning,
+                        stacklevel=4,
+                    )
             else:
                 if len(x) == self.batch_size:
                     self._runner = self._program.runner
@@ -159,17 +231,10 @@ class Steps:
                 return True
         return self._eagerly(x, y)
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, reason: str) -> None:
         """Train eagerly from here on; an error that is not the program's comes again there."""
         self._program = self._runner = self._blocks = None
-        self._eager_reason = str(error).partition("\n")[0]
-        if isinstance(error, TraceError):
-            warnings.warn(
-                f"fit: training goes on without a program, more slowly: {error}\n"
-                f"Pass compiled=False to do without from the start.",
-                UserWarning,
-                stacklevel=5,
-            )
+        self._eager_reason = reason
 
     def _eagerly(self, x: Array, y: Array) -> bool:
         run = self.run
@@ -182,6 +247,7 @@ class Steps:
             )
             warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=5)
             run.stop(reason)
+            self.diverged = True
             return False
         value.backward()
         run.optimizer.step()

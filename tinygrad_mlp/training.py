@@ -5,29 +5,21 @@ from __future__ import annotations
 import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.arguments import check_parts, checked_data, recorded, settings
 from tinygrad_mlp.blas import WORTH_WARMING, blas_threads, threads_now, threads_that_pay, warm_up
 from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
 from tinygrad_mlp.checks import integer_at_least, one_of, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.evaluation import (
-    Loss,
-    check_lengths,
-    checked_numbers,
-    evaluate,
-    is_one_hot,
-    plain,
-)
+from tinygrad_mlp.evaluation import Loss, evaluate
 from tinygrad_mlp.history import History, Record
-from tinygrad_mlp.nn import Module
 from tinygrad_mlp.progress import Progress
+from tinygrad_mlp.resuming import Keeper
 from tinygrad_mlp.stepping import Steps
 
 if TYPE_CHECKING:
@@ -52,6 +44,7 @@ def fit(
     block: int | None = None,
     threads: int | None = None,
     record_every: int | None = None,
+    checkpoint: Any = None,
 ) -> History:
     """Train `model` by gradient descent on batches.
 
@@ -81,6 +74,9 @@ def fit(
             for all otherwise. What was set before is put back.
         record_every: evaluate after the first step and every so many steps from there, instead
             of at the end of each epoch; 0 for never.
+        checkpoint: a path or a `Checkpoint`: a file to which all that training needs to go on is
+            written after each epoch (or as often as the `Checkpoint` says). Where it is there
+            already, training goes on from it and gives the bits of one that was never cut off.
 
     Returns:
         The history. Where training ended early (Ctrl-C, a callback, a loss that is not finite),
@@ -92,6 +88,9 @@ def fit(
         DTypeError: they are not numbers.
         InvalidArgumentError: NaN or infinity in the data; an impossible setting. Nothing has been
             changed in all these cases.
+        CheckpointError: the checkpoint is of another model, other settings or other data. Nothing
+            has been changed.
+        DataError: it is damaged.
         NotDifferentiableError: the loss does not come from the optimizer's parameters.
 
     Warns:
@@ -107,13 +106,13 @@ def fit(
     one_of(compiled, ("auto", True, False), "fit: compiled")
     if block is not None:
         block = integer_at_least(1, block, "fit: block")
-    _check_parts(model, loss, optimizer, callbacks)
+    check_parts(model, loss, optimizer, callbacks)
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
-    X, Y = _checked_data(X, Y, "X", "Y", dtype)
+    X, Y = checked_data(X, Y, "X", "Y", dtype)
     if validation is not None:
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
             raise InvalidArgumentError("fit: validation must be a pair (X, Y).")
-        validation = _checked_data(*validation, "validation X", "validation Y", dtype)
+        validation = checked_data(*validation, "validation X", "validation Y", dtype)
     hooks = [as_callback(callback) for callback in callbacks]
     order = rng_or_fresh(rng, "fit") if shuffle else None
     as_line = monitor if callable(monitor) else monitor_line
@@ -123,13 +122,22 @@ def fit(
             # Wrong shapes, or a loss that is no number, show in two samples; the rest is untouched.
             evaluate(model, loss, data[0][:2], data[1][:2])
 
-    run = Run(model, optimizer, History(), _recorded(Y, validation, record_every))
-    start = time.perf_counter()
+    run = Run(model, optimizer, History(), recorded(Y, validation, record_every))
     watched = any(hook.watches_steps for hook in hooks)
+    run.history.settings = settings(
+        loss, optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, compiled=compiled,
+        block=block, threads=threads, record_every=record_every,
+    )  # fmt: skip
     steps = Steps(
         run, loss, X, Y, batch_size=batch_size, epochs=epochs, compiled=compiled, block=block,
         watched=watched,
     )  # fmt: skip
+    keeper = None
+    if checkpoint is not None:
+        of_run = {"X": X, "Y": Y}
+        if validation is not None:
+            of_run |= {"validation X": validation[0], "validation Y": validation[1]}
+        keeper = Keeper(checkpoint, run, steps, hooks, order, of_run)
 
     def record() -> None:
         with blas_threads(all_threads):  # evaluations are of many rows at a time
@@ -138,9 +146,8 @@ def fit(
                 for data in ((X, Y), validation)
             )
         run.history.append(
-            Record(run.iteration, run.epoch, time.perf_counter() - start,
-                   *in_training, *in_validation)
-        )  # fmt: skip
+            Record(run.iteration, run.epoch, run.seconds, *in_training, *in_validation)
+        )
         model.train()
         latest = run.history.records[-1]
         progress.line(as_line(latest))
@@ -169,7 +176,14 @@ def fit(
         model.train()
         try:
             tell("on_start")
-            for run.epoch in range(epochs):
+            last = epochs
+            if keeper is not None and keeper.resumes:
+                if keeper.resume():
+                    last = steps.epochs  # a callback has ended it for good
+                progress.line(
+                    f"Going on after iteration {run.iteration}, from {keeper.checkpoint.path}."
+                )
+            for run.epoch in range(steps.epochs, last):
                 optimizer.epoch = run.epoch
                 for _ in steps.epoch(order, record_every):
                     if progress.wanted:
@@ -178,6 +192,8 @@ def fit(
                         tell("on_step")
                     if record_every and run.iteration % record_every == 0:
                         record()
+                    if keeper is not None:
+                        keeper.after_step()
                     if run.stopped:
                         break
                 if run.stopped:
@@ -185,8 +201,13 @@ def fit(
                 if record_every is None:
                     record()
                 tell("on_epoch")
+                steps.next_epoch()
+                if keeper is not None:
+                    keeper.after_epoch()
                 if run.stopped:
                     break
+            if keeper is not None:
+                keeper.at_end()
         except KeyboardInterrupt:
             run.stop(INTERRUPTED)
         finally:
@@ -216,50 +237,6 @@ validation accuracy: 0.25'
             factor = loss_factor if field.endswith("loss") else 1.0
             parts.append(f"{field.replace('_', ' ')}: {value * factor:.6g}")
     return f"Iteration {record.iteration} - " + " | ".join(parts)
-
-
-def _checked_data(X: Any, Y: Any, name_x: str, name_y: str, dtype: Any) -> tuple[Array, Array]:
-    """Inputs and targets as finite arrays of `dtype`, one target for each input."""
-    arrays = [
-        checked_numbers(plain(a), f"fit: {name}", dtype) for a, name in ((X, name_x), (Y, name_y))
-    ]
-    x, y = arrays
-    check_lengths(x, y, f"fit: {name_x}", name_y)
-    return x, y
-
-
-def _check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any) -> None:
-    """Refuse arguments of `fit` that are something else than what they should be."""
-    if not isinstance(model, Module):
-        raise InvalidArgumentError(
-            f"fit: model must be a Module (see tg.nn); got {type(model).__name__}."
-        )
-    if not callable(loss):
-        raise InvalidArgumentError(
-            f"fit: loss must be a function (prediction, target), such as tg.nn.squared_error; "
-            f"got {loss!r}."
-        )
-    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
-        raise InvalidArgumentError(
-            f"fit: optimizer must be an optimizer of the model's parameters, such as "
-            f"tg.optim.SGD(model.parameters(), lr=0.1); got {optimizer!r}."
-        )
-    if not isinstance(callbacks, Iterable):
-        raise InvalidArgumentError(
-            f"fit: callbacks must be a list; got {type(callbacks).__name__}. Write [callback]."
-        )
-
-
-def _recorded(Y: Array, validation: Any, record_every: int | None) -> tuple[str, ...]:
-    """The fields of `Record` that a run fills in."""
-    if record_every == 0:
-        return ()
-    fields: tuple[str, ...] = Record._fields[:3]
-    for part, data in (("training", (None, Y)), ("validation", validation)):
-        if data is not None:
-            fields += (f"{part}_loss",)
-            fields += (f"{part}_accuracy",) * is_one_hot(data[1])
-    return fields
 
 
 @contextmanager

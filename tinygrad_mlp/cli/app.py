@@ -134,6 +134,10 @@ def train(
     history: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write all evaluations there as a table (*.csv)."
     )] = None,
+    checkpoint: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write there what training needs to go on, every ten seconds and at "
+        "the end; where it is there already, go on from it (*.safetensors)."
+    )] = None,
 ) -> int:  # fmt: skip
     """Train a network to tell images apart.
 
@@ -149,12 +153,15 @@ def train(
           --hidden-activation relu --output-activation softmax \\
           --optimizer adam --batch-size 32 --sigma 0.05
       tinygrad-mlp train digits --save model.safetensors
+      tinygrad-mlp train mnist --checkpoint run.safetensors
     """
     settings = Settings(
         dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
         bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
     )  # fmt: skip
-    return run_train(settings, loss, save=save, plot=plot, history=history)
+    return run_train(
+        settings, loss, save=save, plot=plot, history=history, checkpoint_file=checkpoint
+    )
 
 
 @app.command()

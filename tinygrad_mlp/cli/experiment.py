@@ -19,6 +19,7 @@ from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.history import Record
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.optim import Schedule
+from tinygrad_mlp.resuming import Checkpoint
 
 DATASETS = ("digits", "mnist")
 """Data sets that have a name; others are files."""
@@ -141,7 +142,7 @@ class Experiment:
             f"{chosen.batch_size}, seed {chosen.seed}",
         })  # fmt: skip
 
-    def train(self, network: NeuralNetwork) -> Trained:
+    def train(self, network: NeuralNetwork, checkpoint: Path | None = None) -> Trained:
         """Train a network, showing a table of evaluations as they are made.
 
         Its history ends with the state of the network at the end.
@@ -155,6 +156,7 @@ class Experiment:
             network.train(
                 split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
                 callbacks=[FinalRecord(network, split)],
+                checkpoint=checkpoint and Checkpoint(checkpoint, 10, "second"),
             )  # fmt: skip
         trained = Trained(network, time.perf_counter() - start)
         if trained.code == FAILURE:
@@ -180,11 +182,6 @@ class FinalRecord(Callback):
 
     def __init__(self, network: NeuralNetwork, split: Any) -> None:
         self.network, self.split = network, split
-        self.start = 0.0
-
-    def on_start(self, run: Run) -> None:
-        """Start the clock."""
-        self.start = time.perf_counter()
 
     def on_end(self, run: Run) -> None:
         """Evaluate, unless the last update has been evaluated or there was none."""
@@ -193,7 +190,7 @@ class FinalRecord(Callback):
             return
         run.history.append(
             Record(
-                run.iteration, run.epoch, time.perf_counter() - self.start,
+                run.iteration, run.epoch, run.seconds,
                 *self._loss_and_accuracy(split.X, split.Y),
                 *self._loss_and_accuracy(split.X_validation, split.Y_validation),
             )

@@ -13,8 +13,9 @@ from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
 
 
 def train(
-    settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None
-) -> int:
+    settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None,
+    checkpoint_file: Path | None = None,
+) -> int:  # fmt: skip
     """Train a network, print how it fares, and write the files asked for.
 
     After Ctrl-C they are written, too; after a divergence all but the model, which is no good.
@@ -22,11 +23,13 @@ def train(
     Returns:
         The exit code.
     """
-    check_outputs({"--save": save, "--plot": plot, "--history": history})
+    check_outputs(
+        {"--save": save, "--plot": plot, "--history": history, "--checkpoint": checkpoint_file}
+    )
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     print(experiment.describe(network, loss))
-    trained = experiment.train(network)
+    trained = experiment.train(network, checkpoint_file)
     experiment.report(trained)
 
     writers: dict[Path, Callable[[Path], object]] = {}

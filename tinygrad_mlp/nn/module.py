@@ -116,6 +116,14 @@ class Module:
         for _, parameter in self.named_parameters():
             yield parameter
 
+    def named_generators(self) -> Iterator[tuple[str, np.random.Generator]]:
+        """Names and random generators, in the order of assignment; one may have several names."""
+        for path, module in self.named_modules():
+            for name, member in module._members():
+                # Whoever has not loaded numpy.random, which takes its time, has no generators.
+                if type(member).__name__ == "Generator" and hasattr(member, "bit_generator"):
+                    yield f"{path}.{name}".lstrip("."), member
+
     @property
     def n_parameters(self) -> int:
         """How many numbers training changes."""
@@ -125,7 +133,8 @@ class Module:
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters and buffers by name."""
-        return {name: member.data.copy() for name, member in self._named_state()}
+        # As they lie in memory: products round differently where they lie otherwise.
+        return {name: member.data.copy("K") for name, member in self._named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over arrays saved by `state_dict` of a module of the same architecture.

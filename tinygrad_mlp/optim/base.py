@@ -225,14 +225,17 @@ class Optimizer:
 
     # -- resuming ----------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that is needed to resume bit for bit, as plain data.
+    def settings(self) -> dict[str, Any]:
+        """What it is, without its state, fit for JSON.
 
         Returns:
             a dict of "optimizer" (name of the class), "lr" (a number; for a schedule, its
-            `to_dict()`; None for a function), "epoch", "steps", "hyperparameters" and "arrays":
-            copies of the states by "position in parameters.name", such as "0.velocity". All but
-            "arrays" can be written as JSON.
+            `to_dict()`; None for a function) and "hyperparameters".
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> from tinygrad_mlp.optim import RMSprop
+        >>> RMSprop([w]).settings()["hyperparameters"]["alpha"]
+        0.99
         """
         lr: Any = None
         if not callable(self._lr):
@@ -242,9 +245,20 @@ class Optimizer:
         return {
             "optimizer": type(self).__name__,
             "lr": lr,
+            "hyperparameters": dict(self.hyperparameters),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to resume bit for bit, as plain data.
+
+        Returns:
+            the `settings()`, "epoch", "steps" and "arrays": copies of the states by "position in
+            parameters.name", such as "0.velocity". All but "arrays" can be written as JSON.
+        """
+        return {
+            **self.settings(),
             "epoch": self.epoch,
             "steps": self.steps,
-            "hyperparameters": dict(self.hyperparameters),
             "arrays": {key: np.array(value) for key, value in _flat(self._states).items()},
         }
 
@@ -326,7 +340,7 @@ def _unflat(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
 
     def value(key: str, like: Any) -> Any:
         array = found[key]
-        return checked(key, array.item(), COUNT) if isinstance(like, int) else array.copy()
+        return checked(key, array.item(), COUNT) if isinstance(like, int) else array.copy("K")
 
     return [
         {name: value(f"{i}.{name}", like) for name, like in state.items()}

@@ -17,7 +17,7 @@ from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.agreement import Transcript
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA, Recording
-from tinygrad_mlp.program.runner import OUTDATED, Runner, committed
+from tinygrad_mlp.program.runner import OUTDATED, Runner, committed, forget_examples
 from tinygrad_mlp.program.source import Source
 from tinygrad_mlp.program.usual import Usual
 
@@ -81,6 +81,35 @@ class CompiledFunction:
             return listing(f"{self!r}: recorded at the first call")
         return listing(f"{self!r}; the one used last:") + self.program._repr_html_()
 
+    def release(self) -> None:
+        """Settings and arrays may have changed hands: keep only programs that still hold.
+
+        What runs next does not depend on programs of settings that have been left; and no array
+        that has been handed out until now is written to.
+        """
+        for runners in self.programs.values():
+            runners[:] = [runner for runner in runners if runner.assumed()]
+            for runner in runners:
+                runner.release()
+        if self._last is not None and not self._last.assumed():
+            self._last = self._usual = None
+
+    def prepare(self, *args: Any, confirmed: bool) -> None:
+        """Have the program for such arguments without calling the function; nothing is changed.
+
+        Args:
+            args: arrays.
+            confirmed: whether a second call has shown, elsewhere, that it does the same.
+        """
+        key, _ = _signature(args, {})
+        recording, out = self._recorded(args, {}, finite=False)
+        runner = self._runner_of(recording, out, args, {})
+        recording.undo()
+        forget_examples(recording)
+        if confirmed:
+            runner.transcript = None
+        self._keep(key, runner)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         mode = MODE.get()
         if mode.hook is not None or mode.depth:
@@ -104,12 +133,18 @@ class CompiledFunction:
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The first call: record a program."""
         recording, out = self._recorded(args, kwargs)
-        runner = Runner(recording, out, self.name)
-        if not kwargs and all(type(a) is np.ndarray for a in args):
-            runner.made_usual()
+        runner = self._runner_of(recording, out, args, kwargs)
         result = committed(recording, out)
         self._keep(key, runner)
         return result
+
+    def _runner_of(
+        self, recording: Recording, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Runner:
+        runner = Runner(recording, out, self.name)
+        if not kwargs and all(type(a) is np.ndarray for a in args):
+            runner.made_usual()
+        return runner
 
     def _confirm(self, runner: Runner, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The second call: make sure that the function does again what it did at the first."""
@@ -129,7 +164,7 @@ class CompiledFunction:
         return committed(recording, out)
 
     def _recorded(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], finite: bool = True
     ) -> tuple[Recording, Any]:
         """A recording of a call, with nothing changed by it until now, and what it returned."""
         recording = Recording()
@@ -145,7 +180,7 @@ class CompiledFunction:
         except BaseException:
             recording.undo()
             raise
-        if not all(np.isfinite(v.data).all() for v in recording.required):
+        if finite and not all(np.isfinite(v.data).all() for v in recording.required):
             recording.undo()
             raise FloatingPointError("a number that must be finite is not")
         return recording, out

@@ -107,6 +107,15 @@ class Runner:
         """Whether the program is still that of the function, for the settings of the moment."""
         return self._read() is not None
 
+    def assumed(self) -> bool:
+        """Whether what was taken for granted when it was recorded is still so."""
+        for get, expected in self._assumptions:
+            value = get()
+            # An array in the place of None is not to be compared element by element.
+            if value is not expected and (expected is None or value != expected):
+                return False
+        return True
+
     def release(self) -> None:
         """Write to no array that has been handed out until now: someone may hold it."""
         self._known[:] = [None] * len(self._known)
@@ -142,11 +151,8 @@ class Runner:
 
     def _read(self) -> list[Any] | None:
         """What is read elsewhere, as it is now; None where the program does not hold any more."""
-        for get, expected in self._assumptions:
-            value = get()
-            # An array in the place of None is not to be compared element by element.
-            if value is not expected and (expected is None or value != expected):
-                return None
+        if not self.assumed():
+            return None
         values = []
         known = self._known
         for place, get in enumerate(self._gets):
@@ -178,10 +184,15 @@ def committed(recording: Recording, out: Any) -> Any:
     result = rebuild(out, [_wrapping(leaf)(example(as_operand(leaf))) for leaf in leaves(out)])
     for update in recording.updates:
         update.put(example(update.value))
+    forget_examples(recording)
+    return result
+
+
+def forget_examples(recording: Recording) -> None:
+    """Let go of the arrays of the call that was recorded."""
     results = (r for line in recording.instructions for r in line.results)
     for variable in (*recording.inputs, *results):
         variable.data = None
-    return result
 
 
 def _wrapping(leaf: Any) -> Callable[[Any], Any]:

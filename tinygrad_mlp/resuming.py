@@ -1,0 +1,312 @@
+"""Training that goes on where it was cut off: checkpoints, written and read back by `fit`.
+
+A checkpoint holds all that the coming steps depend on, and how the steps so far were taken. So
+they are taken in the same way, by the same programs and in the same blocks, and come to the same
+bits. Writing one changes nothing and cuts no block short: it waits until everything is up to date.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.architecture import architecture, differences
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.callbacks import INTERRUPTED, Callback, Run
+from tinygrad_mlp.checks import integer_at_least, one_of
+from tinygrad_mlp.errors import CheckpointError, DataError, InvalidArgumentError, TinygradError
+from tinygrad_mlp.files import checked_target
+from tinygrad_mlp.history import History
+from tinygrad_mlp.nn import Module
+from tinygrad_mlp.optim import Optimizer
+from tinygrad_mlp.stepping import Steps
+from tinygrad_mlp.storage import fingerprint, packed, read, unpacked, write
+
+UNITS = ("epoch", "step", "second")
+FREE = ("epochs",)
+"""Settings that may change from one part of a training to the next."""
+NEEDED = {
+    "run": ("iteration", "epoch", "loss", "seconds", "stopped"),
+    "steps": ("epochs", "samples", "drawn_from", "programs", "blocks", "eager_reason"),
+}
+
+
+class Checkpoint:
+    """Where and how often `fit` writes down all that it needs to go on after it was cut off.
+
+    If the file is there already when `fit` begins, it goes on from it. What comes out are the bits
+    of a training that was never cut off: see the guide on saving for what this holds for.
+
+    Args:
+        path: the file, by convention ending in ``.safetensors``. One file belongs to one training.
+        every: how many units lie between two checkpoints. There is another one at the end, also
+            after Ctrl-C.
+        unit: "epoch", "step" or "second". Within an epoch a checkpoint waits until the present
+            block of steps is done.
+
+    Raises:
+        InvalidArgumentError: an impossible number, or an unknown unit.
+
+    >>> Checkpoint("run.safetensors", every=10, unit="second")
+    Checkpoint('run.safetensors', every=10, unit='second')
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 1, unit: str = "epoch") -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InvalidArgumentError(
+                f"Checkpoint: path must be the path of a file; got {type(path).__name__}."
+            )
+        self.path = os.fspath(path)
+        self.every = integer_at_least(1, every, "Checkpoint: every")
+        self.unit = one_of(unit, UNITS, "Checkpoint: unit")
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({self.path!r}, every={self.every}, unit={self.unit!r})"
+
+
+class Keeper:
+    """Keeps a run in its checkpoint file.
+
+    Args:
+        checkpoint: where and how often, or just where.
+        run: the run, before it starts.
+        steps: its steps.
+        callbacks: its callbacks.
+        order: the generator of the orders; None where samples come as they are.
+        data: the arrays it is trained and judged on, by name.
+
+    Attributes:
+        resumes: whether there is a file to go on from.
+
+    Raises:
+        CheckpointError: the file is of another training. Nothing has been changed.
+        DataError: it is damaged, or holds no checkpoint.
+        DataNotFoundError, InvalidArgumentError: there can be no such file.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Any,
+        run: Run,
+        steps: Steps,
+        callbacks: Sequence[Callback],
+        order: Any,
+        data: dict[str, Array],
+    ) -> None:
+        if not isinstance(checkpoint, Checkpoint):
+            checkpoint = Checkpoint(checkpoint)
+        self.checkpoint = checkpoint
+        self.run, self.steps = run, steps
+        for method in ("state_dict", "load_state_dict"):
+            if not hasattr(run.optimizer, method):
+                raise InvalidArgumentError(
+                    f"fit: checkpoint needs an optimizer with the methods state_dict and "
+                    f"load_state_dict, as those of tg.optim; {type(run.optimizer).__name__} has "
+                    f"no {method}."
+                )
+        self._callbacks = [callback for callback in callbacks if callback.keeps_state]
+        self._generators = _generators(run.model, order)
+        known = {id(p) for p in run.model.parameters()}
+        # Parameters of a loss, say, that the optimizer trains along with those of the model.
+        self._others = [p for p in getattr(run.optimizer, "parameters", ()) if id(p) not in known]
+        self._architecture = architecture(run.model)
+        self._of_the_run = {
+            "settings": {
+                **{k: v for k, v in run.history.settings.items() if k not in FREE},
+                "steps": "each watched by a callback" if steps.watched else "unwatched",
+            },
+            "data": {name: fingerprint(array) for name, array in data.items()},
+            "callbacks": [callback.name for callback in self._callbacks],
+            "generators": [[*names, kind] for names, kind, _ in self._generators],
+        }
+        self._written: Any = None
+        self._mark = self._count()
+        self._stored: dict[str, Any] | None = None
+        target = checked_target(checkpoint.path)
+        self.resumes = os.path.exists(target)
+        if self.resumes:
+            self._stored = self._read()
+
+    # -- when --------------------------------------------------------------------------------
+
+    def after_step(self) -> None:
+        """Write a checkpoint within an epoch, if it is time for one."""
+        # The end of an epoch has its own place, after the evaluations that belong to it.
+        if self.checkpoint.unit != "epoch" and self.steps.samples < len(self.steps.X):
+            self.after_epoch()
+
+    def after_epoch(self) -> None:
+        """Write a checkpoint, if it is time for one."""
+        if self._count() - self._mark >= self.checkpoint.every:
+            self.write()
+
+    def at_end(self) -> None:
+        """Write the last checkpoint, unless it is there, or training has diverged."""
+        # A state that cannot go on is no use; before it lies one that may.
+        if not self.steps.diverged and self._written != self._place():
+            self.write()
+
+    def _count(self) -> float:
+        unit = self.checkpoint.unit
+        if unit == "second":
+            return time.perf_counter()
+        return self.steps.epochs if unit == "epoch" else self.run.iteration + 1
+
+    def _place(self) -> Any:
+        return self.run.iteration, self.steps.epochs, self.steps.samples, self._stopped()
+
+    def _stopped(self) -> str | None:
+        """Why training is over for good; whoever pressed Ctrl-C may want to go on."""
+        stopped = self.run.stopped
+        return None if stopped is None or stopped.startswith(INTERRUPTED) else stopped
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write the present state of the run, whole or not at all."""
+        run = self.run
+        state: dict[str, Any] = {
+            "run": {
+                "iteration": run.iteration, "epoch": run.epoch, "loss": run.loss,
+                "seconds": run.seconds, "stopped": self._stopped(),
+            },
+            "model": run.model.state_dict(),
+            "modes": {path: m.training for path, m in run.model.named_modules()},
+            "optimizer": run.optimizer.state_dict(),
+            "parameters": [p.data for p in self._others],
+            "callbacks": [callback.state_dict() for callback in self._callbacks],
+            "generators": [generator.bit_generator.state for _, _, generator in self._generators],
+            "steps": self.steps.state_dict(),
+            "history": run.history.state_dict(),
+        }  # fmt: skip
+        arrays: dict[str, Array] = {}
+        try:
+            parts = {name: packed(part, name, arrays) for name, part in state.items()}
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"fit: this state cannot be stored: {error}") from None
+        facts = {
+            "architecture": self._architecture,
+            "checkpoint": {**self._of_the_run, "state": parts},
+        }
+        write(self.checkpoint.path, arrays, facts, "fit: checkpoint")
+        self._written, self._mark = self._place(), self._count()
+
+    # -- reading back ------------------------------------------------------------------------
+
+    def _read(self) -> dict[str, Any]:
+        """The state in the file, if it is one of this run."""
+        path = self.checkpoint.path
+        arrays, facts = read(path)
+        if "checkpoint" not in facts:
+            raise CheckpointError(
+                f"{path}: expected a checkpoint, which training goes on from; found a saved model "
+                f"or another program's weights. Name another file for the checkpoint, and use "
+                f"tg.load(path, model) for weights."
+            )
+        try:
+            found = facts["checkpoint"]
+            different = [
+                line
+                for part, own in self._of_the_run.items()
+                for line in _differences(part, found[part], own)
+            ]
+            different += differences(facts["architecture"], self.run.model)
+            state: dict[str, Any] = unpacked(found["state"], arrays)
+            if not different:
+                different = self._what_does_not_fit(state)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise DataError(
+                f"{path}: the checkpoint is damaged ({type(error).__name__}: {error}). Delete it "
+                f"to begin anew."
+            ) from error
+        if different:
+            lines = "\n  ".join(different)
+            raise CheckpointError(
+                f"{path}: this checkpoint is of another training, which cannot go on here:\n  "
+                f"{lines}\nName another file, or use what it was written with. Nothing has been "
+                f"changed."
+            )
+        return state
+
+    def _what_does_not_fit(self, state: dict[str, Any]) -> list[str]:
+        """What of the state cannot be taken over, a line each."""
+        optimizer, epochs = self.run.optimizer, self.run.history.settings["epochs"]
+        own: dict[str, Any] = self.run.model.state_dict()
+        own |= {f"parameter {i} of the optimizer": p.data for i, p in enumerate(self._others)}
+        other = dict(state["model"])
+        other |= {f"parameter {i} of the optimizer": a for i, a in enumerate(state["parameters"])}
+        lines = _differences("arrays", _kinds(other), _kinds(own))
+        # What is damaged shows before anything has changed.
+        History().load_state_dict(state["history"])
+        for (_, _, generator), stored in zip(self._generators, state["generators"], strict=True):
+            type(generator.bit_generator)().state = stored
+        for part, keys in NEEDED.items():
+            [state[part][key] for key in keys]
+        if not lines and isinstance(optimizer, Optimizer):
+            try:
+                copy.copy(optimizer).load_state_dict(state["optimizer"])
+            except TinygradError as error:
+                lines.append(str(error))
+        done = state["steps"]["epochs"]
+        if done > epochs:
+            lines.append(f"epochs: {done} are done there, {epochs} are asked for here")
+        return lines
+
+    def resume(self) -> bool:
+        """Put the run, its model, its optimizer and all else where the file says they were.
+
+        Returns:
+            whether training was ended there, before its last epoch.
+        """
+        state, run = self._stored, self.run
+        assert state is not None, "there is no file to go on from"
+        self._stored = None
+        # First those that may refuse what they are given.
+        for callback, stored in zip(self._callbacks, state["callbacks"], strict=True):
+            callback.load_state_dict(stored)
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.model.load_state_dict(state["model"])
+        for path, module in run.model.named_modules():
+            module.training = state["modes"][path]
+        for parameter, data in zip(self._others, state["parameters"], strict=True):
+            parameter.data = data
+        for (_, _, generator), stored in zip(self._generators, state["generators"], strict=True):
+            generator.bit_generator.state = stored
+        run.history.load_state_dict(state["history"])
+        of_run = state["run"]
+        run.iteration, run.epoch, run.loss = of_run["iteration"], of_run["epoch"], of_run["loss"]
+        run.started = time.perf_counter() - of_run["seconds"]
+        run.stopped = of_run["stopped"] or run.stopped  # by Ctrl-C, meanwhile
+        self.steps.load_state_dict(state["steps"])
+        self._written, self._mark = self._place(), self._count()
+        return of_run["stopped"] is not None
+
+
+def _generators(model: Module, order: Any) -> list[tuple[list[str], str, Any]]:
+    """Each generator once, with what uses it: the order of the samples, and modules by name."""
+    found: dict[int, tuple[list[str], str, Any]] = {}
+    used = [] if order is None else [("order", order)]
+    for name, generator in [*used, *model.named_generators()]:
+        kind = type(generator.bit_generator).__name__
+        found.setdefault(id(generator), ([], kind, generator))[0].append(name)
+    return list(found.values())
+
+
+def _kinds(arrays: dict[str, Any]) -> dict[str, str]:
+    return {name: f"{np.asarray(a).dtype} {np.shape(a)}" for name, a in arrays.items()}
+
+
+def _differences(part: str, there: Any, here: Any) -> list[str]:
+    """What differs between two descriptions of a part of a run, a line each."""
+    if not (isinstance(there, dict) and isinstance(here, dict)):
+        return [f"{part}: {there!r} there, {here!r} here"] if there != here else []
+    return [
+        f"{key}: {there.get(key, 'nothing')!s} there, {here.get(key, 'nothing')!s} here"
+        for key in dict.fromkeys([*there, *here])
+        if there.get(key, "nothing") != here.get(key, "nothing")
+    ]
