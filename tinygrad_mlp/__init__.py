@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp.evaluation import evaluate as evaluate
     from tinygrad_mlp.evaluation import predict as predict
     from tinygrad_mlp.explanation import explain as explain
+    from tinygrad_mlp.exporting import export_onnx as export_onnx
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
@@ -58,6 +59,7 @@ LOADED_WHEN_USED = {
     "compile": "program.compile",
     "draw": "drawing.draw",
     "explain": "explanation.explain",
+    "export_onnx": "exporting.export_onnx",
     "fit": "training.fit",
     "predict": "evaluation.predict",
 }

@@ -96,7 +96,8 @@ class Module:
             if isinstance(member, Module):
                 yield from member.named_modules(f"{prefix}{name}.")
 
-    def _named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+    def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """Names, parameters and buffers, in the order of assignment; each once."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, member in module._members():
@@ -107,7 +108,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Names and parameters, in the order of assignment; each parameter once."""
-        for name, member in self._named_state():
+        for name, member in self.named_state():
             if isinstance(member, Parameter):
                 yield name, member
 
@@ -125,7 +126,7 @@ class Module:
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters and buffers by name."""
-        return {name: member.data.copy() for name, member in self._named_state()}
+        return {name: member.data.copy() for name, member in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over arrays saved by `state_dict` of a module of the same architecture.
@@ -139,7 +140,7 @@ class Module:
                 f"load_state_dict() expects arrays by name, as state_dict() gives them. Got "
                 f"{type(state).__name__}."
             )
-        own = dict(self._named_state())
+        own = dict(self.named_state())
         problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
         new: dict[str, Array] = {}
         for name, entry in state.items():
