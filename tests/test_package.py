@@ -36,6 +36,7 @@ FLOORS = [
     {"training"},
     {"neural_network"},
     {"checkpoint"},
+    {"pytorch"},
     {"cli"},
     {"__main__"},
 ]
@@ -160,6 +161,7 @@ SIGNATURES = {
     "load": "(path, model)",
     "export_onnx": "(model, path, *, input_shape=None, dtype=None, batch_size=None, "
     "input_name='input', output_name='output', metadata=None)",
+    "from_torch_state": "(model_or_layers, path_or_dict, *, rename=None)",
     "nn.squared_error": "(prediction, target, *, reduction='mean')",
 }
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
+    from tinygrad_mlp.pytorch import from_torch_state as from_torch_state
     from tinygrad_mlp.training import fit as fit
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ LOADED_WHEN_USED = {
     "explain": "explanation.explain",
     "export_onnx": "exporting.export_onnx",
     "fit": "training.fit",
+    "from_torch_state": "pytorch.from_torch_state",
     "predict": "evaluation.predict",
 }
 """Where each name that is loaded when first used lives: a module, or a name in one."""

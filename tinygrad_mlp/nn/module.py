@@ -141,26 +141,7 @@ class Module:
                 f"{type(state).__name__}."
             )
         own = dict(self.named_state())
-        problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
-        new: dict[str, Array] = {}
-        for name, entry in state.items():
-            try:
-                array = numeric_array(entry)
-            except DTypeError:
-                problems.append(f"no array of numbers: '{name}'")
-                continue
-            if name not in own:
-                problems.append(f"unexpected: '{name}' {array.shape}")
-            elif array.shape != own[name].shape:
-                problems.append(
-                    f"wrong shape: '{name}' is {array.shape}, expected {own[name].shape}"
-                )
-            elif not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
-                problems.append(
-                    f"wrong dtype: '{name}' is {array.dtype}, expected {own[name].dtype}"
-                )
-            else:
-                new[name] = np.array(array, dtype=own[name].dtype)
+        new, problems = matched(own, state)
         if problems:
             raise StateDictError(
                 f"load_state_dict(): these weights do not belong to this "
@@ -222,6 +203,29 @@ class Module:
 def _with_count(line: str, module: Module) -> str:
     n = module.n_parameters
     return f"{line:<40}  # {n:,} parameter{'s' * (n != 1)}" if n else line
+
+
+def matched(
+    own: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> tuple[dict[str, Array], list[str]]:
+    """Arrays by name for a module's tensors `own`, and what is wrong with them, a line for each."""
+    problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
+    new: dict[str, Array] = {}
+    for name, entry in state.items():
+        try:
+            array = numeric_array(entry)
+        except DTypeError:
+            problems.append(f"no array of numbers: '{name}'")
+            continue
+        if name not in own:
+            problems.append(f"unexpected: '{name}' {array.shape}")
+        elif array.shape != own[name].shape:
+            problems.append(f"wrong shape: '{name}' is {array.shape}, expected {own[name].shape}")
+        elif not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
+            problems.append(f"wrong dtype: '{name}' is {array.dtype}, expected {own[name].dtype}")
+        else:
+            new[name] = np.array(array, dtype=own[name].dtype)
+    return new, problems
 
 
 class Sequential(Module):
