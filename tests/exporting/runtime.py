@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+import onnx
+import onnxruntime
+from onnx.reference import ReferenceEvaluator
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.exporting.graph import FLOAT32_ONLY
-
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
 
 TOLERANCE = 1e-6
 """Of the largest element, or of 1: what an exported model may differ by from the model itself."""
@@ -36,8 +35,6 @@ def run(path, x):
 def run_anyhow(path, x):
     """The same; by the reference implementation where onnxruntime has no such kernel."""
     if x.dtype == np.float64 and FLOAT32_ONLY.intersection(kinds(path)):
-        from onnx.reference import ReferenceEvaluator
-
         [found] = ReferenceEvaluator(str(path)).run(None, {"input": x})
         return found
     return run(path, x)

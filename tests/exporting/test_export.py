@@ -194,6 +194,13 @@ def test_the_preprocessing_of_a_neural_network_is_part_of_the_file(path, dtype):
     assert {"preprocessing.mean", "preprocessing.scale", "0.weight", "2.weight"} <= set(names)
 
 
+def test_a_preprocessing_that_does_not_fit_is_named(path):
+    network = a_network()
+    network.preprocessing = (np.zeros(5), np.ones(5))
+    with pytest.raises(ShapeError, match=r"subtract\(\) cannot take x1 of shape \(5, 3\)"):
+        tg.export_onnx(network, path)
+
+
 def test_anything_with_the_method_is_exported(path):
     class Estimator:
         def __onnx__(self):

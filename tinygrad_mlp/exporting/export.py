@@ -103,7 +103,8 @@ def export_onnx(
             f"export_onnx: input_name and output_name must be two different names; got {names!r}."
         )
     facts = _facts(metadata, module)
-    reading = _read(module, shape, input_shape is None, wanted, batch_size)
+    guessed = input_shape is None and isinstance(model, Module)
+    reading = _read(module, shape, guessed, wanted, batch_size)
     made = _as_onnx(module, reading, wanted, names)
     for key, value in facts.items():
         made.metadata_props.add(key=key, value=value)
