@@ -159,8 +159,8 @@ SIGNATURES = {
     "hvp": "(f, x, v)",
     "save": "(path, model, *, metadata=None)",
     "load": "(path, model)",
-    "export_onnx": "(model, path, *, input_shape=None, dtype=None, batch_size=None, "
-    "input_name='input', output_name='output', metadata=None)",
+    "export_onnx": "(model, path, *, input_shape=None, input_dtype=None, dtype=None, "
+    "batch_size=None, input_name='input', output_name='output', metadata=None)",
     "from_torch_state": "(model_or_layers, path_or_dict, *, rename=None)",
     "nn.squared_error": "(prediction, target, *, reduction='mean')",
 }

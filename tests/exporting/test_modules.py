@@ -129,6 +129,36 @@ def test_a_module_is_exported_with_everything_that_it_does(name, tmp_path):
     assert exported(module, path, np.float32, shape, sizes=(2, 5, 8)) <= TOLERANCE
 
 
+class Embedding(nn.Module):
+    """Rows of a table by number, and what comes after them."""
+
+    def __init__(self):
+        self.table = nn.Parameter(rng().normal(size=(6, 4)))
+        self.head = nn.Linear(12, 3, rng=rng())
+
+    def forward(self, x):
+        return self.head(self.table[x].reshape(x.shape[0], -1))
+
+
+def test_a_module_that_takes_numbers_of_classes_is_exported_with_integers(tmp_path):
+    path = tmp_path / "embedding.onnx"
+    model = Embedding()
+    tg.export_onnx(model, path, input_shape=(3,), input_dtype=np.int64)
+    x = rng().integers(0, 6, size=(5, 3))
+    assert difference(run(path, x), tg.predict(model, x)) <= 1e-12
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_])
+def test_a_network_takes_pixels_as_they_are(tmp_path, dtype):
+    path = tmp_path / "pixels.onnx"
+    model = nn.Sequential(nn.Linear(4, 3, rng=rng(), dtype=np.float32), nn.Tanh())
+    tg.export_onnx(model, path, input_dtype=dtype)
+    x = rng().integers(0, 2, size=(5, 4)).astype(dtype)
+    found = run(path, x)
+    assert found.dtype == np.float32
+    assert difference(found, tg.predict(model, x)) <= TOLERANCE
+
+
 def test_parameters_keep_their_names_and_nodes_have_those_of_their_layers(tmp_path):
     path = tmp_path / "residual.onnx"
     model = Residual()

@@ -20,6 +20,7 @@ from tinygrad_mlp.exporting.graph import Graph
 from tinygrad_mlp.exporting.inputs import (
     Shape,
     checked_dtype,
+    checked_input_dtype,
     checked_shape,
     model_dtype,
     sample_shape,
@@ -41,6 +42,7 @@ def export_onnx(
     path: str | os.PathLike[str],
     *,
     input_shape: Any = None,
+    input_dtype: Any = None,
     dtype: Any = None,
     batch_size: int | None = None,
     input_name: str = "input",
@@ -60,6 +62,8 @@ def export_onnx(
         path: where to, by convention ending in ``.onnx``.
         input_shape: of one sample, without the batch, e.g. ``(1, 28, 28)``; needed where the first
             layer does not say it.
+        input_dtype: of the input, where it is not the model's precision: an integer type for a
+            model that takes class numbers or positions, uint8 for pixels as they are.
         dtype: float32 or float64 for everything in the file; by default the model's. onnxruntime
             has no float64 for some operators, convolutions among them.
         batch_size: the only one that the file is for; None for any.
@@ -104,7 +108,8 @@ def export_onnx(
         )
     facts = _facts(metadata, module)
     guessed = input_shape is None and isinstance(model, Module)
-    reading = _read(module, shape, guessed, wanted, batch_size)
+    taken = model_dtype(module) if input_dtype is None else checked_input_dtype(input_dtype)
+    reading = _read(module, shape, guessed, taken, wanted, batch_size)
     made = _as_onnx(module, reading, wanted, names)
     for key, value in facts.items():
         made.metadata_props.add(key=key, value=value)
@@ -155,7 +160,8 @@ def _facts(metadata: Any, module: Module) -> dict[str, str]:
 
 
 def _read(
-    module: Module, shape: Shape | None, guessed: bool, dtype: Any, batch_size: int | None
+    module: Module, shape: Shape | None, guessed: bool, taken: Any, dtype: Any,
+    batch_size: int | None,
 ) -> Reading:
     ask = (
         f"export_onnx: the first layer of this {type(module).__name__} does not say what shape its "
@@ -166,7 +172,7 @@ def _read(
         raise InvalidArgumentError(ask)
     double = None if dtype is None else dtype == np.float64
     try:
-        return read_model(module, shape, model_dtype(module), batch_size, double)
+        return read_model(module, shape, taken, batch_size, double)
     except ShapeError as error:
         if not guessed:
             raise

@@ -17,7 +17,7 @@ FLOAT32_ONLY = frozenset({
     "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "Cosh", "Det", "Erf",
     "Sinh", "Tan",
 })  # fmt: skip
-"""Operators that onnxruntime (1.19 to 1.32, on the CPU) has in float32 and not in float64."""
+"""Operators that onnxruntime (1.32, on the CPU) has in float32 and not in float64."""
 
 
 class Graph:

@@ -71,6 +71,24 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
     return found
 
 
+def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
+    """The dtype of an input as the caller gave it: of real numbers that ONNX has.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.kind not in "fiub" or found.itemsize > 8:
+        raise InvalidArgumentError(
+            f"export_onnx: input_dtype must be a type of real numbers such as numpy.int64; got "
+            f"{dtype!r}."
+        )
+    return found
+
+
 def model_dtype(model: nn.Module) -> np.dtype[Any]:
     """The precision of a model: that of its first parameter or buffer; float64 without any."""
     dtypes = (tensor.dtype for _, tensor in model.named_state() if tensor.dtype.kind == "f")

@@ -64,7 +64,10 @@ def evaluation(model: Module) -> Iterator[None]:
 
 
 def example(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Numbers to record with. They decide nothing; unlike each other, they show a wrong rule."""
+    """Numbers to record with. They decide nothing; unlike each other, they show a wrong rule.
+    Of integers, which may be positions, there are only zeros and ones."""
+    if np.dtype(dtype).kind != "f":
+        return (np.arange(np.prod(shape, dtype=int)) % 2).reshape(shape).astype(dtype)
     return (0.55 + 0.4 * np.sin(np.arange(np.prod(shape, dtype=int)))).reshape(shape).astype(dtype)
 
 
