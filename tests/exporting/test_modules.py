@@ -171,6 +171,26 @@ def test_parameters_keep_their_names_and_nodes_have_those_of_their_layers(tmp_pa
     assert "blocks.0.0.Gemm" in names and "head.Gemm" in names and "Softmax" in names
 
 
+def test_what_the_output_does_not_depend_on_is_not_written(tmp_path):
+    def function(module, x):
+        tg.erfinv(tg.tanh(x))  # looked at by nobody, and not in ONNX
+        return x @ tg.inv(module.weight @ module.weight.T)
+
+    path = tmp_path / "module.onnx"
+    assert exported(Function(function), path, np.float64, (4,)) <= 1e-12
+    assert kinds(path) == ["MatMul"]
+    assert [array.name for array in onnx.load(path).graph.initializer] == ["constant"]
+
+
+def test_an_output_that_does_not_depend_on_the_input_is_written(tmp_path):
+    path = tmp_path / "module.onnx"
+    module = Function(lambda m, x: m.weight)
+    tg.export_onnx(module, path, input_shape=(4,))
+    np.testing.assert_array_equal(run(path, np.ones((2, 4))), module.weight.data)
+    tg.export_onnx(Function(lambda m, x: np.ones((x.shape[0], 2))), path, input_shape=(4,))
+    np.testing.assert_array_equal(run(path, np.ones((3, 4))), np.ones((3, 2)))
+
+
 def test_a_shared_layer_is_written_once(tmp_path):
     path = tmp_path / "shared.onnx"
     layer = nn.Linear(4, 4, rng=rng())

@@ -36,6 +36,11 @@ class Step(NamedTuple):
     layer: str
 
     @property
+    def results(self) -> tuple[Variable, ...]:
+        """What it computes, as an instruction has it."""
+        return (self.result,)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the result's elements."""
         assert self.result.dtype is not None

@@ -80,10 +80,12 @@ class _Simplified:
         self._live = {self.x}
         self._instead: dict[Variable, Any] = {}
         self._places = _places(model, recording)
-        for line in recording.instructions:
+        for line in _used(recording.instructions, output):
             self._put(line, recording.layers[line])
         self.shape = np.shape(output) if not isinstance(output, Variable) else output.shape
         self.output = self._operand(output)
+        # Once more: what a constant was computed from is not needed beside it.
+        self.steps = _used(self.steps, self.output)
 
     def _put(self, line: Instruction, layer: str) -> None:
         line = line.changed(operands=tuple(map(self._resolved, line.operands)))
@@ -130,6 +132,17 @@ class _Simplified:
         """As a step refers to it."""
         a = self._resolved(a)
         return self._places.get(a, a) if isinstance(a, Variable) else a
+
+
+def _used(lines: Sequence[Any], output: Any) -> list[Any]:
+    """The instructions, or steps, that the output depends on."""
+    wanted = {output} if isinstance(output, Variable) else set()
+    used = []
+    for line in reversed(lines):
+        if not wanted.isdisjoint(line.results):
+            used.append(line)
+            wanted.update(o for o in line.operands if isinstance(o, Variable))
+    return used[::-1]
 
 
 def _places(model: Module, recording: LayerRecording) -> dict[Variable, Any]:
