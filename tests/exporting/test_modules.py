@@ -105,6 +105,7 @@ MODULES = {
     ),
     "the last sample, by its number": (Function(lambda m, x: x - x[x.shape[0] - 1]), (4,)),
     "new axes and integers": (Function(lambda m, x: x[:, None, 1, ..., ::2]), (3, 5)),
+    "several integers": (Function(lambda m, x: x[:, 1, -2]), (3, 5)),
     "chosen columns": (Function(lambda m, x: x[:, np.array([2, 0, 2])]), (4,)),
     "ones for each sample": (
         Function(lambda m, x: tg.concatenate([np.ones((x.shape[0], 1)), x], axis=1)), (4,),
