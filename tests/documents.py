@@ -7,6 +7,7 @@ is a doctest, and its output is compared.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ def forget_operations(namespace: dict[str, Any]) -> None:
     tg.OPS.update(namespace[OPERATIONS])
 
 
+ROOT = Path(__file__).parent.parent
+
+NEEDS = {
+    "docs/export.md": ("onnx", "onnxruntime"),
+    "tests/exporting": ("onnx", "onnxruntime"),
+    "tinygrad_mlp/exporting/export.py": ("onnx",),
+}
+"""Packages without which the tests in a folder, or the examples in a file, cannot be run."""
+
 documents = Sybil(
     parsers=[PythonCodeBlockParser()],
     # pathlib's ** stands for exactly one folder here, so both depths are named.
@@ -38,10 +48,18 @@ documents = Sybil(
     setup=remember_operations,
     teardown=forget_operations,
 )
-documents.path = Path(__file__).parent.parent  # and not this folder, which Sybil would look in
+documents.path = ROOT  # and not this folder, which Sybil would look in
 
 
 class Documents:
     """The pytest plugin: registered by tests/conftest.py, since it concerns files elsewhere."""
 
     pytest_collect_file = staticmethod(documents.pytest())
+
+    @staticmethod
+    def pytest_ignore_collect(collection_path: Path) -> bool | None:
+        """Leave out what needs a package that is not installed."""
+        for name, packages in NEEDS.items():
+            if collection_path.is_relative_to(ROOT / name) and not all(map(find_spec, packages)):
+                return True
+        return None

@@ -27,7 +27,7 @@ FLOORS = [
     {"autograd"},
     {"nn", "optim", "data"},
     {"program"},
-    {"explanation"},
+    {"explanation", "exporting"},
     {"drawing"},
     {"plotting"},
     {"history", "distributions", "verify", "storage", "architecture"},
@@ -37,6 +37,7 @@ FLOORS = [
     {"training"},
     {"neural_network"},
     {"checkpoint"},
+    {"pytorch"},
     {"cli"},
     {"__main__"},
 ]
@@ -138,7 +139,9 @@ def test_an_unknown_name_is_refused_with_advice():
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    heavy = ["scipy", "sklearn", "matplotlib", "rich", "typer", "safetensors", "numpy.random"]
+    heavy = [
+        "scipy", "sklearn", "matplotlib", "rich", "typer", "safetensors", "onnx", "numpy.random",
+    ]  # fmt: skip
     code = f"import sys, tinygrad_mlp; print([m for m in {heavy} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
@@ -158,6 +161,9 @@ SIGNATURES = {
     "hvp": "(f, x, v)",
     "save": "(path, model, *, metadata=None, history=None)",
     "load": "(path, model)",
+    "export_onnx": "(model, path, *, input_shape=None, input_dtype=None, dtype=None, "
+    "batch_size=None, input_name='input', output_name='output', metadata=None)",
+    "from_torch_state": "(model_or_layers, path_or_dict, *, rename=None)",
     "nn.squared_error": "(prediction, target, *, reduction='mean')",
 }
 

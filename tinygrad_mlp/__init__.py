@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from tinygrad_mlp.evaluation import evaluate as evaluate
     from tinygrad_mlp.evaluation import predict as predict
     from tinygrad_mlp.explanation import explain as explain
+    from tinygrad_mlp.exporting import export_onnx as export_onnx
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
+    from tinygrad_mlp.pytorch import from_torch_state as from_torch_state
     from tinygrad_mlp.resuming import Checkpoint as Checkpoint
     from tinygrad_mlp.training import fit as fit
 
@@ -60,7 +62,9 @@ LOADED_WHEN_USED = {
     "compile": "program.compile",
     "draw": "drawing.draw",
     "explain": "explanation.explain",
+    "export_onnx": "exporting.export_onnx",
     "fit": "training.fit",
+    "from_torch_state": "pytorch.from_torch_state",
     "predict": "evaluation.predict",
 }
 """Where each name that is loaded when first used lives: a module, or a name in one."""

@@ -88,6 +88,15 @@ class TraceError(TinygradError, TypeError):
     """
 
 
+class ExportError(TinygradError, ValueError):
+    """A model that cannot be written in the format asked for.
+
+    It uses an operation that the format does not have, or does something that a file cannot: draw
+    random numbers, change its own arrays, do one thing for one batch size and another for the next.
+    Fix: the message names the operation and the layer, and the way out.
+    """
+
+
 class ProgramError(TinygradError, TypeError):
     """A program whose instructions do not fit together.
 
@@ -145,7 +154,7 @@ class DataNotFoundError(TinygradError, FileNotFoundError):
 
 
 class MissingToolError(TinygradError, RuntimeError):
-    """A program outside of Python that is needed is not installed, or does not work.
+    """A program, or an optional package, that is needed is not installed or does not work.
 
     Fix: the message says how to install it, and what can be had without it.
     """

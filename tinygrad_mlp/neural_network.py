@@ -179,6 +179,14 @@ class NeuralNetwork:
             "optimizer": self.optimizer_name,
         }
 
+    def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
+        """What `export_onnx` writes: the network, behind its preprocessing if it has one."""
+        model: nn.Module = self.model
+        if self.preprocessing is not None:
+            mean, scale = (np.asarray(a, self.dtype) for a in self.preprocessing)
+            model = _Preprocessed(self.model, mean, scale)
+        return model, (self.layers[0],)
+
     def __repr__(self) -> str:
         return (
             f"NeuralNetwork({self.layers}, loss={self.loss_name!r}, "
@@ -339,6 +347,28 @@ class NeuralNetwork:
                 f"row {_first_not_one_hot(array)} is not. Use tg.data.one_hot(labels, {k})."
             )
         return array
+
+
+class _Standardise(nn.Module):
+    """``(x − mean) / scale``, column by column."""
+
+    def __init__(self, mean: Array, scale: Array) -> None:
+        self.mean, self.scale = nn.Buffer(mean), nn.Buffer(scale)
+
+    def forward(self, x: Any) -> Any:
+        return (x - self.mean) / self.scale
+
+
+class _Preprocessed(nn.Sequential):
+    """A network's layers, behind what the images go through first."""
+
+    def __init__(self, layers: Iterable[nn.Module], mean: Array, scale: Array) -> None:
+        super().__init__(*layers)
+        self.preprocessing = _Standardise(mean, scale)
+
+    def forward(self, x: Any) -> Any:
+        x = self.preprocessing(x)
+        return super().forward(x)
 
 
 class _Weights(list[Array]):

@@ -219,7 +219,7 @@ def built(row, dtype=np.float64):
     """The layer of a row, with numbers in its arrays that are not those it begins with."""
     layer = row.make(np.random.default_rng(0), dtype)
     rng = np.random.default_rng(1)
-    for _, member in layer._named_state():
+    for _, member in layer.named_state():
         member.data = rng.uniform(0.5, 1.5, member.shape).astype(dtype)
     return layer
 

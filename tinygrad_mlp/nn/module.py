@@ -96,7 +96,8 @@ class Module:
             if isinstance(member, Module):
                 yield from member.named_modules(f"{prefix}{name}.")
 
-    def _named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+    def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """Names, parameters and buffers, in the order of assignment; each once."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, member in module._members():
@@ -107,7 +108,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Names and parameters, in the order of assignment; each parameter once."""
-        for name, member in self._named_state():
+        for name, member in self.named_state():
             if isinstance(member, Parameter):
                 yield name, member
 
@@ -134,7 +135,7 @@ class Module:
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters and buffers by name."""
         # As they lie in memory: products round differently where they lie otherwise.
-        return {name: member.data.copy("K") for name, member in self._named_state()}
+        return {name: member.data.copy("K") for name, member in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over arrays saved by `state_dict` of a module of the same architecture.
@@ -148,27 +149,8 @@ class Module:
                 f"load_state_dict() expects arrays by name, as state_dict() gives them. Got "
                 f"{type(state).__name__}."
             )
-        own = dict(self._named_state())
-        problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
-        new: dict[str, Array] = {}
-        for name, entry in state.items():
-            try:
-                array = numeric_array(entry)
-            except DTypeError:
-                problems.append(f"no array of numbers: '{name}'")
-                continue
-            if name not in own:
-                problems.append(f"unexpected: '{name}' {array.shape}")
-            elif array.shape != own[name].shape:
-                problems.append(
-                    f"wrong shape: '{name}' is {array.shape}, expected {own[name].shape}"
-                )
-            elif not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
-                problems.append(
-                    f"wrong dtype: '{name}' is {array.dtype}, expected {own[name].dtype}"
-                )
-            else:
-                new[name] = np.array(array, dtype=own[name].dtype)
+        own = dict(self.named_state())
+        new, problems = matched(own, state)
         if problems:
             raise StateDictError(
                 f"load_state_dict(): these weights do not belong to this "
@@ -230,6 +212,29 @@ class Module:
 def _with_count(line: str, module: Module) -> str:
     n = module.n_parameters
     return f"{line:<40}  # {n:,} parameter{'s' * (n != 1)}" if n else line
+
+
+def matched(
+    own: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> tuple[dict[str, Array], list[str]]:
+    """Arrays by name for a module's tensors `own`, and what is wrong with them, a line for each."""
+    problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
+    new: dict[str, Array] = {}
+    for name, entry in state.items():
+        try:
+            array = numeric_array(entry)
+        except DTypeError:
+            problems.append(f"no array of numbers: '{name}'")
+            continue
+        if name not in own:
+            problems.append(f"unexpected: '{name}' {array.shape}")
+        elif array.shape != own[name].shape:
+            problems.append(f"wrong shape: '{name}' is {array.shape}, expected {own[name].shape}")
+        elif not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
+            problems.append(f"wrong dtype: '{name}' is {array.dtype}, expected {own[name].dtype}")
+        else:
+            new[name] = np.array(array, dtype=own[name].dtype)
+    return new, problems
 
 
 class Sequential(Module):

@@ -1,0 +1,154 @@
+"""Operations without an ONNX operator of their own, in terms of those that have one.
+
+Each entry takes what the operation takes and is written with operations. It is run on tracers, so
+that it is the same text for every shape; an operation without an entry, such as one a user has
+added, is tried with its own forward function. What comes out is held against the operation's
+own result, so that a definition that means something else is not exported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.program.trace import Instruction, Trace, Tracer, Variable
+
+
+def _logaddexp(x1: Any, x2: Any) -> Any:
+    return ops.maximum(x1, x2) + ops.log(1 + ops.exp(-ops.abs(x1 - x2)))
+
+
+def _clip(a: Any, a_min: Any, a_max: Any) -> Any:
+    at_least = a if a_min is None else ops.maximum(a, a_min)
+    return at_least if a_max is None else ops.minimum(at_least, a_max)
+
+
+def _softmax(a: Any, axis: Any) -> Any:
+    e = ops.exp(a - ops.max(a, axis=axis, keepdims=True))
+    return e / ops.sum(e, axis=axis, keepdims=True)
+
+
+def _logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
+    m = ops.max(a, axis=axis, keepdims=True)
+    total = m + ops.log(ops.sum(ops.exp(a - m), axis=axis, keepdims=True))
+    return total if keepdims else ops.sum(total, axis=axis)  # over axes of length 1: takes them off
+
+
+def _log_softmax(a: Any, axis: Any) -> Any:
+    return a - _logsumexp(a, axis, True)
+
+
+def _stack(*arrays: Any, axis: int) -> Any:
+    return OPS["concatenate"](*(ops.expand_dims(a, axis) for a in arrays), axis=axis)
+
+
+def _diff(a: Any, n: int, axis: int) -> Any:
+    before = (slice(None),) * (axis % a.ndim)
+    for _ in range(n):
+        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
+    return a
+
+
+def _norm(x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
+    if ord == 2:
+        return ops.sqrt(ops.sum(x * x, axis=axis, keepdims=keepdims))
+    if ord == 1:
+        return ops.sum(ops.abs(x), axis=axis, keepdims=keepdims)
+    return ops.sum(ops.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def _var(a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
+    centred = a - ops.mean(a, axis=axis, keepdims=True)
+    total = ops.sum(centred * centred, axis=axis, keepdims=keepdims)
+    return total / (a.size // max(math.prod(total.shape), 1) - ddof)
+
+
+DEFINITIONS: dict[str, Callable[..., Any]] = {
+    "arccosh": lambda x: ops.log(x + ops.sqrt(x * x - 1)),
+    "arcsinh": lambda x: ops.sign(x) * ops.log(ops.abs(x) + ops.sqrt(x * x + 1)),
+    "arctanh": lambda x: ops.log((1 + x) / (1 - x)) / 2,
+    "cbrt": lambda x: ops.sign(x) * ops.abs(x) ** (1 / 3),
+    "clip": _clip,
+    "cosh": lambda x: (ops.exp(x) + ops.exp(-x)) / 2,
+    "degrees": lambda x: x * (180 / math.pi),
+    "diff": _diff,
+    "erfc": lambda x: 1 - ops.erf(x),
+    "exp2": lambda x: ops.exp(x * math.log(2)),
+    # Exact for small x, where e^x − 1 would lose its digits.
+    "expm1": lambda x: ops.tanh(x / 2) * (ops.exp(x) + 1),
+    "float_power": lambda x1, x2: x1**x2,
+    "floor_divide": lambda x1, x2: ops.floor(x1 / x2),
+    "gelu": lambda x: x * (0.5 * (1 + ops.erf(x / math.sqrt(2)))),
+    "heaviside": lambda x1, x2: ops.where(x1 < 0, 0.0, ops.where(x1 > 0, 1.0, x2)),
+    "hypot": lambda x1, x2: ops.sqrt(x1 * x1 + x2 * x2),
+    "isfinite": lambda x: ops.abs(x) < math.inf,
+    "isinf": lambda x: ops.equal(ops.abs(x), math.inf),
+    "isnan": lambda x: ops.not_equal(x, x),
+    "leaky_relu": lambda x, slope: ops.where(x > 0, x, x * slope),
+    "log10": lambda x: ops.log(x) * (1 / math.log(10)),
+    "log1p": lambda x: ops.log(1 + x),
+    "log2": lambda x: ops.log(x) * (1 / math.log(2)),
+    "log_softmax": _log_softmax,
+    "logaddexp": _logaddexp,
+    "logit": lambda x: ops.log(x / (1 - x)),
+    "logsumexp": _logsumexp,
+    "mod": lambda x1, x2: x1 - ops.floor(x1 / x2) * x2,
+    "radians": lambda x: x * (math.pi / 180),
+    "round": lambda a, decimals: ops.rint(a * 10.0**decimals) / 10.0**decimals,
+    "sinh": lambda x: (ops.exp(x) - ops.exp(-x)) / 2,
+    "softmax": _softmax,
+    "square": lambda x: x * x,
+    "stack": _stack,
+    "std": lambda a, axis, ddof, keepdims: ops.sqrt(_var(a, axis, ddof, keepdims)),
+    "tan": lambda x: ops.sin(x) / ops.cos(x),
+    "trunc": lambda x: ops.sign(x) * ops.floor(ops.abs(x)),
+    "var": _var,
+    "vector_norm": _norm,
+}
+
+
+def parts(line: Instruction) -> tuple[list[Instruction], Variable] | None:
+    """The instructions that an instruction consists of, and the variable that is its result; None
+    where it cannot be taken apart.
+
+    They are computed with the examples of the instruction, and not with made-up numbers: what does
+    not depend on the model's input may still become a constant.
+    """
+    op = line.op
+    if op.outputs > 1 or any(o.data is None for o in line.operands if isinstance(o, Variable)):
+        return None
+    trace = Trace()
+    given = [Tracer.of(Variable(o.data)) if isinstance(o, Variable) else o for o in line.operands]
+    own = {
+        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer
+    }
+    definition = DEFINITIONS.get(op.name) if OPS.get(op.name) is op else None
+    try:
+        with trace.recording(), np.errstate(all="ignore"):
+            result = (definition or op.forward)(*given, **line.static)
+    except (TinygradError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return None
+    if type(result) is not Tracer or any(made.op is op for made in trace.instructions):
+        return None
+    if not _same(result.variable, line.results[0]):
+        return None
+    made = [
+        m.changed(operands=tuple(own.get(o, o) if isinstance(o, Variable) else o
+                                 for o in m.operands))
+        for m in trace.instructions
+    ]  # fmt: skip
+    return made, own.get(result.variable, result.variable)
+
+
+def _same(found: Variable, wanted: Variable) -> bool:
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        return False
+    scale = np.max(np.abs(wanted.data), initial=0, where=np.isfinite(wanted.data))
+    close = np.allclose(found.data, wanted.data, rtol=1e-4, atol=1e-4 * scale, equal_nan=True)
+    return bool(close)

@@ -1,0 +1,194 @@
+"""An ONNX graph as it is written: nodes, initialisers, and a name for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import DTypeError
+from tinygrad_mlp.exporting.batch import Affine, Filled
+from tinygrad_mlp.exporting.step import Step, Stored
+from tinygrad_mlp.program.trace import Variable
+
+FLOAT32_ONLY = frozenset({
+    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "Cosh", "Det", "Erf",
+    "Sinh", "Tan",
+})  # fmt: skip
+"""Operators that onnxruntime (1.32, on the CPU) has in float32 and not in float64."""
+
+
+class Graph:
+    """Nodes and initialisers of an ONNX model.
+
+    Attributes:
+        nodes: ONNX nodes, in order.
+        initialisers: arrays by name.
+        step: the operation that nodes are being written for.
+        narrow: operators that were written in float64 although onnxruntime has none, with their
+            layers.
+    """
+
+    def __init__(
+        self, state: Mapping[str, Array], float_dtype: Any, names: tuple[str, str]
+    ) -> None:
+        self.nodes: list[Any] = []
+        self.initialisers: dict[str, Array] = {}
+        self.step: Step | None = None
+        self.narrow: list[tuple[str, str]] = []
+        self._state = state
+        self._float: np.dtype[Any] | None = float_dtype
+        self._input, self._output = names
+        self._names: dict[Variable, str] = {}
+        self._shapes: dict[Variable, tuple[Any, ...]] = {}
+        self._taken = {*names, *state}
+        self._made: dict[Any, str] = {}
+
+    # -- what there is -----------------------------------------------------------------------
+
+    def element(self, dtype: Any) -> np.dtype[Any]:
+        """The dtype that elements are written in: floats in the one asked for."""
+        kind: np.dtype[Any] = np.dtype(dtype)
+        if kind.kind == "f" and self._float is not None:
+            return self._float
+        if kind.kind not in "fiub" or kind.itemsize > 8:
+            raise DTypeError(f"export_onnx: ONNX has no arrays of {kind}. Convert it to float64.")
+        return kind.newbyteorder("=")
+
+    def bind(self, variable: Variable, name: str, shape: tuple[Any, ...]) -> None:
+        """Give a variable the name of what computes it, and its shape by the batch size."""
+        self._names[variable] = name
+        self._shapes[variable] = shape
+
+    def dtype_of(self, a: Any) -> Any:
+        """The dtype of an operand, or a Python number, as `np.result_type` takes it."""
+        if isinstance(a, Stored):
+            return self._state[a.name].dtype
+        if isinstance(a, Affine):
+            return 1 if isinstance(a.scale, int) else 1.0
+        return a.dtype if hasattr(a, "dtype") else a
+
+    def shape_of(self, a: Any) -> tuple[Any, ...]:
+        """The shape of an operand, in terms of the batch size."""
+        if isinstance(a, Variable):
+            return self._shapes[a]
+        array = self._state[a.name] if isinstance(a, Stored) else a
+        return tuple(getattr(array, "shape", ()))
+
+    def ndim_of(self, a: Any) -> int:
+        """How many axes an operand has."""
+        return len(self.shape_of(a))
+
+    # -- what nodes read ---------------------------------------------------------------------
+
+    def read(self, a: Any, dtype: Any = None) -> str:
+        """The name under which nodes find an operand, in that dtype if one is given."""
+        if isinstance(a, Variable):
+            return self.cast(self._names[a], a.dtype, dtype)
+        if isinstance(a, Stored):
+            array = self._state[a.name]
+            if a.name not in self.initialisers:
+                self.initialisers[a.name] = self._written(array, array.dtype)
+            return self.cast(a.name, array.dtype, dtype)
+        if isinstance(a, Affine):
+            number = self.node("Squeeze", self._affine(a))
+            return self.cast(number, np.float64 if self._real(a) else np.int64, dtype)
+        if isinstance(a, Filled):
+            return self.node("Expand", self.read(a.value, dtype or a.dtype), self.ints(a.shape))
+        array = np.asarray(a)
+        return self.constant(array.astype(dtype) if dtype is not None else array)
+
+    def constant(self, array: Any) -> str:
+        """The name of an initialiser; equal ones are written once."""
+        array = self._written(np.asarray(array), np.asarray(array).dtype)
+        key = (array.dtype, array.shape, array.tobytes())
+        if key not in self._made:
+            name = self._made[key] = self.fresh("constant")
+            self.initialisers[name] = array
+        return self._made[key]
+
+    def _written(self, array: Array, dtype: Any) -> Array:
+        return np.asarray(array, self.element(dtype), order="C")
+
+    def ints(self, values: Sequence[Any]) -> str:
+        """A vector of integers, some of which may follow the batch size."""
+        if not any(isinstance(v, Affine) for v in values):
+            return self.constant(np.array(values, np.int64).reshape(-1))
+        names = [
+            self._affine(v) if isinstance(v, Affine) else self.constant(np.array([v], np.int64))
+            for v in values
+        ]
+        return names[0] if len(names) == 1 else self.node("Concat", *names, axis=0)
+
+    def shape(self, lengths: Sequence[Any]) -> str:
+        """The lengths of axes for `reshape`: one that follows the batch is left to it."""
+        if sum(isinstance(n, Affine) for n in lengths) == 1 and 0 not in lengths:
+            lengths = [-1 if isinstance(n, Affine) else n for n in lengths]
+        return self.ints(lengths)
+
+    @staticmethod
+    def _real(a: Affine) -> bool:
+        return not all(isinstance(part, int) for part in a)
+
+    def _affine(self, a: Affine) -> str:
+        """``scale · n + offset``: a vector of one integer, or of one float64."""
+        if a not in self._made:
+            if "batch" not in self._made:
+                self._made["batch"] = self.node("Shape", self._input, start=0, end=1)
+            dtype = np.float64 if self._real(a) else np.int64
+            name = self.cast(self._made["batch"], np.int64, dtype)
+            if a.scale != 1:
+                name = self.node("Mul", name, self.constant(np.array([a.scale], dtype)))
+            if a.offset != 0:
+                name = self.node("Add", name, self.constant(np.array([a.offset], dtype)))
+            self._made[a] = name
+        return self._made[a]
+
+    def finish(self, output: Any) -> None:
+        """Let the last result have the name of the output."""
+        self.step = None
+        name = self.read(output)
+        if name == self._input or name in self.initialisers:
+            name = self.node("Identity", name)
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [self._output if n == name else n for n in names]
+
+    # -- nodes -------------------------------------------------------------------------------
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node, and return the name of its result."""
+        from onnx import helper
+
+        layer = self.step.layer if self.step is not None else ""
+        if self.step is not None and kind in FLOAT32_ONLY:
+            if self.element(self.step.dtype) == np.float64:
+                self.narrow.append((kind, layer))
+        name = self.fresh(kind)
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def cast(self, name: str, dtype: Any, wanted: Any) -> str:
+        """A result in another dtype, where it is one."""
+        from onnx import helper
+
+        if wanted is None or self.element(dtype) == self.element(wanted):
+            return name
+        key = ("cast", name, self.element(wanted))
+        if key not in self._made:
+            to = helper.np_dtype_to_tensor_dtype(self.element(wanted))
+            self._made[key] = self.node("Cast", name, to=to)
+        return self._made[key]
+
+    def fresh(self, what: str) -> str:
+        """A new name: the layer's, and what is in it."""
+        layer = self.step.layer if self.step is not None else ""
+        wanted = name = f"{layer}.{what}".lstrip(".")
+        number = 1
+        while name in self._taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._taken.add(name)
+        return name

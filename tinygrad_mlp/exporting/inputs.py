@@ -1,0 +1,95 @@
+"""What a model takes: the shape of a sample, and the precision."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import nn
+from tinygrad_mlp.checks import one_of
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.nn.activations import Activation
+
+Shape = tuple[int, ...]
+
+ANY_SHAPE = (Activation, nn.LeakyReLU, nn.Softmax, nn.Dropout)
+"""Layers that say nothing about the shape of what they are given, and do not change it."""
+
+
+def sample_shape(model: nn.Module) -> Shape | None:
+    """The shape of one sample as far as the first layer says it; None where it does not.
+
+    >>> sample_shape(nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 3)))
+    (4,)
+    >>> sample_shape(nn.Sequential(nn.Flatten(), nn.Linear(4, 3))) is None
+    True
+    """
+    for _, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            return (module.in_features,)
+        if isinstance(module, (nn.BatchNorm1d, nn.LayerNorm)):
+            return module.weight.shape
+        inner = [other for _, other in module.named_modules()]
+        if not isinstance(module, ANY_SHAPE) and len(inner) == 1:
+            return None
+    return None
+
+
+def checked_shape(shape: Any) -> Shape:
+    """A shape as the caller gave it: integers of at least 1.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    given: Any = shape if isinstance(shape, Iterable) else (shape,)
+    try:
+        lengths = tuple(operator.index(n) for n in given)
+    except TypeError:
+        lengths = (0,)
+    if any(n < 1 for n in lengths):
+        raise InvalidArgumentError(
+            f"export_onnx: input_shape must be the shape of one sample, integers >= 1 without the "
+            f"batch, such as (1, 28, 28); got {shape!r}."
+        )
+    return lengths
+
+
+def checked_dtype(dtype: Any) -> np.dtype[Any]:
+    """A precision as the caller gave it: float32 or float64.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = dtype
+    found: np.dtype[Any] = np.dtype(one_of(name, ("float32", "float64"), "export_onnx: dtype"))
+    return found
+
+
+def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
+    """The dtype of an input as the caller gave it: of real numbers that ONNX has.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.kind not in "fiub" or found.itemsize > 8:
+        raise InvalidArgumentError(
+            f"export_onnx: input_dtype must be a type of real numbers such as numpy.int64; got "
+            f"{dtype!r}."
+        )
+    return found
+
+
+def model_dtype(model: nn.Module) -> np.dtype[Any]:
+    """The precision of a model: that of its first parameter or buffer; float64 without any."""
+    dtypes = (tensor.dtype for _, tensor in model.named_state() if tensor.dtype.kind == "f")
+    return next(dtypes, np.dtype(np.float64))
