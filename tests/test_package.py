@@ -35,6 +35,7 @@ FLOORS = [
     {"stepping"},
     {"training"},
     {"neural_network"},
+    {"estimators"},
     {"checkpoint"},
     {"cli"},
     {"__main__"},
