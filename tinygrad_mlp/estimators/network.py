@@ -50,12 +50,16 @@ OUTPUTS: dict[str, Callable[[], nn.Module]] = {
 """Activations of the output by name."""
 
 
-def activation_layer(activation: Any, known: dict[str, Callable[[], nn.Module]]) -> nn.Module:
+def activation_layer(
+    activation: Any, known: dict[str, Callable[[], nn.Module]], name: str = "activation"
+) -> nn.Module:
     """The layer that a user's activation stands for.
 
     Args:
         activation: a name in `known`, a module (which is copied), a class of modules, or a function
             of tensors.
+        known: the names, with what makes the layers.
+        name: what the message calls it.
 
     Raises:
         InvalidArgumentError: it is something else.
@@ -69,7 +73,7 @@ def activation_layer(activation: Any, known: dict[str, Callable[[], nn.Module]])
     if callable(activation):
         return Function(activation)
     raise InvalidArgumentError(
-        f"activation must be one of {', '.join(map(repr, known))}, a layer, or a function of "
+        f"{name} must be one of {', '.join(map(repr, known))}, a layer, or a function of "
         f"tensors; got {activation!r}."
     )
 

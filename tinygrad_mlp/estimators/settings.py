@@ -33,11 +33,11 @@ def check(estimator: Any) -> None:
 
     hidden = hidden_layers(estimator.hidden_layer_sizes, f"{who}: hidden_layer_sizes")
     for chosen in per_layer(estimator.activation, len(hidden), f"{who}: activation"):
-        activation_layer(chosen, ACTIVATIONS)
+        activation_layer(chosen, ACTIVATIONS, f"{who}: activation")
     for p in per_layer(estimator.dropout, len(hidden), f"{who}: dropout"):
         _below(1.0)(p, f"{who}: dropout")
     if estimator.output_activation is not None:
-        activation_layer(estimator.output_activation, OUTPUTS)
+        activation_layer(estimator.output_activation, OUTPUTS, f"{who}: output_activation")
     each("alpha tol power_t", not_negative)
     each("learning_rate_init epsilon", _positive)
     each("momentum beta_1 beta_2 validation_fraction", _below(1.0))
