@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -52,6 +53,17 @@ LOSSES = {
 """The losses by name; all of them are summed over the outputs of a sample."""
 
 
+@op(
+    rules={"weight": lambda g, penalty, weight: g * weight},
+    equation="y = ½ ‖W‖²,  W̄ = g W",
+    register=False,
+)
+def penalty(weight: Any) -> Any:
+    """Half the sum of squares, in one pass over a matrix that may be large for its batch."""
+    flat = weight.reshape(-1)
+    return 0.5 * (flat @ flat)
+
+
 class Objective:
     """The loss of a batch: ``Σᵢ wᵢ lᵢ / Σᵢ wᵢ + ½ α ‖W‖² / Σᵢ wᵢ``.
 
@@ -90,8 +102,8 @@ class Objective:
         n = output.shape[0]
         value, total = self.of_data(output, target)
         if self.alpha:
-            squares = [ops.sum(weight * weight) for weight in self.weights]
-            value = value + _added(squares) * (0.5 * self.alpha / total)
+            squares = [penalty(weight) for weight in self.weights]
+            value = value + _added(squares) * (self.alpha / total)
         if self.model.training:
             batch = value.detach() if isinstance(value, Tensor) else value
             self._total.data = (self._total + batch.astype(np.float64) * n).data
