@@ -204,3 +204,21 @@ def test_a_loss_of_a_strange_shape_is_refused(X, targets):
 def test_an_unknown_output_activation_is_refused(X, targets):
     with pytest.raises(InvalidArgumentError, match="output_activation must be .*got 'abs'"):
         MLPRegressor(output_activation="abs").fit(X, targets["number"])
+
+
+def test_sparse_labels_are_labels(X, targets):
+    y = targets["labels"]
+    settings = {"max_iter": 2, "random_state": 0, "early_stopping": True}
+    dense, sparse = (
+        MLPClassifier(**settings).fit(X, labels) for labels in (y, scipy.sparse.csr_matrix(y))
+    )
+    assert (dense.predict(X) == sparse.predict(X)).all()
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_going_on_keeps_the_precision_it_began_with(solver, X, targets):
+    regressor = MLPRegressor((4,), solver=solver, max_iter=3, warm_start=True, random_state=0)
+    regressor.fit(X.astype(np.float32), targets["number"])
+    regressor.fit(X, targets["number"], sample_weight=np.ones(len(X)))
+    assert {a.dtype for a in regressor.coefs_} == {np.dtype(np.float32)}
+    assert regressor.predict(X).dtype == np.float32

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
@@ -152,11 +153,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             X, y, sample_weight, partial=True, classes=classes
         )
 
-    @property
-    def _multilabel(self) -> bool:
-        return bool(self._binarizer.y_type_.startswith("multilabel"))
-
     def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
+        y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         multilabel = type_of_target(y).startswith("multilabel")
@@ -177,6 +175,11 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         encoded: Array = binarizer.transform(y).astype(dtype)
         self._binarizer, self.classes_ = binarizer, binarizer.classes_
         return encoded
+
+    def _class_numbers(self, Y: Array) -> Any:
+        if self._binarizer.y_type_.startswith("multilabel"):
+            return None
+        return Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
 
     def _class_weights(self, y: Any, partial: bool) -> Any:
         if self.class_weight is None:

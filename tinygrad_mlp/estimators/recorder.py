@@ -16,6 +16,9 @@ from tinygrad_mlp.history import Record
 SMALLEST_RATE = 1e-6
 """The learning rate at which "adaptive" gives up dividing it, as in scikit-learn."""
 
+Validation = Callable[[], tuple[float, float, float | None]]
+"""Gives the validation's loss, its score, and the accuracy where there are classes."""
+
 
 @dataclass
 class Progress:
@@ -51,14 +54,14 @@ class Rules:
         patience: epochs without one that are endured.
         adaptive: whether the learning rate is divided by 5 first.
         verbose: whether to print a line for each epoch.
-        validate: the validation's loss, score, and accuracy or None; None without validation.
+        validate: what is looked at after each epoch, or None.
     """
 
     tol: float
     patience: float
     adaptive: bool
     verbose: bool
-    validate: Callable[[], tuple[float, float, float | None]] | None = None
+    validate: Validation | None = None
 
 
 class Recorder(Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -88,12 +89,14 @@ class Minimised(NamedTuple):
 
     Attributes:
         losses: after each iteration.
+        seconds: from the start to the end of each.
         loss: at the end.
         iterations: how many there were.
         problem: why it ended without having converged, or None.
     """
 
     losses: list[float]
+    seconds: list[float]
     loss: float
     iterations: int
     problem: str | None
@@ -120,6 +123,8 @@ def minimise(
     parameters = list(model.parameters())
     ends = np.cumsum([p.size for p in parameters])[:-1]
     losses: list[float] = []
+    seconds: list[float] = []
+    start = time.perf_counter()
     model.eval()
 
     def put(packed: Array) -> None:
@@ -139,6 +144,7 @@ def minimise(
 
     def after_iteration(intermediate_result: Any) -> None:
         losses.append(float(intermediate_result.fun))
+        seconds.append(time.perf_counter() - start)
         if verbose:
             print(f"Iteration {len(losses)}, loss = {losses[-1]:.8f}", flush=True)
 
@@ -149,4 +155,4 @@ def minimise(
     put(found.x)
     model.zero_grad()
     problem = None if found.status == 0 else str(found.message)
-    return Minimised(losses, float(found.fun), int(found.nit), problem)
+    return Minimised(losses, seconds, float(found.fun), int(found.nit), problem)
