@@ -411,3 +411,15 @@ def test_a_loss_that_explodes_says_where(X, targets):
         regressor.fit(X, targets["number"])
     assert "the loss of iteration" in regressor.history_.stopped
     assert all(np.isfinite(a).all() for a in arrays(regressor))
+
+
+def test_an_interruption_ends_training_with_a_warning_and_whole_weights(X, targets):
+    class CtrlC(tg.callbacks.Callback):
+        def on_epoch(self, run):
+            if run.epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="training was interrupted by Ctrl-C after iteration 2"):
+        regressor = MLPRegressor(callbacks=[CtrlC()], random_state=0).fit(X, targets["number"])
+    assert regressor.n_iter_ == 3
+    assert np.isfinite(regressor.predict(X)).all()
