@@ -21,7 +21,7 @@ from tinygrad_mlp import estimators as ours
 
 CONTENDERS = {"tinygrad_mlp": ours, "scikit-learn": theirs}
 HELD_OUT = 0.25
-ROUNDS = 5
+ROUNDS = 3
 
 TARGETS = ()
 
@@ -48,7 +48,7 @@ class Work:
         return made(**settings)
 
 
-SMALL_BATCHES = {"solver": "sgd", "batch_size": 8, "learning_rate_init": 0.01}
+SMALL_BATCHES = {"solver": "sgd", "batch_size": 8}
 
 WORK = {
     "digits": Work("digits", 40),
