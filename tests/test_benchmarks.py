@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import (
+    estimators,
     experiment,
     frameworks,
     gradient_checks,
@@ -104,6 +105,14 @@ def test_all_contenders_predict_the_same():
     assert {"tinygrad_mlp", "NumPy by hand", "scikit-learn"} <= set(predictors)
     assert set(predictors) | set(missing) == set(inference.CONTENDERS)
     inference.check(predictors)
+
+
+@pytest.mark.parametrize("name", estimators.WORK)
+def test_both_kinds_of_estimators_train_to_the_same_weights(name):
+    X, y = estimators.samples(estimators.WORK[name].data, "made")
+    estimators.check(name, X[:200], y[:200])
+    times, scores = estimators.measured(name, X[:100], y[:100], rounds=1)
+    assert set(times) == set(scores) == set(estimators.CONTENDERS)
 
 
 def test_the_checks_of_gradients_that_are_timed_succeed():

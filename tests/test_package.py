@@ -36,6 +36,7 @@ FLOORS = [
     {"resuming"},
     {"training"},
     {"neural_network"},
+    {"estimators"},
     {"checkpoint"},
     {"pytorch"},
     {"cli"},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp import checkpoint as checkpoint
     from tinygrad_mlp import data as data
     from tinygrad_mlp import drawing as drawing
+    from tinygrad_mlp import estimators as estimators
     from tinygrad_mlp import explanation as explanation
     from tinygrad_mlp import nn as nn
     from tinygrad_mlp import optim as optim
@@ -48,6 +49,7 @@ LOADED_WHEN_USED = {
     "checkpoint": "checkpoint",
     "data": "data",
     "drawing": "drawing",
+    "estimators": "estimators",
     "explanation": "explanation",
     "nn": "nn",
     "optim": "optim",

@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "mini_batches": "training in batches of 8 to 512",
     "small_graphs": "overhead, eager and compiled",
     "inference": "predictions for 10,000 images",
+    "estimators": "training next to scikit-learn's own networks",
     "growth": "time and memory against size",
     "memory": "of training over epochs",
     "import_time": "next to that of NumPy",

@@ -99,3 +99,35 @@ def test_the_documents_network_trained_on_mnist_gives_its_predictions(tmp_path, 
         found = run(tmp_path / "mnist.onnx", pixels.astype(dtype))
         assert difference(found, expected) <= allowed
         np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+
+
+ESTIMATORS = {
+    "several classes": lambda: (tg.estimators.MLPClassifier, 3),
+    "two classes": lambda: (tg.estimators.MLPClassifier, 2),
+    "values": lambda: (tg.estimators.MLPRegressor, None),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_an_estimator_leaves_as_the_network_that_gives_its_probabilities_or_values(
+    kind, dtype, tmp_path
+):
+    estimator, classes = ESTIMATORS[kind]()
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4)).astype(dtype)
+    Y = rng.integers(classes, size=60) if classes else X @ rng.normal(size=(4, 3)).astype(dtype)
+    fitted = estimator(7, max_iter=3, n_iter_no_change=4, random_state=0, tol=0)
+    with pytest.warns(Warning, match="max_iter"):
+        fitted.fit(X, Y)
+    path = tmp_path / "estimator.onnx"
+    tg.export_onnx(fitted, path)
+    expected = fitted.predict_proba(X) if classes else fitted.predict(X)
+    if classes == 2:
+        expected = expected[:, 1:]
+    assert difference(run(path, X), expected) <= TOLERANCE
+
+
+def test_an_estimator_that_was_not_fitted_is_not_exported(tmp_path):
+    with pytest.raises(Exception, match="not fitted"):
+        tg.export_onnx(tg.estimators.MLPRegressor(), tmp_path / "never.onnx")

@@ -1,0 +1,6 @@
+"""Classifier and regressor with scikit-learn's manners, trained by `fit` on exact gradients."""
+
+from tinygrad_mlp.estimators.classifier import MLPClassifier
+from tinygrad_mlp.estimators.regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

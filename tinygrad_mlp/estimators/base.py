@@ -1,0 +1,191 @@
+"""What classifier and regressor have in common: checking, training, and the fitted attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from tinygrad_mlp import nn
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.data import batches
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.estimators import fitting, settings
+from tinygrad_mlp.estimators.fitting import Samples
+from tinygrad_mlp.estimators.network import build
+from tinygrad_mlp.estimators.recorder import Progress
+from tinygrad_mlp.evaluation import EVALUATION_ROWS, predict
+from tinygrad_mlp.history import History
+
+
+class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
+    """Base of the two estimators; see `MLPClassifier` and `MLPRegressor`.
+
+    A subclass says what its targets are as columns of numbers (`_encoded`), with which loss and
+    output (`_loss`), and what a validation score is (`_score`).
+    """
+
+    known_losses: tuple[str, ...]
+    output_activation: Any = None
+    n_iter_: int
+
+    def _set(self, arguments: dict[str, Any]) -> None:
+        """Keep the arguments of `__init__`, each under its name, as they are."""
+        for name in self._get_param_names():
+            setattr(self, name, arguments[name])
+
+    # -- what the subclasses say -------------------------------------------------------------
+
+    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
+        """The targets as columns of numbers; `classes` are those that y may not show."""
+        raise NotImplementedError
+
+    def _loss(self) -> tuple[Any, Any]:
+        """The loss (one of `LOSSES`, or the user's function), and the output activation."""
+        raise NotImplementedError
+
+    def _score(self, output: Array, target: Array, weight: Any) -> float:
+        """The validation score of the network's output."""
+        raise NotImplementedError
+
+    def _class_numbers(self, Y: Array) -> Any:
+        """The number of each sample's class, or None where there are none."""
+        return None
+
+    def _class_weights(self, y: Any, partial: bool) -> Any:
+        """A factor for each sample's weight, or None."""
+        return None
+
+    # -- training ----------------------------------------------------------------------------
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, partial: bool = False, classes: Any = None
+    ) -> Any:
+        """Train, from the start or from where an earlier call ended."""
+        settings.check(self)
+        if partial and self.early_stopping:
+            raise InvalidArgumentError(
+                f"{type(self).__name__}: partial_fit cannot be used with early_stopping=True, as "
+                "each call may bring other samples. Hold samples out yourself and use score()."
+            )
+        goes_on = hasattr(self, "network_") and bool(self.warm_start or partial)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32),
+            y_numeric=is_regressor(self), reset=not goes_on,
+        )  # fmt: skip
+        X = X if isinstance(X, np.ndarray) else X.toarray()  # `fit` takes rows of dense arrays
+        own, weight = self._weights(X, y, sample_weight, partial)
+        samples = Samples(X, self._encoded(y, X.dtype, goes_on, classes), weight, own)
+        if weight is not None:
+            samples = samples.rows(np.flatnonzero(weight))  # so that no batch can weigh nothing
+        # Without a seed, not scikit-learn's global generator: nothing here touches that.
+        seed = np.random.RandomState() if self.random_state is None else self.random_state
+        random = check_random_state(seed)
+        network = self._network(samples, random, goes_on)
+        progress = self._progress if goes_on else Progress()
+        samples = samples.astype(next(network.parameters()).dtype)
+        if self.solver == settings.LBFGS:
+            history = fitting.minimise(self, network, progress, samples)
+        else:
+            history = fitting.train(self, network, progress, samples, random, partial)
+        self._keep(network, progress, history)
+        return self
+
+    def _weights(self, X: Array, y: Any, sample_weight: Any, partial: bool) -> tuple[Any, Any]:
+        """The samples' own weights, and these with the weights of their classes; None for none."""
+        own = None
+        if sample_weight is not None:
+            own = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        by_class = self._class_weights(y, partial)
+        weight = own
+        if by_class is not None:
+            weight = by_class.astype(X.dtype) * (1 if own is None else own)
+        if weight is not None and not weight.any():
+            raise InvalidArgumentError(
+                f"{type(self).__name__}: sample_weight must be above 0 for at least one sample; "
+                f"got zeros only."
+            )
+        return own, weight
+
+    def _network(self, samples: Samples, random: Any, goes_on: bool) -> nn.Sequential:
+        """A new network, or that of the earlier call."""
+        hidden = settings.hidden_layers(self.hidden_layer_sizes, "hidden_layer_sizes")
+        units = [samples.X.shape[1], *hidden, samples.Y.shape[1]]
+        if not goes_on:
+            output = self._loss()[1]
+            return build(units, self.activation, output, self.dropout, random, samples.X.dtype)
+        found = [self.n_features_in_, *(len(b) for b in self.intercepts_)]
+        if found != units:
+            raise InvalidArgumentError(
+                f"{type(self).__name__}: training can only go on with the network it began with, "
+                f"with layers of {found} units; got {units}. Set warm_start=False, or use a clone."
+            )
+        network: nn.Sequential = self.network_
+        return network
+
+    def _keep(self, network: nn.Sequential, progress: Progress, history: History) -> None:
+        """The fitted attributes, once nothing can fail any more."""
+        self.network_ = network.eval()
+        self.history_ = history
+        self._progress = progress
+        layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+        self.n_layers_ = len(layers) + 1
+        self.n_outputs_ = layers[-1].out_features
+        self.out_activation_ = self._loss()[1]
+        self.loss_curve_ = progress.losses
+        self.loss_ = progress.losses[-1] if progress.losses else np.nan
+        validated = bool(progress.scores)
+        self.best_loss_ = None if validated else progress.best_loss
+        self.validation_scores_ = progress.scores if validated else None
+        self.best_validation_score_ = progress.best_score if validated else None
+
+    # -- the fitted network ------------------------------------------------------------------
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights, of shapes ``(units of a layer, units of the next)``: views."""
+        return [layer.weight.data.T for layer in self.network_ if isinstance(layer, nn.Linear)]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases, of shapes ``(units of a layer,)``, from the second layer on."""
+        return [
+            layer.bias.data
+            for layer in self.network_
+            if isinstance(layer, nn.Linear) and layer.bias is not None
+        ]
+
+    def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
+        """What `export_onnx` writes: the fitted network, which gives probabilities or values."""
+        check_is_fitted(self)
+        return self.network_, (self.n_features_in_,)
+
+    def _output(self, X: Any, pre_activation: bool = False) -> Array:
+        """The network's output for samples in rows, shape ``(n, outputs)``."""
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
+        )
+        network = nn.Sequential(*self.network_.layers[:-1]) if pre_activation else self.network_
+        dtype = self.intercepts_[0].dtype
+        if isinstance(X, np.ndarray):
+            return predict(network, X.astype(dtype, copy=False))
+        parts = batches(X.shape[0], EVALUATION_ROWS)  # of sparse samples, a few at a time
+        return np.concatenate([predict(network, X[r].toarray().astype(dtype)) for r in parts])
+
+    def _takes_parts(self) -> bool:
+        """Whether there is a `partial_fit`."""
+        if self.solver == settings.LBFGS:
+            raise AttributeError(
+                f"{type(self).__name__}: solver='lbfgs' trains on all samples at once and has no "
+                f"partial_fit. Use another solver."
+            )
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

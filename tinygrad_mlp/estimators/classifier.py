@@ -1,0 +1,241 @@
+"""`MLPClassifier`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.ops import log_softmax, softplus
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.estimators.base import MultilayerPerceptron
+from tinygrad_mlp.estimators.objective import LOSSES
+
+
+class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc]
+    """A fully connected network that classifies, with scikit-learn's manners.
+
+    The outputs are the probabilities of the classes: of one among several by the softmax, of two,
+    or of labels that do not exclude each other, by the sigmoid. It minimises the mean over samples
+    of ``−Σⱼ (yⱼ ln ŷⱼ)`` or ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, plus ``½ α ‖W‖² / n``.
+
+    Args:
+        hidden_layer_sizes: neurons of each hidden layer.
+        activation: "relu", "tanh", "logistic", "identity", "leaky_relu", "softplus" or "gelu"; a
+            layer such as ``tg.nn.LeakyReLU(0.2)``; a function of tensors; or a list of these, one
+            for each hidden layer.
+        loss: "log_loss", or a function (probabilities, targets) of tensors of shape
+            ``(n, outputs)`` that gives one number, or one for each sample (the targets are 0 and
+            1; one output for two classes).
+        class_weight: None, "balanced", or the weights by class; they multiply those of samples.
+        dropout: probability of dropping a hidden neuron in training, or a list of them.
+        solver: "adam", "sgd", "adamw", "rmsprop" or "lbfgs"; or a function (parameters, lr) that
+            makes an optimizer, such as ``tg.optim.RMSprop`` or a ``functools.partial`` of it.
+        alpha: α of the penalty on the weights (not on the biases); n are the samples of a batch.
+        batch_size: samples of a step; "auto" for 200, or all where there are fewer.
+        learning_rate: "constant"; "invscaling" or "adaptive", for solvers other than Adam; or a
+            schedule of `tg.optim.schedule`, or a function of the epoch, in place of all three.
+        learning_rate_init: the learning rate at the start.
+        power_t: the exponent of "invscaling".
+        max_iter: epochs at most; for "lbfgs", iterations.
+        shuffle: whether each epoch visits the samples in a new order.
+        random_state: seed of weights, order, dropout and validation set; None for other ones in
+            every run.
+        tol: the least improvement of the loss, or of the validation score, that counts.
+        verbose: whether to show the progress.
+        warm_start: whether `fit` goes on from the weights of its last call.
+        momentum: of "sgd", at least 0 and less than 1.
+        nesterovs_momentum: whether "sgd" looks ahead.
+        early_stopping: whether to hold out samples, end when the score on them does not improve,
+            and keep the weights of the best.
+        validation_fraction: the share of samples to hold out, each class in its proportion.
+        beta_1, beta_2, epsilon: of "adam" and "adamw" (see `tg.optim.Adam`).
+        n_iter_no_change: epochs without improvement that are endured.
+        max_fun: evaluations of the loss that "lbfgs" may make.
+        callbacks: see `tg.callbacks`.
+
+    Attributes:
+        classes_: the classes, in the order of the outputs.
+        network_: the network, an `nn.Sequential` that ends with the output activation.
+        history_: what the last call of `fit` recorded.
+        coefs_, intercepts_: weights and biases, of scikit-learn's shapes.
+        loss_, best_loss_, loss_curve_: mean loss of the batches in the last, the best, each epoch.
+        validation_scores_, best_validation_score_: accuracies, with early stopping.
+        n_iter_: epochs (or iterations) of the last call.
+        n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_: as they say.
+
+    Raises:
+        InvalidArgumentError: when fitted, for parameters that cannot work.
+
+    Warns:
+        ConvergenceWarning: max_iter was reached before the loss stopped improving.
+
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "opposite")
+    >>> classifier = MLPClassifier((16,), solver="lbfgs", random_state=0, max_iter=500).fit(X, y)
+    >>> classifier.predict([[1.0, 1.0], [-1.0, 1.0]]).tolist()
+    ['same', 'opposite']
+    """
+
+    known_losses = ("log_loss",)
+    classes_: Any
+    _binarizer: Any
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        dropout: Any = 0.0,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        callbacks: Any = (),
+    ) -> None:
+        self._set(locals())
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
+        """Train on samples in rows.
+
+        Args:
+            X: inputs, shape ``(n, features)``; sparse ones are made dense.
+            y: classes (numbers or text), shape ``(n,)``; or labels, 0 or 1, ``(n, labels)``.
+            sample_weight: weights >= 0, shape ``(n,)``; a weight of 2 counts like two samples.
+        """
+        return self._fit(X, y, sample_weight)  # type: ignore[no-any-return]
+
+    @available_if(lambda estimator: estimator._takes_parts())  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+    ) -> MLPClassifier:
+        """Train for one epoch on these samples, from where the last call ended.
+
+        Args:
+            X, y, sample_weight: as for `fit`.
+            classes: all classes there will be; needed in the first call.
+        """
+        if classes is None and not (
+            hasattr(self, "network_") or type_of_target(y).startswith("multilabel")
+        ):
+            raise InvalidArgumentError(
+                "MLPClassifier: classes must be passed in the first call of partial_fit."
+            )
+        return self._fit(  # type: ignore[no-any-return]
+            X, y, sample_weight, partial=True, classes=classes
+        )
+
+    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
+        y = y.toarray() if issparse(y) else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        multilabel = type_of_target(y).startswith("multilabel")
+        if goes_on:
+            if classes is not None and set(unique_labels(classes)) != set(self.classes_):
+                raise InvalidArgumentError(
+                    f"MLPClassifier: classes must be those of the first call of partial_fit, "
+                    f"{self.classes_}; got {classes}."
+                )
+            binarizer = self._binarizer
+        else:
+            binarizer = LabelBinarizer().fit(y if multilabel or classes is None else classes)
+        if len(new := np.setdiff1d(unique_labels(y), binarizer.classes_)):
+            raise InvalidArgumentError(
+                f"MLPClassifier: training can only go on with the classes it began with, "
+                f"{binarizer.classes_}; got {new}, too."
+            )
+        encoded: Array = binarizer.transform(y).astype(dtype)
+        self._binarizer, self.classes_ = binarizer, binarizer.classes_
+        return encoded
+
+    def _class_numbers(self, Y: Array) -> Any:
+        if self._binarizer.y_type_.startswith("multilabel"):
+            return None
+        return Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
+
+    def _class_weights(self, y: Any, partial: bool) -> Any:
+        if self.class_weight is None:
+            return None
+        if partial and isinstance(self.class_weight, str):
+            raise InvalidArgumentError(
+                "MLPClassifier: class_weight='balanced' needs all samples at once, which "
+                "partial_fit does not see. Pass the weights by class."
+            )
+        return compute_sample_weight(self.class_weight, y)
+
+    def _loss(self) -> tuple[Any, Any]:
+        one_of_several = self._binarizer.y_type_ == "multiclass" and len(self.classes_) > 2
+        kind = "classes" if one_of_several else "labels"
+        known = LOSSES[f"log_loss of {kind}"]
+        return (self.loss if callable(self.loss) else known), known.output
+
+    def _decoded(self, output: Array) -> Array:
+        output = output.ravel() if output.shape[1] == 1 else output
+        labels: Array = self._binarizer.inverse_transform(output)
+        return labels
+
+    def _score(self, output: Array, target: Array, weight: Any) -> float:
+        right = self._decoded(output) == self._decoded(target)
+        right = right.all(axis=1) if right.ndim == 2 else right
+        return float(np.average(right, weights=weight))
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each sample, shape ``(n,)``; or its labels.
+
+        Args:
+            X: inputs, shape ``(n, features)``.
+        """
+        return self._decoded(self._output(X))
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probabilities of the classes, shape ``(n, classes)``, in the order of `classes_`.
+
+        Args:
+            X: inputs, shape ``(n, features)``.
+        """
+        output = self._output(X)
+        return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Their logarithms, computed from the pre-activations: finite however small they are.
+
+        Args:
+            X: inputs, shape ``(n, features)``.
+        """
+        z = self._output(X, pre_activation=True)
+        if self.out_activation_ == "softmax":
+            return np.asarray(log_softmax(z))
+        return np.asarray(-softplus(np.hstack([z, -z]) if z.shape[1] == 1 else -z))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,143 @@
+"""The network of an estimator: layers, activations and first weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import nn
+from tinygrad_mlp.autograd.ops import exp
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.neural_network import ACTIVATIONS as NAMED
+
+Activation = str | nn.Module | type[nn.Module] | Callable[[Any], Any]
+
+
+class Function(nn.Module):
+    """A function of tensors as a layer.
+
+    >>> Function(np.sin)(np.zeros(2))
+    array([0., 0.])
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def forward(self, x: Any) -> Any:
+        """The function of x."""
+        return self.function(x)
+
+    def describe(self) -> str:
+        """The function's name."""
+        return str(getattr(self.function, "__name__", self.function))
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    **{name: layer for name, layer in NAMED.items() if name != "softmax"},
+    "logistic": nn.Sigmoid,
+}
+"""Activations of hidden layers by name: scikit-learn's and the package's."""
+
+OUTPUTS: dict[str, Callable[[], nn.Module]] = {
+    **ACTIVATIONS,
+    "softmax": nn.Softmax,
+    "exp": lambda: Function(exp),
+}
+"""Activations of the output by name."""
+
+
+def activation_layer(
+    activation: Any, known: dict[str, Callable[[], nn.Module]], name: str = "activation"
+) -> nn.Module:
+    """The layer that a user's activation stands for.
+
+    Args:
+        activation: a name in `known`, a module (which is copied), a class of modules, or a function
+            of tensors.
+        known: the names, with what makes the layers.
+        name: what the message calls it.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    if isinstance(activation, str) and activation in known:
+        return known[activation]()
+    if isinstance(activation, nn.Module):
+        return copy.deepcopy(activation)
+    if isinstance(activation, type) and issubclass(activation, nn.Module):
+        return activation()
+    if callable(activation):
+        return Function(activation)
+    raise InvalidArgumentError(
+        f"{name} must be one of {', '.join(map(repr, known))}, a layer, or a function of "
+        f"tensors; got {activation!r}."
+    )
+
+
+def per_layer(value: Any, layers: int, name: str) -> list[Any]:
+    """A setting for each hidden layer: a list as it is, anything else for all of them.
+
+    Raises:
+        InvalidArgumentError: a list of another length.
+
+    >>> per_layer("relu", 2, "activation"), per_layer(["relu", "tanh"], 2, "activation")
+    (['relu', 'relu'], ['relu', 'tanh'])
+    """
+    if not isinstance(value, (list, tuple)):
+        return [value] * layers
+    if len(value) != layers:
+        raise InvalidArgumentError(
+            f"{name} must be one for all hidden layers, or a list with one for each; got "
+            f"{len(value)} for {layers} hidden layers."
+        )
+    return list(value)
+
+
+def build(
+    units: Sequence[int], activation: Any, output: Any, dropout: Any, random: Any, dtype: Any
+) -> nn.Sequential:
+    """A fully connected network with scikit-learn's first weights.
+
+    Weights and biases are drawn uniformly within ±√(6 / (fan-in + fan-out)), with 2 for 6 before
+    a sigmoid, in scikit-learn's order: from the same `random` both begin with the same numbers.
+
+    Args:
+        units: neurons, from input to output.
+        activation: of the hidden layers, one for all or a list.
+        output: activation of the output.
+        dropout: probability of dropping a hidden neuron, one for all layers or a list.
+        random: a numpy.random.RandomState.
+        dtype: precision of the parameters.
+
+    Source: Glorot and Bengio, 2010.
+    """
+    hidden = len(units) - 2
+    activations = per_layer(activation, hidden, "activation")
+    dropouts = per_layer(dropout, hidden, "dropout")
+    linears = []
+    for i, (n_in, n_out) in enumerate(zip(units, units[1:], strict=False), start=1):
+        # As scikit-learn does, which has one activation: before the output it is the hidden one.
+        before = (activations + activations[-1:] or [activation])[i - 1]
+        limit = math.sqrt((2.0 if before == "logistic" else 6.0) / (n_in + n_out))
+        weight = random.uniform(-limit, limit, (n_in, n_out)).T
+        linear = nn.Linear(n_in, n_out, init=nn.init.constant(0.0), dtype=dtype)
+        linear.weight.data = np.array(weight, dtype=dtype, order="C")
+        assert linear.bias is not None
+        linear.bias.data = random.uniform(-limit, limit, n_out).astype(dtype)
+        linear.weight.name, linear.bias.name = f"W{i}", f"b{i}"
+        linears.append(linear)
+    layers: list[nn.Module] = []
+    for linear, chosen, p in zip(linears, activations, dropouts, strict=False):
+        layers += [linear, activation_layer(chosen, ACTIVATIONS)]
+        if p:
+            layers.append(nn.Dropout(p, rng=generator(random)))
+    return nn.Sequential(*layers, linears[-1], activation_layer(output, OUTPUTS))
+
+
+def generator(random: Any) -> np.random.Generator:
+    """A generator of its own, seeded by draws from a numpy.random.RandomState."""
+    return np.random.default_rng(random.randint(2**31 - 1, size=4))

@@ -1,0 +1,159 @@
+"""What is minimised: the loss of a batch, weighted, with the penalty on the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp import nn
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+
+
+class Loss(NamedTuple):
+    """A loss as a function of the output's pre-activations z and the targets y.
+
+    Attributes:
+        output: the output activation for which it is meant.
+        samples: the loss of each sample, shape ``(n,)``.
+        mean: their mean as one operation, where there is one.
+    """
+
+    output: str
+    samples: Callable[[Any, Any], Any]
+    mean: Callable[[Any, Any], Any] | None = None
+
+
+LOSSES = {
+    # −Σ y ln softmax(z)
+    "log_loss of classes": Loss(
+        "softmax",
+        lambda z, y: -ops.sum(y * ops.log_softmax(z), axis=1),
+        nn.softmax_cross_entropy,
+    ),
+    # −Σ (y ln σ(z) + (1 − y) ln(1 − σ(z)))
+    "log_loss of labels": Loss(
+        "logistic",
+        lambda z, y: ops.sum(y * ops.softplus(-z) + (1 - y) * ops.softplus(z), axis=1),
+        nn.sigmoid_cross_entropy,
+    ),
+    # ½ Σ (z − y)²
+    "squared_error": Loss(
+        "identity",
+        lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1),
+        nn.squared_error,
+    ),
+    # Σ (e^z − y + y ln(y / e^z)), half of the Poisson deviance
+    "poisson": Loss("exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1)),
+}
+"""The losses by name; all of them are summed over the outputs of a sample."""
+
+
+@op(
+    rules={"weight": lambda g, penalty, weight: g * weight},
+    equation="y = ½ ‖W‖²,  W̄ = g W",
+    register=False,
+)
+def penalty(weight: Any) -> Any:
+    """Half the sum of squares, in one pass over a matrix that may be large for its batch."""
+    flat = weight.reshape(-1)
+    return 0.5 * (flat @ flat)
+
+
+class Objective:
+    """The loss of a batch: ``Σᵢ wᵢ lᵢ / Σᵢ wᵢ + ½ α ‖W‖² / Σᵢ wᵢ``.
+
+    lᵢ is the loss of sample i, wᵢ its weight (1 where samples have none), W are the weights of all
+    layers, without the biases. This is what scikit-learn's multi-layer perceptrons minimise, too.
+
+    Args:
+        model: the module whose output is judged; while it is in training, the losses of the
+            batches are added up.
+        loss: one of `LOSSES` if the output are pre-activations, or a user's function of
+            predictions and targets that gives one number, or one (or more) for each sample.
+        alpha: α of the penalty.
+        weighted: whether the last column of the targets holds the samples' weights.
+
+    >>> model = nn.Sequential(nn.Linear(1, 1, init=nn.init.constant(2.0)))
+    >>> loss = Objective(model, LOSSES["squared_error"], alpha=0.5)
+    >>> loss(model(np.array([[1.0], [1.0]])), np.array([[1.0], [0.0]])).item()  # (½ + 2 + 1) / 2
+    1.75
+    """
+
+    def __init__(
+        self, model: nn.Module, loss: Any, alpha: float = 0.0, weighted: bool = False
+    ) -> None:
+        self.model = model
+        self.loss = loss
+        self.alpha = float(alpha)
+        self.weighted = weighted
+        self.weights: Sequence[nn.Parameter] = [
+            module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)
+        ]
+        # A tensor, so that a program can keep it up to date; in double precision, for the sum of
+        # an epoch has many terms.
+        self._total = nn.Buffer(np.zeros(()))
+
+    def __call__(self, output: Any, target: Any) -> Any:
+        n = output.shape[0]
+        value, total = self.of_data(output, target)
+        if self.alpha:
+            squares = [penalty(weight) for weight in self.weights]
+            value = value + _added(squares) * (self.alpha / total)
+        if self.model.training:
+            batch = value.detach() if isinstance(value, Tensor) else value
+            self._total.data = (self._total + batch.astype(np.float64) * n).data
+        return value
+
+    def of_data(self, output: Any, target: Any) -> tuple[Any, Any]:
+        """The loss without the penalty, and the sum of the samples' weights."""
+        if self.weighted:
+            weight = target[:, -1]
+            target = target[:, :-1]
+            total = ops.sum(weight)
+            return ops.sum(self._samples(output, target) * weight) / total, total
+        n = output.shape[0]
+        if not isinstance(self.loss, Loss):
+            value = self._checked(self.loss(output, target), n)
+            return (value if value.ndim == 0 else ops.sum(value) / n), n
+        if self.loss.mean is not None:
+            return self.loss.mean(output, target), n
+        return ops.sum(self.loss.samples(output, target)) / n, n
+
+    def _samples(self, output: Any, target: Any) -> Any:
+        """The loss of each sample, shape ``(n,)``."""
+        if isinstance(self.loss, Loss):
+            return self.loss.samples(output, target)
+        value = self._checked(self.loss(output, target), output.shape[0])
+        if value.ndim == 0:
+            raise InvalidArgumentError(
+                "loss must give a number for each sample where samples or classes have weights, "
+                "so that they can be weighted; got one number. Leave out the mean."
+            )
+        return ops.sum(value, axis=tuple(range(1, value.ndim))) if value.ndim > 1 else value
+
+    def _checked(self, value: Any, n: int) -> Any:
+        value = value if hasattr(value, "ndim") else np.asarray(value)
+        if value.ndim and value.shape[0] != n:
+            raise ShapeError(
+                f"loss must give one number, or one for each of the {n} samples of a batch; got "
+                f"shape {value.shape}."
+            )
+        return value
+
+    def taken(self) -> float:
+        """The sum of the losses of all batches in training, times their samples; then forgotten."""
+        total = float(self._total.data)
+        self._total.data = np.zeros(())
+        return total
+
+
+def _added(terms: Sequence[Any]) -> Any:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total

@@ -1,0 +1,112 @@
+"""The parameters of an estimator, checked when `fit` is called, as scikit-learn's manners ask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.checks import integer_at_least, not_negative, one_of
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.estimators.network import ACTIVATIONS, OUTPUTS, activation_layer, per_layer
+from tinygrad_mlp.optim import Schedule
+
+STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
+LBFGS = "lbfgs"
+RATES = ("constant", "invscaling", "adaptive")
+
+
+def check(estimator: Any) -> None:
+    """Refuse parameters that cannot work, before anything is changed.
+
+    Raises:
+        InvalidArgumentError: naming the estimator, the parameter, what was expected and what came.
+    """
+    who = type(estimator).__name__
+
+    def each(names: str, test: Callable[[Any, str], Any]) -> None:
+        for name in names.split():
+            test(getattr(estimator, name), f"{who}: {name}")
+
+    hidden = hidden_layers(estimator.hidden_layer_sizes, f"{who}: hidden_layer_sizes")
+    for chosen in per_layer(estimator.activation, len(hidden), f"{who}: activation"):
+        activation_layer(chosen, ACTIVATIONS, f"{who}: activation")
+    for p in per_layer(estimator.dropout, len(hidden), f"{who}: dropout"):
+        _below(1.0)(p, f"{who}: dropout")
+    if estimator.output_activation is not None:
+        activation_layer(estimator.output_activation, OUTPUTS, f"{who}: output_activation")
+    each("alpha tol power_t", not_negative)
+    each("learning_rate_init epsilon", _positive)
+    each("momentum beta_1 beta_2 validation_fraction", _below(1.0))
+    each("max_iter max_fun", lambda value, name: integer_at_least(1, value, name))
+    each("shuffle warm_start nesterovs_momentum early_stopping", _flag)
+    if not isinstance(estimator.batch_size, str) or estimator.batch_size != "auto":
+        each("batch_size", lambda value, name: integer_at_least(1, value, name))
+    if estimator.n_iter_no_change != math.inf:
+        each("n_iter_no_change", lambda value, name: integer_at_least(1, value, name))
+    if not callable(estimator.solver):
+        one_of(estimator.solver, (*STOCHASTIC, LBFGS), f"{who}: solver, unless it is a function,")
+    if not callable(estimator.learning_rate):
+        one_of(estimator.learning_rate, RATES, f"{who}: learning_rate, unless it is a schedule,")
+    elif isinstance(estimator.learning_rate, type):
+        raise InvalidArgumentError(f"{who}: learning_rate must be a schedule, not a class.")
+    if not callable(estimator.loss):
+        one_of(estimator.loss, estimator.known_losses, f"{who}: loss, unless it is a function,")
+    if not isinstance(estimator.callbacks, Iterable):
+        raise InvalidArgumentError(
+            f"{who}: callbacks must be a list; got {estimator.callbacks!r}. Write [callback]."
+        )
+    if estimator.solver == LBFGS:
+        _check_lbfgs(estimator, who)
+
+
+def _check_lbfgs(estimator: Any, who: str) -> None:
+    """L-BFGS minimises one function of the weights: nothing in it may be random, or per step."""
+    for name, given in (
+        ("dropout", bool(np.any(estimator.dropout))),
+        ("callbacks", bool(list(estimator.callbacks))),
+        ("learning_rate", isinstance(estimator.learning_rate, Schedule)),
+    ):
+        if given:
+            raise InvalidArgumentError(
+                f"{who}: {name} cannot be used with solver='lbfgs', which takes no steps on "
+                f"batches; got {getattr(estimator, name)!r}. Use another solver."
+            )
+
+
+def hidden_layers(sizes: Any, name: str) -> list[int]:
+    """The numbers of hidden neurons as a list.
+
+    Raises:
+        InvalidArgumentError: one of them is not an integer of at least 1.
+    """
+    if isinstance(sizes, Integral):
+        sizes = [sizes]
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise InvalidArgumentError(
+            f"{name} must be a list of the numbers of hidden neurons; got {sizes!r}."
+        )
+    return [integer_at_least(1, n, name) for n in sizes]
+
+
+def _positive(value: Any, name: str) -> None:
+    if not_negative(value, name) == 0:
+        raise InvalidArgumentError(f"{name} must be a number > 0; got {value!r}.")
+
+
+def _below(limit: float) -> Callable[[Any, str], None]:
+    def test(value: Any, name: str) -> None:
+        if not_negative(value, name) >= limit:
+            raise InvalidArgumentError(
+                f"{name} must be a number >= 0 and < {limit:g}; got {value!r}."
+            )
+
+    return test
+
+
+def _flag(value: Any, name: str) -> None:
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidArgumentError(f"{name} must be True or False; got {value!r}.")
