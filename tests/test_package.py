@@ -35,7 +35,7 @@ FLOORS = [
     {"stepping"},
     {"training"},
     {"neural_network"},
-    {"checkpoint"},
+    {"checkpoint", "reporting"},
     {"cli"},
     {"__main__"},
 ]
@@ -156,6 +156,8 @@ SIGNATURES = {
     "hvp": "(f, x, v)",
     "save": "(path, model, *, metadata=None)",
     "load": "(path, model)",
+    "report": "(path, model, X, Y, *, loss=None, optimizer=None, history=None, batch_size=None, "
+    "images=None, settings=None, title=None)",
     "nn.squared_error": "(prediction, target, *, reduction='mean')",
 }
 

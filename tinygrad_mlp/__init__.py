@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
+    from tinygrad_mlp.reporting import report as report
     from tinygrad_mlp.training import fit as fit
 
 __version__ = "0.1.0"
@@ -60,6 +61,7 @@ LOADED_WHEN_USED = {
     "explain": "explanation.explain",
     "fit": "training.fit",
     "predict": "evaluation.predict",
+    "report": "reporting.report",
 }
 """Where each name that is loaded when first used lives: a module, or a name in one."""
 

@@ -165,6 +165,18 @@ class NeuralNetwork:
     def _new_optimizer(self) -> Any:
         return OPTIMIZERS[self.optimizer_name](self.model.parameters(), self.learning_rate)
 
+    @property
+    def criterion(self) -> Callable[..., Any]:
+        """The loss that training minimises, ``(prediction, target) -> Tensor``, mean over samples.
+
+        Like the losses in `nn`, it is an operation, through which gradients flow.
+        """
+        return self._loss_of
+
+    def new_optimizer(self) -> Any:
+        """An optimizer of this network's parameters, as every call of `train` begins with."""
+        return self._new_optimizer()
+
     def settings(self) -> dict[str, Any]:
         """The arguments that build a network of the same architecture, fit for JSON."""
         return {

@@ -134,6 +134,9 @@ def train(
     history: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write all evaluations there as a table (*.csv)."
     )] = None,
+    report: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write a report there, one page for any browser (*.html)."
+    )] = None,
 ) -> int:  # fmt: skip
     """Train a network to tell images apart.
 
@@ -149,12 +152,13 @@ def train(
           --hidden-activation relu --output-activation softmax \\
           --optimizer adam --batch-size 32 --sigma 0.05
       tinygrad-mlp train digits --save model.safetensors
+      tinygrad-mlp train digits --report report.html
     """
     settings = Settings(
         dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
         bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
     )  # fmt: skip
-    return run_train(settings, loss, save=save, plot=plot, history=history)
+    return run_train(settings, loss, save=save, plot=plot, history=history, report=report)
 
 
 @app.command()
@@ -191,6 +195,37 @@ def predict(
     return run_predict(
         model, target, data_dir=data_dir, limit=limit, whole_picture=whole_picture
     )
+
+
+@app.command()
+@guarded
+def report(
+    model: Annotated[Path, typer.Argument(
+        metavar="MODEL", help="A file that train --save has written."
+    )],
+    dataset: Annotated[str | None, typer.Argument(
+        metavar="DATASET", show_default=False,
+        help="What it was trained on, if that lies elsewhere now: digits, mnist, or FILE.mat.",
+    )] = None,
+    output: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default="MODEL with .html", help="The file to write (*.html)."
+    )] = None,
+    data_dir: DataDir = None,
+) -> int:  # fmt: skip
+    """Write a report on a saved model: one page that any browser shows, without a network.
+
+    Settings, curves, confusion matrix, the images it got wrong, the network's picture, the
+    derivation of its gradients as mathematics, its training step as NumPy code, a check of its
+    gradients, and timings. The model is judged on the images that training set aside.
+
+    \b
+    Examples:
+      tinygrad-mlp report model.safetensors
+      tinygrad-mlp report model.safetensors --output report.html
+    """
+    from tinygrad_mlp.cli.report import report as run_report
+
+    return run_report(model, dataset, output=output, data_dir=data_dir)
 
 
 @app.command()

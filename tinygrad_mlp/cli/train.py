@@ -10,10 +10,19 @@ from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
+from tinygrad_mlp.cli.report import RUN, run_facts
+from tinygrad_mlp.cli.report import write as write_report
+from tinygrad_mlp.reporting import check_ending
 
 
 def train(
-    settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None
+    settings: Settings,
+    loss: str,
+    *,
+    save: Path | None,
+    plot: Path | None,
+    history: Path | None,
+    report: Path | None,
 ) -> int:
     """Train a network, print how it fares, and write the files asked for.
 
@@ -22,7 +31,9 @@ def train(
     Returns:
         The exit code.
     """
-    check_outputs({"--save": save, "--plot": plot, "--history": history})
+    check_outputs({"--save": save, "--plot": plot, "--history": history, "--report": report})
+    if report is not None:
+        check_ending(report, "--report")
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     print(experiment.describe(network, loss))
@@ -37,8 +48,10 @@ def train(
     if save is not None and trained.code == FAILURE:
         print(f"The model is not saved to {save}, since training diverged.")
     elif save is not None:
-        facts = metadata(experiment)
+        facts = {**metadata(experiment), RUN: run_facts(experiment, network)}
         writers[save] = lambda path: checkpoint.save(path, network, metadata=facts)
+    if report is not None:
+        writers[report] = lambda path: write_report(path, experiment, network)
     return write_all(writers) or trained.code
 
 

@@ -130,8 +130,8 @@ def plot_mistakes(
             f"plot_mistakes: X and Y must have as many samples as each other; got {len(images)} "
             f"and {len(true)}."
         )
-    wrong = np.flatnonzero(true != answered)
-    shown = wrong[np.argsort(-outputs[wrong, answered[wrong]], kind="stable")][:n]
+    wrong = surest_mistakes(true, outputs)
+    shown = wrong[:n]
     if not len(shown):
         figure, (axes,) = new_figure(1)
         axes.axis("off")
@@ -150,6 +150,22 @@ def plot_mistakes(
         fontsize="medium",
     )
     return save_figure(figure, path)
+
+
+def surest_mistakes(true: Array, outputs: Array) -> Array:
+    """The samples whose largest output is not that of their class, the largest of these first.
+
+    Args:
+        true: class numbers, shape ``(n,)``.
+        outputs: shape ``(n, k)``.
+
+    >>> surest_mistakes(np.array([0, 0, 1]), np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8]]))
+    array([1, 0])
+    """
+    answered = outputs.argmax(axis=1)
+    wrong = np.flatnonzero(true != answered)
+    in_order: Array = wrong[np.argsort(-outputs[wrong, answered[wrong]], kind="stable")]
+    return in_order
 
 
 def plot_weights(
