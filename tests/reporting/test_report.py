@@ -83,6 +83,13 @@ def test_template_and_style_come_with_the_package():
         assert (files("tinygrad_mlp.reporting") / name).is_file()
 
 
+@pytest.mark.parametrize("text", ["<p><b></p></b>", "<p>", "<a id='1' id='2'></a>"])
+def test_the_reader_of_these_tests_refuses_what_is_not_well_formed(text, read_page, tmp_path):
+    (tmp_path / "bad.html").write_text(text)
+    with pytest.raises(AssertionError):
+        read_page(tmp_path / "bad.html")
+
+
 # -- what it says -----------------------------------------------------------------------------
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import html
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
 from tinygrad_mlp.errors import InvalidArgumentError
 
-NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
-
 BOLD = {str(digit): chr(0x1D7CE + digit) for digit in range(10)}
 """Browsers know bold mathematics by its characters only."""
 
 GAP = "0.35em"
 """Between two factors, so that the shapes under them do not run into each other."""
-
-BARE_AMPERSAND = re.compile(r"&(?!#?\w+;)")
 
 
 def mathml(latex: str) -> Markup:
@@ -36,15 +32,15 @@ def mathml(latex: str) -> Markup:
     >>> print(mathml("a^{2}"))
     <math displaystyle="true"><mrow><msup><mi>a</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
     """
-    from latex2mathml.converter import convert
+    from latex2mathml.converter import convert_to_element
 
     try:
-        # It hands on an ampersand as it is.
-        root = ElementTree.fromstring(BARE_AMPERSAND.sub("&amp;", convert(latex)))
+        root = convert_to_element(latex)
     except Exception as error:  # of many kinds, some of them its own
         raise InvalidArgumentError(f"mathml: {latex!r} is no formula: {error!r}.") from error
     for element in root.iter():
-        element.tag = element.tag.removeprefix(NAMESPACE)
+        # It writes signs by their numbers, such as &#x02211;. As text they are but text.
+        element.text = html.unescape(element.text) if element.text else None
         _bring_up_to_date(element)
     root.attrib = {"displaystyle": "true"}  # fractions and sums in their full size
     return Markup(ElementTree.tostring(root, encoding="unicode"))
@@ -60,11 +56,11 @@ def _bring_up_to_date(element: ElementTree.Element) -> None:
     if element.get("mathvariant") == "bold":
         del element.attrib["mathvariant"]
         element.text = "".join(BOLD.get(c, c) for c in element.text or "")
-    if element.tag.endswith("mo") and element.text == "⊤":
+    if element.tag == "mo" and element.text == "⊤":
         element.tag = "mi"  # no operator between two things, which would get space around it
     children = list(element)
     for place, (left, right) in reversed(
         list(enumerate(zip(children, children[1:], strict=False), 1))
     ):
-        if left.tag.endswith("munder") and right.tag.endswith("munder"):
+        if left.tag == right.tag == "munder":
             element.insert(place, ElementTree.Element("mspace", width=GAP))
