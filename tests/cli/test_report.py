@@ -43,7 +43,7 @@ def test_the_report_tells_how_the_network_was_trained(reported):
     text = reported[1].read_text(encoding="utf-8")
     for fact in ("<h1>bars.mat: a 30-8-3 network</h1>", "bars.mat, images of 6×5 pixels in 3",
                  "54 images, 2 epochs of 54 steps", "6 images, set aside", "learning rate 0.1",
-                 "108 of 1 sample each", "All 6 answers are right."):  # fmt: skip
+                 "108 of 1 sample each", "The answers to all 6 samples are right."):  # fmt: skip
         assert fact in text
 
 

@@ -247,7 +247,7 @@ def test_a_network_without_mistakes_is_said_to_have_none(report_on):
     network = tg.NeuralNetwork([2, 2], monitor=False, plot=False, seed=0)
     network.weights = [5 * np.eye(2)]
     page = report_on(network, np.eye(2), np.eye(2))
-    assert "All 2 answers are right." in page.one(id="mistakes").words
+    assert "The answers to all 2 samples are right." in page.one(id="mistakes").words
 
 
 def test_without_a_history_there_are_neither_curves_nor_times(report_on, rng):

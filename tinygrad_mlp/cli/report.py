@@ -21,6 +21,7 @@ from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
+from tinygrad_mlp.reporting.results import counted
 
 RUN = "run"
 """The entry of a model file's facts that says how it was trained."""
@@ -95,10 +96,10 @@ def write(path: Path, experiment: Experiment, network: NeuralNetwork) -> None:
         title=f"{dataset.name}: a {'-'.join(map(str, network.layers))} network",
         settings={
             "data": f"{dataset.name}, images of {shape} pixels in {dataset.n_classes} classes",
-            "training": f"{len(split.X):,} images, {experiment.epochs} epochs of "
-            f"{experiment.steps:,} steps",
-            "validation": f"{len(split.X_validation):,} images, set aside; this report judges the "
-            "network on them",
+            "training": f"{counted(len(split.X), 'image')}, "
+            f"{counted(experiment.epochs, 'epoch')} of {counted(experiment.steps, 'step')}",
+            "validation": f"{counted(len(split.X_validation), 'image')}, set aside; this report "
+            "judges the network on them",
             "standardised over": "all images" if chosen.whole_set else "the training images",
             "seed": chosen.seed,
         },

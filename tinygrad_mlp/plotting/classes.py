@@ -17,6 +17,9 @@ from tinygrad_mlp.plotting.figures import label_image, new_figure, save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+STRONG = 0.99
+"""Share of the weights that the colours tell apart; the rest are darkest."""
+
 MOST_WRITTEN = 20
 """Up to this many classes the numbers are written into the confusion matrix."""
 
@@ -65,7 +68,7 @@ def plot_confusion(
     side = 3.2 + 0.28 * min(k, 20)
     figure, (axes,) = new_figure(1, size=(side + 1.2, side))
     colours = colormaps["Oranges"].with_extremes(bad="#E8E8E8")
-    image = axes.imshow(wrong, cmap=colours, vmin=0, vmax=most)
+    image = axes.imshow(wrong, cmap=colours, vmin=0, vmax=most, interpolation="none")
     figure.colorbar(image, ax=axes, label="Share of the class taken for another", shrink=0.8)
     right = int(np.trace(counts))
     share = 100 * right / len(true)
@@ -177,7 +180,8 @@ def plot_weights(
     """Draw the weights of a first layer as images: what each unit looks for in its input.
 
     One image a unit, in the order of the units. White is 0, orange positive, violet negative; a
-    unit's output grows where the input is bright on orange.
+    unit's output grows where the input is bright on orange. The strongest hundredth of the weights
+    has the darkest colours.
 
     Args:
         weights: an array of shape ``(units, height · width)`` or ``(units, …, height, width)``; a
@@ -209,13 +213,18 @@ def plot_weights(
     for i, image in enumerate(images):
         top, left = i // across * (rows + 1), i % across * (columns + 1)
         mosaic[top : top + rows, left : left + columns] = image
-    limit = float(np.abs(images[np.isfinite(images)]).max(initial=0.0)) or 1.0
+    sizes = np.abs(images[np.isfinite(images)])
+    largest = float(sizes.max(initial=0.0))
+    # A few weights of pixels that hardly ever differ would leave all others white.
+    strong = float(np.quantile(sizes, STRONG, method="higher")) if sizes.size else 0.0
+    limit = strong or largest or 1.0
     from matplotlib import colormaps
 
     figure, (axes,) = new_figure(1, size=(7.0, 5.5 * down / across + 0.6))
     colours = colormaps["PuOr_r"].with_extremes(bad="#606060")
-    drawn = axes.imshow(mosaic, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest")
-    figure.colorbar(drawn, ax=axes, label="Weight", shrink=0.8)
+    drawn = axes.imshow(mosaic, cmap=colours, vmin=-limit, vmax=limit, interpolation="none")
+    extend = "both" if largest > limit else "neither"
+    figure.colorbar(drawn, ax=axes, label="Weight", shrink=0.8, extend=extend)
     units = "unit" if len(images) == 1 else "units"
     of = f" of {len(array)}" if len(array) > len(images) else ""
     axes.set_title(

@@ -119,7 +119,8 @@ def written(subject: Subject, settings: Mapping[str, Any], title: str | None) ->
         evaluations=results.evaluations(subject.history),
         classifies=subject.classifies,
         confusion=results.confusion(subject),
-        mistakes=mistakes, wrong=wrong, samples=len(subject.X),
+        mistakes=mistakes, more=wrong > len(mistakes), wrong=f"{wrong:,}",
+        of=results.counted(len(subject.X), "sample"),
         probable=subject.probabilities is not None,
         layers=workings.layers(subject.model),
         graph=workings.graph(subject),
@@ -175,9 +176,7 @@ def _tiles(subject: Subject, check: workings.Check) -> list[tuple[str, str, str]
     tiles.append(("parameters", f"{subject.model.n_parameters:,}", "numbers learned"))
     if len(subject.history):
         seconds, epochs = subject.history.seconds[-1], subject.history.epoch[-1] + 1
-        tiles.append((
-            "training", results.duration(seconds), f"{epochs} epoch{'s' * (epochs != 1)}"
-        ))  # fmt: skip
+        tiles.append(("training", results.duration(seconds), results.counted(epochs, "epoch")))
     verdict = "right" if check.ok else "WRONG" if check.table is not None else "not checked"
     tiles.append(("gradients", verdict, "held against numbers"))
     return tiles

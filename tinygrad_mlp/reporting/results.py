@@ -62,6 +62,15 @@ def figures(number: float) -> str:
     return f"{number:.4g}"
 
 
+def counted(n: int, word: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "epoch"), counted(54000, "step")
+    ('1 epoch', '54,000 steps')
+    """
+    return f"{n:,} {word}{'s' * (n != 1)}"
+
+
 def duration(seconds: float) -> str:
     """A time as people say it.
 
@@ -120,8 +129,8 @@ def timings(subject: Subject) -> list[tuple[str, str]]:
     seconds, iterations = history.seconds[-1], history.iteration[-1] + 1
     rows = [
         ("wall time", f"{duration(seconds)} until the last evaluation, evaluations included"),
-        ("iterations until then", f"{iterations:,} of {subject.batch_size} "
-         f"sample{'s' * (subject.batch_size != 1)} each"),
+        ("iterations until then",
+         f"{iterations:,} of {counted(subject.batch_size, 'sample')} each"),
     ]  # fmt: skip
     if seconds > 0:
         rows.append(("time per iteration", f"{1e6 * seconds / iterations:,.1f} µs on average"))
@@ -160,10 +169,11 @@ def mistakes(subject: Subject) -> tuple[int, list[Mistake]]:
 
 def _mistake(subject: Subject, shown: Array, i: int, true: int) -> Mistake:
     outputs = shown[i]
-    top = float(outputs.max())
+    # Probabilities are shares of 1; of other outputs, the largest is the measure.
+    whole = 1.0 if subject.probabilities is not None else float(outputs.max())
     bars = []
     for word, k in (("taken for", int(outputs.argmax())), ("is", true)):
-        share = max(float(outputs[k]), 0.0) / top if top > 0 else 0.0
+        share = min(max(float(outputs[k]), 0.0) / whole, 1.0) if whole > 0 else 0.0
         bars.append((f"{word} {k}", f"{outputs[k]:.2f}", 100 * share))
     image = None if subject.images is None else png(subject.images[i])
     return Mistake(i, image, bars)

@@ -13,7 +13,7 @@ from tinygrad_mlp.plotting import plot_weights
 from tinygrad_mlp.reporting.code import highlighted
 from tinygrad_mlp.reporting.inline import inline_figure, inline_svg
 from tinygrad_mlp.reporting.mathematics import mathml
-from tinygrad_mlp.reporting.results import Table
+from tinygrad_mlp.reporting.results import Table, counted
 from tinygrad_mlp.reporting.subject import CHECKED_SAMPLES, Subject
 from tinygrad_mlp.verify import GradReport
 
@@ -61,7 +61,7 @@ def first_weights(subject: Subject) -> Markup | None:
         return None
     return inline_figure(
         lambda: plot_weights(weight, MOST_UNITS, shape), "weights",
-        "weights of the first layer as images", (6.2, 4.4),
+        "weights of the first layer as images", (6.2, 3.9),
     )  # fmt: skip
 
 
@@ -158,8 +158,8 @@ def _verdict(report: GradReport) -> str:
 
 def _how(report: GradReport, subject: Subject) -> str:
     what = "random directions" if report.fast else "every single parameter"
-    samples = min(CHECKED_SAMPLES, len(subject.X))
+    samples = counted(min(CHECKED_SAMPLES, len(subject.X)), "sample")
     return (
-        f"Checked: {what}, on the mean loss of {samples} sample{'s' * (samples != 1)}; allowed: a "
-        f"relative error of {report.rtol:g}."
+        f"Checked: {what}, on the mean loss of {samples}; allowed: a relative error of "
+        f"{report.rtol:g}."
     )
