@@ -13,6 +13,7 @@ from tinygrad_mlp.checks import integer_at_least, one_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.evaluation import accuracy, checked_numbers, is_one_hot, predict
 from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.training import fit, monitor_line
 
 if TYPE_CHECKING:
@@ -196,6 +197,36 @@ class NeuralNetwork:
             f"NeuralNetwork({self.layers}, loss={self.loss_name!r}, "
             f"{self.model.n_parameters:,} parameters)"
         )
+
+    def picture(self) -> str:
+        """The network as SVG, as textbooks draw it: units in columns, weights as lines.
+
+        Of large layers the first and the last units are shown. Orange lines are positive weights,
+        violet dashed ones negative; the thicker, the larger.
+        """
+        from tinygrad_mlp.drawing.neurons import neurons
+
+        last = len(self.layers)
+        captions = [("x", f"{self.layers[0]:,} inputs")]
+        for number, units in enumerate(self.layers[1:], start=2):
+            activation = self.output_activation if number == last else self.hidden_activation
+            name = "ŷ" if number == last else f"a{number}"
+            captions.append((name, f"{units:,} {activation}"))
+        return neurons(self.weights, captions)
+
+    def _repr_html_(self) -> str:
+        """The picture, the table of its layers, and how it has been trained."""
+        from tinygrad_mlp.display import table
+
+        rate = self.learning_rate
+        about = [
+            repr(self),
+            f"{self.optimizer_name}, learning rate {getattr(rate, 'equation', rate)}, "
+            f"batch size {self.batch_size}",
+        ]
+        if len(self.history):
+            about.append(repr(self.history))
+        return self.picture() + table(SUMMARY, self.model.summary(), "\n".join(about))
 
     # -- weights -----------------------------------------------------------------------------
 

@@ -81,13 +81,15 @@ def inline_svg(
     width is that of the document, or that of the page, if that is narrower.
 
     Args:
-        svg: the document, as matplotlib or Graphviz writes it.
+        svg: the document, whose width is in points, as matplotlib and Graphviz write it, or in
+            pixels.
         name: a word that no other picture in the page has.
         label: what it shows, for those who do not see it.
         colours: of the document, and what is to stand for them.
     """
     root = ElementTree.fromstring(svg)
-    width = float(re.sub("[a-z]+$", "", root.get("width", "0")))
+    width = root.get("width", "")
+    pixels = float(width.removesuffix("pt")) * (4 / 3 if width.endswith("pt") else 1)
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
     for parent in list(root.iter()):
         for child in list(parent):
@@ -103,7 +105,6 @@ def inline_svg(
         for place in ("text", "tail"):
             if not (getattr(element, place) or "x").strip():
                 setattr(element, place, None)  # indentation
-    pixels = width * 4 / 3  # both programs count in points
     style = f"width: {pixels:.0f}px; min-width: {SHRINKS * pixels:.0f}px"
     root.attrib = {
         "viewBox": root.attrib["viewBox"], "style": style, "role": "img", "aria-label": label

@@ -123,6 +123,7 @@ def written(subject: Subject, settings: Mapping[str, Any], title: str | None) ->
         of=results.counted(len(subject.X), "sample"),
         probable=subject.probabilities is not None,
         layers=workings.layers(subject.model),
+        neurons=workings.neurons(subject),
         graph=workings.graph(subject),
         weights=workings.first_weights(subject),
         derivation=workings.derivation(subject),

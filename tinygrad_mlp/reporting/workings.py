@@ -30,6 +30,14 @@ def layers(model: nn.Module) -> Table:
     return Table(SUMMARY, rows, names=3)
 
 
+def neurons(subject: Subject) -> Markup | None:
+    """A fully connected network as textbooks draw it; None for others."""
+    if subject.network is None:
+        return None
+    label = "the network: units in columns, weights as lines"
+    return inline_svg(subject.network.picture(), "neurons", label)
+
+
 class Graph(NamedTuple):
     """The picture of the graph, or why there is none, and its text in the DOT language."""
 
