@@ -274,6 +274,26 @@ def test_a_convolutional_network_with_dropout_and_adam_is_reported(report_on, rn
     assert page.one(id="mistakes").all("img")
 
 
+def test_of_very_many_parameters_the_first_and_the_last_are_checked(report_on, rng):
+    layers = [nn.Linear(2, 2, rng=rng) for _ in range(12)]
+    page = report_on(nn.Sequential(*layers), np.ones((4, 2)), np.ones((4, 2)),
+                     loss=nn.squared_error)  # fmt: skip
+    rows = page.one(id="gradients").one("table").cells()
+    assert [row[0] for row in rows] == [
+        f"{layer}.{name}" for layer in (*range(5), *range(7, 12)) for name in ("weight", "bias")
+    ]
+    assert "the first and the last 10 of 24 parameters" in page.one(id="gradients").words
+
+
+def test_a_derivation_that_is_too_long_ends_and_says_how_much_is_missing(report_on, rng):
+    layers = [nn.Linear(2, 2, rng=rng) for _ in range(20)]
+    page = report_on(nn.Sequential(*layers), np.ones((4, 2)), np.ones((4, 2)),
+                     loss=nn.squared_error)  # fmt: skip
+    section = page.one(id="derivation")
+    assert sum(len(table.all("tr")) for table in section.all("table")) == 100
+    assert "more equations." in section.words
+
+
 def test_a_training_that_diverged_is_reported_with_its_reason(report_on):
     network = tg.NeuralNetwork([2, 3, 2], monitor=False, plot=False, seed=0)
     network.weights = [np.full((3, 2), 1e200), np.full((2, 3), np.inf)]

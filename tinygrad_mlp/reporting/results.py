@@ -151,7 +151,7 @@ def confusion(subject: Subject) -> Markup | None:
     k = subject.Y.shape[-1]
     if not subject.classifies or k > CONFUSION_CLASSES:
         return None
-    side = 2.4 + 0.26 * k
+    side = max(3.6, 2.4 + 0.26 * k)
     return inline_figure(
         lambda: plot_confusion(subject.Y, subject.outputs), "confusion",
         "confusion matrix: true classes in rows, answers in columns", (side + 0.9, side),

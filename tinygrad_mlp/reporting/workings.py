@@ -165,9 +165,12 @@ def _verdict(report: GradReport) -> str:
 
 
 def _how(report: GradReport, subject: Subject) -> str:
-    what = "random directions" if report.fast else "every single parameter"
+    found, checked = sum(1 for _ in subject.model.parameters()), len(report.inputs)
+    some = f"the first and the last {checked // 2} of {found} parameters"
+    which = "all parameters" if checked == found else some
+    what = "random directions of" if report.fast else "every single number of"
     samples = counted(min(CHECKED_SAMPLES, len(subject.X)), "sample")
     return (
-        f"Checked: {what}, on the mean loss of {samples}; allowed: a relative error of "
+        f"Checked: {what} {which}, on the mean loss of {samples}; allowed: a relative error of "
         f"{report.rtol:g}."
     )
