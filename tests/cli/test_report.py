@@ -47,7 +47,7 @@ def test_the_report_tells_how_the_network_was_trained(reported):
         assert fact in text
 
 
-def test_data_that_have_moved_can_be_named_and_the_report_goes_where_it_is_told(reported, once, run, tmp_path):
+def test_moved_data_can_be_named_and_so_can_the_file_to_write(reported, once, run, tmp_path):
     data, moved = once / "bars.mat", tmp_path / "elsewhere.mat"
     data.rename(moved)
     try:
