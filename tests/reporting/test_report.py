@@ -390,6 +390,19 @@ REFUSED = {
     "no model": ({"model": np.eye(2)}, InvalidArgumentError, "NeuralNetwork or a Module; got nd"),
     "no loss": ({"model": nn.Tanh()}, InvalidArgumentError, "loss must be the function"),
     "a loss twice": ({"loss": nn.squared_error}, InvalidArgumentError, "brings its own loss"),
+    "a class for an optimizer": (
+        {"model": nn.Tanh(), "loss": nn.squared_error, "optimizer": tg.optim.SGD},
+        InvalidArgumentError, "optimizer must be the optimizer",
+    ),
+    "a list for a history": (
+        {"model": nn.Tanh(), "loss": nn.squared_error, "history": [1.0]},
+        InvalidArgumentError, "history must be what fit returned; got list",
+    ),
+    "an empty batch": (
+        {"model": nn.Tanh(), "loss": nn.squared_error, "batch_size": 0},
+        InvalidArgumentError, "batch_size must be an integer >= 1",
+    ),
+    "too narrow": ({"X": np.ones((2, 5))}, ShapeError, r"\(\.\.\., 2\)"),
     "NaN": ({"X": np.full((2, 2), np.nan)}, InvalidArgumentError, "X must be finite"),
     "too few targets": ({"Y": np.eye(2)[:1]}, ShapeError, "X and Y must have as many"),
     "too few images": ({"images": np.zeros((1, 2, 2))}, ShapeError, "one for each of the 2"),

@@ -10,7 +10,7 @@ from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
-from tinygrad_mlp.cli.report import RUN, run_facts
+from tinygrad_mlp.cli.report import make_folder, write_run
 from tinygrad_mlp.cli.report import write as write_report
 from tinygrad_mlp.reporting import check_ending
 
@@ -23,6 +23,7 @@ def train(
     plot: Path | None,
     history: Path | None,
     report: Path | None,
+    run: Path | None,
 ) -> int:
     """Train a network, print how it fares, and write the files asked for.
 
@@ -34,6 +35,8 @@ def train(
     check_outputs({"--save": save, "--plot": plot, "--history": history, "--report": report})
     if report is not None:
         check_ending(report, "--report")
+    if run is not None:
+        make_folder(run)
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     print(experiment.describe(network, loss))
@@ -48,8 +51,11 @@ def train(
     if save is not None and trained.code == FAILURE:
         print(f"The model is not saved to {save}, since training diverged.")
     elif save is not None:
-        facts = {**metadata(experiment), RUN: run_facts(experiment, network)}
+        facts = metadata(experiment)
         writers[save] = lambda path: checkpoint.save(path, network, metadata=facts)
+    if run is not None:
+        known = None if trained.code == FAILURE else metadata(experiment)
+        writers[run] = lambda path: write_run(path, experiment, network, known)
     if report is not None:
         writers[report] = lambda path: write_report(path, experiment, network)
     return write_all(writers) or trained.code

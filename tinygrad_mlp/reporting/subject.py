@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd import Tensor, ops
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.checks import integer_at_least
 from tinygrad_mlp.drawing import Drawing, draw
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.evaluation import (
@@ -89,6 +90,18 @@ class Subject:
                 "report: loss must be the function (prediction, target) that the module was "
                 f"trained with, such as tg.nn.squared_error; got {loss!r}."
             )
+        usable = hasattr(optimizer, "step") and not isinstance(optimizer, type)
+        if optimizer is not None and not usable:
+            raise InvalidArgumentError(
+                "report: optimizer must be the optimizer that the module was trained with, such as "
+                f"tg.optim.SGD(model.parameters(), lr=0.1); got {optimizer!r}."
+            )
+        if history is not None and not isinstance(history, History):
+            raise InvalidArgumentError(
+                f"report: history must be what fit returned; got {type(history).__name__}."
+            )
+        if batch_size is not None:
+            batch_size = integer_at_least(1, batch_size, "report: batch_size")
         dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
         self.X = checked_numbers(X, "report: X", dtype)
         self.Y = checked_numbers(Y, "report: Y", dtype)
