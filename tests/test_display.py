@@ -1,4 +1,4 @@
-"""What a notebook shows of tensors, modules, programs, derivations, histories and reports."""
+"""What a notebook shows of tensors, modules, networks, programs, derivations and reports."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -32,6 +32,10 @@ def compiled():
     return step
 
 
+def network():
+    return tg.NeuralNetwork([3, 4, 2], "mean_square", monitor=False, plot=False, seed=0)
+
+
 def grad_report():
     return tg.verify.check_grad(tg.tanh, np.array([0.5, 1.0]))
 
@@ -46,6 +50,7 @@ def derivation_report(sign=1.0):
 EVERYTHING = [
     tensor, model, history, compiled, lambda: compiled().program, lambda: tg.compile(tg.tanh),
     grad_report, derivation_report, lambda: derivation_report(-1.0), History,
+    lambda: network(),
 ]  # fmt: skip
 
 
@@ -79,6 +84,18 @@ def test_a_module_shows_its_layers_and_their_numbers():
         ["2", "Linear(4, 2)", "weight (2, 4)\nbias (2,)", "10"],
     ]
     assert "Sequential: 26 parameters" in model()._repr_html_()
+
+
+def test_a_network_shows_its_picture_its_layers_and_its_training():
+    shown = network()
+    assert cells(shown)[1] == ["0", "Linear(3, 4, bias=False)", "weight (4, 3)", "12"]
+    html = shown._repr_html_()
+    assert html.startswith(shown.picture())
+    assert "NeuralNetwork([3, 4, 2], loss=&#x27;mean_square&#x27;, 20 parameters)" in html
+    assert "sgd, learning rate 1 / (100 + 10 k), batch size 1" in html
+    assert "records" not in html
+    shown.history = history()
+    assert "History(3 records, 3 iterations" in shown._repr_html_()
 
 
 def test_a_history_is_a_table_of_what_was_recorded():

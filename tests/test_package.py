@@ -37,7 +37,7 @@ FLOORS = [
     {"training"},
     {"neural_network"},
     {"estimators"},
-    {"checkpoint"},
+    {"checkpoint", "reporting"},
     {"pytorch"},
     {"cli"},
     {"__main__"},
@@ -165,6 +165,8 @@ SIGNATURES = {
     "export_onnx": "(model, path, *, input_shape=None, input_dtype=None, dtype=None, "
     "batch_size=None, input_name='input', output_name='output', metadata=None)",
     "from_torch_state": "(model_or_layers, path_or_dict, *, rename=None)",
+    "report": "(path, model, X, Y, *, loss=None, optimizer=None, history=None, batch_size=None, "
+    "images=None, settings=None, title=None)",
     "nn.squared_error": "(prediction, target, *, reduction='mean')",
 }
 

@@ -151,6 +151,17 @@ def test_weights_are_images_in_the_order_of_the_units(rng):
     assert -low == high == np.abs(weights).max()
 
 
+def test_a_few_huge_weights_do_not_make_the_others_white(rng):
+    weights = rng.normal(size=(10, 100))
+    weights[0, 0] = 1e6
+    axes, _ = plotting.plot_weights(weights).axes
+    _, high = axes.images[0].get_clim()
+    assert high == np.sort(np.abs(weights), axis=None)[-10] < 4
+    weights[:] = 0
+    weights[0, 0] = 2.0
+    assert plotting.plot_weights(weights).axes[0].images[0].get_clim() == (-2, 2)
+
+
 def test_weights_are_taken_from_modules_and_networks(rng):
     model = tg.nn.Sequential(tg.nn.Linear(16, 3, rng=rng), tg.nn.Linear(3, 2, rng=rng))
     network = tg.NeuralNetwork([16, 3, 2], monitor=False, plot=False)

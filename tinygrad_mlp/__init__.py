@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
     from tinygrad_mlp.pytorch import from_torch_state as from_torch_state
+    from tinygrad_mlp.reporting import report as report
     from tinygrad_mlp.resuming import Checkpoint as Checkpoint
     from tinygrad_mlp.training import fit as fit
 
@@ -68,6 +69,7 @@ LOADED_WHEN_USED = {
     "fit": "training.fit",
     "from_torch_state": "pytorch.from_torch_state",
     "predict": "evaluation.predict",
+    "report": "reporting.report",
 }
 """Where each name that is loaded when first used lives: a module, or a name in one."""
 

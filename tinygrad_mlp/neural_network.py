@@ -13,6 +13,7 @@ from tinygrad_mlp.checks import integer_at_least, one_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.evaluation import accuracy, checked_numbers, is_one_hot, predict
 from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.training import fit, monitor_line
 
 if TYPE_CHECKING:
@@ -165,6 +166,20 @@ class NeuralNetwork:
     def _new_optimizer(self) -> Any:
         return OPTIMIZERS[self.optimizer_name](self.model.parameters(), self.learning_rate)
 
+    @property
+    def criterion(self) -> Callable[..., Any]:
+        """The loss that training minimises, ``(prediction, target) -> Tensor``, mean over samples.
+
+        Like the losses in `nn`, it is an operation, through which gradients flow.
+        """
+        if self.loss_name == "mean_square":
+            return nn.squared_error
+        return CROSS_ENTROPY[self.output_activation]
+
+    def new_optimizer(self) -> Any:
+        """An optimizer of this network's parameters, as every call of `train` begins with."""
+        return self._new_optimizer()
+
     def settings(self) -> dict[str, Any]:
         """The arguments that build a network of the same architecture, fit for JSON."""
         return {
@@ -192,6 +207,36 @@ class NeuralNetwork:
             f"NeuralNetwork({self.layers}, loss={self.loss_name!r}, "
             f"{self.model.n_parameters:,} parameters)"
         )
+
+    def picture(self) -> str:
+        """The network as SVG, as textbooks draw it: units in columns, weights as lines.
+
+        Of large layers the first and the last units are shown. Orange lines are positive weights,
+        violet dashed ones negative; the thicker, the larger.
+        """
+        from tinygrad_mlp.drawing.neurons import neurons
+
+        last = len(self.layers)
+        captions = [("x", f"{self.layers[0]:,} inputs")]
+        for number, units in enumerate(self.layers[1:], start=2):
+            activation = self.output_activation if number == last else self.hidden_activation
+            name = "ŷ" if number == last else f"a{number}"
+            captions.append((name, f"{units:,} {activation}"))
+        return neurons(self.weights, captions)
+
+    def _repr_html_(self) -> str:
+        """The picture, the table of its layers, and how it has been trained."""
+        from tinygrad_mlp.display import table
+
+        rate = self.learning_rate
+        about = [
+            repr(self),
+            f"{self.optimizer_name}, learning rate {getattr(rate, 'equation', rate)}, "
+            f"batch size {self.batch_size}",
+        ]
+        if len(self.history):
+            about.append(repr(self.history))
+        return self.picture() + table(SUMMARY, self.model.summary(), "\n".join(about))
 
     # -- weights -----------------------------------------------------------------------------
 
@@ -224,13 +269,7 @@ class NeuralNetwork:
             Y: targets, shape ``(n, k)``.
             Y_hat: outputs of the network, of the same shape.
         """
-        return float(self._loss(np.asarray(Y_hat), np.asarray(Y), reduction="sum"))
-
-    @property
-    def _loss(self) -> Callable[..., Any]:
-        if self.loss_name == "mean_square":
-            return nn.squared_error
-        return CROSS_ENTROPY[self.output_activation]
+        return float(self.criterion(np.asarray(Y_hat), np.asarray(Y), reduction="sum"))
 
     @staticmethod
     def accuracy(Y: Any, Y_hat: Any) -> float:
@@ -308,7 +347,7 @@ class NeuralNetwork:
             return monitor_line(record, loss_factor=n)  # its losses are sums over the data
 
         self.history = fit(
-            self.model, self._loss, self._new_optimizer(), X, Y,
+            self.model, self.criterion, self._new_optimizer(), X, Y,
             epochs=epochs, batch_size=self.batch_size, validation=held_out,
             shuffle=self.shuffle, rng=self._rng,
             callbacks=callbacks,

@@ -138,6 +138,12 @@ def train(
         metavar="FILE", help="Write there what training needs to go on, every ten seconds and at "
         "the end; where it is there already, go on from it (*.safetensors)."
     )] = None,
+    report: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write a report there, one page for any browser (*.html)."
+    )] = None,
+    run: Annotated[Path | None, typer.Option(
+        metavar="FOLDER", help="Write model, options and history there, for report."
+    )] = None,
 ) -> int:  # fmt: skip
     """Train a network to tell images apart.
 
@@ -154,13 +160,16 @@ def train(
           --optimizer adam --batch-size 32 --sigma 0.05
       tinygrad-mlp train digits --save model.safetensors
       tinygrad-mlp train mnist --checkpoint run.safetensors
+      tinygrad-mlp train digits --report report.html
+      tinygrad-mlp train digits --run digits-run
     """
     settings = Settings(
         dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
         bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
     )  # fmt: skip
     return run_train(
-        settings, loss, save=save, plot=plot, history=history, checkpoint_file=checkpoint
+        settings, loss, save=save, plot=plot, history=history, checkpoint_file=checkpoint,
+        report=report, run=run,
     )
 
 
@@ -198,6 +207,37 @@ def predict(
     return run_predict(
         model, target, data_dir=data_dir, limit=limit, whole_picture=whole_picture
     )
+
+
+@app.command()
+@guarded
+def report(
+    run: Annotated[Path, typer.Argument(
+        metavar="RUN", help="A folder that train --run has written."
+    )],
+    dataset: Annotated[str | None, typer.Argument(
+        metavar="DATASET", show_default=False,
+        help="What it was trained on, if that lies elsewhere now: digits, mnist, or FILE.mat.",
+    )] = None,
+    output: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default="RUN/report.html", help="The file to write (*.html)."
+    )] = None,
+    data_dir: DataDir = None,
+) -> int:  # fmt: skip
+    """Write a report on a training: one page that any browser shows, without a network.
+
+    Settings, curves, confusion matrix, the images it got wrong, the network's picture, the
+    derivation of its gradients as mathematics, its training step as NumPy code, a check of its
+    gradients, and timings. The model is judged on the images that training set aside.
+
+    \b
+    Examples:
+      tinygrad-mlp report digits-run
+      tinygrad-mlp report digits-run --output report.html
+    """
+    from tinygrad_mlp.cli.report import report as run_report
+
+    return run_report(run, dataset, output=output, data_dir=data_dir)
 
 
 @app.command()

@@ -10,12 +10,22 @@ from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
+from tinygrad_mlp.cli.report import make_folder, write_run
+from tinygrad_mlp.cli.report import write as write_report
+from tinygrad_mlp.reporting import check_ending
 
 
 def train(
-    settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None,
-    checkpoint_file: Path | None = None,
-) -> int:  # fmt: skip
+    settings: Settings,
+    loss: str,
+    *,
+    save: Path | None,
+    plot: Path | None,
+    history: Path | None,
+    checkpoint_file: Path | None,
+    report: Path | None,
+    run: Path | None,
+) -> int:
     """Train a network, print how it fares, and write the files asked for.
 
     After Ctrl-C they are written, too; after a divergence all but the model, which is no good.
@@ -23,9 +33,14 @@ def train(
     Returns:
         The exit code.
     """
-    check_outputs(
-        {"--save": save, "--plot": plot, "--history": history, "--checkpoint": checkpoint_file}
-    )
+    check_outputs({
+        "--save": save, "--plot": plot, "--history": history, "--checkpoint": checkpoint_file,
+        "--report": report,
+    })  # fmt: skip
+    if report is not None:
+        check_ending(report, "--report")
+    if run is not None:
+        make_folder(run)
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     print(experiment.describe(network, loss))
@@ -42,6 +57,11 @@ def train(
     elif save is not None:
         facts = metadata(experiment)
         writers[save] = lambda path: checkpoint.save(path, network, metadata=facts)
+    if run is not None:
+        known = None if trained.code == FAILURE else metadata(experiment)
+        writers[run] = lambda path: write_run(path, experiment, network, known)
+    if report is not None:
+        writers[report] = lambda path: write_report(path, experiment, network)
     return write_all(writers) or trained.code
 
 

@@ -53,9 +53,14 @@ class Equation:
         return self.left.shape
 
     @property
+    def sides(self) -> tuple[str, str]:
+        """Left and right side in LaTeX, with the shape under every factor."""
+        return latex(self.left, True), latex(self.right, True)
+
+    @property
     def latex(self) -> str:
         """In LaTeX, with the shape under every factor."""
-        return f"{latex(self.left, True)} = {latex(self.right, True)}"
+        return " = ".join(self.sides)
 
     @property
     def text(self) -> str:
@@ -112,7 +117,7 @@ class Derivation:
         """The equations of some kinds, in order."""
         return [equation for equation in self.equations if equation.kind in kinds]
 
-    def _sections(self) -> list[tuple[str, list[Equation]]]:
+    def sections(self) -> list[tuple[str, list[Equation]]]:
         """The equations with headings: auxiliary ones stay with those that use them."""
         closed = [i for i, e in enumerate(self.equations) if e.kind == CLOSED]
         end = closed[0] if closed else len(self.equations)
@@ -130,19 +135,19 @@ class Derivation:
     def latex(self) -> str:
         """All equations in LaTeX, in an ``aligned`` environment."""
         rows: list[str] = []
-        for heading, equations in self._sections():
+        for heading, equations in self.sections():
             rows.append(rf"& \text{{{heading}}}")
             for before, equation in zip([None, *equations], equations, strict=False):
                 again = before is not None and before.name == equation.name
-                left = "" if again else latex(equation.left, True)
-                rows.append(f"{left} &= {latex(equation.right, True)}")
+                left, right = equation.sides
+                rows.append(f"{'' if again else left} &= {right}")
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
     @property
     def text(self) -> str:
         """All equations as plain text, at most 100 columns wide."""
         lines: list[str] = []
-        for heading, equations in self._sections():
+        for heading, equations in self.sections():
             lines += [heading, ""]
             for before, equation in zip([None, *equations], equations, strict=False):
                 again = before is not None and before.name == equation.name

@@ -16,6 +16,9 @@ from tinygrad_mlp.autograd.graph import Array, assume, clear_grad
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
 
+SUMMARY = ("module", "layer", "parameters", "numbers")
+"""The headings of `Module.summary`."""
+
 
 class Parameter(Tensor):
     """A tensor that training changes.
@@ -181,10 +184,9 @@ class Module:
         """What stands between the parentheses of the module's repr."""
         return ""
 
-    def _repr_html_(self) -> str:
-        """A line for each module that has no modules in it, or parameters of its own."""
-        from tinygrad_mlp.display import table
-
+    def summary(self) -> list[tuple[str, str, str, str]]:
+        """Path, layer, shapes and number of parameters, of each module that has parameters of its
+        own or no modules in it."""
         rows = []
         for path, module in self.named_modules():
             own = {n: m for n, m in module._members() if isinstance(m, Parameter)}
@@ -192,8 +194,14 @@ class Module:
                 shapes = "\n".join(f"{name} {member.shape}" for name, member in own.items())
                 layer = f"{type(module).__name__}({module.describe()})"
                 rows.append((path, layer, shapes, f"{sum(m.size for m in own.values()):,}"))
+        return rows
+
+    def _repr_html_(self) -> str:
+        """The summary as a table."""
+        from tinygrad_mlp.display import table
+
         total = f"{type(self).__name__}: {self.n_parameters:,} parameters"
-        return table(["module", "layer", "parameters", "numbers"], rows, total)
+        return table(SUMMARY, self.summary(), total)
 
     def __repr__(self) -> str:
         inner = [(name, m) for name, m in self._members() if isinstance(m, Module)]

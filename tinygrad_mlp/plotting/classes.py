@@ -17,6 +17,9 @@ from tinygrad_mlp.plotting.figures import label_image, new_figure, save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+STRONG = 0.99
+"""Share of the weights that the colours tell apart; the rest are darkest."""
+
 MOST_WRITTEN = 20
 """Up to this many classes the numbers are written into the confusion matrix."""
 
@@ -65,7 +68,7 @@ def plot_confusion(
     side = 3.2 + 0.28 * min(k, 20)
     figure, (axes,) = new_figure(1, size=(side + 1.2, side))
     colours = colormaps["Oranges"].with_extremes(bad="#E8E8E8")
-    image = axes.imshow(wrong, cmap=colours, vmin=0, vmax=most)
+    image = axes.imshow(wrong, cmap=colours, vmin=0, vmax=most, interpolation="none")
     figure.colorbar(image, ax=axes, label="Share of the class taken for another", shrink=0.8)
     right = int(np.trace(counts))
     share = 100 * right / len(true)
@@ -130,8 +133,8 @@ def plot_mistakes(
             f"plot_mistakes: X and Y must have as many samples as each other; got {len(images)} "
             f"and {len(true)}."
         )
-    wrong = np.flatnonzero(true != answered)
-    shown = wrong[np.argsort(-outputs[wrong, answered[wrong]], kind="stable")][:n]
+    wrong = surest_mistakes(true, outputs)
+    shown = wrong[:n]
     if not len(shown):
         figure, (axes,) = new_figure(1)
         axes.axis("off")
@@ -152,6 +155,22 @@ def plot_mistakes(
     return save_figure(figure, path)
 
 
+def surest_mistakes(true: Array, outputs: Array) -> Array:
+    """The samples whose largest output is not that of their class, the largest of these first.
+
+    Args:
+        true: class numbers, shape ``(n,)``.
+        outputs: shape ``(n, k)``.
+
+    >>> surest_mistakes(np.array([0, 0, 1]), np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8]]))
+    array([1, 0])
+    """
+    answered = outputs.argmax(axis=1)
+    wrong = np.flatnonzero(true != answered)
+    in_order: Array = wrong[np.argsort(-outputs[wrong, answered[wrong]], kind="stable")]
+    return in_order
+
+
 def plot_weights(
     weights: Any,
     n: int = 64,
@@ -161,7 +180,8 @@ def plot_weights(
     """Draw the weights of a first layer as images: what each unit looks for in its input.
 
     One image a unit, in the order of the units. White is 0, orange positive, violet negative; a
-    unit's output grows where the input is bright on orange.
+    unit's output grows where the input is bright on orange. The strongest hundredth of the weights
+    has the darkest colours.
 
     Args:
         weights: an array of shape ``(units, height · width)`` or ``(units, …, height, width)``; a
@@ -193,13 +213,18 @@ def plot_weights(
     for i, image in enumerate(images):
         top, left = i // across * (rows + 1), i % across * (columns + 1)
         mosaic[top : top + rows, left : left + columns] = image
-    limit = float(np.abs(images[np.isfinite(images)]).max(initial=0.0)) or 1.0
+    sizes = np.abs(images[np.isfinite(images)])
+    largest = float(sizes.max(initial=0.0))
+    # A few weights of pixels that hardly ever differ would leave all others white.
+    strong = float(np.quantile(sizes, STRONG, method="higher")) if sizes.size else 0.0
+    limit = strong or largest or 1.0
     from matplotlib import colormaps
 
     figure, (axes,) = new_figure(1, size=(7.0, 5.5 * down / across + 0.6))
     colours = colormaps["PuOr_r"].with_extremes(bad="#606060")
-    drawn = axes.imshow(mosaic, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest")
-    figure.colorbar(drawn, ax=axes, label="Weight", shrink=0.8)
+    drawn = axes.imshow(mosaic, cmap=colours, vmin=-limit, vmax=limit, interpolation="none")
+    extend = "both" if largest > limit else "neither"
+    figure.colorbar(drawn, ax=axes, label="Weight", shrink=0.8, extend=extend)
     units = "unit" if len(images) == 1 else "units"
     of = f" of {len(array)}" if len(array) > len(images) else ""
     axes.set_title(

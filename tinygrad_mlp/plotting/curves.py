@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.functional import grad
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops import sigmoid
+from tinygrad_mlp.checks import one_of
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.plotting.figures import (
     GREY,
@@ -37,16 +38,24 @@ if TYPE_CHECKING:
 # entropy does.
 STUCK = 0.1
 
+QUANTITIES = ("loss", "accuracy")
 
-def plot_history(history: History, path: str | os.PathLike[str] | None = None) -> Figure:
+
+def plot_history(
+    history: History,
+    path: str | os.PathLike[str] | None = None,
+    quantities: Sequence[str] = QUANTITIES,
+) -> Figure:
     """Draw loss per sample and accuracy, in training and validation, against iterations.
 
     Args:
         history: with at least one record. Without accuracies there is only the loss.
         path: also save the picture there, in the format of its ending (.png, .pdf, .svg ...).
+        quantities: "loss", "accuracy", or both.
 
     Raises:
-        InvalidArgumentError: `history` is empty, or matplotlib does not know the ending.
+        InvalidArgumentError: `history` is empty or without any of the quantities, or matplotlib
+            does not know the ending.
         DataNotFoundError: the folder does not exist.
 
     >>> from tinygrad_mlp.history import History, Record
@@ -57,8 +66,16 @@ def plot_history(history: History, path: str | os.PathLike[str] | None = None) -
     ['Loss per sample', 'Accuracy']
     """
     require_records(history, "plot_history")
-    figure, panels = new_figure(2 if all_known(history.training_accuracy) else 1)
-    for axes, quantity in zip(panels, ("loss", "accuracy"), strict=False):
+    for quantity in quantities:
+        one_of(quantity, QUANTITIES, "plot_history: quantities")
+    drawn = [q for q in quantities if all_known(getattr(history, f"training_{q}"))]
+    if not drawn:
+        raise InvalidArgumentError(
+            f"plot_history: quantities must name some of what was recorded; got {quantities!r}, "
+            f"and {history}."
+        )
+    figure, panels = new_figure(len(drawn))
+    for axes, quantity in zip(panels, drawn, strict=True):
         for part, style in (("training", TRAINING), ("validation", VALIDATION)):
             values = getattr(history, f"{part}_{quantity}")
             if all_known(values):
@@ -66,8 +83,8 @@ def plot_history(history: History, path: str | os.PathLike[str] | None = None) -
         y = "Loss per sample" if quantity == "loss" else "Accuracy"
         label_axes(axes, quantity.capitalize(), y)
         axes.legend()
-    if panels[0].get_ylim()[0] < 0 <= min(history.training_loss):
-        panels[0].set_ylim(bottom=0)
+        if quantity == "loss" and axes.get_ylim()[0] < 0 <= min(history.training_loss):
+            axes.set_ylim(bottom=0)
     return save_figure(figure, path)
 
 

@@ -1,0 +1,222 @@
+"""``tinygrad-mlp report``: a page on what ``train --run`` has left.
+
+A run is a folder: the model, and an account of its training, which is the options and the history.
+From the options the data are split once more as they were then, so that the report judges the model
+on the images that were set aside, without anything else having been kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from tinygrad_mlp import checkpoint
+from tinygrad_mlp.cli.experiment import Experiment, Settings
+from tinygrad_mlp.cli.outputs import check_outputs, write_all
+from tinygrad_mlp.errors import (
+    DataError,
+    DataNotFoundError,
+    InvalidArgumentError,
+    TinygradError,
+)
+from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.reporting import check_ending
+from tinygrad_mlp.reporting import report as write_report
+from tinygrad_mlp.reporting.results import counted
+
+MODEL, ACCOUNT, PAGE = "model.safetensors", "run.json", "report.html"
+"""The files of a run; the last is the report's place, if it is given no other."""
+
+
+def make_folder(folder: Path) -> None:
+    """The folder of a run, before hours are spent on its content.
+
+    Raises:
+        InvalidArgumentError: it cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgumentError(
+            f"--run: {folder} cannot be made: {error}. Choose another folder."
+        ) from error
+    check_outputs({"--run": folder / MODEL})
+
+
+def write_run(
+    folder: Path, experiment: Experiment, network: NeuralNetwork, metadata: dict[str, Any] | None
+) -> None:
+    """Write the model and the account of its training.
+
+    Args:
+        folder: where to.
+        experiment, network: what was trained.
+        metadata: of the model's file; None for no model, since it is no good.
+    """
+    model = folder / MODEL
+    if metadata is not None:
+        checkpoint.save(model, network, metadata=metadata)
+    settings = experiment.settings._asdict()
+    del settings["data_dir"]  # of this machine
+    history = network.history
+    account = {
+        "loss": network.loss_name,
+        "settings": {**settings, "hidden": list(settings["hidden"])},
+        "history": {
+            "records": [list(record) for record in history],
+            "stopped": history.stopped,
+            "execution": history.execution,
+        },
+        "model": None if metadata is None else _fingerprint(model),
+    }
+    text = json.dumps(account, indent=1)
+    with atomic_path(folder / ACCOUNT) as temporary:
+        Path(temporary).write_text(text + "\n", encoding="utf-8")
+
+
+def report(
+    run: Path, dataset: str | None = None, *, output: Path | None, data_dir: Path | None
+) -> int:
+    """Write a report on a run.
+
+    Args:
+        run: the folder that ``train --run`` has written.
+        dataset: the data it was trained on, if they are no longer called what they were then.
+        output: the file of the report; by default ``report.html`` in the folder.
+        data_dir: where the MNIST files lie.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        TinygradError: the folder is none that `train` has written, or the data are others.
+    """
+    output = run / PAGE if output is None else output
+    account, model = _read(run), run / MODEL
+    check_outputs({"--output": output})
+    check_ending(output, "--output")
+    try:
+        settings, loss, history = _understood(account, dataset, data_dir)
+        fingerprint = account["model"]
+    except (TypeError, KeyError, ValueError) as error:
+        if isinstance(error, TinygradError):
+            raise
+        raise DataError(
+            f"{run / ACCOUNT}: expected an account of a training, as `tinygrad-mlp train --run` "
+            f"writes it; found {error!r}. Train again."
+        ) from error
+    if fingerprint is None:
+        raise DataError(
+            f"{run}: there is no model to report on, since training diverged: {history.stopped}. "
+            "Use `train --report` to see how."
+        )
+    checkpoint.read(model)  # says what is wrong with it, if it is no model at all
+    if fingerprint != _fingerprint(model):
+        raise DataError(
+            f"{run}: expected the model that {ACCOUNT} tells of; found another {MODEL}. Put it "
+            "back, or train again."
+        )
+    experiment = Experiment(settings, [loss])
+    network = experiment.network(loss)
+    before = network.preprocessing
+    checkpoint.load(model, network)
+    network.history = history
+    if not _alike(before, network.preprocessing):
+        raise DataError(
+            f"{settings.dataset}: expected the images that the model of {run} was trained on; "
+            "found others, with another mean or scale. Name the right ones: tinygrad-mlp report "
+            "RUN DATASET."
+        )
+    return write_all({output: lambda path: write(path, experiment, network)})
+
+
+def _read(run: Path) -> Any:
+    """The account in the folder of a run."""
+    path = run / ACCOUNT
+    if not path.is_file():
+        raise DataNotFoundError(
+            f"{run}: expected a folder that `tinygrad-mlp train --run` has written; there is no "
+            f"{ACCOUNT} in it."
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: expected JSON; found {error}. Train again.") from error
+
+
+def _fingerprint(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(path: Path, experiment: Experiment, network: NeuralNetwork) -> None:
+    """Write the report on a network that was trained in an experiment."""
+    split, dataset, chosen = experiment.split, experiment.dataset, experiment.settings
+    shape = "×".join(map(str, dataset.image_shape))
+    write_report(
+        path, network, split.X_validation, split.Y_validation,
+        images=dataset.X[split.order[len(split.X) :]],
+        title=f"{dataset.name}: a {'-'.join(map(str, network.layers))} network",
+        settings={
+            "data": f"{dataset.name}, images of {shape} pixels in {dataset.n_classes} classes",
+            "training": f"{counted(len(split.X), 'image')}, "
+            f"{counted(experiment.epochs, 'epoch')} of {counted(experiment.steps, 'step')}",
+            "validation": f"{counted(len(split.X_validation), 'image')}, set aside; this report "
+            "judges the network on them",
+            "standardised over": "all images" if chosen.whole_set else "the training images",
+            "seed": chosen.seed,
+        },
+    )  # fmt: skip
+
+
+def _understood(
+    account: Any, dataset: str | None, data_dir: Path | None
+) -> tuple[Settings, str, History]:
+    """What `write_run` wrote: options, loss and history.
+
+    Raises:
+        TypeError, KeyError, ValueError: it is something else.
+    """
+    saved = {**account["settings"], "data_dir": data_dir}
+    if dataset is not None:
+        saved["dataset"] = dataset
+    settings = Settings(**saved)
+    for name, hint in get_type_hints(Settings).items():
+        if not _fits(getattr(settings, name), hint):
+            raise TypeError(f"{name} must be of {hint}; found {getattr(settings, name)!r}.")
+    return settings, str(account["loss"]), _history(account["history"])
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type that an annotation says."""
+    kinds = get_args(hint)
+    if get_origin(hint) is Sequence:
+        return isinstance(value, list) and all(_fits(item, kinds[0]) for item in value)
+    if kinds:  # one of several
+        return any(_fits(value, kind) for kind in kinds)
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _history(saved: Any) -> History:
+    """The history that `write_run` wrote."""
+    history = History()
+    for row in saved["records"]:
+        history.append(Record(*row))
+    history.stopped, history.execution = saved["stopped"], str(saved["execution"])
+    return history
+
+
+def _alike(before: Any, after: Any) -> bool:
+    """Whether mean and scale are the same, up to the rounding of another machine."""
+    return after is not None and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-9)
+        for a, b in zip(before, after, strict=True)
+    )

@@ -1,0 +1,152 @@
+"""Pictures that stand inside of a page: SVG that takes the page's colours, and small PNGs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+from markupsafe import Markup
+
+from tinygrad_mlp.autograd.graph import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK = "#010203"
+"""Stands for the colour of the page's text while a figure is drawn."""
+
+GRID = "#040506"
+"""Stands for the colour of the lines behind the curves."""
+
+PAGE_COLOURS = {
+    INK: "currentColor", GRID: "var(--grid)", "#0072b2": "var(--blue)",
+    "#d55e00": "var(--vermilion)",
+}  # fmt: skip
+"""What the page says of colours; those of matplotlib are as it writes them."""
+
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text remains text: small, sharp, and found by a search
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": GRID,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "legend.facecolor": "none",
+    "legend.edgecolor": "none",
+}
+
+SHRINKS = 0.6
+"""To what part of its width a picture shrinks before it has to be scrolled, for small screens."""
+
+LEFT_OUT = ("metadata", "style", "title", "script")
+"""Elements of a picture that a page has no use for: a style in it would hold for all the page."""
+
+
+def inline_figure(
+    draw: Callable[[], Figure], name: str, label: str, size: tuple[float, float] | None = None
+) -> Markup:
+    """A figure of matplotlib as SVG within a page, equal for equal figures.
+
+    Args:
+        draw: makes the figure.
+        name: of the figure, different from those of other figures in the page.
+        label: what it shows, for those who do not see it.
+        size: width and height in inches, if not those it was made with.
+    """
+    from matplotlib import rc_context
+
+    with rc_context({**SETTINGS, "svg.hashsalt": name}):
+        figure = draw()
+        if size is not None:
+            figure.set_size_inches(*size)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None}, dpi=150)
+    return inline_svg(file.getvalue(), name, label, PAGE_COLOURS)
+
+
+def inline_svg(
+    svg: str, name: str, label: str, colours: dict[str, str] | None = None
+) -> Markup:
+    """A document in SVG as an element of a page.
+
+    Without what only documents have, and with names that no other picture in the page has. Its
+    width is that of the document, or that of the page, if that is narrower.
+
+    Args:
+        svg: the document, whose width is in points, as matplotlib and Graphviz write it, or in
+            pixels.
+        name: a word that no other picture in the page has.
+        label: what it shows, for those who do not see it.
+        colours: of the document, and what is to stand for them.
+    """
+    root = ElementTree.fromstring(svg)
+    width = root.get("width", "")
+    pixels = float(width.removesuffix("pt")) * (4 / 3 if width.endswith("pt") else 1)
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if _local(child.tag) in LEFT_OUT:
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        element.attrib = {
+            _local(key): _renamed(key, value, name, colours or {})
+            for key, value in element.attrib.items()
+            if key != "id" or value in used
+        }
+        for place in ("text", "tail"):
+            if not (getattr(element, place) or "x").strip():
+                setattr(element, place, None)  # indentation
+    style = f"width: {pixels:.0f}px; min-width: {SHRINKS * pixels:.0f}px"
+    root.attrib = {
+        "viewBox": root.attrib["viewBox"], "style": style, "role": "img", "aria-label": label
+    }
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _local(name: str) -> str:
+    """A name without its namespace: a page knows which elements are those of SVG."""
+    return name.rpartition("}")[2]
+
+
+def _renamed(key: str, value: str, name: str, colours: dict[str, str]) -> str:
+    if key == "id":
+        return f"{name}-{value}"
+    if _local(key) == "href" and value.startswith("#"):
+        return f"#{name}-{value[1:]}"
+    if _local(key) == "d":
+        return re.sub(r"(\.\d\d)\d+", r"\1", " ".join(value.split()))
+    value = value.replace("url(#", f"url(#{name}-")
+    if _local(key) == "style":
+        value = re.sub(r"font-family:[^;]*;? *", "", value)
+        value = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", value)
+        for old, new in colours.items():
+            value = value.replace(old, new)
+    elif value.lower() in colours:
+        value = colours[value.lower()]
+    return value
+
+
+def png(image: Array) -> str:
+    """An image as the address of a PNG that holds it, dark where the numbers are high.
+
+    Args:
+        image: shape ``(height, width)``; a pixel of the picture for each number.
+
+    >>> png(np.eye(2))[:22]
+    'data:image/png;base64,'
+    """
+    from matplotlib import image as matplotlib_image
+
+    file = io.BytesIO()
+    shown = np.nan_to_num(np.asarray(image, np.float64))
+    matplotlib_image.imsave(file, shown, cmap="gray_r", format="png")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,219 @@
+"""What a report is about: a model with its loss, its optimizer, and the data it is judged on."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import nn
+from tinygrad_mlp.autograd import Tensor, ops
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.checks import integer_at_least
+from tinygrad_mlp.drawing import Drawing, draw
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.evaluation import (
+    Loss,
+    check_lengths,
+    checked_numbers,
+    evaluate,
+    is_one_hot,
+    predict,
+)
+from tinygrad_mlp.explanation import Derivation, explain
+from tinygrad_mlp.history import History
+from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.program import CompiledFunction
+from tinygrad_mlp.verify import GradReport, check_grad
+
+EVERY_ELEMENT = 1000
+"""Up to so many parameters the gradient of each is checked; of more, random directions."""
+
+MOST_CHECKED = 20
+"""Arrays of parameters whose gradients are checked; of more, the first and the last."""
+
+CHECKED_SAMPLES = 4
+"""Samples over which the checked loss is averaged."""
+
+
+class Subject:
+    """A model and everything that a report says of it.
+
+    Nothing of it is changed: steps are taken, and gradients computed, by a copy of the model.
+
+    Args:
+        model: a `NeuralNetwork`, which knows the next three itself; or a module.
+        X, Y: samples and targets.
+        loss: a function ``(prediction, target)`` that gives the mean over samples.
+        optimizer: of the model's parameters; None if the step is to end with the gradients.
+        history: of the training.
+        batch_size: samples of a training step.
+        images: what the samples look like, shape ``(n, height, width)``; by default the samples
+            themselves, if they are square images.
+
+    Raises:
+        InvalidArgumentError, ShapeError: these do not go together.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        X: Any,
+        Y: Any,
+        *,
+        loss: Loss | None = None,
+        optimizer: Any = None,
+        history: History | None = None,
+        batch_size: int | None = None,
+        images: Any = None,
+    ) -> None:
+        self.network = model if isinstance(model, NeuralNetwork) else None
+        if self.network is not None:
+            given = {"loss": loss, "optimizer": optimizer, "batch_size": batch_size}
+            for name, value in given.items():
+                if value is not None:
+                    raise InvalidArgumentError(
+                        f"report: a NeuralNetwork brings its own {name}; leave {name} out."
+                    )
+            model, loss, optimizer = model.model, model.criterion, model.new_optimizer()
+            history = self.network.history if history is None else history
+            batch_size = self.network.batch_size
+        if not isinstance(model, nn.Module):
+            raise InvalidArgumentError(
+                f"report: model must be a NeuralNetwork or a Module; got {type(model).__name__}."
+            )
+        if not callable(loss):
+            raise InvalidArgumentError(
+                "report: loss must be the function (prediction, target) that the module was "
+                f"trained with, such as tg.nn.squared_error; got {loss!r}."
+            )
+        usable = hasattr(optimizer, "step") and not isinstance(optimizer, type)
+        if optimizer is not None and not usable:
+            raise InvalidArgumentError(
+                "report: optimizer must be the optimizer that the module was trained with, such as "
+                f"tg.optim.SGD(model.parameters(), lr=0.1); got {optimizer!r}."
+            )
+        if history is not None and not isinstance(history, History):
+            raise InvalidArgumentError(
+                f"report: history must be what fit returned; got {type(history).__name__}."
+            )
+        if batch_size is not None:
+            batch_size = integer_at_least(1, batch_size, "report: batch_size")
+        dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
+        self.X = checked_numbers(X, "report: X", dtype)
+        self.Y = checked_numbers(Y, "report: Y", dtype)
+        check_lengths(self.X, self.Y, "report: X", "Y")
+        self.model, self.optimizer = copy.deepcopy((model, optimizer))
+        self.loss: Loss = loss
+        self.history = History() if history is None else history
+        self.batch_size = min(batch_size or 32, len(self.X))
+        self.outputs = predict(self.model, self.X)
+        self.mean_loss, self.accuracy = evaluate(self.model, loss, self.X, self.Y)
+        self.images = self._images(images)
+
+    def _images(self, images: Any) -> Array | None:
+        if images is None:
+            side = math.isqrt(math.prod(self.X.shape[1:]))
+            square = self.X.shape[-2:] == (side, side) or self.X.ndim == 2
+            if side < 4 or not square or side * side != math.prod(self.X.shape[1:]):
+                return None
+            return self.X.reshape(-1, side, side)
+        array = np.asarray(images)
+        if array.ndim != 3 or len(array) != len(self.X):
+            raise ShapeError(
+                f"report: images must have shape (n, height, width), one for each of the "
+                f"{len(self.X)} samples; got {array.shape}."
+            )
+        return array
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the targets are classes, so that answers can be right or wrong."""
+        return is_one_hot(self.Y) and self.outputs.shape == self.Y.shape
+
+    @property
+    def probabilities(self) -> Array | None:
+        """The outputs, if they are probabilities or can be made into some; otherwise None."""
+        if self.loss is nn.softmax_cross_entropy:
+            return np.asarray(ops.softmax(self.outputs))
+        if self.loss is nn.sigmoid_cross_entropy:
+            return np.asarray(ops.sigmoid(self.outputs))
+        inside = ((self.outputs >= 0) & (self.outputs <= 1)).all()
+        return self.outputs if inside else None
+
+    # -- of one sample, and of one step ------------------------------------------------------
+
+    def _loss_of(self, X: Any, Y: Any) -> Any:
+        self.model.eval()
+        return self.loss(self.model(Tensor(X, name="x")), Tensor(Y, name="y"))
+
+    def derivation(self) -> Derivation:
+        """How the gradient of one sample's loss is derived, for all parameters."""
+        # A vector where the model takes one: the document's formulas.
+        one = 0 if self.network is not None else slice(0, 1)
+        return explain(self._loss_of(self.X[one], self.Y[one]))
+
+    def drawing(self) -> Drawing:
+        """The graph of the loss of a batch."""
+        rows = slice(0, self.batch_size)
+        return draw(self._loss_of(self.X[rows], self.Y[rows]), model=self.model)
+
+    def step(self) -> CompiledFunction:
+        """A training step as a program.
+
+        Raises:
+            TraceError: it cannot be recorded.
+        """
+        model, optimizer = copy.deepcopy((self.model, self.optimizer))
+        model.train()
+
+        def step(x: Any, y: Any) -> Any:
+            value = self.loss(model(x), y)
+            value.backward()
+            if optimizer is not None:
+                optimizer.step()
+                optimizer.zero_grad()
+            return value
+
+        program = CompiledFunction(step)
+        program(self.X[: self.batch_size], self.Y[: self.batch_size])
+        return program
+
+    def gradient_check(self) -> GradReport:
+        """The gradients of the parameters against numerical derivatives."""
+        model = copy.deepcopy(self.model).eval()
+        named = list(model.named_parameters())
+        if len(named) > MOST_CHECKED:
+            named = [*named[: MOST_CHECKED // 2], *named[-MOST_CHECKED // 2 :]]
+        names = [_called(name, p.name) for name, p in named]
+        parameters = [p for _, p in named]
+        x, y = self.X[:CHECKED_SAMPLES], self.Y[:CHECKED_SAMPLES]
+
+        def of_parameters(values: dict[str, Any]) -> Any:
+            _exchange(model, parameters, list(values.values()))
+            try:
+                return {"L": self.loss(model(x), y)}
+            finally:
+                _exchange(model, list(values.values()), parameters)
+
+        point = {name: p.data for name, p in zip(names, parameters, strict=True)}
+        return check_grad(of_parameters, point, fast=model.n_parameters > EVERY_ELEMENT)
+
+
+def _called(path: str, own: str | None) -> str:
+    """What a parameter is called: ``W1``, or by its place where its own name tells less."""
+    return path if own is None or path.endswith(f".{own}") else own
+
+
+def _exchange(model: nn.Module, old: Sequence[Any], new: Sequence[Any]) -> None:
+    """Put other tensors in the place of some, wherever the modules hold them."""
+    found = {id(before): after for before, after in zip(old, new, strict=True)}
+    for _, module in model.named_modules():
+        for name, member in module.__dict__.items():
+            if isinstance(member, (list, tuple)):
+                module.__dict__[name] = type(member)(found.get(id(m), m) for m in member)
+            elif id(member) in found:
+                module.__dict__[name] = found[id(member)]
