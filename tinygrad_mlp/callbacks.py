@@ -111,6 +111,9 @@ def as_callback(callback: Any) -> Callback:
 
     Raises:
         InvalidArgumentError: it is a class, or neither an object with the methods nor a function.
+
+    >>> type(as_callback(print)).__name__
+    'FunctionCallback'
     """
     if isinstance(callback, type):
         raise InvalidArgumentError(

@@ -190,6 +190,10 @@ class MaxPool2d(_Pool2d):
     Args:
         kernel_size: height and width of the window in pixels, one integer or two.
         stride: step between windows in pixels; the window's size by default.
+
+    >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
+    array([[ 5.,  7.],
+           [13., 15.]])
     """
 
     def forward(self, x: Any) -> Any:
@@ -203,6 +207,10 @@ class AvgPool2d(_Pool2d):
     Args:
         kernel_size: height and width of the window in pixels, one integer or two.
         stride: step between windows in pixels; the window's size by default.
+
+    >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]])
     """
 
     def forward(self, x: Any) -> Any:
@@ -211,7 +219,11 @@ class AvgPool2d(_Pool2d):
 
 
 class Flatten(Module):
-    """All axes but the first made into one: images into vectors."""
+    """All axes but the first made into one: images into vectors.
+
+    >>> Flatten()(np.ones((5, 1, 8, 8))).shape
+    (5, 64)
+    """
 
     def forward(self, x: Any) -> Any:
         """Shape ``(n, ...)`` to ``(n, product of the rest)``."""
@@ -232,6 +244,9 @@ class LayerNorm(Module):
         dtype: precision of γ and β, float64 by default.
 
     Source: Ba, Kiros and Hinton, 2016.
+
+    >>> LayerNorm(4)(np.array([[1.0, 2.0, 3.0, 4.0]])).numpy().round(3)
+    array([[-1.342, -0.447,  0.447,  1.342]])
     """
 
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
@@ -269,6 +284,10 @@ class BatchNorm1d(Module):
         ShapeError: when called in training with a single sample, which has no variance.
 
     Source: Ioffe and Szegedy, 2015.
+
+    >>> BatchNorm1d(1)(np.array([[1.0], [3.0]])).numpy().round(3)
+    array([[-1.],
+           [ 1.]])
     """
 
     def __init__(

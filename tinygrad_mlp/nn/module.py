@@ -43,7 +43,11 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """An array that belongs to a module's state but is not trained (a running mean)."""
+    """An array that belongs to a module's state but is not trained (a running mean).
+
+    >>> Buffer(np.zeros(2), name="running_mean").requires_grad
+    False
+    """
 
     __slots__ = ()
 

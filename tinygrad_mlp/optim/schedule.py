@@ -290,6 +290,9 @@ def as_schedule(lr: Any, argument: str = "lr") -> Schedule:
 
     Raises:
         InvalidArgumentError: neither a number >= 0 nor a function nor a schedule.
+
+    >>> as_schedule(0.1, "SGD: lr")(5)
+    0.1
     """
     if isinstance(lr, Schedule):
         return lr

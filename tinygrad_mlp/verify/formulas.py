@@ -40,7 +40,11 @@ class Gradients(NamedTuple):
 
 
 def g(z: Array) -> Array:
-    """The sigmoid as the document writes it: ``1 / (1 + e^−z)``."""
+    """The sigmoid as the document writes it: ``1 / (1 + e^−z)``.
+
+    >>> g(np.array([0.0, 2.0])).round(4)
+    array([0.5   , 0.8808])
+    """
     return np.asarray(1 / (1 + np.exp(-z)))
 
 
@@ -98,6 +102,10 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
 
     Raises:
         ShapeError: the shapes do not fit together.
+
+    >>> cross_entropy(np.zeros((2, 3)), np.ones((1, 2)), np.ones(3), np.array([1.0]))["W1"]
+    array([[-0.5, -0.5, -0.5],
+           [-0.5, -0.5, -0.5]])
     """
     W2, x, y, a2, z3, D2, D3 = _network(W1, W2, x, y)
     slope = (1 - y) / (1 - g(z3)) - y / g(z3)

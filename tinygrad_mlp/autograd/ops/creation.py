@@ -15,7 +15,11 @@ __all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """An array filled with a value, to which gradients flow where it is a tensor."""
+    """An array filled with a value, to which gradients flow where it is a tensor.
+
+    >>> full((2,), 0.5)
+    array([0.5, 0.5])
+    """
     if not isinstance(fill_value, Value):
         return np.full(shape, fill_value, dtype)
     value = fill_value if dtype is None else astype(fill_value, dtype=np.dtype(dtype))
@@ -32,20 +36,32 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
 
 @stands_for(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """An array of the shape and dtype of another, filled with a value, as `full`."""
+    """An array of the shape and dtype of another, filled with a value, as `full`.
+
+    >>> full_like([1.0, 2.0], 0.5)
+    array([0.5, 0.5])
+    """
     wanted, kind = _like(a, dtype, shape)
     return full(wanted, fill_value, kind)
 
 
 @stands_for(np.zeros_like)
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Zeros of the shape and dtype of another array: a plain array, as it depends on nothing."""
+    """Zeros of the shape and dtype of another array: a plain array, as it depends on nothing.
+
+    >>> zeros_like([1.0, 2.0])
+    array([0., 0.])
+    """
     return np.zeros(*_like(a, dtype, shape))
 
 
 @stands_for(np.ones_like)
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Ones of the shape and dtype of another array: a plain array, as it depends on nothing."""
+    """Ones of the shape and dtype of another array: a plain array, as it depends on nothing.
+
+    >>> ones_like([1.0, 2.0])
+    array([1., 1.])
+    """
     return np.ones(*_like(a, dtype, shape))
 
 

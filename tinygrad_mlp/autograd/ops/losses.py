@@ -309,6 +309,9 @@ def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "me
 
     Raises:
         ShapeError: the shapes differ.
+
+    >>> categorical_cross_entropy([[0.5, 0.5]], [[1.0, 0.0]]).round(4).item()
+    0.6931
     """
     logits = _logits_behind(prediction, softmax)
     if logits is not None and prediction.node.static["axis"] in (-1, logits.data.ndim - 1):

@@ -47,6 +47,9 @@ def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Logarithm of a sum of exponentials, computed without overflow.
 
     ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
+
+    >>> logsumexp([[0.0, 0.0], [1000.0, 1000.0]], axis=1).round(4)
+    array([6.9310000e-01, 1.0006931e+03])
     """
     m = _largest(a, axis)
     total = _log_of_sum(a - m, axis) + m
@@ -67,7 +70,12 @@ def _softmax_latex(a: Any, axis: Any) -> str:
     provenance=True,
 )
 def softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Probabilities ``e^a / Σ e^a`` along `axis`; positive, summing to 1, without overflow."""
+    """Probabilities ``e^a / Σ e^a`` along `axis`; positive, summing to 1, without overflow.
+
+    >>> softmax([[0.0, 0.0], [0.0, 1000.0]])
+    array([[0.5, 0.5],
+           [0. , 1. ]])
+    """
     e = np.exp(a - largest(a, axis=axis, keepdims=True))
     return e / add_up(e, axis=axis, keepdims=True)
 
@@ -80,6 +88,10 @@ def softmax(a: Any, *, axis: Any = -1) -> Any:
     samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
 )
 def log_softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Logarithm of the softmax, exact where the softmax itself would round to 0."""
+    """Logarithm of the softmax, exact where the softmax itself would round to 0.
+
+    >>> log_softmax([0.0, 1000.0])
+    array([-1000.,     0.])
+    """
     shifted = a - largest(a, axis=axis, keepdims=True)
     return shifted - _log_of_sum(shifted, axis)

@@ -64,6 +64,9 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
         axis: the axis, or axes, that the vectors lie along; None for all elements.
         keepdims: keep the axes, with length 1.
         ord: p: any number but 0, or ±infinity.
+
+    >>> vector_norm([3.0, 4.0]).item()
+    5.0
     """
     if ord == 0:
         raise InvalidArgumentError(
@@ -77,7 +80,11 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
 
 @stands_for(np.linalg.matrix_norm)
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """Norm of the matrices in the last two axes, as `norm`."""
+    """Norm of the matrices in the last two axes, as `norm`.
+
+    >>> matrix_norm(np.array([[3.0, 0.0], [0.0, 4.0]])).item()
+    5.0
+    """
     return _matrix_norm(x, ord, (-2, -1), keepdims)
 
 

@@ -55,7 +55,11 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     numpy=(np.matmul, np.linalg.matmul),
 )  # fmt: skip
 def matmul(x1: Any, x2: Any) -> Any:
-    """Matrix product ``x1 @ x2``, with NumPy's rules for vectors and stacks of matrices."""
+    """Matrix product ``x1 @ x2``, with NumPy's rules for vectors and stacks of matrices.
+
+    >>> matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    array([3., 7.])
+    """
     return x1 @ x2
 
 
@@ -93,6 +97,9 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         x: samples in rows, shape ``(..., in_features)``.
         weight: W, shape ``(out_features, in_features)``.
         bias: b, shape ``(out_features,)``, or None.
+
+    >>> linear([[1.0, 2.0]], [[1.0, 1.0], [0.0, 3.0]], [0.5, 0.5])
+    array([[3.5, 6.5]])
     """
     z = x @ weight.T
     return z if bias is None else z + bias
