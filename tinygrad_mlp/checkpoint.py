@@ -102,6 +102,15 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
         DataError: it is damaged, or not in the safetensors format.
         StateDictError: the weights are of another architecture; nothing is changed then.
         InvalidArgumentError: `model` is neither.
+
+    >>> import os, tempfile
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> network = tg.NeuralNetwork([2, 3, 1], monitor=False, plot=False, seed=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+    >>> tg.save(path, network)
+    >>> other = tg.NeuralNetwork([2, 3, 1], monitor=False, plot=False, seed=1)
+    >>> load(path, other) is other, bool((other.weights[0] == network.weights[0]).all())
+    (True, True)
     """
     if not isinstance(model, (Module, NeuralNetwork)):
         raise InvalidArgumentError(
@@ -126,6 +135,18 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or holds no `NeuralNetwork`.
+
+    Args:
+        path: the file.
+
+    >>> import os, tempfile
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> network = tg.NeuralNetwork([2, 3, 1], monitor=False, plot=False, seed=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+    >>> tg.save(path, network)
+    >>> again = load_network(path)
+    >>> [bool((a == b).all()) for a, b in zip(again.weights, network.weights)]
+    [True, True]
     """
     arrays, facts = read(path)
     settings = facts.get("neural_network")
@@ -158,6 +179,18 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or not in the safetensors format.
+
+    Args:
+        path: the file.
+
+    >>> import os, tempfile
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> network = tg.NeuralNetwork([2, 3, 1], monitor=False, plot=False, seed=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+    >>> tg.save(path, network)
+    >>> arrays, facts = read(path)
+    >>> {name: array.shape for name, array in arrays.items()}
+    {'0.weight': (3, 2), '2.weight': (1, 3)}
     """
     from safetensors import SafetensorError, safe_open
 

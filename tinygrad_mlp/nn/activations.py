@@ -101,6 +101,8 @@ class LeakyReLU(Module):
 class Softmax(Module):
     """Probabilities ``e^x / Σ e^x`` along an axis.
 
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (4.104).
+
     >>> Softmax()([0.0, 0.0])
     array([0.5, 0.5])
     """

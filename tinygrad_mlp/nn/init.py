@@ -32,6 +32,12 @@ def drawn(init: Any, shape: tuple[int, ...], rng: Generator, layer: str) -> Arra
         InvalidArgumentError: `init` is no initialiser.
         ShapeError: it gave an array of another shape.
 
+    Args:
+        init: an initialiser: a function ``(shape, rng)`` that gives an array.
+        shape: of the weight.
+        rng: generator of the draw.
+        layer: who asks, for messages.
+
     >>> drawn(constant(0.5), (2,), np.random.default_rng(0), "Linear")
     array([0.5, 0.5])
     """
@@ -62,6 +68,9 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
 def normal(sigma: float = 0.01) -> Initialiser:
     """Draws from N(0, σ²); the document's weights with σ = 0.01.
 
+    Args:
+        sigma: σ, in the units of the weights.
+
     >>> rng = np.random.default_rng(0)
     >>> normal(0.01)((2, 2), rng).round(4)
     array([[ 0.0013, -0.0013],
@@ -84,6 +93,9 @@ def uniform(limit: float) -> Initialiser:
 def constant(value: float) -> Initialiser:
     """The same number everywhere.
 
+    Args:
+        value: the number.
+
     >>> constant(0.5)((2,), np.random.default_rng(0))
     array([0.5, 0.5])
     """
@@ -92,6 +104,12 @@ def constant(value: float) -> Initialiser:
 
 def xavier_normal(gain: float = 1.0) -> Initialiser:
     """Draws from N(0, σ²) with ``σ² = gain² · 2 / (fan-in + fan-out)``.
+
+    Args:
+        gain: 1 for tanh.
+
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", 2010.
 
     >>> xavier_normal()((100, 300), np.random.default_rng(0)).std().round(2).item()
     0.07
@@ -102,6 +120,8 @@ def xavier_normal(gain: float = 1.0) -> Initialiser:
 
 def xavier_uniform(gain: float = 1.0) -> Initialiser:
     """Draws uniformly within ±``gain · √(6 / (fan-in + fan-out))``: same variance as normal.
+
+    Source: Glorot and Bengio, 2010, (16).
 
     >>> xavier_uniform()((100, 500), np.random.default_rng(0)).max().round(2).item()
     0.1
@@ -118,6 +138,8 @@ def xavier_uniform(gain: float = 1.0) -> Initialiser:
 def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
     """Draws from N(0, σ²) with ``σ = gain / √fan-in``; gain √2 is for ReLU.
 
+    Source: He et al., "Delving deep into rectifiers", 2015, (10).
+
     >>> he_normal()((100, 200), np.random.default_rng(0)).std().round(2).item()
     0.1
     """
@@ -127,6 +149,8 @@ def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
 
 def he_uniform(gain: float = math.sqrt(2)) -> Initialiser:
     """Draws uniformly within ±``gain · √(3 / fan-in)``: same variance as normal.
+
+    Source: He et al., "Delving deep into rectifiers", 2015.
 
     >>> he_uniform()((100, 6), np.random.default_rng(0)).max().round(1).item()
     1.0

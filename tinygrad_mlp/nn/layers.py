@@ -43,6 +43,8 @@ class Linear(Module):
     Raises:
         ShapeError: when called, if the last axis of x is not in_features long.
 
+    Source: the document, §1, where the bias is a column of W.
+
     >>> layer = Linear(3, 2, rng=np.random.default_rng(0))
     >>> layer(np.ones((5, 3))).shape
     (5, 2)
@@ -100,6 +102,11 @@ class Conv2d(Module):
 
     Shapes: x ``(n, in_channels, height, width)``, y ``(n, out_channels, rows, columns)`` with
     ``rows = (height + 2 padding − kernel) // stride + 1``.
+
+    Raises:
+        ShapeError: when called, if x has other axes, or is smaller than the kernel.
+
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
 
     >>> Conv2d(1, 6, 5, padding=2, rng=np.random.default_rng(0))(np.ones((2, 1, 28, 28))).shape
     (2, 6, 28, 28)
@@ -220,6 +227,9 @@ class AvgPool2d(_Pool2d):
 
 class Flatten(Module):
     """All axes but the first made into one: images into vectors.
+
+    Raises:
+        ShapeError: when called with a single number.
 
     >>> Flatten()(np.ones((5, 1, 8, 8))).shape
     (5, 64)
@@ -359,6 +369,9 @@ class Dropout(Module):
         rng: generator of the masks; without one, they differ from run to run.
 
     Source: Srivastava et al., 2014 (in the inverted form).
+
+    Raises:
+        InvalidArgumentError: p is no such probability.
 
     >>> layer = Dropout(0.5, rng=np.random.default_rng(0))
     >>> layer(np.ones(6))

@@ -32,6 +32,12 @@ class Gradients(NamedTuple):
         weights: ``∂L/∂W``, each of the shape of its W.
         biases: ``∂L/∂b``, each of shape ``(n_out,)``; what they would be where there is no b.
         deltas: ``∂L/∂z`` of layers 2, 3, …, each of shape ``(n_out,)``.
+
+    Source: the document, §2, carried on to any number of layers.
+
+    >>> made = layered([np.zeros((2, 3)), np.ones((1, 2))], np.ones(3), [1.0], loss="cross_entropy")
+    >>> [array.shape for array in made.weights], made.deltas[-1]
+    ([(2, 3), (1, 2)], array([-0.5]))
     """
 
     weights: list[Array]
@@ -73,6 +79,8 @@ def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     Raises:
         ShapeError: the shapes do not fit together.
 
+    Source: the document, §2.1.
+
     >>> gradients = mean_square(np.zeros((2, 1)), np.ones((1, 2)), [4.0], [1.0])
     >>> gradients["W1"]  # z2 = z3 = 0: D2 = 1, D3 = ¼, and the error is ½
     array([[-0.5],
@@ -102,6 +110,8 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
 
     Raises:
         ShapeError: the shapes do not fit together.
+
+    Source: the document, §2.2.
 
     >>> cross_entropy(np.zeros((2, 3)), np.ones((1, 2)), np.ones(3), np.array([1.0]))["W1"]
     array([[-0.5, -0.5, -0.5],
@@ -157,6 +167,13 @@ def layered(
     Raises:
         ShapeError: the shapes do not fit together.
         InvalidArgumentError: an unknown loss.
+
+    Source: the document, §2; Nielsen, "Neural Networks and Deep Learning", 2015, ch. 2, (BP1) to
+    (BP4).
+
+    >>> made = layered([np.zeros((2, 3)), np.ones((1, 2))], np.ones(3), [1.0], loss="mean_square")
+    >>> made.deltas  # D3 = ¼, D2 = 1, and the error is ½
+    [array([-0.125, -0.125]), array([-0.125])]
     """
     one_of(loss, LOSSES, "formulas.layered: loss")
     matrices = [np.asarray(W, dtype=float) for W in weights]

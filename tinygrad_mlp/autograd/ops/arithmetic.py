@@ -284,6 +284,8 @@ def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound.
 
+    Shapes: a and the bounds are broadcast against each other; y has their common shape.
+
     >>> clip([-1.0, 0.5, 2.0], 0.0, 1.0)
     array([0. , 0.5, 1. ])
     """

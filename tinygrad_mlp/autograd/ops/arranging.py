@@ -118,6 +118,10 @@ def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
 def flip(m: Any, axis: Any = None) -> Any:
     """The elements along `axis` (None: all axes) in reverse order.
 
+    Args:
+        m: the array.
+        axis: one, several, or None.
+
     >>> flip([1.0, 2.0, 3.0])
     array([3., 2., 1.])
     """
@@ -136,6 +140,9 @@ def _with_axes(name: str, m: Any, least: int) -> None:
 def fliplr(m: Any) -> Any:
     """The columns in reverse order.
 
+    Args:
+        m: an array with at least two axes, of which the second is turned round.
+
     >>> fliplr([[1.0, 2.0], [3.0, 4.0]])
     array([[2., 1.],
            [4., 3.]])
@@ -148,6 +155,9 @@ def fliplr(m: Any) -> Any:
 def flipud(m: Any) -> Any:
     """The rows in reverse order.
 
+    Args:
+        m: an array with at least one axis, of which the first is turned round.
+
     >>> flipud([[1.0, 2.0], [3.0, 4.0]])
     array([[3., 4.],
            [1., 2.]])
@@ -159,6 +169,14 @@ def flipud(m: Any) -> Any:
 @stands_for(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Turned by k · 90 degrees in the plane of two axes, from the first towards the second.
+
+    Args:
+        m: an array with at least two axes.
+        k: how many times; negative for the other way round.
+        axes: the plane.
+
+    Raises:
+        ShapeError: the axes are not two different ones.
 
     >>> rot90([[1.0, 2.0], [3.0, 4.0]])
     array([[2., 4.],
@@ -180,6 +198,10 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 @stands_for(np.tile)
 def tile(A: Any, reps: Any) -> Any:
     """The array repeated as a whole, `reps` times along each axis.
+
+    Args:
+        A: the array.
+        reps: an integer or several; for more than A has axes, it gets new ones in front.
 
     >>> tile(np.array([1.0, 2.0]), (2, 2))
     array([[1., 2., 1., 2.],

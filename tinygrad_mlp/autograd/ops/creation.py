@@ -17,6 +17,11 @@ __all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """An array filled with a value, to which gradients flow where it is a tensor.
 
+    Args:
+        shape: of the result, an integer or several.
+        fill_value: a number, or an array that can be repeated to that shape.
+        dtype: of the result; that of the value by default.
+
     >>> full((2,), 0.5)
     array([0.5, 0.5])
     """
@@ -37,6 +42,11 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
 @stands_for(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """An array of the shape and dtype of another, filled with a value, as `full`.
+
+    Args:
+        a: the array to take after.
+        fill_value: a number, or an array that can be repeated to the shape.
+        dtype, shape: in the place of those of a.
 
     >>> full_like([1.0, 2.0], 0.5)
     array([0.5, 0.5])
@@ -74,6 +84,10 @@ def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any,
         sparse: leave axes of length 1 instead of repeating the numbers.
         indexing: ``xy`` for the first two axes in the order of a picture, rows being y; ``ij`` for
             the order of `xi`.
+
+    Raises:
+        InvalidArgumentError: another `indexing`.
+        ShapeError: one of `xi` has more than one axis.
 
     >>> x, y = meshgrid(np.array([1.0, 2.0]), np.array([5.0, 6.0, 7.0]))
     >>> x.shape, y[:, 0]

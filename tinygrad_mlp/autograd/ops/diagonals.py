@@ -80,6 +80,8 @@ def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 def embed_diagonal(a: Any, *, shape: tuple[int, int], offset: int = 0) -> Any:
     """Matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`.
 
+    Source: the transpose of the linear map `diagonal`.
+
     >>> embed_diagonal([1.0, 2.0], shape=(2, 2))
     array([[1., 0.],
            [0., 2.]])
@@ -121,6 +123,13 @@ def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 def diag(v: Any, k: int = 0) -> Any:
     """The matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal.
 
+    Args:
+        v: a vector of shape ``(n,)``, or a matrix.
+        k: the diagonal, counted upwards from the main one.
+
+    Raises:
+        ShapeError: v has neither one axis nor two.
+
     >>> diag(np.array([1.0, 2.0]))
     array([[1., 0.],
            [0., 2.]])
@@ -139,6 +148,10 @@ def diag(v: Any, k: int = 0) -> Any:
 @stands_for(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Any:
     """The matrix with all elements of an array on its k-th diagonal.
+
+    Args:
+        v: an array of n elements; the result is of shape ``(n + |k|, n + |k|)``.
+        k: the diagonal, counted upwards from the main one.
 
     >>> diagflat([[1.0, 2.0]])
     array([[1., 0.],

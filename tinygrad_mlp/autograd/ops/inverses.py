@@ -44,6 +44,8 @@ def inv(a: Any) -> Any:
     Raises:
         LinAlgError: a matrix is singular, or not square.
 
+    Shapes: a and y ``(..., n, n)``.
+
     >>> inv([[2.0, 0.0], [0.0, 4.0]])
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
@@ -163,6 +165,10 @@ def cofactor(a: Any) -> Any:
     singular matrices, too. Its own derivative needs the inverse: there, a singular matrix raises
     `LinAlgError`.
 
+    Shapes: a and y ``(..., n, n)``.
+
+    Source: Jacobi's formula; Magnus and Neudecker, "Matrix Differential Calculus", 1988, ch. 8.
+
     >>> cofactor([[1.0, 2.0], [3.0, 4.0]]).round(6)
     array([[ 4., -3.],
            [-2.,  1.]])
@@ -191,6 +197,8 @@ def det(a: Any) -> Any:
 
     Raises:
         LinAlgError: a matrix is not square.
+
+    Shapes: a ``(..., n, n)``, y ``(...)``.
 
     >>> det([[1.0, 2.0], [3.0, 4.0]]).round(6).item()
     -2.0
@@ -239,6 +247,7 @@ def matrix_power(a: Any, n: int) -> Any:
     Raises:
         ShapeError: the matrices are not square.
         LinAlgError: n is negative and a matrix is singular.
+        InvalidArgumentError: n is no integer.
 
     >>> matrix_power(np.array([[1.0, 1.0], [0.0, 1.0]]), 3)
     array([[1., 3.],

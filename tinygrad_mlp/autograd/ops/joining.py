@@ -105,6 +105,9 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 def vstack(tup: Sequence[Any]) -> Any:
     """Join arrays along the first axis; vectors are rows.
 
+    Args:
+        tup: arrays of equal lengths along the other axes.
+
     >>> vstack(([1.0, 2.0], [3.0, 4.0]))
     array([[1., 2.],
            [3., 4.]])
@@ -115,6 +118,9 @@ def vstack(tup: Sequence[Any]) -> Any:
 @stands_for(np.hstack)
 def hstack(tup: Sequence[Any]) -> Any:
     """Join arrays along the second axis; vectors end to end.
+
+    Args:
+        tup: arrays of equal lengths along the other axes.
 
     >>> hstack(([1.0, 2.0], [3.0]))
     array([1., 2., 3.])
@@ -127,6 +133,9 @@ def hstack(tup: Sequence[Any]) -> Any:
 def dstack(tup: Sequence[Any]) -> Any:
     """Join arrays along the third axis, which vectors and matrices get as a new one.
 
+    Args:
+        tup: arrays of equal lengths along the first two axes.
+
     >>> dstack(([1.0, 2.0], [3.0, 4.0])).shape
     (1, 2, 2)
     """
@@ -136,6 +145,9 @@ def dstack(tup: Sequence[Any]) -> Any:
 @stands_for(np.column_stack)
 def column_stack(tup: Sequence[Any]) -> Any:
     """Join arrays along the second axis; vectors are columns.
+
+    Args:
+        tup: vectors of shape ``(n,)`` and matrices of shape ``(n, m)``.
 
     >>> column_stack(([1.0, 2.0], [3.0, 4.0]))
     array([[1., 3.],
@@ -150,6 +162,11 @@ def column_stack(tup: Sequence[Any]) -> Any:
 @stands_for(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     """The array with `values` after it along `axis` (None: all elements, in one axis).
+
+    Args:
+        arr: the array, a.
+        values: what comes after it, of the same lengths along the other axes.
+        axis: along which; None for vectors of all elements.
 
     >>> append([1.0, 2.0], 3.0)
     array([1., 2., 3.])
@@ -173,6 +190,14 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
     Where a number of parts does not divide the length, the first ones are one longer.
 
+    Args:
+        ary: the array.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+        axis: along which to split.
+
+    Raises:
+        ShapeError: the number of parts is not positive.
+
     >>> [len(part) for part in array_split(np.zeros(7), 3)]
     [3, 2, 2]
     """
@@ -193,6 +218,11 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
     Raises:
         ShapeError: the number of parts does not divide the length.
+
+    Args:
+        ary: the array.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+        axis: along which to split.
 
     >>> split(np.array([1.0, 2.0, 3.0, 4.0]), [1, 3])
     [array([1.]), array([2., 3.]), array([4.])]
@@ -220,6 +250,10 @@ def _split_along(name: str, ary: Any, sections: Any, axis: int, least: int) -> l
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """The parts of an array along the first of at least two axes, as `split`.
 
+    Args:
+        ary: the array.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+
     >>> [part.shape for part in vsplit(np.ones((4, 2)), 2)]
     [(2, 2), (2, 2)]
     """
@@ -230,6 +264,10 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """The parts of an array along the second axis (a vector's only one), as `split`.
 
+    Args:
+        ary: an array with at least one axis.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+
     >>> hsplit(np.array([1.0, 2.0]), 2)
     [array([1.]), array([2.])]
     """
@@ -239,6 +277,10 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 @stands_for(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """The parts of an array along the third axis, as `split`.
+
+    Args:
+        ary: an array with at least three axes.
+        indices_or_sections: the number of parts, or the positions at which they begin.
 
     >>> [part.shape for part in dsplit(np.ones((1, 2, 4)), 2)]
     [(1, 2, 2), (1, 2, 2)]

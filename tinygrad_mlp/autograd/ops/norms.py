@@ -65,6 +65,11 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
         keepdims: keep the axes, with length 1.
         ord: p: any number but 0, or ±infinity.
 
+    Raises:
+        InvalidArgumentError: `ord` is 0: the number of elements that are not 0 has no gradient.
+
+    Source: defined as np.linalg.vector_norm.
+
     >>> vector_norm([3.0, 4.0]).item()
     5.0
     """
@@ -81,6 +86,11 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
 @stands_for(np.linalg.matrix_norm)
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """Norm of the matrices in the last two axes, as `norm`.
+
+    Args:
+        x: the matrices, shape ``(..., n, m)``.
+        keepdims: keep the axes, with length 1.
+        ord: as for matrices in `norm`.
 
     >>> matrix_norm(np.array([[3.0, 0.0], [0.0, 4.0]])).item()
     5.0
@@ -126,6 +136,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     Raises:
         InvalidArgumentError: another `ord`, among them 0, which has no gradient.
         ShapeError: axes that do not exist, or more than two.
+
+    Source: defined as np.linalg.norm.
 
     >>> a = np.array([[3.0, 0.0], [0.0, 4.0]])
     >>> [float(norm(a, ord)) for ord in (None, "nuc", 2, 1)]

@@ -196,6 +196,8 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
 def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
     """Sum the axes along which an array of `shape` was broadcast: the adjoint of `broadcast_to`.
 
+    Source: the transpose of the linear map `broadcast_to`.
+
     >>> sum_to([[1.0, 2.0], [3.0, 4.0]], shape=(1, 2))
     array([[4., 6.]])
     """

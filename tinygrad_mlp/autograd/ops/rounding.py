@@ -139,6 +139,8 @@ def rint(x: Any) -> Any:
 def round(a: Any, *, decimals: int = 0) -> Any:
     """Rounded to a number of decimals, halves to the even neighbour. The gradient is 0.
 
+    Shapes: y has the shape of a.
+
     >>> round([1.25, -2.345], decimals=1)
     array([ 1.2, -2.3])
     """
@@ -243,6 +245,8 @@ def nan_to_num(
 
     Raises:
         InvalidArgumentError: `copy` is not set: an operation leaves its argument as it is.
+
+    Shapes: y has the shape of x.
 
     >>> nan_to_num([1.0, float("nan")], nan=-1.0)
     array([ 1., -1.])

@@ -118,6 +118,9 @@ def recurrence(b: Any, a: Any) -> Any:
     Raises:
         ShapeError: `a` and `b` are of different shapes, or have no axis.
 
+    Source: the adjoint of a linear recurrence runs backwards; Griewank and Walther, "Evaluating
+    Derivatives", 2008, ch. 3.
+
     >>> import numpy as np
     >>> recurrence(np.array([1.0, 0.0, 0.0]), np.full(3, 0.5))
     array([1.  , 0.5 , 0.25])

@@ -54,6 +54,9 @@ def reshape(a: Any, *, shape: Any) -> Any:
 def ravel(a: Any) -> Any:
     """All elements in one axis.
 
+    Args:
+        a: an array of n elements; the result is of shape ``(n,)``.
+
     >>> ravel([[1.0, 2.0], [3.0, 4.0]])
     array([1., 2., 3., 4.])
     """
@@ -78,6 +81,13 @@ def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 @stands_for(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Without the axes of length 1 (None: all of them).
+
+    Args:
+        a: the array.
+        axis: one, several, or None.
+
+    Raises:
+        ShapeError: an axis is longer, or does not exist.
 
     >>> squeeze(np.ones((1, 2, 1))).shape
     (2,)
@@ -143,6 +153,9 @@ def atleast_2d(*arrays: Any) -> Any:
 @stands_for(np.atleast_3d)
 def atleast_3d(*arrays: Any) -> Any:
     """With at least three axes: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1).
+
+    Args:
+        arrays: one array, or several, for which there are several results.
 
     >>> atleast_3d([1.0, 2.0]).shape
     (1, 2, 1)
@@ -227,6 +240,11 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     Raises:
         ShapeError: an axis that does not exist, or not as many of the one as of the other.
 
+    Args:
+        a: the array.
+        source: an axis, or several.
+        destination: where they are to stand.
+
     >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
@@ -246,6 +264,14 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 @stands_for(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """One axis moved to stand before the axis `start` (for new code: `moveaxis`).
+
+    Args:
+        a: the array.
+        axis: which axis.
+        start: where it is to stand.
+
+    Raises:
+        ShapeError: one of the two does not exist.
 
     >>> rollaxis(np.ones((2, 3, 4)), 2).shape
     (4, 2, 3)
@@ -284,6 +310,9 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     """The arrays, each repeated to the shape that they have together.
 
+    Raises:
+        ShapeError: they have no shape together.
+
     >>> [a.shape for a in broadcast_arrays(np.ones((2, 1)), np.ones(3))]
     [(2, 3), (2, 3)]
     """
@@ -306,6 +335,8 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
 def astype(a: Any, *, dtype: Any) -> Any:
     """The same numbers in another floating-point precision.
 
+    Shapes: y has the shape of a.
+
     >>> astype([1.0, 2.0], dtype="float32")
     array([1., 2.], dtype=float32)
     """
@@ -326,6 +357,10 @@ def astype(a: Any, *, dtype: Any) -> Any:
 )
 def identity(a: Any) -> Any:
     """The array itself, as a new vertex of the graph.
+
+    Shapes: y has the shape of a.
+
+    Source: the definition.
 
     >>> identity([1.0, 2.0])
     array([1., 2.])

@@ -253,6 +253,10 @@ def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of the digamma function, for whole n ≥ 0.
 
+    Shapes: n and x are broadcast against each other.
+
+    Source: scipy.special.polygamma; Abramowitz and Stegun, 6.4.1.
+
     >>> polygamma(1, [1.0, 2.0]).round(4)
     array([1.6449, 0.6449])
     """

@@ -106,6 +106,9 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
         a: the matrices, of which one triangle is read.
         UPLO: which: ``L`` for the lower, ``U`` for the upper.
 
+    Source: Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
+    differentiation", 2008, 3.1.
+
     >>> eigh(np.array([[2.0, 0.0], [0.0, 1.0]]))[0]
     array([1., 2.])
     """
@@ -238,6 +241,8 @@ def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
 )
 def svdvals(a: Any) -> Any:
     """Singular values, in descending order.
+
+    Shapes: a ``(..., n, m)``, y ``(..., min(n, m))``.
 
     >>> svdvals([[3.0, 0.0], [0.0, -4.0]])
     array([4., 3.])

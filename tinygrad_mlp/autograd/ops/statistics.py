@@ -168,6 +168,8 @@ def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = F
     Args:
         weights: of the shape of `a`, or one for each element of the one `axis`.
 
+    With `keepdims` the axes that the mean is taken over stay, with length 1.
+
     >>> average([1.0, 3.0], weights=[3.0, 1.0]).item()
     1.5
     """

@@ -48,6 +48,12 @@ def dot(a: Any, b: Any) -> Any:
 def vdot(a: Any, b: Any) -> Any:
     """The sum of the products of all elements, whatever the shapes: ``Σ a_i b_i``.
 
+    Args:
+        a: an array.
+        b: an array with as many elements.
+
+    Source: defined as np.vdot.
+
     >>> vdot([1.0, 2.0], [3.0, 4.0]).item()
     11.0
     """
@@ -57,6 +63,10 @@ def vdot(a: Any, b: Any) -> Any:
 @stands_for(np.inner)
 def inner(a: Any, b: Any) -> Any:
     """The sum over the last axes of both, for all pairs of the others; of numbers, a product.
+
+    Args:
+        a: shape ``(..., n)``.
+        b: shape ``(..., n)``; its other axes follow those of a in the result.
 
     >>> inner([1.0, 2.0], [3.0, 4.0]).item()
     11.0
@@ -227,6 +237,13 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 
     Raises:
         ShapeError: an array is no matrix.
+        InvalidArgumentError: there are fewer than two.
+
+    Args:
+        arrays: two or more, that fit one after the other.
+
+    Source: the order is found by dynamic programming; Cormen et al., "Introduction to Algorithms",
+    15.2.
 
     >>> multi_dot([np.ones((1, 2)), np.ones((2, 3)), np.ones((3, 1))])
     array([[6.]])

@@ -354,6 +354,8 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
 def sinc(x: Any) -> Any:
     """Normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
 
+    Shapes: element by element; y has the shape of x.
+
     >>> sinc([0.0, 0.5]).round(4)
     array([1.    , 0.6366])
     """
@@ -372,6 +374,10 @@ def sinc_derivative(x: Any, *, order: int = 1) -> Any:
     With ``z = πx`` and ``s(z) = sin z / z = ∫ cos(zt) dt`` over 0 ≤ t ≤ 1, the series of the
     integral, ``s⁽ⁿ⁾(z) = Σ cos((m + n) π/2) zᵐ / (m! (m + n + 1))``, is used for small z. For the
     others, ``z s = sin z`` differentiated n times, ``z s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ z``.
+
+    Shapes: element by element; y has the shape of x.
+
+    Source: ``sinc x = ∫₀¹ cos(πxt) dt``, differentiated under the integral.
 
     >>> sinc_derivative([0.0, 1.0]).round(4)
     array([ 0., -1.])
