@@ -132,12 +132,12 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
 def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
     """Build the `NeuralNetwork` that was saved in a file, with its weights and preprocessing.
 
+    Args:
+        path: the file.
+
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or holds no `NeuralNetwork`.
-
-    Args:
-        path: the file.
 
     >>> import os, tempfile
     >>> import numpy as np, tinygrad_mlp as tg
@@ -176,12 +176,12 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays and the facts (metadata) of a file.
 
+    Args:
+        path: the file.
+
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or not in the safetensors format.
-
-    Args:
-        path: the file.
 
     >>> import os, tempfile
     >>> import numpy as np, tinygrad_mlp as tg

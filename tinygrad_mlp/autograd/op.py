@@ -397,7 +397,7 @@ def _documentation(
         added += f"""
 
     Source: defined as {', '.join(names)}. Called on a `Tensor`, that is this operation, too."""
-    return forward.__doc__.rstrip() + added + "\n"
+    return forward.__doc__.rstrip() + added + "\n" if added else forward.__doc__
 
 
 STANDS_FOR: dict[Any, Callable[..., Any]] = {}

@@ -28,15 +28,15 @@ Initialiser = Callable[[tuple[int, ...], "Generator"], Array]
 def drawn(init: Any, shape: tuple[int, ...], rng: Generator, layer: str) -> Array:
     """The weight that the initialiser `init` draws for a layer.
 
-    Raises:
-        InvalidArgumentError: `init` is no initialiser.
-        ShapeError: it gave an array of another shape.
-
     Args:
         init: an initialiser: a function ``(shape, rng)`` that gives an array.
         shape: of the weight.
         rng: generator of the draw.
         layer: who asks, for messages.
+
+    Raises:
+        InvalidArgumentError: `init` is no initialiser.
+        ShapeError: it gave an array of another shape.
 
     >>> drawn(constant(0.5), (2,), np.random.default_rng(0), "Linear")
     array([0.5, 0.5])

@@ -288,11 +288,11 @@ CONSTRUCTORS: dict[str, Callable[..., Schedule]] = {
 def from_dict(stored: Mapping[str, Any]) -> Schedule:
     """The schedule that `Schedule.to_dict` has described.
 
-    Raises:
-        InvalidArgumentError: an unknown name, or parameters which that schedule does not have.
-
     Args:
         stored: its name and its parameters.
+
+    Raises:
+        InvalidArgumentError: an unknown name, or parameters which that schedule does not have.
 
     >>> from_dict(cosine(0.1, 0.0, 50).to_dict()) == cosine(0.1, 0.0, 50)
     True
@@ -314,12 +314,12 @@ def from_dict(stored: Mapping[str, Any]) -> Schedule:
 def as_schedule(lr: Any, argument: str = "lr") -> Schedule:
     """A learning rate as a schedule: a number is constant, a function is one of the epoch.
 
-    Raises:
-        InvalidArgumentError: neither a number >= 0 nor a function nor a schedule.
-
     Args:
         lr: a number, a function, a `Schedule`.
         argument: what messages call it.
+
+    Raises:
+        InvalidArgumentError: neither a number >= 0 nor a function nor a schedule.
 
     >>> as_schedule(0.1, "SGD: lr")(5)
     0.1

@@ -216,13 +216,13 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """The parts of an array along `axis`: so many of the same length, or cut at given positions.
 
-    Raises:
-        ShapeError: the number of parts does not divide the length.
-
     Args:
         ary: the array.
         indices_or_sections: the number of parts, or the positions at which they begin.
         axis: along which to split.
+
+    Raises:
+        ShapeError: the number of parts does not divide the length.
 
     >>> split(np.array([1.0, 2.0, 3.0, 4.0]), [1, 3])
     [array([1.]), array([2., 3.]), array([4.])]

@@ -237,13 +237,13 @@ def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes at the positions `source` moved to `destination`; the others keep their order.
 
-    Raises:
-        ShapeError: an axis that does not exist, or not as many of the one as of the other.
-
     Args:
         a: the array.
         source: an axis, or several.
         destination: where they are to stand.
+
+    Raises:
+        ShapeError: an axis that does not exist, or not as many of the one as of the other.
 
     >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)

@@ -235,12 +235,12 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 
     The first and the last may be vectors: a row and a column.
 
+    Args:
+        arrays: two or more, that fit one after the other.
+
     Raises:
         ShapeError: an array is no matrix.
         InvalidArgumentError: there are fewer than two.
-
-    Args:
-        arrays: two or more, that fit one after the other.
 
     Source: the order is found by dynamic programming; Cormen et al., "Introduction to Algorithms",
     15.2.
