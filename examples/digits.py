@@ -2,8 +2,9 @@
 
     python examples/digits.py [picture.png]
 
-Trains with Adam until the validation loss stops falling, keeps the best weights, and draws the
-curves and the digits that the network finds hardest.
+To learn: layers, a loss, an optimizer and `tg.fit` are all there is to it. Trains with Adam until
+the validation loss stops falling, keeps the best weights, and draws the curves and the digits that
+the network finds hardest.
 """
 
 import sys
@@ -41,9 +42,9 @@ def main(picture: str = "digits.png") -> None:
     figure = plt.figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
     axes = left.subplots()
-    axes.semilogy(history.training_loss, label="training")
-    axes.semilogy(history.validation_loss, label="validation")
-    axes.set(title="Cross entropy per sample", xlabel="epoch")
+    axes.semilogy(history.training_loss, color="#0072B2", label="training")
+    axes.semilogy(history.validation_loss, color="#D55E00", linestyle="--", label="validation")
+    axes.set(title="Training", xlabel="epoch", ylabel="cross entropy per sample (nats)")
     axes.legend()
     right.suptitle("The hardest validation digits: label, guess, belief in the label")
     images = digits.X[data.order[len(data.X) :]]

@@ -2,7 +2,8 @@
 
     python examples/higher_order.py [picture.png]
 
-f(x, y) = (1 - x)² + 100 (y - x²)² has its minimum at (1, 1), at the end of a narrow bent valley.
+To learn: exact second derivatives turn two thousand steps into six. f(x, y) = (1 - x)² + 100 (y -
+x²)² has its minimum at (1, 1), at the end of a narrow bent valley.
 """
 
 import sys
@@ -41,13 +42,15 @@ def main(picture: str = "higher_order.png") -> None:
             method="trust-ncg", hessp=lambda p, v: tg.hvp(rosenbrock, p, v)
         ).allvecs,
     }
+    looks = [("#0072B2", "."), ("#D55E00", "o"), ("#009E73", "s"), ("#CC79A7", "D")]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     x, y = np.meshgrid(np.linspace(-1.6, 1.6, 300), np.linspace(-0.8, 1.6, 300))
     left.contourf(x, y, np.log10(rosenbrock((x, y))), levels=20, cmap="Greys", alpha=0.6)
-    for name, path in paths.items():
+    for (name, path), (colour, marker) in zip(paths.items(), looks, strict=True):
         print(f"{name:22} {len(path) - 1:5} steps to {path[-1].round(5)}")
-        left.plot(*np.transpose(path), marker=".")
-        right.loglog(rosenbrock(np.transpose(path)), marker=".", label=name)
+        look = {"color": colour, "marker": marker, "markersize": 4}
+        left.plot(*np.transpose(path), **look)
+        right.loglog(rosenbrock(np.transpose(path)), label=name, **look)
     left.plot(1, 1, "k*", markersize=14)
     left.set(title="Paths to the minimum", xlabel="x", ylabel="y", ylim=(-0.8, 1.6))
     right.set(title="Height above the minimum", xlabel="step", ylabel="f", ylim=(1e-16, 1e4))

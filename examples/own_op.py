@@ -2,12 +2,13 @@
 
     python examples/own_op.py [picture.png]
 
-Gaussian bumps around centres that are learnt: y_ij = exp(-|x_i - c_j|² / (2 width²)).
+To learn: an operation is a NumPy function and one rule an argument; `check_op` says whether the
+rules are right before anything is built on them. Gaussian bumps around centres that are learnt:
+y_ij = exp(-|x_i - c_j|² / (2 width²)).
 """
 
 import sys
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_mlp as tg
@@ -49,10 +50,7 @@ def main(picture: str = "own_op.png") -> None:
     print(f"{((fast(X) > 0.5) == Y).mean():.1%} of the points are right; compiled to:")
     print(fast.source)
 
-    u, v = np.meshgrid(np.linspace(-1.2, 1.2, 150), np.linspace(-1.2, 1.2, 150))
-    plt.contourf(u, v, fast(np.stack([u.ravel(), v.ravel()], axis=1)).reshape(u.shape))
-    plt.scatter(*X.T, c=Y[:, 0], cmap="RdBu_r", s=8)
-    plt.savefig(picture, dpi=120)
+    tg.plotting.plot_decision_boundary(fast, X, Y, picture)
 
 
 if __name__ == "__main__":

@@ -366,3 +366,75 @@ def test_every_panel_has_a_title_and_names_of_its_axes(rng):
             assert axes.get_title() and axes.get_xlabel() and axes.get_ylabel()
         else:
             assert axes.get_ylabel()
+
+
+SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+
+
+def left_or_right(points):
+    return 1 / (1 + np.exp(-20 * (points[:, :1] - 0.5)))
+
+
+def quarters(points):
+    """Outputs for four classes, the corners of the square."""
+    return -np.linalg.norm(points[:, None] - SQUARE, axis=2)
+
+
+def lines_of(axes):
+    """The points of the black lines, the boundaries."""
+    return [
+        segment
+        for contours in axes.collections
+        if type(contours).__name__ == "QuadContourSet" and not contours.filled
+        for path in contours.get_paths()
+        for segment in path.vertices
+    ]
+
+
+def test_the_line_of_a_decision_boundary_is_where_the_answer_changes():
+    axes = plotting.plot_decision_boundary(left_or_right, SQUARE, [0, 0, 1, 0]).axes[0]
+
+    np.testing.assert_allclose(np.array(lines_of(axes))[:, 0], 0.5, atol=1e-3)
+    assert axes.get_title() == "3 of 4 samples are right"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x₁", "x₂")
+
+
+def test_decision_boundaries_of_several_classes_are_lines_between_any_two():
+    axes = plotting.plot_decision_boundary(quarters, SQUARE, np.eye(4)).axes[0]
+
+    lines = np.array(lines_of(axes))
+    assert (np.abs(lines - 0.5).min(axis=1) < 0.01).all()
+    assert axes.get_title() == "4 of 4 samples are right"
+    assert axes.images  # the regions
+
+
+@pytest.mark.parametrize("Y", [[[0], [0], [1], [1]], [0, 0, 1, 1], np.eye(2)[[0, 0, 1, 1]]])
+def test_classes_at_a_decision_boundary_may_be_given_in_three_ways(Y):
+    answers = {"one output": left_or_right, "tensor": lambda x: tg.Tensor(left_or_right(x))}
+    figure = plotting.plot_decision_boundary(answers, SQUARE, Y)
+
+    titles = [axes.get_title() for axes in figure.axes[:2]]
+    assert titles == [f"{name}: 4 of 4 samples are right" for name in answers]
+
+
+def test_an_answer_that_never_changes_has_no_boundary():
+    for constant in (np.ones((1, 1)), np.array([[1.0, 0.0]])):
+        always = lambda x, constant=constant: np.repeat(constant, len(x), axis=0)  # noqa: E731
+        axes = plotting.plot_decision_boundary(always, SQUARE, [0, 1, 1, 0]).axes[0]
+        assert lines_of(axes) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "X", "Y", "error", "message"),
+    [
+        ({}, SQUARE, [0, 1, 1, 0], InvalidArgumentError, "at least one function; got none"),
+        (left_or_right, np.ones((4, 3)), [0, 1, 1, 0], ShapeError, r"\(n, 2\); got \(4, 3\)"),
+        (left_or_right, SQUARE, [0, 1], ShapeError, "4 and 2|2 and 4"),
+        (lambda x: x[:, 0], SQUARE, [0, 1, 1, 0], ShapeError, r"\(4, k\).*got \(4,\)"),
+        (lambda x: x[:2], SQUARE, [0, 1, 1, 0], ShapeError, r"\(4, k\).*got \(2, 2\)"),
+        (quarters, SQUARE, [0, 1, 2, 9], InvalidArgumentError, "7 classes; got 10"),
+    ],
+)
+def test_a_decision_boundary_that_cannot_be_drawn_is_refused(answers, X, Y, error, message):
+    with pytest.raises(error, match=message):
+        plotting.plot_decision_boundary(answers, X, Y)

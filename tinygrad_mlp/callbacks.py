@@ -34,6 +34,11 @@ class Run:
         iteration: the number of the last update, from 0; −1 before the first.
         loss: the loss of the last batch, NaN before the first.
         stopped: why training is to end, or None.
+
+    >>> run = Run(model=None, optimizer=None, history=History())
+    >>> run.stop("the loss is small enough")
+    >>> run.stopped, run.iteration
+    ('the loss is small enough', -1)
     """
 
     def __init__(
@@ -68,6 +73,13 @@ class Callback:
 
     Whoever has a method `on_step` sees the parameters and their gradients after every step. For
     the others, training may go faster: several steps at a time, and no gradients are left over.
+
+    >>> class Patient(Callback):
+    ...     def on_record(self, run):
+    ...         if run.history.training_loss[-1] < 0.01:
+    ...             run.stop("good enough")
+    >>> Patient().watches_steps
+    False
     """
 
     @property
@@ -109,7 +121,13 @@ class Callback:
 
 
 class FunctionCallback(Callback):
-    """A plain function, called after every evaluation."""
+    """A plain function, called after every evaluation.
+
+    >>> seen = []
+    >>> FunctionCallback(seen.append).on_record("the run")
+    >>> seen
+    ['the run']
+    """
 
     def __init__(self, function: Callable[[Run], Any]) -> None:
         self.function = function
@@ -124,7 +142,20 @@ STATE = ("state_dict", "load_state_dict")
 
 
 class ObjectCallback(Callback):
-    """An object of the user's with some of the methods; the others do nothing."""
+    """An object of the user's with some of the methods; the others do nothing.
+
+    Args:
+        wrapped: the object.
+
+    >>> class Counter:
+    ...     steps = 0
+    ...     def on_step(self, run):
+    ...         self.steps += 1
+    >>> counter = Counter()
+    >>> callback = ObjectCallback(counter)
+    >>> callback.on_step(None), callback.on_epoch(None), counter.steps
+    (None, None, 1)
+    """
 
     def __init__(self, wrapped: Any) -> None:
         self._name = type(wrapped).__name__
@@ -143,6 +174,9 @@ def as_callback(callback: Any) -> Callback:
 
     Raises:
         InvalidArgumentError: it is a class, or neither an object with the methods nor a function.
+
+    >>> type(as_callback(print)).__name__
+    'FunctionCallback'
     """
     if isinstance(callback, type):
         raise InvalidArgumentError(
@@ -188,6 +222,16 @@ class BestWeights(Callback):
 
     Raises:
         InvalidArgumentError: there is no such field, or the run does not record it.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> model = tg.nn.Linear(1, 1, rng=np.random.default_rng(0))
+    >>> sgd = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> best = BestWeights("training_loss")
+    >>> history = tg.fit(model, tg.nn.squared_error, sgd, X, 2 * X, epochs=5,
+    ...                  rng=np.random.default_rng(0), callbacks=[best])
+    >>> best.best == min(history.training_loss), best.best_iteration
+    (True, 4)
     """
 
     def __init__(self, monitor: str = "validation_loss") -> None:
@@ -259,6 +303,16 @@ class EarlyStopping(BestWeights):
         restore_best: whether the best weights are put back at the end.
 
     Source: Prechelt, "Early stopping - but when?", 1998.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> model = tg.nn.Linear(1, 1, rng=np.random.default_rng(0))
+    >>> sgd = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> history = tg.fit(model, tg.nn.squared_error, sgd, X, 2 * X, epochs=500,
+    ...                  rng=np.random.default_rng(0), validation=(X, 2 * X),
+    ...                  callbacks=[EarlyStopping(patience=3, min_delta=1e-6)])
+    >>> len(history) < 500, history.stopped.startswith("validation_loss has not improved")
+    (True, True)
     """
 
     def __init__(

@@ -123,6 +123,15 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     Warns:
         UserWarning: the weights fit, but the model computes something else with them: another
             activation, another ε.
+
+    >>> import os, tempfile
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> network = tg.NeuralNetwork([2, 3, 1], monitor=False, plot=False, seed=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+    >>> tg.save(path, network)
+    >>> other = tg.NeuralNetwork([2, 3, 1], monitor=False, plot=False, seed=1)
+    >>> load(path, other) is other, bool((other.weights[0] == network.weights[0]).all())
+    (True, True)
     """
     if not isinstance(model, (Module, NeuralNetwork)):
         raise InvalidArgumentError(
@@ -160,9 +169,21 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
 def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
     """Build the `NeuralNetwork` that was saved in a file, with its weights and preprocessing.
 
+    Args:
+        path: the file.
+
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or holds no `NeuralNetwork`.
+
+    >>> import os, tempfile
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> network = tg.NeuralNetwork([2, 3, 1], monitor=False, plot=False, seed=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+    >>> tg.save(path, network)
+    >>> again = load_network(path)
+    >>> [bool((a == b).all()) for a, b in zip(again.weights, network.weights)]
+    [True, True]
     """
     arrays, facts = read(path)
     settings = facts.get("neural_network")

@@ -34,6 +34,12 @@ def evaluate(model: Any, loss: Loss, X: Any, Y: Any) -> tuple[float, float | Non
 
     Raises:
         ShapeError: X and Y have different numbers of samples, or none; or the loss is no number.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> identity = tg.nn.Sequential(tg.nn.Identity())
+    >>> Y = np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> evaluate(identity, tg.nn.squared_error, np.array([[0.0, 1.0], [0.0, 1.0]]), Y)
+    (0.5, 0.5)
     """
     X, Y = as_rows(X, "evaluate: X"), as_rows(Y, "evaluate: Y")
     check_lengths(X, Y, "evaluate: X", "Y")
@@ -55,6 +61,11 @@ def predict(model: Any, X: Any) -> Array:
 
     Raises:
         ShapeError: X has no rows.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> model = tg.nn.Sequential(tg.nn.Dropout(0.5), tg.nn.ReLU())
+    >>> predict(model, np.array([[-1.0, 2.0]]))  # in evaluation mode nothing is dropped
+    array([[0., 2.]])
     """
     X = as_rows(X, "predict: X")
     model.eval()

@@ -81,6 +81,8 @@ class NeuralNetwork:
     Raises:
         InvalidArgumentError: an unknown name, fewer than two layers, an impossible number.
 
+    Source: the document, §2 and §3.
+
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
     >>> Y = np.eye(2)[(X[:, 0] * X[:, 1] > 0).astype(int)]

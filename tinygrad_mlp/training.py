@@ -96,6 +96,15 @@ def fit(
     Warns:
         RuntimeWarning: the loss became NaN or infinite; names the iteration and the operation.
         UserWarning: the step cannot be recorded; training goes on eagerly.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> model = tg.nn.Linear(1, 1, rng=np.random.default_rng(0))
+    >>> sgd = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> history = tg.fit(model, tg.nn.squared_error, sgd, X, 2 * X, epochs=100, batch_size=5,
+    ...                  rng=np.random.default_rng(0))
+    >>> model.weight.data.round(3), len(history)
+    (array([[2.]]), 100)
     """
     epochs = integer_at_least(1, epochs, "fit: epochs")
     batch_size = integer_at_least(1, batch_size, "fit: batch_size")

@@ -204,6 +204,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     Raises:
         ShapeError: by the pullback, if a cotangent has not the shape of its output.
 
+    Source: Griewank and Walther, "Evaluating Derivatives", 2008, ch. 3 (the reverse mode).
+
     >>> import numpy as np
     >>> out, pullback = vjp(lambda x: x * x, np.array([1.0, 2.0]))
     >>> out, pullback(np.array([1.0, 10.0]))
@@ -296,6 +298,12 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
         f: a function of arrays that returns one array.
         argnums: the argument to differentiate with respect to: one array.
 
+    Raises:
+        InvalidArgumentError: the argument or the output is not one array.
+
+    Source: Griewank and Walther, "Evaluating Derivatives", 2008, ch. 3: one backward pass an
+    output.
+
     >>> import numpy as np
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -339,6 +347,8 @@ def hessian(f: Function, argnums: int = 0) -> Function:
         f: a function of arrays that returns one number.
         argnums: the argument to differentiate with respect to: one array.
 
+    Source: the Jacobian of the gradient, which is a function like any other.
+
     >>> import numpy as np
     >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
     array([[10.,  6.],
@@ -359,6 +369,8 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
 
     Raises:
         ShapeError: v has not the shape of x.
+
+    Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation, 1994.
 
     >>> import numpy as np
     >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 5.0]), np.array([1.0, 0.0]))

@@ -43,7 +43,15 @@ NO_STATIC: dict[str, Any] = {}
 
 
 class Sample:
-    """Arguments to try an operation on: positional arrays and static keyword parameters."""
+    """Arguments to try an operation on: positional arrays and static keyword parameters.
+
+    Args:
+        args: the arrays, in order.
+        static: the keyword parameters.
+
+    >>> Sample(np.ones((2, 3)), axis=1)
+    Sample(array(2, 3), axis=1)
+    """
 
     __slots__ = ("args", "static")
 
@@ -89,6 +97,12 @@ class Op:
         composed: the forward function consists of operators and NumPy functions that are
             operations, too, and decides nothing by values: a program is made of its parts, which
             can be shared with those of the gradient.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> tg.tanh.equation, tg.tanh.arrays
+    ('y = tanh x,  x̄ = g (1 − y²)', ('x',))
+    >>> float(tg.tanh.rules[0](1.0, 0.6, None))  # with g = 1, y = 0.6; x is not needed
+    0.64
     """
 
     def __init__(
@@ -111,7 +125,7 @@ class Op:
     ) -> None:
         self.name = self.__name__ = self.__qualname__ = name or forward.__name__
         self.__module__ = forward.__module__
-        self.__doc__ = forward.__doc__
+        self.__doc__ = _documentation(forward, equation, numpy, scipy)
         self.__wrapped__ = forward  # lets inspect.signature and doctest see through
         self.forward = forward
         self._read_signature()
@@ -355,6 +369,35 @@ class Op:
         elif isinstance(error, IndexError) and not isinstance(error, ValueError):
             kind = IndexingError  # NumPy's AxisError is both, and a matter of shapes
         return kind(f"{self.name}() cannot take {', '.join(shown)}: {error}")
+
+
+def _documentation(
+    forward: Callable[..., Any], equation: str, numpy: Any, scipy: str | None
+) -> str | None:
+    """What ``help`` shows: the function's docstring, and what the record knows besides."""
+    if not forward.__doc__:
+        return None
+    functions = numpy if isinstance(numpy, tuple) else (numpy,)
+    names = [f"np.{function.__name__}" for function in functions]
+    names += [] if scipy is None else [f"scipy.special.{scipy}"]
+    ufuncs = [f for f in functions if isinstance(f, np.ufunc) and f.signature is None]
+    added = ""
+    if equation:
+        added += f"""
+
+    Equation: {equation}
+
+    Here g is the derivative of the final result with respect to y, and a bar marks the derivative
+    with respect to an argument."""
+    if ufuncs or scipy is not None:
+        added += """
+
+    Shapes: the arguments are broadcast against each other; y has the shape they have together."""
+    if names:
+        added += f"""
+
+    Source: defined as {', '.join(names)}. Called on a `Tensor`, that is this operation, too."""
+    return forward.__doc__.rstrip() + added + "\n" if added else forward.__doc__
 
 
 STANDS_FOR: dict[Any, Callable[..., Any]] = {}

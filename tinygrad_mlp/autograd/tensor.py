@@ -124,7 +124,11 @@ class Tensor(Value):
 
     @property
     def mT(self) -> Tensor:
-        """Matrices transposed: the last two axes exchanged."""
+        """Matrices transposed: the last two axes exchanged.
+
+        Raises:
+            ShapeError: there are fewer than two axes.
+        """
         if self.data.ndim < 2:
             raise ShapeError(f".mT expects at least two axes. Got shape {self.data.shape}.")
         return cast(Tensor, ops.swapaxes(self, axis1=-1, axis2=-2))
@@ -132,7 +136,11 @@ class Tensor(Value):
     # -- leaving the graph -------------------------------------------------------------------
 
     def item(self) -> Any:
-        """The single element as a Python number."""
+        """The single element as a Python number.
+
+        Raises:
+            ShapeError: there is not exactly one.
+        """
         if self.data.size != 1:
             raise ShapeError(f".item() expects one element. Got shape {self.data.shape}.")
         return self.data.item()
@@ -213,7 +221,12 @@ class Tensor(Value):
         run_backward(self, gradient, retain_graph=retain_graph)
 
     def retain_grad(self) -> None:
-        """Keep the gradient of this computed tensor, too, in the next backward passes."""
+        """Keep the gradient of this computed tensor, too, in the next backward passes.
+
+        Raises:
+            NotDifferentiableError: no gradient flows to it.
+            GraphReleasedError: its graph was used up by an earlier `backward`.
+        """
         if not self.tracked:
             raise NotDifferentiableError(
                 "retain_grad() expects a tensor that gradients flow to. This one requires none."

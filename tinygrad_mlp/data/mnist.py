@@ -94,10 +94,14 @@ def load_mnist(
         DataNotFoundError: the files are nowhere, and were not or could not be downloaded.
         DataError: a file is damaged, or images and labels do not belong together.
 
-    Example::
-
-        mnist = load_mnist(progress=True)
-        mnist.X.shape      # (60000, 28, 28)
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:  # two images of 2x2 pixels, a 7 and a 2
+    ...     images = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2]) + bytes(range(8))
+    ...     size = pathlib.Path(folder, "train-images-idx3-ubyte").write_bytes(images)
+    ...     labels = bytes([0, 0, 8, 1, 0, 0, 0, 2]) + bytes([7, 2])
+    ...     size = pathlib.Path(folder, "train-labels-idx1-ubyte").write_bytes(labels)
+    ...     load_mnist(folder)
+    Dataset('mnist': 2 images of shape (2, 2), uint8, 10 classes)
     """
     if subset not in get_args(Subset):
         raise InvalidArgumentError(

@@ -35,6 +35,12 @@ class Split(NamedTuple):
         scale: what each column was divided by, float64, shape (p,).
         order: the shuffle, shape (n + m,): row ``i`` of `X` is sample ``order[i]`` of the data
             given, row ``i`` of `X_validation` is sample ``order[n + i]``.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> split = tg.data.preprocess(np.arange(20.0).reshape(10, 2), [0, 1] * 5,
+    ...                            rng=np.random.default_rng(0))
+    >>> split.X.shape, split.Y_validation.shape, split.order.shape
+    ((9, 2), (1, 2), (10,))
     """
 
     X: NDArray[Any]

@@ -27,6 +27,16 @@ class Drawing:
     Attributes:
         scene: what is in it, as data: boxes, arrows and groups.
         dot: the picture in Graphviz's DOT language.
+
+    Args:
+        scene: as below.
+        direction: "down" or "right", in which the arrows point.
+
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> drawing = tg.draw(tg.sum(tg.exp(x)))
+    >>> drawing.dot.splitlines()[0][:7]
+    'digraph'
     """
 
     def __init__(self, scene: Scene, direction: str = "down") -> None:

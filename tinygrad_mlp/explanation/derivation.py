@@ -32,6 +32,12 @@ class Equation:
         right: what the symbol stands for.
 
     What is printed is what is evaluated: both read `right`.
+
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> last = tg.explain(tg.sum(tg.exp(x)), x).equations[-1]
+    >>> last.kind, str(last.left)
+    ('gradient', '<Symbol ∂L/∂x of shape (2,)>')
     """
 
     __slots__ = ("kind", "left", "right")
@@ -98,6 +104,12 @@ class Derivation:
 
     Attributes:
         equations: all equations in order.
+
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> derivation = tg.explain(tg.sum(tg.exp(x)), x)
+    >>> [equation.kind for equation in derivation.equations]
+    ['forward', 'forward', 'adjoint', 'adjoint', 'gradient']
     """
 
     def __init__(self, equations: Iterable[Equation]) -> None:
@@ -186,6 +198,8 @@ def explain(
         NotDifferentiableError: the output does not depend on something of `wrt`.
         ShapeError: the output is not a single number.
         InvalidArgumentError: an unknown name, or something else than a tensor.
+
+    Source: the chain rule, in the order and with the names of the document's §2.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")

@@ -29,6 +29,12 @@ class Expression:
     Attributes:
         shape: lengths of the axes of its value.
         dtype: type of the elements of its value.
+
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> right = tg.explain(tg.sum(tg.exp(x)), x).equations[0].right
+    >>> isinstance(right, Expression), right.shape
+    (True, (2,))
     """
 
     __slots__ = ("shape", "dtype")

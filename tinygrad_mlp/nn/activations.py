@@ -20,43 +20,71 @@ class Activation(Module):
 
 
 class Tanh(Activation):
-    """``tanh x``, the document's hidden activation."""
+    """``tanh x``, the document's hidden activation.
+
+    >>> Tanh()([0.0, 2.0]).round(4)
+    array([0.   , 0.964])
+    """
 
     op = ops.tanh
 
 
 class Sigmoid(Activation):
-    """``1 / (1 + e^−x)``, the document's output activation."""
+    """``1 / (1 + e^−x)``, the document's output activation.
+
+    >>> Sigmoid()([0.0, 2.0]).round(4)
+    array([0.5   , 0.8808])
+    """
 
     op = ops.sigmoid
 
 
 class ReLU(Activation):
-    """``max(x, 0)``."""
+    """``max(x, 0)``.
+
+    >>> ReLU()([-1.0, 1.0])
+    array([0., 1.])
+    """
 
     op = ops.relu
 
 
 class Softplus(Activation):
-    """``ln(1 + e^x)``."""
+    """``ln(1 + e^x)``.
+
+    >>> Softplus()([0.0, 2.0]).round(4)
+    array([0.6931, 2.1269])
+    """
 
     op = ops.softplus
 
 
 class GELU(Activation):
-    """``x Φ(x)``."""
+    """``x Φ(x)``.
+
+    >>> GELU()([-1.0, 1.0]).round(4)
+    array([-0.1587,  0.8413])
+    """
 
     op = ops.gelu
 
 
 class Identity(Activation):
-    """The input unchanged."""
+    """The input unchanged.
+
+    >>> Identity()([-1.0, 1.0])
+    array([-1.,  1.])
+    """
 
     op = ops.identity
 
 
 class LeakyReLU(Module):
-    """``x`` where x > 0, else ``slope · x``."""
+    """``x`` where x > 0, else ``slope · x``.
+
+    >>> LeakyReLU(0.1)([-1.0, 1.0])
+    array([-0.1,  1. ])
+    """
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = float(slope)  # a NumPy scalar would raise the precision of float32
@@ -71,7 +99,13 @@ class LeakyReLU(Module):
 
 
 class Softmax(Module):
-    """Probabilities ``e^x / Σ e^x`` along an axis."""
+    """Probabilities ``e^x / Σ e^x`` along an axis.
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (4.104).
+
+    >>> Softmax()([0.0, 0.0])
+    array([0.5, 0.5])
+    """
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
@@ -86,7 +120,11 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """Logarithm of the softmax along an axis."""
+    """Logarithm of the softmax along an axis.
+
+    >>> LogSoftmax()([0.0, 0.0]).round(4)
+    array([-0.6931, -0.6931])
+    """
 
     def forward(self, x: Any) -> Any:
         """The operation applied to x."""

@@ -28,9 +28,18 @@ Initialiser = Callable[[tuple[int, ...], "Generator"], Array]
 def drawn(init: Any, shape: tuple[int, ...], rng: Generator, layer: str) -> Array:
     """The weight that the initialiser `init` draws for a layer.
 
+    Args:
+        init: an initialiser: a function ``(shape, rng)`` that gives an array.
+        shape: of the weight.
+        rng: generator of the draw.
+        layer: who asks, for messages.
+
     Raises:
         InvalidArgumentError: `init` is no initialiser.
         ShapeError: it gave an array of another shape.
+
+    >>> drawn(constant(0.5), (2,), np.random.default_rng(0), "Linear")
+    array([0.5, 0.5])
     """
     # `init=he_normal` without parentheses is the function that makes initialisers.
     if not callable(init) or globals().get(getattr(init, "__name__", "")) is init:
@@ -59,6 +68,9 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
 def normal(sigma: float = 0.01) -> Initialiser:
     """Draws from N(0, σ²); the document's weights with σ = 0.01.
 
+    Args:
+        sigma: σ, in the units of the weights.
+
     >>> rng = np.random.default_rng(0)
     >>> normal(0.01)((2, 2), rng).round(4)
     array([[ 0.0013, -0.0013],
@@ -69,24 +81,51 @@ def normal(sigma: float = 0.01) -> Initialiser:
 
 
 def uniform(limit: float) -> Initialiser:
-    """Draws uniformly between −limit and limit."""
+    """Draws uniformly between −limit and limit.
+
+    >>> uniform(0.5)((2, 3), np.random.default_rng(0)).shape
+    (2, 3)
+    """
     limit = not_negative(limit, "uniform: limit")
     return lambda shape, rng: rng.uniform(-limit, limit, shape)
 
 
 def constant(value: float) -> Initialiser:
-    """The same number everywhere."""
+    """The same number everywhere.
+
+    Args:
+        value: the number.
+
+    >>> constant(0.5)((2,), np.random.default_rng(0))
+    array([0.5, 0.5])
+    """
     return lambda shape, rng: np.full(shape, float(value))
 
 
 def xavier_normal(gain: float = 1.0) -> Initialiser:
-    """Draws from N(0, σ²) with ``σ² = gain² · 2 / (fan-in + fan-out)``."""
+    """Draws from N(0, σ²) with ``σ² = gain² · 2 / (fan-in + fan-out)``.
+
+    Args:
+        gain: 1 for tanh.
+
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", 2010.
+
+    >>> xavier_normal()((100, 300), np.random.default_rng(0)).std().round(2).item()
+    0.07
+    """
     gain = not_negative(gain, "xavier_normal: gain")
     return lambda shape, rng: rng.normal(0.0, gain * math.sqrt(2 / sum(_fans(shape))), shape)
 
 
 def xavier_uniform(gain: float = 1.0) -> Initialiser:
-    """Draws uniformly within ±``gain · √(6 / (fan-in + fan-out))``: same variance as normal."""
+    """Draws uniformly within ±``gain · √(6 / (fan-in + fan-out))``: same variance as normal.
+
+    Source: Glorot and Bengio, 2010, (16).
+
+    >>> xavier_uniform()((100, 500), np.random.default_rng(0)).max().round(2).item()
+    0.1
+    """
     gain = not_negative(gain, "xavier_uniform: gain")
 
     def draw(shape: tuple[int, ...], rng: Generator) -> Array:
@@ -97,13 +136,25 @@ def xavier_uniform(gain: float = 1.0) -> Initialiser:
 
 
 def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
-    """Draws from N(0, σ²) with ``σ = gain / √fan-in``; gain √2 is for ReLU."""
+    """Draws from N(0, σ²) with ``σ = gain / √fan-in``; gain √2 is for ReLU.
+
+    Source: He et al., "Delving deep into rectifiers", 2015, (10).
+
+    >>> he_normal()((100, 200), np.random.default_rng(0)).std().round(2).item()
+    0.1
+    """
     gain = not_negative(gain, "he_normal: gain")
     return lambda shape, rng: rng.normal(0.0, gain / math.sqrt(_fans(shape)[0]), shape)
 
 
 def he_uniform(gain: float = math.sqrt(2)) -> Initialiser:
-    """Draws uniformly within ±``gain · √(3 / fan-in)``: same variance as normal."""
+    """Draws uniformly within ±``gain · √(3 / fan-in)``: same variance as normal.
+
+    Source: He et al., "Delving deep into rectifiers", 2015.
+
+    >>> he_uniform()((100, 6), np.random.default_rng(0)).max().round(1).item()
+    1.0
+    """
     gain = not_negative(gain, "he_uniform: gain")
 
     def draw(shape: tuple[int, ...], rng: Generator) -> Array:

@@ -43,6 +43,8 @@ class Linear(Module):
     Raises:
         ShapeError: when called, if the last axis of x is not in_features long.
 
+    Source: the document, §1, where the bias is a column of W.
+
     >>> layer = Linear(3, 2, rng=np.random.default_rng(0))
     >>> layer(np.ones((5, 3))).shape
     (5, 2)
@@ -100,6 +102,11 @@ class Conv2d(Module):
 
     Shapes: x ``(n, in_channels, height, width)``, y ``(n, out_channels, rows, columns)`` with
     ``rows = (height + 2 padding − kernel) // stride + 1``.
+
+    Raises:
+        ShapeError: when called, if x has other axes, or is smaller than the kernel.
+
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
 
     >>> Conv2d(1, 6, 5, padding=2, rng=np.random.default_rng(0))(np.ones((2, 1, 28, 28))).shape
     (2, 6, 28, 28)
@@ -190,6 +197,10 @@ class MaxPool2d(_Pool2d):
     Args:
         kernel_size: height and width of the window in pixels, one integer or two.
         stride: step between windows in pixels; the window's size by default.
+
+    >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
+    array([[ 5.,  7.],
+           [13., 15.]])
     """
 
     def forward(self, x: Any) -> Any:
@@ -203,6 +214,10 @@ class AvgPool2d(_Pool2d):
     Args:
         kernel_size: height and width of the window in pixels, one integer or two.
         stride: step between windows in pixels; the window's size by default.
+
+    >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]])
     """
 
     def forward(self, x: Any) -> Any:
@@ -211,7 +226,14 @@ class AvgPool2d(_Pool2d):
 
 
 class Flatten(Module):
-    """All axes but the first made into one: images into vectors."""
+    """All axes but the first made into one: images into vectors.
+
+    Raises:
+        ShapeError: when called with a single number.
+
+    >>> Flatten()(np.ones((5, 1, 8, 8))).shape
+    (5, 64)
+    """
 
     def forward(self, x: Any) -> Any:
         """Shape ``(n, ...)`` to ``(n, product of the rest)``."""
@@ -232,6 +254,9 @@ class LayerNorm(Module):
         dtype: precision of γ and β, float64 by default.
 
     Source: Ba, Kiros and Hinton, 2016.
+
+    >>> LayerNorm(4)(np.array([[1.0, 2.0, 3.0, 4.0]])).numpy().round(3)
+    array([[-1.342, -0.447,  0.447,  1.342]])
     """
 
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
@@ -269,6 +294,10 @@ class BatchNorm1d(Module):
         ShapeError: when called in training with a single sample, which has no variance.
 
     Source: Ioffe and Szegedy, 2015.
+
+    >>> BatchNorm1d(1)(np.array([[1.0], [3.0]])).numpy().round(3)
+    array([[-1.],
+           [ 1.]])
     """
 
     def __init__(
@@ -340,6 +369,9 @@ class Dropout(Module):
         rng: generator of the masks; without one, they differ from run to run.
 
     Source: Srivastava et al., 2014 (in the inverted form).
+
+    Raises:
+        InvalidArgumentError: p is no such probability.
 
     >>> layer = Dropout(0.5, rng=np.random.default_rng(0))
     >>> layer(np.ones(6))

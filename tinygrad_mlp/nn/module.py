@@ -30,6 +30,8 @@ class Parameter(Tensor):
     Raises:
         DTypeError: the data is not of floating-point numbers.
 
+    `dtype` is its precision, by default that of the data.
+
     >>> Parameter([1.0, 2.0], name="b")
     Parameter([1., 2.], name='b')
     """
@@ -46,7 +48,17 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """An array that belongs to a module's state but is not trained (a running mean)."""
+    """An array that belongs to a module's state but is not trained (a running mean).
+
+    Args:
+        data: the array.
+        requires_grad: False; a buffer that is trained is a `Parameter`.
+        dtype: precision; that of the data by default.
+        name: how explanations call it.
+
+    >>> Buffer(np.zeros(2), name="running_mean").requires_grad
+    False
+    """
 
     __slots__ = ()
 

@@ -35,6 +35,10 @@ class Optimizer:
     A subclass names its rule, the kinds of its hyper-parameters and, where it has a state, how
     that begins.
 
+    Raises:
+        InvalidArgumentError: no parameters, one twice or none that gradients flow to; or a
+            hyper-parameter that the rule does not have or that is outside of its interval.
+
     >>> class SignDescent(Optimizer):
     ...     update = staticmethod(lambda p, g, state, *, lr: (p - lr * np.sign(g), state))
     >>> w = Tensor([1.0, -2.0], requires_grad=True)

@@ -33,6 +33,9 @@ class SGD(Optimizer):
         InvalidArgumentError: no parameters, one twice or none that gradients flow to; or a
             hyper-parameter outside of its interval.
 
+    Source: the document, §2.1 (W := W − α ∇L); Polyak, 1964, for the momentum; Sutskever et al.,
+    2013, for Nesterov's.
+
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = SGD([w], lr=0.25)
     >>> (w * w).sum().backward()
@@ -59,7 +62,11 @@ class SGD(Optimizer):
         )
 
     def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """As for every optimizer; and Nesterov's momentum has to have some."""
+        """As for every optimizer; and Nesterov's momentum has to have some.
+
+        Raises:
+            InvalidArgumentError: it has none, or a hyper-parameter is out of its interval.
+        """
         plain = super().check(hyperparameters)
         if plain["nesterov"] and not plain["momentum"]:
             raise InvalidArgumentError(
@@ -87,6 +94,8 @@ class Adam(Optimizer):
 
     Raises:
         InvalidArgumentError: as `SGD`.
+
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1.
 
     >>> w = Tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = Adam([w], lr=0.125)
@@ -122,10 +131,13 @@ class AdamW(Adam):
     """Adam with decoupled weight decay: ``θ`` shrinks by ``1 − α λ`` a step (`rules.adamw`).
 
     Args:
-        weight_decay: `λ`, not scaled by the gradient. The others are those of `Adam`.
+        parameters, lr, beta1, beta2, eps: as for `Adam`.
+        weight_decay: `λ`, not scaled by the gradient.
 
     Raises:
         InvalidArgumentError: as `SGD`.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
 
     >>> w = Tensor([4.0], requires_grad=True)
     >>> w.grad = np.zeros(1)
@@ -165,6 +177,9 @@ class RMSprop(Optimizer):
 
     Raises:
         InvalidArgumentError: as `SGD`.
+
+    Source: Tieleman and Hinton, 2012; the centred form of Graves, "Generating sequences with
+    recurrent neural networks", 2013.
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> w.grad = np.array([100.0])

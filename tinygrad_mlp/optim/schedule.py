@@ -137,6 +137,11 @@ class Schedule:
 def constant(lr: float, per: str = "epoch") -> Schedule:
     """The same learning rate throughout: ``α(k) = lr``.
 
+    Args:
+        per: "epoch" or "step", what k counts.
+
+    Source: the definition.
+
     >>> constant(0.1)(1000)
     0.1
     """
@@ -146,6 +151,9 @@ def constant(lr: float, per: str = "epoch") -> Schedule:
 
 def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") -> Schedule:
     """The document's learning rate, ``α(k) = 1 / (offset + rate k)``; 1/(100 + 10 k) by default.
+
+    Args:
+        per: "epoch" or "step", what k counts.
 
     >>> [round(1 / inverse_time()(epoch)) for epoch in range(4)]
     [100, 110, 120, 130]
@@ -164,6 +172,11 @@ def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") 
 def step_decay(initial: float, factor: float, every: int, per: str = "epoch") -> Schedule:
     """Multiplied by `factor` after each `every` epochs: ``α(k) = initial · factor^⌊k / every⌋``.
 
+    Args:
+        per: "epoch" or "step", what k counts.
+
+    Source: the definition.
+
     >>> [step_decay(0.5, 0.5, every=2)(epoch) for epoch in range(5)]
     [0.5, 0.5, 0.25, 0.25, 0.125]
     """
@@ -181,6 +194,11 @@ def step_decay(initial: float, factor: float, every: int, per: str = "epoch") ->
 
 def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
     """Multiplied by `decay`, in (0, 1], after each epoch: ``α(k) = initial · decay^k``.
+
+    Args:
+        per: "epoch" or "step", what k counts.
+
+    Source: the definition.
 
     >>> [exponential(0.5, 0.5)(epoch) for epoch in range(3)]
     [0.5, 0.25, 0.125]
@@ -202,6 +220,9 @@ def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Sch
     ``α(k) = final + ½ (initial − final) (1 + cos(π k / length))``, for ``k ≥ length``: `final`.
 
     Source: Loshchilov and Hutter, 2017 (SGDR, without restarts).
+
+    Args:
+        per: "epoch" or "step", what k counts.
 
     >>> [round(cosine(1.0, 0.0, length=4)(epoch), 4) for epoch in range(6)]
     [1.0, 0.8536, 0.5, 0.1464, 0.0, 0.0]
@@ -230,6 +251,8 @@ def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Sc
 
     Raises:
         InvalidArgumentError: `after` counts epochs where the warm-up counts steps, or vice versa.
+
+    Source: Goyal et al., "Accurate, large minibatch SGD", 2017, 2.2.
 
     >>> [linear_warmup(3, after=1.0)(step) for step in range(5)]
     [0.25, 0.5, 0.75, 1.0, 1.0]
@@ -265,6 +288,9 @@ CONSTRUCTORS: dict[str, Callable[..., Schedule]] = {
 def from_dict(stored: Mapping[str, Any]) -> Schedule:
     """The schedule that `Schedule.to_dict` has described.
 
+    Args:
+        stored: its name and its parameters.
+
     Raises:
         InvalidArgumentError: an unknown name, or parameters which that schedule does not have.
 
@@ -288,8 +314,15 @@ def from_dict(stored: Mapping[str, Any]) -> Schedule:
 def as_schedule(lr: Any, argument: str = "lr") -> Schedule:
     """A learning rate as a schedule: a number is constant, a function is one of the epoch.
 
+    Args:
+        lr: a number, a function, a `Schedule`.
+        argument: what messages call it.
+
     Raises:
         InvalidArgumentError: neither a number >= 0 nor a function nor a schedule.
+
+    >>> as_schedule(0.1, "SGD: lr")(5)
+    0.1
     """
     if isinstance(lr, Schedule):
         return lr

@@ -1,4 +1,4 @@
-"""Pictures: of training and its runs, of what a network got wrong, of its layers, of arrays.
+"""Pictures: of training, of runs, of a network's answers, mistakes and layers, of arrays.
 
 Every function returns its figure and can save it. The figures are made without pyplot, which would
 keep each of them alive, and do not depend on its settings; only `show_training` opens it, where
@@ -6,6 +6,7 @@ there is a display.
 """
 
 from tinygrad_mlp.plotting.arrays import heat_map, plot_gradient_errors
+from tinygrad_mlp.plotting.boundary import plot_decision_boundary
 from tinygrad_mlp.plotting.classes import plot_confusion, plot_mistakes, plot_weights
 from tinygrad_mlp.plotting.curves import (
     plot_comparison,
@@ -18,7 +19,8 @@ from tinygrad_mlp.plotting.figures import check_picture_format
 from tinygrad_mlp.plotting.runs import plot_learning_rate, plot_runs
 
 __all__ = [
-    "check_picture_format", "heat_map", "plot_comparison", "plot_confusion", "plot_distributions",
-    "plot_gradient_errors", "plot_history", "plot_learning_rate", "plot_mistakes", "plot_runs",
-    "plot_weights", "pull_on_pre_activation", "show_training",
+    "check_picture_format", "heat_map", "plot_comparison", "plot_confusion",
+    "plot_decision_boundary", "plot_distributions", "plot_gradient_errors", "plot_history",
+    "plot_learning_rate", "plot_mistakes", "plot_runs", "plot_weights", "pull_on_pre_activation",
+    "show_training",
 ]  # fmt: skip

@@ -51,7 +51,7 @@ def plot_confusion(
     >>> figure.axes[0].get_title()
     'Confusion: 3 of 4 right (75.0 %)'
     """
-    true, answered, k = _classes(Y, Y_hat, "plot_confusion")
+    true, answered, k = classes_of(Y, Y_hat, "plot_confusion")
     names = [str(i) for i in range(k)] if classes is None else [str(name) for name in classes]
     if len(names) < k:
         raise InvalidArgumentError(
@@ -121,13 +121,13 @@ def plot_mistakes(
     '1: 0.70\\nis 0: 0.30'
     """
     n = integer_at_least(1, n, "plot_mistakes: n")
-    outputs = np.asarray(_plain(Y_hat))
+    outputs = np.asarray(plain_array(Y_hat))
     if outputs.ndim != 2:
         raise ShapeError(
             f"plot_mistakes: Y_hat must be the outputs, of shape (n, k); got {outputs.shape}."
         )
-    true, answered, _ = _classes(Y, outputs, "plot_mistakes")
-    images = as_images(np.asarray(_plain(X)), shape, "plot_mistakes: X")
+    true, answered, _ = classes_of(Y, outputs, "plot_mistakes")
+    images = as_images(np.asarray(plain_array(X)), shape, "plot_mistakes: X")
     if len(images) != len(true):
         raise ShapeError(
             f"plot_mistakes: X and Y must have as many samples as each other; got {len(images)} "
@@ -275,18 +275,24 @@ def _first_weights(weights: Any) -> Any:
         raise InvalidArgumentError(
             f"plot_weights: {type(weights).__name__} has no parameter with two axes or more."
         )
-    return _plain(weights)
+    return plain_array(weights)
 
 
-def _plain(value: Any) -> Any:
+def plain_array(value: Any) -> Any:
+    """What a tensor holds; anything else as it is."""
     return value.data if isinstance(value, Value) else value
 
 
-def _classes(Y: Any, Y_hat: Any, who: str) -> tuple[Array, Array, int]:
-    """Class numbers of targets and of answers, and the number of classes."""
+def classes_of(Y: Any, Y_hat: Any, who: str) -> tuple[Array, Array, int]:
+    """Class numbers of targets and of answers, and the number of classes.
+
+    Raises:
+        ShapeError: they are neither columns for the classes nor class numbers, or not as many.
+        InvalidArgumentError: class numbers that are negative or no integers.
+    """
     numbers, widths = [], []
     for name, given in (("Y", Y), ("Y_hat", Y_hat)):
-        array = np.asarray(_plain(given))
+        array = np.asarray(plain_array(given))
         if array.ndim == 2 and array.size:
             numbers.append(array.argmax(axis=1))
             widths.append(array.shape[1])

@@ -101,6 +101,10 @@ def show_training(history: History, loss_name: str, loss_factor: float = 1.0) ->
 
     Returns:
         The figure, or None where nothing has been recorded.
+
+    >>> from tinygrad_mlp.history import History
+    >>> show_training(History(), "mean_square") is None  # training was interrupted at once
+    True
     """
     if not len(history):
         return None  # training was interrupted before the first evaluation
@@ -145,6 +149,14 @@ def plot_comparison(
         InvalidArgumentError: a history is empty, a name is unknown, or matplotlib does not know
             the ending.
         DataNotFoundError: the folder does not exist.
+
+    >>> from tinygrad_mlp.history import History, Record
+    >>> history = History()
+    >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, 2.6, 0.1))
+    >>> history.append(Record(9, 0, 0.2, 1.5, 0.6, 1.7, 0.5))
+    >>> figure = plot_comparison({"mean_square": history, "cross_entropy": history})
+    >>> [axes.get_title() for axes in figure.axes[:2]]
+    ['Accuracy', 'Training error']
     """
     for name, history in histories.items():
         require_records(history, "plot_comparison")

@@ -51,6 +51,16 @@ def plot_distributions(
         InvalidArgumentError: nothing was collected, a layer is unknown, or matplotlib does not
             know the ending.
         DataNotFoundError: the folder does not exist.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> model = tg.nn.Linear(1, 1, rng=np.random.default_rng(0))
+    >>> sgd = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> seen = tg.callbacks.Distributions(tg.nn.squared_error, X, 2 * X)
+    >>> history = tg.fit(model, tg.nn.squared_error, sgd, X, 2 * X, epochs=2,
+    ...                  rng=np.random.default_rng(0), callbacks=[seen])
+    >>> plot_distributions(seen).axes[0].get_xlabel()
+    'Epochs trained'
     """
     one_of(what, tuple(Y_LABELS), "plot_distributions: what")
     named = runs if isinstance(runs, Mapping) else {"": runs}

@@ -32,6 +32,13 @@ class CompiledFunction:
 
     Attributes:
         programs: the programs by the types of the arguments, the latest used last.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> double = tg.compile(lambda x: 2 * x)
+    >>> double(np.array([1.0, 2.0])), len(double.programs)
+    (array([2., 4.]), 1)
+    >>> double(np.array([3.0])), len(double.programs)  # another shape, another program
+    (array([6.]), 2)
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:

@@ -27,6 +27,13 @@ class Program:
         buffers: memory that results are written into, allocated once.
         passes: what the passes have done to it, a line each.
         name: of the function that was recorded.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> step = tg.compile(lambda x: tg.sum(tg.exp(x)))
+    >>> step(np.zeros(2)).item()
+    2.0
+    >>> [instruction.op.name for instruction in step.program.instructions]
+    ['exp', 'sum']
     """
 
     inputs: tuple[Variable, ...]

@@ -39,6 +39,11 @@ class Variable:
         name: what listings call it, or None.
         shape: lengths of its axes.
         dtype: type of its elements; None for a Python number, beside which float32 stays float32.
+
+    >>> trace = Trace()
+    >>> variable = trace.input(np.array([1.0, 2.0]), label="data").variable
+    >>> variable.label, variable.shape, variable.instruction is None
+    ('data', (2,), True)
     """
 
     __slots__ = ("data", "instruction", "index", "label", "name", "shape", "dtype")
@@ -76,6 +81,15 @@ class Instruction:
         static: its keyword parameters.
         results: its outputs, of which there is usually one.
         into: the variable whose memory takes the result, or None for new memory.
+
+    `out` is what the operation returned in the example; `results` are made of it.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> double = tg.compile(lambda x: 2 * x)
+    >>> double(np.array([1.0, 2.0]))
+    array([2., 4.])
+    >>> [instruction.op.name for instruction in double.program.instructions]
+    ['multiply']
     """
 
     __slots__ = ("op", "operands", "static", "results", "into")
@@ -121,6 +135,14 @@ class Tracer(Tensor):
 
     Attributes:
         variable: what it stands for in the trace.
+
+    Traces make them, by `Trace.input` and at each operation; `data`, `requires_grad`, `dtype` and
+    `name` are those of `Tensor`.
+
+    >>> trace = Trace()
+    >>> x = trace.input(np.array([1.0, 2.0]))
+    >>> isinstance(x, Tracer), x.shape
+    (True, (2,))
     """
 
     __slots__ = ("variable",)
@@ -139,7 +161,11 @@ class Tracer(Tensor):
 
     @property
     def data(self) -> Any:  # type: ignore[override]
-        """Itself, as long as it is traced."""
+        """Itself, as long as it is traced.
+
+        Raises:
+            TraceError: recording has ended: there is no number in it.
+        """
         if MODE.get().hook is None:
             raise TraceError(
                 f"a traced value of shape {self.shape} has left the function that was being "
@@ -202,6 +228,11 @@ class Tracer(Tensor):
         return f"Tracer(shape={self.shape}, dtype={self.dtype})"
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        """What needs a number, which a traced value has not.
+
+        Raises:
+            TraceError: always.
+        """
         raise TraceError(
             f"a traced value of shape {self.shape} cannot become a number: the program would hold "
             f"for this one value only. Use tg.where(...) instead of 'if', tg.array([...]) instead "

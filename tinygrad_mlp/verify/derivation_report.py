@@ -49,6 +49,15 @@ class DerivationReport:
         terms: the intermediate quantities that were handed over, in the order of the backward pass.
         first_wrong: the name of the first of these that is wrong, or None.
         not_given: the parameters whose gradient was not handed over.
+
+    `differences` are the arrays that `plot` draws: yours − right, by name.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> report = tg.verify.check_derivation(
+    ...     lambda w: 0.5 * tg.sum(w * w), lambda w: {"w": -w}, w=np.array([1.0, 2.0])
+    ... )
+    >>> report.ok, list(report.diagnoses)
+    (False, ['w'])
     """
 
     def __init__(
@@ -88,6 +97,9 @@ class DerivationReport:
 
         Returns:
             The matplotlib figure.
+
+        Raises:
+            InvalidArgumentError: there is no such parameter, or its shapes differ.
         """
         from tinygrad_mlp.plotting import heat_map
 

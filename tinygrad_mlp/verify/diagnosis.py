@@ -34,6 +34,13 @@ class Diagnosis(NamedTuple):
         scale: the factor by which the numbers are multiplied on top of the mistake.
         message: one sentence that says all this.
         alternatives: other diagnoses that explain the numbers equally well.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> report = tg.verify.check_derivation(
+    ...     lambda w: 0.5 * tg.sum(w * w), lambda w: {"w": -w}, w=np.array([1.0, 2.0])
+    ... )
+    >>> report.diagnoses["w"].kind, report.diagnoses["w"].message
+    ('sign', 'The gradient of w has the wrong sign.')
     """
 
     kind: str

@@ -32,6 +32,12 @@ class Gradients(NamedTuple):
         weights: ``∂L/∂W``, each of the shape of its W.
         biases: ``∂L/∂b``, each of shape ``(n_out,)``; what they would be where there is no b.
         deltas: ``∂L/∂z`` of layers 2, 3, …, each of shape ``(n_out,)``.
+
+    Source: the document, §2, carried on to any number of layers.
+
+    >>> made = layered([np.zeros((2, 3)), np.ones((1, 2))], np.ones(3), [1.0], loss="cross_entropy")
+    >>> [array.shape for array in made.weights], made.deltas[-1]
+    ([(2, 3), (1, 2)], array([-0.5]))
     """
 
     weights: list[Array]
@@ -40,7 +46,11 @@ class Gradients(NamedTuple):
 
 
 def g(z: Array) -> Array:
-    """The sigmoid as the document writes it: ``1 / (1 + e^−z)``."""
+    """The sigmoid as the document writes it: ``1 / (1 + e^−z)``.
+
+    >>> g(np.array([0.0, 2.0])).round(4)
+    array([0.5   , 0.8808])
+    """
     return np.asarray(1 / (1 + np.exp(-z)))
 
 
@@ -68,6 +78,8 @@ def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
 
     Raises:
         ShapeError: the shapes do not fit together.
+
+    Source: the document, §2.1.
 
     >>> gradients = mean_square(np.zeros((2, 1)), np.ones((1, 2)), [4.0], [1.0])
     >>> gradients["W1"]  # z2 = z3 = 0: D2 = 1, D3 = ¼, and the error is ½
@@ -98,6 +110,12 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
 
     Raises:
         ShapeError: the shapes do not fit together.
+
+    Source: the document, §2.2.
+
+    >>> cross_entropy(np.zeros((2, 3)), np.ones((1, 2)), np.ones(3), np.array([1.0]))["W1"]
+    array([[-0.5, -0.5, -0.5],
+           [-0.5, -0.5, -0.5]])
     """
     W2, x, y, a2, z3, D2, D3 = _network(W1, W2, x, y)
     slope = (1 - y) / (1 - g(z3)) - y / g(z3)
@@ -149,6 +167,13 @@ def layered(
     Raises:
         ShapeError: the shapes do not fit together.
         InvalidArgumentError: an unknown loss.
+
+    Source: the document, §2; Nielsen, "Neural Networks and Deep Learning", 2015, ch. 2, (BP1) to
+    (BP4).
+
+    >>> made = layered([np.zeros((2, 3)), np.ones((1, 2))], np.ones(3), [1.0], loss="mean_square")
+    >>> made.deltas  # D3 = ¼, D2 = 1, and the error is ½
+    [array([-0.125, -0.125]), array([-0.125])]
     """
     one_of(loss, LOSSES, "formulas.layered: loss")
     matrices = [np.asarray(W, dtype=float) for W in weights]

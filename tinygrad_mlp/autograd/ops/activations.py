@@ -23,7 +23,16 @@ __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
     reference=lambda x: np.where(x > 0, x, 0.0),
 )
 def relu(x: Any) -> Any:
-    """Rectified linear unit. At 0, where it has no derivative, the gradient is 0."""
+    """Rectified linear unit. At 0, where it has no derivative, the gradient is 0.
+
+    Shapes: element by element; y has the shape of x.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010;
+    the document, §4, recommends it.
+
+    >>> relu([-2.0, 3.0])
+    array([0., 3.])
+    """
     return np.maximum(x, 0)
 
 
@@ -34,7 +43,16 @@ def relu(x: Any) -> Any:
     reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0),
 )
 def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
-    """ReLU with a small slope for negative inputs. At 0 the gradient is that of the left side."""
+    """ReLU with a small slope for negative inputs. At 0 the gradient is that of the left side.
+
+    Shapes: element by element; y has the shape of x.
+
+    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
+    2013.
+
+    >>> leaky_relu([-2.0, 3.0])
+    array([-0.02,  3.  ])
+    """
     return np.where(x > 0, x, x * slope)
 
 
@@ -45,7 +63,15 @@ def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     reference=lambda x: np.log(1 + np.exp(x)),
 )
 def softplus(x: Any) -> Any:
-    """Smooth ReLU ``ln(1 + e^x)``, without overflow for large x."""
+    """Smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
+
+    Shapes: element by element; y has the shape of x.
+
+    Source: Dugas et al., "Incorporating second-order functional knowledge", 2001.
+
+    >>> softplus([-1000.0, 0.0, 1000.0]).round(4)
+    array([0.000e+00, 6.931e-01, 1.000e+03])
+    """
     return np.logaddexp(x, 0)
 
 
@@ -64,5 +90,10 @@ def gelu(x: Any) -> Any:
     """Gaussian error linear unit ``x Φ(x)``, Φ the standard normal distribution function.
 
     Source: Hendrycks and Gimpel, 2016, the exact form (not the tanh approximation).
+
+    Shapes: element by element; y has the shape of x.
+
+    >>> gelu([-1.0, 0.0, 1.0]).round(4)
+    array([-0.1587,  0.    ,  0.8413])
     """
     return x * (0.5 * _special().erfc(-x / math.sqrt(2)))

@@ -46,7 +46,11 @@ def _where_y(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
     numpy=np.where,
 )
 def where(condition: Any, x: Any, y: Any) -> Any:
-    """Choose element by element: `x` where the condition holds, `y` elsewhere."""
+    """Choose element by element: `x` where the condition holds, `y` elsewhere.
+
+    >>> where([True, False], [1.0, 2.0], [3.0, 4.0])
+    array([1., 4.])
+    """
     return np.where(condition, x, y)
 
 
@@ -58,7 +62,11 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     numpy=np.add,
 )
 def add(x1: Any, x2: Any) -> Any:
-    """Sum, element by element: ``y = x1 + x2``."""
+    """Sum, element by element: ``y = x1 + x2``.
+
+    >>> add([1.0, 2.0], 0.5)
+    array([1.5, 2.5])
+    """
     return x1 + x2
 
 
@@ -70,7 +78,11 @@ def add(x1: Any, x2: Any) -> Any:
     numpy=np.subtract,
 )
 def subtract(x1: Any, x2: Any) -> Any:
-    """Difference, element by element: ``y = x1 − x2``."""
+    """Difference, element by element: ``y = x1 − x2``.
+
+    >>> subtract([1.0, 2.0], 0.5)
+    array([0.5, 1.5])
+    """
     return x1 - x2
 
 
@@ -83,7 +95,11 @@ def subtract(x1: Any, x2: Any) -> Any:
     numpy=np.multiply,
 )
 def multiply(x1: Any, x2: Any) -> Any:
-    """Product, element by element: ``y = x1 · x2`` (for matrices see `matmul`)."""
+    """Product, element by element: ``y = x1 · x2`` (for matrices see `matmul`).
+
+    >>> multiply([1.0, 2.0], 0.5)
+    array([0.5, 1. ])
+    """
     return x1 * x2
 
 
@@ -99,7 +115,11 @@ def multiply(x1: Any, x2: Any) -> Any:
     numpy=np.divide,
 )
 def divide(x1: Any, x2: Any) -> Any:
-    """Quotient, element by element: ``y = x1 / x2``."""
+    """Quotient, element by element: ``y = x1 / x2``.
+
+    >>> divide([1.0, 2.0], 0.5)
+    array([2., 4.])
+    """
     return x1 / x2
 
 
@@ -114,7 +134,11 @@ true_divide = divide
     numpy=np.negative,
 )
 def negative(x: Any) -> Any:
-    """Negative: ``y = −x``."""
+    """Negative: ``y = −x``.
+
+    >>> negative([1.0, -2.0])
+    array([-1.,  2.])
+    """
     return -x
 
 
@@ -127,7 +151,11 @@ def negative(x: Any) -> Any:
     numpy=np.reciprocal,
 )
 def reciprocal(x: Any) -> Any:
-    """Reciprocal: ``y = 1 / x``."""
+    """Reciprocal: ``y = 1 / x``.
+
+    >>> reciprocal([2.0, 4.0])
+    array([0.5 , 0.25])
+    """
     return np.reciprocal(x)
 
 
@@ -142,7 +170,11 @@ def reciprocal(x: Any) -> Any:
     numpy=np.maximum,
 )
 def maximum(x1: Any, x2: Any) -> Any:
-    """The larger of two, element by element. Where they are equal, each gets half the gradient."""
+    """The larger of two, element by element. Where they are equal, each gets half the gradient.
+
+    >>> maximum([1.0, 3.0], 2.0)
+    array([2., 3.])
+    """
     return np.maximum(x1, x2)
 
 
@@ -157,7 +189,11 @@ def maximum(x1: Any, x2: Any) -> Any:
     numpy=np.minimum,
 )
 def minimum(x1: Any, x2: Any) -> Any:
-    """The smaller of two, element by element. Where they are equal, each gets half the gradient."""
+    """The smaller of two, element by element. Where they are equal, each gets half the gradient.
+
+    >>> minimum([1.0, 3.0], 2.0)
+    array([1., 2.])
+    """
     return np.minimum(x1, x2)
 
 
@@ -180,7 +216,11 @@ def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
     numpy=np.fmax,
 )
 def fmax(x1: Any, x2: Any) -> Any:
-    """As `maximum`, but where one of the two is NaN, it is the other that counts."""
+    """As `maximum`, but where one of the two is NaN, it is the other that counts.
+
+    >>> fmax([1.0, float("nan")], 2.0)
+    array([2., 2.])
+    """
     return np.fmax(x1, x2)
 
 
@@ -195,7 +235,11 @@ def fmax(x1: Any, x2: Any) -> Any:
     numpy=np.fmin,
 )
 def fmin(x1: Any, x2: Any) -> Any:
-    """As `minimum`, but where one of the two is NaN, it is the other that counts."""
+    """As `minimum`, but where one of the two is NaN, it is the other that counts.
+
+    >>> fmin([1.0, float("nan")], 2.0)
+    array([1., 2.])
+    """
     return np.fmin(x1, x2)
 
 
@@ -238,5 +282,11 @@ def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
     numpy=np.clip,
 )
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
-    """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound."""
+    """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound.
+
+    Shapes: a and the bounds are broadcast against each other; y has their common shape.
+
+    >>> clip([-1.0, 0.5, 2.0], 0.0, 1.0)
+    array([0. , 0.5, 1. ])
+    """
     return np.clip(a, a_min, a_max)

@@ -57,7 +57,11 @@ def _pad_rule(
     numpy=np.pad,
 )
 def pad(array: Any, *, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
-    """A border around the array; `mode` is one of constant, edge, reflect, symmetric, wrap."""
+    """A border around the array; `mode` is one of constant, edge, reflect, symmetric, wrap.
+
+    >>> pad([1.0, 2.0], pad_width=1)
+    array([0., 1., 2., 0.])
+    """
     if mode not in PAD_MODES:
         raise InvalidArgumentError(
             f"pad() expects mode to be one of {', '.join(PAD_MODES)}. Got {mode!r} instead."
@@ -102,13 +106,25 @@ def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
     numpy=np.roll,
 )
 def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
-    """Elements moved by `shift` along `axis`; what leaves at the end comes in at the beginning."""
+    """Elements moved by `shift` along `axis`; what leaves at the end comes in at the beginning.
+
+    >>> roll([1.0, 2.0, 3.0], shift=1)
+    array([3., 1., 2.])
+    """
     return np.roll(a, shift, axis)
 
 
 @stands_for(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
-    """The elements along `axis` (None: all axes) in reverse order."""
+    """The elements along `axis` (None: all axes) in reverse order.
+
+    Args:
+        m: the array.
+        axis: one, several, or None.
+
+    >>> flip([1.0, 2.0, 3.0])
+    array([3., 2., 1.])
+    """
     ndim = len(shape_of(m))
     axes = range(ndim) if axis is None else places("flip", axis, ndim)
     step = tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(ndim))
@@ -122,21 +138,50 @@ def _with_axes(name: str, m: Any, least: int) -> None:
 
 @stands_for(np.fliplr)
 def fliplr(m: Any) -> Any:
-    """The columns in reverse order."""
+    """The columns in reverse order.
+
+    Args:
+        m: an array with at least two axes, of which the second is turned round.
+
+    >>> fliplr([[1.0, 2.0], [3.0, 4.0]])
+    array([[2., 1.],
+           [4., 3.]])
+    """
     _with_axes("fliplr", m, 2)
     return flip(m, 1)
 
 
 @stands_for(np.flipud)
 def flipud(m: Any) -> Any:
-    """The rows in reverse order."""
+    """The rows in reverse order.
+
+    Args:
+        m: an array with at least one axis, of which the first is turned round.
+
+    >>> flipud([[1.0, 2.0], [3.0, 4.0]])
+    array([[3., 4.],
+           [1., 2.]])
+    """
     _with_axes("flipud", m, 1)
     return flip(m, 0)
 
 
 @stands_for(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    """Turned by k · 90 degrees in the plane of two axes, from the first towards the second."""
+    """Turned by k · 90 degrees in the plane of two axes, from the first towards the second.
+
+    Args:
+        m: an array with at least two axes.
+        k: how many times; negative for the other way round.
+        axes: the plane.
+
+    Raises:
+        ShapeError: the axes are not two different ones.
+
+    >>> rot90([[1.0, 2.0], [3.0, 4.0]])
+    array([[2., 4.],
+           [1., 3.]])
+    """
     ndim = len(shape_of(m))
     plane = places("rot90", axes, ndim)
     if len(plane) != 2:
@@ -153,6 +198,10 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 @stands_for(np.tile)
 def tile(A: Any, reps: Any) -> Any:
     """The array repeated as a whole, `reps` times along each axis.
+
+    Args:
+        A: the array.
+        reps: an integer or several; for more than A has axes, it gets new ones in front.
 
     >>> tile(np.array([1.0, 2.0]), (2, 2))
     array([[1., 2., 1., 2.],

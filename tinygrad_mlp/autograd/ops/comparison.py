@@ -21,42 +21,66 @@ __all__ = [
 @op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", discrete=True, numpy=np.equal,
     reference=lambda x1, x2: ~np.not_equal(x1, x2))  # fmt: skip
 def equal(x1: Any, x2: Any) -> Any:
-    """Whether equal, element by element: a plain array of booleans, without gradient."""
+    """Whether equal, element by element: a plain array of booleans, without gradient.
+
+    >>> equal([1.0, 2.0], 2.0)
+    array([False,  True])
+    """
     return np.equal(x1, x2)
 
 
 @op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", discrete=True, numpy=np.not_equal,
     reference=lambda x1, x2: ~np.equal(x1, x2))  # fmt: skip
 def not_equal(x1: Any, x2: Any) -> Any:
-    """Whether different, element by element: a plain array of booleans, without gradient."""
+    """Whether different, element by element: a plain array of booleans, without gradient.
+
+    >>> not_equal([1.0, 2.0], 2.0)
+    array([ True, False])
+    """
     return np.not_equal(x1, x2)
 
 
 @op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", discrete=True, numpy=np.less,
     reference=lambda x1, x2: np.greater(x2, x1))  # fmt: skip
 def less(x1: Any, x2: Any) -> Any:
-    """Whether less, element by element: a plain array of booleans, without gradient."""
+    """Whether less, element by element: a plain array of booleans, without gradient.
+
+    >>> less([1.0, 2.0], 2.0)
+    array([ True, False])
+    """
     return np.less(x1, x2)
 
 
 @op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", discrete=True, numpy=np.less_equal,
     reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
 def less_equal(x1: Any, x2: Any) -> Any:
-    """Whether less or equal, element by element: a plain array of booleans, without gradient."""
+    """Whether less or equal, element by element: a plain array of booleans, without gradient.
+
+    >>> less_equal([1.0, 2.0], 2.0)
+    array([ True,  True])
+    """
     return np.less_equal(x1, x2)
 
 
 @op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", discrete=True, numpy=np.greater,
     reference=lambda x1, x2: np.less(x2, x1))  # fmt: skip
 def greater(x1: Any, x2: Any) -> Any:
-    """Whether greater, element by element: a plain array of booleans, without gradient."""
+    """Whether greater, element by element: a plain array of booleans, without gradient.
+
+    >>> greater([2.0, 3.0], 2.0)
+    array([False,  True])
+    """
     return np.greater(x1, x2)
 
 
 @op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", discrete=True, numpy=np.greater_equal,
     reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
 def greater_equal(x1: Any, x2: Any) -> Any:
-    """Whether greater or equal, element by element: a plain boolean array, without gradient."""
+    """Whether greater or equal, element by element: a plain boolean array, without gradient.
+
+    >>> greater_equal([2.0, 3.0], 2.0)
+    array([ True,  True])
+    """
     return np.greater_equal(x1, x2)
 
 
@@ -76,7 +100,11 @@ def greater_equal(x1: Any, x2: Any) -> Any:
 def isclose(
     a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
-    """Whether equal up to a tolerance, element by element: a plain array, without gradient."""
+    """Whether equal up to a tolerance, element by element: a plain array, without gradient.
+
+    >>> isclose([1.0, 2.0], [1.0 + 1e-9, 2.1])
+    array([ True, False])
+    """
     return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
@@ -91,26 +119,42 @@ def _unusual(rng: Any) -> list[Sample]:
 @op(equation="y = [x is not a number]", latex=r"[{x} \neq {x}]", discrete=True, numpy=np.isnan,
     samples=_unusual, reference=lambda x: x != x)  # fmt: skip
 def isnan(x: Any) -> Any:
-    """Whether not a number, element by element: a plain array of booleans, without gradient."""
+    """Whether not a number, element by element: a plain array of booleans, without gradient.
+
+    >>> isnan([0.0, float("nan")])
+    array([False,  True])
+    """
     return np.isnan(x)
 
 
 @op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", discrete=True,
     numpy=np.isfinite, samples=_unusual, reference=lambda x: np.absolute(x) < np.inf)  # fmt: skip
 def isfinite(x: Any) -> Any:
-    """Whether neither infinite nor NaN, element by element: a plain array, without gradient."""
+    """Whether neither infinite nor NaN, element by element: a plain array, without gradient.
+
+    >>> isfinite([0.0, float("inf")])
+    array([ True, False])
+    """
     return np.isfinite(x)
 
 
 @op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", discrete=True,
     numpy=np.isinf, samples=_unusual, reference=lambda x: np.absolute(x) == np.inf)  # fmt: skip
 def isinf(x: Any) -> Any:
-    """Whether infinite, element by element: a plain array of booleans, without gradient."""
+    """Whether infinite, element by element: a plain array of booleans, without gradient.
+
+    >>> isinf([0.0, float("-inf")])
+    array([False,  True])
+    """
     return np.isinf(x)
 
 
 @op(equation="y = [the sign bit of x is set]", latex=r"\mathrm{{signbit}}({x})", discrete=True,
     numpy=np.signbit, samples=_unusual, reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip
 def signbit(x: Any) -> Any:
-    """Whether negative (−0.0 is), element by element: a plain array, without gradient."""
+    """Whether negative (−0.0 is), element by element: a plain array, without gradient.
+
+    >>> signbit([1.0, -0.0])
+    array([False,  True])
+    """
     return np.signbit(x)

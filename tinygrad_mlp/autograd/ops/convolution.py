@@ -67,7 +67,13 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     samples=_samples_of_windows,
 )
 def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
-    """All windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``."""
+    """All windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
+
+    Source: the im2col of convolutions (Chellapilla, Puri and Simard, 2006), without a copy.
+
+    >>> windows(np.ones((4, 4)), size=(2, 2), stride=(1, 1)).shape
+    (3, 3, 2, 2)
+    """
     (height, width), (kh, kw), (sh, sw) = a.shape[-2:], size, stride
     if kh > height or kw > width:
         raise ShapeError(
@@ -91,7 +97,15 @@ def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     ],
 )
 def fold(a: Any, *, shape: Pair, size: Pair, stride: Pair) -> Any:
-    """Add windows back to where they were taken from: the adjoint of `windows`."""
+    """Add windows back to where they were taken from: the adjoint of `windows`.
+
+    Source: the transpose of the linear map `windows`.
+
+    >>> fold(np.ones((2, 2, 2, 2)), shape=(3, 3), size=(2, 2), stride=(1, 1))
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
+    """
     rows, columns = a.shape[-4:-2]
     (kh, kw), (sh, sw) = size, stride
     out = np.zeros((*a.shape[:-4], *shape), a.dtype)
@@ -235,6 +249,8 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     Raises:
         ShapeError: the shapes do not fit, or the window is larger than the image.
         InvalidArgumentError: a stride below 1, or a negative padding.
+
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
 
     >>> import numpy as np
     >>> conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2)), stride=2)

@@ -15,7 +15,16 @@ __all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """An array filled with a value, to which gradients flow where it is a tensor."""
+    """An array filled with a value, to which gradients flow where it is a tensor.
+
+    Args:
+        shape: of the result, an integer or several.
+        fill_value: a number, or an array that can be repeated to that shape.
+        dtype: of the result; that of the value by default.
+
+    >>> full((2,), 0.5)
+    array([0.5, 0.5])
+    """
     if not isinstance(fill_value, Value):
         return np.full(shape, fill_value, dtype)
     value = fill_value if dtype is None else astype(fill_value, dtype=np.dtype(dtype))
@@ -32,20 +41,37 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
 
 @stands_for(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """An array of the shape and dtype of another, filled with a value, as `full`."""
+    """An array of the shape and dtype of another, filled with a value, as `full`.
+
+    Args:
+        a: the array to take after.
+        fill_value: a number, or an array that can be repeated to the shape.
+        dtype, shape: in the place of those of a.
+
+    >>> full_like([1.0, 2.0], 0.5)
+    array([0.5, 0.5])
+    """
     wanted, kind = _like(a, dtype, shape)
     return full(wanted, fill_value, kind)
 
 
 @stands_for(np.zeros_like)
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Zeros of the shape and dtype of another array: a plain array, as it depends on nothing."""
+    """Zeros of the shape and dtype of another array: a plain array, as it depends on nothing.
+
+    >>> zeros_like([1.0, 2.0])
+    array([0., 0.])
+    """
     return np.zeros(*_like(a, dtype, shape))
 
 
 @stands_for(np.ones_like)
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Ones of the shape and dtype of another array: a plain array, as it depends on nothing."""
+    """Ones of the shape and dtype of another array: a plain array, as it depends on nothing.
+
+    >>> ones_like([1.0, 2.0])
+    array([1., 1.])
+    """
     return np.ones(*_like(a, dtype, shape))
 
 
@@ -58,6 +84,10 @@ def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any,
         sparse: leave axes of length 1 instead of repeating the numbers.
         indexing: ``xy`` for the first two axes in the order of a picture, rows being y; ``ij`` for
             the order of `xi`.
+
+    Raises:
+        InvalidArgumentError: another `indexing`.
+        ShapeError: one of `xi` has more than one axis.
 
     >>> x, y = meshgrid(np.array([1.0, 2.0]), np.array([5.0, 6.0, 7.0]))
     >>> x.shape, y[:, 0]

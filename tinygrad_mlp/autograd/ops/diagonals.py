@@ -54,7 +54,11 @@ def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     numpy=np.diagonal,
 )
 def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """A diagonal of the matrices in two axes, as the last axis of the result."""
+    """A diagonal of the matrices in two axes, as the last axis of the result.
+
+    >>> diagonal([[1.0, 2.0], [3.0, 4.0]])
+    array([1., 4.])
+    """
     return np.diagonal(a, offset, axis1, axis2)
 
 
@@ -74,7 +78,14 @@ def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     ],
 )
 def embed_diagonal(a: Any, *, shape: tuple[int, int], offset: int = 0) -> Any:
-    """Matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`."""
+    """Matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`.
+
+    Source: the transpose of the linear map `diagonal`.
+
+    >>> embed_diagonal([1.0, 2.0], shape=(2, 2))
+    array([[1., 0.],
+           [0., 2.]])
+    """
     out = np.zeros((*a.shape[:-1], *shape), a.dtype)
     i = np.arange(a.shape[-1])
     out[..., i - min(offset, 0), i + max(offset, 0)] = a
@@ -100,13 +111,29 @@ def _trace_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> 
     numpy=np.trace,
 )
 def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum over a diagonal of the matrices in two axes."""
+    """The sum over a diagonal of the matrices in two axes.
+
+    >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
+    5.0
+    """
     return np.trace(a, offset, axis1, axis2)
 
 
 @stands_for(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
-    """The matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal."""
+    """The matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal.
+
+    Args:
+        v: a vector of shape ``(n,)``, or a matrix.
+        k: the diagonal, counted upwards from the main one.
+
+    Raises:
+        ShapeError: v has neither one axis nor two.
+
+    >>> diag(np.array([1.0, 2.0]))
+    array([[1., 0.],
+           [0., 2.]])
+    """
     shape = shape_of(v)
     if len(shape) == 1:
         return embed_diagonal(v, shape=(shape[0] + abs(k),) * 2, offset=k)
@@ -120,7 +147,16 @@ def diag(v: Any, k: int = 0) -> Any:
 
 @stands_for(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Any:
-    """The matrix with all elements of an array on its k-th diagonal."""
+    """The matrix with all elements of an array on its k-th diagonal.
+
+    Args:
+        v: an array of n elements; the result is of shape ``(n + |k|, n + |k|)``.
+        k: the diagonal, counted upwards from the main one.
+
+    >>> diagflat([[1.0, 2.0]])
+    array([[1., 0.],
+           [0., 2.]])
+    """
     return diag(ravel(v), k)
 
 
@@ -145,7 +181,12 @@ def _triu_rule(g: Any, y: Any, m: Any, k: int) -> Any:
     numpy=np.tril,
 )
 def tril(m: Any, *, k: int = 0) -> Any:
-    """Lower triangles: zeros above the k-th diagonal of the matrices in the last two axes."""
+    """Lower triangles: zeros above the k-th diagonal of the matrices in the last two axes.
+
+    >>> tril([[1.0, 2.0], [3.0, 4.0]])
+    array([[1., 0.],
+           [3., 4.]])
+    """
     return np.tril(m, k)
 
 
@@ -158,5 +199,10 @@ def tril(m: Any, *, k: int = 0) -> Any:
     numpy=np.triu,
 )
 def triu(m: Any, *, k: int = 0) -> Any:
-    """Upper triangles: zeros below the k-th diagonal of the matrices in the last two axes."""
+    """Upper triangles: zeros below the k-th diagonal of the matrices in the last two axes.
+
+    >>> triu([[1.0, 2.0], [3.0, 4.0]])
+    array([[1., 2.],
+           [0., 4.]])
+    """
     return np.triu(m, k)

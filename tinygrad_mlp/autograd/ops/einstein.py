@@ -168,6 +168,8 @@ def einsum(*operands: Any, optimize: Any = False) -> Any:
     Raises:
         ShapeError: the subscripts do not fit the arrays.
 
+    Source: defined as np.einsum.
+
     >>> a, b = np.ones((2, 3)), np.ones((3, 4))
     >>> einsum("ij,jk", a, b).shape, float(einsum(a, [0, 1], a, [0, 1], []))
     ((2, 4), 6.0)

@@ -31,7 +31,11 @@ POSITIVE = {"x": (0.2, 4.0)}
     numpy=np.exp,
 )
 def exp(x: Any) -> Any:
-    """Exponential."""
+    """Exponential.
+
+    >>> exp([0.0, 1.0]).round(4)
+    array([1.    , 2.7183])
+    """
     return np.exp(x)
 
 
@@ -43,7 +47,11 @@ def exp(x: Any) -> Any:
     numpy=np.exp2,
 )
 def exp2(x: Any) -> Any:
-    """Power of two: ``y = 2^x``."""
+    """Power of two: ``y = 2^x``.
+
+    >>> exp2([0.0, 3.0])
+    array([1., 8.])
+    """
     return np.exp2(x)
 
 
@@ -55,7 +63,11 @@ def exp2(x: Any) -> Any:
     numpy=np.expm1,
 )
 def expm1(x: Any) -> Any:
-    """Exponential minus one, exact near 0."""
+    """Exponential minus one, exact near 0.
+
+    >>> expm1([0.0, 1e-12])
+    array([0.e+00, 1.e-12])
+    """
     return np.expm1(x)
 
 
@@ -68,7 +80,11 @@ def expm1(x: Any) -> Any:
     numpy=np.log,
 )
 def log(x: Any) -> Any:
-    """Natural logarithm."""
+    """Natural logarithm.
+
+    >>> log([1.0, 10.0]).round(4)
+    array([0.    , 2.3026])
+    """
     return np.log(x)
 
 
@@ -81,7 +97,11 @@ def log(x: Any) -> Any:
     numpy=np.log2,
 )
 def log2(x: Any) -> Any:
-    """Logarithm to the base 2."""
+    """Logarithm to the base 2.
+
+    >>> log2([1.0, 8.0])
+    array([0., 3.])
+    """
     return np.log2(x)
 
 
@@ -94,7 +114,11 @@ def log2(x: Any) -> Any:
     numpy=np.log10,
 )
 def log10(x: Any) -> Any:
-    """Logarithm to the base 10."""
+    """Logarithm to the base 10.
+
+    >>> log10([1.0, 1000.0])
+    array([0., 3.])
+    """
     return np.log10(x)
 
 
@@ -107,7 +131,11 @@ def log10(x: Any) -> Any:
     numpy=np.log1p,
 )
 def log1p(x: Any) -> Any:
-    """Logarithm of 1 + x, exact near 0."""
+    """Logarithm of 1 + x, exact near 0.
+
+    >>> log1p([0.0, 1e-12])
+    array([0.e+00, 1.e-12])
+    """
     return np.log1p(x)
 
 
@@ -133,7 +161,11 @@ def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     numpy=np.power,
 )
 def power(x1: Any, x2: Any) -> Any:
-    """Power, element by element: ``y = x1 ** x2``."""
+    """Power, element by element: ``y = x1 ** x2``.
+
+    >>> power([2.0, 3.0], 2.0)
+    array([4., 9.])
+    """
     return x1**x2
 
 
@@ -149,7 +181,11 @@ pow = power
     numpy=np.float_power,
 )
 def float_power(x1: Any, x2: Any) -> Any:
-    """As `power`, with whole numbers taken as floats. Other than in NumPy float32 stays float32."""
+    """As `power`, with whole numbers taken as floats. Other than in NumPy float32 stays float32.
+
+    >>> float_power([2, 3], 2)
+    array([4., 9.])
+    """
     return np.power(1.0 * x1, x2)
 
 
@@ -162,7 +198,11 @@ def float_power(x1: Any, x2: Any) -> Any:
     numpy=np.sqrt,
 )
 def sqrt(x: Any) -> Any:
-    """Square root. At 0 its derivative is infinite."""
+    """Square root. At 0 its derivative is infinite.
+
+    >>> sqrt([4.0, 9.0])
+    array([2., 3.])
+    """
     return np.sqrt(x)
 
 
@@ -175,7 +215,11 @@ def sqrt(x: Any) -> Any:
     numpy=np.cbrt,
 )
 def cbrt(x: Any) -> Any:
-    """Cube root, also of negative numbers. At 0 its derivative is infinite."""
+    """Cube root, also of negative numbers. At 0 its derivative is infinite.
+
+    >>> cbrt([-8.0, 27.0]).round(6)
+    array([-2.,  3.])
+    """
     return np.cbrt(x)
 
 
@@ -187,5 +231,9 @@ def cbrt(x: Any) -> Any:
     numpy=np.square,
 )
 def square(x: Any) -> Any:
-    """Square."""
+    """Square.
+
+    >>> square([2.0, -3.0])
+    array([4., 9.])
+    """
     return x * x

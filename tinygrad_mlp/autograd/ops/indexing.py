@@ -100,6 +100,11 @@ def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
     """Elements picked by a basic or advanced index; repeated indices add up their gradients.
 
     The first operand is the array, the others the index arrays for the template's slots.
+
+    Source: NumPy's indexing, ``a[index]``; `template` has a `Slot` where an index is an array.
+
+    >>> getitem([1.0, 2.0, 3.0], template=(slice(1, None),))
+    array([2., 3.])
     """
     return operands[0][_index(template, operands[1:])]
 
@@ -137,7 +142,13 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
     ],
 )  # fmt: skip
 def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` with the first operand added at an index: the adjoint of indexing."""
+    """Zeros of `shape` with the first operand added at an index: the adjoint of indexing.
+
+    Source: the transpose of the linear map `getitem`.
+
+    >>> scatter_add([1.0, 2.0], template=(slice(1, None),), shape=(3,))
+    array([0., 1., 2.])
+    """
     a, indices = operands[0], operands[1:]
     out = np.zeros(shape, a.dtype)
     index = _index(template, indices)
@@ -158,6 +169,10 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         axis: None for the elements in one axis.
         mode: what to do with positions outside: ``raise`` an error, ``wrap`` around, or ``clip``
             to the first and the last.
+
+    Raises:
+        InvalidArgumentError: an unknown `mode`.
+        IndexingError: a position that does not exist, with ``raise``.
 
     >>> take(np.array([10.0, 20.0, 30.0]), [0, 0, 2])
     array([10., 10., 30.])
@@ -191,6 +206,12 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         arr: the array.
         indices: integers, with as many axes; no gradient.
         axis: None for the elements in one axis.
+
+    Raises:
+        ShapeError: `indices` has not as many axes as `arr`.
+
+    >>> take_along_axis(np.array([[3.0, 1.0]]), np.array([[1, 0]]), axis=1)
+    array([[1., 3.]])
     """
     if axis is None:
         arr, axis = ravel(arr), 0
@@ -213,7 +234,19 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 @stands_for(np.select)
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """Choose element by element: the choice of the first condition that holds, else `default`."""
+    """Choose element by element: the choice of the first condition that holds, else `default`.
+
+    Args:
+        condlist: arrays of booleans; no gradient.
+        choicelist: as many arrays; all are broadcast against each other.
+        default: what stands where no condition holds.
+
+    Raises:
+        InvalidArgumentError: not as many choices as conditions, or none.
+
+    >>> select([[True, False, False], [True, True, False]], [[1.0] * 3, [2.0] * 3])
+    array([1., 2., 0.])
+    """
     if len(condlist) != len(choicelist) or not condlist:
         raise InvalidArgumentError(
             f"select() expects as many choices as conditions, at least one. Got {len(condlist)} "

@@ -43,6 +43,12 @@ def inv(a: Any) -> Any:
 
     Raises:
         LinAlgError: a matrix is singular, or not square.
+
+    Shapes: a and y ``(..., n, n)``.
+
+    >>> inv([[2.0, 0.0], [0.0, 4.0]])
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
     """
     return np.linalg.inv(a)
 
@@ -85,6 +91,9 @@ def solve(a: Any, b: Any) -> Any:
     Raises:
         LinAlgError: a matrix is singular, or not square.
         ShapeError: the lengths differ.
+
+    >>> solve([[2.0, 0.0], [0.0, 4.0]], [1.0, 1.0])
+    array([0.5 , 0.25])
     """
     return np.linalg.solve(a, b)
 
@@ -122,6 +131,9 @@ def pinv(a: Any, *, rcond: Any = None) -> Any:
     Args:
         a: matrices of any shape.
         rcond: singular values below this times the largest count as 0; None for NumPy's choice.
+
+    >>> pinv([[2.0], [0.0]])
+    array([[0.5, 0. ]])
     """
     return np.linalg.pinv(a, rcond)
 
@@ -152,6 +164,14 @@ def cofactor(a: Any) -> Any:
     Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, and so exact for
     singular matrices, too. Its own derivative needs the inverse: there, a singular matrix raises
     `LinAlgError`.
+
+    Shapes: a and y ``(..., n, n)``.
+
+    Source: Jacobi's formula; Magnus and Neudecker, "Matrix Differential Calculus", 1988, ch. 8.
+
+    >>> cofactor([[1.0, 2.0], [3.0, 4.0]]).round(6)
+    array([[ 4., -3.],
+           [-2.,  1.]])
     """
     u, s, vh = np.linalg.svd(a)
     others = np.prod(
@@ -177,6 +197,11 @@ def det(a: Any) -> Any:
 
     Raises:
         LinAlgError: a matrix is not square.
+
+    Shapes: a ``(..., n, n)``, y ``(...)``.
+
+    >>> det([[1.0, 2.0], [3.0, 4.0]]).round(6).item()
+    -2.0
     """
     return np.linalg.det(a)
 
@@ -222,6 +247,11 @@ def matrix_power(a: Any, n: int) -> Any:
     Raises:
         ShapeError: the matrices are not square.
         LinAlgError: n is negative and a matrix is singular.
+        InvalidArgumentError: n is no integer.
+
+    >>> matrix_power(np.array([[1.0, 1.0], [0.0, 1.0]]), 3)
+    array([[1., 3.],
+           [0., 1.]])
     """
     shape = shape_of(a)
     if len(shape) < 2 or shape[-1] != shape[-2]:

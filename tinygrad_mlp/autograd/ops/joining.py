@@ -55,7 +55,11 @@ def concatenate_op(*arrays: Any, axis: int = 0) -> Any:
 
 @stands_for(np.concatenate)
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
-    """Join a sequence of arrays along an axis they have (None: all elements, in one axis)."""
+    """Join a sequence of arrays along an axis they have (None: all elements, in one axis).
+
+    >>> concatenate(([1.0, 2.0], [3.0]))
+    array([1., 2., 3.])
+    """
     if axis is None:
         return concatenate_op(*[ravel(a) for a in arrays], axis=0)
     return concatenate_op(*arrays, axis=axis)
@@ -88,32 +92,67 @@ def stack_op(*arrays: Any, axis: int = 0) -> Any:
 
 @stands_for(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Join a sequence of arrays of one shape along a new axis."""
+    """Join a sequence of arrays of one shape along a new axis.
+
+    >>> stack(([1.0, 2.0], [3.0, 4.0]), axis=1)
+    array([[1., 3.],
+           [2., 4.]])
+    """
     return stack_op(*arrays, axis=axis)
 
 
 @stands_for(np.vstack)
 def vstack(tup: Sequence[Any]) -> Any:
-    """Join arrays along the first axis; vectors are rows."""
+    """Join arrays along the first axis; vectors are rows.
+
+    Args:
+        tup: arrays of equal lengths along the other axes.
+
+    >>> vstack(([1.0, 2.0], [3.0, 4.0]))
+    array([[1., 2.],
+           [3., 4.]])
+    """
     return concatenate([atleast_2d(a) for a in tup], axis=0)
 
 
 @stands_for(np.hstack)
 def hstack(tup: Sequence[Any]) -> Any:
-    """Join arrays along the second axis; vectors end to end."""
+    """Join arrays along the second axis; vectors end to end.
+
+    Args:
+        tup: arrays of equal lengths along the other axes.
+
+    >>> hstack(([1.0, 2.0], [3.0]))
+    array([1., 2., 3.])
+    """
     arrays = [atleast_1d(a) for a in tup]
     return concatenate(arrays, axis=1 if arrays and len(shape_of(arrays[0])) > 1 else 0)
 
 
 @stands_for(np.dstack)
 def dstack(tup: Sequence[Any]) -> Any:
-    """Join arrays along the third axis, which vectors and matrices get as a new one."""
+    """Join arrays along the third axis, which vectors and matrices get as a new one.
+
+    Args:
+        tup: arrays of equal lengths along the first two axes.
+
+    >>> dstack(([1.0, 2.0], [3.0, 4.0])).shape
+    (1, 2, 2)
+    """
     return concatenate([atleast_3d(a) for a in tup], axis=2)
 
 
 @stands_for(np.column_stack)
 def column_stack(tup: Sequence[Any]) -> Any:
-    """Join arrays along the second axis; vectors are columns."""
+    """Join arrays along the second axis; vectors are columns.
+
+    Args:
+        tup: vectors of shape ``(n,)`` and matrices of shape ``(n, m)``.
+
+    >>> column_stack(([1.0, 2.0], [3.0, 4.0]))
+    array([[1., 3.],
+           [2., 4.]])
+    """
     columns = [
         a if len(shape_of(a)) > 1 else expand_dims(atleast_1d(a), 1) for a in tup
     ]  # fmt: skip
@@ -122,7 +161,16 @@ def column_stack(tup: Sequence[Any]) -> Any:
 
 @stands_for(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """The array with `values` after it along `axis` (None: all elements, in one axis)."""
+    """The array with `values` after it along `axis` (None: all elements, in one axis).
+
+    Args:
+        arr: the array, a.
+        values: what comes after it, of the same lengths along the other axes.
+        axis: along which; None for vectors of all elements.
+
+    >>> append([1.0, 2.0], 3.0)
+    array([1., 2., 3.])
+    """
     return concatenate([arr, values], axis=axis)
 
 
@@ -142,6 +190,14 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
     Where a number of parts does not divide the length, the first ones are one longer.
 
+    Args:
+        ary: the array.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+        axis: along which to split.
+
+    Raises:
+        ShapeError: the number of parts is not positive.
+
     >>> [len(part) for part in array_split(np.zeros(7), 3)]
     [3, 2, 2]
     """
@@ -160,8 +216,16 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """The parts of an array along `axis`: so many of the same length, or cut at given positions.
 
+    Args:
+        ary: the array.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+        axis: along which to split.
+
     Raises:
         ShapeError: the number of parts does not divide the length.
+
+    >>> split(np.array([1.0, 2.0, 3.0, 4.0]), [1, 3])
+    [array([1.]), array([2., 3.]), array([4.])]
     """
     shape = shape_of(ary)
     (place,) = places("split", axis, len(shape))
@@ -184,17 +248,41 @@ def _split_along(name: str, ary: Any, sections: Any, axis: int, least: int) -> l
 
 @stands_for(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """The parts of an array along the first of at least two axes, as `split`."""
+    """The parts of an array along the first of at least two axes, as `split`.
+
+    Args:
+        ary: the array.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+
+    >>> [part.shape for part in vsplit(np.ones((4, 2)), 2)]
+    [(2, 2), (2, 2)]
+    """
     return _split_along("vsplit", ary, indices_or_sections, 0, 2)
 
 
 @stands_for(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """The parts of an array along the second axis (a vector's only one), as `split`."""
+    """The parts of an array along the second axis (a vector's only one), as `split`.
+
+    Args:
+        ary: an array with at least one axis.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+
+    >>> hsplit(np.array([1.0, 2.0]), 2)
+    [array([1.]), array([2.])]
+    """
     return _split_along("hsplit", ary, indices_or_sections, int(len(shape_of(ary)) > 1), 1)
 
 
 @stands_for(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """The parts of an array along the third axis, as `split`."""
+    """The parts of an array along the third axis, as `split`.
+
+    Args:
+        ary: an array with at least three axes.
+        indices_or_sections: the number of parts, or the positions at which they begin.
+
+    >>> [part.shape for part in dsplit(np.ones((1, 2, 4)), 2)]
+    [(1, 2, 2), (1, 2, 2)]
+    """
     return _split_along("dsplit", ary, indices_or_sections, 2, 3)

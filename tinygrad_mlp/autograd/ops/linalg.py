@@ -29,17 +29,40 @@ __all__ = [
 
 @stands_for(np.linalg.diagonal)
 def diagonal(x: Any, *, offset: int = 0) -> Any:
-    """A diagonal of the matrices in the last two axes."""
+    """A diagonal of the matrices in the last two axes.
+
+    Args:
+        x: the matrices, shape ``(..., n, m)``.
+        offset: how many places above the main diagonal.
+
+    >>> diagonal(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([1., 4.])
+    """
     return diagonals.diagonal(x, offset=offset, axis1=-2, axis2=-1)
 
 
 @stands_for(np.linalg.trace)
 def trace(x: Any, *, offset: int = 0) -> Any:
-    """The sum over a diagonal of the matrices in the last two axes."""
+    """The sum over a diagonal of the matrices in the last two axes.
+
+    Args:
+        x: the matrices, shape ``(..., n, m)``; the result is of shape ``(...)``.
+        offset: how many places above the main diagonal.
+
+    >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
+    5.0
+    """
     return diagonals.trace(x, offset=offset, axis1=-2, axis2=-1)
 
 
 @stands_for(np.linalg.matrix_transpose, np.matrix_transpose)
 def matrix_transpose(x: Any) -> Any:
-    """The matrices in the last two axes transposed."""
+    """The matrices in the last two axes transposed.
+
+    Args:
+        x: the matrices, shape ``(..., n, m)``; the result is of shape ``(..., m, n)``.
+
+    >>> matrix_transpose(np.array([[1.0, 2.0]])).shape
+    (2, 1)
+    """
     return shape.swapaxes(x, axis1=-1, axis2=-2)

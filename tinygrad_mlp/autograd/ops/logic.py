@@ -26,14 +26,22 @@ def _conditions(rng: Any) -> list[Sample]:
 @op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", discrete=True, numpy=np.logical_and,
     samples=_conditions, reference=lambda x1, x2: np.multiply(x1, x2) != 0)  # fmt: skip
 def logical_and(x1: Any, x2: Any) -> Any:
-    """Whether both hold, element by element: a plain array of booleans, without gradient."""
+    """Whether both hold, element by element: a plain array of booleans, without gradient.
+
+    >>> logical_and([True, True], [True, False])
+    array([ True, False])
+    """
     return np.logical_and(x1, x2)
 
 
 @op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", discrete=True, numpy=np.logical_or,
     samples=_conditions, reference=lambda x1, x2: np.maximum(x1, x2) != 0)  # fmt: skip
 def logical_or(x1: Any, x2: Any) -> Any:
-    """Whether one of them holds, element by element: a plain boolean array, without gradient."""
+    """Whether one of them holds, element by element: a plain boolean array, without gradient.
+
+    >>> logical_or([True, False], [False, False])
+    array([ True, False])
+    """
     return np.logical_or(x1, x2)
 
 
@@ -41,7 +49,11 @@ def logical_or(x1: Any, x2: Any) -> Any:
     numpy=np.logical_xor, samples=_conditions,
     reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0))  # fmt: skip
 def logical_xor(x1: Any, x2: Any) -> Any:
-    """Whether exactly one holds, element by element: a plain boolean array, without gradient."""
+    """Whether exactly one holds, element by element: a plain boolean array, without gradient.
+
+    >>> logical_xor([True, True], [True, False])
+    array([False,  True])
+    """
     return np.logical_xor(x1, x2)
 
 
@@ -49,7 +61,11 @@ def logical_xor(x1: Any, x2: Any) -> Any:
     samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)],
     reference=lambda x: np.equal(x, 0))  # fmt: skip
 def logical_not(x: Any) -> Any:
-    """Whether it does not hold, element by element: a plain boolean array, without gradient."""
+    """Whether it does not hold, element by element: a plain boolean array, without gradient.
+
+    >>> logical_not([True, False])
+    array([False,  True])
+    """
     return np.logical_not(x)
 
 
@@ -67,7 +83,11 @@ def _rounded(rng: Any) -> list[Sample]:
     numpy=np.all,
 )
 def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Whether all elements over `axis` are true: a plain boolean array, without gradient."""
+    """Whether all elements over `axis` are true: a plain boolean array, without gradient.
+
+    >>> all([[True, False], [True, True]], axis=1)
+    array([False,  True])
+    """
     return np.all(a, axis=axis, keepdims=keepdims)
 
 
@@ -80,7 +100,11 @@ def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     numpy=np.any,
 )
 def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Whether some element over `axis` is true: a plain boolean array, without gradient."""
+    """Whether some element over `axis` is true: a plain boolean array, without gradient.
+
+    >>> any([[True, False], [False, False]], axis=1)
+    array([ True, False])
+    """
     return np.any(a, axis=axis, keepdims=keepdims)
 
 
@@ -93,5 +117,9 @@ def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     numpy=np.count_nonzero,
 )
 def count_nonzero(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Number of elements over `axis` that are not 0: a plain array, without gradient."""
+    """Number of elements over `axis` that are not 0: a plain array, without gradient.
+
+    >>> count_nonzero([[1.0, 0.0], [2.0, 3.0]], axis=1)
+    array([1, 2])
+    """
     return np.sum(np.not_equal(a, 0), axis=axis, keepdims=keepdims, dtype=np.intp)

@@ -122,6 +122,8 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> A
     Raises:
         ShapeError: the shapes differ.
 
+    Source: the document, §2.1.
+
     >>> import numpy as np
     >>> float(squared_error(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[1.0, 1.0], [0.5, 0.5]])))
     0.25
@@ -193,6 +195,8 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") 
 
     Raises:
         ShapeError: the shapes differ.
+
+    Source: the document, §2.2, with g(z) written in.
 
     >>> import numpy as np
     >>> float(sigmoid_cross_entropy(np.array([[-1e4, 1e4]]), np.array([[0.0, 1.0]])))
@@ -309,6 +313,12 @@ def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "me
 
     Raises:
         ShapeError: the shapes differ.
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (4.108); the document, §4,
+    names softmax outputs for it.
+
+    >>> categorical_cross_entropy([[0.5, 0.5]], [[1.0, 0.0]]).round(4).item()
+    0.6931
     """
     logits = _logits_behind(prediction, softmax)
     if logits is not None and prediction.node.static["axis"] in (-1, logits.data.ndim - 1):
@@ -332,6 +342,8 @@ def softmax_cross_entropy(prediction: Any, target: Any, reduction: str = "mean")
 
     Warns:
         UserWarning: `prediction` is the output of `softmax`, which would be applied twice.
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (4.108) and (4.109).
 
     >>> import numpy as np
     >>> round(float(softmax_cross_entropy(np.zeros((1, 10)), np.eye(10)[:1])), 4)  # ln 10

@@ -47,6 +47,13 @@ def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Logarithm of a sum of exponentials, computed without overflow.
 
     ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
+
+    Shapes: y has the shape of a without the axes summed over (of length 1 with `keepdims`).
+
+    Source: Boyd and Vandenberghe, "Convex Optimization", 2004, 3.1.5.
+
+    >>> logsumexp([[0.0, 0.0], [1000.0, 1000.0]], axis=1).round(4)
+    array([6.9310000e-01, 1.0006931e+03])
     """
     m = _largest(a, axis)
     total = _log_of_sum(a - m, axis) + m
@@ -67,7 +74,17 @@ def _softmax_latex(a: Any, axis: Any) -> str:
     provenance=True,
 )
 def softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Probabilities ``e^a / Σ e^a`` along `axis`; positive, summing to 1, without overflow."""
+    """Probabilities ``e^a / Σ e^a`` along `axis`; positive, summing to 1, without overflow.
+
+    Shapes: y has the shape of a.
+
+    Source: Bridle, 1990; Bishop, "Pattern Recognition and Machine Learning", 2006, (4.104). The
+    document, §4, names it for outputs that exclude each other.
+
+    >>> softmax([[0.0, 0.0], [0.0, 1000.0]])
+    array([[0.5, 0.5],
+           [0. , 1. ]])
+    """
     e = np.exp(a - largest(a, axis=axis, keepdims=True))
     return e / add_up(e, axis=axis, keepdims=True)
 
@@ -80,6 +97,14 @@ def softmax(a: Any, *, axis: Any = -1) -> Any:
     samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
 )
 def log_softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Logarithm of the softmax, exact where the softmax itself would round to 0."""
+    """Logarithm of the softmax, exact where the softmax itself would round to 0.
+
+    Shapes: y has the shape of a.
+
+    Source: the logarithm of Bishop, 2006, (4.104).
+
+    >>> log_softmax([0.0, 1000.0])
+    array([-1000.,     0.])
+    """
     shifted = a - largest(a, axis=axis, keepdims=True)
     return shifted - _log_of_sum(shifted, axis)

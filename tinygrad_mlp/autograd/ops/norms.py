@@ -64,6 +64,14 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
         axis: the axis, or axes, that the vectors lie along; None for all elements.
         keepdims: keep the axes, with length 1.
         ord: p: any number but 0, or ±infinity.
+
+    Raises:
+        InvalidArgumentError: `ord` is 0: the number of elements that are not 0 has no gradient.
+
+    Source: defined as np.linalg.vector_norm.
+
+    >>> vector_norm([3.0, 4.0]).item()
+    5.0
     """
     if ord == 0:
         raise InvalidArgumentError(
@@ -77,7 +85,16 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
 
 @stands_for(np.linalg.matrix_norm)
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """Norm of the matrices in the last two axes, as `norm`."""
+    """Norm of the matrices in the last two axes, as `norm`.
+
+    Args:
+        x: the matrices, shape ``(..., n, m)``.
+        keepdims: keep the axes, with length 1.
+        ord: as for matrices in `norm`.
+
+    >>> matrix_norm(np.array([[3.0, 0.0], [0.0, 4.0]])).item()
+    5.0
+    """
     return _matrix_norm(x, ord, (-2, -1), keepdims)
 
 
@@ -119,6 +136,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     Raises:
         InvalidArgumentError: another `ord`, among them 0, which has no gradient.
         ShapeError: axes that do not exist, or more than two.
+
+    Source: defined as np.linalg.norm.
 
     >>> a = np.array([[3.0, 0.0], [0.0, 4.0]])
     >>> [float(norm(a, ord)) for ord in (None, "nuc", 2, 1)]

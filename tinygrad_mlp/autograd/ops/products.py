@@ -55,7 +55,14 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     numpy=(np.matmul, np.linalg.matmul),
 )  # fmt: skip
 def matmul(x1: Any, x2: Any) -> Any:
-    """Matrix product ``x1 @ x2``, with NumPy's rules for vectors and stacks of matrices."""
+    """Matrix product ``x1 @ x2``, with NumPy's rules for vectors and stacks of matrices.
+
+    Shapes: x1 ``(..., n, k)`` and x2 ``(..., k, m)`` give ``(..., n, m)``; a vector is a row on the
+    left, a column on the right, and has no such axis in the result.
+
+    >>> matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    array([3., 7.])
+    """
     return x1 @ x2
 
 
@@ -93,6 +100,13 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         x: samples in rows, shape ``(..., in_features)``.
         weight: W, shape ``(out_features, in_features)``.
         bias: b, shape ``(out_features,)``, or None.
+
+    Shapes: x ``(..., in)``, weight W ``(out, in)``, bias b ``(out,)`` or None, z ``(..., out)``.
+
+    Source: the document, §1; its bias is a column of W there.
+
+    >>> linear([[1.0, 2.0]], [[1.0, 1.0], [0.0, 3.0]], [0.5, 0.5])
+    array([[3.5, 6.5]])
     """
     z = x @ weight.T
     return z if bias is None else z + bias

@@ -101,7 +101,11 @@ def over(axis: Any, ndim: int) -> str:
     numpy=np.sum,
 )
 def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Sum over `axis` (None: over all elements)."""
+    """Sum over `axis` (None: over all elements).
+
+    >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    array([4., 6.])
+    """
     return add_up(a, axis=axis, keepdims=keepdims)
 
 
@@ -118,7 +122,11 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     composed=True,
 )
 def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Arithmetic mean over `axis` (None: over all elements)."""
+    """Arithmetic mean over `axis` (None: over all elements).
+
+    >>> mean([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    array([2., 3.])
+    """
     # Twice as fast as np.mean on small arrays, which does more bookkeeping for the same division.
     return add_up(a, axis=axis, keepdims=keepdims) / reduced_count(a.shape, axis)
 
@@ -138,7 +146,11 @@ def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     numpy=(np.max, np.amax),
 )
 def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Largest element over `axis`. Ties share the gradient equally."""
+    """Largest element over `axis`. Ties share the gradient equally.
+
+    >>> max([[1.0, 2.0], [3.0, 0.0]], axis=1)
+    array([2., 3.])
+    """
     return largest(a, axis=axis, keepdims=keepdims)
 
 
@@ -154,7 +166,11 @@ amax = max
     numpy=(np.min, np.amin),
 )
 def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Smallest element over `axis`. Ties share the gradient equally."""
+    """Smallest element over `axis`. Ties share the gradient equally.
+
+    >>> min([[1.0, 2.0], [3.0, 0.0]], axis=1)
+    array([1., 0.])
+    """
     return smallest(a, axis=axis, keepdims=keepdims)
 
 
@@ -178,7 +194,13 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
     composed=True,
 )
 def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
-    """Sum the axes along which an array of `shape` was broadcast: the adjoint of `broadcast_to`."""
+    """Sum the axes along which an array of `shape` was broadcast: the adjoint of `broadcast_to`.
+
+    Source: the transpose of the linear map `broadcast_to`.
+
+    >>> sum_to([[1.0, 2.0], [3.0, 4.0]], shape=(1, 2))
+    array([[4., 6.]])
+    """
     added = a.ndim - len(shape)
     if added == 1 and 1 not in shape:  # a bias: the case of every layer
         return add_up(a, axis=0)

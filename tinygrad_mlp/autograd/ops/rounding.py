@@ -33,7 +33,11 @@ def _flat(g: Any, y: Any, x: Any) -> Any:
     numpy=np.sign,
 )
 def sign(x: Any) -> Any:
-    """Sign: −1, 0 or 1. Constant wherever it has a derivative, so the gradient is 0."""
+    """Sign: −1, 0 or 1. Constant wherever it has a derivative, so the gradient is 0.
+
+    >>> sign([-2.0, 0.0, 3.0])
+    array([-1.,  0.,  1.])
+    """
     return np.sign(x)
 
 
@@ -45,7 +49,11 @@ def sign(x: Any) -> Any:
     numpy=(np.absolute, np.fabs),
 )
 def abs(x: Any) -> Any:
-    """Absolute value. At 0, where it has no derivative, the gradient is 0."""
+    """Absolute value. At 0, where it has no derivative, the gradient is 0.
+
+    >>> abs([-2.0, 3.0])
+    array([2., 3.])
+    """
     return np.absolute(x)
 
 
@@ -60,7 +68,11 @@ absolute = fabs = abs
     numpy=np.floor,
 )
 def floor(x: Any) -> Any:
-    """The largest whole number that is not above x. The gradient is 0."""
+    """The largest whole number that is not above x. The gradient is 0.
+
+    >>> floor([-1.5, 1.5])
+    array([-2.,  1.])
+    """
     return np.floor(x)
 
 
@@ -72,7 +84,11 @@ def floor(x: Any) -> Any:
     numpy=np.ceil,
 )
 def ceil(x: Any) -> Any:
-    """The smallest whole number that is not below x. The gradient is 0."""
+    """The smallest whole number that is not below x. The gradient is 0.
+
+    >>> ceil([-1.5, 1.5])
+    array([-1.,  2.])
+    """
     return np.ceil(x)
 
 
@@ -84,7 +100,11 @@ def ceil(x: Any) -> Any:
     numpy=(np.trunc, np.fix),
 )
 def trunc(x: Any) -> Any:
-    """The whole number next to x on the side of 0. The gradient is 0."""
+    """The whole number next to x on the side of 0. The gradient is 0.
+
+    >>> trunc([-1.5, 1.5])
+    array([-1.,  1.])
+    """
     return np.trunc(x)
 
 
@@ -99,7 +119,11 @@ fix = trunc
     numpy=np.rint,
 )
 def rint(x: Any) -> Any:
-    """The nearest whole number, of two the even one. The gradient is 0."""
+    """The nearest whole number, of two the even one. The gradient is 0.
+
+    >>> rint([0.5, 1.5, -1.2])
+    array([ 0.,  2., -1.])
+    """
     return np.rint(x)
 
 
@@ -113,7 +137,13 @@ def rint(x: Any) -> Any:
     numpy=(np.round, np.around),
 )
 def round(a: Any, *, decimals: int = 0) -> Any:
-    """Rounded to a number of decimals, halves to the even neighbour. The gradient is 0."""
+    """Rounded to a number of decimals, halves to the even neighbour. The gradient is 0.
+
+    Shapes: y has the shape of a.
+
+    >>> round([1.25, -2.345], decimals=1)
+    array([ 1.2, -2.3])
+    """
     return np.round(a, decimals)
 
 
@@ -131,7 +161,11 @@ around = round
     numpy=np.heaviside,
 )
 def heaviside(x1: Any, x2: Any) -> Any:
-    """Step: 0 where `x1` is negative, 1 where it is positive, and `x2` where it is 0."""
+    """Step: 0 where `x1` is negative, 1 where it is positive, and `x2` where it is 0.
+
+    >>> heaviside([-1.0, 0.0, 2.0], 0.5)
+    array([0. , 0.5, 1. ])
+    """
     return np.heaviside(x1, x2)
 
 
@@ -144,7 +178,11 @@ def heaviside(x1: Any, x2: Any) -> Any:
     numpy=np.floor_divide,
 )
 def floor_divide(x1: Any, x2: Any) -> Any:
-    """Quotient rounded down: a plain array, without gradient, since it is constant in between."""
+    """Quotient rounded down: a plain array, without gradient, since it is constant in between.
+
+    >>> floor_divide([7.0, -7.0], 2.0)
+    array([ 3., -4.])
+    """
     return np.floor_divide(x1, x2)
 
 
@@ -157,7 +195,11 @@ def floor_divide(x1: Any, x2: Any) -> Any:
     numpy=np.remainder,
 )
 def mod(x1: Any, x2: Any) -> Any:
-    """Remainder of the quotient rounded down; it has the sign of `x2`."""
+    """Remainder of the quotient rounded down; it has the sign of `x2`.
+
+    >>> mod([7.0, -7.0], 3.0)
+    array([1., 2.])
+    """
     return np.remainder(x1, x2)
 
 
@@ -176,7 +218,11 @@ remainder = mod
     numpy=np.fmod,
 )
 def fmod(x1: Any, x2: Any) -> Any:
-    """Remainder of the quotient rounded towards 0; it has the sign of `x1`."""
+    """Remainder of the quotient rounded towards 0; it has the sign of `x1`.
+
+    >>> fmod([7.0, -7.0], 3.0)
+    array([ 1., -1.])
+    """
     return np.fmod(x1, x2)
 
 
@@ -199,6 +245,11 @@ def nan_to_num(
 
     Raises:
         InvalidArgumentError: `copy` is not set: an operation leaves its argument as it is.
+
+    Shapes: y has the shape of x.
+
+    >>> nan_to_num([1.0, float("nan")], nan=-1.0)
+    array([ 1., -1.])
     """
     if not copy:
         raise InvalidArgumentError(

@@ -76,7 +76,11 @@ def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     numpy=np.cumsum,
 )  # fmt: skip
 def cumsum(a: Any, *, axis: int | None = None) -> Any:
-    """Sums of the first, the first two, … elements along `axis` (None: of all, in one axis)."""
+    """Sums of the first, the first two, … elements along `axis` (None: of all, in one axis).
+
+    >>> cumsum([1.0, 2.0, 3.0])
+    array([1., 3., 6.])
+    """
     return np.cumsum(a, axis=axis)
 
 
@@ -113,6 +117,9 @@ def recurrence(b: Any, a: Any) -> Any:
 
     Raises:
         ShapeError: `a` and `b` are of different shapes, or have no axis.
+
+    Source: the adjoint of a linear recurrence runs backwards; Griewank and Walther, "Evaluating
+    Derivatives", 2008, ch. 3.
 
     >>> import numpy as np
     >>> recurrence(np.array([1.0, 0.0, 0.0]), np.full(3, 0.5))
@@ -159,7 +166,11 @@ def _cumprod_reference(a: Any, axis: int | None) -> Any:
     numpy=np.cumprod,
 )
 def cumprod(a: Any, *, axis: int | None = None) -> Any:
-    """Products of the first, the first two, … elements along `axis` (None: of all, in one axis)."""
+    """Products of the first, the first two, … elements along `axis` (None: of all, in one axis).
+
+    >>> cumprod([1.0, 2.0, 3.0])
+    array([1., 2., 6.])
+    """
     return np.cumprod(a, axis=axis)
 
 
@@ -188,7 +199,11 @@ def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     numpy=np.prod,
 )
 def prod(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Product over `axis` (None: over all elements)."""
+    """Product over `axis` (None: over all elements).
+
+    >>> prod([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    array([3., 8.])
+    """
     return multiply_up(a, axis=axis, keepdims=keepdims)
 
 
@@ -225,6 +240,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     """Differences of neighbours along `axis`, taken `n` times.
 
     `prepend` and `append` are joined to `a` before: arrays, or numbers for one element.
+
+    >>> diff([1.0, 4.0, 9.0])
+    array([3., 5.])
     """
     if prepend is None and append is None:
         return diff_op(a, n=n, axis=axis)
@@ -293,5 +311,8 @@ def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     """Integral of `y` along `axis` by the trapezoidal rule, at the points `x` or `dx` apart.
 
     `x` has one axis, or as many as `y`.
+
+    >>> trapezoid([[0.0, 1.0, 4.0]], dx=1.0)
+    array([3.])
     """
     return np.trapezoid(y, x, dx=dx, axis=axis)

@@ -41,13 +41,25 @@ def _reshape_latex(a: Any, shape: Any) -> str:
     numpy=np.reshape,
 )
 def reshape(a: Any, *, shape: Any) -> Any:
-    """The same elements in another shape; one length may be −1."""
+    """The same elements in another shape; one length may be −1.
+
+    >>> reshape([1.0, 2.0, 3.0, 4.0], shape=(2, -1))
+    array([[1., 2.],
+           [3., 4.]])
+    """
     return a.reshape(shape)
 
 
 @stands_for(np.ravel)
 def ravel(a: Any) -> Any:
-    """All elements in one axis."""
+    """All elements in one axis.
+
+    Args:
+        a: an array of n elements; the result is of shape ``(n,)``.
+
+    >>> ravel([[1.0, 2.0], [3.0, 4.0]])
+    array([1., 2., 3., 4.])
+    """
     return reshape(a, shape=(-1,))
 
 
@@ -68,7 +80,18 @@ def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 
 @stands_for(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    """Without the axes of length 1 (None: all of them)."""
+    """Without the axes of length 1 (None: all of them).
+
+    Args:
+        a: the array.
+        axis: one, several, or None.
+
+    Raises:
+        ShapeError: an axis is longer, or does not exist.
+
+    >>> squeeze(np.ones((1, 2, 1))).shape
+    (2,)
+    """
     shape = shape_of(a)
     if axis is None:
         return reshape(a, shape=tuple(n for n in shape if n != 1))
@@ -82,7 +105,11 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 @stands_for(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
-    """With a new axis of length 1 at position `axis` of the result."""
+    """With a new axis of length 1 at position `axis` of the result.
+
+    >>> expand_dims([1.0, 2.0], axis=0).shape
+    (1, 2)
+    """
     shape = shape_of(a)
     axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     ndim = len(shape) + len(axes)
@@ -105,19 +132,34 @@ def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[in
 
 @stands_for(np.atleast_1d)
 def atleast_1d(*arrays: Any) -> Any:
-    """With at least one axis: a number becomes a vector of one. Several arrays give a tuple."""
+    """With at least one axis: a number becomes a vector of one. Several arrays give a tuple.
+
+    >>> atleast_1d(np.array(3.0))
+    array([3.])
+    """
     return _at_least(arrays, lambda shape: shape or (1,))
 
 
 @stands_for(np.atleast_2d)
 def atleast_2d(*arrays: Any) -> Any:
-    """With at least two axes: a vector becomes a row. Several arrays give a tuple."""
+    """With at least two axes: a vector becomes a row. Several arrays give a tuple.
+
+    >>> atleast_2d([1.0, 2.0])
+    array([[1., 2.]])
+    """
     return _at_least(arrays, lambda shape: (1,) * (2 - len(shape)) + shape)
 
 
 @stands_for(np.atleast_3d)
 def atleast_3d(*arrays: Any) -> Any:
-    """With at least three axes: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1)."""
+    """With at least three axes: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1).
+
+    Args:
+        arrays: one array, or several, for which there are several results.
+
+    >>> atleast_3d([1.0, 2.0]).shape
+    (1, 2, 1)
+    """
     return _at_least(
         arrays, lambda shape: ((1, *(shape or (1,)), 1) if len(shape) < 2
                                else (*shape, 1) if len(shape) == 2 else shape),
@@ -160,7 +202,11 @@ def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
     numpy=np.transpose,
 )
 def transpose(a: Any, *, axes: Any = None) -> Any:
-    """Axes in another order (None: reversed)."""
+    """Axes in another order (None: reversed).
+
+    >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
+    (4, 2, 3)
+    """
     return a.transpose(axes)
 
 
@@ -179,13 +225,22 @@ permute_dims = transpose
     numpy=np.swapaxes,
 )
 def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
-    """Two axes exchanged."""
+    """Two axes exchanged.
+
+    >>> swapaxes(np.ones((2, 3, 4)), axis1=0, axis2=2).shape
+    (4, 3, 2)
+    """
     return a.swapaxes(axis1, axis2)
 
 
 @stands_for(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes at the positions `source` moved to `destination`; the others keep their order.
+
+    Args:
+        a: the array.
+        source: an axis, or several.
+        destination: where they are to stand.
 
     Raises:
         ShapeError: an axis that does not exist, or not as many of the one as of the other.
@@ -208,7 +263,19 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 @stands_for(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    """One axis moved to stand before the axis `start` (for new code: `moveaxis`)."""
+    """One axis moved to stand before the axis `start` (for new code: `moveaxis`).
+
+    Args:
+        a: the array.
+        axis: which axis.
+        start: where it is to stand.
+
+    Raises:
+        ShapeError: one of the two does not exist.
+
+    >>> rollaxis(np.ones((2, 3, 4)), 2).shape
+    (4, 2, 3)
+    """
     ndim = len(shape_of(a))
     (place,) = places("rollaxis", axis, ndim)
     before = start + ndim if start < 0 else start
@@ -227,7 +294,12 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     numpy=np.broadcast_to,
 )
 def broadcast_to(a: Any, *, shape: Any) -> Any:
-    """Repeat along new axes and along axes of length 1."""
+    """Repeat along new axes and along axes of length 1.
+
+    >>> broadcast_to([1.0, 2.0], shape=(2, 2))
+    array([[1., 2.],
+           [1., 2.]])
+    """
     if a.ndim == 0:
         # A filled array costs a quarter of np.broadcast_to, and this case ends every loss.
         return np.full(shape, a)
@@ -236,7 +308,14 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
 
 @stands_for(np.broadcast_arrays)
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
-    """The arrays, each repeated to the shape that they have together."""
+    """The arrays, each repeated to the shape that they have together.
+
+    Raises:
+        ShapeError: they have no shape together.
+
+    >>> [a.shape for a in broadcast_arrays(np.ones((2, 1)), np.ones(3))]
+    [(2, 3), (2, 3)]
+    """
     try:
         shape = np.broadcast_shapes(*map(shape_of, arrays))
     except ValueError as error:
@@ -254,7 +333,13 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     numpy=np.astype,
 )
 def astype(a: Any, *, dtype: Any) -> Any:
-    """The same numbers in another floating-point precision."""
+    """The same numbers in another floating-point precision.
+
+    Shapes: y has the shape of a.
+
+    >>> astype([1.0, 2.0], dtype="float32")
+    array([1., 2.], dtype=float32)
+    """
     if np.dtype(dtype).kind != "f":
         raise DTypeError(
             f"astype() expects a floating-point dtype, so that gradients can pass. Got "
@@ -271,5 +356,13 @@ def astype(a: Any, *, dtype: Any) -> Any:
     samples=lambda rng: sample_arrays(rng),
 )
 def identity(a: Any) -> Any:
-    """The array itself, as a new vertex of the graph."""
+    """The array itself, as a new vertex of the graph.
+
+    Shapes: y has the shape of a.
+
+    Source: the definition.
+
+    >>> identity([1.0, 2.0])
+    array([1., 2.])
+    """
     return a

@@ -38,7 +38,11 @@ __all__ = [
     numpy=np.searchsorted,
 )
 def searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> Any:
-    """Where elements of `v` belong in the sorted array `a`: a plain array, without gradient."""
+    """Where elements of `v` belong in the sorted array `a`: a plain array, without gradient.
+
+    >>> searchsorted([1.0, 2.0, 3.0], [0.0, 2.5])
+    array([0, 2])
+    """
     return np.searchsorted(a, v, side, sorter)
 
 
@@ -105,7 +109,11 @@ def _each_row(f: Any, a: Any, axis: int | None) -> Any:
     numpy=np.sort,
 )
 def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
-    """The elements in ascending order along `axis` (None: all, in one axis)."""
+    """The elements in ascending order along `axis` (None: all, in one axis).
+
+    >>> sort([3.0, 1.0, 2.0])
+    array([1., 2., 3.])
+    """
     return np.sort(a, axis=axis, kind=kind)
 
 
@@ -123,7 +131,11 @@ def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     numpy=np.partition,
 )  # fmt: skip
 def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
-    """The k-th smallest element in its sorted place, smaller ones before it, larger ones behind."""
+    """The k-th smallest element in its sorted place, smaller ones before it, larger ones behind.
+
+    >>> partition([3.0, 1.0, 2.0], kth=0)[0].item()
+    1.0
+    """
     return np.partition(a, kth, axis=axis, kind=kind)
 
 
@@ -138,7 +150,11 @@ def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introsele
     numpy=np.argsort,
 )
 def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
-    """The indices that would sort `a` along `axis`: a plain array, without gradient."""
+    """The indices that would sort `a` along `axis`: a plain array, without gradient.
+
+    >>> argsort([3.0, 1.0, 2.0])
+    array([1, 2, 0])
+    """
     return np.argsort(a, axis=axis, kind=kind)
 
 
@@ -151,7 +167,11 @@ def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     numpy=np.argpartition,
 )
 def argpartition(a: Any, *, kth: Any, axis: int | None = -1) -> Any:
-    """The indices that would partition `a` along `axis`: a plain array, without gradient."""
+    """The indices that would partition `a` along `axis`: a plain array, without gradient.
+
+    >>> argpartition([3.0, 1.0, 2.0], kth=0)[0].item()
+    1
+    """
     return np.argpartition(a, kth, axis=axis)
 
 
@@ -180,7 +200,11 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
     numpy=np.argmax,
 )
 def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Index of the largest element over `axis`: a plain array, without gradient."""
+    """Index of the largest element over `axis`: a plain array, without gradient.
+
+    >>> argmax([[3.0, 1.0], [1.0, 2.0]], axis=1)
+    array([0, 1])
+    """
     return np.argmax(a, axis=axis, keepdims=keepdims)
 
 
@@ -193,5 +217,9 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     numpy=np.argmin,
 )
 def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Index of the smallest element over `axis`: a plain array, without gradient."""
+    """Index of the smallest element over `axis`: a plain array, without gradient.
+
+    >>> argmin([[3.0, 1.0], [1.0, 2.0]], axis=1)
+    array([1, 0])
+    """
     return np.argmin(a, axis=axis, keepdims=keepdims)

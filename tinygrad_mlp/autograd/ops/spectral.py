@@ -105,6 +105,12 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
     Args:
         a: the matrices, of which one triangle is read.
         UPLO: which: ``L`` for the lower, ``U`` for the upper.
+
+    Source: Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
+    differentiation", 2008, 3.1.
+
+    >>> eigh(np.array([[2.0, 0.0], [0.0, 1.0]]))[0]
+    array([1., 2.])
     """
     return EighResult(*eigh_op(a, UPLO=UPLO))
 
@@ -127,6 +133,9 @@ def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
 
     Where some are equal, the gradient is an element of the subdifferential of their sum, and finite
     (their second derivative is not).
+
+    >>> eigvalsh([[2.0, 1.0], [1.0, 2.0]]).round(6)
+    array([1., 3.])
     """
     return _lapack_eigvalsh(a, UPLO)
 
@@ -206,6 +215,9 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     Raises:
         NotDifferentiableError: when the gradient of ``full_matrices=True`` is asked for, of a
             matrix that is not square.
+
+    >>> svd(np.array([[3.0, 0.0], [0.0, 4.0]]))[1]
+    array([4., 3.])
     """
     if not compute_uv:
         return svdvals(a)
@@ -228,5 +240,11 @@ def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
     numpy=np.linalg.svdvals,
 )
 def svdvals(a: Any) -> Any:
-    """Singular values, in descending order."""
+    """Singular values, in descending order.
+
+    Shapes: a ``(..., n, m)``, y ``(..., min(n, m))``.
+
+    >>> svdvals([[3.0, 0.0], [0.0, -4.0]])
+    array([4., 3.])
+    """
     return np.linalg.svdvals(a)

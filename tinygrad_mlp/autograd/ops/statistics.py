@@ -65,7 +65,11 @@ def _of_several(rng: Any) -> list[Sample]:
     numpy=np.var,
 )
 def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Variance over `axis`: the mean squared deviation, its sum divided by ``n − ddof``."""
+    """Variance over `axis`: the mean squared deviation, its sum divided by ``n − ddof``.
+
+    >>> var([[1.0, 3.0], [2.0, 2.0]], axis=1)
+    array([1., 0.])
+    """
     return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
@@ -89,7 +93,11 @@ def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> A
     numpy=np.std,
 )
 def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Standard deviation over `axis`: the root of the variance."""
+    """Standard deviation over `axis`: the root of the variance.
+
+    >>> std([[1.0, 3.0], [2.0, 2.0]], axis=1)
+    array([1., 0.])
+    """
     return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
@@ -159,6 +167,11 @@ def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = F
 
     Args:
         weights: of the shape of `a`, or one for each element of the one `axis`.
+
+    With `keepdims` the axes that the mean is taken over stay, with length 1.
+
+    >>> average([1.0, 3.0], weights=[3.0, 1.0]).item()
+    1.5
     """
     return average_op(a, weights, axis=axis, keepdims=keepdims)
 
@@ -193,5 +206,9 @@ def _median_reference(a: Any, axis: Any, keepdims: bool) -> Any:
     numpy=np.median,
 )
 def median(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Middle element over `axis`, or the mean of the two in the middle. Ties share the gradient."""
+    """Middle element over `axis`, or the mean of the two in the middle. Ties share the gradient.
+
+    >>> median([[1.0, 5.0, 2.0]], axis=1)
+    array([2.])
+    """
     return np.median(a, axis=axis, keepdims=keepdims)

@@ -32,6 +32,9 @@ def dot(a: Any, b: Any) -> Any:
 
     Where both have more than two axes: the sum over the last of `a` and the second to last of
     `b`, for all pairs of the others (`matmul` pairs stacks of matrices one by one instead).
+
+    >>> dot([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    array([3., 7.])
     """
     first, second = shape_of(a), shape_of(b)
     if not first or not second:
@@ -43,13 +46,31 @@ def dot(a: Any, b: Any) -> Any:
 
 @stands_for(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
-    """The sum of the products of all elements, whatever the shapes: ``Σ a_i b_i``."""
+    """The sum of the products of all elements, whatever the shapes: ``Σ a_i b_i``.
+
+    Args:
+        a: an array.
+        b: an array with as many elements.
+
+    Source: defined as np.vdot.
+
+    >>> vdot([1.0, 2.0], [3.0, 4.0]).item()
+    11.0
+    """
     return matmul(ravel(a), ravel(b))
 
 
 @stands_for(np.inner)
 def inner(a: Any, b: Any) -> Any:
-    """The sum over the last axes of both, for all pairs of the others; of numbers, a product."""
+    """The sum over the last axes of both, for all pairs of the others; of numbers, a product.
+
+    Args:
+        a: shape ``(..., n)``.
+        b: shape ``(..., n)``; its other axes follow those of a in the result.
+
+    >>> inner([1.0, 2.0], [3.0, 4.0]).item()
+    11.0
+    """
     if not shape_of(a) or not shape_of(b):
         return multiply(a, b)
     return tensordot(a, b, axes=((-1,), (-1,)))
@@ -57,7 +78,12 @@ def inner(a: Any, b: Any) -> Any:
 
 @stands_for(np.outer, np.linalg.outer)
 def outer(a: Any, b: Any) -> Any:
-    """All products of an element of `a` and one of `b`, as a matrix: ``y[i, j] = a_i b_j``."""
+    """All products of an element of `a` and one of `b`, as a matrix: ``y[i, j] = a_i b_j``.
+
+    >>> outer([1.0, 2.0], [3.0, 4.0])
+    array([[3., 4.],
+           [6., 8.]])
+    """
     return multiply(expand_dims(ravel(a), 1), expand_dims(ravel(b), 0))
 
 
@@ -109,7 +135,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 @stands_for(np.kron)
 def kron(a: Any, b: Any) -> Any:
-    """Kronecker product: the matrix of the blocks ``a[i, j] b``; likewise with other axes."""
+    """Kronecker product: the matrix of the blocks ``a[i, j] b``; likewise with other axes.
+
+    >>> kron([1.0, 10.0], [1.0, 2.0])
+    array([ 1.,  2., 10., 20.])
+    """
     first, second = shape_of(a), shape_of(b)
     ndim = max(len(first), len(second))
     first = (1,) * (ndim - len(first)) + first
@@ -171,6 +201,9 @@ def cross(
 
     Raises:
         ShapeError: the vectors do not have three elements.
+
+    >>> cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    array([0., 0., 1.])
     """
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -202,8 +235,18 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 
     The first and the last may be vectors: a row and a column.
 
+    Args:
+        arrays: two or more, that fit one after the other.
+
     Raises:
         ShapeError: an array is no matrix.
+        InvalidArgumentError: there are fewer than two.
+
+    Source: the order is found by dynamic programming; Cormen et al., "Introduction to Algorithms",
+    15.2.
+
+    >>> multi_dot([np.ones((1, 2)), np.ones((2, 3)), np.ones((3, 1))])
+    array([[6.]])
     """
     matrices: list[Any] = [a if isinstance(a, Value) else np.asarray(a) for a in arrays]
     if len(matrices) < 2:

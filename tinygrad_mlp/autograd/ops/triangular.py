@@ -91,6 +91,10 @@ def cholesky(a: Any, *, upper: bool = False) -> Any:
 
     Raises:
         LinAlgError: a matrix is not positive definite.
+
+    >>> cholesky([[4.0, 2.0], [2.0, 5.0]])
+    array([[2., 0.],
+           [1., 2.]])
     """
     return np.linalg.cholesky(a, upper=upper)
 
@@ -168,6 +172,9 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         NotDifferentiableError: when the gradient of ``complete`` is asked for, of a matrix with
             more rows than columns.
         LinAlgError: when the gradient is asked for, and columns depend on each other.
+
+    >>> qr(np.array([[0.0, 2.0], [1.0, 3.0]]))[1].shape
+    (2, 2)
     """
     if mode not in ("reduced", "complete", "r"):
         raise InvalidArgumentError(

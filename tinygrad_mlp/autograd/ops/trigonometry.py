@@ -34,7 +34,11 @@ def _sin_rule(g: Any, y: Any, x: Any) -> Any:
     numpy=np.sin,
 )
 def sin(x: Any) -> Any:
-    """Sine of an angle in radians."""
+    """Sine of an angle in radians.
+
+    >>> sin([0.0, 1.0]).round(4)
+    array([0.    , 0.8415])
+    """
     return np.sin(x)
 
 
@@ -46,7 +50,11 @@ def sin(x: Any) -> Any:
     numpy=np.cos,
 )
 def cos(x: Any) -> Any:
-    """Cosine of an angle in radians."""
+    """Cosine of an angle in radians.
+
+    >>> cos([0.0, 1.0]).round(4)
+    array([1.    , 0.5403])
+    """
     return np.cos(x)
 
 
@@ -59,7 +67,11 @@ def cos(x: Any) -> Any:
     numpy=np.tan,
 )
 def tan(x: Any) -> Any:
-    """Tangent of an angle in radians."""
+    """Tangent of an angle in radians.
+
+    >>> tan([0.0, 1.0]).round(4)
+    array([0.    , 1.5574])
+    """
     return np.tan(x)
 
 
@@ -72,7 +84,11 @@ def tan(x: Any) -> Any:
     numpy=np.arcsin,
 )
 def arcsin(x: Any) -> Any:
-    """Angle in radians, between −π/2 and π/2, whose sine is x."""
+    """Angle in radians, between −π/2 and π/2, whose sine is x.
+
+    >>> arcsin([0.0, 1.0]).round(4)
+    array([0.    , 1.5708])
+    """
     return np.arcsin(x)
 
 
@@ -88,7 +104,11 @@ asin = arcsin
     numpy=np.arccos,
 )
 def arccos(x: Any) -> Any:
-    """Angle in radians, between 0 and π, whose cosine is x."""
+    """Angle in radians, between 0 and π, whose cosine is x.
+
+    >>> arccos([1.0, 0.0]).round(4)
+    array([0.    , 1.5708])
+    """
     return np.arccos(x)
 
 
@@ -103,7 +123,11 @@ acos = arccos
     numpy=np.arctan,
 )
 def arctan(x: Any) -> Any:
-    """Angle in radians, between −π/2 and π/2, whose tangent is x."""
+    """Angle in radians, between −π/2 and π/2, whose tangent is x.
+
+    >>> arctan([0.0, 1.0]).round(4)
+    array([0.    , 0.7854])
+    """
     return np.arctan(x)
 
 
@@ -128,7 +152,11 @@ def _over_square(x1: Any, x2: Any) -> Any:
     numpy=np.hypot,
 )
 def hypot(x1: Any, x2: Any) -> Any:
-    """Length of the hypotenuse, without overflow. At 0, where it has no derivative, it is 0."""
+    """Length of the hypotenuse, without overflow. At 0, where it has no derivative, it is 0.
+
+    >>> hypot([3.0, 0.0], [4.0, 0.0])
+    array([5., 0.])
+    """
     return np.hypot(x1, x2)
 
 
@@ -144,7 +172,11 @@ def hypot(x1: Any, x2: Any) -> Any:
     numpy=np.arctan2,
 )
 def arctan2(x1: Any, x2: Any) -> Any:
-    """Angle in radians, between −π and π, from the positive axis to the point (x2, x1)."""
+    """Angle in radians, between −π and π, from the positive axis to the point (x2, x1).
+
+    >>> arctan2([1.0, -1.0], [0.0, -1.0]).round(4)
+    array([ 1.5708, -2.3562])
+    """
     return np.arctan2(x1, x2)
 
 
@@ -159,7 +191,11 @@ atan2 = arctan2
     numpy=(np.degrees, np.rad2deg),
 )
 def degrees(x: Any) -> Any:
-    """An angle in radians, in degrees."""
+    """An angle in radians, in degrees.
+
+    >>> degrees([0.0, math.pi])
+    array([  0., 180.])
+    """
     return np.degrees(x)
 
 
@@ -174,7 +210,11 @@ rad2deg = degrees
     numpy=(np.radians, np.deg2rad),
 )
 def radians(x: Any) -> Any:
-    """An angle in degrees, in radians."""
+    """An angle in degrees, in radians.
+
+    >>> radians([0.0, 180.0]).round(4)
+    array([0.    , 3.1416])
+    """
     return np.radians(x)
 
 
@@ -193,7 +233,11 @@ def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
     numpy=np.sinh,
 )
 def sinh(x: Any) -> Any:
-    """Hyperbolic sine: ``(e^x − e^−x) / 2``."""
+    """Hyperbolic sine: ``(e^x − e^−x) / 2``.
+
+    >>> sinh([0.0, 1.0]).round(4)
+    array([0.    , 1.1752])
+    """
     return np.sinh(x)
 
 
@@ -205,7 +249,11 @@ def sinh(x: Any) -> Any:
     numpy=np.cosh,
 )
 def cosh(x: Any) -> Any:
-    """Hyperbolic cosine: ``(e^x + e^−x) / 2``."""
+    """Hyperbolic cosine: ``(e^x + e^−x) / 2``.
+
+    >>> cosh([0.0, 1.0]).round(4)
+    array([1.    , 1.5431])
+    """
     return np.cosh(x)
 
 
@@ -217,7 +265,11 @@ def cosh(x: Any) -> Any:
     numpy=np.tanh,
 )
 def tanh(x: Any) -> Any:
-    """Hyperbolic tangent, the document's hidden activation: ``f′(z) = 1 − tanh²(z)``."""
+    """Hyperbolic tangent, the document's hidden activation: ``f′(z) = 1 − tanh²(z)``.
+
+    >>> tanh([0.0, 1.0]).round(4)
+    array([0.    , 0.7616])
+    """
     return np.tanh(x)
 
 
@@ -229,7 +281,11 @@ def tanh(x: Any) -> Any:
     numpy=np.arcsinh,
 )
 def arcsinh(x: Any) -> Any:
-    """Inverse of the hyperbolic sine."""
+    """Inverse of the hyperbolic sine.
+
+    >>> arcsinh([0.0, 1.0]).round(4)
+    array([0.    , 0.8814])
+    """
     return np.arcsinh(x)
 
 
@@ -245,7 +301,11 @@ asinh = arcsinh
     numpy=np.arccosh,
 )
 def arccosh(x: Any) -> Any:
-    """Inverse of the hyperbolic cosine, for x ≥ 1."""
+    """Inverse of the hyperbolic cosine, for x ≥ 1.
+
+    >>> arccosh([1.0, 2.0]).round(4)
+    array([0.   , 1.317])
+    """
     return np.arccosh(x)
 
 
@@ -269,7 +329,11 @@ def _sinc_integral(x: Any, order: int) -> Any:
     numpy=np.arctanh,
 )
 def arctanh(x: Any) -> Any:
-    """Inverse of the hyperbolic tangent, for −1 < x < 1."""
+    """Inverse of the hyperbolic tangent, for −1 < x < 1.
+
+    >>> arctanh([0.0, 0.5]).round(4)
+    array([0.    , 0.5493])
+    """
     return np.arctanh(x)
 
 
@@ -288,7 +352,13 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
     numpy=np.sinc,
 )
 def sinc(x: Any) -> Any:
-    """Normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too."""
+    """Normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
+
+    Shapes: element by element; y has the shape of x.
+
+    >>> sinc([0.0, 0.5]).round(4)
+    array([1.    , 0.6366])
+    """
     return np.sinc(x)
 
 
@@ -304,6 +374,13 @@ def sinc_derivative(x: Any, *, order: int = 1) -> Any:
     With ``z = πx`` and ``s(z) = sin z / z = ∫ cos(zt) dt`` over 0 ≤ t ≤ 1, the series of the
     integral, ``s⁽ⁿ⁾(z) = Σ cos((m + n) π/2) zᵐ / (m! (m + n + 1))``, is used for small z. For the
     others, ``z s = sin z`` differentiated n times, ``z s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ z``.
+
+    Shapes: element by element; y has the shape of x.
+
+    Source: ``sinc x = ∫₀¹ cos(πxt) dt``, differentiated under the integral.
+
+    >>> sinc_derivative([0.0, 1.0]).round(4)
+    array([ 0., -1.])
     """
     z = math.pi * x.astype(np.result_type(x, np.float64))
     waves = np.sin(z), np.cos(z), -np.sin(z), -np.cos(z)

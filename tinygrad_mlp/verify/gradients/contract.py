@@ -31,6 +31,14 @@ class Problem(NamedTuple):
         kind: "changed in place", "shape", "dtype", "shared memory", "cotangent", "second run", or
             "error".
         message: what, where, and what to do.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> def changes_its_argument(x):
+    ...     x.data[0] = 5.0
+    ...     return tg.sum(x * x)
+    >>> report = tg.verify.check_grad(changes_its_argument, np.array([0.5, 1.0]))
+    >>> report.problems[0].kind
+    'changed in place'
     """
 
     kind: str

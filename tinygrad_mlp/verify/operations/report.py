@@ -54,6 +54,15 @@ class Failure(NamedTuple):
         cause: one of `CAUSES`.
         message: what was seen.
         sample: the arguments it was seen at.
+
+    >>> import tinygrad_mlp as tg
+    >>> @tg.op(rules={"x": lambda g, y, x: 2 * g}, equation="y = x", register=False)
+    ... def wrong(x):
+    ...     return x + 0.0
+    >>> report = tg.verify.check_op(wrong)
+    >>> failure = report.failures[0]
+    >>> failure.rule, failure.cause
+    ('x', 'factor')
     """
 
     rule: str
@@ -77,6 +86,14 @@ class OpReport:
         notes: what could not be checked, because the record says nothing of it.
         worst_error: the largest relative error of a gradient that was found right.
         seed: of all random draws.
+
+    >>> import tinygrad_mlp as tg
+    >>> @tg.op(rules={"x": lambda g, y, x: 2 * g}, equation="y = x", register=False)
+    ... def wrong(x):
+    ...     return x + 0.0
+    >>> report = tg.verify.check_op(wrong)
+    >>> report.ok, len(report.failures)
+    (False, 1)
     """
 
     def __init__(
