@@ -66,7 +66,12 @@ class Progress:
         shown = f"loss {loss:.4g}"
         if self.accuracy is not None:
             shown += f", accuracy {self.accuracy:.4g}"
-        self._bar.update(self._task, completed=iteration + 1, description=shown)
+        self.show(iteration + 1, shown)
+
+    def show(self, done: int, text: str) -> None:
+        """Say how many have been done, and what is to stand beside the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=text)
 
     @property
     def wanted(self) -> bool:
@@ -78,9 +83,9 @@ class Progress:
         if not self._enabled:
             return
         if self._bar is not None:
+            from rich.text import Text
+
             # Not through rich's markup, and unwrapped: a figure must stay whole and searchable.
-            self._bar.console.print(
-                text, markup=False, highlight=False, emoji=False, soft_wrap=True
-            )
+            self._bar.console.print(Text.from_ansi(text), soft_wrap=True)
         else:
             print(text, flush=True)

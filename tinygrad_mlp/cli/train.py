@@ -10,17 +10,15 @@ from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
+from tinygrad_mlp.cli.running import Outcome
 
 
 def train(
     settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None
-) -> int:
+) -> Outcome:
     """Train a network, print how it fares, and write the files asked for.
 
     After Ctrl-C they are written, too; after a divergence all but the model, which is no good.
-
-    Returns:
-        The exit code.
     """
     check_outputs({"--save": save, "--plot": plot, "--history": history})
     experiment = Experiment(settings, [loss])
@@ -39,7 +37,9 @@ def train(
     elif save is not None:
         facts = metadata(experiment)
         writers[save] = lambda path: checkpoint.save(path, network, metadata=facts)
-    return write_all(writers) or trained.code
+    code, files = write_all(writers)
+    facts_of_run = {"loss": loss, **experiment.document(network), **trained.document}
+    return Outcome(code or trained.code, {**facts_of_run, "files": files})
 
 
 def metadata(experiment: Experiment) -> dict[str, Any]:
