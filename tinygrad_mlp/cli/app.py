@@ -276,7 +276,8 @@ def explain(
     \b
     Examples:
       tinygrad-mlp explain
-      tinygrad-mlp explain --layers 784,300,100,10 --loss mean_square --bias
+      tinygrad-mlp explain --layers 784,300,100,10 --bias \\
+          --loss mean_square
       tinygrad-mlp explain --layers 4,3,2 --latex
     """
     from tinygrad_mlp.cli.explain import explain as run_explain

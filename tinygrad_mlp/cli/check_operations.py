@@ -22,7 +22,8 @@ QUICK = 3
 """Samples of an operation that --quick is content with."""
 
 HEADINGS = {"first order": "1st", "second order": "2nd"}
-NAME_WIDTH, FULL_WIDTH = 25, 73
+FULL_WIDTH = 48
+"""Characters that the full table needs beside the names."""
 
 Verdict = dict[str, Any]
 """What a check came to, for machines; docs/command_line.md describes its keys."""
@@ -68,7 +69,7 @@ def check_all(
     verdicts = Verdicts()
     if not names:
         return verdicts
-    table = _table(max([NAME_WIDTH, *map(len, names)]))
+    table = _table(max(map(len, ["operation", *names])))
     with Progress(len(names), enabled=True) as progress:
         progress.line(table.head())
         try:
@@ -90,8 +91,9 @@ def check_all(
 
 def _table(name_width: int) -> Table:
     """A column for each kind of check; on a narrow terminal one for all of them."""
-    name, error = Column("operation", width=name_width), Column("error", right=True, width=7)
-    if width_of_terminal() < FULL_WIDTH - NAME_WIDTH + name_width:
+    name = Column("operation", width=name_width)
+    error = Column("error", right=True, rank=1, width=7)
+    if width_of_terminal() < name_width + FULL_WIDTH:
         return Table([name, Column("", width=5), error])
     return Table([name, *(Column(HEADINGS.get(c, c), width=5) for c in CHECKS), error])
 
@@ -135,7 +137,7 @@ def _of_operation(op: Op, quick: bool) -> Verdict:
         "ok": report.ok,
         "checks": report.passed,
         "samples": report.samples,
-        "worst_error": report.worst_error if report.checks["gradients"] else None,
+        "worst_error": report.worst_error if report.passed["first order"] else None,
         "failures": [{**f._asdict(), "text": str(f)} for f in report.failures],
         "not_checked": report.notes,
         "error": None,

@@ -150,8 +150,8 @@ class Experiment:
             "loss": f"{loss}, computed in {chosen.dtype}",
             "optimizer": f"{chosen.optimizer}, learning rate "
             + (f"{rate.equation} in epoch k" if isinstance(rate, Schedule) else f"{rate:g}"),
-            "training": f"{self.epochs} epochs of {self.steps:,} steps, batch size "
-            f"{chosen.batch_size}, seed {chosen.seed}",
+            "training": f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.steps:,} steps, "
+            f"batch size {chosen.batch_size}, seed {chosen.seed}",
         })  # fmt: skip
 
     def document(self, network: NeuralNetwork) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def record_line(record: Record) -> str:
         record.training_loss, record.training_accuracy or 0.0,
         record.validation_loss or 0.0, record.validation_accuracy or 0.0,
     )  # fmt: skip
-    shown = [f"{figure:.4f}" if figure < 1000 else f"{figure:.2e}" for figure in figures]
+    shown = [f"{figure:.4f}" if figure < 1000 else f"{figure:.1e}" for figure in figures]
     if narrow():
         shown = [f"{figure:.3f}" if figure < 100 else f"{figure:.0e}" for figure in figures]
     widths = (7, 6, 7, 6) if narrow() else (8, 10, 10, 10)
