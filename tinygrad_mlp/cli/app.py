@@ -235,7 +235,7 @@ def check(
 
     Of an operation: forward against a reference, first (1st) and second (2nd) derivatives against
     numbers, a compiled program on fresh numbers, the LaTeX. Everything built in takes about a
-    minute, half of that with --quick.
+    minute, two thirds of that with --quick.
 
     A file may define operations with @tg.op, or a derivation: loss(W1, ...), derived (the
     gradients by name, or a function that returns them) and the parameters. Each gradient is then
