@@ -3,33 +3,85 @@
 Each Markdown file is one program: its blocks run from top to bottom in one namespace of their own,
 so that a reader who types them in order gets what the text says. A block that begins with ``>>>``
 is a doctest, and its output is compared.
+
+A block of ``console`` is typed into a shell, in a folder of the document's own, empty at first:
+lines that begin with ``$`` are commands, those with ``>`` go on with one, and the others are what
+must come out, with ``...`` for anything. What is shown as ``sh`` is not run.
 """
 
 from __future__ import annotations
 
+import doctest
+import os
+import subprocess
+import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 OPERATIONS = "operations before this document"
+FOLDER = "folder of this document"
+ROOT = Path(__file__).parent.parent
 
 
-def remember_operations(namespace: dict[str, Any]) -> None:
+def begin(namespace: dict[str, Any]) -> None:
     """Note the registered operations, before a document's first block."""
     import tinygrad_mlp as tg
 
     namespace[OPERATIONS] = dict(tg.OPS)
 
 
-def forget_operations(namespace: dict[str, Any]) -> None:
+def end(namespace: dict[str, Any]) -> None:
     """Take a document's own operations out of the table again, which other tests go through."""
     import tinygrad_mlp as tg
 
     tg.OPS.clear()
     tg.OPS.update(namespace[OPERATIONS])
+    if FOLDER in namespace:
+        namespace[FOLDER].cleanup()
+
+
+def typed(block: str) -> list[tuple[str, str]]:
+    r"""The commands of a block, each with the output that is shown below it.
+
+    >>> typed("$ echo a b\na b\n$ true\n")
+    [('echo a b\n', 'a b\n'), ('true\n', '')]
+    """
+    found: list[tuple[str, str]] = []
+    for line in block.splitlines(keepends=True):
+        command, output = found[-1] if found else ("", "")
+        if line.startswith("$ "):
+            found.append((line[2:], ""))
+        elif line.startswith(">") and not output:
+            found[-1] = (command + line[1:].removeprefix(" "), "")
+        else:
+            found[-1] = (command, output + line)
+    return found
+
+
+def run_console(example: Example) -> str | None:
+    """Type a block into a shell; the first command whose output is another one fails.
+
+    A command without output below it must succeed.
+    """
+    if FOLDER not in example.namespace:
+        example.namespace[FOLDER] = tempfile.TemporaryDirectory()
+    name = f'tinygrad-mlp() {{ "{sys.executable}" -m tinygrad_mlp "$@"; }}; '
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    for command, output in typed(example.parsed):
+        done = subprocess.run(
+            ["bash", "-c", name + command], cwd=example.namespace[FOLDER].name, env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+        )  # fmt: skip
+        shown = doctest.OutputChecker().check_output(output, done.stdout, flags)
+        if not (shown if output else done.returncode == 0):
+            return f"{command}Expected:\n{output}\nGot ({done.returncode}):\n{done.stdout}"
+    return None
 
 
 ROOT = Path(__file__).parent.parent
@@ -42,11 +94,11 @@ NEEDS = {
 """Packages without which the tests in a folder, or the examples in a file, cannot be run."""
 
 documents = Sybil(
-    parsers=[PythonCodeBlockParser()],
+    parsers=[PythonCodeBlockParser(), CodeBlockParser("console", run_console)],
     # pathlib's ** stands for exactly one folder here, so both depths are named.
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
-    setup=remember_operations,
-    teardown=forget_operations,
+    setup=begin,
+    teardown=end,
 )
 documents.path = ROOT  # and not this folder, which Sybil would look in
 

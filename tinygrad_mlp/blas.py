@@ -49,8 +49,13 @@ def blas_threads(n: int | None) -> Iterator[None]:
 
 def threads_now() -> int:
     """How many threads the BLAS libraries may use as it is."""
-    libraries = _controller().select(user_api="blas").info()
-    return max(int(library["num_threads"]) for library in libraries)
+    return max(int(library["num_threads"]) for library in libraries())
+
+
+def libraries() -> list[dict[str, Any]]:
+    """The BLAS libraries of NumPy and SciPy, as threadpoolctl describes them."""
+    found: list[dict[str, Any]] = _controller().select(user_api="blas").info()
+    return found
 
 
 @functools.cache

@@ -198,8 +198,15 @@ def as_callback(callback: Any) -> Callback:
 def check_settings(callback: Any, stored: Mapping[str, Any], names: tuple[str, ...]) -> None:
     """Refuse the state of a callback that was made otherwise.
 
+    Args:
+        callback: the one that is to take the state.
+        stored: the state, with the settings among its entries.
+        names: the settings, which are attributes of the callback.
+
     Raises:
         StateDictError: a setting differs.
+
+    >>> check_settings(EarlyStopping(patience=3), {"patience": 3}, ("patience",))
     """
     for name in names:
         if stored[name] != getattr(callback, name):

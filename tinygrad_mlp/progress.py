@@ -22,6 +22,9 @@ class Progress:
     # Redrawing costs far more than a step of a small network.
     REDRAWS_PER_SECOND = 5
 
+    # Columns: 15 for a count, 13 for the time, 29 for loss and accuracy.
+    ROOM_FOR_THE_TIME, ROOM_FOR_A_BAR = 57, 67
+
     def __init__(self, iterations: int, enabled: bool) -> None:
         self._bar: Any = None
         self._task: Any = None
@@ -33,15 +36,18 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._enabled and sys.stdout.isatty():
+            from rich import get_console
             from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
+            # Where there is no room for all, the figures say most.
+            width = get_console().width
+            columns: list[Any] = [BarColumn()] if width >= self.ROOM_FOR_A_BAR else []
+            columns += [MofNCompleteColumn()]
+            if width >= self.ROOM_FOR_THE_TIME:
+                columns += [TimeRemainingColumn(), "left "]
             self._bar = Bar(
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                "left  {task.description}",
-                refresh_per_second=self.REDRAWS_PER_SECOND,
+                *columns, "{task.description}", refresh_per_second=self.REDRAWS_PER_SECOND
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=self._iterations)
@@ -66,7 +72,12 @@ class Progress:
         shown = f"loss {loss:.4g}"
         if self.accuracy is not None:
             shown += f", accuracy {self.accuracy:.4g}"
-        self._bar.update(self._task, completed=iteration + 1, description=shown)
+        self.show(iteration + 1, shown)
+
+    def show(self, done: int, text: str) -> None:
+        """Say how many have been done, and what is to stand beside the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=text)
 
     @property
     def wanted(self) -> bool:
@@ -78,9 +89,9 @@ class Progress:
         if not self._enabled:
             return
         if self._bar is not None:
+            from rich.text import Text
+
             # Not through rich's markup, and unwrapped: a figure must stay whole and searchable.
-            self._bar.console.print(
-                text, markup=False, highlight=False, emoji=False, soft_wrap=True
-            )
+            self._bar.console.print(Text.from_ansi(text), soft_wrap=True)
         else:
             print(text, flush=True)

@@ -1,5 +1,7 @@
 """``tinygrad-mlp check``: everything built in, and the derivations in students' files."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -41,28 +43,133 @@ def homework(tmp_path):
     return write
 
 
+def rows(done):
+    """The words of each row of the table, by operation."""
+    lines = [line.split() for line in done.out.splitlines() if line]
+    verdicts = ("right", "-", "WRONG")
+    return {words[0]: words[1:] for words in lines if words[1:] and words[1] in verdicts}
+
+
 def test_every_operation_and_formula_is_checked_and_right(run, monkeypatch):
-    """Of a few operations: the others are checked, and more closely, by `check_op`."""
+    """Of a few operations: the others are checked by the tests of `check_op`."""
     few = {name: tg.OPS[name] for name in ("exp", "matmul", "where", "argmax", "sum")}
     monkeypatch.setattr("tinygrad_mlp.cli.check.OPS", few)
-    done = run("check")
+    done = run("check", "--quick")
     assert done.code == 0
-    names = {line.split()[0] for line in done.out.splitlines() if " right " in line}
-    assert {name for name, op in few.items() if not op.discrete} <= names
-    assert "argmax" not in names
-    assert {"formulas.mean_square", "formulas.cross_entropy"} <= names
-    assert f"{len(names)} of {len(names)} right." in done.out
+    assert list(rows(done)) == [*few, "formulas.mean_square", "formulas.cross_entropy"]
+    assert rows(done)["exp"][:5] == ["right"] * 5
+    assert rows(done)["argmax"][:5] == ["right", "-", "-", "-", "right"]
+    assert "7 of 7 right." in done.out
 
 
-def test_a_wrong_operation_is_reported_in_full_and_fails(run, monkeypatch):
-    wrong = tg.op(rules={"x": lambda g, y, x: g * 2.001 * x}, register=False)(lambda x: x * x)
-    wrong.name = "nearly_square"
-    monkeypatch.setattr("tinygrad_mlp.cli.check.OPS", {"nearly_square": wrong, "exp": tg.exp})
+def wrong_square():
+    @tg.op(rules={"x": lambda g, y, x: g * 2.5 * x}, register=False)
+    def nearly_square(x):
+        return x * x
+
+    return nearly_square
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_wrong_operation_is_reported_with_rule_and_cause(run, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    few = {"nearly_square": wrong_square(), "exp": tg.exp}
+    monkeypatch.setattr("tinygrad_mlp.cli.check.OPS", few)
     done = run("check")
     assert done.code == 1
-    assert "nearly_square                WRONG" in done.out
-    assert "nearly_square, Sample" in done.out
+    verdicts = {40: ["WRONG"], 80: ["right", "WRONG", "-", "-"]}
+    assert rows(done)["nearly_square"][: len(verdicts[columns])] == verdicts[columns]
+    said = " ".join(done.out.split())
+    assert "nearly_square: the rule for 'x': factor (the rule is the right one times" in said
     assert "3 of 4 right." in done.out
+    assert max(map(len, done.out.splitlines())) <= columns
+
+
+OWN = """
+import numpy as np
+import tinygrad_mlp as tg
+
+@tg.op(rules={"x": lambda g, y, x: 3 * g * x**2})
+def cube(x):
+    return x**3
+
+@tg.op(rules={"x": lambda g, y, x: -3 * g * x**2})
+def wrong_cube(x):
+    return x**3
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A file with a right operation and a wrong one, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    path = tmp_path / "own_module.py"
+    path.write_text(OWN)
+    yield path
+    sys.modules.pop("own_module", None)
+
+
+def test_the_operations_of_a_file_are_checked(run, own):
+    done = run("check", own)
+    assert done.code == 1
+    assert rows(done)["cube"][1:4] == ["right"] * 3
+    assert rows(done)["wrong_cube"][1] == "WRONG"
+    assert "wrong_cube: the rule for 'x': sign" in done.out
+    assert "cube: not checked: forward, as the record has no reference." in " ".join(
+        done.out.split()
+    )
+
+
+@pytest.mark.parametrize("where", ["own_module", "own_module.py"])
+def test_one_operation_of_a_module_or_a_file_is_checked(run, own, where):
+    assert run("check", f"{where}:cube").code == 0
+    sys.modules.pop("own_module", None)
+    assert run("check", f"{where}:wrong_cube").code == 1
+    assert "cube" not in tg.OPS
+
+
+def test_a_derivation_and_an_operation_may_stand_in_one_file(run, homework):
+    path = homework()
+    with open(path, "a") as file:
+        file.write(OWN)
+    done = run("check", path)
+    assert done.code == 1
+    assert rows(done)["W1"][0] == "right" and rows(done)["wrong_cube"][1] == "WRONG"
+
+
+def test_ctrl_c_ends_the_checks_and_leaves_what_is_done(run, monkeypatch):
+    def interrupted(op, samples):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_mlp.cli.check_operations.check_op", interrupted)
+    done = run("check", "exp", "tanh")
+    assert (done.code, done.err) == (130, "Error: interrupted by Ctrl-C.\n")
+
+
+def test_an_operation_that_takes_no_sample_is_said_to(run, tmp_path):
+    path = tmp_path / "picky.py"
+    path.write_text(
+        "import tinygrad_mlp as tg\n"
+        "@tg.op(rules={'x': lambda g, y, x: g})\n"
+        "def picky(x):\n    raise ValueError('no')\n"
+    )
+    done = run("check", path)
+    assert done.code == 1
+    assert "picky: cannot be checked: InvalidArgumentError: check_op(picky)" in done.out
+
+
+@pytest.mark.parametrize(("word", "said"), [
+    ("tahn", "'tahn' is no operation and no file (did you mean tan or tanh"),
+    ("own_module:cubes", "no operation 'cubes' (did you mean"),
+    ("own_module:np", "own_module:np is no operation, but a module"),
+    ("nowhere_at_all:cube", "the module nowhere_at_all cannot be imported"),
+    ("nowhere.py:cube", "there is no such file"),
+    ("folder/nothing", "there is no such file"),
+])  # fmt: skip
+def test_what_stands_for_nothing_is_the_users_mistake(run, own, word, said):
+    done = run("check", word)
+    assert done.code == 2 and said in done.err
 
 
 def test_a_right_derivation_in_a_file_passes(run, homework):

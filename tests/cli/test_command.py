@@ -1,11 +1,19 @@
 """The command as a whole: version, help, width of the output, cost of importing it."""
 
+import io
+import os
 import subprocess
 import sys
 
 import pytest
 
 import tinygrad_mlp as tg
+from tinygrad_mlp import neural_network
+from tinygrad_mlp.cli import defaults, experiment, main, tables
+from tinygrad_mlp.cli.app import app
+from tinygrad_mlp.history import Record
+
+COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
 
 def test_the_version_is_that_of_the_package(run):
@@ -13,7 +21,7 @@ def test_the_version_is_that_of_the_package(run):
     assert (result.code, result.out) == (0, f"tinygrad-mlp {tg.__version__}\n")
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["predict"], ["compare"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
 @pytest.mark.parametrize("width", [60, 100])
 def test_every_help_fits_the_terminal_and_has_examples(run, monkeypatch, command, width):
     monkeypatch.setenv("COLUMNS", str(width))
@@ -23,11 +31,60 @@ def test_every_help_fits_the_terminal_and_has_examples(run, monkeypatch, command
     assert max(map(len, result.out.splitlines())) <= max(width, 62)
 
 
-def test_what_training_prints_fits_a_narrow_terminal(mat, run, monkeypatch, tmp_path, quick):
-    monkeypatch.setenv("COLUMNS", "60")
+@pytest.mark.parametrize("width", [40, 80])
+def test_what_training_prints_fits_a_narrow_terminal(
+    mat, run, monkeypatch, tmp_path, quick, width
+):
+    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.chdir(tmp_path)
     result = run("compare", mat, *quick)
-    assert max(map(len, result.out.splitlines())) <= 60
+    assert max(map(len, result.out.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60])
+@pytest.mark.parametrize("loss", [0.0, 1.2345, 98.7, 1e5, 3e99])
+def test_a_row_of_evaluations_stands_below_its_headings(monkeypatch, width, loss):
+    monkeypatch.setenv("COLUMNS", str(width))
+    row = experiment.record_line(Record(1_080_000, 9, 0.5, loss, 1.0, loss, 0.25))
+    assert len(row) == len(experiment.header().splitlines()[1])
+    assert len(row.split()) == 5
+
+
+def test_a_table_leaves_out_the_least_important_columns_that_do_not_fit():
+    columns = [
+        tables.Column("name"), tables.Column("error", right=True, rank=1),
+        tables.Column("remark", rank=2),
+    ]  # fmt: skip
+    table = tables.Table(columns, width=30)
+    table.add("W1", 0.125, "a remark")
+    assert str(table) == "name  error  remark\nW1    0.125  a remark"
+    table.width = 15
+    assert str(table) == "name  error\nW1    0.125"
+    table.width = 10
+    assert str(table) == "name\nW1"
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("1", False)])
+def test_colours_are_for_terminals_and_not_with_no_color(monkeypatch, no_color, coloured):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    table = tables.Table([tables.Column("name"), tables.Column("verdict")])
+    table.add("W1", "WRONG")
+    assert ("31m" in str(table)) == coloured
+
+
+def test_the_names_that_the_help_shows_are_those_of_the_network():
+    assert defaults.LOSSES == neural_network.LOSSES
+    assert defaults.ACTIVATIONS == tuple(neural_network.ACTIVATIONS)
+    assert defaults.OPTIMIZERS == tuple(neural_network.OPTIMIZERS)
 
 
 def test_importing_the_command_line_loads_no_library_that_it_needs_later():
@@ -35,6 +92,46 @@ def test_importing_the_command_line_loads_no_library_that_it_needs_later():
     code = f"import sys, tinygrad_mlp.cli; print(sorted({libraries} & sys.modules.keys()))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"
+
+
+def test_the_help_and_the_version_load_no_library_that_only_commands_need():
+    heavy = {"rich", "matplotlib", "scipy", "sklearn", "PIL", "safetensors", "threadpoolctl"}
+    heavy |= {"tinygrad_mlp.training", "tinygrad_mlp.program", "tinygrad_mlp.verify"}
+    code = (
+        "import sys; from tinygrad_mlp.cli import main; "
+        "main(['--help']), main(['train', '--help']), main(['--version']); "
+        f"print(sorted({heavy} & sys.modules.keys()))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "[]"
+
+
+def test_ctrl_c_before_the_command_has_begun_ends_it(monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_mlp.cli.app.app", interrupted)
+    assert main(["train"]) == 130
+
+
+@pytest.mark.parametrize("words", [["explain", "--layers", "3,2"], ["info", "--json"]])
+def test_a_reader_who_has_seen_enough_is_no_error(words):
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tinygrad_mlp", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    child.stdout.close()  # before anything is written
+    assert child.stderr.read() == ""
+    child.stderr.close()
+    assert child.wait() == 1
+
+
+def test_what_cannot_be_encoded_is_replaced():
+    done = subprocess.run(
+        [sys.executable, "-m", "tinygrad_mlp", "explain", "--layers", "3,2"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0 and "2?3" in done.stdout
 
 
 def test_the_package_is_the_command():

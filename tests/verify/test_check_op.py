@@ -10,6 +10,7 @@ from tests.verify.planted_ops import examine, planted, right, table
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify import WrongOperationError, check_op
 from tinygrad_mlp.verify.operations import CAUSES
+from tinygrad_mlp.verify.operations.report import CHECKS
 
 
 @pytest.mark.parametrize("op", tg.OPS.values(), ids=list(tg.OPS))
@@ -67,3 +68,26 @@ def test_an_operation_that_takes_none_of_the_made_up_arguments_asks_for_samples(
 def test_what_is_no_operation_is_refused():
     with pytest.raises(InvalidArgumentError, match="@tg.op"):
         check_op(np.tanh)
+
+
+def _cube(rule, **record):
+    @tg.op(rules={"x": rule}, register=False, **record)
+    def cube(x):
+        return x * x * x
+
+    return cube
+
+
+@pytest.mark.parametrize(("op", "expected"), [
+    (tg.tanh, [True, True, True, True, True]),
+    (tg.argmax, [True, None, None, None, True]),
+    (_cube(lambda g, y, x: 3 * g * x * x), [True, True, True, True, None]),
+    (_cube(lambda g, y, x: 3 * g * x * x, reference=lambda x: x**2),
+     [False, None, None, None, None]),
+    (_cube(lambda g, y, x: -3 * g * x * x), [True, False, None, None, None]),
+    (_cube(lambda g, y, x: g * (3 * (x.data if isinstance(x, tg.Tensor) else x) ** 2)),
+     [True, True, False, None, None]),
+    (_cube(lambda g, y, x: 3 * g * x * x, latex="x^3"), [True, True, True, True, False]),
+], ids=["right", "discrete", "no LaTeX", "forward", "sign", "raw", "LaTeX"])  # fmt: skip
+def test_a_report_tells_which_checks_were_passed_and_which_not_come_to(op, expected):
+    assert list(check_op(op).passed.items()) == list(zip(CHECKS, expected, strict=True))

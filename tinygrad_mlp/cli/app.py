@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tinygrad_mlp import __version__
-from tinygrad_mlp.cli.compare import compare as run_compare
-from tinygrad_mlp.cli.experiment import Settings
+from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.cli.defaults import DATASETS, LOSSES
 from tinygrad_mlp.cli.options import (
     HIDDEN,
     LAYERS,
@@ -25,6 +21,7 @@ from tinygrad_mlp.cli.options import (
     Epochs,
     Hidden,
     HiddenActivation,
+    Json,
     Layers,
     Loss,
     MonitorEvery,
@@ -34,15 +31,15 @@ from tinygrad_mlp.cli.options import (
     Seed,
     Sigma,
     WholeSet,
+    completed,
     layer_sizes,
 )  # fmt: skip
-from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, MISTAKE, fail
-from tinygrad_mlp.cli.predict import predict as run_predict
-from tinygrad_mlp.cli.train import train as run_train
-from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.cli.running import Outcome, guarded
+
+# A command's own modules are loaded when it runs: the help and the shell's completion are to
+# come at once.
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     # Plain text: boxes leave too little room for words on a narrow terminal. And a traceback of
     # a bug is to be Python's own, complete.
@@ -50,33 +47,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def guarded(command: Callable[..., int]) -> Callable[..., None]:
-    """A command whose result is the exit code, and which reports a user's mistake in one line."""
-
-    @functools.wraps(command)
-    def run(*args: object, **options: object) -> None:
-        try:
-            code = command(*args, **options)
-            sys.stdout.flush()
-        except TinygradError as error:
-            fail(str(error))
-            code = MISTAKE
-        except KeyboardInterrupt:
-            fail("interrupted by Ctrl-C.")
-            code = INTERRUPT
-        except BrokenPipeError:
-            # Who read the output, such as `head`, has seen enough. Python would complain again
-            # when it flushes the output at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = FAILURE
-        except OSError as error:  # a file that may not be read, a full disk
-            fail(str(error))
-            code = MISTAKE
-        raise typer.Exit(code)
-
-    return run
 
 
 def show_version(wanted: bool) -> None:
@@ -100,9 +70,12 @@ def top(
       tinygrad-mlp train mnist --save model.safetensors
       tinygrad-mlp predict model.safetensors seven.png
       tinygrad-mlp compare digits
+      tinygrad-mlp check homework.py
+      tinygrad-mlp info --json
 
-    Each command has a --help of its own. Exit codes: 0 success, 1 training diverged or a file
-    could not be written, 2 a mistake in what was asked for, 130 ended by Ctrl-C.
+    Each command has a --help of its own, and --json for other programs to read. Exit codes: 0
+    success, 1 training diverged, a check failed or a file could not be written, 2 a mistake in
+    what was asked for, 130 ended by Ctrl-C.
     """
 
 
@@ -144,7 +117,8 @@ def train(
     run: Annotated[Path | None, typer.Option(
         metavar="FOLDER", help="Write model, options and history there, for report."
     )] = None,
-) -> int:  # fmt: skip
+    as_json: Json = False,
+) -> Outcome:  # fmt: skip
     """Train a network to tell images apart.
 
     A tenth of the images is set aside for validation. Without options there is one hidden layer
@@ -162,7 +136,11 @@ def train(
       tinygrad-mlp train mnist --checkpoint run.safetensors
       tinygrad-mlp train digits --report report.html
       tinygrad-mlp train digits --run digits-run
+      tinygrad-mlp train digits --json > run.json
     """
+    from tinygrad_mlp.cli.experiment import Settings
+    from tinygrad_mlp.cli.train import train as run_train
+
     settings = Settings(
         dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
         bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
@@ -180,7 +158,7 @@ def predict(
         metavar="MODEL", help="A file that train --save has written."
     )],
     target: Annotated[str, typer.Argument(
-        metavar="IMAGE_OR_DATASET",
+        metavar="IMAGE_OR_DATASET", autocompletion=completed(DATASETS),
         help="A picture of one digit (PNG, JPEG ...), dark on light or light on dark; or "
         "digits, mnist (its 10,000 test images), or FILE.mat.",
     )],
@@ -192,7 +170,8 @@ def predict(
         "--whole-picture", help="Use the picture as it is, rather than cut out and centre what is "
         "drawn on it as in MNIST."
     )] = False,
-) -> int:  # fmt: skip
+    as_json: Json = False,
+) -> Outcome:  # fmt: skip
     """Classify an image, or a whole data set.
 
     For an image, the outputs for all classes are shown; for a data set, the share of right answers
@@ -204,6 +183,8 @@ def predict(
       tinygrad-mlp predict model.safetensors mnist
       tinygrad-mlp predict model.safetensors digits --limit 100
     """
+    from tinygrad_mlp.cli.predict import predict as run_predict
+
     return run_predict(
         model, target, data_dir=data_dir, limit=limit, whole_picture=whole_picture
     )
@@ -223,7 +204,8 @@ def report(
         metavar="FILE", show_default="RUN/report.html", help="The file to write (*.html)."
     )] = None,
     data_dir: DataDir = None,
-) -> int:  # fmt: skip
+    as_json: Json = False,
+) -> Outcome:  # fmt: skip
     """Write a report on a training: one page that any browser shows, without a network.
 
     Settings, curves, confusion matrix, the images it got wrong, the network's picture, the
@@ -261,7 +243,8 @@ def compare(
     plot: Annotated[Path, typer.Option(
         metavar="FILE", help="Draw the comparison there, with the reason for what it shows."
     )] = Path("comparison.png"),
-) -> int:  # fmt: skip
+    as_json: Json = False,
+) -> Outcome:  # fmt: skip
     """Compare the two losses.
 
     Two networks, one for mean_square and one for cross_entropy, start from the same weights and
@@ -272,6 +255,9 @@ def compare(
       tinygrad-mlp compare
       tinygrad-mlp compare mnist --plot losses.pdf
     """
+    from tinygrad_mlp.cli.compare import compare as run_compare
+    from tinygrad_mlp.cli.experiment import Settings
+
     settings = Settings(
         dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
         bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
@@ -279,32 +265,42 @@ def compare(
     return run_compare(settings, plot=plot)
 
 
-@app.command()
+@app.command(short_help="Check gradients: built in, of your own, or derived by hand.")
 @guarded
 def check(
-    files: Annotated[list[Path] | None, typer.Argument(
-        metavar="FILE", show_default=False,
-        help="Python files, or folders of them. Each defines loss(W1, ...), derived (the "
-        "gradients by name, or a function that returns them) and the parameters. Without files, "
-        "everything built in is checked.",
+    subjects: Annotated[list[str] | None, typer.Argument(
+        metavar="WHAT", show_default=False,
+        autocompletion=completed([*OPS, *(f"formulas.{loss}" for loss in LOSSES)]),
+        help="Operations by name; Python files, or folders of them; module:name or file.py:name "
+        "for one operation of your own. Without any, everything built in is checked.",
     )] = None,
-) -> int:  # fmt: skip
-    """Check gradients: those built in, or those derived by hand in a file.
+    quick: Annotated[bool, typer.Option(
+        "--quick", help="Try each operation on its first three samples only."
+    )] = False,
+    as_json: Json = False,
+) -> Outcome:  # fmt: skip
+    """Check gradients: those built in, of operations of your own, or derived by hand in a file.
 
-    Without files, the first and second derivatives of every operation are held against numbers,
-    and the textbook's formulas against the graph. For a file, each gradient is held against the
-    graph of its loss, and the mistake in a wrong one is named. The exit code is 1 if anything is
-    wrong. The file is run, as Python would run it.
+    Of an operation: forward against a reference, first (1st) and second (2nd) derivatives against
+    numbers, a compiled program on fresh numbers, the LaTeX. Everything built in takes about a
+    minute, two thirds of that with --quick.
+
+    A file may define operations with @tg.op, or a derivation: loss(W1, ...), derived (the
+    gradients by name, or a function that returns them) and the parameters. Each gradient is then
+    held against the graph of the loss, and the mistake in a wrong one is named. The file is run,
+    as Python would run it. The exit code is 1 if anything is wrong.
 
     \b
     Examples:
       tinygrad-mlp check
+      tinygrad-mlp check tanh matmul
       tinygrad-mlp check homework.py
       tinygrad-mlp check homework/
+      tinygrad-mlp check mymodule:swish
     """
-    from tinygrad_mlp.cli.check import check_everything, check_files
+    from tinygrad_mlp.cli.check import check as run_check
 
-    return check_files(files) if files else check_everything()
+    return run_check(subjects or [], quick=quick)
 
 
 @app.command()
@@ -318,7 +314,8 @@ def explain(
     latex: Annotated[bool, typer.Option(
         "--latex", help="Print LaTeX instead of plain text."
     )] = False,
-) -> int:  # fmt: skip
+    as_json: Json = False,
+) -> Outcome:  # fmt: skip
     """Write out how the gradients of a network are derived.
 
     The forward equations, one equation for each step of the backward pass, and the gradients as
@@ -327,7 +324,8 @@ def explain(
     \b
     Examples:
       tinygrad-mlp explain
-      tinygrad-mlp explain --layers 784,300,100,10 --loss mean_square --bias
+      tinygrad-mlp explain --layers 784,300,100,10 --bias \\
+          --loss mean_square
       tinygrad-mlp explain --layers 4,3,2 --latex
     """
     from tinygrad_mlp.cli.explain import explain as run_explain
@@ -336,3 +334,21 @@ def explain(
         layer_sizes(layers), loss, hidden=hidden_activation, output=output_activation, bias=bias,
         latex=latex,
     )  # fmt: skip
+
+
+@app.command()
+@guarded
+def info(as_json: Json = False) -> Outcome:
+    """Say what there is to work with.
+
+    Versions of the package, Python and the libraries; the cores, and the BLAS libraries with
+    their threads; which data sets were found, and where they were searched; the cache.
+
+    \b
+    Examples:
+      tinygrad-mlp info
+      tinygrad-mlp info --json
+    """
+    from tinygrad_mlp.cli.info import info as run_info
+
+    return run_info()

@@ -4,38 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.outputs import INTERRUPT, SUCCESS, check_outputs, wrapped, write_all
+from tinygrad_mlp.cli.running import Outcome
+from tinygrad_mlp.cli.tables import Column, Table
 from tinygrad_mlp.history import History
 from tinygrad_mlp.neural_network import LOSSES
 from tinygrad_mlp.plotting import plot_comparison
 
 
-def compare(settings: Settings, *, plot: Path) -> int:
-    """Train a network with each loss from the same weights, in the same order of samples.
-
-    Returns:
-        The exit code.
-    """
+def compare(settings: Settings, *, plot: Path) -> Outcome:
+    """Train a network with each loss from the same weights, in the same order of samples."""
     check_outputs({"--plot": plot})
     experiment = Experiment(settings, LOSSES)
     networks = {loss: experiment.network(loss) for loss in LOSSES}
     print(experiment.describe(networks[LOSSES[0]], " and ".join(LOSSES)))
-    code = SUCCESS
+    code, runs = SUCCESS, {}
     for loss, network in networks.items():
         print(f"\n{loss}", end="")
         trained = experiment.train(network)
         experiment.report(trained)
-        code = trained.code or code
+        code, runs[loss] = trained.code or code, trained.document
         if trained.code == INTERRUPT:
             break
     histories = {loss: network.history for loss, network in networks.items() if network.history}
     if len(histories) == len(LOSSES):
-        print(f"\n{wrapped(verdict(histories))}")
-    if not histories:
-        return code
-    return write_all({plot: lambda path: plot_comparison(histories, path)}) or code
+        print(f"\n{verdict(histories)}")
+    failed, files = SUCCESS, list[Path]()
+    if histories:
+        failed, files = write_all({plot: lambda path: plot_comparison(histories, path)})
+    document: dict[str, Any] = {
+        **experiment.document(networks[LOSSES[0]]),
+        "runs": runs,
+        "ahead": times_ahead(histories) if len(histories) == len(LOSSES) else None,
+        "files": files,
+    }
+    return Outcome(failed or code, document)
+
+
+def leaders(histories: Mapping[str, History]) -> dict[int, tuple[float, float, str | None]]:
+    """By iteration, the validation accuracies of two trainings, and which was ahead, if one was."""
+    first, second = histories
+    columns = [
+        {record.iteration: record.validation_accuracy or 0.0 for record in history}
+        for history in histories.values()
+    ]
+    found: dict[int, tuple[float, float, str | None]] = {}
+    # One of the two may have ended early, at an iteration that the other was not evaluated at.
+    for iteration in sorted(columns[0].keys() & columns[1].keys()):
+        one, other = (column[iteration] for column in columns)
+        found[iteration] = (one, other, None if one == other else first if one > other else second)
+    return found
+
+
+def times_ahead(histories: Mapping[str, History]) -> dict[str, int]:
+    """How often each of two trainings was ahead of the other, and how often neither."""
+    ahead = [leader for *_, leader in leaders(histories).values()]
+    return {**{loss: ahead.count(loss) for loss in histories}, "neither": ahead.count(None)}
 
 
 def verdict(histories: Mapping[str, History]) -> str:
@@ -54,22 +81,18 @@ def verdict(histories: Mapping[str, History]) -> str:
     Times ahead: cross_entropy 1, mean_square 0, neither 1.
     """
     first, second = histories
-    columns = [
-        {record.iteration: record.validation_accuracy or 0.0 for record in history}
-        for history in histories.values()
-    ]
-    rows, ahead = [], {first: 0, second: 0, "-": 0}
-    # One of the two may have ended early, at an iteration that the other was not evaluated at.
-    for iteration in sorted(columns[0].keys() & columns[1].keys()):
-        one, other = (column[iteration] for column in columns)
-        leader = "-" if one == other else first if one > other else second
-        ahead[leader] += 1
-        rows.append(
-            f"{iteration:>9,}  {one:>{len(first)}.4f}  {other:>{len(second)}.4f}  {leader}"
-        )
+    table = Table([
+        Column("iteration", right=True), Column(first, right=True), Column(second, right=True),
+        Column("ahead", rank=1),
+    ])  # fmt: skip
+    for iteration, (one, other, leader) in leaders(histories).items():
+        table.add(f"{iteration:,}", f"{one:.4f}", f"{other:.4f}", leader or "-")
+    ahead = times_ahead(histories)
     return "\n".join([
         "Validation accuracy at equal iterations",
-        f"iteration  {first}  {second}  ahead",
-        *rows,
-        f"Times ahead: {second} {ahead[second]}, {first} {ahead[first]}, neither {ahead['-']}.",
+        str(table),
+        wrapped(
+            f"Times ahead: {second} {ahead[second]}, {first} {ahead[first]}, neither "
+            f"{ahead['neither']}."
+        ),
     ])  # fmt: skip

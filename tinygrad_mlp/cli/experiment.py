@@ -13,7 +13,16 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.callbacks import INTERRUPTED, Callback, Run
-from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, facts, fail, wrapped
+from tinygrad_mlp.cli.defaults import EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE
+from tinygrad_mlp.cli.outputs import (
+    FAILURE,
+    INTERRUPT,
+    SUCCESS,
+    facts,
+    fail,
+    width_of_terminal,
+    wrapped,
+)
 from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.history import Record
@@ -21,20 +30,12 @@ from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.optim import Schedule
 from tinygrad_mlp.resuming import Checkpoint
 
-DATASETS = ("digits", "mnist")
-"""Data sets that have a name; others are files."""
-
-# Two passes, as in the document, suit a data set of the size of MNIST. The digits are 33 times
-# fewer, and so are the updates of a pass.
-EPOCHS, EPOCHS_OF = 2, {"digits": 30}
-
-# The document's learning rates are for plain gradient descent; the other optimizers divide by the
-# size of the gradient, which makes the rate about the size of a step.
-RATE_OF_ADAPTIVE = 0.001
-
 HEADER = """\
              training            validation
 iteration    loss  accuracy      loss  accuracy"""
+NARROW_HEADER = """\
+            training    validation
+iteration   loss  acc.   loss  acc."""
 
 
 class Settings(NamedTuple):
@@ -70,6 +71,18 @@ class Trained(NamedTuple):
         if stopped is None:
             return SUCCESS
         return INTERRUPT if stopped.startswith(INTERRUPTED) else FAILURE
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The training for machines; losses are per image."""
+        history = self.network.history
+        records = [record._asdict() for record in history]
+        return {
+            "history": records,
+            "final": records[-1] if records else None,
+            "seconds": self.seconds,
+            "stopped": history.stopped,
+        }
 
 
 class Experiment:
@@ -138,16 +151,48 @@ class Experiment:
             "loss": f"{loss}, computed in {chosen.dtype}",
             "optimizer": f"{chosen.optimizer}, learning rate "
             + (f"{rate.equation} in epoch k" if isinstance(rate, Schedule) else f"{rate:g}"),
-            "training": f"{self.epochs} epochs of {self.steps:,} steps, batch size "
-            f"{chosen.batch_size}, seed {chosen.seed}",
+            "training": f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.steps:,} steps, "
+            f"batch size {chosen.batch_size}, seed {chosen.seed}",
         })  # fmt: skip
+
+    def document(self, network: NeuralNetwork) -> dict[str, Any]:
+        """The same for machines."""
+        split, chosen = self.split, self.settings
+        rate = network.learning_rate
+        return {
+            "data": {
+                "name": self.dataset.name,
+                "image_shape": self.dataset.image_shape,
+                "classes": self.dataset.n_classes,
+                "training_images": len(split.X),
+                "validation_images": len(split.X_validation),
+                "standardised_over": "all" if chosen.whole_set else "training",
+            },
+            "network": {
+                "layers": network.layers,
+                "hidden_activation": chosen.hidden_activation,
+                "output_activation": chosen.output_activation,
+                "bias": chosen.bias,
+                "sigma": chosen.sigma,
+                "parameters": network.model.n_parameters,
+                "dtype": chosen.dtype,
+            },
+            "training": {
+                "optimizer": chosen.optimizer,
+                "learning_rate": rate.equation if isinstance(rate, Schedule) else rate,
+                "epochs": self.epochs,
+                "steps_per_epoch": self.steps,
+                "batch_size": chosen.batch_size,
+                "seed": chosen.seed,
+            },
+        }
 
     def train(self, network: NeuralNetwork, checkpoint: Path | None = None) -> Trained:
         """Train a network, showing a table of evaluations as they are made.
 
         Its history ends with the state of the network at the end.
         """
-        print(f"\n{HEADER}")
+        print(f"\n{header()}")
         split = self.split
         start = time.perf_counter()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -201,22 +246,35 @@ class FinalRecord(Callback):
         return self.network.loss(Y, prediction) / len(Y), self.network.accuracy(Y, prediction)
 
 
+def narrow() -> bool:
+    """Whether the terminal is too narrow for the full table of evaluations."""
+    return width_of_terminal() < len(HEADER.splitlines()[1])
+
+
+def header() -> str:
+    """The headings above the rows of `record_line`."""
+    return NARROW_HEADER if narrow() else HEADER
+
+
 def record_line(record: Record) -> str:
     """A row of the table of evaluations; losses are per sample.
 
-    >>> print(HEADER), print(record_line(Record(5000, 3, 0.4, 0.8569, 0.975, 0.9024, 0.953)))
+    >>> print(header()), print(record_line(Record(5000, 3, 0.4, 0.8569, 0.975, 0.9024, 0.953)))
                  training            validation
     iteration    loss  accuracy      loss  accuracy
         5,000  0.8569    0.9750    0.9024    0.9530
     (None, None)
     """
-    losses = [
-        f"{loss:.4f}" if loss < 1000 else f"{loss:.2e}"
-        for loss in (record.training_loss, record.validation_loss or 0.0)
-    ]
-    return (
-        f"{record.iteration:>9,}{losses[0]:>8}{record.training_accuracy:>10.4f}"
-        f"{losses[1]:>10}{record.validation_accuracy:>10.4f}"
+    figures: tuple[float, ...] = (
+        record.training_loss, record.training_accuracy or 0.0,
+        record.validation_loss or 0.0, record.validation_accuracy or 0.0,
+    )  # fmt: skip
+    shown = [f"{figure:.4f}" if figure < 1000 else f"{figure:.1e}" for figure in figures]
+    if narrow():
+        shown = [f"{figure:.3f}" if figure < 100 else f"{figure:.0e}" for figure in figures]
+    widths = (7, 6, 7, 6) if narrow() else (8, 10, 10, 10)
+    return f"{record.iteration:>9,}" + "".join(
+        f"{figure:>{width}}" for figure, width in zip(shown, widths, strict=True)
     )
 
 

@@ -9,14 +9,15 @@ import numpy as np
 
 from tinygrad_mlp.autograd import Tensor, ops
 from tinygrad_mlp.cli.outputs import SUCCESS
+from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.explanation import explain as derive
 from tinygrad_mlp.neural_network import NeuralNetwork
 
 
 def explain(
     layers: Sequence[int], loss: str, *, hidden: str, output: str, bias: bool, latex: bool
-) -> int:
-    """Print the derivation for one sample, a column vector; return the exit code."""
+) -> Outcome:
+    """The derivation for one sample, a column vector."""
     # The network itself refuses what does not go together: one layer, cross entropy of a tanh.
     NeuralNetwork(
         layers, loss, hidden_activation=hidden, output_activation=output, monitor=False,
@@ -44,5 +45,17 @@ def explain(
     else:
         value = ops.binary_cross_entropy(a, y)
     derivation = derive(value, parameters)
-    print(derivation.latex if latex else derivation.text)
-    return SUCCESS
+    document = {
+        "layers": layers,
+        "loss": loss,
+        "hidden_activation": hidden,
+        "output_activation": output,
+        "bias": bias,
+        "equations": [
+            {"name": e.name, "kind": e.kind, "text": str(e), "latex": e.latex, "shape": e.shape}
+            for e in derivation.equations
+        ],
+        "latex": derivation.latex,
+        "text": derivation.text,
+    }
+    return Outcome(SUCCESS, document, derivation.latex if latex else derivation.text)

@@ -9,8 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tinygrad_mlp.cli.experiment import DATASETS, EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE
-from tinygrad_mlp.neural_network import ACTIVATIONS, LOSSES, OPTIMIZERS
+from tinygrad_mlp.cli.defaults import (
+    ACTIVATIONS,
+    DATASETS,
+    EPOCHS,
+    EPOCHS_OF,
+    LOSSES,
+    OPTIMIZERS,
+    RATE_OF_ADAPTIVE,
+)
 
 
 def name_among(names: Iterable[str]) -> Callable[[str], str]:
@@ -60,17 +67,33 @@ def layer_sizes(values: list[str]) -> list[int]:
     return [int(size) for size in ",".join(values).split(",")]
 
 
+def completed(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """What the shell offers for a word that has been begun: the names that go on from there.
+
+    >>> completed(["tanh", "sigmoid", "softplus"])("s")
+    ['sigmoid', 'softplus']
+    """
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 def named(option: str, names: Iterable[str], text: str) -> Any:
-    """An option whose value is one of some names, which its help lists."""
+    """An option whose value is one of some names, which its help lists and the shell completes."""
     return typer.Option(
-        option, metavar="NAME", callback=name_among(names), help=f"{text}: {', '.join(names)}."
-    )
+        option, metavar="NAME", callback=name_among(names), autocompletion=completed(names),
+        help=f"{text}: {', '.join(names)}.",
+    )  # fmt: skip
 
 
 HIDDEN = ["256"]
 
+Json = Annotated[bool, typer.Option(
+    "--json", help="Print the result as one JSON document; what is shown meanwhile, and errors, "
+    "go to standard error.",
+)]  # fmt: skip
+
 DatasetName = Annotated[str, typer.Argument(
     metavar="DATASET", show_default=False, callback=dataset_name,
+    autocompletion=completed(DATASETS),
     help="digits, 1,797 images of 8x8 that need no download (the default); mnist, "
     "60,000 of 28x28; or a MATLAB file with train_images (h, w, n) and train_labels.",
 )]  # fmt: skip

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
-from tinygrad_mlp.plotting import check_picture_format
 
 SUCCESS, FAILURE, MISTAKE, INTERRUPT = 0, 1, 2, 130
 """Exit codes. The last is the shell's convention for a program that Ctrl-C has ended."""
@@ -73,6 +72,8 @@ def check_outputs(paths: Mapping[str, Path | None], pictures: Iterable[str] = ("
         InvalidArgumentError: a path is a folder, cannot be written, is asked for twice, or ends
             in no format of pictures.
     """
+    from tinygrad_mlp.plotting import check_picture_format
+
     taken: dict[str, str] = {}
     for option, path in paths.items():
         if path is None:
@@ -104,11 +105,11 @@ def _check_writable(path: Path, option: str) -> None:
         ) from error
 
 
-def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> int:
+def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, list[Path]]:
     """Write each file, and say so; one that fails keeps no other from being written.
 
     Returns:
-        The exit code.
+        The exit code, and the files that were written.
     """
     written, code = [], SUCCESS
     for path, write in writers.items():
@@ -121,4 +122,4 @@ def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> int:
             written.append(path)
     if written:
         print(wrapped(f"Wrote {enumeration(written)}."))
-    return code
+    return code, written

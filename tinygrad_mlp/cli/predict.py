@@ -11,9 +11,11 @@ import numpy as np
 
 from tinygrad_mlp import checkpoint
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.cli.experiment import DATASETS
+from tinygrad_mlp.cli.defaults import DATASETS
 from tinygrad_mlp.cli.image import border_level, read_ink
 from tinygrad_mlp.cli.outputs import SUCCESS, width_of_terminal, wrapped
+from tinygrad_mlp.cli.running import Outcome
+from tinygrad_mlp.cli.tables import Column, Table
 from tinygrad_mlp.data import load, standardise
 from tinygrad_mlp.errors import DataError, InvalidArgumentError
 from tinygrad_mlp.neural_network import NeuralNetwork
@@ -98,8 +100,8 @@ def predict(
     data_dir: Path | None = None,
     limit: int | None = None,
     whole_picture: bool = False,
-) -> int:
-    """Classify an image, or all images of a data set, and print the answer.
+) -> Outcome:
+    """Classify an image, or all images of a data set.
 
     Args:
         model: the file of the model.
@@ -108,9 +110,6 @@ def predict(
         limit: only so many images of the data set.
         whole_picture: whether an image is used as it is; otherwise what is drawn on it is cut
             out and centred, where the model's file says how large that is to be.
-
-    Returns:
-        The exit code.
     """
     saved = Model(model)
     dataset = target in DATASETS or target.lower().endswith(".mat")
@@ -122,13 +121,11 @@ def predict(
             kinds = ("images", "a data set") if dataset else ("data sets", "an image")
             raise InvalidArgumentError(f"{option} is for {kinds[0]}; {target} is {kinds[1]}.")
     if dataset:
-        print(wrapped(_of_dataset(saved, target, data_dir, limit)))
-    else:
-        print(_of_image(saved, Path(target), whole_picture))
-    return SUCCESS
+        return _of_dataset(saved, target, data_dir, limit)
+    return _of_image(saved, Path(target), whole_picture)
 
 
-def _of_image(model: Model, path: Path, whole_picture: bool) -> str:
+def _of_image(model: Model, path: Path, whole_picture: bool) -> Outcome:
     size = None if whole_picture else model.digit_size
     ink, dark_on_light = read_ink(path, model.image_shape, size)
     outputs = model.outputs(model.pixels(ink)[None])[0]
@@ -136,19 +133,22 @@ def _of_image(model: Model, path: Path, whole_picture: bool) -> str:
     best = int(np.argmax(outputs))
     polarity = "dark on light" if dark_on_light else "light on dark"
     shape = "x".join(map(str, model.image_shape))
-    lines = [
-        f"{path}: {best}",
-        f"(read as {polarity}, brought to {shape} pixels)",
-        f"class  {'probability' if probable else 'output':>11}",
-    ]
+    kind = "probability" if probable else "output"
+    table = Table([Column("class", right=True), Column(kind, right=True), Column("", rank=1)])
     mark = "#" if not (sys.stdout.encoding or "").lower().startswith("utf") else "\N{FULL BLOCK}"
+    longest = min(BAR, table.width - 20)  # what is left beside the numbers
     for number, output in enumerate(outputs):
-        bar = mark * round(BAR * min(max(float(output), 0.0), 1.0))
-        lines.append(f"{number:>5}  {output:>11.4f}  {bar}".rstrip())
-    return "\n".join(lines)
+        bar = mark * round(longest * min(max(float(output), 0.0), 1.0))
+        table.add(number, f"{output:.4f}", bar)
+    document = {
+        "model": model.path, "image": path, "answer": best, "outputs": outputs,
+        "probabilities": probable, "polarity": polarity, "image_shape": model.image_shape,
+    }  # fmt: skip
+    read = wrapped(f"(read as {polarity}, brought to {shape} pixels)")
+    return Outcome(SUCCESS, document, f"{path}: {best}\n{read}\n{table}")
 
 
-def _of_dataset(model: Model, name: str, data_dir: Path | None, limit: int | None) -> str:
+def _of_dataset(model: Model, name: str, data_dir: Path | None, limit: int | None) -> Outcome:
     # Of MNIST, the images that training never sees.
     dataset = load(name, data_dir, subset="test", progress=sys.stderr.isatty())
     inputs, outputs = model.network.layers[0], model.network.layers[-1]
@@ -164,24 +164,40 @@ def _of_dataset(model: Model, name: str, data_dir: Path | None, limit: int | Non
     right = int((answers == labels).sum())
     title = f"{dataset.name}{' test' if name == 'mnist' else ''}"
     lines = [f"{title}: accuracy {right / len(labels):.4f}, {right:,} of {len(labels):,} images"]
-    if name != "mnist" and model.facts.get("dataset") == dataset.name:
+    seen = name != "mnist" and model.facts.get("dataset") == dataset.name
+    if seen:
         lines.append("(Most of these images are those it was trained on.)")
-    return "\n".join([*lines, "", confusion(labels, answers, outputs, width_of_terminal())])
+    counts = counted(labels, answers, outputs)
+    document = {
+        "model": model.path, "dataset": dataset.name, "images": len(labels), "right": right,
+        "accuracy": right / len(labels), "confusion": counts, "seen_in_training": seen,
+    }  # fmt: skip
+    table = confusion(counts, width_of_terminal())
+    return Outcome(SUCCESS, document, wrapped("\n".join(lines)) + f"\n\n{table}")
 
 
-def confusion(labels: Array, answers: Array, n_classes: int, width: int) -> str:
+def counted(labels: Array, answers: Array, n_classes: int) -> Array:
     """How often images of each class (rows) got each answer (columns).
 
-    Where the table is wider than `width`, only the most frequent mistakes are listed.
+    >>> counted(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]), 2)
+    array([[1, 0],
+           [1, 2]])
+    """
+    counts = np.zeros((n_classes, n_classes), np.intp)
+    np.add.at(counts, (labels, answers), 1)
+    return counts
 
-    >>> print(confusion(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]), 2, 60))
+
+def confusion(counts: Array, width: int) -> str:
+    """The counts as a table; where that is wider than `width`, the most frequent mistakes only.
+
+    >>> print(confusion(np.array([[1, 0], [1, 2]]), 60))
     Rows: the true class. Columns: the answer.
           0 1
       0 | 1 .
       1 | 1 2
     """
-    counts = np.zeros((n_classes, n_classes), np.intp)
-    np.add.at(counts, (labels, answers), 1)
+    n_classes = len(counts)
     cell = len(str(max(int(counts.max()), n_classes - 1))) + 1
     if 5 + n_classes * cell <= width:
         rows = [
@@ -189,12 +205,12 @@ def confusion(labels: Array, answers: Array, n_classes: int, width: int) -> str:
             for row in range(n_classes)
         ]
         head = " " * 5 + "".join(f"{column:>{cell}}" for column in range(n_classes))
-        return "\n".join(["Rows: the true class. Columns: the answer.", head, *rows])
+        return "\n".join([wrapped("Rows: the true class. Columns: the answer."), head, *rows])
     mistakes = counts * (1 - np.eye(n_classes, dtype=np.intp))
     worst = np.argsort(mistakes, axis=None, kind="stable")[::-1][:10]
     pairs = [divmod(int(i), n_classes) for i in worst if mistakes.flat[i]]
     return "\n".join(
-        ["The most frequent mistakes:"]
+        ["The most frequent mistakes:" if pairs else "There are no mistakes."]
         + [f"  {true} taken for {answer}: {mistakes[true, answer]}" for true, answer in pairs]
     )
 

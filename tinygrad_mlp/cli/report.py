@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.outputs import check_outputs, write_all
+from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import (
     DataError,
     DataNotFoundError,
@@ -83,7 +84,7 @@ def write_run(
 
 def report(
     run: Path, dataset: str | None = None, *, output: Path | None, data_dir: Path | None
-) -> int:
+) -> Outcome:
     """Write a report on a run.
 
     Args:
@@ -91,9 +92,6 @@ def report(
         dataset: the data it was trained on, if they are no longer called what they were then.
         output: the file of the report; by default ``report.html`` in the folder.
         data_dir: where the MNIST files lie.
-
-    Returns:
-        The exit code.
 
     Raises:
         TinygradError: the folder is none that `train` has written, or the data are others.
@@ -134,7 +132,8 @@ def report(
             "found others, with another mean or scale. Name the right ones: tinygrad-mlp report "
             "RUN DATASET."
         )
-    return write_all({output: lambda path: write(path, experiment, network)})
+    code, files = write_all({output: lambda path: write(path, experiment, network)})
+    return Outcome(code, {"run": run, "loss": loss, "files": files})
 
 
 def _read(run: Path) -> Any:

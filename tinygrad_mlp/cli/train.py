@@ -12,6 +12,7 @@ from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
 from tinygrad_mlp.cli.report import make_folder, write_run
 from tinygrad_mlp.cli.report import write as write_report
+from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.reporting import check_ending
 
 
@@ -25,13 +26,10 @@ def train(
     checkpoint_file: Path | None,
     report: Path | None,
     run: Path | None,
-) -> int:
+) -> Outcome:
     """Train a network, print how it fares, and write the files asked for.
 
     After Ctrl-C they are written, too; after a divergence all but the model, which is no good.
-
-    Returns:
-        The exit code.
     """
     check_outputs({
         "--save": save, "--plot": plot, "--history": history, "--checkpoint": checkpoint_file,
@@ -62,7 +60,9 @@ def train(
         writers[run] = lambda path: write_run(path, experiment, network, known)
     if report is not None:
         writers[report] = lambda path: write_report(path, experiment, network)
-    return write_all(writers) or trained.code
+    code, files = write_all(writers)
+    facts_of_run = {"loss": loss, **experiment.document(network), **trained.document}
+    return Outcome(code or trained.code, {**facts_of_run, "files": files})
 
 
 def metadata(experiment: Experiment) -> dict[str, Any]:

@@ -119,18 +119,30 @@ def load_mnist(
             )
         return _read(folder, parts)
 
-    searched = ["  data_dir: not given"]
-    environment = os.environ.get(ENVIRONMENT, "")
-    cache = cache_dir()
-    for place, folder in ((ENVIRONMENT, os.path.expanduser(environment)), ("cache", cache)):
-        if not folder:
-            searched.append(f"  {place}: not set")
-        elif lacks := _lacks(folder, wanted):
-            searched.append(f"  {place} {folder}: {lacks}")
-        else:
-            return _read(folder, parts)
-    _download(wanted, cache, searched, mirrors if download else (), timeout, progress)
-    return _read(cache, parts)
+    found, searched = find_mnist(subset)
+    if found is None:
+        shown = ["  data_dir: not given", *(f"  {place}: {what}" for place, what in searched)]
+        _download(wanted, cache_dir(), shown, mirrors if download else (), timeout, progress)
+    return _read(found or cache_dir(), parts)
+
+
+def find_mnist(subset: Subset = "train") -> tuple[str | None, list[tuple[str, str]]]:
+    """The first folder that has the files of MNIST, of those searched where none is given.
+
+    Returns:
+        The folder or None, and of each place that was searched its name and what was found there.
+    """
+    parts = list(FILES) if subset == "all" else [subset]
+    wanted = [file for part in parts for file in FILES[part]]
+    searched: list[tuple[str, str]] = []
+    environment = os.path.expanduser(os.environ.get(ENVIRONMENT, ""))
+    for place, folder in ((ENVIRONMENT, environment), ("cache", cache_dir())):
+        lacks = _lacks(folder, wanted) if folder else ""
+        name = f"{place} {folder}" if folder else place
+        searched.append((name, lacks or ("found" if folder else "not set")))
+        if folder and not lacks:
+            return folder, searched
+    return None, searched
 
 
 def cache_dir() -> str:

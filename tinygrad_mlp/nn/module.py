@@ -197,8 +197,10 @@ class Module:
         return ""
 
     def summary(self) -> list[tuple[str, str, str, str]]:
-        """Path, layer, shapes and number of parameters, of each module that has parameters of its
-        own or no modules in it."""
+        """Path, layer, shapes and number of parameters of each layer.
+
+        A layer is a module that has parameters of its own, or no modules in it.
+        """
         rows = []
         for path, module in self.named_modules():
             own = {n: m for n, m in module._members() if isinstance(m, Parameter)}

@@ -39,6 +39,13 @@ CAUSES = {
 """What a failure may be put down to, and what that means."""
 
 
+CHECKS = ("forward", "first order", "second order", "program", "LaTeX")
+"""What an operation is held to, in the order of checking."""
+
+LATER = {"not differentiable again": "second order", "value baked into a trace": "program"}
+"""The causes that only checks after the first order can find."""
+
+
 class WrongOperationError(TinygradError, AssertionError):
     """Raised by `OpReport.assert_ok`; the message is the report.
 
@@ -114,6 +121,28 @@ class OpReport:
     def ok(self) -> bool:
         """Whether nothing wrong was found."""
         return not self.failures
+
+    @property
+    def passed(self) -> dict[str, bool | None]:
+        """For each of the `CHECKS` whether it was passed; None where it was not come to.
+
+        What is wrong at first order is not tried at second order, nor in a program.
+        """
+        wrong = {
+            {"forward": "forward", "latex": "LaTeX"}.get(f.rule, LATER.get(f.cause, "first order"))
+            for f in self.failures
+        }
+        stopped = bool(wrong & {"forward", "first order"})
+        verdicts: dict[str, bool | None] = {}
+        for check in CHECKS:
+            of_rules = check in ("first order", "second order", "program")
+            skipped = not self.checks["gradients"] if of_rules else False
+            skipped = skipped or (stopped and check in ("second order", "program"))
+            verdicts[check] = False if check in wrong else None if skipped else True
+            stopped = stopped or (check == "second order" and check in wrong)
+        if not self.op.latex and "LaTeX" not in wrong:
+            verdicts["LaTeX"] = None
+        return verdicts
 
     def assert_ok(self) -> None:
         """Do nothing if nothing wrong was found.
