@@ -61,7 +61,9 @@ contents = {
 
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-#default_role = "known"
+napoleon_use_ivar = True
+toc_object_entries_show_parents = "hide"
+default_role = "known"
 
 html_math_renderer = "mathml"
 html_theme = "furo"

@@ -34,6 +34,9 @@ def mathml(latex: str, display: str = "inline") -> str:
     Traceback (most recent call last):
     ValueError: not known in a formula: \nosuch
     """
+    plain = latex.replace(r"\{", "").replace(r"\}", "")
+    if plain.count("{") != plain.count("}"):
+        raise ValueError("braces do not match")
     try:
         text = convert(latex, display=display)
         root = ElementTree.fromstring(text.replace(NAMESPACE, ""))
@@ -112,10 +115,11 @@ def spaced(children: list[ElementTree.Element]) -> Iterator[ElementTree.Element]
     for position, child in enumerate(children):
         if position:
             left, right = children[position - 1], child
-            brackets = {"mo", "mspace"}
-            after_name = is_function(left) and right.tag not in brackets
+            after_name = is_function(left) and (
+                right.tag not in ("mo", "mspace") or (right.text or "") in "|‖⌊⌈⟨"
+            )
             before_name = is_function(right) and (
-                left.tag not in brackets or (left.text or "") in CLOSING
+                left.tag not in ("mo", "mspace") or (left.text or "") in CLOSING
             )
             if left.tag != "mspace" and (after_name or before_name):
                 yield ElementTree.Element("mspace", width=SPACE)
