@@ -30,6 +30,12 @@ def mathml(latex: str, display: str = "inline") -> str:
 
     >>> mathml(r"\hat y")
     '<math display="inline"><mrow><mover accent="true"><mi>y</mi><mo>^</mo></mover></mrow></math>'
+    >>> mathml(r"g(-z)").count('<mo form="prefix">−</mo>')  # a sign, and no difference
+    1
+    >>> mathml(r"y \ln z").count("mspace"), mathml(r"\ln(z)").count("mspace")
+    (2, 0)
+    >>> mathml(r"x := \infty").count("<mo>:=</mo>")
+    1
     >>> mathml(r"\nosuch y")
     Traceback (most recent call last):
     ValueError: not known in a formula: \nosuch
@@ -63,11 +69,16 @@ def join_upright(row: ElementTree.Element) -> None:
 
 
 def tell_operators(row: ElementTree.Element) -> None:
-    """Names of functions are identifiers, brackets and primes are operators."""
-    for child in row:
+    """Names and ∂, ∇, ∞ are identifiers; brackets and primes are operators, and so is ``:=``."""
+    children = list(row)
+    for child, following in zip(children, [*children[1:], None], strict=False):
         text = child.text or ""
-        if child.tag == "mo" and len(text) > 1 and text.isalpha():
+        if child.tag == "mo" and (text in ("∂", "∇", "∞") or len(text) > 1 and text.isalpha()):
             child.tag = "mi"
+            child.attrib = {"mathvariant": "normal"} if len(text) == 1 else {}
+        elif text == ":" and following is not None and following.text == "=":
+            following.text = ":="
+            row.remove(child)
         elif child.tag == "mi" and text and text in OPENING + CLOSING + BARS + SIGNS + "′″":
             child.tag = "mo"
             child.set("stretchy", "false")
