@@ -62,7 +62,7 @@ contents = {
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_use_ivar = True
-toc_object_entries_show_parents = "hide"
+toc_object_entries = False
 default_role = "known"
 
 html_math_renderer = "mathml"

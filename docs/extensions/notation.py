@@ -167,6 +167,9 @@ class Reader:
             elif character in SYMBOLS:
                 latex += SYMBOLS[character]
                 self.place += 1
+            elif self.text.startswith("  ", self.place):  # before a remark
+                latex += r"\quad "
+                self.place += 2
             elif character in SAME:
                 # A condition stands apart from its factor, an index close to its array.
                 apart = latex.endswith(" ") and character == "["
@@ -185,7 +188,7 @@ def to_latex(text: str) -> str:
     >>> to_latex("x̄1 = g x2 x1^(x2 − 1)")
     '\\bar{x}_{1} = g x_{2} x_{1}^{x_{2} - 1}'
     >>> to_latex("z = x Wᵀ + b,  y = 2/√π e^−x²")
-    'z = x W^{\\top } + b,  y = 2/\\sqrt{π} e^{-x^{2}}'
+    'z = x W^{\\top } + b,\\quad y = 2/\\sqrt{π} e^{-x^{2}}'
     >>> to_latex("∂L/∂W_l = δ_{l+1} a_lᵀ")
     '\\partial L/\\partial W_{l} = δ_{l+1} a_{l}^{\\top }'
     """
