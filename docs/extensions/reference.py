@@ -127,14 +127,38 @@ class Equation(SphinxDirective):
         return [block]
 
 
-def add_equation(
-    app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]
-) -> None:
-    """Put the equation of an operation after the first paragraph of its docstring."""
-    equation = getattr(value, "equation", "")
-    if isinstance(value, tg.Op) and equation:
-        end = lines.index("") if "" in lines else len(lines)
-        lines[end:end] = ["", f".. equation:: {equation}", ""]
+def readable(docstring: str) -> str:
+    r"""A docstring as reStructuredText: what is written for ``help()`` has no markup but backticks.
+
+    >>> readable("The |x| of *args, `a_` and n_.")
+    'The \\|x\\| of \\*args, `a_` and n\\_.'
+
+    Names of parameters that go on in the next line are joined, as napoleon wants them.
+
+    >>> readable("Args:\n    x,\n        y: numbers.")
+    'Args:\n    x, y: numbers.'
+    """
+    joined = re.sub(
+        r"^    [\w*, ]+,\n(?:        [\w*, ]+,\n)*        [\w*, ]+:",
+        lambda names: "    " + " ".join(names.group().split()),
+        docstring,
+        flags=re.MULTILINE,
+    )
+    pieces = re.split(r"(``[^`]+``|`[^`]+`|^ *>>> (?:.+\n?)+)", joined, flags=re.MULTILINE)
+    pieces[::2] = [re.sub(r"[|*]|(?<=\w)_(?!\w)", r"\\\g<0>", piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def prepare(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Make a docstring readable for Sphinx, with the equation of an operation as a formula."""
+    paragraphs = "\n".join(lines).split("\n\n")
+    equation = getattr(value, "equation", "") if isinstance(value, tg.Op) else ""
+    if equation:
+        paragraphs = [p for p in paragraphs if not p.startswith("Equation: ")]
+    paragraphs = readable("\n\n".join(paragraphs)).split("\n\n")
+    if equation:
+        paragraphs.insert(1, f".. equation:: {equation}")
+    lines[:] = "\n\n".join(paragraphs).splitlines()
 
 
 def keep_colon(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
@@ -194,7 +218,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_directive("public", Public)
     app.add_directive("equation", Equation)
     app.add_role("known", known)
-    app.connect("autodoc-process-docstring", add_equation)
+    app.connect("autodoc-process-docstring", prepare, priority=300)
     app.connect("autodoc-process-docstring", keep_colon, priority=400)  # napoleon has 500
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
