@@ -1,0 +1,37 @@
+"""Writes docs/pictures/: what the snippets of a page save, for the page to show.
+
+``python -m tests.doc_pictures`` runs the Python blocks of each page and keeps the pictures that it
+shows. Doctests are left out: none of them draws.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PICTURE = re.compile(r"!\[[^\]]*\]\(pictures/([\w.]+)\)")
+
+
+def write_pictures(page: Path) -> list[str]:
+    """Run a page, and copy the pictures that it shows from its `folder` to docs/pictures/."""
+    text = page.read_text(encoding="utf-8")
+    names = PICTURE.findall(text)
+    namespace: dict[str, Any] = {}
+    if names:
+        for block in BLOCK.findall(text):
+            if not block.startswith(">>>"):
+                exec(block, namespace)
+        (DOCS / "pictures").mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(namespace["folder"] / name, DOCS / "pictures" / name)
+    return names
+
+
+if __name__ == "__main__":
+    for path in sorted(DOCS.glob("*.md")):
+        for written in write_pictures(path):
+            print(f"{path.name}: {written}")
