@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.numpy_protocols import numpy_op
 from tinygrad_mlp.autograd.samples import samples_of
-from tinygrad_mlp.autograd.tensor import numpy_op
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 

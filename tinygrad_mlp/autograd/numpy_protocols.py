@@ -1,8 +1,8 @@
-"""What NumPy's functions mean on Tensors beyond the operations that stand for them.
+"""What NumPy's functions mean on Tensors.
 
-`numpy_op` (in `tensor`) finds the operation for a function. Here is the rest: methods of ufuncs
-(``np.add.reduce``), functions whose result is constant wherever it has a derivative, and what is
-said of those that have no rule.
+`numpy_op` finds the operation for a function. The rest: methods of ufuncs (``np.add.reduce``),
+functions whose result is constant wherever it has a derivative, and what is said of those that
+have no rule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS, STANDS_FOR
+from tinygrad_mlp.autograd.op import OPS, STANDS_FOR, Op
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 
 METHODS = (
@@ -68,6 +68,35 @@ def without_rule(function: Any) -> NotDifferentiableError:
         f"or give it a rule: @tg.op(rules={{'x': lambda g, y, x: ...}}, numpy={name}) before a "
         f"function of x that calls it; or apply it to .numpy() if no gradient is needed."
     )
+
+
+def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation that stands for a function of NumPy or SciPy when it is called on a Tensor.
+
+    Raises:
+        NotDifferentiableError: there is none.
+    """
+    known = _NUMPY.get(function)
+    if known is None or isinstance(known, Op) and OPS.get(known.name) is not known:
+        # The first call, or an operation was defined, redefined or removed since then.
+        _NUMPY.clear()
+        special = sys.modules.get("scipy.special")  # loaded, if a function of it was called
+        for record in OPS.values():
+            _NUMPY.update(dict.fromkeys(record.numpy, record))
+            if record.scipy and special:
+                _NUMPY[getattr(special, record.scipy)] = record
+        _NUMPY.update(STANDS_FOR)
+        _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
+                       np.size: lambda a: a.size})  # fmt: skip
+        known = _NUMPY.get(function)
+    if known is None:
+        known = constant(function)
+    if known is None:
+        raise without_rule(function)
+    return known
+
+
+_NUMPY: dict[Any, Callable[..., Any]] = {}
 
 
 def refuse_options(name: str, options: Mapping[str, Any]) -> None:
