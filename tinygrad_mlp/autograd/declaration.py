@@ -63,7 +63,7 @@ def in_order(name: str, rules: Mapping[str, Rule], known: Declared) -> tuple[Rul
     """The gradient rule of each array parameter of the operation `name`, None where it has none.
 
     Raises:
-        OpDefinitionError: a rule for something else, or no function.
+        OpDefinitionError: a rule for something else, no function, or one of other arguments.
     """
     for parameter, rule in rules.items():
         if parameter not in known.arrays:
@@ -77,4 +77,50 @@ def in_order(name: str, rules: Mapping[str, Rule], known: Declared) -> tuple[Rul
                 f"op '{name}': the gradient rule for '{parameter}' must be a function of "
                 f"(g, y, {', '.join(known.arrays)}). Got {rule!r} instead."
             )
+        problem = _mismatch(rule, known)
+        if problem:
+            raise OpDefinitionError(
+                f"op '{name}': the gradient rule for '{parameter}' is called as "
+                f"rule({_call(known)}), and {problem}.{written(rule)}"
+            )
     return tuple(rules.get(parameter) for parameter in known.arrays)
+
+
+def _by_keyword(known: Declared) -> tuple[str, ...]:
+    return ("position",) * known.variadic + tuple(known.defaults)
+
+
+def _call(known: Declared) -> str:
+    """How rules are called, as a list of arguments."""
+    arrays = [f"*{known.arrays[0]}"] if known.variadic else known.arrays
+    return ", ".join(["g", "y", *arrays, *(f"{key}={key}" for key in _by_keyword(known))])
+
+
+def _mismatch(rule: Rule, known: Declared) -> str:
+    """Why a rule cannot be called as rules are; empty if it can."""
+    try:
+        parameters = parameters_of(rule)
+    except (ValueError, TypeError):
+        return ""  # built in, without a signature
+    of = inspect.Parameter
+    by_place = [p for p in parameters if p.kind in (of.POSITIONAL_ONLY, of.POSITIONAL_OR_KEYWORD)]
+    any_number = any(p.kind is of.VAR_POSITIONAL for p in parameters)
+    any_name = any(p.kind is of.VAR_KEYWORD for p in parameters)
+    n = len(by_place) if known.variadic else 2 + len(known.arrays)
+    if len(by_place) < n and not any_number or known.variadic and not any_number:
+        return f"takes {len(by_place)} arguments by position"
+    named = [*by_place[n:], *(p for p in parameters if p.kind is of.KEYWORD_ONLY)]
+    given = _by_keyword(known)
+    unknown = [p.name for p in named if p.name not in given and p.default is of.empty]
+    if unknown:
+        return f"there is no '{unknown[0]}' among these"
+    missing = [key for key in given if key not in {p.name for p in named}]
+    if missing and not any_name:
+        return f"it does not take '{missing[0]}'"
+    return ""
+
+
+def written(rule: Any) -> str:
+    """Where a gradient rule stands in the source, as the end of a message."""
+    code = getattr(rule, "__code__", None)
+    return "" if code is None else f"\n  rule at {code.co_filename}:{code.co_firstlineno}"

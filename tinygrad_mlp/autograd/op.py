@@ -81,6 +81,9 @@ class Op:
         composed: the forward function consists of operators and NumPy functions that are
             operations, too, and decides nothing by values: a program is made of its parts, which
             can be shared with those of the gradient.
+        tried: whether it has been looked at whether its rules can be differentiated (see
+            `first_use`); true from the start for the package's own, which are tested.
+        flaw: what was found then, or nothing.
     """
 
     def __init__(
@@ -125,6 +128,8 @@ class Op:
         self.discrete = discrete
         self.provenance = provenance
         self.composed = composed
+        self.tried = self.__module__.startswith("tinygrad_mlp.")
+        self.flaw = ""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A copied or unpickled model must hold the operation itself: losses ask which it is.
