@@ -115,6 +115,25 @@ WHOLE_MODULES = {
 }
 
 
+PARAMETERS = """Of the parameters of functions that are there:
+
+- `dtype=`, `initial=` and `where=` of `sum`, `prod`, `mean`, `max` and `min`, `dtype=` of other
+  reductions, scans and joins, and `order=` of `reshape` and `ravel` are understood by NumPy's
+  functions and by the methods of a `Tensor`. On `tg`'s own functions write
+  `tg.sum(tg.where(chosen, x, 0))`, or `.astype(...)`.
+- `out=` writes to an array that the graph does not see, and `where=` of a ufunc leaves some of it
+  as it was. Both are refused; so are `dtype=` of ufuncs (use `.astype(...)`) and `where=` of
+  `var` and `std`.
+- `pad` has no mode `empty`, whose values are accidental, and no odd reflection, which is twice
+  the edge less the even one.
+- `cross` takes vectors of three elements. Those of a plane are on their way out of NumPy: give
+  them a third element of 0.
+- `float_power` gives float64, as NumPy's does; `power` keeps float32.
+- `scipy.special.logsumexp`, `softmax` and `log_softmax` are no ufuncs, and SciPy does not ask
+  their argument what it is: on a Tensor use those of `tg`.
+"""
+
+
 # -- what is tried --------------------------------------------------------------------------------
 
 
@@ -326,6 +345,7 @@ def page() -> str:
         lines += [f"| {reason} | {', '.join(f'`{name}`' for name in names)} |"]
     modules_left = [f"`np.{name}` ({why})" for name, why in WHOLE_MODULES.items()]
     lines += ["", f"Whole modules are left out as well: {'; '.join(modules_left)}.", ""]
+    lines += [PARAMETERS]
     return "\n".join(lines)
 
 

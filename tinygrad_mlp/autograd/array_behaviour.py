@@ -14,13 +14,12 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.numpy_calls import method, numpy_call
 from tinygrad_mlp.autograd.numpy_protocols import (
     cannot_become_an_array,
-    method,
     numpy_op,
     refuse_options,
     refuse_storing,
-    shown,
     ufunc_method,
 )
 from tinygrad_mlp.autograd.ops.indexing import index_parts
@@ -132,20 +131,32 @@ class ArrayBehaviour(Value):
 
     # -- methods of ndarray ------------------------------------------------------------------
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def _by_numpy(self, function: Callable[..., Any], **keywords: Any) -> Tensor:
+        """NumPy's function of this tensor, with parameters that its operation does not have."""
+        return cast("Tensor", numpy_call(function, (self,), keywords))
+
+    def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Sum over `axis` (None: over all elements)."""
+        if options:
+            return self._by_numpy(np.sum, axis=axis, keepdims=keepdims, **options)
         return cast("Tensor", ops.sum(self, axis=axis, keepdims=keepdims))
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Mean over `axis` (None: over all elements)."""
+        if options:
+            return self._by_numpy(np.mean, axis=axis, keepdims=keepdims, **options)
         return cast("Tensor", ops.mean(self, axis=axis, keepdims=keepdims))
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def max(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Largest element over `axis`; ties share the gradient."""
+        if options:
+            return self._by_numpy(np.max, axis=axis, keepdims=keepdims, **options)
         return cast("Tensor", ops.max(self, axis=axis, keepdims=keepdims))
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def min(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Smallest element over `axis`; ties share the gradient."""
+        if options:
+            return self._by_numpy(np.min, axis=axis, keepdims=keepdims, **options)
         return cast("Tensor", ops.min(self, axis=axis, keepdims=keepdims))
 
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
@@ -160,15 +171,16 @@ class ArrayBehaviour(Value):
         """Index of the smallest element: a plain array, without gradient."""
         return ops.argmin(self, axis=axis)
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any, **options: Any) -> Tensor:
         """The same elements in another shape, given as one tuple or as several lengths."""
+        if options:
+            shape = shape[0] if len(shape) == 1 else shape
+            return self._by_numpy(np.reshape, shape=shape, **options)
         return cast("Tensor", ops.reshape(self, shape=shape[0] if len(shape) == 1 else shape))
 
-    def ravel(self) -> Tensor:
+    def flatten(self, order: str = "C") -> Tensor:
         """All elements in one axis."""
-        return cast("Tensor", ops.ravel(self))
-
-    flatten = ravel
+        return self._by_numpy(np.ravel, order=order)
 
     def squeeze(self, axis: Any = None) -> Tensor:
         """Without axes of length 1."""
@@ -257,5 +269,4 @@ class ArrayBehaviour(Value):
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any
     ) -> Any:
-        refuse_options(shown(func), kwargs)
-        return numpy_op(func)(*args, **kwargs)
+        return numpy_call(func, args, kwargs)

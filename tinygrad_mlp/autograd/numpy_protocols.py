@@ -19,8 +19,8 @@ from tinygrad_mlp.autograd.op import OPS, STANDS_FOR, Op
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 
 METHODS = (
-    "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "sort",
-    "argsort", "nonzero", "all", "any",
+    "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "argsort",
+    "searchsorted", "nonzero", "all", "any", "ravel",
 )  # fmt: skip
 """Methods that a Tensor shares with ndarray and that are an operation, or a plain function, of
 the same name with the Tensor as first argument."""
@@ -87,7 +87,8 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
                 _NUMPY[getattr(special, record.scipy)] = record
         _NUMPY.update(STANDS_FOR)
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
-                       np.size: lambda a: a.size})  # fmt: skip
+                       np.size: lambda a: a.size,
+                       np.copy: lambda a: a.copy(), np.positive: lambda x: +x})  # fmt: skip
         known = _NUMPY.get(function)
     if known is None:
         known = constant(function)
@@ -131,14 +132,6 @@ def _array(a: Any) -> Any:
 
 def _like(a: Any) -> Any:
     return np.empty(a.shape, a.dtype) if isinstance(a, Value) else a  # type: ignore[attr-defined]
-
-
-def method(name: str) -> Any:
-    """The operation, or plain function, that is called like a method of ndarray; else None."""
-    if name not in METHODS:
-        return None
-    function = getattr(np, name)
-    return OPS.get(name) or STANDS_FOR.get(function) or constant(function)
 
 
 def ufunc_method(ufunc: Any, kind: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
