@@ -75,21 +75,6 @@ def test_hessian_vector_products_and_forward_derivatives_agree_with_the_gradient
         np.testing.assert_allclose(g, true, rtol=1e-10, atol=1e-11)
 
 
-def test_a_rule_is_linear_in_the_cotangent(smooth):
-    f, xs = smooth.op, point(smooth)
-
-    def pulled(weights):
-        _, pullback = tg.vjp(lambda *a: f(*with_floats(smooth, a), **smooth.static), *xs)
-        return pullback(weights)
-
-    shape = np.shape(f(*smooth.args, **smooth.static))
-    u, v = np.random.default_rng(6).normal(size=(2, *shape))
-    for g, a, b in zip(pulled(2 * u - 3 * v), pulled(u), pulled(v), strict=True):
-        np.testing.assert_allclose(g, 2 * a - 3 * b, rtol=1e-10, atol=1e-12)
-    for g in pulled(np.zeros(shape)):
-        np.testing.assert_array_equal(g, 0)
-
-
 def test_second_derivatives_of_float32_are_float32(smooth):
     f = bent(smooth)
     xs = [x.astype(np.float32) for x in point(smooth)]
