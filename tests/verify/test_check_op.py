@@ -67,3 +67,13 @@ def test_an_operation_that_takes_none_of_the_made_up_arguments_asks_for_samples(
 def test_what_is_no_operation_is_refused():
     with pytest.raises(InvalidArgumentError, match="@tg.op"):
         check_op(np.tanh)
+
+
+def test_a_rule_that_fails_for_an_empty_batch_is_reported():
+    def rule(g, y, x):
+        return tg.reshape(2 * g * x, shape=(x.shape[0], -1))  # of no elements, −1 could be anything
+
+    op = tg.op(rules={"x": rule}, register=False, name="squared")(lambda x: x * x)
+    (failure,) = check_op(op, [tg.Sample(np.ones((2, 3)))]).failures
+    assert (failure.rule, failure.cause) == ("x", "wrong shape")
+    assert "nothing in the first array" in failure.sample

@@ -94,6 +94,9 @@ def fold(a: Any, *, shape: Pair, size: Pair, stride: Pair) -> Any:
     """Add windows back to where they were taken from: the adjoint of `windows`."""
     rows, columns = a.shape[-4:-2]
     (kh, kw), (sh, sw) = size, stride
+    fitting = ((shape[0] - kh) // sh + 1, (shape[1] - kw) // sw + 1, kh, kw)
+    if a.shape[-4:] != fitting:
+        raise ShapeError(f"fold() expects windows of shape (..., {fitting}). Got {a.shape}.")
     out = np.zeros((*a.shape[:-4], *shape), a.dtype)
     for p in range(kh):
         for q in range(kw):
