@@ -128,7 +128,7 @@ class Op:
         self.discrete = discrete
         self.provenance = provenance
         self.composed = composed
-        self.tried = self.__module__.startswith("tinygrad_mlp.")
+        self.tried = str(self.__module__).startswith("tinygrad_mlp.")
         self.flaw = ""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
