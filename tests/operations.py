@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.numpy_protocols import numpy_op
 from tinygrad_mlp.autograd.samples import samples_of
-from tinygrad_mlp.autograd.tensor import numpy_op
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 
@@ -113,6 +113,25 @@ WHOLE_MODULES = {
     "ma": "masked arrays: use `tg.where`",
     "emath": "results that turn complex",
 }
+
+
+PARAMETERS = """Of the parameters of functions that are there:
+
+- `dtype=`, `initial=` and `where=` of `sum`, `prod`, `mean`, `max` and `min`, `dtype=` of other
+  reductions, scans and joins, and `order=` of `reshape` and `ravel` are understood by NumPy's
+  functions and by the methods of a `Tensor`. On `tg`'s own functions write
+  `tg.sum(tg.where(chosen, x, 0))`, or `.astype(...)`.
+- `out=` writes to an array that the graph does not see, and `where=` of a ufunc leaves some of it
+  as it was. Both are refused; so are `dtype=` of ufuncs (use `.astype(...)`) and `where=` of
+  `var` and `std`.
+- `pad` has no mode `empty`, whose values are accidental, and no odd reflection, which is twice
+  the edge less the even one.
+- `cross` takes vectors of three elements. Those of a plane are on their way out of NumPy: give
+  them a third element of 0.
+- `float_power` gives float64, as NumPy's does; `power` keeps float32.
+- `scipy.special.logsumexp`, `softmax` and `log_softmax` are no ufuncs, and SciPy does not ask
+  their argument what it is: on a Tensor use those of `tg`.
+"""
 
 
 # -- what is tried --------------------------------------------------------------------------------
@@ -326,6 +345,7 @@ def page() -> str:
         lines += [f"| {reason} | {', '.join(f'`{name}`' for name in names)} |"]
     modules_left = [f"`np.{name}` ({why})" for name, why in WHOLE_MODULES.items()]
     lines += ["", f"Whole modules are left out as well: {'; '.join(modules_left)}.", ""]
+    lines += [PARAMETERS]
     return "\n".join(lines)
 
 

@@ -340,6 +340,12 @@ def test_a_file_of_another_kind_or_damaged_is_refused_by_name(path, name):
         load_network(path)
 
 
+def test_types_that_another_package_adds_to_numpy_are_refused_as_well(path):
+    pytest.importorskip("ml_dtypes")
+    path.write_bytes(UNREADABLE["dtype without NumPy type"])
+    assert "safetensors format" in unchanged_by(path, tg.load, DataError)
+
+
 @given(data=st.data())
 @settings(max_examples=60)
 def test_a_cut_file_is_always_refused(data, tmp_path_factory):

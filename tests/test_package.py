@@ -14,14 +14,16 @@ PACKAGE = Path(tg.__file__).parent
 FLOORS = [
     {"errors"},
     {"checks", "display", "files", "blas"},
-    {"autograd.graph", "autograd.signature"},
+    {"autograd.graph", "autograd.signature", "autograd.callsite"},
+    {"autograd.calls", "autograd.declaration"},
     {"autograd.op"},
     {"autograd.samples"},
-    {"autograd.ops"},
+    {"autograd.ops", "autograd.first_use"},
     {"autograd.backward"},
-    {"autograd.callsite"},
     {"autograd.describe"},
     {"autograd.numpy_protocols"},
+    {"autograd.numpy_calls"},
+    {"autograd.array_behaviour"},
     {"autograd.tree", "autograd.tensor", "autograd.debug"},
     {"autograd.functional"},
     {"autograd"},
@@ -47,8 +49,8 @@ FLOORS = [
 WITHIN_OPS = [
     "comparison", "arithmetic", "exponential", "rounding", "trigonometry", "special", "activations",
     "shape", "indexing", "joining", "arranging", "diagonals", "creation", "reduction", "products",
-    "tensordots", "einstein", "scans", "sorting", "statistics", "normalisation", "logic",
-    "inverses", "triangular", "spectral", "norms", "linalg", "convolution", "losses",
+    "tensordots", "einstein", "scans", "sorting", "statistics", "padding", "normalisation",
+    "logic", "inverses", "triangular", "spectral", "norms", "linalg", "convolution", "losses",
 ]  # fmt: skip
 """In the same way, the modules of operations; each stands in this list."""
 

@@ -158,3 +158,12 @@ class MissingToolError(TinygradError, RuntimeError):
 
     Fix: the message says how to install it, and what can be had without it.
     """
+
+
+class RawNumbersWarning(UserWarning):
+    """A gradient rule computes with numbers that the graph does not know of.
+
+    Warned of when an operation of yours is first differentiated: the first derivative is right,
+    higher ones would not be, and raise `OpDefinitionError`. Fix: write the rule with operators and
+    functions of ``tg``, without ``.data``, ``.numpy()``, ``np.asarray()`` and ``float()``.
+    """

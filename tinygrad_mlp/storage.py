@@ -97,7 +97,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
         with safe_open(name, framework="numpy") as file:
             metadata = file.metadata() or {}
             for key in file.keys():
-                arrays[key] = file.get_tensor(key)
+                arrays[key] = array = file.get_tensor(key)
+                if array.dtype.kind not in "fiub":  # bfloat16, where ml_dtypes has been loaded
+                    raise TypeError(f"'{key}' of {array.dtype}, which is no type of NumPy's own")
     # The last three: data types that NumPy does not have.
     except (SafetensorError, OSError, TypeError, AttributeError, KeyError) as error:
         raise DataError(

@@ -213,7 +213,7 @@ REFUSED = {
     "where=": (lambda x: np.exp(x, where=X > 0), InvalidArgumentError, "where="),
     "out= of a function": (
         lambda x: np.sum(x, out=np.zeros(())), InvalidArgumentError, "np.sum"),
-    "where= of a function": (lambda x: np.mean(x, where=X > 0), InvalidArgumentError, "np.mean"),
+    "where= of a function": (lambda x: np.var(x, where=X > 0), InvalidArgumentError, "np.var"),
     "in place": (in_place, InvalidArgumentError, "+="),
     "dtype= of a ufunc": (lambda x: np.exp(x, dtype="f4"), InvalidArgumentError, ".astype"),
     "at": (lambda x: np.add.at(x, [0], 1.0), InvalidArgumentError, "np.add.at"),

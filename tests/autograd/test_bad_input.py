@@ -168,7 +168,8 @@ NUMPY = {
     "dtype": (lambda x: np.exp(x, dtype=np.float32), InvalidArgumentError, ["np.exp", "dtype="]),
     "reduceat": (lambda x: np.add.reduceat(x, [0]), InvalidArgumentError, ["np.add.reduceat"]),
     "reduce": (lambda x: np.hypot.reduce(x), InvalidArgumentError, ["np.hypot.reduce"]),
-    "unknown keyword": (lambda x: np.sum(x, initial=3), InvalidArgumentError, ["'initial'"]),
+    "unknown keyword": (
+        lambda x: np.median(x, overwrite_input=True), InvalidArgumentError, ["'overwrite_input'"]),
     "shapes": (lambda x: np.add(x, np.ones(2)), ShapeError, ["add()", "(2, 3)", "(2,)"]),
 }  # fmt: skip
 

@@ -140,6 +140,18 @@ CASES = {
         (V, N, lambda np, a, b: np.einsum("i,->i", a, b)),
         (A, lambda np, a: np.einsum("ij,ij,ij->i", a, a, a)),
     ],
+    "pad": [
+        (A, lambda np, a: np.pad(a, 1)), (A, lambda np, a: np.pad(a, ((0, 1), (2, 0)), "edge")),
+        (C, lambda np, a: np.pad(a, {-1: (1, 2)}, "wrap")),
+        *[(A, lambda np, a, mode=mode: np.pad(a, ((2, 1), (0, 3)), mode))
+          for mode in ("mean", "maximum", "minimum", "median", "linear_ramp")],
+        (A, lambda np, a: np.pad(a, 2, "mean", stat_length=((1, 2), (2, 1)))),
+        (V, lambda np, a: np.pad(a, 3, "linear_ramp", end_values=(1.0, -2.0))),
+    ],
+    "linalg.pinv": [
+        (A, lambda np, a: np.linalg.pinv(a)), (A, lambda np, a: np.linalg.pinv(a, rtol=1e-9)),
+        (SYMMETRIC, lambda np, a: np.linalg.pinv(a, None, True, rtol=None)),
+    ],
     "linalg.slogdet": [(S, lambda np, a: np.linalg.slogdet(a))],
     "linalg.matrix_power": [(S, lambda np, a, n=n: np.linalg.matrix_power(a, n) + a)
                             for n in (-2, -1, 0, 1, 2, 3, 5)],

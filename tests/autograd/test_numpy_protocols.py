@@ -142,7 +142,7 @@ REFUSED = {
         lambda x: tg.average(x, (0, 1), np.ones(2)), "weights of the shape of a"
     ),
     "a recurrence of two shapes": (lambda x: tg.recurrence(x, x[0]), r"one shape.*\(2, 2\)"),
-    "an option without a rule": (lambda x: np.sum(x, initial=1.0), "'initial'"),
+    "an option without a rule": (lambda x: np.median(x, overwrite_input=True), "'overwrite_input'"),
 }  # fmt: skip
 
 

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.backward import gradients
+from tinygrad_mlp.autograd.first_use import raw_numbers
+from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.signature import parameters_of
 from tinygrad_mlp.errors import (
     DTypeError,
     InvalidArgumentError,
     NotDifferentiableError,
     OpDefinitionError,
+    RawNumbersWarning,
     ShapeError,
 )
 
@@ -139,6 +143,18 @@ DECLARATIONS = {
         declare({"z": ok}, lambda x: x, name="mine"), ["'mine'", "'z'", "x"]),
     "a rule for a static parameter": (
         declare({"n": ok}, lambda x, *, n=1: x, name="mine"), ["'mine'", "'n'", "Static"]),
+    "a rule without a static parameter": (
+        lambda: planted(rules={"x": ok}, name="mine")(lambda x, *, n=1: x),
+        ["'mine'", "rule(g, y, x, n=n)", "does not take 'n'", "rule at"]),
+    "a rule with an unknown parameter": (
+        lambda: planted(rules={"x": lambda g, y, x, m: g}, name="mine")(lambda x, *, n=1: x),
+        ["'mine'", "there is no 'm'", "rule at"]),
+    "a rule with too few parameters": (
+        lambda: planted(rules={"x": ok}, name="mine")(lambda x, z: x),
+        ["'mine'", "rule(g, y, x, z)", "takes 3", "rule at"]),
+    "a rule of *args that does not take the position": (
+        lambda: planted(rules={"x": lambda g, y, *x: g}, name="mine")(lambda *x: x[0]),
+        ["'mine'", "rule(g, y, *x, position=position)", "'position'", "rule at"]),
     "a rule that is no function": (
         declare({"x": 3}, lambda x: x, name="mine"), ["'mine'", "'x'", "(g, y, x)", "3"]),
     "**keywords": (declare({}, lambda x, **more: x, name="mine"), ["'mine'", "**more"]),
@@ -257,3 +273,64 @@ def test_parameters_are_read_as_inspect_reads_them(function):
 
     expected = map(shown, inspect.signature(function).parameters.values())
     assert list(map(shown, parameters_of(function))) == list(expected)
+
+
+# -- rules that compute with raw numbers -----------------------------------------------------------
+
+
+def numbers(x):
+    """The numbers of an array or a Tensor, as a careless rule takes them."""
+    return np.asarray(getattr(x, "data", x))
+
+
+RAW = {
+    "of x": lambda g, y, x: g * np.cos(numbers(x)),
+    "of y": lambda g, y, x: g * tg.sqrt(1 - numbers(y) ** 2),
+    "of g": lambda g, y, x: numbers(g) * tg.cos(x),
+    "of x, in one of two places": lambda g, y, x: g * (np.cos(numbers(x)) + tg.cos(x)) / 2,
+    "by np.asarray": lambda g, y, x: g * np.cos(np.asarray(x)),
+    "by float": lambda g, y, x: g * np.cos(float(x)),
+}
+
+
+@pytest.mark.parametrize("kind", RAW)
+def test_a_rule_that_computes_with_raw_numbers_is_reported_when_first_used(kind):
+    sine = lambda x: np.sin(x)  # noqa: E731
+    first, second = (planted(rules={"x": RAW[kind]}, name="mine")(sine) for _ in range(2))
+    with pytest.warns(RawNumbersWarning, match=r"(?s)'mine'.*'x'.*rule at .*test_op_def") as caught:
+        assert tg.grad(first)(0.5) == pytest.approx(np.cos(0.5))  # right, so it is not refused
+    assert caught[0].filename == __file__  # where the user asked for a gradient
+    for op in (first, second):
+        for _ in range(2):
+            with pytest.raises(OpDefinitionError, match=r"'mine'.*'x'.*raw numbers"):
+                tg.grad(tg.grad(op))(0.5)
+
+
+PROPER = {
+    "linear": (lambda x: 2 * x, lambda g, y, x: 2 * g),
+    "of nothing but numbers": (lambda x: 0 * x, lambda g, y, x: np.zeros(x.shape)),
+    "of y": (lambda x: np.exp(x), lambda g, y, x: g * y),
+    "a jump at the point": (lambda x: np.maximum(x, 0), lambda g, y, x: g * (x > 0)),
+    "a kink at the point": (lambda x: np.maximum(x, 0) ** 2, lambda g, y, x: 2 * g * tg.relu(x)),
+    "infinite at the point": (lambda x: np.sqrt(x), lambda g, y, x: g / (2 * y)),
+}
+
+
+@pytest.mark.parametrize("kind", PROPER)
+@pytest.mark.parametrize("x", [np.zeros(4), np.array([0.0, -0.5, 0.3, 2.0], np.float32)], ids=str)
+def test_a_rule_of_operations_is_not_reported(kind, x):
+    forward, rule = PROPER[kind]
+    with np.errstate(all="ignore"):
+        for transform in (tg.grad, tg.hessian):
+            op = planted(rules={"x": rule})(forward)
+            transform(lambda x, op=op: tg.sum(op(x)))(x)
+
+
+def test_the_rules_of_the_package_would_not_be_reported(smooth):
+    op = smooth.op if isinstance(smooth.op, Op) else smooth.op.op
+    out = op.forward(*smooth.args, **smooth.static)
+    g = np.random.default_rng(2).normal(size=np.shape(out)) if op.outputs == 1 else [
+        np.ones(o.shape) for o in out
+    ]  # fmt: skip
+    found = raw_numbers(op, g, out, smooth.args, smooth.static, tg.Tensor, gradients)
+    assert found == ""

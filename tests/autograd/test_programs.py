@@ -121,7 +121,7 @@ def twin(program, values):
     return [gradient[i : i + x.size].reshape(x.shape) for x, i in zip(values, starts, strict=False)]
 
 
-@settings(max_examples=max(60, settings.default.max_examples // 2))
+@settings(max_examples=max(300, settings.default.max_examples))
 @given(programs, inputs)
 def test_gradients_of_random_programs_agree_with_the_twin(program, values):
     expected = twin(program, values)

@@ -1,7 +1,8 @@
 """What every operation's record must say, and what its forward function must do.
 
-That it agrees with its reference for every layout of memory, and that its LaTeX is whole, is in
-what `check_op` holds all operations to (tests/verify/test_check_op.py).
+That it agrees with its reference for every layout of memory, that its LaTeX is whole, that calls
+can be repeated, change nothing and share no memory, and that rules are linear is in what `check_op`
+holds all operations to (tests/verify/test_check_op.py).
 """
 
 from __future__ import annotations
@@ -64,19 +65,6 @@ def test_the_domain_names_arguments(op):
     assert all(low < high for low, high in op.domain.values())
 
 
-@every(OPERATIONS)
-def test_every_rule_is_tried_by_a_sample(op):
-    from tinygrad_mlp.autograd.samples import samples_of
-
-    samples = list(samples_of(op, np.random.default_rng(0)))
-    for position, rule in enumerate(op.rules):
-        if rule is not None:
-            assert any(
-                len(s.args) > position and np.asarray(s.args[position]).dtype.kind == "f"
-                for s in samples
-            ), f"no sample has an array for '{op.arrays[position]}'"
-
-
 def test_no_numpy_function_stands_for_two_operations():
     functions = [function for op in OPERATIONS for function in set(op.numpy)]
     assert len(functions) == len(set(functions))
@@ -96,11 +84,6 @@ def test_plain_arrays_give_plain_arrays_and_tensors_give_tensors(case):
         made = made.data
     assert made.dtype == plain.dtype
     np.testing.assert_array_equal(made, plain)
-
-
-def test_the_same_call_twice_gives_the_same_bits(smooth):
-    first, second = (gradients_of(smooth, leaf_copies(smooth)) for _ in range(2))
-    np.testing.assert_equal(first, second)
 
 
 def test_a_batch_of_nothing_is_nothing(rng):
@@ -140,11 +123,15 @@ def test_python_numbers_are_numbers(op):
 # -- precision, layout, ownership ------------------------------------------------------------------
 
 
+PROMOTED = {"float_power": np.float64}
+"""What NumPy computes in another precision, by definition."""
+
+
 def test_float32_stays_float32(smooth):
     args = leaf_copies(smooth, np.float32)
     args = [tg.Tensor(a.data, requires_grad=True) if isinstance(a, tg.Tensor) else a for a in args]
     out, gradients = gradients_of(smooth, args)
-    assert out.dtype == smooth.static.get("dtype", np.float32)
+    assert out.dtype == smooth.static.get("dtype", PROMOTED.get(smooth.op.name, np.float32))
     assert [g.dtype for g in gradients] == [np.float32] * len(gradients)
     exact, exact_gradients = gradients_of(smooth, leaf_copies(smooth))
     for close, true in zip([out, *gradients], [exact, *exact_gradients], strict=True):
@@ -179,26 +166,3 @@ def test_python_numbers_do_not_widen_float32():
     for result in (x + 1, 1 - x, 2.5 * x, x / 3, 1 / x, x**2, 2.0**x, tg.maximum(x, 0),
                    tg.where(x > 0, x, 0.0), tg.clip(x, 0, 1.5), x.mean(), x.var()):  # fmt: skip
         assert result.dtype == np.float32, result.node.op.name
-
-
-def test_arguments_are_left_as_they_were(smooth):
-    args = leaf_copies(smooth)
-    before = [np.array(a.data) if isinstance(a, tg.Tensor) else a for a in args]
-    gradients_of(smooth, args)
-    for a, old in zip(args, before, strict=True):
-        np.testing.assert_equal(a.data if isinstance(a, tg.Tensor) else a, old)
-
-
-def test_gradients_belong_to_no_one_else(smooth):
-    args = [a if a is None else tg.Tensor(a) for a in leaf_copies(smooth)]
-    for i in smooth.floats:
-        args[i].requires_grad = True
-    out = smooth.op(*args, **smooth.static)
-    weights = np.ones(out.shape, out.dtype)
-    out.backward(weights)
-    leaves = [a for a in args if a is not None]
-    gradients = [a.grad for a in leaves if a.grad is not None]
-    others = [weights, out.data, *(a.data for a in leaves)]
-    for i, g in enumerate(gradients):
-        for other in [*others, *gradients[:i]]:
-            assert not np.shares_memory(g, other)

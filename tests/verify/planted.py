@@ -273,10 +273,10 @@ def examine(network: Network, mistake: Mistake) -> Outcome:
     )
 
 
-def false_alarms(cases: int, dtype=float) -> int:
-    """How many of so many random right derivations are called wrong."""
+def false_alarms(cases: range, dtype=float) -> int:
+    """How many of the random right derivations with these numbers are called wrong."""
     wrong = 0
-    for i in range(cases):
+    for i in cases:
         rng = np.random.default_rng([7, i])
         kind = NETWORKS[i % len(NETWORKS)]
         scale = 10.0 ** rng.uniform(-6, 6)
@@ -308,4 +308,4 @@ if __name__ == "__main__":
     print(table(range(int(sys.argv[1]) if len(sys.argv) > 1 else 3)))
     for precision in (np.float64, np.float32):
         print(f"\nfalse alarms in 1,000 right derivations, {precision.__name__}: ", end="")
-        print(false_alarms(1000, precision))
+        print(false_alarms(range(1000), precision))

@@ -91,3 +91,13 @@ def _cube(rule, **record):
 ], ids=["right", "discrete", "no LaTeX", "forward", "sign", "raw", "LaTeX"])  # fmt: skip
 def test_a_report_tells_which_checks_were_passed_and_which_not_come_to(op, expected):
     assert list(check_op(op).passed.items()) == list(zip(CHECKS, expected, strict=True))
+
+
+def test_a_rule_that_fails_for_an_empty_batch_is_reported():
+    def rule(g, y, x):
+        return tg.reshape(2 * g * x, shape=(x.shape[0], -1))  # of no elements, −1 could be anything
+
+    op = tg.op(rules={"x": rule}, register=False, name="squared")(lambda x: x * x)
+    (failure,) = check_op(op, [tg.Sample(np.ones((2, 3)))]).failures
+    assert (failure.rule, failure.cause) == ("x", "wrong shape")
+    assert "nothing in the first array" in failure.sample

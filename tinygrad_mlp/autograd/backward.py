@@ -15,6 +15,7 @@ and can be differentiated again).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import repeat
@@ -22,11 +23,19 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.callsite import user_site
+from tinygrad_mlp.autograd.declaration import written
+from tinygrad_mlp.autograd.first_use import raw_numbers
 from tinygrad_mlp.autograd.graph import MODE, Array, Node, Value, make_value
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.reduction import broadcasts, sum_to
 from tinygrad_mlp.autograd.ops.shape import astype
-from tinygrad_mlp.errors import GraphReleasedError, NotDifferentiableError, OpDefinitionError
+from tinygrad_mlp.errors import (
+    GraphReleasedError,
+    NotDifferentiableError,
+    OpDefinitionError,
+    RawNumbersWarning,
+)
 
 ndarray = np.ndarray
 
@@ -190,6 +199,12 @@ def propagate(
                 for part, out in zip(g, node.out, strict=True)
             )
         static = node.static
+        if not op.tried:
+            first_use(op, g, y, inputs, static, lift or starts[0][0].result_class)
+            if op.flaw and lift is None:
+                warn_of(op.flaw)
+        if op.flaw and lift is not None:
+            raise OpDefinitionError(op.flaw)
         rules = op.rules if watched is None else watched(node, g)
         share: Any
         for position, parent in enumerate(node):
@@ -240,6 +255,21 @@ def propagate(
         _deliver(node, g)
 
 
+def first_use(
+    op: Op, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any], cls: type[Value]
+) -> None:
+    """Look once whether the rules of a user's operation can themselves be differentiated."""
+    op.tried = True  # before, since a rule may be made of the operation itself
+    found = raw_numbers(op, g, y, inputs, static, cls, gradients)
+    op.tried, op.flaw = found is not None, found or ""
+
+
+def warn_of(flaw: str) -> None:
+    """Say at the user's line what the first derivative does not suffer from, but higher ones do."""
+    site = user_site()
+    warnings.warn_explicit(flaw, RawNumbersWarning, site.code.co_filename, site.line)
+
+
 def _outputs(node: Node, cls: type[Value]) -> Any:
     """The node's outputs as values, so that rules that use them can be differentiated."""
     if node.op.outputs == 1:
@@ -275,7 +305,7 @@ def fitted(share: Any, like: Array, op: Op, position: int) -> Any:
     Where the forward pass broadcast an argument, the derivative is the sum over the copies. Done
     here, once, so that no rule needs to mention it.
     """
-    name = op.arrays[0 if op.variadic else position]
+    name, rule = (of[0 if op.variadic else position] for of in (op.arrays, op.rules))
     if share is None:
         raise NotDifferentiableError(
             f"'{op.name}' has no gradient rule for its argument '{name}', but a gradient with "
@@ -289,7 +319,7 @@ def fitted(share: Any, like: Array, op: Op, position: int) -> Any:
             raise OpDefinitionError(
                 f"op '{op.name}': the gradient rule for '{name}' returned shape {shape} for an "
                 f"argument of shape {like.shape}. The gradient must have the argument's shape "
-                f"(or one that the argument was broadcast to).{written(op, position)}"
+                f"(or one that the argument was broadcast to).{written(rule)}"
             )
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:
@@ -297,16 +327,10 @@ def fitted(share: Any, like: Array, op: Op, position: int) -> Any:
             raise OpDefinitionError(
                 f"op '{op.name}': the gradient rule for '{name}' returned {share.dtype} for an "
                 f"argument of {like.dtype}. The gradient must be of real numbers."
-                f"{written(op, position)}"
+                f"{written(rule)}"
             )
         share = astype(share, dtype=like.dtype)
     return share
-
-
-def written(op: Op, position: int) -> str:
-    """Where the gradient rule of an argument stands in the source, as the end of a message."""
-    code = getattr(op.rules[0 if op.variadic else position], "__code__", None)
-    return "" if code is None else f"\n  rule at {code.co_filename}:{code.co_firstlineno}"
 
 
 def first_non_finite(value: Value) -> str:

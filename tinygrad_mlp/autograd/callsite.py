@@ -32,6 +32,11 @@ class CallSite(NamedTuple):
     instruction: int
     inside: str = ""
 
+    @property
+    def line(self) -> int:
+        """The number of the line in the file."""
+        return next(islice(self.code.co_positions(), self.instruction // 2, None))[0] or 0
+
     def __str__(self) -> str:
         """``file:line, in function``, the source line, and a mark under the expression."""
         import linecache

@@ -21,9 +21,10 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import finite, fitted
 from tinygrad_mlp.autograd.callsite import CallSite, user_site
+from tinygrad_mlp.autograd.declaration import Rule
 from tinygrad_mlp.autograd.describe import called, label, listed, origin_of, trouble
 from tinygrad_mlp.autograd.graph import MODE, Mode, Node, Value, changed_mode
-from tinygrad_mlp.autograd.op import Op, Rule
+from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import MutatedArrayError, NonFiniteError
 
 FORWARD_FIX = (

@@ -1,8 +1,8 @@
-"""What NumPy's functions mean on Tensors beyond the operations that stand for them.
+"""What NumPy's functions mean on Tensors.
 
-`numpy_op` (in `tensor`) finds the operation for a function. Here is the rest: methods of ufuncs
-(``np.add.reduce``), functions whose result is constant wherever it has a derivative, and what is
-said of those that have no rule.
+`numpy_op` finds the operation for a function. The rest: methods of ufuncs (``np.add.reduce``),
+functions whose result is constant wherever it has a derivative, and what is said of those that
+have no rule.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS, STANDS_FOR
+from tinygrad_mlp.autograd.op import OPS, STANDS_FOR, Op
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 
 METHODS = (
-    "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "sort",
-    "argsort", "nonzero", "all", "any",
+    "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "argsort",
+    "searchsorted", "nonzero", "all", "any", "ravel",
 )  # fmt: skip
 """Methods that a Tensor shares with ndarray and that are an operation, or a plain function, of
 the same name with the Tensor as first argument."""
@@ -70,6 +70,36 @@ def without_rule(function: Any) -> NotDifferentiableError:
     )
 
 
+def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation that stands for a function of NumPy or SciPy when it is called on a Tensor.
+
+    Raises:
+        NotDifferentiableError: there is none.
+    """
+    known = _NUMPY.get(function)
+    if known is None or isinstance(known, Op) and OPS.get(known.name) is not known:
+        # The first call, or an operation was defined, redefined or removed since then.
+        _NUMPY.clear()
+        special = sys.modules.get("scipy.special")  # loaded, if a function of it was called
+        for record in OPS.values():
+            _NUMPY.update(dict.fromkeys(record.numpy, record))
+            if record.scipy and special:
+                _NUMPY[getattr(special, record.scipy)] = record
+        _NUMPY.update(STANDS_FOR)
+        _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
+                       np.size: lambda a: a.size,
+                       np.copy: lambda a: a.copy(), np.positive: lambda x: +x})  # fmt: skip
+        known = _NUMPY.get(function)
+    if known is None:
+        known = constant(function)
+    if known is None:
+        raise without_rule(function)
+    return known
+
+
+_NUMPY: dict[Any, Callable[..., Any]] = {}
+
+
 def refuse_options(name: str, options: Mapping[str, Any]) -> None:
     """Stop at ``out=`` and ``where=``: what they write to, or leave out, would leave the graph.
 
@@ -102,14 +132,6 @@ def _array(a: Any) -> Any:
 
 def _like(a: Any) -> Any:
     return np.empty(a.shape, a.dtype) if isinstance(a, Value) else a  # type: ignore[attr-defined]
-
-
-def method(name: str) -> Any:
-    """The operation, or plain function, that is called like a method of ndarray; else None."""
-    if name not in METHODS:
-        return None
-    function = getattr(np, name)
-    return OPS.get(name) or STANDS_FOR.get(function) or constant(function)
 
 
 def ufunc_method(ufunc: Any, kind: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:

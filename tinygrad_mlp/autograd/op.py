@@ -15,22 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.calls import bound, explained
+from tinygrad_mlp.autograd.declaration import Rule, declared, in_order
 from tinygrad_mlp.autograd.graph import MODE, Node, Value, changed_mode, make_value
-from tinygrad_mlp.autograd.signature import parameters_of
-from tinygrad_mlp.errors import (
-    DTypeError,
-    IndexingError,
-    InvalidArgumentError,
-    LinAlgError,
-    OpDefinitionError,
-    ShapeError,
-    TinygradError,
-)
+from tinygrad_mlp.errors import OpDefinitionError
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-Rule = Callable[..., Any]
 Samples = Callable[["Generator"], "Iterator[Sample] | Sequence[Sample]"]
 
 ndarray = np.ndarray
@@ -97,6 +89,9 @@ class Op:
         composed: the forward function consists of operators and NumPy functions that are
             operations, too, and decides nothing by values: a program is made of its parts, which
             can be shared with those of the gradient.
+        tried: whether it has been looked at whether its rules can be differentiated (see
+            `first_use`); true from the start for the package's own, which are tested.
+        flaw: what was found then, or nothing.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> tg.tanh.equation, tg.tanh.arrays
@@ -128,8 +123,14 @@ class Op:
         self.__doc__ = _documentation(forward, equation, numpy, scipy)
         self.__wrapped__ = forward  # lets inspect.signature and doctest see through
         self.forward = forward
-        self._read_signature()
-        self.rules = self._ordered(rules)
+        known = declared(self.name, forward)
+        self.arrays, self.required, self.variadic, self.defaults = known
+        self.static_names = frozenset(self.defaults)
+        self.arity = len(self.arrays)
+        # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
+        # is float32. On its own it becomes an array, so that forward can rely on having one.
+        self.taken: tuple[type, ...] = (float, int) if self.arity > 1 else ()
+        self.rules = in_order(self.name, rules, known)
         self.equation = equation
         self.latex = latex
         self.reference = reference
@@ -141,53 +142,8 @@ class Op:
         self.discrete = discrete
         self.provenance = provenance
         self.composed = composed
-
-    def _read_signature(self) -> None:
-        arrays: list[str] = []
-        defaults: dict[str, Any] = {}
-        self.variadic = False
-        self.required = 0
-        for parameter in parameters_of(self.forward):
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                defaults[parameter.name] = parameter.default
-            elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                arrays.append(parameter.name)
-                self.variadic = True
-            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                raise OpDefinitionError(
-                    f"op '{self.name}': **{parameter.name} is not allowed. Name every static "
-                    f"parameter after a '*', so that calls can be checked."
-                )
-            else:
-                arrays.append(parameter.name)
-                self.required += parameter.default is inspect.Parameter.empty
-        if self.variadic and len(arrays) > 1:
-            raise OpDefinitionError(
-                f"op '{self.name}': *{arrays[-1]} cannot stand beside other array parameters "
-                f"({', '.join(arrays[:-1])}). Take all arrays through the '*'."
-            )
-        self.arrays = tuple(arrays)
-        self.arity = len(arrays)
-        # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
-        # is float32. On its own it becomes an array, so that forward can rely on having one.
-        self.taken: tuple[type, ...] = (float, int) if len(arrays) > 1 else ()
-        self.static_names = frozenset(defaults)
-        self.defaults = defaults
-
-    def _ordered(self, rules: Mapping[str, Rule]) -> tuple[Rule | None, ...]:
-        for parameter, rule in rules.items():
-            if parameter not in self.arrays:
-                raise OpDefinitionError(
-                    f"op '{self.name}': there is a gradient rule for '{parameter}', but its "
-                    f"array parameters are {', '.join(self.arrays) or 'none'}. Static parameters "
-                    f"(after the '*') have no gradient."
-                )
-            if not callable(rule):
-                raise OpDefinitionError(
-                    f"op '{self.name}': the gradient rule for '{parameter}' must be a function of "
-                    f"(g, y, {', '.join(self.arrays)}). Got {rule!r} instead."
-                )
-        return tuple(rules.get(parameter) for parameter in self.arrays)
+        self.tried = str(self.__module__).startswith("tinygrad_mlp.")
+        self.flaw = ""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A copied or unpickled model must hold the operation itself: losses ask which it is.
@@ -227,7 +183,7 @@ class Op:
             out = self.forward(*arrays, **static)
         except (ValueError, TypeError, IndexError) as error:
             self.bind(args, static)  # a misspelt keyword gets the better message
-            raise self.explained(error, arrays, static) from error
+            raise explained(self, error, arrays, static) from error
         if cls is None or self.discrete:
             return out
         if self.outputs > 1:
@@ -313,62 +269,7 @@ class Op:
         Raises:
             InvalidArgumentError: too many arguments, an unknown name, or one missing.
         """
-        n = len(args) if self.variadic else len(self.arrays)
-        given = dict(zip(self.defaults, args[n:], strict=False))
-        names = () if self.variadic else self.arrays
-        unknown = [k for k in static if k not in self.static_names and k not in names]
-        twice = [k for k in static if k in given or k in self.arrays[: len(args)]]
-        if len(args) > n + len(self.defaults) or unknown or (twice and not self.variadic):
-            what = (
-                f"unknown argument '{unknown[0]}'" if unknown
-                else f"'{twice[0]}' given twice" if twice
-                else f"{len(args)} arguments"
-            )  # fmt: skip
-            raise self._bad_call(what)
-        arrays = list(args[:n])
-        if not self.variadic:
-            for position in range(len(arrays), n):
-                name = self.arrays[position]
-                if name in static:
-                    arrays.append(static[name])
-                elif position < self.required:
-                    raise self._bad_call(f"no '{name}'")
-                else:
-                    arrays.append(None)
-        complete = {
-            name: given[name] if name in given else static.get(name, default)
-            for name, default in self.defaults.items()
-        }
-        for name, value in complete.items():
-            if value is inspect.Parameter.empty:
-                raise self._bad_call(f"no '{name}'")
-        return tuple(arrays), complete
-
-    def _bad_call(self, what: str) -> InvalidArgumentError:
-        signature = inspect.signature(self.forward)
-        return InvalidArgumentError(f"{self.name}() expects {self.name}{signature}. Got {what}.")
-
-    def explained(
-        self, error: Exception, arrays: Sequence[Any], static: Mapping[str, Any]
-    ) -> Exception:
-        """NumPy's `error` said in terms of this operation and its arguments' shapes."""
-        if isinstance(error, TinygradError):
-            return error
-        names = self.arrays * len(arrays) if self.variadic else self.arrays
-        shown = [
-            f"{name} of shape {np.shape(array)}"
-            for name, array in zip(names, arrays, strict=False)
-            if array is not None
-        ]
-        shown += [f"{key}={value!r}" for key, value in static.items()]
-        kind: type[TinygradError] = ShapeError
-        if isinstance(error, TypeError):
-            kind = DTypeError
-        elif isinstance(error, np.linalg.LinAlgError):
-            kind = LinAlgError
-        elif isinstance(error, IndexError) and not isinstance(error, ValueError):
-            kind = IndexingError  # NumPy's AxisError is both, and a matter of shapes
-        return kind(f"{self.name}() cannot take {', '.join(shown)}: {error}")
+        return bound(self, args, static)
 
 
 def _documentation(

@@ -17,6 +17,7 @@ from tinygrad_mlp.autograd.ops.logic import *
 from tinygrad_mlp.autograd.ops.losses import *
 from tinygrad_mlp.autograd.ops.normalisation import *
 from tinygrad_mlp.autograd.ops.norms import *
+from tinygrad_mlp.autograd.ops.padding import *
 from tinygrad_mlp.autograd.ops.products import *
 from tinygrad_mlp.autograd.ops.reduction import *
 from tinygrad_mlp.autograd.ops.rounding import *

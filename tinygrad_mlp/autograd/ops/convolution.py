@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.arranging import pad
+from tinygrad_mlp.autograd.ops.arranging import pad_op
 from tinygrad_mlp.autograd.ops.comparison import equal
 from tinygrad_mlp.autograd.ops.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.shape import expand_dims, reshape, transpose
@@ -108,6 +108,9 @@ def fold(a: Any, *, shape: Pair, size: Pair, stride: Pair) -> Any:
     """
     rows, columns = a.shape[-4:-2]
     (kh, kw), (sh, sw) = size, stride
+    fitting = ((shape[0] - kh) // sh + 1, (shape[1] - kw) // sw + 1, kh, kw)
+    if a.shape[-4:] != fitting:
+        raise ShapeError(f"fold() expects windows of shape (..., {fitting}). Got {a.shape}.")
     out = np.zeros((*a.shape[:-4], *shape), a.dtype)
     for p in range(kh):
         for q in range(kw):
@@ -126,7 +129,7 @@ def _fold_by_loops(a: Any, shape: Pair, size: Pair, stride: Pair) -> Any:
 def _padded(x: Any, padding: Pair) -> Any:
     if padding == (0, 0):
         return x
-    return pad(x, pad_width=((0, 0),) * (x.ndim - 2) + ((padding[0],) * 2, (padding[1],) * 2))
+    return pad_op(x, pad_width=((0, 0),) * (x.ndim - 2) + ((padding[0],) * 2, (padding[1],) * 2))
 
 
 def _cropped(x: Any, padding: Pair) -> Any:

@@ -174,19 +174,21 @@ pow = power
 
 @op(
     rules={"x1": _power_base, "x2": _power_exponent},
-    equation="y = x1^x2 in floats,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y log x1",
+    equation="y = x1^x2 in float64,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y log x1",
     latex="{x1}^{{{x2}}}",
     reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)},
     numpy=np.float_power,
 )
 def float_power(x1: Any, x2: Any) -> Any:
-    """As `power`, with whole numbers taken as floats. Other than in NumPy float32 stays float32.
+    """As `power`, but computed in double precision, as NumPy does: float32 becomes float64.
+
+    The gradients are of the dtypes of the arguments. `power` keeps float32.
 
     >>> float_power([2, 3], 2)
     array([4., 9.])
     """
-    return np.power(1.0 * x1, x2)
+    return np.float_power(x1, x2)
 
 
 @op(

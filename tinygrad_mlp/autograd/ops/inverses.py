@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.ops.diagonals import tril
 from tinygrad_mlp.autograd.ops.products import matmul
 from tinygrad_mlp.autograd.ops.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.shape import expand_dims, shape_of
@@ -107,6 +108,7 @@ def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
 
 
 @op(
+    name="pinv",
     rules={"a": _pinv_rule},
     equation="y = a⁺,  ā = −yᵀ g yᵀ + (I − a y) gᵀ y yᵀ + yᵀ y gᵀ (I − y a)",
     latex="{a}^{{+}}",
@@ -119,9 +121,15 @@ def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
         Sample(rng.normal(size=shape) + 2 * np.eye(*shape[-2:]), rcond=None)
         for shape in ((3, 2), (2, 3), (2, 2, 2))
     ],
-    numpy=np.linalg.pinv,
 )
-def pinv(a: Any, *, rcond: Any = None) -> Any:
+def pinv_op(a: Any, *, rcond: Any = None) -> Any:
+    return np.linalg.pinv(a, rcond)
+
+
+@stands_for(np.linalg.pinv)
+def pinv(
+    a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue
+) -> Any:
     """Pseudo-inverse of Moore and Penrose.
 
     The rule holds where the rank does not change nearby: always for full rank. At a lower rank
@@ -131,11 +139,22 @@ def pinv(a: Any, *, rcond: Any = None) -> Any:
     Args:
         a: matrices of any shape.
         rcond: singular values below this times the largest count as 0; None for NumPy's choice.
+        hermitian: take the matrices as symmetric, and read their lower triangles only.
+        rtol: another name of `rcond`; here None is the larger side times the machine epsilon.
+
+    Raises:
+        InvalidArgumentError: both `rcond` and `rtol` are given.
 
     >>> pinv([[2.0], [0.0]])
     array([[0.5, 0. ]])
     """
-    return np.linalg.pinv(a, rcond)
+    if rtol is not np._NoValue:
+        if rcond is not None:
+            raise InvalidArgumentError("pinv() expects rcond or rtol. Got both.")
+        rcond = max(shape_of(a)[-2:]) * np.finfo(a.dtype).eps if rtol is None else rtol
+    if hermitian:
+        a = tril(a) + tril(a, -1).mT
+    return pinv_op(a, rcond=rcond)
 
 
 def _cofactor_rule(g: Any, y: Any, a: Any) -> Any:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.exponential import exp
 from tinygrad_mlp.autograd.ops.reduction import add_up, axes_of, kept, largest, over, sum
 from tinygrad_mlp.autograd.samples import reductions, sample_arrays
 
-__all__ = ["logsumexp", "softmax", "log_softmax"]
+__all__ = ["logsumexp", "log_share", "softmax", "log_softmax"]
 
 
 def _log_of_sum(shifted: Any, axis: Any) -> Any:
@@ -33,11 +33,44 @@ def _largest(a: Any, axis: Any) -> Any:
     return np.where(np.isfinite(m), m, 0)
 
 
+def _log_share_y(g: Any, out: Any, a: Any, y: Any, axis: Any) -> Any:
+    return -sum(g, axis=axis, keepdims=True)
+
+
 @op(
-    rules={
-        "a": lambda g, y, a, axis, keepdims: kept(g, a.shape, axis, keepdims)
-        * exp(a - kept(y, a.shape, axis, keepdims))
-    },
+    rules={"a": lambda g, out, a, y, axis: g, "y": _log_share_y},
+    equation="out = a − y (−ln n for n largest ones that are infinite),  ā = g,  ȳ = −Σ g",
+    latex="{a} - {y}",
+    reference=lambda a, y, axis: np.subtract(a, y),
+    samples=lambda rng: [
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=shape), axis=axis)
+        for axis, shape in ((None, (1, 1)), (0, (1, 3)), (-1, (2, 1)))
+    ],
+)
+def log_share(a: Any, y: Any, *, axis: Any) -> Any:
+    """``a − y`` for ``y = ln Σ e^a`` with its axes kept: the logarithms of the shares in the sum.
+
+    Where the largest elements are infinite, ``a − y`` says nothing. They share, as those of `max`.
+    """
+    with np.errstate(invalid="ignore"):
+        shares = np.subtract(a, y)
+    infinite = np.isinf(y)
+    if infinite.any():
+        largest = np.equal(a, y)
+        count = add_up(largest, axis=axis, keepdims=True)
+        shares = np.where(
+            infinite, np.where(largest, -np.log(np.where(infinite, count, 1)), -np.inf), shares
+        ).astype(shares.dtype)
+    return shares
+
+
+def _logsumexp_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    g, y = kept(g, a.shape, axis, keepdims), kept(y, a.shape, axis, keepdims)
+    return g * exp(log_share(a, y, axis=axis))
+
+
+@op(
+    rules={"a": _logsumexp_rule},
     equation="y = ln Σ e^a,  ā = g e^(a − y)",
     latex=lambda a, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} e^{{{a}}}",
     reference=lambda a, axis, keepdims: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)),

@@ -32,7 +32,10 @@ def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> A
     length = where(equal(y, 0), 1, y)  # at 0 the gradient is 0, which lies between all slopes
     if ord == 2:
         return x * (g / length)
-    return sign(x) * power(abs_(x) / length, ord - 1) * g
+    part = abs_(x) / length
+    if ord < 1:  # the slope beside a 0 is infinite on both sides: at 0 it is taken as 0, as of |x|
+        part = where(equal(x, 0), 1, part)
+    return sign(x) * power(part, ord - 1) * g
 
 
 def _norm_latex(x: Any, axis: Any, keepdims: bool, ord: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.arranging import pad
+from tinygrad_mlp.autograd.ops.arranging import pad_op
 from tinygrad_mlp.autograd.ops.indexing import getitem
 from tinygrad_mlp.autograd.ops.joining import concatenate
 from tinygrad_mlp.autograd.ops.reduction import (
@@ -41,7 +41,7 @@ def widened(a: Any, before: int, after: int, axis: int = -1, value: float = 0) -
     """With elements of `value` before the first and after the last of an axis."""
     widths = [(0, 0)] * a.ndim
     widths[axis] = before, after
-    return pad(a, pad_width=tuple(widths), constant_values=value)
+    return pad_op(a, pad_width=tuple(widths), constant_values=value)
 
 
 def delayed(a: Any, first: float) -> Any:

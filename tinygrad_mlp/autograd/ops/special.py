@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.ops.exponential import exp, log
 
 __all__ = [
     "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "xlogy",
-    "gammaln", "digamma", "polygamma", "i0", "iv",
+    "gammaln", "digamma", "polygamma", "i0", "iv", "difference",
 ]  # fmt: skip
 
 
@@ -76,9 +76,21 @@ def logit(x: Any) -> Any:
 
 
 @op(
+    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
+    equation="y = x1 − x2 (0 for equal infinities),  x̄1 = g,  x̄2 = −g",
+    latex="{x1} - {x2}",
+    reference=lambda x1, x2: np.add(x1, np.negative(x2)),
+)
+def difference(x1: Any, x2: Any) -> Any:
+    """Difference ``x1 − x2``, and 0 for two equal infinities, of which neither is larger."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.equal(x1, x2), np.zeros_like(x2), np.subtract(x1, x2))
+
+
+@op(
     rules={
-        "x1": lambda g, y, x1, x2: g * sigmoid(x1 - x2),
-        "x2": lambda g, y, x1, x2: g * sigmoid(x2 - x1),
+        "x1": lambda g, y, x1, x2: g * sigmoid(difference(x1, x2)),
+        "x2": lambda g, y, x1, x2: g * sigmoid(difference(x2, x1)),
     },
     equation="y = ln(e^x1 + e^x2),  x̄1 = g σ(x1 − x2),  x̄2 = g σ(x2 − x1)",
     latex=r"\ln(e^{{{x1}}} + e^{{{x2}}})",
@@ -96,8 +108,8 @@ def logaddexp(x1: Any, x2: Any) -> Any:
 
 @op(
     rules={
-        "x1": lambda g, y, x1, x2: g * sigmoid((x1 - x2) * math.log(2)),
-        "x2": lambda g, y, x1, x2: g * sigmoid((x2 - x1) * math.log(2)),
+        "x1": lambda g, y, x1, x2: g * sigmoid(difference(x1, x2) * math.log(2)),
+        "x2": lambda g, y, x1, x2: g * sigmoid(difference(x2, x1) * math.log(2)),
     },
     equation="y = log₂(2^x1 + 2^x2),  x̄1 = g 2^x1 / 2^y,  x̄2 = g 2^x2 / 2^y",
     latex=r"\log_2(2^{{{x1}}} + 2^{{{x2}}})",

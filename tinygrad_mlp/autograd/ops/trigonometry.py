@@ -141,6 +141,7 @@ def _hypot_rule(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 def _over_square(x1: Any, x2: Any) -> Any:
     """``x1 / (x1² + x2²)`` without overflow."""
     r = hypot(x1, x2)
+    r = where(equal(r, 0), 1, r)  # at the origin, where there is no angle, 0 is as good as any
     return x1 / r / r
 
 
@@ -165,7 +166,8 @@ def hypot(x1: Any, x2: Any) -> Any:
         "x1": lambda g, y, x1, x2: g * _over_square(x2, x1),
         "x2": lambda g, y, x1, x2: -g * _over_square(x1, x2),
     },
-    equation="y = angle of (x2, x1),  x̄1 = g x2 / (x1² + x2²),  x̄2 = −g x1 / (x1² + x2²)",
+    equation="y = angle of (x2, x1),  x̄1 = g x2 / (x1² + x2²),  x̄2 = −g x1 / (x1² + x2²)  "
+    "(0 at the origin)",
     latex=r"\mathrm{{arctan2}}({x1}, {x2})",
     reference=lambda x1, x2: np.angle(x2 + 1j * x1),
     domain={"x1": (0.3, 2), "x2": (-2, 2)},
