@@ -602,3 +602,19 @@ def test_weights_that_someone_holds_are_not_written_to_once_released(rng):
     step(x, y)
     for data, old in zip(held, before, strict=True):
         np.testing.assert_array_equal(data, old)
+
+
+def test_operations_of_one_name_or_of_none_stay_apart(rng):
+    def opaque(scale):
+        def forward(x):
+            y = scale * x
+            return y
+
+        return tg.op(rules={"x": lambda g, y, x: scale * g}, register=False, name="tanh")(forward)
+
+    twice, thrice = opaque(2.0), opaque(3.0)
+    nameless = tg.op(rules={"x": lambda g, y, x: g}, register=False)(lambda x: x + 1.0)
+    f = tg.compile(lambda x: nameless(twice(x)) + thrice(x))
+    x = rng.normal(size=3)
+    for _ in range(3):
+        close([f(x)], [5 * x + 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -168,11 +169,15 @@ class Source:
 
     def _opaque(self, line: Instruction, names: list[str]) -> str:
         """A call of an operation whose forward function is more than an expression."""
-        name = line.op.name
-        self.given[name] = line.op.forward
-        if OPS.get(name) is line.op:
+        name = re.sub(r"\W+", "_", line.op.name)  # a lambda is called <lambda>
+        if OPS.get(name) is line.op and name not in self.names.values():
             self._imports.add(f'from tinygrad_mlp import OPS; {name} = OPS["{name}"].forward')
-            del self.given[name]
+        else:
+            while self.given.get(name, line.op.forward) is not line.op.forward or (
+                name in OPS or name in self.names.values()
+            ):
+                name += "_"
+            self.given[name] = line.op.forward
         given = list(names)
         for key, value in line.static.items():
             given.append(f"{key}={self._literal(value)}")

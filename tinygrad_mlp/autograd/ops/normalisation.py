@@ -51,6 +51,16 @@ def log_share(a: Any, y: Any, *, axis: Any) -> Any:
     """``a − y`` for ``y = ln Σ e^a`` with its axes kept: the logarithms of the shares in the sum.
 
     Where the largest elements are infinite, ``a − y`` says nothing. They share, as those of `max`.
+
+    Args:
+        a: an array of any shape.
+        y: its `logsumexp` along `axis`, with the axes kept.
+        axis: the axes of the sum; None for all.
+
+    Source: ``ln(e^a / Σ e^a)``; at infinities the limit along equal elements.
+
+    >>> log_share(np.array([0.0, 0.0]), np.log([2.0]), axis=0).round(6)
+    array([-0.693147, -0.693147])
     """
     with np.errstate(invalid="ignore"):
         shares = np.subtract(a, y)

@@ -82,7 +82,15 @@ def logit(x: Any) -> Any:
     reference=lambda x1, x2: np.add(x1, np.negative(x2)),
 )
 def difference(x1: Any, x2: Any) -> Any:
-    """Difference ``x1 − x2``, and 0 for two equal infinities, of which neither is larger."""
+    """Difference ``x1 − x2``, and 0 for two equal infinities, of which neither is larger.
+
+    Shapes: the arguments are broadcast against each other; y has the shape they have together.
+
+    Source: the limit of x1 − x2 along x1 = x2; what the gradients of `logaddexp` are made of.
+
+    >>> difference(np.array([np.inf, 3.0]), np.array([np.inf, 1.0]))
+    array([0., 2.])
+    """
     with np.errstate(invalid="ignore"):
         return np.where(np.equal(x1, x2), np.zeros_like(x2), np.subtract(x1, x2))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.checks import integer_at_least, not_negative, one_of
+from tinygrad_mlp.errors import OpDefinitionError
 from tinygrad_mlp.verify.gradients.comparison import Comparison
 from tinygrad_mlp.verify.gradients.contract import Problem, check_contract
 from tinygrad_mlp.verify.gradients.kinks import operation_at_kink
@@ -79,10 +80,14 @@ def check_grad(
             rtol = 1e-6 if probe.eps < 1e-10 else 1e-4
         pairs, errors, problems, usable = _checked(probe, probe, rng, rtol, fast, 1)
         if order == 2 and usable:
-            second = probe_of_gradient(probe, rng)
-            more = _checked(second, probe, rng, rtol, fast, 2)
-            pairs, errors = pairs + more[0], errors + more[1]
-            problems += [p for p in more[2] if p not in problems]
+            try:
+                second = probe_of_gradient(probe, rng)
+            except OpDefinitionError as error:  # a rule that has no derivative, which says why
+                problems.append(Problem("definition", str(error)))
+            else:
+                more = _checked(second, probe, rng, rtol, fast, 2)
+                pairs, errors = pairs + more[0], errors + more[1]
+                problems += [p for p in more[2] if p not in problems]
     inputs = dict(zip(probe.inputs, probe.original, strict=True))
     return GradReport(
         pairs, problems, inputs, errors, seed=seed, rtol=rtol, order=order, fast=fast
