@@ -148,7 +148,7 @@ class NeuralNetwork:
         self.preprocessing: tuple[Array, Array] | None = None
         self._rng = np.random.default_rng(seed)
         self.model = self._build()
-        self._new_optimizer()  # an impossible learning rate is refused here, not in train()
+        self.new_optimizer()  # an impossible learning rate is refused here, not in train()
 
     def _build(self) -> nn.Sequential:
         modules: list[nn.Module] = []
@@ -165,9 +165,6 @@ class NeuralNetwork:
             modules += [linear, ACTIVATIONS[activation]()]
         return nn.Sequential(*modules)
 
-    def _new_optimizer(self) -> Any:
-        return OPTIMIZERS[self.optimizer_name](self.model.parameters(), self.learning_rate)
-
     @property
     def criterion(self) -> Callable[..., Any]:
         """The loss that training minimises, ``(prediction, target) -> Tensor``, mean over samples.
@@ -180,7 +177,7 @@ class NeuralNetwork:
 
     def new_optimizer(self) -> Any:
         """An optimizer of this network's parameters, as every call of `train` begins with."""
-        return self._new_optimizer()
+        return OPTIMIZERS[self.optimizer_name](self.model.parameters(), self.learning_rate)
 
     def settings(self) -> dict[str, Any]:
         """The arguments that build a network of the same architecture, fit for JSON."""
@@ -349,7 +346,7 @@ class NeuralNetwork:
             return monitor_line(record, loss_factor=n)  # its losses are sums over the data
 
         self.history = fit(
-            self.model, self.criterion, self._new_optimizer(), X, Y,
+            self.model, self.criterion, self.new_optimizer(), X, Y,
             epochs=epochs, batch_size=self.batch_size, validation=held_out,
             shuffle=self.shuffle, rng=self._rng,
             callbacks=callbacks,
