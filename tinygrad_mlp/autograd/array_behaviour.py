@@ -135,29 +135,29 @@ class ArrayBehaviour(Value):
         """NumPy's function of this tensor, with parameters that its operation does not have."""
         return cast("Tensor", numpy_call(function, (self,), keywords))
 
+    def _reduced(
+        self, op: Callable[..., Any], of_numpy: Any, axis: Any, keepdims: bool,
+        options: dict[str, Any],
+    ) -> Tensor:  # fmt: skip
+        if options:
+            return self._by_numpy(of_numpy, axis=axis, keepdims=keepdims, **options)
+        return cast("Tensor", op(self, axis=axis, keepdims=keepdims))
+
     def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Sum over `axis` (None: over all elements)."""
-        if options:
-            return self._by_numpy(np.sum, axis=axis, keepdims=keepdims, **options)
-        return cast("Tensor", ops.sum(self, axis=axis, keepdims=keepdims))
+        return self._reduced(ops.sum, np.sum, axis, keepdims, options)
 
     def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Mean over `axis` (None: over all elements)."""
-        if options:
-            return self._by_numpy(np.mean, axis=axis, keepdims=keepdims, **options)
-        return cast("Tensor", ops.mean(self, axis=axis, keepdims=keepdims))
+        return self._reduced(ops.mean, np.mean, axis, keepdims, options)
 
     def max(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Largest element over `axis`; ties share the gradient."""
-        if options:
-            return self._by_numpy(np.max, axis=axis, keepdims=keepdims, **options)
-        return cast("Tensor", ops.max(self, axis=axis, keepdims=keepdims))
+        return self._reduced(ops.max, np.max, axis, keepdims, options)
 
     def min(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """Smallest element over `axis`; ties share the gradient."""
-        if options:
-            return self._by_numpy(np.min, axis=axis, keepdims=keepdims, **options)
-        return cast("Tensor", ops.min(self, axis=axis, keepdims=keepdims))
+        return self._reduced(ops.min, np.min, axis, keepdims, options)
 
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """Variance over `axis`."""
