@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,7 +91,6 @@ class Recorder(Callback):
         self.hooks = [as_callback(callback) for callback in callbacks]
         self.epochs = 0
         self._best: dict[str, Array] | None = None
-        self._start = 0.0
 
     @property
     def watches_steps(self) -> bool:
@@ -113,7 +111,6 @@ class Recorder(Callback):
             run.model.train()
         if self.progress.scores:
             self._best = run.model.state_dict()  # training goes on from the best weights so far
-        self._start = time.perf_counter()
         self._tell("on_start", run)
 
     def on_step(self, run: Run) -> None:
@@ -130,9 +127,8 @@ class Recorder(Callback):
             validation_loss, score, accuracy = self.rules.validate()
             run.model.train()
             self.progress.scores.append(score)
-        seconds = time.perf_counter() - self._start
         run.history.append(
-            Record(run.iteration, run.epoch, seconds, loss, None, validation_loss, accuracy)
+            Record(run.iteration, run.epoch, run.seconds, loss, None, validation_loss, accuracy)
         )
         if self.rules.verbose:
             shown = "" if score is None else f", validation score = {score:.6f}"
