@@ -13,6 +13,7 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.checks import integer_at_least
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
+from tinygrad_mlp.nn.module import precision
 
 
 class Distributions:
@@ -96,7 +97,7 @@ class Distributions:
 
     def look(self, model: Module, epoch: int) -> None:
         """Keep what the layers hold at present, under that number of epochs."""
-        dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
+        dtype = precision(model)
         X, Y = (a.astype(dtype, copy=False) for a in (self.X, self.Y))
         modes = [(module, module.training) for _, module in model.named_modules()]
         model.eval()

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tinygrad_mlp.arguments import check_parts, checked_data, recorded, settings
 from tinygrad_mlp.blas import WORTH_WARMING, blas_threads, threads_now, threads_that_pay, warm_up
 from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
@@ -18,6 +16,7 @@ from tinygrad_mlp.checks import integer_at_least, one_of, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.evaluation import Loss, evaluate
 from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.progress import Progress
 from tinygrad_mlp.resuming import Keeper
 from tinygrad_mlp.stepping import Steps
@@ -116,7 +115,7 @@ def fit(
     if block is not None:
         block = integer_at_least(1, block, "fit: block")
     check_parts(model, loss, optimizer, callbacks)
-    dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
+    dtype = precision(model)
     X, Y = checked_data(X, Y, "X", "Y", dtype)
     if validation is not None:
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:

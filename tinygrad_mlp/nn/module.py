@@ -236,6 +236,11 @@ def _with_count(line: str, module: Module) -> str:
     return f"{line:<40}  # {n:,} parameter{'s' * (n != 1)}" if n else line
 
 
+def precision(model: Module) -> np.dtype[Any]:
+    """The dtype of a model's first parameter; float64 without any."""
+    return next((p.dtype for p in model.parameters()), np.dtype(np.float64))
+
+
 def matched(
     own: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> tuple[dict[str, Array], list[str]]:

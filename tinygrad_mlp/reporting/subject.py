@@ -26,6 +26,7 @@ from tinygrad_mlp.evaluation import (
 from tinygrad_mlp.explanation import Derivation, explain
 from tinygrad_mlp.history import History
 from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.verify import GradReport, check_grad
 
@@ -102,7 +103,7 @@ class Subject:
             )
         if batch_size is not None:
             batch_size = integer_at_least(1, batch_size, "report: batch_size")
-        dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float64))
+        dtype = precision(model)
         self.X = checked_numbers(X, "report: X", dtype)
         self.Y = checked_numbers(Y, "report: Y", dtype)
         check_lengths(self.X, self.Y, "report: X", "Y")
