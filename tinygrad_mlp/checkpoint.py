@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 from tinygrad_mlp.architecture import architecture, differences
+from tinygrad_mlp.checks import checked_metadata
 from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
 from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.neural_network import NeuralNetwork
@@ -59,14 +60,7 @@ def save(
     >>> bool((first.weight == second.weight).all())
     True
     """
-    given = {} if metadata is None else metadata
-    if not isinstance(given, dict) or not all(
-        isinstance(key, str) and key not in RESERVED for key in given
-    ):
-        raise InvalidArgumentError(
-            f"save: metadata must be a dict whose keys are text other than "
-            f"{', '.join(RESERVED)}; got {metadata!r}."
-        )
+    given = checked_metadata(metadata, RESERVED, "save")
     if history is not None and not isinstance(history, History):
         raise InvalidArgumentError(
             f"save: history must be what tg.fit returns; got {type(history).__name__}."

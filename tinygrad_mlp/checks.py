@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Collection
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,23 @@ def not_negative(value: Any, name: str) -> float:
     if not 0 <= number < math.inf:
         raise InvalidArgumentError(f"{name} must be a number >= 0; got {value!r}.")
     return number
+
+
+def checked_metadata(metadata: Any, reserved: Collection[str], who: str) -> dict[str, Any]:
+    """Facts to be stored beside what `who` writes itself under the names `reserved`.
+
+    Raises:
+        InvalidArgumentError: they are no dict, or a name is no text or reserved.
+    """
+    given = {} if metadata is None else metadata
+    if not isinstance(given, dict) or not all(
+        isinstance(key, str) and key not in reserved for key in given
+    ):
+        raise InvalidArgumentError(
+            f"{who}: metadata must be a dict whose keys are text other than "
+            f"{', '.join(reserved)}; got {metadata!r}."
+        )
+    return given
 
 
 def checked_rng(rng: Any, who: str) -> Generator:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.checks import integer_at_least
+from tinygrad_mlp.checks import checked_metadata, integer_at_least
 from tinygrad_mlp.errors import (
     ExportError,
     InvalidArgumentError,
@@ -141,15 +141,8 @@ def _module_of(model: Any) -> tuple[Module, Shape | None]:
 def _facts(metadata: Any, module: Module) -> dict[str, str]:
     from tinygrad_mlp import __version__
 
-    given = {} if metadata is None else metadata
     facts = {"tinygrad_mlp": __version__, "model": type(module).__name__}
-    if not isinstance(given, dict) or not all(
-        isinstance(key, str) and key not in facts for key in given
-    ):
-        raise InvalidArgumentError(
-            f"export_onnx: metadata must be a dict whose keys are text other than "
-            f"{', '.join(facts)}; got {metadata!r}."
-        )
+    given = checked_metadata(metadata, facts, "export_onnx")
     try:
         texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in given.items()}
     except (TypeError, ValueError) as error:
