@@ -10,6 +10,8 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.util import logging
 
+from tinygrad_mlp.reporting.mathematics import join_upright
+
 LOGGER = logging.getLogger(__name__)
 
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
@@ -57,15 +59,6 @@ def mathml(latex: str, display: str = "inline") -> str:
         set_signs_and_bars(row)
         space_functions(row)
     return ElementTree.tostring(root, encoding="unicode")
-
-
-def join_upright(row: ElementTree.Element) -> None:
-    r"""``\mathrm{diag}`` is one name, which the converter writes letter by letter."""
-    upright = [child.get("mathvariant") == "normal" for child in row]
-    if len(row) > 1 and all(upright):
-        name = ElementTree.Element("mi")
-        name.text = "".join(child.text or "" for child in row)
-        row[:] = [name]
 
 
 def tell_operators(row: ElementTree.Element) -> None:

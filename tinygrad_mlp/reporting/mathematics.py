@@ -46,13 +46,18 @@ def mathml(latex: str) -> Markup:
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
+def join_upright(row: ElementTree.Element) -> None:
+    r"""``\mathrm{diag}`` is one name, upright because it is of several letters; the converter
+    writes it letter by letter."""
+    upright = [child.get("mathvariant") == "normal" for child in row]
+    if len(upright) > 1 and all(upright):
+        name = ElementTree.Element("mi")
+        name.text = "".join(child.text or "" for child in row)
+        row[:] = [name]
+
+
 def _bring_up_to_date(element: ElementTree.Element) -> None:
-    letters = [child.get("mathvariant") == "normal" for child in element]
-    if len(letters) > 1 and all(letters):
-        # One name, which is upright because it is of several letters.
-        name = "".join(child.text or "" for child in element)
-        element[:] = [ElementTree.Element("mi")]
-        element[0].text = name
+    join_upright(element)
     if element.get("mathvariant") == "bold":
         del element.attrib["mathvariant"]
         element.text = "".join(BOLD.get(c, c) for c in element.text or "")
