@@ -20,8 +20,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from xdist.scheduler import LoadScopeScheduling
 
 OPERATIONS = "operations before this document"
 FOLDER = "folder of this document"
@@ -84,14 +86,15 @@ def run_console(example: Example) -> str | None:
     return None
 
 
-ROOT = Path(__file__).parent.parent
-
 NEEDS = {
     "docs/export.md": ("onnx", "onnxruntime"),
     "tests/exporting": ("onnx", "onnxruntime"),
     "tinygrad_mlp/exporting/export.py": ("onnx",),
 }
 """Packages without which the tests in a folder, or the examples in a file, cannot be run."""
+
+TOGETHER = ("tests/test_site.py", "tests/reporting/test_browser.py")
+"""Files whose tests share something slow: the site built once, a browser."""
 
 documents = Sybil(
     parsers=[PythonCodeBlockParser(), CodeBlockParser("console", run_console)],
@@ -103,10 +106,32 @@ documents = Sybil(
 documents.path = ROOT  # and not this folder, which Sybil would look in
 
 
+def together(nodeid: str) -> str:
+    """What is run by one process, where there are several: the file of some tests, else the test.
+
+    The examples of a page go on from each other; so they stay together, as do `TOGETHER`'s.
+    """
+    file = nodeid.partition("::")[0]
+    return file if file.endswith(".md") or file in TOGETHER else nodeid
+
+
+class ByDocument(LoadScopeScheduling):
+    """Hands out the tests to processes by `together`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid)
+
+
 class Documents:
     """The pytest plugin: registered by tests/conftest.py, since it concerns files elsewhere."""
 
     pytest_collect_file = staticmethod(documents.pytest())
+
+    @staticmethod
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDocument:
+        """How tests are handed out where they run in several processes (``-n``)."""
+        return ByDocument(config, log)
 
     @staticmethod
     def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import TOGETHER, together
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
@@ -58,3 +60,11 @@ def test_decision_states_its_goals_and_what_it_is_not_for(path):
     assert text.startswith(f"# {number}. ")
     for part in ("Context", "Goals", "Non-goals", "Decision", "Consequences"):
         assert f"\n## {part}\n" in text
+
+
+def test_where_several_processes_run_tests_one_has_all_examples_of_a_page():
+    assert together("docs/saving.md::line:7,column:1") == "docs/saving.md"
+    assert together("tests/test_module.py::test_a[1]") == "tests/test_module.py::test_a[1]"
+    for file in TOGETHER:
+        assert together(f"{file}::test") == file
+        assert (ROOT / file).exists()
