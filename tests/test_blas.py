@@ -58,6 +58,39 @@ def test_training_sets_what_its_products_are_worth(batch_size, chosen, expected,
     assert numbers() == two_threads
 
 
+@pytest.mark.parametrize(("width", "chosen", "expected"), [
+    (3000, None, {2}), (3000, 1, {1}), (3000, 2, {2}), (5, None, {1}), (5, 2, {2}),
+])  # fmt: skip
+def test_large_products_of_a_block_are_shared_and_its_steps_are_not(
+    width, chosen, expected, two_threads, monkeypatch
+):
+    from scipy.linalg import blas
+
+    gemm, tanh = blas.dgemm, np.tanh
+    products, steps = [], []
+
+    def spying(seen, function):
+        def spy(*args, **kwargs):
+            seen.append(set(numbers().values()))
+            return function(*args, **kwargs)
+
+        return spy
+
+    monkeypatch.setattr(blas, "dgemm", spying(products, gemm))
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(700, width, rng=rng), nn.Tanh(), nn.Linear(width, 1, rng=rng))
+    X, Y = rng.normal(size=(40, 700)), np.ones((40, 1))
+    monkeypatch.setattr(np, "tanh", spying(steps, tanh))
+    history = tg.fit(
+        model, nn.squared_error, optim.SGD(model.parameters(), 1e-5), X, Y, epochs=1, batch_size=1,
+        record_every=0, threads=chosen, block=19, compiled=True, shuffle=False,
+    )  # fmt: skip
+    assert "in blocks of 19 steps" in history.execution
+    assert products and all(seen == expected for seen in products)
+    assert len(steps) > 30 and all(seen == {chosen or 1} for seen in steps[2:])
+    assert numbers() == two_threads
+
+
 def test_warming_up_changes_no_numbers_and_is_done_once():
     warm_up()
     before = warm_up.cache_info().hits

@@ -37,6 +37,7 @@ class Steps:
         compiled: True for programs wherever there can be, False for none, "auto" for where they
             pay off; then what cannot be recorded is trained eagerly.
         block: steps between two updates of the first weight; None for as many as pay off.
+        threads: BLAS threads for the large products of a block.
         watched: whether someone looks at every step: no blocks then, and gradients are left in
             the parameters.
 
@@ -57,12 +58,14 @@ class Steps:
         epochs: int,
         compiled: bool | str,
         block: int | None = None,
+        threads: int = 1,
         watched: bool = False,
     ) -> None:
         self.run, self.loss, self.X, self.Y = run, loss, X, Y
         self.batch_size = batch_size
         self.compiled = compiled
         self.block = 1 if watched else block
+        self.threads = threads
         self.watched = watched
         self._program = CompiledFunction(self._step) if compiled else None
         self._runner: Runner | None = None
@@ -279,5 +282,5 @@ class Steps:
             return None
         if runner is not self._planned_for:
             self._planned_for = runner
-            self._blocks = plan(runner, self.run.optimizer, self.block)
+            self._blocks = plan(runner, self.run.optimizer, self.block, self.threads)
         return self._blocks

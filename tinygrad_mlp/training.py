@@ -136,9 +136,10 @@ def fit(
         loss, optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, compiled=compiled,
         block=block, threads=threads, record_every=record_every,
     )  # fmt: skip
+    all_threads = threads if threads is not None else threads_now()
     steps = Steps(
         run, loss, X, Y, batch_size=batch_size, epochs=epochs, compiled=compiled, block=block,
-        watched=watched,
+        threads=all_threads, watched=watched,
     )  # fmt: skip
     keeper = None
     if checkpoint is not None:
@@ -174,7 +175,6 @@ def fit(
     multiplications = model.n_parameters  # for each sample
     if epochs * len(X) * multiplications >= WORTH_WARMING:
         warm_up()
-    all_threads = threads if threads is not None else threads_now()
     if threads is None:
         threads = threads_that_pay(batch_size * multiplications)
     with (

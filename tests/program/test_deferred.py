@@ -46,7 +46,7 @@ def numbers(model, optimizer):
     return {**model.state_dict(), **optimizer.state_dict()["arrays"], "steps": optimizer.steps}
 
 
-def assert_blocks_equal_steps(rule, batch, block, n_blocks=3, **chosen):
+def assert_blocks_equal_steps(rule, batch, block, n_blocks=3, threads=None, **chosen):
     n = batch * block * n_blocks
     step, model, optimizer, X, Y = training(rule, batch, n=n, **chosen)
     losses = [step(X[i : i + batch], Y[i : i + batch]).item() for i in range(0, n, batch)]
@@ -54,6 +54,7 @@ def assert_blocks_equal_steps(rule, batch, block, n_blocks=3, **chosen):
 
     step, model, optimizer, X, Y = training(rule, batch, n=n, **chosen)
     plan = blocks.plan(step.runner, optimizer, block)
+    plan.threads = threads
     rows = batch * block
     for number, i in enumerate(range(0, n, rows), 1):
         loss = plan.run(X[i : i + rows], Y[i : i + rows])
@@ -63,10 +64,11 @@ def assert_blocks_equal_steps(rule, batch, block, n_blocks=3, **chosen):
     return plan
 
 
+@pytest.mark.parametrize("threads", [None, 2])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("name", RULES)
-def test_blocks_give_the_numbers_of_single_steps(name, bias):
-    plan = assert_blocks_equal_steps(RULES[name], 1, 7, bias=bias)
+def test_blocks_give_the_numbers_of_single_steps(name, bias, threads):
+    plan = assert_blocks_equal_steps(RULES[name], 1, 7, bias=bias, threads=threads)
     assert (plan.pattern.bias is not None) is bias
 
 

@@ -194,6 +194,25 @@ def test_what_is_not_linear_in_one_derivative_keeps_its_multiplications():
     assert scaled_once(passes.simplified(training(hidden=200)))[1] == 0
 
 
+def test_rows_of_small_matrices_are_added_up_by_a_product():
+    program = recorded(lambda x: tg.sum(x, axis=0) * tg.sum(x + x, axis=0), X)
+    changed, saved = passes.sums_as_products(program)
+    assert (saved, count(changed, "sum"), count(changed, "matmul")) == (2, 0, 2)
+    assert_same(program, changed)
+    text = Source(updates_in_place(changed)[0]).text
+    assert text.count("np.full((4,), 1.0") == 1  # the same ones for both
+
+
+@pytest.mark.parametrize(
+    "sum_of",
+    [lambda x: tg.sum(x, axis=1), lambda x: tg.sum(x), lambda x: tg.sum(x, axis=0, keepdims=True),
+     lambda x: tg.sum(tg.concatenate([x] * 40), axis=0), lambda x: tg.sum(x[0], axis=0)],
+    ids=["columns", "all", "keepdims", "large", "vector"],
+)  # fmt: skip
+def test_other_sums_stay_sums(sum_of):
+    assert passes.sums_as_products(recorded(sum_of, X))[1] == 0
+
+
 def test_numbers_beside_small_arrays_become_arrays():
     program = recorded(lambda x: 1.0 - x * x, X)
     changed, saved = passes.numbers_filled(program)

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import blas
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.blas import blas_threads, threads_that_pay
 from tinygrad_mlp.optim import SGD
 from tinygrad_mlp.program.deferred import (
     Coefficients,
@@ -63,18 +65,28 @@ class Block:
         program: the program of one step without it.
         steps: steps of a block.
         batch: samples of a step.
+        threads: BLAS threads for the large products; None for those of the steps.
         used: whether there has been a block.
         source: the source code of the steps of a block.
     """
 
-    def __init__(self, runner: Runner, optimizer: Any, pattern: Pattern, steps: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        optimizer: Any,
+        pattern: Pattern,
+        steps: int,
+        threads: int | None = None,
+    ) -> None:
         self.pattern = pattern
         self.optimizer = optimizer
         self.steps = steps
+        self.threads = threads
         self.used = False
         self.batch = pattern.x.shape[0]
         assert pattern.z.dtype is not None
         self._dtype = pattern.z.dtype
+        self._gemm = getattr(blas, f"{BLAS_LETTER[self._dtype.name]}gemm")
         self._loss = _loss_over_samples(runner)
         self.program = improved(_for_block(without(runner.simplified, pattern), self._loss))
         self._data = [v for v in runner.simplified.inputs if v.label.kind == "data"]
@@ -172,7 +184,7 @@ class Block:
             if weight is None:
                 continue
             first = part == "parameter"
-            product = X.dot(weight.T, out=D) if first else X.dot(weight.T)
+            product = self._product(X, weight, D if first else np.empty_like(D))
             if bias is not None:
                 product += bias
             if not first or (factors != 1.0).any():
@@ -186,6 +198,15 @@ class Block:
         if self.batch == 1:
             # The row of a step stands among those before it, so that one product does it all.
             M.flat[:: steps + 1] = 1
+
+    def _product(self, X: Array, weight: Array, out: Array) -> Array:
+        """``X Wᵀ``, into `out`."""
+        if self.threads is None:
+            return X.dot(weight.T, out=out)
+        # By the library that adds Dᵀ X, too: the threads of two would be in each other's way.
+        with blas_threads(self.threads):
+            self._gemm(1, weight.T, X.T, beta=0, c=out.T, trans_a=1, overwrite_c=1)
+        return out
 
     def _losses(
         self, memory: _Memory, given: dict[Variable, Array], losses: Sequence[float]
@@ -226,8 +247,6 @@ class Block:
         self, to: Array, deferred: Deferrable, factors: Array, X: Array, D: Array
     ) -> None:
         """Add ``Σ factors_i D_iᵀ X_i`` to a parameter or a velocity, in place."""
-        from scipy.linalg import blas
-
         weights = factors.astype(self._dtype)
         alpha = weights[0]
         if (weights != alpha).any():
@@ -236,9 +255,9 @@ class Block:
         if deferred is self.pattern.bias:
             to += alpha * D.sum(axis=0)
         else:
-            gemm = getattr(blas, f"{BLAS_LETTER[self._dtype.name]}gemm")
-            # Column by column, as BLAS has it: Wᵀ + α Xᵀ D.
-            gemm(alpha, X.T, D.T, beta=1, c=to.T, trans_b=1, overwrite_c=1)
+            with blas_threads(self.threads):
+                # Column by column, as BLAS has it: Wᵀ + α Xᵀ D.
+                self._gemm(alpha, X.T, D.T, beta=1, c=to.T, trans_b=1, overwrite_c=1)
 
     # -- memory ------------------------------------------------------------------------------
 
@@ -333,19 +352,26 @@ def _for_block(program: Program, loss: Loss | None) -> Program:
     return without_dead_code(replace(program, results=results, required=()))[0]
 
 
-def plan(runner: Runner, optimizer: Any, steps: int | None = None) -> Block | None:
+def plan(
+    runner: Runner, optimizer: Any, steps: int | None = None, threads: int = 1
+) -> Block | None:
     """Blocks for a step that returns its loss, where there can be and they pay off.
 
     Args:
         runner: the step, compiled.
         optimizer: whose update it does.
         steps: of a block; None for as many as pay off.
+        threads: BLAS threads for the large products, where they are worth sharing.
     """
     if type(optimizer) is not SGD or len(runner.simplified.results) != 1:
         return None
     pattern = pattern_in(runner.simplified)
     if pattern is None:
         return None
+    weight, batch = pattern.weight.parameter.shape, pattern.x.shape[0]
     if steps is None:
-        steps = steps_that_pay(pattern.weight.parameter.shape, pattern.x.shape[0])
-    return Block(runner, optimizer, pattern, steps) if steps > 1 else None
+        steps = steps_that_pay(weight, batch)
+    if steps == 1:
+        return None
+    shared = threads_that_pay(steps * batch * weight[0] * weight[1]) is None and threads > 1
+    return Block(runner, optimizer, pattern, steps, threads if shared else None)

@@ -257,7 +257,7 @@ def _shape_of(a: Any) -> tuple[int, ...]:
 
 def _of_matrices(line: Instruction) -> bool:
     """Whether a product is of vectors and matrices and not of stacks of them."""
-    return all(isinstance(o, Variable) and len(o.shape) <= 2 for o in line.operands)
+    return all(1 <= len(_shape_of(o)) <= 2 for o in line.operands)
 
 
 def _as_columns(name: str) -> tuple[str, int]:
