@@ -89,8 +89,17 @@ def test_history_says_how_the_steps_were_taken():
 
 
 def test_short_trainings_are_not_worth_a_program():
-    assert trained("eager", compiled="auto")[2].execution == "eager"  # 135 steps
+    assert trained("eager", compiled="auto", epochs=2)[2].execution == "eager"  # 90 steps
     assert trained("eager", compiled="auto", epochs=12)[2].execution == "a program"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_debugging_watches_every_operation_and_changes_nothing(way):
+    expected = trained("eager")[0]
+    with tg.debug():
+        model, _, history = trained(way)
+    assert_same(model, expected)
+    assert history.execution == "eager"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-WORTH_SHARING = 20_000_000
+WORTH_SHARING = 5_000_000
 """Multiplications of a product from which a second thread pays off."""
 WORTH_WARMING = 100_000_000
 """Multiplications from which it pays off to have touched BLAS's memory."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.backward import first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value, require_finite
+from tinygrad_mlp.blas import blas_threads
 from tinygrad_mlp.callbacks import Run
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
@@ -17,7 +18,7 @@ from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.block import Block, plan
 from tinygrad_mlp.program.runner import Runner
 
-WORTH_A_PROGRAM = 200
+WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
 
 
@@ -212,7 +213,11 @@ class Steps:
         """One update of the parameters; whether it was made."""
         if self._program is not None and self._enough.get(len(x), False):
             try:
-                loss = float(self._program(x, y).data)
+                # Until the program is there, NumPy's BLAS does what the program leaves to SciPy's:
+                # the threads of both would be in each other's way for a tenth of a second.
+                begun = self._runner is not None and self._runner.transcript is None
+                with blas_threads(None if begun else 1):
+                    loss = float(self._program(x, y).data)
             except FloatingPointError:
                 pass  # taken eagerly, the step can say where its first NaN came from
             except Exception as error:
@@ -227,7 +232,7 @@ class Steps:
                         stacklevel=4,
                     )
             else:
-                if len(x) == self.batch_size:
+                if len(x) == self.batch_size and self._program.programs:  # none while debugging
                     self._runner = self._program.runner
                 self.run.loss = loss
                 self.run.iteration += 1

@@ -12,7 +12,7 @@ import numpy as np
 
 import tinygrad_mlp as tg
 from tests.benchmarks import threads
-from tests.benchmarks.setting import HIDDEN, INPUTS, LR, OUTPUTS, Setting, Train
+from tests.benchmarks.setting import HIDDEN, IMAGES, INPUTS, LR, OUTPUTS, Setting, Train
 
 
 def ours_of(given: Setting) -> Any:
@@ -29,15 +29,18 @@ def ours_of(given: Setting) -> Any:
 
 
 def tinygrad_mlp(given: Setting) -> Train:
-    """This package: `fit`, each time with a new model, so that all it does is counted."""
+    """This package: `fit`, each time with a new model, so that all it does is counted.
+
+    More samples than there are images are several epochs.
+    """
 
     def train(samples: int) -> list[Any]:
         model = ours_of(given)
         tg.fit(
             model, tg.nn.squared_error,
             tg.optim.SGD(model.parameters(), tg.optim.schedule.inverse_time()),
-            given.X[:samples], given.Y[:samples],
-            epochs=1, batch_size=given.batch, shuffle=False, record_every=0, compiled="auto",
+            given.X[:samples], given.Y[:samples], epochs=max(1, samples // IMAGES),
+            batch_size=given.batch, shuffle=False, record_every=0, compiled="auto",
         )  # fmt: skip
         return [parameter.data for parameter in model.parameters()]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from tests.benchmarks import frameworks, targets
 from tests.benchmarks.case import Case, installed
-from tests.benchmarks.setting import Setting, Train, assert_same, setting
+from tests.benchmarks.setting import IMAGES, Setting, Train, assert_same, setting
 from tests.benchmarks.timing import seconds_a_sample
 
 SIZES = (8, 32, 128, 512)
+STEPS = 200
+"""Steps of ours, at least: as many as MNIST has in a few epochs, so that a program pays off."""
 
 CONTENDERS: dict[str, Callable[[Setting], Train]] = {
     "tinygrad_mlp": frameworks.tinygrad_mlp,
@@ -47,7 +50,7 @@ def measure(quick: bool) -> list[Case]:
         check(trainers, given)
         others = max(size, 128) if quick else max(4_096, 20 * size)
         counts = dict.fromkeys(trainers, others)
-        counts["tinygrad_mlp"] = 2 * others if quick else 10_240
+        counts["tinygrad_mlp"] = 2 * others if quick else IMAGES * math.ceil(STEPS * size / IMAGES)
         medians, start = seconds_a_sample(trainers, counts, quick)
         cases.append(Case(targets.mini_batch(size), medians, "sample", missing))
         name = f"before the first step, batch of {size}"

@@ -8,6 +8,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 
+PAUSE = 0.1
+"""Seconds in which the threads that the last contender has started give up looking for work. Each
+library has some of its own, and as long as they look they hinder those of the others."""
+
+
 def calibrated(function: Callable[[], object], seconds: float) -> int:
     """How many calls take about `seconds`."""
     calls = 1
@@ -28,12 +33,14 @@ def alternating(
 
     Each is called as often as takes `seconds` (once, where that is 0), after a first time that
     does not count. The functions take turns, round after round, so that a machine that slows down
-    slows all of them down; the median leaves out the rounds in which something else ran.
+    slows all of them down; the median leaves out the rounds in which something else ran. Before
+    each turn there is a pause (`PAUSE`).
     """
     calls = {name: calibrated(function, seconds) for name, function in functions.items()}
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             for _ in range(calls[name]):
                 function()

@@ -13,7 +13,7 @@ from tinygrad_mlp.program.memory import buffers_reused, updates_in_place
 from tinygrad_mlp.program.passes import FASTER, SIMPLIFYING
 from tinygrad_mlp.program.source import Source
 from tinygrad_mlp.program.trace import Variable
-from tinygrad_mlp.program.updates import scaled_once
+from tinygrad_mlp.program.updates import products_by_one_library, scaled_once
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5))
@@ -154,6 +154,23 @@ def test_products_are_added_by_blas_where_they_belong():
     assert source.count("blas.dgemm(") == 2
     single = updates_in_place(passes.products_accumulated(passes.simplified(training(1)))[0])[0]
     assert Source(single).text.count("blas.dger(") == 2
+
+
+def test_large_products_are_left_to_the_blas_that_adds_products():
+    program = passes.simplified(training(batch=40, hidden=200))
+    changed, saved = products_by_one_library(passes.products_accumulated(program)[0])
+    assert saved == count(changed, "product") == 3
+    assert count(changed, "matmul") == 1  # the square of the errors, a vector
+    assert_same(program, changed)
+    into_memory = passes.improved(program)
+    assert_same(program, into_memory)
+    text = Source(into_memory).text
+    assert text.count("blas.dgemm(") == 5
+    # Where nothing is added by BLAS, where products are small, and of vectors, NumPy forms them.
+    of_one = passes.products_accumulated(training(batch=1, hidden=2000))[0]
+    assert products_by_one_library(of_one)[1] == 0 and count(of_one, "accumulate") > 0
+    assert products_by_one_library(program)[1] == 0
+    assert products_by_one_library(passes.products_accumulated(training())[0])[1] == 0
 
 
 def test_small_parameters_share_one_multiplication_by_the_learning_rate():

@@ -18,7 +18,11 @@ from tinygrad_mlp.program.lowering import written_out
 from tinygrad_mlp.program.memory import buffers_reused, updates_in_place
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_random
-from tinygrad_mlp.program.updates import products_accumulated, scaled_once
+from tinygrad_mlp.program.updates import (
+    products_accumulated,
+    products_by_one_library,
+    scaled_once,
+)
 
 Pass = Callable[[Program], tuple[Program, int]]
 
@@ -243,6 +247,7 @@ FASTER: tuple[tuple[str, Pass], ...] = (
     ("wrote numbers beside small arrays as arrays", numbers_filled),
     ("updated parameters and states in place", updates_in_place),
     ("wrote results into memory that was there", buffers_reused),
+    ("left products to the BLAS that adds them", products_by_one_library),
 )
 
 

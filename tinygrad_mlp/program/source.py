@@ -14,6 +14,7 @@ from tinygrad_mlp.program.hoisting import hoisted
 from tinygrad_mlp.program.kernel import kernel_of, literal
 from tinygrad_mlp.program.program import Program, naming
 from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_generator
+from tinygrad_mlp.program.updates import accumulate, product
 
 BLAS_LETTER = {"float32": "s", "float64": "d"}
 """What BLAS's functions for a dtype begin with."""
@@ -138,8 +139,10 @@ class Source:
         return False
 
     def _call(self, line: Instruction) -> str:
-        if line.op.name == "accumulate":
+        if line.op is accumulate:
             return self._accumulate(line)
+        if line.op is product:
+            return self._product(line)
         kernel = kernel_of(line.op)
         names = [self._operand(o) for o in line.operands]
         operands = (
@@ -195,14 +198,27 @@ class Source:
                 f"blas.{letter}ger({names[1]}, {names[3]}[0], {_flat(names[2])}, "
                 f"a={names[0]}.T, overwrite_a={in_place}).T"
             )
-        # Column by column, as BLAS has it, everything is transposed: Cᵀ + s Bᵀ Aᵀ. What is a
-        # transpose already is handed over as it lies in memory, with the word to transpose it.
-        left, trans_a = _as_columns(names[3])
-        right, trans_b = _as_columns(names[2])
-        return (
-            f"blas.{letter}gemm({names[1]}, {left}, {right}, beta=1, c={names[0]}.T, "
-            f"trans_a={trans_a}, trans_b={trans_b}, overwrite_c={in_place}).T"
-        )
+        into = f"beta=1, c={names[0]}.T, "
+        return self._gemm(line, names[1], names[2], names[3], into, in_place)
+
+    def _product(self, line: Instruction) -> str:
+        into = "" if line.into is None else f"beta=0, c={self.names[line.into]}.T, "
+        a, b = map(self._operand, line.operands)
+        return self._gemm(line, "1", a, b, into, int(line.into is not None))
+
+    def _gemm(
+        self, line: Instruction, alpha: str, a: str, b: str, into: str, in_place: int
+    ) -> str:
+        """``C + s A B``. Column by column, as BLAS has it, everything is transposed:
+        ``Cᵀ + s Bᵀ Aᵀ``. What is a transpose already is handed over as it lies in memory, with the
+        word to transpose it."""
+        self._imports.add("from scipy.linalg import blas")
+        assert line.results[0].dtype is not None
+        letter = BLAS_LETTER[line.results[0].dtype.name]
+        left, trans_a = _as_columns(b)
+        right, trans_b = _as_columns(a)
+        text = f"blas.{letter}gemm({alpha}, {left}, {right}, {into}"
+        return f"{text}trans_a={trans_a}, trans_b={trans_b}, overwrite_c={in_place}).T"
 
     def _operand(self, a: Any) -> str:
         if isinstance(a, Variable):
