@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks.targets import ALL, BACKWARD, BATCH_1024, COSTS, OURS, Target
+from tests.benchmarks.targets import ALL, BACKWARD, BATCH_1024, COSTS, OURS, PRODUCTS, Target
 
 COMPARED = ("sample", "step")
 """Units of cases in which others do the same work as we do."""
@@ -45,7 +45,7 @@ class Row:
     @property
     def lost(self) -> bool:
         """Whether another does the same work faster, with some number of threads."""
-        if self.kind in ("value", "checks") or self.other == BATCH_1024:
+        if self.kind in ("value", "checks") or self.other in (BATCH_1024, PRODUCTS):
             return False
         return any(self.speed(value) < 1 for value in self.values.values())
 

@@ -15,6 +15,7 @@ OURS = "tinygrad_mlp"
 DOCUMENT = "document's algorithm"
 DOCUMENT_AS_FLOAT32 = "document's algorithm, in float32"
 BATCH_1024 = "NumPy by hand, batches of 1024"
+PRODUCTS = "the two large products alone"
 BATCH_OF_ONE = {name: f"batch of one, {name}" for name in ("float64", "float32")}
 SMALL_STEP, SMALL_PROGRAM = "small graph, eager", "small graph, compiled"
 INFERENCE = "inference, 10,000 images"

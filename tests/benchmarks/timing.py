@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-
 PAUSE = 0.1
 """Seconds in which the threads that the last contender has started give up looking for work. Each
 library has some of its own, and as long as they look they hinder those of the others."""

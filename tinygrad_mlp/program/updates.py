@@ -248,13 +248,14 @@ def products_by_one_library(program: Program) -> tuple[Program, int]:
 
     def by_one(line: Instruction) -> Instruction:
         nonlocal saved
-        shapes = [o.shape for o in line.operands if isinstance(o, Variable)]
-        if line.op is not OPS["matmul"] or [len(shape) for shape in shapes] != [2, 2]:
+        if line.op is not OPS["matmul"]:
             return line
-        large = math.prod(shapes[0]) * shapes[1][1] > SHARED
-        if not large or 1 in (*shapes[0], *shapes[1]) or line.results[0].dtype not in (np.float32, np.float64):
+        a, b = line.operands
+        shapes = a.shape + b.shape
+        matrices = len(a.shape) == len(b.shape) == 2 and 1 not in shapes
+        if not matrices or math.prod(a.shape) * b.shape[1] <= SHARED:
             return line
-        if any(o.dtype != line.results[0].dtype for o in line.operands):
+        if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
             return line
         saved += 1
         return line.changed(op=product)
