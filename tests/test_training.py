@@ -630,7 +630,37 @@ def test_evaluation_and_prediction_record_nothing_and_use_evaluation_mode():
     assert type(result) is np.ndarray
     assert isinstance(evaluate(model, nn.squared_error, X, Y)[0], float)
     assert [training for training, _ in model.seen] == [False, False]
-    np.testing.assert_array_equal(result, model(X).data)
+    np.testing.assert_array_equal(result, model.eval()(X).data)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_and_prediction_leave_every_module_in_the_mode_it_was_in(training):
+    model = nn.Sequential(nn.Linear(2, 2, rng=np.random.default_rng(0)), nn.Dropout(0.9))
+    model.train(training)
+    model[0].eval()
+    X, Y = np.ones((3, 2)), np.ones((3, 2))
+    for _ in (predict(model, X), evaluate(model, nn.squared_error, X, Y)):
+        assert [m.training for _, m in model.named_modules()] == [training, False, training]
+    with pytest.raises(tg.errors.ShapeError):
+        predict(model, np.ones((3, 5)))
+    assert model.training is training
+
+
+def test_callback_that_predicts_leaves_training_as_it_is():
+    """Dropout goes on dropping."""
+    def trained(callbacks):
+        rng = np.random.default_rng(0)
+        model = nn.Sequential(nn.Linear(2, 8, rng=rng), nn.Dropout(0.5, rng=rng),
+                              nn.Linear(8, 2, rng=rng))  # fmt: skip
+        X, Y = np.ones((6, 2)), np.ones((6, 2))
+        train(model, X, Y, batch_size=2, epochs=3, record_every=0, callbacks=callbacks)
+        return model.state_dict()
+
+    predicting = Callback()
+    predicting.on_step = lambda run: predict(run.model, np.ones((3, 2)))
+    expected, found = trained([at_step(1, lambda: None)]), trained([predicting])
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 def test_predict_and_evaluate_take_lists_and_tensors():

@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.checks import integer_at_least
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
-from tinygrad_mlp.nn.module import precision
+from tinygrad_mlp.nn.module import evaluation, precision
 
 
 class Distributions:
@@ -99,14 +99,8 @@ class Distributions:
         """Keep what the layers hold at present, under that number of epochs."""
         dtype = precision(model)
         X, Y = (a.astype(dtype, copy=False) for a in (self.X, self.Y))
-        modes = [(module, module.training) for _, module in model.named_modules()]
-        model.eval()
-        try:
-            with _observed(model) as outputs:
-                value = self.loss(model(X), Y)
-        finally:
-            for module, mode in modes:
-                module.training = mode
+        with evaluation(model), _observed(model) as outputs:
+            value = self.loss(model(X), Y)
         if isinstance(value, Value) and value.tracked:
             for values in outputs.values():
                 for v in values:

@@ -12,6 +12,7 @@ from tinygrad_mlp.blas import WORTH_WARMING, warm_up
 from tinygrad_mlp.checks import index_beyond
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.nn.module import evaluation
 
 Loss = Callable[[Any, Any], Any]
 
@@ -23,7 +24,7 @@ def evaluate(model: Any, loss: Loss, X: Any, Y: Any) -> tuple[float, float | Non
     """Loss per sample and accuracy of `model` on (X, Y), in evaluation mode, without a graph.
 
     Args:
-        model: a module; it is left in evaluation mode.
+        model: a module; afterwards it is in the mode it was in.
         loss: a function ``(prediction, target)`` that gives the mean over samples.
         X: inputs, shape ``(n, ...)``.
         Y: targets, shape ``(n, ...)``.
@@ -44,8 +45,7 @@ def evaluate(model: Any, loss: Loss, X: Any, Y: Any) -> tuple[float, float | Non
     X, Y = as_rows(X, "evaluate: X"), as_rows(Y, "evaluate: Y")
     check_lengths(X, Y, "evaluate: X", "Y")
     total, right, classes = 0.0, 0, True
-    model.eval()
-    with no_grad():
+    with evaluation(model), no_grad():
         for rows in batches(len(X), EVALUATION_ROWS):
             target = Y[rows]
             prediction = model(X[rows])
@@ -68,10 +68,9 @@ def predict(model: Any, X: Any) -> Array:
     array([[0., 2.]])
     """
     X = as_rows(X, "predict: X")
-    model.eval()
     if len(X) * model.n_parameters >= WORTH_WARMING:
         warm_up()
-    with no_grad():
+    with evaluation(model), no_grad():
         parts = [plain(model(X[rows])) for rows in batches(len(X), EVALUATION_ROWS)]
     return np.concatenate(parts)
 

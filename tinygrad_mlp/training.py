@@ -157,7 +157,6 @@ def fit(
         run.history.append(
             Record(run.iteration, run.epoch, run.seconds, *in_training, *in_validation)
         )
-        model.train()
         latest = run.history.records[-1]
         progress.line(as_line(latest))
         progress.accuracy = (

@@ -108,7 +108,6 @@ class Recorder(Callback):
             run.recorded += ("validation_loss",)
             if self.rules.validate()[2] is not None:
                 run.recorded += ("validation_accuracy",)
-            run.model.train()
         if self.progress.scores:
             self._best = run.model.state_dict()  # training goes on from the best weights so far
         self._tell("on_start", run)
@@ -125,7 +124,6 @@ class Recorder(Callback):
         validation_loss = score = accuracy = None
         if self.rules.validate is not None:
             validation_loss, score, accuracy = self.rules.validate()
-            run.model.train()
             self.progress.scores.append(score)
         run.history.append(
             Record(run.iteration, run.epoch, run.seconds, loss, None, validation_loss, accuracy)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value, no_grad
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import ExportError
-from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.nn.module import Module, evaluation
 from tinygrad_mlp.program.recording import Recording, as_operand
 from tinygrad_mlp.program.trace import Instruction, Variable
 
@@ -49,18 +47,6 @@ class LayerRecording(Recording):
                     return name
             frame = frame.f_back  # type: ignore[assignment]
         return ""
-
-
-@contextmanager
-def evaluation(model: Module) -> Iterator[None]:
-    """The model in evaluation mode; afterwards each module is in the mode it was in."""
-    before = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before:
-            module.training = training
 
 
 def example(shape: tuple[int, ...], dtype: Any) -> Any:

@@ -8,6 +8,7 @@ register and no metaclass; that order is the order of `parameters()` and of save
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -234,6 +235,27 @@ class Module:
 def _with_count(line: str, module: Module) -> str:
     n = module.n_parameters
     return f"{line:<40}  # {n:,} parameter{'s' * (n != 1)}" if n else line
+
+
+@contextmanager
+def evaluation(model: Module) -> Iterator[None]:
+    """The model in evaluation mode; afterwards each of its modules is in the mode it was in.
+
+    >>> import tinygrad_mlp as tg
+    >>> layer = tg.nn.Dropout(0.5)
+    >>> with evaluation(layer):
+    ...     layer(np.ones(3))
+    array([1., 1., 1.])
+    >>> layer.training
+    True
+    """
+    before = [(module, module._training) for _, module in model.named_modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
 
 
 def precision(model: Module) -> np.dtype[Any]:
