@@ -213,11 +213,7 @@ class Steps:
         """One update of the parameters; whether it was made."""
         if self._program is not None and self._enough.get(len(x), False):
             try:
-                # Until the program is there, NumPy's BLAS does what the program leaves to SciPy's:
-                # the threads of both would be in each other's way for a tenth of a second.
-                begun = self._runner is not None and self._runner.transcript is None
-                with blas_threads(None if begun else 1):
-                    loss = float(self._program(x, y).data)
+                loss = float(self._by_program(x, y).data)
             except FloatingPointError:
                 pass  # taken eagerly, the step can say where its first NaN came from
             except Exception as error:
@@ -238,6 +234,16 @@ class Steps:
                 self.run.iteration += 1
                 return True
         return self._eagerly(x, y)
+
+    def _by_program(self, x: Array, y: Array) -> Any:
+        """What the program gives, or the function that it is recorded from."""
+        assert self._program is not None
+        if self._runner is not None and self._runner.transcript is None:
+            return self._program(x, y)
+        # There NumPy's BLAS does what the program leaves to SciPy's: the threads of both would be
+        # in each other's way for a tenth of a second.
+        with blas_threads(1):
+            return self._program(x, y)
 
     def _give_up(self, reason: str) -> None:
         """Train eagerly from here on; an error that is not the program's comes again there."""
@@ -282,6 +288,8 @@ class Steps:
         """The blocks for the program as it is now; None where there are none."""
         runner = self._runner
         if self.block == 1 or runner is None or runner.transcript is not None:
+            return None
+        if runner is self._planned_for and self._blocks is None:
             return None
         if not runner.holds():  # a setting has changed: the next step makes another program
             return None
