@@ -11,6 +11,9 @@ from tests.benchmarks.report import number, threads_of
 # Okabe and Ito's blue and orange; they differ in lightness, too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+"""What is behind a figure, which the line of a target may go through."""
+
 
 def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Save a picture of all ratios in which others do the same work, on a logarithmic axis."""
@@ -33,7 +36,8 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
         for y, speed in zip(at, speeds, strict=True):
             axes.annotate(number(speed), (speed, y), xytext=(3 if speed >= 1 else -3, 0),
                           textcoords="offset points", va="center", fontsize=6,
-                          ha="left" if speed >= 1 else "right")  # fmt: skip
+                          ha="left" if speed >= 1 else "right", zorder=5,
+                          bbox=BEHIND)  # fmt: skip
     label: str | None = "target"
     for y, row in zip(places, shown, strict=True):
         if row.target is not None:
