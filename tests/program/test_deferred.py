@@ -197,6 +197,17 @@ def test_other_networks_can_be_trained_in_blocks(name):
     single_steps_and_blocks(sequential(NETWORKS[name]), nn.softmax_cross_entropy)
 
 
+def test_large_products_of_the_other_layers_are_written_where_they_belong():
+    def layers(rng):
+        return [
+            nn.Linear(6, 70, rng=rng), nn.Tanh(), nn.Linear(70, 60, rng=rng), nn.Tanh(),
+            nn.Linear(60, 50, rng=rng),
+        ]  # fmt: skip
+
+    plan = single_steps_and_blocks(sequential(layers), nn.squared_error, batch=4, classes=50)
+    assert plan.source.count("dgemm(1, ") == 4  # by the BLAS that adds products, forth and back
+
+
 def test_a_loss_of_ones_own_is_computed_step_by_step():
     def loss(prediction, target):
         return tg.mean(tg.abs(prediction - target) ** 1.5)
