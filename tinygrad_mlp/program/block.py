@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.linalg import blas
@@ -12,6 +12,7 @@ from scipy.linalg import blas
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.blas import blas_threads, threads_that_pay
 from tinygrad_mlp.optim import SGD
+from tinygrad_mlp.program.block_memory import Loss, Memory, loss_over_samples
 from tinygrad_mlp.program.deferred import (
     Coefficients,
     Deferrable,
@@ -41,20 +42,6 @@ def steps_that_pay(weight: tuple[int, ...], batch: int) -> int:
     if weight[0] * weight[1] < SMALLEST_WEIGHT or batch > LARGEST_BATCH:
         return 1
     return ROWS // batch
-
-
-class Loss(NamedTuple):
-    """A loss that is a mean over samples, so that a block's losses can be computed at once.
-
-    Attributes:
-        op: the operation.
-        prediction: what it judges, a variable of the program.
-        target: by what, a data input.
-    """
-
-    op: Any
-    prediction: Variable
-    target: Variable
 
 
 class Block:
@@ -87,7 +74,7 @@ class Block:
         assert pattern.z.dtype is not None
         self._dtype = pattern.z.dtype
         self._gemm = getattr(blas, f"{BLAS_LETTER[self._dtype.name]}gemm")
-        self._loss = _loss_over_samples(runner)
+        self._loss = loss_over_samples(runner)
         self.program = improved(_for_block(without(runner.simplified, pattern), self._loss))
         self._data = [v for v in runner.simplified.inputs if v.label.kind == "data"]
         used = self.program.uses()
@@ -107,7 +94,7 @@ class Block:
         self._deferred_puts = {
             u.target: u.put for u in runner.simplified.updates if u.target is not None
         }
-        self._memory = _Memory(self.steps, self.batch, pattern.z, self._loss)
+        self._memory = Memory(self.steps, self.batch, pattern.z, self._loss)
         self._kernels: dict[tuple[float, ...], tuple[Coefficients, Array]] = {}
         self.release()
 
@@ -134,7 +121,7 @@ class Block:
         steps = len(X) // self.batch
         lrs = tuple(self.optimizer.coming_lrs(steps))
         found, kernel = self._coefficients(lrs)
-        memory = self._memory if steps == self.steps else _Memory(
+        memory = self._memory if steps == self.steps else Memory(
             steps, self.batch, self.pattern.z, self._loss
         )  # fmt: skip
         self._prepare(X, found, kernel, memory)
@@ -172,7 +159,7 @@ class Block:
             known = self._kernels[lrs] = found, k.repeat(self.batch, 0).repeat(self.batch, 1)
         return known
 
-    def _prepare(self, X: Array, found: Coefficients, kernel: Array, memory: _Memory) -> None:
+    def _prepare(self, X: Array, found: Coefficients, kernel: Array, memory: Memory) -> None:
         """Put ``c X W_0ᵀ + e X V_0ᵀ`` into D, and ``k X Xᵀ`` into M."""
         D, M = memory.D, memory.M
         steps = len(found.c) - 1
@@ -209,7 +196,7 @@ class Block:
         return out
 
     def _losses(
-        self, memory: _Memory, given: dict[Variable, Array], losses: Sequence[float]
+        self, memory: Memory, given: dict[Variable, Array], losses: Sequence[float]
     ) -> float:
         """The loss of the last step, with all of them proved to be finite."""
         if self._loss is None:
@@ -289,39 +276,6 @@ class Block:
         put(value)
 
 
-class _Memory:
-    """The arrays of a block of so many steps, and their parts for each step.
-
-    Attributes:
-        D: the derivatives at the pre-activations; before a step, its pre-activation but for the
-            changes of the weight within the block. Shape (rows, m).
-        M: ``k X Xᵀ``, shape (rows, rows).
-        predictions: what the loss judges, shape (rows, …), or None.
-    """
-
-    def __init__(self, steps: int, batch: int, z: Variable, loss: Loss | None) -> None:
-        rows = steps * batch
-        self.D: Array = np.empty((rows, z.shape[1]), z.dtype)
-        self.M: Array = np.empty((rows, rows), z.dtype)
-        starts = range(0, rows, batch)
-        with_own = 1 if batch == 1 else 0
-        self._parts: list[list[Any]] = [
-            [self.M[i : i + batch, : i + with_own] for i in starts],
-            [self.D[: i + with_own] for i in starts],
-            [self.D[i : i + batch] for i in starts],
-        ]
-        self.predictions: Array | None = None
-        if loss is not None:
-            shape = loss.prediction.shape
-            predictions = np.empty((rows, *shape[1:]), loss.prediction.dtype)
-            self.predictions = predictions
-            self._parts.append([predictions[i : i + batch] for i in starts])
-
-    def rows(self) -> list[Any]:
-        """The parts, a list for each array."""
-        return list(self._parts)
-
-
 def _by_step(array: Array, batch: int) -> Array:
     return array.reshape(-1, batch, *array.shape[1:])
 
@@ -329,20 +283,6 @@ def _by_step(array: Array, batch: int) -> Array:
 def _scale(array: Array, factor: float) -> None:
     if factor != 1.0:
         array *= array.dtype.type(factor)
-
-
-def _loss_over_samples(runner: Runner) -> Loss | None:
-    """The loss of a step, where it is a mean over samples of a prediction and data."""
-    simplified = runner.simplified
-    computed = {r for line in simplified.instructions for r in line.results}
-    for line in runner.recorded.instructions:
-        of_samples = "target" in line.op.arrays and line.static.get("reduction") == "mean"
-        if of_samples and line.results[0] in runner.recorded.results:
-            prediction, target = line.operands
-            if prediction in computed and target in simplified.inputs:
-                if target.label.kind == "data" and len(prediction.shape) == 2:
-                    return Loss(line.op, prediction, target)
-    return None
 
 
 def _for_block(program: Program, loss: Loss | None) -> Program:
