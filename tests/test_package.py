@@ -150,6 +150,12 @@ def test_importing_the_package_loads_nothing_heavy():
     assert shown.stdout.strip() == "[]"
 
 
+def test_training_loads_scipy_only_where_it_computes_with_it():
+    code = "import sys, tinygrad_mlp as tg; tg.fit, tg.NeuralNetwork; print('scipy' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
+
+
 SIGNATURES = {
     "Tensor": "(data, *, requires_grad=False, dtype=None, name=None)",
     "nn.Linear": "(in_features, out_features, bias=True, *, init=None, rng=None, dtype=None)",

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.linalg import blas
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.blas import blas_threads, threads_that_pay
@@ -65,6 +64,8 @@ class Block:
         steps: int,
         threads: int | None = None,
     ) -> None:
+        from scipy.linalg import blas
+
         self.pattern = pattern
         self.optimizer = optimizer
         self.steps = steps

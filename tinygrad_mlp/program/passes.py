@@ -170,10 +170,8 @@ def sums_as_products(program: Program) -> tuple[Program, int]:
     NumPy takes two microseconds to begin a sum, and less than one to begin a product.
     """
     made: dict[Any, Any] = {}
-    saved = 0
 
     def as_product(line: Instruction) -> Instruction:
-        nonlocal saved
         a = line.operands[0] if line.operands else None
         small = (
             line.op is OPS["sum"] and isinstance(a, Variable) and len(a.shape) == 2
@@ -184,12 +182,10 @@ def sums_as_products(program: Program) -> tuple[Program, int]:
         if not small:
             return line
         assert isinstance(a, Variable)
-        saved += 1
         ones = made.setdefault((a.shape[0], a.dtype), np.ones(a.shape[0], a.dtype))
         return line.changed(op=OPS["matmul"], operands=(ones, a), static={})
 
-    lines = tuple(map(as_product, program.instructions))
-    return replace(program, instructions=lines), saved
+    return program.line_by_line(as_product)
 
 
 FILLED = 1024

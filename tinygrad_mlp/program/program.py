@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,6 +105,12 @@ class Program:
             if isinstance(a, Variable):
                 count[a] = count.get(a, 0) + 1
         return count
+
+    def line_by_line(self, change: Callable[[Instruction], Instruction]) -> tuple[Program, int]:
+        """The program with each instruction put through `change`, and how many it has changed."""
+        lines = tuple(map(change, self.instructions))
+        saved = sum(new is not old for new, old in zip(lines, self.instructions, strict=True))
+        return replace(self, instructions=lines), saved
 
     def rewritten(
         self, instructions: Iterable[Instruction], instead: Mapping[Variable, Any]

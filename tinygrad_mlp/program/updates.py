@@ -19,8 +19,7 @@ from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Instruction, Number, Variable
 
 SMALL = 512
-"""Elements of a parameter up to which a pass through its memory costs nothing beside the call. A
-call of BLAS through SciPy takes three microseconds, a product and a sum by NumPy two and a half."""
+"""Elements of a parameter up to which a pass through its memory costs nothing beside the call."""
 
 OF_ONE_OPERAND = ("negative", "reshape", "transpose", "swapaxes", "sum", "sum_to", "broadcast_to",
                   "getitem", "identity", "expand_dims", "squeeze", "mean")  # fmt: skip
@@ -244,10 +243,8 @@ def products_by_one_library(program: Program) -> tuple[Program, int]:
     """
     if all(line.op is not accumulate for line in program.instructions):
         return program, 0
-    saved = 0
 
     def by_one(line: Instruction) -> Instruction:
-        nonlocal saved
         if line.op is not OPS["matmul"]:
             return line
         a, b = line.operands
@@ -257,11 +254,9 @@ def products_by_one_library(program: Program) -> tuple[Program, int]:
             return line
         if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
             return line
-        saved += 1
         return line.changed(op=product)
 
-    lines = tuple(map(by_one, program.instructions))
-    return replace(program, instructions=lines), saved
+    return program.line_by_line(by_one)
 
 
 def _scaled_product(
