@@ -18,7 +18,7 @@ import numpy as np
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.numpy_protocols import numpy_op
-from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.autograd.ops.samples import samples_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import propagate
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.checks import integer_at_least
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import evaluation, precision
+from tinygrad_mlp.support.checks import integer_at_least
 
 
 class Distributions:

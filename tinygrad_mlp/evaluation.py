@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value, no_grad
-from tinygrad_mlp.blas import WORTH_WARMING, warm_up
-from tinygrad_mlp.checks import index_beyond
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import evaluation
+from tinygrad_mlp.support.blas_threads import WORTH_WARMING, warm_up
+from tinygrad_mlp.support.checks import index_beyond
 
 Loss = Callable[[Any, Any], Any]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.support.files import atomic_path
 
 SHOWN = 10
 """Records at either end of a history that a notebook shows."""
@@ -96,7 +96,7 @@ class History:
 
     def _repr_html_(self) -> str:
         """The columns that were recorded; of many records the first and the last ten."""
-        from tinygrad_mlp.display import table
+        from tinygrad_mlp.support.html import table
 
         columns = {field: getattr(self, field) for field in Record._fields}
         kept = [field for field, values in columns.items() if set(values) - {None}]

@@ -9,11 +9,11 @@ import numpy as np
 
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.checks import integer_at_least, one_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.evaluation import accuracy, checked_numbers, is_one_hot, predict
 from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.nn.module import SUMMARY
+from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.training import fit, monitor_line
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class NeuralNetwork:
 
     def _repr_html_(self) -> str:
         """The picture, the table of its layers, and how it has been trained."""
-        from tinygrad_mlp.display import table
+        from tinygrad_mlp.support.html import table
 
         rate = self.learning_rate
         about = [

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.arguments import check_parts, checked_data, recorded, settings
-from tinygrad_mlp.blas import WORTH_WARMING, blas_threads, threads_now, threads_that_pay, warm_up
 from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
-from tinygrad_mlp.checks import integer_at_least, one_of, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.evaluation import Loss, evaluate
 from tinygrad_mlp.history import History, Record
@@ -20,6 +18,14 @@ from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.progress import Progress
 from tinygrad_mlp.resuming import Keeper
 from tinygrad_mlp.stepping import Steps
+from tinygrad_mlp.support.blas_threads import (
+    WORTH_WARMING,
+    blas_threads,
+    threads_now,
+    threads_that_pay,
+    warm_up,
+)
+from tinygrad_mlp.support.checks import integer_at_least, one_of, rng_or_fresh
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd import callsite
+from tinygrad_mlp.autograd import call_site as callsite
 from tinygrad_mlp.errors import NonFiniteError
 
 

@@ -218,7 +218,7 @@ def step():
 
 
 def test_when_off_nothing_of_it_is_called_and_nodes_carry_nothing(monkeypatch):
-    from tinygrad_mlp.autograd import callsite
+    from tinygrad_mlp.autograd import call_site as callsite
     from tinygrad_mlp.autograd.op import Op
 
     calls = []

@@ -9,7 +9,7 @@ import pytest
 import scipy.special
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.autograd.ops.samples import samples_of
 
 # NumPy names their parameters otherwise, or takes them by position only.
 BY_POSITION = (np.reshape, np.broadcast_to, np.astype)

@@ -12,8 +12,8 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.backward import gradients
-from tinygrad_mlp.autograd.first_use import raw_numbers
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.rule_check import raw_numbers
 from tinygrad_mlp.autograd.signature import parameters_of
 from tinygrad_mlp.errors import (
     DTypeError,

@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tests.one_output import each_output
-from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.autograd.ops.samples import samples_of
 
 
 def all_cases():

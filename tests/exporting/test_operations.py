@@ -11,7 +11,7 @@ import pytest
 import tinygrad_mlp as tg
 from tests.exporting.runtime import difference, run_anyhow, tolerance
 from tinygrad_mlp import nn
-from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.errors import ExportError, LinAlgError
 from tinygrad_mlp.exporting.definitions import DEFINITIONS
 from tinygrad_mlp.exporting.nodes import NODES

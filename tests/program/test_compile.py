@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.graph import require_finite
-from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.program.kernel import kernel_of, literal
 from tinygrad_mlp.program.source import Source
 

@@ -17,9 +17,9 @@ from tests.resuming.trainings import (
     freezing,
     waiting,
 )
-from tinygrad_mlp import storage
 from tinygrad_mlp.history import History
 from tinygrad_mlp.resuming import Keeper
+from tinygrad_mlp.support import safetensors_file as storage
 
 # -- every part of a checkpoint is needed ----------------------------------------------------------
 

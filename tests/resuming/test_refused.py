@@ -20,7 +20,7 @@ from tests.resuming.trainings import (
     plain,
     waiting,
 )
-from tinygrad_mlp import callbacks, nn, optim, storage
+from tinygrad_mlp import callbacks, nn, optim
 from tinygrad_mlp.errors import (
     CheckpointError,
     DataError,
@@ -29,6 +29,7 @@ from tinygrad_mlp.errors import (
     StateDictError,
 )
 from tinygrad_mlp.history import History
+from tinygrad_mlp.support import safetensors_file as storage
 
 # -- what is refused -------------------------------------------------------------------------------
 

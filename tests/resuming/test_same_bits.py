@@ -30,7 +30,8 @@ from tests.resuming.trainings import (
     plain,
     waiting,
 )
-from tinygrad_mlp import nn, optim, storage
+from tinygrad_mlp import nn, optim
+from tinygrad_mlp.support import safetensors_file as storage
 
 # -- the same bits ---------------------------------------------------------------------------------
 

@@ -28,11 +28,12 @@ from tests.resuming.trainings import (
     random_and_normalised,
     waiting,
 )
-from tinygrad_mlp import callbacks, nn, resuming, storage
+from tinygrad_mlp import callbacks, nn, resuming
 from tinygrad_mlp.errors import (
     InvalidArgumentError,
 )
 from tinygrad_mlp.resuming import Keeper
+from tinygrad_mlp.support import safetensors_file as storage
 
 # -- how a training ends ---------------------------------------------------------------------------
 

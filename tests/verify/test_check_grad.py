@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.verify import check_grad
 
 seeds = st.integers(0, 2**32 - 1)

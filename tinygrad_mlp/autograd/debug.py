@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import finite, fitted
-from tinygrad_mlp.autograd.callsite import CallSite, user_site
+from tinygrad_mlp.autograd.call_site import CallSite, user_site
 from tinygrad_mlp.autograd.declaration import Rule
 from tinygrad_mlp.autograd.describe import called, label, listed, origin_of, trouble
 from tinygrad_mlp.autograd.graph import MODE, Mode, Node, Value, changed_mode

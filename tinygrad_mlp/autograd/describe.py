@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.callsite import CallSite
+from tinygrad_mlp.autograd.call_site import CallSite
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import Op
 

@@ -241,7 +241,7 @@ class Tensor(ArrayBehaviour):
         return f"Tensor({', '.join(shown)})"
 
     def _repr_html_(self) -> str:
-        from tinygrad_mlp.display import listing, table
+        from tinygrad_mlp.support.html import listing, table
 
         made = self.node
         about = {"shape": self.shape, "dtype": self.dtype}

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.autograd.samples import samples_of
+from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.cli.outputs import width_of_terminal, wrapped
 from tinygrad_mlp.cli.tables import Column, Table
 from tinygrad_mlp.progress import Progress

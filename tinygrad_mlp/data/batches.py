@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_mlp.checks import checked_rng, integer_at_least
+from tinygrad_mlp.support.checks import checked_rng, integer_at_least
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

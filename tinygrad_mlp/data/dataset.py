@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.checks import integer_at_least
 from tinygrad_mlp.errors import DataError, DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.support.checks import integer_at_least
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray

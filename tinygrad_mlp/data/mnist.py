@@ -12,7 +12,7 @@ from tinygrad_mlp.data.dataset import Dataset, dataset_from_file
 from tinygrad_mlp.data.download import fetch, progress_display
 from tinygrad_mlp.data.idx import read_idx
 from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
-from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.support.files import atomic_path
 
 Subset = Literal["train", "test", "all"]
 

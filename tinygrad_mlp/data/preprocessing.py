@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.checks import checked_rng, index_beyond
 from tinygrad_mlp.data.batches import batches
 from tinygrad_mlp.data.dataset import class_count, class_numbers, one_hot
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.support.checks import checked_rng, index_beyond
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.checks import one_of
-from tinygrad_mlp.display import escaped, listing
 from tinygrad_mlp.drawing.dot import DIRECTIONS, written
 from tinygrad_mlp.drawing.graphviz import FORMATS, MISSING, find_dot, rendered
 from tinygrad_mlp.drawing.reading import Reading
 from tinygrad_mlp.drawing.scene import DATA, PARAMETER, Scene
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
 from tinygrad_mlp.explanation.recorded import Recorded
-from tinygrad_mlp.files import atomic_path
 from tinygrad_mlp.nn import Module
+from tinygrad_mlp.support.checks import one_of
+from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.html import escaped, listing
 
 TEXT_ENDINGS = (".dot", ".gv")
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.network import ACTIVATIONS, OUTPUTS, activation_layer, per_layer
 from tinygrad_mlp.optim import Schedule
+from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
 
 STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
 LBFGS = "lbfgs"

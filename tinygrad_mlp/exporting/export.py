@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.checks import checked_metadata, integer_at_least
 from tinygrad_mlp.errors import (
     ExportError,
     InvalidArgumentError,
@@ -27,8 +26,9 @@ from tinygrad_mlp.exporting.inputs import (
 )
 from tinygrad_mlp.exporting.nodes import write
 from tinygrad_mlp.exporting.steps import Reading, read_model
-from tinygrad_mlp.files import atomic_path
 from tinygrad_mlp.nn import Module
+from tinygrad_mlp.support.checks import checked_metadata, integer_at_least
+from tinygrad_mlp.support.files import atomic_path
 
 OPSET, IR_VERSION = 18, 8
 """Of the oldest ONNX (1.13, 2022) that has all that is written, so that older tools read it."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import nn
-from tinygrad_mlp.checks import one_of
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn.activations import Activation
+from tinygrad_mlp.support.checks import one_of
 
 Shape = tuple[int, ...]
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.checks import not_negative
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.support.checks import not_negative
 
 if TYPE_CHECKING:
     from numpy.random import Generator

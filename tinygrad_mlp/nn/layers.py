@@ -12,11 +12,11 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.convolution import pair
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.checks import integer_at_least, not_negative, rng_or_fresh
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
 from tinygrad_mlp.nn.module import Buffer, Module, Parameter
+from tinygrad_mlp.support.checks import integer_at_least, not_negative, rng_or_fresh
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -213,7 +213,7 @@ class Module:
 
     def _repr_html_(self) -> str:
         """The summary as a table."""
-        from tinygrad_mlp.display import table
+        from tinygrad_mlp.support.html import table
 
         total = f"{type(self).__name__}: {self.n_parameters:,} parameters"
         return table(SUMMARY, self.summary(), total)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.checks import integer_at_least
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.plotting.figures import label_image, new_figure, save_figure
+from tinygrad_mlp.support.checks import integer_at_least
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,6 @@ from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.functional import grad
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops import sigmoid
-from tinygrad_mlp.checks import one_of
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.plotting.figures import (
     GREY,
@@ -27,6 +26,7 @@ from tinygrad_mlp.plotting.figures import (
     require_records,
     save_figure,
 )  # fmt: skip
+from tinygrad_mlp.support.checks import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.checks import one_of
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.plotting.figures import label_axes, new_figure, save_figure
+from tinygrad_mlp.support.checks import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.support.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mlp.checks import integer_at_least, one_of
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim.schedule import Schedule, as_schedule
 from tinygrad_mlp.plotting.figures import (
@@ -19,6 +18,7 @@ from tinygrad_mlp.plotting.figures import (
     save_figure,
     styles,
 )
+from tinygrad_mlp.support.checks import integer_at_least, one_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

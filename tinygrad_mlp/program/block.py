@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.blas import blas_threads, threads_that_pay
 from tinygrad_mlp.optim import SGD
 from tinygrad_mlp.program.block_memory import Loss, Memory, loss_over_samples
 from tinygrad_mlp.program.deferred import (
@@ -26,6 +25,7 @@ from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.runner import Runner
 from tinygrad_mlp.program.source import BLAS_LETTER
 from tinygrad_mlp.program.trace import Variable, generators_in
+from tinygrad_mlp.support.blas_threads import blas_threads, threads_that_pay
 
 ROWS = 128
 """Samples of a block, where batches are small: the longer, the more is added in each step; the

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import MODE, Value
+from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.autograd.tree import leaves, rebuild
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.agreement import Transcript
 from tinygrad_mlp.program.program import Program
@@ -82,7 +82,7 @@ class CompiledFunction:
         return f"<compiled {self.name}: {len(self.programs)} program(s)>"
 
     def _repr_html_(self) -> str:
-        from tinygrad_mlp.display import listing
+        from tinygrad_mlp.support.html import listing
 
         if self._last is None:
             return listing(f"{self!r}: recorded at the first call")

@@ -59,7 +59,7 @@ class Program:
         return Source(self).text
 
     def _repr_html_(self) -> str:
-        from tinygrad_mlp.display import listing
+        from tinygrad_mlp.support.html import listing
 
         return listing(str(self)) + listing(self.source, "NumPy source")
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.autograd.tree import leaves, rebuild
 from tinygrad_mlp.program.agreement import Transcript
 from tinygrad_mlp.program.passes import improved, simplified
 from tinygrad_mlp.program.program import Program

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mlp.autograd.callsite import user_site
+from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.autograd.ops import astype

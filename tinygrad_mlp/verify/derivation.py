@@ -15,8 +15,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.tensor import numeric_array
-from tinygrad_mlp.checks import checked_rng
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+from tinygrad_mlp.support.checks import checked_rng
 from tinygrad_mlp.verify.derivation_report import DerivationReport, Row, WrongDerivationError
 from tinygrad_mlp.verify.diagnosis import Diagnosis, diagnose
 from tinygrad_mlp.verify.points import OtherPoints, Point

@@ -115,7 +115,7 @@ class DerivationReport:
         return f"DerivationReport(ok={self.ok}, wrong={list(self.diagnoses)})"
 
     def _repr_html_(self) -> str:
-        from tinygrad_mlp.display import table
+        from tinygrad_mlp.support.html import table
 
         rows: list[tuple[Any, ...]] = [
             (row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}", f"{row.tolerance:.2g}",

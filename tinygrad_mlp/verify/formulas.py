@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.checks import one_of
 from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.support.checks import one_of
 
 LOSSES = ("mean_square", "cross_entropy")
 

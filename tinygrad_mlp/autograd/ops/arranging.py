@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
 from tinygrad_mlp.autograd.ops.indexing import Slot, getitem, scatter_add, take
+from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shape import (
     broadcast_to,
     expand_dims,
@@ -17,7 +18,6 @@ from tinygrad_mlp.autograd.ops.shape import (
     shape_of,
     transpose,
 )
-from tinygrad_mlp.autograd.samples import sample_arrays
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["roll", "flip", "fliplr", "flipud", "rot90", "tile", "repeat"]

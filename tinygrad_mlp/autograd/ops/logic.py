@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.reduction import over
-from tinygrad_mlp.autograd.samples import reductions
+from tinygrad_mlp.autograd.ops.samples import reductions
 
 __all__ = [
     "logical_and", "logical_or", "logical_xor", "logical_not", "all", "any", "count_nonzero",

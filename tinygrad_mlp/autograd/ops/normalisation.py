@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.exponential import exp
 from tinygrad_mlp.autograd.ops.reduction import add_up, axes_of, kept, largest, over, sum
-from tinygrad_mlp.autograd.samples import reductions, sample_arrays
+from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
 
 __all__ = ["logsumexp", "log_share", "softmax", "log_softmax"]
 

@@ -17,9 +17,9 @@ from tinygrad_mlp.autograd.ops.reduction import min as min_
 from tinygrad_mlp.autograd.ops.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.rounding import abs as abs_
 from tinygrad_mlp.autograd.ops.rounding import sign
+from tinygrad_mlp.autograd.ops.samples import reductions
 from tinygrad_mlp.autograd.ops.shape import expand_dims, moveaxis, places, shape_of
 from tinygrad_mlp.autograd.ops.spectral import svdvals
-from tinygrad_mlp.autograd.samples import reductions
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["vector_norm", "matrix_norm", "norm"]

@@ -13,8 +13,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.comparison import equal
+from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
 from tinygrad_mlp.autograd.ops.shape import broadcast_to, reshape, swapaxes, transpose
-from tinygrad_mlp.autograd.samples import reductions, sample_arrays
 
 __all__ = [
     "sum", "mean", "max", "amax", "min", "amin", "sum_to",

@@ -23,8 +23,8 @@ from tinygrad_mlp.autograd.ops.reduction import (
     over,
     spread,
 )
+from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
 from tinygrad_mlp.autograd.ops.shape import reshape
-from tinygrad_mlp.autograd.samples import reductions, sample_arrays
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["cumsum", "cumprod", "prod", "recurrence", "diff", "trapezoid"]

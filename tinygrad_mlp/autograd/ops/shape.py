@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.samples import sample_arrays
+from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.errors import DTypeError, ShapeError
 
 __all__ = [

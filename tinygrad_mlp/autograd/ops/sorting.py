@@ -14,9 +14,9 @@ from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.comparison import not_equal
 from tinygrad_mlp.autograd.ops.indexing import Slot, getitem, scatter_add
 from tinygrad_mlp.autograd.ops.reduction import exchanged, over
+from tinygrad_mlp.autograd.ops.samples import sample_arrays, well_apart
 from tinygrad_mlp.autograd.ops.scans import cumsum, neighbours, widened
 from tinygrad_mlp.autograd.ops.shape import reshape
-from tinygrad_mlp.autograd.samples import sample_arrays, well_apart
 
 __all__ = [
     "sort", "partition", "argsort", "argpartition", "argmax", "argmin", "searchsorted",

@@ -24,9 +24,9 @@ from tinygrad_mlp.autograd.ops.reduction import (
     spread,
     sum,
 )
+from tinygrad_mlp.autograd.ops.samples import reductions, well_apart
 from tinygrad_mlp.autograd.ops.shape import reshape
 from tinygrad_mlp.autograd.ops.sorting import sort
-from tinygrad_mlp.autograd.samples import reductions, well_apart
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["var", "std", "average", "median"]

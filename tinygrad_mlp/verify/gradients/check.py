@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.errors import OpDefinitionError
+from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.verify.gradients.comparison import Comparison
 from tinygrad_mlp.verify.gradients.contract import Problem, check_contract
 from tinygrad_mlp.verify.gradients.kinks import operation_at_kink

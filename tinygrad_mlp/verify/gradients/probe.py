@@ -17,8 +17,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import gradients
 from tinygrad_mlp.autograd.graph import Array, Value, changed_mode, make_value
+from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.autograd.tree import leaves, rebuild
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
 from tinygrad_mlp.verify.gradients.rounding import TRIALS, Rounding, data_of
 from tinygrad_mlp.verify.gradients.sizes import random_direction

@@ -182,7 +182,7 @@ class GradReport:
         return [(s, sum(pair.status == s for pair in self.pairs)) for s in STATUSES]
 
     def _repr_html_(self) -> str:
-        from tinygrad_mlp.display import table
+        from tinygrad_mlp.support.html import table
 
         headings = ["pair", "worst at", "autograd", "numeric", "relative error", "status", "reason"]
         rows = [

@@ -10,8 +10,8 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import gradients
 from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode, make_value
+from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.autograd.tree import leaves, rebuild
 from tinygrad_mlp.verify.gradients.probe import Probe
 from tinygrad_mlp.verify.gradients.rounding import data_of
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.functional import vjp
 from tinygrad_mlp.autograd.op import Op, Sample
-from tinygrad_mlp.autograd.samples import samples_of
-from tinygrad_mlp.checks import integer_at_least, not_negative
+from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.errors import InvalidArgumentError, RawNumbersWarning
+from tinygrad_mlp.support.checks import integer_at_least, not_negative
 from tinygrad_mlp.verify.gradients.probe import undisturbed
 from tinygrad_mlp.verify.operations.cases import Case
 from tinygrad_mlp.verify.operations.forward import check_forward, check_latex

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from tinygrad_mlp.errors import DataError, InvalidArgumentError
-from tinygrad_mlp.storage import fingerprint, packed, read, unpacked, write
+from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
 
 DTYPES = st.sampled_from(["f2", "f4", "f8", "i4", "i8", "u4", "u8", "?"])
 ARRAYS = arrays(DTYPES, array_shapes(min_dims=0, max_dims=3, max_side=3)).flatmap(

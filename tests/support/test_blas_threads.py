@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_info
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
-from tinygrad_mlp.blas import blas_threads, warm_up
+from tinygrad_mlp.support.blas_threads import blas_threads, warm_up
 
 
 def numbers():

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.errors import DataError, DataNotFoundError, DTypeError, InvalidArgumentError
-from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.support.files import atomic_path
 
 if TYPE_CHECKING:
     from tinygrad_mlp.autograd.graph import Array

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_mlp.autograd.tree import leaves, leaves_like, map_leaves, rebuild
+from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild
 from tinygrad_mlp.errors import InvalidArgumentError
 
 Pair = namedtuple("Pair", "first second")

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
-from tinygrad_mlp.files import atomic_path
+from tinygrad_mlp.support.files import atomic_path
 
 
 def write(path, text):
