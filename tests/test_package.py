@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_mlp as tg
 
+
 def test_every_operation_is_a_name_of_the_package():
     missing = [name for name in tg.OPS if not callable(getattr(tg, name, None))]
     assert missing == []

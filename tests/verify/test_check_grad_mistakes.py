@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd.ops.indexing import index_parts
 from tinygrad_mlp.autograd.ops.samples import samples_of
+from tinygrad_mlp.autograd.ops.shapes.indexing import index_parts
 from tinygrad_mlp.autograd.pytree import map_leaves
 from tinygrad_mlp.verify import WrongGradientError, check_grad
 

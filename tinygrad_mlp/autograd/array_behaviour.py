@@ -22,7 +22,7 @@ from tinygrad_mlp.autograd.numpy_protocols import (
     refuse_storing,
     ufunc_method,
 )
-from tinygrad_mlp.autograd.ops.indexing import index_parts
+from tinygrad_mlp.autograd.ops.shapes.indexing import index_parts
 from tinygrad_mlp.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

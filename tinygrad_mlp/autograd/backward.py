@@ -27,8 +27,8 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.declaration import written
 from tinygrad_mlp.autograd.graph import MODE, Array, Node, Value, make_value
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.autograd.ops.reduction import broadcasts, sum_to
-from tinygrad_mlp.autograd.ops.shape import astype
+from tinygrad_mlp.autograd.ops.reductions.reduction import broadcasts, sum_to
+from tinygrad_mlp.autograd.ops.shapes.shape import astype
 from tinygrad_mlp.autograd.rule_check import raw_numbers
 from tinygrad_mlp.errors import (
     GraphReleasedError,

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.numpy_protocols import METHODS, numpy_op, refuse_options, shown
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.autograd.ops.shape import shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.errors import InvalidArgumentError
 
 Keywords = dict[str, Any]

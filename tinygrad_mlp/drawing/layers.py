@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value
-from tinygrad_mlp.autograd.ops.convolution import avg_pool2d_op, conv2d_op, max_pool2d_op
+from tinygrad_mlp.autograd.ops.products.convolution import avg_pool2d_op, conv2d_op, max_pool2d_op
 from tinygrad_mlp.explanation.naming import PRODUCTS
 from tinygrad_mlp.explanation.recorded import Recorded, is_elementwise
 from tinygrad_mlp.nn import Module

@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
-from tinygrad_mlp.autograd.ops.convolution import conv2d_op
+from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.explanation.names import Name, Names
 from tinygrad_mlp.explanation.recorded import Recorded, arrays_of

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.convolution import pair
+from tinygrad_mlp.autograd.ops.products.convolution import pair
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers

@@ -16,12 +16,12 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import MODE, Value, make_value
 from tinygrad_mlp.autograd.op import Op, Sample, op
-from tinygrad_mlp.autograd.ops.arithmetic import where
-from tinygrad_mlp.autograd.ops.comparison import equal
-from tinygrad_mlp.autograd.ops.exponential import log, log1p
-from tinygrad_mlp.autograd.ops.normalisation import log_softmax, softmax
-from tinygrad_mlp.autograd.ops.reduction import sum as sum_
-from tinygrad_mlp.autograd.ops.special import sigmoid
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.elementwise.exponential import log, log1p
+from tinygrad_mlp.autograd.ops.elementwise.special import sigmoid
+from tinygrad_mlp.autograd.ops.reductions.normalisation import log_softmax, softmax
+from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = [

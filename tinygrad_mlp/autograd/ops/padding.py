@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import stands_for
-from tinygrad_mlp.autograd.ops.arranging import PAD_MODES, pad_op
-from tinygrad_mlp.autograd.ops.indexing import getitem
-from tinygrad_mlp.autograd.ops.joining import concatenate
-from tinygrad_mlp.autograd.ops.reduction import max as max_
-from tinygrad_mlp.autograd.ops.reduction import mean
-from tinygrad_mlp.autograd.ops.reduction import min as min_
-from tinygrad_mlp.autograd.ops.shape import broadcast_to, places, shape_of
-from tinygrad_mlp.autograd.ops.statistics import median
+from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
+from tinygrad_mlp.autograd.ops.reductions.reduction import mean
+from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
+from tinygrad_mlp.autograd.ops.reductions.statistics import median
+from tinygrad_mlp.autograd.ops.shapes.arranging import PAD_MODES, pad_op
+from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
+from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
+from tinygrad_mlp.autograd.ops.shapes.shape import broadcast_to, places, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["pad"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.ops.indexing import Slot
+from tinygrad_mlp.autograd.ops.shapes.indexing import Slot
 from tinygrad_mlp.exporting.nodes.table import node_for
 from tinygrad_mlp.program.trace import Instruction
 

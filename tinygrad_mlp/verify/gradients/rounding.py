@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import MODE, Value, make_value
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.autograd.ops import shape
+from tinygrad_mlp.autograd.ops.shapes import shape
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TinygradError
 

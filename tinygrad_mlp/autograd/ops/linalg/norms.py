@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op, stands_for
-from tinygrad_mlp.autograd.ops.arithmetic import where
-from tinygrad_mlp.autograd.ops.comparison import equal
-from tinygrad_mlp.autograd.ops.exponential import power
-from tinygrad_mlp.autograd.ops.reduction import kept, over
-from tinygrad_mlp.autograd.ops.reduction import max as max_
-from tinygrad_mlp.autograd.ops.reduction import min as min_
-from tinygrad_mlp.autograd.ops.reduction import sum as sum_
-from tinygrad_mlp.autograd.ops.rounding import abs as abs_
-from tinygrad_mlp.autograd.ops.rounding import sign
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.elementwise.exponential import power
+from tinygrad_mlp.autograd.ops.elementwise.rounding import abs as abs_
+from tinygrad_mlp.autograd.ops.elementwise.rounding import sign
+from tinygrad_mlp.autograd.ops.linalg.spectral import svdvals
+from tinygrad_mlp.autograd.ops.reductions.reduction import kept, over
+from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
+from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
+from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.samples import reductions
-from tinygrad_mlp.autograd.ops.shape import expand_dims, moveaxis, places, shape_of
-from tinygrad_mlp.autograd.ops.spectral import svdvals
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, moveaxis, places, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["vector_norm", "matrix_norm", "norm"]

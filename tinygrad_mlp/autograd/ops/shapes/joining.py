@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.indexing import getitem
-from tinygrad_mlp.autograd.ops.shape import (
+from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
+from tinygrad_mlp.autograd.ops.shapes.shape import (
     atleast_1d,
     atleast_2d,
     atleast_3d,

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.arithmetic import where
-from tinygrad_mlp.autograd.ops.comparison import equal
-from tinygrad_mlp.autograd.ops.indexing import getitem
-from tinygrad_mlp.autograd.ops.reduction import (
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.reductions.reduction import (
     axes_of,
     in_many_axes,
     in_one_axis,
@@ -24,9 +23,10 @@ from tinygrad_mlp.autograd.ops.reduction import (
     spread,
     sum,
 )
+from tinygrad_mlp.autograd.ops.reductions.sorting import sort
 from tinygrad_mlp.autograd.ops.samples import reductions, well_apart
-from tinygrad_mlp.autograd.ops.shape import reshape
-from tinygrad_mlp.autograd.ops.sorting import sort
+from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
+from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["var", "std", "average", "median"]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.arithmetic import where
-from tinygrad_mlp.autograd.ops.comparison import equal
-from tinygrad_mlp.autograd.ops.exponential import exp, log
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.elementwise.exponential import exp, log
 
 __all__ = [
     "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "xlogy",

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.comparison import not_equal
-from tinygrad_mlp.autograd.ops.indexing import Slot, getitem, scatter_add
-from tinygrad_mlp.autograd.ops.reduction import exchanged, over
+from tinygrad_mlp.autograd.ops.elementwise.comparison import not_equal
+from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged, over
+from tinygrad_mlp.autograd.ops.reductions.scans import cumsum, neighbours, widened
 from tinygrad_mlp.autograd.ops.samples import sample_arrays, well_apart
-from tinygrad_mlp.autograd.ops.scans import cumsum, neighbours, widened
-from tinygrad_mlp.autograd.ops.shape import reshape
+from tinygrad_mlp.autograd.ops.shapes.indexing import Slot, getitem, scatter_add
+from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 
 __all__ = [
     "sort", "partition", "argsort", "argpartition", "argmax", "argmin", "searchsorted",

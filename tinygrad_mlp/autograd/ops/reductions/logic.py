@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.reduction import over
+from tinygrad_mlp.autograd.ops.reductions.reduction import over
 from tinygrad_mlp.autograd.ops.samples import reductions
 
 __all__ = [

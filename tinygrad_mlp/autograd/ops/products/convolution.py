@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.arranging import pad_op
-from tinygrad_mlp.autograd.ops.comparison import equal
-from tinygrad_mlp.autograd.ops.reduction import sum as sum_
-from tinygrad_mlp.autograd.ops.shape import expand_dims, reshape, transpose
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
+from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, reshape, transpose
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["conv2d", "max_pool2d", "avg_pool2d", "windows", "fold"]

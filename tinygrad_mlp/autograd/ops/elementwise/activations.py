@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.arithmetic import where
-from tinygrad_mlp.autograd.ops.comparison import greater
-from tinygrad_mlp.autograd.ops.exponential import exp
-from tinygrad_mlp.autograd.ops.special import _special, erf, sigmoid
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.comparison import greater
+from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
+from tinygrad_mlp.autograd.ops.elementwise.special import _special, erf, sigmoid
 
 __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.arithmetic import where
-from tinygrad_mlp.autograd.ops.shape import places, ravel, shape_of
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.shapes.shape import places, ravel, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["getitem", "scatter_add", "take", "take_along_axis", "select"]

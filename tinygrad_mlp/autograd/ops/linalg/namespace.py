@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import stands_for
-from tinygrad_mlp.autograd.ops import diagonals, shape
-from tinygrad_mlp.autograd.ops.inverses import det, inv, matrix_power, pinv, slogdet, solve
-from tinygrad_mlp.autograd.ops.norms import matrix_norm, norm, vector_norm
-from tinygrad_mlp.autograd.ops.products import matmul
-from tinygrad_mlp.autograd.ops.spectral import eigh, eigvalsh, svd, svdvals
-from tinygrad_mlp.autograd.ops.tensordots import cross, multi_dot, outer, tensordot
-from tinygrad_mlp.autograd.ops.triangular import cholesky, qr
+from tinygrad_mlp.autograd.ops.linalg.norms import matrix_norm, norm, vector_norm
+from tinygrad_mlp.autograd.ops.linalg.solve import det, inv, matrix_power, pinv, slogdet, solve
+from tinygrad_mlp.autograd.ops.linalg.spectral import eigh, eigvalsh, svd, svdvals
+from tinygrad_mlp.autograd.ops.linalg.triangular import cholesky, qr
+from tinygrad_mlp.autograd.ops.products.matmul import matmul
+from tinygrad_mlp.autograd.ops.products.tensordot import cross, multi_dot, outer, tensordot
+from tinygrad_mlp.autograd.ops.shapes import diagonals, shape
 from tinygrad_mlp.errors import LinAlgError
 
 __all__ = [

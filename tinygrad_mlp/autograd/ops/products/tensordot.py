@@ -10,9 +10,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.arithmetic import multiply
-from tinygrad_mlp.autograd.ops.products import matmul
-from tinygrad_mlp.autograd.ops.shape import (
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import multiply
+from tinygrad_mlp.autograd.ops.products.matmul import matmul
+from tinygrad_mlp.autograd.ops.shapes.shape import (
     expand_dims,
     moveaxis,
     places,

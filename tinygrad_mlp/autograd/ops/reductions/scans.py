@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.arranging import pad_op
-from tinygrad_mlp.autograd.ops.indexing import getitem
-from tinygrad_mlp.autograd.ops.joining import concatenate
-from tinygrad_mlp.autograd.ops.reduction import (
+from tinygrad_mlp.autograd.ops.reductions.reduction import (
     exchanged,
     in_many_axes,
     in_one_axis,
@@ -24,7 +21,10 @@ from tinygrad_mlp.autograd.ops.reduction import (
     spread,
 )
 from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
-from tinygrad_mlp.autograd.ops.shape import reshape
+from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
+from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
+from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
+from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["cumsum", "cumprod", "prod", "recurrence", "diff", "trapezoid"]

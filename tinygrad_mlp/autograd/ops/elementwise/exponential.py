@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.arithmetic import where
-from tinygrad_mlp.autograd.ops.comparison import equal
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 
 __all__ = [
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "power", "pow", "float_power", "sqrt",

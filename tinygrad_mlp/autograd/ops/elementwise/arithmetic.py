@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.comparison import (
+from tinygrad_mlp.autograd.ops.elementwise.comparison import (
     equal,
     greater,
     greater_equal,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.diagonals import tril
-from tinygrad_mlp.autograd.ops.inverses import solve
-from tinygrad_mlp.autograd.ops.joining import concatenate
+from tinygrad_mlp.autograd.ops.linalg.solve import solve
+from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
+from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 
 __all__ = ["cholesky", "qr"]

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.shape import expand_dims
-from tinygrad_mlp.autograd.ops.triangular import SHAPES, distinct, one_triangle, symmetric
+from tinygrad_mlp.autograd.ops.linalg.triangular import SHAPES, distinct, one_triangle, symmetric
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims
 from tinygrad_mlp.errors import NotDifferentiableError
 
 __all__ = ["eigh", "eigvalsh", "svd", "svdvals"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.indexing import Slot, getitem, scatter_add, take
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
-from tinygrad_mlp.autograd.ops.shape import (
+from tinygrad_mlp.autograd.ops.shapes.indexing import Slot, getitem, scatter_add, take
+from tinygrad_mlp.autograd.ops.shapes.shape import (
     broadcast_to,
     expand_dims,
     places,

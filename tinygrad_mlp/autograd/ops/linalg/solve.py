@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op, stands_for
-from tinygrad_mlp.autograd.ops.diagonals import tril
-from tinygrad_mlp.autograd.ops.products import matmul
-from tinygrad_mlp.autograd.ops.reduction import sum as sum_
-from tinygrad_mlp.autograd.ops.shape import expand_dims, shape_of
+from tinygrad_mlp.autograd.ops.products.matmul import matmul
+from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
+from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["inv", "solve", "pinv", "det", "cofactor", "slogdet", "matrix_power"]

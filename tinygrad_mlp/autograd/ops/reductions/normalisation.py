@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.exponential import exp
-from tinygrad_mlp.autograd.ops.reduction import add_up, axes_of, kept, largest, over, sum
+from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
+from tinygrad_mlp.autograd.ops.reductions.reduction import (
+    add_up,
+    axes_of,
+    kept,
+    largest,
+    over,
+    sum,
+)
 from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
 
 __all__ = ["logsumexp", "log_share", "softmax", "log_softmax"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.shape import expand_dims
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims
 
 __all__ = ["matmul", "linear"]
 

@@ -1,0 +1,1 @@
+"""Linear algebra: solving, triangular and spectral factors, norms."""
