@@ -7,8 +7,8 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp import plotting
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
-from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.optim import schedule
+from tinygrad_mlp.training.history import History, Record
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 import tinygrad_mlp as tg
 from tinygrad_mlp import plotting
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
-from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.training.history import History, Record
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

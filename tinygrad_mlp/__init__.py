@@ -18,7 +18,6 @@ from tinygrad_mlp.autograd import *
 from tinygrad_mlp.autograd.ops import *
 
 if TYPE_CHECKING:
-    from tinygrad_mlp import callbacks as callbacks
     from tinygrad_mlp import checkpoint as checkpoint
     from tinygrad_mlp import data as data
     from tinygrad_mlp import drawing as drawing
@@ -31,17 +30,18 @@ if TYPE_CHECKING:
     from tinygrad_mlp.checkpoint import load as load
     from tinygrad_mlp.checkpoint import save as save
     from tinygrad_mlp.drawing import draw as draw
-    from tinygrad_mlp.evaluation import evaluate as evaluate
-    from tinygrad_mlp.evaluation import predict as predict
     from tinygrad_mlp.explanation import explain as explain
     from tinygrad_mlp.exporting import export_onnx as export_onnx
-    from tinygrad_mlp.history import History as History
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
     from tinygrad_mlp.pytorch import from_torch_state as from_torch_state
     from tinygrad_mlp.reporting import report as report
-    from tinygrad_mlp.resuming import Checkpoint as Checkpoint
-    from tinygrad_mlp.training import fit as fit
+    from tinygrad_mlp.training import callbacks as callbacks
+    from tinygrad_mlp.training.checkpoint import Checkpoint as Checkpoint
+    from tinygrad_mlp.training.evaluation import evaluate as evaluate
+    from tinygrad_mlp.training.evaluation import predict as predict
+    from tinygrad_mlp.training.fit import fit as fit
+    from tinygrad_mlp.training.history import History as History
 
 __version__ = "0.1.0"
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from tinygrad_mlp.architecture import architecture, differences
 from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
-from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.support.checks import checked_metadata
 from tinygrad_mlp.support.safetensors_file import read as read
 from tinygrad_mlp.support.safetensors_file import write
+from tinygrad_mlp.training.history import History, Record
 
 MEAN, SCALE = "preprocessing.mean", "preprocessing.scale"
 RESERVED = (

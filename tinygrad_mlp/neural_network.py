@@ -10,11 +10,11 @@ import numpy as np
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
-from tinygrad_mlp.evaluation import accuracy, checked_numbers, is_one_hot, predict
-from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.support.checks import integer_at_least, one_of
-from tinygrad_mlp.training import fit, monitor_line
+from tinygrad_mlp.training.evaluation import accuracy, checked_numbers, is_one_hot, predict
+from tinygrad_mlp.training.fit import fit, monitor_line
+from tinygrad_mlp.training.history import History, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

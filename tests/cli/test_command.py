@@ -11,7 +11,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp import neural_network
 from tinygrad_mlp.cli import defaults, experiment, main, tables
 from tinygrad_mlp.cli.app import app
-from tinygrad_mlp.history import Record
+from tinygrad_mlp.training.history import Record
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
@@ -96,7 +96,7 @@ def test_importing_the_command_line_loads_no_library_that_it_needs_later():
 
 def test_the_help_and_the_version_load_no_library_that_only_commands_need():
     heavy = {"rich", "matplotlib", "scipy", "sklearn", "PIL", "safetensors", "threadpoolctl"}
-    heavy |= {"tinygrad_mlp.training", "tinygrad_mlp.program", "tinygrad_mlp.verify"}
+    heavy |= {"tinygrad_mlp.training.fit", "tinygrad_mlp.program", "tinygrad_mlp.verify"}
     code = (
         "import sys; from tinygrad_mlp.cli import main; "
         "main(['--help']), main(['train', '--help']), main(['--version']); "

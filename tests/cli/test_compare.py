@@ -4,8 +4,8 @@ import numpy as np
 
 from tinygrad_mlp.cli import experiment
 from tinygrad_mlp.cli.compare import verdict
-from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.neural_network import LOSSES
+from tinygrad_mlp.training.history import History, Record
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -12,7 +12,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli import experiment, main
 from tinygrad_mlp.cli import train as train_module
-from tinygrad_mlp.history import History
+from tinygrad_mlp.training.history import History
 
 PNG = b"\x89PNG\r\n\x1a\n"
 REAL_DATA = os.environ.get("TINYGRAD_MLP_DATA")

@@ -11,7 +11,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp import nn
 from tinygrad_mlp.drawing import graphviz
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, ShapeError
-from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.training.history import History, Record
 
 SECTIONS = ["settings", "training", "answers", "mistakes", "network", "derivation", "step",
             "gradients", "timings"]  # fmt: skip

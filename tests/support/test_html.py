@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.history import SHOWN, History, Record
+from tinygrad_mlp.training.history import SHOWN, History, Record
 
 
 def tensor():

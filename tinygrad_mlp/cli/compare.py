@@ -10,9 +10,9 @@ from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.outputs import INTERRUPT, SUCCESS, check_outputs, wrapped, write_all
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.cli.tables import Column, Table
-from tinygrad_mlp.history import History
 from tinygrad_mlp.neural_network import LOSSES
 from tinygrad_mlp.plotting import plot_comparison
+from tinygrad_mlp.training.history import History
 
 
 def compare(settings: Settings, *, plot: Path) -> Outcome:
@@ -68,7 +68,7 @@ def times_ahead(histories: Mapping[str, History]) -> dict[str, int]:
 def verdict(histories: Mapping[str, History]) -> str:
     """Two trainings as a table of validation accuracies, and which was ahead how often.
 
-    >>> from tinygrad_mlp.history import Record
+    >>> from tinygrad_mlp.training.history import Record
     >>> histories = {"mean_square": History(), "cross_entropy": History()}
     >>> for history, accuracy in zip(histories.values(), (0.5, 0.75)):
     ...     history.append(Record(0, 0, 0.1, 2.5, 0.5, 2.5, 0.5))

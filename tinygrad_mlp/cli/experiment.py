@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.callbacks import INTERRUPTED, Callback, Run
 from tinygrad_mlp.cli.defaults import EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE
 from tinygrad_mlp.cli.outputs import (
     FAILURE,
@@ -25,10 +24,11 @@ from tinygrad_mlp.cli.outputs import (
 )
 from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
-from tinygrad_mlp.history import Record
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.optim import Schedule
-from tinygrad_mlp.resuming import Checkpoint
+from tinygrad_mlp.training.callbacks import INTERRUPTED, Callback, Run
+from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.history import Record
 
 HEADER = """\
              training            validation

@@ -25,12 +25,12 @@ from tinygrad_mlp.errors import (
     InvalidArgumentError,
     TinygradError,
 )
-from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
 from tinygrad_mlp.reporting.results import counted
 from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.training.history import History, Record
 
 MODEL, ACCOUNT, PAGE = "model.safetensors", "run.json", "report.html"
 """The files of a run; the last is the report's place, if it is given no other."""

@@ -17,8 +17,8 @@ from tinygrad_mlp.estimators import fitting, settings
 from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.network import build
 from tinygrad_mlp.estimators.recorder import Progress
-from tinygrad_mlp.evaluation import EVALUATION_ROWS, predict
-from tinygrad_mlp.history import History
+from tinygrad_mlp.training.evaluation import EVALUATION_ROWS, predict
+from tinygrad_mlp.training.history import History
 
 
 class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]

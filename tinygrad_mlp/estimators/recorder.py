@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.callbacks import Callback, Run, as_callback
 from tinygrad_mlp.estimators.objective import Objective
-from tinygrad_mlp.history import Record
+from tinygrad_mlp.training.callbacks import Callback, Run, as_callback
+from tinygrad_mlp.training.history import Record
 
 SMALLEST_RATE = 1e-6
 """The learning rate at which "adaptive" gives up dividing it, as in scikit-learn."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinygrad_mlp.history import History
+    from tinygrad_mlp.training.history import History
 
 # The squared error counts as stuck where it moves z less than a tenth as much as the cross
 # entropy does.
@@ -58,7 +58,7 @@ def plot_history(
             does not know the ending.
         DataNotFoundError: the folder does not exist.
 
-    >>> from tinygrad_mlp.history import History, Record
+    >>> from tinygrad_mlp.training.history import History, Record
     >>> history = History()
     >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, 2.6, 0.1))
     >>> history.append(Record(9, 0, 0.2, 1.5, 0.6, 1.7, 0.5))
@@ -102,7 +102,7 @@ def show_training(history: History, loss_name: str, loss_factor: float = 1.0) ->
     Returns:
         The figure, or None where nothing has been recorded.
 
-    >>> from tinygrad_mlp.history import History
+    >>> from tinygrad_mlp.training.history import History
     >>> show_training(History(), "mean_square") is None  # training was interrupted at once
     True
     """
@@ -150,7 +150,7 @@ def plot_comparison(
             the ending.
         DataNotFoundError: the folder does not exist.
 
-    >>> from tinygrad_mlp.history import History, Record
+    >>> from tinygrad_mlp.training.history import History, Record
     >>> history = History()
     >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, 2.6, 0.1))
     >>> history.append(Record(9, 0, 0.2, 1.5, 0.6, 1.7, 0.5))

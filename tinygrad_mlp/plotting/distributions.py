@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinygrad_mlp.distributions import Distributions
+    from tinygrad_mlp.training.layer_statistics import Distributions
 
 BINS = 48
 

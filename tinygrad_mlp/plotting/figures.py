@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinygrad_mlp.history import History
+    from tinygrad_mlp.training.history import History
 
 # Okabe and Ito's blue and vermilion differ for every kind of colour vision, and the markers and
 # dashes also in a grey print.

@@ -23,7 +23,7 @@ from tinygrad_mlp.support.checks import integer_at_least, one_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tinygrad_mlp.history import History
+    from tinygrad_mlp.training.history import History
 
 AGAINST = {"iteration": "Iterations", "epoch": "Epoch", "seconds": "Time in s"}
 QUANTITIES = {"loss": "Loss per sample", "accuracy": "Share of right answers"}
@@ -46,7 +46,7 @@ def plot_runs(
             ending.
         DataNotFoundError: the folder does not exist.
 
-    >>> from tinygrad_mlp.history import History, Record
+    >>> from tinygrad_mlp.training.history import History, Record
     >>> runs = {"SGD": History(), "Adam": History()}
     >>> for history in runs.values():
     ...     history.append(Record(0, 0, 0.1, 2.5, 0.1, 2.6, 0.1))

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.evaluation import Loss
-from tinygrad_mlp.history import History
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import results, workings
 from tinygrad_mlp.reporting.subject import Subject
 from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.training.evaluation import Loss
+from tinygrad_mlp.training.history import History
 
 ENDINGS = (".html", ".htm")
 

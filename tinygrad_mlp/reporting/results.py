@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.history import SHOWN, History, Record
 from tinygrad_mlp.plotting import plot_confusion, plot_history
 from tinygrad_mlp.plotting.classes import surest_mistakes
 from tinygrad_mlp.plotting.figures import all_known
 from tinygrad_mlp.reporting.inline import inline_figure, png
 from tinygrad_mlp.reporting.subject import Subject
+from tinygrad_mlp.training.history import SHOWN, History, Record
 
 MOST_MISTAKES = 24
 """Samples with wrong answers that are shown."""

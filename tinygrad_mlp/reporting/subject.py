@@ -14,7 +14,12 @@ from tinygrad_mlp.autograd import Tensor, ops
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.drawing import Drawing, draw
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
-from tinygrad_mlp.evaluation import (
+from tinygrad_mlp.explanation import Derivation, explain
+from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.nn.module import precision
+from tinygrad_mlp.program import CompiledFunction
+from tinygrad_mlp.support.checks import integer_at_least
+from tinygrad_mlp.training.evaluation import (
     Loss,
     check_lengths,
     checked_numbers,
@@ -22,12 +27,7 @@ from tinygrad_mlp.evaluation import (
     is_one_hot,
     predict,
 )
-from tinygrad_mlp.explanation import Derivation, explain
-from tinygrad_mlp.history import History
-from tinygrad_mlp.neural_network import NeuralNetwork
-from tinygrad_mlp.nn.module import precision
-from tinygrad_mlp.program import CompiledFunction
-from tinygrad_mlp.support.checks import integer_at_least
+from tinygrad_mlp.training.history import History
 from tinygrad_mlp.verify import GradReport, check_grad
 
 EVERY_ELEMENT = 1000

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tests.resuming.trainings import (
+from tests.training.resuming.trainings import (
     CASES,
     FEATURES,
     OPTIMIZERS,

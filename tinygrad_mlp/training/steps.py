@@ -9,14 +9,14 @@ from typing import Any
 
 from tinygrad_mlp.autograd.backward import first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value, require_finite
-from tinygrad_mlp.callbacks import Run
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
-from tinygrad_mlp.evaluation import Loss, as_number
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.block import Block, plan
 from tinygrad_mlp.program.runner import Runner
 from tinygrad_mlp.support.blas_threads import blas_threads
+from tinygrad_mlp.training.callbacks import Run
+from tinygrad_mlp.training.evaluation import Loss, as_number
 
 WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""

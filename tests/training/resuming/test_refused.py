@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 
 import tinygrad_mlp as tg
-from tests.resuming.trainings import (
+from tests.training.resuming.trainings import (
     FEATURES,
     X_OTHER,
     Y_OTHER,
@@ -20,7 +20,7 @@ from tests.resuming.trainings import (
     plain,
     waiting,
 )
-from tinygrad_mlp import callbacks, nn, optim
+from tinygrad_mlp import nn, optim
 from tinygrad_mlp.errors import (
     CheckpointError,
     DataError,
@@ -28,8 +28,9 @@ from tinygrad_mlp.errors import (
     InvalidArgumentError,
     StateDictError,
 )
-from tinygrad_mlp.history import History
 from tinygrad_mlp.support import safetensors_file as storage
+from tinygrad_mlp.training import callbacks
+from tinygrad_mlp.training.history import History
 
 # -- what is refused -------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 
 import tinygrad_mlp as tg
-from tests.resuming.trainings import (
+from tests.training.resuming.trainings import (
     WAYS,
     X_OTHER,
     Y_OTHER,
@@ -28,12 +28,14 @@ from tests.resuming.trainings import (
     random_and_normalised,
     waiting,
 )
-from tinygrad_mlp import callbacks, nn, resuming
+from tinygrad_mlp import nn
 from tinygrad_mlp.errors import (
     InvalidArgumentError,
 )
-from tinygrad_mlp.resuming import Keeper
 from tinygrad_mlp.support import safetensors_file as storage
+from tinygrad_mlp.training import callbacks
+from tinygrad_mlp.training import checkpoint as resuming
+from tinygrad_mlp.training.checkpoint import Keeper
 
 # -- how a training ends ---------------------------------------------------------------------------
 
@@ -141,7 +143,7 @@ class Counting(Keeper):
 
 @pytest.fixture
 def written(monkeypatch):
-    monkeypatch.setattr("tinygrad_mlp.training.Keeper", Counting)
+    monkeypatch.setattr("tinygrad_mlp.training.fit.Keeper", Counting)
     monkeypatch.setattr(Counting, "written", [])
     return lambda: Counting.written
 

@@ -9,15 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mlp.arguments import check_parts, checked_data, recorded, settings
-from tinygrad_mlp.callbacks import INTERRUPTED, Run, as_callback
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.evaluation import Loss, evaluate
-from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.nn.module import precision
-from tinygrad_mlp.progress import Progress
-from tinygrad_mlp.resuming import Keeper
-from tinygrad_mlp.stepping import Steps
 from tinygrad_mlp.support.blas_threads import (
     WORTH_WARMING,
     blas_threads,
@@ -26,6 +19,13 @@ from tinygrad_mlp.support.blas_threads import (
     warm_up,
 )
 from tinygrad_mlp.support.checks import integer_at_least, one_of, rng_or_fresh
+from tinygrad_mlp.training.arguments import check_parts, checked_data, recorded, settings
+from tinygrad_mlp.training.callbacks import INTERRUPTED, Run, as_callback
+from tinygrad_mlp.training.checkpoint import Keeper
+from tinygrad_mlp.training.evaluation import Loss, evaluate
+from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.progress import Progress
+from tinygrad_mlp.training.steps import Steps
 
 if TYPE_CHECKING:
     from numpy.random import Generator

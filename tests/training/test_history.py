@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
-from tinygrad_mlp.history import History, Record
+from tinygrad_mlp.training.history import History, Record
 
 NUMBERS = st.floats(allow_nan=False)
 RECORDS = st.lists(

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.callbacks import Callback
 from tinygrad_mlp.errors import (
     DTypeError,
     InvalidArgumentError,
     NotDifferentiableError,
     ShapeError,
 )
-from tinygrad_mlp.evaluation import accuracy, evaluate, is_one_hot, predict
+from tinygrad_mlp.training.callbacks import Callback
+from tinygrad_mlp.training.evaluation import accuracy, evaluate, is_one_hot, predict
 
 
 def task(seed=0, n=6, features=3, outputs=2, dtype=np.float64):

@@ -17,15 +17,15 @@ import numpy as np
 
 from tinygrad_mlp.architecture import architecture, differences
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.callbacks import INTERRUPTED, Callback, Run
 from tinygrad_mlp.errors import CheckpointError, DataError, InvalidArgumentError, TinygradError
-from tinygrad_mlp.history import History
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.optim import Optimizer
-from tinygrad_mlp.stepping import Steps
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.files import checked_target
 from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
+from tinygrad_mlp.training.callbacks import INTERRUPTED, Callback, Run
+from tinygrad_mlp.training.history import History
+from tinygrad_mlp.training.steps import Steps
 
 UNITS = ("epoch", "step", "second")
 FREE = ("epochs",)

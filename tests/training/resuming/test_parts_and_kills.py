@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from tests.resuming.trainings import (
+from tests.training.resuming.trainings import (
     Averaging,
     Training,
     assert_same_bits,
@@ -17,9 +17,9 @@ from tests.resuming.trainings import (
     freezing,
     waiting,
 )
-from tinygrad_mlp.history import History
-from tinygrad_mlp.resuming import Keeper
 from tinygrad_mlp.support import safetensors_file as storage
+from tinygrad_mlp.training.checkpoint import Keeper
+from tinygrad_mlp.training.history import History
 
 # -- every part of a checkpoint is needed ----------------------------------------------------------
 

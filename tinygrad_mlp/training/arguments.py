@@ -7,10 +7,10 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.evaluation import check_lengths, checked_numbers, is_one_hot, plain
-from tinygrad_mlp.history import Record
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.optim import Optimizer
+from tinygrad_mlp.training.evaluation import check_lengths, checked_numbers, is_one_hot, plain
+from tinygrad_mlp.training.history import Record
 
 
 def check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any) -> None:

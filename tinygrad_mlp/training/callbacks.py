@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.distributions import Distributions as Distributions
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
-from tinygrad_mlp.history import History, Record
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
+from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.layer_statistics import Distributions as Distributions
 
 INTERRUPTED = "interrupted by Ctrl-C"
 """How the reason of a run begins that the user has ended (`Run.stopped`)."""

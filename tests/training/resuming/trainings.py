@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp import callbacks, nn, optim
+from tinygrad_mlp import nn, optim
+from tinygrad_mlp.training import callbacks
 
 FEATURES, N = 30, 42
 DATA = np.random.default_rng(7)
