@@ -18,7 +18,14 @@ from tinygrad_mlp.errors import (
     ShapeError,
     StateDictError,
 )
-from tinygrad_mlp.optim.checks import COUNT, NOT_NEGATIVE, Kind, checked, label, parameter_list
+from tinygrad_mlp.optim.hyperparameters import (
+    COUNT,
+    NOT_NEGATIVE,
+    Kind,
+    checked,
+    label,
+    parameter_list,
+)
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.optim.schedule import Schedule, as_schedule, from_dict
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.errors import NonFiniteError
-from tinygrad_mlp.optim.checks import LIMIT, checked, label, parameter_list
+from tinygrad_mlp.optim.hyperparameters import LIMIT, checked, label, parameter_list
 
 
 def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> float:

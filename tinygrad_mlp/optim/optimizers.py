@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim import rules
 from tinygrad_mlp.optim.base import Optimizer, Rate
-from tinygrad_mlp.optim.checks import FLAG, FRACTION, NOT_NEGATIVE, POSITIVE
+from tinygrad_mlp.optim.hyperparameters import FLAG, FRACTION, NOT_NEGATIVE, POSITIVE
 from tinygrad_mlp.optim.rules import State
 
 

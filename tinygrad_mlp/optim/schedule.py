@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.optim.checks import FACTOR, LENGTH, NOT_NEGATIVE, POSITIVE, checked
+from tinygrad_mlp.optim.hyperparameters import FACTOR, LENGTH, NOT_NEGATIVE, POSITIVE, checked
 
 UNITS = ("epoch", "step")
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.architecture import architecture, differences
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import CheckpointError, DataError, InvalidArgumentError, TinygradError
 from tinygrad_mlp.nn import Module
+from tinygrad_mlp.nn.architecture import architecture, differences
 from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.files import checked_target
