@@ -11,8 +11,8 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.graph import require_finite
 from tinygrad_mlp.autograd.ops.samples import samples_of
+from tinygrad_mlp.program.codegen.source import Source
 from tinygrad_mlp.program.kernel import kernel_of, literal
-from tinygrad_mlp.program.source import Source
 
 
 def close(one, other):

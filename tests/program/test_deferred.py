@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
-from tinygrad_mlp.program import block as blocks
+from tinygrad_mlp.program.deferred import block as blocks
 
 RULES = {
     "sgd": lambda p: optim.SGD(p, 0.1),

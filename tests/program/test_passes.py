@@ -7,13 +7,13 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
-from tinygrad_mlp.program import passes
-from tinygrad_mlp.program.lowering import written_out
-from tinygrad_mlp.program.memory import buffers_reused, updates_in_place
-from tinygrad_mlp.program.passes import FASTER, SIMPLIFYING
-from tinygrad_mlp.program.source import Source
+from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.passes import simplify as passes
+from tinygrad_mlp.program.passes.fuse_updates import products_by_one_library, scaled_once
+from tinygrad_mlp.program.passes.lowering import written_out
+from tinygrad_mlp.program.passes.memory import buffers_reused, updates_in_place
+from tinygrad_mlp.program.passes.simplify import FASTER, SIMPLIFYING
 from tinygrad_mlp.program.trace import Variable
-from tinygrad_mlp.program.updates import products_by_one_library, scaled_once
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5))

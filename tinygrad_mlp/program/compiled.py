@@ -14,12 +14,12 @@ from tinygrad_mlp.autograd.graph import MODE, Value
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
-from tinygrad_mlp.program.agreement import Transcript
+from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.executable import OUTDATED, Runner, committed, forget_examples
+from tinygrad_mlp.program.fast_path import Usual
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA, Recording
-from tinygrad_mlp.program.runner import OUTDATED, Runner, committed, forget_examples
-from tinygrad_mlp.program.source import Source
-from tinygrad_mlp.program.usual import Usual
+from tinygrad_mlp.program.retrace_check import Transcript
 
 MOST_PROGRAMS = 16
 """Programs kept for one function; the least recently used ones are dropped."""

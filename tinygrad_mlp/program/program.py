@@ -54,7 +54,7 @@ class Program:
     @property
     def source(self) -> str:
         """The program as NumPy source code, which runs on its own."""
-        from tinygrad_mlp.program.source import Source
+        from tinygrad_mlp.program.codegen.source import Source
 
         return Source(self).text
 

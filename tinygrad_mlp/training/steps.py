@@ -12,8 +12,8 @@ from tinygrad_mlp.autograd.graph import Array, Value, require_finite
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction
-from tinygrad_mlp.program.block import Block, plan
-from tinygrad_mlp.program.runner import Runner
+from tinygrad_mlp.program.deferred.block import Block, plan
+from tinygrad_mlp.program.executable import Runner
 from tinygrad_mlp.support.blas_threads import blas_threads
 from tinygrad_mlp.training.callbacks import Run
 from tinygrad_mlp.training.evaluation import Loss, as_number

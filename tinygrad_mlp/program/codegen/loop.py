@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tinygrad_mlp.program.hoisting import hoisted
+from tinygrad_mlp.program.codegen.hoisting import hoisted
+from tinygrad_mlp.program.codegen.source import Source
 from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.source import Source
 from tinygrad_mlp.program.trace import Instruction, Variable
 
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import changed_mode
 from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.program.lowering import written_out
-from tinygrad_mlp.program.memory import buffers_reused, updates_in_place
-from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_random
-from tinygrad_mlp.program.updates import (
+from tinygrad_mlp.program.passes.fuse_updates import (
     products_accumulated,
     products_by_one_library,
     scaled_once,
 )
+from tinygrad_mlp.program.passes.lowering import written_out
+from tinygrad_mlp.program.passes.memory import buffers_reused, updates_in_place
+from tinygrad_mlp.program.program import Program
+from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_random
 
 Pass = Callable[[Program], tuple[Program, int]]
 

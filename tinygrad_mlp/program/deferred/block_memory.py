@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.program.runner import Runner
+from tinygrad_mlp.program.executable import Runner
 from tinygrad_mlp.program.trace import Variable
 
 

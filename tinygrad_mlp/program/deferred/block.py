@@ -10,8 +10,10 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import SGD
-from tinygrad_mlp.program.block_memory import Loss, Memory, loss_over_samples
-from tinygrad_mlp.program.deferred import (
+from tinygrad_mlp.program.codegen.loop import LoopSource
+from tinygrad_mlp.program.codegen.source import BLAS_LETTER
+from tinygrad_mlp.program.deferred.block_memory import Loss, Memory, loss_over_samples
+from tinygrad_mlp.program.deferred.pattern import (
     Coefficients,
     Deferrable,
     Pattern,
@@ -19,11 +21,9 @@ from tinygrad_mlp.program.deferred import (
     pattern_in,
     without,
 )
-from tinygrad_mlp.program.loop import LoopSource
-from tinygrad_mlp.program.passes import improved, without_dead_code
+from tinygrad_mlp.program.executable import Runner
+from tinygrad_mlp.program.passes.simplify import improved, without_dead_code
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.runner import Runner
-from tinygrad_mlp.program.source import BLAS_LETTER
 from tinygrad_mlp.program.trace import Variable, generators_in
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_that_pay
 

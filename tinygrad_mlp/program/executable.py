@@ -11,13 +11,13 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.program.agreement import Transcript
-from tinygrad_mlp.program.passes import improved, simplified
+from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.fast_path import Usual, usual_call
+from tinygrad_mlp.program.passes.simplify import improved, simplified
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import Recording, as_operand
-from tinygrad_mlp.program.source import Source
+from tinygrad_mlp.program.retrace_check import Transcript
 from tinygrad_mlp.program.trace import Tracer, Variable
-from tinygrad_mlp.program.usual import Usual, usual_call
 
 ndarray = np.ndarray
 

@@ -1,0 +1,1 @@
+"""Code generation: from a program to NumPy source."""

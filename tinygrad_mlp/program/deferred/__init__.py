@@ -1,0 +1,1 @@
+"""Deferred updates: a block of steps whose large products are formed at once."""

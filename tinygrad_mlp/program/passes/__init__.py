@@ -1,0 +1,1 @@
+"""Passes: programs that compute the same with less work."""
