@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Array, Node, Value
-from tinygrad_mlp.explanation.recorded import Recorded, arrays_of
+from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
 
 LONGEST_PERIOD = 256
 """The longest repeated block that is looked for, in operations."""

@@ -12,7 +12,7 @@ from tinygrad_mlp.drawing.graphviz import FORMATS, MISSING, find_dot, rendered
 from tinygrad_mlp.drawing.reading import Reading
 from tinygrad_mlp.drawing.scene import DATA, PARAMETER, Scene
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
-from tinygrad_mlp.explanation.recorded import Recorded
+from tinygrad_mlp.graph_view.recorded import Recorded
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.support.checks import one_of
 from tinygrad_mlp.support.files import atomic_path

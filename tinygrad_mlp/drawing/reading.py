@@ -23,8 +23,8 @@ from tinygrad_mlp.drawing.scene import (
     Scene,
     Vertex,
 )
-from tinygrad_mlp.explanation.naming import Naming
-from tinygrad_mlp.explanation.recorded import Recorded, arrays_of
+from tinygrad_mlp.graph_view.naming import Naming
+from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
 from tinygrad_mlp.nn import Module
 
 FOLD_ABOVE = 24

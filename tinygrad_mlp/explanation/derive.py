@@ -15,11 +15,11 @@ from tinygrad_mlp.autograd.backward import fitted, leading_to
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within
-from tinygrad_mlp.explanation.names import Name, gradient
-from tinygrad_mlp.explanation.naming import Naming, is_alias, is_filled, key_of, key_of_value
 from tinygrad_mlp.explanation.reading import RuleReader
-from tinygrad_mlp.explanation.recorded import Recorded, arrays_of
 from tinygrad_mlp.explanation.simplify import RULES
+from tinygrad_mlp.graph_view.names import Name, gradient
+from tinygrad_mlp.graph_view.naming import Naming, is_alias, is_filled, key_of, key_of_value
+from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
 from tinygrad_mlp.program.trace import untraced
 
 

@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import ShapeError
 
 if TYPE_CHECKING:
-    from tinygrad_mlp.explanation.names import Name
+    from tinygrad_mlp.graph_view.names import Name
 
 Shape = tuple[int, ...]
 

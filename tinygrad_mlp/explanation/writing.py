@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.algebra import in_shape
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Shape, Symbol
-from tinygrad_mlp.explanation.names import Name
 from tinygrad_mlp.explanation.notation import (
     ATOM,
     BIG,
@@ -38,7 +37,8 @@ from tinygrad_mlp.explanation.notation import (
     written,
 )
 from tinygrad_mlp.explanation.parser import parsed
-from tinygrad_mlp.explanation.templates import template_of
+from tinygrad_mlp.graph_view.names import Name
+from tinygrad_mlp.graph_view.templates import template_of
 
 COMPOSITE = frozenset({SCALED, MATMUL, HADAMARD, QUOTIENT, LOGICAL, BIG, NEGATIVE, SUM})
 

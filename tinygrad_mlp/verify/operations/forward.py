@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.debug import fingerprint
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.explanation.templates import template_of
+from tinygrad_mlp.graph_view.templates import template_of
 from tinygrad_mlp.verify.operations.cases import Case
 from tinygrad_mlp.verify.operations.report import Failure
 

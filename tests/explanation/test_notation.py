@@ -5,9 +5,9 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Application, Symbol
-from tinygrad_mlp.explanation.names import Names, adjoint, name
 from tinygrad_mlp.explanation.notation import LATEX, PLAIN
 from tinygrad_mlp.explanation.parser import parsed
+from tinygrad_mlp.graph_view.names import Names, adjoint, name
 
 A, B, X, Y = (
     tg.Tensor(v, requires_grad=True, name=n)

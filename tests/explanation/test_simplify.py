@@ -9,8 +9,8 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.explanation.algebra import Algebra, in_shape, outer, ratio, where_not, where_only
 from tinygrad_mlp.explanation.expression import Application, Number, Symbol, evaluate
-from tinygrad_mlp.explanation.names import name
 from tinygrad_mlp.explanation.simplify import RULES
+from tinygrad_mlp.graph_view.names import name
 
 
 def symbols():

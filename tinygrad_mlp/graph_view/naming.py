@@ -16,8 +16,8 @@ from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.explanation.names import Name, Names
-from tinygrad_mlp.explanation.recorded import Recorded, arrays_of
+from tinygrad_mlp.graph_view.names import Name, Names
+from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
 from tinygrad_mlp.program.recording import LAYERS_OWN
 
 PRODUCTS = (ops.matmul, ops.linear, conv2d_op)

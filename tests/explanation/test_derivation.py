@@ -412,8 +412,8 @@ def test_a_long_product_is_broken_between_factors_and_a_long_factor_at_spaces():
         assert max(map(len, equation.text.splitlines())) <= 100
     from tinygrad_mlp.explanation.algebra import Algebra
     from tinygrad_mlp.explanation.expression import Symbol
-    from tinygrad_mlp.explanation.names import name
     from tinygrad_mlp.explanation.writing import two_lines
+    from tinygrad_mlp.graph_view.names import name
 
     algebra = Algebra()
     symbols = [Symbol(name(f.name), (3,), float) for f in factors]

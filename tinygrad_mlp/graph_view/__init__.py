@@ -1,0 +1,1 @@
+"""A recorded graph as a reader sees it: layers, names, formulas of operations."""
