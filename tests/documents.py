@@ -89,7 +89,7 @@ def run_console(example: Example) -> str | None:
 NEEDS = {
     "docs/export.md": ("onnx", "onnxruntime"),
     "tests/exporting": ("onnx", "onnxruntime"),
-    "tinygrad_mlp/exporting/export.py": ("onnx",),
+    "tinygrad_mlp/saving/onnx/export.py": ("onnx",),
 }
 """Packages without which the tests in a folder, or the examples in a file, cannot be run."""
 

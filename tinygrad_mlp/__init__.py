@@ -18,7 +18,6 @@ from tinygrad_mlp.autograd import *
 from tinygrad_mlp.autograd.ops import *
 
 if TYPE_CHECKING:
-    from tinygrad_mlp import checkpoint as checkpoint
     from tinygrad_mlp import data as data
     from tinygrad_mlp import drawing as drawing
     from tinygrad_mlp import estimators as estimators
@@ -27,15 +26,16 @@ if TYPE_CHECKING:
     from tinygrad_mlp import optim as optim
     from tinygrad_mlp import plotting as plotting
     from tinygrad_mlp import verify as verify
-    from tinygrad_mlp.checkpoint import load as load
-    from tinygrad_mlp.checkpoint import save as save
     from tinygrad_mlp.drawing import draw as draw
     from tinygrad_mlp.explanation import explain as explain
-    from tinygrad_mlp.exporting import export_onnx as export_onnx
     from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
     from tinygrad_mlp.program import compile as compile
-    from tinygrad_mlp.pytorch import from_torch_state as from_torch_state
     from tinygrad_mlp.reporting import report as report
+    from tinygrad_mlp.saving import model as checkpoint  # noqa: F401
+    from tinygrad_mlp.saving.model import load as load
+    from tinygrad_mlp.saving.model import save as save
+    from tinygrad_mlp.saving.onnx import export_onnx as export_onnx
+    from tinygrad_mlp.saving.pytorch import from_torch_state as from_torch_state
     from tinygrad_mlp.training import callbacks as callbacks
     from tinygrad_mlp.training.checkpoint import Checkpoint as Checkpoint
     from tinygrad_mlp.training.evaluation import evaluate as evaluate

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import tinygrad_mlp as tg
-from tinygrad_mlp import checkpoint
+from tinygrad_mlp.saving import model as checkpoint
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli import main
+from tinygrad_mlp.saving import model as checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli import experiment, main
 from tinygrad_mlp.cli import train as train_module
+from tinygrad_mlp.saving import model as checkpoint
 from tinygrad_mlp.training.history import History
 
 PNG = b"\x89PNG\r\n\x1a\n"

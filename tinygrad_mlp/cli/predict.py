@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp import checkpoint
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.cli.defaults import DATASETS
 from tinygrad_mlp.cli.image import border_level, read_ink
@@ -19,6 +18,7 @@ from tinygrad_mlp.cli.tables import Column, Table
 from tinygrad_mlp.data import load, standardise
 from tinygrad_mlp.errors import DataError, InvalidArgumentError
 from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.saving import model as checkpoint
 
 BAR = 24
 

@@ -15,7 +15,6 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.outputs import check_outputs, write_all
 from tinygrad_mlp.cli.running import Outcome
@@ -29,6 +28,7 @@ from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
 from tinygrad_mlp.reporting.results import counted
+from tinygrad_mlp.saving import model as checkpoint
 from tinygrad_mlp.support.files import atomic_path
 from tinygrad_mlp.training.history import History, Record
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinygrad_mlp import checkpoint
 from tinygrad_mlp.cli.experiment import Experiment, Settings
 from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
@@ -14,6 +13,7 @@ from tinygrad_mlp.cli.report import make_folder, write_run
 from tinygrad_mlp.cli.report import write as write_report
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.reporting import check_ending
+from tinygrad_mlp.saving import model as checkpoint
 
 
 def train(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.exporting.runtime import TOLERANCE, difference, exported, kinds, run, tolerance
+from tests.saving.onnx.runtime import TOLERANCE, difference, exported, kinds, run, tolerance
 from tinygrad_mlp import nn
 
 IMAGE, VECTOR, SEQUENCE = (3, 7, 6), (4,), (5, 4)

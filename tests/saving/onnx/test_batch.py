@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_mlp.exporting.batch import SIZES, Affine, Filled, Varies, in_terms_of_batch
+from tinygrad_mlp.saving.onnx.batch import SIZES, Affine, Filled, Varies, in_terms_of_batch
 
 small = st.integers(-4, 4)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.exporting.runtime import TOLERANCE, difference, onnxruntime, run
+from tests.saving.onnx.runtime import TOLERANCE, difference, onnxruntime, run
 from tinygrad_mlp import nn
 
 DATA = os.environ.get("TINYGRAD_MLP_DATA")

@@ -15,7 +15,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn
-from tinygrad_mlp.checkpoint import load_network, read
 from tinygrad_mlp.errors import (
     DataError,
     DataNotFoundError,
@@ -23,6 +22,7 @@ from tinygrad_mlp.errors import (
     InvalidArgumentError,
     StateDictError,
 )
+from tinygrad_mlp.saving.model import load_network, read
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", ">f4", ">i8"]
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import ExportError, TinygradError
-from tinygrad_mlp.exporting.batch import SIZES, Varies, in_terms_of_batch
-from tinygrad_mlp.exporting.definitions import parts
-from tinygrad_mlp.exporting.nodes import has_node
-from tinygrad_mlp.exporting.recording import LayerRecording, record
-from tinygrad_mlp.exporting.step import Step, Stored
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.program.recording import DATA
 from tinygrad_mlp.program.trace import Instruction, Variable, is_random
+from tinygrad_mlp.saving.onnx.batch import SIZES, Varies, in_terms_of_batch
+from tinygrad_mlp.saving.onnx.definitions import parts
+from tinygrad_mlp.saving.onnx.nodes import has_node
+from tinygrad_mlp.saving.onnx.recording import LayerRecording, record
+from tinygrad_mlp.saving.onnx.step import Step, Stored
 
 
 class Reading(NamedTuple):

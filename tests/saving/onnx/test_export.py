@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.exporting.runtime import TOLERANCE, difference, onnx, onnxruntime, run
+from tests.saving.onnx.runtime import TOLERANCE, difference, onnx, onnxruntime, run
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import (
     DataNotFoundError,

@@ -11,8 +11,8 @@ from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.program.trace import Instruction
 
 if TYPE_CHECKING:
-    from tinygrad_mlp.exporting.graph import Graph
-    from tinygrad_mlp.exporting.step import Step
+    from tinygrad_mlp.saving.onnx.graph import Graph
+    from tinygrad_mlp.saving.onnx.step import Step
 
 Write = Callable[["Graph", "Step"], str]
 When = Callable[[Instruction], bool]

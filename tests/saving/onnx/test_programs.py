@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tests.exporting.runtime import difference, run
+from tests.saving.onnx.runtime import difference, run
 from tinygrad_mlp import nn
 
 SIZES = (1, 3, 8)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_mlp.exporting.nodes.table import node_for
 from tinygrad_mlp.program.trace import Instruction, both, either, opposite
+from tinygrad_mlp.saving.onnx.nodes.table import node_for
 
 if TYPE_CHECKING:
-    from tinygrad_mlp.exporting.graph import Graph
-    from tinygrad_mlp.exporting.step import Step
+    from tinygrad_mlp.saving.onnx.graph import Graph
+    from tinygrad_mlp.saving.onnx.step import Step
 
 ARITHMETIC = {
     "abs": "Abs", "add": "Add", "ceil": "Ceil", "cos": "Cos", "divide": "Div", "erf": "Erf",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.exporting.nodes.table import axes_of, node_for
 from tinygrad_mlp.program.trace import Instruction
+from tinygrad_mlp.saving.onnx.nodes.table import axes_of, node_for
 
 if TYPE_CHECKING:
-    from tinygrad_mlp.exporting.graph import Graph
-    from tinygrad_mlp.exporting.step import Step
+    from tinygrad_mlp.saving.onnx.graph import Graph
+    from tinygrad_mlp.saving.onnx.step import Step
 
 REDUCTIONS = {
     "sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.ops.shapes.indexing import Slot
-from tinygrad_mlp.exporting.nodes.table import node_for
 from tinygrad_mlp.program.trace import Instruction
+from tinygrad_mlp.saving.onnx.nodes.table import node_for
 
 if TYPE_CHECKING:
-    from tinygrad_mlp.exporting.graph import Graph
-    from tinygrad_mlp.exporting.step import Step
+    from tinygrad_mlp.saving.onnx.graph import Graph
+    from tinygrad_mlp.saving.onnx.step import Step
 
 TO_THE_END = np.iinfo(np.int64).max
 """A bound of a slice that is cut off at the length of the axis."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.checkpoint import read
 from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module, Sequential
 from tinygrad_mlp.nn.module import matched
+from tinygrad_mlp.saving.model import read
 
 COUNTER = "num_batches_tracked"
 """What PyTorch's batch norms count and nothing here needs."""

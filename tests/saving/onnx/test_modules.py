@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.exporting.runtime import TOLERANCE, difference, exported, kinds, onnx, run
+from tests.saving.onnx.runtime import TOLERANCE, difference, exported, kinds, onnx, run
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import ExportError, ShapeError, TraceError
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.exporting.runtime import difference, run_anyhow, tolerance
+from tests.saving.onnx.runtime import difference, run_anyhow, tolerance
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.errors import ExportError, LinAlgError
-from tinygrad_mlp.exporting.definitions import DEFINITIONS
-from tinygrad_mlp.exporting.nodes import NODES
+from tinygrad_mlp.saving.onnx.definitions import DEFINITIONS
+from tinygrad_mlp.saving.onnx.nodes import NODES
 
 SAMPLES = 4
 """Of each operation."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_mlp.exporting.nodes.table import node_for
+from tinygrad_mlp.saving.onnx.nodes.table import node_for
 
 if TYPE_CHECKING:
-    from tinygrad_mlp.exporting.graph import Graph
-    from tinygrad_mlp.exporting.step import Step
+    from tinygrad_mlp.saving.onnx.graph import Graph
+    from tinygrad_mlp.saving.onnx.step import Step
 
 
 @node_for("matmul")

@@ -14,9 +14,10 @@ from tinygrad_mlp.errors import (
     MissingToolError,
     ShapeError,
 )
-from tinygrad_mlp.exporting.batch import Affine
-from tinygrad_mlp.exporting.graph import Graph
-from tinygrad_mlp.exporting.inputs import (
+from tinygrad_mlp.nn import Module
+from tinygrad_mlp.saving.onnx.batch import Affine
+from tinygrad_mlp.saving.onnx.graph import Graph
+from tinygrad_mlp.saving.onnx.inputs import (
     Shape,
     checked_dtype,
     checked_input_dtype,
@@ -24,9 +25,8 @@ from tinygrad_mlp.exporting.inputs import (
     model_dtype,
     sample_shape,
 )
-from tinygrad_mlp.exporting.nodes import write
-from tinygrad_mlp.exporting.steps import Reading, read_model
-from tinygrad_mlp.nn import Module
+from tinygrad_mlp.saving.onnx.nodes import write
+from tinygrad_mlp.saving.onnx.steps import Reading, read_model
 from tinygrad_mlp.support.checks import checked_metadata, integer_at_least
 from tinygrad_mlp.support.files import atomic_path
 

@@ -1,5 +1,5 @@
 """Models in the formats of other tools: ONNX."""
 
-from tinygrad_mlp.exporting.export import export_onnx
+from tinygrad_mlp.saving.onnx.export import export_onnx
 
 __all__ = ["export_onnx"]

@@ -1,0 +1,1 @@
+"""Models on their way out and back in: safetensors, PyTorch, ONNX."""
