@@ -25,8 +25,8 @@ from tinygrad_mlp.saving.onnx.inputs import (
     model_dtype,
     sample_shape,
 )
+from tinygrad_mlp.saving.onnx.lowering import Reading, read_model
 from tinygrad_mlp.saving.onnx.nodes import write
-from tinygrad_mlp.saving.onnx.steps import Reading, read_model
 from tinygrad_mlp.support.checks import checked_metadata, integer_at_least
 from tinygrad_mlp.support.files import atomic_path
 

@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import DTypeError
 from tinygrad_mlp.program.trace import Variable
 from tinygrad_mlp.saving.onnx.batch import Affine, Filled
-from tinygrad_mlp.saving.onnx.step import Step, Stored
+from tinygrad_mlp.saving.onnx.ir import Step, Stored
 
 FLOAT32_ONLY = frozenset({
     "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "Cosh", "Det", "Erf",

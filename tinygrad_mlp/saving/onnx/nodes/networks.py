@@ -10,7 +10,7 @@ from tinygrad_mlp.saving.onnx.nodes.table import node_for
 
 if TYPE_CHECKING:
     from tinygrad_mlp.saving.onnx.graph import Graph
-    from tinygrad_mlp.saving.onnx.step import Step
+    from tinygrad_mlp.saving.onnx.ir import Step
 
 
 @node_for("matmul")

@@ -11,7 +11,7 @@ from tinygrad_mlp.saving.onnx.nodes.table import axes_of, node_for
 
 if TYPE_CHECKING:
     from tinygrad_mlp.saving.onnx.graph import Graph
-    from tinygrad_mlp.saving.onnx.step import Step
+    from tinygrad_mlp.saving.onnx.ir import Step
 
 REDUCTIONS = {
     "sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin",

@@ -12,7 +12,7 @@ from tinygrad_mlp.saving.onnx.nodes.table import node_for
 
 if TYPE_CHECKING:
     from tinygrad_mlp.saving.onnx.graph import Graph
-    from tinygrad_mlp.saving.onnx.step import Step
+    from tinygrad_mlp.saving.onnx.ir import Step
 
 TO_THE_END = np.iinfo(np.int64).max
 """A bound of a slice that is cut off at the length of the axis."""

@@ -12,7 +12,7 @@ from tinygrad_mlp.program.trace import Instruction
 
 if TYPE_CHECKING:
     from tinygrad_mlp.saving.onnx.graph import Graph
-    from tinygrad_mlp.saving.onnx.step import Step
+    from tinygrad_mlp.saving.onnx.ir import Step
 
 Write = Callable[["Graph", "Step"], str]
 When = Callable[[Instruction], bool]

@@ -15,9 +15,9 @@ from tinygrad_mlp.program.recording import DATA
 from tinygrad_mlp.program.trace import Instruction, Variable, is_random
 from tinygrad_mlp.saving.onnx.batch import SIZES, Varies, in_terms_of_batch
 from tinygrad_mlp.saving.onnx.definitions import parts
+from tinygrad_mlp.saving.onnx.ir import Step, Stored
 from tinygrad_mlp.saving.onnx.nodes import has_node
 from tinygrad_mlp.saving.onnx.recording import LayerRecording, record
-from tinygrad_mlp.saving.onnx.step import Step, Stored
 
 
 class Reading(NamedTuple):
