@@ -1,8 +1,12 @@
 """Checks: gradients held against independent ways to the same numbers."""
 
 from tinygrad_mlp.verify import formulas
-from tinygrad_mlp.verify.derivation import DerivationReport, WrongDerivationError, check_derivation
-from tinygrad_mlp.verify.diagnosis import Diagnosis
+from tinygrad_mlp.verify.derivations.check import (
+    DerivationReport,
+    WrongDerivationError,
+    check_derivation,
+)
+from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
 from tinygrad_mlp.verify.gradients import (
     GradReport,
     Pair,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from tinygrad_mlp.autograd.graph import Node, Value
-from tinygrad_mlp.verify.recording import Recording
+from tinygrad_mlp.verify.derivations.replay import Recording
 
 PRODUCTS = ("matmul", "linear")
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu", "erf", "softmax")

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify.diagnosis import Diagnosis
-from tinygrad_mlp.verify.terms import Term
+from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
+from tinygrad_mlp.verify.derivations.terms import Term
 
 
 class Row(NamedTuple):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.recording import Recording
+from tinygrad_mlp.verify.derivations.replay import Recording
 
 
 def multiple(person: Array, other: Array, rtol: float) -> float | None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify.changes import Segment, segments, slope
-from tinygrad_mlp.verify.notation import document_names, layer_number
-from tinygrad_mlp.verify.recording import Recording
+from tinygrad_mlp.verify.derivations.mutations import Segment, segments, slope
+from tinygrad_mlp.verify.derivations.notation import document_names, layer_number
+from tinygrad_mlp.verify.derivations.replay import Recording
 
 RTOL = 1e-6
 """Terms are compared relative to their largest element; a mistake is far larger than this."""

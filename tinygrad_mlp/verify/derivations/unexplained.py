@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.notation import document_names
-from tinygrad_mlp.verify.recording import Recording
+from tinygrad_mlp.verify.derivations.notation import document_names
+from tinygrad_mlp.verify.derivations.replay import Recording
 
 LARGEST_SYSTEM = 1_000
 """Size of the largest system of equations that is solved for a cotangent."""

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.changes import Candidate, candidates
-from tinygrad_mlp.verify.factors import multiple, recognised
-from tinygrad_mlp.verify.notation import document_names, factor_text
-from tinygrad_mlp.verify.recording import Recording
+from tinygrad_mlp.verify.derivations.factors import multiple, recognised
+from tinygrad_mlp.verify.derivations.mutations import Candidate, candidates
+from tinygrad_mlp.verify.derivations.notation import document_names, factor_text
+from tinygrad_mlp.verify.derivations.replay import Recording
 
 KINDS = (
     "sign", "scale", "transpose", "missing-factor", "extra-factor", "wrong-point", "missing-term",

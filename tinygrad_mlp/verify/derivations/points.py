@@ -9,9 +9,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
-from tinygrad_mlp.verify.derivation_report import Row
-from tinygrad_mlp.verify.diagnosis import MOST_POINTS, Case
-from tinygrad_mlp.verify.recording import Recording
+from tinygrad_mlp.verify.derivations.diagnosis import MOST_POINTS, Case
+from tinygrad_mlp.verify.derivations.replay import Recording
+from tinygrad_mlp.verify.derivations.report import Row
 
 SAFETY = 64.0
 """How many times the rounding error seen in trials a right derivation may be off."""

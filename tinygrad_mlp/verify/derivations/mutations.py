@@ -14,8 +14,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.op import OPS, Op
-from tinygrad_mlp.verify.notation import PRODUCTS
-from tinygrad_mlp.verify.recording import Change, Recording, Share
+from tinygrad_mlp.verify.derivations.notation import PRODUCTS
+from tinygrad_mlp.verify.derivations.replay import Change, Recording, Share
 
 LONGEST_SEGMENT = 8
 """Operations in a row that are taken for one activation: ``1 / (1 + exp(−z))`` has four."""

@@ -17,11 +17,11 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.tensor import numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
 from tinygrad_mlp.support.checks import checked_rng
-from tinygrad_mlp.verify.derivation_report import DerivationReport, Row, WrongDerivationError
-from tinygrad_mlp.verify.diagnosis import Diagnosis, diagnose
-from tinygrad_mlp.verify.points import OtherPoints, Point
-from tinygrad_mlp.verify.terms import check_terms
-from tinygrad_mlp.verify.unexplained import unexplained
+from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis, diagnose
+from tinygrad_mlp.verify.derivations.points import OtherPoints, Point
+from tinygrad_mlp.verify.derivations.report import DerivationReport, Row, WrongDerivationError
+from tinygrad_mlp.verify.derivations.terms import check_terms
+from tinygrad_mlp.verify.derivations.unexplained import unexplained
 
 __all__ = ["DerivationReport", "Diagnosis", "Row", "WrongDerivationError", "check_derivation"]
 

@@ -1,0 +1,1 @@
+"""Checking a derivation: a person's formulas against the recorded graph."""
