@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import types
 
 import pytest
 
 import tinygrad_mlp as tg
+from tests.stub import STUB, stub
 
 
 def test_every_operation_is_a_name_of_the_package():
@@ -17,6 +19,26 @@ def test_every_name_loaded_when_used_exists():
     for name in tg.LOADED_WHEN_USED:
         assert getattr(tg, name) is not None
     assert set(tg.LOADED_WHEN_USED) <= set(dir(tg))
+
+
+def test_the_stub_for_type_checkers_is_written_from_the_table_of_names():
+    assert STUB.read_text() == stub(), "python -m tests.stub writes it anew"
+
+
+def test_tg_shows_its_public_names_and_nothing_else():
+    shown = [name for name in dir(tg) if not name.startswith("__")]
+    modules = [name for name in shown if isinstance(getattr(tg, name), types.ModuleType)]
+    assert modules == [
+        "callbacks", "checkpoint", "data", "drawing", "errors", "estimators", "explanation",
+        "linalg", "nn", "optim", "plotting", "verify",
+    ]  # fmt: skip
+    foreign = [
+        name
+        for name in set(shown) - set(modules) - {"OPS"}
+        if not getattr(tg, name).__module__.startswith("tinygrad_mlp.")
+    ]
+    assert foreign == []
+    assert not {"Any", "TYPE_CHECKING", "arranging", "einstein", "ops", "autograd"} & set(shown)
 
 
 def test_an_unknown_name_is_refused_with_advice():

@@ -11,70 +11,43 @@ Tensors, operations and functional transforms are here at once. The floors above
 when first used, so that importing the package costs little more than importing NumPy.
 """
 
-from typing import TYPE_CHECKING, Any
-
+from tinygrad_mlp import autograd
 from tinygrad_mlp import errors as errors
 from tinygrad_mlp.autograd import *
 from tinygrad_mlp.autograd.ops import *
-
-if TYPE_CHECKING:
-    from tinygrad_mlp import data as data
-    from tinygrad_mlp import drawing as drawing
-    from tinygrad_mlp import estimators as estimators
-    from tinygrad_mlp import explanation as explanation
-    from tinygrad_mlp import nn as nn
-    from tinygrad_mlp import optim as optim
-    from tinygrad_mlp import plotting as plotting
-    from tinygrad_mlp import verify as verify
-    from tinygrad_mlp.drawing import draw as draw
-    from tinygrad_mlp.explanation import explain as explain
-    from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
-    from tinygrad_mlp.program import compile as compile
-    from tinygrad_mlp.reporting import report as report
-    from tinygrad_mlp.saving import model as checkpoint  # noqa: F401
-    from tinygrad_mlp.saving.model import load as load
-    from tinygrad_mlp.saving.model import save as save
-    from tinygrad_mlp.saving.onnx import export_onnx as export_onnx
-    from tinygrad_mlp.saving.pytorch import from_torch_state as from_torch_state
-    from tinygrad_mlp.training import callbacks as callbacks
-    from tinygrad_mlp.training.checkpoint import Checkpoint as Checkpoint
-    from tinygrad_mlp.training.evaluation import evaluate as evaluate
-    from tinygrad_mlp.training.evaluation import predict as predict
-    from tinygrad_mlp.training.fit import fit as fit
-    from tinygrad_mlp.training.history import History as History
-
-__version__ = "0.1.0"
+from tinygrad_mlp.support.version import __version__ as __version__
 
 LOADED_WHEN_USED = {
-    "callbacks": "callbacks",
-    "checkpoint": "checkpoint",
+    "Checkpoint": "training.checkpoint:Checkpoint",
+    "History": "training.history:History",
+    "NeuralNetwork": "neural_network:NeuralNetwork",
+    "callbacks": "training.callbacks",
+    "checkpoint": "saving.model",
+    "compile": "program.compiled:compile",
     "data": "data",
+    "draw": "drawing.picture:draw",
     "drawing": "drawing",
     "estimators": "estimators",
+    "evaluate": "training.evaluation:evaluate",
+    "explain": "explanation.derivation:explain",
     "explanation": "explanation",
+    "export_onnx": "saving.onnx.export:export_onnx",
+    "fit": "training.fit:fit",
+    "from_torch_state": "saving.pytorch:from_torch_state",
+    "load": "saving.model:load",
     "nn": "nn",
     "optim": "optim",
     "plotting": "plotting",
+    "predict": "training.evaluation:predict",
+    "report": "reporting.page:report",
+    "save": "saving.model:save",
     "verify": "verify",
-    "Checkpoint": "resuming.Checkpoint",
-    "load": "checkpoint.load",
-    "save": "checkpoint.save",
-    "History": "history.History",
-    "NeuralNetwork": "neural_network.NeuralNetwork",
-    "evaluate": "evaluation.evaluate",
-    "compile": "program.compile",
-    "draw": "drawing.draw",
-    "explain": "explanation.explain",
-    "export_onnx": "exporting.export_onnx",
-    "fit": "training.fit",
-    "from_torch_state": "pytorch.from_torch_state",
-    "predict": "evaluation.predict",
-    "report": "reporting.report",
 }
-"""Where each name that is loaded when first used lives: a module, or a name in one."""
+"""Where each name that is loaded when first used lives: a module, or ``module:name``. The stub
+for type checkers, ``__init__.pyi``, is written from it by ``python -m tests.stub``."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     place = LOADED_WHEN_USED.get(name)
     if place is None:
         raise AttributeError(
@@ -82,7 +55,7 @@ def __getattr__(name: str) -> Any:
         )
     from importlib import import_module
 
-    module, _, attribute = place.partition(".")
+    module, _, attribute = place.partition(":")
     found = import_module(f"tinygrad_mlp.{module}")
     value = getattr(found, attribute) if attribute else found
     globals()[name] = value
@@ -90,4 +63,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *LOADED_WHEN_USED})
+    public = [*autograd.__all__, *autograd.ops.__all__, *LOADED_WHEN_USED]
+    return sorted([*public, "errors", "__version__"])

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from tinygrad_mlp import __version__
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.cli.defaults import DATASETS, LOSSES
 from tinygrad_mlp.cli.options import (
@@ -35,6 +34,7 @@ from tinygrad_mlp.cli.options import (
     layer_sizes,
 )  # fmt: skip
 from tinygrad_mlp.cli.running import Outcome, guarded
+from tinygrad_mlp.support.version import __version__
 
 # A command's own modules are loaded when it runs: the help and the shell's completion are to
 # come at once.

@@ -11,12 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tinygrad_mlp import __version__
 from tinygrad_mlp.cli.outputs import SUCCESS, facts
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.data.mnist import FILES, cache_dir, find_mnist
 from tinygrad_mlp.drawing.graphviz import find_dot
 from tinygrad_mlp.support.blas_threads import libraries
+from tinygrad_mlp.support.version import __version__
 
 
 def info() -> Outcome:

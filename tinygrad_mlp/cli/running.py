@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import typer
 
-from tinygrad_mlp import __version__
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, MISTAKE, fail
 from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.support.version import __version__
 
 
 class Outcome(NamedTuple):

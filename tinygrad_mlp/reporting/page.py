@@ -107,7 +107,7 @@ def written(subject: Subject, settings: Mapping[str, Any], title: str | None) ->
         loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    from tinygrad_mlp import __version__
+    from tinygrad_mlp.support.version import __version__
 
     wrong, mistakes = results.mistakes(subject) if subject.classifies else (0, [])
     check = workings.gradient_check(subject)

@@ -28,7 +28,7 @@ CHECKSUM = "checksum"
 
 def versions() -> dict[str, str]:
     """What wrote a file: the versions of this package, of NumPy and of Python."""
-    from tinygrad_mlp import __version__
+    from tinygrad_mlp.support.version import __version__
 
     return {
         "tinygrad_mlp": __version__,

@@ -1,5 +1,8 @@
 """All operations, one block each. Importing this package fills the registry `OPS`."""
 
+import types
+import typing
+
 from tinygrad_mlp.autograd.ops.elementwise.activations import *
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
@@ -30,3 +33,11 @@ from tinygrad_mlp.autograd.ops.shapes.diagonals import *
 from tinygrad_mlp.autograd.ops.shapes.indexing import *
 from tinygrad_mlp.autograd.ops.shapes.joining import *
 from tinygrad_mlp.autograd.ops.shapes.shape import *
+
+if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out
+    __all__ = [
+        name
+        for name, value in globals().items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    ]
+    __all__ += ["linalg"]

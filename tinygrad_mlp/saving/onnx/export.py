@@ -139,7 +139,7 @@ def _module_of(model: Any) -> tuple[Module, Shape | None]:
 
 
 def _facts(metadata: Any, module: Module) -> dict[str, str]:
-    from tinygrad_mlp import __version__
+    from tinygrad_mlp.support.version import __version__
 
     facts = {"tinygrad_mlp": __version__, "model": type(module).__name__}
     given = checked_metadata(metadata, facts, "export_onnx")
@@ -175,7 +175,7 @@ def _read(
 def _as_onnx(module: Module, reading: Reading, dtype: Any, names: tuple[str, str]) -> Any:
     from onnx import helper, numpy_helper
 
-    from tinygrad_mlp import __version__
+    from tinygrad_mlp.support.version import __version__
 
     state = {name: tensor.data for name, tensor in module.named_state()}
     graph = Graph(state, dtype, names)
