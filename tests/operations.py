@@ -309,7 +309,7 @@ def left_out() -> dict[str, list[str]]:
 def row(op: tg.Op) -> str:
     """The line of the table for one operation."""
     names = ", ".join(f"`{name}`" for name in numpy_names(op))
-    if op.discrete:
+    if op.nondifferentiable:
         status = ["plain array", "–"]
     else:
         status = [str(orders_of(op)), "yes" if takes_complex_step(op) else "no"]

@@ -65,7 +65,11 @@ def test_what_does_not_hold_is_not_said():
 
     seen = []
 
-    @tg.op(register=False, discrete=True, samples=lambda rng: [tg.Sample(rng.normal(size=3))])
+    @tg.op(
+        register=False,
+        nondifferentiable=True,
+        samples=lambda rng: [tg.Sample(rng.normal(size=3))],
+    )
     def counts_its_calls(x):
         seen.append(x)
         return x + len(seen)

@@ -46,5 +46,5 @@ def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", CASES, ids=[case.name for case in CASES])
     if "smooth" in metafunc.fixturenames:
-        smooth = [case for case in CASES if not case.op.discrete]
+        smooth = [case for case in CASES if not case.op.nondifferentiable]
         metafunc.parametrize("smooth", smooth, ids=[case.name for case in smooth])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd.op import STANDS_FOR
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY
 
 V, W = np.array([0.5, -1.0, 2.0]), np.array([1.5, 0.3, -0.7])
 A, B = np.arange(1.0, 7.0).reshape(2, 3) / 3, np.cos(np.arange(6.0)).reshape(2, 3)
@@ -187,7 +187,7 @@ def name_of(function):
 
 
 def test_the_table_is_complete():
-    assert set(CASES) == {name_of(function) for function in STANDS_FOR}
+    assert set(CASES) == {name_of(function) for function in IMPLEMENTED_BY}
 
 
 ROWS = [

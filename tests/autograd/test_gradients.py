@@ -118,9 +118,9 @@ def test_broadcasting_sums_the_gradients_of_the_copies(op, data):
     def evaluate(arrays):
         leaves = [tg.Tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
         out = op(*leaves)
-        if not op.discrete:
+        if not op.nondifferentiable:
             out.backward(weights)
-        return out if op.discrete else out.data, [leaf.grad for leaf in leaves]
+        return out if op.nondifferentiable else out.data, [leaf.grad for leaf in leaves]
 
     out, found = evaluate(arrays)
     out_of_copies, expected = evaluate([np.array(np.broadcast_to(a, full)) for a in arrays])

@@ -32,7 +32,7 @@ def moulds(op):
 OPERATIONS = {
     op.name: moulds(op)
     for op in tg.OPS.values()
-    if not op.discrete
+    if not op.nondifferentiable
     and not op.__module__.endswith((".inverses", ".triangular", ".spectral"))
 }
 

@@ -48,8 +48,8 @@ def test_the_record_is_complete(op):
     assert op.equation, "no equation"
     assert op.latex, "no LaTeX"
     assert callable(op.reference), "no reference"
-    assert op.discrete or any(op.rules), "neither discrete nor differentiable"
-    assert not (op.discrete and any(op.rules)), "discrete, but with a rule"
+    assert op.nondifferentiable or any(op.rules), "neither discrete nor differentiable"
+    assert not (op.nondifferentiable and any(op.rules)), "discrete, but with a rule"
 
 
 @every(OPERATIONS)
@@ -77,7 +77,7 @@ def test_plain_arrays_give_plain_arrays_and_tensors_give_tensors(case):
     plain = case.op(*case.args, **case.static)
     assert isinstance(plain, (np.ndarray, np.generic))
     made = case.op(*leaf_copies(case), **case.static)
-    if case.op.discrete:
+    if case.op.nondifferentiable:
         assert isinstance(made, (np.ndarray, np.generic))
     else:
         assert type(made) is tg.Tensor and made.requires_grad
@@ -91,7 +91,7 @@ def test_a_batch_of_nothing_is_nothing(rng):
         args = [tg.Tensor(np.zeros((0, 3)), requires_grad=True) for _ in op.arrays]
         out = op(*args, **op.defaults)
         assert out.shape == (0, 3), op.name
-        if not op.discrete:
+        if not op.nondifferentiable:
             out.backward(np.zeros((0, 3)))
             assert all(a.grad.shape == (0, 3) for a in args if a.grad is not None), op.name
 

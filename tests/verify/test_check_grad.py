@@ -30,7 +30,7 @@ def differentiable_samples(most):
                 i for i, a in enumerate(args)
                 if np.asarray(a).dtype.kind == "f" and op.rules[0 if op.variadic else i] is not None
             ]  # fmt: skip
-            if op.discrete or not moving or number >= most:
+            if op.nondifferentiable or not moving or number >= most:
                 continue
 
             def f(*xs, op=op, args=args, static=static, moving=moving):

@@ -237,7 +237,7 @@ class ArrayBehaviour(Value):
         return bool(self.data)
 
     def __float__(self) -> float:
-        if self.tracked:
+        if self.requires_grad:
             refuse_storing(1)
         return float(self.item())
 
@@ -251,7 +251,7 @@ class ArrayBehaviour(Value):
         return format(self.item(), spec) if spec else str(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if self.tracked:
+        if self.requires_grad:
             raise cannot_become_an_array()
         return np.array(self.data, dtype=dtype, copy=copy)
 

@@ -9,8 +9,8 @@ The walk keeps the cotangents of nodes not yet visited in a dictionary and alway
 node: its users are all newer, so its cotangent is complete. No recursion, so a chain of any
 length works, and a cotangent is dropped as soon as it is used.
 
-The same rules run on arrays (first order: fast) or on values (`lift`: the gradient is recorded
-and can be differentiated again).
+The same rules run on arrays (first order: fast) or on values (`create_graph`: the gradient is
+recorded and can be differentiated again).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def gradients(
     outputs: Sequence[tuple[Value, Any]],
     targets: Sequence[Value],
     *,
-    lift: bool = False,
+    create_graph: bool = False,
     release: bool = False,
 ) -> list[Any]:
     """Derivatives with respect to `targets` only; None where the outputs do not depend on one.
@@ -77,11 +77,11 @@ def gradients(
     Args:
         outputs: pairs of a value and its cotangent.
         targets: values, leaves or not; what lies beyond them is not visited.
-        lift: run the rules on values, so that the results can be differentiated again.
+        create_graph: run the rules on values, so that the results can be differentiated again.
         release: give up the graph on the way.
     """
     stop: dict[Node | int, Any] = {
-        (id(t) if t.node is None else t.node): None for t in targets if t.tracked
+        (id(t) if t.node is None else t.node): None for t in targets if t._requires_grad
     }
 
     def collect(leaf: Value, g: Any, owned: bool) -> None:
@@ -89,10 +89,10 @@ def gradients(
             known = stop[id(leaf)]
             stop[id(leaf)] = g if known is None else known + g
 
-    starts = [(value, g) for value, g in outputs if value.tracked]
+    starts = [(value, g) for value, g in outputs if value._requires_grad]
     useful = leading_to(stop, [value.node for value, _ in starts if value.node is not None])
-    cls = outputs[0][0].result_class if lift else None
-    propagate(starts, collect, lift=cls, release=release, useful=useful, stop=stop)
+    cls = outputs[0][0].result_class if create_graph else None
+    propagate(starts, collect, create_graph=cls, release=release, useful=useful, stop=stop)
     return [stop.get(id(t) if t.node is None else t.node) for t in targets]
 
 
@@ -131,7 +131,7 @@ def propagate(
     starts: Sequence[tuple[Value, Any]],
     collect: Callable[[Value, Any, bool], None],
     *,
-    lift: type[Value] | None = None,
+    create_graph: type[Value] | None = None,
     release: bool = False,
     useful: set[Node] | None = None,
     stop: dict[Node | int, Any] | None = None,
@@ -142,7 +142,7 @@ def propagate(
         starts: pairs of an output and its cotangent.
         collect: called as ``collect(leaf, g, owned)`` for each share of a leaf's gradient;
             `owned` says that no one else can hold the array `g`.
-        lift: run the rules on values of this class instead of arrays.
+        create_graph: run the rules on values of this class instead of arrays.
         release: release each node once it has been passed.
         useful: the nodes to visit; None for all.
         stop: nodes to end at; their cotangents are stored under them.
@@ -175,7 +175,7 @@ def propagate(
 
     while heap:
         node, g = pending.pop(heappop(heap))
-        if node.retained is not None and lift is None:
+        if node.retained is not None and create_graph is None:
             asked.append((node, g))
         if stop is not None and node in stop:
             stop[node] = g
@@ -188,9 +188,9 @@ def propagate(
                 f"call if its graph is needed twice."
             )
         op = node.op
-        if lift is not None:
-            y = _outputs(node, lift)
-            inputs = tuple(map(_argument, node, arrays, repeat(lift)))
+        if create_graph is not None:
+            y = _outputs(node, create_graph)
+            inputs = tuple(map(_argument, node, arrays, repeat(create_graph)))
         else:
             inputs = arrays
         if op.outputs > 1:
@@ -199,12 +199,12 @@ def propagate(
                 for part, out in zip(g, node.out, strict=True)
             )
         static = node.static
-        if not op.tried:
-            first_use(op, g, y, inputs, static, lift or starts[0][0].result_class)
-            if op.flaw and lift is None:
-                warn_of(op.flaw)
-        if op.flaw and lift is not None:
-            raise OpDefinitionError(op.flaw)
+        if not op.rules_checked:
+            first_use(op, g, y, inputs, static, create_graph or starts[0][0].result_class)
+            if op.rule_error and create_graph is None:
+                warn_of(op.rule_error)
+        if op.rule_error and create_graph is not None:
+            raise OpDefinitionError(op.rule_error)
         rules = op.rules if watched is None else watched(node, g)
         share: Any
         for position, parent in enumerate(node):
@@ -226,9 +226,9 @@ def propagate(
             like = arrays[position]
             try:
                 if share.shape != like.shape or share.dtype != like.dtype:
-                    share = fitted(share, like, op, position)
+                    share = unbroadcast(share, like, op, position)
             except AttributeError:
-                share = fitted(share, like, op, position)
+                share = unbroadcast(share, like, op, position)
             if source is not None:
                 # As `arrive`, without the call, for the case of nearly every node.
                 key = -source.order
@@ -259,9 +259,9 @@ def first_use(
     op: Op, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any], cls: type[Value]
 ) -> None:
     """Look once whether the rules of a user's operation can themselves be differentiated."""
-    op.tried = True  # before, since a rule may be made of the operation itself
+    op.rules_checked = True  # before, since a rule may be made of the operation itself
     found = raw_numbers(op, g, y, inputs, static, cls, gradients)
-    op.tried, op.flaw = found is not None, found or ""
+    op.rules_checked, op.rule_error = found is not None, found or ""
 
 
 def warn_of(flaw: str) -> None:
@@ -299,7 +299,7 @@ def _deliver(node: Node, g: Any) -> None:
                 value.grad = own if value.grad is None else np.asarray(value.grad + own)
 
 
-def fitted(share: Any, like: Array, op: Op, position: int) -> Any:
+def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
     """Bring a rule's result to the shape and dtype of its argument.
 
     Where the forward pass broadcast an argument, the derivative is the sum over the copies. Done

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import finite, fitted
+from tinygrad_mlp.autograd.backward import finite, unbroadcast
 from tinygrad_mlp.autograd.call_site import CallSite, user_site
 from tinygrad_mlp.autograd.declaration import Rule
 from tinygrad_mlp.autograd.describe import called, label, listed, origin_of, trouble
@@ -223,7 +223,7 @@ class Watch:
         outer = self.outer if isinstance(hook, Watch) else hook
         inside = Watch(outer, title, site and site._replace(inside=title))
         with quiet(), changed_mode(hook=inside):
-            share = fitted(rule(*given, **static), like, op, position)
+            share = unbroadcast(rule(*given, **static), like, op, position)
         for name, a, before in held:
             if fingerprint(a) != before:
                 raise MutatedArrayError(
@@ -305,4 +305,4 @@ def held_by(node: Node) -> list[Any]:
 
 def is_parameter(arg: Any) -> bool:
     """Whether it is a leaf that gradients flow to."""
-    return isinstance(arg, Value) and arg.tracked and arg.node is None
+    return isinstance(arg, Value) and arg.requires_grad and arg.node is None

@@ -25,7 +25,7 @@ __all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]
 Function = Callable[..., Any]
 
 
-class _Recorded:
+class _Tape:
     """One evaluation of a function with its inputs made into vertices of the graph.
 
     The inputs are new vertices, not the caller's: the derivative with respect to `y` in
@@ -37,8 +37,8 @@ class _Recorded:
         outer = MODE.get()
         given = leaves(args)
         # Results keep their history where something around could ask for it.
-        self.lift = outer.recording and (
-            outer.depth > 0 or any(isinstance(a, Value) and a.tracked for a in given)
+        self.create_graph = outer.recording and (
+            outer.depth > 0 or any(isinstance(a, Value) and a.requires_grad for a in given)
         )
         self.inputs = [_input(name, a) for a in given]
         with changed_mode(recording=True, depth=outer.depth + 1):
@@ -71,21 +71,21 @@ class _Recorded:
         return out[0]
 
     def pull_back(
-        self, cotangents: Sequence[Any], *, lift: bool | None = None, release: bool = False
+        self, cotangents: Sequence[Any], *, create_graph: bool | None = None, release: bool = False
     ) -> list[Any]:
         """Cotangents of the inputs for cotangents of the outputs; zeros where none depends."""
-        lift = self.lift if lift is None else lift
+        create_graph = self.create_graph if create_graph is None else create_graph
         with changed_mode(recording=True):
             found = gradients(
                 list(zip(self.outputs(), cotangents, strict=True)),
                 self.inputs,
-                lift=lift,
-                release=release and not lift,
+                create_graph=create_graph,
+                release=release and not create_graph,
             )
         result: list[Any] = []
         for g, x in zip(found, self.inputs, strict=True):
             g = np.zeros(x.shape, x.dtype) if g is None else g
-            if lift:
+            if create_graph:
                 g = g if isinstance(g, Value) else Tensor(g)
             elif not isinstance(g, Value):  # a traced array has no memory to share
                 # A copy where the array could be someone else's (a view of a cotangent, or the
@@ -97,12 +97,12 @@ class _Recorded:
 
     def plain(self, value: Any) -> Any:
         """A result without history, unless someone around may differentiate it."""
-        return value if self.lift or not isinstance(value, Value) else value.data
+        return value if self.create_graph or not isinstance(value, Value) else value.data
 
 
 def _input(name: str, a: Any) -> Tensor:
     """A new vertex that holds `a` and, where `a` has a history, continues it."""
-    if isinstance(a, Value) and a.tracked and MODE.get().recording:
+    if isinstance(a, Value) and a.requires_grad and MODE.get().recording:
         made = ops.identity(a)
         made.name = a.name
         return made  # type: ignore[no-any-return]
@@ -160,7 +160,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
             return f(*complete, **kwargs)
 
         picked = [args[place] for place in places]
-        run = _Recorded("grad", of_chosen, picked)
+        run = _Tape("grad", of_chosen, picked)
         out = run.scalar()
         found = rebuild(picked, run.pull_back([_one_like(out)], release=True))
         return run.plain(out), tuple(found) if several else found[0]
@@ -211,19 +211,19 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     >>> out, pullback(np.array([1.0, 10.0]))
     (array([1., 4.]), (array([ 2., 40.]),))
     """
-    run = _Recorded("vjp", f, primals)
+    run = _Tape("vjp", f, primals)
     outputs = run.outputs()
 
     def pullback(cotangent: Any) -> Any:
         given = _given("vjp", "cotangent", cotangent, run.out, outputs)
         outer = MODE.get()
-        tracked = any(isinstance(c, Value) and c.tracked for c in given)
-        lift = run.lift or (outer.recording and (outer.depth > 0 or tracked))
+        tracked = any(isinstance(c, Value) and c.requires_grad for c in given)
+        create_graph = run.create_graph or (outer.recording and (outer.depth > 0 or tracked))
         cotangents = [
-            c if isinstance(c, Value) and lift else _cast(c, out)
+            c if isinstance(c, Value) and create_graph else _cast(c, out)
             for c, out in zip(given, outputs, strict=True)
         ]
-        return rebuild(primals, run.pull_back(cotangents, lift=lift))
+        return rebuild(primals, run.pull_back(cotangents, create_graph=create_graph))
 
     return map_leaves(run.plain, run.out), pullback
 
@@ -268,23 +268,23 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     (array([1., 4.]), array([ 2., 40.]))
     """
     primals = tuple(primals)
-    run = _Recorded("jvp", f, primals)
+    run = _Tape("jvp", f, primals)
     given = _given("jvp", "tangent", tuple(tangents), primals, run.inputs)
     outputs = run.outputs()
 
     def linear(*u: Any) -> Any:
-        return run.pull_back(u, lift=True)
+        return run.pull_back(u, create_graph=True)
 
     # At u = 0: a function that is linear in u has the same derivative everywhere.
-    second = _Recorded("jvp", linear, [np.zeros(o.shape, o.dtype) for o in outputs])
-    lift = run.lift or (
-        MODE.get().recording and any(isinstance(t, Value) and t.tracked for t in given)
+    second = _Tape("jvp", linear, [np.zeros(o.shape, o.dtype) for o in outputs])
+    create_graph = run.create_graph or (
+        MODE.get().recording and any(isinstance(t, Value) and t.requires_grad for t in given)
     )
     cotangents = [
-        t if isinstance(t, Value) and lift else _cast(t, x)
+        t if isinstance(t, Value) and create_graph else _cast(t, x)
         for t, x in zip(given, run.inputs, strict=True)
     ]
-    tangent = second.pull_back(cotangents, lift=lift)
+    tangent = second.pull_back(cotangents, create_graph=create_graph)
     return map_leaves(run.plain, run.out), rebuild(run.out, tangent)
 
 
@@ -319,7 +319,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
             complete[argnums] = value
             return f(*complete, **kwargs)
 
-        run = _Recorded("jacobian", of_one, (x,))
+        run = _Tape("jacobian", of_one, (x,))
         outputs = run.outputs()
         if len(outputs) != 1 or len(run.inputs) != 1:
             raise InvalidArgumentError(

@@ -34,12 +34,12 @@ class Value:
         data: the array.
         grad: for leaves after `backward()`, the derivative of the output with respect to `data`
             (same shape and dtype), else None.
-        tracked: whether gradients flow to it (what `Tensor.requires_grad` shows).
+        requires_grad: whether gradients flow to it.
         node: what computed it; None for a leaf.
         index: which of the node's outputs it is.
     """
 
-    __slots__ = ("data", "grad", "own_name", "tracked", "node", "index", "__weakref__")
+    __slots__ = ("data", "grad", "own_name", "_requires_grad", "node", "index", "__weakref__")
 
     result_class: ClassVar[type[Value]]
     """The class of the results of operations on this class. A `Parameter` is a `Tensor`, but
@@ -48,9 +48,14 @@ class Value:
     data: Array
     grad: Array | None
     own_name: str | None
-    tracked: bool
+    _requires_grad: bool
     node: Node | None
     index: int
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to it. The engine reads the slot, which costs no call."""
+        return self._requires_grad
 
     @property
     def name(self) -> str | None:
@@ -135,13 +140,13 @@ class Node(list[Any]):
         self.arrays = self.out = None
 
 
-def make_value(cls: type[Value], data: Array, node: Node | None, tracked: bool) -> Value:
+def make_value(cls: type[Value], data: Array, node: Node | None, requires_grad: bool) -> Value:
     """A value of class `cls` made by `node`, without the checks of the public constructor."""
     value = cls.__new__(cls)
     value.data = data
     value.grad = None
     value.own_name = None
-    value.tracked = tracked
+    value._requires_grad = requires_grad
     value.node = node
     value.index = 0
     return value

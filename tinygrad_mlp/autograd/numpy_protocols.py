@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS, STANDS_FOR, Op
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 
 METHODS = (
@@ -85,7 +85,7 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
             _NUMPY.update(dict.fromkeys(record.numpy, record))
             if record.scipy and special:
                 _NUMPY[getattr(special, record.scipy)] = record
-        _NUMPY.update(STANDS_FOR)
+        _NUMPY.update(IMPLEMENTED_BY)
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
                        np.size: lambda a: a.size,
                        np.copy: lambda a: a.copy(), np.positive: lambda x: +x})  # fmt: skip

@@ -83,7 +83,7 @@ class Op:
         scipy: the name of the ufunc in `scipy.special` that does, too. (A name, since SciPy is
             loaded only when it is needed.)
         outputs: the number of outputs.
-        discrete: the result is piecewise constant (a comparison, an index): a plain array.
+        nondifferentiable: the result is piecewise constant (a comparison, an index): a plain array.
         provenance: the result remembers its node even where nothing is recorded, because a loss
             can be computed more exactly from this operation's input than from its output.
         composed: the forward function consists of operators and NumPy functions that are
@@ -114,9 +114,9 @@ class Op:
         numpy: Any = (),
         scipy: str | None = None,
         outputs: int = 1,
-        discrete: bool = False,
+        nondifferentiable: bool = False,
         provenance: bool = False,
-        composed: bool = False,
+        decomposable: bool = False,
     ) -> None:
         self.name = self.__name__ = self.__qualname__ = name or forward.__name__
         self.__module__ = forward.__module__
@@ -129,7 +129,7 @@ class Op:
         self.arity = len(self.arrays)
         # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
         # is float32. On its own it becomes an array, so that forward can rely on having one.
-        self.taken: tuple[type, ...] = (float, int) if self.arity > 1 else ()
+        self.weak_scalars: tuple[type, ...] = (float, int) if self.arity > 1 else ()
         self.rules = in_order(self.name, rules, known)
         self.equation = equation
         self.latex = latex
@@ -139,11 +139,11 @@ class Op:
         self.numpy: tuple[Any, ...] = numpy if isinstance(numpy, tuple) else (numpy,)
         self.scipy = scipy
         self.outputs = outputs
-        self.discrete = discrete
+        self.nondifferentiable = nondifferentiable
         self.provenance = provenance
-        self.composed = composed
-        self.tried = str(self.__module__).startswith("tinygrad_mlp.")
-        self.flaw = ""
+        self.decomposable = decomposable
+        self.rules_checked = str(self.__module__).startswith("tinygrad_mlp.")
+        self.rule_error = ""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A copied or unpickled model must hold the operation itself: losses ask which it is.
@@ -162,19 +162,19 @@ class Op:
         if mode.hook is not None:
             return mode.hook(self, args, static)
         cls = None
-        tracked = False
+        requires_grad = False
         arrays: list[Any] = []
         parents: list[Node | Value | None] = []
         for a in args:
             if isinstance(a, Value):
                 cls = a.result_class
                 arrays.append(a.data)
-                if a.tracked:
-                    tracked = True
+                if a._requires_grad:
+                    requires_grad = True
                     node = a.node
                     parents.append(a if node is None or node.op.outputs > 1 else node)
                     continue
-            elif type(a) is ndarray or isinstance(a, self.taken) or a is None:
+            elif type(a) is ndarray or isinstance(a, self.weak_scalars) or a is None:
                 arrays.append(a)
             else:
                 arrays.append(np.asarray(a))
@@ -184,21 +184,21 @@ class Op:
         except (ValueError, TypeError, IndexError) as error:
             self.bind(args, static)  # a misspelt keyword gets the better message
             raise explained(self, error, arrays, static) from error
-        if cls is None or self.discrete:
+        if cls is None or self.nondifferentiable:
             return out
         if self.outputs > 1:
-            tracked = tracked and mode.recording
-            return self._several(cls, parents, tuple(arrays), static, out, tracked)
+            requires_grad = requires_grad and mode.recording
+            return self._several(cls, parents, tuple(arrays), static, out, requires_grad)
         if type(out) is not ndarray:
             out = np.asarray(out)
-        tracked = tracked and mode.recording
+        requires_grad = requires_grad and mode.recording
         value = cls.__new__(cls)  # as `make_value`, without the call
         value.data = out
         value.grad = value.own_name = value.node = None
-        value.tracked = tracked
+        value._requires_grad = requires_grad
         value.index = 0
-        if tracked or self.provenance:
-            if not tracked:
+        if requires_grad or self.provenance:
+            if not requires_grad:
                 parents = [None] * len(parents)
             # One empty dict for all nodes: what a graph keeps, the garbage collector must visit.
             value.node = Node(parents, self, tuple(arrays), static or NO_STATIC, out)
@@ -221,23 +221,23 @@ class Op:
         """
         # (A traced array is a value, too, but stands where an array would: it is its own data.)
         values = [a for a in args if isinstance(a, Value) and id(a.data) != id(a)]
-        if not values or self.discrete:
+        if not values or self.nondifferentiable:
             return out
         parents: list[Node | Value | None] = [
-            None if not isinstance(a, Value) or not a.tracked
+            None if not isinstance(a, Value) or not a._requires_grad
             else a if a.node is None or a.node.op.outputs > 1
             else a.node
             for a in args
         ]  # fmt: skip
         cls = values[-1].result_class
-        tracked = MODE.get().recording and any(a.tracked for a in values)
+        requires_grad = MODE.get().recording and any(a._requires_grad for a in values)
         if self.outputs > 1:
-            return self._several(cls, parents, arrays, static, out, tracked)
+            return self._several(cls, parents, arrays, static, out, requires_grad)
         node = None
-        if tracked or self.provenance:
-            parents = parents if tracked else [None] * len(parents)
+        if requires_grad or self.provenance:
+            parents = parents if requires_grad else [None] * len(parents)
             node = Node(parents, self, arrays, static or NO_STATIC, out)
-        return make_value(cls, out, node, tracked)
+        return make_value(cls, out, node, requires_grad)
 
     def _several(
         self,
@@ -246,14 +246,14 @@ class Op:
         arrays: tuple[Any, ...],
         static: dict[str, Any],
         out: Any,
-        tracked: bool,
+        requires_grad: bool,
     ) -> tuple[Value, ...]:
         """Wrap the outputs of an operation that has several: one node, one value for each."""
         out = tuple(o if isinstance(o, Value) else np.asarray(o) for o in out)
-        node = Node(parents, self, arrays, static, out) if tracked else None
+        node = Node(parents, self, arrays, static, out) if requires_grad else None
         values = []
         for index, array in enumerate(out):
-            value = make_value(cls, array, node, tracked)
+            value = make_value(cls, array, node, requires_grad)
             value.index = index
             values.append(value)
         return tuple(values)
@@ -301,11 +301,11 @@ def _documentation(
     return forward.__doc__.rstrip() + added + "\n" if added else forward.__doc__
 
 
-STANDS_FOR: dict[Any, Callable[..., Any]] = {}
+IMPLEMENTED_BY: dict[Any, Callable[..., Any]] = {}
 """The functions composed of operations that stand for NumPy functions called on a `Tensor`."""
 
 
-def stands_for(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a function composed of operations stand for NumPy functions when called on a `Tensor`.
 
     What the field `numpy` is in the record of an operation. A composed function has no record:
@@ -318,7 +318,7 @@ def stands_for(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
     """
 
     def declare(composed: Callable[..., Any]) -> Callable[..., Any]:
-        STANDS_FOR.update(dict.fromkeys(functions, composed))
+        IMPLEMENTED_BY.update(dict.fromkeys(functions, composed))
         return composed
 
     return declare

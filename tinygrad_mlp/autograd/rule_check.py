@@ -130,7 +130,7 @@ def _lost(
     rng = np.random.default_rng(0)
     weights = rng.uniform(0.5, 1.5, size=plain.shape)
     slopes: list[Any] = [None] * len(slots)
-    if isinstance(lifted, Value) and lifted.tracked:
+    if isinstance(lifted, Value) and lifted.requires_grad:
         slopes = gradients([(lifted, weights)], list(leaves.values()))
     size = float(np.sum(np.abs(plain)))
     for slot, slope in zip(slots, slopes, strict=True):

@@ -55,7 +55,7 @@ class Tensor(ArrayBehaviour):
         self.own_name = name
         self.node = None
         self.index = 0
-        self.tracked = False
+        self._requires_grad = False
         if requires_grad:
             self.requires_grad = True
 
@@ -64,11 +64,11 @@ class Tensor(ArrayBehaviour):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to it: set by the user on leaves, inherited by results."""
-        return self.tracked
+        return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
-        if self.node is not None and self.tracked and not wanted:
+        if self.node is not None and self._requires_grad and not wanted:
             raise InvalidArgumentError(
                 "requires_grad can be switched off on leaves only, and this tensor was computed. "
                 "Use .detach() for a tensor without history."
@@ -78,9 +78,9 @@ class Tensor(ArrayBehaviour):
                 f"requires_grad=True expects floating-point data: a derivative with respect to "
                 f"{self.data.dtype} has no meaning. Write 3.0 for 3, or use .astype(float)."
             )
-        if wanted and not self.tracked:
+        if wanted and not self._requires_grad:
             self.node = None  # what it was computed from without recording is not its history
-        self.tracked = bool(wanted)
+        self._requires_grad = bool(wanted)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,9 +154,9 @@ class Tensor(ArrayBehaviour):
     def __copy__(self) -> Tensor:
         # A copied leaf is a leaf; what was computed stays a function of the same leaves, since
         # a copied graph would send its gradients to copies that nobody looks at.
-        if (self.node is not None and self.tracked) or isinstance(self.data, Value):
+        if (self.node is not None and self._requires_grad) or isinstance(self.data, Value):
             return self.copy()
-        made = cast(Tensor, make_value(type(self), self.data.copy(), None, self.tracked))
+        made = cast(Tensor, make_value(type(self), self.data.copy(), None, self._requires_grad))
         made.own_name = self.name
         made.grad = None if self.grad is None else self.grad.copy()
         return made
@@ -181,7 +181,7 @@ class Tensor(ArrayBehaviour):
             NotDifferentiableError: nothing it was computed from requires a gradient.
             GraphReleasedError: an earlier call has released the graph.
         """
-        if not self.tracked:
+        if not self._requires_grad:
             raise NotDifferentiableError(
                 "backward() expects a tensor computed from one with requires_grad=True, outside "
                 "of no_grad(). Nothing this tensor was computed from requires a gradient."
@@ -212,7 +212,7 @@ class Tensor(ArrayBehaviour):
             NotDifferentiableError: no gradient flows to it.
             GraphReleasedError: its graph was used up by an earlier `backward`.
         """
-        if not self.tracked:
+        if not self._requires_grad:
             raise NotDifferentiableError(
                 "retain_grad() expects a tensor that gradients flow to. This one requires none."
             )
@@ -235,7 +235,7 @@ class Tensor(ArrayBehaviour):
             shown.append(f"dtype={self.data.dtype}")
         if self.name is not None:
             shown.append(f"name={self.name!r}")
-        if self.tracked:
+        if self._requires_grad:
             made = self.node
             shown.append("requires_grad=True" if made is None else f"op={made.op.name}")
         return f"Tensor({', '.join(shown)})"
@@ -247,7 +247,7 @@ class Tensor(ArrayBehaviour):
         about = {"shape": self.shape, "dtype": self.dtype}
         if self.name is not None:
             about = {"name": self.name, **about}
-        if self.tracked:
+        if self._requires_grad:
             about["gradient"] = "leaf" if made is None else f"through {made.op.name}"
         shown = table(list(about), [list(about.values())]) + listing(str(self.data))
         return shown if self.grad is None else shown + listing(str(self.grad), "gradient")

@@ -140,7 +140,7 @@ def draw(
     >>> drawing.dot.splitlines()[0]
     'digraph {'
     """
-    if not isinstance(output, Value) or not output.tracked:
+    if not isinstance(output, Value) or not output.requires_grad:
         raise NotDifferentiableError(
             "draw() expects a tensor that was computed from one with requires_grad=True, outside "
             "of no_grad(). "

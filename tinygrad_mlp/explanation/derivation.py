@@ -220,7 +220,7 @@ def explain(
     The rules are those of reverse-mode differentiation, as in Griewank and Walther, "Evaluating
     Derivatives", 2008.
     """
-    if not isinstance(output, Value) or not output.tracked or output.node is None:
+    if not isinstance(output, Value) or not output.requires_grad or output.node is None:
         raise NotDifferentiableError(
             "explain() expects a tensor that was computed from one with requires_grad=True, "
             "outside of no_grad(). Nothing this output was computed from requires a gradient."

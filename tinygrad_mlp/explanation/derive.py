@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.backward import fitted, leading_to
+from tinygrad_mlp.autograd.backward import leading_to, unbroadcast
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within
@@ -148,7 +148,7 @@ class Deriving:
                     continue
                 share = reader.share(node.op, position, g, y, inputs, node.static)
                 with reader.trace.recording():
-                    share = fitted(share, arrays_of(node)[position], node.op, position)
+                    share = unbroadcast(share, arrays_of(node)[position], node.op, position)
                     known = arrived.get(key)
                     arrived[key] = share if known is None else known + share
                 if key in left:

@@ -164,7 +164,7 @@ class Application(Expression):
     def value_from(self, parts: Sequence[Any]) -> Any:
         values = iter(parts)
         arrays = [None if a is None else next(values) for a in self.args]
-        taken = (np.ndarray, *self.op.taken)
+        taken = (np.ndarray, *self.op.weak_scalars)
         arrays = [a if a is None or isinstance(a, taken) else np.asarray(a) for a in arrays]
         out = self.op.forward(*arrays, **self.static)
         return np.asarray(out[self.index] if self.op.outputs > 1 else out)

@@ -352,7 +352,7 @@ def _check_features(layer: Any, x: Any, axis: int) -> Any:
     return x
 
 
-@op(register=False, discrete=True)
+@op(register=False, nondifferentiable=True)
 def keep_mask(*, shape: tuple[int, ...], p: float, dtype: Any, rng: Any) -> Array:
     """A random mask: 0 with probability p, else 1/(1 − p). An operation, so that the door sees
     every draw."""

@@ -15,11 +15,11 @@ from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.codegen.source import Source
-from tinygrad_mlp.program.executable import OUTDATED, Runner, committed, forget_examples
+from tinygrad_mlp.program.executable import OUTDATED, Executable, committed, forget_examples
 from tinygrad_mlp.program.fast_path import Usual
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA, Recording
-from tinygrad_mlp.program.retrace_check import Transcript
+from tinygrad_mlp.program.retrace_check import TraceSignature
 
 MOST_PROGRAMS = 16
 """Programs kept for one function; the least recently used ones are dropped."""
@@ -45,12 +45,12 @@ class CompiledFunction:
         functools.update_wrapper(self, function)
         self.function = function
         self.name = _identifier(getattr(function, "__name__", "step"))
-        self.programs: OrderedDict[Any, list[Runner]] = OrderedDict()
-        self._last: Runner | None = None
+        self.programs: OrderedDict[Any, list[Executable]] = OrderedDict()
+        self._last: Executable | None = None
         self._usual: Usual | None = None
 
     @property
-    def runner(self) -> Runner:
+    def runner(self) -> Executable:
         """The program that was used last.
 
         Raises:
@@ -147,17 +147,17 @@ class CompiledFunction:
 
     def _runner_of(
         self, recording: Recording, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Runner:
-        runner = Runner(recording, out, self.name)
+    ) -> Executable:
+        runner = Executable(recording, out, self.name)
         if not kwargs and all(type(a) is np.ndarray for a in args):
             runner.made_usual()
         return runner
 
-    def _confirm(self, runner: Runner, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _confirm(self, runner: Executable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The second call: make sure that the function does again what it did at the first."""
         assert runner.transcript is not None
         recording, out = self._recorded(args, kwargs)
-        difference = runner.transcript.difference(Transcript(recording))
+        difference = runner.transcript.difference(TraceSignature(recording))
         if difference is not None:
             recording.undo()
             raise TraceError(
@@ -192,12 +192,12 @@ class CompiledFunction:
             raise FloatingPointError("a number that must be finite is not")
         return recording, out
 
-    def _use(self, runner: Runner) -> None:
+    def _use(self, runner: Executable) -> None:
         """Try this program first at the next call."""
         self._last = runner
         self._usual = runner.usual if runner.transcript is None else None
 
-    def _keep(self, key: Any, runner: Runner) -> None:
+    def _keep(self, key: Any, runner: Executable) -> None:
         kept = self.programs.setdefault(key, [])
         kept.append(runner)
         del kept[:-4]
@@ -290,7 +290,7 @@ def _add(a: Any, key: list[Any], data: list[Any]) -> None:
         data.append(a)
     elif isinstance(a, Value):
         key.append((type(a), a.data.shape, a.data.dtype))
-        if a.tracked:
+        if a.requires_grad:
             raise TraceError(
                 "a compiled function was given a tensor that requires a gradient as an argument. "
                 "Let the function use it from outside, as a parameter, or pass x.detach()."

@@ -16,7 +16,7 @@ from tinygrad_mlp.program.fast_path import Usual, usual_call
 from tinygrad_mlp.program.passes.simplify import improved, simplified
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import Recording, as_operand
-from tinygrad_mlp.program.retrace_check import Transcript
+from tinygrad_mlp.program.retrace_check import TraceSignature
 from tinygrad_mlp.program.trace import Tracer, Variable
 
 ndarray = np.ndarray
@@ -25,7 +25,7 @@ OUTDATED = object()
 """What a run returns where the program does not hold any more: another one has to be recorded."""
 
 
-class Runner:
+class Executable:
     """A program ready to be run: its function, and the tensors and states it reads and changes.
 
     Attributes:
@@ -39,7 +39,7 @@ class Runner:
     """
 
     def __init__(self, recording: Recording, out: Any, name: str) -> None:
-        self.transcript: Transcript | None = Transcript(recording)
+        self.transcript: TraceSignature | None = TraceSignature(recording)
         out_leaves = leaves(out)
         program = Program(
             tuple(recording.inputs), tuple(recording.instructions),

@@ -26,7 +26,7 @@ written out for each program, as its instructions are::
             out = function(x, y, state1, state2)
         return tensor(out[0])
 
-`OUTDATED` says that this is not the usual call; `Runner.run` finds out what it is.
+`OUTDATED` says that this is not the usual call; `Executable.run` finds out what it is.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Recording(Trace):
         data: Any = value.data
         if type(data) is Tracer:
             return data
-        if value.tracked and value.node is not None:
+        if value.requires_grad and value.node is not None:
             raise TraceError(
                 f"a tensor that was computed outside of the function being recorded (by "
                 f"'{value.node.op.name}') is used in it: gradients cannot flow back to what it "
@@ -132,14 +132,14 @@ class Recording(Trace):
         if known is not None:
             return known
         data, grad = leaf.data, leaf.grad
-        kind = "parameter" if leaf.tracked else "state"
+        kind = "parameter" if leaf.requires_grad else "state"
         own = leaf.name if leaf.name not in LAYERS_OWN else None
         tracer = self.input(data, Source(kind, Attribute(leaf, "data"), leaf), own)
         grad_tracer = None
         if grad is not None and not cleared:
             source = Source("state", Attribute(leaf, "grad"), leaf)
             grad_tracer = self.input(grad, source, own and f"grad_{own}")
-        elif leaf.tracked and not cleared:
+        elif leaf.requires_grad and not cleared:
             self.assumptions.append((Attribute(leaf, "grad"), None))
         known = self._captured[id(leaf)] = _Captured(leaf, data, grad, tracer, grad_tracer)
         leaf.data, leaf.grad = tracer, grad_tracer  # type: ignore[assignment]

@@ -17,7 +17,7 @@ from tinygrad_mlp.program.recording import Recording
 from tinygrad_mlp.program.trace import Instruction, Variable
 
 
-class Transcript:
+class TraceSignature:
     """What a recording says, without the numbers of its examples.
 
     Attributes:
@@ -31,7 +31,8 @@ class Transcript:
         # Tensors that are neither parameters nor arguments are constants as long as nobody has
         # assigned to them; they are compared by what they hold.
         self.held = [
-            np.array(v.label.of.data) if isinstance(v.label.of, Value) and not v.label.of.tracked
+            np.array(v.label.of.data)
+            if isinstance(v.label.of, Value) and not v.label.of.requires_grad
             else None
             for v in recording.inputs
         ]  # fmt: skip
@@ -39,7 +40,7 @@ class Transcript:
         results = [r for line in self.lines for r in line.results]
         self.numbering = {v: n for n, v in enumerate([*self.inputs, *results])}
 
-    def difference(self, other: Transcript) -> str | None:
+    def difference(self, other: TraceSignature) -> str | None:
         """The first thing in which another recording of the same function differs, or None."""
         for one, two, a, b in zip_longest(self.inputs, other.inputs, self.held, other.held):
             if one is None or two is None or one.type != two.type:
@@ -56,7 +57,9 @@ class Transcript:
                 return f"{different} of '{line.op.name}'"
         return None
 
-    def _difference_in(self, line: Instruction, twin: Instruction, other: Transcript) -> str | None:
+    def _difference_in(
+        self, line: Instruction, twin: Instruction, other: TraceSignature
+    ) -> str | None:
         for name, value in line.static.items():
             if not _same(value, twin.static[name]):
                 return f"the parameter {name}"

@@ -110,19 +110,19 @@ class Instruction:
         return made
 
 
-@op(register=False, discrete=True, latex=r"{x1} \wedge {x2}")
+@op(register=False, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
 def both(x1: Any, x2: Any) -> Any:
     """Where both conditions hold: what ``&`` means between the results of comparisons."""
     return x1 & x2
 
 
-@op(register=False, discrete=True, latex=r"{x1} \vee {x2}")
+@op(register=False, nondifferentiable=True, latex=r"{x1} \vee {x2}")
 def either(x1: Any, x2: Any) -> Any:
     """Where one of the conditions holds: what ``|`` means between the results of comparisons."""
     return x1 | x2
 
 
-@op(register=False, discrete=True, latex=r"\neg {x}")
+@op(register=False, nondifferentiable=True, latex=r"\neg {x}")
 def opposite(x: Any) -> Any:
     """Where a condition does not hold: what ``~`` means of the result of a comparison."""
     return ~x
@@ -154,7 +154,7 @@ class Tracer(Tensor):
         """The tracer for a variable. Its data may be of any dtype: comparisons are traced, too."""
         tracer = cls.__new__(cls)
         tracer.grad = tracer.own_name = tracer.node = None
-        tracer.tracked = False
+        tracer._requires_grad = False
         tracer.index = 0
         tracer.variable = variable
         return tracer
@@ -304,7 +304,7 @@ class Trace:
             return self.array_of(a)
         # As in the ordinary path: a Python number beside an array stays one (2 · float32 is
         # float32).
-        return a if a is None or isinstance(a, op.taken) else np.asarray(a)
+        return a if a is None or isinstance(a, op.weak_scalars) else np.asarray(a)
 
 
 def is_generator(value: Any) -> bool:

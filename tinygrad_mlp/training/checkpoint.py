@@ -25,7 +25,7 @@ from tinygrad_mlp.support.files import checked_target
 from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
 from tinygrad_mlp.training.callbacks import INTERRUPTED, Callback, Run
 from tinygrad_mlp.training.history import History
-from tinygrad_mlp.training.steps import Steps
+from tinygrad_mlp.training.steps import StepRunner
 
 UNITS = ("epoch", "step", "second")
 FREE = ("epochs",)
@@ -69,7 +69,7 @@ class Checkpoint:
         return f"Checkpoint({self.path!r}, every={self.every}, unit={self.unit!r})"
 
 
-class Keeper:
+class CheckpointWriter:
     """Keeps a run in its checkpoint file.
 
     Args:
@@ -93,7 +93,7 @@ class Keeper:
         self,
         checkpoint: Any,
         run: Run,
-        steps: Steps,
+        steps: StepRunner,
         callbacks: Sequence[Callback],
         order: Any,
         data: dict[str, Array],

@@ -21,11 +21,11 @@ from tinygrad_mlp.support.blas_threads import (
 from tinygrad_mlp.support.checks import integer_at_least, one_of, rng_or_fresh
 from tinygrad_mlp.training.arguments import check_parts, checked_data, recorded, settings
 from tinygrad_mlp.training.callbacks import INTERRUPTED, Run, as_callback
-from tinygrad_mlp.training.checkpoint import Keeper
+from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.evaluation import Loss, evaluate
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import Progress
-from tinygrad_mlp.training.steps import Steps
+from tinygrad_mlp.training.steps import StepRunner
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -143,7 +143,7 @@ def fit(
         block=block, threads=threads, record_every=record_every,
     )  # fmt: skip
     all_threads = threads if threads is not None else threads_now()
-    steps = Steps(
+    steps = StepRunner(
         run, loss, X, Y, batch_size=batch_size, epochs=epochs, compiled=compiled, block=block,
         threads=all_threads, watched=watched,
     )  # fmt: skip
@@ -152,7 +152,7 @@ def fit(
         of_run = {"X": X, "Y": Y}
         if validation is not None:
             of_run |= {"validation X": validation[0], "validation Y": validation[1]}
-        keeper = Keeper(checkpoint, run, steps, hooks, order, of_run)
+        keeper = CheckpointWriter(checkpoint, run, steps, hooks, order, of_run)
 
     def record() -> None:
         with blas_threads(all_threads):  # evaluations are of many rows at a time

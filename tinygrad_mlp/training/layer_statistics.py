@@ -101,10 +101,10 @@ class Distributions:
         X, Y = (a.astype(dtype, copy=False) for a in (self.X, self.Y))
         with evaluation(model), _observed(model) as outputs:
             value = self.loss(model(X), Y)
-        if isinstance(value, Value) and value.tracked:
+        if isinstance(value, Value) and value.requires_grad:
             for values in outputs.values():
                 for v in values:
-                    if v.tracked and v.node is not None:
+                    if v.requires_grad and v.node is not None:
                         v.retain_grad()  # type: ignore[attr-defined]
             # The leaves' own gradients are left alone: they may be needed by the optimizer.
             propagate([(value, np.ones_like(value.data))], lambda *share: None, release=True)

@@ -13,7 +13,7 @@ from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.deferred.block import Block, plan
-from tinygrad_mlp.program.executable import Runner
+from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.support.blas_threads import blas_threads
 from tinygrad_mlp.training.callbacks import Run
 from tinygrad_mlp.training.evaluation import Loss, as_number
@@ -22,7 +22,7 @@ WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
 
 
-class Steps:
+class StepRunner:
     """The steps of a training run.
 
     Each computes the loss of a batch and its gradient, and lets the optimizer update the
@@ -69,8 +69,8 @@ class Steps:
         self.threads = threads
         self.watched = watched
         self._program = CompiledFunction(self._step) if compiled else None
-        self._runner: Runner | None = None
-        self._planned_for: Runner | None = None
+        self._runner: Executable | None = None
+        self._planned_for: Executable | None = None
         self._blocks: Block | None = None
         whole, rest = divmod(len(X), batch_size)
         self._enough = {

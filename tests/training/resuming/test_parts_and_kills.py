@@ -18,7 +18,7 @@ from tests.training.resuming.trainings import (
     waiting,
 )
 from tinygrad_mlp.support import safetensors_file as storage
-from tinygrad_mlp.training.checkpoint import Keeper
+from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.history import History
 
 # -- every part of a checkpoint is needed ----------------------------------------------------------
@@ -84,13 +84,13 @@ def test_without_a_part_of_the_checkpoint_the_bits_differ(tmp_path, part, monkey
     expected = make().run().everything()
     assert_same_bits(cut_and_resumed(tmp_path / "right", [20], make), expected)
 
-    resume = Keeper.resume
+    resume = CheckpointWriter.resume
 
     def spoilt(keeper):
         spoil(keeper._stored, make())
         return resume(keeper)
 
-    monkeypatch.setattr(Keeper, "resume", spoilt)
+    monkeypatch.setattr(CheckpointWriter, "resume", spoilt)
     found = cut_and_resumed(tmp_path / "spoilt", [20], make)
     with pytest.raises(AssertionError):
         assert_same_bits(found, expected)

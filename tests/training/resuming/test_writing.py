@@ -35,7 +35,7 @@ from tinygrad_mlp.errors import (
 from tinygrad_mlp.support import safetensors_file as storage
 from tinygrad_mlp.training import callbacks
 from tinygrad_mlp.training import checkpoint as resuming
-from tinygrad_mlp.training.checkpoint import Keeper
+from tinygrad_mlp.training.checkpoint import CheckpointWriter
 
 # -- how a training ends ---------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ def test_what_is_printed_says_where_training_goes_on(tmp_path, capsys):
 # -- when checkpoints are written ------------------------------------------------------------------
 
 
-class Counting(Keeper):
+class Counting(CheckpointWriter):
     """Notes where it writes."""
 
     written: list = []
@@ -143,7 +143,7 @@ class Counting(Keeper):
 
 @pytest.fixture
 def written(monkeypatch):
-    monkeypatch.setattr("tinygrad_mlp.training.fit.Keeper", Counting)
+    monkeypatch.setattr("tinygrad_mlp.training.fit.CheckpointWriter", Counting)
     monkeypatch.setattr(Counting, "written", [])
     return lambda: Counting.written
 

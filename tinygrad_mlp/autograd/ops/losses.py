@@ -107,7 +107,7 @@ def _samples(
     reference=lambda prediction, target, reduction: 0.5
     * np.linalg.norm(prediction - target) ** 2 / divisor(prediction, reduction),
     samples=_samples(),
-    composed=True,
+    decomposable=True,
 )
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
@@ -181,7 +181,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
         1 / (1 + np.exp(-logits)), target, reduction=reduction
     ),
     samples=_samples("real", "probability"),
-    composed=True,
+    decomposable=True,
 )
 def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Cross entropy of the sigmoid of `logits`, exact for any size of them.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import stands_for
+from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import mean
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
@@ -25,7 +25,7 @@ STATISTICS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-@stands_for(np.pad)
+@implements(np.pad)
 def pad(
     array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
     stat_length: Any = None, end_values: Any = 0, reflect_type: str = "even",

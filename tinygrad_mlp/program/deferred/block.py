@@ -21,7 +21,7 @@ from tinygrad_mlp.program.deferred.pattern import (
     pattern_in,
     without,
 )
-from tinygrad_mlp.program.executable import Runner
+from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.program.passes.simplify import improved, without_dead_code
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Variable, generators_in
@@ -58,7 +58,7 @@ class Block:
 
     def __init__(
         self,
-        runner: Runner,
+        runner: Executable,
         optimizer: Any,
         pattern: Pattern,
         steps: int,
@@ -294,7 +294,7 @@ def _for_block(program: Program, loss: Loss | None) -> Program:
 
 
 def plan(
-    runner: Runner, optimizer: Any, steps: int | None = None, threads: int = 1
+    runner: Executable, optimizer: Any, steps: int | None = None, threads: int = 1
 ) -> Block | None:
     """Blocks for a step that returns its loss, where there can be and they pay off.
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.program.executable import Runner
+from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.program.trace import Variable
 
 
@@ -25,7 +25,7 @@ class Loss(NamedTuple):
     target: Variable
 
 
-def loss_over_samples(runner: Runner) -> Loss | None:
+def loss_over_samples(runner: Executable) -> Loss | None:
     """The loss of a step, where it is a mean over samples of a prediction and data."""
     simplified = runner.simplified
     computed = {r for line in simplified.instructions for r in line.results}

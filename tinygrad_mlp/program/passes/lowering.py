@@ -21,7 +21,7 @@ def written_out(program: Program) -> Program:
     instructions: list[Instruction] = []
     instead: dict[Variable, Any] = {}
     for line in program.instructions:
-        if not line.op.composed:
+        if not line.op.decomposable:
             instructions.append(line)
             continue
         trace = Trace()

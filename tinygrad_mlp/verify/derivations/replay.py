@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import ancestors, fitted
+from tinygrad_mlp.autograd.backward import ancestors, unbroadcast
 from tinygrad_mlp.autograd.graph import Array, Node, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
@@ -72,7 +72,7 @@ class Recording:
         }
         with changed_mode(recording=True, exact_losses=exact):
             out, local = _call(loss, self.leaves)
-        if not isinstance(out, Value) or not out.tracked or out.node is None:
+        if not isinstance(out, Value) or not out.requires_grad or out.node is None:
             raise NotDifferentiableError(
                 f"check_derivation: loss({', '.join(parameters)}) must be computed from its "
                 f"arguments by tg operations or NumPy functions; got {type(out).__name__} "
@@ -129,7 +129,7 @@ class Recording:
         else:
             rule = op.rules[position]
             share = rule and rule(g, y, *arrays, **node.static)
-        return np.asarray(fitted(share, np.asarray(self.arrays[node][position]), op, position))
+        return np.asarray(unbroadcast(share, np.asarray(self.arrays[node][position]), op, position))
 
     def replay(self, change: Change = NO_CHANGE) -> tuple[dict[str, Array], dict[Node, Any]]:
         """The gradients by parameter, and the cotangents by node, of the changed backward pass."""

@@ -227,7 +227,7 @@ def _backward(
     value = run.outputs[number]
     for leaf in run.inputs:
         leaf.grad = None
-    if isinstance(value, Value) and value.tracked:
+    if isinstance(value, Value) and value.requires_grad:
         cotangent = cotangent.astype(value.data.dtype)
         backward(value, cotangent, retain_graph=True)
     found: list[Array] = []

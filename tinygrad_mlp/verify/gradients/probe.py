@@ -210,10 +210,10 @@ class Probe:
         """
         found: list[Array] = [np.zeros(a.shape) for a in self.point]
         try:
-            exact = self.record(self.point).pull(output, cotangent, lift=True)
+            exact = self.record(self.point).pull(output, cotangent, create_graph=True)
             with changed_mode(hook=Rounding(eps, rng)):
                 for _ in range(2 * TRIALS):  # it may be the winner of a tie that rounding decides
-                    trial = self.record(self.point).pull(output, cotangent, lift=True)
+                    trial = self.record(self.point).pull(output, cotangent, create_graph=True)
                     found = [
                         np.maximum(n, np.abs(a - b))
                         for n, a, b in zip(found, trial, exact, strict=True)
@@ -235,14 +235,14 @@ class Recording:
         self.inputs = inputs
         self.outputs = outputs
 
-    def pull(self, output: int, cotangent: Array, *, lift: bool = False) -> list[Array]:
+    def pull(self, output: int, cotangent: Array, *, create_graph: bool = False) -> list[Array]:
         """The gradients of all inputs for a cotangent of one output; zeros where none depends."""
         value = self.outputs[output]
         found: list[Any] = [None] * len(self.inputs)
-        if isinstance(value, Value) and value.tracked:
+        if isinstance(value, Value) and value.requires_grad:
             cotangent = np.asarray(cotangent).astype(value.data.dtype)
             with changed_mode(recording=True):
-                found = gradients([(value, cotangent)], self.inputs, lift=lift)
+                found = gradients([(value, cotangent)], self.inputs, create_graph=create_graph)
         return [
             np.zeros(x.data.shape, x.data.dtype) if g is None else np.array(data_of(g))
             for g, x in zip(found, self.inputs, strict=True)

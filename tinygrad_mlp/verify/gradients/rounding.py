@@ -32,7 +32,7 @@ class Rounding:
     def changed(self, op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments with errors; as they are if `op` only compares them, or moves them."""
         # What was equal must stay so: the rule of max looks for the maximum in its argument.
-        exact = op.discrete or op.__module__ == shape.__name__
+        exact = op.nondifferentiable or op.__module__ == shape.__name__
         return args if exact else tuple(self._rounded(a) for a in args)
 
     def _rounded(self, a: Any) -> Any:
@@ -63,8 +63,10 @@ def analytic(
         if isinstance(outer, Rounding):
             args = outer.changed(op, args)
         is_complex = any(np.iscomplexobj(data_of(a)) for a in args)
-        tracked = MODE.get().recording and any(isinstance(a, Value) and a.tracked for a in args)
-        if op.discrete or not is_complex:
+        tracked = MODE.get().recording and any(
+            isinstance(a, Value) and a.requires_grad for a in args
+        )
+        if op.nondifferentiable or not is_complex:
             return op.unhooked(args, static)
         known = op.reference is not None and op.outputs == 1 and not tracked
         if references != "wherever known" or not known:

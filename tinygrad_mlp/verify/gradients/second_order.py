@@ -49,7 +49,7 @@ def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
         for i in places:
             a = given[i]
             # A new vertex: where the argument has a history, one that continues it.
-            again = ops.identity(a) if a.tracked else make_value(Tensor, a.data, None, True)
+            again = ops.identity(a) if a.requires_grad else make_value(Tensor, a.data, None, True)
             given[i] = again
             inputs.append(again)
         with changed_mode(recording=True, depth=MODE.get().depth + 1):
@@ -59,9 +59,9 @@ def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
             ]  # fmt: skip
             pairs = [
                 (v, u) for v, u in zip(out, cotangents, strict=True)
-                if isinstance(v, Value) and v.tracked
+                if isinstance(v, Value) and v.requires_grad
             ]  # fmt: skip
-            found = gradients(pairs, inputs, lift=True) if pairs else [None] * len(inputs)
+            found = gradients(pairs, inputs, create_graph=True) if pairs else [None] * len(inputs)
         return [
             Tensor(np.zeros(x.data.shape, x.data.dtype)) if g is None else g
             for g, x in zip(found, inputs, strict=True)

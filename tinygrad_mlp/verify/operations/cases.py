@@ -28,7 +28,9 @@ class Case:
         given, self.static = op.bind(sample.args, sample.static)
         self.args: list[Any] = [None if a is None else np.array(a) for a in given]
         self.floats = [i for i, a in enumerate(self.args) if a is not None and a.dtype.kind == "f"]
-        self.moving = [i for i in self.floats if not op.discrete and self.rule(i) is not None]
+        self.moving = [
+            i for i in self.floats if not op.nondifferentiable and self.rule(i) is not None
+        ]
 
     def rule(self, place: int) -> Callable[..., Any] | None:
         """The gradient rule of an argument."""

@@ -217,7 +217,7 @@ def _notes(op: Op, cases: list[Case]) -> list[str]:
         notes.append("LaTeX, as the record has none: explanations write the function's name.")
     tried = {case.name(i) for case in cases for i in case.moving}
     for name, rule in zip(op.arrays, op.rules, strict=True):
-        if rule is None and not op.discrete:
+        if rule is None and not op.nondifferentiable:
             notes.append(f"'{name}', which has no rule: not differentiable in this argument.")
         elif rule is not None and name not in tried:
             notes.append(f"the rule for '{name}': no sample has floating-point numbers for it.")

@@ -18,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", discrete=True, numpy=np.equal,
+@op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", nondifferentiable=True, numpy=np.equal,
     reference=lambda x1, x2: ~np.not_equal(x1, x2))  # fmt: skip
 def equal(x1: Any, x2: Any) -> Any:
     """Whether equal, element by element: a plain array of booleans, without gradient.
@@ -29,7 +29,7 @@ def equal(x1: Any, x2: Any) -> Any:
     return np.equal(x1, x2)
 
 
-@op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", discrete=True, numpy=np.not_equal,
+@op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", nondifferentiable=True, numpy=np.not_equal,
     reference=lambda x1, x2: ~np.equal(x1, x2))  # fmt: skip
 def not_equal(x1: Any, x2: Any) -> Any:
     """Whether different, element by element: a plain array of booleans, without gradient.
@@ -40,7 +40,7 @@ def not_equal(x1: Any, x2: Any) -> Any:
     return np.not_equal(x1, x2)
 
 
-@op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", discrete=True, numpy=np.less,
+@op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", nondifferentiable=True, numpy=np.less,
     reference=lambda x1, x2: np.greater(x2, x1))  # fmt: skip
 def less(x1: Any, x2: Any) -> Any:
     """Whether less, element by element: a plain array of booleans, without gradient.
@@ -51,8 +51,8 @@ def less(x1: Any, x2: Any) -> Any:
     return np.less(x1, x2)
 
 
-@op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", discrete=True, numpy=np.less_equal,
-    reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
+@op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", nondifferentiable=True,
+    numpy=np.less_equal, reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
 def less_equal(x1: Any, x2: Any) -> Any:
     """Whether less or equal, element by element: a plain array of booleans, without gradient.
 
@@ -62,7 +62,7 @@ def less_equal(x1: Any, x2: Any) -> Any:
     return np.less_equal(x1, x2)
 
 
-@op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", discrete=True, numpy=np.greater,
+@op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", nondifferentiable=True, numpy=np.greater,
     reference=lambda x1, x2: np.less(x2, x1))  # fmt: skip
 def greater(x1: Any, x2: Any) -> Any:
     """Whether greater, element by element: a plain array of booleans, without gradient.
@@ -73,8 +73,8 @@ def greater(x1: Any, x2: Any) -> Any:
     return np.greater(x1, x2)
 
 
-@op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", discrete=True, numpy=np.greater_equal,
-    reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
+@op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", nondifferentiable=True,
+    numpy=np.greater_equal, reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
 def greater_equal(x1: Any, x2: Any) -> Any:
     """Whether greater or equal, element by element: a plain boolean array, without gradient.
 
@@ -87,7 +87,7 @@ def greater_equal(x1: Any, x2: Any) -> Any:
 @op(
     equation="y = [|a − b| ≤ atol + rtol |b|]",
     latex=r"[{a} \approx {b}]",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, b, rtol, atol, equal_nan: (
         np.absolute(a - b) <= atol + rtol * np.absolute(b)
     ),
@@ -116,8 +116,8 @@ def _unusual(rng: Any) -> list[Sample]:
     ]
 
 
-@op(equation="y = [x is not a number]", latex=r"[{x} \neq {x}]", discrete=True, numpy=np.isnan,
-    samples=_unusual, reference=lambda x: x != x)  # fmt: skip
+@op(equation="y = [x is not a number]", latex=r"[{x} \neq {x}]", nondifferentiable=True,
+    numpy=np.isnan, samples=_unusual, reference=lambda x: x != x)  # fmt: skip
 def isnan(x: Any) -> Any:
     """Whether not a number, element by element: a plain array of booleans, without gradient.
 
@@ -127,7 +127,7 @@ def isnan(x: Any) -> Any:
     return np.isnan(x)
 
 
-@op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", discrete=True,
+@op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", nondifferentiable=True,
     numpy=np.isfinite, samples=_unusual, reference=lambda x: np.absolute(x) < np.inf)  # fmt: skip
 def isfinite(x: Any) -> Any:
     """Whether neither infinite nor NaN, element by element: a plain array, without gradient.
@@ -138,7 +138,7 @@ def isfinite(x: Any) -> Any:
     return np.isfinite(x)
 
 
-@op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", discrete=True,
+@op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", nondifferentiable=True,
     numpy=np.isinf, samples=_unusual, reference=lambda x: np.absolute(x) == np.inf)  # fmt: skip
 def isinf(x: Any) -> Any:
     """Whether infinite, element by element: a plain array of booleans, without gradient.
@@ -149,8 +149,9 @@ def isinf(x: Any) -> Any:
     return np.isinf(x)
 
 
-@op(equation="y = [the sign bit of x is set]", latex=r"\mathrm{{signbit}}({x})", discrete=True,
-    numpy=np.signbit, samples=_unusual, reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip
+@op(equation="y = [the sign bit of x is set]", latex=r"\mathrm{{signbit}}({x})",
+    nondifferentiable=True, numpy=np.signbit, samples=_unusual,
+    reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip
 def signbit(x: Any) -> Any:
     """Whether negative (−0.0 is), element by element: a plain array, without gradient.
 

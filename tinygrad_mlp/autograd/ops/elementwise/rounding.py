@@ -172,7 +172,7 @@ def heaviside(x1: Any, x2: Any) -> Any:
 @op(
     equation="y = ⌊x1 / x2⌋",
     latex=r"\mathrm{{floor}}({x1} / {x2})",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda x1, x2: np.floor(x1 / x2),
     domain={"x2": (0.5, 3)},
     numpy=np.floor_divide,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import stands_for
+from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.linalg.norms import matrix_norm, norm, vector_norm
 from tinygrad_mlp.autograd.ops.linalg.solve import det, inv, matrix_power, pinv, slogdet, solve
 from tinygrad_mlp.autograd.ops.linalg.spectral import eigh, eigvalsh, svd, svdvals
@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@stands_for(np.linalg.diagonal)
+@implements(np.linalg.diagonal)
 def diagonal(x: Any, *, offset: int = 0) -> Any:
     """A diagonal of the matrices in the last two axes.
 
@@ -41,7 +41,7 @@ def diagonal(x: Any, *, offset: int = 0) -> Any:
     return diagonals.diagonal(x, offset=offset, axis1=-2, axis2=-1)
 
 
-@stands_for(np.linalg.trace)
+@implements(np.linalg.trace)
 def trace(x: Any, *, offset: int = 0) -> Any:
     """The sum over a diagonal of the matrices in the last two axes.
 
@@ -55,7 +55,7 @@ def trace(x: Any, *, offset: int = 0) -> Any:
     return diagonals.trace(x, offset=offset, axis1=-2, axis2=-1)
 
 
-@stands_for(np.linalg.matrix_transpose, np.matrix_transpose)
+@implements(np.linalg.matrix_transpose, np.matrix_transpose)
 def matrix_transpose(x: Any) -> Any:
     """The matrices in the last two axes transposed.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import op, stands_for
+from tinygrad_mlp.autograd.op import implements, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import power
@@ -56,7 +56,7 @@ def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
     return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
 
 
-@stands_for(np.linalg.vector_norm)
+@implements(np.linalg.vector_norm)
 def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """Norm of vectors, ``(Σ |x|ᵖ)^(1/p)``; their largest element for infinity.
 
@@ -86,7 +86,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     return vector_norm_op(x, axis=axis, keepdims=keepdims, ord=ord)
 
 
-@stands_for(np.linalg.matrix_norm)
+@implements(np.linalg.matrix_norm)
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """Norm of the matrices in the last two axes, as `norm`.
 
@@ -122,7 +122,7 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     return expand_dims(result, (row, column)) if keepdims else result
 
 
-@stands_for(np.linalg.norm)
+@implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Norm of vectors or matrices, as NumPy's.
 

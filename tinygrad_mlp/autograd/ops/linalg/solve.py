@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
@@ -126,7 +126,7 @@ def pinv_op(a: Any, *, rcond: Any = None) -> Any:
     return np.linalg.pinv(a, rcond)
 
 
-@stands_for(np.linalg.pinv)
+@implements(np.linalg.pinv)
 def pinv(
     a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue
 ) -> Any:
@@ -245,7 +245,7 @@ class SlogdetResult(NamedTuple):
     logabsdet: Any
 
 
-@stands_for(np.linalg.slogdet)
+@implements(np.linalg.slogdet)
 def slogdet(a: Any) -> SlogdetResult:
     """Sign of the determinant and logarithm of its absolute value, without overflow.
 
@@ -259,7 +259,7 @@ def slogdet(a: Any) -> SlogdetResult:
     return SlogdetResult(*slogdet_op(a))
 
 
-@stands_for(np.linalg.matrix_power)
+@implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
     """The product of n factors a, of the inverse for negative n; by repeated squaring.
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.linalg.triangular import SHAPES, distinct, one_triangle, symmetric
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims
 from tinygrad_mlp.errors import NotDifferentiableError
@@ -94,7 +94,7 @@ class EighResult(NamedTuple):
     eigenvectors: Any
 
 
-@stands_for(np.linalg.eigh)
+@implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
     """Eigenvalues λ and eigenvectors V of symmetric matrices, ``a = V diag(λ) Vᵀ``.
 
@@ -198,7 +198,7 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
-@stands_for(np.linalg.svd)
+@implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Singular value decomposition ``a = U diag(S) Vh``, singular values in descending order.
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.linalg.solve import solve
 from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
 from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
@@ -159,7 +159,7 @@ class QRResult(NamedTuple):
     R: Any
 
 
-@stands_for(np.linalg.qr)
+@implements(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """``a = Q R`` with orthonormal columns Q and an upper triangular R.
 

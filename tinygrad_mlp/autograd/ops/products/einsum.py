@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -153,7 +153,7 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> str:
     return f"{','.join(terms)}->{output.replace('...', letters)}"
 
 
-@stands_for(np.einsum)
+@implements(np.einsum)
 def einsum(*operands: Any, optimize: Any = False) -> Any:
     """The sum of products over indices that a string names: ``y[i, k] = Σ_j a[i, j] b[j, k]``.
 

@@ -91,7 +91,7 @@ def _linear_latex(x: Any, weight: Any, bias: Any) -> str:
         for shape in ((3,), (2, 3), (2, 5, 3))
         for bias in (rng.normal(size=4), None)
     ],
-    composed=True,
+    decomposable=True,
 )
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """Affine map of the last axis: ``z = x Wᵀ + b``, for each sample ``z = W x + b``.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import multiply
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.shapes.shape import (
@@ -26,7 +26,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["dot", "vdot", "inner", "outer", "tensordot", "kron", "cross", "multi_dot"]
 
 
-@stands_for(np.dot)
+@implements(np.dot)
 def dot(a: Any, b: Any) -> Any:
     """NumPy's `dot`: the matrix product, for numbers a multiple.
 
@@ -44,7 +44,7 @@ def dot(a: Any, b: Any) -> Any:
     return tensordot(a, b, axes=((-1,), (-2,)))
 
 
-@stands_for(np.vdot)
+@implements(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
     """The sum of the products of all elements, whatever the shapes: ``Σ a_i b_i``.
 
@@ -60,7 +60,7 @@ def vdot(a: Any, b: Any) -> Any:
     return matmul(ravel(a), ravel(b))
 
 
-@stands_for(np.inner)
+@implements(np.inner)
 def inner(a: Any, b: Any) -> Any:
     """The sum over the last axes of both, for all pairs of the others; of numbers, a product.
 
@@ -76,7 +76,7 @@ def inner(a: Any, b: Any) -> Any:
     return tensordot(a, b, axes=((-1,), (-1,)))
 
 
-@stands_for(np.outer, np.linalg.outer)
+@implements(np.outer, np.linalg.outer)
 def outer(a: Any, b: Any) -> Any:
     """All products of an element of `a` and one of `b`, as a matrix: ``y[i, j] = a_i b_j``.
 
@@ -101,7 +101,7 @@ def _both(axes: Any, first: int, second: int) -> tuple[tuple[int, ...], tuple[in
     return places("tensordot", of_first, first), places("tensordot", of_second, second)
 
 
-@stands_for(np.tensordot, np.linalg.tensordot)
+@implements(np.tensordot, np.linalg.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """The sum of products over some axes of both, for all pairs of the other ones.
 
@@ -133,7 +133,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return reshape(matmul(one, other), shape=(*rows, *columns))
 
 
-@stands_for(np.kron)
+@implements(np.kron)
 def kron(a: Any, b: Any) -> Any:
     """Kronecker product: the matrix of the blocks ``a[i, j] b``; likewise with other axes.
 
@@ -185,7 +185,7 @@ def cross_op(a: Any, b: Any) -> Any:
     return np.cross(a, b)
 
 
-@stands_for(np.cross, np.linalg.cross)
+@implements(np.cross, np.linalg.cross)
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:
@@ -229,7 +229,7 @@ def _cheapest(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
     return split
 
 
-@stands_for(np.linalg.multi_dot)
+@implements(np.linalg.multi_dot)
 def multi_dot(arrays: Sequence[Any]) -> Any:
     """Product of several matrices, in the order that needs the fewest multiplications.
 

@@ -23,8 +23,9 @@ def _conditions(rng: Any) -> list[Sample]:
     ]
 
 
-@op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", discrete=True, numpy=np.logical_and,
-    samples=_conditions, reference=lambda x1, x2: np.multiply(x1, x2) != 0)  # fmt: skip
+@op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", nondifferentiable=True,
+    numpy=np.logical_and, samples=_conditions,
+    reference=lambda x1, x2: np.multiply(x1, x2) != 0)  # fmt: skip
 def logical_and(x1: Any, x2: Any) -> Any:
     """Whether both hold, element by element: a plain array of booleans, without gradient.
 
@@ -34,7 +35,7 @@ def logical_and(x1: Any, x2: Any) -> Any:
     return np.logical_and(x1, x2)
 
 
-@op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", discrete=True, numpy=np.logical_or,
+@op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", nondifferentiable=True, numpy=np.logical_or,
     samples=_conditions, reference=lambda x1, x2: np.maximum(x1, x2) != 0)  # fmt: skip
 def logical_or(x1: Any, x2: Any) -> Any:
     """Whether one of them holds, element by element: a plain boolean array, without gradient.
@@ -45,7 +46,7 @@ def logical_or(x1: Any, x2: Any) -> Any:
     return np.logical_or(x1, x2)
 
 
-@op(equation="y = [either x1 or x2]", latex=r"\mathrm{{xor}}({x1}, {x2})", discrete=True,
+@op(equation="y = [either x1 or x2]", latex=r"\mathrm{{xor}}({x1}, {x2})", nondifferentiable=True,
     numpy=np.logical_xor, samples=_conditions,
     reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0))  # fmt: skip
 def logical_xor(x1: Any, x2: Any) -> Any:
@@ -57,7 +58,7 @@ def logical_xor(x1: Any, x2: Any) -> Any:
     return np.logical_xor(x1, x2)
 
 
-@op(equation="y = [not x]", latex=r"\neg {x}", discrete=True, numpy=np.logical_not,
+@op(equation="y = [not x]", latex=r"\neg {x}", nondifferentiable=True, numpy=np.logical_not,
     samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)],
     reference=lambda x: np.equal(x, 0))  # fmt: skip
 def logical_not(x: Any) -> Any:
@@ -77,7 +78,7 @@ def _rounded(rng: Any) -> list[Sample]:
 @op(
     equation="y = [every a ≠ 0]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{all}}{over(axis, a.ndim)}({a})",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, axis, keepdims: np.min(np.abs(a), axis=axis, keepdims=keepdims) > 0,
     samples=_rounded,
     numpy=np.all,
@@ -94,7 +95,7 @@ def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 @op(
     equation="y = [some a ≠ 0]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{any}}{over(axis, a.ndim)}({a})",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, axis, keepdims: np.max(np.abs(a), axis=axis, keepdims=keepdims) > 0,
     samples=_rounded,
     numpy=np.any,
@@ -111,7 +112,7 @@ def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 @op(
     equation="y = the number of a ≠ 0",
     latex=lambda a, axis, keepdims: rf"\mathrm{{count}}{over(axis, a.ndim)}({a})",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),
     samples=_rounded,
     numpy=np.count_nonzero,

@@ -119,7 +119,7 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     reference=lambda a, axis, keepdims: np.average(a, axis=axis, keepdims=keepdims),
     samples=reductions,
     numpy=np.mean,
-    composed=True,
+    decomposable=True,
 )
 def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over `axis` (None: over all elements).
@@ -191,7 +191,7 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
     reference=lambda a, shape: np.einsum("ij->j", a) if shape == a.shape[1:]
     else np.einsum("ij->i", a)[:, None],
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3,), (2, 1))),
-    composed=True,
+    decomposable=True,
 )
 def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
     """Sum the axes along which an array of `shape` was broadcast: the adjoint of `broadcast_to`.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.reductions.reduction import (
     exchanged,
     in_many_axes,
@@ -235,7 +235,7 @@ def diff_op(a: Any, *, n: int = 1, axis: int = -1) -> Any:
     return np.diff(a, n, axis)
 
 
-@stands_for(np.diff)
+@implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along `axis`, taken `n` times.
 

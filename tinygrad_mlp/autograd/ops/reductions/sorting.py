@@ -26,7 +26,7 @@ __all__ = [
 @op(
     equation="y = the number of elements of a below v (side='right': not above v)",
     latex=lambda a, v, side, sorter: rf"\mathrm{{searchsorted}}({a}, {v})",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, v, side, sorter: np.sum(
         (np.less if side == "left" else np.less_equal)(a, np.expand_dims(v, -1)), axis=-1
     ),
@@ -142,7 +142,7 @@ def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introsele
 @op(
     equation="y = the indices that sort a",
     latex=_latex("argsort"),
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, axis, kind: _each_row(
         lambda row: np.array(sorted(range(len(row)), key=row.__getitem__), int), a, axis
     ),
@@ -161,7 +161,7 @@ def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
 @op(
     equation="y = the indices that partition a at its kth element",
     latex=_latex("argpartition"),
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, kth, axis: np.argpartition(np.array(a), kth, axis),
     samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), kth=(1,), axis=(None, 0, -1)),
     numpy=np.argpartition,
@@ -194,7 +194,7 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
 @op(
     equation="y = the index of the largest element (the first of several)",
     latex=lambda a, axis, keepdims: rf"\mathrm{{argmax}}{over(axis, a.ndim)}({a})",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
     samples=_places_of,
     numpy=np.argmax,
@@ -211,7 +211,7 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
 @op(
     equation="y = the index of the smallest element (the first of several)",
     latex=lambda a, axis, keepdims: rf"\mathrm{{argmin}}{over(axis, a.ndim)}({a})",
-    discrete=True,
+    nondifferentiable=True,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
     samples=_places_of,
     numpy=np.argmin,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.reductions.reduction import (
@@ -161,7 +161,7 @@ def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool 
     return weighted_mean(a, axis=axis, weights=weights, keepdims=keepdims)
 
 
-@stands_for(np.average)
+@implements(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     """Weighted mean over `axis`; of equal weights where none are given.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.indexing import Slot, getitem, scatter_add, take
 from tinygrad_mlp.autograd.ops.shapes.shape import (
@@ -105,7 +105,7 @@ def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
     return np.roll(a, shift, axis)
 
 
-@stands_for(np.flip)
+@implements(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
     """The elements along `axis` (None: all axes) in reverse order.
 
@@ -127,7 +127,7 @@ def _with_axes(name: str, m: Any, least: int) -> None:
         raise ShapeError(f"{name}() expects at least {least} axes. Got shape {shape_of(m)}.")
 
 
-@stands_for(np.fliplr)
+@implements(np.fliplr)
 def fliplr(m: Any) -> Any:
     """The columns in reverse order.
 
@@ -142,7 +142,7 @@ def fliplr(m: Any) -> Any:
     return flip(m, 1)
 
 
-@stands_for(np.flipud)
+@implements(np.flipud)
 def flipud(m: Any) -> Any:
     """The rows in reverse order.
 
@@ -157,7 +157,7 @@ def flipud(m: Any) -> Any:
     return flip(m, 0)
 
 
-@stands_for(np.rot90)
+@implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Turned by k · 90 degrees in the plane of two axes, from the first towards the second.
 
@@ -186,7 +186,7 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     return flip(transpose(m, axes=tuple(order)), plane[1])
 
 
-@stands_for(np.tile)
+@implements(np.tile)
 def tile(A: Any, reps: Any) -> Any:
     """The array repeated as a whole, `reps` times along each axis.
 
@@ -209,7 +209,7 @@ def tile(A: Any, reps: Any) -> Any:
     return reshape(full, shape=tuple(count * length for count, length in pairs))
 
 
-@stands_for(np.repeat)
+@implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Every element repeated along `axis` (None: of all elements, in one axis).
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import stands_for
+from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.shapes.shape import astype, broadcast_to, reshape, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -39,7 +39,7 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
     )
 
 
-@stands_for(np.full_like)
+@implements(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """An array of the shape and dtype of another, filled with a value, as `full`.
 
@@ -55,7 +55,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     return full(wanted, fill_value, kind)
 
 
-@stands_for(np.zeros_like)
+@implements(np.zeros_like)
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Zeros of the shape and dtype of another array: a plain array, as it depends on nothing.
 
@@ -65,7 +65,7 @@ def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     return np.zeros(*_like(a, dtype, shape))
 
 
-@stands_for(np.ones_like)
+@implements(np.ones_like)
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Ones of the shape and dtype of another array: a plain array, as it depends on nothing.
 
@@ -75,7 +75,7 @@ def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     return np.ones(*_like(a, dtype, shape))
 
 
-@stands_for(np.meshgrid)
+@implements(np.meshgrid)
 def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """The coordinates of a grid, from those along each of its axes.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, moveaxis, ravel, shape_of
 from tinygrad_mlp.errors import ShapeError
@@ -119,7 +119,7 @@ def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return np.trace(a, offset, axis1, axis2)
 
 
-@stands_for(np.diag)
+@implements(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
     """The matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal.
 
@@ -145,7 +145,7 @@ def diag(v: Any, k: int = 0) -> Any:
     )
 
 
-@stands_for(np.diagflat)
+@implements(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Any:
     """The matrix with all elements of an array on its k-th diagonal.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
 from tinygrad_mlp.autograd.ops.shapes.shape import places, ravel, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
@@ -159,7 +159,7 @@ def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...
     return out
 
 
-@stands_for(np.take)
+@implements(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Elements, or slices along `axis`, at integer positions.
 
@@ -195,7 +195,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     return getitem(a, *arrays, template=template)
 
 
-@stands_for(np.take_along_axis)
+@implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """For every vector along `axis`, the elements at positions of its own.
 
@@ -232,7 +232,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     return getitem(arr, *arrays, template=template)
 
 
-@stands_for(np.select)
+@implements(np.select)
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     """Choose element by element: the choice of the first condition that holds, else `default`.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.shape import (
     atleast_1d,
@@ -53,7 +53,7 @@ def concatenate_op(*arrays: Any, axis: int = 0) -> Any:
     return np.concatenate(arrays, axis=axis)
 
 
-@stands_for(np.concatenate)
+@implements(np.concatenate)
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Join a sequence of arrays along an axis they have (None: all elements, in one axis).
 
@@ -90,7 +90,7 @@ def stack_op(*arrays: Any, axis: int = 0) -> Any:
     return np.stack(arrays, axis=axis)
 
 
-@stands_for(np.stack)
+@implements(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Join a sequence of arrays of one shape along a new axis.
 
@@ -101,7 +101,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     return stack_op(*arrays, axis=axis)
 
 
-@stands_for(np.vstack)
+@implements(np.vstack)
 def vstack(tup: Sequence[Any]) -> Any:
     """Join arrays along the first axis; vectors are rows.
 
@@ -115,7 +115,7 @@ def vstack(tup: Sequence[Any]) -> Any:
     return concatenate([atleast_2d(a) for a in tup], axis=0)
 
 
-@stands_for(np.hstack)
+@implements(np.hstack)
 def hstack(tup: Sequence[Any]) -> Any:
     """Join arrays along the second axis; vectors end to end.
 
@@ -129,7 +129,7 @@ def hstack(tup: Sequence[Any]) -> Any:
     return concatenate(arrays, axis=1 if arrays and len(shape_of(arrays[0])) > 1 else 0)
 
 
-@stands_for(np.dstack)
+@implements(np.dstack)
 def dstack(tup: Sequence[Any]) -> Any:
     """Join arrays along the third axis, which vectors and matrices get as a new one.
 
@@ -142,7 +142,7 @@ def dstack(tup: Sequence[Any]) -> Any:
     return concatenate([atleast_3d(a) for a in tup], axis=2)
 
 
-@stands_for(np.column_stack)
+@implements(np.column_stack)
 def column_stack(tup: Sequence[Any]) -> Any:
     """Join arrays along the second axis; vectors are columns.
 
@@ -159,7 +159,7 @@ def column_stack(tup: Sequence[Any]) -> Any:
     return concatenate(columns, axis=1)
 
 
-@stands_for(np.append)
+@implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     """The array with `values` after it along `axis` (None: all elements, in one axis).
 
@@ -184,7 +184,7 @@ def _cut(a: Any, ends: Sequence[int], axis: int) -> list[Any]:
     ]
 
 
-@stands_for(np.array_split)
+@implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """The parts of an array along `axis`: so many, or cut at given positions.
 
@@ -212,7 +212,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return _cut(ary, [i * length + min(i, longer) for i in range(1, sections)], place)
 
 
-@stands_for(np.split)
+@implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """The parts of an array along `axis`: so many of the same length, or cut at given positions.
 
@@ -246,7 +246,7 @@ def _split_along(name: str, ary: Any, sections: Any, axis: int, least: int) -> l
     return parts
 
 
-@stands_for(np.vsplit)
+@implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """The parts of an array along the first of at least two axes, as `split`.
 
@@ -260,7 +260,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return _split_along("vsplit", ary, indices_or_sections, 0, 2)
 
 
-@stands_for(np.hsplit)
+@implements(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """The parts of an array along the second axis (a vector's only one), as `split`.
 
@@ -274,7 +274,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return _split_along("hsplit", ary, indices_or_sections, int(len(shape_of(ary)) > 1), 1)
 
 
-@stands_for(np.dsplit)
+@implements(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """The parts of an array along the third axis, as `split`.
 

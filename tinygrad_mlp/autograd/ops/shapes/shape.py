@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import Sample, op, stands_for
+from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.errors import DTypeError, ShapeError
 
@@ -50,7 +50,7 @@ def reshape(a: Any, *, shape: Any) -> Any:
     return a.reshape(shape)
 
 
-@stands_for(np.ravel)
+@implements(np.ravel)
 def ravel(a: Any) -> Any:
     """All elements in one axis.
 
@@ -78,7 +78,7 @@ def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
         ) from error
 
 
-@stands_for(np.squeeze)
+@implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Without the axes of length 1 (None: all of them).
 
@@ -103,7 +103,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     return reshape(a, shape=tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
-@stands_for(np.expand_dims)
+@implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     """With a new axis of length 1 at position `axis` of the result.
 
@@ -130,7 +130,7 @@ def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[in
     return made[0] if len(made) == 1 else tuple(made)
 
 
-@stands_for(np.atleast_1d)
+@implements(np.atleast_1d)
 def atleast_1d(*arrays: Any) -> Any:
     """With at least one axis: a number becomes a vector of one. Several arrays give a tuple.
 
@@ -140,7 +140,7 @@ def atleast_1d(*arrays: Any) -> Any:
     return _at_least(arrays, lambda shape: shape or (1,))
 
 
-@stands_for(np.atleast_2d)
+@implements(np.atleast_2d)
 def atleast_2d(*arrays: Any) -> Any:
     """With at least two axes: a vector becomes a row. Several arrays give a tuple.
 
@@ -150,7 +150,7 @@ def atleast_2d(*arrays: Any) -> Any:
     return _at_least(arrays, lambda shape: (1,) * (2 - len(shape)) + shape)
 
 
-@stands_for(np.atleast_3d)
+@implements(np.atleast_3d)
 def atleast_3d(*arrays: Any) -> Any:
     """With at least three axes: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1).
 
@@ -233,7 +233,7 @@ def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
     return a.swapaxes(axis1, axis2)
 
 
-@stands_for(np.moveaxis)
+@implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes at the positions `source` moved to `destination`; the others keep their order.
 
@@ -261,7 +261,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     return transpose(a, axes=tuple(order))
 
 
-@stands_for(np.rollaxis)
+@implements(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """One axis moved to stand before the axis `start` (for new code: `moveaxis`).
 
@@ -306,7 +306,7 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
     return np.broadcast_to(a, shape)
 
 
-@stands_for(np.broadcast_arrays)
+@implements(np.broadcast_arrays)
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     """The arrays, each repeated to the shape that they have together.
 
