@@ -16,6 +16,9 @@ LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, stri
 LAYERED = frozenset(["W", "b", "z", "a", "D", "δ"])
 """Letters whose number says which layer they belong to: written above, as in the document."""
 
+SAME_IN_EVERY_LAYER = frozenset(["weight", "bias"])
+"""Names that layers give to their parameters. They do not say which layer it is."""
+
 
 class Name(NamedTuple):
     """The name of a symbol.

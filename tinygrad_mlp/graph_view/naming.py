@@ -16,9 +16,8 @@ from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.graph_view.names import Name, Names
+from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, Names
 from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
-from tinygrad_mlp.program.recording import LAYERS_OWN
 
 PRODUCTS = (ops.matmul, ops.linear, conv2d_op)
 
@@ -82,7 +81,7 @@ class Naming:
                 )
             self._suggest(key, text)
         for _, _, parent, _ in self.graph.arguments():
-            if isinstance(parent, Value) and parent.name and parent.name not in LAYERS_OWN:
+            if isinstance(parent, Value) and parent.name and parent.name not in SAME_IN_EVERY_LAYER:
                 self._suggest(key_of(parent, None), parent.name)
         for node in self.graph.nodes:
             if node.name and not is_alias(node):

@@ -22,11 +22,10 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Node, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError
+from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER
 from tinygrad_mlp.program.trace import Number, Trace, Tracer, Variable, is_generator
 
 LAYERS = ("linear", "conv2d")
-LAYERS_OWN = ("weight", "bias")
-"""What layers call their parameters: what they are in every layer, and not which."""
 
 
 class Source(NamedTuple):
@@ -133,7 +132,7 @@ class Recording(Trace):
             return known
         data, grad = leaf.data, leaf.grad
         kind = "parameter" if leaf.requires_grad else "state"
-        own = leaf.name if leaf.name not in LAYERS_OWN else None
+        own = leaf.name if leaf.name not in SAME_IN_EVERY_LAYER else None
         tracer = self.input(data, Source(kind, Attribute(leaf, "data"), leaf), own)
         grad_tracer = None
         if grad is not None and not cleared:
