@@ -18,6 +18,7 @@ from tinygrad_mlp.plotting.figures import (
     LOSS_STYLES,
     TRAINING,
     VALIDATION,
+    Curves,
     all_known,
     draw_curve,
     has_display,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinygrad_mlp.training.history import History
-
 # The squared error counts as stuck where it moves z less than a tenth as much as the cross
 # entropy does.
 STUCK = 0.1
@@ -42,7 +41,7 @@ QUANTITIES = ("loss", "accuracy")
 
 
 def plot_history(
-    history: History,
+    history: Curves,
     path: str | os.PathLike[str] | None = None,
     quantities: Sequence[str] = QUANTITIES,
 ) -> Figure:
@@ -88,7 +87,7 @@ def plot_history(
     return save_figure(figure, path)
 
 
-def show_training(history: History, loss_name: str, loss_factor: float = 1.0) -> Figure | None:
+def show_training(history: Curves, loss_name: str, loss_factor: float = 1.0) -> Figure | None:
     """Show the document's two plots: error and accuracy on the training data.
 
     On a machine without a display they are saved to ``training_<loss_name>.png`` in the current
@@ -133,7 +132,7 @@ def show_training(history: History, loss_name: str, loss_factor: float = 1.0) ->
 
 
 def plot_comparison(
-    histories: Mapping[str, History], path: str | os.PathLike[str] | None = None
+    histories: Mapping[str, Curves], path: str | os.PathLike[str] | None = None
 ) -> Figure:
     """Draw how two losses fare, and why: accuracy, error, and the pull on the pre-activation.
 

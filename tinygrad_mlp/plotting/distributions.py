@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinygrad_mlp.training.layer_statistics import Distributions
-
 BINS = 48
 
 TAIL = 0.02
@@ -27,8 +25,17 @@ TAIL = 0.02
 Y_LABELS = {"activations": "Output of the layer", "gradients": "log₁₀ |∂L/∂v|"}
 
 
+class LayerArrays(Protocol):
+    """The arrays of a run's layers, as `tg.callbacks.Distributions` collects them."""
+
+    epochs: list[int]
+    activations: dict[str, list[Array]]
+    gradients: dict[str, list[Array]]
+    with_parameters: set[str]
+
+
 def plot_distributions(
-    runs: Distributions | Mapping[str, Distributions],
+    runs: LayerArrays | Mapping[str, LayerArrays],
     what: str = "gradients",
     layers: Sequence[str] | None = None,
     path: str | os.PathLike[str] | None = None,

@@ -7,9 +7,8 @@ settings; only `show_training` opens it, where there is a display.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.files import atomic_path
@@ -17,8 +16,6 @@ from tinygrad_mlp.support.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from tinygrad_mlp.training.history import History
 
 # Okabe and Ito's blue and vermilion differ for every kind of colour vision, and the markers and
 # dashes also in a grey print.
@@ -43,6 +40,14 @@ FILE_BACKENDS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
 
 MAX_COLUMNS = 4
 """Panels side by side; more go to the next row, so that the figure still fits a page."""
+
+
+class Curves(Protocol):
+    """The columns of a training run by name (`tg.History`), such as ``iteration``."""
+
+    def __len__(self) -> int: ...
+
+    def __getattr__(self, name: str, /) -> list[Any]: ...
 
 
 def new_figure(
@@ -114,7 +119,7 @@ def all_known(values: Sequence[Any]) -> bool:
     return all(value is not None for value in values)
 
 
-def require_records(history: History, who: str) -> None:
+def require_records(history: Curves, who: str) -> None:
     """Refuse a history without records.
 
     Raises:
@@ -166,6 +171,9 @@ def has_display() -> bool:
     backend = plt.get_backend().lower()
     if "inline" in backend:
         # A notebook hands this setting on to the programs started from it, which have no display.
-        shell = sys.modules.get("IPython")
-        return shell is not None and shell.get_ipython() is not None
+        try:
+            from IPython import get_ipython  # type: ignore[import-not-found, unused-ignore]
+        except ImportError:
+            return False
+        return get_ipython() is not None
     return backend not in FILE_BACKENDS

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim.schedule import Schedule, as_schedule
 from tinygrad_mlp.plotting.figures import (
+    Curves,
     all_known,
     draw_curve,
     label_axes,
@@ -23,14 +24,12 @@ from tinygrad_mlp.support.checks import integer_at_least, one_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tinygrad_mlp.training.history import History
-
 AGAINST = {"iteration": "Iterations", "epoch": "Epoch", "seconds": "Time in s"}
 QUANTITIES = {"loss": "Loss per sample", "accuracy": "Share of right answers"}
 
 
 def plot_runs(
-    runs: Mapping[str, History],
+    runs: Mapping[str, Curves],
     against: str = "iteration",
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
