@@ -335,7 +335,7 @@ STEP = schedule.constant(0.1, per="step")
         (lambda: plotting.plot_distributions(EMPTY), InvalidArgumentError, "collected gradients"),
         (lambda: plotting.plot_distributions({}), InvalidArgumentError, "collected gradients"),
         (lambda: plotting.plot_distributions(EMPTY, "weights"), InvalidArgumentError,
-         "'gradients'; got"),
+         "'gradients'. Got"),
         (lambda: tg.callbacks.Distributions(3, [1], [1]), InvalidArgumentError, "loss must be"),
         (lambda: tg.callbacks.Distributions(abs, [1], [1], 0), InvalidArgumentError, "values"),
     ],
@@ -349,7 +349,7 @@ def test_an_unknown_layer_is_refused():
     _, X, Y = trained([])
     seen = tg.callbacks.Distributions(tg.nn.squared_error, X, Y)
     trained([seen])
-    with pytest.raises(InvalidArgumentError, match="'3 Linear'.*got '1 Linear'"):
+    with pytest.raises(InvalidArgumentError, match="'3 Linear'.*Got '1 Linear'"):
         plotting.plot_distributions(seen, layers=["1 Linear"])
 
 

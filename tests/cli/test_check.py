@@ -212,7 +212,7 @@ CANNOT = {
     "it leaves": ("raise SystemExit(3)", "cannot be run: SystemExit"),
     "no loss": ("derived = {}", "has no 'loss'"),
     "no gradients": ("def loss(W): pass", "has no 'derived'"),
-    "a loss that is no function": ("loss = derived = 1", "loss must be a function; got 1"),
+    "a loss that is no function": ("loss = derived = 1", "loss must be a function. Got 1"),
     "no point": ("def loss(W): pass\nderived = {}", "defines no array called W"),
     "a loss that fails": (
         "W = 1.0\ndef loss(W):\n    return W.nothing\nderived = {}",

@@ -40,13 +40,13 @@ def test_the_same_seed_gives_the_same_epochs_and_each_epoch_its_own_order():
 @pytest.mark.parametrize(
     ("n", "batch_size", "rng", "message"),
     [
-        (5, 0, None, "batch_size must be an integer >= 1; got 0"),
-        (5, -2, None, "batch_size must be an integer >= 1; got -2"),
-        (5, 2.0, None, "batch_size must be an integer >= 1; got 2.0"),
-        (5, True, None, "batch_size must be an integer >= 1; got True"),
-        (5, None, None, "batch_size must be an integer >= 1; got None"),
-        (-1, 2, None, "n must be an integer >= 0; got -1"),
-        (5, 2, 0, "rng must be a numpy.random.Generator; got 0"),
+        (5, 0, None, "batch_size must be an integer >= 1. Got 0"),
+        (5, -2, None, "batch_size must be an integer >= 1. Got -2"),
+        (5, 2.0, None, "batch_size must be an integer >= 1. Got 2.0"),
+        (5, True, None, "batch_size must be an integer >= 1. Got True"),
+        (5, None, None, "batch_size must be an integer >= 1. Got None"),
+        (-1, 2, None, "n must be an integer >= 0. Got -1"),
+        (5, 2, 0, "rng must be a numpy.random.Generator. Got 0"),
     ],
 )
 def test_wrong_arguments_are_refused_at_the_call(n, batch_size, rng, message):

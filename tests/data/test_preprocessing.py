@@ -173,7 +173,7 @@ REFUSED = [
     (dict(validation=0.99), InvalidArgumentError, "of 6 samples leaves none for training"),
     (dict(X=GOOD[:1], labels=[0]), InvalidArgumentError, "of 1 samples leaves none"),
     (dict(dtype=int), DTypeError, "dtype must be a floating type"),
-    (dict(rng=0), InvalidArgumentError, "rng must be a numpy.random.Generator; got 0"),
+    (dict(rng=0), InvalidArgumentError, "rng must be a numpy.random.Generator. Got 0"),
 ]
 
 
@@ -234,8 +234,8 @@ def test_one_hot_of_nothing_has_no_rows():
         (np.array([0, np.inf], "f2"), None, "labels[1] = inf"),
         (np.array([0, 2**64 - 1], "u8"), None, "labels[1] = 18446744073709551615"),
         ([0, 10], 10, "below n_classes = 10; got labels[1] = 10. Pass n_classes >= 11"),
-        ([0], 0, "n_classes must be an integer >= 1; got 0"),
-        ([0], 2.0, "n_classes must be an integer >= 1; got 2.0"),
+        ([0], 0, "n_classes must be an integer >= 1. Got 0"),
+        ([0], 2.0, "n_classes must be an integer >= 1. Got 2.0"),
         ([], None, "n_classes cannot be told"),
         ([[0, 1]], None, "got shape (1, 2)"),
         (0, None, "got shape ()"),

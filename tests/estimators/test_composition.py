@@ -131,35 +131,35 @@ def test_the_network_is_an_ordinary_one(X, targets):
 
 
 WRONG = [
-    ({"hidden_layer_sizes": (5, 0)}, "hidden_layer_sizes must be an integer >= 1; got 0"),
+    ({"hidden_layer_sizes": (5, 0)}, "hidden_layer_sizes must be an integer >= 1. Got 0"),
     ({"hidden_layer_sizes": "5"}, "hidden_layer_sizes must be a list"),
-    ({"activation": "swish"}, "activation must be one of 'tanh'.*got 'swish'"),
+    ({"activation": "swish"}, "activation must be one of 'tanh'.*Got 'swish'"),
     ({"activation": ["relu", "relu"]}, "activation must be one for all .*2 for 1 hidden layers"),
-    ({"activation": 3}, "activation must be .*or a function of tensors; got 3"),
+    ({"activation": 3}, "activation must be .*or a function of tensors. Got 3"),
     ({"loss": "hinge"}, "loss, unless it is a function, must be one of"),
-    ({"dropout": 1.0}, "dropout must be a number >= 0 and < 1; got 1.0"),
+    ({"dropout": 1.0}, "dropout must be a number in .0, 1.. Got 1.0"),
     ({"solver": "newton"}, "solver, unless it is a function, must be one of 'sgd'"),
-    ({"alpha": -1}, "alpha must be a number >= 0; got -1"),
-    ({"batch_size": 0}, "batch_size must be an integer >= 1; got 0"),
-    ({"batch_size": "all"}, "batch_size must be an integer >= 1; got 'all'"),
+    ({"alpha": -1}, "alpha must be a number >= 0. Got -1"),
+    ({"batch_size": 0}, "batch_size must be an integer >= 1. Got 0"),
+    ({"batch_size": "all"}, "batch_size must be an integer >= 1. Got 'all'"),
     ({"learning_rate": "cosine"}, "learning_rate, unless it is a schedule, must be one of"),
     ({"learning_rate": tg.optim.Schedule}, "learning_rate must be a schedule, not a class"),
-    ({"learning_rate_init": 0}, "learning_rate_init must be a number > 0; got 0"),
+    ({"learning_rate_init": 0}, "learning_rate_init must be a number > 0. Got 0"),
     ({"power_t": -1}, "power_t must be a number >= 0"),
     ({"max_iter": 0}, "max_iter must be an integer >= 1"),
-    ({"shuffle": 1}, "shuffle must be True or False; got 1"),
+    ({"shuffle": 1}, "shuffle must be True or False. Got 1"),
     ({"tol": -1e-4}, "tol must be a number >= 0"),
     ({"warm_start": "yes"}, "warm_start must be True or False"),
-    ({"momentum": 1.0}, "momentum must be a number >= 0 and < 1"),
+    ({"momentum": 1.0}, "momentum must be a number in .0, 1"),
     ({"nesterovs_momentum": None}, "nesterovs_momentum must be True or False"),
     ({"early_stopping": 0}, "early_stopping must be True or False"),
-    ({"validation_fraction": 1.5}, "validation_fraction must be a number >= 0 and < 1"),
+    ({"validation_fraction": 1.5}, "validation_fraction must be a number in .0, 1"),
     ({"beta_1": 1.0}, "beta_1 must be"),
     ({"beta_2": -0.1}, "beta_2 must be"),
     ({"epsilon": 0.0}, "epsilon must be a number > 0"),
     ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer >= 1"),
     ({"max_fun": 0}, "max_fun must be an integer >= 1"),
-    ({"callbacks": 3}, r"callbacks must be a list; got 3. Write \[callback\]"),
+    ({"callbacks": 3}, r"callbacks must be a list. Got 3. Write \[callback\]"),
     ({"solver": "lbfgs", "dropout": 0.5}, "dropout cannot be used with solver='lbfgs'"),
     ({"solver": "lbfgs", "callbacks": [print]}, "callbacks cannot be used with solver='lbfgs'"),
     ({"solver": "lbfgs", "learning_rate": tg.optim.schedule.constant(0.1)},
@@ -202,7 +202,7 @@ def test_a_loss_of_a_strange_shape_is_refused(X, targets):
 
 
 def test_an_unknown_output_activation_is_refused(X, targets):
-    with pytest.raises(InvalidArgumentError, match="output_activation must be .*got 'abs'"):
+    with pytest.raises(InvalidArgumentError, match="output_activation must be .*Got 'abs'"):
         MLPRegressor(output_activation="abs").fit(X, targets["number"])
 
 

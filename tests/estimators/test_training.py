@@ -166,7 +166,7 @@ def test_a_warm_start_goes_on_and_a_cold_one_does_not(X, targets):
 @pytest.mark.parametrize(
     ("change", "y", "message"),
     [
-        ({"hidden_layer_sizes": (7,)}, None, r"layers of \[6, 100, 3\].*got \[6, 7, 3\]"),
+        ({"hidden_layer_sizes": (7,)}, None, r"layers of \[6, 100, 3\].*Got \[6, 7, 3\]"),
         ({}, "violet", "got .'violet'"),
     ],
 )

@@ -485,10 +485,10 @@ def test_metadata_that_is_no_json_stay_text(path, text):
 UNSAVABLE = {
     "an optimizer": (
         lambda path: tg.save(path, tg.optim.SGD(Everything(0).parameters(), 0.1)),
-        InvalidArgumentError, "must be a Module or a NeuralNetwork; got SGD",
+        InvalidArgumentError, "must be a Module or a NeuralNetwork. Got SGD",
     ),
     "a dictionary": (
-        lambda path: tg.save(path, {"weight": np.ones(3)}), InvalidArgumentError, "got dict"
+        lambda path: tg.save(path, {"weight": np.ones(3)}), InvalidArgumentError, "Got dict"
     ),
     "an array of metadata": (
         lambda path: tg.save(path, nn.Tanh(), metadata={"mean": np.ones(2)}),
@@ -500,7 +500,7 @@ UNSAVABLE = {
     ),
     "metadata of numbers": (
         lambda path: tg.save(path, nn.Tanh(), metadata={1: "a"}),
-        InvalidArgumentError, "metadata must be a dict whose keys are text",
+        InvalidArgumentError, "metadata must be a dict whose keys are strings",
     ),
     "a list of metadata": (
         lambda path: tg.save(path, nn.Tanh(), metadata=["a"]), InvalidArgumentError, "a dict"
@@ -511,7 +511,7 @@ UNSAVABLE = {
     ),
     "weights as history": (
         lambda path: tg.save(path, nn.Tanh(), history={"loss": 1}),
-        InvalidArgumentError, "history must be what tg.fit returns; got dict",
+        InvalidArgumentError, "history must be what tg.fit returns. Got dict",
     ),
 }  # fmt: skip
 ENDLESS = []

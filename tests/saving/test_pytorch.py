@@ -213,8 +213,8 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_changed(name):
 
 BAD = {
     "another kind of model": (lambda: (3, {}), "must be a Module, a NeuralNetwork, or a list"),
-    "a list of something else": (lambda: ([1], {}), "must be a Module.*got list"),
-    "another kind of state": (lambda: (nn.Tanh(), 3), "must be a path .* got int"),
+    "a list of something else": (lambda: ([1], {}), "must be a Module.*Got list"),
+    "another kind of state": (lambda: (nn.Tanh(), 3), "must be a path .* Got int"),
     "numbers for names": (lambda: (nn.Tanh(), {1: 2}), "names in a state dict must be text"),
 }
 

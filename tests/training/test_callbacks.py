@@ -300,7 +300,7 @@ def test_early_stopping_ends_a_real_training_and_says_why():
         (lambda: BestWeights("loss"), "BestWeights: monitor must be one of 'training_loss'"),
         (lambda: BestWeights("seconds"), "'seconds'"),
         (lambda: EarlyStopping(monitor="val_loss"), "EarlyStopping: monitor.*'val_loss'"),
-        (lambda: EarlyStopping(0), "EarlyStopping: patience must be an integer >= 1; got 0"),
+        (lambda: EarlyStopping(0), "EarlyStopping: patience must be an integer >= 1. Got 0"),
         (lambda: EarlyStopping(1.5), "patience"),
         (lambda: EarlyStopping(min_delta=-1), "EarlyStopping: min_delta must be a number >= 0"),
         (lambda: EarlyStopping(min_delta=math.nan), "min_delta.*nan"),

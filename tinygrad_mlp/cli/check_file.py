@@ -154,7 +154,7 @@ def _report_on(path: Path, names: Mapping[str, Any]) -> DerivationReport:
                 f"them; and the parameters themselves, as arrays of the names that loss takes."
             )
     if not callable(names["loss"]):
-        raise InvalidArgumentError(f"{path}: loss must be a function; got {names['loss']!r}.")
+        raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
         return check_derivation(names["loss"], names["derived"], **_point(path, names))
     except TinygradError:

@@ -121,7 +121,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         if found != units:
             raise InvalidArgumentError(
                 f"{type(self).__name__}: training can only go on with the network it began with, "
-                f"with layers of {found} units; got {units}. Set warm_start=False, or use a clone."
+                f"with layers of {found} units. Got {units}. Set warm_start=False, or use a clone."
             )
         network: nn.Sequential = self.network_
         return network
@@ -166,9 +166,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     def _output(self, X: Any, pre_activation: bool = False) -> Array:
         """The network's output for samples in rows, shape ``(n, outputs)``."""
         check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
-        )
+        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         network = nn.Sequential(*self.network_.layers[:-1]) if pre_activation else self.network_
         dtype = self.intercepts_[0].dtype
         if isinstance(X, np.ndarray):

@@ -162,7 +162,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             if classes is not None and set(unique_labels(classes)) != set(self.classes_):
                 raise InvalidArgumentError(
                     f"MLPClassifier: classes must be those of the first call of partial_fit, "
-                    f"{self.classes_}; got {classes}."
+                    f"{self.classes_}. Got {classes}."
                 )
             binarizer = self._binarizer
         else:
@@ -170,7 +170,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         if len(new := np.setdiff1d(unique_labels(y), binarizer.classes_)):
             raise InvalidArgumentError(
                 f"MLPClassifier: training can only go on with the classes it began with, "
-                f"{binarizer.classes_}; got {new}, too."
+                f"{binarizer.classes_}. Got {new}, too."
             )
         encoded: Array = binarizer.transform(y).astype(dtype)
         self._binarizer, self.classes_ = binarizer, binarizer.classes_

@@ -74,7 +74,7 @@ def activation_layer(
         return Function(activation)
     raise InvalidArgumentError(
         f"{name} must be one of {', '.join(map(repr, known))}, a layer, or a function of "
-        f"tensors; got {activation!r}."
+        f"tensors. Got {activation!r}."
     )
 
 
@@ -91,7 +91,7 @@ def per_layer(value: Any, layers: int, name: str) -> list[Any]:
         return [value] * layers
     if len(value) != layers:
         raise InvalidArgumentError(
-            f"{name} must be one for all hidden layers, or a list with one for each; got "
+            f"{name} must be one for all hidden layers, or a list with one for each. Got "
             f"{len(value)} for {layers} hidden layers."
         )
     return list(value)

@@ -132,7 +132,7 @@ class Objective:
         if value.ndim == 0:
             raise InvalidArgumentError(
                 "loss must give a number for each sample where samples or classes have weights, "
-                "so that they can be weighted; got one number. Leave out the mean."
+                "so that they can be weighted. Got one number. Leave out the mean."
             )
         return ops.sum(value, axis=tuple(range(1, value.ndim))) if value.ndim > 1 else value
 
@@ -140,7 +140,7 @@ class Objective:
         value = value if hasattr(value, "ndim") else np.asarray(value)
         if value.ndim and value.shape[0] != n:
             raise ShapeError(
-                f"loss must give one number, or one for each of the {n} samples of a batch; got "
+                f"loss must give one number, or one for each of the {n} samples of a batch. Got "
                 f"shape {value.shape}."
             )
         return value

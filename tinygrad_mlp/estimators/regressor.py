@@ -113,7 +113,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if self.loss == "poisson" and y.min() < 0:
             raise InvalidArgumentError(
-                f"MLPRegressor: y must be >= 0 with loss='poisson'; got {y.min()}."
+                f"MLPRegressor: y must be >= 0 with loss='poisson'. Got {y.min()}."
             )
         targets: Array = y.reshape(len(y), -1).astype(dtype, copy=False)
         return targets
@@ -128,7 +128,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         if self.loss == "squared_error":
             return _squared_errors, chosen
         raise InvalidArgumentError(
-            f"MLPRegressor: output_activation must be None or 'exp' with loss='poisson'; got "
+            f"MLPRegressor: output_activation must be None or 'exp' with loss='poisson'. Got "
             f"{chosen!r}."
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from numbers import Integral
@@ -12,7 +13,14 @@ import numpy as np
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.network import ACTIVATIONS, OUTPUTS, activation_layer, per_layer
 from tinygrad_mlp.optim import Schedule
-from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
+from tinygrad_mlp.support.checks import (
+    flag,
+    fraction,
+    integer_at_least,
+    not_negative,
+    one_of,
+    positive,
+)
 
 STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
 LBFGS = "lbfgs"
@@ -35,18 +43,18 @@ def check(estimator: Any) -> None:
     for chosen in per_layer(estimator.activation, len(hidden), f"{who}: activation"):
         activation_layer(chosen, ACTIVATIONS, f"{who}: activation")
     for p in per_layer(estimator.dropout, len(hidden), f"{who}: dropout"):
-        _below(1.0)(p, f"{who}: dropout")
+        fraction(p, f"{who}: dropout")
     if estimator.output_activation is not None:
         activation_layer(estimator.output_activation, OUTPUTS, f"{who}: output_activation")
     each("alpha tol power_t", not_negative)
-    each("learning_rate_init epsilon", _positive)
-    each("momentum beta_1 beta_2 validation_fraction", _below(1.0))
-    each("max_iter max_fun", lambda value, name: integer_at_least(1, value, name))
-    each("shuffle warm_start nesterovs_momentum early_stopping", _flag)
+    each("learning_rate_init epsilon", positive)
+    each("momentum beta_1 beta_2 validation_fraction", fraction)
+    each("max_iter max_fun", functools.partial(integer_at_least, 1))
+    each("shuffle warm_start nesterovs_momentum early_stopping", flag)
     if not isinstance(estimator.batch_size, str) or estimator.batch_size != "auto":
-        each("batch_size", lambda value, name: integer_at_least(1, value, name))
+        integer_at_least(1, estimator.batch_size, f"{who}: batch_size")
     if estimator.n_iter_no_change != math.inf:
-        each("n_iter_no_change", lambda value, name: integer_at_least(1, value, name))
+        integer_at_least(1, estimator.n_iter_no_change, f"{who}: n_iter_no_change")
     if not callable(estimator.solver):
         one_of(estimator.solver, (*STOCHASTIC, LBFGS), f"{who}: solver, unless it is a function,")
     if not callable(estimator.learning_rate):
@@ -57,7 +65,7 @@ def check(estimator: Any) -> None:
         one_of(estimator.loss, estimator.known_losses, f"{who}: loss, unless it is a function,")
     if not isinstance(estimator.callbacks, Iterable):
         raise InvalidArgumentError(
-            f"{who}: callbacks must be a list; got {estimator.callbacks!r}. Write [callback]."
+            f"{who}: callbacks must be a list. Got {estimator.callbacks!r}. Write [callback]."
         )
     if estimator.solver == LBFGS:
         _check_lbfgs(estimator, who)
@@ -73,7 +81,7 @@ def _check_lbfgs(estimator: Any, who: str) -> None:
         if given:
             raise InvalidArgumentError(
                 f"{who}: {name} cannot be used with solver='lbfgs', which takes no steps on "
-                f"batches; got {getattr(estimator, name)!r}. Use another solver."
+                f"batches. Got {getattr(estimator, name)!r}. Use another solver."
             )
 
 
@@ -87,26 +95,6 @@ def hidden_layers(sizes: Any, name: str) -> list[int]:
         sizes = [sizes]
     if isinstance(sizes, str) or not isinstance(sizes, Iterable):
         raise InvalidArgumentError(
-            f"{name} must be a list of the numbers of hidden neurons; got {sizes!r}."
+            f"{name} must be a list of the numbers of hidden neurons. Got {sizes!r}."
         )
     return [integer_at_least(1, n, name) for n in sizes]
-
-
-def _positive(value: Any, name: str) -> None:
-    if not_negative(value, name) == 0:
-        raise InvalidArgumentError(f"{name} must be a number > 0; got {value!r}.")
-
-
-def _below(limit: float) -> Callable[[Any, str], None]:
-    def test(value: Any, name: str) -> None:
-        if not_negative(value, name) >= limit:
-            raise InvalidArgumentError(
-                f"{name} must be a number >= 0 and < {limit:g}; got {value!r}."
-            )
-
-    return test
-
-
-def _flag(value: Any, name: str) -> None:
-    if not isinstance(value, (bool, np.bool_)):
-        raise InvalidArgumentError(f"{name} must be True or False; got {value!r}.")

@@ -63,7 +63,7 @@ def save(
     given = checked_metadata(metadata, RESERVED, "save")
     if history is not None and not isinstance(history, History):
         raise InvalidArgumentError(
-            f"save: history must be what tg.fit returns; got {type(history).__name__}."
+            f"save: history must be what tg.fit returns. Got {type(history).__name__}."
         )
     facts: dict[str, Any] = {}
     if isinstance(model, NeuralNetwork):
@@ -78,7 +78,7 @@ def save(
         arrays = model.state_dict()
     else:
         raise InvalidArgumentError(
-            f"save: model must be a Module or a NeuralNetwork; got {type(model).__name__}."
+            f"save: model must be a Module or a NeuralNetwork. Got {type(model).__name__}."
         )
     if history is not None and history.settings:
         facts["training"] = _of_training(history)
@@ -129,7 +129,7 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     """
     if not isinstance(model, (Module, NeuralNetwork)):
         raise InvalidArgumentError(
-            f"load: model must be a Module or a NeuralNetwork; got {type(model).__name__}."
+            f"load: model must be a Module or a NeuralNetwork. Got {type(model).__name__}."
         )
     arrays, facts = read(path)
     mean = scale = None

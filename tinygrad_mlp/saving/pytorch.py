@@ -94,7 +94,7 @@ def _module_of(model: Any) -> Module:
         return Sequential(*model)
     raise InvalidArgumentError(
         f"from_torch_state: model_or_layers must be a Module, a NeuralNetwork, or a list of "
-        f"layers; got {type(model).__name__}."
+        f"layers. Got {type(model).__name__}."
     )
 
 
@@ -110,7 +110,7 @@ def _state_of(source: Any) -> dict[str, Any]:
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidArgumentError(
             f"from_torch_state: path_or_dict must be a path of a safetensors file, or arrays by "
-            f"name; got {type(source).__name__}."
+            f"name. Got {type(source).__name__}."
         )
     try:
         arrays, _ = read(source)
@@ -139,7 +139,7 @@ def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict
         isinstance(part, str) for pair in rename.items() for part in pair
     ):
         raise InvalidArgumentError(
-            f"from_torch_state: rename must be a dict of names, PyTorch's and those here; got "
+            f"from_torch_state: rename must be a dict of names, PyTorch's and those here. Got "
             f"{rename!r}."
         )
     unused = set(rename)

@@ -1,10 +1,15 @@
-"""Checks of arguments that every floor needs, and the messages of their refusals."""
+"""Checks of arguments, with one style of message.
+
+A check of one value takes the value and its name, returns the value as a plain Python number (or
+as it is), and otherwise raises `InvalidArgumentError`:
+``fit: epochs must be an integer >= 1. Got 0.`` So `name` says whose argument it is.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -17,84 +22,112 @@ if TYPE_CHECKING:
 
 
 def integer_at_least(lowest: int, value: Any, name: str) -> int:
-    """`value` as an int of at least `lowest`, or an error that begins with `name`.
+    """Return `value` as an int, if it is an integer of at least `lowest`.
 
-    Raises:
-        InvalidArgumentError: it is something else.
+    >>> integer_at_least(1, np.int64(3), "fit: epochs")
+    3
     """
     try:
         number = operator.index(value)
     except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < lowest:
-        raise InvalidArgumentError(f"{name} must be an integer >= {lowest}; got {value!r}.")
+        number = lowest - 1
+    if isinstance(value, bool) or number < lowest:
+        raise InvalidArgumentError(f"{name} must be an integer >= {lowest}. Got {value!r}.")
     return number
+
+
+def positive(value: Any, name: str) -> float:
+    """Return `value` as a float, if it is a finite number above 0."""
+    return _number(value, name, "a number > 0", lambda x: 0 < x < math.inf)
+
+
+def positive_or_infinite(value: Any, name: str) -> float:
+    """Return `value` as a float, if it is a number above 0; infinity is one."""
+    return _number(value, name, "a number > 0 (it may be inf)", lambda x: x > 0)
 
 
 def not_negative(value: Any, name: str) -> float:
-    """`value` as a finite Python float of at least 0, or an error that begins with `name`.
+    """Return `value` as a float, if it is a finite number of at least 0."""
+    return _number(value, name, "a number >= 0", lambda x: 0 <= x < math.inf)
 
-    Raises:
-        InvalidArgumentError: it is something else.
-    """
-    # Not left a NumPy scalar: float32 times np.float64 would become float64.
-    usable = isinstance(value, Real) and not isinstance(value, bool)
-    number = float(value) if usable else math.nan
-    if not 0 <= number < math.inf:
-        raise InvalidArgumentError(f"{name} must be a number >= 0; got {value!r}.")
+
+def fraction(value: Any, name: str) -> float:
+    """Return `value` as a float, if it is a number of at least 0 and below 1."""
+    return _number(value, name, "a number in [0, 1)", lambda x: 0 <= x < 1)
+
+
+def decay_factor(value: Any, name: str) -> float:
+    """Return `value` as a float, if it is a number above 0 and at most 1."""
+    return _number(value, name, "a number in (0, 1]", lambda x: 0 < x <= 1)
+
+
+def _number(value: Any, name: str, expected: str, allowed: Callable[[float], bool]) -> float:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    # A Python float and not a NumPy scalar: float32 times np.float64 would become float64.
+    number = float(value) if is_number else math.nan
+    if not is_number or not allowed(number):
+        raise InvalidArgumentError(f"{name} must be {expected}. Got {value!r}.")
     return number
 
 
+def flag(value: Any, name: str) -> bool:
+    """Return `value` as a bool, if it is Python's or NumPy's True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidArgumentError(f"{name} must be True or False. Got {value!r}.")
+    return bool(value)
+
+
+def one_of(value: Any, choices: Any, name: str) -> Any:
+    """Return `value`, if it is among `choices`; the message lists them."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise InvalidArgumentError(f"{name} must be one of {listed}. Got {value!r}.")
+    return value
+
+
 def checked_metadata(metadata: Any, reserved: Collection[str], who: str) -> dict[str, Any]:
-    """Facts to be stored beside what `who` writes itself under the names `reserved`.
+    """Return the metadata that a user wants stored as a dict; {} for None.
+
+    Args:
+        metadata: a dict, or None.
+        reserved: the keys that `who` writes itself.
+        who: the function that begins the message.
 
     Raises:
-        InvalidArgumentError: they are no dict, or a name is no text or reserved.
+        InvalidArgumentError: it is no dict, or a key is not a string or reserved.
     """
     given = {} if metadata is None else metadata
     if not isinstance(given, dict) or not all(
         isinstance(key, str) and key not in reserved for key in given
     ):
         raise InvalidArgumentError(
-            f"{who}: metadata must be a dict whose keys are text other than "
-            f"{', '.join(reserved)}; got {metadata!r}."
+            f"{who}: metadata must be a dict whose keys are strings other than "
+            f"{', '.join(reserved)}. Got {metadata!r}."
         )
     return given
 
 
 def checked_rng(rng: Any, who: str) -> Generator:
-    """`rng` if it is a generator; a bare seed is refused, since it would repeat itself.
+    """Return `rng`, if it is a generator. A bare seed would repeat itself and is refused.
 
     Raises:
         InvalidArgumentError: it is something else.
     """
     if not isinstance(rng, np.random.Generator):
         raise InvalidArgumentError(
-            f"{who}: rng must be a numpy.random.Generator; got {rng!r}. "
+            f"{who}: rng must be a numpy.random.Generator. Got {rng!r}. "
             "Make one with numpy.random.default_rng(seed)."
         )
     return rng
 
 
 def rng_or_fresh(rng: Any, who: str) -> Generator:
-    """`rng`, or where it is None a new generator that the operating system seeds."""
+    """Return `rng`, or for None a new generator that the operating system seeds."""
     return np.random.default_rng() if rng is None else checked_rng(rng, who)
 
 
-def one_of(value: Any, choices: Any, name: str) -> Any:
-    """`value` if it is among `choices`, or an error that begins with `name` and lists them.
-
-    Raises:
-        InvalidArgumentError: it is not.
-    """
-    if value not in choices:
-        listed = ", ".join(repr(choice) for choice in choices)
-        raise InvalidArgumentError(f"{name} must be one of {listed}; got {value!r}.")
-    return value
-
-
 def index_beyond(array: Any, limit: float) -> tuple[int, ...] | None:
-    """The first index at which a real array is NaN or larger than `limit` in size, or None.
+    """Return the first index at which a real array is NaN or beyond ±`limit`, or None.
 
     >>> index_beyond(np.array([[1.0, 2.0], [np.nan, np.inf]]), 1e300)
     (1, 0)

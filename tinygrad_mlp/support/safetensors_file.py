@@ -20,7 +20,7 @@ from tinygrad_mlp.errors import DataError, DataNotFoundError, DTypeError, Invali
 from tinygrad_mlp.support.files import atomic_path
 
 if TYPE_CHECKING:
-    from tinygrad_mlp.autograd.graph import Array
+    from numpy.typing import NDArray
 
 FORMAT = "tinygrad_mlp"
 CHECKSUM = "checksum"
@@ -38,7 +38,10 @@ def versions() -> dict[str, str]:
 
 
 def write(
-    path: str | os.PathLike[str], arrays: Mapping[str, Array], facts: Mapping[str, Any], who: str
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, NDArray[Any]],
+    facts: Mapping[str, Any],
+    who: str,
 ) -> None:
     """Write a file, whole or not at all.
 
@@ -79,7 +82,7 @@ def write(
         save_file(arrays, temporary, described)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """The arrays and the facts (metadata) of a file.
 
     Raises:
@@ -127,14 +130,14 @@ def _facts(text: str) -> dict[str, Any] | None:
     return facts if isinstance(facts, dict) else None
 
 
-def _checksum(arrays: Mapping[str, Array], text: str) -> str:
+def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
     value = zlib.crc32(text.encode())
     for name in sorted(arrays):
         value = zlib.crc32(f"{name} {fingerprint(arrays[name])}".encode(), value)
     return f"{value:08x}"
 
 
-def fingerprint(array: Array) -> str:
+def fingerprint(array: NDArray[Any]) -> str:
     """Dtype, shape and a checksum (CRC-32) of the bits of an array, as text.
 
     It is made to notice accidents, not deceit; it costs a third of a second for a gigabyte.
@@ -153,7 +156,7 @@ def fingerprint(array: Array) -> str:
 # -- trees of arrays and plain values ----------------------------------------------------------
 
 
-def packed(tree: Any, name: str, arrays: dict[str, Array]) -> Any:
+def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """Nested values in a form that JSON can hold; the arrays among them go into `arrays`.
 
     Args:
@@ -194,12 +197,12 @@ def packed(tree: Any, name: str, arrays: dict[str, Array]) -> Any:
             return dict(pairs)
         return {"$dict": [[packed(key, name, {}), value] for key, value in pairs]}
     raise InvalidArgumentError(
-        f"'{name}' must be made of arrays, numbers, text, None, dicts, lists and tuples; got "
+        f"'{name}' must be made of arrays, numbers, text, None, dicts, lists and tuples. Got "
         f"{type(tree).__name__}."
     )
 
 
-def unpacked(tree: Any, arrays: Mapping[str, Array]) -> Any:
+def unpacked(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     """What was `packed`, with its arrays from `arrays`, lying in memory as they did.
 
     Raises:
@@ -224,7 +227,7 @@ def unpacked(tree: Any, arrays: Mapping[str, Array]) -> Any:
     return {key: unpacked(value, arrays) for key, value in tree.items()}
 
 
-def _axes_in_memory(array: Array) -> list[int] | None:
+def _axes_in_memory(array: NDArray[Any]) -> list[int] | None:
     """The axes in the order in which they lie in memory; None for NumPy's usual order.
 
     Products round differently for arrays that lie otherwise, so it is part of the bits.

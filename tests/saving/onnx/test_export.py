@@ -212,16 +212,16 @@ class NoModule:
 
 
 BAD = {
-    "another kind of model": ({"model": {"weight": 1}}, "model must be a Module.*got dict"),
-    "a class": ({"model": tg.NeuralNetwork}, "model must be a Module.*got type"),
-    "a method that gives something else": ({"model": NoModule()}, "model must be .*got NoModule"),
-    "a shape with a batch": ({"input_shape": (None, 4)}, "input_shape must be .*got .None, 4."),
+    "another kind of model": ({"model": {"weight": 1}}, "model must be a Module.*Got dict"),
+    "a class": ({"model": tg.NeuralNetwork}, "model must be a Module.*Got type"),
+    "a method that gives something else": ({"model": NoModule()}, "model must be .*Got NoModule"),
+    "a shape with a batch": ({"input_shape": (None, 4)}, "input_shape must be .*Got .None, 4."),
     "an empty shape": ({"input_shape": (0,)}, "input_shape must be"),
     "text for a shape": ({"input_shape": "large"}, "input_shape must be"),
     "another dtype": ({"dtype": np.float16}, "dtype must be one of 'float32', 'float64'"),
-    "an unknown dtype": ({"dtype": "float33"}, "dtype must be one of .*; got 'float33'"),
+    "an unknown dtype": ({"dtype": "float33"}, "dtype must be one of .*. Got 'float33'"),
     "text for an input": ({"input_dtype": str}, "input_dtype must be a type of real numbers"),
-    "an unknown type of input": ({"input_dtype": "int33"}, "input_dtype must be.*got 'int33'"),
+    "an unknown type of input": ({"input_dtype": "int33"}, "input_dtype must be.*Got 'int33'"),
     "complex input": ({"input_dtype": complex}, "input_dtype must be a type of real numbers"),
     "no batch": ({"batch_size": 0}, "batch_size must be an integer >= 1"),
     "one name for both": ({"input_name": "x", "output_name": "x"}, "two different names"),

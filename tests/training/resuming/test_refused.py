@@ -227,9 +227,9 @@ def test_a_checkpoint_with_a_part_that_is_none_is_refused(tmp_path, finished, pa
     [
         ((3,), "path must be the path of a file; got int"),
         ((None,), "path must be the path of a file; got NoneType"),
-        (("run", 0), "every must be an integer >= 1; got 0"),
+        (("run", 0), "every must be an integer >= 1. Got 0"),
         (("run", 1.5), "every must be an integer"),
-        (("run", 1, "hour"), "unit must be one of 'epoch', 'step', 'second'; got 'hour'"),
+        (("run", 1, "hour"), "unit must be one of 'epoch', 'step', 'second'. Got 'hour'"),
     ],
 )
 def test_impossible_checkpoints_are_refused(arguments, message):

@@ -104,7 +104,7 @@ def export_onnx(
     names = input_name, output_name
     if not all(isinstance(n, str) and n for n in names) or input_name == output_name:
         raise InvalidArgumentError(
-            f"export_onnx: input_name and output_name must be two different names; got {names!r}."
+            f"export_onnx: input_name and output_name must be two different names. Got {names!r}."
         )
     facts = _facts(metadata, module)
     guessed = input_shape is None and isinstance(model, Module)
@@ -133,7 +133,7 @@ def _module_of(model: Any) -> tuple[Module, Shape | None]:
             return module, checked_shape(shape)
     raise InvalidArgumentError(
         f"export_onnx: model must be a Module, a NeuralNetwork, a fitted estimator, or have a "
-        f"method __onnx__() that returns a Module and the shape of one sample; got "
+        f"method __onnx__() that returns a Module and the shape of one sample. Got "
         f"{type(model).__name__}."
     )
 
