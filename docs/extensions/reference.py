@@ -17,7 +17,7 @@ from sphinx.util.nodes import make_refnode
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd import ops
 
-from .notation import inline
+from .notation import inline  # noqa: TID252 (Sphinx finds this folder by its own path)
 
 ROOT = "tinygrad_mlp"
 BLOCK = re.compile(r"```\{public\} (\S+)\n((?:.*\n)*?)```")

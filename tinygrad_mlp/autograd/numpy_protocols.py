@@ -80,7 +80,8 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
     if known is None or isinstance(known, Op) and OPS.get(known.name) is not known:
         # The first call, or an operation was defined, redefined or removed since then.
         _NUMPY.clear()
-        special = sys.modules.get("scipy.special")  # loaded, if a function of it was called
+        # Loaded if a function of it was called; else it need not be, and nothing is imported here.
+        special = sys.modules.get("scipy.special")  # noqa: TID251
         for record in OPS.values():
             _NUMPY.update(dict.fromkeys(record.numpy, record))
             if record.scipy and special:

@@ -143,7 +143,8 @@ def _module(where: str) -> dict[str, Any]:
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does
     try:
-        return vars(importlib.import_module(where))
+        # The module of a user's own, whose name is known only now.
+        return vars(importlib.import_module(where))  # noqa: TID251
     except (Exception, SystemExit) as error:
         raise InvalidArgumentError(
             f"the module {where} cannot be imported: {type(error).__name__}: {error}. It is looked "
