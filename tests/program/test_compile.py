@@ -11,7 +11,7 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.graph import require_finite
 from tinygrad_mlp.autograd.ops.samples import samples_of
-from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.codegen.source import NumPySource
 from tinygrad_mlp.program.kernel import kernel_of, literal
 
 
@@ -472,7 +472,7 @@ def test_source_holds_generators_and_large_constants_as_given():
     layer = tg.nn.Dropout(0.5, rng=rng)
     f = tg.compile(lambda x: layer(x * large))
     f(np.ones(20))
-    source = Source(f.program)
+    source = NumPySource(f.program)
     assert "given: rng1, a Generator" in source.text
     assert any(value is large for value in source.given.values())
 
@@ -508,7 +508,7 @@ def test_an_axis_exchanged_with_itself_is_not_written_as_a_transpose():
         f = tg.compile(lambda x, axis=axis: tg.swapaxes(x * 2, axis1=axis, axis2=axis) + 0)
         for x in (a, a + 1):
             np.testing.assert_array_equal(f(x), 2 * x)
-        assert ".T" not in Source(f.program).text
+        assert ".T" not in NumPySource(f.program).text
 
 
 @pytest.mark.parametrize("fill", [np.inf, -np.inf, np.nan, np.float32(np.inf)])

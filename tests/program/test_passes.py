@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
-from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
 from tinygrad_mlp.program.passes import simplify as passes
 from tinygrad_mlp.program.passes.fuse_updates import products_by_one_library, scaled_once
 from tinygrad_mlp.program.passes.lowering import written_out
@@ -58,7 +58,7 @@ def numbers(program, values):
         [*results, *updates], [*program.results, *(u.value for u in program.updates)], strict=True
     )
     by_line = [value for value, what in everything if isinstance(what, Variable)]
-    by_source = Source(program).compiled()(*(np.copy(values[v])[()] for v in program.inputs))
+    by_source = NumPySource(program).compiled()(*(np.copy(values[v])[()] for v in program.inputs))
     return by_line, list(by_source)
 
 
@@ -150,10 +150,10 @@ def test_products_are_added_by_blas_where_they_belong():
     changed, saved = passes.products_accumulated(program)
     assert saved == 2 and count(changed, "accumulate") == 2
     assert_same(program, changed)
-    source = Source(updates_in_place(changed)[0]).text
+    source = numpy_source(updates_in_place(changed)[0])
     assert source.count("blas.dgemm(") == 2
     single = updates_in_place(passes.products_accumulated(passes.simplified(training(1)))[0])[0]
-    assert Source(single).text.count("blas.dger(") == 2
+    assert numpy_source(single).count("blas.dger(") == 2
 
 
 def test_large_products_are_left_to_the_blas_that_adds_products():
@@ -164,7 +164,7 @@ def test_large_products_are_left_to_the_blas_that_adds_products():
     assert_same(program, changed)
     into_memory = passes.improved(program)
     assert_same(program, into_memory)
-    text = Source(into_memory).text
+    text = numpy_source(into_memory)
     assert text.count("blas.dgemm(") == 5
     # Where nothing is added by BLAS, where products are small, and of vectors, NumPy forms them.
     of_one = passes.products_accumulated(training(batch=1, hidden=2000))[0]
@@ -188,7 +188,7 @@ def test_small_parameters_share_one_multiplication_by_the_learning_rate():
     # Nothing is left for BLAS to multiply by, and the call of it would take longer than the rest.
     assert passes.products_accumulated(changed)[1] == 0
     # Named for what they are, in this program only.
-    assert "scaled_delta3 = " in Source(changed).text and "scaled" not in Source(program).text
+    assert "scaled_delta3 = " in numpy_source(changed) and "scaled" not in numpy_source(program)
 
 
 def test_what_is_not_linear_in_one_derivative_keeps_its_multiplications():
@@ -216,7 +216,7 @@ def test_rows_of_small_matrices_are_added_up_by_a_product():
     changed, saved = passes.sums_as_products(program)
     assert (saved, count(changed, "sum"), count(changed, "matmul")) == (2, 0, 2)
     assert_same(program, changed)
-    text = Source(updates_in_place(changed)[0]).text
+    text = numpy_source(updates_in_place(changed)[0])
     assert text.count("np.full((4,), 1.0") == 1  # the same ones for both
 
 
@@ -233,7 +233,7 @@ def test_other_sums_stay_sums(sum_of):
 def test_numbers_beside_small_arrays_become_arrays():
     program = recorded(lambda x: 1.0 - x * x, X)
     changed, saved = passes.numbers_filled(program)
-    assert saved == 1 and "np.full((4, 5), 1.0" in Source(changed).text
+    assert saved == 1 and "np.full((4, 5), 1.0" in numpy_source(changed)
     assert_same(program, changed)
     large = recorded(lambda x: 1.0 - x * x, np.ones((64, 64)))
     assert passes.numbers_filled(large)[1] == 0

@@ -14,7 +14,7 @@ from tinygrad_mlp.autograd.graph import MODE, Value
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
-from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.codegen.source import numpy_source
 from tinygrad_mlp.program.executable import OUTDATED, Executable, committed, forget_examples
 from tinygrad_mlp.program.fast_path import Usual
 from tinygrad_mlp.program.program import Program
@@ -76,7 +76,7 @@ class CompiledFunction:
     @property
     def readable(self) -> str:
         """The source code before memory is shared: what to read first."""
-        return Source(self.runner.simplified).text
+        return numpy_source(self.runner.simplified)
 
     def __repr__(self) -> str:
         return f"<compiled {self.name}: {len(self.programs)} program(s)>"

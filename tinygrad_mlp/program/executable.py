@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
 from tinygrad_mlp.program.fast_path import Usual, usual_call
 from tinygrad_mlp.program.passes.simplify import improved, simplified
 from tinygrad_mlp.program.program import Program
@@ -44,12 +44,12 @@ class Executable:
         program = Program(
             tuple(recording.inputs), tuple(recording.instructions),
             tuple(map(as_operand, out_leaves)), tuple(recording.updates),
-            tuple(recording.required), name=name,
+            tuple(recording.required), name=name, write_source=numpy_source,
         )  # fmt: skip
         self.recorded = program.rewritten(_with_parameters(recording), {})
         self.simplified = simplified(self.recorded)
         self.program = improved(self.simplified)
-        self.source = Source(self.program)
+        self.source = NumPySource(self.program)
         self._function = self.source.compiled()
         self.usual: Usual | None = None
         self._assumptions = recording.assumptions

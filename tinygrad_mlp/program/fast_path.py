@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_mlp.program.recording import Attribute, Source
+from tinygrad_mlp.program.recording import Attribute, InputSource
 from tinygrad_mlp.program.trace import Variable
 
 Usual = Callable[[tuple[Any, ...]], Any]
@@ -108,9 +108,9 @@ def usual_call(
     return made
 
 
-def _read(source: Source | Callable[[], Any], number: str, scope: dict[str, Any]) -> str:
+def _read(source: InputSource | Callable[[], Any], number: str, scope: dict[str, Any]) -> str:
     """The expression that reads a place outside of the program, its names put into the scope."""
-    get = source.get if isinstance(source, Source) else source
+    get = source.get if isinstance(source, InputSource) else source
     if isinstance(get, Attribute):
         scope[f"of{number}"] = get.owner
         return f"of{number}.{get.attribute}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class Program:
         buffers: memory that results are written into, allocated once.
         passes: what the passes have done to it, a line each.
         name: of the function that was recorded.
+        write_source: what writes a program as NumPy source code. It is handed in, so that code
+            generation and passes can stand above this module.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> step = tg.compile(lambda x: tg.sum(tg.exp(x)))
@@ -44,6 +46,7 @@ class Program:
     buffers: tuple[Variable, ...] = ()
     passes: tuple[str, ...] = ()
     name: str = "step"
+    write_source: Callable[[Program], str] = field(kw_only=True, repr=False)
 
     # -- looking at it -----------------------------------------------------------------------
 
@@ -54,9 +57,7 @@ class Program:
     @property
     def source(self) -> str:
         """The program as NumPy source code, which runs on its own."""
-        from tinygrad_mlp.program.codegen.source import Source
-
-        return Source(self).text
+        return self.write_source(self)
 
     def _repr_html_(self) -> str:
         from tinygrad_mlp.support.html import listing

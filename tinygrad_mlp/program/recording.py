@@ -28,7 +28,7 @@ from tinygrad_mlp.program.trace import Number, Trace, Tracer, Variable, is_gener
 LAYERS = ("linear", "conv2d")
 
 
-class Source(NamedTuple):
+class InputSource(NamedTuple):
     """Where an input of a program comes from.
 
     Attributes:
@@ -43,7 +43,7 @@ class Source(NamedTuple):
     of: Any = None
 
 
-DATA = Source("data")
+DATA = InputSource("data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,10 @@ class Recording(Trace):
         data, grad = leaf.data, leaf.grad
         kind = "parameter" if leaf.requires_grad else "state"
         own = leaf.name if leaf.name not in SAME_IN_EVERY_LAYER else None
-        tracer = self.input(data, Source(kind, Attribute(leaf, "data"), leaf), own)
+        tracer = self.input(data, InputSource(kind, Attribute(leaf, "data"), leaf), own)
         grad_tracer = None
         if grad is not None and not cleared:
-            source = Source("state", Attribute(leaf, "grad"), leaf)
+            source = InputSource("state", Attribute(leaf, "grad"), leaf)
             grad_tracer = self.input(grad, source, own and f"grad_{own}")
         elif leaf.requires_grad and not cleared:
             self.assumptions.append((Attribute(leaf, "grad"), None))
@@ -148,7 +148,7 @@ class Recording(Trace):
 
     def read(self, get: Callable[[], Any], name: str) -> Any:
         """A number or an array that is looked up at every run."""
-        return self.input(get(), Source("state", get, _identity(get)), name)
+        return self.input(get(), InputSource("state", get, _identity(get)), name)
 
     def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
         """A value that is handed over at every run."""

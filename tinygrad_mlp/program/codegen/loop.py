@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tinygrad_mlp.program.codegen.hoisting import hoisted
-from tinygrad_mlp.program.codegen.source import Source
+from tinygrad_mlp.program.codegen.source import NumPySource
 from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Instruction, Variable
 
 
-class LoopSource(Source):
+class LoopSource(NumPySource):
     """The source code of a loop over steps, each of which is a program.
 
     The program begins with its pre-activation z, and its results are what is collected (the

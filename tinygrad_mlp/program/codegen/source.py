@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.program.blas_ops import accumulate, product
 from tinygrad_mlp.program.codegen.hoisting import hoisted
 from tinygrad_mlp.program.kernel import kernel_of, literal
-from tinygrad_mlp.program.passes.fuse_updates import accumulate, product
 from tinygrad_mlp.program.program import Program, naming
 from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_generator
 
@@ -22,7 +22,7 @@ SMALL = 8
 """Elements up to which a constant array is written out."""
 
 
-class Source:
+class NumPySource:
     """The source code of a program, and what it needs.
 
     Attributes:
@@ -255,6 +255,11 @@ class Source:
             name = f"{name}{sum(n.startswith(name) for n in self.given) + 1}"
             self.given[name] = value
             return name
+
+
+def numpy_source(program: Program) -> str:
+    """Return a program as NumPy source code, which runs on its own."""
+    return NumPySource(program).text
 
 
 def _shape(variable: Variable) -> str:

@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import SGD
 from tinygrad_mlp.program.codegen.loop import LoopSource
 from tinygrad_mlp.program.codegen.source import BLAS_LETTER
-from tinygrad_mlp.program.deferred.block_memory import Loss, Memory, loss_over_samples
+from tinygrad_mlp.program.deferred.block_memory import MeanLoss, Memory, loss_over_samples
 from tinygrad_mlp.program.deferred.pattern import (
     Coefficients,
     Deferrable,
@@ -286,7 +286,7 @@ def _scale(array: Array, factor: float) -> None:
         array *= array.dtype.type(factor)
 
 
-def _for_block(program: Program, loss: Loss | None) -> Program:
+def _for_block(program: Program, loss: MeanLoss | None) -> Program:
     """The program with what a block collects as its first result: the prediction, or the loss."""
     first = program.results[0] if loss is None else loss.prediction
     results = (first, program.results[-1])

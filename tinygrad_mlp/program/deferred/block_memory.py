@@ -11,7 +11,7 @@ from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.program.trace import Variable
 
 
-class Loss(NamedTuple):
+class MeanLoss(NamedTuple):
     """A loss that is a mean over samples, so that a block's losses can be computed at once.
 
     Attributes:
@@ -25,7 +25,7 @@ class Loss(NamedTuple):
     target: Variable
 
 
-def loss_over_samples(runner: Executable) -> Loss | None:
+def loss_over_samples(runner: Executable) -> MeanLoss | None:
     """The loss of a step, where it is a mean over samples of a prediction and data."""
     simplified = runner.simplified
     computed = {r for line in simplified.instructions for r in line.results}
@@ -35,7 +35,7 @@ def loss_over_samples(runner: Executable) -> Loss | None:
             prediction, target = line.operands
             if prediction in computed and target in simplified.inputs:
                 if target.label.kind == "data" and len(prediction.shape) == 2:
-                    return Loss(line.op, prediction, target)
+                    return MeanLoss(line.op, prediction, target)
     return None
 
 
@@ -49,7 +49,7 @@ class Memory:
         predictions: what the loss judges, shape (rows, …), or None.
     """
 
-    def __init__(self, steps: int, batch: int, z: Variable, loss: Loss | None) -> None:
+    def __init__(self, steps: int, batch: int, z: Variable, loss: MeanLoss | None) -> None:
         rows = steps * batch
         self.D: Array = np.empty((rows, z.shape[1]), z.dtype)
         self.M: Array = np.empty((rows, rows), z.dtype)

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import OPS, op
+from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.program.blas_ops import accumulate, product
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Instruction, Number, Variable
 
@@ -170,12 +171,6 @@ def _with_own_result(line: Instruction, scaled: dict[Variable, Variable]) -> Ins
     return made
 
 
-@op(register=False)
-def accumulate(c: Any, alpha: Any, a: Any, b: Any) -> Any:
-    """``c + alpha · a b``, the product of matrices added to what is there: BLAS's `gemm`."""
-    return c + alpha * (a @ b)
-
-
 def products_accumulated(program: Program) -> tuple[Program, int]:
     """Let BLAS add a product of matrices to what it is added to: ``W + s · (A B)`` in one step.
 
@@ -225,12 +220,6 @@ def products_accumulated(program: Program) -> tuple[Program, int]:
 
 SHARED = 8192
 """Multiplications up to which BLAS does a product on one thread, whatever it is allowed."""
-
-
-@op(register=False)
-def product(a: Any, b: Any) -> Any:
-    """``a b``, by the BLAS that `accumulate` uses."""
-    return a @ b
 
 
 def products_by_one_library(program: Program) -> tuple[Program, int]:
