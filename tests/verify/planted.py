@@ -133,7 +133,7 @@ class Network:
 
         return gradients
 
-    def derive(self, parameters, switch=()):
+    def derive(self, parameters, switch=()):  # noqa: C901 (the place of each mistake)
         """All gradients by the recursion, with the formula changed at one place."""
         action, place = (*switch, None, None)[:2]
         a, z = {1: self.x}, {}
@@ -191,7 +191,7 @@ class Network:
         return np.diag(d)
 
 
-def mistakes(network: Network) -> Iterator[Mistake]:
+def mistakes(network: Network) -> Iterator[Mistake]:  # noqa: C901 (a branch for each mistake)
     """Every single mistake in every gradient of a network."""
     kind, N = network.kind, network.kind.layers
     k = len(network.y)
