@@ -54,7 +54,7 @@ contents = {
         "deferred_updates",
         "numerical_stability",
     ],
-    "Reference": ["reference/*", "operations", "performance", "comparison"],
+    "Reference": ["glossary", "reference/*", "operations", "performance", "comparison"],
     "The project": ["decisions/*", "changelog"],
 }
 """What the sidebar shows. Pages that stand in no list come after the guides."""

@@ -3,7 +3,7 @@
     python examples/check_by_hand.py [picture.png]
 
 To learn: the derivation's matrix lines, one for one, are what the graph computes, to the last bits.
-The network of the document, with 64 inputs, 12 hidden neurons and 10 outputs, on one digit.
+The classic network, with 64 inputs, 12 hidden neurons and 10 outputs, on one digit.
 """
 
 import sys

@@ -5,7 +5,7 @@
 To learn: to look at what reaches each layer when a network does not learn. Two equal networks learn
 the same digits. They begin with large weights, so that many outputs are saturated on the wrong
 side. There the slope of the sigmoid takes the squared error's gradient away; in the gradient of the
-cross entropy it cancels (section 4 of the document). The picture shows the gradients that reach
+cross entropy it cancels (section 9 of the tutorial). The picture shows the gradients that reach
 each layer, from epoch to epoch.
 """
 

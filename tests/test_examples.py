@@ -15,7 +15,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PNG = b"\x89PNG\r\n\x1a\n"
 LINES = 90
 REAL_DATA = os.environ.get("TINYGRAD_MLP_DATA")
-SMALL = {"document": ["document.png", "digits"], "lenet": ["lenet.png", "digits"]}
+SMALL = {
+    "classic_experiment": ["classic_experiment.png", "digits"],
+    "lenet": ["lenet.png", "digits"],
+}
 """Arguments of those that would load MNIST without them."""
 
 
@@ -73,7 +76,7 @@ def digits(output):
     assert numbers(output, "weights, #% of the guesses are right")[0] > 97
 
 
-def document(output):
+def classic_experiment(output):
     squared_error, cross_entropy = numbers(output, "The validation accuracy is #.\n")
     assert cross_entropy > squared_error > 0.85
     assert cross_entropy > 0.9
@@ -145,8 +148,9 @@ def xor(output):
 RIGHT = {
     check.__name__: check
     for check in (
-        autoencoder, characters, check_by_hand, digits, document, higher_order, homework, lenet,
-        logistic_regression, numpy_network, own_op, spirals, uncertainty, vanishing_gradient, xor,
+        autoencoder, characters, check_by_hand, classic_experiment, digits, higher_order,
+        homework, lenet, logistic_regression, numpy_network, own_op, spirals, uncertainty,
+        vanishing_gradient, xor,
     )
 }  # fmt: skip
 """What the output of each must say."""
@@ -163,7 +167,7 @@ def test_example_finds_what_it_promises_and_draws_a_picture(path, run, tmp_path)
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="TINYGRAD_MLP_DATA is not set")
-@pytest.mark.parametrize(("name", "images"), [("document", 2000), ("lenet", 2000)])
+@pytest.mark.parametrize(("name", "images"), [("classic_experiment", 2000), ("lenet", 2000)])
 def test_example_learns_mnist_where_it_is_found(name, images, run, tmp_path):
     output = run(ROOT / "examples" / f"{name}.py", "other.png", "mnist", str(images))
 

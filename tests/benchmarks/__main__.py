@@ -14,7 +14,7 @@ from typing import Any
 from tests.benchmarks import machine, picture, report, setting, threads
 
 MEASUREMENTS = {
-    "experiment": "the document's network, one sample a step",
+    "experiment": "the classic network, one sample a step",
     "mini_batches": "training in batches of 8 to 512",
     "small_graphs": "overhead, eager and compiled",
     "inference": "predictions for 10,000 images",

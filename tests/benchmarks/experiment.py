@@ -1,4 +1,4 @@
-"""The document's experiment: one sample a step, in double and in single precision.
+"""The classic experiment: one sample a step, in double and in single precision.
 
 Ours is measured twice: as it is, with all that `fit` does before the first step, and without that
 (the difference of two lengths). JAX's compile time is left out, and given next to ours.
@@ -18,8 +18,8 @@ from tests.benchmarks.setting import LR, Setting, Train, assert_same, setting
 from tests.benchmarks.timing import seconds_a_sample
 
 
-def as_in_document(given: Setting) -> Train:
-    """The document's algorithm, operation by operation: columns and diagonal matrices."""
+def classic_algorithm(given: Setting) -> Train:
+    """The classic algorithm by hand, operation by operation: columns and diagonal matrices."""
 
     def learning_rate(k: int) -> float:
         return 1 / float(100 + 10 * k)
@@ -109,7 +109,7 @@ def large_products(given: Setting) -> Train:
 
 CONTENDERS: dict[str, Callable[[Setting], Train]] = {
     "tinygrad_mlp": frameworks.tinygrad_mlp,
-    targets.DOCUMENT: as_in_document,
+    targets.CLASSIC: classic_algorithm,
     "NumPy by hand, outer products": numpy_outer,
     "NumPy by hand, BLAS ger": numpy_ger,
     "PyTorch eager": frameworks.pytorch,
@@ -127,7 +127,7 @@ def check(trainers: dict[str, Train], given: Setting, samples: int = 64) -> None
 def measure(quick: bool) -> list[Case]:
     """Seconds a sample in both precisions, and what it takes to begin."""
     length = 512 if quick else 10_240
-    samples = {"tinygrad_mlp": length, targets.DOCUMENT: 64 if quick else 512}
+    samples = {"tinygrad_mlp": length, targets.CLASSIC: 64 if quick else 512}
     others = 256 if quick else 2_048
     cases = []
     for dtype in (np.float64, np.float32):
@@ -137,10 +137,10 @@ def measure(quick: bool) -> list[Case]:
         trainers[targets.PRODUCTS] = large_products(given)
         counts = {name: samples.get(name, others) for name in trainers}
         if dtype is np.float32:
-            # The document computes in double precision (`astype(float)`), whatever we do.
-            trainers[targets.DOCUMENT_AS_FLOAT32] = trainers.pop(targets.DOCUMENT)
-            counts[targets.DOCUMENT_AS_FLOAT32] = counts[targets.DOCUMENT]
-            trainers[targets.DOCUMENT] = as_in_document(setting(1, np.float64))
+            # The classic algorithm computes in double precision (`astype(float)`), whatever we do.
+            trainers[targets.CLASSIC_IN_FLOAT32] = trainers.pop(targets.CLASSIC)
+            counts[targets.CLASSIC_IN_FLOAT32] = counts[targets.CLASSIC]
+            trainers[targets.CLASSIC] = classic_algorithm(setting(1, np.float64))
             trainers[targets.BATCH_1024] = frameworks.numpy_by_hand(setting(1024))
             counts[targets.BATCH_1024] = 2_048 if quick else 10_240
         medians, start = seconds_a_sample(trainers, counts, quick)

@@ -1,4 +1,4 @@
-"""The document's network in each framework: one step a batch, as its users would write it.
+"""The classic network in each framework: one step a batch, as its users would write it.
 
 Each function takes a `Setting` and returns a `Train`; all of them compute the same numbers.
 """

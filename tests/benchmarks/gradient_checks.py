@@ -14,11 +14,11 @@ from tests.benchmarks.setting import HIDDEN, INPUTS, OUTPUTS
 from tests.benchmarks.timing import alternating
 
 DIGITS = (64, 32, 10)
-DOCUMENT = (INPUTS, HIDDEN, OUTPUTS)
+CLASSIC = (INPUTS, HIDDEN, OUTPUTS)
 
 
 class Sample:
-    """One sample, the loss of the document's network, and its gradients by hand."""
+    """One sample, the loss of the classic network, and its gradients by hand."""
 
     def __init__(self, layers: tuple[int, int, int]) -> None:
         rng = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def elements(sample: Sample) -> Callable[[], Any]:
 
 
 def derivation(sample: Sample) -> Callable[[], Any]:
-    """`check_derivation` of the document's formulas."""
+    """`check_derivation` of the formulas derived by hand."""
     return lambda: tg.verify.check_derivation(
         sample.loss, sample.derived, W1=sample.W1, W2=sample.W2
     )
@@ -78,12 +78,12 @@ def check(functions: dict[str, Callable[[], Any]], sample: Sample) -> None:
 
 
 def measure(quick: bool) -> list[Case]:
-    """Seconds a check, for the document's network and for that of the 8×8 digits.
+    """Seconds a check, for the classic network and for that of the 8×8 digits.
 
-    Element by element, the document's has 203,264 of them, and takes minutes: only the digits'.
+    Element by element, the classic network takes minutes for its 203,264 weights: only the digits'.
     """
     cases = []
-    for name, layers in (("document's network", DOCUMENT), ("digits' network", DIGITS)):
+    for name, layers in (("classic network", CLASSIC), ("digits' network", DIGITS)):
         sample = Sample(layers)
         functions = {
             what: make(sample) for what, make in CONTENDERS.items()

@@ -1,4 +1,4 @@
-"""Predictions of the document's network for 10,000 images, in single precision."""
+"""Predictions of the classic network for 10,000 images, in single precision."""
 
 from __future__ import annotations
 

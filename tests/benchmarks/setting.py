@@ -1,4 +1,4 @@
-"""The document's network and its data, as arrays with which every contender begins."""
+"""The classic network and its data, as arrays with which every contender begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import tinygrad_mlp as tg
 
 INPUTS, HIDDEN, OUTPUTS = 784, 256, 10
-LR = 0.01  # the document's 1 / (100 + 10 k) in the first epoch
+LR = 0.01  # the classic experiment's 1 / (100 + 10 k) in the first epoch
 IMAGES = 20_480
 
 Train = Callable[[int], list[Any]]
@@ -66,7 +66,7 @@ class Setting:
 
 
 def setting(batch: int, dtype: Any = np.float32, source: str | None = None) -> Setting:
-    """The document's network, N(0, 0.01) weights, and its data in that precision."""
+    """The classic network, N(0, 0.01) weights, and its data in that precision."""
     rng = np.random.default_rng(1)
     X, Y = images(source or source_of_images())
     W1 = rng.normal(0, 0.01, (HIDDEN, INPUTS)).astype(dtype)

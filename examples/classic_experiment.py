@@ -1,6 +1,6 @@
-"""The experiment of the document on MNIST: squared error or cross entropy?
+"""The classic experiment on MNIST: squared error or cross entropy?
 
-    python examples/document.py [picture.png] [mnist | digits] [number of images]
+    python examples/classic_experiment.py [picture.png] [mnist | digits] [number of images]
 
 To learn: why a loss whose gradient is (ŷ − y) x teaches faster than one whose gradient has the
 slope of the sigmoid in it. Two equal networks see the same images in the same order, one at a time,
@@ -16,7 +16,7 @@ import numpy as np
 import tinygrad_mlp as tg
 
 
-def main(picture: str = "document.png", name: str = "mnist", size: str = "60000") -> None:
+def main(picture: str = "classic_experiment.png", name: str = "mnist", size: str = "60000") -> None:
     images = tg.data.load(name)
     n = min(int(size), len(images.X))
     data = tg.data.preprocess(images.X[:n], images.labels[:n], rng=np.random.default_rng(0))
@@ -26,7 +26,7 @@ def main(picture: str = "document.png", name: str = "mnist", size: str = "60000"
     for loss in ("mean_square", "cross_entropy"):
         layers = [784, 256, 10] if name == "mnist" else [64, 32, 10]
         classifier = tg.NeuralNetwork(layers, loss, plot=False, seed=0)
-        classifier.n_save = max(100, n // 6)  # 10,000 with all of MNIST, as in the document
+        classifier.n_save = max(100, n // 6)  # 10,000 with all of MNIST, as in the tutorial
         print(f"\n{classifier}")
         classifier.train(
             data.X, data.Y, epochs=2 if n > 10_000 else 3,
