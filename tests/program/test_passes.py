@@ -8,12 +8,12 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
+from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.passes import simplify as passes
 from tinygrad_mlp.program.passes.fuse_updates import products_by_one_library, scaled_once
 from tinygrad_mlp.program.passes.lowering import written_out
 from tinygrad_mlp.program.passes.memory import buffers_reused, updates_in_place
 from tinygrad_mlp.program.passes.simplify import FASTER, SIMPLIFYING
-from tinygrad_mlp.program.trace import Variable
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5))

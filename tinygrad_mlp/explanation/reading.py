@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Expression, Number
-from tinygrad_mlp.program.trace import Trace, Tracer, Variable, untraced
+from tinygrad_mlp.program.instructions import Variable
+from tinygrad_mlp.program.trace import Trace, Tracer, untraced
 
 
 class RuleReader:

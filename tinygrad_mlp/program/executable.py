@@ -13,11 +13,12 @@ from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
 from tinygrad_mlp.program.fast_path import Usual, usual_call
+from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.passes.simplify import improved, simplified
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import Recording, as_operand
 from tinygrad_mlp.program.retrace_check import TraceSignature
-from tinygrad_mlp.program.trace import Tracer, Variable
+from tinygrad_mlp.program.trace import Tracer
 
 ndarray = np.ndarray
 

@@ -34,8 +34,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.recording import Attribute, InputSource
-from tinygrad_mlp.program.trace import Variable
 
 Usual = Callable[[tuple[Any, ...]], Any]
 """From the arguments of a call to its result, or to `OUTDATED`."""

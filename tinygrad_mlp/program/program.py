@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import changed_mode
 from tinygrad_mlp.errors import ProgramError
+from tinygrad_mlp.program.instructions import Instruction, Variable, is_random
 from tinygrad_mlp.program.recording import Update
-from tinygrad_mlp.program.trace import Instruction, Variable, is_random
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from tinygrad_mlp.autograd.graph import Node, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER
-from tinygrad_mlp.program.trace import Number, Trace, Tracer, Variable, is_generator
+from tinygrad_mlp.program.instructions import Number, Variable, is_generator
+from tinygrad_mlp.program.trace import Trace, Tracer
 
 LAYERS = ("linear", "conv2d")
 

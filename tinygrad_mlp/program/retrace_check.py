@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.recording import Recording
-from tinygrad_mlp.program.trace import Instruction, Variable
 
 
 class TraceSignature:

@@ -1,19 +1,18 @@
-"""Tracing: an evaluation written down as a list of instructions.
+"""Tracing: a function evaluated on stand-ins for arrays, which list the operations done to them.
 
-While a `Trace` is the hook of `Op.__call__`, every operation on one of its tracers becomes an
-instruction. A `Tracer` stands where an array would stand: it has a shape and a dtype, and what
-is computed from it is computed from an example as well, so that there is no second set of rules
-for shapes. But it refuses to become a number: what depends on an example must not decide what is
-recorded.
+A `Trace` is a hook of `Op.__call__`: while it is active, every operation on one of its tracers
+becomes an instruction. A `Tracer` takes the place of an array. It has a shape and a dtype, and
+everything computed from it is also computed for an example, so that no second set of rules for
+shapes is needed. But it refuses to become a number: a decision that depends on the example would
+make the recorded program wrong for other numbers.
 
-Gradient rules are written with operators and operations only, so that they can be traced like
-any function.
+Gradient rules consist of operators and operations only, so they can be traced like any function.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,117 +23,34 @@ from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.autograd.ops import astype
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
-
-Number = (bool, int, float)
-
-
-class Variable:
-    """What instructions compute with: an input of a trace, or a result of an instruction.
-
-    Attributes:
-        data: its value in the example, a Python number for one; None once forgotten.
-        instruction: what computes it; None for an input.
-        index: which of the instruction's results it is.
-        label: what an input stands for: anything the tracing code likes to find there again.
-        name: what listings call it, or None.
-        shape: lengths of its axes.
-        dtype: type of its elements; None for a Python number, beside which float32 stays float32.
-
-    >>> trace = Trace()
-    >>> variable = trace.input(np.array([1.0, 2.0]), label="data").variable
-    >>> variable.label, variable.shape, variable.instruction is None
-    ('data', (2,), True)
-    """
-
-    __slots__ = ("data", "instruction", "index", "label", "name", "shape", "dtype")
-
-    def __init__(
-        self,
-        data: Any,
-        instruction: Instruction | None = None,
-        index: int = 0,
-        label: Any = None,
-    ) -> None:
-        self.data = data
-        self.instruction = instruction
-        self.index = index
-        self.label = label
-        self.name: str | None = None
-        self.shape: tuple[int, ...] = np.shape(data)
-        self.dtype: np.dtype[Any] | None = None if type(data) in Number else data.dtype
-
-    @property
-    def type(self) -> tuple[tuple[int, ...], np.dtype[Any] | None]:
-        """Shape and dtype: what memory has to have to hold it."""
-        return self.shape, self.dtype
-
-    def __repr__(self) -> str:
-        return f"{self.name or '_'}: {self.dtype or 'number'}{list(self.shape)}"
-
-
-class Instruction:
-    """One operation of a trace.
-
-    Attributes:
-        op: the operation.
-        operands: its array arguments: variables, constant arrays, Python numbers, or None.
-        static: its keyword parameters.
-        results: its outputs, of which there is usually one.
-        into: the variable whose memory takes the result, or None for new memory.
-
-    `out` is what the operation returned in the example; `results` are made of it.
-
-    >>> import numpy as np, tinygrad_mlp as tg
-    >>> double = tg.compile(lambda x: 2 * x)
-    >>> double(np.array([1.0, 2.0]))
-    array([2., 4.])
-    >>> [instruction.op.name for instruction in double.program.instructions]
-    ['multiply']
-    """
-
-    __slots__ = ("op", "operands", "static", "results", "into")
-
-    def __init__(self, op: Op, operands: tuple[Any, ...], static: dict[str, Any], out: Any) -> None:
-        self.op = op
-        self.operands = operands
-        self.static = static
-        outs = out if op.outputs > 1 else (out,)
-        self.results = tuple(Variable(o, self, i) for i, o in enumerate(outs))
-        self.into: Variable | None = None
-
-    def changed(self, **fields: Any) -> Instruction:
-        """Another instruction with the same results, and other `fields`."""
-        made = Instruction.__new__(Instruction)
-        for name in Instruction.__slots__:
-            setattr(made, name, fields.get(name, getattr(self, name)))
-        return made
+from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
 
 
 @op(register=False, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
 def both(x1: Any, x2: Any) -> Any:
-    """Where both conditions hold: what ``&`` means between the results of comparisons."""
+    """Return where both conditions hold: ``&`` between results of comparisons."""
     return x1 & x2
 
 
 @op(register=False, nondifferentiable=True, latex=r"{x1} \vee {x2}")
 def either(x1: Any, x2: Any) -> Any:
-    """Where one of the conditions holds: what ``|`` means between the results of comparisons."""
+    """Return where at least one condition holds: ``|`` between results of comparisons."""
     return x1 | x2
 
 
 @op(register=False, nondifferentiable=True, latex=r"\neg {x}")
 def opposite(x: Any) -> Any:
-    """Where a condition does not hold: what ``~`` means of the result of a comparison."""
+    """Return where a condition does not hold: ``~`` of the result of a comparison."""
     return ~x
 
 
 class Tracer(Tensor):
-    """Stands for an array, or a number: what is done with it is written down.
+    """A stand-in for an array or a number, whose operations are recorded.
 
     It is its own `.data`, so that a Tensor may hold one where it would hold an array.
 
     Attributes:
-        variable: what it stands for in the trace.
+        variable: the variable of the trace that it stands for.
 
     Traces make them, by `Trace.input` and at each operation; `data`, `requires_grad`, `dtype` and
     `name` are those of `Tensor`.
@@ -151,7 +67,7 @@ class Tracer(Tensor):
 
     @classmethod
     def of(cls, variable: Variable) -> Tracer:
-        """The tracer for a variable. Its data may be of any dtype: comparisons are traced, too."""
+        """Return a tracer for a variable of any dtype: comparisons are traced, too."""
         tracer = cls.__new__(cls)
         tracer.grad = tracer.own_name = tracer.node = None
         tracer._requires_grad = False
@@ -161,10 +77,10 @@ class Tracer(Tensor):
 
     @property
     def data(self) -> Any:  # type: ignore[override]
-        """Itself, as long as it is traced.
+        """The tracer itself, while something is traced.
 
         Raises:
-            TraceError: recording has ended: there is no number in it.
+            TraceError: recording has ended, so that there is no number to return.
         """
         if MODE.get().hook is None:
             raise TraceError(
@@ -195,15 +111,15 @@ class Tracer(Tensor):
         return self.variable.dtype or np.asarray(self.variable.data).dtype
 
     def copy(self) -> Tracer:
-        """Itself: nothing can change it."""
+        """Return the tracer itself: nothing can change it."""
         return self
 
     def detach(self) -> Tracer:
-        """Itself: it has no history."""
+        """Return the tracer itself: it has no history."""
         return self
 
     def astype(self, dtype: Any) -> Any:
-        """The same numbers in another dtype."""
+        """Return the same numbers in another dtype."""
         return self if np.dtype(dtype) == self.dtype else astype(self, dtype=np.dtype(dtype))
 
     def __and__(self, other: Any) -> Any:
@@ -228,7 +144,7 @@ class Tracer(Tensor):
         return f"Tracer(shape={self.shape}, dtype={self.dtype})"
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        """What needs a number, which a traced value has not.
+        """Refuse an operation that needs a number.
 
         Raises:
             TraceError: always.
@@ -245,12 +161,12 @@ class Tracer(Tensor):
 
 
 class Trace:
-    """Writes down the operations on its tracers: a hook for `Op.__call__`.
+    """A hook of `Op.__call__` that lists the operations on its tracers.
 
-    Tensors that are no tracers are constants here. `Recording` treats them otherwise.
+    Tensors that are not tracers are constants here. In a `Recording` they become inputs.
 
     Attributes:
-        instructions: what was done, in order.
+        instructions: the operations, in order.
 
     >>> from tinygrad_mlp.autograd import ops
     >>> trace = Trace()
@@ -265,19 +181,19 @@ class Trace:
         self.instructions: list[Instruction] = []
 
     def recording(self) -> changed_mode:
-        """The context in which operations are written down."""
+        """Return the context in which operations are recorded."""
         return changed_mode(hook=self)
 
     def input(self, data: Any, label: Any = None) -> Tracer:
-        """A tracer for an argument of what will be traced."""
+        """Return a tracer for an argument of the function to be traced."""
         return Tracer.of(Variable(np.asarray(data), label=label))
 
     def array_of(self, value: Value) -> Any:
-        """What stands for the array of a tensor: a tracer, or an array that is a constant."""
+        """Return what takes the place of a tensor's array: a tracer, or a constant array."""
         return value.data
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """What `Op.__call__` does while this trace is the hook."""
+        """Record a call of an operation, in the place of `Op.__call__`."""
         arrays = tuple(self._array(op, a) for a in args)
         if not any(type(a) is Tracer for a in arrays) and not is_random(static):
             return op.unhooked(args, static)
@@ -297,42 +213,20 @@ class Trace:
         return op.as_value(args, arrays, static, out)
 
     def _array(self, op: Op, a: Any) -> Any:
-        """An argument as the rules see it."""
+        """Return an argument as the gradient rules see it."""
         if type(a) is Tracer:
             return a
         if isinstance(a, Value):
             return self.array_of(a)
-        # As in the ordinary path: a Python number beside an array stays one (2 · float32 is
-        # float32).
+        # As in `Op.__call__`: beside an array a Python number stays one (2 · float32 is float32).
         return a if a is None or isinstance(a, op.weak_scalars) else np.asarray(a)
 
 
-def is_generator(value: Any) -> bool:
-    """Whether something is a random generator; without loading `numpy.random` to find out."""
-    return hasattr(value, "bit_generator")
-
-
-def is_random(static: dict[str, Any]) -> bool:
-    """Whether an operation draws random numbers: whether it was given a generator."""
-    return any(map(is_generator, static.values()))
-
-
-def generators_in(instructions: Iterable[Instruction]) -> list[Any]:
-    """The random generators that instructions draw from."""
-    found = {
-        id(value): value
-        for line in instructions
-        for value in line.static.values()
-        if is_generator(value)
-    }
-    return list(found.values())
-
-
 def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
-    """The result of an operation on examples; of Python numbers, a Python number.
+    """Compute the result of an operation on examples; on Python numbers, a Python number.
 
-    With numbers NumPy's promotion is weak: a learning rate times float32 is float32, and so must
-    be the square of the learning rate times float32.
+    NumPy's promotion is weak with numbers: a learning rate times float32 is float32, and the
+    square of the learning rate times float32 must be float32, too.
     """
     if operands and op.outputs == 1 and all(type(o) in Number for o in operands):
         out = np.asarray(number_result(op.forward, operands, static))
@@ -347,13 +241,13 @@ def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
 def number_result(
     forward: Callable[..., Any], operands: list[Any], static: dict[str, Any]
 ) -> Any:
-    """What a forward function makes of Python numbers."""
+    """Call a forward function on Python numbers, or on arrays where it insists on arrays."""
     try:
         return forward(*operands, **static)
-    except AttributeError:  # it wants arrays
+    except AttributeError:
         return forward(*map(np.asarray, operands), **static)
 
 
 def untraced(a: Any) -> Any:
-    """The example of a tracer, the array of a tensor; anything else as it is."""
+    """Return the example of a tracer, the array of a tensor, and anything else as it is."""
     return a.variable.data if type(a) is Tracer else a.data if isinstance(a, Value) else a

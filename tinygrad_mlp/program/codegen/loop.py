@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from tinygrad_mlp.program.codegen.hoisting import hoisted
 from tinygrad_mlp.program.codegen.source import NumPySource
+from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.trace import Instruction, Variable
 
 
 class LoopSource(NumPySource):

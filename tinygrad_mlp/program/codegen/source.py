@@ -12,9 +12,9 @@ import numpy as np
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.program.blas_ops import accumulate, product
 from tinygrad_mlp.program.codegen.hoisting import hoisted
+from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_generator
 from tinygrad_mlp.program.kernel import kernel_of, literal
 from tinygrad_mlp.program.program import Program, naming
-from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_generator
 
 BLAS_LETTER = {"float32": "s", "float64": "d"}
 """What BLAS's functions for a dtype begin with."""

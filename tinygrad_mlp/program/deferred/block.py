@@ -22,9 +22,9 @@ from tinygrad_mlp.program.deferred.pattern import (
     without,
 )
 from tinygrad_mlp.program.executable import Executable
+from tinygrad_mlp.program.instructions import Variable, generators_in
 from tinygrad_mlp.program.passes.simplify import improved, without_dead_code
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.trace import Variable, generators_in
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_that_pay
 
 ROWS = 128

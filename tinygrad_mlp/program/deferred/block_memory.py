@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.program.executable import Executable
-from tinygrad_mlp.program.trace import Variable
+from tinygrad_mlp.program.instructions import Variable
 
 
 class MeanLoss(NamedTuple):

@@ -34,10 +34,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.passes.simplify import without_dead_code
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA
-from tinygrad_mlp.program.trace import Instruction, Variable
 
 LINEAR = ("add", "subtract", "multiply", "negative")
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.program.blas_ops import accumulate, product
+from tinygrad_mlp.program.instructions import Instruction, Number, Variable
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.trace import Instruction, Number, Variable
 
 SMALL = 512
 """Elements of a parameter up to which a pass through its memory costs nothing beside the call."""

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.trace import Instruction, Trace, Tracer, Variable
+from tinygrad_mlp.program.trace import Trace, Tracer
 
 
 def written_out(program: Program) -> Program:

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.trace import Instruction, Variable
 
 VIEWS = ("transpose", "swapaxes", "reshape", "getitem", "broadcast_to", "identity", "diagonal")
 """Operations whose result may share the memory of their first operand."""

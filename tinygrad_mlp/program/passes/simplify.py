@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import changed_mode
 from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
 from tinygrad_mlp.program.passes.fuse_updates import (
     products_accumulated,
     products_by_one_library,
@@ -22,7 +23,6 @@ from tinygrad_mlp.program.passes.fuse_updates import (
 from tinygrad_mlp.program.passes.lowering import written_out
 from tinygrad_mlp.program.passes.memory import buffers_reused, updates_in_place
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.trace import Instruction, Number, Variable, is_random
 
 Pass = Callable[[Program], tuple[Program, int]]
 

@@ -17,7 +17,8 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.errors import TinygradError
-from tinygrad_mlp.program.trace import Instruction, Trace, Tracer, Variable
+from tinygrad_mlp.program.instructions import Instruction, Variable
+from tinygrad_mlp.program.trace import Trace, Tracer
 
 
 def _logaddexp(x1: Any, x2: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import DTypeError
-from tinygrad_mlp.program.trace import Variable
+from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.saving.onnx.batch import Affine, Filled
 from tinygrad_mlp.saving.onnx.ir import Step, Stored
 

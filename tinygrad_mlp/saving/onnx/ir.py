@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.program.trace import Variable
+from tinygrad_mlp.program.instructions import Variable
 
 
 class Stored(NamedTuple):

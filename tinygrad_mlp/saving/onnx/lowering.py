@@ -11,8 +11,8 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import ExportError, TinygradError
 from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.program.instructions import Instruction, Variable, is_random
 from tinygrad_mlp.program.recording import DATA
-from tinygrad_mlp.program.trace import Instruction, Variable, is_random
 from tinygrad_mlp.saving.onnx.batch import SIZES, Varies, in_terms_of_batch
 from tinygrad_mlp.saving.onnx.definitions import parts
 from tinygrad_mlp.saving.onnx.ir import Step, Stored

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_mlp.program.trace import Instruction, both, either, opposite
+from tinygrad_mlp.program.instructions import Instruction
+from tinygrad_mlp.program.trace import both, either, opposite
 from tinygrad_mlp.saving.onnx.nodes.table import node_for
 
 if TYPE_CHECKING:

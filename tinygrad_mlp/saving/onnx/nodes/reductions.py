@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.program.trace import Instruction
+from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.saving.onnx.nodes.table import axes_of, node_for
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.ops.shapes.indexing import Slot
-from tinygrad_mlp.program.trace import Instruction
+from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.saving.onnx.nodes.table import node_for
 
 if TYPE_CHECKING:

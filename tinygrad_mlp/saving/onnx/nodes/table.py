@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS, Op
-from tinygrad_mlp.program.trace import Instruction
+from tinygrad_mlp.program.instructions import Instruction
 
 if TYPE_CHECKING:
     from tinygrad_mlp.saving.onnx.graph import Graph

@@ -1,0 +1,140 @@
+"""The parts of a program: variables, and the instructions that compute them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import Op
+
+Number = (bool, int, float)
+
+
+class Variable:
+    """A value of a program: an input, or a result of an instruction.
+
+    A variable knows its shape and dtype. Its number is known only while the program is recorded,
+    when everything is computed for an example.
+
+    Attributes:
+        data: the value in the example, a Python number for a number; None once it is dropped.
+        instruction: the instruction that computes it; None for an input.
+        index: its place among the results of that instruction.
+        label: any object by which the code that makes an input recognises it later.
+        name: the name in listings, or None.
+        shape: lengths of the axes.
+        dtype: type of the elements. None for a Python number, beside which float32 stays float32.
+
+    >>> from tinygrad_mlp.program import Trace
+    >>> variable = Trace().input(np.array([1.0, 2.0]), label="data").variable
+    >>> variable.label, variable.shape, variable.instruction is None
+    ('data', (2,), True)
+    """
+
+    __slots__ = ("data", "instruction", "index", "label", "name", "shape", "dtype")
+
+    def __init__(
+        self,
+        data: Any,
+        instruction: Instruction | None = None,
+        index: int = 0,
+        label: Any = None,
+    ) -> None:
+        self.data = data
+        self.instruction = instruction
+        self.index = index
+        self.label = label
+        self.name: str | None = None
+        self.shape: tuple[int, ...] = np.shape(data)
+        self.dtype: np.dtype[Any] | None = None if type(data) in Number else data.dtype
+
+    def like(self, name: str | None = None, label: Any = None) -> Variable:
+        """Return a new variable of the same type, computed by nothing and without an example."""
+        made = copy.copy(self)
+        made.data = made.instruction = None
+        made.index, made.name, made.label = 0, name, label
+        return made
+
+    @property
+    def type(self) -> tuple[tuple[int, ...], np.dtype[Any] | None]:
+        """Shape and dtype. Memory of the same type can hold the value."""
+        return self.shape, self.dtype
+
+    def __repr__(self) -> str:
+        return f"{self.name or '_'}: {self.dtype or 'number'}{list(self.shape)}"
+
+
+class Instruction:
+    """One operation of a program.
+
+    Attributes:
+        op: the operation.
+        operands: the array arguments: variables, constant arrays, Python numbers, or None.
+        static: the keyword parameters.
+        results: the outputs, of which there is usually one.
+        into: the variable whose memory takes the result, or None for new memory.
+
+    `out` is the value that the operation returned in the example; the results are made from it.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> double = tg.compile(lambda x: 2 * x)
+    >>> double(np.array([1.0, 2.0]))
+    array([2., 4.])
+    >>> [instruction.op.name for instruction in double.program.instructions]
+    ['multiply']
+    """
+
+    __slots__ = ("op", "operands", "static", "results", "into")
+
+    def __init__(self, op: Op, operands: tuple[Any, ...], static: dict[str, Any], out: Any) -> None:
+        self.op = op
+        self.operands = operands
+        self.static = static
+        outs = out if op.outputs > 1 else (out,)
+        self.results = tuple(Variable(o, self, i) for i, o in enumerate(outs))
+        self.into: Variable | None = None
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables among the operands."""
+        return [o for o in self.operands if isinstance(o, Variable)]
+
+    def changed(self, **fields: Any) -> Instruction:
+        """Return an instruction with the same results and other `fields`."""
+        made = Instruction.__new__(Instruction)
+        for name in Instruction.__slots__:
+            setattr(made, name, fields.get(name, getattr(self, name)))
+        return made
+
+    def forward(self, operands: Iterable[Any]) -> tuple[Any, ...]:
+        """Compute the values of the results from values of the operands."""
+        out = self.op.forward(*operands, **self.static)
+        outs = out if self.op.outputs > 1 else (out,)
+        return tuple(
+            value if variable.dtype is None else np.asarray(value)
+            for variable, value in zip(self.results, outs, strict=True)
+        )
+
+
+def is_generator(value: Any) -> bool:
+    """Return whether something is a random generator, without loading `numpy.random`."""
+    return hasattr(value, "bit_generator")
+
+
+def is_random(static: dict[str, Any]) -> bool:
+    """Return whether an operation draws random numbers, that is, was given a generator."""
+    return any(map(is_generator, static.values()))
+
+
+def generators_in(instructions: Iterable[Instruction]) -> list[Any]:
+    """Return the random generators that instructions draw from."""
+    found = {
+        id(value): value
+        for line in instructions
+        for value in line.static.values()
+        if is_generator(value)
+    }
+    return list(found.values())
