@@ -47,7 +47,7 @@ def test_the_table_has_every_optimizer_with_every_hyperparameter_at_two_values_o
     del exported["Optimizer"]  # the base
     assert {name for name, _ in CASES} == set(exported)
     for name, optimizer in exported.items():
-        for hyperparameter in optimizer.kinds:
+        for hyperparameter in optimizer.checks:
             values = {settings[hyperparameter] for case, settings in CASES if case == name}
             assert len(values) >= 2, (name, hyperparameter)
 

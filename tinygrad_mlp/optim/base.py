@@ -18,16 +18,10 @@ from tinygrad_mlp.errors import (
     ShapeError,
     StateDictError,
 )
-from tinygrad_mlp.optim.hyperparameters import (
-    COUNT,
-    NOT_NEGATIVE,
-    Kind,
-    checked,
-    label,
-    parameter_list,
-)
+from tinygrad_mlp.optim.parameter_list import label, parameter_list
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.optim.schedule import Schedule, as_schedule, from_dict
+from tinygrad_mlp.support.checks import integer_at_least, not_negative
 
 Rate = float | Schedule | Callable[[int], float]
 """A learning rate as users give it; a plain function is one of the epoch."""
@@ -39,8 +33,8 @@ FIELDS = ("optimizer", "lr", "epoch", "steps", "hyperparameters", "arrays")
 class Optimizer:
     """Base of the optimizers: everything but the equation.
 
-    A subclass names its rule, the kinds of its hyper-parameters and, where it has a state, how
-    that begins.
+    A subclass names its rule, the checks of its hyper-parameters and, where it has a state, the
+    state to begin with.
 
     Raises:
         InvalidArgumentError: no parameters, one twice or none that gradients flow to; or a
@@ -60,11 +54,12 @@ class Optimizer:
         epoch: number of the present epoch from 0; the training loop sets it. Schedules read it.
         steps: number of steps done.
         update: the rule, a function as those of `rules` (of the class).
-        kinds: which hyper-parameters it has, and what they may be (of the class).
+        checks: the hyper-parameters and, for each, the function of `support.checks` that accepts
+            its values (of the class).
     """
 
     update: ClassVar[Callable[..., tuple[Any, State]]]
-    kinds: ClassVar[Mapping[str, Kind]] = {}
+    checks: ClassVar[Mapping[str, Callable[[Any, str], Any]]] = {}
 
     def __init__(self, parameters: Iterable[Tensor], lr: Rate, **hyperparameters: Any) -> None:
         who = f"{type(self).__name__}()"
@@ -96,14 +91,14 @@ class Optimizer:
             InvalidArgumentError: one is missing, unknown, or of a value that cannot work.
         """
         who = f"{type(self).__name__}()"
-        if set(hyperparameters) != set(self.kinds):
+        if set(hyperparameters) != set(self.checks):
             raise InvalidArgumentError(
-                f"{who} has the hyper-parameters {', '.join(self.kinds) or '(none)'}. "
+                f"{who} has the hyper-parameters {', '.join(self.checks) or '(none)'}. "
                 f"Got {', '.join(map(str, hyperparameters)) or '(none)'}."
             )
         return {
-            name: checked(f"{who}: {name}", hyperparameters[name], kind)
-            for name, kind in self.kinds.items()
+            name: check(hyperparameters[name], f"{who}: {name}")
+            for name, check in self.checks.items()
         }
 
     # -- the rule ----------------------------------------------------------------------------
@@ -296,8 +291,8 @@ class Optimizer:
         twin = copy.copy(self)
         try:
             twin.hyperparameters = self.check(stored["hyperparameters"])
-            twin.epoch = checked("epoch", stored["epoch"], COUNT)
-            twin.steps = checked("steps", stored["steps"], COUNT)
+            twin.epoch = integer_at_least(0, stored["epoch"], "epoch")
+            twin.steps = integer_at_least(0, stored["steps"], "steps")
             twin.lr = self._restored_lr(stored["lr"])
             fresh = [twin.init_state(p.data) for p in self.parameters]
             twin._states = _unflat(fresh, stored["arrays"])
@@ -310,8 +305,7 @@ class Optimizer:
         if isinstance(stored, Mapping):
             return from_dict(stored)
         if stored is not None:
-            lr: float = checked("lr", stored, NOT_NEGATIVE)
-            return lr
+            return not_negative(stored, "lr")
         if self._schedule.storable:
             raise InvalidArgumentError(
                 f"the learning rate was a function, which is not stored, and this optimizer has "
@@ -351,7 +345,7 @@ def _unflat(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
 
     def value(key: str, like: Any) -> Any:
         array = found[key]
-        return checked(key, array.item(), COUNT) if isinstance(like, int) else array.copy("K")
+        return integer_at_least(0, array.item(), key) if isinstance(like, int) else array.copy("K")
 
     return [
         {name: value(f"{i}.{name}", like) for name, like in state.items()}

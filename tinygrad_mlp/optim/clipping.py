@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.errors import NonFiniteError
-from tinygrad_mlp.optim.hyperparameters import LIMIT, checked, label, parameter_list
+from tinygrad_mlp.optim.parameter_list import label, parameter_list
+from tinygrad_mlp.support.checks import positive_or_infinite
 
 
 def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
@@ -40,7 +41,7 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     >>> w.grad
     array([0.6, 0.8])
     """
-    max_norm = checked("clip_by_norm(): max_norm", max_norm, LIMIT)
+    max_norm = positive_or_infinite(max_norm, "clip_by_norm(): max_norm")
     largest = 0.0
     found = []
     for index, parameter in enumerate(parameter_list("clip_by_norm()", parameters)):

@@ -11,8 +11,8 @@ from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim import rules
 from tinygrad_mlp.optim.base import Optimizer, Rate
-from tinygrad_mlp.optim.hyperparameters import FLAG, FRACTION, NOT_NEGATIVE, POSITIVE
 from tinygrad_mlp.optim.rules import State
+from tinygrad_mlp.support.checks import flag, fraction, not_negative, positive
 
 
 def _zeros(parameter: Any) -> Any:
@@ -47,7 +47,7 @@ class SGD(Optimizer):
     """
 
     update = staticmethod(rules.sgd)
-    kinds = {"momentum": FRACTION, "nesterov": FLAG, "weight_decay": NOT_NEGATIVE}
+    checks = {"momentum": fraction, "nesterov": flag, "weight_decay": not_negative}
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Adam(Optimizer):
     """
 
     update = staticmethod(rules.adam)
-    kinds = {"beta1": FRACTION, "beta2": FRACTION, "eps": POSITIVE, "weight_decay": NOT_NEGATIVE}
+    checks = {"beta1": fraction, "beta2": fraction, "eps": positive, "weight_decay": not_negative}
 
     def __init__(
         self,
@@ -189,12 +189,12 @@ class RMSprop(Optimizer):
     """
 
     update = staticmethod(rules.rmsprop)
-    kinds = {
-        "alpha": FRACTION,
-        "eps": POSITIVE,
-        "momentum": FRACTION,
-        "centered": FLAG,
-        "weight_decay": NOT_NEGATIVE,
+    checks = {
+        "alpha": fraction,
+        "eps": positive,
+        "momentum": fraction,
+        "centered": flag,
+        "weight_decay": not_negative,
     }
 
     def __init__(

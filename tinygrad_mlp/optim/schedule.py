@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.optim.hyperparameters import FACTOR, LENGTH, NOT_NEGATIVE, POSITIVE, checked
+from tinygrad_mlp.support.checks import decay_factor, integer_at_least, not_negative, positive
 
 UNITS = ("epoch", "step")
 
@@ -78,7 +78,7 @@ class Schedule:
         rate = self.formula(k)
         # The message is not put together in vain: this is called in every step.
         if type(rate) is not float or not 0 <= rate < math.inf:
-            rate = checked(f"{self!r}: its value at k = {k}", rate, NOT_NEGATIVE)
+            rate = not_negative(rate, f"{self!r}: its value at k = {k}")
         return rate
 
     @property
@@ -145,7 +145,7 @@ def constant(lr: float, per: str = "epoch") -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
-    lr = checked("constant(): lr", lr, NOT_NEGATIVE)
+    lr = not_negative(lr, "constant(): lr")
     return Schedule(lambda k: lr, per, name="constant", parameters={"lr": lr}, equation=f"{lr:g}")
 
 
@@ -158,8 +158,8 @@ def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") 
     >>> [round(1 / inverse_time()(epoch)) for epoch in range(4)]
     [100, 110, 120, 130]
     """
-    offset = checked("inverse_time(): offset", offset, POSITIVE)
-    rate = checked("inverse_time(): rate", rate, NOT_NEGATIVE)
+    offset = positive(offset, "inverse_time(): offset")
+    rate = not_negative(rate, "inverse_time(): rate")
     return Schedule(
         lambda k: 1 / (offset + rate * k),
         per,
@@ -180,9 +180,9 @@ def step_decay(initial: float, factor: float, every: int, per: str = "epoch") ->
     >>> [step_decay(0.5, 0.5, every=2)(epoch) for epoch in range(5)]
     [0.5, 0.5, 0.25, 0.25, 0.125]
     """
-    initial = checked("step_decay(): initial", initial, NOT_NEGATIVE)
-    factor = checked("step_decay(): factor", factor, FACTOR)
-    every = checked("step_decay(): every", every, LENGTH)
+    initial = not_negative(initial, "step_decay(): initial")
+    factor = decay_factor(factor, "step_decay(): factor")
+    every = integer_at_least(1, every, "step_decay(): every")
     return Schedule(
         lambda k: initial * factor ** (k // every),
         per,
@@ -203,8 +203,8 @@ def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
     >>> [exponential(0.5, 0.5)(epoch) for epoch in range(3)]
     [0.5, 0.25, 0.125]
     """
-    initial = checked("exponential(): initial", initial, NOT_NEGATIVE)
-    decay = checked("exponential(): decay", decay, FACTOR)
+    initial = not_negative(initial, "exponential(): initial")
+    decay = decay_factor(decay, "exponential(): decay")
     return Schedule(
         lambda k: initial * decay**k,
         per,
@@ -227,9 +227,9 @@ def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Sch
     >>> [round(cosine(1.0, 0.0, length=4)(epoch), 4) for epoch in range(6)]
     [1.0, 0.8536, 0.5, 0.1464, 0.0, 0.0]
     """
-    initial = checked("cosine(): initial", initial, NOT_NEGATIVE)
-    final = checked("cosine(): final", final, NOT_NEGATIVE)
-    length = checked("cosine(): length", length, LENGTH)
+    initial = not_negative(initial, "cosine(): initial")
+    final = not_negative(final, "cosine(): final")
+    length = integer_at_least(1, length, "cosine(): length")
     return Schedule(
         lambda k: final + (initial - final) * (1 + math.cos(math.pi * min(k / length, 1))) / 2,
         per,
@@ -257,9 +257,9 @@ def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Sc
     >>> [linear_warmup(3, after=1.0)(step) for step in range(5)]
     [0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    length = checked("linear_warmup(): length", length, LENGTH)
+    length = integer_at_least(1, length, "linear_warmup(): length")
     if not isinstance(after, Schedule):
-        after = checked("linear_warmup(): after, unless it is a Schedule,", after, NOT_NEGATIVE)
+        after = not_negative(after, "linear_warmup(): after, unless it is a Schedule,")
     following = after if isinstance(after, Schedule) else constant(after, per)
     if following.unit != per:
         raise InvalidArgumentError(
@@ -327,7 +327,7 @@ def as_schedule(lr: Any, argument: str = "lr") -> Schedule:
     if isinstance(lr, Schedule):
         return lr
     if not callable(lr):
-        return constant(checked(f"{argument}, unless it is a schedule,", lr, NOT_NEGATIVE))
+        return constant(not_negative(lr, f"{argument}, unless it is a schedule,"))
     if lr in CONSTRUCTORS.values():
         raise InvalidArgumentError(
             f"{argument} must be a number or a schedule. Got schedule.{lr.__name__}, the function "
