@@ -440,7 +440,7 @@ VECTOR = tg.Tensor([1.0, 2.0], requires_grad=True)
         (lambda: tg.draw(tg.Tensor([1.0])), NotDifferentiableError, "nothing was recorded"),
         (lambda: tg.draw(released()), GraphReleasedError, r"draw\(\).*retain_graph=True"),
         (lambda: tg.draw(VECTOR * 2, gradients=True), ShapeError, r"\(2,\)"),
-        (lambda: tg.draw(VECTOR, fold="always"), InvalidArgumentError, "'auto'; got 'always'"),
+        (lambda: tg.draw(VECTOR, fold="always"), InvalidArgumentError, "'auto'. Got 'always'"),
         (lambda: tg.draw(VECTOR, direction="up"), InvalidArgumentError, "'down', 'right'"),
         (lambda: tg.draw(VECTOR * 2, names={"x": np.ones(2)}), InvalidArgumentError,
          r"draw\(\): names"),

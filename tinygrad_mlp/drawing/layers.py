@@ -9,8 +9,8 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.ops.products.convolution import avg_pool2d_op, conv2d_op, max_pool2d_op
-from tinygrad_mlp.graph_view.naming import PRODUCTS
-from tinygrad_mlp.graph_view.recorded import Recorded, is_elementwise
+from tinygrad_mlp.graph_view.layer_view import PRODUCTS, is_elementwise
+from tinygrad_mlp.graph_view.recorded import Recorded
 from tinygrad_mlp.nn import Module
 
 POOLING = (max_pool2d_op, avg_pool2d_op)

@@ -22,8 +22,9 @@ from tinygrad_mlp.explanation.algebra import Algebra, diag
 from tinygrad_mlp.explanation.derive import Deriving
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within
 from tinygrad_mlp.explanation.simplify import is_op, works_elementwise
+from tinygrad_mlp.graph_view.layer_view import Layer, is_elementwise
 from tinygrad_mlp.graph_view.names import gradient
-from tinygrad_mlp.graph_view.recorded import Layer, arrays_of, is_elementwise
+from tinygrad_mlp.graph_view.recorded import arrays_of
 
 BINARY_CROSS_ENTROPY = OPS["binary_cross_entropy"]
 LOSSES = (

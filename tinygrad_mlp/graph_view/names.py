@@ -73,15 +73,25 @@ def _escaped(text: str) -> str:
     return re.sub(r"[\\{}^~$%&#_]", lambda m: rf"\{m[0]}" if m[0] in "$%_#" else r"\ ", text)
 
 
+def layer_number(text: str | None, letter: str = "z") -> int | None:
+    """Return the number of the layer that a name such as ``z2`` or ``z_2`` belongs to, or None.
+
+    >>> layer_number("z2"), layer_number("a3", "a"), layer_number("hidden")
+    (2, 3, None)
+    """
+    numbered = re.fullmatch(rf"{letter}_?(\d+)", text or "")
+    return int(numbered[1]) if numbered else None
+
+
 def adjoint(of: Name) -> Name:
     """The name of the adjoint of something: z̄ for z, and δ for the pre-activation of a layer.
 
     >>> adjoint(name("a2")).text, adjoint(name("z2")).text, adjoint(name("loss")).text
     ('ā2', 'δ2', 'bar(loss)')
     """
-    layer = re.fullmatch(r"z(\d+)", of.text)
-    if layer:
-        return Name(f"δ{layer[1]}", r"\delta", f"^{{({layer[1]})}}")
+    number = layer_number(of.text)
+    if number is not None:
+        return Name(f"δ{number}", r"\delta", f"^{{({number})}}")
     single = re.fullmatch(r"[^\W\d_](_?\d+)?", of.text)
     text = f"{of.text[0]}\N{COMBINING MACRON}{of.text[1:]}" if single else f"bar({of.text})"
     bar = r"\bar" if single or of.base.startswith((r"\hat", r"\mathcal")) else r"\overline"

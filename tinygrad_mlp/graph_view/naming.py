@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
-from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.graph_view.layer_view import PRODUCTS, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, Names
 from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
-
-PRODUCTS = (ops.matmul, ops.linear, conv2d_op)
 
 
 class Naming:
@@ -88,21 +85,8 @@ class Naming:
                 self._suggest(node, node.name)
 
     def _name_layers(self) -> None:
-        for layer in self.graph.layers:
-            below = layer.number - 1
-            self._suggest(key_at(layer.product, layer.weight), f"W{below}")
-            if layer.bias is not None:
-                self._suggest(key_at(*layer.bias), f"b{below}")
-            self._suggest(layer.z, f"z{layer.number}")
-            taken = origin(layer.product[layer.input])
-            if taken is not None:
-                self._suggest(taken, f"a{below}")  # unless it is a z itself, without a function
-        if self.graph.layers:
-            last = self.graph.layers[-1]
-            result = self.graph.activation(last)
-            end = self.graph.output.node
-            if result is not None and result is not end and self.graph.only_user(result) is end:
-                self._suggest(result, f"a{last.number}")
+        for node, position, text in named_parts(self.graph.layers):
+            self._suggest(node if position is None else key_at(node, position), text)
 
     def _name_roles(self) -> None:
         for node, position, parent, array in self.graph.arguments():

@@ -10,7 +10,6 @@ update. So a step is written as it would be without being recorded.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +21,10 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Node, Value, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError
-from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER
+from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
+from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, layer_number
 from tinygrad_mlp.program.instructions import Number, Variable, is_generator
 from tinygrad_mlp.program.trace import Trace, Tracer
-
-LAYERS = ("linear", "conv2d")
 
 
 class InputSource(NamedTuple):
@@ -99,7 +97,8 @@ class Recording(Trace):
         self.required: list[Variable] = []
         self._captured: dict[int, _Captured] = {}
         self._generators: dict[int, tuple[Any, Any]] = {}
-        self._layers = 0
+        self._forward: list[Node] = []
+        self._layers_named = False
 
     def recording(self) -> changed_mode:
         """The context in which the step is written down."""
@@ -177,7 +176,7 @@ class Recording(Trace):
     # -- the hook ----------------------------------------------------------------------------
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """Write an operation down, and name what it makes as the document does."""
+        """Write an operation down."""
         for value in static.values():
             if is_generator(value):
                 self._generators.setdefault(id(value), (value, value.bit_generator.state))
@@ -190,39 +189,32 @@ class Recording(Trace):
             )
         out = super().__call__(op, args, static)
         if op.outputs == 1 and isinstance(out, Value) and type(out) is not Tracer:
-            self._name_forward(op, args, out)
+            if "target" in op.arrays:
+                _call_by(out.data, "loss")
+            if out.node is not None and not self._layers_named:
+                self._forward.append(out.node)
         return out
 
-    def _name_forward(self, op: Op, args: tuple[Any, ...], out: Value) -> None:
-        made: Any = out.data
-        if type(made) is not Tracer or made.variable.name:
+    def _name_layers(self) -> None:
+        """Name the parts of layers in what was recorded before the first backward pass."""
+        if self._layers_named:
             return
-        name: str | None = None
-        if op.name in LAYERS:
-            self._layers += 1
-            name = f"z{self._layers + 1}"
-            for letter, arg in zip("aWb", args, strict=False):
-                known: Any = arg.data if isinstance(arg, Value) else None
-                if type(known) is Tracer and known.variable.name is None:
-                    known.variable.name = f"{letter}{self._layers}"
-        elif "target" in op.arrays:
-            name = "loss"
-        elif len(op.arrays) == 1 and isinstance(args[0], Value):
-            argument: Any = args[0].data
-            before = argument.variable.name if type(argument) is Tracer else None
-            if before and re.fullmatch(r"z\d+", before):
-                name = f"a{before[1:]}"
-        made.variable.name = name
+        for node, position, name in named_parts(find_layers(self._forward)):
+            assert node.arrays is not None
+            _call_by(node.out if position is None else node.arrays[position], name)
+        self._forward.clear()
+        self._layers_named = True
 
     def _walk(self, starts: Any) -> Callable[[Node, Any], Any]:
-        """Names the cotangents as they arrive at the nodes of a backward pass."""
+        """Name layers, and cotangents as they arrive at the nodes of a backward pass."""
+        self._name_layers()
 
         def watched(node: Node, g: Any) -> Any:
             if type(g) is Tracer and type(node.out) is Tracer and g.variable.name is None:
                 of = node.out.variable.name
                 if of and g.variable is not node.out.variable:
-                    layer = re.fullmatch(r"z(\d+)", of)
-                    g.variable.name = f"delta{layer[1]}" if layer else f"g_{of}"
+                    number = layer_number(of)
+                    g.variable.name = f"g_{of}" if number is None else f"delta{number}"
             return node.op.rules
 
         return watched
@@ -231,6 +223,7 @@ class Recording(Trace):
 
     def finish(self) -> None:
         """Find out what has been assigned to the tensors, and give them back what they had."""
+        self._name_layers()
         for leaf, _, _, tracer, grad_tracer in self._captured.values():
             data: Any = leaf.data
             grad: Any = leaf.grad
@@ -262,6 +255,12 @@ class Recording(Trace):
             for c in self._captured.values()
             if isinstance(c.data, np.ndarray)
         }
+
+
+def _call_by(value: Any, name: str) -> None:
+    """Give a traced value a name if it has none."""
+    if type(value) is Tracer and value.variable.name is None:
+        value.variable.name = name
 
 
 def _name(value: Any, pattern: str, of: Tracer) -> None:

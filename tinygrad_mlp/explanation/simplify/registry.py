@@ -8,7 +8,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.algebra import Rule, ratio, where_not, where_only
 from tinygrad_mlp.explanation.expression import Application, Expression, Number
-from tinygrad_mlp.graph_view.recorded import is_elementwise
+from tinygrad_mlp.graph_view.layer_view import is_elementwise
 from tinygrad_mlp.program.trace import both, either
 
 RULES: dict[Op, list[Rule]] = {}

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.derivations.factors import multiple, recognised
 from tinygrad_mlp.verify.derivations.mutations import Candidate, candidates
-from tinygrad_mlp.verify.derivations.notation import document_names, factor_text
+from tinygrad_mlp.verify.derivations.notation import factor_text, names_in
 from tinygrad_mlp.verify.derivations.replay import Recording
 
 KINDS = (
@@ -244,7 +244,7 @@ def _described(
     name: str, recording: Recording, candidate: Candidate, c: float, rtol: float
 ) -> Diagnosis:
     """The sentence for a change that has been found."""
-    names = document_names(recording)
+    names = names_in(recording)
     scale, text = recognised(c, recording, rtol)
     node = names.get(candidate.vertex)
     source = names.get(candidate.source) if candidate.source is not None else None

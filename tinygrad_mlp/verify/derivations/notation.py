@@ -1,73 +1,34 @@
-"""What the vertices of a recorded network are called: by their names, else as in the document."""
+"""Names of the vertices of a recorded graph, and derivatives of activations as text."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
+from tinygrad_mlp.graph_view.names import layer_number
 from tinygrad_mlp.verify.derivations.replay import Recording
 
 PRODUCTS = ("matmul", "linear")
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu", "erf", "softmax")
 
 DERIVATIVES: dict[str, Callable[[str], str]] = {
     "tanh": lambda z: f"1 − tanh²({z})",
     "sigmoid": lambda z: f"g({z})(1 − g({z}))",
     "relu": lambda z: f"[{z} > 0]",
 }
-"""The derivatives of activations as the document writes them."""
+"""The derivatives of activations as text, for an argument of a given name."""
 
 
-def document_names(recording: Recording) -> dict[Node | Value, str]:
-    """Names of all vertices that have one, with z2, a2, z3, … for a layered network's others.
-
-    A layer is a product with a parameter, perhaps plus another parameter (z), and what is computed
-    from it element by element (a), up to the next product. The input is layer 1.
-    """
+def names_in(recording: Recording) -> dict[Node | Value, str]:
+    """Return the vertices' names: those the user gave, and z2, a2, z3, … for parts of layers."""
     names = dict(recording.names)
     taken = set(names.values())
-    layer: dict[Node, int] = {}
-    for node in recording.nodes:
-        below = max((layer.get(p, 1) for p in node if isinstance(p, Node)), default=1)
-        with_parameter = any(isinstance(parent, Value) for parent in node)
-        if node.op.name in PRODUCTS and with_parameter:
-            layer[node] = below + 1
-        else:
-            layer[node] = below
-    for node in recording.nodes:
-        number = layer[node]
-        if number == 1 or node in names or node.out is None:
-            continue
-        parents = [p for p in node if p is not None]
-        product = node.op.name in PRODUCTS or (
-            node.op.name == "add"
-            and any(isinstance(p, Value) for p in parents)
-            and any(isinstance(p, Node) and p.op.name in PRODUCTS for p in parents)
-        )
-        if product:
-            users = [n for n in recording.nodes if any(p is node for p in n)]
-            if any(n.op.name == "add" and any(isinstance(p, Value) for p in n) for n in users):
-                continue  # the bias comes yet: z is the sum
-            name = f"z{number}"
-        elif node.op.name in ACTIVATIONS:
-            name = f"a{number}"
-        else:
-            continue
-        if name not in taken:
-            names[node] = name
+    for node, position, name in named_parts(find_layers(recording.nodes)):
+        vertex = node if position is None else node[position]
+        if vertex is not None and vertex not in names and name not in taken:
+            names[vertex] = name
             taken.add(name)
     return names
-
-
-def layer_number(name: str | None, letter: str = "z") -> int | None:
-    """The layer that a name like ``z2`` belongs to.
-
-    >>> layer_number("z2"), layer_number("a3", "a"), layer_number("hidden")
-    (2, 3, None)
-    """
-    match = re.fullmatch(rf"{letter}_?(\d+)", name or "")
-    return int(match[1]) if match else None
 
 
 def factor_text(op: str, z: str | None, a: str | None, column: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.graph_view.names import layer_number
 from tinygrad_mlp.verify.derivations.mutations import Segment, segments, slope
-from tinygrad_mlp.verify.derivations.notation import document_names, layer_number
+from tinygrad_mlp.verify.derivations.notation import names_in
 from tinygrad_mlp.verify.derivations.replay import Recording
 
 RTOL = 1e-6
@@ -57,7 +57,7 @@ def check_terms(recording: Recording, given: Mapping[str, Array]) -> list[Term]:
 
 def _known_terms(recording: Recording) -> dict[str, tuple[str, Array]]:
     """Names, meanings and right numbers of all quantities, from the loss backwards."""
-    names = document_names(recording)
+    names = names_in(recording)
     _, cotangents = recording.replay()
     between: dict[int, Segment] = {}
     for segment in segments(recording):
@@ -73,12 +73,11 @@ def _known_terms(recording: Recording) -> dict[str, tuple[str, Array]]:
         number = layer_number(name)
         if number is not None:
             known[f"delta{number}"] = (f"∂L/∂{name}", g)
-        match = re.fullmatch(r"a_?(\d+)", name)
         activation = between.get(id(node))
         if activation is not None:
             start = names[activation.start]
             D = slope(recording, activation)
-            number = layer_number(start) or (int(match[1]) if match else None)
+            number = layer_number(start) or layer_number(name, "a")
             label = f"D{number}" if number is not None else f"D_{name}"
             known[label] = (f"the derivative of {activation.op} at {start}, on the diagonal", D)
         known[name] = (f"the value of {name}", recording.value(node))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.derivations.notation import document_names
+from tinygrad_mlp.verify.derivations.notation import names_in
 from tinygrad_mlp.verify.derivations.replay import Recording
 
 LARGEST_SYSTEM = 1_000
@@ -27,7 +27,7 @@ def unexplained(
     Returns:
         The sentence, and the vertex it is about.
     """
-    names = document_names(recording)
+    names = names_in(recording)
     _, cotangents = recording.replay()
     vertex: Any = recording.leaves[name]
     numbers = person

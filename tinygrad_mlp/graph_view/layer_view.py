@@ -1,0 +1,182 @@
+"""The layers of a recorded graph: their operations, their numbers, and the names of their parts.
+
+Every reading of a graph asks this module: the derivation, the check of a derivation, the listing
+of a program and the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.backward import origin
+from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
+
+WITH_BIAS = (ops.linear, conv2d_op)
+"""Products that take their input, the weight and the bias, in this order."""
+
+PRODUCTS = (ops.matmul, *WITH_BIAS)
+"""Operations that a layer begins with."""
+
+ACTIVATIONS = (
+    ops.tanh, ops.sigmoid, ops.relu, ops.leaky_relu, ops.softplus, ops.gelu, ops.erf, ops.softmax,
+)  # fmt: skip
+"""Functions that end a layer which no other layer follows."""
+
+ELEMENTWISE_MODULES = frozenset(
+    one.__module__
+    for one in (ops.abs, ops.add, ops.equal, ops.erf, ops.exp, ops.relu, ops.tanh)
+)
+
+
+def is_elementwise(op: Op) -> bool:
+    """Return whether an operation of the package works element by element."""
+    return op.__module__ in ELEMENTWISE_MODULES
+
+
+class Layer(NamedTuple):
+    """A layer ``z = W a + b``, ``a = f(z)`` in a graph.
+
+    Attributes:
+        number: the number of the layer that z belongs to. The input is layer 1.
+        product: the node of ``W a``, or of ``W a + b`` in one operation.
+        weight: the position of W among its arguments.
+        input: the position of the layer's input among its arguments.
+        bias: the node and the position of b; None without a bias.
+        z: the node of the pre-activation: the addition of b, or the product.
+        activation: the node of the activation f where the network ends with this layer, or None.
+            Elsewhere, a is the input of the next layer.
+    """
+
+    number: int
+    product: Node
+    weight: int
+    input: int
+    bias: tuple[Node, int] | None
+    z: Node
+    activation: Node | None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The numbers of inputs and outputs of the matrix W."""
+        n_out, n_in = np.shape(_arrays(self.product)[self.weight])
+        if self.product.op is ops.matmul and self.weight == 1:
+            n_out, n_in = n_in, n_out  # a W, with samples in rows
+        return n_in, n_out
+
+
+def users_of(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
+    """Return for each node the nodes that take its result, once for each use."""
+    users: dict[Node, list[Node]] = {node: [] for node in nodes}
+    for node in nodes:
+        for parent in node:
+            made_by = origin(parent)
+            if made_by in users:
+                users[made_by].append(node)
+    return users
+
+
+def find_layers(nodes: Sequence[Node]) -> list[Layer]:
+    """Find the layers among nodes that are sorted from the oldest to the newest.
+
+    A layer begins with a product that takes a weight: a matrix or a kernel that is a leaf to which
+    gradients flow. Its number is its depth: one more than that of the layers below it.
+    """
+    users = users_of(nodes)
+    depth: dict[Node, int] = {}
+    found: list[Layer] = []
+    for node in nodes:
+        depth[node] = max((depth.get(m, 1) for m in map(origin, node) if m is not None), default=1)
+        places = _weight_and_input(node)
+        if places is None:
+            continue
+        weight, taken = places
+        below = origin(node[taken])
+        depth[node] = 1 + (1 if below is None else depth.get(below, 1))
+        z, bias = _with_bias(node, users)
+        found.append(Layer(depth[node], node, weight, taken, bias, z, _activation(users[z])))
+    return found
+
+
+def in_sequence(layers: Sequence[Layer]) -> bool:
+    """Return whether layers follow one another: each number and each weight occurs once."""
+    numbers = {layer.number for layer in layers}
+    weights = {id(layer.product[layer.weight]) for layer in layers}
+    return len(numbers) == len(weights) == len(layers)
+
+
+def named_parts(layers: Sequence[Layer]) -> Iterator[tuple[Node, int | None, str]]:
+    """Name the parts of layers in sequence: ``z2 = W1 x + b1``, ``z3 = W2 a2 + b2``, ….
+
+    Layers that do not follow one another get no names: numbers would tell of an order that is none.
+
+    Yields:
+        a node, the position of an argument (None for the node's result), and the name. A part may
+        come twice; its first name counts.
+    """
+    if not in_sequence(layers):
+        return
+    for layer in layers:
+        below = layer.number - 1
+        yield layer.product, layer.weight, f"W{below}"
+        if layer.bias is not None:
+            yield *layer.bias, f"b{below}"
+        yield layer.z, None, f"z{layer.number}"
+        taken = origin(layer.product[layer.input])
+        if taken is None:
+            yield layer.product, layer.input, "x"
+        else:
+            yield taken, None, f"a{below}"
+    if layers and layers[-1].activation is not None:
+        yield layers[-1].activation, None, f"a{layers[-1].number}"
+
+
+def _arrays(node: Node) -> tuple[Any, ...]:
+    assert node.arrays is not None, "the graph was released"
+    return node.arrays
+
+
+def _weight_and_input(node: Node) -> tuple[int, int] | None:
+    """Return the positions of the weight and of the input in a product; None without a weight."""
+    if node.op in WITH_BIAS:
+        return (1, 0) if _is_parameter(node, 1) else None
+    if node.op is not ops.matmul:
+        return None
+    for weight in (0, 1):
+        if _is_parameter(node, weight) and np.ndim(_arrays(node)[weight]) == 2:
+            return weight, 1 - weight
+    return None
+
+
+def _is_parameter(node: Node, position: int) -> bool:
+    parent = node[position]
+    return isinstance(parent, Value) and parent.node is None
+
+
+def _with_bias(
+    product: Node, users: dict[Node, list[Node]]
+) -> tuple[Node, tuple[Node, int] | None]:
+    """Return the node of z, with the node and the position of the bias.
+
+    A product that the user has named is a quantity of its own, and so is z without the bias.
+    """
+    if product.op in WITH_BIAS:
+        return product, None if _arrays(product)[2] is None else (product, 2)
+    if len(users[product]) == 1 and product.name is None:
+        user = users[product][0]
+        if user.op is ops.add and user.out.shape == product.out.shape:
+            other = 1 if user[0] is product else 0
+            if _is_parameter(user, other):
+                return user, (user, other)
+    return product, None
+
+
+def _activation(users: list[Node]) -> Node | None:
+    """Return the activation among the users of z. A loss may take z, too."""
+    others = [user for user in users if "target" not in user.op.arrays]
+    return others[0] if len(others) == 1 and others[0].op in ACTIVATIONS else None
