@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 
@@ -24,7 +25,13 @@ class OneOutput:
         return self.op.forward(*args, **static)[self.index]
 
     def reference(self, *args: Any, **static: Any) -> Any:
-        return self.op.reference(*args, **static)[self.index]
+        return self.op.record.reference(*args, **static)[self.index]
+
+    @property
+    def record(self) -> Any:
+        return replace(
+            self.op.record, forward=self.forward, reference=self.reference, outputs=self.outputs
+        )
 
 
 def each_output(op: Any) -> list[Any]:

@@ -284,7 +284,7 @@ def numpy_names(op: tg.Op) -> list[str]:
 
     made = getattr(tg, op.name)
     names = [name for name, f in public_functions() if standing_for(f) in (op, made)]
-    return [*names, *([f"special.{op.scipy}"] if op.scipy else [])]
+    return [*names, *([f"special.{op.record.scipy}"] if op.record.scipy else [])]
 
 
 def standing_for(function: Any) -> Any:
@@ -314,7 +314,7 @@ def row(op: tg.Op) -> str:
     else:
         status = [str(orders_of(op)), "yes" if takes_complex_step(op) else "no"]
     status += ["yes" if is_compiled(op) else "no", "yes" if takes_stacks(op) else "no"]
-    equation = op.equation.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    equation = op.record.equation.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
     return f"| `{op.name}` | {equation} | {names} | {' | '.join(status)} |"
 
 

@@ -127,9 +127,10 @@ def operation_faults(op):
     """What the record of an operation and the help made of it lack."""
     text = inspect.cleandoc(op.__doc__ or "")
     faults = summary_faults(text)
-    if not op.equation or f"Equation: {op.equation}" not in text:
+    if not op.record.equation or f"Equation: {op.record.equation}" not in text:
         faults.append("there is no equation")
-    if any(op.rules) and not re.search("̄|ā", op.equation) and "∂L/∂" not in op.equation:
+    equation = op.record.equation
+    if any(op.rules) and not re.search("̄|ā", equation) and "∂L/∂" not in equation:
         faults.append("the equation has no gradient rule")
     for name, why in {
         r"Shapes: |[Ss]hape|axis|axes|[Ee]lement": "shapes are not mentioned",

@@ -19,7 +19,7 @@ def test_the_page_is_up_to_date():
 def test_the_page_has_every_operation_with_its_equation():
     text = operations.PAGE.read_text(encoding="utf-8").replace("\\", "")
     for op in tg.OPS.values():
-        assert f"| `{op.name}` | {op.equation} |" in text
+        assert f"| `{op.name}` | {op.record.equation} |" in text
 
 
 def test_every_function_of_numpy_is_there_or_left_out_for_a_reason():

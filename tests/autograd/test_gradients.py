@@ -86,7 +86,7 @@ def test_second_derivatives_of_float32_are_float32(smooth):
 
 BROADCASTING = [
     op for op in tg.OPS.values()
-    if len(op.arrays) > 1 and (op.samples is None or op.name == "where")
+    if len(op.arrays) > 1 and (op.record.samples is None or op.name == "where")
 ]  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_broadcasting_sums_the_gradients_of_the_copies(op, data):
     )
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     arrays = [
-        rng.uniform(*op.domain.get(name, (-2, 2)), size=shape)
+        rng.uniform(*op.record.domain.get(name, (-2, 2)), size=shape)
         for name, shape in zip(op.arrays, shapes, strict=True)
     ]
     if op.name == "where":

@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd.ops.samples import samples_of
 BY_POSITION = (np.reshape, np.broadcast_to, np.astype)
 
 FUNCTIONS = [
-    (function, op) for op in tg.OPS.values() for function in dict.fromkeys(op.numpy)
+    (function, op) for op in tg.OPS.values() for function in dict.fromkeys(op.record.numpy)
 ]  # fmt: skip
 
 
@@ -43,12 +43,12 @@ def test_the_numpy_function_is_the_operation(function, op):
             assert found.node.op is op
 
 
-SPECIAL = [op for op in tg.OPS.values() if op.scipy]
+SPECIAL = [op for op in tg.OPS.values() if op.record.scipy]
 
 
 @pytest.mark.parametrize("op", SPECIAL, ids=[op.name for op in SPECIAL])
 def test_so_is_the_function_of_scipy(op):
-    function = getattr(scipy.special, op.scipy)
+    function = getattr(scipy.special, op.record.scipy)
     for sample in samples_of(op, np.random.default_rng(0)):
         found = function(*map(tracked, sample.args))
         assert found.node.op is op
@@ -78,7 +78,7 @@ PUBLIC = {name: f for name, f in vars(np).items() if callable(f) and not name.st
 @pytest.mark.parametrize("op", tg.OPS.values(), ids=list(tg.OPS))
 def test_every_name_that_numpy_has_for_a_function_is_one_of_the_package(op):
     for name, function in PUBLIC.items():
-        if any(function is known for known in op.numpy):
+        if any(function is known for known in op.record.numpy):
             assert getattr(tg, name) is getattr(tg, op.name), f"{op.name} is not {name}, too"
 
 

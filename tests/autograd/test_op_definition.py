@@ -172,6 +172,35 @@ def test_a_contradictory_declaration_is_refused(mistake):
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("discrete", "nondifferentiable"), ("composed", "decomposable")]
+)
+def test_old_names_of_fields_are_understood(old, new):
+    with pytest.warns(DeprecationWarning, match=f"{old}= is now called {new}="):
+        made = planted(**{old: True})(lambda x: x)
+    assert getattr(made.record, new) is True
+
+
+def test_what_is_declared_can_be_read_of_the_operation():
+    assert tg.tanh.equation == tg.tanh.record.equation
+    with pytest.raises(AttributeError, match="'derivative'"):
+        _ = tg.tanh.derivative
+
+
+def test_an_operation_can_be_defined_anew_where_it_was_defined():
+    rules = {"x": lambda g, y, x: g}
+    cell = """@tg.op(rules=rules)\ndef defined_anew(x):\n    return x + number"""
+    notebook, other = ({"tg": tg, "rules": rules, "number": n} for n in (1, 2))
+    try:
+        exec(cell, notebook)
+        exec(cell, notebook)
+        assert tg.OPS["defined_anew"] is notebook["defined_anew"]
+        with pytest.raises(OpDefinitionError, match="'defined_anew' exists already"):
+            exec(cell, other)
+    finally:
+        tg.OPS.pop("defined_anew", None)
+
+
 def gradient_with(rule, x=None, **record):
     def f(x, k=None):
         return x * 2

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.autograd.ops.samples import samples_of
 
 OPERATIONS = list(tg.OPS.values())
-ELEMENTWISE = [op for op in OPERATIONS if op.samples is None]
+ELEMENTWISE = [op for op in OPERATIONS if op.record.samples is None]
 
 
 def every(ops):
@@ -45,11 +46,11 @@ def case_has_rule(case, i):
 @every(OPERATIONS)
 def test_the_record_is_complete(op):
     assert tg.OPS[op.name] is op
-    assert op.equation, "no equation"
-    assert op.latex, "no LaTeX"
-    assert callable(op.reference), "no reference"
-    assert op.nondifferentiable or any(op.rules), "neither discrete nor differentiable"
-    assert not (op.nondifferentiable and any(op.rules)), "discrete, but with a rule"
+    assert op.record.equation, "no equation"
+    assert op.record.latex, "no LaTeX"
+    assert callable(op.record.reference), "no reference"
+    assert op.nondifferentiable or any(op.rules), "neither nondifferentiable nor differentiable"
+    assert not (op.nondifferentiable and any(op.rules)), "nondifferentiable, but with a rule"
 
 
 @every(OPERATIONS)
@@ -61,12 +62,40 @@ def test_the_operation_is_public_and_documented(op):
 
 @every(OPERATIONS)
 def test_the_domain_names_arguments(op):
-    assert set(op.domain) <= set(op.arrays)
-    assert all(low < high for low, high in op.domain.values())
+    assert set(op.record.domain) <= set(op.arrays)
+    assert all(low < high for low, high in op.record.domain.values())
+
+
+def works_element_by_element(op):
+    """Whether each element of the result is what the operation makes of the elements there."""
+    for sample in samples_of(op, np.random.default_rng(0)):
+        args = [np.asarray(a) for a in sample.args]
+        try:
+            shape = np.broadcast_shapes(*(a.shape for a in args))
+            out = np.asarray(op(*args, **sample.static))
+            rows = zip(*(np.broadcast_to(a, shape).reshape(-1) for a in args), strict=True)
+            alone = np.array([op(*row, **sample.static) for row in rows])
+        except Exception:
+            return False
+        if out.shape != shape or alone.shape != (out.size,):
+            return False
+        if not np.allclose(alone, out.reshape(-1), rtol=1e-12, atol=1e-14, equal_nan=True):
+            return False
+    return True
+
+
+SHARES_AT_INFINITIES = {"log_share"}
+"""Elementwise but for infinite elements, which the samples do not have."""
+
+
+@every([op for op in OPERATIONS if op.outputs == 1 and op.arity and not op.variadic])
+def test_elementwise_operations_are_declared_as_such(op):
+    expected = works_element_by_element(op) and op.name not in SHARES_AT_INFINITIES
+    assert op.record.elementwise == expected
 
 
 def test_no_numpy_function_stands_for_two_operations():
-    functions = [function for op in OPERATIONS for function in set(op.numpy)]
+    functions = [function for op in OPERATIONS for function in set(op.record.numpy)]
     assert len(functions) == len(set(functions))
 
 
@@ -115,7 +144,7 @@ def test_axes_of_length_0_pass(name, shape, axis):
 
 @every(ELEMENTWISE)
 def test_python_numbers_are_numbers(op):
-    numbers = [float(np.mean(op.domain.get(name, (0.5, 0.7)))) for name in op.arrays]
+    numbers = [float(np.mean(op.record.domain.get(name, (0.5, 0.7)))) for name in op.arrays]
     expected = op(*map(np.array, numbers), **op.defaults)
     np.testing.assert_array_equal(op(*numbers, **op.defaults), expected)
 

@@ -18,7 +18,7 @@ def copy_of(op, forward=None, **rules):
     """The operation with another forward function, or other rules."""
     kept = {name: rule for name, rule in zip(op.arrays, op.rules, strict=True) if rule is not None}
     made = tg.op(
-        rules={**kept, **rules}, register=False, name=op.name, reference=op.reference,
+        rules={**kept, **rules}, register=False, name=op.name, reference=op.record.reference,
         outputs=op.outputs,
     )  # fmt: skip
     return made(forward or op.forward)

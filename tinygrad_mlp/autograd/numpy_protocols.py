@@ -82,10 +82,10 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
         _NUMPY.clear()
         # Loaded if a function of it was called; else it need not be, and nothing is imported here.
         special = sys.modules.get("scipy.special")  # noqa: TID251
-        for record in OPS.values():
-            _NUMPY.update(dict.fromkeys(record.numpy, record))
-            if record.scipy and special:
-                _NUMPY[getattr(special, record.scipy)] = record
+        for op in OPS.values():
+            _NUMPY.update(dict.fromkeys(op.record.numpy, op))
+            if op.record.scipy and special:
+                _NUMPY[getattr(special, op.record.scipy)] = op
         _NUMPY.update(IMPLEMENTED_BY)
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
                        np.size: lambda a: a.size,

@@ -10,7 +10,9 @@ reads that record, so that adding an operation means adding one block.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,93 +59,115 @@ class Sample:
         return f"Sample({', '.join(shown)})"
 
 
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What the declaration of an operation says: all that the package knows about it.
+
+    Attributes:
+        name: the name in `OPS` and in messages.
+        forward: the function on arrays.
+        rules: the gradient rules by the names of the array parameters. A rule is called as
+            ``rule(g, y, *inputs, **static)`` with the cotangent `g` of the output `y`. For an
+            operation with several outputs, `g` and `y` are tuples.
+        equation: forward and gradient in one line of plain text.
+        latex: template of the forward expression, with parameter names in braces. Where it depends
+            on shapes or static parameters: a function that is called like `forward`, with
+            stand-ins that have a shape and print as themselves, and returns the expression.
+        reference: an independent implementation on arrays, to hold `forward` against.
+        domain: the interval of each argument to draw samples from, where none are given.
+        samples: arguments to try it on, as a function of a random generator. Without it they are
+            drawn from the domain, in shapes that broadcast.
+        numpy: the NumPy functions that stand for it when called on a `Tensor`.
+        scipy: the name of the ufunc in `scipy.special` that does, too. (A name, since SciPy is
+            loaded only when it is needed.)
+        outputs: the number of outputs.
+        elementwise: the output has the shape that the arguments have together, and each of its
+            elements depends on the corresponding elements of the arguments only.
+        nondifferentiable: the result is piecewise constant (a comparison, an index): a plain array.
+        provenance: the result remembers its node even where nothing is recorded, because a loss
+            can be computed more exactly from this operation's input than from its output.
+        decomposable: the forward function consists of operators and NumPy functions that are
+            operations, too, and decides nothing by values: a program is made of its parts, which
+            can be shared with those of the gradient.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    rules: Mapping[str, Rule]
+    equation: str = ""
+    latex: str | Callable[..., str] = ""
+    reference: Callable[..., Any] | None = None
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    samples: Samples | None = None
+    numpy: tuple[Any, ...] = ()
+    scipy: str | None = None
+    outputs: int = 1
+    elementwise: bool = False
+    nondifferentiable: bool = False
+    provenance: bool = False
+    decomposable: bool = False
+
+
 class Op:
     """One operation; call it like the NumPy function it stands for.
 
     On plain arrays it is that function. With a `Tensor` among the arguments the result is a
     `Tensor` that remembers how it was made.
 
+    Args:
+        record: what is declared.
+
     Attributes:
-        name: the name in `OPS` and in messages.
-        forward: the function on arrays.
-        rules: the gradient rule of each array parameter, or None, in order. A rule is called as
-            ``rule(g, y, *inputs, **static)`` with the cotangent `g` of the output `y`. For an
-            operation with several outputs, `g` and `y` are tuples.
+        record: what is declared. Its fields can be read of the operation, too: ``tanh.equation``.
         arrays: names of the array parameters (one name stands for all of a ``*args``).
+        required: how many of them have no default.
         variadic: whether the array parameters are a ``*args``; the one rule then receives the
             keyword `position` and answers for that argument.
+        arity: the number of array parameters.
         defaults: the static (keyword-only) parameters with their default values.
-        equation: forward and gradient in one line of plain text.
-        latex: template of the forward expression, with parameter names in braces. Where it depends
-            on shapes or static parameters: a function that is called like `forward`, with
-            stand-ins that have a shape and print as themselves, and returns the expression.
-        reference: an independent implementation on arrays, to hold `forward` against.
-        domain: for elementwise operations, the interval of each argument to draw samples from.
-        numpy: the NumPy functions that stand for it when called on a `Tensor`.
-        scipy: the name of the ufunc in `scipy.special` that does, too. (A name, since SciPy is
-            loaded only when it is needed.)
-        outputs: the number of outputs.
-        nondifferentiable: the result is piecewise constant (a comparison, an index): a plain array.
-        provenance: the result remembers its node even where nothing is recorded, because a loss
-            can be computed more exactly from this operation's input than from its output.
-        composed: the forward function consists of operators and NumPy functions that are
-            operations, too, and decides nothing by values: a program is made of its parts, which
-            can be shared with those of the gradient.
-        tried: whether it has been looked at whether its rules can be differentiated (see
-            `first_use`); true from the start for the package's own, which are tested.
-        flaw: what was found then, or nothing.
+        static_names: their names.
+        rules: the gradient rule of each array parameter, or None, in order.
+        weak_scalars: the types of Python numbers that stay numbers beside an array.
+        rules_checked: whether the rules have been checked for differentiability (see
+            `rule_check`). The package's own are, by its tests.
+        rule_error: what was found then, or nothing.
+
+    The fields of the record that calls and the backward pass need are attributes as well.
 
     >>> import numpy as np, tinygrad_mlp as tg
-    >>> tg.tanh.equation, tg.tanh.arrays
+    >>> tg.tanh.record.equation, tg.tanh.arrays
     ('y = tanh x,  x̄ = g (1 − y²)', ('x',))
     >>> float(tg.tanh.rules[0](1.0, 0.6, None))  # with g = 1, y = 0.6; x is not needed
     0.64
     """
 
-    def __init__(
-        self,
-        forward: Callable[..., Any],
-        rules: Mapping[str, Rule],
-        *,
-        name: str | None = None,
-        equation: str = "",
-        latex: str | Callable[..., str] = "",
-        reference: Callable[..., Any] | None = None,
-        domain: Mapping[str, tuple[float, float]] | None = None,
-        samples: Samples | None = None,
-        numpy: Any = (),
-        scipy: str | None = None,
-        outputs: int = 1,
-        nondifferentiable: bool = False,
-        provenance: bool = False,
-        decomposable: bool = False,
-    ) -> None:
-        self.name = self.__name__ = self.__qualname__ = name or forward.__name__
-        self.__module__ = forward.__module__
-        self.__doc__ = _documentation(forward, equation, numpy, scipy)
-        self.__wrapped__ = forward  # lets inspect.signature and doctest see through
-        self.forward = forward
-        known = declared(self.name, forward)
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.name = self.__name__ = self.__qualname__ = record.name
+        self.forward = self.__wrapped__ = record.forward  # inspect and doctest see through it
+        self.__module__ = record.forward.__module__
+        self.__doc__ = _documentation(record)
+        self.outputs = record.outputs
+        self.nondifferentiable = record.nondifferentiable
+        self.provenance = record.provenance
+        known = declared(record.name, record.forward)
         self.arrays, self.required, self.variadic, self.defaults = known
         self.static_names = frozenset(self.defaults)
         self.arity = len(self.arrays)
         # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
         # is float32. On its own it becomes an array, so that forward can rely on having one.
         self.weak_scalars: tuple[type, ...] = (float, int) if self.arity > 1 else ()
-        self.rules = in_order(self.name, rules, known)
-        self.equation = equation
-        self.latex = latex
-        self.reference = reference
-        self.domain = dict(domain or {})
-        self.samples = samples
-        self.numpy: tuple[Any, ...] = numpy if isinstance(numpy, tuple) else (numpy,)
-        self.scipy = scipy
-        self.outputs = outputs
-        self.nondifferentiable = nondifferentiable
-        self.provenance = provenance
-        self.decomposable = decomposable
-        self.rules_checked = str(self.__module__).startswith("tinygrad_mlp.")
+        self.rules = in_order(record.name, record.rules, known)
+        self.rules_checked = False
         self.rule_error = ""
+
+    if not TYPE_CHECKING:  # where a misspelt attribute is to be found
+
+        def __getattr__(self, name: str) -> Any:
+            """Return what is declared: ``tanh.equation`` is ``tanh.record.equation``."""
+            if name == "record":  # of an operation that is being copied, and has nothing yet
+                raise AttributeError(name)
+            return getattr(self.record, name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A copied or unpickled model must hold the operation itself: losses ask which it is.
@@ -272,25 +296,22 @@ class Op:
         return bound(self, args, static)
 
 
-def _documentation(
-    forward: Callable[..., Any], equation: str, numpy: Any, scipy: str | None
-) -> str | None:
-    """What ``help`` shows: the function's docstring, and what the record knows besides."""
-    if not forward.__doc__:
+def _documentation(record: Record) -> str | None:
+    """Return what ``help`` shows: the function's docstring, and what the record knows besides."""
+    if not record.forward.__doc__:
         return None
-    functions = numpy if isinstance(numpy, tuple) else (numpy,)
-    names = [f"np.{function.__name__}" for function in functions]
-    names += [] if scipy is None else [f"scipy.special.{scipy}"]
-    ufuncs = [f for f in functions if isinstance(f, np.ufunc) and f.signature is None]
+    names = [f"np.{function.__name__}" for function in record.numpy]
+    names += [] if record.scipy is None else [f"scipy.special.{record.scipy}"]
+    ufuncs = [f for f in record.numpy if isinstance(f, np.ufunc) and f.signature is None]
     added = ""
-    if equation:
+    if record.equation:
         added += f"""
 
-    Equation: {equation}
+    Equation: {record.equation}
 
     Here g is the derivative of the final result with respect to y, and a bar marks the derivative
     with respect to an argument."""
-    if ufuncs or scipy is not None:
+    if ufuncs or record.scipy is not None:
         added += """
 
     Shapes: the arguments are broadcast against each other; y has the shape they have together."""
@@ -298,7 +319,8 @@ def _documentation(
         added += f"""
 
     Source: defined as {', '.join(names)}. Called on a `Tensor`, that is this operation, too."""
-    return forward.__doc__.rstrip() + added + "\n" if added else forward.__doc__
+    written = record.forward.__doc__
+    return written.rstrip() + added + "\n" if added else written
 
 
 IMPLEMENTED_BY: dict[Any, Callable[..., Any]] = {}
@@ -329,11 +351,18 @@ def registered(name: str) -> Op:
     return OPS[name]
 
 
+RENAMED = {"discrete": "nondifferentiable", "composed": "decomposable"}
+"""Fields of the record that had other names."""
+
+
 def op(
     *,
     rules: Mapping[str, Rule] | None = None,
+    name: str | None = None,
+    domain: Mapping[str, tuple[float, float]] | None = None,
+    numpy: Any = (),
     register: bool = True,
-    **record: Any,
+    **declared: Any,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Make an operation of a NumPy function and one gradient rule per differentiable argument.
 
@@ -345,25 +374,42 @@ def op(
 
     Args:
         rules: rule by parameter name. A parameter without one is not differentiable.
+        name: its name, if it is not that of the function.
+        domain: the interval of each argument to draw samples from.
+        numpy: the NumPy function that stands for it, or several in a tuple.
         register: whether to enter it into `OPS`.
-        record: the other fields of `Op` (equation, latex, reference, domain, samples, …).
+        declared: the other fields of `Record` (equation, latex, reference, samples, …).
 
     Raises:
         OpDefinitionError: a rule for an unknown parameter, or a name that is taken.
 
     >>> import numpy as np, tinygrad_mlp as tg
-    >>> @tg.op(rules={"x": lambda g, y, x: g * 3 * x**2}, register=False)
+    >>> @tg.op(rules={"x": lambda g, y, x: g * 3 * x**2}, elementwise=True, register=False)
     ... def cube(x):
     ...     return x**3
     >>> float(tg.grad(cube)(2.0))
     12.0
     """
+    for old, new in RENAMED.items():
+        if old in declared:
+            warnings.warn(
+                f"op(): {old}= is now called {new}=. Use that.", DeprecationWarning, stacklevel=2
+            )
+            declared[new] = declared.pop(old)
 
     def declare(forward: Callable[..., Any]) -> Op:
-        made = Op(forward, rules or {}, **record)
+        record = Record(
+            name=name or forward.__name__,
+            forward=forward,
+            rules=dict(rules or {}),
+            domain=dict(domain or {}),
+            numpy=numpy if isinstance(numpy, tuple) else (numpy,),
+            **declared,
+        )
+        made = Op(record)
         if register:
             known = OPS.get(made.name)
-            if known is not None and known.__module__ != made.__module__:
+            if known is not None and not _is_defined_anew(made, known):
                 raise OpDefinitionError(
                     f"op '{made.name}' exists already (in {known.__module__}). "
                     f"Choose another name."
@@ -372,3 +418,9 @@ def op(
         return made
 
     return declare
+
+
+def _is_defined_anew(made: Op, known: Op) -> bool:
+    """Return whether two operations share a namespace: a cell or a module was run again."""
+    of_made, of_known = (getattr(op.forward, "__globals__", None) for op in (made, known))
+    return of_made is not None and of_made is of_known

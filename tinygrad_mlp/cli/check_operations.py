@@ -122,7 +122,7 @@ def _of_operation(op: Op, quick: bool) -> Verdict:
     """What `check_op` says, with the time it took."""
     start = time.perf_counter()
     samples = None
-    if quick and op.samples is not None:
+    if quick and op.record.samples is not None:
         samples = list(itertools.islice(samples_of(op, np.random.default_rng(0)), QUICK))
     try:
         report = check_op(op, samples)

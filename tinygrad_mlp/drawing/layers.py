@@ -9,7 +9,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.ops.products.convolution import avg_pool2d_op, conv2d_op, max_pool2d_op
-from tinygrad_mlp.graph_view.layer_view import PRODUCTS, is_elementwise
+from tinygrad_mlp.graph_view.layer_view import PRODUCTS
 from tinygrad_mlp.graph_view.recorded import Recorded
 from tinygrad_mlp.nn import Module
 
@@ -106,7 +106,7 @@ def _adds_bias(node: Node, own: list[Value]) -> bool:
 
 
 def _only_changes(node: Node) -> bool:
-    return (is_elementwise(node.op) and node.op.arity == 1) or node.op in POOLING
+    return (node.op.record.elementwise and node.op.arity == 1) or node.op in POOLING
 
 
 def _title(number: int, node: Node, own: list[Value]) -> str:

@@ -38,19 +38,19 @@ def in_shape(a: Any, *, shape: Shape) -> Any:
     return np.reshape(a, shape)
 
 
-@op(register=False, latex=r"{condition} \odot {x}")
+@op(register=False, elementwise=True, latex=r"{condition} \odot {x}")
 def where_only(condition: Any, x: Any) -> Any:
     """`x` where the condition holds, 0 elsewhere, also where x is infinite there."""
     return np.where(condition, x, 0)
 
 
-@op(register=False, latex=r"(1 - {condition}) \odot {x}")
+@op(register=False, elementwise=True, latex=r"(1 - {condition}) \odot {x}")
 def where_not(condition: Any, x: Any) -> Any:
     """`x` where the condition does not hold, 0 elsewhere, also where x is infinite there."""
     return np.where(condition, 0, x)
 
 
-@op(register=False, latex=r"\frac{{{a}}}{{{b}}}")
+@op(register=False, elementwise=True, latex=r"\frac{{{a}}}{{{b}}}")
 def ratio(a: Any, b: Any) -> Any:
     """``a / b``, and 0 where a is 0, also where b is."""
     a, b = np.broadcast_arrays(a, b)

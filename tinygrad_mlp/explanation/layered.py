@@ -21,8 +21,8 @@ from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.explanation.algebra import Algebra, diag
 from tinygrad_mlp.explanation.derive import Deriving
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within
-from tinygrad_mlp.explanation.simplify import is_op, works_elementwise
-from tinygrad_mlp.graph_view.layer_view import Layer, is_elementwise
+from tinygrad_mlp.explanation.simplify import is_op
+from tinygrad_mlp.graph_view.layer_view import Layer
 from tinygrad_mlp.graph_view.names import gradient
 from tinygrad_mlp.graph_view.recorded import arrays_of
 
@@ -163,7 +163,7 @@ class ClosedForms:
             return None
         if node.op in (ops.reshape, ops.identity, ops.transpose):
             return adjoint._replace(node=under)
-        if not is_elementwise(node.op) and node.op in OPS.values():
+        if not node.op.record.elementwise and node.op in OPS.values():
             return None
         slope = self.reader.derivative(
             node.op, places[0], self._written_out(node), self.deriving.arguments(node), node.static
@@ -178,7 +178,7 @@ class ClosedForms:
     def _is_diagonal(self, slope: Expression) -> bool:
         """Whether every operation in it is elementwise, so that outputs depend on one input."""
         return all(
-            not isinstance(e, Application) or works_elementwise(e.op) for e in within([slope])
+            not isinstance(e, Application) or e.op.record.elementwise for e in within([slope])
         )
 
     def _times_slope(self, adjoint: Adjoint, layer: Layer) -> Expression:
@@ -234,7 +234,7 @@ class ClosedForms:
 
     def _written_out(self, node: Node) -> Expression:
         """A result; g(z3) and not a3, where it is a function of z alone."""
-        simple = is_elementwise(node.op) and node.op.arity == 1
+        simple = node.op.record.elementwise and node.op.arity == 1
         if not simple or not any(origin(node[0]) is layer.z for layer in self.graph.layers):
             return self.deriving.values[node]
         args = self.deriving.arguments(node)

@@ -14,7 +14,6 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value
-from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
 
 WITH_BIAS = (ops.linear, conv2d_op)
@@ -27,16 +26,6 @@ ACTIVATIONS = (
     ops.tanh, ops.sigmoid, ops.relu, ops.leaky_relu, ops.softplus, ops.gelu, ops.erf, ops.softmax,
 )  # fmt: skip
 """Functions that end a layer which no other layer follows."""
-
-ELEMENTWISE_MODULES = frozenset(
-    one.__module__
-    for one in (ops.abs, ops.add, ops.equal, ops.erf, ops.exp, ops.relu, ops.tanh)
-)
-
-
-def is_elementwise(op: Op) -> bool:
-    """Return whether an operation of the package works element by element."""
-    return op.__module__ in ELEMENTWISE_MODULES
 
 
 class Layer(NamedTuple):

@@ -1,6 +1,6 @@
 """An operation's LaTeX for given arguments, with a mark where each argument is to be written.
 
-In a record, `Op.latex` is a template with the parameters' names in braces, or a function of
+In a record, `Record.latex` is a template with the parameters' names in braces, or a function of
 stand-ins that returns the expression. Both lead to the same text with marks.
 """
 
@@ -39,12 +39,12 @@ def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
     '⟪0⟫ ⟪1⟫^\\\\top'
     """
     marks = [None if a is None else StandIn(i, a.shape) for i, a in enumerate(args)]
-    if callable(op.latex):
-        return op.latex(*marks, **static)
+    if callable(op.record.latex):
+        return op.record.latex(*marks, **static)
     joined = ", ".join(str(mark) for mark in marks if mark is not None)
-    if op.latex:
+    if op.record.latex:
         names = {op.arrays[0]: joined} if op.variadic else dict(zip(op.arrays, marks, strict=True))
-        return op.latex.format(**names)
+        return op.record.latex.format(**names)
     # No template: the function's name.
     changed = [
         rf"{_upright(key)} = {_upright(value)}"

@@ -26,19 +26,19 @@ from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
 
 
-@op(register=False, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
+@op(register=False, elementwise=True, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
 def both(x1: Any, x2: Any) -> Any:
     """Return where both conditions hold: ``&`` between results of comparisons."""
     return x1 & x2
 
 
-@op(register=False, nondifferentiable=True, latex=r"{x1} \vee {x2}")
+@op(register=False, elementwise=True, nondifferentiable=True, latex=r"{x1} \vee {x2}")
 def either(x1: Any, x2: Any) -> Any:
     """Return where at least one condition holds: ``|`` between results of comparisons."""
     return x1 | x2
 
 
-@op(register=False, nondifferentiable=True, latex=r"\neg {x}")
+@op(register=False, elementwise=True, nondifferentiable=True, latex=r"\neg {x}")
 def opposite(x: Any) -> Any:
     """Return where a condition does not hold: ``~`` of the result of a comparison."""
     return ~x

@@ -3,6 +3,7 @@
 import types
 import typing
 
+from tinygrad_mlp.autograd.op import OPS as _OPS
 from tinygrad_mlp.autograd.ops.elementwise.activations import *
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
@@ -33,6 +34,10 @@ from tinygrad_mlp.autograd.ops.shapes.diagonals import *
 from tinygrad_mlp.autograd.ops.shapes.indexing import *
 from tinygrad_mlp.autograd.ops.shapes.joining import *
 from tinygrad_mlp.autograd.ops.shapes.shape import *
+
+for _op in _OPS.values():
+    # The tests differentiate these rules. Those of other operations are checked when first used.
+    _op.rules_checked = True
 
 if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out
     __all__ = [

@@ -1,7 +1,7 @@
 """Sample inputs for the operations' records: what checks and tests try them on.
 
 A record gives its samples as a function of a `numpy.random.Generator`. An elementwise operation
-gives only the interval of each argument (`Op.domain`), and its samples are made here.
+gives only the interval of each argument (`Record.domain`), and its samples are made here.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ def samples_of(op: Op, rng: Generator) -> Iterator[Sample]:
     >>> next(samples_of(tg.OPS["tanh"], np.random.default_rng(0)))
     Sample(array())
     """
-    if op.samples is not None:
-        yield from op.samples(rng)
+    if op.record.samples is not None:
+        yield from op.record.samples(rng)
         return
     n = len(op.arrays)
     shapes: Any = [(shape,) for shape in UNARY_SHAPES] if n == 1 else BINARY_SHAPES
     for chosen in shapes:
         # A third argument (where, clip) takes the shape of the first.
         args = [
-            rng.uniform(*op.domain.get(name, DEFAULT_DOMAIN), size=shape)
+            rng.uniform(*op.record.domain.get(name, DEFAULT_DOMAIN), size=shape)
             for name, shape in zip(op.arrays, (*chosen, chosen[0]), strict=False)
         ]
         yield Sample(*args, **op.defaults)

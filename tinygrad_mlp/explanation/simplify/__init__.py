@@ -9,8 +9,8 @@ from __future__ import annotations
 
 # The modules are imported for the rules that they enter.
 from tinygrad_mlp.explanation.simplify import arithmetic, choices, products, shapes
-from tinygrad_mlp.explanation.simplify.registry import RULES, is_op, works_elementwise
+from tinygrad_mlp.explanation.simplify.registry import RULES, is_op
 
 __all__ = [
-    "RULES", "arithmetic", "choices", "is_op", "products", "shapes", "works_elementwise",
+    "RULES", "arithmetic", "choices", "is_op", "products", "shapes",
 ]  # fmt: skip

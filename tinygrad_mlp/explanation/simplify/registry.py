@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.explanation.algebra import Rule, ratio, where_not, where_only
+from tinygrad_mlp.explanation.algebra import Rule
 from tinygrad_mlp.explanation.expression import Application, Expression, Number
-from tinygrad_mlp.graph_view.layer_view import is_elementwise
-from tinygrad_mlp.program.trace import both, either
 
 RULES: dict[Op, list[Rule]] = {}
 
@@ -63,11 +61,3 @@ def is_scalar_number(e: Expression) -> bool:
     if is_op(e, ops.divide) and e.shape == ():
         return all(isinstance(a, Number) for a in arguments(e))
     return isinstance(e, Number) and e.shape == ()
-
-
-ALSO_ELEMENTWISE = (where_only, where_not, ratio, both, either, ops.astype)
-
-
-def works_elementwise(op: Op) -> bool:
-    """Whether it works element by element, so that reshaping may come before or after it."""
-    return is_elementwise(op) or op in ALSO_ELEMENTWISE

@@ -13,7 +13,6 @@ from tinygrad_mlp.explanation.simplify.registry import (
     is_transpose,
     rule,
     same_kind,
-    works_elementwise,
 )
 
 REDUCING = (ops.sum, ops.mean, ops.max, ops.min)
@@ -59,7 +58,7 @@ def reshaped_twice(algebra: Algebra, e: Application) -> Expression | None:
 def shape_of_parts(algebra: Algebra, e: Application) -> Expression | None:
     """The column of a sum is the sum of columns, and so for all that works element by element."""
     (a,) = e.parts()
-    if not isinstance(a, Application) or not works_elementwise(a.op):
+    if not isinstance(a, Application) or not a.op.record.elementwise:
         return None
     if any(part.shape not in ((), a.shape) for part in a.parts()):
         return None

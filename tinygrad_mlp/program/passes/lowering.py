@@ -22,7 +22,7 @@ def written_out(program: Program) -> Program:
     instructions: list[Instruction] = []
     instead: dict[Variable, Any] = {}
     for line in program.instructions:
-        if not line.op.decomposable:
+        if not line.op.record.decomposable:
             instructions.append(line)
             continue
         trace = Trace()

@@ -120,7 +120,7 @@ def _among(vertex: Any, nodes: list[Node]) -> bool:
 
 def _unary_ops() -> Iterator[Op]:
     for op in OPS.values():
-        more = op.defaults or op.nondifferentiable or op.variadic or op.samples
+        more = op.defaults or op.nondifferentiable or op.variadic or op.record.samples
         if len(op.arrays) == 1 and not more:
             yield op
 

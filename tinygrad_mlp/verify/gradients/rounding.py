@@ -10,9 +10,13 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import MODE, Value, make_value
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.autograd.ops.shapes import shape
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TinygradError
+
+MOVING = (
+    ops.reshape, ops.transpose, ops.swapaxes, ops.broadcast_to, ops.astype, ops.identity,
+)  # fmt: skip
+"""Operations that move elements and compute nothing."""
 
 TRIALS = 4
 """Evaluations with artificial rounding, from which the rounding of one evaluation is estimated."""
@@ -32,7 +36,7 @@ class Rounding:
     def changed(self, op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments with errors; as they are if `op` only compares them, or moves them."""
         # What was equal must stay so: the rule of max looks for the maximum in its argument.
-        exact = op.nondifferentiable or op.__module__ == shape.__name__
+        exact = op.nondifferentiable or op in MOVING
         return args if exact else tuple(self._rounded(a) for a in args)
 
     def _rounded(self, a: Any) -> Any:
@@ -68,7 +72,7 @@ def analytic(
         )
         if op.nondifferentiable or not is_complex:
             return op.unhooked(args, static)
-        known = op.reference is not None and op.outputs == 1 and not tracked
+        known = op.record.reference is not None and op.outputs == 1 and not tracked
         if references != "wherever known" or not known:
             try:
                 out = op.unhooked(args, static)
@@ -76,9 +80,9 @@ def analytic(
                 out = None
             if out is not None and all(map(np.iscomplexobj, map(data_of, several(out)))):
                 return out
-        if op.reference is None or not known or references == "never":
+        if op.record.reference is None or not known or references == "never":
             raise NotAnalytic(op.name)
-        out = np.asarray(op.reference(*map(data_of, args), **static))
+        out = np.asarray(op.record.reference(*map(data_of, args), **static))
         if not np.iscomplexobj(out):
             raise NotAnalytic(op.name)
         return make_value(Tensor, out, None, False)

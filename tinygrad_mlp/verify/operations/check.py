@@ -100,7 +100,7 @@ def check_op(
 def _cases(op: Op, samples: Iterable[Sample] | None, seed: int) -> list[Case]:
     """The operation at each sample; where they were made up, those that it takes."""
     rng = np.random.default_rng(seed)
-    made_up = samples is None and op.samples is None
+    made_up = samples is None and op.record.samples is None
     cases, errors = [], []
     for sample in _tried(op, rng) if samples is None else samples:
         try:
@@ -125,7 +125,7 @@ def _cases(op: Op, samples: Iterable[Sample] | None, seed: int) -> list[Case]:
 def _tried(op: Op, rng: np.random.Generator) -> Iterator[Sample]:
     """The record's samples, and for an elementwise operation an empty one besides."""
     yield from samples_of(op, rng)
-    if op.samples is None:
+    if op.record.samples is None:
         yield Sample(*(np.zeros((0, 3)) for _ in op.arrays), **op.defaults)
 
 
@@ -142,8 +142,8 @@ def _emptied(cases: list[Case]) -> Iterator[Case]:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 shapes = [out.shape for out in empty.forward(empty.copies())]
-                if case.op.reference is not None:
-                    found = case.op.reference(*empty.copies(), **case.static)
+                if case.op.record.reference is not None:
+                    found = case.op.record.reference(*empty.copies(), **case.static)
                     wanted = found if case.op.outputs > 1 else (found,)
                     if [np.shape(out) for out in wanted] != shapes:
                         continue
@@ -211,9 +211,9 @@ def _only_broadcast(mine: list[Failure], cases: list[Case], rule: str) -> bool:
 def _notes(op: Op, cases: list[Case]) -> list[str]:
     """What the record leaves open."""
     notes = []
-    if op.reference is None:
+    if op.record.reference is None:
         notes.append("forward, as the record has no reference.")
-    if not op.latex:
+    if not op.record.latex:
         notes.append("LaTeX, as the record has none: explanations write the function's name.")
     tried = {case.name(i) for case in cases for i in case.moving}
     for name, rule in zip(op.arrays, op.rules, strict=True):

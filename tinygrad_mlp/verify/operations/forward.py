@@ -53,8 +53,8 @@ def check_forward(case: Case) -> Iterator[Failure]:
         yield failure("forward in place", "An argument was changed.")
         return  # all that follows would only repeat it
     outs = [o.copy() for o in outs]
-    if case.op.reference is not None:
-        found = case.op.reference(*case.copies(), **case.static)
+    if case.op.record.reference is not None:
+        found = case.op.record.reference(*case.copies(), **case.static)
         wanted = [np.asarray(r) for r in (found if case.op.outputs > 1 else (found,))]
         for out, true in zip(outs, wanted, strict=True):
             if out.shape != true.shape:
@@ -80,7 +80,7 @@ def _precision(case: Case, outs: list[Array], failure: Any) -> Iterator[Failure]
     if not case.floats or any(isinstance(v, (type, np.dtype)) for v in case.static.values()):
         return  # a static dtype decides
     args = case.copies(np.float32)
-    known = [f for f in case.op.numpy if isinstance(f, np.ufunc)]
+    known = [f for f in case.op.record.numpy if isinstance(f, np.ufunc)]
     expected = {np.dtype(np.float32), *(f(*args).dtype for f in known)}
     for out, wide in zip(case.forward(args), outs, strict=True):
         if wide.dtype.kind == "f" and out.dtype not in expected:

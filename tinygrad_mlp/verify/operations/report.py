@@ -140,7 +140,7 @@ class OpReport:
             skipped = skipped or (stopped and check in ("second order", "program"))
             verdicts[check] = False if check in wrong else None if skipped else True
             stopped = stopped or (check == "second order" and check in wrong)
-        if not self.op.latex and "LaTeX" not in wrong:
+        if not self.op.record.latex and "LaTeX" not in wrong:
             verdicts["LaTeX"] = None
         return verdicts
 

@@ -21,6 +21,7 @@ __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
     equation="y = max(x, 0),  x̄ = g [x > 0]",
     latex=r"\mathrm{{ReLU}}({x})",
     reference=lambda x: np.where(x > 0, x, 0.0),
+    elementwise=True,
 )
 def relu(x: Any) -> Any:
     """Rectified linear unit. At 0, where it has no derivative, the gradient is 0.
@@ -41,6 +42,7 @@ def relu(x: Any) -> Any:
     equation="y = x where x > 0 else slope · x,  x̄ = g or slope · g",
     latex=lambda x, slope: rf"\mathrm{{LReLU}}_{{{slope:g}}}({x})",
     reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0),
+    elementwise=True,
 )
 def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     """ReLU with a small slope for negative inputs. At 0 the gradient is that of the left side.
@@ -61,6 +63,7 @@ def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     equation="y = ln(1 + e^x),  x̄ = g σ(x)",
     latex=r"\ln(1 + e^{{{x}}})",
     reference=lambda x: np.log(1 + np.exp(x)),
+    elementwise=True,
 )
 def softplus(x: Any) -> Any:
     """Smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
@@ -85,6 +88,7 @@ def _gelu_slope(x: Any) -> Any:
     equation="y = x Φ(x),  x̄ = g (Φ(x) + x φ(x))",
     latex=r"\mathrm{{GELU}}({x})",
     reference=lambda x: np.vectorize(lambda t: t * 0.5 * math.erfc(-t / math.sqrt(2)), [float])(x),
+    elementwise=True,
 )
 def gelu(x: Any) -> Any:
     """Gaussian error linear unit ``x Φ(x)``, Φ the standard normal distribution function.

@@ -44,6 +44,7 @@ def _where_y(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
         Sample(np.array(True), rng.normal(), rng.normal()),
     ],
     numpy=np.where,
+    elementwise=True,
 )
 def where(condition: Any, x: Any, y: Any) -> Any:
     """Choose element by element: `x` where the condition holds, `y` elsewhere.
@@ -60,6 +61,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     latex="{x1} + {x2}",
     reference=lambda x1, x2: np.subtract(x1, np.negative(x2)),
     numpy=np.add,
+    elementwise=True,
 )
 def add(x1: Any, x2: Any) -> Any:
     """Sum, element by element: ``y = x1 + x2``.
@@ -76,6 +78,7 @@ def add(x1: Any, x2: Any) -> Any:
     latex="{x1} - {x2}",
     reference=lambda x1, x2: np.add(x1, np.negative(x2)),
     numpy=np.subtract,
+    elementwise=True,
 )
 def subtract(x1: Any, x2: Any) -> Any:
     """Difference, element by element: ``y = x1 − x2``.
@@ -93,6 +96,7 @@ def subtract(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.divide(x1, np.divide(1, x2)),
     domain={"x2": (0.5, 3)},
     numpy=np.multiply,
+    elementwise=True,
 )
 def multiply(x1: Any, x2: Any) -> Any:
     """Product, element by element: ``y = x1 · x2`` (for matrices see `matmul`).
@@ -113,6 +117,7 @@ def multiply(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.multiply(x1, np.power(x2, -1.0)),
     domain={"x2": (0.5, 3)},
     numpy=np.divide,
+    elementwise=True,
 )
 def divide(x1: Any, x2: Any) -> Any:
     """Quotient, element by element: ``y = x1 / x2``.
@@ -132,6 +137,7 @@ true_divide = divide
     latex="-{x}",
     reference=lambda x: np.subtract(0, x),
     numpy=np.negative,
+    elementwise=True,
 )
 def negative(x: Any) -> Any:
     """Negative: ``y = −x``.
@@ -149,6 +155,7 @@ def negative(x: Any) -> Any:
     reference=lambda x: np.power(x, -1.0),
     domain={"x": (0.5, 3)},
     numpy=np.reciprocal,
+    elementwise=True,
 )
 def reciprocal(x: Any) -> Any:
     """Reciprocal: ``y = 1 / x``.
@@ -168,6 +175,7 @@ def reciprocal(x: Any) -> Any:
     latex=r"\max({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
     numpy=np.maximum,
+    elementwise=True,
 )
 def maximum(x1: Any, x2: Any) -> Any:
     """The larger of two, element by element. Where they are equal, each gets half the gradient.
@@ -187,6 +195,7 @@ def maximum(x1: Any, x2: Any) -> Any:
     latex=r"\min({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
     numpy=np.minimum,
+    elementwise=True,
 )
 def minimum(x1: Any, x2: Any) -> Any:
     """The smaller of two, element by element. Where they are equal, each gets half the gradient.
@@ -214,6 +223,7 @@ def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
     latex=r"\mathrm{{fmax}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
     numpy=np.fmax,
+    elementwise=True,
 )
 def fmax(x1: Any, x2: Any) -> Any:
     """As `maximum`, but where one of the two is NaN, it is the other that counts.
@@ -233,6 +243,7 @@ def fmax(x1: Any, x2: Any) -> Any:
     latex=r"\mathrm{{fmin}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
     numpy=np.fmin,
+    elementwise=True,
 )
 def fmin(x1: Any, x2: Any) -> Any:
     """As `minimum`, but where one of the two is NaN, it is the other that counts.
@@ -280,6 +291,7 @@ def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
     ),
     domain={"a_min": (-1, -0.5), "a_max": (0.5, 1)},
     numpy=np.clip,
+    elementwise=True,
 )
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound.

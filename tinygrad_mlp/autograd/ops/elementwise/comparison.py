@@ -19,6 +19,7 @@ __all__ = [
 
 
 @op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", nondifferentiable=True, numpy=np.equal,
+    elementwise=True,
     reference=lambda x1, x2: ~np.not_equal(x1, x2))  # fmt: skip
 def equal(x1: Any, x2: Any) -> Any:
     """Whether equal, element by element: a plain array of booleans, without gradient.
@@ -30,6 +31,7 @@ def equal(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", nondifferentiable=True, numpy=np.not_equal,
+    elementwise=True,
     reference=lambda x1, x2: ~np.equal(x1, x2))  # fmt: skip
 def not_equal(x1: Any, x2: Any) -> Any:
     """Whether different, element by element: a plain array of booleans, without gradient.
@@ -41,6 +43,7 @@ def not_equal(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", nondifferentiable=True, numpy=np.less,
+    elementwise=True,
     reference=lambda x1, x2: np.greater(x2, x1))  # fmt: skip
 def less(x1: Any, x2: Any) -> Any:
     """Whether less, element by element: a plain array of booleans, without gradient.
@@ -52,6 +55,7 @@ def less(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", nondifferentiable=True,
+    elementwise=True,
     numpy=np.less_equal, reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
 def less_equal(x1: Any, x2: Any) -> Any:
     """Whether less or equal, element by element: a plain array of booleans, without gradient.
@@ -63,6 +67,7 @@ def less_equal(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", nondifferentiable=True, numpy=np.greater,
+    elementwise=True,
     reference=lambda x1, x2: np.less(x2, x1))  # fmt: skip
 def greater(x1: Any, x2: Any) -> Any:
     """Whether greater, element by element: a plain array of booleans, without gradient.
@@ -74,6 +79,7 @@ def greater(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", nondifferentiable=True,
+    elementwise=True,
     numpy=np.greater_equal, reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
 def greater_equal(x1: Any, x2: Any) -> Any:
     """Whether greater or equal, element by element: a plain boolean array, without gradient.
@@ -96,6 +102,7 @@ def greater_equal(x1: Any, x2: Any) -> Any:
         Sample(rng.normal(size=(2, 3)), rng.normal(size=3), atol=1.0),
     ],
     numpy=np.isclose,
+    elementwise=True,
 )
 def isclose(
     a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
@@ -117,6 +124,7 @@ def _unusual(rng: Any) -> list[Sample]:
 
 
 @op(equation="y = [x is not a number]", latex=r"[{x} \neq {x}]", nondifferentiable=True,
+    elementwise=True,
     numpy=np.isnan, samples=_unusual, reference=lambda x: x != x)  # fmt: skip
 def isnan(x: Any) -> Any:
     """Whether not a number, element by element: a plain array of booleans, without gradient.
@@ -128,6 +136,7 @@ def isnan(x: Any) -> Any:
 
 
 @op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", nondifferentiable=True,
+    elementwise=True,
     numpy=np.isfinite, samples=_unusual, reference=lambda x: np.absolute(x) < np.inf)  # fmt: skip
 def isfinite(x: Any) -> Any:
     """Whether neither infinite nor NaN, element by element: a plain array, without gradient.
@@ -139,6 +148,7 @@ def isfinite(x: Any) -> Any:
 
 
 @op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", nondifferentiable=True,
+    elementwise=True,
     numpy=np.isinf, samples=_unusual, reference=lambda x: np.absolute(x) == np.inf)  # fmt: skip
 def isinf(x: Any) -> Any:
     """Whether infinite, element by element: a plain array of booleans, without gradient.
@@ -151,6 +161,7 @@ def isinf(x: Any) -> Any:
 
 @op(equation="y = [the sign bit of x is set]", latex=r"\mathrm{{signbit}}({x})",
     nondifferentiable=True, numpy=np.signbit, samples=_unusual,
+    elementwise=True,
     reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip
 def signbit(x: Any) -> Any:
     """Whether negative (−0.0 is), element by element: a plain array, without gradient.

@@ -31,6 +31,7 @@ def _flat(g: Any, y: Any, x: Any) -> Any:
     latex=r"\mathrm{{sign}}({x})",
     reference=lambda x: np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0)),
     numpy=np.sign,
+    elementwise=True,
 )
 def sign(x: Any) -> Any:
     """Sign: −1, 0 or 1. Constant wherever it has a derivative, so the gradient is 0.
@@ -47,6 +48,7 @@ def sign(x: Any) -> Any:
     latex=r"\left|{x}\right|",
     reference=lambda x: np.sqrt(np.square(x)),
     numpy=(np.absolute, np.fabs),
+    elementwise=True,
 )
 def abs(x: Any) -> Any:
     """Absolute value. At 0, where it has no derivative, the gradient is 0.
@@ -66,6 +68,7 @@ absolute = fabs = abs
     latex=r"\mathrm{{floor}}({x})",
     reference=lambda x: -np.ceil(-x),
     numpy=np.floor,
+    elementwise=True,
 )
 def floor(x: Any) -> Any:
     """The largest whole number that is not above x. The gradient is 0.
@@ -82,6 +85,7 @@ def floor(x: Any) -> Any:
     latex=r"\mathrm{{ceil}}({x})",
     reference=lambda x: -np.floor(-x),
     numpy=np.ceil,
+    elementwise=True,
 )
 def ceil(x: Any) -> Any:
     """The smallest whole number that is not below x. The gradient is 0.
@@ -98,6 +102,7 @@ def ceil(x: Any) -> Any:
     latex=r"\mathrm{{trunc}}({x})",
     reference=lambda x: np.where(x > 0, np.floor(x), np.ceil(x)),
     numpy=(np.trunc, np.fix),
+    elementwise=True,
 )
 def trunc(x: Any) -> Any:
     """The whole number next to x on the side of 0. The gradient is 0.
@@ -117,6 +122,7 @@ fix = trunc
     latex=r"\mathrm{{rint}}({x})",
     reference=lambda x: np.floor(x + 0.5),
     numpy=np.rint,
+    elementwise=True,
 )
 def rint(x: Any) -> Any:
     """The nearest whole number, of two the even one. The gradient is 0.
@@ -135,6 +141,7 @@ def rint(x: Any) -> Any:
     + f"({a})",
     reference=lambda a, decimals: np.floor(a * 10.0**decimals + 0.5) / 10.0**decimals,
     numpy=(np.round, np.around),
+    elementwise=True,
 )
 def round(a: Any, *, decimals: int = 0) -> Any:
     """Rounded to a number of decimals, halves to the even neighbour. The gradient is 0.
@@ -159,6 +166,7 @@ around = round
     latex=r"\mathrm{{heaviside}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > 0, 1.0, np.where(x1 < 0, 0.0, x2)),
     numpy=np.heaviside,
+    elementwise=True,
 )
 def heaviside(x1: Any, x2: Any) -> Any:
     """Step: 0 where `x1` is negative, 1 where it is positive, and `x2` where it is 0.
@@ -176,6 +184,7 @@ def heaviside(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.floor(x1 / x2),
     domain={"x2": (0.5, 3)},
     numpy=np.floor_divide,
+    elementwise=True,
 )
 def floor_divide(x1: Any, x2: Any) -> Any:
     """Quotient rounded down: a plain array, without gradient, since it is constant in between.
@@ -193,6 +202,7 @@ def floor_divide(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: x1 - np.floor(x1 / x2) * x2,
     domain={"x1": (-4, 4), "x2": (0.5, 3)},
     numpy=np.remainder,
+    elementwise=True,
 )
 def mod(x1: Any, x2: Any) -> Any:
     """Remainder of the quotient rounded down; it has the sign of `x2`.
@@ -216,6 +226,7 @@ remainder = mod
     reference=lambda x1, x2: x1 - np.trunc(x1 / x2) * x2,
     domain={"x1": (-4, 4), "x2": (0.5, 3)},
     numpy=np.fmod,
+    elementwise=True,
 )
 def fmod(x1: Any, x2: Any) -> Any:
     """Remainder of the quotient rounded towards 0; it has the sign of `x1`.
@@ -232,6 +243,7 @@ def fmod(x1: Any, x2: Any) -> Any:
     latex=r"\mathrm{{nan\_to\_num}}({x})",
     reference=lambda x, copy, nan, posinf, neginf: np.where(np.isnan(x), nan, x),
     numpy=np.nan_to_num,
+    elementwise=True,
 )
 def nan_to_num(
     x: Any,

@@ -42,6 +42,7 @@ def _in_precision_of(x: Any, y: Any) -> Any:
     reference=lambda x: 1 / (1 + np.exp(-x)),
     scipy="expit",
     provenance=True,
+    elementwise=True,
 )
 def sigmoid(x: Any) -> Any:
     """Logistic sigmoid ``g(x) = 1 / (1 + e^−x)``, the document's output activation.
@@ -65,6 +66,7 @@ expit = sigmoid
     reference=lambda x: np.log(x) - np.log1p(-x),
     domain={"x": (0.1, 0.9)},
     scipy="logit",
+    elementwise=True,
 )
 def logit(x: Any) -> Any:
     """Inverse of the sigmoid: the logarithm of the odds, for 0 < x < 1.
@@ -80,6 +82,7 @@ def logit(x: Any) -> Any:
     equation="y = x1 − x2 (0 for equal infinities),  x̄1 = g,  x̄2 = −g",
     latex="{x1} - {x2}",
     reference=lambda x1, x2: np.add(x1, np.negative(x2)),
+    elementwise=True,
 )
 def difference(x1: Any, x2: Any) -> Any:
     """Difference ``x1 − x2``, and 0 for two equal infinities, of which neither is larger.
@@ -104,6 +107,7 @@ def difference(x1: Any, x2: Any) -> Any:
     latex=r"\ln(e^{{{x1}}} + e^{{{x2}}})",
     reference=lambda x1, x2: np.log(np.exp(x1) + np.exp(x2)),
     numpy=np.logaddexp,
+    elementwise=True,
 )
 def logaddexp(x1: Any, x2: Any) -> Any:
     """Logarithm of the sum of two exponentials, computed without overflow.
@@ -123,6 +127,7 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     latex=r"\log_2(2^{{{x1}}} + 2^{{{x2}}})",
     reference=lambda x1, x2: np.log2(np.exp2(x1) + np.exp2(x2)),
     numpy=np.logaddexp2,
+    elementwise=True,
 )
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """Logarithm to the base 2 of the sum of two powers of 2, computed without overflow.
@@ -139,6 +144,7 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
     latex=r"\mathrm{{erf}}({x})",
     reference=lambda x: np.vectorize(math.erf, otypes=[float])(x),
     scipy="erf",
+    elementwise=True,
 )
 def erf(x: Any) -> Any:
     """Error function.
@@ -155,6 +161,7 @@ def erf(x: Any) -> Any:
     latex=r"\mathrm{{erfc}}({x})",
     reference=lambda x: np.vectorize(math.erfc, otypes=[float])(x),
     scipy="erfc",
+    elementwise=True,
 )
 def erfc(x: Any) -> Any:
     """Complementary error function ``1 − erf x``, exact also where it is nearly 0.
@@ -172,6 +179,7 @@ def erfc(x: Any) -> Any:
     reference=lambda x: _special().ndtri((1 + x) / 2) / math.sqrt(2),
     domain={"x": (-0.9, 0.9)},
     scipy="erfinv",
+    elementwise=True,
 )
 def erfinv(x: Any) -> Any:
     """Inverse of the error function, for −1 < x < 1.
@@ -194,6 +202,7 @@ def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     reference=lambda x, y: x * (np.log2(y) * math.log(2)),
     domain={"y": (0.2, 4)},
     scipy="xlogy",
+    elementwise=True,
 )
 def xlogy(x: Any, y: Any) -> Any:
     """``x ln y``, and 0 where x is 0, also beside ``ln 0``: a term of an entropy.
@@ -215,6 +224,7 @@ def _gammaln_rule(g: Any, y: Any, x: Any) -> Any:
     reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x),
     domain={"x": (0.3, 4)},
     scipy="gammaln",
+    elementwise=True,
 )
 def gammaln(x: Any) -> Any:
     """Logarithm of the absolute value of the gamma function.
@@ -236,6 +246,7 @@ def _digamma_rule(g: Any, y: Any, x: Any) -> Any:
     reference=lambda x: np.imag(_special().loggamma(x + 1e-20j)) / 1e-20,
     domain={"x": (0.5, 4)},
     scipy="psi",
+    elementwise=True,
 )
 def digamma(x: Any) -> Any:
     """Digamma function: the derivative of the logarithm of the gamma function.
@@ -269,6 +280,7 @@ def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
         Sample(np.array([1, 2, 3]), rng.uniform(0.5, 4, size=(2, 3))),
         Sample(np.array(2), np.array(rng.uniform(0.5, 4))),
     ],
+    elementwise=True,
 )
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of the digamma function, for whole n ≥ 0.
@@ -294,6 +306,7 @@ def _i0_rule(g: Any, y: Any, x: Any) -> Any:
     reference=lambda x: _bessel_integral(0, x),
     numpy=np.i0,
     scipy="i0",
+    elementwise=True,
 )
 def i0(x: Any) -> Any:
     """Modified Bessel function of the first kind of order 0, as in a Kaiser window.
@@ -326,6 +339,7 @@ def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
         Sample(np.array(2), np.array(rng.uniform(-3, 3))),
     ],
     scipy="iv",
+    elementwise=True,
 )
 def iv(v: Any, z: Any) -> Any:
     """Modified Bessel function of the first kind, of order `v`.

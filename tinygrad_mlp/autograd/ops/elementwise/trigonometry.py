@@ -32,6 +32,7 @@ def _sin_rule(g: Any, y: Any, x: Any) -> Any:
     latex=r"\sin({x})",
     reference=lambda x: np.cos(x - math.pi / 2),
     numpy=np.sin,
+    elementwise=True,
 )
 def sin(x: Any) -> Any:
     """Sine of an angle in radians.
@@ -48,6 +49,7 @@ def sin(x: Any) -> Any:
     latex=r"\cos({x})",
     reference=lambda x: np.sin(x + math.pi / 2),
     numpy=np.cos,
+    elementwise=True,
 )
 def cos(x: Any) -> Any:
     """Cosine of an angle in radians.
@@ -65,6 +67,7 @@ def cos(x: Any) -> Any:
     reference=lambda x: np.sin(x) / np.cos(x),
     domain={"x": (-1.2, 1.2)},
     numpy=np.tan,
+    elementwise=True,
 )
 def tan(x: Any) -> Any:
     """Tangent of an angle in radians.
@@ -82,6 +85,7 @@ def tan(x: Any) -> Any:
     reference=lambda x: np.arctan2(x, np.sqrt(1 - x * x)),
     domain={"x": (-0.9, 0.9)},
     numpy=np.arcsin,
+    elementwise=True,
 )
 def arcsin(x: Any) -> Any:
     """Angle in radians, between −π/2 and π/2, whose sine is x.
@@ -102,6 +106,7 @@ asin = arcsin
     reference=lambda x: np.arctan2(np.sqrt(1 - x * x), x),
     domain={"x": (-0.9, 0.9)},
     numpy=np.arccos,
+    elementwise=True,
 )
 def arccos(x: Any) -> Any:
     """Angle in radians, between 0 and π, whose cosine is x.
@@ -121,6 +126,7 @@ acos = arccos
     latex=r"\arctan({x})",
     reference=lambda x: np.arcsin(x / np.sqrt(1 + x * x)),
     numpy=np.arctan,
+    elementwise=True,
 )
 def arctan(x: Any) -> Any:
     """Angle in radians, between −π/2 and π/2, whose tangent is x.
@@ -151,6 +157,7 @@ def _over_square(x1: Any, x2: Any) -> Any:
     latex=r"\sqrt{{{x1}^2 + {x2}^2}}",
     reference=lambda x1, x2: np.sqrt(x1 * x1 + x2 * x2),
     numpy=np.hypot,
+    elementwise=True,
 )
 def hypot(x1: Any, x2: Any) -> Any:
     """Length of the hypotenuse, without overflow. At 0, where it has no derivative, it is 0.
@@ -172,6 +179,7 @@ def hypot(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.angle(x2 + 1j * x1),
     domain={"x1": (0.3, 2), "x2": (-2, 2)},
     numpy=np.arctan2,
+    elementwise=True,
 )
 def arctan2(x1: Any, x2: Any) -> Any:
     """Angle in radians, between −π and π, from the positive axis to the point (x2, x1).
@@ -191,6 +199,7 @@ atan2 = arctan2
     latex=r"\frac{{180}}{{\pi}}\,{x}",
     reference=lambda x: x / (math.pi / 180),
     numpy=(np.degrees, np.rad2deg),
+    elementwise=True,
 )
 def degrees(x: Any) -> Any:
     """An angle in radians, in degrees.
@@ -210,6 +219,7 @@ rad2deg = degrees
     latex=r"\frac{{\pi}}{{180}}\,{x}",
     reference=lambda x: x / (180 / math.pi),
     numpy=(np.radians, np.deg2rad),
+    elementwise=True,
 )
 def radians(x: Any) -> Any:
     """An angle in degrees, in radians.
@@ -233,6 +243,7 @@ def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
     latex=r"\sinh({x})",
     reference=lambda x: (np.exp(x) - np.exp(-x)) / 2,
     numpy=np.sinh,
+    elementwise=True,
 )
 def sinh(x: Any) -> Any:
     """Hyperbolic sine: ``(e^x − e^−x) / 2``.
@@ -249,6 +260,7 @@ def sinh(x: Any) -> Any:
     latex=r"\cosh({x})",
     reference=lambda x: (np.exp(x) + np.exp(-x)) / 2,
     numpy=np.cosh,
+    elementwise=True,
 )
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine: ``(e^x + e^−x) / 2``.
@@ -265,6 +277,7 @@ def cosh(x: Any) -> Any:
     latex=r"\tanh({x})",
     reference=lambda x: np.expm1(2 * x) / (np.exp(2 * x) + 1),
     numpy=np.tanh,
+    elementwise=True,
 )
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent, the document's hidden activation: ``f′(z) = 1 − tanh²(z)``.
@@ -281,6 +294,7 @@ def tanh(x: Any) -> Any:
     latex=r"\mathrm{{arcsinh}}({x})",
     reference=lambda x: np.log(x + np.sqrt(x * x + 1)),
     numpy=np.arcsinh,
+    elementwise=True,
 )
 def arcsinh(x: Any) -> Any:
     """Inverse of the hyperbolic sine.
@@ -301,6 +315,7 @@ asinh = arcsinh
     reference=lambda x: np.log(x + np.sqrt(x * x - 1)),
     domain={"x": (1.3, 4)},
     numpy=np.arccosh,
+    elementwise=True,
 )
 def arccosh(x: Any) -> Any:
     """Inverse of the hyperbolic cosine, for x ≥ 1.
@@ -329,6 +344,7 @@ def _sinc_integral(x: Any, order: int) -> Any:
     reference=lambda x: np.log((1 + x) / (1 - x)) / 2,
     domain={"x": (-0.9, 0.9)},
     numpy=np.arctanh,
+    elementwise=True,
 )
 def arctanh(x: Any) -> Any:
     """Inverse of the hyperbolic tangent, for −1 < x < 1.
@@ -352,6 +368,7 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
     latex=r"\mathrm{{sinc}}({x})",
     reference=lambda x: np.sin(math.pi * x) / (math.pi * x),
     numpy=np.sinc,
+    elementwise=True,
 )
 def sinc(x: Any) -> Any:
     """Normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
@@ -369,6 +386,7 @@ def sinc(x: Any) -> Any:
     equation="y = sinc⁽ⁿ⁾(x),  x̄ = g sinc⁽ⁿ⁺¹⁾(x)",
     latex=lambda x, order: rf"\mathrm{{sinc}}^{{({order})}}({x})",
     reference=_sinc_integral,
+    elementwise=True,
 )
 def sinc_derivative(x: Any, *, order: int = 1) -> Any:
     """The derivative of that order of `sinc`, also at and near 0, where its formula cancels.

@@ -25,6 +25,7 @@ def _conditions(rng: Any) -> list[Sample]:
 
 @op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", nondifferentiable=True,
     numpy=np.logical_and, samples=_conditions,
+    elementwise=True,
     reference=lambda x1, x2: np.multiply(x1, x2) != 0)  # fmt: skip
 def logical_and(x1: Any, x2: Any) -> Any:
     """Whether both hold, element by element: a plain array of booleans, without gradient.
@@ -36,6 +37,7 @@ def logical_and(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", nondifferentiable=True, numpy=np.logical_or,
+    elementwise=True,
     samples=_conditions, reference=lambda x1, x2: np.maximum(x1, x2) != 0)  # fmt: skip
 def logical_or(x1: Any, x2: Any) -> Any:
     """Whether one of them holds, element by element: a plain boolean array, without gradient.
@@ -48,6 +50,7 @@ def logical_or(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [either x1 or x2]", latex=r"\mathrm{{xor}}({x1}, {x2})", nondifferentiable=True,
     numpy=np.logical_xor, samples=_conditions,
+    elementwise=True,
     reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0))  # fmt: skip
 def logical_xor(x1: Any, x2: Any) -> Any:
     """Whether exactly one holds, element by element: a plain boolean array, without gradient.
@@ -60,6 +63,7 @@ def logical_xor(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [not x]", latex=r"\neg {x}", nondifferentiable=True, numpy=np.logical_not,
     samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)],
+    elementwise=True,
     reference=lambda x: np.equal(x, 0))  # fmt: skip
 def logical_not(x: Any) -> Any:
     """Whether it does not hold, element by element: a plain boolean array, without gradient.

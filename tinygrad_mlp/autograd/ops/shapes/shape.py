@@ -331,6 +331,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     reference=lambda a, dtype: np.array(a, dtype=dtype),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), dtype=(np.float64,)),
     numpy=np.astype,
+    elementwise=True,
 )
 def astype(a: Any, *, dtype: Any) -> Any:
     """The same numbers in another floating-point precision.
@@ -354,6 +355,7 @@ def astype(a: Any, *, dtype: Any) -> Any:
     latex="{a}",
     reference=lambda a: np.array(a),
     samples=lambda rng: sample_arrays(rng),
+    elementwise=True,
 )
 def identity(a: Any) -> Any:
     """The array itself, as a new vertex of the graph.
