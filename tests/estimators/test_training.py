@@ -138,7 +138,7 @@ def test_labels_that_the_first_part_lacks_may_come_later(X, targets):
     ("call", "message"),
     [
         (lambda c, X, y: c.partial_fit(X, y), "classes must be passed"),
-        (lambda c, X, y: c.partial_fit(X, y, classes=["blue", "green"]), "got .'red'"),
+        (lambda c, X, y: c.partial_fit(X, y, classes=["blue", "green"]), "Got .'red'"),
         (lambda c, X, y: c.set_params(early_stopping=True).partial_fit(X, y, classes=set(y)),
          "early_stopping"),
     ],
@@ -167,7 +167,7 @@ def test_a_warm_start_goes_on_and_a_cold_one_does_not(X, targets):
     ("change", "y", "message"),
     [
         ({"hidden_layer_sizes": (7,)}, None, r"layers of \[6, 100, 3\].*Got \[6, 7, 3\]"),
-        ({}, "violet", "got .'violet'"),
+        ({}, "violet", "Got .'violet'"),
     ],
 )
 def test_a_warm_start_with_another_network_is_refused(change, y, message, X, targets):

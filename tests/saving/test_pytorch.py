@@ -19,7 +19,7 @@ from tinygrad_mlp.errors import (
     StateDictError,
 )
 
-RECORDED = Path(__file__).parent / "data" / "torch_layers.npz"
+RECORDED = Path(__file__).parents[1] / "data" / "torch_layers.npz"
 """PyTorch's numbers for its layers, written by ``nn/record_torch.py``."""
 
 with np.load(RECORDED) as archive:
