@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import neural_network
-from tinygrad_mlp.cli import defaults, experiment, main, tables
+from tinygrad_mlp.cli import experiment, main, options, outputs
 from tinygrad_mlp.cli.app import app
 from tinygrad_mlp.training.history import Record
 
@@ -52,10 +52,10 @@ def test_a_row_of_evaluations_stands_below_its_headings(monkeypatch, width, loss
 
 def test_a_table_leaves_out_the_least_important_columns_that_do_not_fit():
     columns = [
-        tables.Column("name"), tables.Column("error", right=True, rank=1),
-        tables.Column("remark", rank=2),
+        outputs.Column("name"), outputs.Column("error", right=True, rank=1),
+        outputs.Column("remark", rank=2),
     ]  # fmt: skip
-    table = tables.Table(columns, width=30)
+    table = outputs.Table(columns, width=30)
     table.add("W1", 0.125, "a remark")
     assert str(table) == "name  error  remark\nW1    0.125  a remark"
     table.width = 15
@@ -76,15 +76,15 @@ def test_colours_are_for_terminals_and_not_with_no_color(monkeypatch, no_color, 
         monkeypatch.delenv(name, raising=False)
     if no_color:
         monkeypatch.setenv("NO_COLOR", no_color)
-    table = tables.Table([tables.Column("name"), tables.Column("verdict")])
+    table = outputs.Table([outputs.Column("name"), outputs.Column("verdict")])
     table.add("W1", "WRONG")
     assert ("31m" in str(table)) == coloured
 
 
 def test_the_names_that_the_help_shows_are_those_of_the_network():
-    assert defaults.LOSSES == neural_network.LOSSES
-    assert defaults.ACTIVATIONS == tuple(neural_network.ACTIVATIONS)
-    assert defaults.OPTIMIZERS == tuple(neural_network.OPTIMIZERS)
+    assert options.LOSSES == neural_network.LOSSES
+    assert options.ACTIVATIONS == tuple(neural_network.ACTIVATIONS)
+    assert options.OPTIMIZERS == tuple(neural_network.OPTIMIZERS)
 
 
 def test_importing_the_command_line_loads_no_library_that_it_needs_later():

@@ -23,9 +23,7 @@ def test_compare_trains_both_losses_from_the_same_weights_and_draws_them(mat, tm
 
 
 def test_both_losses_of_a_comparison_start_from_the_same_weights(mat):
-    chosen = experiment.Settings(
-        mat, None, False, [4], "tanh", "sigmoid", False, 0.01, "float64", 1, 1, None, "sgd", 0, None
-    )
+    chosen = experiment.Settings(mat, hidden=[4], epochs=1)
     prepared = experiment.Experiment(chosen, LOSSES)
     first, second = (prepared.network(loss).weights for loss in LOSSES)
     for one, other in zip(first, second, strict=True):

@@ -49,7 +49,7 @@ MISTAKES = [
     ("train NOWHERE.mat", "there is no file /no/such/place.mat"),
     ("train mnist --data-dir NOWHERE", "it does not exist"),
     ("train mnist --data-dir folder", "it lacks train-images-idx3-ubyte"),
-    ("train same.mat", "expected images of at least two classes; found one only"),
+    ("train same.mat", "expected images of at least two classes. Got one class"),
     ("train DATA --save NOWHERE/m.safetensors", "there is no folder /no/such/place"),
     ("train DATA --save folder", "is a folder. Add a file name."),
     ("train DATA --plot curves.xyz", "a picture must end in one of"),

@@ -93,7 +93,7 @@ def test_another_model_in_the_folder_is_refused(kept, run):
     network = checkpoint.load_network(kept / "model.safetensors")
     checkpoint.save(kept / "model.safetensors", network)
     result = run("report", kept)
-    assert result.code == 2 and "found another model.safetensors" in result.err
+    assert result.code == 2 and "Got another model.safetensors" in result.err
 
 
 DAMAGES = {

@@ -8,31 +8,21 @@ from typing import Annotated
 import typer
 
 from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.cli.defaults import DATASETS, LOSSES
 from tinygrad_mlp.cli.options import (
-    HIDDEN,
+    DATASETS,
     LAYERS,
-    BatchSize,
+    LOSSES,
     Bias,
     DataDir,
-    DatasetName,
-    DType,
-    Epochs,
-    Hidden,
     HiddenActivation,
     Json,
     Layers,
     Loss,
-    MonitorEvery,
-    Optimizer,
     OutputActivation,
-    Rate,
-    Seed,
-    Sigma,
-    WholeSet,
+    Settings,
     completed,
-    layer_sizes,
-)  # fmt: skip
+    with_settings,
+)
 from tinygrad_mlp.cli.running import Outcome, guarded
 from tinygrad_mlp.support.version import __version__
 
@@ -81,23 +71,11 @@ def top(
 
 @app.command()
 @guarded
+@with_settings
 def train(
-    dataset: DatasetName = "digits",
+    *,
     loss: Loss = "cross_entropy",
-    hidden: Hidden = HIDDEN,
-    epochs: Epochs = None,
-    batch_size: BatchSize = 1,
-    lr: Rate = None,
-    optimizer: Optimizer = "sgd",
-    hidden_activation: HiddenActivation = "tanh",
-    output_activation: OutputActivation = "sigmoid",
-    bias: Bias = False,
-    sigma: Sigma = 0.01,
-    dtype: DType = "float64",
-    seed: Seed = 0,
-    whole_set: WholeSet = False,
-    data_dir: DataDir = None,
-    monitor_every: MonitorEvery = None,
+    settings: Settings,
     save: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write the model there, for predict (*.safetensors)."
     )] = None,
@@ -138,16 +116,17 @@ def train(
       tinygrad-mlp train digits --run digits-run
       tinygrad-mlp train digits --json > run.json
     """
-    from tinygrad_mlp.cli.experiment import Settings
     from tinygrad_mlp.cli.train import train as run_train
 
-    settings = Settings(
-        dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
-        bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
-    )  # fmt: skip
     return run_train(
-        settings, loss, save=save, plot=plot, history=history, checkpoint_file=checkpoint,
-        report=report, run=run,
+        settings,
+        loss,
+        save=save,
+        plot=plot,
+        history=history,
+        checkpoint_file=checkpoint,
+        report=report,
+        run=run,
     )
 
 
@@ -185,9 +164,7 @@ def predict(
     """
     from tinygrad_mlp.cli.predict import predict as run_predict
 
-    return run_predict(
-        model, target, data_dir=data_dir, limit=limit, whole_picture=whole_picture
-    )
+    return run_predict(model, target, data_dir=data_dir, limit=limit, whole_picture=whole_picture)
 
 
 @app.command()
@@ -224,22 +201,10 @@ def report(
 
 @app.command()
 @guarded
+@with_settings
 def compare(
-    dataset: DatasetName = "digits",
-    hidden: Hidden = HIDDEN,
-    epochs: Epochs = None,
-    batch_size: BatchSize = 1,
-    lr: Rate = None,
-    optimizer: Optimizer = "sgd",
-    hidden_activation: HiddenActivation = "tanh",
-    output_activation: OutputActivation = "sigmoid",
-    bias: Bias = False,
-    sigma: Sigma = 0.01,
-    dtype: DType = "float64",
-    seed: Seed = 0,
-    whole_set: WholeSet = False,
-    data_dir: DataDir = None,
-    monitor_every: MonitorEvery = None,
+    *,
+    settings: Settings,
     plot: Annotated[Path, typer.Option(
         metavar="FILE", help="Draw the comparison there, with the reason for what it shows."
     )] = Path("comparison.png"),
@@ -256,12 +221,7 @@ def compare(
       tinygrad-mlp compare mnist --plot losses.pdf
     """
     from tinygrad_mlp.cli.compare import compare as run_compare
-    from tinygrad_mlp.cli.experiment import Settings
 
-    settings = Settings(
-        dataset, data_dir, whole_set, layer_sizes(hidden), hidden_activation, output_activation,
-        bias, sigma, dtype, epochs, batch_size, lr, optimizer, seed, monitor_every,
-    )  # fmt: skip
     return run_compare(settings, plot=plot)
 
 
@@ -331,7 +291,7 @@ def explain(
     from tinygrad_mlp.cli.explain import explain as run_explain
 
     return run_explain(
-        layer_sizes(layers), loss, hidden=hidden_activation, output=output_activation, bias=bias,
+        layers, loss, hidden=hidden_activation, output=output_activation, bias=bias,
         latex=latex,
     )  # fmt: skip
 

@@ -39,9 +39,7 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
     """Check what the words name, everything built in if there are none, and print the results."""
     with registry_kept():
         subjects = subjects_of(words)
-        verdicts = check_all(
-            subjects.operations, subjects.losses, quick=quick, notes=bool(words)
-        )
+        verdicts = check_all(subjects.operations, subjects.losses, quick=quick, notes=bool(words))
         interrupted, files = verdicts.interrupted, list[dict[str, Any]]()
         for path in subjects.files:
             if interrupted:

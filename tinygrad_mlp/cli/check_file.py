@@ -13,8 +13,7 @@ from typing import Any
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.cli.check_operations import check_all
-from tinygrad_mlp.cli.outputs import wrapped
-from tinygrad_mlp.cli.tables import Column, Table
+from tinygrad_mlp.cli.outputs import Column, Table, wrapped
 from tinygrad_mlp.errors import InvalidArgumentError, TinygradError
 from tinygrad_mlp.verify import DerivationReport, check_derivation
 

@@ -12,8 +12,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.samples import samples_of
-from tinygrad_mlp.cli.outputs import width_of_terminal, wrapped
-from tinygrad_mlp.cli.tables import Column, Table
+from tinygrad_mlp.cli.outputs import Column, Table, width_of_terminal, wrapped
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.verify import check_derivation, check_op, formulas
 from tinygrad_mlp.verify.operations.report import CHECKS

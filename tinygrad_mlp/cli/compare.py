@@ -1,4 +1,4 @@
-"""``tinygrad-mlp compare``."""
+"""``tinygrad-mlp compare``: two networks that differ in their loss only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinygrad_mlp.cli.experiment import Experiment, Settings
-from tinygrad_mlp.cli.outputs import INTERRUPT, SUCCESS, check_outputs, wrapped, write_all
+from tinygrad_mlp.cli.experiment import Experiment
+from tinygrad_mlp.cli.options import Settings
+from tinygrad_mlp.cli.outputs import (
+    INTERRUPT,
+    SUCCESS,
+    Column,
+    Table,
+    check_outputs,
+    wrapped,
+    write_all,
+)
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.cli.tables import Column, Table
 from tinygrad_mlp.neural_network import LOSSES
 from tinygrad_mlp.plotting import plot_comparison
 from tinygrad_mlp.training.history import History
@@ -20,12 +28,12 @@ def compare(settings: Settings, *, plot: Path) -> Outcome:
     check_outputs({"--plot": plot})
     experiment = Experiment(settings, LOSSES)
     networks = {loss: experiment.network(loss) for loss in LOSSES}
-    print(experiment.describe(networks[LOSSES[0]], " and ".join(LOSSES)))
+    print(experiment.summary(networks[LOSSES[0]], " and ".join(LOSSES)))
     code, runs = SUCCESS, {}
     for loss, network in networks.items():
         print(f"\n{loss}", end="")
         trained = experiment.train(network)
-        experiment.report(trained)
+        experiment.print_result(trained)
         code, runs[loss] = trained.code or code, trained.document
         if trained.code == INTERRUPT:
             break
@@ -45,14 +53,14 @@ def compare(settings: Settings, *, plot: Path) -> Outcome:
 
 
 def leaders(histories: Mapping[str, History]) -> dict[int, tuple[float, float, str | None]]:
-    """By iteration, the validation accuracies of two trainings, and which was ahead, if one was."""
+    """Return by iteration the validation accuracies of two trainings, and the leader, if any."""
     first, second = histories
     columns = [
         {record.iteration: record.validation_accuracy or 0.0 for record in history}
         for history in histories.values()
     ]
     found: dict[int, tuple[float, float, str | None]] = {}
-    # One of the two may have ended early, at an iteration that the other was not evaluated at.
+    # One of them may have ended early, at an iteration at which the other was not evaluated.
     for iteration in sorted(columns[0].keys() & columns[1].keys()):
         one, other = (column[iteration] for column in columns)
         found[iteration] = (one, other, None if one == other else first if one > other else second)
@@ -60,13 +68,13 @@ def leaders(histories: Mapping[str, History]) -> dict[int, tuple[float, float, s
 
 
 def times_ahead(histories: Mapping[str, History]) -> dict[str, int]:
-    """How often each of two trainings was ahead of the other, and how often neither."""
+    """Return how often each of two trainings was ahead of the other, and how often neither."""
     ahead = [leader for *_, leader in leaders(histories).values()]
     return {**{loss: ahead.count(loss) for loss in histories}, "neither": ahead.count(None)}
 
 
 def verdict(histories: Mapping[str, History]) -> str:
-    """Two trainings as a table of validation accuracies, and which was ahead how often.
+    """Return a table of validation accuracies, and how often each training was ahead.
 
     >>> from tinygrad_mlp.training.history import Record
     >>> histories = {"mean_square": History(), "cross_entropy": History()}

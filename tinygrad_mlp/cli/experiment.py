@@ -1,4 +1,4 @@
-"""What the commands that train have in common: data, networks, training, and its settings."""
+"""The common part of the commands that train: the data, the networks, their training."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.cli.defaults import EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE
+from tinygrad_mlp.cli.options import EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE, Settings
 from tinygrad_mlp.cli.outputs import (
     FAILURE,
     INTERRUPT,
     SUCCESS,
-    facts,
     fail,
+    labelled,
     width_of_terminal,
     wrapped,
 )
@@ -38,35 +38,15 @@ NARROW_HEADER = """\
 iteration   loss  acc.   loss  acc."""
 
 
-class Settings(NamedTuple):
-    """The options of an experiment, as the command line has read them; None: to be chosen."""
-
-    dataset: str
-    data_dir: Path | None
-    whole_set: bool
-    hidden: Sequence[int]
-    hidden_activation: str
-    output_activation: str
-    bias: bool
-    sigma: float
-    dtype: str
-    epochs: int | None
-    batch_size: int
-    lr: float | None
-    optimizer: str
-    seed: int
-    monitor_every: int | None
-
-
 class Trained(NamedTuple):
-    """A network after its training, with the time that took."""
+    """A network after its training, and the seconds it took."""
 
     network: NeuralNetwork
     seconds: float
 
     @property
     def code(self) -> int:
-        """The exit code: whether training went to its end, was interrupted, or diverged."""
+        """The exit code: training was completed, was interrupted, or diverged."""
         stopped = self.network.history.stopped
         if stopped is None:
             return SUCCESS
@@ -74,7 +54,7 @@ class Trained(NamedTuple):
 
     @property
     def document(self) -> dict[str, Any]:
-        """The training for machines; losses are per image."""
+        """The training as JSON; losses are per image."""
         history = self.network.history
         records = [record._asdict() for record in history]
         return {
@@ -90,24 +70,22 @@ class Experiment:
 
     Args:
         settings: the options.
-        losses: those that networks will be asked for.
+        losses: the losses of the networks to be made.
 
     Raises:
-        TinygradError: an option cannot work, or the data cannot be loaded.
+        TinygradError: an option is not allowed, or the data cannot be loaded.
     """
 
     def __init__(self, settings: Settings, losses: Sequence[str]) -> None:
         self.settings = settings
         for loss in losses:
-            # An impossible option is refused now, not after a download.
+            # Raise an error for an impossible option before a download.
             self._network(loss, 1, 1)
-        self.dataset = load(
-            settings.dataset, settings.data_dir, progress=sys.stderr.isatty()
-        )
+        self.dataset = load(settings.dataset, settings.data_dir, progress=sys.stderr.isatty())
         if self.dataset.n_classes < 2:
             raise DataError(
-                f"{settings.dataset}: expected images of at least two classes; found one only. "
-                "There is nothing to tell apart."
+                f"{settings.dataset}: expected images of at least two classes. Got one class, and "
+                "nothing to tell apart."
             )
         self.split = preprocess(
             self.dataset.X, self.dataset.labels,
@@ -119,7 +97,7 @@ class Experiment:
         self.monitor_every = settings.monitor_every or evaluation_interval(self.epochs * self.steps)
 
     def network(self, loss: str) -> NeuralNetwork:
-        """A new network; its initial weights depend on the seed only, not on the loss."""
+        """Return a new network, whose initial weights depend on the seed but not on the loss."""
         network = self._network(loss, self.split.X.shape[1], self.split.Y.shape[1])
         network.n_save = self.monitor_every
         network.preprocessing = (self.split.mean, self.split.scale)
@@ -138,11 +116,11 @@ class Experiment:
             batch_size=chosen.batch_size, learning_rate=rate, optimizer=chosen.optimizer,
         )  # fmt: skip
 
-    def describe(self, network: NeuralNetwork, loss: str) -> str:
-        """The settings, for the user to read before training starts."""
+    def summary(self, network: NeuralNetwork, loss: str) -> str:
+        """Return the settings as text, to be read before training starts."""
         split, chosen = self.split, self.settings
         rate = network.learning_rate
-        return facts({
+        return labelled({
             "data": f"{self.dataset.name}, {'x'.join(map(str, self.dataset.image_shape))}: "
             f"{len(split.X):,} to train, {len(split.X_validation):,} to validate"
             + (", standardised over all" if chosen.whole_set else ""),
@@ -156,7 +134,7 @@ class Experiment:
         })  # fmt: skip
 
     def document(self, network: NeuralNetwork) -> dict[str, Any]:
-        """The same for machines."""
+        """Return the settings as JSON."""
         split, chosen = self.split, self.settings
         rate = network.learning_rate
         return {
@@ -188,15 +166,15 @@ class Experiment:
         }
 
     def train(self, network: NeuralNetwork, checkpoint: Path | None = None) -> Trained:
-        """Train a network, showing a table of evaluations as they are made.
+        """Train a network, and print a table of evaluations as they are made.
 
-        Its history ends with the state of the network at the end.
+        The last record of its history is of the network at the end.
         """
         print(f"\n{header()}")
         split = self.split
         start = time.perf_counter()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            # A loss that is not finite ends training with its reason, which is reported below.
+            # A loss that is not finite ends training with a reason, which is printed below.
             warnings.simplefilter("ignore", RuntimeWarning)
             network.train(
                 split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
@@ -208,8 +186,8 @@ class Experiment:
             fail(f"training diverged: {network.history.stopped}. Try a smaller --lr.")
         return trained
 
-    def report(self, trained: Trained) -> None:
-        """Print how a training ended."""
+    def print_result(self, trained: Trained) -> None:
+        """Print the last evaluation of a training."""
         records = trained.network.history.records
         if not records or trained.code == FAILURE:
             return
@@ -223,13 +201,13 @@ class Experiment:
 
 
 class FinalRecord(Callback):
-    """Adds the state at the end to the history, which evaluations in between need not hit."""
+    """A callback that adds an evaluation after the last step to the history."""
 
     def __init__(self, network: NeuralNetwork, split: Any) -> None:
         self.network, self.split = network, split
 
     def on_end(self, run: Run) -> None:
-        """Evaluate, unless the last update has been evaluated or there was none."""
+        """Evaluate, unless there was no step or the last one has been evaluated."""
         records, split = run.history.records, self.split
         if run.iteration < 0 or (records and records[-1].iteration == run.iteration):
             return
@@ -247,17 +225,17 @@ class FinalRecord(Callback):
 
 
 def narrow() -> bool:
-    """Whether the terminal is too narrow for the full table of evaluations."""
+    """Return whether the terminal is too narrow for the full table of evaluations."""
     return width_of_terminal() < len(HEADER.splitlines()[1])
 
 
 def header() -> str:
-    """The headings above the rows of `record_line`."""
+    """Return the headings above the rows of `record_line`."""
     return NARROW_HEADER if narrow() else HEADER
 
 
 def record_line(record: Record) -> str:
-    """A row of the table of evaluations; losses are per sample.
+    """Return a row of the table of evaluations; losses are per sample.
 
     >>> print(header()), print(record_line(Record(5000, 3, 0.4, 0.8569, 0.975, 0.9024, 0.953)))
                  training            validation
@@ -279,7 +257,10 @@ def record_line(record: Record) -> str:
 
 
 def evaluation_interval(iterations: int) -> int:
-    """A round number of iterations that gives 5 to 10 evaluations; 10,000 at most, the document's.
+    """Return a round number of iterations that gives 5 to 10 evaluations, and at most 10,000.
+
+    The classic experiment on MNIST evaluates every 10,000 iterations.
+
 
     >>> [evaluation_interval(n) for n in (9, 1_000, 48_510, 108_000)]
     [1, 100, 5000, 10000]

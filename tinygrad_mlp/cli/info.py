@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tinygrad_mlp.cli.outputs import SUCCESS, facts
+from tinygrad_mlp.cli.outputs import SUCCESS, labelled
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.data.mnist import FILES, cache_dir, find_mnist
 from tinygrad_mlp.drawing.graphviz import find_dot
@@ -124,7 +124,7 @@ def text(document: Mapping[str, Any]) -> str:
             f"found in {found['folder']}" if found["folder"]
             else f"not found, will be downloaded once. Searched {searched}"
         )  # fmt: skip
-    return facts({**lines, "cache": str(document["cache"])})
+    return labelled({**lines, "cache": str(document["cache"])})
 
 
 def listed(versions: Mapping[str, str | None]) -> str:

@@ -1,4 +1,7 @@
-"""What the commands print and write."""
+"""The text, tables and files that the commands put out.
+
+Everything fits the terminal, whatever its width, and has no colours where the output is none.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,24 @@ import shutil
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
 
 SUCCESS, FAILURE, MISTAKE, INTERRUPT = 0, 1, 2, 130
-"""Exit codes. The last is the shell's convention for a program that Ctrl-C has ended."""
+"""Exit codes. The last is the shell's for a program that Ctrl-C has ended."""
 
 
 def fail(message: str) -> None:
-    """Print an error on standard error; in full, on one line, where that is no terminal."""
+    """Print an error on standard error, on one line unless that is a terminal."""
     text = f"Error: {message}"
     print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """`text` in lines no wider than the terminal; its own line breaks are kept."""
+    """Return text in lines no wider than the terminal; its own line breaks are kept."""
     width = max(20, min(width_of_terminal(), 100))
     return "\n".join(
         textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False,
@@ -33,14 +37,14 @@ def wrapped(text: str, indent: str = "") -> str:
 
 
 def width_of_terminal() -> int:
-    """Columns of the terminal; 80 where there is none and COLUMNS is not set."""
+    """Return the columns of the terminal; 80 if there is none and COLUMNS is not set."""
     return shutil.get_terminal_size().columns
 
 
-def facts(pairs: Mapping[str, str]) -> str:
-    """Names and values below each other, long values wrapped beside their name.
+def labelled(pairs: Mapping[str, str]) -> str:
+    """Return names and values in lines; long values are wrapped beside their name.
 
-    >>> print(facts({"data": "digits", "training": "2 epochs"}))
+    >>> print(labelled({"data": "digits", "training": "2 epochs"}))
     data      digits
     training  2 epochs
     """
@@ -51,7 +55,7 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 def enumeration(words: Iterable[object]) -> str:
-    """Words as a list in a sentence.
+    """Return words as a list in a sentence.
 
     >>> enumeration(["a", "b", "c"])
     'a, b and c'
@@ -60,8 +64,114 @@ def enumeration(words: Iterable[object]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+# -- tables ----------------------------------------------------------------------------------
+
+STYLES = {"right": "green", "found": "green", "WRONG": "bold red", "missing": "yellow"}
+"""The colours of cells that hold just one of these words."""
+
+GAP = 2
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        heading: the text above it.
+        right: whether its cells are aligned to the right.
+        rank: columns of the highest rank are left out first if the terminal is too narrow.
+        width: characters to keep free for it; needed if rows are printed one at a time.
+    """
+
+    heading: str
+    right: bool = False
+    rank: int = 0
+    width: int = 0
+
+
+class Table:
+    """A table of rows below headings, as wide as its cells; what does not fit is wrapped.
+
+    Args:
+        columns: the columns, from left to right.
+        width: characters that there is room for; by default those of the terminal.
+
+    >>> table = Table([Column("gradient"), Column("error", right=True), Column("at", rank=1)])
+    >>> table.add("W1", 0.5, "(0, 3)")
+    >>> print(table)
+    gradient  error  at
+    W1          0.5  (0, 3)
+    >>> table.width = 16
+    >>> print(table)
+    gradient  error
+    W1          0.5
+    """
+
+    def __init__(self, columns: Sequence[Column], width: int | None = None) -> None:
+        self.columns = list(columns)
+        self.width = width_of_terminal() if width is None else width
+        self.rows: list[list[str]] = []
+
+    def add(self, *cells: object) -> None:
+        """Add a row, with a cell for each column."""
+        self.rows.append(["" if cell is None else str(cell) for cell in cells])
+
+    def head(self) -> str:
+        """Return the headings alone, before rows that are printed one at a time."""
+        return self._printed([], header=True)
+
+    def line(self, *cells: object) -> str:
+        """Return a row alone, as wide as the columns say."""
+        return self._printed([[str(cell) for cell in cells]], header=False)
+
+    def __str__(self) -> str:
+        return self._printed(self.rows, header=True)
+
+    def _printed(self, rows: list[list[str]], header: bool) -> str:
+        from rich.console import Console
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        widths = [
+            max(c.width, len(c.heading), *(len(row[i]) for row in rows), 0)
+            for i, c in enumerate(self.columns)
+        ]
+        shown = self._that_fit(widths)
+        table = RichTable(
+            box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0),
+            header_style="bold",
+        )  # fmt: skip
+        for i in shown:
+            column: Any = self.columns[i]
+            table.add_column(
+                Text(column.heading), justify="right" if column.right else "left",
+                overflow="fold", min_width=column.width or None,
+            )  # fmt: skip
+        for row in rows:
+            table.add_row(*(Text(row[i], STYLES.get(row[i], "")) for i in shown))
+        console = Console(
+            file=sys.stdout, width=max(self.width, 10), markup=False, highlight=False, emoji=False
+        )
+        with console.capture() as printed:
+            console.print(table)
+        return "\n".join(line.rstrip() for line in printed.get().splitlines())
+
+    def _that_fit(self, widths: list[int]) -> list[int]:
+        """Return the places of the columns that fit; those of rank 0 stay and may wrap."""
+        shown = list(range(len(self.columns)))
+
+        def too_wide() -> bool:
+            return sum(widths[i] + GAP for i in shown) - GAP > self.width
+
+        while too_wide() and (worst := max(self.columns[i].rank for i in shown)):
+            shown = [i for i in shown if self.columns[i].rank < worst]
+        return shown
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
 def check_outputs(paths: Mapping[str, Path | None], pictures: Iterable[str] = ("--plot",)) -> None:
-    """Refuse files that could not be written, before hours are spent on their content.
+    """Raise an error for files that could not be written, before hours are spent on them.
 
     Args:
         paths: by option; None where the option was not given.
@@ -69,12 +179,12 @@ def check_outputs(paths: Mapping[str, Path | None], pictures: Iterable[str] = ("
 
     Raises:
         DataNotFoundError: a folder does not exist.
-        InvalidArgumentError: a path is a folder, cannot be written, is asked for twice, or ends
-            in no format of pictures.
+        InvalidArgumentError: a path is a folder, cannot be written, is named twice, or has an
+            ending that is no format of pictures.
     """
     from tinygrad_mlp.plotting import check_picture_format
 
-    taken: dict[str, str] = {}
+    options: dict[str, str] = {}
     for option, path in paths.items():
         if path is None:
             continue
@@ -82,7 +192,7 @@ def check_outputs(paths: Mapping[str, Path | None], pictures: Iterable[str] = ("
             raise InvalidArgumentError(f"{option}: {path} is a folder. Add a file name.")
         if option in pictures:
             check_picture_format(path)
-        first = taken.setdefault(os.path.realpath(path), option)
+        first = options.setdefault(os.path.realpath(path), option)
         if first != option:
             raise InvalidArgumentError(f"{first} and {option} name the same file {path}.")
         _check_writable(path, option)
@@ -95,7 +205,7 @@ def _check_writable(path: Path, option: str) -> None:
             f"{option}: {path} cannot be written: there is no folder {folder}. Create it."
         )
     try:
-        # What atomic_path will do at the end; a folder's permissions do not tell the whole truth.
+        # As atomic_path will do at the end; a folder's permissions alone do not tell.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -106,7 +216,7 @@ def _check_writable(path: Path, option: str) -> None:
 
 
 def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, list[Path]]:
-    """Write each file, and say so; one that fails keeps no other from being written.
+    """Write each file and print their names; if one fails, the others are still written.
 
     Returns:
         The exit code, and the files that were written.

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.cli.defaults import DATASETS
 from tinygrad_mlp.cli.image import border_level, read_ink
-from tinygrad_mlp.cli.outputs import SUCCESS, width_of_terminal, wrapped
+from tinygrad_mlp.cli.options import DATASETS
+from tinygrad_mlp.cli.outputs import SUCCESS, Column, Table, width_of_terminal, wrapped
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.cli.tables import Column, Table
 from tinygrad_mlp.data import load, standardise
 from tinygrad_mlp.errors import DataError, InvalidArgumentError
 from tinygrad_mlp.neural_network import NeuralNetwork

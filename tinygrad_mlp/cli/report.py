@@ -1,21 +1,21 @@
-"""``tinygrad-mlp report``: a page on what ``train --run`` has left.
+"""``tinygrad-mlp report``: a page about a training that ``train --run`` has stored.
 
-A run is a folder: the model, and an account of its training, which is the options and the history.
-From the options the data are split once more as they were then, so that the report judges the model
-on the images that were set aside, without anything else having been kept.
+A run is a folder with the model and an account of its training: the options and the history. The
+options suffice to split the data again as they were split then, so that the report judges the model
+on the images that were set aside.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from tinygrad_mlp.cli.experiment import Experiment, Settings
+from tinygrad_mlp.cli.experiment import Experiment
+from tinygrad_mlp.cli.options import Settings
 from tinygrad_mlp.cli.outputs import check_outputs, write_all
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import (
@@ -28,19 +28,19 @@ from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
 from tinygrad_mlp.reporting.results import counted
-from tinygrad_mlp.saving import model as checkpoint
+from tinygrad_mlp.saving import model as model_file
 from tinygrad_mlp.support.files import atomic_path
 from tinygrad_mlp.training.history import History, Record
 
 MODEL, ACCOUNT, PAGE = "model.safetensors", "run.json", "report.html"
-"""The files of a run; the last is the report's place, if it is given no other."""
+"""The files of a run; the last is the report, unless another path is given."""
 
 
 def make_folder(folder: Path) -> None:
-    """The folder of a run, before hours are spent on its content.
+    """Make the folder of a run, before hours are spent on its content.
 
     Raises:
-        InvalidArgumentError: it cannot be made, or nothing can be written into it.
+        InvalidArgumentError: it cannot be made, or no file can be written into it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,15 +57,16 @@ def write_run(
     """Write the model and the account of its training.
 
     Args:
-        folder: where to.
-        experiment, network: what was trained.
-        metadata: of the model's file; None for no model, since it is no good.
+        folder: the folder of the run.
+        experiment: the data and the options.
+        network: the trained network.
+        metadata: of the model's file; None for no model, after a divergence.
     """
     model = folder / MODEL
     if metadata is not None:
-        checkpoint.save(model, network, metadata=metadata)
+        model_file.save(model, network, metadata=metadata)
     settings = experiment.settings._asdict()
-    del settings["data_dir"]  # of this machine
+    del settings["data_dir"]  # it is of this machine only
     history = network.history
     account = {
         "loss": network.loss_name,
@@ -89,47 +90,47 @@ def report(
 
     Args:
         run: the folder that ``train --run`` has written.
-        dataset: the data it was trained on, if they are no longer called what they were then.
+        dataset: the data it was trained on, if they have another name now.
         output: the file of the report; by default ``report.html`` in the folder.
-        data_dir: where the MNIST files lie.
+        data_dir: the folder of the MNIST files.
 
     Raises:
-        TinygradError: the folder is none that `train` has written, or the data are others.
+        TinygradError: `train` has not written this folder, or the data differ.
     """
     output = run / PAGE if output is None else output
     account, model = _read(run), run / MODEL
     check_outputs({"--output": output})
     check_ending(output, "--output")
     try:
-        settings, loss, history = _understood(account, dataset, data_dir)
+        settings, loss, history = _parsed(account, dataset, data_dir)
         fingerprint = account["model"]
     except (TypeError, KeyError, ValueError) as error:
         if isinstance(error, TinygradError):
             raise
         raise DataError(
             f"{run / ACCOUNT}: expected an account of a training, as `tinygrad-mlp train --run` "
-            f"writes it; found {error!r}. Train again."
+            f"writes it. Got {error!r}. Train again."
         ) from error
     if fingerprint is None:
         raise DataError(
             f"{run}: there is no model to report on, since training diverged: {history.stopped}. "
             "Use `train --report` to see how."
         )
-    checkpoint.read(model)  # says what is wrong with it, if it is no model at all
+    model_file.read(model)  # raises a better error for a file that is no model at all
     if fingerprint != _fingerprint(model):
         raise DataError(
-            f"{run}: expected the model that {ACCOUNT} tells of; found another {MODEL}. Put it "
-            "back, or train again."
+            f"{run}: expected the model whose training {ACCOUNT} describes. Got another "
+            f"{MODEL}. Put the right one back, or train again."
         )
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     before = network.preprocessing
-    checkpoint.load(model, network)
+    model_file.load(model, network)
     network.history = history
-    if not _alike(before, network.preprocessing):
+    if not _equal_but_for_rounding(before, network.preprocessing):
         raise DataError(
-            f"{settings.dataset}: expected the images that the model of {run} was trained on; "
-            "found others, with another mean or scale. Name the right ones: tinygrad-mlp report "
+            f"{settings.dataset}: expected the images that the model of {run} was trained on. "
+            "Got others, with another mean or scale. Name the right ones: tinygrad-mlp report "
             "RUN DATASET."
         )
     code, files = write_all({output: lambda path: write(path, experiment, network)})
@@ -137,17 +138,17 @@ def report(
 
 
 def _read(run: Path) -> Any:
-    """The account in the folder of a run."""
+    """Return the account in the folder of a run."""
     path = run / ACCOUNT
     if not path.is_file():
         raise DataNotFoundError(
-            f"{run}: expected a folder that `tinygrad-mlp train --run` has written; there is no "
-            f"{ACCOUNT} in it."
+            f"{run}: expected a folder that `tinygrad-mlp train --run` has written. It has no "
+            f"{ACCOUNT}."
         )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON; found {error}. Train again.") from error
+        raise DataError(f"{path}: expected JSON. Got {error}. Train again.") from error
 
 
 def _fingerprint(path: Path) -> str:
@@ -174,10 +175,10 @@ def write(path: Path, experiment: Experiment, network: NeuralNetwork) -> None:
     )  # fmt: skip
 
 
-def _understood(
+def _parsed(
     account: Any, dataset: str | None, data_dir: Path | None
 ) -> tuple[Settings, str, History]:
-    """What `write_run` wrote: options, loss and history.
+    """Return the options, the loss and the history of an account.
 
     Raises:
         TypeError, KeyError, ValueError: it is something else.
@@ -186,16 +187,18 @@ def _understood(
     if dataset is not None:
         saved["dataset"] = dataset
     settings = Settings(**saved)
+    if saved.keys() != set(Settings._fields):
+        raise KeyError(*sorted(set(Settings._fields) - saved.keys()))
     for name, hint in get_type_hints(Settings).items():
         if not _fits(getattr(settings, name), hint):
-            raise TypeError(f"{name} must be of {hint}; found {getattr(settings, name)!r}.")
+            raise TypeError(f"{name} must be of {hint}. Got {getattr(settings, name)!r}.")
     return settings, str(account["loss"]), _history(account["history"])
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of the type that an annotation says."""
+    """Return whether a value is of the type of an annotation."""
     kinds = get_args(hint)
-    if get_origin(hint) is Sequence:
+    if get_origin(hint) is list:
         return isinstance(value, list) and all(_fits(item, kinds[0]) for item in value)
     if kinds:  # one of several
         return any(_fits(value, kind) for kind in kinds)
@@ -205,7 +208,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _history(saved: Any) -> History:
-    """The history that `write_run` wrote."""
+    """Return the history that `write_run` wrote."""
     history = History()
     for row in saved["records"]:
         history.append(Record(*row))
@@ -213,8 +216,8 @@ def _history(saved: Any) -> History:
     return history
 
 
-def _alike(before: Any, after: Any) -> bool:
-    """Whether mean and scale are the same, up to the rounding of another machine."""
+def _equal_but_for_rounding(before: Any, after: Any) -> bool:
+    """Return whether mean and scale are equal, up to the rounding of another machine."""
     return after is not None and all(
         a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-9)
         for a, b in zip(before, after, strict=True)

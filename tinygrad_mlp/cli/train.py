@@ -1,4 +1,4 @@
-"""``tinygrad-mlp train``."""
+"""``tinygrad-mlp train``: one network, with the files asked for."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinygrad_mlp.cli.experiment import Experiment, Settings
+from tinygrad_mlp.cli.experiment import Experiment
 from tinygrad_mlp.cli.image import typical_size
+from tinygrad_mlp.cli.options import Settings
 from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
 from tinygrad_mlp.cli.report import make_folder, write_run
 from tinygrad_mlp.cli.report import write as write_report
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.reporting import check_ending
-from tinygrad_mlp.saving import model as checkpoint
+from tinygrad_mlp.saving import model as model_file
 
 
 def train(
@@ -27,9 +28,9 @@ def train(
     report: Path | None,
     run: Path | None,
 ) -> Outcome:
-    """Train a network, print how it fares, and write the files asked for.
+    """Train a network, print its evaluations, and write the files asked for.
 
-    After Ctrl-C they are written, too; after a divergence all but the model, which is no good.
+    They are also written after Ctrl-C, and after a divergence, except for the model.
     """
     check_outputs({
         "--save": save, "--plot": plot, "--history": history, "--checkpoint": checkpoint_file,
@@ -41,9 +42,9 @@ def train(
         make_folder(run)
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
-    print(experiment.describe(network, loss))
+    print(experiment.summary(network, loss))
     trained = experiment.train(network, checkpoint_file)
-    experiment.report(trained)
+    experiment.print_result(trained)
 
     writers: dict[Path, Callable[[Path], object]] = {}
     if plot is not None and len(network.history):
@@ -53,20 +54,22 @@ def train(
     if save is not None and trained.code == FAILURE:
         print(f"The model is not saved to {save}, since training diverged.")
     elif save is not None:
-        facts = metadata(experiment)
-        writers[save] = lambda path: checkpoint.save(path, network, metadata=facts)
+        stored = model_metadata(experiment)
+        writers[save] = lambda path: model_file.save(path, network, metadata=stored)
     if run is not None:
-        known = None if trained.code == FAILURE else metadata(experiment)
-        writers[run] = lambda path: write_run(path, experiment, network, known)
+        in_run = None if trained.code == FAILURE else model_metadata(experiment)
+        writers[run] = lambda path: write_run(path, experiment, network, in_run)
     if report is not None:
         writers[report] = lambda path: write_report(path, experiment, network)
     code, files = write_all(writers)
-    facts_of_run = {"loss": loss, **experiment.document(network), **trained.document}
-    return Outcome(code or trained.code, {**facts_of_run, "files": files})
+    document = {
+        "loss": loss, **experiment.document(network), **trained.document, "files": files,
+    }  # fmt: skip
+    return Outcome(code or trained.code, document)
 
 
-def metadata(experiment: Experiment) -> dict[str, Any]:
-    """What a saved model has to say so that `predict` can feed it with images."""
+def model_metadata(experiment: Experiment) -> dict[str, Any]:
+    """Return what `predict` must know of the images that a model was trained on."""
     X = experiment.dataset.X
     return {
         "dataset": experiment.dataset.name,
