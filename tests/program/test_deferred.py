@@ -268,6 +268,17 @@ def test_the_source_of_a_block_is_a_loop_over_steps():
     assert "W2_T = W2.T" in source.partition("for ")[0]
 
 
+def test_arguments_may_have_the_names_of_the_loop():
+    expected, _, _, X, Y = training(RULES["sgd"], 1)
+    same, _, optimizer, _, _ = training(RULES["sgd"], 1)
+    step = tg.compile(lambda weights, p: same.function(weights, p))
+    for i in range(1, 6):
+        loss = expected(X[i : i + 1], Y[i : i + 1]).item()
+    step.prepare(X[:1], Y[:1], confirmed=True)
+    plan = blocks.plan(step.runner, optimizer, 5)
+    np.testing.assert_allclose(plan.run(X[1:6], Y[1:6]), loss, rtol=1e-9)
+
+
 def test_small_weights_are_deferred_only_on_request():
     step, _, optimizer, _, _ = training(RULES["sgd"], 1)
     assert blocks.plan(step.runner, optimizer) is None

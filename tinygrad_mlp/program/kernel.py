@@ -1,8 +1,10 @@
-"""How an operation is written in NumPy, read off its forward function.
+"""The NumPy code of each operation, read from its forward function.
 
-Most forward functions are one expression of NumPy, ``return np.tanh(x)``. That expression is the
-operation's source code in a program; where it is one call of a ufunc, or one operator, the result
-can be written into given memory by ``out=``. Nothing has to be declared a second time.
+Most forward functions are one expression of NumPy, such as ``return np.tanh(x)``. That expression
+is the source code of the operation in a program. Where it is one call of a ufunc, or one operator,
+NumPy can write the result into given memory (``out=``). Nothing has to be declared a second time.
+
+Code is handled as syntax trees of Python's `ast`, and becomes text only when it is printed.
 """
 
 from __future__ import annotations
@@ -29,126 +31,143 @@ OPERATORS: dict[type[ast.AST], str] = {
 MAKING_VIEWS = ("reshape", "transpose", "swapaxes", "broadcast_to", "squeeze", "ravel", "asarray",
                 "moveaxis", "diagonal", "real", "einsum")  # fmt: skip
 
+Operands = Mapping[str, ast.expr]
+"""The code of each argument, by the name of the parameter."""
+
 
 class Kernel:
     """The NumPy code of an operation.
 
     Attributes:
-        expression: the tree of the one expression the forward function returns; None where it
-            does more than that.
-        ufunc: the ufunc of the expression where it is nothing else, e.g. "np.tanh", or None.
-        elementwise: whether that ufunc goes element by element.
+        expression: the one expression that the forward function returns; None where it does more.
+        ufunc: the ufunc where the expression is one call of it, e.g. "np.tanh"; else None.
+        takes_out: whether the result can be written into given memory.
+        elementwise: whether that happens element by element.
         may_alias: whether the result may be a view of an operand.
     """
 
     def __init__(self, op: Op) -> None:
-        self.expression, self.scope = _expression(op.forward)
-        self.ufunc: str | None = None
-        self.arguments: list[ast.expr] = []
-        if self.expression is not None:
-            self._find_ufunc(self.expression)
+        self.expression, self._scope = _returned_expression(op.forward)
+        self.ufunc, self._arguments = _single_ufunc(self.expression)
         self.takes_out = self.ufunc is not None and not op.variadic
         self.elementwise = self.takes_out and self.ufunc != "np.matmul"
         self.may_alias = not self.takes_out and op.name != "accumulate" and (
             self.expression is None or _may_alias(self.expression)
         )
 
-    def _find_ufunc(self, tree: ast.expr) -> None:
-        if isinstance(tree, ast.BinOp) and type(tree.op) in OPERATORS:
-            self.ufunc = f"np.{OPERATORS[type(tree.op)]}"
-            self.arguments = [tree.left, tree.right]
-        elif isinstance(tree, ast.UnaryOp) and type(tree.op) in OPERATORS:
-            self.ufunc, self.arguments = f"np.{OPERATORS[type(tree.op)]}", [tree.operand]
-        elif isinstance(tree, ast.Call) and not tree.keywords:
-            text = ast.unparse(tree.func)
-            if text.startswith("np.") and isinstance(getattr(np, text[3:], None), np.ufunc):
-                self.ufunc, self.arguments = text, tree.args
-            elif text.startswith("_special()."):
-                self.ufunc, self.arguments = text.replace("_special()", "special"), tree.args
-        # Nested expressions would make new memory inside of the call.
-        if not all(isinstance(a, (ast.Name, ast.Constant)) for a in self.arguments):
-            self.ufunc = None
-
-    def text(self, operands: Mapping[str, str], static: Mapping[str, Any]) -> str | None:
-        """The expression with the operands' names in it; None where there is none."""
+    def code(self, operands: Operands, static: Mapping[str, Any]) -> ast.expr | None:
+        """Return the expression with the operands in it; None where there is none."""
         if self.expression is None:
             return None
-        tree = _Filled(operands, static, self.scope)
-        try:
-            return ast.unparse(tree.visit(_copied(self.expression)))
-        except LookupError:
-            return None
+        return self._filled([self.expression], operands, static, lambda filled: filled[0])
 
-    def call(self, operands: Mapping[str, str], static: Mapping[str, Any], out: str) -> str | None:
-        """The call that writes the result into `out`."""
-        if not self.takes_out:
+    def code_into(
+        self, operands: Operands, static: Mapping[str, Any], out: ast.expr
+    ) -> ast.expr | None:
+        """Return the call that writes the result into `out`; None where there is none."""
+        if not self.takes_out or self.ufunc is None:
             return None
-        filled = _Filled(operands, static, self.scope)
+        ufunc = self.ufunc
+        return self._filled(
+            self._arguments, operands, static, lambda given: call(ufunc, *given, out=out)
+        )
+
+    def _filled(
+        self,
+        trees: list[ast.expr],
+        operands: Operands,
+        static: Mapping[str, Any],
+        made_of: Callable[[list[ast.expr]], ast.expr],
+    ) -> ast.expr | None:
+        filling = _Filling(operands, static, self._scope)
         try:
-            given = [ast.unparse(filled.visit(_copied(a))) for a in self.arguments]
+            return made_of([filling.visit(tree) for tree in trees])
         except LookupError:
             return None
-        return f"{self.ufunc}({', '.join(given)}, out={out})"
 
 
 @functools.cache
 def kernel_of(op: Op) -> Kernel:
-    """The kernel of an operation."""
+    """Return the kernel of an operation."""
     return Kernel(op)
 
 
-def _copied(tree: ast.expr) -> ast.expr:
-    return ast.parse(ast.unparse(tree), mode="eval").body
+# -- syntax trees ------------------------------------------------------------------------------
 
 
-def _may_alias(tree: ast.expr) -> bool:
-    if isinstance(tree, (ast.BinOp, ast.UnaryOp, ast.Compare)):
-        return False
-    if isinstance(tree, ast.Call):
-        name = ast.unparse(tree.func).rpartition(".")[2]
-        return name in MAKING_VIEWS
-    return True
+def expression(text: str) -> ast.expr:
+    """Return the syntax tree of an expression."""
+    return ast.parse(text, mode="eval").body
 
 
-class _Filled(ast.NodeTransformer):
-    """Puts names and values in the place of parameters."""
+def call(function: str, /, *arguments: ast.expr, **keywords: ast.expr) -> ast.expr:
+    """Return the syntax tree of a call of the function of that name."""
+    return ast.Call(
+        expression(function), list(arguments), [ast.keyword(k, v) for k, v in keywords.items()]
+    )
+
+
+class TreeCopier(ast.NodeTransformer):
+    """A visitor that returns a changed copy of a syntax tree and leaves the tree as it is."""
+
+    def generic_visit(self, node: ast.AST) -> Any:
+        """Return a copy of a node, with its parts visited."""
+
+        def visited(value: Any) -> Any:
+            if isinstance(value, list):
+                return list(map(visited, value))
+            return self.visit(value) if isinstance(value, ast.AST) else value
+
+        fields = {name: visited(value) for name, value in ast.iter_fields(node)}
+        return ast.copy_location(type(node)(**fields), node)
+
+
+class _Filling(TreeCopier):
+    """Puts the code of operands and static values in the place of parameters.
+
+    Raises:
+        LookupError: a name, or a value, that cannot be written in source code.
+    """
 
     def __init__(
-        self, operands: Mapping[str, str], static: Mapping[str, Any], scope: Mapping[str, Any]
+        self, operands: Operands, static: Mapping[str, Any], scope: Mapping[str, Any]
     ) -> None:
         self.operands = operands
         self.static = static
         self.scope = scope
 
     def visit_Call(self, node: ast.Call) -> Any:
-        if ast.unparse(node) == "_special()":
-            return ast.Name("special", ast.Load())
-        return self.generic_visit(node)
+        """Return a call with its arguments filled in."""
+        # `_special()` imports SciPy when an operation first runs; a program imports it at its top.
+        return ast.Name("special") if _is_special(node) else self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> Any:
+        """Return what takes the place of a name."""
         if node.id in self.operands:
-            return ast.parse(self.operands[node.id], mode="eval").body
+            return self.operands[node.id]
         if node.id in self.static:
-            return ast.parse(literal(self.static[node.id]), mode="eval").body
+            return expression(literal(self.static[node.id]))
         known = self.scope.get(node.id, getattr(builtins, node.id, None))
         ufunc = getattr(known, "__self__", None)
         if isinstance(ufunc, np.ufunc):  # add_up = np.add.reduce
-            return ast.parse(f"np.{ufunc.__name__}.{known.__name__}", mode="eval").body
+            return expression(f"np.{ufunc.__name__}.{known.__name__}")
         if known in (np, math) or node.id not in self.scope and known is not None:
             return node
         raise LookupError(node.id)
 
 
 def literal(value: Any) -> str:
-    """A static parameter as source code.
+    """Return a static parameter as source code.
 
     Raises:
-        LookupError: it is something that source code cannot hold.
+        LookupError: source code cannot hold such a value.
     """
     if isinstance(value, (float, np.floating)) and not math.isfinite(value):
         raise LookupError(value)  # inf and nan are no literals of Python
-    if value is None or value is Ellipsis or type(value) in (bool, int, float, str):
-        return repr(value) if value is not Ellipsis else "..."
+    if value is Ellipsis:
+        return "..."
+    if value is None or type(value) in (bool, int, float, str):
+        return repr(value)
     if isinstance(value, (tuple, list)):
         inner = ", ".join(literal(v) for v in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -159,8 +178,11 @@ def literal(value: Any) -> str:
     raise LookupError(value)
 
 
-def _expression(forward: Callable[..., Any]) -> tuple[ast.expr | None, dict[str, Any]]:
-    """The expression a function returns, if that is all it does, and the names around it."""
+# -- reading forward functions -----------------------------------------------------------------
+
+
+def _returned_expression(forward: Callable[..., Any]) -> tuple[ast.expr | None, dict[str, Any]]:
+    """Return the expression a function returns, if it does nothing else, and its globals."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(forward)))
     except (OSError, TypeError, SyntaxError):
@@ -174,3 +196,49 @@ def _expression(forward: Callable[..., Any]) -> tuple[ast.expr | None, dict[str,
     if len(body) != 1 or not isinstance(body[0], ast.Return):
         return None, {}
     return body[0].value, getattr(forward, "__globals__", {})
+
+
+def _single_ufunc(tree: ast.expr | None) -> tuple[str | None, list[ast.expr]]:
+    """Return the ufunc and its arguments where an expression is one call of a ufunc."""
+    ufunc: str | None = None
+    arguments: list[ast.expr] = []
+    if isinstance(tree, ast.BinOp) and type(tree.op) in OPERATORS:
+        ufunc, arguments = f"np.{OPERATORS[type(tree.op)]}", [tree.left, tree.right]
+    elif isinstance(tree, ast.UnaryOp) and type(tree.op) in OPERATORS:
+        ufunc, arguments = f"np.{OPERATORS[type(tree.op)]}", [tree.operand]
+    elif isinstance(tree, ast.Call) and not tree.keywords:
+        ufunc, arguments = _called_ufunc(tree.func), tree.args
+    # A nested expression would need new memory inside the call.
+    if not all(isinstance(a, (ast.Name, ast.Constant)) for a in arguments):
+        return None, []
+    return ufunc, arguments
+
+
+def _called_ufunc(function: ast.expr) -> str | None:
+    if not isinstance(function, ast.Attribute):
+        return None
+    if _is_special(function.value):
+        return f"special.{function.attr}"
+    of_numpy = isinstance(function.value, ast.Name) and function.value.id == "np"
+    if of_numpy and isinstance(getattr(np, function.attr, None), np.ufunc):
+        return f"np.{function.attr}"
+    return None
+
+
+def _is_special(tree: ast.AST) -> bool:
+    """Return whether an expression is ``_special()``, the module `scipy.special`."""
+    return (
+        isinstance(tree, ast.Call)
+        and isinstance(tree.func, ast.Name)
+        and tree.func.id == "_special"
+    )
+
+
+def _may_alias(tree: ast.expr) -> bool:
+    if isinstance(tree, (ast.BinOp, ast.UnaryOp, ast.Compare)):
+        return False
+    if isinstance(tree, ast.Call):
+        function = tree.func
+        name = function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
+        return name in MAKING_VIEWS
+    return True

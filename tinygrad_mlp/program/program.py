@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,7 +68,7 @@ class Program:
 
     def __str__(self) -> str:
         """A listing: a line for each input, instruction, result and update, with shapes."""
-        names = naming(self)
+        names = unique_names(self)
 
         def shown(a: Any) -> str:
             if isinstance(a, Variable):
@@ -225,30 +227,44 @@ def described(variable: Variable) -> str:
     return "number" if variable.dtype is None else f"{variable.shape} {variable.dtype}"
 
 
-def naming(program: Program) -> dict[Variable, str]:
-    """A name for every variable, each a Python identifier that occurs once."""
-    import keyword
-    import re
+def unique_names(program: Program, reserved: Iterable[str] = ()) -> dict[Variable, str]:
+    """Return a name for every variable: a Python identifier that no other variable has.
 
-    taken = {"np", "blas", "special", "math", program.name}
-    names: dict[Variable, str] = {}
-
-    def give(variable: Variable, wanted: str | None, letter: str) -> None:
-        text = re.sub(r"\W", "_", wanted or "")
-        if not text.isidentifier() or keyword.iskeyword(text):
-            text = ""
-        name, number = text or f"{letter}1", 1
-        while name in taken:
-            number += 1
-            name = f"{text}_{number}" if text else f"{letter}{number}"
-        taken.add(name)
-        names[variable] = name
-
+    Args:
+        program: the program.
+        reserved: names that no variable may have, besides those of the modules that code uses.
+    """
+    taken = {"np", "blas", "special", "math", program.name, *reserved}
     everything = [(v, v.label.kind[0]) for v in program.inputs]
     everything += [(v, "buffer") for v in program.buffers]
     everything += [(r, "t") for line in program.instructions for r in line.results]
-    for wanted in (True, False):  # names that are given come before those that are made
+    names: dict[Variable, str] = {}
+    for named in (True, False):  # names that were given come before those that are made up
         for variable, letter in everything:
-            if (variable.name is not None) is wanted:
-                give(variable, variable.name, letter)
+            if (variable.name is not None) is named:
+                names[variable] = _name_of(variable, letter, taken)
     return names
+
+
+def _name_of(variable: Variable, letter: str, taken: set[str]) -> str:
+    text = re.sub(r"\W", "_", variable.name or "")
+    if text.isidentifier() and not keyword.iskeyword(text):
+        return unique_name(text, taken)
+    number = 1
+    while f"{letter}{number}" in taken:
+        number += 1
+    return unique_name(f"{letter}{number}", taken)
+
+
+def unique_name(wanted: str, taken: set[str]) -> str:
+    """Return a name like the one that is wanted, and add it to those that are taken.
+
+    >>> unique_name("x", {"x", "x_2"})
+    'x_3'
+    """
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    taken.add(name)
+    return name

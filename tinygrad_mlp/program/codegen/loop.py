@@ -1,21 +1,26 @@
-"""The source code of the steps of a block: a loop over the rows of arrays made beforehand."""
+"""The source code of a block of steps: a loop over the rows of arrays made beforehand."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from textwrap import indent
 
-from tinygrad_mlp.program.codegen.hoisting import hoisted
-from tinygrad_mlp.program.codegen.source import NumPySource
+from tinygrad_mlp.program.codegen.expressions import untransposed
+from tinygrad_mlp.program.codegen.source import Hoister, Line, NumPySource, assignment
 from tinygrad_mlp.program.instructions import Instruction, Variable
-from tinygrad_mlp.program.kernel import kernel_of
-from tinygrad_mlp.program.program import Program
+from tinygrad_mlp.program.kernel import call, expression, kernel_of
+from tinygrad_mlp.program.program import Program, unique_names
+
+OWN_NAMES = ("steps", "losses", "weights", "before", "d", "p")
+"""Names of the loop itself, which no variable of the step may have."""
 
 
 class LoopSource(NumPySource):
     """The source code of a loop over steps, each of which is a program.
 
-    The program begins with its pre-activation z, and its results are what is collected (the
+    The first input of the program is its pre-activation z. Its results are what is collected (the
     prediction, or the loss) and the derivative at z, which takes the place of z in an array D::
 
         for weights, before, d, p, *rows in steps:
@@ -24,16 +29,15 @@ class LoopSource(NumPySource):
             p[...] = prediction          # or losses.append(loss)
             d[...] = delta
 
-    Values go straight into these rows where the instruction that computes them can write there.
-    What is the same in every step is written before the loop: functions, and views of arrays that
-    stay where they are. A step of a small network is thirteen calls of a microsecond, and looking
-    the functions up would take a tenth of it.
+    An instruction that can write into given memory writes its result into these rows directly.
+    Functions, and views of arrays that stay where they are, get their names before the loop.
 
     Args:
-        program: of a step.
+        program: the program of a step.
         rows: its inputs that differ from step to step.
         fixed: its other inputs: parameters, which it may update in place, and states.
-        collects: whether the first result goes into rows `p`; else it is a loss, a number.
+        collects: whether the first result is written into the rows `p`; otherwise it is a loss,
+            a number.
     """
 
     def __init__(
@@ -43,62 +47,65 @@ class LoopSource(NumPySource):
         fixed: Sequence[Variable],
         collects: bool,
     ) -> None:
-        self.z, self.rows, self.fixed = program.inputs[0], list(rows), list(fixed)
-        collected, delta = program.results
-        self._row = {"d": Variable(0.0), "p": Variable(0.0)}
-        places = {delta: self._row["d"]}
+        self.z, self.rows, self.fixed, self.collects = program.inputs[0], rows, fixed, collects
+        self._p, self._d = Variable(0.0), Variable(0.0)
+        self._places = {program.results[1]: self._d}
         if collects:
-            places = {collected: self._row["p"], **places}
-        self._collected, self._delta, self._collects = collected, delta, collects
-        lines = [self._placed(line, places) for line in program.instructions]
-        self._written_there = {line.into for line in lines}
-        z_memory = Variable(0.0)
-        z_memory.shape, z_memory.dtype, z_memory.name = *self.z.type, self.z.name
+            self._places = {program.results[0]: self._p, **self._places}
+        self._z_memory = self.z.like(self.z.name)
         super().__init__(
-            replace(program, instructions=tuple(lines), buffers=(z_memory, *program.buffers))
+            replace(
+                program,
+                instructions=tuple(map(self._placed, program.instructions)),
+                buffers=(self._z_memory, *program.buffers),
+            )
         )
 
-    @staticmethod
-    def _placed(line: Instruction, places: dict[Variable, Variable]) -> Instruction:
-        place = places.get(line.results[0])
+    def _placed(self, line: Instruction) -> Instruction:
+        """Return an instruction that writes into a row of D or of the predictions if it can."""
+        place = self._places.get(line.results[0])
         if place is None or line.into is not None or not kernel_of(line.op).takes_out:
             return line
         return line.changed(into=place)
 
     def returned(self) -> list[Variable]:
-        """What the function returns: the updated values."""
+        """Return the variables that the function returns: the updated values."""
         return [u.value for u in self.program.updates if isinstance(u.value, Variable)]
 
-    def _written(self) -> str:
-        program, names = self.program, self.names
-        names.update({variable: name for name, variable in self._row.items()})
-        names[self.z] = names[program.buffers[0]]
-        for line in program.instructions:
-            if line.into is not None:  # the array, which has one name for all of its values
+    def _named(self) -> dict[Variable, str]:
+        """Return the names of variables; all values of an array have the name of the array."""
+        names = unique_names(self.program, OWN_NAMES)
+        names.update({self._p: "p", self._d: "d", self.z: names[self._z_memory]})
+        for line in self.program.instructions:
+            if line.into is not None:
                 names[line.results[0]] = names[line.into]
-        fixed = self.fixed
-        carried = [
-            (u.target, u.value) for u in program.updates
-            if u.target in fixed and isinstance(u.value, Variable)
-            and names[u.target] != names[u.value]
-        ]  # fmt: skip
-        loop = [self._first(), *self._body(), *self._last()]
+        return names
+
+    def _printed(self) -> str:
+        """Return the code as it is shown, and as it runs."""
+        carried = {
+            u.target: u.value for u in self.program.updates
+            if u.target is not None and u.target in self.fixed and isinstance(u.value, Variable)
+            and self.names[u.target] != self.names[u.value]
+        }  # fmt: skip
+        lines = list(self._lines)
         if carried:
-            targets, values = zip(*carried, strict=True)
-            loop.append(f"{self._tuple(targets)} = {self._tuple(values)}")
-        stays = [*program.buffers, *(v for v in fixed if v not in dict(carried))]
-        before, loop = hoisted(loop, {names[v] for v in stays}, set(names.values()))
-        varying = ["weights", "before", "d", *["p"] * self._collects]
-        varying += [names[v] for v in self.rows]
-        arguments = ["steps", "losses", *(names[v] for v in fixed)]
+            values = expression(f"({self._tuple(carried.values())})")
+            lines.append(Line(assignment(self._tuple(carried), values)))
+        stay = [*self.program.buffers, *(v for v in self.fixed if v not in carried)]
+        hoister = Hoister({self.names[v] for v in stay}, set(self.names.values()))
+        lines = hoister.hoist(lines)
+        varying = ["weights", "before", "d", *["p"] * self.collects]
+        varying += [self.names[v] for v in self.rows]
+        arguments = ["steps", "losses", *(self.names[v] for v in self.fixed)]
         return "\n".join(
             [
                 *self._header(),
                 "",
-                f"def {program.name}({', '.join(arguments)}):",
-                *(f"    {text}" for text in before),
+                f"def {self.program.name}({', '.join(arguments)}):",
+                *(f"    {text}" for text in hoister.found()),
                 f"    for {', '.join(varying)} in steps:",
-                *(f"        {text}" for text in loop),
+                *(indent(str(line), "        ") for line in lines),
                 f"    return ({self._tuple(self.returned())})",
                 "",
             ]
@@ -107,27 +114,34 @@ class LoopSource(NumPySource):
     def _running(self) -> str:
         return self.text
 
-    def _first(self) -> str:
+    def _body(self) -> list[Line]:
+        """Return the lines of a step: its pre-activation, its instructions, and what is kept."""
         z = self.names[self.z]
-        text = f"weights.dot(before, out={z})"
-        return text if self.z.shape[0] == 1 else f"{text}; np.add({z}, d, out={z})"
+        first = [f"weights.dot(before, out={z})"]
+        if self.z.shape[0] > 1:
+            first.append(f"np.add({z}, d, out={z})")
+        return [
+            *(Line(ast.Expr(expression(text))) for text in first),
+            *super()._body(),
+            *self._kept(),
+        ]
 
-    def _last(self) -> list[str]:
+    def _kept(self) -> list[Line]:
+        """Return the lines that keep what has not been written into its row already."""
+        collected, delta = map(self._expressions.operand, self.program.results)
+        written = {line.into for line in self.program.instructions}
         lines = []
-        if not self._collects:
-            lines.append(f"losses.append(float({self._operand(self._collected)}))")
-        elif self._row["p"] not in self._written_there:
-            lines.append(f"p[...] = {self._operand(self._collected)}")
-        if self._row["d"] not in self._written_there:
-            lines.append(f"d[...] = {self._operand(self._delta)}")
+        if not self.collects:
+            appended = call("losses.append", call("float", collected))
+            lines.append(Line(ast.Expr(appended)))
+        elif self._p not in written:
+            lines.append(Line(assignment("p[...]", collected)))
+        if self._d not in written:
+            lines.append(Line(assignment("d[...]", delta)))
         return lines
 
-    def _lines(self, line: Instruction) -> list[str]:
-        lines = super()._lines(line)
-        if line.into is None or not lines:
-            return lines
-        # The result is where it belongs: what the call returns is the array it was given.
-        _, _, call = lines[0].partition(" = ")
-        call, _, shape = call.partition("#")
-        call = call.rstrip().removesuffix(".T")
-        return [f"{call:<60}  #{shape}", *lines[1:]]
+    def _statement(self, line: Instruction) -> ast.stmt:
+        """Return a call without an assignment where it writes its result to where it belongs."""
+        if line.into is None:
+            return super()._statement(line)
+        return ast.Expr(untransposed(self._expressions.value(line)))

@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import SGD
+from tinygrad_mlp.program.codegen.expressions import BLAS_LETTER
 from tinygrad_mlp.program.codegen.loop import LoopSource
-from tinygrad_mlp.program.codegen.source import BLAS_LETTER
 from tinygrad_mlp.program.deferred.block_memory import MeanLoss, Memory, loss_over_samples
 from tinygrad_mlp.program.deferred.pattern import (
     Coefficients,

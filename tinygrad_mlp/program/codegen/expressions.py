@@ -1,0 +1,231 @@
+"""The Python expression for each instruction of a program, as a syntax tree."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.op import OPS, Op
+from tinygrad_mlp.program.blas_ops import accumulate, product
+from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_generator
+from tinygrad_mlp.program.kernel import call, expression, kernel_of, literal
+
+BLAS_LETTER = {"float32": "s", "float64": "d"}
+"""The first letter of BLAS's functions for each dtype."""
+WRITTEN_OUT = 8
+"""Elements up to which a constant array is written into the source code."""
+
+
+class Expressions:
+    """The expressions for instructions, and what the source code around them must provide.
+
+    Args:
+        names: the name of every variable.
+
+    Attributes:
+        given: objects that source code cannot hold (a random generator, a large constant, the
+            forward function of an unregistered operation), by name.
+        constants: the code of the other constant arrays, by name.
+        imported: names of the operations whose forward functions are imported.
+    """
+
+    def __init__(self, names: dict[Variable, str]) -> None:
+        self.names = names
+        self.given: dict[str, Any] = {}
+        self.constants: dict[str, str] = {}
+        self.imported: set[str] = set()
+        self._constant_names: dict[int, tuple[str, Any]] = {}
+        self._inlined: dict[Variable, ast.expr] = {}
+
+    def inline(self, line: Instruction) -> bool:
+        """Have a transpose written where it is used (``W1.T``); return whether it was one."""
+        matrix = line.op.name == "transpose" and line.static["axes"] is None
+        swapped = line.op.name == "swapaxes" and set(line.static.values()) == {-1, -2}
+        if not (matrix or swapped) or not isinstance(line.operands[0], Variable):
+            return False
+        short = "T" if matrix or len(line.results[0].shape) == 2 else "mT"
+        self._inlined[line.results[0]] = ast.Attribute(self.operand(line.operands[0]), short)
+        return True
+
+    def operand(self, a: Any) -> ast.expr:
+        """Return the code of an operand: a name, a number, or a transposed array."""
+        if isinstance(a, Variable):
+            return self._inlined.get(a) or ast.Name(self.names[a])
+        if isinstance(a, float) and not math.isfinite(a):
+            return call("float", ast.Constant(str(a)))
+        if a is None or type(a) in Number:
+            return expression(repr(a))
+        return ast.Name(self._constant(a))
+
+    def value(self, line: Instruction) -> ast.expr:
+        """Return the code that computes the result of an instruction."""
+        if line.op is accumulate:
+            return self._accumulate(line)
+        if line.op is product:
+            return self._product(line)
+        operands = [self.operand(o) for o in line.operands]
+        tree = self._product_of_arrays(line, operands) or self._kernel(line, operands)
+        if tree is None:
+            return self._forward_call(line, operands)
+        number = line.results[0].dtype is None and line.op.outputs == 1
+        return call("float", tree) if number and "np" in names_in(tree) else tree
+
+    # -- by NumPy ----------------------------------------------------------------------------
+
+    def _product_of_arrays(self, line: Instruction, operands: list[ast.expr]) -> ast.expr | None:
+        """Return a product written by `dot`, which finds out in half the time what to do."""
+        if line.op is not OPS["matmul"]:
+            return None
+        axes = [len(np.shape(o) if not isinstance(o, Variable) else o.shape) for o in line.operands]
+        dot = ast.Attribute(operands[0], "dot")
+        if line.into is None:
+            return ast.Call(dot, operands[1:], []) if axes == [1, 1] else None
+        if not all(1 <= n <= 2 for n in axes):
+            return None
+        return ast.Call(dot, operands[1:], [ast.keyword("out", self.operand(line.into))])
+
+    def _kernel(self, line: Instruction, operands: list[ast.expr]) -> ast.expr | None:
+        op = line.op
+        by_name = {op.arrays[0]: ast.List(operands)} if op.variadic else dict(
+            zip(op.arrays, operands, strict=True)
+        )  # fmt: skip
+        kernel = kernel_of(op)
+        tree = None
+        if line.into is not None:
+            tree = kernel.code_into(by_name, line.static, self.operand(line.into))
+        return tree or kernel.code(by_name, line.static)
+
+    def _forward_call(self, line: Instruction, operands: list[ast.expr]) -> ast.expr:
+        """Return a call of a forward function that is more than an expression."""
+        static = {key: self._static(value) for key, value in line.static.items()}
+        return call(self._forward_name(line.op), *operands, **static)
+
+    def _forward_name(self, op: Op) -> str:
+        name = re.sub(r"\W+", "_", op.name)  # a lambda is called <lambda>
+        taken = set(self.names.values())
+        if OPS.get(name) is op and name not in taken:
+            self.imported.add(name)
+            return name
+        taken.update(OPS)
+        while self.given.get(name, op.forward) is not op.forward or name in taken:
+            name += "_"
+        self.given[name] = op.forward
+        return name
+
+    def _static(self, value: Any) -> ast.expr:
+        try:
+            return expression(literal(value))
+        except LookupError:
+            pass
+        for name, known in self.given.items():
+            if known is value:
+                return ast.Name(name)
+        name = "rng" if is_generator(value) else "given"
+        name = f"{name}{sum(n.startswith(name) for n in self.given) + 1}"
+        self.given[name] = value
+        return ast.Name(name)
+
+    def _constant(self, a: Any) -> str:
+        """Return the name of a constant array."""
+        known = self._constant_names.get(id(a))
+        if known is not None:
+            return known[0]
+        name = f"c{len(self._constant_names) + 1}"
+        while name in self.names.values():
+            name += "_"
+        self._constant_names[id(a)] = name, a
+        array = np.asarray(a)
+        first = array.flat[0].item() if array.size else 0
+        if array.size > 1 and (array == first).all():
+            self.constants[name] = f"np.full({array.shape}, {first!r}, np.{array.dtype})"
+        elif array.size <= WRITTEN_OUT and np.isfinite(array).all():
+            self.constants[name] = f"np.array({array.tolist()}, np.{array.dtype})"
+        else:
+            self.given[name] = array
+        return name
+
+    # -- by SciPy's BLAS -----------------------------------------------------------------------
+
+    def _accumulate(self, line: Instruction) -> ast.expr:
+        """Return the code of ``C + s A B``, a rank-one update where A is one column."""
+        c, s, a, b = map(self.operand, line.operands)
+        if line.operands[2].shape[1] != 1:
+            return _gemm(line, s, a, b, beta=ast.Constant(1), c=_transposed(c))
+        updated = call(
+            _blas(line, "ger"), s, _first_row(b), _first_column(a), a=_transposed(c),
+            overwrite_a=_in_place(line),
+        )  # fmt: skip
+        return _transposed(updated)
+
+    def _product(self, line: Instruction) -> ast.expr:
+        a, b = map(self.operand, line.operands)
+        if line.into is None:
+            return _gemm(line, ast.Constant(1), a, b)
+        into = _transposed(self.operand(line.into))
+        return _gemm(line, ast.Constant(1), a, b, beta=ast.Constant(0), c=into)
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Return the names that occur in a syntax tree."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _blas(line: Instruction, routine: str) -> str:
+    dtype = line.results[0].dtype
+    assert dtype is not None
+    return f"blas.{BLAS_LETTER[dtype.name]}{routine}"
+
+
+def _in_place(line: Instruction) -> ast.expr:
+    return ast.Constant(int(line.into is not None))
+
+
+def _gemm(
+    line: Instruction, s: ast.expr, a: ast.expr, b: ast.expr, **into: ast.expr
+) -> ast.expr:
+    """Return the code of ``C + s A B`` by BLAS's `gemm`.
+
+    BLAS stores matrices column by column and NumPy row by row, so everything is transposed:
+    ``Cᵀ + s Bᵀ Aᵀ``. A matrix that is a transpose already is passed as it lies in memory, with
+    the flag that makes BLAS transpose it.
+    """
+    (left, trans_a), (right, trans_b) = map(_by_columns, (b, a))
+    computed = call(
+        _blas(line, "gemm"), s, left, right, **into, trans_a=trans_a, trans_b=trans_b,
+        overwrite_c=_in_place(line),
+    )  # fmt: skip
+    return _transposed(computed)
+
+
+def _by_columns(matrix: ast.expr) -> tuple[ast.expr, ast.expr]:
+    """Return what BLAS is given for the transpose of a matrix, and whether it is to transpose."""
+    if _is_transposed(matrix):
+        return matrix, ast.Constant(1)
+    return _transposed(matrix), ast.Constant(0)
+
+
+def _is_transposed(tree: ast.expr) -> bool:
+    return isinstance(tree, ast.Attribute) and tree.attr == "T"
+
+
+def _transposed(tree: ast.expr) -> ast.expr:
+    return ast.Attribute(tree, "T")
+
+
+def untransposed(tree: ast.expr) -> ast.expr:
+    """Return the code before a final ``.T``, or the code itself where there is none."""
+    return tree.value if isinstance(tree, ast.Attribute) and _is_transposed(tree) else tree
+
+
+def _first_row(tree: ast.expr) -> ast.expr:
+    return ast.Subscript(tree, ast.Constant(0))
+
+
+def _first_column(tree: ast.expr) -> ast.expr:
+    if _is_transposed(tree):
+        return _first_row(untransposed(tree))
+    return ast.Subscript(tree, ast.Tuple([ast.Slice(), ast.Constant(0)]))
