@@ -1,7 +1,7 @@
 """Every operation with every sample of its record: the rows of the tables in this folder.
 
-A test that takes `case` runs for all of them, one that takes `smooth` for all that have a
-gradient. So a new operation is tested as soon as its record is written.
+A test of `every_sample` that takes a `case` runs for all of them, one that takes a `smooth` one
+for all that have a gradient. So a new operation is tested as soon as its record is written.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import tinygrad_mlp as tg
+from tests.every_sample import parametrize
 from tests.one_output import each_output
 from tinygrad_mlp.autograd.ops.samples import samples_of
 
@@ -43,8 +44,5 @@ CASES = list(all_cases())
 
 
 def pytest_generate_tests(metafunc):
-    if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", CASES, ids=[case.name for case in CASES])
-    if "smooth" in metafunc.fixturenames:
-        smooth = [case for case in CASES if not case.op.nondifferentiable]
-        metafunc.parametrize("smooth", smooth, ids=[case.name for case in smooth])
+    parametrize(metafunc, "case", CASES)
+    parametrize(metafunc, "smooth", [case for case in CASES if not case.op.nondifferentiable])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY
 
 V, W = np.array([0.5, -1.0, 2.0]), np.array([1.5, 0.3, -0.7])
@@ -190,17 +191,15 @@ def test_the_table_is_complete():
     assert set(CASES) == {name_of(function) for function in IMPLEMENTED_BY}
 
 
-ROWS = [
-    pytest.param(row, id=f"{name}-{number}")
-    for name, rows in CASES.items() for number, row in enumerate(rows)
-]  # fmt: skip
+every_function = pytest.mark.parametrize("row_samples", CASES.values(), ids=CASES)
 
 
 def tracked(arrays):
     return [tg.Tensor(a, requires_grad=True) for a in arrays]
 
 
-@pytest.mark.parametrize("row", ROWS)
+@every_function
+@every_sample
 def test_called_from_either_package_it_gives_what_numpy_gives(row):
     *arrays, f = row
     expected = first(f(np, *arrays))
@@ -212,7 +211,8 @@ def test_called_from_either_package_it_gives_what_numpy_gives(row):
             np.testing.assert_allclose(array, other, rtol=1e-13, atol=1e-14, strict=True)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@every_function
+@every_sample
 def test_its_gradient_is_what_numbers_say(row, assert_derivative):
     *arrays, f = row
     weights = [np.cos(1.0 + np.arange(o.size)).reshape(o.shape) for o in first(f(np, *arrays))]
@@ -230,7 +230,8 @@ def test_its_gradient_is_what_numbers_say(row, assert_derivative):
         assert_derivative(g, of_one, arrays[i])
 
 
-@pytest.mark.parametrize("row", ROWS)
+@every_function
+@every_sample
 def test_compiled_it_is_the_same(row):
     *arrays, f = row
     compiled = tg.compile(lambda *a: tuple(first(f(tg, *a))))
@@ -239,7 +240,8 @@ def test_compiled_it_is_the_same(row):
             np.testing.assert_allclose(np.asarray(one), other, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@every_function
+@every_sample
 def test_float32_stays_float32(row):
     *arrays, f = row
     small = [a.astype(np.float32) for a in arrays]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 from tinygrad_mlp.autograd.backward import ancestors
 from tinygrad_mlp.autograd.graph import MODE, ORDINARY, changed_mode
 from tinygrad_mlp.errors import NonFiniteError, ShapeError, TinygradError
@@ -28,6 +29,7 @@ def planted(**record):
 
 # -- that it changes nothing else ------------------------------------------------------------------
 
+@every_sample
 def test_every_operation_gives_the_same_numbers_under_debug(case):
     plain = case.op(*case.args, **case.static)
     with tg.debug():
@@ -36,6 +38,7 @@ def test_every_operation_gives_the_same_numbers_under_debug(case):
         np.testing.assert_array_equal(a, b, strict=True)
 
 
+@every_sample
 def test_every_gradient_is_the_same_under_debug(smooth):
     def gradients():
         args = [tg.Tensor(a, requires_grad=i in smooth.floats) if a is not None else None

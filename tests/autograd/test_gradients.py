@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 
 
 def differentiable(case):
@@ -57,6 +58,7 @@ def direction(case):
     return [rng.normal(size=a.shape) for a in point(case)]
 
 
+@every_sample
 def test_hessian_vector_products_and_forward_derivatives_agree_with_the_gradients(smooth):
     f, xs, v = bent(smooth), point(smooth), direction(smooth)
     out, along = tg.jvp(f, xs, v)
@@ -75,6 +77,7 @@ def test_hessian_vector_products_and_forward_derivatives_agree_with_the_gradient
         np.testing.assert_allclose(g, true, rtol=1e-10, atol=1e-11)
 
 
+@every_sample
 def test_second_derivatives_of_float32_are_float32(smooth):
     f = bent(smooth)
     xs = [x.astype(np.float32) for x in point(smooth)]

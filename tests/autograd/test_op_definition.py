@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 from tinygrad_mlp.autograd.backward import gradients
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.rule_check import raw_numbers
@@ -355,6 +356,7 @@ def test_a_rule_of_operations_is_not_reported(kind, x):
             transform(lambda x, op=op: tg.sum(op(x)))(x)
 
 
+@every_sample
 def test_the_rules_of_the_package_would_not_be_reported(smooth):
     op = smooth.op if isinstance(smooth.op, Op) else smooth.op.op
     out = op.forward(*smooth.args, **smooth.static)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 
 
 @pytest.fixture
@@ -176,6 +177,7 @@ def test_updating_a_parameter_without_recording_leaves_it_a_leaf(x):
     np.testing.assert_allclose(x.grad, [1.6, 3.2])
 
 
+@every_sample
 def test_values_are_the_same_with_and_without_recording(smooth):
     args = [tg.Tensor(a, requires_grad=i in smooth.floats) if a is not None else None
             for i, a in enumerate(smooth.args)]  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 from tinygrad_mlp.autograd.ops.samples import samples_of
 
 OPERATIONS = list(tg.OPS.values())
@@ -102,6 +103,7 @@ def test_no_numpy_function_stands_for_two_operations():
 # -- the forward function --------------------------------------------------------------------------
 
 
+@every_sample
 def test_plain_arrays_give_plain_arrays_and_tensors_give_tensors(case):
     plain = case.op(*case.args, **case.static)
     assert isinstance(plain, (np.ndarray, np.generic))
@@ -156,6 +158,7 @@ PROMOTED = {"float_power": np.float64}
 """What NumPy computes in another precision, by definition."""
 
 
+@every_sample
 def test_float32_stays_float32(smooth):
     args = leaf_copies(smooth, np.float32)
     args = [tg.Tensor(a.data, requires_grad=True) if isinstance(a, tg.Tensor) else a for a in args]

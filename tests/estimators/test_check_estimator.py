@@ -24,8 +24,8 @@ def global_generator_restored(no_leaks):
     [
         MLPClassifier(**QUICK),
         MLPRegressor(**QUICK),
-        MLPClassifier((5,), solver="lbfgs", max_iter=40),
-        MLPRegressor((5,), solver="lbfgs", max_iter=40),
+        MLPClassifier((5,), solver="lbfgs", max_iter=15),
+        MLPRegressor((5,), solver="lbfgs", max_iter=15),
     ]
 )
 def test_scikit_learn_finds_nothing_wrong(estimator, check):

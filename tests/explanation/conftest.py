@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import parametrize
 from tests.one_output import each_output
 from tinygrad_mlp.autograd.ops.samples import samples_of
 
@@ -34,9 +35,9 @@ ONE_EACH = list({case.op.name: case for case in CASES}.values())
 
 
 def pytest_generate_tests(metafunc):
-    for fixture, cases in (("case", CASES), ("one_each", ONE_EACH)):
-        if fixture in metafunc.fixturenames:
-            metafunc.parametrize(fixture, cases, ids=[case.name for case in cases])
+    parametrize(metafunc, "case", CASES)
+    if "one_each" in metafunc.fixturenames:
+        metafunc.parametrize("one_each", ONE_EACH, ids=[case.op.name for case in ONE_EACH])
 
 
 def leaves_of(case):

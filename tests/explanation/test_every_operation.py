@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 from tinygrad_mlp.explanation.writing import width
 
 
+@every_sample
 def test_the_printed_gradients_evaluate_to_those_of_autograd(case, programs, assert_gradients):
     leaves = programs.leaves(case)
     output = programs.first(case, leaves)
@@ -16,6 +18,7 @@ def test_the_printed_gradients_evaluate_to_those_of_autograd(case, programs, ass
     assert assert_gradients(derivation, output, leaves) >= len(leaves)
 
 
+@every_sample
 def test_so_do_the_printed_second_derivatives(case, programs, assert_gradients):
     leaves = programs.leaves(case)
     output = programs.second(case, leaves)
@@ -27,6 +30,7 @@ def test_so_do_the_printed_second_derivatives(case, programs, assert_gradients):
     assert assert_gradients(derivation, output, leaves) >= 1
 
 
+@every_sample
 def test_the_equations_hold_for_other_numbers_too(case, programs, assert_gradients):
     # Nothing of the recorded numbers may have got into the equations.
     recorded = programs.leaves(case)
@@ -38,6 +42,7 @@ def test_the_equations_hold_for_other_numbers_too(case, programs, assert_gradien
     assert_gradients(derivation, programs.first(case, others), others, values)
 
 
+@every_sample
 def test_the_printed_forward_equations_evaluate_to_what_was_recorded(case, programs):
     leaves = programs.leaves(case)
     output = programs.first(case, leaves)
@@ -49,6 +54,7 @@ def test_the_printed_forward_equations_evaluate_to_what_was_recorded(case, progr
         np.testing.assert_allclose(before.evaluate(), middle, rtol=1e-12, strict=True)
 
 
+@every_sample
 def test_every_equation_has_the_shape_it_says(case, programs):
     derivation = tg.explain(programs.first(case, programs.leaves(case)))
     for equation in derivation.equations:
@@ -68,6 +74,7 @@ def test_the_latex_compiles(one_each, programs, mathtext):
         mathtext.parse(f"${equation.latex}$")
 
 
+@every_sample
 def test_the_text_is_plain_and_fits_a_terminal(case, programs):
     leaves = programs.leaves(case)
     for output in (programs.first(case, leaves), programs.second(case, leaves)):

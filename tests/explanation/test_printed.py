@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 import tinygrad_mlp as tg
+from tests.every_sample import every_sample
 
 TOKEN = re.compile(
     r"\s*(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|([½⅓¼⅔¾])|(L(?:Re|RE)LU_[\d.]+|∂L/∂\w+|bar\(\w+\)|"
@@ -197,6 +198,7 @@ def given_arrays(derivation, leaves):
 
 
 @pytest.mark.parametrize("order", ["first", "second"])
+@every_sample
 def test_the_text_means_what_it_evaluates_to(case, order, programs, assert_gradients):
     if not READABLE.fullmatch(case.op.name):
         return

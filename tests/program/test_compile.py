@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.every_sample import naming
 from tinygrad_mlp.autograd.graph import require_finite
 from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.program.codegen.source import NumPySource
@@ -23,23 +24,18 @@ def close(one, other):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-OPERATIONS = [
-    pytest.param(op, number, id=f"{name}-{number}")
-    for name, op in tg.OPS.items()
-    for number in range(len(list(samples_of(op, np.random.default_rng(0)))))
-]
+def draws(op):
+    """Two draws of the numbers of each sample of an operation."""
+    drawn = [samples_of(op, np.random.default_rng(seed)) for seed in (1, 2)]
+    for number, (first, second) in enumerate(zip(*drawn, strict=True)):
+        masked = op.name in ("getitem", "scatter_add") and any(
+            a.dtype == bool for a in first.args[1:]
+        )
+        if not masked:  # a shape that depends on values: see the test of what is refused
+            yield number, first, second
 
 
-@pytest.mark.parametrize(("op", "number"), OPERATIONS)
-def test_every_operation_replays_on_other_numbers(op, number):
-    first = list(samples_of(op, np.random.default_rng(1)))[number]
-    second = list(samples_of(op, np.random.default_rng(2)))[number]
-    same = [np.shape(a) == np.shape(b) for a, b in zip(first.args, second.args, strict=True)]
-    if not all(same):
-        pytest.skip("this operation's samples differ in shape from draw to draw")
-    if op.name in ("getitem", "scatter_add") and any(a.dtype == bool for a in first.args[1:]):
-        pytest.skip("a shape that depends on values: see the test of what is refused")
-
+def replays(op, first, second):
     def values(*args):
         out = op(*args, **first.static)
         return out if op.outputs > 1 else (out,)
@@ -55,34 +51,44 @@ def test_every_operation_replays_on_other_numbers(op, number):
         compiled.program.check()
 
 
-@pytest.mark.parametrize(
-    ("op", "number"), [p for p in OPERATIONS if not p.values[0].nondifferentiable]
-)
-def test_so_do_its_gradients(op, number):
-    first = list(samples_of(op, np.random.default_rng(1)))[number]
+@pytest.mark.parametrize("name", tg.OPS)
+def test_every_operation_replays_on_other_numbers(name):
+    for number, first, second in draws(tg.OPS[name]):
+        pairs = zip(first.args, second.args, strict=True)
+        if all(np.shape(a) == np.shape(b) for a, b in pairs):
+            with naming(f"sample {number}"):
+                replays(tg.OPS[name], first, second)
+
+
+def gradients_replay(op, sample):
     places = [
-        i for i, a in enumerate(first.args)
+        i for i, a in enumerate(sample.args)
         if op.rules[0 if op.variadic else i] is not None
         and a is not None and np.asarray(a).dtype.kind == "f"
     ]  # fmt: skip
-    if op.name in ("getitem", "scatter_add") and any(a.dtype == bool for a in first.args[1:]):
-        pytest.skip("a shape that depends on values: see the test of what is refused")
     if not places:
-        pytest.skip("no argument with a rule")
+        return
 
     def loss(*args):
-        out = op(*args, **first.static)
+        out = op(*args, **sample.static)
         return sum(tg.sum(tg.sin(part)) for part in (out if op.outputs > 1 else (out,)))
 
-    arguments = [np.asarray(a) if a is not None else None for a in first.args]
+    arguments = [np.asarray(a) if a is not None else None for a in sample.args]
     gradient = tg.grad(loss, argnums=tuple(places))
     compiled = tg.compile(lambda *args: gradient(*args))
     try:
         expected = gradient(*arguments)
     except tg.errors.NotDifferentiableError:
-        pytest.skip("not differentiable in this argument")
+        return
     for _ in range(2):
         close(compiled(*arguments), expected)
+
+
+@pytest.mark.parametrize("name", [op.name for op in tg.OPS.values() if not op.nondifferentiable])
+def test_so_do_its_gradients(name):
+    for number, sample, _ in draws(tg.OPS[name]):
+        with naming(f"sample {number}"):
+            gradients_replay(tg.OPS[name], sample)
 
 
 def network(seed=0, dtype=np.float64, extra=()):
