@@ -415,7 +415,7 @@ def test_what_graphviz_complains_of_is_passed_on(monkeypatch):
     failed = subprocess.CompletedProcess([], 1, b"", b"syntax error in line 1")
     monkeypatch.setattr(graphviz.subprocess, "run", lambda *a, **k: failed)
     with pytest.raises(MissingToolError, match="syntax error in line 1"):
-        graphviz.rendered("digraph {", "svg")
+        graphviz.render("digraph {", "svg")
 
 
 def test_a_picture_says_what_is_in_it(rng):

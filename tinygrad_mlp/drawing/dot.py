@@ -1,8 +1,8 @@
-"""Writing a picture in the DOT language: colours, shapes, legend, escaping.
+"""The text of a picture in the DOT language: colours, shapes, legend, escaping.
 
-Parameters are blue with a heavy border, data grey with a dashed one, results white; the output has
-a double border and a fold three. The colours are told apart with every kind of colour vision, and
-the borders in a grey print.
+Parameters are blue with a heavy border, data grey with a dashed one, results white. The output has
+a double border, a fold a triple one. The colours differ for every kind of colour vision, and the
+borders differ in a grey print.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import html
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 
-from tinygrad_mlp.drawing.flow import number
 from tinygrad_mlp.drawing.scene import (
     DATA,
     FOLD,
@@ -23,6 +23,7 @@ from tinygrad_mlp.drawing.scene import (
     Scene,
     Vertex,
 )
+from tinygrad_mlp.drawing.summaries import format_number
 
 DIRECTIONS = {"down": "TB", "right": "LR"}
 
@@ -45,17 +46,17 @@ WEAK, STRONG = (0xB5, 0xCD, 0xE3), (0x08, 0x30, 0x6B)
 """The colours of the smallest and the largest gradient."""
 
 FEWEST_DECADES = 3
-"""How many powers of ten the colours span at least, so that small differences look small."""
+"""The least number of powers of ten that the colours span: small differences look small."""
 
 NO_GRADIENT = 'color="#767676" style=dashed'
 NOT_FINITE = 'color="#D55E00" penwidth=4 label="not finite" fontcolor="#D55E00"'
 
 LINE_LENGTH = 60
-"""Characters after which a line of a box is broken."""
+"""The greatest number of characters in a line of a box."""
 
 
-def written(scene: Scene, direction: str = "down") -> str:
-    """A picture in the DOT language."""
+def to_dot(scene: Scene, direction: str = "down") -> str:
+    """Return a picture in the DOT language."""
     lines = [
         "digraph {",
         f"  graph [newrank=true rankdir={DIRECTIONS[direction]} nodesep=0.25 ranksep=0.35 "
@@ -72,10 +73,10 @@ def written(scene: Scene, direction: str = "down") -> str:
             f"    {'; '.join(group.keys)}",
             "  }",
         ]
-    beside = _beside(scene)
+    beside = _placed_beside(scene)
     for head, tails in beside.items():
         lines.append(f"  {{rank=same; {'; '.join([head, *tails])}}}")
-    scale = _Scale([edge.gradient for edge in scene.edges if edge.gradient is not None])
+    scale = _ArrowScale([edge.gradient for edge in scene.edges if edge.gradient is not None])
     for edge in scene.edges:
         on_the_right = edge.tail in beside.get(edge.head, [])[1:]
         lines.append(f"  {_edge(edge, scale, on_the_right)}")
@@ -83,11 +84,11 @@ def written(scene: Scene, direction: str = "down") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _beside(scene: Scene) -> dict[str, list[str]]:
-    """For each result what stands beside it, on the left and on the right, instead of above.
+def _placed_beside(scene: Scene) -> dict[str, list[str]]:
+    """Return for each result the inputs to place at its left and right, instead of above it.
 
-    This makes the results one straight line. It is what is used for nothing else, parameters first;
-    there is room for two. Not across the border of a group, where Graphviz may not keep the sides.
+    So the results form a straight line. There is room for two inputs that have no other use,
+    parameters first. An input in another group stays above: Graphviz may not keep the sides.
     """
     group = {key: i for i, group in enumerate(scene.groups) for key in group.keys}
     kinds = {vertex.key: vertex.kind for vertex in scene.vertices}
@@ -110,20 +111,20 @@ def _vertex(vertex: Vertex) -> str:
     return f"{vertex.key} [label=<{'<br/>'.join(rows)}> {STYLES[vertex.kind]}]"
 
 
-def _edge(edge: Edge, scale: _Scale, on_the_right: bool) -> str:
+def _edge(edge: Edge, scale: _ArrowScale, on_the_right: bool) -> str:
     attributes = [] if edge.gradient is None else [scale.style(edge.gradient)]
     if edge.uses > 1:
         attributes.append(f'label=" ×{edge.uses}"')
     ends = edge.tail, edge.head
     if on_the_right:
-        # Of two on one level, Graphviz puts the one named first on the left.
+        # Of two vertices on one level, Graphviz puts the one named first on the left.
         ends = edge.head, edge.tail
         attributes.append("dir=back")
     return " -> ".join(ends) + (f" [{' '.join(attributes)}]" if attributes else "")
 
 
-class _Scale:
-    """From the size of a gradient to the look of an arrow, by its logarithm."""
+class _ArrowScale:
+    """The look of arrows by the logarithm of the gradient's size."""
 
     def __init__(self, sizes: Sequence[float]) -> None:
         self.sizes = sizes
@@ -132,6 +133,7 @@ class _Scale:
         self.decades = max(self.top - min(logs, default=0.0), FEWEST_DECADES)
 
     def style(self, size: float) -> str:
+        """Return the attributes of an arrow."""
         if not math.isfinite(size):
             return NOT_FINITE
         if size == 0:
@@ -142,14 +144,14 @@ class _Scale:
         return f'color="#{colour}" penwidth={0.8 + 3.2 * strength:.2f}'
 
     def swatch(self, strength: float) -> str:
-        """The colour of a strength between 0 and 1, and the size it stands for."""
+        """Return the cells of the legend for a strength between 0 and 1: its colour, its size."""
         size: float = 10 ** (self.top - (1 - strength) * self.decades)
         colour = self.style(size).split('"')[1]
-        return f'<td width="26" bgcolor="{colour}"></td><td align="left">{number(size)}</td>'
+        return f'<td width="26" bgcolor="{colour}"></td><td align="left">{format_number(size)}</td>'
 
 
-def _legend(scene: Scene, scale: _Scale) -> str:
-    """What the looks mean, for those that occur."""
+def _legend(scene: Scene, scale: _ArrowScale) -> str:
+    """Return the legend of the kinds of boxes and arrows that occur."""
     kinds = [kind for kind in STYLES if any(vertex.kind == kind for vertex in scene.vertices)]
     cells = "".join(
         f'<td border="1" width="16" bgcolor="{LEGEND[kind][0]}"></td>'
@@ -172,14 +174,7 @@ NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def _text(text: str) -> str:
-    """Any text as the content of a label of Graphviz's HTML kind."""
+    """Return any text as content of a label of Graphviz's HTML kind, in lines of limited length."""
     visible = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
-    words = [html.escape(part) for part in _broken(" ".join(visible.split()) or " ")]
-    return "<br/>".join(words)
-
-
-def _broken(line: str) -> list[str]:
-    """A long line in several, at its spaces where it has some."""
-    import textwrap
-
-    return textwrap.wrap(line, LINE_LENGTH) or [line]
+    line = " ".join(visible.split())
+    return "<br/>".join(map(html.escape, textwrap.wrap(line, LINE_LENGTH) or [" "]))

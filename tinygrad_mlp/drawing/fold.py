@@ -1,10 +1,10 @@
-"""Which parts of a long graph are shown as one box: what repeats, and what runs in a line.
+"""Folding: the parts of a long graph that become one box, repeated blocks and lines of operations.
 
-The operations stand in the order in which they were recorded, which is an order in which data
-flows. Parts are intervals of that order: making one vertex of an interval never makes a cycle,
-since what leaves it only leads to later operations.
+Operations are taken in the order of recording, in which data flow. A part is an interval of that
+order. Making one vertex of an interval never makes a cycle, because all arrows that leave it lead
+to later operations.
 
-Of everything that repeats, the first and the last time are shown.
+The first and the last repetition of a block stay visible.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
 
 LONGEST_PERIOD = 256
-"""The longest repeated block that is looked for, in operations."""
+"""Longer blocks, in operations, are not searched for."""
 
 FEWEST_TIMES = 4
-"""How often a block must follow itself to be folded: two of them are shown."""
+"""Repetitions from which on a block is folded. Two of them stay visible."""
 
 SHORTEST_RUN = 5
-"""How many operations in a line are folded if they do not repeat: two of them are shown."""
+"""Operations in a line from which on they are folded. Two of them stay visible."""
 
 
 class Fold(NamedTuple):
-    """A part that is shown as one box.
+    """A part that becomes one box.
 
     Attributes:
-        start: position of its first operation in the graph's order.
-        stop: position after its last.
-        times: how many times a block of operations is repeated in it; 1 for a line of operations.
+        start: the position of its first operation.
+        stop: the position after its last operation.
+        times: the number of repetitions of a block; 1 for a line of operations.
     """
 
     start: int
@@ -43,24 +43,24 @@ class Fold(NamedTuple):
 
     @property
     def block(self) -> int:
-        """The number of operations that are repeated."""
+        """The number of operations of the block."""
         return (self.stop - self.start) // self.times
 
 
-def folds(graph: Recorded) -> list[Fold]:
-    """The parts of a graph to show as one box each, in order."""
-    found = _repetitions(graph)
-    taken = {i for fold in found for i in range(fold.start, fold.stop)}
-    return sorted(found + _lines(graph, taken))
+def find_folds(graph: Recorded) -> list[Fold]:
+    """Find the parts of a graph that become one box each, in order."""
+    found = _find_repetitions(graph)
+    folded = {i for fold in found for i in range(fold.start, fold.stop)}
+    return sorted(found + _find_lines(graph, folded))
 
 
-def counted(nodes: list[Node]) -> str:
-    """The operations of some nodes with their numbers, most frequent first.
+def count_operations(nodes: list[Node]) -> str:
+    """Return the names of the nodes' operations and how often each occurs, most frequent first.
 
     >>> import tinygrad_mlp as tg
     >>> x = tg.Tensor(2.0, requires_grad=True)
     >>> y = tg.exp(tg.exp(tg.tanh(x)))
-    >>> counted([y.node, y.node[0], y.node[0][0]])
+    >>> count_operations([y.node, y.node[0], y.node[0][0]])
     'exp ×2, tanh'
     """
     counts = Counter(node.op.name for node in nodes).most_common()
@@ -68,17 +68,17 @@ def counted(nodes: list[Node]) -> str:
     return ", ".join(shown) + (", …" if len(counts) > 6 else "")
 
 
-def _repetitions(graph: Recorded) -> list[Fold]:
-    """Blocks of operations that follow themselves, the longest repetition first served."""
-    kinds = _kinds(graph)
-    beginnings = _beginnings(graph)
+def _find_repetitions(graph: Recorded) -> list[Fold]:
+    """Find blocks of operations that repeat. The longest repetition is taken first."""
+    kinds = _kinds_of_operations(graph)
+    beginnings = _beginning_keys(graph)
     n = len(kinds)
     candidates: list[tuple[int, int, Fold]] = []
     for period in range(1, min(n // FEWEST_TIMES, LONGEST_PERIOD) + 1):
         edges = np.flatnonzero(np.diff(np.r_[False, kinds[period:] == kinds[:-period], False]))
         runs = edges.reshape(-1, 2)
         for start, stop in runs[runs[:, 1] - runs[:, 0] >= (FEWEST_TIMES - 1) * period]:
-            # The operations of [start, stop + period) repeat; a block may begin at any of them.
+            # The operations of [start, stop + period) repeat. A block may begin at any of them.
             shift = min(range(period), key=lambda i: beginnings[start + i])
             times = int(stop + period - start - shift) // period
             if times >= FEWEST_TIMES:
@@ -88,15 +88,15 @@ def _repetitions(graph: Recorded) -> list[Fold]:
     chosen: list[Fold] = []
     hidden_already = np.zeros(n, bool)
     for _, period, fold in sorted(candidates):
-        # The times that are shown must not be hidden by another fold.
+        # Another fold must not hide the first and the last repetition.
         if not hidden_already[fold.start - period : fold.stop + period].any():
             chosen.append(fold)
             hidden_already[fold.start : fold.stop] = True
     return chosen
 
 
-def _kinds(graph: Recorded) -> Array:
-    """A number for each operation; equal ones do the same, with what lies equally far behind."""
+def _kinds_of_operations(graph: Recorded) -> Array:
+    """Number the operations; equal numbers mean the same call, on results equally far back."""
     at = {node: i for i, node in enumerate(graph.nodes)}
     numbers: dict[Any, int] = {}
 
@@ -119,37 +119,37 @@ def _kinds(graph: Recorded) -> Array:
     return np.array(kinds, np.int64)
 
 
-def _beginnings(graph: Recorded) -> list[tuple[int, int, bool]]:
-    """How little like the beginning of a block each operation is: a key to sort by.
+def _beginning_keys(graph: Recorded) -> list[tuple[int, int, bool]]:
+    """Return a key for each operation; a block begins at the operation with the least key.
 
-    A block had best begin where little is handed on: at a layer, few of the results of before are
-    still to be used. Of several such places it is the one that takes a weight, and of those the
-    one that does not go on from where the operation before it ended.
+    The best beginning is where the fewest earlier results are still to be used, as where a layer
+    begins. Among such places it is an operation that takes a weight, and among these one that does
+    not take the result of the operation before it.
     """
     at = {node: i for i, node in enumerate(graph.nodes)}
     last_use = [max((at[user] for user in graph.users[n]), default=at[n]) for n in graph.nodes]
     change = np.zeros(len(graph.nodes) + 2, np.int64)
     for i, last in enumerate(last_use):
-        change[i + 1] += 1  # handed on to whatever comes after it, up to its last use
+        change[i + 1] += 1  # still to be used until its last use
         change[last + 1] -= 1
-    handed_on = np.cumsum(change)
+    still_used = np.cumsum(change)
     keys = []
     for i, node in enumerate(graph.nodes):
         weights = [np.ndim(a) for a, p in zip(arrays_of(node), node, strict=True)
                    if p is not None and origin(p) is None]  # fmt: skip
         goes_on = i > 0 and graph.nodes[i - 1] in map(origin, node)
-        keys.append((int(handed_on[i]), -max(weights, default=-1), goes_on))
+        keys.append((int(still_used[i]), -max(weights, default=-1), goes_on))
     return keys
 
 
-def _lines(graph: Recorded, taken: set[int]) -> list[Fold]:
-    """Runs of operations that each take nothing but the result of the one before."""
+def _find_lines(graph: Recorded, folded: set[int]) -> list[Fold]:
+    """Find runs of operations that each take only the result of the one before."""
     nodes = graph.nodes
     found: list[Fold] = []
     start = 0
     for i in range(1, len(nodes) + 1):
         goes_on = (
-            i < len(nodes) and i not in taken and i - 1 not in taken
+            i < len(nodes) and not folded.intersection((i - 1, i))
             and _follows(graph, nodes[i], nodes[i - 1])
         )  # fmt: skip
         if not goes_on:

@@ -1,4 +1,4 @@
-"""Graphviz's program `dot`, which lays a picture out. It is asked for only where SVG is wanted."""
+"""Graphviz's program `dot`, which lays out a picture. Only SVG, PNG and PDF need it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ MISSING = (
     "viewer shows."
 )
 
-SECONDS = 120
-"""After which a layout is given up. 200 boxes take less than one."""
+TIMEOUT = 120
+"""Seconds after which a layout is given up. 200 boxes take less than one."""
 
 
 def find_dot() -> str | None:
-    """The path of Graphviz's program `dot`; None where it is not installed."""
+    """Return the path of Graphviz's program `dot`; None if it is not installed."""
     return shutil.which("dot")
 
 
-def rendered(dot: str, format: str) -> bytes:
-    """A text in the DOT language as a picture.
+def render(dot: str, format: str) -> bytes:
+    """Render a text in the DOT language.
 
     Args:
         dot: the text.
@@ -40,11 +40,11 @@ def rendered(dot: str, format: str) -> bytes:
         raise MissingToolError(MISSING)
     try:
         done = subprocess.run(
-            [program, f"-T{format}"], input=dot.encode(), capture_output=True, timeout=SECONDS
+            [program, f"-T{format}"], input=dot.encode(), capture_output=True, timeout=TIMEOUT
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingToolError(f"Graphviz could not lay out the picture: {error}.") from error
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise MissingToolError(f"Graphviz could not lay out the picture. It says: {said}")
+        message = done.stderr.decode(errors="replace").strip()
+        raise MissingToolError(f"Graphviz could not lay out the picture. Its message: {message}")
     return done.stdout

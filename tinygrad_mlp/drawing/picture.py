@@ -1,4 +1,4 @@
-"""`draw`: the graph behind a result as a picture."""
+"""The function `draw`, and the picture that it returns."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.drawing.dot import DIRECTIONS, written
-from tinygrad_mlp.drawing.graphviz import FORMATS, MISSING, find_dot, rendered
-from tinygrad_mlp.drawing.reading import Reading
+from tinygrad_mlp.drawing.dot import DIRECTIONS, to_dot
+from tinygrad_mlp.drawing.graphviz import FORMATS, MISSING, find_dot, render
 from tinygrad_mlp.drawing.scene import DATA, PARAMETER, Scene
+from tinygrad_mlp.drawing.scene_builder import SceneBuilder
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
 from tinygrad_mlp.graph_view.recorded import Recorded
 from tinygrad_mlp.nn import Module
@@ -22,15 +22,15 @@ TEXT_ENDINGS = (".dot", ".gv")
 
 
 class Drawing:
-    """A picture of a graph; what `draw` returns. A notebook shows it.
+    """A picture of a graph, returned by `draw`. Notebooks show it.
 
     Attributes:
-        scene: what is in it, as data: boxes, arrows and groups.
+        scene: its content as data: boxes, arrows and groups.
         dot: the picture in Graphviz's DOT language.
 
     Args:
-        scene: as below.
-        direction: "down" or "right", in which the arrows point.
+        scene: the content.
+        direction: where the arrows point, "down" or "right".
 
     >>> import tinygrad_mlp as tg
     >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
@@ -41,7 +41,7 @@ class Drawing:
 
     def __init__(self, scene: Scene, direction: str = "down") -> None:
         self.scene = scene
-        self.dot = written(scene, direction)
+        self.dot = to_dot(scene, direction)
 
     @property
     def svg(self) -> str:
@@ -50,17 +50,17 @@ class Drawing:
         Raises:
             MissingToolError: Graphviz is not installed; the message says how to get it.
         """
-        return rendered(self.dot, "svg").decode()
+        return render(self.dot, "svg").decode()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture into a file.
+        """Write the picture to a file.
 
         Args:
-            path: ends in .dot or .gv for DOT text, or in .svg, .png or .pdf, for which Graphviz
-                must be installed.
+            path: the file. It must end in .dot or .gv for DOT text, or in .svg, .png or .pdf.
+                The last three need Graphviz.
 
         Raises:
-            InvalidArgumentError: another ending.
+            InvalidArgumentError: the path has another ending.
             MissingToolError: Graphviz is needed and not installed.
             DataNotFoundError: the folder does not exist.
         """
@@ -68,11 +68,11 @@ class Drawing:
         if ending in TEXT_ENDINGS:
             content = self.dot.encode()
         elif ending.removeprefix(".") in FORMATS:
-            content = rendered(self.dot, ending.removeprefix("."))
+            content = render(self.dot, ending.removeprefix("."))
         else:
             known = (*TEXT_ENDINGS, *(f".{name}" for name in FORMATS))
             raise InvalidArgumentError(
-                f"Drawing.save: the path must end in one of {', '.join(known)}; got "
+                f"Drawing.save: the path must end in one of {', '.join(known)}. Got "
                 f"{os.fspath(path)}."
             )
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -83,7 +83,7 @@ class Drawing:
 
     def _repr_html_(self) -> str | None:
         if find_dot():
-            return None  # there is the picture itself
+            return None  # notebooks then show the SVG
         return f"<p>{escaped(MISSING)}</p>" + listing(self.dot, "DOT")
 
     def __str__(self) -> str:
@@ -109,28 +109,28 @@ def draw(
 ) -> Drawing:
     """Draw the graph behind a result: operations, names and shapes, layers as groups.
 
-    Every operation is a box with the name of its result, as `explain` calls it, the call, and the
-    shape. Arrows lead from what is used to what it is used for. Parameters (leaves that gradients
-    flow to), data and results look different, also in a black and white print. In a long graph
-    what repeats is folded: the first and the last time are shown, and a box between them says how
-    many times more.
+    Every operation is a box with the name of its result (the same as in `explain`), the call and
+    the shape. Arrows lead from a value to the operations that take it. Parameters (leaves that
+    gradients flow to), data and results look different, also in a black and white print. In a long
+    graph, repeated blocks are folded: the first and the last are shown, and a box between them says
+    how many more there are.
 
     Args:
         output: a tensor whose graph has not been released.
-        model: the module it was computed by; layers are then called as its modules are.
-        values: also mean and range of every array.
-        gradients: also mean and range of ``∂L/∂v`` for every value v, where L is the output,
-            which must be a single number; the arrows are the darker and thicker, the larger the
-            mean of ``|∂L/∂v|``, so that one sees where gradients vanish or explode.
-        fold: whether to fold; "auto" for graphs of more than 24 operations.
-        names: arrays and tensors by name, for what has no name of its own (the input, the target).
-        direction: "down" or "right", where data flows to.
+        model: the module that computed it; layers then have the names of its modules.
+        values: whether to show mean and range of every array.
+        gradients: whether to show mean and range of ``∂L/∂v`` for every value v. L is the output,
+            which must be a single number. An arrow is darker and thicker for a larger mean of
+            ``|∂L/∂v|``, which shows where gradients vanish or explode.
+        fold: whether to fold; "auto" folds graphs of more than 24 operations.
+        names: names of arrays and tensors that have none of their own (the input, the target).
+        direction: where the arrows point, "down" or "right".
 
     Raises:
-        NotDifferentiableError: nothing was recorded, as nothing requires a gradient.
-        GraphReleasedError: `backward()` was called before.
+        NotDifferentiableError: nothing was recorded, because nothing requires a gradient.
+        GraphReleasedError: `backward()` has released the graph.
         ShapeError: gradients are asked for, and the output is not a single number.
-        InvalidArgumentError: another argument is of a value that cannot work.
+        InvalidArgumentError: another argument has a value that is not allowed.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> W = tg.Tensor(np.ones((2, 3)), requires_grad=True, name="W")
@@ -140,19 +140,18 @@ def draw(
     >>> drawing.dot.splitlines()[0]
     'digraph {'
     """
+    if not isinstance(output, Value):
+        found = f"Got {type(output).__name__}."
+    else:
+        found = "Nothing this one was computed from requires a gradient, so nothing was recorded."
     if not isinstance(output, Value) or not output.requires_grad:
         raise NotDifferentiableError(
-            "draw() expects a tensor that was computed from one with requires_grad=True, outside "
-            "of no_grad(). "
-            + (
-                "Nothing this one was computed from requires a gradient, so nothing was recorded."
-                if isinstance(output, Value)
-                else f"Got {type(output).__name__}."
-            )
+            f"draw() expects a tensor that was computed from one with requires_grad=True, outside "
+            f"of no_grad(). {found}"
         )
     if model is not None and not isinstance(model, Module):
         raise InvalidArgumentError(
-            f"draw(): model must be a Module (see tg.nn); got {type(model).__name__}."
+            f"draw(): model must be a Module (see tg.nn). Got {type(model).__name__}."
         )
     if gradients and output.data.size != 1:
         raise ShapeError(
@@ -162,5 +161,7 @@ def draw(
     one_of(fold, (True, False, "auto"), "draw(): fold")
     one_of(direction, tuple(DIRECTIONS), "draw(): direction")
     graph = Recorded(output, "draw()")
-    reading = Reading(graph, names or {}, model=model, values=values, gradients=gradients)
-    return Drawing(reading.scene(fold), direction)
+    builder = SceneBuilder(
+        graph, names or {}, model=model, values=values, gradients=gradients, fold=fold
+    )
+    return Drawing(builder.scene(), direction)

@@ -1,4 +1,4 @@
-"""What is in a picture of a graph, before anything is said about how it looks."""
+"""The content of a picture of a graph as data, apart from how it looks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Vertex(NamedTuple):
     Attributes:
         key: its name in DOT.
         kind: one of `KINDS`: a leaf that gradients flow to, an array that needs none, a result,
-            the result the picture is of, or many results in one box.
+            the result that is drawn, or many results in one box.
         title: its first line.
-        lines: the lines below that.
+        lines: the lines below the title.
     """
 
     key: str
@@ -26,14 +26,14 @@ class Vertex(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An arrow from what is used to what it is used for.
+    """An arrow from a value to an operation that takes it.
 
     Attributes:
-        tail: key of the vertex it leaves.
-        head: key of the vertex it leads to.
-        uses: how many uses it stands for.
-        gradient: mean size of the gradient of what is used, ``mean |∂L/∂v|``; None where it is
-            not asked for, or where there is none.
+        tail: the key of the vertex where it begins.
+        head: the key of the vertex where it ends.
+        uses: the number of uses that it shows.
+        gradient: the mean size of the value's gradient, ``mean |∂L/∂v|``; None if gradients are
+            not shown, or there is none.
     """
 
     tail: str
@@ -42,11 +42,11 @@ class Edge(NamedTuple):
     gradient: float | None = None
 
 
-class Group(NamedTuple):
-    """Boxes that belong to one layer.
+class VertexGroup(NamedTuple):
+    """Boxes in one frame: those of a layer.
 
     Attributes:
-        title: what the layer is called.
+        title: the title of the frame.
         keys: the keys of its vertices.
     """
 
@@ -55,16 +55,16 @@ class Group(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A picture's content.
+    """The content of a picture.
 
     Attributes:
         vertices: the boxes, oldest first.
         edges: the arrows.
-        groups: the layers.
-        operations: how many operations the graph has, those in folds included.
+        groups: the frames.
+        operations: the number of operations of the graph, with those in folds.
     """
 
     vertices: list[Vertex]
     edges: list[Edge]
-    groups: list[Group]
+    groups: list[VertexGroup]
     operations: int

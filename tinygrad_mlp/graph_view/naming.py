@@ -160,6 +160,16 @@ class Naming:
         self._suggest(id(leaf), leaf.name or "x")  # has no effect but on an output that is a leaf
         return self._of[id(leaf)]
 
+    def of_argument(self, parent: Any, array: Any) -> Name:
+        """Return the name of an argument of a node."""
+        if parent is None:
+            return self.of_constant(array)
+        if isinstance(parent, Node):
+            return self.of_node(parent)
+        return self.of_leaf(parent) if parent.node is None else self.of_node(
+            parent.node, parent.index
+        )
+
     def of_constant(self, array: Any) -> Name:
         """The name of an array that needs no gradient."""
         if id(array) not in self._of:

@@ -1,4 +1,4 @@
-"""Numbers for a picture: what values and gradients are like, at every place of the graph."""
+"""Numbers for a picture: the gradients of a graph, and summaries of arrays as text."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ Key = Node | int
 """A node, or the identity of a leaf."""
 
 
-def cotangents(output: Value) -> dict[Key, Any]:
-    """``∂L/∂v`` for every value v that the number L was computed from.
+def record_cotangents(output: Value) -> dict[Key, Any]:
+    """Compute ``∂L/∂v`` for every value v that the number L was computed from.
 
-    One backward pass, which leaves the graph and every `.grad` as they are.
+    This takes one backward pass. The graph and every `.grad` stay as they are.
 
     Returns:
-        for each node (a tuple where it has several outputs) and each leaf (by its identity) the
-        gradient.
+        the gradients by node (a tuple if it has several outputs) and by identity of the leaf.
     """
     found: dict[Key, Any] = {}
     outer = MODE.get().walk
@@ -44,7 +43,7 @@ def cotangents(output: Value) -> dict[Key, Any]:
 
 
 def mean_size(g: Any) -> float:
-    """``mean |g|`` over all elements, of all parts of a tuple.
+    """Return ``mean |g|`` over all elements of an array, or of a tuple of arrays.
 
     >>> mean_size(np.array([-1.0, 3.0])), mean_size((np.zeros(2), np.array([2.0])))
     (2.0, 0.6666666666666666)
@@ -55,7 +54,7 @@ def mean_size(g: Any) -> float:
 
 
 def summary(what: str, array: Any) -> str:
-    """Mean and range of an array in a line; the number, if it is one.
+    """Return mean and range of an array as text, or its number if it has one element.
 
     >>> summary("value", np.array([1.0, 2.0, 6.0])), summary("gradient", np.array(0.25))
     ('value: mean 3, from 1 to 6', 'gradient: 0.25')
@@ -65,18 +64,19 @@ def summary(what: str, array: Any) -> str:
     if flat.size == 0:
         return f"{what}: empty"
     if flat.size == 1:
-        return f"{what}: {number(flat[0])}"
+        return f"{what}: {format_number(flat[0])}"
     if flat.min() == flat.max():
-        return f"{what}: {number(flat[0])} everywhere"
+        return f"{what}: {format_number(flat[0])} everywhere"
     with np.errstate(all="ignore"):
         mean = flat.mean(dtype=np.float64)
-    return f"{what}: mean {number(mean)}, from {number(flat.min())} to {number(flat.max())}"
+    shown = tuple(map(format_number, (mean, flat.min(), flat.max())))
+    return "{}: mean {}, from {} to {}".format(what, *shown)
 
 
-def number(x: Any) -> str:
-    """A number in three digits, with the sign that typesetters use.
+def format_number(x: Any) -> str:
+    """Return a number in three digits, with the minus sign of typesetters.
 
-    >>> number(-0.00012345), number(np.float32(2)), number(np.nan)
+    >>> format_number(-0.00012345), format_number(np.float32(2)), format_number(np.nan)
     ('−0.000123', '2', 'nan')
     """
     return f"{float(x):.3g}".replace("-", "−")

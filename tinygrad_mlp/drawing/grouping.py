@@ -1,0 +1,121 @@
+"""Groups of a picture: the operations and parameters of one layer, or of one module of a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tinygrad_mlp.autograd.backward import origin
+from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.ops.products.convolution import avg_pool2d_op, conv2d_op, max_pool2d_op
+from tinygrad_mlp.graph_view.layer_view import Layer, find_layers
+from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
+from tinygrad_mlp.nn import Module
+
+POOLING = (max_pool2d_op, avg_pool2d_op)
+
+
+class NodeGroup:
+    """Nodes and leaves that are drawn in one frame.
+
+    Attributes:
+        title: the title of the frame.
+        nodes: the operations, oldest first.
+        leaves: the parameters.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.nodes: list[Node] = []
+        self.leaves: list[Value] = []
+
+
+def find_groups(graph: Recorded, model: Module | None = None) -> list[NodeGroup]:
+    """Find the layers of a graph or, if a model is given, the modules that hold its parameters.
+
+    An operation that works element by element or pools, and takes nothing but a result of a group,
+    belongs to that group. A parameter that is used several times belongs to no group.
+
+    Args:
+        graph: the graph.
+        model: the module that holds the parameters; groups get the names of its modules.
+
+    Returns:
+        the groups, first layer first.
+    """
+    uses = Counter(id(leaf) for node in graph.nodes for leaf in _leaves(node))
+    once = {key for key, n in uses.items() if n == 1}
+    group_of = _layer_groups(graph, once) if model is None else _module_groups(graph, once, model)
+    for node in graph.nodes:
+        before = origin(node[0])
+        if node not in group_of and before in group_of and _changes_only(node):
+            if graph.only_user(before) is node:
+                group_of[node] = group_of[before]
+    if model is not None:
+        _add_normalisations(graph, group_of)
+    for node in graph.nodes:
+        if node in group_of:
+            group_of[node].nodes.append(node)
+    return list(dict.fromkeys(group_of[node] for node in graph.nodes if node in group_of))
+
+
+def _leaves(node: Node) -> Iterator[Value]:
+    for parent in node:
+        if isinstance(parent, Value) and parent.node is None:
+            yield parent
+
+
+def _changes_only(node: Node) -> bool:
+    return (node.op.record.elementwise and node.op.arity == 1) or node.op in POOLING
+
+
+def _layer_groups(graph: Recorded, once: set[int]) -> dict[Node, NodeGroup]:
+    """Return the groups of the nodes of z, for each layer whose weight is used once."""
+    group_of: dict[Node, NodeGroup] = {}
+    for layer in find_layers(graph.nodes):
+        weight = layer.product[layer.weight]
+        if id(weight) not in once:
+            continue
+        group = group_of[layer.product] = group_of[layer.z] = NodeGroup(_title(layer))
+        places = [(layer.product, layer.weight), *([layer.bias] if layer.bias else [])]
+        leaves = (node[position] for node, position in places)
+        group.leaves = [leaf for leaf in leaves if id(leaf) in once]
+    return group_of
+
+
+def _title(layer: Layer) -> str:
+    if layer.product.op is conv2d_op:
+        kernels, _, height, width = arrays_of(layer.product)[layer.weight].shape
+        return f"layer {layer.number}: {kernels} kernels of {height}×{width}"
+    n_in, n_out = layer.sizes
+    return f"layer {layer.number}: {n_in} → {n_out}"
+
+
+def _module_groups(graph: Recorded, once: set[int], model: Module) -> dict[Node, NodeGroup]:
+    """Return the groups of the nodes that take parameters, by the innermost module of these."""
+    owners: dict[int, NodeGroup] = {}
+    for path, module in model.named_modules():
+        name = repr(module).splitlines()[0].partition("  # ")[0].rstrip().removesuffix("(")
+        group = NodeGroup(f"{path} {name}".strip())
+        owners.update((id(parameter), group) for parameter in module.parameters())
+    group_of: dict[Node, NodeGroup] = {}
+    for node in graph.nodes:
+        own = [leaf for leaf in _leaves(node) if id(leaf) in once and id(leaf) in owners]
+        if own:
+            group = group_of[node] = owners[id(own[0])]
+            group.leaves += own
+    return group_of
+
+
+def _add_normalisations(graph: Recorded, group_of: dict[Node, NodeGroup]) -> None:
+    """Add what is computed for a group without a weight matrix only, to that group.
+
+    A normalisation takes its parameters at the end: what comes before belongs to it, too.
+    """
+    for node in reversed(graph.nodes):
+        groups = {group_of.get(user) for user in graph.users[node]}
+        if node in group_of or len(groups) != 1:
+            continue
+        group = groups.pop()
+        if group is not None and all(leaf.data.ndim < 2 for leaf in group.leaves):
+            group_of[node] = group
