@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.documents import Documents
-from tinygrad_mlp.autograd.graph import MODE
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import OPS
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no test opens a window

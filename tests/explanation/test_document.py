@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd.graph import changed_mode
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.verify import formulas
 
 LOSSES = {"mean_square": tg.nn.squared_error, "cross_entropy": tg.nn.binary_cross_entropy}

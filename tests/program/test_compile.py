@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tests.every_sample import naming
-from tinygrad_mlp.autograd.graph import require_finite
+from tinygrad_mlp.autograd.mode import require_finite
 from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.program.codegen.source import NumPySource
 from tinygrad_mlp.program.kernel import kernel_of, literal

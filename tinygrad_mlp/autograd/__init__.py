@@ -10,7 +10,7 @@ from tinygrad_mlp.autograd.functional import (
     value_and_grad,
     vjp,
 )
-from tinygrad_mlp.autograd.graph import no_grad
+from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.numpy_protocols import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample, op
 from tinygrad_mlp.autograd.tensor import Tensor

@@ -25,7 +25,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.declaration import written
-from tinygrad_mlp.autograd.graph import MODE, Array, Node, Value, make_value
+from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.reductions.reduction import broadcasts, sum_to
 from tinygrad_mlp.autograd.ops.shapes.shape import astype

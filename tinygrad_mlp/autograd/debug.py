@@ -23,7 +23,8 @@ from tinygrad_mlp.autograd.backward import finite, unbroadcast
 from tinygrad_mlp.autograd.call_site import CallSite, user_site
 from tinygrad_mlp.autograd.declaration import Rule
 from tinygrad_mlp.autograd.describe import called, label, listed, origin_of, trouble
-from tinygrad_mlp.autograd.graph import MODE, Mode, Node, Value, changed_mode
+from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.mode import MODE, Mode, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import MutatedArrayError, NonFiniteError
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import gradients
-from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError

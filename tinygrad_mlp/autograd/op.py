@@ -19,7 +19,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.calls import bound, explained
 from tinygrad_mlp.autograd.declaration import Rule, declared, in_order
-from tinygrad_mlp.autograd.graph import MODE, Node, Value, changed_mode, make_value
+from tinygrad_mlp.autograd.graph import Node, Value, make_value
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.errors import OpDefinitionError
 
 if TYPE_CHECKING:

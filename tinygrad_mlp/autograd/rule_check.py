@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.declaration import written
-from tinygrad_mlp.autograd.graph import Value, changed_mode, make_value
+from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import NotDifferentiableError
 

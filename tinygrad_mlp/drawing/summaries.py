@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import propagate
-from tinygrad_mlp.autograd.graph import MODE, Array, Node, Value, changed_mode
+from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 
 Key = Node | int
 """A node, or the identity of a leaf."""

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array, assume, clear_grad
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.mode import assume, clear_grad
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
 

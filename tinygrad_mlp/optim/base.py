@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
-from tinygrad_mlp.autograd.graph import Value, assume, clear_grad, read_state, write_state
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import assume, clear_grad, read_state, write_state
 from tinygrad_mlp.errors import (
     DTypeError,
     InvalidArgumentError,

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import MODE, Value
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError

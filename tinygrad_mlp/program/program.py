@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import changed_mode
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.errors import ProgramError
 from tinygrad_mlp.program.instructions import Instruction, Variable, is_random
 from tinygrad_mlp.program.recording import Update

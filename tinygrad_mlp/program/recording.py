@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.call_site import user_site
-from tinygrad_mlp.autograd.graph import Node, Value, changed_mode
+from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_mlp.autograd.call_site import user_site
-from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.autograd.ops import astype
 from tinygrad_mlp.autograd.tensor import Tensor

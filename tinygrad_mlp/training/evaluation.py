@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array, Value, no_grad
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import evaluation

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_mlp.autograd.backward import first_non_finite
-from tinygrad_mlp.autograd.graph import Array, Value, require_finite
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.mode import require_finite
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import MODE, Value, make_value
+from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op, Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal

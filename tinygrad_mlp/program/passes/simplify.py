@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import changed_mode
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
 from tinygrad_mlp.program.passes.fuse_updates import (

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value, no_grad
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import ExportError
 from tinygrad_mlp.nn.module import Module, evaluation

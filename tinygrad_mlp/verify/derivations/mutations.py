@@ -130,13 +130,13 @@ def _recognised(
 ) -> str:
     """The operation that a row of nodes amounts to: ``1 / (1 + exp(−z))`` is the sigmoid."""
     if len(nodes) == 1:
-        return end.op.name
+        return str(end.op.name)
     z, a = recording.value(start), recording.value(end)
     with np.errstate(all="ignore"):
         for op in _unary_ops():
             if np.allclose(op.forward(z), a, rtol=1e-6, atol=0):
                 return op.name
-    return end.op.name
+    return str(end.op.name)
 
 
 def slope(recording: Recording, segment: Segment, point: Array | None = None) -> Array:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import ancestors, unbroadcast
-from tinygrad_mlp.autograd.graph import Array, Node, Value, changed_mode
+from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, ShapeError

@@ -16,7 +16,8 @@ from tinygrad_mlp.autograd.backward import backward
 from tinygrad_mlp.autograd.debug import arrays_of, fingerprint
 from tinygrad_mlp.autograd.declaration import Rule
 from tinygrad_mlp.autograd.describe import label
-from tinygrad_mlp.autograd.graph import Array, Node, Value, changed_mode
+from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.verify.gradients.probe import Probe, Recording
 from tinygrad_mlp.verify.gradients.rounding import data_of

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import MODE, Array, changed_mode
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.verify.gradients.rounding import TRIALS, Rounding, analytic
 from tinygrad_mlp.verify.gradients.steps import Directions, Noise, usual_step
 from tinygrad_mlp.verify.gradients.sweep import Sweep

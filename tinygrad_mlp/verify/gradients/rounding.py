@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import MODE, Value, make_value
+from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TinygradError

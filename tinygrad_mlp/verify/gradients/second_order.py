@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import gradients
-from tinygrad_mlp.autograd.graph import MODE, Value, changed_mode, make_value
+from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.verify.gradients.probe import Probe

@@ -1,0 +1,180 @@
+"""The mode that operations are called in: what is recorded, and who looks on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Node, Value
+
+
+class Recorder(Protocol):
+    """The part of a program recorder that is told what a step reads and changes besides tensors.
+
+    Calls of operations reach the recorder through the mode's hook. The rest comes this way: the
+    state of an optimizer, a learning rate, a switch.
+    """
+
+    def read(self, get: Callable[[], Any], name: str) -> Any:
+        """See `read_state`."""
+
+    def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
+        """See `write_state`."""
+
+    def assume(self, get: Callable[[], Any]) -> Any:
+        """See `assume`."""
+
+    def clear_grad(self, leaf: Value) -> None:
+        """See `clear_grad`."""
+
+    def require_finite(self, value: Any) -> None:
+        """See `require_finite`."""
+
+
+class Mode(NamedTuple):
+    """The circumstances that `Op.__call__` and the backward pass look up.
+
+    Attributes:
+        recording: whether nodes are made for values that require a gradient.
+        depth: the number of functional transforms (`grad`, `vjp`, …) that are being evaluated.
+        hook: called instead of the ordinary path as ``hook(op, args, static)``; the place for
+            debug checks, tracing and profiling. It continues with the hook that was there before
+            it, or with `Op.unhooked`. None for the ordinary path.
+        walk: called at the start of every backward pass with its outputs and their cotangents.
+            Returns a function that is called with each node and its cotangent, and returns what
+            to call instead of the `vjp` of the node's operation. None for the ordinary path.
+        recorder: what records the operations as a program (see `Recorder`), or None.
+        exact_losses: whether a cross entropy of a sigmoid's or softmax's output is computed from
+            the input of these (see `ops.losses`). Off where the steps are to be seen one by one.
+        outer: the mode to return to at the end of the block that this one holds for.
+    """
+
+    recording: bool = True
+    depth: int = 0
+    hook: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+    walk: Callable[[Sequence[tuple[Value, Any]]], Callable[[Node, Any], Any]] | None = None
+    recorder: Recorder | None = None
+    exact_losses: bool = True
+    outer: Mode | None = None
+
+
+ORDINARY = Mode()
+
+MODE: ContextVar[Mode] = ContextVar("tinygrad_mlp.mode", default=ORDINARY)
+"""The mode of this thread or asynchronous task. A context variable and not a global: a thread that
+evaluates under `no_grad` must not stop another one from recording."""
+
+
+class changed_mode:
+    """Context manager, also usable as a decorator, under which `MODE` has other fields.
+
+    It may be entered several times, nested, in sequence, and in several threads at once: the mode
+    to return to is kept in the mode and not in here.
+    """
+
+    __slots__ = ("_changes",)
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+
+    def changed(self, mode: Mode) -> Mode:
+        """Return the mode that replaces `mode` when this is entered."""
+        return mode._replace(**self._changes)
+
+    def __enter__(self) -> None:
+        outer = MODE.get()
+        MODE.set(self.changed(outer)._replace(outer=outer))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        MODE.set(MODE.get().outer or ORDINARY)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        kind, changes = type(self), self._changes
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            # A fresh manager for every call: this one may be in use in another thread.
+            with kind(**changes):
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+def no_grad() -> changed_mode:
+    """Evaluate without recording: for predictions, and for updating parameters.
+
+    As a context manager or a decorator; per thread and per asynchronous task.
+
+    >>> import tinygrad_mlp as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+    return changed_mode(recording=False)
+
+
+def read_state(get: Callable[[], Any], name: str) -> Any:
+    """Return ``get()``. A program that is being recorded calls it again at every run.
+
+    For a number or an array that changes from step to step and is not a tensor: a learning rate,
+    an optimizer's velocity. `name` is its name in listings.
+    """
+    recorder = MODE.get().recorder
+    return get() if recorder is None else recorder.read(get, name)
+
+
+def write_state(put: Callable[[Any], None], value: Any, replaces: Any = None) -> None:
+    """Call ``put(value)``. A program that is being recorded calls it at the end of every run.
+
+    `replaces` is what `read_state` returned for the same place, if no one else holds that array:
+    the program may then write the new value into its memory.
+    """
+    recorder = MODE.get().recorder
+    if recorder is None:
+        put(value)
+    else:
+        recorder.write(put, value, replaces)
+
+
+def assume(get: Callable[[], Any]) -> Any:
+    """Return ``get()``. A program that is being recorded is valid as long as that stays equal.
+
+    For what decides which operations are called: whether a module is in training, whether an
+    optimizer has a momentum.
+    """
+    recorder = MODE.get().recorder
+    return get() if recorder is None else recorder.assume(get)
+
+
+def clear_grad(leaf: Value) -> None:
+    """Set ``leaf.grad`` to None, also at every run of a program that is being recorded."""
+    recorder = MODE.get().recorder
+    if recorder is None:
+        leaf.grad = None
+    else:
+        recorder.clear_grad(leaf)
+
+
+def require_finite(value: Any) -> None:
+    """Stop before anything is changed if a number is NaN or infinite.
+
+    Raises:
+        FloatingPointError: it is; also at every run of a program that is being recorded.
+    """
+    recorder = MODE.get().recorder
+    if recorder is not None:
+        recorder.require_finite(value)
+    elif not np.isfinite(value.data if isinstance(value, Value) else value).all():
+        raise FloatingPointError("a number that must be finite is not")
