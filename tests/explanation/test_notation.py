@@ -7,7 +7,7 @@ from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Application, Symbol
 from tinygrad_mlp.explanation.notation import LATEX, PLAIN
 from tinygrad_mlp.explanation.parser import parsed
-from tinygrad_mlp.graph_view.names import Names, adjoint, name
+from tinygrad_mlp.graph_view.names import UniqueNames, adjoint, name
 
 A, B, X, Y = (
     tg.Tensor(v, requires_grad=True, name=n)
@@ -154,7 +154,7 @@ def test_adjoints_are_named_after_what_they_belong_to(of, text, latex):
 
 
 def test_names_are_given_once():
-    names = Names()
+    names = UniqueNames()
     assert [names.unique("W").text for _ in range(3)] == ["W", "W_2", "W_3"]
     names.unique("v2")
     assert [names.numbered("v").text for _ in range(3)] == ["v1", "v3", "v4"]

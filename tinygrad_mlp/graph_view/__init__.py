@@ -1,1 +1,1 @@
-"""A recorded graph as a reader sees it: layers, names, formulas of operations."""
+"""The view of a recorded graph that all its readings share: layers, names, operations' formulas."""

@@ -1,4 +1,4 @@
-"""Names: how tensors' names are written in LaTeX and plain text, and names for what has none."""
+"""Names of tensors, cotangents and gradients in plain text and in LaTeX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GREEK = (
 LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True))
 
 LAYERED = frozenset(["W", "b", "z", "a", "D", "δ"])
-"""Letters whose number says which layer they belong to: written above, as in the document."""
+"""Letters whose number is that of a layer. LaTeX shows it as a superscript in brackets."""
 
 SAME_IN_EVERY_LAYER = frozenset(["weight", "bias"])
 """Names that layers give to their parameters. They do not say which layer it is."""
@@ -24,9 +24,9 @@ class Name(NamedTuple):
     """The name of a symbol.
 
     Attributes:
-        text: in plain text.
+        text: the name in plain text.
         base: its main part in LaTeX.
-        script: what stands above or below that in LaTeX.
+        script: the superscript or subscript of that.
     """
 
     text: str
@@ -35,12 +35,12 @@ class Name(NamedTuple):
 
     @property
     def latex(self) -> str:
-        """In LaTeX."""
+        """The name in LaTeX."""
         return self.base + self.script
 
 
 def name(text: str) -> Name:
-    r"""A name as it is written.
+    r"""Return the name for a text.
 
     >>> [name(text).latex for text in ("W2", "y_hat", "x1", "w_ih", "theta")]
     ['W^{(2)}', '\\hat{y}', 'x_{1}', 'w_{\\mathrm{ih}}', '\\theta']
@@ -84,7 +84,7 @@ def layer_number(text: str | None, letter: str = "z") -> int | None:
 
 
 def adjoint(of: Name) -> Name:
-    """The name of the adjoint of something: z̄ for z, and δ for the pre-activation of a layer.
+    """Return the name of a cotangent: z̄ for z, and δ for the pre-activation of a layer.
 
     >>> adjoint(name("a2")).text, adjoint(name("z2")).text, adjoint(name("loss")).text
     ('ā2', 'δ2', 'bar(loss)')
@@ -99,7 +99,7 @@ def adjoint(of: Name) -> Name:
 
 
 def gradient(output: Name, of: Name) -> Name:
-    """The name of the derivative of the output with respect to something.
+    """Return the name of the derivative of the output with respect to a value.
 
     >>> gradient(name("L"), name("W2"))
     Name(text='∂L/∂W2', base='\\\\nabla_{W^{(2)}}\\\\mathcal{L}', script='')
@@ -107,16 +107,16 @@ def gradient(output: Name, of: Name) -> Name:
     return Name(f"∂{output.text}/∂{of.text}", rf"\nabla_{{{of.latex}}}{output.latex}")
 
 
-class Names:
-    """Gives out names, each once."""
+class UniqueNames:
+    """A register that gives out each name once."""
 
     def __init__(self) -> None:
         self.given: dict[str, int] = {}
 
     def unique(self, text: str) -> Name:
-        """`text`, with a number behind it if it is taken.
+        """Return `text`, with a number behind it if it was given out before.
 
-        >>> names = Names()
+        >>> names = UniqueNames()
         >>> names.unique("w").text, names.unique("w").text, names.unique("w").text
         ('w', 'w_2', 'w_3')
         """
@@ -128,7 +128,7 @@ class Names:
         return name(wanted)
 
     def numbered(self, letter: str) -> Name:
-        """The letter with the next free number: v1, v2, …"""
+        """Return the letter with the next free number: v1, v2, …"""
         while True:
             number = self.given.get(f"{letter}#", 0) + 1
             self.given[f"{letter}#"] = number
@@ -136,7 +136,7 @@ class Names:
                 return self.unique(f"{letter}{number}")
 
     def adjoint(self, of: Name) -> Name:
-        """The name of the adjoint; another one where someone has given that to a tensor."""
+        """Return the name of a cotangent; a numbered u if a tensor has that name."""
         wanted = adjoint(of)
         if wanted.text in self.given:
             return self.numbered("u")

@@ -1,7 +1,8 @@
-"""Which name everything in a graph gets: the user's, or one like in the document.
+"""The names of all values of a graph.
 
-In a network of layers, ``z2 = W1 x``, ``a2 = f(z2)``, ``z3 = W2 a2`` and so on; otherwise results
-are v1, v2, …. Targets of losses are y, the loss is L.
+Names that the user gave come first. Parts of layers are called as in `layer_view`: ``z2 = W1 x``,
+``a2 = f(z2)``, ``z3 = W2 a2``, …. The target of a loss is y, the loss is L, and other results are
+v1, v2, ….
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.graph_view.layer_view import PRODUCTS, named_parts
-from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, Names
+from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames
 from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
 
 
 class Naming:
-    """The names in a derivation.
+    """The names of the values of one graph.
 
     Args:
         graph: the graph.
-        given: arrays and tensors by name, for what has none of its own.
-        result: what the output is called if it has no other name.
+        given: arrays and tensors by name.
+        result: the name of the output if it has no other; None for a numbered name.
 
     Raises:
         InvalidArgumentError: an entry of `given` is not in the graph.
@@ -35,11 +36,12 @@ class Naming:
         self, graph: Recorded, given: Mapping[str, Any], result: str | None = "L"
     ) -> None:
         self.graph = graph
-        self.names = Names()
+        self.names = UniqueNames()
         self._of: dict[Any, Name] = {}
-        self._keep_own(given)
+        self._name_by_user(given)
         self._name_layers()
         self._name_roles()
+        self._name_leaves()
         if graph.output.node is not None and result is not None:
             self._suggest(key_of_value(graph.output), result)
         inlined = {layer.product for layer in graph.layers if layer.z is not layer.product}
@@ -48,33 +50,23 @@ class Naming:
                 for index in range(node.op.outputs):
                     self.of_node(node, index)
 
-    # -- keys: nodes themselves, leaves and constants by their identity ------------------------
+    # -- finding names; keys are nodes, and leaves and constants by identity -----------------------
 
     def _suggest(self, key: Any, text: str) -> None:
         if key not in self._of:
             self._of[key] = self.names.unique(text)
 
-    def _keep_own(self, given: Mapping[str, Any]) -> None:
-        keys: dict[int, Any] = {}
-        for _, _, parent, array in self.graph.arguments():
-            leaf = isinstance(parent, Value)
-            if not isinstance(parent, Node):
-                keys.setdefault(id(array), key_of(parent, array))
-            if leaf and parent.node is None:
-                keys[id(parent)] = id(parent)
-        for node in self.graph.nodes:
-            if node.op.outputs == 1:
-                keys.setdefault(id(node.out), node)
-        for text, what in given.items():
-            key = keys.get(id(what))
-            if key is None and isinstance(what, Value):
-                key = keys.get(id(what.data)) if what.node is None else key_of_value(what)
-            foreign = isinstance(what, Value) and what.node not in (None, *self.graph.nodes)
+    def _name_by_user(self, given: Mapping[str, Any]) -> None:
+        keys = self._keys_by_identity()
+        for text, value in given.items():
+            key = keys.get(id(value))
+            if key is None and isinstance(value, Value):
+                key = keys.get(id(value.data)) if value.node is None else key_of_value(value)
+            foreign = isinstance(value, Value) and value.node not in (None, *self.graph.nodes)
             if key is None or foreign:
                 raise InvalidArgumentError(
                     f"{self.graph.who}: names must be of arrays and tensors that the output was "
-                    f"computed from. The one given for '{text}' is none of them (a copy is another "
-                    f"array)."
+                    f"computed from. Got something else for '{text}' (a copy is another array)."
                 )
             self._suggest(key, text)
         for _, _, parent, _ in self.graph.arguments():
@@ -84,40 +76,53 @@ class Naming:
             if node.name and not is_alias(node):
                 self._suggest(node, node.name)
 
+    def _keys_by_identity(self) -> dict[int, Any]:
+        """Return the keys of leaves, of arrays that were arguments, and of results."""
+        keys: dict[int, Any] = {}
+        for _, _, parent, array in self.graph.arguments():
+            if not isinstance(parent, Node):
+                keys.setdefault(id(array), key_of(parent, array))
+            if isinstance(parent, Value) and parent.node is None:
+                keys[id(parent)] = id(parent)
+        for node in self.graph.nodes:
+            if node.op.outputs == 1:
+                keys.setdefault(id(node.out), node)
+        return keys
+
     def _name_layers(self) -> None:
         for node, position, text in named_parts(self.graph.layers):
             self._suggest(node if position is None else key_at(node, position), text)
 
     def _name_roles(self) -> None:
+        """Name what an operation takes as a target or as the input of a product."""
         for node, position, parent, array in self.graph.arguments():
             if isinstance(parent, Node) or array is None or isinstance(array, (int, float)):
                 continue
-            role = node.op.arrays[0 if node.op.variadic else position]
-            key = key_of(parent, array)
-            if role == "target":
-                self._suggest(key, "y")
+            if node.op.arrays[0 if node.op.variadic else position] == "target":
+                self._suggest(key_of(parent, array), "y")
             elif node.op in PRODUCTS and parent is None:
-                self._suggest(key, "x")
+                self._suggest(id(array), "x")
+
+    def _name_leaves(self) -> None:
+        """Name the leaves that are left: ``weight``, or x, or x1, x2, … if there are several."""
         unnamed = {
             id(parent): parent
             for _, _, parent, _ in self.graph.arguments()
             if isinstance(parent, Value) and key_of(parent, None) not in self._of
         }
         for key, leaf in unnamed.items():
-            if leaf.name:
-                self._suggest(key, leaf.name)
-            elif len(unnamed) == 1:
-                self._suggest(key, "x")
+            if leaf.name or len(unnamed) == 1:
+                self._suggest(key, leaf.name or "x")
             else:
                 self._of[key] = self.names.numbered("x")
 
-    # -- what they are asked for ------------------------------------------------------------
+    # -- asking for names ------------------------------------------------------------
 
     def find(self, text: str) -> Value:
-        """The tensor of a name in this derivation, or of that name of its own.
+        """Return the tensor of a name in this graph, or with that name of its own.
 
         Raises:
-            InvalidArgumentError: there is none.
+            InvalidArgumentError: there is no such tensor.
         """
         leaves = {
             id(parent): parent
@@ -140,24 +145,23 @@ class Naming:
         known = [self._of[key].text for key in leaves]
         known += [n.text for key, n in self._of.items() if not isinstance(key, int)]
         raise InvalidArgumentError(
-            f"explain(): there is no tensor of the name '{text}' to derive with respect to. "
-            f"There are {', '.join(known)}."
+            f"explain(): wrt must name a tensor of the graph: {', '.join(known)}. Got '{text}'."
         )
 
     def known(self, key: Any) -> bool:
-        """Whether something has a name already."""
+        """Return whether a key has a name already."""
         return key in self._of
 
     def of_node(self, node: Node, index: int = 0) -> Name:
-        """The name of a result."""
+        """Return the name of a result of a node."""
         key = node if node.op.outputs == 1 else (node, index)
         if key not in self._of:
             self._of[key] = self.names.numbered("v")
         return self._of[key]
 
     def of_leaf(self, leaf: Value) -> Name:
-        """The name of a leaf."""
-        self._suggest(id(leaf), leaf.name or "x")  # has no effect but on an output that is a leaf
+        """Return the name of a leaf."""
+        self._suggest(id(leaf), leaf.name or "x")  # only an output that is a leaf has none yet
         return self._of[id(leaf)]
 
     def of_argument(self, parent: Any, array: Any) -> Name:
@@ -171,20 +175,20 @@ class Naming:
         )
 
     def of_constant(self, array: Any) -> Name:
-        """The name of an array that needs no gradient."""
+        """Return the name of an array that needs no gradient."""
         if id(array) not in self._of:
             letter = {"b": "m", "i": "i", "u": "i"}.get(array.dtype.kind, "c")
             self._of[id(array)] = self.names.numbered(letter)
         return self._of[id(array)]
 
     def of_output(self) -> Name:
-        """The name of the output."""
+        """Return the name of the output."""
         node = self.graph.output.node
         return self.of_leaf(self.graph.output) if node is None else self.of_node(node)
 
 
 def key_of(parent: Any, array: Any) -> Any:
-    """Under what an argument's name is kept."""
+    """Return the key of the name of an argument."""
     if parent is None:
         return id(array)
     if isinstance(parent, Node):
@@ -193,13 +197,13 @@ def key_of(parent: Any, array: Any) -> Any:
 
 
 def key_of_value(value: Value) -> Any:
-    """Under what the name of a value is kept."""
+    """Return the key of the name of a value."""
     node = value.node
     return key_of(node if node is not None and node.op.outputs == 1 else value, None)
 
 
 def key_at(node: Node, position: int) -> Any:
-    """Under what the name of a node's argument is kept."""
+    """Return the key of the name of a node's argument."""
     return key_of(node[position], arrays_of(node)[position])
 
 
@@ -207,7 +211,7 @@ UNCHANGING = (ops.identity, ops.astype, ops.reshape, ops.broadcast_to, ops.sum_t
 
 
 def is_alias(node: Node) -> bool:
-    """Whether it changes nothing (a reshape to the same shape), so that it needs no equation."""
+    """Return whether a node changes nothing, as a reshape to the same shape, and needs no name."""
     if node.op not in UNCHANGING or node[0] is None:
         return False
     before = arrays_of(node)[0]
@@ -216,6 +220,6 @@ def is_alias(node: Node) -> bool:
 
 
 def is_filled(array: Any) -> bool:
-    """Whether it holds one number only, so that it can be written as that number."""
+    """Return whether an array holds the same number everywhere."""
     array = np.asarray(array)
     return array.dtype.kind in "fiu" and array.size > 0 and bool((array == array.flat[0]).all())

@@ -1,7 +1,7 @@
-"""An operation's LaTeX for given arguments, with a mark where each argument is to be written.
+"""The LaTeX of an operation for given arguments, with a mark in the place of each argument.
 
-In a record, `Record.latex` is a template with the parameters' names in braces, or a function of
-stand-ins that returns the expression. Both lead to the same text with marks.
+`Record.latex` is a template with the parameters' names in braces, or a function that returns the
+expression for stand-ins of the arguments. Both give the same text with marks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.op import Op
 
 
 class StandIn:
-    """What a record's function gets in place of an argument: its shape, and itself as a mark."""
+    """An object in the place of an argument: it has the shape, and its text is the mark."""
 
     def __init__(self, number: int, shape: tuple[int, ...]) -> None:
         self.number = number
@@ -21,7 +21,7 @@ class StandIn:
 
     @property
     def ndim(self) -> int:
-        """Number of axes."""
+        """The number of axes."""
         return len(self.shape)
 
     def __str__(self) -> str:
@@ -29,7 +29,7 @@ class StandIn:
 
 
 def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
-    """The LaTeX of an operation on these arguments, which have a shape or are None.
+    """Return the LaTeX of an operation on arguments, which have a shape or are None.
 
     >>> import numpy as np
     >>> from tinygrad_mlp.autograd import ops
@@ -45,7 +45,7 @@ def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
     if op.record.latex:
         names = {op.arrays[0]: joined} if op.variadic else dict(zip(op.arrays, marks, strict=True))
         return op.record.latex.format(**names)
-    # No template: the function's name.
+    # Without a template, the name of the operation.
     changed = [
         rf"{_upright(key)} = {_upright(value)}"
         for key, value in static.items()
