@@ -13,8 +13,9 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.training.evaluation import accuracy, checked_numbers, is_one_hot, predict
-from tinygrad_mlp.training.fit import fit, monitor_line
+from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.progress import monitor_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -17,16 +17,16 @@ def test_after_ctrl_c_the_same_command_goes_on_to_the_same_model(
     assert train().code == 130
     again = train("--save", tmp_path / "resumed")
     assert again.code == 0
-    assert f"Going on after iteration 40, from {tmp_path / 'run'}." in again.out
+    assert f"Resuming after iteration 40, from {tmp_path / 'run'}." in again.out
     assert "108 iterations" in again.out
     assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_a_training_that_is_done_goes_on_for_more_epochs(run, mat, quick, train, tmp_path):
     run("train", mat, *quick, "--epochs", 3, "--save", tmp_path / "whole")
-    assert "Going on" not in train().out
+    assert "Resuming" not in train().out
     again = train("--epochs", 3, "--save", tmp_path / "resumed")
-    assert "Going on after iteration 107" in again.out
+    assert "Resuming after iteration 107" in again.out
     assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()
 
 

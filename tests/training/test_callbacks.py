@@ -118,9 +118,9 @@ def test_a_callback_that_derives_from_the_base_is_used_as_it_is():
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
-        (EarlyStopping, r"got the class EarlyStopping. Write EarlyStopping\(\)"),
+        (EarlyStopping, r"Got the class EarlyStopping. Write EarlyStopping\(\)"),
         (Everything, r"Write Everything\(\)"),
-        (None, "got None"),
+        (None, "Got None"),
         ("early stopping", "a function of the run, or an object with one of the methods on_start"),
     ],
 )

@@ -238,7 +238,7 @@ def test_modules_are_in_training_mode_for_steps_and_in_evaluation_mode_for_figur
     model, X, Y = task(n=4)
     spy = Spy(model)
     train(spy, X, Y, batch_size=3, epochs=2, validation=(X[:1], Y[:1]))
-    first_look = [(False, 2), (False, 1)]  # whether shapes fit is tried before training
+    first_look = [(False, 2), (False, 1)]  # two samples of each, before training
     epoch = [(True, 3), (True, 1), (False, 4), (False, 1)]
     assert [(training, len(x)) for training, x in spy.seen] == first_look + epoch * 2
 
@@ -356,7 +356,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_the_last_finite_weights(sp
     loss = breaking_at(5, spoil)
     with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="iteration 5 ") as caught:
         history = train(model, X, Y, loss=loss, epochs=3, batch_size=1)
-    assert caught[0].filename.endswith("test_training.py")  # the user's line
+    assert caught[0].filename.endswith("test_fit.py")  # the user's line
     np.testing.assert_allclose(model.weight.data, expected[0], rtol=1e-12)
     np.testing.assert_allclose(model.bias.data, expected[1], rtol=1e-12)
     assert history.iteration == [4]
@@ -500,8 +500,8 @@ GOOD_X, GOOD_Y = np.ones((4, 3)), np.ones((4, 2))
 NAN_X = np.where(np.arange(12).reshape(4, 3) == 7, np.nan, 1.0)
 
 REFUSED = {
-    "NaN in X": (dict(X=NAN_X), InvalidArgumentError, r"X must be finite; got nan .*\(2, 1\)"),
-    "infinity in Y": (dict(Y=GOOD_Y * np.inf), InvalidArgumentError, r"Y must be finite; got inf"),
+    "NaN in X": (dict(X=NAN_X), InvalidArgumentError, r"X must be finite. Got nan .*\(2, 1\)"),
+    "infinity in Y": (dict(Y=GOOD_Y * np.inf), InvalidArgumentError, r"Y must be finite. Got inf"),
     "X too large for float32": (
         dict(X=GOOD_X * 1e39, dtype=np.float32), InvalidArgumentError, "not finite in float32"
     ),
@@ -517,7 +517,7 @@ REFUSED = {
     "ragged X": (dict(X=[[1, 2], [3]]), DTypeError, "X must be an array of numbers"),
     "text as Y": (dict(Y=["a", "b", "c", "d"]), DTypeError, "Y must be an array of numbers.*<U1"),
     "complex X": (dict(X=GOOD_X * 1j), DTypeError, "complex128"),
-    "None as X": (dict(X=None), DTypeError, "X must be an array of numbers; got dtype object"),
+    "None as X": (dict(X=None), DTypeError, "X must be an array of numbers. Got dtype object"),
     "epochs=0": (dict(epochs=0), InvalidArgumentError, "epochs must be an integer >= 1. Got 0"),
     "epochs=2.5": (dict(epochs=2.5), InvalidArgumentError, "epochs"),
     "epochs=True": (dict(epochs=True), InvalidArgumentError, "epochs"),
@@ -536,24 +536,24 @@ REFUSED = {
     ),
     "outputs": (dict(Y=np.ones((4, 1))), ShapeError, r"prediction and target of the same shape"),
     "a model that is a function": (
-        dict(model=lambda x: x), InvalidArgumentError, "model must be a Module.*got function"
+        dict(model=lambda x: x), InvalidArgumentError, "model must be a Module.*Got function"
     ),
     "a network as model": (
-        dict(model=tg.NeuralNetwork([3, 2], seed=0)), InvalidArgumentError, "got NeuralNetwork"
+        dict(model=tg.NeuralNetwork([3, 2], seed=0)), InvalidArgumentError, "Got NeuralNetwork"
     ),
     "no loss": (dict(loss="mean_square"), InvalidArgumentError, "loss must be a function"),
     "a loss for each sample": (
         dict(loss=lambda p, y: tg.sum((p - y) ** 2, axis=1)), ShapeError,
-        r"must give one number; got shape \(2,\)",
+        r"must return one number. Got shape \(2,\)",
     ),
-    "a loss of None": (dict(loss=lambda p, y: None), ShapeError, "must give one number"),
+    "a loss of None": (dict(loss=lambda p, y: None), ShapeError, "must return one number"),
     "an optimizer's class": (
         dict(optimizer=optim.SGD), InvalidArgumentError, "optimizer must be an optimizer of"
     ),
-    "no optimizer": (dict(optimizer=0.1), InvalidArgumentError, "optimizer must be.*got 0.1"),
+    "no optimizer": (dict(optimizer=0.1), InvalidArgumentError, "optimizer must be.*Got 0.1"),
     "one callback": (dict(callbacks=Callback()), InvalidArgumentError, r"Write \[callback\]"),
     "a callback's class": (dict(callbacks=[Callback]), InvalidArgumentError, r"Write Callback\(\)"),
-    "no callback": (dict(callbacks=[3]), InvalidArgumentError, "on_start, on_step.*got 3"),
+    "no callback": (dict(callbacks=[3]), InvalidArgumentError, "on_start, on_step.*Got 3"),
 }  # fmt: skip
 
 
@@ -580,7 +580,7 @@ def test_impossible_arguments_are_refused_before_anything_is_changed(case):
 def test_a_loss_that_leaves_the_graph_is_refused():
     model, X, Y = task()
     before = model.state_dict()
-    with pytest.raises(NotDifferentiableError, match="got float64, which has no history"):
+    with pytest.raises(NotDifferentiableError, match="Got float64, which has no history"):
         train(model, X, Y, loss=lambda p, y: np.mean((p.numpy() - y) ** 2))
     assert same_state(before, model.state_dict())
 

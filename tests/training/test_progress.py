@@ -15,9 +15,8 @@ import rich
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
-from tinygrad_mlp.training.fit import monitor_line
 from tinygrad_mlp.training.history import Record
-from tinygrad_mlp.training.progress import Progress
+from tinygrad_mlp.training.progress import Progress, monitor_line
 
 
 def train(**settings):

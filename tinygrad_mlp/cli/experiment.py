@@ -26,9 +26,10 @@ from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.optim import Schedule
-from tinygrad_mlp.training.callbacks import INTERRUPTED, Callback, Run
+from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.checkpoint import Checkpoint
 from tinygrad_mlp.training.history import Record
+from tinygrad_mlp.training.run import INTERRUPTED
 
 HEADER = """\
              training            validation

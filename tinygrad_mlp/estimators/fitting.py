@@ -17,10 +17,10 @@ from tinygrad_mlp.estimators import solvers
 from tinygrad_mlp.estimators.network import generator
 from tinygrad_mlp.estimators.objective import Loss, Objective
 from tinygrad_mlp.estimators.recorder import Progress, Recorder, Rules, Validation
-from tinygrad_mlp.training.callbacks import INTERRUPTED
 from tinygrad_mlp.training.evaluation import as_number, predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.run import INTERRUPTED
 
 AUTO_BATCH = 200
 """Samples of a batch for "auto", where there are as many: scikit-learn's number."""

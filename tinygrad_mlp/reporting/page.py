@@ -14,7 +14,7 @@ from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import results, workings
 from tinygrad_mlp.reporting.subject import Subject
 from tinygrad_mlp.support.files import atomic_path
-from tinygrad_mlp.training.evaluation import Loss
+from tinygrad_mlp.training.evaluation import LossFunction
 from tinygrad_mlp.training.history import History
 
 ENDINGS = (".html", ".htm")
@@ -26,7 +26,7 @@ def report(
     X: Any,
     Y: Any,
     *,
-    loss: Loss | None = None,
+    loss: LossFunction | None = None,
     optimizer: Any = None,
     history: History | None = None,
     batch_size: int | None = None,

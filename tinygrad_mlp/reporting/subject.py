@@ -20,7 +20,7 @@ from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.support.checks import integer_at_least
 from tinygrad_mlp.training.evaluation import (
-    Loss,
+    LossFunction,
     check_lengths,
     checked_numbers,
     evaluate,
@@ -65,7 +65,7 @@ class Subject:
         X: Any,
         Y: Any,
         *,
-        loss: Loss | None = None,
+        loss: LossFunction | None = None,
         optimizer: Any = None,
         history: History | None = None,
         batch_size: int | None = None,
@@ -108,7 +108,7 @@ class Subject:
         self.Y = checked_numbers(Y, "report: Y", dtype)
         check_lengths(self.X, self.Y, "report: X", "Y")
         self.model, self.optimizer = copy.deepcopy((model, optimizer))
-        self.loss: Loss = loss
+        self.loss: LossFunction = loss
         self.history = History() if history is None else history
         self.batch_size = min(batch_size or 32, len(self.X))
         self.outputs = predict(self.model, self.X)

@@ -1,78 +1,29 @@
-"""Callbacks: what else happens in training, at its steps, evaluations and end.
+"""Callbacks: objects and functions that `fit` calls between steps, evaluations and epochs.
 
 A callback is an object with any of the methods of `Callback`, or a plain function, which is called
-after every evaluation. Each is given the `Run`. One that remembers something from event to event
-has `state_dict` and `load_state_dict`, so that a training can go on from a checkpoint.
+after every evaluation. Each call passes the `Run`. A callback that remembers something from event
+to event has `state_dict` and `load_state_dict`, so that training can resume from a checkpoint.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
-from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.layer_statistics import Distributions as Distributions
-
-INTERRUPTED = "interrupted by Ctrl-C"
-"""How the reason of a run begins that the user has ended (`Run.stopped`)."""
-
-
-class Run:
-    """The state of a training run, as callbacks see it and may change it.
-
-    Attributes:
-        model: the model; its weights are up to date.
-        optimizer: the optimizer; its `lr` may be changed.
-        history: the records so far.
-        recorded: the fields of `Record` that this run fills in.
-        epoch: the number of the present epoch, from 0.
-        iteration: the number of the last update, from 0; −1 before the first.
-        loss: the loss of the last batch, NaN before the first.
-        stopped: why training is to end, or None.
-
-    >>> run = Run(model=None, optimizer=None, history=History())
-    >>> run.stop("the loss is small enough")
-    >>> run.stopped, run.iteration
-    ('the loss is small enough', -1)
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        optimizer: Any,
-        history: History,
-        recorded: tuple[str, ...] = Record._fields,
-    ) -> None:
-        self.model = model
-        self.optimizer = optimizer
-        self.history = history
-        self.recorded = recorded
-        self.epoch = 0
-        self.iteration = -1
-        self.loss = math.nan
-        self.stopped: str | None = None
-        self.started = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Time since training began, without the pauses of one that was resumed."""
-        return time.perf_counter() - self.started
-
-    def stop(self, reason: str = "") -> None:
-        """End training after the present step, for this reason."""
-        self.stopped = reason or "a callback asked for it"
+from tinygrad_mlp.training.run import Run as Run
 
 
 class Callback:
-    """Base of the callbacks; override what is needed.
+    """The base class of callbacks; override the methods that are needed.
 
-    Whoever has a method `on_step` sees the parameters and their gradients after every step. For
-    the others, training may go faster: several steps at a time, and no gradients are left over.
+    A callback with a method `on_step` sees the parameters and their gradients after every step.
+    Without one, training may be faster: it takes several steps at a time and keeps no gradients.
 
     >>> class Patient(Callback):
     ...     def on_record(self, run):
@@ -89,39 +40,39 @@ class Callback:
 
     @property
     def keeps_state(self) -> bool:
-        """Whether there is something to store in a checkpoint."""
+        """Whether a checkpoint stores a state of this callback."""
         return getattr(self.state_dict, "__func__", None) is not Callback.state_dict
 
     @property
     def name(self) -> str:
-        """What it is called in a checkpoint."""
+        """The name of this callback in a checkpoint."""
         return type(self).__name__
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers: arrays, numbers, text, None, in dicts, lists and tuples."""
+        """Return what it remembers: arrays, numbers, text, None, in dicts, lists and tuples."""
         return {}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Remember what `state_dict` of the same kind of callback has given."""
+        """Take over a state that `state_dict` of the same kind of callback returned."""
 
     def on_start(self, run: Run) -> None:
-        """Before the first step; where training goes on from a checkpoint, before that is read."""
+        """Act before the first step, and before a checkpoint is read."""
 
     def on_step(self, run: Run) -> None:
-        """After every update."""
+        """Act after every update."""
 
     def on_record(self, run: Run) -> None:
-        """After every evaluation; the newest record is ``run.history.records[-1]``."""
+        """Act after every evaluation; the newest record is ``run.history.records[-1]``."""
 
     def on_epoch(self, run: Run) -> None:
-        """After every epoch."""
+        """Act after every epoch."""
 
     def on_end(self, run: Run) -> None:
-        """After the last step, however training ended."""
+        """Act after the last step, however training ended."""
 
 
 class FunctionCallback(Callback):
-    """A plain function, called after every evaluation.
+    """A callback that calls a plain function after every evaluation.
 
     >>> seen = []
     >>> FunctionCallback(seen.append).on_record("the run")
@@ -142,10 +93,10 @@ STATE = ("state_dict", "load_state_dict")
 
 
 class ObjectCallback(Callback):
-    """An object of the user's with some of the methods; the others do nothing.
+    """A callback that calls the methods which an object of the user's has.
 
     Args:
-        wrapped: the object.
+        wrapped: the object. It need not be a `Callback`, and is not changed.
 
     >>> class Counter:
     ...     steps = 0
@@ -170,7 +121,7 @@ class ObjectCallback(Callback):
 
 
 def as_callback(callback: Any) -> Callback:
-    """A callback object for what the user passed.
+    """Return a `Callback` for an object or a function of the user's.
 
     Raises:
         InvalidArgumentError: it is a class, or neither an object with the methods nor a function.
@@ -180,7 +131,7 @@ def as_callback(callback: Any) -> Callback:
     """
     if isinstance(callback, type):
         raise InvalidArgumentError(
-            f"fit: callbacks must be objects; got the class {callback.__name__}. "
+            f"fit: callbacks must be objects. Got the class {callback.__name__}. "
             f"Write {callback.__name__}()."
         )
     if isinstance(callback, Callback):
@@ -191,15 +142,56 @@ def as_callback(callback: Any) -> Callback:
         return FunctionCallback(callback)
     raise InvalidArgumentError(
         f"fit: a callback must be a function of the run, or an object with one of the methods "
-        f"{', '.join(EVENTS)}; got {callback!r}."
+        f"{', '.join(EVENTS)}. Got {callback!r}."
     )
 
 
-def check_settings(callback: Any, stored: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    """Refuse the state of a callback that was made otherwise.
+class CallbackList:
+    """The callbacks of a run, which hear of its events in their order.
 
     Args:
-        callback: the one that is to take the state.
+        callbacks: objects and functions, as `fit` takes them.
+
+    Attributes:
+        watch_steps: whether one of them sees every step.
+
+    Raises:
+        InvalidArgumentError: `callbacks` is not a list, or something in it is not a callback.
+
+    >>> seen = []
+    >>> CallbackList([seen.append]).tell("on_record", "the run")
+    >>> seen
+    ['the run']
+    """
+
+    def __init__(self, callbacks: Any) -> None:
+        if not isinstance(callbacks, Iterable):
+            raise InvalidArgumentError(
+                f"fit: callbacks must be a list. Got {type(callbacks).__name__}. "
+                f"Write [callback]."
+            )
+        self._callbacks = [as_callback(callback) for callback in callbacks]
+        self.watch_steps = any(callback.watches_steps for callback in self._callbacks)
+
+    def __len__(self) -> int:
+        return len(self._callbacks)
+
+    @property
+    def with_state(self) -> list[Callback]:
+        """The callbacks whose state a checkpoint stores."""
+        return [callback for callback in self._callbacks if callback.keeps_state]
+
+    def tell(self, event: str, run: Any) -> None:
+        """Call the method of that name of each callback."""
+        for callback in self._callbacks:
+            getattr(callback, event)(run)
+
+
+def check_settings(callback: Any, stored: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Raise an error unless a stored state belongs to a callback with the same settings.
+
+    Args:
+        callback: the callback that is to take over the state.
         stored: the state, with the settings among its entries.
         names: the settings, which are attributes of the callback.
 
@@ -211,13 +203,13 @@ def check_settings(callback: Any, stored: Mapping[str, Any], names: tuple[str, .
     for name in names:
         if stored[name] != getattr(callback, name):
             raise StateDictError(
-                f"{type(callback).__name__}: the stored state is of one with {name}="
-                f"{stored[name]!r}; this one has {getattr(callback, name)!r}. Make it as it was."
+                f"{type(callback).__name__}: {name} must be {stored[name]!r}, as in the stored "
+                f"state. Got {getattr(callback, name)!r}. Make the callback as it was."
             )
 
 
 class BestWeights(Callback):
-    """At the end, puts back the weights of the best evaluation.
+    """A callback that restores the weights of the best evaluation at the end of training.
 
     Args:
         monitor: the field of `Record` to judge by; losses are best when small, accuracies when
@@ -225,7 +217,7 @@ class BestWeights(Callback):
 
     Attributes:
         best: the best value so far, NaN before the first.
-        best_iteration: the iteration it belongs to, or None.
+        best_iteration: the iteration of the best value, or None.
 
     Raises:
         InvalidArgumentError: there is no such field, or the run does not record it.
@@ -248,18 +240,18 @@ class BestWeights(Callback):
         self._weights: dict[str, Array] | None = None
 
     def on_start(self, run: Run) -> None:
-        """Forget an earlier run."""
+        """Check the monitored field, and forget an earlier run."""
         if self.monitor not in run.recorded:
             shown = ", ".join(run.recorded[3:]) or "nothing, because of record_every=0"
             raise InvalidArgumentError(
                 f"{type(self).__name__}: this run does not record {self.monitor}. It records "
-                f"{shown}; the figures of validation need validation=(X, Y), and accuracies "
-                f"one-hot targets."
+                f"{shown}; validation figures need validation=(X, Y), and accuracies need one-hot "
+                f"targets."
             )
         self.best, self.best_iteration, self._weights = math.nan, None, None
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far, and the weights it belongs to."""
+        """Return the best value so far and its weights."""
         return {
             "monitor": self.monitor,
             "best": self.best,
@@ -268,20 +260,20 @@ class BestWeights(Callback):
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Go on comparing with what was the best.
+        """Go on comparing with the best value of a stored state.
 
         Raises:
-            StateDictError: it was made with other arguments.
+            StateDictError: the state is of a callback with other arguments.
         """
         check_settings(self, stored, ("monitor",))
         self.best, self.best_iteration = stored["best"], stored["best_iteration"]
         self._weights = stored["weights"]
 
     def improved(self, run: Run, min_delta: float = 0.0) -> bool:
-        """Whether the newest record is the best so far; remembers its weights if so."""
+        """Return whether the newest record is the best so far; remember its weights if so."""
         value = float(getattr(run.history.records[-1], self.monitor))
         gain = value - self.best if self.monitor.endswith("accuracy") else self.best - value
-        # The first finite value beats none. NaN beats nothing: comparing it is always false.
+        # The first finite value is an improvement. NaN never is: comparing it is always false.
         first = self._weights is None and math.isfinite(value)
         if not (first or gain > min_delta):
             return False
@@ -295,19 +287,20 @@ class BestWeights(Callback):
         self.improved(run)
 
     def on_end(self, run: Run) -> None:
-        """Put the best weights back."""
+        """Restore the best weights."""
         if self._weights is not None:
             run.model.load_state_dict(self._weights)
 
 
 class EarlyStopping(BestWeights):
-    """Ends training when an evaluation has not improved for some time.
+    """A callback that ends training when the evaluations have stopped improving.
 
     Args:
-        patience: how many evaluations without improvement are endured.
-        min_delta: what counts as an improvement, in the units of the monitored field.
+        patience: the number of evaluations without improvement after which training ends.
+        min_delta: the least change that counts as an improvement, in the units of the monitored
+            field.
         monitor: the field of `Record` to judge by.
-        restore_best: whether the best weights are put back at the end.
+        restore_best: whether the best weights are restored at the end.
 
     Source: Prechelt, "Early stopping - but when?", 1998.
 
@@ -341,18 +334,18 @@ class EarlyStopping(BestWeights):
         self.waited = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """That of `BestWeights`, and how long there has been no improvement."""
+        """Return the state of `BestWeights` and the evaluations without improvement."""
         own = {"patience": self.patience, "min_delta": self.min_delta, "waited": self.waited}
         return {**super().state_dict(), **own}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Go on waiting."""
+        """Go on counting from a stored state."""
         check_settings(self, stored, ("patience", "min_delta"))
         super().load_state_dict(stored)
         self.waited = stored["waited"]
 
     def on_record(self, run: Run) -> None:
-        """Count the evaluations without improvement."""
+        """Count the evaluations without improvement, and end training after too many."""
         if self.improved(run, self.min_delta):
             self.waited = 0
             return
@@ -364,6 +357,6 @@ class EarlyStopping(BestWeights):
             )
 
     def on_end(self, run: Run) -> None:
-        """Put the best weights back, if wanted."""
+        """Restore the best weights, if wanted."""
         if self.restore_best:
             super().on_end(run)

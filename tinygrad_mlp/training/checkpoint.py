@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,9 @@ from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.files import checked_target
 from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
-from tinygrad_mlp.training.callbacks import INTERRUPTED, Callback, Run
+from tinygrad_mlp.training.callbacks import CallbackList
 from tinygrad_mlp.training.history import History
+from tinygrad_mlp.training.run import INTERRUPTED, Run
 from tinygrad_mlp.training.steps import StepRunner
 
 UNITS = ("epoch", "step", "second")
@@ -77,7 +77,6 @@ class CheckpointWriter:
         run: the run, before it starts.
         steps: its steps.
         callbacks: its callbacks.
-        order: the generator of the orders; None where samples come as they are.
         data: the arrays it is trained and judged on, by name.
 
     Attributes:
@@ -94,8 +93,7 @@ class CheckpointWriter:
         checkpoint: Any,
         run: Run,
         steps: StepRunner,
-        callbacks: Sequence[Callback],
-        order: Any,
+        callbacks: CallbackList,
         data: dict[str, Array],
     ) -> None:
         if not isinstance(checkpoint, Checkpoint):
@@ -109,8 +107,8 @@ class CheckpointWriter:
                     f"load_state_dict, as those of tg.optim; {type(run.optimizer).__name__} has "
                     f"no {method}."
                 )
-        self._callbacks = [callback for callback in callbacks if callback.keeps_state]
-        self._generators = _generators(run.model, order)
+        self._callbacks = callbacks.with_state
+        self._generators = _generators(run.model, steps.order.rng)
         known = {id(p) for p in run.model.parameters()}
         # Parameters of a loss, say, that the optimizer trains along with those of the model.
         self._others = [p for p in getattr(run.optimizer, "parameters", ()) if id(p) not in known]
@@ -137,7 +135,7 @@ class CheckpointWriter:
     def after_step(self) -> None:
         """Write a checkpoint within an epoch, if it is time for one."""
         # The end of an epoch has its own place, after the evaluations that belong to it.
-        if self.checkpoint.unit != "epoch" and self.steps.samples < len(self.steps.X):
+        if self.checkpoint.unit != "epoch" and self.steps.order.samples < self.steps.order.n:
             self.after_epoch()
 
     def after_epoch(self) -> None:
@@ -155,10 +153,11 @@ class CheckpointWriter:
         unit = self.checkpoint.unit
         if unit == "second":
             return time.perf_counter()
-        return self.steps.epochs if unit == "epoch" else self.run.iteration + 1
+        return self.steps.order.epochs if unit == "epoch" else self.run.iteration + 1
 
     def _place(self) -> Any:
-        return self.run.iteration, self.steps.epochs, self.steps.samples, self._stopped()
+        order = self.steps.order
+        return self.run.iteration, order.epochs, order.samples, self._stopped()
 
     def _stopped(self) -> str | None:
         """Why training is over for good; whoever pressed Ctrl-C may want to go on."""
@@ -257,12 +256,8 @@ class CheckpointWriter:
             lines.append(f"epochs: {done} are done there, {epochs} are asked for here")
         return lines
 
-    def resume(self) -> bool:
-        """Put the run, its model, its optimizer and all else where the file says they were.
-
-        Returns:
-            whether training was ended there, before its last epoch.
-        """
+    def resume(self) -> None:
+        """Put the run, its model, its optimizer and all else where the file says they were."""
         state, run = self._stored, self.run
         assert state is not None, "there is no file to go on from"
         self._stored = None
@@ -283,8 +278,9 @@ class CheckpointWriter:
         run.started = time.perf_counter() - of_run["seconds"]
         run.stopped = of_run["stopped"] or run.stopped  # by Ctrl-C, meanwhile
         self.steps.load_state_dict(state["steps"])
+        if of_run["stopped"] is not None:
+            self.steps.finish()
         self._written, self._mark = self._place(), self._count()
-        return of_run["stopped"] is not None
 
 
 def _generators(model: Module, order: Any) -> list[tuple[list[str], str, Any]]:

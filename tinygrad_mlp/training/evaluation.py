@@ -1,4 +1,4 @@
-"""Using and judging a model: predictions, loss, accuracy, and the checks of what they are given."""
+"""Predictions, loss and accuracy of a model, and the checks of the data they are computed from."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import evaluation
-from tinygrad_mlp.support.blas_threads import WORTH_WARMING, warm_up
+from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_up
 from tinygrad_mlp.support.checks import index_beyond
+from tinygrad_mlp.training.history import Record
+from tinygrad_mlp.training.run import Run
 
-Loss = Callable[[Any, Any], Any]
+LossFunction = Callable[[Any, Any], Any]
+"""A function ``(prediction, target)`` that returns the mean over samples."""
 
 EVALUATION_ROWS = 1000
 """Rows evaluated at a time: enough to fill a matrix product, few enough to stay in the cache."""
 
 
-def evaluate(model: Any, loss: Loss, X: Any, Y: Any) -> tuple[float, float | None]:
-    """Loss per sample and accuracy of `model` on (X, Y), in evaluation mode, without a graph.
+def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any) -> tuple[float, float | None]:
+    """Return the loss per sample and the accuracy of `model`, in evaluation mode.
 
     Args:
         model: a module; afterwards it is in the mode it was in.
-        loss: a function ``(prediction, target)`` that gives the mean over samples.
+        loss: a function ``(prediction, target)`` that returns the mean over samples.
         X: inputs, shape ``(n, ...)``.
         Y: targets, shape ``(n, ...)``.
 
@@ -35,7 +38,9 @@ def evaluate(model: Any, loss: Loss, X: Any, Y: Any) -> tuple[float, float | Non
         are not one-hot.
 
     Raises:
-        ShapeError: X and Y have different numbers of samples, or none; or the loss is no number.
+        ShapeError: X and Y have different numbers of samples, or none; or the loss is not one
+            number.
+        DTypeError: they are not numbers.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> identity = tg.nn.Sequential(tg.nn.Identity())
@@ -45,20 +50,119 @@ def evaluate(model: Any, loss: Loss, X: Any, Y: Any) -> tuple[float, float | Non
     """
     X, Y = as_rows(X, "evaluate: X"), as_rows(Y, "evaluate: Y")
     check_lengths(X, Y, "evaluate: X", "Y")
-    total, right, classes = 0.0, 0, True
+    return _loss_and_accuracy(model, loss, X, Y, is_one_hot(Y))
+
+
+def _loss_and_accuracy(
+    model: Any, loss: LossFunction, X: Array, Y: Array, classes: bool
+) -> tuple[float, float | None]:
+    total, right = 0.0, 0
     with evaluation(model), no_grad():
         for rows in batches(len(X), EVALUATION_ROWS):
             target = Y[rows]
             prediction = model(X[rows])
             total += as_number(loss(prediction, target)) * len(target)
-            classes = classes and is_one_hot(target)
             if classes:
                 right += int(hits(target, plain(prediction)).sum())
     return total / len(X), right / len(X) if classes else None
 
 
+class Examples:
+    """Inputs and targets that training may rely on: finite numbers, one target for each input.
+
+    Args:
+        X: inputs, shape ``(n, ...)``.
+        Y: targets, shape ``(n, ...)``.
+        dtype: the precision that both are converted to.
+        part: "validation " for the data that are not trained on; messages name it.
+
+    Attributes:
+        arrays: the two arrays by name.
+        classes: whether the targets are one-hot rows.
+
+    Raises:
+        ShapeError, DTypeError, InvalidArgumentError: the data are not such.
+    """
+
+    def __init__(self, X: Any, Y: Any, dtype: Any, part: str = "") -> None:
+        self.X = checked_numbers(X, f"fit: {part}X", dtype)
+        self.Y = checked_numbers(Y, f"fit: {part}Y", dtype)
+        check_lengths(self.X, self.Y, f"fit: {part}X", f"{part}Y")
+        self.arrays = {f"{part}X": self.X, f"{part}Y": self.Y}
+        self.classes = is_one_hot(self.Y)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @classmethod
+    def of_validation(cls, validation: Any, dtype: Any) -> Examples | None:
+        """Return the validation data of `fit`, checked; None without any."""
+        if validation is None:
+            return None
+        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+            raise InvalidArgumentError(
+                f"fit: validation must be a pair (X, Y). Got {type(validation).__name__}."
+            )
+        X, Y = validation
+        return cls(X, Y, dtype, "validation ")
+
+
+class Evaluator:
+    """The evaluations of a training run, on its training data and on its validation data.
+
+    Args:
+        model: the module that is trained.
+        loss: the loss that is minimised.
+        training: the training data.
+        validation: the validation data, or None.
+        threads: BLAS threads for an evaluation, which is of many rows at a time.
+
+    Attributes:
+        data: all arrays by name.
+
+    Raises:
+        ShapeError: the data do not fit the model, or the loss is not one number.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        loss: LossFunction,
+        training: Examples,
+        validation: Examples | None,
+        threads: int,
+    ) -> None:
+        self.model, self.loss, self.threads = model, loss, threads
+        self._parts = {"training": training, "validation": validation}
+        self.data: dict[str, Array] = {}
+        for part in (training, validation):
+            if part is not None:
+                self.data |= part.arrays
+                # Two samples show what does not fit, before anything has been changed.
+                _loss_and_accuracy(model, loss, part.X[:2], part.Y[:2], part.classes)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of `Record` that an evaluation fills in."""
+        names = list(Record._fields[:3])
+        for name, part in self._parts.items():
+            if part is not None:
+                names += [f"{name}_loss", f"{name}_accuracy"][: 1 + part.classes]
+        return tuple(names)
+
+    def record(self, run: Run) -> Record:
+        """Return the record of the run as it is now."""
+        figures: list[float | None] = []
+        with blas_threads(self.threads):
+            for part in self._parts.values():
+                figures += (None, None) if part is None else _loss_and_accuracy(
+                    self.model, self.loss, part.X, part.Y, part.classes
+                )  # fmt: skip
+        return Record(run.iteration, run.epoch, run.seconds, *figures)  # type: ignore[arg-type]
+
+
 def predict(model: Any, X: Any) -> Array:
-    """The output of `model` for every row of X, in evaluation mode, as a plain array.
+    """Return the output of `model` for each row of X, in evaluation mode, as a plain array.
 
     Raises:
         ShapeError: X has no rows.
@@ -77,7 +181,7 @@ def predict(model: Any, X: Any) -> Array:
 
 
 def accuracy(Y: Any, Y_hat: Any) -> float:
-    """Share of rows whose largest entry is at the same place: classes that are right.
+    """Return the share of rows whose largest entry is at the same place: classes that are right.
 
     Args:
         Y: one-hot targets, shape ``(n, k)``.
@@ -92,20 +196,20 @@ def accuracy(Y: Any, Y_hat: Any) -> float:
     Y, Y_hat = np.asarray(Y), np.asarray(plain(Y_hat))
     if Y.shape != Y_hat.shape or Y.ndim != 2 or len(Y) == 0:
         raise ShapeError(
-            f"accuracy: Y and Y_hat must have the same shape (n, k) with n >= 1; got {Y.shape} "
+            f"accuracy: Y and Y_hat must have the same shape (n, k) with n >= 1. Got {Y.shape} "
             f"and {Y_hat.shape}."
         )
     return float(hits(Y, Y_hat).mean())
 
 
 def hits(Y: Array, Y_hat: Array) -> Array:
-    """For each row, whether the largest entries of target and prediction are at one place."""
+    """Return for each row whether the largest entries of target and prediction coincide."""
     right: Array = np.argmax(Y, axis=1) == np.argmax(Y_hat, axis=1)
     return right
 
 
 def is_one_hot(Y: Array) -> bool:
-    """Whether every row of Y has a single 1 and else 0.
+    """Return whether each row of Y has a single 1 and zeros otherwise.
 
     >>> is_one_hot(np.eye(3)), is_one_hot(np.full((2, 2), 0.5)), is_one_hot(np.ones((2, 1)))
     (True, False, False)
@@ -119,66 +223,70 @@ def is_one_hot(Y: Array) -> bool:
 
 
 def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
-    """`a` as an array of `dtype` with at least one sample, proved to be finite.
+    """Return `a` as an array of `dtype` with at least one sample, all of it finite.
 
     Raises:
-        ShapeError, DTypeError, InvalidArgumentError: it has no samples, is no array of numbers,
-            or holds NaN or infinity; the message begins with `name`.
+        ShapeError, DTypeError, InvalidArgumentError: it has no samples, is not an array of
+            numbers, or holds NaN or infinity; the message begins with `name`.
     """
     array = as_rows(a, name)
     if array.dtype.kind == "f":
         at = index_beyond(array, float(np.finfo(dtype).max))
         if at is not None:
             raise InvalidArgumentError(
-                f"{name} must be finite; got {array[at]} at index {at}, which is not finite in "
+                f"{name} must be finite. Got {array[at]} at index {at}, which is not finite in "
                 f"{np.dtype(dtype)}. Remove or replace such samples first."
             )
     return array.astype(dtype, copy=False)
 
 
 def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
-    """Refuse inputs and targets of different numbers.
+    """Raise an error unless there are as many targets as inputs.
 
     Raises:
-        ShapeError: naming both.
+        ShapeError: the numbers differ; the message names both.
     """
     if len(x) != len(y):
         raise ShapeError(
-            f"{name_x} and {name_y} must have as many samples as each other; got shapes "
+            f"{name_x} and {name_y} must have the same number of samples. Got shapes "
             f"{x.shape} and {y.shape}."
         )
 
 
 def as_rows(a: Any, name: str) -> Array:
-    """`a` as an array of numbers with at least one sample."""
+    """Return `a` as an array of numbers with at least one sample.
+
+    Raises:
+        ShapeError, DTypeError: it is something else; the message begins with `name`.
+    """
     try:
         array = np.asarray(plain(a))
     except ValueError as error:
-        raise DTypeError(f"{name} must be an array of numbers; {error}") from error
+        raise DTypeError(f"{name} must be an array of numbers. NumPy says: {error}.") from error
     if array.dtype.kind not in "fiub":
-        raise DTypeError(f"{name} must be an array of numbers; got dtype {array.dtype}.")
+        raise DTypeError(f"{name} must be an array of numbers. Got dtype {array.dtype}.")
     if array.ndim == 0 or array.size == 0:
         raise ShapeError(
-            f"{name} must have at least one sample and one value; got shape {array.shape}."
+            f"{name} must have at least one sample and one value. Got shape {array.shape}."
         )
     return array
 
 
 def as_number(loss: Any) -> float:
-    """The value of a loss.
+    """Return the value of a loss as a float.
 
     Raises:
-        ShapeError: it is not one number.
+        ShapeError: the loss is not one number.
     """
     array = np.asarray(plain(loss))
     if array.size != 1 or array.dtype.kind not in "fiub":
         raise ShapeError(
-            f"the loss function must give one number; got shape {array.shape} of {array.dtype}. "
+            f"the loss function must return one number. Got shape {array.shape} of {array.dtype}. "
             f"Reduce it over outputs and samples, e.g. with tg.mean(...)."
         )
     return float(array.reshape(()))
 
 
 def plain(value: Any) -> Any:
-    """The array of a tensor; anything else as it is."""
+    """Return the array of a tensor, and anything else as it is."""
     return value.data if isinstance(value, Value) else value

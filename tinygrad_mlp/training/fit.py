@@ -1,15 +1,13 @@
-"""The one training loop."""
+"""The training loop: `fit`, and what it does between two steps and between two epochs."""
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.support.blas_threads import (
     WORTH_WARMING,
@@ -18,13 +16,14 @@ from tinygrad_mlp.support.blas_threads import (
     threads_that_pay,
     warm_up,
 )
-from tinygrad_mlp.support.checks import integer_at_least, one_of, rng_or_fresh
-from tinygrad_mlp.training.arguments import check_parts, checked_data, recorded, settings
-from tinygrad_mlp.training.callbacks import INTERRUPTED, Run, as_callback
+from tinygrad_mlp.support.checks import rng_or_fresh
+from tinygrad_mlp.training.callbacks import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
-from tinygrad_mlp.training.evaluation import Loss, evaluate
+from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction
 from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.order import SampleOrder
 from tinygrad_mlp.training.progress import Progress
+from tinygrad_mlp.training.run import INTERRUPTED, FitSettings, Run, deferred_interrupt
 from tinygrad_mlp.training.steps import StepRunner
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 def fit(
     model: Any,
-    loss: Loss,
+    loss: LossFunction,
     optimizer: Any,
     X: Any,
     Y: Any,
@@ -111,168 +110,158 @@ def fit(
     >>> model.weight.data.round(3), len(history)
     (array([[2.]]), 100)
     """
-    epochs = integer_at_least(1, epochs, "fit: epochs")
-    batch_size = integer_at_least(1, batch_size, "fit: batch_size")
-    if threads is not None:
-        threads = integer_at_least(1, threads, "fit: threads")
-    if record_every is not None:
-        record_every = integer_at_least(0, record_every, "fit: record_every")
-    one_of(compiled, ("auto", True, False), "fit: compiled")
-    if block is not None:
-        block = integer_at_least(1, block, "fit: block")
-    check_parts(model, loss, optimizer, callbacks)
+    settings = FitSettings(
+        epochs, batch_size, shuffle, compiled, block, threads, record_every
+    ).checked()
+    _check_parts(model, loss, optimizer)
     dtype = precision(model)
-    X, Y = checked_data(X, Y, "X", "Y", dtype)
-    if validation is not None:
-        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-            raise InvalidArgumentError("fit: validation must be a pair (X, Y).")
-        validation = checked_data(*validation, "validation X", "validation Y", dtype)
-    hooks = [as_callback(callback) for callback in callbacks]
-    order = rng_or_fresh(rng, "fit") if shuffle else None
-    as_line = monitor if callable(monitor) else monitor_line
+    training = Examples(X, Y, dtype)
+    held_out = Examples.of_validation(validation, dtype)
+    hooks = CallbackList(callbacks)
+    order = SampleOrder(len(training), rng_or_fresh(rng, "fit") if shuffle else None)
+    all_threads = settings.threads or threads_now()
+    evaluator = Evaluator(model, loss, training, held_out, all_threads)
 
-    for data in ((X, Y), validation):
-        if data is not None:
-            # Wrong shapes, or a loss that is no number, show in two samples; the rest is untouched.
-            evaluate(model, loss, data[0][:2], data[1][:2])
-
-    run = Run(model, optimizer, History(), recorded(Y, validation, record_every))
-    watched = any(hook.watches_steps for hook in hooks)
-    run.history.settings = settings(
-        loss, optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, compiled=compiled,
-        block=block, threads=threads, record_every=record_every,
-    )  # fmt: skip
-    all_threads = threads if threads is not None else threads_now()
+    run = Run(model, optimizer, History(), () if record_every == 0 else evaluator.fields)
+    run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
-        run, loss, X, Y, batch_size=batch_size, epochs=epochs, compiled=compiled, block=block,
-        threads=all_threads, watched=watched,
-    )  # fmt: skip
-    keeper = None
+        run, loss, training, order, settings, threads=all_threads, watched=hooks.watch_steps
+    )
+    writer = None
     if checkpoint is not None:
-        of_run = {"X": X, "Y": Y}
-        if validation is not None:
-            of_run |= {"validation X": validation[0], "validation Y": validation[1]}
-        keeper = CheckpointWriter(checkpoint, run, steps, hooks, order, of_run)
+        writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
+    progress = Progress(settings.epochs * math.ceil(len(training) / settings.batch_size), monitor)
+    between = _Between(run, steps, evaluator, hooks, writer, progress, settings.record_every)
 
-    def record() -> None:
-        with blas_threads(all_threads):  # evaluations are of many rows at a time
-            in_training, in_validation = (
-                evaluate(model, loss, *data) if data is not None else (None, None)
-                for data in ((X, Y), validation)
-            )
-        run.history.append(
-            Record(run.iteration, run.epoch, run.seconds, *in_training, *in_validation)
-        )
-        latest = run.history.records[-1]
-        progress.line(as_line(latest))
-        progress.accuracy = (
-            latest.training_accuracy if validation is None else latest.validation_accuracy
-        )
-        tell("on_record")
-
-    def tell(event: str) -> None:
-        for hook in hooks:
-            getattr(hook, event)(run)
-        if hooks:
-            steps.release()
-
-    n_steps = epochs * math.ceil(len(X) / batch_size)
-    multiplications = model.n_parameters  # for each sample
-    if epochs * len(X) * multiplications >= WORTH_WARMING:
-        warm_up()
-    if threads is None:
-        threads = threads_that_pay(batch_size * multiplications)
-    with (
-        _deferred_interrupt(run), Progress(n_steps, bool(monitor)) as progress,
-        blas_threads(threads),
-    ):  # fmt: skip
+    step_threads = _threads_of_steps(settings, model.n_parameters, len(training))
+    with deferred_interrupt(run), progress, blas_threads(step_threads):
         model.train()
         try:
-            tell("on_start")
-            last = epochs
-            if keeper is not None and keeper.resumes:
-                if keeper.resume():
-                    last = steps.epochs  # a callback has ended it for good
-                progress.line(
-                    f"Going on after iteration {run.iteration}, from {keeper.checkpoint.path}."
-                )
-            for run.epoch in range(steps.epochs, last):
-                optimizer.epoch = run.epoch
-                for _ in steps.epoch(order, record_every):
-                    if progress.wanted:
-                        progress.advance(run.iteration, run.loss)
-                    if watched:
-                        tell("on_step")
-                    if record_every and run.iteration % record_every == 0:
-                        record()
-                    if keeper is not None:
-                        keeper.after_step()
-                    if run.stopped:
-                        break
-                if run.stopped:
-                    break
-                if record_every is None:
-                    record()
-                tell("on_epoch")
-                steps.next_epoch()
-                if keeper is not None:
-                    keeper.after_epoch()
-                if run.stopped:
-                    break
-            if keeper is not None:
-                keeper.at_end()
+            between.start()
+            for _ in steps.epochs():
+                for _ in steps.steps():
+                    between.after_step()
+                if not run.stopped:
+                    between.after_epoch()
+            between.after_last_step()
         except KeyboardInterrupt:
             run.stop(INTERRUPTED)
         finally:
             optimizer.zero_grad()
             model.eval()
-        if run.stopped == INTERRUPTED:
-            run.stop(f"{INTERRUPTED} after iteration {run.iteration}")
-        run.history.execution = steps.execution
-        tell("on_end")
-        run.history.stopped = run.stopped
-        if run.stopped:
-            progress.line(f"Training ended early: {run.stopped}.")
+        between.end()
     return run.history
 
 
-def monitor_line(record: Record, loss_factor: float = 1.0) -> str:
-    """A record as the document prints it, each part once; losses times `loss_factor`.
+class _Between:
+    """What happens between the steps and the epochs of a run: one place for all who follow it.
 
-    >>> monitor_line(Record(0, 0, 0.1, 2.5, 0.125, 2.75, 0.25))
-    'Iteration 0 - training loss: 2.5 | training accuracy: 0.125 | validation loss: 2.75 | \
-validation accuracy: 0.25'
+    Args:
+        run: the run.
+        steps: its steps.
+        evaluator: evaluates the model.
+        callbacks: those of the user.
+        writer: writes checkpoints; None without a checkpoint.
+        progress: shows the progress.
+        record_every: steps between two evaluations; None for one after each epoch, 0 for none.
     """
-    parts = []
-    for field in Record._fields[3:]:
-        value = getattr(record, field)
-        if value is not None:
-            factor = loss_factor if field.endswith("loss") else 1.0
-            parts.append(f"{field.replace('_', ' ')}: {value * factor:.6g}")
-    return f"Iteration {record.iteration} - " + " | ".join(parts)
 
+    def __init__(
+        self,
+        run: Run,
+        steps: StepRunner,
+        evaluator: Evaluator,
+        callbacks: CallbackList,
+        writer: CheckpointWriter | None,
+        progress: Progress,
+        record_every: int | None,
+    ) -> None:
+        self.run, self.steps, self.evaluator = run, steps, evaluator
+        self.callbacks, self.writer, self.progress = callbacks, writer, progress
+        self.record_every = record_every
 
-@contextmanager
-def _deferred_interrupt(run: Run) -> Iterator[None]:
-    """Let Ctrl-C end training between two steps, never in the middle of an update.
+    def start(self) -> None:
+        """Tell the callbacks, and go on from the checkpoint if there is one."""
+        self._tell("on_start")
+        if self.writer is not None and self.writer.resumes:
+            self.writer.resume()
+            self.progress.line(
+                f"Resuming after iteration {self.run.iteration}, from "
+                f"{self.writer.checkpoint.path}."
+            )
 
-    A second Ctrl-C interrupts at once, for a step that hangs.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers, and only it is interrupted
-        return
-    before = signal.getsignal(signal.SIGINT)
+    def after_step(self) -> None:
+        """Follow a step, or a block of steps."""
+        run = self.run
+        if self.progress.wanted:
+            self.progress.advance(run.iteration, run.loss)
+        if self.callbacks.watch_steps:
+            self._tell("on_step")
+        if self.record_every and run.iteration % self.record_every == 0:
+            self._record()
+        if self.writer is not None:
+            self.writer.after_step()
 
-    def handler(number: int, frame: Any) -> None:
+    def after_epoch(self) -> None:
+        """Follow the last step of an epoch, and go to the beginning of the next."""
+        if self.record_every is None:
+            self._record()
+        self._tell("on_epoch")
+        self.steps.order.end_epoch()
+        if self.writer is not None:
+            self.writer.after_epoch()
+
+    def after_last_step(self) -> None:
+        """Write the last checkpoint."""
+        if self.writer is not None:
+            self.writer.at_end()
+
+    def end(self) -> None:
+        """Complete the history and tell the callbacks, however training ended."""
+        run, history = self.run, self.run.history
+        if run.stopped == INTERRUPTED:
+            run.stop(f"{INTERRUPTED} after iteration {run.iteration}")
+        history.execution = self.steps.execution
+        self._tell("on_end")
+        history.stopped = run.stopped
         if run.stopped:
-            raise KeyboardInterrupt
-        run.stop(INTERRUPTED)
+            self.progress.line(f"Training ended early: {run.stopped}.")
 
-    if before is not signal.default_int_handler:
-        yield  # the program has its own way with Ctrl-C
-        return
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def _record(self) -> None:
+        record = self.evaluator.record(self.run)
+        self.run.history.append(record)
+        self.progress.record(record)
+        self._tell("on_record")
+
+    def _tell(self, event: str) -> None:
+        if self.callbacks:
+            self.callbacks.tell(event, self.run)
+            self.steps.release()
+
+
+def _check_parts(model: Any, loss: Any, optimizer: Any) -> None:
+    """Raise InvalidArgumentError for a model, a loss or an optimizer of another kind."""
+    if not isinstance(model, Module):
+        raise InvalidArgumentError(
+            f"fit: model must be a Module (see tg.nn). Got {type(model).__name__}."
+        )
+    if not callable(loss):
+        raise InvalidArgumentError(
+            f"fit: loss must be a function (prediction, target), such as tg.nn.squared_error. "
+            f"Got {loss!r}."
+        )
+    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+        raise InvalidArgumentError(
+            f"fit: optimizer must be an optimizer of the model's parameters, such as "
+            f"tg.optim.SGD(model.parameters(), lr=0.1). Got {optimizer!r}."
+        )
+
+
+def _threads_of_steps(settings: FitSettings, n_parameters: int, n: int) -> int | None:
+    """Return the BLAS threads for a step, None for all; prepare BLAS for a long training."""
+    # Each parameter costs about one multiplication for each sample.
+    if settings.epochs * n * n_parameters >= WORTH_WARMING:
+        warm_up()
+    if settings.threads is not None:
+        return settings.threads
+    return threads_that_pay(settings.batch_size * n_parameters)

@@ -1,22 +1,30 @@
-"""What training shows while it runs: a bar on a terminal, plain lines anywhere else."""
+"""The display of a running training: a bar on a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from tinygrad_mlp.training.history import Record
+
 
 class Progress:
-    """Shows the progress of a number of iterations; a context manager.
+    """A context manager that shows the progress of a number of iterations.
 
-    On a terminal there is a bar with the time left and the latest line of figures. Where the
-    output goes to a file or a pipe, only the lines are printed.
+    On a terminal there is a bar with the time left and the latest figures. Where the output goes to
+    a file or a pipe, only the lines are printed.
 
     Args:
-        iterations: how many there will be.
-        enabled: whether to show anything.
+        iterations: the number of iterations there will be.
+        enabled: whether to show anything; a function that makes a line of a `Record` sets what is
+            printed of each.
+
+    Attributes:
+        wanted: whether calling `advance` shows anything.
+        accuracy: the latest accuracy, which the bar shows beside the loss, or None.
     """
 
     # Redrawing costs far more than a step of a small network.
@@ -25,14 +33,15 @@ class Progress:
     # Columns: 15 for a count, 13 for the time, 29 for loss and accuracy.
     ROOM_FOR_THE_TIME, ROOM_FOR_A_BAR = 57, 67
 
-    def __init__(self, iterations: int, enabled: bool) -> None:
+    def __init__(self, iterations: int, enabled: bool | Callable[[Record], str]) -> None:
+        self.wanted = False
         self._bar: Any = None
         self._task: Any = None
-        self._enabled = enabled
+        self._enabled = bool(enabled)
+        self._as_line = enabled if callable(enabled) else monitor_line
         self._iterations = iterations
         self._next_update = 0.0
         self.accuracy: float | None = None
-        """The latest accuracy, to be shown beside the loss; None where there is none."""
 
     def __enter__(self) -> Progress:
         if self._enabled and sys.stdout.isatty():
@@ -40,7 +49,7 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
-            # Where there is no room for all, the figures say most.
+            # On a narrow terminal the figures come first.
             width = get_console().width
             columns: list[Any] = [BarColumn()] if width >= self.ROOM_FOR_A_BAR else []
             columns += [MofNCompleteColumn()]
@@ -51,6 +60,7 @@ class Progress:
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=self._iterations)
+            self.wanted = True
         return self
 
     def __exit__(
@@ -63,10 +73,10 @@ class Progress:
             self._bar.stop()
 
     def advance(self, iteration: int, loss: float) -> None:
-        """Say that `iteration` (from 0) has been done, with this loss of its batch."""
+        """Show that `iteration` (from 0) is done, with the loss of its batch."""
         now = time.monotonic()
-        # Telling the bar costs as much as a small step, and between two drawings it is no use.
-        if self._bar is None or (now < self._next_update and iteration + 1 < self._iterations):
+        # Updating the bar costs as much as a small step, and is useless between two drawings.
+        if now < self._next_update and iteration + 1 < self._iterations:
             return
         self._next_update = now + 1 / self.REDRAWS_PER_SECOND
         shown = f"loss {loss:.4g}"
@@ -75,14 +85,16 @@ class Progress:
         self.show(iteration + 1, shown)
 
     def show(self, done: int, text: str) -> None:
-        """Say how many have been done, and what is to stand beside the bar."""
+        """Show that so many iterations are done, and a text beside the bar."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=text)
 
-    @property
-    def wanted(self) -> bool:
-        """Whether calling `advance` shows anything."""
-        return self._bar is not None
+    def record(self, record: Record) -> None:
+        """Print the line of a record, and keep its accuracy for the bar."""
+        if self._enabled:
+            self.line(self._as_line(record))
+        validated = record.validation_loss is not None
+        self.accuracy = record.validation_accuracy if validated else record.training_accuracy
 
     def line(self, text: str) -> None:
         """Print a line, above the bar where there is one."""
@@ -95,3 +107,19 @@ class Progress:
             self._bar.console.print(Text.from_ansi(text), soft_wrap=True)
         else:
             print(text, flush=True)
+
+
+def monitor_line(record: Record, loss_factor: float = 1.0) -> str:
+    """Return the line that is printed of a record; losses are multiplied by `loss_factor`.
+
+    >>> monitor_line(Record(0, 0, 0.1, 2.5, 0.125, 2.75, 0.25))
+    'Iteration 0 - training loss: 2.5 | training accuracy: 0.125 | validation loss: 2.75 | \
+validation accuracy: 0.25'
+    """
+    parts = []
+    for field in Record._fields[3:]:
+        value = getattr(record, field)
+        if value is not None:
+            factor = loss_factor if field.endswith("loss") else 1.0
+            parts.append(f"{field.replace('_', ' ')}: {value * factor:.6g}")
+    return f"Iteration {record.iteration} - " + " | ".join(parts)

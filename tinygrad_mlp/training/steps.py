@@ -1,4 +1,4 @@
-"""How `fit` takes its steps: one after the other or in blocks, eagerly or by a program."""
+"""The steps of a training: one after the other or in blocks, eagerly or by a program."""
 
 from __future__ import annotations
 
@@ -10,166 +10,118 @@ from typing import Any
 from tinygrad_mlp.autograd.backward import first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import require_finite
-from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.deferred.block import Block, plan
 from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.support.blas_threads import blas_threads
-from tinygrad_mlp.training.callbacks import Run
-from tinygrad_mlp.training.evaluation import Loss, as_number
+from tinygrad_mlp.training.evaluation import Examples, LossFunction, as_number
+from tinygrad_mlp.training.order import SampleOrder
+from tinygrad_mlp.training.run import FitSettings, Run
 
 WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
+
+CALLER = 4
+"""Calls from a warning here up to the line that called `fit`."""
 
 
 class StepRunner:
     """The steps of a training run.
 
-    Each computes the loss of a batch and its gradient, and lets the optimizer update the
-    parameters. After a step, or a block of steps, everything is up to date.
+    Each step computes the loss of a batch and its gradient, and lets the optimizer update the
+    parameters. After a step, or a block of steps, the run, the model and the optimizer are up to
+    date.
 
     Args:
-        run: the run; its iteration and loss are kept up to date, and it is stopped where a loss is
-            not finite.
-        loss: the function ``(prediction, target)``.
-        X, Y: all samples.
-        batch_size: of a step.
-        epochs: how many there will be, which decides whether a program is worth its recording.
-        compiled: True for programs wherever there can be, False for none, "auto" for where they
-            pay off; then what cannot be recorded is trained eagerly.
-        block: steps between two updates of the first weight; None for as many as pay off.
+        run: the run, which is stopped where a loss is not finite.
+        loss: the loss that is minimised.
+        data: the training data.
+        order: the order in which they are visited.
+        settings: those of `fit`. With ``compiled=True`` a step that cannot be recorded is an
+            error, with "auto" it is trained eagerly.
         threads: BLAS threads for the large products of a block.
-        watched: whether someone looks at every step: no blocks then, and gradients are left in
-            the parameters.
+        watched: whether a callback sees every step; there are no blocks then, and the gradients
+            are left in the parameters.
 
     Attributes:
-        epochs: how many are done.
-        samples: how many of the present epoch are done.
+        order: the order, with the place that has been reached.
         diverged: whether the loss of a step was not finite.
     """
 
     def __init__(
         self,
         run: Run,
-        loss: Loss,
-        X: Array,
-        Y: Array,
+        loss: LossFunction,
+        data: Examples,
+        order: SampleOrder,
+        settings: FitSettings,
         *,
-        batch_size: int,
-        epochs: int,
-        compiled: bool | str,
-        block: int | None = None,
-        threads: int = 1,
-        watched: bool = False,
+        threads: int,
+        watched: bool,
     ) -> None:
-        self.run, self.loss, self.X, self.Y = run, loss, X, Y
-        self.batch_size = batch_size
-        self.compiled = compiled
-        self.block = 1 if watched else block
+        self.run, self.loss, self.data, self.order = run, loss, data, order
+        self.batch_size, self.record_every = settings.batch_size, settings.record_every
+        self.compiled = settings.compiled
+        self.block = 1 if watched else settings.block
         self.threads = threads
         self.watched = watched
-        self._program = CompiledFunction(self._step) if compiled else None
+        self.diverged = False
+        self._last_epoch = settings.epochs
+        self._program = CompiledFunction(self._step) if self.compiled else None
         self._runner: Executable | None = None
         self._planned_for: Executable | None = None
         self._blocks: Block | None = None
-        whole, rest = divmod(len(X), batch_size)
-        self._enough = {
-            size: compiled is True or steps * epochs >= WORTH_A_PROGRAM
-            for size, steps in ((batch_size, whole), (rest, 1))
-        }
         self._eager_reason: str | None = None
-        self.epochs = 0
-        self.samples = 0
-        self.diverged = False
-        self._drawn_from: Any = None  # the state of the generator before it drew the order
+        whole, rest = divmod(len(data), self.batch_size)
+        self._enough = {
+            size: self.compiled is True or steps * settings.epochs >= WORTH_A_PROGRAM
+            for size, steps in ((self.batch_size, whole), (rest, 1))
+        }
 
-    def epoch(self, rng: Any, until: int | None) -> Iterator[None]:
-        """What is left of a pass through the samples; yields whenever everything is up to date.
+    # -- the epochs and their steps ----------------------------------------------------------
 
-        Args:
-            rng: what draws the order, or None for the order as it is.
-            until: no block goes beyond the next iteration that this divides.
-        """
-        n, size = len(self.X), self.batch_size
-        order = self._order(rng)
-        while self.samples < n:
-            start = self.samples
-            left = (n - start) // size
-            if until:
-                left = min(left, until - self.run.iteration % until)
-            done = self._block(order, start, left) if left > 1 else 0
-            if not done:
-                if not self._one(*self._samples(order, start, start + size)):
-                    return
-                done = 1
-            self.samples = min(start + done * size, n)
+    def epochs(self) -> Iterator[None]:
+        """Begin each epoch that is left, until the run is stopped."""
+        run = self.run
+        for run.epoch in range(self.order.epochs, self._last_epoch):
+            run.optimizer.epoch = run.epoch
             yield
+            if run.stopped:
+                return
 
-    def next_epoch(self) -> None:
-        """The epoch is over, with all that belongs to it."""
-        self.epochs += 1
-        self.samples, self._drawn_from = 0, None
+    def steps(self) -> Iterator[None]:
+        """Take the steps that are left of the present epoch, until the run is stopped.
 
-    def _order(self, rng: Any) -> Any:
-        """The order of the present epoch, drawn, or drawn again where half of it is done."""
-        n = len(self.X)
-        if rng is None or self._drawn_from is None:
-            self._drawn_from = None if rng is None else rng.bit_generator.state
-            (order,) = batches(n, n, rng)
-            return order
-        now = rng.bit_generator.state
-        rng.bit_generator.state = self._drawn_from
-        (order,) = batches(n, n, rng)
-        rng.bit_generator.state = now
-        return order
+        It yields whenever everything is up to date: after each step, or after each block of steps.
+        """
+        run, order, n, size = self.run, self.order, len(self.data), self.batch_size
+        order.begin()
+        while order.samples < n:
+            start = order.samples
+            taken = self._by_block(start)
+            if not taken:
+                x, y = self._samples(start, start + size)
+                taken = self._by_program(x, y) or self._eagerly(x, y)
+            if not taken:
+                return
+            order.samples = min(start + taken * size, n)
+            yield
+            if run.stopped:
+                return
+
+    def finish(self) -> None:
+        """Begin no further epoch: the training ended in an earlier call."""
+        self._last_epoch = self.order.epochs
 
     def release(self) -> None:
-        """Someone may have got hold of the parameters' arrays: write to other ones from here."""
+        """Write to new arrays from here on, since a callback may hold those of the parameters."""
         if self._program is not None:
             self._program.release()
             if self._runner is not None and not self._runner.assumed():
                 self._runner = None
         if self._blocks is not None:
             self._blocks.release()
-
-    # -- resuming ----------------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where training stands, and how the next steps will be taken."""
-        programs = [] if self._program is None else [
-            (key[0][0][0], runner.transcript is None)
-            for key, runners in self._program.programs.items()
-            for runner in runners if runner.assumed()
-        ]  # fmt: skip
-        return {
-            "epochs": self.epochs,
-            "samples": self.samples,
-            "drawn_from": self._drawn_from,
-            "programs": programs,
-            "blocks": self._blocks is not None and self._blocks.used,
-            "eager_reason": self._eager_reason,
-        }
-
-    def load_state_dict(self, stored: dict[str, Any]) -> None:
-        """Go on from there; the model, its optimizer and the generators must be up to date.
-
-        A program does the same as the steps it was recorded from up to rounding, so that it must
-        be there from the first step if it was there before.
-        """
-        self.epochs, self.samples = stored["epochs"], stored["samples"]
-        self._drawn_from = stored["drawn_from"]
-        if stored["eager_reason"] is not None:
-            self._give_up(stored["eager_reason"])
-        for size, confirmed in stored["programs"]:
-            assert self._program is not None
-            self._program.prepare(self.X[:size], self.Y[:size], confirmed=confirmed)
-            if size == self.batch_size:
-                self._runner = self._program.runner
-        if stored["blocks"]:
-            blocks = self._planned()
-            if blocks is not None:
-                blocks.used = True
 
     @property
     def execution(self) -> str:
@@ -186,19 +138,9 @@ class StepRunner:
 
     # -- one step ----------------------------------------------------------------------------
 
-    def _samples(self, order: Any, start: int, stop: int) -> tuple[Array, Array]:
-        rows = order[start:stop] if not isinstance(order, slice) else slice(start, stop)
-        return self.X[rows], self.Y[rows]
-
-    def _step(self, x: Any, y: Any) -> Any:
-        """What a program does at each step."""
-        value = self._loss_of(x, y)
-        require_finite(value)
-        value.backward()
-        self.run.optimizer.step()
-        if not self.watched:
-            self.run.optimizer.zero_grad()
-        return value
+    def _samples(self, start: int, stop: int) -> tuple[Array, Array]:
+        rows = self.order.rows(start, stop)
+        return self.data.X[rows], self.data.Y[rows]
 
     def _loss_of(self, x: Any, y: Any) -> Any:
         self.run.optimizer.zero_grad()
@@ -206,52 +148,12 @@ class StepRunner:
         if not isinstance(value, Value):
             raise NotDifferentiableError(
                 f"fit: the loss must be a Tensor, computed from the model's parameters by "
-                f"operations that record; got {type(value).__name__}, which has no history."
+                f"operations that record. Got {type(value).__name__}, which has no history."
             )
         return value
 
-    def _one(self, x: Array, y: Array) -> bool:
-        """One update of the parameters; whether it was made."""
-        if self._program is not None and self._enough.get(len(x), False):
-            try:
-                loss = float(self._by_program(x, y).data)
-            except FloatingPointError:
-                pass  # taken eagerly, the step can say where its first NaN came from
-            except Exception as error:
-                if self.compiled is True:
-                    raise
-                self._give_up(str(error).partition("\n")[0])
-                if isinstance(error, TraceError):
-                    warnings.warn(
-                        f"fit: training goes on without a program, more slowly: {error}\n"
-                        f"Pass compiled=False to do without from the start.",
-                        UserWarning,
-                        stacklevel=4,
-                    )
-            else:
-                if len(x) == self.batch_size and self._program.programs:  # none while debugging
-                    self._runner = self._program.runner
-                self.run.loss = loss
-                self.run.iteration += 1
-                return True
-        return self._eagerly(x, y)
-
-    def _by_program(self, x: Array, y: Array) -> Any:
-        """What the program gives, or the function that it is recorded from."""
-        assert self._program is not None
-        if self._runner is not None and self._runner.transcript is None:
-            return self._program(x, y)
-        # There NumPy's BLAS does what the program leaves to SciPy's: the threads of both would be
-        # in each other's way for a tenth of a second.
-        with blas_threads(1):
-            return self._program(x, y)
-
-    def _give_up(self, reason: str) -> None:
-        """Train eagerly from here on; an error that is not the program's comes again there."""
-        self._program = self._runner = self._blocks = None
-        self._eager_reason = reason
-
-    def _eagerly(self, x: Array, y: Array) -> bool:
+    def _eagerly(self, x: Array, y: Array) -> int:
+        """Take a step with every operation recorded; return 1, or 0 if its loss is not finite."""
         run = self.run
         value = self._loss_of(x, y)
         run.loss = as_number(value)
@@ -260,24 +162,79 @@ class StepRunner:
                 f"the loss of iteration {run.iteration + 1} is {run.loss}: "
                 f"{first_non_finite(value)}. The weights are those before that iteration"
             )
-            warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=5)
+            warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER)
             run.stop(reason)
             self.diverged = True
-            return False
+            return 0
         value.backward()
         run.optimizer.step()
         run.iteration += 1
-        return True
+        return 1
 
-    # -- blocks ------------------------------------------------------------------------------
+    # -- by a program ------------------------------------------------------------------------
 
-    def _block(self, order: Any, start: int, left: int) -> int:
-        """Do a block of at most `left` steps, if blocks are of use; how many were done."""
-        blocks = self._planned()
+    def _step(self, x: Any, y: Any) -> Any:
+        """Take a step, as it is recorded for a program, and return its loss."""
+        value = self._loss_of(x, y)
+        require_finite(value)
+        value.backward()
+        self.run.optimizer.step()
+        if not self.watched:
+            self.run.optimizer.zero_grad()
+        return value
+
+    def _by_program(self, x: Array, y: Array) -> int:
+        """Take a step by a program; return 1, or 0 if the step is to be taken eagerly."""
+        if self._program is None or not self._enough.get(len(x), False):
+            return 0
+        try:
+            loss = float(self._called(self._program, x, y).data)
+        except FloatingPointError:
+            return 0  # taken eagerly, the step can say where its first NaN came from
+        except Exception as error:
+            if self.compiled is True:
+                raise
+            self._give_up(str(error).partition("\n")[0])
+            if isinstance(error, TraceError):
+                warnings.warn(
+                    f"fit: the step cannot be recorded, and training goes on without a program, "
+                    f"more slowly: {error}\nPass compiled=False to train without from the start.",
+                    UserWarning,
+                    stacklevel=CALLER,
+                )
+            return 0
+        if len(x) == self.batch_size and self._program.programs:  # none while debugging
+            self._runner = self._program.runner
+        self.run.loss = loss
+        self.run.iteration += 1
+        return 1
+
+    def _called(self, program: CompiledFunction, x: Array, y: Array) -> Any:
+        """Call the program, or the step that it is recorded from."""
+        if self._runner is not None and self._runner.transcript is None:
+            return program(x, y)
+        # While recording, NumPy's BLAS does what the program leaves to SciPy's: the threads of both
+        # would be in each other's way for a tenth of a second.
+        with blas_threads(1):
+            return program(x, y)
+
+    def _give_up(self, reason: str) -> None:
+        """Train eagerly from here on; an error that is not the program's occurs again there."""
+        self._program = self._runner = self._blocks = None
+        self._eager_reason = reason
+
+    # -- in blocks ---------------------------------------------------------------------------
+
+    def _by_block(self, start: int) -> int:
+        """Take several steps at once where that pays off, and return their number."""
+        left = (len(self.data) - start) // self.batch_size
+        if self.record_every:  # a record lies between two blocks
+            left = min(left, self.record_every - self.run.iteration % self.record_every)
+        blocks = self._planned() if left > 1 else None
         if blocks is None:
             return 0
         steps = min(left, blocks.steps)
-        x, y = self._samples(order, start, start + steps * self.batch_size)
+        x, y = self._samples(start, start + steps * self.batch_size)
         try:
             self.run.loss = blocks.run(x, y)
         except FloatingPointError:
@@ -286,7 +243,7 @@ class StepRunner:
         return steps
 
     def _planned(self) -> Block | None:
-        """The blocks for the program as it is now; None where there are none."""
+        """Return the blocks for the present program, or None where there are none."""
         runner = self._runner
         if self.block == 1 or runner is None or runner.transcript is not None:
             return None
@@ -298,3 +255,38 @@ class StepRunner:
             self._planned_for = runner
             self._blocks = plan(runner, self.run.optimizer, self.block, self.threads)
         return self._blocks
+
+    # -- resuming ----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place in the data, and how the next steps will be taken."""
+        programs = [] if self._program is None else [
+            (key[0][0][0], runner.transcript is None)
+            for key, runners in self._program.programs.items()
+            for runner in runners if runner.assumed()
+        ]  # fmt: skip
+        return {
+            **self.order.state_dict(),
+            "programs": programs,
+            "blocks": self._blocks is not None and self._blocks.used,
+            "eager_reason": self._eager_reason,
+        }
+
+    def load_state_dict(self, stored: dict[str, Any]) -> None:
+        """Go on from there; the model, its optimizer and the generators must be up to date.
+
+        A program agrees with the steps it was recorded from up to rounding only. So a run that used
+        a program before must use it again from the first step.
+        """
+        self.order.load_state_dict(stored)
+        if stored["eager_reason"] is not None:
+            self._give_up(stored["eager_reason"])
+        for size, confirmed in stored["programs"]:
+            assert self._program is not None
+            self._program.prepare(self.data.X[:size], self.data.Y[:size], confirmed=confirmed)
+            if size == self.batch_size:
+                self._runner = self._program.runner
+        if stored["blocks"]:
+            blocks = self._planned()
+            if blocks is not None:
+                blocks.used = True

@@ -123,9 +123,9 @@ def test_times_go_on_where_they_were_without_the_pause(tmp_path, monkeypatch):
 def test_what_is_printed_says_where_training_goes_on(tmp_path, capsys):
     path = tmp_path / "run"
     Training(epochs=1, monitor=True).run(path)
-    assert "Going on" not in capsys.readouterr().out
+    assert "Resuming" not in capsys.readouterr().out
     Training(epochs=2, monitor=True).run(path)
-    assert f"Going on after iteration 10, from {path}." in capsys.readouterr().out
+    assert f"Resuming after iteration 10, from {path}." in capsys.readouterr().out
 
 
 # -- when checkpoints are written ------------------------------------------------------------------

@@ -1,0 +1,135 @@
+"""A training run: its settings, its state, and how Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from tinygrad_mlp.optim import Optimizer
+from tinygrad_mlp.support.checks import integer_at_least, one_of
+from tinygrad_mlp.training.history import History, Record
+
+INTERRUPTED = "interrupted by Ctrl-C"
+"""The beginning of `Run.stopped` where the user has ended the run."""
+
+
+class FitSettings(NamedTuple):
+    """The arguments of `fit` that are numbers and words; `fit` documents each."""
+
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    compiled: bool | str
+    block: int | None
+    threads: int | None
+    record_every: int | None
+
+    def checked(self) -> FitSettings:
+        """Return the settings with Python's own integers.
+
+        Raises:
+            InvalidArgumentError: one of them is impossible; the message names it.
+        """
+
+        def optional(lowest: int, value: Any, name: str) -> int | None:
+            return None if value is None else integer_at_least(lowest, value, name)
+
+        return self._replace(
+            epochs=integer_at_least(1, self.epochs, "fit: epochs"),
+            batch_size=integer_at_least(1, self.batch_size, "fit: batch_size"),
+            compiled=one_of(self.compiled, ("auto", True, False), "fit: compiled"),
+            block=optional(1, self.block, "fit: block"),
+            threads=optional(1, self.threads, "fit: threads"),
+            record_every=optional(0, self.record_every, "fit: record_every"),
+        )
+
+    def described(self, loss: Callable[..., Any], optimizer: Any) -> dict[str, Any]:
+        """Return all settings of a training as JSON can hold them; functions by their names.
+
+        >>> import tinygrad_mlp as tg
+        >>> layer = tg.nn.Linear(2, 1)
+        >>> settings = FitSettings(3, 32, True, "auto", None, None, None)
+        >>> sgd = tg.optim.SGD(layer.parameters(), 0.1)
+        >>> settings.described(tg.nn.squared_error, sgd)["loss"]
+        'squared_error'
+        """
+        known = isinstance(optimizer, Optimizer)
+        own = optimizer.settings() if known else {"optimizer": type(optimizer).__name__}
+        name = getattr(loss, "__qualname__", None) or getattr(loss, "name", None)
+        return {"loss": name or type(loss).__qualname__, "optimizer": own, **self._asdict()}
+
+
+class Run:
+    """The state of a training run, which callbacks read and may change.
+
+    Attributes:
+        model: the model; its weights are up to date.
+        optimizer: the optimizer; its `lr` may be changed.
+        history: the records so far.
+        recorded: the fields of `Record` that this run fills in.
+        epoch: the number of the present epoch, from 0.
+        iteration: the number of the last update, from 0; −1 before the first.
+        loss: the loss of the last batch, NaN before the first.
+        stopped: why training is to end, or None.
+
+    >>> run = Run(model=None, optimizer=None, history=History())
+    >>> run.stop("the loss is small enough")
+    >>> run.stopped, run.iteration
+    ('the loss is small enough', -1)
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Any,
+        history: History,
+        recorded: tuple[str, ...] = Record._fields,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.history = history
+        self.recorded = recorded
+        self.epoch = 0
+        self.iteration = -1
+        self.loss = math.nan
+        self.stopped: str | None = None
+        self.started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time since training began, without the pauses of a training that was resumed."""
+        return time.perf_counter() - self.started
+
+    def stop(self, reason: str = "") -> None:
+        """End training after the present step, for this reason."""
+        self.stopped = reason or "a callback asked for it"
+
+
+@contextmanager
+def deferred_interrupt(run: Run) -> Iterator[None]:
+    """Let Ctrl-C stop the run after the present step, never in the middle of an update.
+
+    A second Ctrl-C raises KeyboardInterrupt at once, for a step that hangs.
+    """
+    # Only the main thread may set handlers, and only it is interrupted. A program that has set a
+    # handler of its own keeps it.
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def handler(number: int, frame: Any) -> None:
+        if run.stopped:
+            raise KeyboardInterrupt
+        run.stop(INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
