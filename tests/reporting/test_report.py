@@ -404,7 +404,7 @@ REFUSED = {
     ),
     "too narrow": ({"X": np.ones((2, 5))}, ShapeError, r"\(\.\.\., 2\)"),
     "NaN": ({"X": np.full((2, 2), np.nan)}, InvalidArgumentError, "X must be finite"),
-    "too few targets": ({"Y": np.eye(2)[:1]}, ShapeError, "X and Y must have as many"),
+    "too few targets": ({"Y": np.eye(2)[:1]}, ShapeError, "X and Y must have the same number"),
     "too few images": ({"images": np.zeros((1, 2, 2))}, ShapeError, "one for each of the 2"),
     "settings that are a list": ({"settings": ["a"]}, InvalidArgumentError, "mapping"),
 }  # fmt: skip
