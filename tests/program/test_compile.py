@@ -437,8 +437,8 @@ def test_every_pass_leaves_the_numbers_alone(rng):
     step, model = document_step()
     x, y = rng.normal(size=(2, 6)), rng.uniform(size=(2, 3))
     step(x, y)
-    runner = step.runner
-    recorded, program = runner.recorded, runner.program
+    executable = step.executable
+    recorded, program = executable.recorded, executable.program
     weights = [w.data.copy() for w in model.parameters()]
 
     def values(of):
@@ -447,7 +447,7 @@ def test_every_pass_leaves_the_numbers_alone(rng):
                                    for v in of.inputs if v.name in given])  # fmt: skip
         return [*results, *updates]
 
-    close(values(runner.simplified), values(program))
+    close(values(executable.simplified), values(program))
     assert len(program.instructions) < len(recorded.instructions) + 8
     assert "in place: 2" in program.explain_passes()
     assert "learning rate once" in program.explain_passes()
@@ -459,7 +459,7 @@ def test_a_program_put_together_wrongly_does_not_pass_the_check():
     step(np.ones((2, 6)), np.ones((2, 3)))
     from dataclasses import replace
 
-    program = step.runner.simplified
+    program = step.executable.simplified
     backwards = replace(program, instructions=program.instructions[::-1])
     with pytest.raises(tg.errors.ProgramError, match="before it is computed"):
         backwards.check()
@@ -542,7 +542,7 @@ def test_a_view_that_einsum_makes_is_known_to_be_one():
     assert kernel_of(turned).may_alias
 
 
-def test_the_usual_call_sees_everything_that_is_no_longer_as_it_was(rng):
+def test_the_fast_path_sees_everything_that_is_no_longer_as_it_was(rng):
     """The same step beside an eager one, while this and that is changed from outside."""
     rngs = [np.random.default_rng(1) for _ in range(2)]
     models = [
@@ -591,7 +591,7 @@ def test_the_usual_call_sees_everything_that_is_no_longer_as_it_was(rng):
         everywhere(change)
         for _ in range(4):
             same()
-    assert compiled.runner.usual is not None
+    assert compiled.executable.fast_path is not None
     same(rows=2)
     same(rows=3)
     assert (optimizers[0].steps, optimizers[1].steps) == (58, 58)
@@ -606,7 +606,7 @@ def test_weights_that_someone_holds_are_not_written_to_once_released(rng):
         step(x, y)
     held = [p.data for p in model.parameters()]
     before = [data.copy() for data in held]
-    step.runner.release()
+    step.executable.release()
     step(x, y)
     for data, old in zip(held, before, strict=True):
         np.testing.assert_array_equal(data, old)

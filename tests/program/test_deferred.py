@@ -53,7 +53,7 @@ def assert_blocks_equal_steps(rule, batch, block, n_blocks=3, threads=None, **ch
     expected = numbers(model, optimizer)
 
     step, model, optimizer, X, Y = training(rule, batch, n=n, **chosen)
-    plan = blocks.plan(step.runner, optimizer, block)
+    plan = blocks.plan(step.executable, optimizer, block)
     plan.threads = threads
     rows = batch * block
     for number, i in enumerate(range(0, n, rows), 1):
@@ -93,7 +93,7 @@ def test_a_shorter_block_has_done_the_steps_there_were(name):
     expected = numbers(model, optimizer)
 
     step, model, optimizer, X, Y = training(RULES[name], 2)
-    blocks.plan(step.runner, optimizer, 9).run(X[:6], Y[:6])
+    blocks.plan(step.executable, optimizer, 9).run(X[:6], Y[:6])
     for key, value in numbers(model, optimizer).items():
         np.testing.assert_allclose(value, expected[key], rtol=1e-9, atol=1e-9, err_msg=key)
 
@@ -102,7 +102,7 @@ def test_a_shorter_block_has_done_the_steps_there_were(name):
 def test_a_loss_that_is_not_finite_changes_nothing(loss):
     step, model, optimizer, X, Y = training(RULES["momentum"], 1, loss=loss)
     before = numbers(model, optimizer)
-    plan = blocks.plan(step.runner, optimizer, 5)
+    plan = blocks.plan(step.executable, optimizer, 5)
     X[3] = np.nan
     with pytest.raises(FloatingPointError):
         plan.run(X[:5], Y[:5])
@@ -113,7 +113,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(loss):
 @pytest.mark.parametrize("make", [optim.Adam, optim.AdamW, optim.RMSprop])
 def test_rules_that_are_not_linear_are_left_alone(make):
     step, _, optimizer, _, _ = training(lambda p: make(p, 0.01), 1)
-    assert blocks.plan(step.runner, optimizer, 5) is None
+    assert blocks.plan(step.executable, optimizer, 5) is None
 
 
 def test_a_weight_that_is_used_twice_is_left_alone():
@@ -130,7 +130,7 @@ def test_a_weight_that_is_used_twice_is_left_alone():
         return loss
 
     step(rng.normal(size=(2, 3)), rng.normal(size=(2, 2)))
-    assert blocks.plan(step.runner, optimizer, 5) is None
+    assert blocks.plan(step.executable, optimizer, 5) is None
 
 
 def single_steps_and_blocks(make, loss, batch=2, block=5, shape=(6,), classes=3, n=60):
@@ -153,7 +153,7 @@ def single_steps_and_blocks(make, loss, batch=2, block=5, shape=(6,), classes=3,
         for i in (0, batch):
             step(X[i : i + batch], Y[i : i + batch])
         if by_blocks:
-            plan = blocks.plan(step.runner, optimizer, block)
+            plan = blocks.plan(step.executable, optimizer, block)
             rows = batch * block
             for i in range(0, n, rows):
                 value = plan.run(X[i : i + rows], Y[i : i + rows])
@@ -225,7 +225,7 @@ def test_images_that_are_flattened_first_are_samples_too():
 
 def test_arrays_that_were_handed_out_are_not_written_to():
     step, model, optimizer, X, Y = training(RULES["all"], 1)
-    plan = blocks.plan(step.runner, optimizer, 5)
+    plan = blocks.plan(step.executable, optimizer, 5)
     plan.run(X[:5], Y[:5])
     held = [p.data for p in model.parameters()]
     kept = [a.copy() for a in held]
@@ -256,13 +256,13 @@ def test_masks_are_drawn_again_where_a_block_was_not_done():
     X[4] = np.inf
     before = dropout.rng.bit_generator.state
     with pytest.raises(FloatingPointError), np.errstate(invalid="ignore"):
-        blocks.plan(step.runner, optimizer, 5).run(X[:5], Y[:5])
+        blocks.plan(step.executable, optimizer, 5).run(X[:5], Y[:5])
     assert dropout.rng.bit_generator.state == before
 
 
 def test_the_source_of_a_block_is_a_loop_over_steps():
     step, _, optimizer, _, _ = training(RULES["sgd"], 1, bias=False)
-    source = blocks.plan(step.runner, optimizer, 5).source
+    source = blocks.plan(step.executable, optimizer, 5).source
     assert "for weights, before, d, p," in source
     assert "W1" not in source  # it is read before the loop, and written after it
     assert "W2_T = W2.T" in source.partition("for ")[0]
@@ -275,11 +275,11 @@ def test_arguments_may_have_the_names_of_the_loop():
     for i in range(1, 6):
         loss = expected(X[i : i + 1], Y[i : i + 1]).item()
     step.prepare(X[:1], Y[:1], confirmed=True)
-    plan = blocks.plan(step.runner, optimizer, 5)
+    plan = blocks.plan(step.executable, optimizer, 5)
     np.testing.assert_allclose(plan.run(X[1:6], Y[1:6]), loss, rtol=1e-9)
 
 
 def test_small_weights_are_deferred_only_on_request():
     step, _, optimizer, _, _ = training(RULES["sgd"], 1)
-    assert blocks.plan(step.runner, optimizer) is None
-    assert blocks.plan(step.runner, optimizer, 5).steps == 5
+    assert blocks.plan(step.executable, optimizer) is None
+    assert blocks.plan(step.executable, optimizer, 5).steps == 5

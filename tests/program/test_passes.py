@@ -23,7 +23,7 @@ def recorded(function, *arguments):
     """The program of a function as it is written down, composed operations written out."""
     compiled = tg.compile(function)
     compiled(*arguments)
-    return written_out(compiled.runner.recorded)
+    return written_out(compiled.executable.recorded)
 
 
 def training(batch=4, make=lambda p: optim.SGD(p, 0.1), hidden=6):

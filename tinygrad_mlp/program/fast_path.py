@@ -1,32 +1,32 @@
-"""The usual call of a program, as one function made for it: only the numbers are others.
+"""The fast path of a compiled function: a call in which only the numbers of the arguments are new.
 
-Nearly every call of a program has arguments of the same shapes as the last one, finds the very
-arrays in the parameters that the last one left there, and the settings as they were. Making sure
-of that, line by line in general code, takes as long as twenty operations on small arrays. So it is
-written out for each program, as its instructions are::
+In nearly every call the arguments have the shapes of the last call, the parameters hold the very
+arrays that the last call left there, and the settings are unchanged. Checking that line by line in
+general code takes as long as twenty operations on small arrays. So a function is written for each
+program, like its instructions::
 
-    def usual(arguments):
+    def fast_path(arguments):
         if len(arguments) != 2:
             return OUTDATED
-        x, y = arguments
+        a0, a1 = arguments
         if (
-            type(x) is not ndarray or x.shape != (2, 4) or x.dtype is not float64
+            type(a0) is not ndarray or a0.shape != (2, 4) or a0.dtype is not v7
             or ...
         ):
             return OUTDATED
         with lock:
-            state1 = of1.data
-            state2 = get2()
+            s0 = v9.data
+            s1 = v10()
             if (
-                state1 is not known[0]
-                or of3.grad is not None
+                s0 is not known[0]
+                or v11.grad is not None
                 or ...
             ):
                 return OUTDATED
-            out = function(x, y, state1, state2)
-        return tensor(out[0])
+            out = function(a0, a1, s0, s1)
+        return wrap(out[0])
 
-`OUTDATED` says that this is not the usual call; `Executable.run` finds out what it is.
+Where it returns `OUTDATED`, `Executable.run` finds out what has changed.
 """
 
 from __future__ import annotations
@@ -34,92 +34,89 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.program.instructions import Variable
-from tinygrad_mlp.program.recording import Attribute, InputSource
+from tinygrad_mlp.program.recording import Attribute
 
-Usual = Callable[[tuple[Any, ...]], Any]
-"""From the arguments of a call to its result, or to `OUTDATED`."""
+OUTDATED = object()
+"""Returned by a run whose program does not hold any more, so that another one must be recorded."""
+
+FastPath = Callable[[tuple[Any, ...]], Any]
+"""A function from the arguments of a call to its result, or to `OUTDATED`."""
 
 
-def usual_call(
+def fast_path(
     inputs: Sequence[Variable],
     assumptions: Sequence[tuple[Callable[[], Any], Any]],
     puts: Sequence[tuple[Callable[[Any], None], int]],
     constants: Sequence[tuple[Callable[[Any], None], Any]],
-    result: tuple[int, Callable[[Any], Any]],
+    result: int,
     **scope: Any,
-) -> Usual:
-    """The function that runs a program where nothing but the numbers of its arguments is new.
+) -> FastPath:
+    """Return the function that runs a program where only the numbers of the arguments are new.
 
     Args:
-        inputs: of the program; those that are data are the arguments, each an array.
-        assumptions: what has to be as it was: functions, and what they returned.
-        puts: what is called with values that the program's function returns, by their places.
-        constants: what is called with values that are always the same.
-        result: the place of the one result among the values, and what wraps it.
-        scope: `function`, the program's function; `known`, the list of the arrays that were read
-            last, in the order of the inputs that are no data; `lock`; `ndarray`; `OUTDATED`.
+        inputs: the inputs of the program; the first ones are data, each an array.
+        assumptions: pairs of a function and the value that it must still return.
+        puts: functions to call with values that the program's function returns, by their places.
+        constants: functions to call with values that are the same at every run.
+        result: the place of the result among the values.
+        scope: `function`, the program's function; `wrap`, which makes the result of a value;
+            `known`, the list of the arrays that were read last, in the order of the inputs that
+            are not data; `lock`.
     """
-    data, states, others, given = [], [], [], []
-    for number, variable in enumerate(inputs):
-        name = f"a{number}"
-        given.append(name)
-        if variable.label.kind == "data":
-            data.append(name)
-            scope[f"dtype{number}"] = variable.dtype
-            others.append(f"type({name}) is not ndarray or {name}.shape != {variable.shape} "
-                          f"or {name}.dtype is not dtype{number}")  # fmt: skip
-            continue
-        states.append((name, _read(variable.label, str(number), scope), variable))
-    changed = [
-        f"{name} is not known[{place}]"
-        for place, (name, _, variable) in enumerate(states) if variable.dtype is not None
-    ]  # fmt: skip
-    for number, (get, expected) in enumerate(assumptions):
-        now = _read(get, f"_assumed{number}", scope)
+    scope.update(ndarray=np.ndarray, OUTDATED=OUTDATED)
+
+    def bound(value: Any) -> str:
+        """Return a new name for an object."""
+        name = f"v{len(scope)}"
+        scope[name] = value
+        return name
+
+    def reading(get: Callable[[], Any]) -> str:
+        """Return the code that reads a place outside of the program."""
+        if isinstance(get, Attribute):
+            return f"{bound(get.owner)}.{get.attribute}"
+        return f"{bound(get)}()"
+
+    def is_different(get: Callable[[], Any], expected: Any) -> str:
         if expected is None or isinstance(expected, bool):
-            changed.append(f"{now} is not {expected}")
-        else:
-            scope[f"expected{number}"] = expected
-            changed.append(f"{now} != expected{number}")
-    at, scope["wrap"] = result
-    after = [f"put{number}(out[{place}])" for number, (_, place) in enumerate(puts)]
-    scope.update({f"put{number}": put for number, (put, _) in enumerate(puts)})
-    for number, (put, value) in enumerate(constants):
-        scope.update({f"put_constant{number}": put, f"constant{number}": value})
-        after.append(f"put_constant{number}(constant{number})")
+            return f"{reading(get)} is not {expected}"
+        return f"{reading(get)} != {bound(expected)}"
+
+    data = [v for v in inputs if v.label.kind == "data"]
+    states = list(enumerate(inputs[len(data) :]))
+    arguments = [f"a{n}" for n in range(len(data))]
+    others = [
+        f"type({a}) is not ndarray or {a}.shape != {v.shape} or {a}.dtype is not {bound(v.dtype)}"
+        for a, v in zip(arguments, data, strict=True)
+    ]
+    changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
+    changed += [is_different(get, expected) for get, expected in assumptions]
     text = "\n".join(
         [
-            "def usual(arguments):",
+            "def fast_path(arguments):",
             f"    if len(arguments) != {len(data)}:",
             "        return OUTDATED",
-            *([f"    {', '.join(data)}, = arguments"] if data else []),
+            *([f"    {', '.join(arguments)}, = arguments"] if data else []),
             *_unless(others, "    "),
             "    with lock:",
-            *(f"        {name} = {read}" for name, read, _ in states),
+            *(f"        s{n} = {reading(v.label.get)}" for n, v in states),
             *_unless(changed, "        "),
-            f"        out = function({', '.join(given)})",
-            *(f"        {line}" for line in after),
-            f"    return wrap(out[{at}])",
+            f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",
+            *(f"        {bound(put)}(out[{place}])" for put, place in puts),
+            *(f"        {bound(put)}({bound(value)})" for put, value in constants),
+            f"    return wrap(out[{result}])",
         ]
     )
-    exec(compile(text, "<usual call>", "exec"), scope)
-    made: Usual = scope["usual"]
+    exec(compile(text, "<fast path>", "exec"), scope)
+    made: FastPath = scope["fast_path"]
     return made
 
 
-def _read(source: InputSource | Callable[[], Any], number: str, scope: dict[str, Any]) -> str:
-    """The expression that reads a place outside of the program, its names put into the scope."""
-    get = source.get if isinstance(source, InputSource) else source
-    if isinstance(get, Attribute):
-        scope[f"of{number}"] = get.owner
-        return f"of{number}.{get.attribute}"
-    scope[f"get{number}"] = get
-    return f"get{number}()"
-
-
 def _unless(conditions: list[str], indent: str) -> list[str]:
-    """The lines that end the call where one of the conditions is true."""
+    """Return the lines that end the call where one of the conditions is true."""
     if not conditions:
         return []
     return [

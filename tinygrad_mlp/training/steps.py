@@ -204,14 +204,14 @@ class StepRunner:
                 )
             return 0
         if len(x) == self.batch_size and self._program.programs:  # none while debugging
-            self._runner = self._program.runner
+            self._runner = self._program.executable
         self.run.loss = loss
         self.run.iteration += 1
         return 1
 
     def _called(self, program: CompiledFunction, x: Array, y: Array) -> Any:
         """Call the program, or the step that it is recorded from."""
-        if self._runner is not None and self._runner.transcript is None:
+        if self._runner is not None and self._runner.confirmed:
             return program(x, y)
         # While recording, NumPy's BLAS does what the program leaves to SciPy's: the threads of both
         # would be in each other's way for a tenth of a second.
@@ -245,7 +245,7 @@ class StepRunner:
     def _planned(self) -> Block | None:
         """Return the blocks for the present program, or None where there are none."""
         runner = self._runner
-        if self.block == 1 or runner is None or runner.transcript is not None:
+        if self.block == 1 or runner is None or not runner.confirmed:
             return None
         if runner is self._planned_for and self._blocks is None:
             return None
@@ -261,7 +261,7 @@ class StepRunner:
     def state_dict(self) -> dict[str, Any]:
         """Return the place in the data, and how the next steps will be taken."""
         programs = [] if self._program is None else [
-            (key[0][0][0], runner.transcript is None)
+            (key[0][0][0], runner.confirmed)
             for key, runners in self._program.programs.items()
             for runner in runners if runner.assumed()
         ]  # fmt: skip
@@ -285,7 +285,7 @@ class StepRunner:
             assert self._program is not None
             self._program.prepare(self.data.X[:size], self.data.Y[:size], confirmed=confirmed)
             if size == self.batch_size:
-                self._runner = self._program.runner
+                self._runner = self._program.executable
         if stored["blocks"]:
             blocks = self._planned()
             if blocks is not None:

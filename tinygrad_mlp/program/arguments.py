@@ -1,0 +1,121 @@
+"""The arguments of a compiled function: which are data, and which decide what program is needed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.pytree import leaves
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import TraceError
+from tinygrad_mlp.program.recording import DATA, Recording
+
+
+def program_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """Return the key of the program for such arguments, and the data among them.
+
+    The key holds shapes and dtypes of arrays, and the values of everything that is not data.
+
+    Raises:
+        TraceError: an argument that requires a gradient, or one that cannot be part of a key.
+    """
+    key: list[Any] = []
+    data: list[Any] = []
+    flat = args if not kwargs else (*args, *kwargs.values())
+    if kwargs:
+        key.append(tuple(kwargs))
+    for a in flat:
+        if isinstance(a, (list, tuple, dict)):
+            key.append(_structure(a))
+            for leaf in leaves(a):
+                _add(leaf, key, data)
+        else:
+            _add(a, key, data)
+    return tuple(key), data
+
+
+def _structure(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return ("dict", *((k, _structure(v)) for k, v in tree.items()))
+    if isinstance(tree, (list, tuple)):
+        return (type(tree), *map(_structure, tree))
+    return None
+
+
+def _add(a: Any, key: list[Any], data: list[Any]) -> None:
+    if type(a) is np.ndarray or isinstance(a, np.generic):
+        key.append((a.shape, a.dtype))
+        data.append(a)
+    elif isinstance(a, Value):
+        key.append((type(a), a.data.shape, a.data.dtype))
+        if a.requires_grad:
+            raise TraceError(
+                "a compiled function was given a tensor that requires a gradient as an argument. "
+                "Let the function use it from outside, as a parameter, or pass x.detach()."
+            )
+        data.append(a.data)
+    elif type(a) is float:
+        key.append("number")
+        data.append(a)
+    else:
+        try:
+            hash(a)
+        except TypeError:
+            raise TraceError(
+                f"a compiled function expects arrays, numbers and hashable static arguments. "
+                f"Got {type(a).__name__}: pass the arrays in it instead."
+            ) from None
+        key.append((type(a), a))
+
+
+def traced_arguments(
+    recording: Recording, function: Callable[..., Any], args: tuple[Any, ...], flat: list[Any]
+) -> list[Any]:
+    """Return what the function is given, in the place of its arguments, while it is recorded.
+
+    Args:
+        recording: the recording.
+        function: the function, whose parameters give the inputs their names.
+        args: its positional arguments.
+        flat: all its arguments, one by one.
+    """
+    names = argument_names(function, args)
+    return [
+        _traced(recording, a, names[number] if number < len(names) else None)
+        for number, a in enumerate(flat)
+    ]
+
+
+def _traced(recording: Recording, a: Any, name: str | None) -> Any:
+    if isinstance(a, np.generic):
+        a = np.asarray(a)
+    if type(a) is np.ndarray or type(a) is float:
+        return recording.input(a, DATA, name)
+    if isinstance(a, Value):
+        made = Tensor(recording.input(a.data, DATA, name))
+        made.name = a.name
+        return made
+    return a
+
+
+def argument_names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+    """Return the names of the arguments, where each of them is a single array."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+    return names if all(not isinstance(a, (list, tuple, dict)) for a in args) else []
+
+
+def changing_argument(keys: list[Any], function: Callable[..., Any]) -> str:
+    """Return the argument in which the last two keys of programs differ, in words."""
+    names = argument_names(function, ())
+    for place, (one, other) in enumerate(zip(keys[-1], keys[-2], strict=False)):
+        if one != other:
+            name = names[place] if place < len(names) else f"argument {place}"
+            return f"'{name}' (now {one[0]})" if isinstance(one, tuple) else f"'{name}'"
+    return "the structure of its arguments"
