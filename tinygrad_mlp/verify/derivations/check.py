@@ -1,6 +1,6 @@
-"""`check_derivation`: gradients that a person derived by hand, held against the graph.
+"""`check_derivation`: gradients that a person derived by hand, compared with the recorded graph.
 
-Other checkers answer a wrong gradient with two numbers and a mismatch. This one replays the
+A numerical check of a wrong gradient reports a mismatch of two numbers. This one repeats the
 recorded backward pass with one local change at a time (a derivative left out, applied twice, taken
 at another point; a matrix not transposed; a path cut) and reports the change that reproduces the
 person's numbers.
@@ -9,6 +9,7 @@ person's numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,14 @@ def check_derivation(
     """
     if not parameters:
         raise InvalidArgumentError(
-            "check_derivation: give the point as keyword arguments, e.g. W1=W1, W2=W2."
+            "check_derivation() expects the point as keyword arguments. Got none. Call it with "
+            "e.g. W1=W1, W2=W2."
         )
     rng = np.random.default_rng(0) if rng is None else checked_rng(rng, "check_derivation")
     point = {name: _floating(name, value) for name, value in parameters.items()}
     here = Point(loss, derived, point, rng, rtol)
     terms = check_terms(here.plain, {k: v for k, v in here.given.items() if k not in point})
-    others = OtherPoints(loss, derived, here, rng, rtol)
+    others = OtherPoints(here)
     rows: dict[str, Row] = {}
     diagnoses: dict[str, Diagnosis] = {}
     differences: dict[str, Array] = {}
@@ -100,22 +102,21 @@ def check_derivation(
         if not row.ok:
             # Multiples are compared relative to the largest element, so the slack is relative.
             slack = min(1e-2, max(1e-8, 16 * row.tolerance))
-            diagnosis = diagnose(name, at.case(name), others.case_of(name), slack)
-            if diagnosis.message == "":
-                text, _ = unexplained(name, at.plain, person, slack)
-                diagnosis = diagnosis._replace(message=text)
-            diagnoses[name] = diagnosis
+            found = diagnose(name, at.case(name), partial(others.cases, name), slack)
+            message = found.message or unexplained(name, at.plain, person, slack)
+            diagnoses[name] = found._replace(message=message)
     not_given = [name for name in point if name not in here.given]
     return DerivationReport(rows, diagnoses, terms, not_given, differences)
 
 
 def _floating(name: str, value: Any) -> Array:
+    """Return a parameter as an array, if it is one of floating-point numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     array = numeric_array(value)
     if array.dtype.kind != "f":
         raise DTypeError(
-            f"check_derivation: {name} must be of floating-point numbers; got {array.dtype}. "
+            f"check_derivation: {name} must be of floating-point numbers. Got {array.dtype}. "
             f"Convert it with .astype(float)."
         )
     return array

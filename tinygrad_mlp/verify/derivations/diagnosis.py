@@ -1,30 +1,26 @@
-"""From a person's wrong gradient to the mistake that makes it."""
+"""From a person's wrong gradient to the mistake that produces it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.derivations.factors import multiple, recognised
 from tinygrad_mlp.verify.derivations.mutations import Candidate, candidates
-from tinygrad_mlp.verify.derivations.notation import factor_text, names_in
-from tinygrad_mlp.verify.derivations.replay import Recording
+from tinygrad_mlp.verify.derivations.replay import RecordedLoss
+from tinygrad_mlp.verify.derivations.wording import description, well_known
 
 KINDS = (
     "sign", "scale", "transpose", "missing-factor", "extra-factor", "wrong-point", "missing-term",
     "shape", "unknown",
 )  # fmt: skip
 
-MOST_POINTS = 6
-"""Further points drawn to tell apart changes that agree at the first."""
-
 
 class Diagnosis(NamedTuple):
-    """What is wrong with one gradient.
+    """The mistake in one gradient.
 
     Attributes:
         kind: one of "sign", "scale", "transpose", "missing-factor", "extra-factor",
@@ -51,163 +47,151 @@ class Diagnosis(NamedTuple):
     alternatives: tuple[Diagnosis, ...] = ()
 
 
-class Case(NamedTuple):
-    """One point of the comparison.
+class GradientCase(NamedTuple):
+    """One parameter's gradients at one point.
 
     Attributes:
         recording: the graph there, cross entropies not fused.
-        right: the right gradient of the parameter.
+        right: the right gradient.
         person: the person's.
     """
 
-    recording: Recording
+    recording: RecordedLoss
     right: Array
     person: Array
 
 
-def diagnose(
-    name: str,
-    first: Case,
-    further: Callable[[int], Case | None],
-    rtol: float,
-) -> Diagnosis:
+Further = Callable[[], Iterator[GradientCase]]
+"""Yields the gradients of the same parameter at further points, the same for every call."""
+
+
+def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> Diagnosis:
     """Find the mistake in the gradient of the parameter `name`.
 
     Args:
         name: the parameter.
         first: the point where the person's gradient is known to be wrong.
-        further: gives the case at the i-th further point, or None where there is none.
+        further: yields the cases at further points, none where there are none.
         rtol: how far multiples may be off, relative to their largest element.
     """
-    person, right, recording = first.person, first.right, first.recording
     subject = f"The gradient of {name}"
-    if person.shape == right.shape and not person.any():
-        other = _telling(further)
-        if other is None:
-            message = f"{subject} is zero; the right one is not."
-            return Diagnosis("unknown", None, None, 1.0, message)
-        first = other
-        person, right, recording = first.person, first.right, first.recording
-    if not np.isfinite(person).all() and person.shape == right.shape:
-        return Diagnosis(
-            "unknown", None, None, 1.0,
+    same_shape = first.person.shape == first.right.shape
+    if same_shape and not first.person.any():
+        # The units of a ReLU can all be off: look for a point where neither gradient vanishes.
+        telling = next((c for c in further() if c.person.any() and c.right.any()), None)
+        if telling is None:
+            return _unknown(f"{subject} is zero; the right one is not.")
+        first = telling
+    if same_shape and not np.isfinite(first.person).all():
+        return _unknown(
             f"{subject} is not finite, and the right one is: a division by zero or an overflow in "
-            f"the formula, as where g(z)(1 − g(z)) is divided by and g rounds to 0 or 1.",
-        )  # fmt: skip
+            f"the formula, as where g(z)(1 − g(z)) is divided by and g rounds to 0 or 1."
+        )
     plain = _plain_multiple(subject, first, further, rtol)
     if plain is not None:
         return plain
-    if person.shape != right.shape:
+    if not same_shape:
         return _wrong_shape(subject, first, rtol)
-    matching = _matching(name, first, further, rtol)
-    if not matching:
-        return Diagnosis("unknown", None, None, 1.0, "")  # the caller knows where they part
-    described = [_described(name, recording, c, scale, rtol) for c, scale in matching]
-    best = described[0]
-    return best._replace(alternatives=tuple(described[1:]))
+    found = [
+        _described(name, first.recording, candidate, c, rtol)
+        for candidate, c in _matching(name, first, further, rtol)
+    ]
+    if not found:
+        return _unknown("")  # the caller can tell where the two part
+    return found[0]._replace(alternatives=tuple(found[1:]))
 
 
-def _telling(further: Callable[[int], Case | None]) -> Case | None:
-    """A further point where neither gradient vanishes (the units of a ReLU can all be off)."""
-    for i in range(MOST_POINTS):
-        case = further(i)
-        if case is None:
-            return None
-        if case.person.any() and case.right.any():
-            return case
-    return None
+def _unknown(message: str) -> Diagnosis:
+    return Diagnosis("unknown", None, None, 1.0, message)
+
+
+# -- multiples --------------------------------------------------------------------------------
+
+
+def multiple(person: Array, other: Array, rtol: float) -> float | None:
+    """Return the number c with ``person = c · other`` up to rounding, or None.
+
+    ``c = ⟨person, other⟩ / ⟨other, other⟩``; zero arrays are multiples of nothing.
+    """
+    if person.shape != other.shape or not np.isfinite(other).all():
+        return None
+    size, reference = np.abs(person).max(initial=0), np.abs(other).max(initial=0)
+    if size == 0 or reference == 0 or not math.isfinite(size):
+        return None
+    # Normalised first: squares of numbers beyond 1e154 overflow, those below 1e-162 vanish.
+    p, o = (person / size).astype(float).ravel(), (other / reference).astype(float).ravel()
+    c = float(p @ o) / float(o @ o)
+    if c == 0 or np.abs(p - c * o).max() > rtol * np.abs(p).max():
+        return None
+    return c * float(size) / float(reference)
+
+
+def _is_multiple(person: Array, other: Array, c: float, rtol: float) -> bool | None:
+    """Return whether ``person = c · other``; None where both vanish, which says nothing."""
+    found = multiple(person, other, rtol)
+    if found is None:
+        return False if np.any(other) or np.any(person) else None
+    return math.isclose(found, c, rel_tol=max(10 * rtol, 1e-7))
 
 
 def _plain_multiple(
-    subject: str, first: Case, further: Callable[[int], Case | None], rtol: float
+    subject: str, first: GradientCase, further: Further, rtol: float
 ) -> Diagnosis | None:
-    """Sign, scale, or transpose of the whole gradient."""
-    person, right = first.person, first.right
-    c = multiple(person, right, rtol)
-    if c is not None and _holds(lambda case: case.right, c, further, rtol):
-        c, text = recognised(c, first.recording, rtol)
+    """Return the diagnosis of a wrong sign or scale, or a transpose, of the whole gradient."""
+
+    def scale_of(form: Callable[[Array], Array]) -> tuple[float, str] | None:
+        """Return the multiple of a form of the right gradient, if it is one at other points too."""
+        c = multiple(first.person, form(first.right), rtol)
+        if c is None:
+            return None
+        verdicts = (_is_multiple(case.person, form(case.right), c, rtol) for case in further())
+        telling = next((verdict for verdict in verdicts if verdict is not None), True)
+        return well_known(c, first.recording, rtol) if telling else None
+
+    found = scale_of(lambda right: right)
+    if found is not None:
+        c, text = found
         if c == -1.0:
-            return Diagnosis("sign", None, None, -1.0, f"{subject} has the wrong sign.")
+            return Diagnosis("sign", None, None, c, f"{subject} has the wrong sign.")
         return Diagnosis("scale", None, None, c, f"{subject} is the right one times {text}.")
-    if right.ndim == 2 and person.shape == right.T.shape:
-        c = multiple(person, right.T, rtol)
-        if c is not None and _holds(lambda case: case.right.T, c, further, rtol):
-            c, text = recognised(c, first.recording, rtol)
-            more = "" if c == 1.0 else f", times {text}"
-            return Diagnosis(
-                "transpose", None, None, c, f"{subject} is the transpose of the right one{more}."
-            )
-    return None
+    found = scale_of(np.transpose) if first.right.ndim == 2 else None
+    if found is None:
+        return None
+    c, text = found
+    message = f"{subject} is the transpose of the right one"
+    message += "." if c == 1.0 else f", times {text}."
+    return Diagnosis("transpose", None, None, c, message)
 
 
-def _holds(
-    other: Callable[[Case], Array | None],
-    c: float,
-    further: Callable[[int], Case | None],
-    rtol: float,
-    points: int = 1,
-) -> bool:
-    """Whether the person's numbers are the same multiple of other ones at further points, too.
-
-    So many points have to agree, of those that say anything.
-    """
-    agreed = 0
-    for i in range(MOST_POINTS):
-        case = further(i)
-        if case is None or agreed == points:
-            return True
-        numbers = other(case)
-        at = None if numbers is None else multiple(case.person, numbers, rtol)
-        if at is None:
-            # Where both vanish the point says nothing.
-            if numbers is not None and not np.any(numbers) and not np.any(case.person):
-                continue
-            return False
-        if not math.isclose(at, c, rel_tol=max(10 * rtol, 1e-7)):
-            return False
-        agreed += 1
-    return True
-
-
-def _wrong_shape(subject: str, first: Case, rtol: float) -> Diagnosis:
+def _wrong_shape(subject: str, first: GradientCase, rtol: float) -> Diagnosis:
     person, right = first.person, first.right
     message = f"{subject} has shape {person.shape}; the right one has {right.shape}"
-    scale = 1.0
+    c, scale = None, 1.0
     if person.size == right.size:
         c = multiple(person.reshape(right.shape), right, rtol)
         if c is not None:
-            scale, text = recognised(c, first.recording, rtol)
+            scale, text = well_known(c, first.recording, rtol)
             message += ", with the same numbers" + ("" if scale == 1 else f" times {text}")
     elif person.ndim > right.ndim:
         c = multiple(person.sum(axis=tuple(range(person.ndim - right.ndim))), right, rtol)
         if c is not None:
-            scale = recognised(c, first.recording, rtol)[0]
+            scale, _ = well_known(c, first.recording, rtol)
             message += ": it has not been summed over the samples"
     return Diagnosis("shape", None, None, scale, message + ".")
 
 
+# -- changes of the backward pass ---------------------------------------------------------------
+
+
 def _matching(
-    name: str, first: Case, further: Callable[[int], Case | None], rtol: float
+    name: str, first: GradientCase, further: Further, rtol: float
 ) -> list[tuple[Candidate, float]]:
-    """The changes that reproduce the person's numbers, here and at further points."""
-    found: list[tuple[int, Candidate, float]] = []
+    """Return the changes that reproduce the person's numbers, here and at further points."""
     with np.errstate(all="ignore"):
-        for index, candidate in enumerate(candidates(first.recording)):
-            gradient = _changed_gradient(first.recording, candidate, name)
-            if gradient is None:
-                continue
-            same = multiple(gradient, first.right, rtol)
-            if same is not None and math.isclose(same, 1.0, rel_tol=max(rtol, 1e-9)):
-                continue  # no change at all, at this point
-            c = multiple(first.person, gradient, rtol)
-            if c is not None:
-                found.append((index, candidate, c))
-        for i in range(MOST_POINTS):
-            if not found or (i > 0 and len(found) == 1):
-                break  # what explains one point only may do so by chance: two at least
-            case = further(i)
-            if case is None:
-                break
+        found = list(_matching_here(name, first, rtol))
+        for number, case in enumerate(further()):
+            if not found or (number > 0 and len(found) == 1):
+                break  # two points at least: what explains one only may do so by chance
             there = list(candidates(case.recording))
             found = [
                 (index, candidate, c)
@@ -215,23 +199,41 @@ def _matching(
                 if index >= len(there) or _agrees(case, there[index], name, c, rtol)
             ]
     # A change without a factor is a simpler explanation than one with.
-    found.sort(key=lambda entry: (not math.isclose(entry[2], 1.0, rel_tol=1e-6), entry[0]))
+    found.sort(key=lambda entry: (not _is_one(entry[2]), entry[0]))
     distinct: dict[Any, tuple[Candidate, float]] = {}
     for _, candidate, c in found:
-        key = candidate.kind, candidate.op, id(candidate.vertex), round(c, 6)
+        key = candidate.kind, candidate.op, id(candidate.change.node), round(c, 6)
         distinct.setdefault(key, (candidate, c))
-    exact = [entry for entry in distinct.values() if math.isclose(entry[1], 1.0, rel_tol=1e-6)]
+    exact = [entry for entry in distinct.values() if _is_one(entry[1])]
     return exact or list(distinct.values())
 
 
-def _agrees(case: Case, candidate: Candidate, name: str, c: float, rtol: float) -> bool:
+def _matching_here(
+    name: str, first: GradientCase, rtol: float
+) -> Iterator[tuple[int, Candidate, float]]:
+    """Yield the number of each change that reproduces the person's numbers, it, and the factor."""
+    for index, candidate in enumerate(candidates(first.recording)):
+        gradient = _changed_gradient(first.recording, candidate, name)
+        if gradient is None:
+            continue
+        same = multiple(gradient, first.right, rtol)
+        if same is not None and math.isclose(same, 1.0, rel_tol=max(rtol, 1e-9)):
+            continue  # no change at all, at this point
+        c = multiple(first.person, gradient, rtol)
+        if c is not None:
+            yield index, candidate, c
+
+
+def _is_one(c: float) -> bool:
+    return math.isclose(c, 1.0, rel_tol=1e-6)
+
+
+def _agrees(case: GradientCase, candidate: Candidate, name: str, c: float, rtol: float) -> bool:
     gradient = _changed_gradient(case.recording, candidate, name)
-    if gradient is None:
-        return False
-    return _holds(lambda _: gradient, c, lambda i: case, rtol)
+    return gradient is not None and _is_multiple(case.person, gradient, c, rtol) is not False
 
 
-def _changed_gradient(recording: Recording, candidate: Candidate, name: str) -> Array | None:
+def _changed_gradient(recording: RecordedLoss, candidate: Candidate, name: str) -> Array | None:
     try:
         gradients, _ = recording.replay(candidate.change)
     except (ValueError, TypeError):  # the change does not fit: no one can have made it
@@ -241,56 +243,10 @@ def _changed_gradient(recording: Recording, candidate: Candidate, name: str) -> 
 
 
 def _described(
-    name: str, recording: Recording, candidate: Candidate, c: float, rtol: float
+    name: str, recording: RecordedLoss, candidate: Candidate, c: float, rtol: float
 ) -> Diagnosis:
-    """The sentence for a change that has been found."""
-    names = names_in(recording)
-    scale, text = recognised(c, recording, rtol)
-    node = names.get(candidate.vertex)
-    source = names.get(candidate.source) if candidate.source is not None else None
-    other = names.get(candidate.other) if candidate.other is not None else None
-    where = node or f"the result of {candidate.op}"
-    subject = f"The gradient of {name} equals the right one"
-    shape = recording.value(candidate.vertex).shape
-    column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
-    single = bool(candidate.change.redirects)
-    factor = (
-        factor_text(candidate.op, source, node, column)
-        if single
-        else f"the derivative of {candidate.op} with respect to {source or 'its argument'}"
-    )
-    z, a = source or "its argument", node or "its result"
-    messages: dict[str, Callable[[], str]] = {
-        "missing-factor": lambda: f"{subject} without the factor {factor}",
-        "extra-factor": lambda: f"{subject} with the factor {factor} applied twice",
-        "wrong-point": lambda: (
-            f"{subject} with the derivative of {candidate.op} in terms of its result, evaluated "
-            f"at {z} instead of {a}"
-            if candidate.other is candidate.source
-            else f"{subject} with the derivative of {candidate.op} taken at {a} instead of {z}"
-            if single
-            else f"{subject} with {other or 'another value'} in the place of "
-            f"{_replaced(recording, names, candidate)} in the derivative of {candidate.op} "
-            f"(which computes {where})"
-        ),
-        "transpose": lambda: (
-            f"{subject} with {other or 'a matrix'} in the place of its transpose, in the product "
-            f"that computes {where}"
-        ),
-        "missing-term": lambda: (
-            f"{subject} without the path from {where} to {source or 'one of its arguments'}: the "
-            f"sum over all paths lacks a term"
-        ),
-    }
-    message = messages[candidate.kind]()
-    if scale != 1.0:
-        message += f", times {text}"
-    return Diagnosis(candidate.kind, candidate.op, node, scale, message + ".")
-
-
-def _replaced(recording: Recording, names: dict[Any, str], candidate: Candidate) -> str:
-    """The name of the argument that another value was put in the place of."""
-    for parent in candidate.vertex:
-        if parent is not None and parent is not candidate.source:
-            return names.get(parent, "the right one")
-    return "the right one"
+    """Return the diagnosis for a change that reproduces the numbers."""
+    scale, text = well_known(c, recording, rtol)
+    node, message = description(name, recording, candidate)
+    message += "." if scale == 1.0 else f", times {text}."
+    return Diagnosis(candidate.kind, candidate.op, node, scale, message)

@@ -1,48 +1,42 @@
-"""A loss recorded once, and its backward pass replayed: as it is, with noise, or with a change."""
+"""A loss recorded once, and its backward pass run again: as it is, with noise, or with a change."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import ancestors, unbroadcast
-from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.autograd.backward import ancestors, gradients, propagate, unbroadcast
+from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.errors import NotDifferentiableError, ShapeError
+from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError
+from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
+from tinygrad_mlp.verify.derivations.local_variables import call_with_local_variables
+from tinygrad_mlp.verify.rounding_noise import RoundingNoise
 
 Share = Callable[[Array], Array]
-"""What one argument of a node receives for the cotangent of the node's output."""
+"""Computes what a vertex receives from the cotangent of a node's output."""
 
 
-class Change:
+class Change(NamedTuple):
     """One local departure from the right backward pass.
 
     Attributes:
-        shares: replaced shares, by the node and the position of its argument.
-        redirects: nodes whose cotangent goes straight to another vertex, through a function.
+        node: the node at which it departs.
+        share: computes the changed share from the node's cotangent.
+        position: the argument that receives the share; the others receive what they should.
+        target: the vertex that receives the share instead, and the arguments receive nothing.
     """
 
-    __slots__ = ("shares", "redirects")
-
-    def __init__(
-        self,
-        shares: Mapping[tuple[Node, int], Share] | None = None,
-        redirects: Mapping[Node, tuple[Node | Value, Share]] | None = None,
-    ) -> None:
-        self.shares = dict(shares or {})
-        self.redirects = dict(redirects or {})
+    node: Node
+    share: Share
+    position: int | None = None
+    target: Node | Value | None = None
 
 
-NO_CHANGE = Change()
-
-
-class Recording:
+class RecordedLoss:
     """The graph of ``loss(**parameters)`` at one point.
 
     Args:
@@ -53,10 +47,8 @@ class Recording:
     Attributes:
         leaves: the parameters as tensors, by name.
         nodes: the recorded nodes, oldest first.
-        arrays: what each node's forward function saw.
-        outs: what it returned.
-        names: the names of nodes and leaves, where they have one: their own, or that of the local
-            variable of `loss` that held them.
+        names: the names of nodes and leaves, where they have one: their own, that of the local
+            variable of `loss` that held them, or z2, a2, z3, … for the parts of layers.
 
     Raises:
         ShapeError: the loss is not one number.
@@ -66,163 +58,136 @@ class Recording:
     def __init__(
         self, loss: Callable[..., Any], parameters: Mapping[str, Array], *, exact: bool = False
     ) -> None:
-        self.hook: Callable[..., Any] | None = None
+        self.loss, self.exact = loss, exact
         self.leaves = {
             name: Tensor(array, requires_grad=True, name=name)
             for name, array in parameters.items()
         }
         with changed_mode(recording=True, exact_losses=exact):
-            out, local = _call(loss, self.leaves)
-        if not isinstance(out, Value) or not out.requires_grad or out.node is None:
-            raise NotDifferentiableError(
-                f"check_derivation: loss({', '.join(parameters)}) must be computed from its "
-                f"arguments by tg operations or NumPy functions; got {type(out).__name__} "
-                f"without a history. Do not convert the arguments to plain arrays."
-            )
-        if out.data.size != 1:
-            raise ShapeError(
-                f"check_derivation: loss must return one number; got shape {out.data.shape}. "
-                f"Reduce it, e.g. with .sum()."
-            )
-        self.root: Node = out.node
-        self.nodes = ancestors([self.root])
-        self.arrays: dict[Node, tuple[Any, ...]] = {n: n.arrays or () for n in self.nodes}
-        self.outs: dict[Node, Any] = {n: n.out for n in self.nodes}
-        self.names: dict[Node | Value, str] = {leaf: name for name, leaf in self.leaves.items()}
-        for name, value in local.items():
+            self.out, variables = call_with_local_variables(loss, self.leaves)
+        self.nodes = ancestors([_root(self.out, parameters)])
+        self.names = self._names(variables)
+
+    def _names(self, variables: Mapping[str, Any]) -> dict[Node | Value, str]:
+        names: dict[Node | Value, str] = {leaf: name for name, leaf in self.leaves.items()}
+        for name, value in variables.items():
             if isinstance(value, Value) and value.node is not None and value.node.name is None:
-                self.names.setdefault(value.node, name)
-        self.names.update((n, n.name) for n in self.nodes if n.name)
+                names.setdefault(value.node, name)
+        names.update((n, n.name) for n in self.nodes if n.name)
+        taken = set(names.values())
+        for node, position, name in named_parts(find_layers(self.nodes)):
+            vertex = node if position is None else node[position]
+            if vertex is not None and vertex not in names and name not in taken:
+                names[vertex] = name
+                taken.add(name)
+        return names
 
     # -- values ------------------------------------------------------------------------------
 
     def value(self, vertex: Node | Value) -> Array:
-        """The array at a vertex."""
-        return np.asarray(self.outs[vertex] if isinstance(vertex, Node) else vertex.data)
-
-    def evaluate(self, nodes: list[Node], known: dict[Any, Any]) -> dict[Any, Any]:
-        """The forward functions of `nodes` again, with the values of some vertices replaced."""
-        values = dict(known)
-        for node in nodes:
-            values[node] = node.op.forward(*self._inputs(node, values), **node.static)
-        return values
-
-    def _inputs(self, node: Node, values: Mapping[Any, Any]) -> list[Any]:
-        return [
-            array if parent is None else values.get(parent, array)
-            for parent, array in zip(node, self.arrays[node], strict=True)
-        ]
+        """Return the array at a vertex."""
+        return np.asarray(vertex.out if isinstance(vertex, Node) else vertex.data)
 
     # -- the backward pass -------------------------------------------------------------------
 
-    def share(self, node: Node, position: int, g: Any, **replaced: Any) -> Array:
-        """What argument `position` of a node receives for the cotangent `g`.
+    def share(
+        self, node: Node, position: int, g: Any, *, y: Any = None, arrays: Any = None
+    ) -> Array:
+        """Return what argument `position` of a node receives for the cotangent `g`.
 
         Args:
-            replaced: `y` or `arrays`, to run the rule on other numbers than the recorded ones.
+            y: the output that the rule is to use instead of the recorded one.
+            arrays: the arguments that the rule is to use instead of the recorded ones.
         """
-        op = node.op
-        arrays = replaced.get("arrays", self.arrays[node])
-        y = replaced.get("y", self.outs[node])
-        if op.variadic:
-            rule = op.rules[0]
-            share = rule and rule(g, y, *arrays, position=position, **node.static)
-        else:
-            rule = op.rules[position]
-            share = rule and rule(g, y, *arrays, **node.static)
-        return np.asarray(unbroadcast(share, np.asarray(self.arrays[node][position]), op, position))
+        op, recorded = node.op, node.arrays or ()
+        arrays, y = recorded if arrays is None else arrays, node.out if y is None else y
+        rule = op.rules[0 if op.variadic else position]
+        more = {"position": position} if op.variadic else {}
+        share = rule and rule(g, y, *arrays, **more, **node.static)
+        return np.asarray(unbroadcast(share, np.asarray(recorded[position]), op, position))
 
-    def replay(self, change: Change = NO_CHANGE) -> tuple[dict[str, Array], dict[Node, Any]]:
-        """The gradients by parameter, and the cotangents by node, of the changed backward pass."""
-        if self.hook is None:
-            return self._replay(change)
-        with changed_mode(hook=self.hook):
-            return self._replay(change)
+    def replay(self, change: Change | None = None) -> tuple[dict[str, Array], dict[Node, Any]]:
+        """Return the gradients by parameter, and the cotangents by node, of the backward pass.
 
-    def _replay(self, change: Change) -> tuple[dict[str, Array], dict[Node, Any]]:
-        cotangents: dict[Any, Any] = {self.root: np.ones_like(self.value(self.root))}
-        seen: dict[Node, Any] = {}
+        Args:
+            change: what is different in it; None for the right one.
+        """
+        found = {id(leaf): np.zeros_like(leaf.data) for leaf in self.leaves.values()}
+        cotangents: dict[Node, Any] = {}
+        starts: list[tuple[Value, Any]] = [(self.out, np.ones_like(self.out.data))]
 
-        def arrive(vertex: Node | Value, share: Any) -> None:
-            if isinstance(vertex, Value) and vertex.node is not None:  # one of several outputs
-                node = vertex.node
-                slots = cotangents.setdefault(node, [np.zeros_like(out) for out in node.out])
-                slots[vertex.index] = slots[vertex.index] + share
-            else:
-                known = cotangents.get(vertex)
-                cotangents[vertex] = share if known is None else known + share
+        def collect(leaf: Value, g: Any, owned: bool) -> None:
+            if id(leaf) in found:
+                found[id(leaf)] = found[id(leaf)] + g
 
-        for node in reversed(self.nodes):
-            g = cotangents.pop(node, None)
-            if g is None:
-                continue
-            seen[node] = g
-            if node in change.redirects:
-                target, share_of = change.redirects[node]
-                arrive(target, share_of(g))
-                continue
-            for position, parent in enumerate(node):
-                if parent is None:
-                    continue
-                changed = change.shares.get((node, position))
-                arrive(parent, changed(g) if changed else self.share(node, position, g))
-        zeros = {name: np.zeros_like(leaf.data) for name, leaf in self.leaves.items()}
-        gradients = {
-            name: np.asarray(cotangents.get(leaf, zeros[name]))
-            for name, leaf in self.leaves.items()
+        def rules_of(node: Node, g: Any) -> Any:
+            cotangents[node] = g
+            if change is None or node is not change.node:
+                return node.op.rules
+            if change.target is not None:
+                # Shares add up, so what goes to the target may be carried on by a walk of its own.
+                starts.append((_as_value(change.target), change.share(g)))
+            return _changed_rules(node, change)
+
+        with changed_mode(walk=lambda _: rules_of):
+            for start in starts:  # which grows by the target
+                propagate([start], collect)
+        return {name: found[id(leaf)] for name, leaf in self.leaves.items()}, cotangents
+
+    def gradients_with_noise(self, rng: np.random.Generator, eps: float) -> dict[str, Array]:
+        """Compute the gradients again with every number off by about one rounding error.
+
+        Their distance from the right ones shows how far two right computations may be apart: each
+        product and sum is only known to a relative `eps`.
+        """
+        leaves = {name: Tensor(leaf.data, requires_grad=True) for name, leaf in self.leaves.items()}
+        hook = RoundingNoise(eps, rng)
+        with changed_mode(recording=True, exact_losses=self.exact, hook=hook, walk=None):
+            start = self.loss(**leaves), np.ones_like(self.out.data)
+            try:
+                # The rules round, too: in softmax(z) − y the difference can be far smaller than
+                # what is subtracted.
+                found = gradients([start], list(leaves.values()), create_graph=True)
+            except OpDefinitionError:  # a rule that works on arrays only
+                found = gradients([start], list(leaves.values()))
+        return {
+            name: np.zeros_like(leaf.data) if g is None else g.data if isinstance(g, Value) else g
+            for (name, leaf), g in zip(leaves.items(), found, strict=True)
         }
-        return gradients, seen
-
-    def perturbed(self, rng: np.random.Generator, eps: float) -> Recording:
-        """The same graph evaluated with every number off by about one rounding.
-
-        Comparing its gradients with the right ones shows how far two right computations of them
-        may be apart: each product and sum is only known to a relative `eps`.
-        """
-
-        def shaken(array: Any) -> Any:
-            if not isinstance(array, (np.ndarray, np.floating)) or array.dtype.kind != "f":
-                return array
-            noise = np.asarray(rng.standard_normal(array.shape), dtype=array.dtype)
-            return array * (1 + eps * noise)
-
-        def rounded(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-            return shaken(op.forward(*args, **static))
-
-        other = object.__new__(Recording)
-        # The operations that the gradient rules call round, too: in softmax(z) − y the difference
-        # can be far smaller than what is subtracted.
-        other.hook = rounded
-        other.leaves, other.nodes, other.root = self.leaves, self.nodes, self.root
-        other.names = self.names
-        other.arrays, other.outs = {}, {}
-        values: dict[Any, Any] = {leaf: shaken(leaf.data) for leaf in self.leaves.values()}
-        for node in self.nodes:
-            arrays = tuple(
-                shaken(array) if parent is None else values.get(parent, array)
-                for parent, array in zip(node, self.arrays[node], strict=True)
-            )
-            out = node.op.forward(*arrays, **node.static)
-            if node.op.outputs == 1:
-                out = values[node] = shaken(np.asarray(out))
-            other.arrays[node], other.outs[node] = arrays, out
-        return other
 
 
-def _call(loss: Callable[..., Any], leaves: Mapping[str, Tensor]) -> tuple[Any, dict[str, Any]]:
-    """``loss(**leaves)``, and its local variables as they were when it returned."""
-    code: CodeType | None = getattr(loss, "__code__", None)
-    local: dict[str, Any] = {}
+def _root(out: Any, parameters: Mapping[str, Array]) -> Node:
+    """Return the node that computed the loss, or raise an error that says why there is none."""
+    if not isinstance(out, Value) or not out.requires_grad or out.node is None:
+        raise NotDifferentiableError(
+            f"check_derivation: loss({', '.join(parameters)}) must be computed from its arguments "
+            f"by tg operations or NumPy functions. Got {type(out).__name__} without a history. "
+            f"Do not convert the arguments to plain arrays."
+        )
+    if out.data.size != 1:
+        raise ShapeError(
+            f"check_derivation: loss must return one number. Got shape {out.data.shape}. Reduce "
+            f"it, e.g. with .sum()."
+        )
+    return out.node
 
-    def watch(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "return" and frame.f_code is code:
-            local.update(frame.f_locals)
 
-    before = sys.getprofile()
-    if code is None or before is not None:
-        return loss(**leaves), local  # names are a convenience: never disturb a profiler
-    sys.setprofile(watch)
-    try:
-        return loss(**leaves), local
-    finally:
-        sys.setprofile(before)
+def _as_value(vertex: Node | Value) -> Value:
+    if isinstance(vertex, Value):
+        return vertex
+    return make_value(Tensor, vertex.out, vertex, True)
+
+
+def _changed_rules(node: Node, change: Change) -> list[Callable[..., Any]]:
+    """Return the gradient rules of the node at which the backward pass departs."""
+
+    def changed(position: int, rule: Any) -> Callable[..., Any]:
+        def share(g: Any, y: Any, *inputs: Any, **static: Any) -> Any:
+            at = static.get("position", position)
+            if change.target is not None:
+                return np.zeros_like(inputs[at])
+            return change.share(g) if at == change.position else rule(g, y, *inputs, **static)
+
+        return share
+
+    return [changed(position, rule) for position, rule in enumerate(node.op.rules)]

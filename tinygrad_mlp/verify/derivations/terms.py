@@ -11,8 +11,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.graph_view.names import layer_number
 from tinygrad_mlp.verify.derivations.mutations import Segment, segments, slope
-from tinygrad_mlp.verify.derivations.notation import names_in
-from tinygrad_mlp.verify.derivations.replay import Recording
+from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 
 RTOL = 1e-6
 """Terms are compared relative to their largest element; a mistake is far larger than this."""
@@ -22,9 +21,9 @@ class Term(NamedTuple):
     """An intermediate quantity that was handed over.
 
     Attributes:
-        name: what the person called it.
+        name: the person's name for it.
         ok: whether it is right.
-        meaning: what it was held against.
+        meaning: the quantity it was compared with.
         right: the right numbers.
     """
 
@@ -34,11 +33,11 @@ class Term(NamedTuple):
     right: Array
 
 
-def check_terms(recording: Recording, given: Mapping[str, Array]) -> list[Term]:
+def check_terms(recording: RecordedLoss, given: Mapping[str, Array]) -> list[Term]:
     """Check the quantities by their names, in the order of the backward pass.
 
     Raises:
-        InvalidArgumentError: a name that stands for nothing in the graph.
+        InvalidArgumentError: a name that belongs to no quantity of the graph.
     """
     if not given:
         return []
@@ -46,18 +45,18 @@ def check_terms(recording: Recording, given: Mapping[str, Array]) -> list[Term]:
     unknown = [name for name in given if name not in known]
     if unknown:
         raise InvalidArgumentError(
-            f"check_derivation: derived[{unknown[0]!r}] is neither a parameter nor a quantity of "
-            f"this loss. Known are {', '.join(sorted(known))}. Name the tensors in the loss (z2, "
-            f"a2, …) to refer to them."
+            f"check_derivation: the names in derived must be parameters or quantities of the loss "
+            f"({', '.join(sorted(known))}). Got {unknown[0]!r}. Name the tensors in the loss "
+            f"(z2, a2, …) to refer to them."
         )
     rank = {name: i for i, name in enumerate(known)}
     ordered = sorted(given, key=rank.__getitem__)
     return [_checked(name, given[name], *known[name]) for name in ordered]
 
 
-def _known_terms(recording: Recording) -> dict[str, tuple[str, Array]]:
-    """Names, meanings and right numbers of all quantities, from the loss backwards."""
-    names = names_in(recording)
+def _known_terms(recording: RecordedLoss) -> dict[str, tuple[str, Array]]:
+    """Return meaning and right numbers of all quantities by name, from the loss backwards."""
+    names = recording.names
     _, cotangents = recording.replay()
     between: dict[int, Segment] = {}
     for segment in segments(recording):
@@ -85,6 +84,7 @@ def _known_terms(recording: Recording) -> dict[str, tuple[str, Array]]:
 
 
 def _checked(name: str, person: Array, meaning: str, right: Array) -> Term:
+    """Compare one quantity, which may be written as a vector, a column or a diagonal matrix."""
     flat = right
     if person.ndim == 2 and person.shape[0] == person.shape[1] == right.size and right.size > 1:
         flat = np.diag(right.ravel())  # D written out as a matrix

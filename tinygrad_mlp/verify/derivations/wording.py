@@ -1,0 +1,142 @@
+"""The words in which a mistake is reported: the changed factor, and well-known multiples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.graph_view.names import layer_number
+from tinygrad_mlp.verify.derivations.mutations import Candidate
+from tinygrad_mlp.verify.derivations.replay import RecordedLoss
+
+DERIVATIVES: dict[str, Callable[[str], str]] = {
+    "tanh": lambda z: f"1 − tanh²({z})",
+    "sigmoid": lambda z: f"g({z})(1 − g({z}))",
+    "relu": lambda z: f"[{z} > 0]",
+}
+"""The derivatives of activations as text, for an argument of a given name."""
+
+
+def description(
+    parameter: str, recording: RecordedLoss, candidate: Candidate
+) -> tuple[str | None, str]:
+    """Return the name of the tensor that a change is about, and the change in words.
+
+    Args:
+        parameter: the parameter whose gradient the change reproduces.
+        recording: the graph that is changed.
+        candidate: the change.
+    """
+    names = recording.names
+    node, op = candidate.change.node, candidate.op
+    name, source = names.get(node), names.get(candidate.source)
+    computed = name or f"the result of {op}"
+    if candidate.kind == "missing-factor":
+        change = f"without the factor {_factor(recording, candidate)}"
+    elif candidate.kind == "extra-factor":
+        change = f"with the factor {_factor(recording, candidate)} applied twice"
+    elif candidate.kind == "transpose":
+        matrix = _name_of(candidate.other, names) or "a matrix"
+        change = (
+            f"with {matrix} in the place of its transpose, in the product that computes {computed}"
+        )
+    elif candidate.kind == "missing-term":
+        argument = source or "one of its arguments"
+        change = (
+            f"without the path from {computed} to {argument}: the sum over all paths lacks a term"
+        )
+    else:
+        change = _wrong_point(names, candidate)
+    return name, f"The gradient of {parameter} equals the right one {change}"
+
+
+def _factor(recording: RecordedLoss, candidate: Candidate) -> str:
+    """Return the local derivative that is left out or applied twice."""
+    node, names = candidate.change.node, recording.names
+    source = names.get(candidate.source)
+    if candidate.change.target is None:
+        return f"the derivative of {candidate.op} with respect to {source or 'its argument'}"
+    shape = recording.value(node).shape
+    column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    return factor_text(candidate.op, source, names.get(node), column)
+
+
+def _wrong_point(names: dict[Node | Value, str], candidate: Candidate) -> str:
+    """Describe a derivative that is taken at another point than the right one."""
+    node, op = candidate.change.node, candidate.op
+    z, a = names.get(candidate.source, "its argument"), names.get(node, "its result")
+    if candidate.other is candidate.source:
+        return f"with the derivative of {op} in terms of its result, taken at {z} instead of {a}"
+    if candidate.change.target is not None:
+        return f"with the derivative of {op} taken at {a} instead of {z}"
+    other = _name_of(candidate.other, names) or "another value"
+    rest = (p for p in node if p is not None and p is not candidate.source)
+    replaced = _name_of(next(rest, None), names) or "the right one"
+    computed = names.get(node, f"the result of {op}")
+    return (
+        f"with {other} in the place of {replaced} in the derivative of {op} (which computes "
+        f"{computed})"
+    )
+
+
+def _name_of(vertex: Node | Value | None, names: dict[Node | Value, str]) -> str | None:
+    return None if vertex is None else names.get(vertex)
+
+
+def factor_text(op: str, z: str | None, a: str | None, column: bool) -> str:
+    """Return the local derivative of an activation, as a factor of the gradient.
+
+    Args:
+        op: the operation.
+        z: the name of its argument.
+        a: the name of its result.
+        column: whether z is one column vector, so that the factor is a diagonal matrix.
+
+    >>> factor_text("tanh", "z2", "a2", True)
+    'D2 = diag(1 − tanh²(z2))'
+    """
+    where = z or "its argument"
+    text = DERIVATIVES[op](where) if op in DERIVATIVES else f"{op}′({where})"
+    number = layer_number(z)
+    if number is None:
+        number = layer_number(a, "a")
+    if not column:
+        return text
+    return f"D{number} = diag({text})" if number is not None else f"diag({text})"
+
+
+# -- well-known multiples ---------------------------------------------------------------------
+
+
+def well_known(c: float, recording: RecordedLoss, rtol: float) -> tuple[float, str]:
+    """Return a factor and its name, without its rounding errors if it is a well-known one."""
+    for factor, name in [(1.0, "1"), *_common_factors(recording).items()]:
+        for sign, mark in ((1, ""), (-1, "−")):
+            if math.isclose(c, sign * factor, rel_tol=max(rtol, 1e-9)):
+                return sign * factor, f"{mark}{name}"
+    return c, f"{c:.6g}"
+
+
+def _common_factors(recording: RecordedLoss) -> dict[float, str]:
+    """Return the factors that mistakes commonly bring in, with their names.
+
+    Besides 2 they are the lengths of the axes at the end of the graph: the numbers of samples and
+    of outputs, and the products of these.
+    """
+    names: dict[float, str] = {2.0: "2"}
+    parents = (p for node in reversed(recording.nodes) for p in node if p is not None)
+    shapes = (recording.value(p).shape for p in parents)
+    shape: tuple[int, ...] = next((s for s in shapes if s), ())
+    if len(shape) == 1:
+        names[float(shape[0])] = f"the number of outputs, {shape[0]}"
+    elif len(shape) == 2:
+        n, k = shape
+        if n > 1 and k > 1:
+            names[float(n * k)] = f"the number of samples times that of outputs, {n} · {k}"
+        names[float(k)] = f"the number of outputs, {k}"
+        names[float(n)] = f"the number of samples, {n}"
+    names.pop(1.0, None)
+    names.update({1 / c: f"1 over {name}" for c, name in list(names.items())})
+    names[0.5] = "½"
+    return names
