@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import Op
 
 TRIALS = 4
@@ -37,16 +37,37 @@ class RoundingNoise:
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Apply the operation to changed arguments."""
-        return op.unhooked(self.changed(op, args), static)
+        return evaluate(op, args, self.arrays(op, args), static)
 
-    def changed(self, op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the arguments with errors, or unchanged where `op` only compares or moves them."""
+    def arrays(self, op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the arguments' arrays with errors, or exact where `op` only compares or moves."""
         # Equal numbers must stay equal: the rule of max looks for the maximum in its argument.
-        exact = op.nondifferentiable or op in MOVING
-        return args if exact else tuple(self._rounded(a) for a in args)
+        if op.nondifferentiable or op in MOVING:
+            return exact_arrays(op, args)
+        return tuple(
+            self._rounded(array) if isinstance(a, Value) else array
+            for a, array in zip(args, exact_arrays(op, args), strict=True)
+        )
 
-    def _rounded(self, a: Any) -> Any:
-        if not isinstance(a, Value) or a.data.dtype.kind not in "fc":
-            return a
-        error = np.asarray(self.rng.standard_normal(a.data.shape), dtype=a.data.real.dtype)
-        return ops.multiply.unhooked((a, 1 + error * self.eps), {})
+    def _rounded(self, array: Array) -> Array:
+        if array.dtype.kind not in "fc":
+            return array
+        error = np.asarray(self.rng.standard_normal(array.shape), dtype=array.real.dtype)
+        return np.asarray(array * (1 + error * self.eps))
+
+
+def exact_arrays(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arrays that the forward function of `op` receives for `args`."""
+
+    def array_of(a: Any) -> Any:
+        if isinstance(a, Value):
+            return a.data
+        return a if a is None or isinstance(a, op.weak_scalars) else np.asarray(a)
+
+    return tuple(map(array_of, args))
+
+
+def evaluate(op: Op, args: tuple[Any, ...], arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    """Return and record what `op` computes from `arrays`, as its result for `args`."""
+    out = op.forward(*arrays, **static)
+    return op.as_value(args, arrays, static, out if op.outputs > 1 else np.asarray(out))

@@ -8,9 +8,10 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.verify.gradients.rounding import TRIALS, Rounding, analytic
+from tinygrad_mlp.verify.gradients.rounding import analytic
 from tinygrad_mlp.verify.gradients.steps import Directions, Noise, usual_step
 from tinygrad_mlp.verify.gradients.sweep import Sweep
+from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
 
 COMPLEX_STEP = 2.0**-100
 """Its square vanishes beside 1 in any precision, and it is far from underflow."""
@@ -87,7 +88,7 @@ def by_complex_steps(
         if not (agree | ~sweep.settled)[fine].all() or not (settled or references == "never"):
             continue
         rounding = np.zeros(probe.base.shape)
-        with changed_mode(hook=Rounding(probe.eps, rng)):
+        with changed_mode(hook=RoundingNoise(probe.eps, rng)):
             for _ in range(TRIALS):
                 again = complex_steps(trial, references)
                 if again is not None:

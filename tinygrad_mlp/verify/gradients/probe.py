@@ -21,8 +21,9 @@ from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
-from tinygrad_mlp.verify.gradients.rounding import TRIALS, Rounding, data_of
+from tinygrad_mlp.verify.gradients.rounding import data_of
 from tinygrad_mlp.verify.gradients.sizes import random_direction
+from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
 
 Function = Callable[..., Any]
 
@@ -170,7 +171,7 @@ class Probe:
         """
         exact = self.values(arrays)
         moved = np.zeros(exact.shape)
-        with changed_mode(hook=Rounding(self.eps, rng)):
+        with changed_mode(hook=RoundingNoise(self.eps, rng)):
             for _ in range(trials):
                 change = np.abs(self.values(arrays) - exact)
                 moved = np.fmax(moved, np.where(np.isfinite(change), change, 0))
@@ -212,7 +213,7 @@ class Probe:
         found: list[Array] = [np.zeros(a.shape) for a in self.point]
         try:
             exact = self.record(self.point).pull(output, cotangent, create_graph=True)
-            with changed_mode(hook=Rounding(eps, rng)):
+            with changed_mode(hook=RoundingNoise(eps, rng)):
                 for _ in range(2 * TRIALS):  # it may be the winner of a tie that rounding decides
                     trial = self.record(self.point).pull(output, cotangent, create_graph=True)
                     found = [
