@@ -135,7 +135,7 @@ def _recognised_op(recording: RecordedLoss, start: Node | Value, end: Node, leng
             for op in OPS.values():
                 if _is_function_of_one(op) and np.allclose(op.forward(z), a, rtol=1e-6, atol=0):
                     return op.name
-    return end.op.name
+    return str(end.op.name)
 
 
 def _is_function_of_one(op: Op) -> bool:
