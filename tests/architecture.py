@@ -7,11 +7,12 @@ that the picture is up to date, by the text given to `dot`, which is kept beside
 
 from __future__ import annotations
 
-import subprocess
 import tomllib
 from pathlib import Path
 
 import grimp
+
+from tests import child
 
 ROOT = Path(__file__).parents[1]
 DOT = ROOT / "docs" / "pictures" / "architecture.dot"
@@ -94,7 +95,7 @@ def main() -> None:
     """Write the picture and the text it is drawn from."""
     DOT.write_text(dot())
     picture = DOT.with_suffix(".svg")
-    subprocess.run(["dot", "-Tsvg", DOT, "-o", picture], check=True, timeout=60)
+    child.run(["dot", "-Tsvg", DOT, "-o", picture], check=True)
     print(f"Wrote {picture}")
 
 

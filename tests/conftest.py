@@ -1,31 +1,56 @@
-"""For all tests: how Hypothesis draws, naive derivatives, and a guard against leaked state.
+"""For all tests: the profiles, naive derivatives, and a guard against leaked state.
 
-``HYPOTHESIS_PROFILE=thorough pytest`` draws many more examples, new ones every time.
+``pytest --thorough`` runs the long campaigns in full: tests marked ``thorough``, which are left out
+otherwise, every planted mistake, and thousands of Hypothesis's examples, new ones every time.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.campaigns import QUICK, QUICK_EXAMPLES, THOROUGH
 from tests.documents import Documents
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import OPS
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no test opens a window
 
-settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)
-settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.register_profile(
+    QUICK, derandomize=True, deadline=None, print_blob=True, max_examples=QUICK_EXAMPLES
+)
+settings.register_profile(THOROUGH, deadline=None, print_blob=True, max_examples=2000)
+settings.load_profile(QUICK)
+
+
+def pytest_addoption(parser):
+    """Let the command line choose the profile."""
+    parser.addoption(
+        "--thorough", action="store_true", help="run the long campaigns in full (takes hours)"
+    )
 
 
 def pytest_configure(config):
-    """Run the documentation's snippets, too; from here, as a plugin sees files of all folders."""
+    """Choose the profile, and run the documentation's snippets, too.
+
+    From here, as a plugin sees files of all folders.
+    """
+    config.addinivalue_line("markers", f"{THOROUGH}: part of a campaign that --thorough runs")
+    settings.load_profile(THOROUGH if config.option.thorough else QUICK)
     config.pluginmanager.register(Documents())
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what only ``--thorough`` runs."""
+    if not config.option.thorough:
+        left_out = [item for item in items if item.get_closest_marker(THOROUGH)]
+        items[:] = [item for item in items if not item.get_closest_marker(THOROUGH)]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def global_state():
@@ -51,6 +76,14 @@ def no_leaks():
         OPS.clear()
         OPS.update(ops)
         pytest.fail(f"this test changed {', '.join(changed)}")
+
+
+@pytest.fixture
+def ctrl_c():
+    """The usual way with Ctrl-C, which a process started in the background has not inherited."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import doctest
 import os
-import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -24,6 +23,8 @@ import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from xdist.scheduler import LoadScopeScheduling
+
+from tests import child
 
 OPERATIONS = "operations before this document"
 FOLDER = "folder of this document"
@@ -76,9 +77,9 @@ def run_console(example: Example) -> str | None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     for command, output in typed(example.parsed):
-        done = subprocess.run(
+        done = child.run(
             ["bash", "-c", name + command], cwd=example.namespace[FOLDER].name, env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+            stdout=child.PIPE, stderr=child.STDOUT, timeout=300,
         )  # fmt: skip
         shown = doctest.OutputChecker().check_output(output, done.stdout, flags)
         if not (shown if output else done.returncode == 0):

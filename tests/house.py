@@ -10,7 +10,6 @@ import ast
 import io
 import json
 import re
-import subprocess
 import sys
 import tokenize
 from collections import Counter
@@ -22,6 +21,8 @@ from pathlib import Path
 import grimp
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from tests import child
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "tinygrad_mlp"
@@ -138,12 +139,12 @@ def functions(files: list[Source]) -> list[tuple[int, str]]:
 def complex_functions(root: Path) -> list[str]:
     """Return the functions whose cyclomatic complexity is over the limit, as ruff counts it."""
     command = [
-        sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--exit-zero",
+        "-m", "ruff", "check", "--isolated", "--no-cache", "--exit-zero",
         "--select", "C901",
         "--config", f"lint.mccabe.max-complexity={COMPLEXITY}", "--output-format", "json",
         str(root / PACKAGE),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = child.python(*command, check=True)
     found = []
     for fault in json.loads(done.stdout):
         name, complexity = re.search(r"`(.+)` is too complex \((\d+)", fault["message"]).groups()
@@ -243,10 +244,7 @@ def reading_path(root: Path) -> Iterator[str]:
     """Yield the files that one backward pass goes through, where the project can find them."""
     if not (root / "tests" / "reading_path.py").exists():
         return
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.reading_path"],
-        cwd=root, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    done = child.python("-m", "tests.reading_path", cwd=root)
     yield "the reading path of tanh(x).sum().backward()"
     yield from (f"    {line}" for line in (done.stdout or done.stderr).splitlines())
 

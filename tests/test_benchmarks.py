@@ -1,8 +1,6 @@
 """The benchmarks run and measure what they say. How fast they find it is never a test."""
 
 import json
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import child
 from tests.benchmarks import (
     estimators,
     experiment,
@@ -264,8 +263,7 @@ def test_each_measurement_has_a_module_with_its_targets():
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "tests.benchmarks", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return child.python("-m", "tests.benchmarks", *arguments, cwd=ROOT, timeout=600)
 
 
 def test_the_command_prints_the_table_and_writes_its_files(tmp_path):
@@ -278,9 +276,9 @@ def test_the_command_prints_the_table_and_writes_its_files(tmp_path):
     assert all(path.stat().st_size for path in paths.values())
     results = json.loads(paths["json"].read_text())
     assert {"cpu", "cores", "blas", "versions", "system"} <= set(results["machine"])
-    for child in results["runs"]:
-        assert child["threads"] == 1
-        assert {library["num_threads"] for library in child["libraries"]} == {1}
+    for measured in results["runs"]:
+        assert measured["threads"] == 1
+        assert {library["num_threads"] for library in measured["libraries"]} == {1}
     assert {row.case for row in rows(results["runs"])} == {
         targets.SMALL_STEP, targets.SMALL_PROGRAM, "import"
     }  # fmt: skip

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import child
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -32,10 +32,9 @@ def run(tmp_path):
             "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
             "PYTHONIOENCODING": "utf-8",
         }  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-W", "error", str(path), *arguments],
-            cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=120,
-        )  # fmt: skip
+        done = child.python(
+            "-W", "error", path, *arguments, cwd=tmp_path, env=environment, encoding="utf-8"
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import child
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tinygrad_mlp"
@@ -36,11 +36,8 @@ SEEN_BY_RUFF = {
 
 def lint_imports(folder):
     """The report of import-linter on the package in a folder."""
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
-    done = subprocess.run(
-        [*command, "--no-cache"], cwd=folder, capture_output=True, text=True, timeout=120,
-        env={"PATH": "", "COLUMNS": "400"},
-    )  # fmt: skip
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = child.python("-c", code, "--no-cache", cwd=folder, env={"COLUMNS": "400"})
     return done.returncode, done.stdout + done.stderr
 
 
@@ -65,11 +62,9 @@ def test_import_linter_finds_what_is_planted(tmp_path):
 @pytest.mark.parametrize("way", SEEN_BY_RUFF)
 def test_ruff_finds_what_import_linter_cannot_see(way):
     rule, text = SEEN_BY_RUFF[way]
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise",
-         "--select", rule,
-         "--stdin-filename", str(PACKAGE / "support" / "planted.py"), "-"],
-        cwd=ROOT, input=text + "\n", capture_output=True, text=True, timeout=60,
+    done = child.python(
+        "-m", "ruff", "check", "--no-cache", "--output-format=concise", "--select", rule,
+        "--stdin-filename", PACKAGE / "support" / "planted.py", "-", cwd=ROOT, input=text + "\n",
     )  # fmt: skip
     assert done.returncode == 1 and rule in done.stdout, done.stdout + done.stderr
 

@@ -1,12 +1,11 @@
 """The package as a whole: its names, and what importing it costs."""
 
-import subprocess
-import sys
 import types
 
 import pytest
 
 import tinygrad_mlp as tg
+from tests import child
 from tests.stub import STUB, stub
 
 
@@ -51,13 +50,13 @@ def test_importing_the_package_loads_nothing_heavy():
         "scipy", "sklearn", "matplotlib", "rich", "typer", "safetensors", "onnx", "numpy.random",
     ]  # fmt: skip
     code = f"import sys, tinygrad_mlp; print([m for m in {heavy} if m in sys.modules])"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = child.python("-c", code, check=True)
     assert shown.stdout.strip() == "[]"
 
 
 def test_training_loads_scipy_only_where_it_computes_with_it():
     code = "import sys, tinygrad_mlp as tg; tg.fit, tg.NeuralNetwork; print('scipy' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = child.python("-c", code, check=True)
     assert shown.stdout == "False\n"
 
 

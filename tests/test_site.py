@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import shutil
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import tinygrad_mlp as tg
+from tests import child
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -22,9 +21,10 @@ PAGES = sorted(path.relative_to(DOCS).with_suffix("") for path in DOCS.rglob("*.
 
 def build(source, folder):
     """Build the site; what Sphinx says of it. Warnings, such as a dead link, are errors."""
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E"]
-    command += ["-d", str(folder / "doctrees"), str(source), str(folder / "html")]
-    return subprocess.run(command, capture_output=True, text=True)
+    command = ["-m", "sphinx", "-W", "--keep-going", "-q", "-E"]
+    return child.python(
+        *command, "-d", folder / "doctrees", source, folder / "html", timeout=600
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Random programs of operations that PyTorch and JAX have, too: the same values and gradients.
 
 Only where they are installed (``pip install -e '.[bench]'``, ``pip install jax``);
-``HYPOTHESIS_PROFILE=thorough`` draws thousands of programs.
+``pytest --thorough`` draws thousands of programs.
 """
 
 from __future__ import annotations

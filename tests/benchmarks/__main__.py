@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tests import child
 from tests.benchmarks import machine, picture, report, setting, threads
 
 MEASUREMENTS = {
@@ -32,10 +32,10 @@ ON_ONE_THREAD = ("growth", "import_time")
 
 def in_child(name: str, number: int, quick: bool) -> dict[str, Any]:
     """The results of one measurement in a process of its own, with so many threads."""
-    command = [sys.executable, "-m", "tests.benchmarks", "--child", name, *["--quick"] * quick]
-    done = subprocess.run(
-        command, env=threads.environment(number), stdout=subprocess.PIPE, text=True, check=True
-    )
+    done = child.python(
+        "-m", "tests.benchmarks", "--child", name, *["--quick"] * quick,
+        env=threads.environment(number), stdout=child.PIPE, check=True, timeout=3600,
+    )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {"threads": number, **found}
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import statistics
-import subprocess
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mlp as tg
+from tests import child
 from tests.benchmarks import targets
 from tests.benchmarks.case import Case
 
@@ -46,7 +45,7 @@ def chain_growth_alone(repeats: int) -> float:
     """
     code = "from tests.benchmarks.growth import chain_growth as growth"
     code += f"; print(growth(repeats={repeats}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = child.python("-c", code, check=True, timeout=600)
     return float(done.stdout)
 
 

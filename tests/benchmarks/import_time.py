@@ -6,12 +6,11 @@ import compileall
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 
 import tinygrad_mlp as tg
+from tests import child
 from tests.benchmarks import targets
 from tests.benchmarks.case import Case
 
@@ -31,7 +30,7 @@ def import_ratio(repeats: int = 15) -> float:
         for _ in range(repeats):
             for module, taken in times.items():
                 start = time.perf_counter()
-                subprocess.run([sys.executable, "-c", f"import {module}"], check=True, cwd=folder)
+                child.python("-c", f"import {module}", check=True, cwd=folder)
                 taken.append(time.perf_counter() - start)
     return statistics.median(times["tinygrad_mlp"]) / statistics.median(times["numpy"])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import numpy as np
 
 import tinygrad_mlp as tg
+from tests import child
 from tests.benchmarks import targets
 from tests.benchmarks.case import Case
 from tests.benchmarks.setting import HIDDEN, INPUTS, OUTPUTS
@@ -57,7 +57,7 @@ def peaks_alone(batch: int, images: int) -> list[float]:
     """The same in a fresh interpreter, which has held nothing else before."""
     code = "import json; from tests.benchmarks.memory import peaks"
     code += f"; print(json.dumps(peaks({batch}, {images})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = child.python("-c", code, check=True, timeout=600)
     found: list[float] = json.loads(done.stdout)
     return found
 

@@ -71,7 +71,7 @@ def run(capsys):
 
 
 @pytest.fixture
-def press_ctrl_c(monkeypatch):
+def press_ctrl_c(monkeypatch, ctrl_c):
     """``press_ctrl_c(n)`` sends the signal of Ctrl-C while the n-th evaluation is printed."""
 
     def arrange(at):

@@ -2,12 +2,12 @@
 
 import io
 import os
-import subprocess
 import sys
 
 import pytest
 
 import tinygrad_mlp as tg
+from tests import child
 from tinygrad_mlp import neural_network
 from tinygrad_mlp.cli import experiment, main, options, outputs
 from tinygrad_mlp.cli.app import app
@@ -90,7 +90,7 @@ def test_the_names_that_the_help_shows_are_those_of_the_network():
 def test_importing_the_command_line_loads_no_library_that_it_needs_later():
     libraries = {"typer", "rich", "matplotlib", "scipy", "sklearn"}
     code = f"import sys, tinygrad_mlp.cli; print(sorted({libraries} & sys.modules.keys()))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    out = child.python("-c", code, check=True)
     assert out.stdout == "[]\n"
 
 
@@ -102,7 +102,7 @@ def test_the_help_and_the_version_load_no_library_that_only_commands_need():
         "main(['--help']), main(['train', '--help']), main(['--version']); "
         f"print(sorted({heavy} & sys.modules.keys()))"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    out = child.python("-c", code, check=True)
     assert out.stdout.splitlines()[-1] == "[]"
 
 
@@ -116,28 +116,27 @@ def test_ctrl_c_before_the_command_has_begun_ends_it(monkeypatch):
 
 @pytest.mark.parametrize("words", [["explain", "--layers", "3,2"], ["info", "--json"]])
 def test_a_reader_who_has_seen_enough_is_no_error(words):
-    child = subprocess.Popen(
+    with child.started(
         [sys.executable, "-m", "tinygrad_mlp", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    child.stdout.close()  # before anything is written
-    assert child.stderr.read() == ""
-    child.stderr.close()
-    assert child.wait() == 1
+        stdout=child.PIPE, stderr=child.PIPE, text=True,
+    ) as running:  # fmt: skip
+        running.stdout.close()  # before anything is written
+        assert running.stderr.read() == ""
+        running.stderr.close()
+        assert running.wait() == 1
 
 
 def test_what_cannot_be_encoded_is_replaced():
-    done = subprocess.run(
-        [sys.executable, "-m", "tinygrad_mlp", "explain", "--layers", "3,2"],
-        capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    done = child.python(
+        "-m", "tinygrad_mlp", "explain", "--layers", "3,2",
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
     assert done.returncode == 0 and "2?3" in done.stdout
 
 
 def test_the_package_is_the_command():
-    result = subprocess.run(
-        [sys.executable, "-m", "tinygrad_mlp", "predict", "no.safetensors", "no.png"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    result = child.python(
+        "-m", "tinygrad_mlp", "predict", "no.safetensors", "no.png"
+    )
     assert result.returncode == 2
     assert result.stderr.startswith("Error: no.safetensors: there is no such file.")

@@ -2,10 +2,11 @@
 
 import os
 import shutil
-import subprocess
 import sys
 
 import pytest
+
+from tests import child
 
 COMMAND = [sys.executable, "-m", "tinygrad_mlp"]
 
@@ -67,10 +68,10 @@ def test_the_script_of_every_shell_asks_the_command(run, monkeypatch, shell):
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_bash_completes_what_was_installed(tmp_path):
     home = {**os.environ, "HOME": str(tmp_path)}
-    installed = subprocess.run(
+    installed = child.run(
         ["bash", "-c", f'"{sys.executable}" -m tinygrad_mlp --install-completion; exit $?'],
-        env=home, capture_output=True, text=True,
-    )  # fmt: skip
+        env=home,
+    )
     assert installed.returncode == 0, installed.stderr
     program = tmp_path / "tinygrad-mlp"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tinygrad_mlp "$@"\n')
@@ -79,5 +80,5 @@ def test_bash_completes_what_was_installed(tmp_path):
         f'. {tmp_path}/.bashrc; COMP_WORDS=({program} train --loss m); COMP_CWORD=3; '
         f'_tinygrad_mlp_completion {program}; echo "${{COMPREPLY[@]}}"'
     )
-    done = subprocess.run(["bash", "-c", script], env=home, capture_output=True, text=True)
+    done = child.run(["bash", "-c", script], env=home)
     assert done.stdout == "mean_square\n"

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 
 import tinygrad_mlp as tg
+from tests import child
 from tinygrad_mlp.cli.app import app
 from tinygrad_mlp.cli.running import as_text
 
@@ -188,5 +188,5 @@ def test_the_package_need_not_be_installed_to_be_described():
         "metadata.requires = missing\n"
         "from tinygrad_mlp.cli import main; raise SystemExit(main(['info']))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = child.python("-c", code)
     assert done.returncode == 0 and "numpy" in done.stdout

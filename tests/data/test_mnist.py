@@ -3,12 +3,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests import child
 from tinygrad_mlp.data import load, load_digits, load_mnist, mnist, preprocess, read_idx
 from tinygrad_mlp.data.download import fetch
 from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
@@ -336,9 +335,7 @@ def test_importing_the_floor_imports_numpy_and_nothing_heavy():
         "import sys, tinygrad_mlp.data\n"
         f"print([name for name in {heavy.split()!r} if name in sys.modules])"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    found = child.python("-c", script, check=True)
     assert found.stdout.strip() == "[]"
 
 

@@ -400,7 +400,7 @@ def raise_interrupt():
 
 
 @pytest.mark.parametrize("interrupt", [press_ctrl_c, raise_interrupt])
-def test_ctrl_c_ends_training_after_the_step_and_says_so(interrupt, capsys):
+def test_ctrl_c_ends_training_after_the_step_and_says_so(interrupt, capsys, ctrl_c):
     model, X, Y = task(n=5)
     W, b = by_hand(model, X[:3], Y[:3], lambda epoch: 0.1, 1, 1)
     handler = signal.getsignal(signal.SIGINT)
@@ -429,7 +429,7 @@ def interrupted_loss(iteration, times):
     return breaking_at(iteration, press)
 
 
-def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish():
+def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(ctrl_c):
     model, X, Y = task(n=5)
     W, _ = by_hand(model, X[:3], Y[:3], lambda epoch: 0.1, 1, 1)
     steps = []
@@ -444,7 +444,7 @@ def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish():
     np.testing.assert_allclose(model.weight.data, W, rtol=1e-12)
 
 
-def test_a_second_ctrl_c_does_not_wait_for_the_step():
+def test_a_second_ctrl_c_does_not_wait_for_the_step(ctrl_c):
     model, X, Y = task(n=5)
     W, _ = by_hand(model, X[:2], Y[:2], lambda epoch: 0.1, 1, 1)
     handler = signal.getsignal(signal.SIGINT)

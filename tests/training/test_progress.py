@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import subprocess
 import sys
 import threading
 
@@ -14,6 +13,7 @@ import pytest
 import rich
 
 import tinygrad_mlp as tg
+from tests import child
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.progress import Progress, monitor_line
@@ -131,7 +131,8 @@ def test_a_line_has_the_figures_there_are(figures, line):
 
 
 PROGRAM = """
-import fcntl, termios
+import fcntl, signal, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which may be ignored by inheritance
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C, typed there, is meant for this process
 import numpy as np, tinygrad_mlp as tg
 model = tg.nn.Linear(2, 1, rng=np.random.default_rng(0))
@@ -145,23 +146,23 @@ print("after", history.stopped)
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_on_a_terminal_a_bar_shows_the_time_left_until_ctrl_c_is_typed():
     here, there = os.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], stdin=there, stdout=there, stderr=there,
-        start_new_session=True, env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
-    )  # fmt: skip
-    os.close(there)
     bar = re.compile(r"\d+/10000000 \d+:\d\d:\d\d left  loss \d")
     shown, typed = "", False
-    try:
-        while data := os.read(here, 4096):
-            shown += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode(errors="replace"))
-            if not typed and bar.search(shown):
-                os.write(here, b"\x03")
-                typed = True
-    except OSError:
-        pass  # how Linux says that the other end is closed
-    os.close(here)
-    assert child.wait() == 0, shown
+    with child.started(
+        [sys.executable, "-c", PROGRAM], stdin=there, stdout=there, stderr=there,
+        start_new_session=True, env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
+    ) as running:  # fmt: skip
+        os.close(there)
+        try:
+            while data := os.read(here, 4096):
+                shown += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode(errors="replace"))
+                if not typed and bar.search(shown):
+                    os.write(here, b"\x03")
+                    typed = True
+        except OSError:
+            pass  # how Linux says that the other end is closed
+        os.close(here)
+        assert running.wait() == 0, shown
     assert typed, shown
     assert "a line :x: [b]" in shown
     assert re.search(r"after interrupted by Ctrl-C after iteration \d+", shown)

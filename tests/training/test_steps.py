@@ -247,7 +247,7 @@ def test_masks_are_those_that_eager_training_draws():
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_ctrl_c_leaves_the_weights_of_the_last_whole_step(way):
+def test_ctrl_c_leaves_the_weights_of_the_last_whole_step(way, ctrl_c):
     def interrupt(run):
         if run.iteration == 40:
             os.kill(os.getpid(), signal.SIGINT)

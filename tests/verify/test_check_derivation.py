@@ -1,12 +1,12 @@
 """`check_derivation`: right derivations pass, and each mistake is called by its name."""
 
 import itertools
-import os
 
 import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.campaigns import chosen
 from tests.verify import planted
 from tinygrad_mlp.verify import check_derivation
 
@@ -40,11 +40,10 @@ def quantities(W1, W2):
 # -- the planted-mistake suite ------------------------------------------------------------------
 
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 PARTS = 24
 """Of a table of thousands of cases, so that no process is left with all of it at the end."""
-SHARE = PARTS if THOROUGH else PARTS // 3
-"""Of them tried: every third mistake. ``python -m tests.verify.planted`` tries all, too."""
+SHARE = chosen(PARTS // 6, PARTS)
+"""Of them tried: every sixth mistake, or all. ``python -m tests.verify.planted`` tries all, too."""
 
 
 @pytest.mark.parametrize("part", range(SHARE))
@@ -60,7 +59,7 @@ def test_every_planted_mistake_is_detected_and_nearly_all_are_named_rightly(part
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("part", range(PARTS))
 def test_right_derivations_over_all_scales_raise_no_alarm(part, dtype):
-    assert planted.false_alarms(range(part, 1000 if THOROUGH else 500, PARTS), dtype) == 0
+    assert planted.false_alarms(range(part, chosen(240, 1000), PARTS), dtype) == 0
 
 
 # -- what is said ------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 
 import functools
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests import child
 from tests.training.resuming.trainings import (
     Averaging,
     Training,
@@ -129,9 +128,7 @@ np.savez(result + ".npz", records=records, **states)
 
 
 def in_a_process(code, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True
-    )
+    return child.python("-c", code, *arguments)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing kills like SIGKILL here")

@@ -40,7 +40,7 @@ from tinygrad_mlp.training.checkpoint import CheckpointWriter
 # -- how a training ends ---------------------------------------------------------------------------
 
 
-def test_after_ctrl_c_training_goes_on(tmp_path):
+def test_after_ctrl_c_training_goes_on(tmp_path, ctrl_c):
     def interrupt(run):
         if run.iteration == 15:
             os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,19 @@
+"""How much of the long campaigns is run: a share by default, and all with ``pytest --thorough``."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+QUICK, THOROUGH = "quick", "thorough"
+QUICK_EXAMPLES = 30
+"""How many examples Hypothesis draws for a property by default."""
+
+
+def thorough() -> bool:
+    """Return whether the campaigns are run in full."""
+    return settings.get_current_profile_name() == THOROUGH
+
+
+def chosen(quick: int, in_full: int) -> int:
+    """Return how many of something are tried: a few by default, or all."""
+    return in_full if thorough() else quick
