@@ -314,7 +314,7 @@ def test_a_step_that_cannot_be_recorded_is_said_to_be_none(report_on, rng):
 
     _, X, Y = small(rng)
     section = report_on(Chooses(), X, Y, loss=nn.squared_error).one(id="step")
-    assert "cannot be written down" in section.words and "tg.where" in section.words
+    assert "cannot be recorded" in section.words and "tg.where" in section.words
 
 
 def test_a_wrong_gradient_is_called_wrong(report_on, rng):
@@ -384,19 +384,19 @@ def test_no_name_becomes_markup(report_on, rng):
 NETWORK = tg.NeuralNetwork([2, 2], monitor=False, plot=False, seed=0)
 REFUSED = {
     "another ending": (
-        {"path": "report.pdf"}, InvalidArgumentError, "must end in .html; got .*report.pdf"
+        {"path": "report.pdf"}, InvalidArgumentError, "must end in .html. Got .*report.pdf"
     ),
     "no folder": ({"path": "none/report.html"}, DataNotFoundError, "no folder"),
-    "no model": ({"model": np.eye(2)}, InvalidArgumentError, "NeuralNetwork or a Module; got nd"),
+    "no model": ({"model": np.eye(2)}, InvalidArgumentError, "NeuralNetwork or a Module. Got nd"),
     "no loss": ({"model": nn.Tanh()}, InvalidArgumentError, "loss must be the function"),
-    "a loss twice": ({"loss": nn.squared_error}, InvalidArgumentError, "brings its own loss"),
+    "a loss twice": ({"loss": nn.squared_error}, InvalidArgumentError, "loss must be left out"),
     "a class for an optimizer": (
         {"model": nn.Tanh(), "loss": nn.squared_error, "optimizer": tg.optim.SGD},
         InvalidArgumentError, "optimizer must be the optimizer",
     ),
     "a list for a history": (
         {"model": nn.Tanh(), "loss": nn.squared_error, "history": [1.0]},
-        InvalidArgumentError, "history must be what fit returned; got list",
+        InvalidArgumentError, "history must be the History that fit returned. Got list",
     ),
     "an empty batch": (
         {"model": nn.Tanh(), "loss": nn.squared_error, "batch_size": 0},

@@ -1,7 +1,7 @@
-"""Reports: everything about a trained network in one file that any browser shows.
+"""Reports: everything about a trained network in one HTML file.
 
-The package is not called `report`, because that is the name of its function: importing a module
-`tinygrad_mlp.report` would put the module in the place of ``tg.report``.
+The package is not called `report`, because importing a module of that name would replace the
+function ``tg.report``.
 """
 
 from tinygrad_mlp.reporting.page import check_ending, report

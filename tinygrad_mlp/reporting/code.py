@@ -1,4 +1,4 @@
-"""Python code as it is shown in a page."""
+"""Python code as markup of a page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 
 def highlighted(source: str) -> Markup:
-    """Python code with its comments, keywords and numbers marked.
+    """Mark the comments, keywords and numbers of Python code.
 
     >>> print(highlighted("return a < 1  # (3,)"))
     <b>return</b> a &lt; <i>1</i>  <s># (3,)</s>

@@ -1,4 +1,4 @@
-"""LaTeX as MathML, which browsers show by themselves."""
+"""LaTeX as MathML, which browsers display without help."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from markupsafe import Markup
 from tinygrad_mlp.errors import InvalidArgumentError
 
 BOLD = {str(digit): chr(0x1D7CE + digit) for digit in range(10)}
-"""Browsers know bold mathematics by its characters only."""
+"""Bold digits as characters of their own: browsers have no other bold mathematics."""
 
 GAP = "0.35em"
-"""Between two factors, so that the shapes under them do not run into each other."""
+"""The space between two factors, so that the shapes under them do not touch."""
 
 
 def mathml(latex: str) -> Markup:
-    """A formula in LaTeX as MathML.
+    """Convert a formula from LaTeX to MathML.
 
-    The conversion is latex2mathml's. What it writes for other readers than today's browsers is
-    brought to what these show: names of several letters in one piece, bold digits by their
-    characters, a transposition close to its matrix, and a gap between factors with shapes.
+    The output of latex2mathml is adapted to today's browsers: names of several letters become one
+    element, bold digits become characters of their own, a transposition stands close to its matrix,
+    and factors with shapes below them have a gap between them.
 
     Args:
         latex: a formula as `explain` writes them, without dollar signs.
 
     Raises:
-        InvalidArgumentError: it cannot be read.
+        InvalidArgumentError: the formula cannot be read.
 
     >>> print(mathml("a^{2}"))
     <math displaystyle="true"><mrow><msup><mi>a</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
@@ -37,18 +37,19 @@ def mathml(latex: str) -> Markup:
     try:
         root = convert_to_element(latex)
     except Exception as error:  # of many kinds, some of them its own
-        raise InvalidArgumentError(f"mathml: {latex!r} is no formula: {error!r}.") from error
+        raise InvalidArgumentError(
+            f"mathml() expects a formula in LaTeX. Got {latex!r}, which cannot be read: {error!r}."
+        ) from error
     for element in root.iter():
-        # It writes signs by their numbers, such as &#x02211;. As text they are but text.
+        # Signs are written by their numbers, such as &#x02211;, which as text would stay so.
         element.text = html.unescape(element.text) if element.text else None
-        _bring_up_to_date(element)
+        _adapt_to_browsers(element)
     root.attrib = {"displaystyle": "true"}  # fractions and sums in their full size
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
 def join_upright(row: ElementTree.Element) -> None:
-    r"""``\mathrm{diag}`` is one name, upright because it is of several letters; the converter
-    writes it letter by letter."""
+    r"""Join the letters of a name such as ``\mathrm{diag}``, which the converter separates."""
     upright = [child.get("mathvariant") == "normal" for child in row]
     if len(upright) > 1 and all(upright):
         name = ElementTree.Element("mi")
@@ -56,13 +57,13 @@ def join_upright(row: ElementTree.Element) -> None:
         row[:] = [name]
 
 
-def _bring_up_to_date(element: ElementTree.Element) -> None:
+def _adapt_to_browsers(element: ElementTree.Element) -> None:
     join_upright(element)
     if element.get("mathvariant") == "bold":
         del element.attrib["mathvariant"]
         element.text = "".join(BOLD.get(c, c) for c in element.text or "")
     if element.tag == "mo" and element.text == "⊤":
-        element.tag = "mi"  # no operator between two things, which would get space around it
+        element.tag = "mi"  # an operator would have space around it
     children = list(element)
     for place, (left, right) in reversed(
         list(enumerate(zip(children, children[1:], strict=False), 1))

@@ -1,4 +1,4 @@
-"""`report`: everything about a trained network in one HTML file."""
+"""The function `report`, which writes everything about a trained network to one HTML file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import results, workings
-from tinygrad_mlp.reporting.subject import Subject
+from tinygrad_mlp.reporting.reported_model import ReportedModel
 from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.version import __version__
 from tinygrad_mlp.training.evaluation import LossFunction
 from tinygrad_mlp.training.history import History
 
@@ -36,31 +36,32 @@ def report(
 ) -> None:
     """Write a report on a trained model: one HTML file that needs nothing but a browser.
 
-    It holds the settings; the curves of loss and accuracy; the confusion matrix and the samples
-    that were taken for something else, with probabilities; the layers, the graph and the first
-    weights; the derivation of the gradients as mathematics; a training step as NumPy code; a check
-    of all gradients against numbers; and how long training took. Equal arguments give equal files.
-    The model is not changed.
+    It holds the settings; the curves of loss and accuracy; the confusion matrix and samples with
+    wrong answers, with probabilities; the layers, the graph and the first weights; the derivation
+    of the gradients as mathematics; a training step as NumPy code; a check of all gradients against
+    numerical derivatives; and the training time. Equal arguments give equal files. The model is not
+    changed.
 
     Args:
-        path: of the file, ending in .html.
+        path: the file, which must end in .html.
         model: a `NeuralNetwork`, or a module.
-        X: samples to judge the model on, shape ``(n, ...)``, best such as it was not trained on.
-        Y: their targets, shape ``(n, ...)``. If they are one-hot, answers can be right or wrong.
-        loss: of a module: the function ``(prediction, target)`` it was trained with.
-        optimizer: of a module: what it was trained with; without one, the training step ends with
-            the gradients.
-        history: what `fit` returned; of a `NeuralNetwork` by default its own.
-        batch_size: of a module: samples a training step, 32 by default.
-        images: what the samples look like, shape ``(n, height, width)``; by default X, if its
-            samples are square images.
-        settings: further facts by name, to be listed as they are.
-        title: of the report; by default what the model is.
+        X: samples to evaluate the model on, shape ``(n, ...)``, best ones that it was not trained
+            on.
+        Y: their targets, shape ``(n, ...)``. If they are one-hot, the report shows wrong answers.
+        loss: for a module, the function ``(prediction, target)`` that it was trained with.
+        optimizer: for a module, the optimizer that it was trained with. Without one, the training
+            step ends with the gradients.
+        history: the history that `fit` returned; by default that of a `NeuralNetwork`.
+        batch_size: for a module, the samples of a training step, 32 by default.
+        images: pictures of the samples, shape ``(n, height, width)``; by default X, if its samples
+            are square images.
+        settings: further facts by name, listed as they are.
+        title: the title of the report; by default a description of the model.
 
     Raises:
-        InvalidArgumentError: another ending, no loss, or something that a `NeuralNetwork` knows
-            itself; or X or Y have NaN in them.
-        ShapeError: these do not fit each other.
+        InvalidArgumentError: the path has another ending, the loss is missing, an argument is given
+            that a `NeuralNetwork` has itself, or X or Y contain NaN.
+        ShapeError: the shapes do not fit each other.
         DataNotFoundError: the folder does not exist.
 
     >>> import pathlib, tempfile, tinygrad_mlp as tg
@@ -73,43 +74,41 @@ def report(
     check_ending(path, "report: path")
     if settings is not None and not isinstance(settings, Mapping):
         raise InvalidArgumentError(
-            f"report: settings must be a mapping from names to facts; got {settings!r}."
+            f"report: settings must be a mapping from names to facts. Got {settings!r}."
         )
-    with np.errstate(all="ignore"):  # a training that diverged is reported, too
-        subject = Subject(
+    with np.errstate(all="ignore"):  # a training that diverged has a report, too
+        subject = ReportedModel(
             model, X, Y, loss=loss, optimizer=optimizer, history=history, batch_size=batch_size,
             images=images,
         )  # fmt: skip
-        page = written(subject, settings or {}, title)
+        page = render_page(subject, settings or {}, title)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(page)
 
 
 def check_ending(path: str | os.PathLike[str], name: str) -> None:
-    """Refuse a path that a browser would not take for a page.
+    """Refuse a path that a browser would not open as a page.
 
     Raises:
-        InvalidArgumentError: it does not end in .html; the message begins with `name`.
+        InvalidArgumentError: the path does not end in .html. The message begins with `name`.
     """
     if os.path.splitext(path)[1].lower() not in ENDINGS:
-        raise InvalidArgumentError(f"{name} must end in .html; got {os.fspath(path)}.")
+        raise InvalidArgumentError(f"{name} must end in .html. Got {os.fspath(path)}.")
 
 
-def written(subject: Subject, settings: Mapping[str, Any], title: str | None) -> str:
-    """The page."""
+def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str | None) -> str:
+    """Return the HTML of a report."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def source(name: str) -> str:
         return (files("tinygrad_mlp.reporting") / name).read_text(encoding="utf-8")
 
-    # Everything that is not made here as markup is text, whatever characters are in it.
+    # Everything that is not markup made here is text, whatever characters it contains.
     environment = Environment(
         loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    from tinygrad_mlp.support.version import __version__
-
-    wrong, mistakes = results.mistakes(subject) if subject.classifies else (0, [])
+    wrong, mistakes = results.mistakes(subject)
     check = workings.gradient_check(subject)
     return environment.get_template("page.html").render(
         title=title or _name(subject),
@@ -134,14 +133,14 @@ def written(subject: Subject, settings: Mapping[str, Any], title: str | None) ->
     )  # fmt: skip
 
 
-def _name(subject: Subject) -> str:
+def _name(subject: ReportedModel) -> str:
     if subject.network is not None:
         return f"A {'-'.join(map(str, subject.network.layers))} network"
     return f"A {type(subject.model).__name__} of {subject.model.n_parameters:,} parameters"
 
 
-def _facts(subject: Subject) -> dict[str, str]:
-    """What the model says of itself."""
+def _facts(subject: ReportedModel) -> dict[str, str]:
+    """Return the settings of a model by name."""
     network = subject.network
     if network is None:
         return {
@@ -150,12 +149,7 @@ def _facts(subject: Subject) -> dict[str, str]:
             "optimizer": "none given" if subject.optimizer is None else f"{subject.optimizer}",
             "batch size": f"{subject.batch_size}",
         }
-    return _facts_of_network(network)
-
-
-def _facts_of_network(network: NeuralNetwork) -> dict[str, str]:
-    rate = network.learning_rate
-    rate = getattr(rate, "equation", rate)
+    rate = getattr(network.learning_rate, "equation", network.learning_rate)
     return {
         "layers": "-".join(map(str, network.layers)) + (", with biases" if network.bias else ""),
         "activations": f"{network.hidden_activation}, {network.output_activation} at the output",
@@ -167,17 +161,17 @@ def _facts_of_network(network: NeuralNetwork) -> dict[str, str]:
     }
 
 
-def _tiles(subject: Subject, check: workings.Check) -> list[tuple[str, str, str]]:
-    """What one wants to know first: a name, a number, and what it means."""
+def _tiles(subject: ReportedModel, check: workings.CheckSection) -> list[tuple[str, str, str]]:
+    """Return the most important results: a name, a number, and its meaning."""
     n, tiles = len(subject.X), []
     if subject.classifies and subject.accuracy is not None:
         right = round(subject.accuracy * n)
         tiles.append(("accuracy", f"{100 * subject.accuracy:.1f} %", f"{right:,} of {n:,} right"))
-    tiles.append(("loss", results.figures(subject.mean_loss), "per sample"))
+    tiles.append(("loss", f"{subject.mean_loss:.4g}", "per sample"))
     tiles.append(("parameters", f"{subject.model.n_parameters:,}", "numbers learned"))
     if len(subject.history):
         seconds, epochs = subject.history.seconds[-1], subject.history.epoch[-1] + 1
         tiles.append(("training", results.duration(seconds), results.counted(epochs, "epoch")))
     verdict = "right" if check.ok else "WRONG" if check.table is not None else "not checked"
-    tiles.append(("gradients", verdict, "held against numbers"))
+    tiles.append(("gradients", verdict, "compared with numbers"))
     return tiles

@@ -1,4 +1,4 @@
-"""What came out of training, as the data that a report's template lays out."""
+"""The results of training as data for the template: curves, answers, mistakes, times."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.plotting import plot_confusion, plot_history
 from tinygrad_mlp.plotting.classes import surest_mistakes
 from tinygrad_mlp.plotting.figures import all_known
-from tinygrad_mlp.reporting.inline import inline_figure, png
-from tinygrad_mlp.reporting.subject import Subject
+from tinygrad_mlp.reporting.inline_pictures import inline_figure, png
+from tinygrad_mlp.reporting.reported_model import ReportedModel
 from tinygrad_mlp.training.history import SHOWN, History, Record
 
 MOST_MISTAKES = 24
-"""Samples with wrong answers that are shown."""
+"""The largest number of wrong answers that are shown."""
 
 CONFUSION_CLASSES = 30
-"""Up to this many classes the confusion matrix is drawn."""
+"""The largest number of classes for which the confusion matrix is drawn."""
 
 
-class Table(NamedTuple):
-    """Headings and rows; columns of numbers, but for the first `names`, are set to the right."""
+class ReportTable(NamedTuple):
+    """Headings and rows. Columns of numbers are right-aligned, except the first `names` columns."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -31,7 +31,7 @@ class Table(NamedTuple):
 
     @property
     def numeric(self) -> list[bool]:
-        """For each column, whether its cells begin with a digit or a sign."""
+        """For each column, whether it is one of numbers: its cells begin with a digit or a sign."""
         columns = [[row[i] for row in self.rows] for i in range(len(self.headings))]
         return [
             i >= self.names and all(cell[:1] in "+-−0123456789…" for cell in column)
@@ -40,12 +40,12 @@ class Table(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """A sample that was taken for something else.
+    """A sample with a wrong answer.
 
     Attributes:
-        number: of the sample, from 0.
-        image: its picture as an address; None where it has none.
-        bars: name, number and width in percent of what is shown of the outputs.
+        number: the number of the sample, from 0.
+        image: its picture as an address; None if it has none.
+        bars: name, number and width in percent of the outputs that are shown.
     """
 
     number: int
@@ -53,17 +53,8 @@ class Mistake(NamedTuple):
     bars: Sequence[tuple[str, str, float]]
 
 
-def figures(number: float) -> str:
-    """A number in four digits.
-
-    >>> figures(0.123456), figures(3.0), figures(1e-13)
-    ('0.1235', '3', '1e-13')
-    """
-    return f"{number:.4g}"
-
-
 def counted(n: int, word: str) -> str:
-    """A number of things.
+    """Return a number with a noun in singular or plural.
 
     >>> counted(1, "epoch"), counted(54000, "step")
     ('1 epoch', '54,000 steps')
@@ -72,7 +63,7 @@ def counted(n: int, word: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it.
+    """Return a time in hours, minutes and seconds.
 
     >>> duration(0.4213), duration(75), duration(7380)
     ('0.42 s', '1 min 15 s', '2 h 3 min')
@@ -89,26 +80,24 @@ def duration(seconds: float) -> str:
 
 
 def curves(history: History) -> list[Markup]:
-    """Loss and accuracy, a figure each, so that they stand side by side or below each other."""
-    recorded = [q for q in ("loss", "accuracy") if all_known(getattr(history, f"training_{q}"))]
-    if not len(history):
-        return []
+    """Draw loss and accuracy in a figure each, so that the page can place them."""
     return [
         inline_figure(
             lambda q=quantity: plot_history(history, quantities=[q]),  # type: ignore[misc]
             f"curve-{quantity}", f"{quantity} against iterations",
         )
-        for quantity in recorded
+        for quantity in ("loss", "accuracy")
+        if len(history) and all_known(getattr(history, f"training_{quantity}"))
     ]  # fmt: skip
 
 
-def evaluations(history: History) -> Table:
-    """What was recorded; of many records the first and the last."""
+def evaluations(history: History) -> ReportTable:
+    """Tabulate the records of a history; of many, the first and the last."""
     kept = [f for f in Record._fields if any(getattr(r, f) is not None for r in history)]
     rows = [[_cell(field, getattr(record, field)) for field in kept] for record in history]
     if len(rows) > 2 * SHOWN:
         rows = [*rows[:SHOWN], ["…"] * len(kept), *rows[-SHOWN:]]
-    return Table([field.replace("_", " ") for field in kept], rows)
+    return ReportTable([field.replace("_", " ") for field in kept], rows)
 
 
 def _cell(field: str, value: Any) -> str:
@@ -121,33 +110,33 @@ def _cell(field: str, value: Any) -> str:
     return f"{value:.4f}" if value < 1e4 else f"{value:.2e}"
 
 
-def timings(subject: Subject) -> list[tuple[str, str]]:
-    """How long training took, and how its steps were taken."""
+def timings(subject: ReportedModel) -> list[tuple[str, str]]:
+    """List the time that training took, and the way in which steps were taken."""
     history = subject.history
     if not len(history):
         return []
     seconds, iterations = history.seconds[-1], history.iteration[-1] + 1
+    of_each = f"{iterations:,} of {counted(subject.batch_size, 'sample')} each"
     rows = [
         ("wall time", f"{duration(seconds)} until the last evaluation, evaluations included"),
-        ("iterations until then",
-         f"{iterations:,} of {counted(subject.batch_size, 'sample')} each"),
-    ]  # fmt: skip
+        ("iterations until then", of_each),
+    ]
     if seconds > 0:
         rows.append(("time per iteration", f"{1e6 * seconds / iterations:,.1f} µs on average"))
+    validated = " and all validation data" if all_known(history.validation_loss) else ""
     rows += [
-        ("evaluations", f"{len(history)}, of all training data"
-         + (" and all validation data" if all_known(history.validation_loss) else "")),
+        ("evaluations", f"{len(history)}, of all training data{validated}"),
         ("steps taken by", history.execution),
         ("ended", history.stopped or "after the last epoch"),
-    ]  # fmt: skip
+    ]
     return rows
 
 
 # -- answers ----------------------------------------------------------------------------------
 
 
-def confusion(subject: Subject) -> Markup | None:
-    """The confusion matrix; None where there are no classes, or too many to be seen."""
+def confusion(subject: ReportedModel) -> Markup | None:
+    """Draw the confusion matrix; return None without classes, or with too many."""
     k = subject.Y.shape[-1]
     if not subject.classifies or k > CONFUSION_CLASSES:
         return None
@@ -158,8 +147,10 @@ def confusion(subject: Subject) -> Markup | None:
     )  # fmt: skip
 
 
-def mistakes(subject: Subject) -> tuple[int, list[Mistake]]:
-    """How many answers are wrong, and those that the model was surest of."""
+def mistakes(subject: ReportedModel) -> tuple[int, list[Mistake]]:
+    """Return the number of wrong answers, and those of which the model was surest."""
+    if not subject.classifies:
+        return 0, []
     true = subject.Y.argmax(axis=1)
     shown = subject.outputs if subject.probabilities is None else subject.probabilities
     wrong = surest_mistakes(true, shown)
@@ -167,9 +158,9 @@ def mistakes(subject: Subject) -> tuple[int, list[Mistake]]:
     return len(wrong), first
 
 
-def _mistake(subject: Subject, shown: Array, i: int, true: int) -> Mistake:
+def _mistake(subject: ReportedModel, shown: Array, i: int, true: int) -> Mistake:
     outputs = shown[i]
-    # Probabilities are shares of 1; of other outputs, the largest is the measure.
+    # Probabilities are shares of 1; other outputs are compared with the largest one.
     whole = 1.0 if subject.probabilities is not None else float(outputs.max())
     bars = []
     for word, k in (("taken for", int(outputs.argmax())), ("is", true)):

@@ -1,4 +1,4 @@
-"""How the network works and whether it does, as the data that a report's template lays out."""
+"""The workings of a network as data for the template: layers, graph, derivation, step, check."""
 
 from __future__ import annotations
 
@@ -7,60 +7,59 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from tinygrad_mlp import nn
-from tinygrad_mlp.errors import MissingToolError, TinygradError
+from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.plotting import plot_weights
 from tinygrad_mlp.reporting.code import highlighted
-from tinygrad_mlp.reporting.inline import inline_figure, inline_svg
+from tinygrad_mlp.reporting.inline_pictures import inline_figure, inline_svg
 from tinygrad_mlp.reporting.mathematics import mathml
-from tinygrad_mlp.reporting.results import Table, counted
-from tinygrad_mlp.reporting.subject import CHECKED_SAMPLES, Subject
+from tinygrad_mlp.reporting.reported_model import CHECKED_SAMPLES, ReportedModel
+from tinygrad_mlp.reporting.results import ReportTable, counted
 from tinygrad_mlp.verify import GradReport
 
 MOST_UNITS = 24
 """Units whose weights are shown as images."""
 
 MOST_EQUATIONS = 100
-"""Equations of a derivation that are shown: those of about ten layers."""
+"""The largest number of equations that are shown: those of about ten layers."""
 
 
-def layers(model: nn.Module) -> Table:
-    """A row for each layer."""
+def layers(model: nn.Module) -> ReportTable:
+    """Return a table with a row for each layer."""
     rows = [[cell.replace("\n", ", ") for cell in row] for row in model.summary()]
-    return Table(SUMMARY, rows, names=3)
+    return ReportTable(SUMMARY, rows, names=3)
 
 
-def neurons(subject: Subject) -> Markup | None:
-    """A fully connected network as textbooks draw it; None for others."""
+def neurons(subject: ReportedModel) -> Markup | None:
+    """Draw a fully connected network as in textbooks; return None for other models."""
     if subject.network is None:
         return None
     label = "the network: units in columns, weights as lines"
     return inline_svg(subject.network.picture(), "neurons", label)
 
 
-class Graph(NamedTuple):
-    """The picture of the graph, or why there is none, and its text in the DOT language."""
+class GraphSection(NamedTuple):
+    """The picture of a graph or the reason for its absence, and its text in DOT."""
 
     picture: Markup | None
     missing: str
     dot: str
 
 
-def graph(subject: Subject) -> Graph:
-    """The graph of the loss."""
+def graph(subject: ReportedModel) -> GraphSection:
+    """Draw the graph of the loss."""
+    dot = ""
     try:
         drawing = subject.drawing()
-    except TinygradError as error:
-        return Graph(None, str(error), "")
-    try:
+        dot = drawing.dot
         label = "the graph of the loss: operations, parameters and data"
-        return Graph(inline_svg(drawing.svg, "graph", label), "", drawing.dot)
-    except MissingToolError as error:
-        return Graph(None, str(error), drawing.dot)
+        return GraphSection(inline_svg(drawing.svg, "graph", label), "", dot)
+    except TinygradError as error:  # the graph cannot be drawn, or Graphviz is missing
+        return GraphSection(None, str(error), dot)
 
 
-def first_weights(subject: Subject) -> Markup | None:
-    """What the units of a first layer look for, if their input is an image."""
+def first_weights(subject: ReportedModel) -> Markup | None:
+    """Draw the weights of a first layer as images, if its inputs are images."""
     weight = next((p.data for p in subject.model.parameters()), None)
     if subject.images is None or weight is None or weight.ndim != 2:
         return None
@@ -74,22 +73,22 @@ def first_weights(subject: Subject) -> Markup | None:
 
 
 class Equations(NamedTuple):
-    """A heading with equations below it: left sides (empty where repeated) and right sides."""
+    """A heading and equations: left sides (empty if repeated) and right sides."""
 
     heading: str
     rows: list[tuple[Markup, Markup]]
 
 
-class Derivation(NamedTuple):
-    """The equations of a derivation; why there are none; how many are left out."""
+class DerivationSection(NamedTuple):
+    """The equations of a derivation, the reason for their absence, the number left out."""
 
     groups: list[Equations]
     missing: str
     left_out: int
 
 
-def derivation(subject: Subject) -> Derivation:
-    """The derivation in MathML."""
+def derivation(subject: ReportedModel) -> DerivationSection:
+    """Write the derivation of the gradients in MathML."""
     try:
         derived = subject.derivation()
         groups, room = [], MOST_EQUATIONS
@@ -103,12 +102,12 @@ def derivation(subject: Subject) -> Derivation:
             if rows:
                 groups.append(Equations(heading, rows))
     except TinygradError as error:
-        return Derivation([], str(error), 0)
-    return Derivation(groups, "", max(-room, 0))
+        return DerivationSection([], str(error), 0)
+    return DerivationSection(groups, "", max(-room, 0))
 
 
-class Step(NamedTuple):
-    """The program of a training step; why there is none."""
+class StepSection(NamedTuple):
+    """The program of a training step, or the reason for its absence."""
 
     readable: Markup
     source: Markup
@@ -116,33 +115,31 @@ class Step(NamedTuple):
     missing: str
 
 
-def step(subject: Subject) -> Step:
-    """The training step as NumPy code."""
+def step(subject: ReportedModel) -> StepSection:
+    """Write a training step as NumPy code."""
     try:
         program = subject.step()
-        return Step(
-            highlighted(program.readable), highlighted(program.source),
-            program.program.explain_passes(), "",
-        )  # fmt: skip
+        readable, source = highlighted(program.readable), highlighted(program.source)
+        return StepSection(readable, source, program.program.explain_passes(), "")
     except TinygradError as error:
-        return Step(Markup(), Markup(), "", str(error))
+        return StepSection(Markup(), Markup(), "", str(error))
 
 
-class Check(NamedTuple):
-    """The table of a gradient check, with its verdict and how it was made."""
+class CheckSection(NamedTuple):
+    """The table of a gradient check, with its verdict and its method."""
 
-    table: Table | None
+    table: ReportTable | None
     ok: bool
     verdict: str
     how: str
 
 
-def gradient_check(subject: Subject) -> Check:
-    """The gradients of all parameters against numbers."""
+def gradient_check(subject: ReportedModel) -> CheckSection:
+    """Compare the gradients of all parameters with numerical derivatives."""
     try:
         report = subject.gradient_check()
     except TinygradError as error:
-        return Check(None, False, f"not made: {error}", "")
+        return CheckSection(None, False, f"not made: {error}", "")
     rows = []
     for pair, name in zip(report.pairs, report.inputs, strict=True):
         called = name.partition("'")[2].rpartition("'")[0]
@@ -153,7 +150,8 @@ def gradient_check(subject: Subject) -> Check:
             f"{pair.relative_error:.1e}", pair.method, pair.status,
         ))  # fmt: skip
     headings = ["parameter", "worst at", "automatic", "numerical", "relative error", "by", "found"]
-    return Check(Table(headings, rows, names=2), report.ok, _verdict(report), _how(report, subject))
+    table = ReportTable(headings, rows, names=2)
+    return CheckSection(table, report.ok, _verdict(report), _method(report, subject))
 
 
 def _verdict(report: GradReport) -> str:
@@ -164,7 +162,7 @@ def _verdict(report: GradReport) -> str:
     return "; ".join(["WRONG", *problems])
 
 
-def _how(report: GradReport, subject: Subject) -> str:
+def _method(report: GradReport, subject: ReportedModel) -> str:
     found, checked = sum(1 for _ in subject.model.parameters()), len(report.inputs)
     some = f"the first and the last {checked // 2} of {found} parameters"
     which = "all parameters" if checked == found else some

@@ -1,4 +1,4 @@
-"""Pictures that stand inside of a page: SVG that takes the page's colours, and small PNGs."""
+"""Pictures within a page: SVG in the colours of the page, and small PNGs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#010203"
-"""Stands for the colour of the page's text while a figure is drawn."""
+"""A placeholder for the colour of the page's text while a figure is drawn."""
 
 GRID = "#040506"
-"""Stands for the colour of the lines behind the curves."""
+"""A placeholder for the colour of the lines behind the curves."""
 
 PAGE_COLOURS = {
     INK: "currentColor", GRID: "var(--grid)", "#0072b2": "var(--blue)",
     "#d55e00": "var(--vermilion)",
 }  # fmt: skip
-"""What the page says of colours; those of matplotlib are as it writes them."""
+"""The page's colours, by those of a figure as matplotlib writes them."""
 
 SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text remains text: small, sharp, and found by a search
+    "svg.fonttype": "none",  # text stays text: small, sharp, and found by a search
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
@@ -43,23 +43,23 @@ SETTINGS: dict[Any, Any] = {
     "legend.edgecolor": "none",
 }
 
-SHRINKS = 0.6
-"""To what part of its width a picture shrinks before it has to be scrolled, for small screens."""
+SMALLEST_SHARE = 0.6
+"""On small screens a picture shrinks to this share of its width; below that, it scrolls."""
 
 LEFT_OUT = ("metadata", "style", "title", "script")
-"""Elements of a picture that a page has no use for: a style in it would hold for all the page."""
+"""Elements that a page cannot use: a style of a picture would hold for the whole page."""
 
 
 def inline_figure(
     draw: Callable[[], Figure], name: str, label: str, size: tuple[float, float] | None = None
 ) -> Markup:
-    """A figure of matplotlib as SVG within a page, equal for equal figures.
+    """Draw a figure with matplotlib as SVG within a page. Equal figures give equal SVG.
 
     Args:
-        draw: makes the figure.
-        name: of the figure, different from those of other figures in the page.
-        label: what it shows, for those who do not see it.
-        size: width and height in inches, if not those it was made with.
+        draw: a function that returns the figure.
+        name: a word that no other picture in the page has.
+        label: a description for people who cannot see the figure.
+        size: width and height in inches; None keeps those of the figure.
     """
     from matplotlib import rc_context
 
@@ -75,17 +75,16 @@ def inline_figure(
 def inline_svg(
     svg: str, name: str, label: str, colours: dict[str, str] | None = None
 ) -> Markup:
-    """A document in SVG as an element of a page.
+    """Make an SVG document an element of a page.
 
-    Without what only documents have, and with names that no other picture in the page has. Its
-    width is that of the document, or that of the page, if that is narrower.
+    Its identifiers get `name` as a prefix. It is as wide as the document, or as the page if that is
+    narrower.
 
     Args:
-        svg: the document, whose width is in points, as matplotlib and Graphviz write it, or in
-            pixels.
+        svg: the document. Its width is in points, as in matplotlib and Graphviz, or in pixels.
         name: a word that no other picture in the page has.
-        label: what it shows, for those who do not see it.
-        colours: of the document, and what is to stand for them.
+        label: a description for people who cannot see the picture.
+        colours: replacements for colours of the document.
     """
     root = ElementTree.fromstring(svg)
     width = root.get("width", "")
@@ -98,14 +97,14 @@ def inline_svg(
     for element in root.iter():
         element.tag = _local(element.tag)
         element.attrib = {
-            _local(key): _renamed(key, value, name, colours or {})
+            _local(key): _adapt_value(key, value, name, colours or {})
             for key, value in element.attrib.items()
             if key != "id" or value in used
         }
         for place in ("text", "tail"):
             if not (getattr(element, place) or "x").strip():
                 setattr(element, place, None)  # indentation
-    style = f"width: {pixels:.0f}px; min-width: {SHRINKS * pixels:.0f}px"
+    style = f"width: {pixels:.0f}px; min-width: {SMALLEST_SHARE * pixels:.0f}px"
     root.attrib = {
         "viewBox": root.attrib["viewBox"], "style": style, "role": "img", "aria-label": label
     }
@@ -113,11 +112,11 @@ def inline_svg(
 
 
 def _local(name: str) -> str:
-    """A name without its namespace: a page knows which elements are those of SVG."""
+    """Return a name without its namespace, which SVG in a page does not need."""
     return name.rpartition("}")[2]
 
 
-def _renamed(key: str, value: str, name: str, colours: dict[str, str]) -> str:
+def _adapt_value(key: str, value: str, name: str, colours: dict[str, str]) -> str:
     if key == "id":
         return f"{name}-{value}"
     if _local(key) == "href" and value.startswith("#"):
@@ -136,10 +135,10 @@ def _renamed(key: str, value: str, name: str, colours: dict[str, str]) -> str:
 
 
 def png(image: Array) -> str:
-    """An image as the address of a PNG that holds it, dark where the numbers are high.
+    """Return the data address of an image as PNG, dark for high numbers.
 
     Args:
-        image: shape ``(height, width)``; a pixel of the picture for each number.
+        image: shape ``(height, width)``, one number for each pixel.
 
     >>> png(np.eye(2))[:22]
     'data:image/png;base64,'

@@ -1,4 +1,4 @@
-"""What a report is about: a model with its loss, its optimizer, and the data it is judged on."""
+"""The model that a report is about, with its loss, its optimizer and its evaluation data."""
 
 from __future__ import annotations
 
@@ -31,32 +31,23 @@ from tinygrad_mlp.training.history import History
 from tinygrad_mlp.verify import GradReport, check_grad
 
 EVERY_ELEMENT = 1000
-"""Up to so many parameters the gradient of each is checked; of more, random directions."""
+"""Up to so many parameters, the gradient of each is checked; of more, random directions."""
 
 MOST_CHECKED = 20
-"""Arrays of parameters whose gradients are checked; of more, the first and the last."""
+"""Arrays of parameters whose gradients are checked. Of more, the first and the last are."""
 
 CHECKED_SAMPLES = 4
 """Samples over which the checked loss is averaged."""
 
 
-class Subject:
-    """A model and everything that a report says of it.
+class ReportedModel:
+    """A model and all computations for its report.
 
-    Nothing of it is changed: steps are taken, and gradients computed, by a copy of the model.
-
-    Args:
-        model: a `NeuralNetwork`, which knows the next three itself; or a module.
-        X, Y: samples and targets.
-        loss: a function ``(prediction, target)`` that gives the mean over samples.
-        optimizer: of the model's parameters; None if the step is to end with the gradients.
-        history: of the training.
-        batch_size: samples of a training step.
-        images: what the samples look like, shape ``(n, height, width)``; by default the samples
-            themselves, if they are square images.
+    The model itself is not changed: a copy of it takes steps and computes gradients. The arguments
+    are those of `report`.
 
     Raises:
-        InvalidArgumentError, ShapeError: these do not go together.
+        InvalidArgumentError, ShapeError: the arguments do not fit each other.
     """
 
     def __init__(
@@ -73,34 +64,12 @@ class Subject:
     ) -> None:
         self.network = model if isinstance(model, NeuralNetwork) else None
         if self.network is not None:
-            given = {"loss": loss, "optimizer": optimizer, "batch_size": batch_size}
-            for name, value in given.items():
-                if value is not None:
-                    raise InvalidArgumentError(
-                        f"report: a NeuralNetwork brings its own {name}; leave {name} out."
-                    )
+            _refuse_given(loss=loss, optimizer=optimizer, batch_size=batch_size)
             model, loss, optimizer = model.model, model.criterion, model.new_optimizer()
             history = self.network.history if history is None else history
             batch_size = self.network.batch_size
-        if not isinstance(model, nn.Module):
-            raise InvalidArgumentError(
-                f"report: model must be a NeuralNetwork or a Module; got {type(model).__name__}."
-            )
-        if not callable(loss):
-            raise InvalidArgumentError(
-                "report: loss must be the function (prediction, target) that the module was "
-                f"trained with, such as tg.nn.squared_error; got {loss!r}."
-            )
-        usable = hasattr(optimizer, "step") and not isinstance(optimizer, type)
-        if optimizer is not None and not usable:
-            raise InvalidArgumentError(
-                "report: optimizer must be the optimizer that the module was trained with, such as "
-                f"tg.optim.SGD(model.parameters(), lr=0.1); got {optimizer!r}."
-            )
-        if history is not None and not isinstance(history, History):
-            raise InvalidArgumentError(
-                f"report: history must be what fit returned; got {type(history).__name__}."
-            )
+        _check_kinds(model, loss, optimizer, history)
+        assert loss is not None
         if batch_size is not None:
             batch_size = integer_at_least(1, batch_size, "report: batch_size")
         dtype = precision(model)
@@ -126,7 +95,7 @@ class Subject:
         if array.ndim != 3 or len(array) != len(self.X):
             raise ShapeError(
                 f"report: images must have shape (n, height, width), one for each of the "
-                f"{len(self.X)} samples; got {array.shape}."
+                f"{len(self.X)} samples. Got {array.shape}."
             )
         return array
 
@@ -137,7 +106,7 @@ class Subject:
 
     @property
     def probabilities(self) -> Array | None:
-        """The outputs, if they are probabilities or can be made into some; otherwise None."""
+        """The outputs as probabilities; None if they are none."""
         if self.loss is nn.softmax_cross_entropy:
             return np.asarray(ops.softmax(self.outputs))
         if self.loss is nn.sigmoid_cross_entropy:
@@ -145,28 +114,26 @@ class Subject:
         inside = ((self.outputs >= 0) & (self.outputs <= 1)).all()
         return self.outputs if inside else None
 
-    # -- of one sample, and of one step ------------------------------------------------------
-
     def _loss_of(self, X: Any, Y: Any) -> Any:
         self.model.eval()
         return self.loss(self.model(Tensor(X, name="x")), Tensor(Y, name="y"))
 
     def derivation(self) -> Derivation:
-        """How the gradient of one sample's loss is derived, for all parameters."""
-        # A vector where the model takes one: the document's formulas.
+        """Derive the gradients of the loss of one sample with respect to all parameters."""
+        # A NeuralNetwork takes a vector, for which the derivation has closed forms.
         one = 0 if self.network is not None else slice(0, 1)
         return explain(self._loss_of(self.X[one], self.Y[one]))
 
     def drawing(self) -> Drawing:
-        """The graph of the loss of a batch."""
+        """Draw the graph of the loss of a batch."""
         rows = slice(0, self.batch_size)
         return draw(self._loss_of(self.X[rows], self.Y[rows]), model=self.model)
 
     def step(self) -> CompiledFunction:
-        """A training step as a program.
+        """Record a training step as a program.
 
         Raises:
-            TraceError: it cannot be recorded.
+            TraceError: the step cannot be recorded.
         """
         model, optimizer = copy.deepcopy((self.model, self.optimizer))
         model.train()
@@ -184,13 +151,12 @@ class Subject:
         return program
 
     def gradient_check(self) -> GradReport:
-        """The gradients of the parameters against numerical derivatives."""
+        """Compare the gradients of the parameters with numerical derivatives."""
         model = copy.deepcopy(self.model).eval()
         named = list(model.named_parameters())
         if len(named) > MOST_CHECKED:
             named = [*named[: MOST_CHECKED // 2], *named[-MOST_CHECKED // 2 :]]
-        names = [_called(name, p.name) for name, p in named]
-        parameters = [p for _, p in named]
+        parameters = [parameter for _, parameter in named]
         x, y = self.X[:CHECKED_SAMPLES], self.Y[:CHECKED_SAMPLES]
 
         def of_parameters(values: dict[str, Any]) -> Any:
@@ -200,17 +166,49 @@ class Subject:
             finally:
                 _exchange(model, list(values.values()), parameters)
 
-        point = {name: p.data for name, p in zip(names, parameters, strict=True)}
+        point = {_short_name(path, parameter.name): parameter.data for path, parameter in named}
         return check_grad(of_parameters, point, fast=model.n_parameters > EVERY_ELEMENT)
 
 
-def _called(path: str, own: str | None) -> str:
-    """What a parameter is called: ``W1``, or by its place where its own name tells less."""
+def _refuse_given(**arguments: Any) -> None:
+    """Refuse arguments that a `NeuralNetwork` has itself."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise InvalidArgumentError(
+                f"report: {name} must be left out for a NeuralNetwork, which has its own. "
+                f"Got {value!r}."
+            )
+
+
+def _check_kinds(model: Any, loss: Any, optimizer: Any, history: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise InvalidArgumentError(
+            f"report: model must be a NeuralNetwork or a Module. Got {type(model).__name__}."
+        )
+    if not callable(loss):
+        raise InvalidArgumentError(
+            "report: loss must be the function (prediction, target) that the module was "
+            f"trained with, such as tg.nn.squared_error. Got {loss!r}."
+        )
+    usable = hasattr(optimizer, "step") and not isinstance(optimizer, type)
+    if optimizer is not None and not usable:
+        raise InvalidArgumentError(
+            "report: optimizer must be the optimizer that the module was trained with, such as "
+            f"tg.optim.SGD(model.parameters(), lr=0.1). Got {optimizer!r}."
+        )
+    if history is not None and not isinstance(history, History):
+        raise InvalidArgumentError(
+            f"report: history must be the History that fit returned. Got {type(history).__name__}."
+        )
+
+
+def _short_name(path: str, own: str | None) -> str:
+    """Return a parameter's own name, such as W1, or its path where that says more."""
     return path if own is None or path.endswith(f".{own}") else own
 
 
 def _exchange(model: nn.Module, old: Sequence[Any], new: Sequence[Any]) -> None:
-    """Put other tensors in the place of some, wherever the modules hold them."""
+    """Replace tensors by others wherever the modules hold them."""
     found = {id(before): after for before, after in zip(old, new, strict=True)}
     for _, module in model.named_modules():
         for name, member in module.__dict__.items():
