@@ -19,7 +19,7 @@ from tinygrad_mlp.drawing.scene import (
     OUTPUT,
     PARAMETER,
     RESULT,
-    Edge,
+    Arrow,
     Scene,
     Vertex,
 )
@@ -111,7 +111,7 @@ def _vertex(vertex: Vertex) -> str:
     return f"{vertex.key} [label=<{'<br/>'.join(rows)}> {STYLES[vertex.kind]}]"
 
 
-def _edge(edge: Edge, scale: _ArrowScale, on_the_right: bool) -> str:
+def _edge(edge: Arrow, scale: _ArrowScale, on_the_right: bool) -> str:
     attributes = [] if edge.gradient is None else [scale.style(edge.gradient)]
     if edge.uses > 1:
         attributes.append(f'label=" ×{edge.uses}"')

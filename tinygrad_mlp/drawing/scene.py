@@ -25,7 +25,7 @@ class Vertex(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
-class Edge(NamedTuple):
+class Arrow(NamedTuple):
     """An arrow from a value to an operation that takes it.
 
     Attributes:
@@ -65,6 +65,6 @@ class Scene(NamedTuple):
     """
 
     vertices: list[Vertex]
-    edges: list[Edge]
+    edges: list[Arrow]
     groups: list[VertexGroup]
     operations: int

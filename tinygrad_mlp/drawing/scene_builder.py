@@ -17,7 +17,7 @@ from tinygrad_mlp.drawing.scene import (
     OUTPUT,
     PARAMETER,
     RESULT,
-    Edge,
+    Arrow,
     Scene,
     Vertex,
     VertexGroup,
@@ -119,8 +119,8 @@ class SceneBuilder:
             inputs[id(output)] = GraphInput(output, output.data, "x0")
         return inputs
 
-    def _edges(self) -> list[Edge]:
-        edges: dict[tuple[str, str], Edge] = {}
+    def _edges(self) -> list[Arrow]:
+        edges: dict[tuple[str, str], Arrow] = {}
         for node, _, parent, array in self.graph.arguments():
             if _is_in_call(parent, array):
                 continue
@@ -133,7 +133,7 @@ class SceneBuilder:
             if ends in edges:
                 edges[ends] = edges[ends]._replace(uses=edges[ends].uses + 1)
             elif ends[0] != ends[1]:
-                edges[ends] = Edge(*ends, gradient=self._gradient_size(parent))
+                edges[ends] = Arrow(*ends, gradient=self._gradient_size(parent))
         return list(edges.values())
 
     def _groups(self) -> Iterator[VertexGroup]:

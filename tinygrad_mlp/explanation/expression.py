@@ -8,19 +8,21 @@ is an operation on expressions, and evaluating it calls the operation's forward 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import ShapeError
-
-if TYPE_CHECKING:
-    from tinygrad_mlp.graph_view.names import Name
+from tinygrad_mlp.graph_view.names import Name
 
 Shape = tuple[int, ...]
+
+WRITERS: dict[str, Callable[..., str]] = {}
+"""The functions that write an expression as "latex" and "text". `writing`, which stands above this
+module, enters them, so that this module does not import it."""
 
 
 class Expression:
@@ -68,15 +70,11 @@ class Expression:
 
     def latex(self, shapes: bool = False) -> str:
         """In LaTeX; with the shape under every factor if asked for."""
-        from tinygrad_mlp.explanation.writing import latex
-
-        return latex(self, shapes)
+        return WRITERS["latex"](self, shapes)
 
     def text(self) -> str:
         """In plain text, in one line."""
-        from tinygrad_mlp.explanation.writing import text
-
-        return text(self)
+        return WRITERS["text"](self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.text()} of shape {self.shape}>"

@@ -12,7 +12,14 @@ from collections.abc import Iterator, Sequence
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.algebra import in_shape
-from tinygrad_mlp.explanation.expression import Application, Expression, Number, Shape, Symbol
+from tinygrad_mlp.explanation.expression import (
+    WRITERS,
+    Application,
+    Expression,
+    Number,
+    Shape,
+    Symbol,
+)
 from tinygrad_mlp.explanation.notation import (
     ATOM,
     BIG,
@@ -150,6 +157,9 @@ def shape_text(shape: Shape, language: Language) -> str:
 def text(e: Expression) -> str:
     """An expression as plain text, in one line and without shapes."""
     return write(e, PLAIN, False).string
+
+
+WRITERS.update(latex=latex, text=text)
 
 
 def width(text: str) -> int:
