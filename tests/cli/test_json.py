@@ -12,7 +12,7 @@ from PIL import Image
 import tinygrad_mlp as tg
 from tests import child
 from tinygrad_mlp.cli.app import app
-from tinygrad_mlp.cli.running import as_text
+from tinygrad_mlp.cli.running import json_text
 
 GUIDE = Path(__file__).parents[2] / "docs" / "command_line.md"
 COMMON = {"command", "version", "exit_code"}
@@ -151,7 +151,7 @@ def test_ctrl_c_before_there_is_a_result_is_an_error(run, monkeypatch):
 
 
 def test_arrays_paths_and_what_is_not_finite_become_what_json_knows():
-    found = json.loads(as_text({
+    found = json.loads(json_text({
         "a": np.array([1.5, np.nan]), "b": Path("x"), "c": (np.int64(3), np.bool_(True)),
         "d": float("inf"), "e": None,
     }))  # fmt: skip

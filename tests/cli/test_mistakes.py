@@ -67,7 +67,7 @@ MISTAKES = [
     ("predict MODEL text.png", "expected an image, such as PNG or JPEG"),
     ("predict MODEL half.png", "expected an image, such as PNG or JPEG"),
     ("predict MODEL folder", "expected an image, such as PNG or JPEG"),
-    ("predict MODEL blank.png", "found one even colour"),
+    ("predict MODEL blank.png", "Got one even colour"),
     ("predict MODEL noise.png --limit 3", "--limit is for data sets"),
     ("predict MODEL noise.png --data-dir folder", "--data-dir is for data sets"),
     ("predict MODEL DATA --whole-picture", "--whole-picture is for images"),

@@ -20,7 +20,7 @@ from tinygrad_mlp.cli import image, predict
 def test_a_confusion_table_counts_every_image_once(case):
     k, pairs = case
     labels, answers = np.array(pairs).T
-    rows = predict.confusion(predict.counted(labels, answers, k), width=10**6).splitlines()[2:]
+    rows = predict.confusion_table(predict.confusion_counts(labels, answers, k), width=10**6).splitlines()[2:]
     counts = [[int(cell.replace(".", "0")) for cell in row.split("|")[1].split()] for row in rows]
     expected = [[pairs.count((i, j)) for j in range(k)] for i in range(k)]
     assert counts == expected
@@ -115,7 +115,7 @@ def test_a_digit_is_cut_out_of_a_large_picture_unless_told_otherwise(tmp_path, r
 
 
 def test_classes_too_many_for_a_table_are_told_by_their_mistakes():
-    counts = predict.counted(np.array([3, 3, 3, 30]), np.array([5, 5, 3, 2]), 40)
-    assert predict.confusion(counts, width=80).splitlines() == [
+    counts = predict.confusion_counts(np.array([3, 3, 3, 30]), np.array([5, 5, 3, 2]), 40)
+    assert predict.confusion_table(counts, width=80).splitlines() == [
         "The most frequent mistakes:", "  3 taken for 5: 2", "  30 taken for 2: 1",
     ]  # fmt: skip

@@ -64,7 +64,7 @@ def test_nested_values_come_back_bit_for_bit_through_a_file(tree, tmp_path_facto
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), 1j, len, b"bytes"])
 def test_other_values_are_refused_with_their_place(value):
-    with pytest.raises(InvalidArgumentError, match=r"'mine.a.1' must be made of arrays"):
+    with pytest.raises(InvalidArgumentError, match=r"'mine.a.1' must consist of arrays"):
         packed({"a": [0, value]}, "mine", {})
 
 
@@ -98,5 +98,5 @@ def test_a_file_whose_facts_were_edited_is_refused(tmp_path):
     write(tmp_path / "a", {"w": np.ones(3)}, {"epochs": 3}, "test")
     content = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(content.replace(b'epochs\\": 3', b'epochs\\": 4'))
-    with pytest.raises(DataError, match="expected what was saved; found other content"):
+    with pytest.raises(DataError, match="expected the saved content. Got content"):
         read(tmp_path / "a")

@@ -1,7 +1,7 @@
-"""The command ``tinygrad-mlp``: train, predict and compare without writing a program.
+"""The command ``tinygrad-mlp``: train, predict, compare and check without writing a program.
 
-`app` declares commands and options, `experiment` is what training commands have in common, and
-each command has a module of its own. Nothing of this is loaded before the command runs.
+`app` declares the commands and `options` their options; each command has a module of its own, and
+`experiment` is the common part of those that train. None is loaded before the command runs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the command's name; None for those the program was given.
 
     Returns:
-        The exit code: 0 for success, 1 where training diverged or a result could not be written,
-        2 for a user's mistake, 130 after Ctrl-C.
+        The exit code: 0 for success, 1 if training diverged, a check failed or a file could not
+        be written, 2 for a user's mistake, 130 after Ctrl-C.
 
     >>> main(["--version"])
     tinygrad-mlp 0.1.0
@@ -28,11 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in words
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a ∂ where only ASCII can be printed
+        sys.stdout.reconfigure(errors="replace")  # such as ∂, if only ASCII can be printed
     try:
         from tinygrad_mlp.cli.app import app
 
-        # What is wrong with the options is told by the library that reads them, in text.
+        # typer itself prints what is wrong with the options, but as text only.
         code = app(words, prog_name="tinygrad-mlp", standalone_mode=not as_json)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -1,4 +1,8 @@
-"""The commands and options of ``tinygrad-mlp``; what they do stands in the other modules."""
+"""The commands of ``tinygrad-mlp`` with their options and help.
+
+The module of a command is imported when it runs, so that the help and the shell's completion
+appear at once.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +30,10 @@ from tinygrad_mlp.cli.options import (
 from tinygrad_mlp.cli.running import Outcome, guarded
 from tinygrad_mlp.support.version import __version__
 
-# A command's own modules are loaded when it runs: the help and the shell's completion are to
-# come at once.
-
 app = typer.Typer(
     no_args_is_help=True,
-    # Plain text: boxes leave too little room for words on a narrow terminal. And a traceback of
-    # a bug is to be Python's own, complete.
+    # Plain text, since boxes leave too little room for words on a narrow terminal; and Python's
+    # own complete traceback for a bug.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -65,7 +66,7 @@ def top(
 
     Each command has a --help of its own, and --json for other programs to read. Exit codes: 0
     success, 1 training diverged, a check failed or a file could not be written, 2 a mistake in
-    what was asked for, 130 ended by Ctrl-C.
+    the command, 130 ended by Ctrl-C.
     """
 
 
@@ -86,8 +87,8 @@ def train(
         metavar="FILE", help="Write all evaluations there as a table (*.csv)."
     )] = None,
     checkpoint: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Write there what training needs to go on, every ten seconds and at "
-        "the end; where it is there already, go on from it (*.safetensors)."
+        metavar="FILE", help="Save a checkpoint there, every ten seconds and at the end; if there "
+        "is one already, resume from it (*.safetensors)."
     )] = None,
     report: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write a report there, one page for any browser (*.html)."
@@ -97,11 +98,11 @@ def train(
     )] = None,
     as_json: Json = False,
 ) -> Outcome:  # fmt: skip
-    """Train a network to tell images apart.
+    """Train a network to classify images.
 
     A tenth of the images is set aside for validation. Without options there is one hidden layer
     of 256 neurons with tanh, ten outputs with sigmoid, and one image a step. Losses are printed
-    per image. Ctrl-C ends training early; the files asked for are still written.
+    per image. Ctrl-C ends training early; the files are still written.
 
     \b
     Examples:
@@ -146,15 +147,15 @@ def predict(
         min=1, metavar="NUMBER", help="Only the first images of the data set."
     )] = None,
     whole_picture: Annotated[bool, typer.Option(
-        "--whole-picture", help="Use the picture as it is, rather than cut out and centre what is "
-        "drawn on it as in MNIST."
+        "--whole-picture", help="Use the picture as it is. By default the drawing is cut out and "
+        "centred as in MNIST."
     )] = False,
     as_json: Json = False,
 ) -> Outcome:  # fmt: skip
     """Classify an image, or a whole data set.
 
-    For an image, the outputs for all classes are shown; for a data set, the share of right answers
-    and a table of who was taken for whom.
+    For an image, the outputs for all classes are shown; for a data set, the accuracy and the
+    confusion matrix.
 
     \b
     Examples:
@@ -175,7 +176,7 @@ def report(
     )],
     dataset: Annotated[str | None, typer.Argument(
         metavar="DATASET", show_default=False,
-        help="What it was trained on, if that lies elsewhere now: digits, mnist, or FILE.mat.",
+        help="The data it was trained on, if they are elsewhere now: digits, mnist, or FILE.mat.",
     )] = None,
     output: Annotated[Path | None, typer.Option(
         metavar="FILE", show_default="RUN/report.html", help="The file to write (*.html)."
@@ -183,11 +184,11 @@ def report(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> Outcome:  # fmt: skip
-    """Write a report on a training: one page that any browser shows, without a network.
+    """Write a report on a training: one page for any browser, which needs no connection.
 
-    Settings, curves, confusion matrix, the images it got wrong, the network's picture, the
-    derivation of its gradients as mathematics, its training step as NumPy code, a check of its
-    gradients, and timings. The model is judged on the images that training set aside.
+    It shows the settings, the curves, the confusion matrix, the images classified wrongly, a
+    picture of the network, the derivation of its gradients, its training step as NumPy code, a
+    check of its gradients, and timings. The model is judged on the images that training set aside.
 
     \b
     Examples:
@@ -213,7 +214,7 @@ def compare(
     """Compare the two losses.
 
     Two networks, one for mean_square and one for cross_entropy, start from the same weights and
-    see the same images in the same order. The picture shows what came out, and why.
+    see the same images in the same order. The picture shows the result and its reason.
 
     \b
     Examples:
@@ -241,14 +242,14 @@ def check(
 ) -> Outcome:  # fmt: skip
     """Check gradients: those built in, of operations of your own, or derived by hand in a file.
 
-    Of an operation: forward against a reference, first (1st) and second (2nd) derivatives against
-    numbers, a compiled program on fresh numbers, the LaTeX. Everything built in takes about a
-    minute, two thirds of that with --quick.
+    Of an operation, the forward function is compared with a reference, first (1st) and second
+    (2nd) derivatives with numerical ones, and a compiled program with the operation; its LaTeX is
+    checked, too. Everything built in takes about a minute, two thirds of that with --quick.
 
     A file may define operations with @tg.op, or a derivation: loss(W1, ...), derived (the
     gradients by name, or a function that returns them) and the parameters. Each gradient is then
-    held against the graph of the loss, and the mistake in a wrong one is named. The file is run,
-    as Python would run it. The exit code is 1 if anything is wrong.
+    compared with that of the graph, and the mistake in a wrong one is named. The file is run, as
+    Python would run it. The exit code is 1 if anything is wrong.
 
     \b
     Examples:
@@ -276,7 +277,7 @@ def explain(
     )] = False,
     as_json: Json = False,
 ) -> Outcome:  # fmt: skip
-    """Write out how the gradients of a network are derived.
+    """Print the derivation of the gradients of a network.
 
     The forward equations, one equation for each step of the backward pass, and the gradients as
     products of matrices, all with their shapes, for one sample as a column vector.
@@ -299,10 +300,10 @@ def explain(
 @app.command()
 @guarded
 def info(as_json: Json = False) -> Outcome:
-    """Say what there is to work with.
+    """Print versions, libraries, threads and data, for a report of a bug.
 
-    Versions of the package, Python and the libraries; the cores, and the BLAS libraries with
-    their threads; which data sets were found, and where they were searched; the cache.
+    These are the versions of the package, of Python and of the libraries; the cores, and the BLAS
+    libraries with their threads; the data sets found and the places searched; the cache.
 
     \b
     Examples:

@@ -1,28 +1,40 @@
-"""``tinygrad-mlp check``: operations, formulas, and what students' files hold."""
+"""``tinygrad-mlp check``: operations, formulas, and what students' files define."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
+import inspect
 import os
+import pkgutil
+import runpy
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
-from tinygrad_mlp.cli.check_file import check_file, namespace_of, operations_in, registry_kept
 from tinygrad_mlp.cli.check_operations import check_all
-from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, fail
+from tinygrad_mlp.cli.outputs import (
+    FAILURE,
+    INTERRUPT,
+    SUCCESS,
+    Column,
+    Table,
+    fail,
+    wrapped,
+)
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
-from tinygrad_mlp.verify import formulas
+from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
+from tinygrad_mlp.verify import DerivationReport, check_derivation, formulas
 
 FORMULAS = tuple(f"formulas.{loss}" for loss in formulas.LOSSES)
 
 
 class Subjects(NamedTuple):
-    """What is to be checked.
+    """The things to check.
 
     Attributes:
         operations: operations, built in or not.
@@ -36,8 +48,8 @@ class Subjects(NamedTuple):
 
 
 def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
-    """Check what the words name, everything built in if there are none, and print the results."""
-    with registry_kept():
+    """Check what the words name, or everything built in, and print the results."""
+    with registry_restored():
         subjects = subjects_of(words)
         verdicts = check_all(subjects.operations, subjects.losses, quick=quick, notes=bool(words))
         interrupted, files = verdicts.interrupted, list[dict[str, Any]]()
@@ -68,40 +80,47 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
     return Outcome(code, document)
 
 
+@contextmanager
+def registry_restored() -> Iterator[None]:
+    """Remove the operations that files register from `OPS` again; other files use their names."""
+    before = dict(OPS)
+    try:
+        yield
+    finally:
+        OPS.clear()
+        OPS.update(before)
+
+
+# -- what the words of the command line name -------------------------------------------------
+
+
 def subjects_of(words: Sequence[str]) -> Subjects:
-    """What the words of the command line stand for; without words, everything built in.
+    """Return the things that the words name; without words, everything built in.
 
     A word is a file, a folder, the name of an operation or a formula, or ``where:name`` of an
     operation in a file or a module.
 
     Raises:
         DataNotFoundError: there is no such file, or no Python file in a folder.
-        InvalidArgumentError: a word stands for nothing of these.
+        InvalidArgumentError: a word names none of these.
     """
     if not words:
         return Subjects(list(OPS.values()), list(formulas.LOSSES), [])
     found = Subjects([], [], [])
     for word in words:
-        path = Path(word)
         where, colon, name = word.rpartition(":")
-        if path.is_dir():
-            found.files.extend(_files_in(path))
-        elif path.is_file():
-            found.files.append(path)
+        if os.path.isdir(word):
+            found.files.extend(_files_in(Path(word)))
+        elif os.path.isfile(word):
+            found.files.append(Path(word))
         elif word in OPS:
             found.operations.append(OPS[word])
         elif word in FORMULAS:
             found.losses.append(word.partition(".")[2])
         elif colon and where:
             found.operations.append(_operation(where, name))
-        elif path.suffix or os.path.dirname(word):
-            raise DataNotFoundError(f"{word}: there is no such file.")
         else:
-            raise InvalidArgumentError(
-                f"{word!r} is no operation and no file{_suggested(word, [*OPS, *FORMULAS])}. Give "
-                f"the name of an operation, a Python file or a folder of them, or module:name for "
-                f"an operation of your own."
-            )
+            raise _unknown(word)
     return found
 
 
@@ -112,8 +131,18 @@ def _files_in(folder: Path) -> list[Path]:
     return found
 
 
+def _unknown(word: str) -> TinygradError:
+    if Path(word).suffix or os.path.dirname(word):
+        return DataNotFoundError(f"{word}: there is no such file.")
+    return InvalidArgumentError(
+        f"{word!r} is no operation and no file{_suggestion(word, [*OPS, *FORMULAS])}. Give "
+        f"the name of an operation, a Python file or a folder of them, or module:name for "
+        f"an operation of your own."
+    )
+
+
 def _operation(where: str, name: str) -> Op:
-    """The operation `name` of a file or of a module, which is looked for here, too."""
+    """Return the operation `name` of a file or a module."""
     if where.endswith(".py"):
         if not Path(where).is_file():
             raise DataNotFoundError(f"{where}: there is no such file.")
@@ -123,26 +152,25 @@ def _operation(where: str, name: str) -> Op:
     op = names.get(name)
     if isinstance(op, Op):
         return op
-    known = [key for key, value in names.items() if isinstance(value, Op)]
-    own = [key for key in known if names[key] in operations_in(names)]
     if name in names:
         raise InvalidArgumentError(
             f"{where}:{name} is no operation, but a {type(names[name]).__name__}. An operation is "
             f"made with @tg.op."
         )
+    known = [key for key, value in names.items() if isinstance(value, Op)]
+    own = [key for key in known if names[key] in operations_in(names)]
     raise InvalidArgumentError(
-        f"{where} has no operation {name!r}{_suggested(name, known)}. It defines "
+        f"{where} has no operation {name!r}{_suggestion(name, known)}. It defines "
         f"{', '.join(own) or 'none'}."
     )
 
 
 def _module(where: str) -> dict[str, Any]:
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` does
+    """Return the namespace of a module in the current folder or among the installed packages."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `python -m` does
     try:
-        # The module of a user's own, whose name is known only now.
-        return vars(importlib.import_module(where))  # noqa: TID251
+        return vars(pkgutil.resolve_name(where))
     except (Exception, SystemExit) as error:
         raise InvalidArgumentError(
             f"the module {where} cannot be imported: {type(error).__name__}: {error}. It is looked "
@@ -150,7 +178,164 @@ def _module(where: str) -> dict[str, Any]:
         ) from error
 
 
-def _suggested(word: str, names: Sequence[str]) -> str:
-    """The names that look like a word, in brackets."""
+def _suggestion(word: str, names: Sequence[str]) -> str:
+    """Return the names that resemble a word, in brackets."""
     close = difflib.get_close_matches(word, names, n=3)
     return f" (did you mean {' or '.join(close)}?)" if close else ""
+
+
+def operations_in(names: Mapping[str, Any]) -> list[Op]:
+    """Return the operations among the values of a namespace that are not built in, each once."""
+    found = {id(op): op for op in names.values() if isinstance(op, Op)}
+    return [op for op in found.values() if getattr(ops, op.name, None) is not op]
+
+
+def namespace_of(path: Path) -> dict[str, Any]:
+    """Run a file and return the names it defines.
+
+    Raises:
+        InvalidArgumentError: it raises an error.
+    """
+    try:
+        return runpy.run_path(str(path), run_name="homework")
+    except (Exception, SystemExit) as error:
+        raise InvalidArgumentError(
+            f"{path} cannot be run: {type(error).__name__}: {error} ({_line(error, path)})."
+        ) from error
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Return the line of a file in which an error was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename) == path]
+    if own:
+        return f"line {own[-1].lineno}: {own[-1].line}"
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}"
+    return "outside of the file"
+
+
+# -- a file with a derivation, operations, or both -------------------------------------------
+
+
+def check_file(path: Path, quick: bool) -> dict[str, Any]:
+    """Check ``loss`` and ``derived`` of a file and its operations; print and return the results."""
+    document: dict[str, Any] = {
+        "path": path, "ok": False, "error": None, "gradients": None, "operations": [],
+        "interrupted": False,
+    }  # fmt: skip
+    try:
+        with registry_restored():
+            names = namespace_of(path)
+            own = operations_in(names)
+            report = None
+            if not own or "loss" in names or "derived" in names:
+                report = _derivation_report(path, names)
+                document["gradients"] = _derivation_document(report)
+                print(_derivation_text(report))
+                print(end="\n" if own else "")
+            verdicts = check_all(own, quick=quick, notes=True)
+    except TinygradError as error:
+        document["error"] = str(error)
+        print(wrapped(f"Cannot be checked: {error}"))
+        return document
+    document["operations"] = verdicts.operations
+    document["interrupted"] = verdicts.interrupted
+    document["ok"] = (report is None or report.ok) and verdicts.right == len(own)
+    return document
+
+
+def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport:
+    """Check `loss` and `derived` of a file.
+
+    Raises:
+        InvalidArgumentError: the file lacks one of them or a parameter, or they raise an error.
+    """
+    for name in ("loss", "derived"):
+        if name not in names:
+            raise InvalidArgumentError(
+                f"{path} has no '{name}'. It must define loss(W1, W2, ...), a function of the "
+                f"parameters; derived, the gradients by parameter name or a function that returns "
+                f"them; and the parameters themselves, as arrays of the names that loss takes."
+            )
+    if not callable(names["loss"]):
+        raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
+    try:
+        return check_derivation(names["loss"], names["derived"], **_parameters(path, names))
+    except TinygradError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentError(
+            f"{path}: loss or derived fails with {type(error).__name__}: {error} "
+            f"({_line(error, path)})."
+        ) from error
+
+
+def _parameters(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arrays of a file that have the names of the loss's parameters."""
+    wanted = [
+        p.name for p in inspect.signature(names["loss"]).parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]  # fmt: skip
+    missing = [name for name in wanted if name not in names]
+    if missing or not wanted:
+        raise InvalidArgumentError(
+            f"{path}: loss takes {', '.join(wanted) or 'no parameters'}, but the file defines no "
+            f"array called {', '.join(missing) or '...'}. Define the point at which to check, "
+            f"e.g. W1 = np.random.default_rng(0).normal(size=(4, 3))."
+        )
+    return {name: names[name] for name in wanted}
+
+
+def _derivation_document(report: DerivationReport) -> dict[str, Any]:
+    """Return a report on a derivation as JSON."""
+    return {
+        "ok": report.ok,
+        "parameters": {
+            name: {
+                "ok": row.ok, "error": row.error, "tolerance": row.tolerance, "worst": row.worst,
+                "yours": row.person, "right": row.right, "further_point": row.point,
+            }
+            for name, row in report.rows.items()
+        },
+        "not_given": report.not_given,
+        "diagnoses": {
+            name: {
+                "kind": found.kind, "op": found.op, "node": found.node, "scale": found.scale,
+                "message": found.message,
+                "alternatives": [other.message for other in found.alternatives],
+            }
+            for name, found in report.diagnoses.items()
+        },
+        "terms": [
+            {"name": term.name, "ok": term.ok, "meaning": term.meaning} for term in report.terms
+        ],
+        "first_wrong": report.first_wrong,
+    }  # fmt: skip
+
+
+def _derivation_text(report: DerivationReport) -> str:
+    """Return a report on a derivation as text; on a narrow terminal without the numbers."""
+    table = Table([
+        Column("gradient"), Column(""), Column("error", right=True, rank=2),
+        Column("allowed", right=True, rank=2), Column("worst element", rank=1),
+    ])  # fmt: skip
+    for row in report.rows.values():
+        at = f" (at further point {row.point})" if row.point else ""
+        table.add(
+            row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}", f"{row.tolerance:.2g}",
+            "shapes differ" if row.worst is None
+            else f"{row.worst}: {row.person:.6g}, right {row.right:.6g}{at}",
+        )  # fmt: skip
+    for name in report.not_given:
+        table.add(name, "not given", "", "", "")
+    for term in report.terms:
+        table.add(term.name, "right" if term.ok else "WRONG", "", "", term.meaning)
+    lines = [str(table)]
+    for diagnosis in report.diagnoses.values():
+        lines += ["", wrapped(diagnosis.message)]
+        lines += [wrapped(f"Or: {other.message}") for other in diagnosis.alternatives]
+    if report.first_wrong is not None:
+        first = f"Going back from the loss, the first wrong term is {report.first_wrong}."
+        lines += ["", wrapped(first)]
+    return "\n".join(lines)

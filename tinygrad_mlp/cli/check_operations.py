@@ -1,4 +1,4 @@
-"""Operations and the document's formulas, checked one after the other, in a table."""
+"""Checks of operations and of the formulas of the classic experiment, printed as a table."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tinygrad_mlp.verify import check_derivation, check_op, formulas
 from tinygrad_mlp.verify.operations.report import CHECKS
 
 QUICK = 3
-"""Samples of an operation that --quick is content with."""
+"""The number of samples of an operation that --quick checks."""
 
 HEADINGS = {"first order": "1st", "second order": "2nd"}
 FULL_WIDTH = 48
-"""Characters that the full table needs beside the names."""
+"""The width of the full table without the names."""
 
 Verdict = dict[str, Any]
-"""What a check came to, for machines; docs/command_line.md describes its keys."""
+"""The result of a check as JSON; docs/command_line.md describes its keys."""
 
 
 class Verdicts:
-    """The verdicts on operations and formulas, in the order they were checked.
+    """The verdicts on operations and formulas, in the order of the checks.
 
     Attributes:
         operations: one for each operation.
@@ -44,25 +44,25 @@ class Verdicts:
 
     @property
     def all(self) -> list[Verdict]:
-        """Those on operations, then those on formulas."""
+        """The verdicts on operations, then those on formulas."""
         return [*self.operations, *self.formulas]
 
     @property
     def right(self) -> int:
-        """How many have passed."""
+        """The number of those that passed."""
         return sum(verdict["ok"] for verdict in self.all)
 
 
 def check_all(
     operations: Sequence[Op], losses: Sequence[str] = (), *, quick: bool, notes: bool
 ) -> Verdicts:
-    """Check operations and formulas; print a table of them as they come, then what is wrong.
+    """Check operations and formulas, and print a table as they come, then the failures.
 
     Args:
         operations: the operations.
         losses: the losses whose formulas are checked.
         quick: whether to take only the first samples of each operation.
-        notes: whether to print what could not be checked, too.
+        notes: whether to print also what could not be checked.
     """
     names = [*(op.name for op in operations), *(f"formulas.{loss}" for loss in losses)]
     verdicts = Verdicts()
@@ -89,7 +89,7 @@ def check_all(
 
 
 def _table(name_width: int) -> Table:
-    """A column for each kind of check; on a narrow terminal one for all of them."""
+    """Return a table with a column for each kind of check; on a narrow terminal, one for all."""
     name = Column("operation", width=name_width)
     error = Column("error", right=True, rank=1, width=7)
     if width_of_terminal() < name_width + FULL_WIDTH:
@@ -98,7 +98,7 @@ def _table(name_width: int) -> Table:
 
 
 def _row(table: Table, verdict: Verdict) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     words = {True: "right", False: "WRONG", None: "-"}
     cells = [words[verdict["checks"].get(check)] for check in CHECKS]
     if len(table.columns) < len(cells):
@@ -108,24 +108,23 @@ def _row(table: Table, verdict: Verdict) -> str:
 
 
 def _remarks(verdict: Verdict, notes: bool) -> list[str]:
-    """What is to be read below the table."""
-    said = [f"cannot be checked: {verdict['error']}"] if verdict.get("error") else []
-    for failure in verdict["failures"]:
-        said.append(failure["text"])
+    """Return the paragraphs below the table."""
+    remarks = [f"cannot be checked: {verdict['error']}"] if verdict.get("error") else []
+    remarks += [failure["text"] for failure in verdict["failures"]]
     if notes:
-        said += [f"not checked: {note}" for note in verdict["not_checked"]]
-    return [wrapped(f"{verdict['name']}: {text}") for text in said]
+        remarks += [f"not checked: {note}" for note in verdict["not_checked"]]
+    return [wrapped(f"{verdict['name']}: {remark}") for remark in remarks]
 
 
 def _of_operation(op: Op, quick: bool) -> Verdict:
-    """What `check_op` says, with the time it took."""
+    """Check an operation."""
     start = time.perf_counter()
     samples = None
     if quick and op.record.samples is not None:
         samples = list(itertools.islice(samples_of(op, np.random.default_rng(0)), QUICK))
     try:
         report = check_op(op, samples)
-    except Exception as error:  # whatever someone's own operation may raise
+    except Exception as error:  # a user's operation may raise anything
         return {
             "name": op.name, "ok": False, "checks": {}, "samples": 0, "worst_error": None,
             "failures": [], "not_checked": [], "error": f"{type(error).__name__}: {error}",
@@ -145,7 +144,7 @@ def _of_operation(op: Op, quick: bool) -> Verdict:
 
 
 def _of_formula(loss: str) -> Verdict:
-    """The document's formula of a loss against the graph, with D2 and D3 as matrices."""
+    """Check a formula with the diagonal matrices D2 and D3 against the graph."""
     start = time.perf_counter()
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=5), np.eye(3)[1]

@@ -1,4 +1,4 @@
-"""``tinygrad-mlp explain``: the derivation of a network's gradients, written out."""
+"""``tinygrad-mlp explain``: the derivation of a network's gradients."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tinygrad_mlp.neural_network import NeuralNetwork
 def explain(
     layers: Sequence[int], loss: str, *, hidden: str, output: str, bias: bool, latex: bool
 ) -> Outcome:
-    """The derivation for one sample, a column vector."""
-    # The network itself refuses what does not go together: one layer, cross entropy of a tanh.
+    """Derive the gradients for one sample, a column vector."""
+    # The network raises the errors: for one layer, for the cross entropy of a tanh.
     NeuralNetwork(
         layers, loss, hidden_activation=hidden, output_activation=output, monitor=False,
         plot=False, sigma=0,

@@ -1,4 +1,4 @@
-"""From a picture file to what a network was trained on."""
+"""Pictures from files, prepared as the images that a network was trained on."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import DataError, DataNotFoundError
 
-# Of 255 grey levels. What differs less from the background is noise, and stretching it to full
-# contrast would make a digit of it.
 LEAST_CONTRAST = 13.0
+"""Grey levels of 255. A smaller contrast is noise, and stretching it would make a digit of it."""
 
 
 def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Array, bool]:
-    """Read a picture as ink: 0 where it is like its background, 1 where it differs most.
+    """Read a picture as ink: 0 for the background, 1 for the pixel that differs most from it.
 
     The background is the median of the border, so that dark on light and light on dark give the
-    same ink. A picture that is not of the wanted shape already is cut out and put in the middle,
-    as the images of MNIST were.
+    same ink. Unless the picture has the wanted shape already, the drawing is cut out and centred
+    as in the images of MNIST.
 
     Args:
         path: an image file in any format that pillow reads.
         shape: height and width of the result.
-        size: pixels that the longer side of what is drawn is to have; None: nothing is cut out,
-            the picture is filled up to the proportions of `shape`.
+        size: the length in pixels of the longer side of the drawing. For None nothing is cut
+            out, and the picture is padded to the proportions of `shape`.
 
     Returns:
         The ink, and whether the picture was dark on light.
 
     Raises:
         DataNotFoundError: there is no such file.
-        DataError: it is no image, is damaged, or is of one even colour.
+        DataError: it is no image, is damaged, or has one even colour.
     """
     grey = _grey_levels(path)
     background = border_level(grey)
@@ -41,8 +40,8 @@ def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Arra
     dark_on_light, contrast = bool(darker > lighter), max(darker, lighter)
     if contrast < LEAST_CONTRAST:
         raise DataError(
-            f"{path}: expected a picture of something; found one even colour. Parts that are "
-            "transparent count as white."
+            f"{path}: expected a picture of something. Got one even colour. Transparent parts "
+            "count as white."
         )
     sign = -1.0 if dark_on_light else 1.0
     ink = np.clip(sign * (grey - background) / contrast, 0.0, 1.0)
@@ -56,9 +55,9 @@ def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Arra
 
 
 def typical_size(images: Array) -> int:
-    """How long what is drawn on an image is, in pixels: 20 for MNIST, 8 for the digits.
+    """Return the typical size of the drawings in pixels: 20 for MNIST, 8 for the digits.
 
-    The median over the images of the longer side of the box around the ink.
+    It is the median over the images of the longer side of the box around the ink.
 
     >>> images = np.zeros((3, 8, 8))
     >>> images[:, 1:7, 3:5] = 255
@@ -74,13 +73,13 @@ def typical_size(images: Array) -> int:
 
 
 def _extents(inked: Array) -> Array:
-    """For each row, the distance from the first to the last that is true; shape (n, m) to (n,)."""
+    """Return for each row the distance from its first to its last True; shape (n, m) to (n,)."""
     first, last = inked.argmax(axis=1), inked.shape[1] - inked[:, ::-1].argmax(axis=1)
     return np.asarray(np.where(inked.any(axis=1), last - first, 0))
 
 
 def border_level(image: Array) -> float:
-    """The median of the pixels at the edges, which is the background of most pictures.
+    """Return the median of the pixels at the edges, the background of most pictures.
 
     >>> border_level(np.array([[0, 0, 0], [0, 9, 0], [9, 0, 0]]))
     0.0
@@ -90,7 +89,7 @@ def border_level(image: Array) -> float:
 
 
 def _grey_levels(path: Path) -> Array:
-    """A picture as grey levels from 0 to 255, in floating point."""
+    """Read a picture as grey levels from 0 to 255, in floating point."""
     from PIL import Image, ImageOps
 
     if not path.exists():
@@ -100,13 +99,13 @@ def _grey_levels(path: Path) -> Array:
         )
     try:
         with Image.open(path) as file:
-            image: Any = ImageOps.exif_transpose(file)  # cameras store the rotation beside it
-            if image.mode.startswith("I"):  # 16 bits, which convert would cut off at 255
+            image: Any = ImageOps.exif_transpose(file)  # cameras store the rotation apart
+            if image.mode.startswith("I"):  # 16 bits, which convert would clip at 255
                 return np.asarray(image, np.float64) * (255 / 65535)
             layers = image.convert("RGBA")
             paper = Image.new("RGBA", layers.size, "white")
             return np.asarray(Image.alpha_composite(paper, layers).convert("L"), np.float64)
-    # A damaged file makes the readers of the many formats raise nearly anything.
+    # For a damaged file, the readers of the many formats raise nearly anything.
     except Exception as error:
         raise DataError(
             f"{path}: expected an image, such as PNG or JPEG; it cannot be read "
@@ -115,7 +114,7 @@ def _grey_levels(path: Path) -> Array:
 
 
 def _cut_out(ink: Array, shape: tuple[int, int], size: int) -> Array:
-    """The box around the ink, brought to `size`, its centre of gravity in the middle."""
+    """Scale the box around the ink to `size`, and move its centre of gravity to the middle."""
     drawn = ink > 0.5
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -130,7 +129,7 @@ def _cut_out(ink: Array, shape: tuple[int, int], size: int) -> Array:
 
 
 def _offset(weights: Array, length: int) -> int:
-    """Where to put `weights` into so many places for their centre of gravity to be in the middle.
+    """Return the place in an array of some length that centres the gravity of `weights`.
 
     >>> _offset(np.array([0.0, 0.0, 1.0]), 7)
     1
@@ -142,7 +141,7 @@ def _offset(weights: Array, length: int) -> int:
 def _resized(ink: Array, shape: tuple[int, int]) -> Array:
     from PIL import Image
 
-    # Averages of the pixels that become one, so that no ink spills over; steps between new ones.
+    # Averaging when it shrinks keeps ink from spilling over; interpolating when it grows.
     smaller = max(shape) < max(ink.shape)
     how = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
     image = Image.fromarray(ink.astype(np.float32))
@@ -150,7 +149,7 @@ def _resized(ink: Array, shape: tuple[int, int]) -> Array:
 
 
 def _filled_up(ink: Array, shape: tuple[int, int]) -> Array:
-    """Background added on two sides, so that the proportions are those of `shape`."""
+    """Pad the background on two sides to the proportions of `shape`."""
     height, width = ink.shape
     target_height = max(height, round(width * shape[0] / shape[1]))
     target_width = max(width, round(height * shape[1] / shape[0]))

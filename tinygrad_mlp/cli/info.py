@@ -1,4 +1,4 @@
-"""``tinygrad-mlp info``: what there is to work with."""
+"""``tinygrad-mlp info``: versions, libraries, threads and data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tinygrad_mlp.support.version import __version__
 
 
 def info() -> Outcome:
-    """Versions, libraries, cores and threads, data found and where it was searched."""
+    """Return versions, libraries, cores and threads, and the data found or searched for."""
     required, extras = requirements()
     document: dict[str, Any] = {
         "package": {
@@ -50,11 +50,11 @@ def info() -> Outcome:
         "data": data(),
         "cache": Path(cache_dir()).parent,
     }
-    return Outcome(SUCCESS, document, text(document))
+    return Outcome(SUCCESS, document, as_lines(document))
 
 
 def requirements() -> tuple[dict[str, str | None], dict[str, dict[str, str | None]]]:
-    """The installed versions of what the package needs, and of each extra; None for none."""
+    """Return the installed versions of the required packages, and of those of each extra."""
     required: dict[str, str | None] = {}
     extras: dict[str, dict[str, str | None]] = {}
     try:
@@ -70,7 +70,7 @@ def requirements() -> tuple[dict[str, str | None], dict[str, dict[str, str | Non
 
 
 def version_of(distribution: str) -> str | None:
-    """The version of an installed distribution; None where it is not installed."""
+    """Return the version of a distribution, or None if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -78,14 +78,14 @@ def version_of(distribution: str) -> str | None:
 
 
 def usable_cores() -> int | None:
-    """The cores that this process may run on; where that cannot be asked, those there are."""
+    """Return the number of cores that this process may use, if known, or of all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
 
 
 def data() -> dict[str, Any]:
-    """Which data sets are at hand; of MNIST, where each part was found, and where it was not."""
+    """Return the data sets found; of each part of MNIST also the places searched."""
     mnist: dict[str, Any] = {}
     for part in ("train", "test"):
         folder, searched = find_mnist(part)
@@ -97,8 +97,8 @@ def data() -> dict[str, Any]:
     return {"digits": {"found": version_of("scikit-learn") is not None}, "mnist": mnist}
 
 
-def text(document: Mapping[str, Any]) -> str:
-    """The document for people."""
+def as_lines(document: Mapping[str, Any]) -> str:
+    """Return the JSON document as text."""
     cores = document["cores"]
     lines = {
         "tinygrad_mlp": f"{document['package']['version']} in {document['package']['folder']}",
@@ -128,7 +128,7 @@ def text(document: Mapping[str, Any]) -> str:
 
 
 def listed(versions: Mapping[str, str | None]) -> str:
-    """Names with their versions.
+    """Return names with their versions.
 
     >>> listed({"numpy": "2.1.0", "jax": None})
     'numpy 2.1.0, jax missing'

@@ -1,4 +1,4 @@
-"""``tinygrad-mlp predict``."""
+"""``tinygrad-mlp predict``: the classes of an image, or of all images of a data set."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.data import load, standardise
 from tinygrad_mlp.errors import DataError, InvalidArgumentError
 from tinygrad_mlp.neural_network import NeuralNetwork
-from tinygrad_mlp.saving import model as checkpoint
+from tinygrad_mlp.saving import model as model_file
 
 BAR = 24
 
 
-class Model:
-    """A saved network, with what its file says about the images it was trained on.
+class SavedNetwork:
+    """A saved network, and the metadata of its file on the images it was trained on.
 
     Args:
         path: a file written by `save` with a `NeuralNetwork`.
@@ -35,49 +35,49 @@ class Model:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.network: NeuralNetwork = checkpoint.load_network(path)
-        self.facts: dict[str, Any] = checkpoint.read(path)[1]
+        self.network: NeuralNetwork = model_file.load_network(path)
+        self.metadata: dict[str, Any] = model_file.read(path)[1]
         wanted = (self.network.layers[0],)
         for array in self.network.preprocessing or ():
             if array.shape != wanted:
                 raise DataError(
-                    f"{path}: expected a mean and a scale of shape {wanted}, one for each input; "
-                    f"found shape {array.shape}. Save the model again."
+                    f"{path}: expected a mean and a scale of shape {wanted}, one for each input. "
+                    f"Got shape {array.shape}. Save the model again."
                 )
 
     @property
     def image_shape(self) -> tuple[int, int]:
-        """Height and width of its images; a square where the file does not say."""
+        """The height and width of its images; a square unless the file says otherwise."""
         inputs = self.network.layers[0]
         side = math.isqrt(inputs)
-        shape: Any = self.facts.get("image_shape", [side, side])
+        shape: Any = self.metadata.get("image_shape", [side, side])
         if not _numbers(shape, int) or min(shape) < 1 or math.prod(shape) != inputs:
             raise DataError(
                 f"{self.path}: expected image_shape, the height and width of images of {inputs} "
-                f"pixels; found {shape}. Save the model with metadata={{'image_shape': [h, w]}}."
+                f"pixels. Got {shape}. Save the model with metadata={{'image_shape': [h, w]}}."
             )
         return shape[0], shape[1]
 
     @property
     def pixel_range(self) -> tuple[float, float]:
         """The levels of black and white in its images."""
-        levels: Any = self.facts.get("pixel_range")
+        levels: Any = self.metadata.get("pixel_range")
         if not _numbers(levels, (int, float)) or not levels[0] < levels[1]:
             raise DataError(
                 f"{self.path}: expected pixel_range, the lowest and highest level of the images "
-                f"it was trained on; found {levels}. Save the model with `tinygrad-mlp train "
+                f"it was trained on. Got {levels}. Save the model with `tinygrad-mlp train "
                 "--save`, or with metadata={'pixel_range': [0, 255]}."
             )
         return float(levels[0]), float(levels[1])
 
     @property
     def digit_size(self) -> int | None:
-        """How large what is drawn on its images is, in pixels, if the file says so."""
-        size = self.facts.get("digit_size")
+        """The size of the drawings on its images in pixels, if the file says so."""
+        size = self.metadata.get("digit_size")
         return size if isinstance(size, int) and 0 < size <= max(self.image_shape) else None
 
     def pixels(self, ink: Array) -> Array:
-        """Ink from 0 to 1 as an image of the kind it was trained on, light on dark or not."""
+        """Return ink from 0 to 1 as an image like those it was trained on."""
         low, high = self.pixel_range
         dark_on_light = False
         if self.network.preprocessing is not None:
@@ -86,7 +86,7 @@ class Model:
         return high - ink * (high - low) if dark_on_light else low + ink * (high - low)
 
     def outputs(self, images: Array) -> Array:
-        """The network's outputs for raw images, shape (n, h, w)."""
+        """Return the network's outputs for raw images of shape (n, h, w)."""
         if self.network.preprocessing is None:
             return self.network.predict(images.reshape(len(images), -1))
         return self.network.predict(standardise(images, *self.network.preprocessing))
@@ -105,12 +105,12 @@ def predict(
     Args:
         model: the file of the model.
         target: the name of a data set, or the path of a data set or an image.
-        data_dir: where the MNIST files lie.
-        limit: only so many images of the data set.
-        whole_picture: whether an image is used as it is; otherwise what is drawn on it is cut
-            out and centred, where the model's file says how large that is to be.
+        data_dir: the folder of the MNIST files.
+        limit: the number of images of the data set to use; None for all.
+        whole_picture: whether to use an image as it is. Otherwise the drawing is cut out and
+            centred, if the model's file says how large it is to be.
     """
-    saved = Model(model)
+    saved = SavedNetwork(model)
     dataset = target in DATASETS or target.lower().endswith(".mat")
     unfit = {"--whole-picture": whole_picture} if dataset else {
         "--limit": limit is not None, "--data-dir": data_dir is not None,
@@ -124,7 +124,7 @@ def predict(
     return _of_image(saved, Path(target), whole_picture)
 
 
-def _of_image(model: Model, path: Path, whole_picture: bool) -> Outcome:
+def _of_image(model: SavedNetwork, path: Path, whole_picture: bool) -> Outcome:
     size = None if whole_picture else model.digit_size
     ink, dark_on_light = read_ink(path, model.image_shape, size)
     outputs = model.outputs(model.pixels(ink)[None])[0]
@@ -147,14 +147,16 @@ def _of_image(model: Model, path: Path, whole_picture: bool) -> Outcome:
     return Outcome(SUCCESS, document, f"{path}: {best}\n{read}\n{table}")
 
 
-def _of_dataset(model: Model, name: str, data_dir: Path | None, limit: int | None) -> Outcome:
-    # Of MNIST, the images that training never sees.
+def _of_dataset(
+    model: SavedNetwork, name: str, data_dir: Path | None, limit: int | None
+) -> Outcome:
+    # For MNIST, the images that training never sees.
     dataset = load(name, data_dir, subset="test", progress=sys.stderr.isatty())
     inputs, outputs = model.network.layers[0], model.network.layers[-1]
     size, classes = math.prod(dataset.image_shape), dataset.n_classes
     if size != inputs or classes > outputs:
         raise InvalidArgumentError(
-            f"{model.path} takes images of {inputs} pixels and tells {outputs} classes; {name} has "
+            f"{model.path} takes images of {inputs} pixels and knows {outputs} classes; {name} has "
             f"images of {'x'.join(map(str, dataset.image_shape))} = {size} pixels in {classes} "
             f"classes. Use a model trained on such data."
         )
@@ -163,22 +165,22 @@ def _of_dataset(model: Model, name: str, data_dir: Path | None, limit: int | Non
     right = int((answers == labels).sum())
     title = f"{dataset.name}{' test' if name == 'mnist' else ''}"
     lines = [f"{title}: accuracy {right / len(labels):.4f}, {right:,} of {len(labels):,} images"]
-    seen = name != "mnist" and model.facts.get("dataset") == dataset.name
+    seen = name != "mnist" and model.metadata.get("dataset") == dataset.name
     if seen:
         lines.append("(Most of these images are those it was trained on.)")
-    counts = counted(labels, answers, outputs)
+    counts = confusion_counts(labels, answers, outputs)
     document = {
         "model": model.path, "dataset": dataset.name, "images": len(labels), "right": right,
         "accuracy": right / len(labels), "confusion": counts, "seen_in_training": seen,
     }  # fmt: skip
-    table = confusion(counts, width_of_terminal())
+    table = confusion_table(counts, width_of_terminal())
     return Outcome(SUCCESS, document, wrapped("\n".join(lines)) + f"\n\n{table}")
 
 
-def counted(labels: Array, answers: Array, n_classes: int) -> Array:
-    """How often images of each class (rows) got each answer (columns).
+def confusion_counts(labels: Array, answers: Array, n_classes: int) -> Array:
+    """Return how often images of each class (rows) got each answer (columns).
 
-    >>> counted(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]), 2)
+    >>> confusion_counts(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]), 2)
     array([[1, 0],
            [1, 2]])
     """
@@ -187,10 +189,10 @@ def counted(labels: Array, answers: Array, n_classes: int) -> Array:
     return counts
 
 
-def confusion(counts: Array, width: int) -> str:
-    """The counts as a table; where that is wider than `width`, the most frequent mistakes only.
+def confusion_table(counts: Array, width: int) -> str:
+    """Return the counts as a table; if that is wider than `width`, the most frequent mistakes.
 
-    >>> print(confusion(np.array([[1, 0], [1, 2]]), 60))
+    >>> print(confusion_table(np.array([[1, 0], [1, 2]]), 60))
     Rows: the true class. Columns: the answer.
           0 1
       0 | 1 .

@@ -1,4 +1,4 @@
-"""How every command runs: its result printed for people or for machines, its mistakes in a line."""
+"""The frame of every command: it prints the result as text or JSON, and an error in one line."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tinygrad_mlp.support.version import __version__
 
 
 class Outcome(NamedTuple):
-    """What a command comes to.
+    """The result of a command.
 
     Attributes:
         code: the exit code.
-        document: the same for machines, which ``--json`` prints. Its keys are documented in
-            docs/command_line.md: new ones may be added, none changes its meaning.
-        text: the result for people; empty where the command has printed it as it came.
+        document: the result as JSON, which ``--json`` prints. docs/command_line.md describes its
+            keys: new ones may be added, none changes its meaning.
+        text: the result as text; empty if the command has printed it already.
     """
 
     code: int
@@ -35,33 +35,33 @@ class Outcome(NamedTuple):
 
 
 def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
-    """A command that prints its outcome, and reports a user's mistake in one line.
+    """Make a command print its outcome, and a user's mistake in one line.
 
-    Each command has the option ``as_json``, which is for here.
+    The command's option ``as_json`` is used here only.
     """
 
     @functools.wraps(command)
     def run(*args: object, **options: object) -> None:
         as_json = bool(options["as_json"])
         try:
-            with _people_aside(as_json):
+            with _text_aside(as_json):
                 outcome = command(*args, **options)
             code = outcome.code
             if as_json:
                 whole = {"command": command.__name__, "version": __version__, "exit_code": code}
-                print(as_text({**whole, **outcome.document}))
+                print(json_text({**whole, **outcome.document}))
             elif outcome.text:
                 print(outcome.text)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Who read the output, such as `head`, has seen enough. Python would complain again
-            # when it flushes the output at exit.
+            # The reader of the output, such as `head`, has stopped reading. Python would raise
+            # the error again when it flushes the output at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = FAILURE
         except KeyboardInterrupt as error:
             code = INTERRUPT
             report_error("interrupted by Ctrl-C.", error, code, as_json)
-        except (TinygradError, OSError) as error:  # OSError: a file not readable, a full disk
+        except (TinygradError, OSError) as error:  # OSError: an unreadable file, a full disk
             code = MISTAKE
             report_error(str(error), error, code, as_json)
         raise typer.Exit(code)
@@ -70,7 +70,7 @@ def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
 
 
 def report_error(message: str, error: BaseException, code: int, as_json: bool) -> None:
-    """Print an error on standard error, for machines as a document of one line."""
+    """Print an error on standard error, as text or as JSON in one line."""
     if not as_json:
         fail(message)
         return
@@ -79,8 +79,8 @@ def report_error(message: str, error: BaseException, code: int, as_json: bool) -
 
 
 @contextlib.contextmanager
-def _people_aside(as_json: bool) -> Iterator[None]:
-    """Where standard output is for a document, what is printed for people goes beside it."""
+def _text_aside(as_json: bool) -> Iterator[None]:
+    """Send text to standard error if standard output is for JSON."""
     if not as_json:
         yield
         return
@@ -88,10 +88,10 @@ def _people_aside(as_json: bool) -> Iterator[None]:
         yield
 
 
-def as_text(document: Mapping[str, Any]) -> str:
-    """A document as JSON, which has no NaN and no infinity: they become null.
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON text. NaN and infinity, which JSON lacks, become null.
 
-    >>> print(as_text({"loss": float("nan"), "layers": (2, 1)}))
+    >>> print(json_text({"loss": float("nan"), "layers": (2, 1)}))
     {
       "loss": null,
       "layers": [
@@ -104,7 +104,7 @@ def as_text(document: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """With what JSON knows alone: dicts, lists, strings, finite numbers, booleans and null."""
+    """Return a value made of the types of JSON alone."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

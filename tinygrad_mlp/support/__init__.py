@@ -1,1 +1,1 @@
-"""What knows nothing of gradients: arguments, files, HTML, BLAS threads, stored arrays."""
+"""Helpers that know nothing of gradients: arguments, files, HTML, BLAS threads, stored arrays."""

@@ -1,9 +1,9 @@
-"""Getting out of BLAS what is in it: the number of its threads, and the memory it works in.
+"""The number of BLAS threads, chosen by the size of the products, and the memory BLAS works in.
 
-BLAS shares a product among threads from sizes on at which the threads' meeting costs as much as
-the product. Training on small batches consists of such products, and on a machine with other work
-to do, a thread that waits for one which does not run waits for long. So training sets the number
-by the size of its products and puts back what it was, and whoever knows better says so.
+BLAS splits a product among threads even if synchronising them costs as much as the product.
+Training on small batches consists of such products, and on a machine with other work to do a
+thread may wait long for another. So training sets the number by the size of its products, and
+restores it afterwards; `fit` has an argument for users who know better.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 WORTH_SHARING = 5_000_000
-"""Multiplications of a product from which a second thread pays off."""
+"""The number of multiplications in a product from which a second thread pays off."""
 WORTH_WARMING = 100_000_000
-"""Multiplications from which it pays off to have touched BLAS's memory."""
+"""The number of multiplications from which `warm_up` pays off."""
 
 
 def threads_that_pay(multiplications: int) -> int | None:
-    """How many threads products of this size should be shared among; None for all there are.
+    """Return the number of threads for products of this size; None for all.
 
     >>> threads_that_pay(784 * 256), threads_that_pay(512 * 784 * 256)
     (1, None)
@@ -32,10 +32,10 @@ def threads_that_pay(multiplications: int) -> int | None:
 
 @contextmanager
 def blas_threads(n: int | None) -> Iterator[None]:
-    """Let the BLAS libraries of NumPy and SciPy use `n` threads, and put back what it was after.
+    """Set the number of threads of NumPy's and SciPy's BLAS libraries, and restore it afterwards.
 
     Args:
-        n: the number; None to change nothing.
+        n: the number of threads; None to change nothing.
 
     >>> with blas_threads(1):
     ...     pass  # products on this thread only
@@ -43,7 +43,7 @@ def blas_threads(n: int | None) -> Iterator[None]:
     if n is None:
         yield
         return
-    # One by one, as threadpoolctl's own `limit` looks for the libraries again: 45 µs each time.
+    # threadpoolctl's own `limit` would search for the libraries again, which takes 45 µs.
     controllers = _controller().lib_controllers
     before = [controller.num_threads for controller in controllers]
     for controller in controllers:
@@ -56,19 +56,19 @@ def blas_threads(n: int | None) -> Iterator[None]:
 
 
 def threads_now() -> int:
-    """How many threads the BLAS libraries may use as it is."""
+    """Return the number of threads that the BLAS libraries use now."""
     return max(int(library["num_threads"]) for library in libraries())
 
 
 def libraries() -> list[dict[str, Any]]:
-    """The BLAS libraries of NumPy and SciPy, as threadpoolctl describes them."""
+    """Return threadpoolctl's descriptions of the BLAS libraries of NumPy and SciPy."""
     found: list[dict[str, Any]] = _controller().info()
     return found
 
 
 @functools.cache
 def _controller() -> Any:
-    import scipy.linalg.blas  # noqa: F401  (so that its library is there to be found)
+    import scipy.linalg.blas  # noqa: F401  (loads its BLAS library)
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
@@ -76,16 +76,16 @@ def _controller() -> Any:
 
 @functools.cache
 def warm_up() -> None:
-    """Touch the memory that BLAS packs matrices into, once for a process.
+    """Touch the memory into which BLAS packs matrices, once in a process.
 
-    OpenBLAS's kernels fetch ahead, beyond what they have packed. As long as the pages there have
-    never been written to, each of these fetches looks for a page in vain, and on a virtual machine
-    a product of small matrices takes three times as long: 784-256 networks in float32 suffer most.
-    A product that packs more leaves the pages written to. It takes a hundredth of a second.
+    OpenBLAS's kernels prefetch beyond the packed matrices. As long as those pages have never been
+    written, each prefetch searches for a page in vain, and on a virtual machine a product of small
+    matrices takes three times as long; 784-256 networks in float32 suffer most. A larger product
+    writes the pages. It takes a hundredth of a second.
     """
     from scipy.linalg import blas
 
-    # NumPy and SciPy each come with a library of their own.
+    # NumPy and SciPy each have a library of their own.
     wide = np.ones((64, 1024), np.float32)
     for threads in (1, None):  # each thread has memory of its own
         with blas_threads(threads):

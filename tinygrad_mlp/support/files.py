@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or not there."""
+"""Atomic writing of files: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A temporary path beside `path`, moved onto it when the block ends without an error.
+    """Yield a temporary path, and move it onto `path` when the block ends without an error.
 
-    Readers see the old file or the new one, never half of it, whatever happens to this process
-    or to the machine; after an error the old one is still there and the temporary one is gone.
+    Readers see the old file or the new one, never a part of it, whatever happens to this process
+    or to the machine. After an error the old file remains and the temporary one is removed.
 
     Raises:
         DataNotFoundError: the folder does not exist.
@@ -27,7 +27,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     >>> target.read_text()
     'whole'
     """
-    import tempfile  # costs as much to import as all of this package
+    import tempfile  # takes as long to import as this whole package
 
     target = checked_target(path)
     folder, name = os.path.split(target)
@@ -39,10 +39,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     try:
         yield temporary
         with open(temporary, "r+b") as file:
-            os.fsync(file.fileno())  # else the name may reach the disk before the content
+            os.fsync(file.fileno())  # or the name may reach the disk before the content
         mode = os.umask(0)
         os.umask(mode)
-        os.chmod(temporary, 0o666 & ~mode)  # mkstemp makes files that only their owner can read
+        os.chmod(temporary, 0o666 & ~mode)  # mkstemp makes files readable only by their owner
         os.replace(temporary, target)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -51,10 +51,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def checked_target(path: str | os.PathLike[str]) -> str:
-    """The absolute path of a file that is to be written, if there can be one.
+    """Return the absolute path of a file to be written, if its folder exists.
 
     Raises:
-        DataNotFoundError, InvalidArgumentError: as `atomic_path`.
+        DataNotFoundError, InvalidArgumentError: as for `atomic_path`.
     """
     target = os.path.abspath(os.fspath(path))
     folder = os.path.dirname(target)

@@ -1,4 +1,4 @@
-"""HTML for notebooks: tables and listings. Without colours, so that it suits dark pages, too."""
+"""HTML for notebooks: tables and listings, without colours, so that they suit dark pages, too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], below: str = "") -> str:
-    """A table, with a line of text below it.
+    """Return a table with a line of text below it.
 
     >>> table(["n"], [[1]], "that is <all>")
     '<table><thead><tr><th>n</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>\
@@ -23,7 +23,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], below: str = "
 
 
 def listing(text: str, folded_under: str = "") -> str:
-    """Text as it stands, in type of one width; under a heading that unfolds it, if one is given.
+    """Return preformatted text; under a heading that unfolds it, if one is given.
 
     >>> listing("a < b")
     '<pre>a &lt; b</pre>'
@@ -35,7 +35,7 @@ def listing(text: str, folded_under: str = "") -> str:
 
 
 def escaped(value: Any) -> str:
-    """A value as the text of a page: numbers in six digits, None as nothing.
+    """Return a value as HTML text: floats with six digits, None as the empty string.
 
     >>> escaped(0.125), escaped(None), escaped("a\\nb")
     ('0.125', '', 'a<br>b')

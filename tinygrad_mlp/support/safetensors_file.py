@@ -1,7 +1,7 @@
-"""Arrays and facts in one safetensors file, which holds arrays and text only.
+"""Files in the safetensors format, which hold arrays and metadata.
 
-Nothing in such a file is ever executed, and other frameworks read its arrays. The facts are one
-entry of its metadata, as JSON, with a checksum of everything in the file.
+Nothing in such a file is ever executed, and other frameworks read its arrays. The metadata are
+JSON in one entry of the file's own, with a checksum of all its content.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHECKSUM = "checksum"
 
 
 def versions() -> dict[str, str]:
-    """What wrote a file: the versions of this package, of NumPy and of Python."""
+    """Return the versions of this package, of NumPy and of Python, which are stored in files."""
     from tinygrad_mlp.support.version import __version__
 
     return {
@@ -40,25 +40,25 @@ def versions() -> dict[str, str]:
 def write(
     path: str | os.PathLike[str],
     arrays: Mapping[str, NDArray[Any]],
-    facts: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     who: str,
 ) -> None:
-    """Write a file, whole or not at all.
+    """Write a file, completely or not at all.
 
     Args:
-        path: where to.
-        arrays: by name.
-        facts: by name, anything that JSON can express; format and versions are added.
-        who: begins the messages of errors.
+        path: the path of the file.
+        arrays: arrays by name.
+        metadata: values that JSON can express, by name; format and versions are added.
+        who: the function that begins the messages of errors.
 
     Raises:
-        InvalidArgumentError: the facts cannot be expressed in JSON.
-        DTypeError: an array of a precision that the format does not have.
+        InvalidArgumentError: the metadata cannot be expressed in JSON.
+        DTypeError: an array has a dtype that the format lacks.
         DataNotFoundError: the folder does not exist.
     """
     from safetensors.numpy import save_file
 
-    # The format stores memory as it lies, so a transposed view would come back scrambled.
+    # The format stores memory as it is, so a transposed view would be read back scrambled.
     arrays = {
         name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         for name, array in arrays.items()
@@ -66,24 +66,24 @@ def write(
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub" or array.itemsize > 8:
             raise DTypeError(
-                f"{who}: '{name}' is of {array.dtype}, which a safetensors file cannot hold. "
+                f"{who}: '{name}' has dtype {array.dtype}, which a safetensors file cannot hold. "
                 f"Convert it to float64 first."
             )
-    facts = {"format": FORMAT, "versions": versions(), **facts}
+    metadata = {"format": FORMAT, "versions": versions(), **metadata}
     try:
-        text = json.dumps(facts)
+        text = json.dumps(metadata)
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(
             f"{who}: metadata must be expressible in JSON: {error}"
         ) from None
-    # One entry: the format keeps entries in no order, and equal content makes equal files.
-    described = {FORMAT: json.dumps({**facts, CHECKSUM: _checksum(arrays, text)})}
+    # One entry, because the format keeps no order, and equal content should make equal files.
+    entries = {FORMAT: json.dumps({**metadata, CHECKSUM: _checksum(arrays, text)})}
     with atomic_path(path) as temporary:
-        save_file(arrays, temporary, described)
+        save_file(arrays, temporary, entries)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays and the facts (metadata) of a file.
+    """Return the arrays and the metadata of a file.
 
     Raises:
         DataNotFoundError: there is no such file.
@@ -98,36 +98,36 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     arrays = {}
     try:
         with safe_open(name, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            entries = file.metadata() or {}
             for key in file.keys():
                 arrays[key] = array = file.get_tensor(key)
-                if array.dtype.kind not in "fiub":  # bfloat16, where ml_dtypes has been loaded
-                    raise TypeError(f"'{key}' of {array.dtype}, which is no type of NumPy's own")
-    # The last three: data types that NumPy does not have.
+                if array.dtype.kind not in "fiub":  # bfloat16, if ml_dtypes is loaded
+                    raise TypeError(f"'{key}' of {array.dtype}, which is no dtype of NumPy's own")
+    # The last three are raised for data types that NumPy lacks.
     except (SafetensorError, OSError, TypeError, AttributeError, KeyError) as error:
         raise DataError(
-            f"{name}: expected a file in the safetensors format; found {error}. Save it again."
+            f"{name}: expected a file in the safetensors format. Got {error}. Save it again."
         ) from error
-    if FORMAT not in metadata:
-        return arrays, dict(metadata)  # another program's
-    facts = _facts(metadata[FORMAT])
-    if facts is None:
+    if FORMAT not in entries:
+        return arrays, dict(entries)  # written by another program
+    metadata = _parsed(entries[FORMAT])
+    if metadata is None:
         raise DataError(f"{name}: the metadata are damaged. Save it again.")
-    checksum = facts.pop(CHECKSUM, None)
-    if checksum is not None and checksum != _checksum(arrays, json.dumps(facts)):
+    checksum = metadata.pop(CHECKSUM, None)
+    if checksum is not None and checksum != _checksum(arrays, json.dumps(metadata)):
         raise DataError(
-            f"{name}: expected what was saved; found other content, whose checksum differs. The "
-            f"file is damaged, or was changed by another program. Save it again."
+            f"{name}: expected the saved content. Got content with another checksum. The file "
+            f"is damaged, or was changed by another program. Save it again."
         )
-    return arrays, facts
+    return arrays, metadata
 
 
-def _facts(text: str) -> dict[str, Any] | None:
+def _parsed(text: str) -> dict[str, Any] | None:
     try:
-        facts = json.loads(text)
+        metadata = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return facts if isinstance(facts, dict) else None
+    return metadata if isinstance(metadata, dict) else None
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
@@ -138,15 +138,16 @@ def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
 
 
 def fingerprint(array: NDArray[Any]) -> str:
-    """Dtype, shape and a checksum (CRC-32) of the bits of an array, as text.
+    """Return the dtype, the shape and a checksum (CRC-32) of the bits of an array, as text.
 
-    It is made to notice accidents, not deceit; it costs a third of a second for a gigabyte.
+    It detects accidents, not manipulation, and takes a third of a second for a gigabyte.
 
     >>> fingerprint(np.zeros((2, 3)))
     'float64 (2, 3) f288b395'
     """
     value = 0
-    for start in range(0, len(array) if array.ndim else 1, 4096):  # copies of parts, if any
+    # In parts, so that a copy, where one must be made, is small.
+    for start in range(0, len(array) if array.ndim else 1, 4096):
         part = array[start : start + 4096] if array.ndim else array
         little = np.asarray(part, part.dtype.newbyteorder("<"), order="C")
         value = zlib.crc32(little.reshape(-1).view(np.uint8).data, value)
@@ -157,18 +158,18 @@ def fingerprint(array: NDArray[Any]) -> str:
 
 
 def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Nested values in a form that JSON can hold; the arrays among them go into `arrays`.
+    """Return nested values in a form that JSON can express; their arrays go into `arrays`.
 
     Args:
-        tree: None, text, numbers and arrays, in dicts, lists and tuples.
-        name: of the tree, from which the names of its arrays begin.
-        arrays: where the arrays are put.
+        tree: None, strings, numbers and arrays, in dicts, lists and tuples.
+        name: of the tree; the names of its arrays begin with it.
+        arrays: the dict to which the arrays are added.
 
     Returns:
-        What `unpacked` takes.
+        The argument for `unpacked`.
 
     Raises:
-        InvalidArgumentError: something else is in it; names the place.
+        InvalidArgumentError: the tree holds a value of another type; the message names its place.
 
     >>> arrays = {}
     >>> packed({"best": math.nan, "weights": {"b": np.zeros(2)}, "n": (1, 2)}, "mine", arrays)
@@ -197,16 +198,16 @@ def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
             return dict(pairs)
         return {"$dict": [[packed(key, name, {}), value] for key, value in pairs]}
     raise InvalidArgumentError(
-        f"'{name}' must be made of arrays, numbers, text, None, dicts, lists and tuples. Got "
+        f"'{name}' must consist of arrays, numbers, strings, None, dicts, lists and tuples. Got "
         f"{type(tree).__name__}."
     )
 
 
 def unpacked(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """What was `packed`, with its arrays from `arrays`, lying in memory as they did.
+    """Return the nested values that were `packed`; the arrays keep their layout in memory.
 
     Raises:
-        KeyError, TypeError, ValueError: this is nothing that was packed.
+        KeyError, TypeError, ValueError: `packed` has not returned this tree.
     """
     if isinstance(tree, list):
         return [unpacked(item, arrays) for item in tree]
@@ -228,9 +229,9 @@ def unpacked(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
 
 
 def _axes_in_memory(array: NDArray[Any]) -> list[int] | None:
-    """The axes in the order in which they lie in memory; None for NumPy's usual order.
+    """Return the axes in their order in memory; None for NumPy's usual order.
 
-    Products round differently for arrays that lie otherwise, so it is part of the bits.
+    The rounding of products depends on that order, and a resumed training must repeat it.
     """
     if array.flags.c_contiguous:
         return None
