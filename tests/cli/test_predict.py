@@ -20,7 +20,8 @@ from tinygrad_mlp.cli import image, predict
 def test_a_confusion_table_counts_every_image_once(case):
     k, pairs = case
     labels, answers = np.array(pairs).T
-    rows = predict.confusion_table(predict.confusion_counts(labels, answers, k), width=10**6).splitlines()[2:]
+    table = predict.confusion_table(predict.confusion_counts(labels, answers, k), width=10**6)
+    rows = table.splitlines()[2:]
     counts = [[int(cell.replace(".", "0")) for cell in row.split("|")[1].split()] for row in rows]
     expected = [[pairs.count((i, j)) for j in range(k)] for i in range(k)]
     assert counts == expected
