@@ -21,8 +21,8 @@ from tinygrad_mlp.cli.outputs import (
     FAILURE,
     INTERRUPT,
     SUCCESS,
-    Column,
     Table,
+    TableColumn,
     fail,
     wrapped,
 )
@@ -170,7 +170,8 @@ def _module(where: str) -> dict[str, Any]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
     try:
-        return vars(pkgutil.resolve_name(where))
+        namespace: dict[str, Any] = vars(pkgutil.resolve_name(where))
+        return namespace
     except (Exception, SystemExit) as error:
         raise InvalidArgumentError(
             f"the module {where} cannot be imported: {type(error).__name__}: {error}. It is looked "
@@ -317,8 +318,8 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
 def _derivation_text(report: DerivationReport) -> str:
     """Return a report on a derivation as text; on a narrow terminal without the numbers."""
     table = Table([
-        Column("gradient"), Column(""), Column("error", right=True, rank=2),
-        Column("allowed", right=True, rank=2), Column("worst element", rank=1),
+        TableColumn("gradient"), TableColumn(""), TableColumn("error", right=True, rank=2),
+        TableColumn("allowed", right=True, rank=2), TableColumn("worst element", rank=1),
     ])  # fmt: skip
     for row in report.rows.values():
         at = f" (at further point {row.point})" if row.point else ""

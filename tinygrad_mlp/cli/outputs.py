@@ -72,7 +72,7 @@ STYLES = {"right": "green", "found": "green", "WRONG": "bold red", "missing": "y
 GAP = 2
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column of a table.
 
     Attributes:
@@ -95,7 +95,7 @@ class Table:
         columns: the columns, from left to right.
         width: characters that there is room for; by default those of the terminal.
 
-    >>> table = Table([Column("gradient"), Column("error", right=True), Column("at", rank=1)])
+    >>> table = Table([TableColumn("gradient"), TableColumn("error", right=True), TableColumn("at", rank=1)])
     >>> table.add("W1", 0.5, "(0, 3)")
     >>> print(table)
     gradient  error  at
@@ -106,7 +106,7 @@ class Table:
     W1          0.5
     """
 
-    def __init__(self, columns: Sequence[Column], width: int | None = None) -> None:
+    def __init__(self, columns: Sequence[TableColumn], width: int | None = None) -> None:
         self.columns = list(columns)
         self.width = width_of_terminal() if width is None else width
         self.rows: list[list[str]] = []
