@@ -52,8 +52,8 @@ def test_a_row_of_evaluations_stands_below_its_headings(monkeypatch, width, loss
 
 def test_a_table_leaves_out_the_least_important_columns_that_do_not_fit():
     columns = [
-        outputs.TableColumn("name"), outputs.TableColumn("error", right=True, rank=1),
-        outputs.TableColumn("remark", rank=2),
+        outputs.Heading("name"), outputs.Heading("error", right=True, rank=1),
+        outputs.Heading("remark", rank=2),
     ]  # fmt: skip
     table = outputs.Table(columns, width=30)
     table.add("W1", 0.125, "a remark")
@@ -76,7 +76,7 @@ def test_colours_are_for_terminals_and_not_with_no_color(monkeypatch, no_color, 
         monkeypatch.delenv(name, raising=False)
     if no_color:
         monkeypatch.setenv("NO_COLOR", no_color)
-    table = outputs.Table([outputs.TableColumn("name"), outputs.TableColumn("verdict")])
+    table = outputs.Table([outputs.Heading("name"), outputs.Heading("verdict")])
     table.add("W1", "WRONG")
     assert ("31m" in str(table)) == coloured
 

@@ -21,8 +21,8 @@ from tinygrad_mlp.cli.outputs import (
     FAILURE,
     INTERRUPT,
     SUCCESS,
+    Heading,
     Table,
-    TableColumn,
     fail,
     wrapped,
 )
@@ -318,8 +318,8 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
 def _derivation_text(report: DerivationReport) -> str:
     """Return a report on a derivation as text; on a narrow terminal without the numbers."""
     table = Table([
-        TableColumn("gradient"), TableColumn(""), TableColumn("error", right=True, rank=2),
-        TableColumn("allowed", right=True, rank=2), TableColumn("worst element", rank=1),
+        Heading("gradient"), Heading(""), Heading("error", right=True, rank=2),
+        Heading("allowed", right=True, rank=2), Heading("worst element", rank=1),
     ])  # fmt: skip
     for row in report.rows.values():
         at = f" (at further point {row.point})" if row.point else ""

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.samples import samples_of
-from tinygrad_mlp.cli.outputs import Table, TableColumn, width_of_terminal, wrapped
+from tinygrad_mlp.cli.outputs import Heading, Table, width_of_terminal, wrapped
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.verify import check_derivation, check_op, formulas
 from tinygrad_mlp.verify.operations.report import CHECKS
@@ -90,18 +90,18 @@ def check_all(
 
 def _table(name_width: int) -> Table:
     """Return a table with a column for each kind of check; on a narrow terminal, one for all."""
-    name = TableColumn("operation", width=name_width)
-    error = TableColumn("error", right=True, rank=1, width=7)
+    name = Heading("operation", width=name_width)
+    error = Heading("error", right=True, rank=1, width=7)
     if width_of_terminal() < name_width + FULL_WIDTH:
-        return Table([name, TableColumn("", width=5), error])
-    return Table([name, *(TableColumn(HEADINGS.get(c, c), width=5) for c in CHECKS), error])
+        return Table([name, Heading("", width=5), error])
+    return Table([name, *(Heading(HEADINGS.get(c, c), width=5) for c in CHECKS), error])
 
 
 def _row(table: Table, verdict: Verdict) -> str:
     """Return a line of the table."""
     words = {True: "right", False: "WRONG", None: "-"}
     cells = [words[verdict["checks"].get(check)] for check in CHECKS]
-    if len(table.columns) < len(cells):
+    if len(table.headings) < len(cells):
         cells = [words[verdict["ok"]]]
     error = verdict["worst_error"]
     return table.line(verdict["name"], *cells, "-" if error is None else f"{error:.1e}")

@@ -11,8 +11,8 @@ from tinygrad_mlp.cli.options import Settings
 from tinygrad_mlp.cli.outputs import (
     INTERRUPT,
     SUCCESS,
+    Heading,
     Table,
-    TableColumn,
     check_outputs,
     wrapped,
     write_all,
@@ -90,8 +90,8 @@ def verdict(histories: Mapping[str, History]) -> str:
     """
     first, second = histories
     table = Table([
-        TableColumn("iteration", right=True), TableColumn(first, right=True), TableColumn(second, right=True),
-        TableColumn("ahead", rank=1),
+        Heading("iteration", right=True), Heading(first, right=True), Heading(second, right=True),
+        Heading("ahead", rank=1),
     ])  # fmt: skip
     for iteration, (one, other, leader) in leaders(histories).items():
         table.add(f"{iteration:,}", f"{one:.4f}", f"{other:.4f}", leader or "-")

@@ -72,17 +72,17 @@ STYLES = {"right": "green", "found": "green", "WRONG": "bold red", "missing": "y
 GAP = 2
 
 
-class TableColumn(NamedTuple):
-    """A column of a table.
+class Heading(NamedTuple):
+    """The heading of a table's column, and how the column is printed.
 
     Attributes:
-        heading: the text above it.
+        text: the text above the column.
         right: whether its cells are aligned to the right.
         rank: columns of the highest rank are left out first if the terminal is too narrow.
         width: characters to keep free for it; needed if rows are printed one at a time.
     """
 
-    heading: str
+    text: str
     right: bool = False
     rank: int = 0
     width: int = 0
@@ -92,10 +92,10 @@ class Table:
     """A table of rows below headings, as wide as its cells; what does not fit is wrapped.
 
     Args:
-        columns: the columns, from left to right.
+        headings: those of the columns, from left to right.
         width: characters that there is room for; by default those of the terminal.
 
-    >>> table = Table([TableColumn("gradient"), TableColumn("error", right=True), TableColumn("at", rank=1)])
+    >>> table = Table([Heading("gradient"), Heading("error", right=True), Heading("at", rank=1)])
     >>> table.add("W1", 0.5, "(0, 3)")
     >>> print(table)
     gradient  error  at
@@ -106,8 +106,8 @@ class Table:
     W1          0.5
     """
 
-    def __init__(self, columns: Sequence[TableColumn], width: int | None = None) -> None:
-        self.columns = list(columns)
+    def __init__(self, headings: Sequence[Heading], width: int | None = None) -> None:
+        self.headings = list(headings)
         self.width = width_of_terminal() if width is None else width
         self.rows: list[list[str]] = []
 
@@ -120,7 +120,7 @@ class Table:
         return self._printed([], header=True)
 
     def line(self, *cells: object) -> str:
-        """Return a row alone, as wide as the columns say."""
+        """Return a row alone, as wide as the headings say."""
         return self._printed([[str(cell) for cell in cells]], header=False)
 
     def __str__(self) -> str:
@@ -132,8 +132,8 @@ class Table:
         from rich.text import Text
 
         widths = [
-            max(c.width, len(c.heading), *(len(row[i]) for row in rows), 0)
-            for i, c in enumerate(self.columns)
+            max(heading.width, len(heading.text), *(len(row[i]) for row in rows), 0)
+            for i, heading in enumerate(self.headings)
         ]
         shown = self._that_fit(widths)
         table = RichTable(
@@ -141,10 +141,10 @@ class Table:
             header_style="bold",
         )  # fmt: skip
         for i in shown:
-            column: Any = self.columns[i]
+            heading: Any = self.headings[i]
             table.add_column(
-                Text(column.heading), justify="right" if column.right else "left",
-                overflow="fold", min_width=column.width or None,
+                Text(heading.text), justify="right" if heading.right else "left",
+                overflow="fold", min_width=heading.width or None,
             )  # fmt: skip
         for row in rows:
             table.add_row(*(Text(row[i], STYLES.get(row[i], "")) for i in shown))
@@ -157,13 +157,13 @@ class Table:
 
     def _that_fit(self, widths: list[int]) -> list[int]:
         """Return the places of the columns that fit; those of rank 0 stay and may wrap."""
-        shown = list(range(len(self.columns)))
+        shown = list(range(len(self.headings)))
 
         def too_wide() -> bool:
             return sum(widths[i] + GAP for i in shown) - GAP > self.width
 
-        while too_wide() and (worst := max(self.columns[i].rank for i in shown)):
-            shown = [i for i in shown if self.columns[i].rank < worst]
+        while too_wide() and (worst := max(self.headings[i].rank for i in shown)):
+            shown = [i for i in shown if self.headings[i].rank < worst]
         return shown
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.cli.image import border_level, read_ink
 from tinygrad_mlp.cli.options import DATASETS
-from tinygrad_mlp.cli.outputs import SUCCESS, Table, TableColumn, width_of_terminal, wrapped
+from tinygrad_mlp.cli.outputs import SUCCESS, Heading, Table, width_of_terminal, wrapped
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.data import load, standardise
 from tinygrad_mlp.errors import DataError, InvalidArgumentError
@@ -133,9 +133,7 @@ def _of_image(model: SavedNetwork, path: Path, whole_picture: bool) -> Outcome:
     polarity = "dark on light" if dark_on_light else "light on dark"
     shape = "x".join(map(str, model.image_shape))
     kind = "probability" if probable else "output"
-    table = Table(
-        [TableColumn("class", right=True), TableColumn(kind, right=True), TableColumn("", rank=1)]
-    )
+    table = Table([Heading("class", right=True), Heading(kind, right=True), Heading("", rank=1)])
     mark = "#" if not (sys.stdout.encoding or "").lower().startswith("utf") else "\N{FULL BLOCK}"
     longest = min(BAR, table.width - 20)  # what is left beside the numbers
     for number, output in enumerate(outputs):
