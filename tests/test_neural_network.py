@@ -1,4 +1,4 @@
-"""`NeuralNetwork` against the numbers of the document's class, and against the derivation."""
+"""`NeuralNetwork` against the numbers of the classic experiment, and against the derivation."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ WAYS = {
     params=[(loss, way) for loss in LOSSES for way in WAYS], ids=" ".join, scope="module"
 )
 def golden(request):
-    """The document's run repeated: 3 epochs of 60 samples, recorded every 20 steps."""
+    """The recorded run repeated: 3 epochs of 60 samples, recorded every 20 steps."""
     loss, way = request.param
     trained = tg.NeuralNetwork([12, 7, 4], loss=loss, monitor=True, plot=False)
     trained.n_save = 20
@@ -112,7 +112,7 @@ def test_relu_with_softmax_descends_along_softmax_minus_target(task):
 # -- attributes, monitoring, plots -------------------------------------------------------------
 
 
-def test_weights_are_drawn_from_a_normal_distribution_of_the_documents_width():
+def test_weights_are_drawn_from_a_normal_distribution_of_the_stated_width():
     drawn = np.concatenate([W.ravel() for W in network((200, 100, 50)).weights])
     assert abs(drawn.std() - 0.01) < 0.0002
     assert abs(drawn.mean()) < 0.0003
@@ -149,7 +149,7 @@ def test_nothing_is_evaluated_where_nobody_watches(task):
     assert quiet.training_loss == [] and len(quiet.history) == 0
 
 
-def test_the_recorded_loss_is_the_documents_sum_over_the_data(task):
+def test_the_recorded_loss_is_a_sum_over_the_data(task):
     X, Y = task
     watched = network(monitor=True, loss="mean_square")
     watched.n_save = len(X)
@@ -200,7 +200,7 @@ REFUSED_SETTINGS = {
     "softmax inside": ({"hidden_activation": "softmax"}, "hidden_activation must be one of"),
     "unknown output activation": ({"output_activation": "step"}, "'softmax'.*Got 'step'"),
     "cross entropy of tanh": ({"output_activation": "tanh"}, "outputs that are probabilities"),
-    "integer weights": ({"dtype": int}, "float64 or float32; got int64"),
+    "integer weights": ({"dtype": int}, "float64 or float32. Got int64"),
     "negative sigma": ({"sigma": -1.0}, "sigma"),
     "no samples a step": ({"batch_size": 0}, "batch_size must be an integer >= 1"),
     "negative learning rate": ({"learning_rate": -0.1}, "lr"),
@@ -216,10 +216,10 @@ def test_impossible_settings_are_refused(case):
 
 
 REFUSED_DATA = {
-    "X of other width": ((np.zeros((3, 5)), Y3), r"X must have shape \(n, 2\).*got \(3, 5\)"),
+    "X of other width": ((np.zeros((3, 5)), Y3), r"X must have shape \(n, 2\).*Got \(3, 5\)"),
     "X as one vector": ((np.zeros(2), Y3), r"X must have shape \(n, 2\)"),
     "class numbers": ((X3, np.array([0, 1, 2])), r"tg.data.one_hot\(labels, 3\)"),
-    "rows that are not one-hot": ((X3, np.full((3, 3), 0.5)), "one-hot.*row 0 is not"),
+    "rows that are not one-hot": ((X3, np.full((3, 3), 0.5)), "one-hot.*in row 0"),
     "a second 1 in a row": ((X3, Y3 + np.eye(3)[::-1]), "one-hot.*row"),
     "more labels than samples": ((X3[:2], Y3), r"same number of samples.*\(2, 2\) and \(3, 3\)"),
     "no samples": ((np.zeros((0, 2)), np.zeros((0, 3))), "at least one sample"),
@@ -249,7 +249,7 @@ def test_weights_of_another_shape_are_refused_and_nothing_is_changed():
     before = [W.copy() for W in kept.weights]
     with pytest.raises(tg.errors.ShapeError, match=r"weights\[1\] must have shape \(3, 4\)"):
         kept.weights = [np.ones((4, 2)), np.ones((2, 2))]
-    with pytest.raises(tg.errors.ShapeError, match="expected 2 matrices; got 1"):
+    with pytest.raises(tg.errors.ShapeError, match="expected 2 matrices. Got 1"):
         kept.weights = [np.ones((4, 2))]
     for W, original in zip(kept.weights, before, strict=True):
         np.testing.assert_array_equal(W, original)

@@ -1,8 +1,9 @@
-"""`NeuralNetwork`: the document's class, as a thin face over `nn`, `optim` and `fit`."""
+"""`NeuralNetwork`: the class of the classic experiment, on top of `nn`, `optim` and `fit`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -12,13 +13,13 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.support.checks import integer_at_least, one_of
-from tinygrad_mlp.training.evaluation import accuracy, checked_numbers, is_one_hot, predict
+from tinygrad_mlp.training.evaluation import accuracy, as_rows, checked_numbers, is_one_hot, predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import monitor_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
@@ -33,8 +34,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop}
 
-# What the cross entropy means depends on what the outputs are: probabilities of independent
-# events, or of one choice.
+# Sigmoid outputs are probabilities of independent events, softmax outputs those of one choice.
 CROSS_ENTROPY = {"sigmoid": nn.binary_cross_entropy, "softmax": nn.categorical_cross_entropy}
 
 LOSSES = ("mean_square", "cross_entropy")
@@ -50,20 +50,20 @@ class NeuralNetwork:
     Args:
         layers: numbers of neurons, from input to output, e.g. ``[784, 256, 10]``.
         loss: "mean_square" (``½ Σ (y − ŷ)²``) or "cross_entropy".
-        monitor: record and print loss and accuracy every `n_save` iterations in training; a
-            function that makes a line of a `Record` sets what is printed.
-        plot: show the curves after training; without a display they are saved and the path is
-            printed.
+        monitor: whether to record and print loss and accuracy every `n_save` iterations of
+            training; a function that makes a line of a `Record` sets what is printed.
+        plot: whether to show the curves after training; without a display they are saved, and the
+            path is printed.
         hidden_activation: "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu" or
             "identity".
         output_activation: "sigmoid", or any other of these or "softmax"; the cross entropy needs
             "sigmoid" or "softmax".
         bias: whether the layers have biases (which start at 0).
         sigma: standard deviation of the initial weights, drawn from N(0, σ²).
-        seed: of the initial weights and the order of the samples; None for different ones each
-            time.
+        seed: the seed of the initial weights and of the order of the samples; None for different
+            ones each time.
         dtype: precision, float64 or float32.
-        batch_size: samples a step, over which the gradient is averaged.
+        batch_size: number of samples a step, over which the gradient is averaged.
         learning_rate: a number, a function of the epoch, or a schedule (see `optim.schedule`).
         optimizer: "sgd", "adam", "adamw" or "rmsprop".
         shuffle: whether each epoch visits the samples in a new order.
@@ -72,17 +72,17 @@ class NeuralNetwork:
         weights: list of the weight matrices, ``weights[i]`` of shape
             ``(layers[i + 1], layers[i])``; they can be assigned.
         training_loss: the loss, summed over the training data, at each record.
-        training_accuracy: the share of right classes at each record.
+        training_accuracy: the share of correct classes at each record.
         n_save: iterations between records (10,000).
-        history: all that was recorded in the last call of `train`.
+        history: the records of the last call of `train`.
         preprocessing: mean and scale by which the training data were standardised, if you set
             them; they are saved with the weights, for predictions on raw images.
-        model: the `nn.Sequential` behind it.
+        model: the `nn.Sequential` that computes the outputs.
 
     Raises:
         InvalidArgumentError: an unknown name, fewer than two layers, an impossible number.
 
-    Source: the document, §2 and §3.
+    Source: the classic experiment, which docs/tutorial.md states in full.
 
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
@@ -113,32 +113,26 @@ class NeuralNetwork:
         shuffle: bool = False,
     ) -> None:
         self.layers = _checked_layers(layers)
-        self.loss_name = one_of(loss, LOSSES, "NeuralNetwork: loss")
-        self.hidden_activation = one_of(
-            hidden_activation, [a for a in ACTIVATIONS if a != "softmax"],
-            "NeuralNetwork: hidden_activation",
-        )  # fmt: skip
-        self.output_activation = one_of(
-            output_activation, list(ACTIVATIONS), "NeuralNetwork: output_activation"
-        )
+        who, names = "NeuralNetwork", list(ACTIVATIONS)
+        inner = [name for name in names if name != "softmax"]
+        self.loss_name = one_of(loss, LOSSES, f"{who}: loss")
+        self.hidden_activation = one_of(hidden_activation, inner, f"{who}: hidden_activation")
+        self.output_activation = one_of(output_activation, names, f"{who}: output_activation")
+        self.optimizer_name = one_of(optimizer, list(OPTIMIZERS), f"{who}: optimizer")
+        self.batch_size = integer_at_least(1, batch_size, f"{who}: batch_size")
         if loss == "cross_entropy" and output_activation not in CROSS_ENTROPY:
             raise InvalidArgumentError(
-                f"NeuralNetwork: loss='cross_entropy' needs outputs that are probabilities, so "
-                f"output_activation must be 'sigmoid' or 'softmax'; got {output_activation!r}. "
+                f"{who}: loss='cross_entropy' needs outputs that are probabilities, so "
+                f"output_activation must be 'sigmoid' or 'softmax'. Got {output_activation!r}. "
                 f"For other outputs use loss='mean_square'."
             )
-        self.optimizer_name = one_of(optimizer, list(OPTIMIZERS), "NeuralNetwork: optimizer")
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.dtype(np.float64), np.dtype(np.float32)):
-            raise InvalidArgumentError(
-                f"NeuralNetwork: dtype must be float64 or float32; got {self.dtype}."
-            )
+        self.dtype = kind = np.dtype(dtype)
+        if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
+            raise InvalidArgumentError(f"{who}: dtype must be float64 or float32. Got {kind}.")
         self.bias = bool(bias)
         self.sigma = float(sigma)
-        self.batch_size = integer_at_least(1, batch_size, "NeuralNetwork: batch_size")
-        self.learning_rate = (
-            optim.schedule.inverse_time() if learning_rate is None else learning_rate
-        )
+        default = optim.schedule.inverse_time()
+        self.learning_rate = default if learning_rate is None else learning_rate
         self.shuffle = bool(shuffle)
         self.monitor = monitor
         self.plot = plot
@@ -153,35 +147,33 @@ class NeuralNetwork:
 
     def _build(self) -> nn.Sequential:
         modules: list[nn.Module] = []
-        for i, (n_in, n_out) in enumerate(zip(self.layers, self.layers[1:], strict=False), start=1):
-            linear = nn.Linear(
-                n_in, n_out, self.bias, init=nn.init.normal(self.sigma), rng=self._rng,
-                dtype=self.dtype,
-            )  # fmt: skip
+        init = nn.init.normal(self.sigma)
+        for i, activation in enumerate(self._activations(), start=1):
+            n_in, n_out = self.layers[i - 1 : i + 1]
+            linear = nn.Linear(n_in, n_out, self.bias, init=init, rng=self._rng, dtype=self.dtype)
             linear.weight.name = f"W{i}"
             if linear.bias is not None:
                 linear.bias.name = f"b{i}"
-            last = i == len(self.layers) - 1
-            activation = self.output_activation if last else self.hidden_activation
             modules += [linear, ACTIVATIONS[activation]()]
         return nn.Sequential(*modules)
 
+    def _activations(self) -> list[str]:
+        """Return the activation after each weight matrix."""
+        return [self.hidden_activation] * (len(self.layers) - 2) + [self.output_activation]
+
     @property
     def criterion(self) -> Callable[..., Any]:
-        """The loss that training minimises, ``(prediction, target) -> Tensor``, mean over samples.
-
-        Like the losses in `nn`, it is an operation, through which gradients flow.
-        """
+        """The loss ``(prediction, target)`` that training minimises, averaged over samples."""
         if self.loss_name == "mean_square":
             return nn.squared_error
         return CROSS_ENTROPY[self.output_activation]
 
     def new_optimizer(self) -> Any:
-        """An optimizer of this network's parameters, as every call of `train` begins with."""
+        """Return a new optimizer of this network's parameters, as each call of `train` uses it."""
         return OPTIMIZERS[self.optimizer_name](self.model.parameters(), self.learning_rate)
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that build a network of the same architecture, fit for JSON."""
+        """Return the arguments for a network of the same architecture, as JSON can hold them."""
         return {
             "layers": self.layers,
             "loss": self.loss_name,
@@ -195,7 +187,7 @@ class NeuralNetwork:
         }
 
     def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
-        """What `export_onnx` writes: the network, behind its preprocessing if it has one."""
+        """Return what `export_onnx` writes: the network, after its preprocessing if it has one."""
         model: nn.Module = self.model
         if self.preprocessing is not None:
             mean, scale = (np.asarray(a, self.dtype) for a in self.preprocessing)
@@ -209,34 +201,27 @@ class NeuralNetwork:
         )
 
     def picture(self) -> str:
-        """The network as SVG, as textbooks draw it: units in columns, weights as lines.
+        """Return the network as SVG, as textbooks draw it: units in columns, weights as lines.
 
         Of large layers the first and the last units are shown. Orange lines are positive weights,
         violet dashed ones negative; the thicker, the larger.
         """
         from tinygrad_mlp.drawing.neurons import neurons
 
-        last = len(self.layers)
+        names = [*(f"a{number}" for number in range(2, len(self.layers))), "ŷ"]
         captions = [("x", f"{self.layers[0]:,} inputs")]
-        for number, units in enumerate(self.layers[1:], start=2):
-            activation = self.output_activation if number == last else self.hidden_activation
-            name = "ŷ" if number == last else f"a{number}"
-            captions.append((name, f"{units:,} {activation}"))
+        for name, units, kind in zip(names, self.layers[1:], self._activations(), strict=True):
+            captions.append((name, f"{units:,} {kind}"))
         return neurons(self.weights, captions)
 
     def _repr_html_(self) -> str:
-        """The picture, the table of its layers, and how it has been trained."""
+        """Return the picture, the table of the layers, and the settings of training."""
         from tinygrad_mlp.support.html import table
 
-        rate = self.learning_rate
-        about = [
-            repr(self),
-            f"{self.optimizer_name}, learning rate {getattr(rate, 'equation', rate)}, "
-            f"batch size {self.batch_size}",
-        ]
-        if len(self.history):
-            about.append(repr(self.history))
-        return self.picture() + table(SUMMARY, self.model.summary(), "\n".join(about))
+        rate = getattr(self.learning_rate, "equation", self.learning_rate)
+        about = f"{self.optimizer_name}, learning rate {rate}, batch size {self.batch_size}"
+        lines = [repr(self), about, *([repr(self.history)] if len(self.history) else [])]
+        return self.picture() + table(SUMMARY, self.model.summary(), "\n".join(lines))
 
     # -- weights -----------------------------------------------------------------------------
 
@@ -253,17 +238,16 @@ class NeuralNetwork:
         linears = self._linears()
         if len(new) != len(linears):
             raise ShapeError(
-                f"NeuralNetwork.weights: expected {len(linears)} matrices; got {len(new)}."
+                f"NeuralNetwork.weights: expected {len(linears)} matrices. Got {len(new)}."
             )
-        arrays = [_checked_weight(w, layer, i) for i, (w, layer) in
-                  enumerate(zip(new, linears, strict=True))]  # fmt: skip
+        arrays = [_checked_weight(w, linears[i], i) for i, w in enumerate(new)]
         for layer, array in zip(linears, arrays, strict=True):
             layer.weight.data = array
 
-    # -- the document's methods --------------------------------------------------------------
+    # -- loss, prediction, training ----------------------------------------------------------
 
     def loss(self, Y: Any, Y_hat: Any) -> float:
-        """The loss of predictions, summed over samples and outputs.
+        """Return the loss of predictions, summed over samples and outputs.
 
         Args:
             Y: targets, shape ``(n, k)``.
@@ -273,7 +257,7 @@ class NeuralNetwork:
 
     @staticmethod
     def accuracy(Y: Any, Y_hat: Any) -> float:
-        """Share of samples whose largest output is that of their class.
+        """Return the share of samples whose largest output is that of their class.
 
         Args:
             Y: one-hot targets, shape ``(n, k)``.
@@ -282,7 +266,7 @@ class NeuralNetwork:
         return accuracy(Y, Y_hat)
 
     def predict(self, X: Any) -> Array:
-        """The outputs of the network for samples in rows.
+        """Return the outputs of the network for samples in rows.
 
         Args:
             X: inputs, shape ``(n, layers[0])``.
@@ -291,9 +275,11 @@ class NeuralNetwork:
             ŷ, shape ``(n, layers[-1])``.
 
         Raises:
-            ShapeError: X is not of that shape.
+            ShapeError: X does not have that shape.
+            InvalidArgumentError: X holds NaN or infinity.
         """
-        return predict(self.model, self._inputs(X, "X"))
+        X = self._inputs(X, "X")
+        return predict(self.model, checked_numbers(X, "NeuralNetwork: X", self.dtype))
 
     def train(
         self,
@@ -311,7 +297,7 @@ class NeuralNetwork:
     ) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
-        Training goes on from the present weights; the learning rate starts from epoch 0.
+        Training continues from the present weights; the learning rate starts from epoch 0.
 
         Args:
             X: training inputs, shape ``(n, layers[0])``.
@@ -320,39 +306,35 @@ class NeuralNetwork:
             validation: inputs to evaluate on.
             validation_label: their targets.
             callbacks: see `callbacks`; functions are called after each record.
-            compiled, block, threads: how the steps are taken (see `fit`); by themselves as fast as
-                can be.
-            checkpoint: a file to go on from, and to write after each epoch (see `fit`).
+            compiled, block, threads: how the steps are taken (see `fit`); the defaults are fastest.
+            checkpoint: a file to resume from, and to write after each epoch (see `fit`).
 
         Raises:
             ShapeError: arrays of other shapes, or of different numbers of samples.
             InvalidArgumentError: targets that are not one-hot, NaN in the data, or only one of
                 the validation arrays. Nothing has been changed then.
         """
+        # What any data must fulfil is checked by `fit`: here only what this network asks for.
         X, Y = self._inputs(X, "X"), self._targets(Y, "Y")
         if (validation is None) != (validation_label is None):
             raise InvalidArgumentError(
-                "NeuralNetwork.train: validation and validation_label must be given together."
+                "NeuralNetwork.train: validation and validation_label must be given together. "
+                "Got only one of them."
             )
-        held_out = None
-        if validation is not None:
-            held_out = (
-                self._inputs(validation, "validation"),
-                self._targets(validation_label, "validation_label"),
-            )
+        held_out = None if validation is None else (
+            self._inputs(validation, "validation"),
+            self._targets(validation_label, "validation_label"),
+        )  # fmt: skip
         n = len(X)
-        watched = self.monitor or self.plot
-
-        def as_in_document(record: Record) -> str:
-            return monitor_line(record, loss_factor=n)  # its losses are sums over the data
-
+        monitor = self.monitor
+        if monitor and not callable(monitor):
+            monitor = functools.partial(monitor_line, loss_factor=n)
         self.history = fit(
             self.model, self.criterion, self.new_optimizer(), X, Y,
             epochs=epochs, batch_size=self.batch_size, validation=held_out,
             shuffle=self.shuffle, rng=self._rng,
-            callbacks=callbacks,
-            monitor=self.monitor if callable(self.monitor) else self.monitor and as_in_document,
-            record_every=self.n_save if watched else 0,
+            callbacks=callbacks, monitor=monitor,
+            record_every=self.n_save if self.monitor or self.plot else 0,
             compiled=compiled, block=block, threads=threads, checkpoint=checkpoint,
         )  # fmt: skip
         self.training_loss += [record.training_loss * n for record in self.history]
@@ -363,33 +345,34 @@ class NeuralNetwork:
             show_training(self.history, self.loss_name, loss_factor=n)
 
     def _inputs(self, X: Any, name: str) -> Array:
-        array = checked_numbers(X, f"NeuralNetwork: {name}", self.dtype)
-        if array.ndim != 2 or array.shape[1] != self.layers[0]:
-            raise ShapeError(
-                f"NeuralNetwork: {name} must have shape (n, {self.layers[0]}), a sample in each "
-                f"row; got {array.shape}."
+        return _rows(X, name, self.layers[0], "a sample in each row")
+
+    def _targets(self, Y: Any, name: str) -> Array:
+        k = self.layers[-1]
+        advice = f"Class numbers become such rows through tg.data.one_hot(labels, {k})."
+        array = _rows(Y, name, k, "a one-hot row for each sample", advice)
+        if k > 1 and not is_one_hot(array):
+            first = next(i for i in range(len(array)) if not is_one_hot(array[i : i + 1]))
+            raise InvalidArgumentError(
+                f"NeuralNetwork: {name} must be one-hot, each row with a single 1 and zeros "
+                f"otherwise. Got {array[first]} in row {first}. {advice}"
             )
         return array
 
-    def _targets(self, Y: Any, name: str) -> Array:
-        array = checked_numbers(Y, f"NeuralNetwork: {name}", self.dtype)
-        k = self.layers[-1]
-        if array.ndim != 2 or array.shape[1] != k:
-            raise ShapeError(
-                f"NeuralNetwork: {name} must have shape (n, {k}), a one-hot row for each sample; "
-                f"got {array.shape}. Class numbers become such rows through "
-                f"tg.data.one_hot(labels, {k})."
-            )
-        if k > 1 and not is_one_hot(array):
-            raise InvalidArgumentError(
-                f"NeuralNetwork: {name} must be one-hot: each row with a single 1, the others 0; "
-                f"row {_first_not_one_hot(array)} is not. Use tg.data.one_hot(labels, {k})."
-            )
-        return array
+
+def _rows(given: Any, name: str, width: int, meaning: str, advice: str = "") -> Array:
+    """Return the rows of an array of numbers, or raise an error unless they have that width."""
+    array = as_rows(given, f"NeuralNetwork: {name}")
+    if array.ndim != 2 or array.shape[1] != width:
+        raise ShapeError(
+            f"NeuralNetwork: {name} must have shape (n, {width}), {meaning}. Got {array.shape}. "
+            f"{advice}".rstrip()
+        )
+    return array
 
 
 class _Standardise(nn.Module):
-    """``(x − mean) / scale``, column by column."""
+    """The module ``(x − mean) / scale``, column by column."""
 
     def __init__(self, mean: Array, scale: Array) -> None:
         self.mean, self.scale = nn.Buffer(mean), nn.Buffer(scale)
@@ -399,7 +382,7 @@ class _Standardise(nn.Module):
 
 
 class _Preprocessed(nn.Sequential):
-    """A network's layers, behind what the images go through first."""
+    """The layers of a network, after the preprocessing of its inputs."""
 
     def __init__(self, layers: Iterable[nn.Module], mean: Array, scale: Array) -> None:
         super().__init__(*layers)
@@ -431,26 +414,17 @@ def _checked_weight(new: Any, layer: nn.Linear, i: int) -> Array:
     array: Array = np.array(new, dtype=layer.weight.dtype)
     if array.shape != layer.weight.shape:
         raise ShapeError(
-            f"NeuralNetwork.weights[{i}] must have shape {layer.weight.shape}; got {array.shape}."
+            f"NeuralNetwork.weights[{i}] must have shape {layer.weight.shape}. Got {array.shape}."
         )
     return array
 
 
 def _checked_layers(layers: Any) -> list[int]:
-    try:
-        sizes = list(layers)
-    except TypeError:
-        sizes = []
+    sizes = list(layers) if isinstance(layers, Iterable) else []
     if len(sizes) < 2:
         raise InvalidArgumentError(
             f"NeuralNetwork: layers must list at least two sizes, input and output, e.g. "
-            f"[784, 256, 10]; got {layers!r}."
+            f"[784, 256, 10]. Got {layers!r}."
         )
-    return [
-        integer_at_least(1, size, f"NeuralNetwork: layers[{i}]") for i, size in enumerate(sizes)
-    ]
-
-
-def _first_not_one_hot(Y: Array) -> int:
-    rows: Iterator[int] = (i for i in range(len(Y)) if not is_one_hot(Y[i : i + 1]))
-    return next(rows)
+    name = "NeuralNetwork: layers[{}]"
+    return [integer_at_least(1, size, name.format(i)) for i, size in enumerate(sizes)]
