@@ -10,10 +10,11 @@ from tinygrad_mlp import nn, optim
 from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.passes import simplify as passes
-from tinygrad_mlp.program.passes.fuse_updates import products_by_one_library, scaled_once
-from tinygrad_mlp.program.passes.lowering import written_out
-from tinygrad_mlp.program.passes.memory import buffers_reused, updates_in_place
-from tinygrad_mlp.program.passes.simplify import FASTER, SIMPLIFYING
+from tinygrad_mlp.program.passes.fuse_updates import accumulate_products, scale_once, use_one_blas
+from tinygrad_mlp.program.passes.lowering import decompose
+from tinygrad_mlp.program.passes.memory import reuse_buffers, update_in_place
+from tinygrad_mlp.program.passes.pipeline import OPTIMIZING, SIMPLIFYING, optimize, simplify
+from tinygrad_mlp.program.passes.small_arrays import fill_numbers, sum_by_products
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5))
@@ -23,7 +24,7 @@ def recorded(function, *arguments):
     """The program of a function as it is written down, composed operations written out."""
     compiled = tg.compile(function)
     compiled(*arguments)
-    return written_out(compiled.executable.recorded)
+    return decompose(compiled.executable.recorded)
 
 
 def training(batch=4, make=lambda p: optim.SGD(p, 0.1), hidden=6):
@@ -75,7 +76,7 @@ def count(program, name):
     return sum(line.op.name == name for line in program.instructions)
 
 
-EVERY = {function.__name__: function for _, function in (*SIMPLIFYING, *FASTER)}
+EVERY = {function.__name__: function for _, function in (*SIMPLIFYING, *OPTIMIZING)}
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -89,7 +90,7 @@ def test_every_pass_by_itself_leaves_the_numbers_of_a_training_step_alone(name, 
 
 
 def test_all_passes_are_explained_with_what_they_saved():
-    program = passes.improved(passes.simplified(training(hidden=200)))
+    program = optimize(simplify(training(hidden=200)))
     lines = program.explain_passes().splitlines()
     for text in ("shared common sub-expressions", "in place: 4",
                  "by BLAS where they belong: 2", "memory that was there", "as views"):  # fmt: skip
@@ -99,14 +100,14 @@ def test_all_passes_are_explained_with_what_they_saved():
 
 def test_dead_code_is_left_out():
     program = recorded(lambda x: (tg.sin(x), tg.cos(x))[0], X)
-    changed, saved = passes.without_dead_code(program)
+    changed, saved = passes.remove_dead_code(program)
     assert (saved, count(changed, "cos"), count(changed, "sin")) == (1, 0, 1)
     assert_same(program, changed)
 
 
 def test_what_is_computed_twice_is_computed_once():
     program = recorded(lambda x: tg.sin(x) * 2.0 + tg.exp(tg.sin(x) * 2.0) + tg.sin(x), X)
-    changed, saved = passes.common_subexpressions(program)
+    changed, saved = passes.share_subexpressions(program)
     assert (saved, count(changed, "sin"), count(changed, "multiply")) == (3, 1, 1)
     assert_same(program, changed)
 
@@ -115,15 +116,15 @@ def test_random_masks_are_never_shared():
     rng = np.random.default_rng(0)
     dropout = nn.Dropout(0.5, rng=rng)
     program = recorded(lambda x: dropout(x) + dropout(x), X)
-    assert passes.common_subexpressions(program)[1] == 0
-    assert passes.constants_folded(program)[1] == 0
+    assert passes.share_subexpressions(program)[1] == 0
+    assert passes.fold_constants(program)[1] == 0
 
 
 def test_what_depends_on_constants_only_is_computed_once_and_for_all():
     weights = tg.Tensor(np.ones(5))
     program = recorded(lambda x: x * tg.exp(tg.Tensor(np.full(5, 2.0))), X)
     # Tensors are read anew at every run; arrays are constants.
-    assert passes.constants_folded(program)[1] == 0
+    assert passes.fold_constants(program)[1] == 0
     line = next(line for line in program.instructions if line.op.name == "exp")
     constant = replace(
         program,
@@ -132,50 +133,50 @@ def test_what_depends_on_constants_only_is_computed_once_and_for_all():
             for made in program.instructions
         ),
     )
-    changed, saved = passes.constants_folded(constant)
+    changed, saved = passes.fold_constants(constant)
     assert (saved, count(changed, "exp")) == (1, 0)
     assert_same(constant, changed)
 
 
 def test_what_changes_nothing_is_left_out():
     program = recorded(lambda x: tg.negative(tg.negative(1.0 * x)) / 1.0 + tg.reshape(x, (4, 5)), X)
-    changed, saved = passes.without_identities(program)
+    changed, saved = passes.remove_identities(program)
     assert [line.op.name for line in changed.instructions][-1] == "add"
     assert (saved, count(changed, "reshape"), count(changed, "divide")) == (4, 0, 0)
-    assert_same(program, passes.without_dead_code(changed)[0])
+    assert_same(program, passes.remove_dead_code(changed)[0])
 
 
 def test_products_are_added_by_blas_where_they_belong():
-    program = passes.simplified(training())
-    changed, saved = passes.products_accumulated(program)
+    program = simplify(training())
+    changed, saved = accumulate_products(program)
     assert saved == 2 and count(changed, "accumulate") == 2
     assert_same(program, changed)
-    source = numpy_source(updates_in_place(changed)[0])
+    source = numpy_source(update_in_place(changed)[0])
     assert source.count("blas.dgemm(") == 2
-    single = updates_in_place(passes.products_accumulated(passes.simplified(training(1)))[0])[0]
+    single = update_in_place(accumulate_products(simplify(training(1)))[0])[0]
     assert numpy_source(single).count("blas.dger(") == 2
 
 
 def test_large_products_are_left_to_the_blas_that_adds_products():
-    program = passes.simplified(training(batch=40, hidden=200))
-    changed, saved = products_by_one_library(passes.products_accumulated(program)[0])
+    program = simplify(training(batch=40, hidden=200))
+    changed, saved = use_one_blas(accumulate_products(program)[0])
     assert saved == count(changed, "product") == 3
     assert count(changed, "matmul") == 1  # the square of the errors, a vector
     assert_same(program, changed)
-    into_memory = passes.improved(program)
+    into_memory = optimize(program)
     assert_same(program, into_memory)
     text = numpy_source(into_memory)
     assert text.count("blas.dgemm(") == 5
     # Where nothing is added by BLAS, where products are small, and of vectors, NumPy forms them.
-    of_one = passes.products_accumulated(training(batch=1, hidden=2000))[0]
-    assert products_by_one_library(of_one)[1] == 0 and count(of_one, "accumulate") > 0
-    assert products_by_one_library(program)[1] == 0
-    assert products_by_one_library(passes.products_accumulated(training())[0])[1] == 0
+    of_one = accumulate_products(training(batch=1, hidden=2000))[0]
+    assert use_one_blas(of_one)[1] == 0 and count(of_one, "accumulate") > 0
+    assert use_one_blas(program)[1] == 0
+    assert use_one_blas(accumulate_products(training())[0])[1] == 0
 
 
 def test_small_parameters_share_one_multiplication_by_the_learning_rate():
-    program = passes.simplified(training())
-    changed, saved = scaled_once(program)
+    program = simplify(training())
+    changed, saved = scale_once(program)
     assert saved == 3
     rate = next(v for v in changed.inputs if v.dtype is None)
     by_number = [
@@ -186,7 +187,7 @@ def test_small_parameters_share_one_multiplication_by_the_learning_rate():
     assert rate in changed.instructions[0].operands
     assert_same(program, changed)
     # Nothing is left for BLAS to multiply by, and the call of it would take longer than the rest.
-    assert passes.products_accumulated(changed)[1] == 0
+    assert accumulate_products(changed)[1] == 0
     # Named for what they are, in this program only.
     assert "scaled_delta3 = " in numpy_source(changed) and "scaled" not in numpy_source(program)
 
@@ -203,20 +204,20 @@ def test_what_is_not_linear_in_one_derivative_keeps_its_multiplications():
         return grad if exposed else loss
 
     for exposed in (True, False):
-        program = passes.simplified(recorded(lambda x, e=exposed: step(x, e), 0.5))
-        changed, saved = scaled_once(program)
+        program = simplify(recorded(lambda x, e=exposed: step(x, e), 0.5))
+        changed, saved = scale_once(program)
         assert saved == (0 if exposed else 1)
         assert_same(program, changed)
-    assert scaled_once(passes.simplified(training(make=lambda p: optim.Adam(p, 0.1))))[1] == 0
-    assert scaled_once(passes.simplified(training(hidden=200)))[1] == 0
+    assert scale_once(simplify(training(make=lambda p: optim.Adam(p, 0.1))))[1] == 0
+    assert scale_once(simplify(training(hidden=200)))[1] == 0
 
 
 def test_rows_of_small_matrices_are_added_up_by_a_product():
     program = recorded(lambda x: tg.sum(x, axis=0) * tg.sum(x + x, axis=0), X)
-    changed, saved = passes.sums_as_products(program)
+    changed, saved = sum_by_products(program)
     assert (saved, count(changed, "sum"), count(changed, "matmul")) == (2, 0, 2)
     assert_same(program, changed)
-    text = numpy_source(updates_in_place(changed)[0])
+    text = numpy_source(update_in_place(changed)[0])
     assert text.count("np.full((4,), 1.0") == 1  # the same ones for both
 
 
@@ -227,21 +228,21 @@ def test_rows_of_small_matrices_are_added_up_by_a_product():
     ids=["columns", "all", "keepdims", "large", "vector"],
 )  # fmt: skip
 def test_other_sums_stay_sums(sum_of):
-    assert passes.sums_as_products(recorded(sum_of, X))[1] == 0
+    assert sum_by_products(recorded(sum_of, X))[1] == 0
 
 
 def test_numbers_beside_small_arrays_become_arrays():
     program = recorded(lambda x: 1.0 - x * x, X)
-    changed, saved = passes.numbers_filled(program)
+    changed, saved = fill_numbers(program)
     assert saved == 1 and "np.full((4, 5), 1.0" in numpy_source(changed)
     assert_same(program, changed)
     large = recorded(lambda x: 1.0 - x * x, np.ones((64, 64)))
-    assert passes.numbers_filled(large)[1] == 0
+    assert fill_numbers(large)[1] == 0
 
 
 def test_parameters_are_written_where_they_are():
-    program = passes.simplified(training())
-    changed, saved = updates_in_place(program)
+    program = simplify(training())
+    changed, saved = update_in_place(program)
     assert saved == 4
     targets = {update.target for update in program.updates if update.target is not None}
     assert {line.into for line in changed.instructions} - {None} == targets
@@ -257,31 +258,31 @@ def test_a_value_that_is_used_later_is_not_overwritten():
         w.data, w.grad = w.data - w.grad, None
         return loss + tg.sum(tg.Tensor(np.ones(5)) * x)
 
-    program = passes.simplified(recorded(step, X))
+    program = simplify(recorded(step, X))
     before = w.data.copy()
-    changed, saved = updates_in_place(program)
+    changed, saved = update_in_place(program)
     assert saved == 1
     # Read after the update, it could not be.
     late = replace(changed, results=(*program.results, changed.updates[0].target))
-    assert updates_in_place(replace(late, instructions=program.instructions))[1] == 0
+    assert update_in_place(replace(late, instructions=program.instructions))[1] == 0
     np.testing.assert_array_equal(w.data, before)
 
 
 def test_results_share_memory_that_is_free():
     program = recorded(lambda x: tg.sum(tg.exp(tg.sin(tg.cos(tg.tanh(x))))), X)
-    changed, saved = buffers_reused(program)
+    changed, saved = reuse_buffers(program)
     assert len(changed.buffers) == 1 and saved == 3
     assert_same(program, changed)
 
 
 def test_memory_is_not_shared_while_it_is_needed():
     program = recorded(lambda x: tg.sum(tg.sin(x) * tg.cos(x) + tg.tanh(x).T.T), X)
-    changed, _ = buffers_reused(program)
+    changed, _ = reuse_buffers(program)
     assert_same(program, changed)
 
 
 def test_results_never_lie_in_memory_of_the_program():
-    program = passes.improved(passes.simplified(recorded(lambda x: [tg.exp(x), tg.exp(x).T], X)))
+    program = optimize(simplify(recorded(lambda x: [tg.exp(x), tg.exp(x).T], X)))
     returned = {id(v) for v in program.results}
     assert not any(line.into for line in program.instructions
                    if returned.intersection(map(id, line.results)))  # fmt: skip

@@ -14,7 +14,7 @@ from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
 from tinygrad_mlp.program.fast_path import OUTDATED, FastPath, fast_path
 from tinygrad_mlp.program.instructions import Instruction, Variable
-from tinygrad_mlp.program.passes.simplify import improved, simplified
+from tinygrad_mlp.program.passes.pipeline import optimize, simplify
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import Recording, as_operand
 from tinygrad_mlp.program.retrace_check import TraceSignature
@@ -66,8 +66,8 @@ class Executable:
     def __init__(self, recording: Recording, out: Any, name: str) -> None:
         self.signature: TraceSignature | None = TraceSignature(recording)
         self.recorded = _recorded_program(recording, out, name)
-        self.simplified = simplified(self.recorded)
-        self.program = improved(self.simplified)
+        self.simplified = simplify(self.recorded)
+        self.program = optimize(self.simplified)
         self.source = NumPySource(self.program)
         self.fast_path: FastPath | None = None
         self._function = self.source.compiled()

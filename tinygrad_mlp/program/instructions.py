@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -108,6 +108,12 @@ class Instruction:
         for name in Instruction.__slots__:
             setattr(made, name, fields.get(name, getattr(self, name)))
         return made
+
+    def replacing(self, instead: Mapping[Variable, Any]) -> Instruction:
+        """Return an instruction with other operands in the place of some variables."""
+        return self.changed(operands=tuple(
+            instead.get(o, o) if isinstance(o, Variable) else o for o in self.operands
+        ))  # fmt: skip
 
     def forward(self, operands: Iterable[Any]) -> tuple[Any, ...]:
         """Compute the values of the results from values of the operands."""

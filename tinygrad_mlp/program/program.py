@@ -14,23 +14,25 @@ from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.errors import ProgramError
 from tinygrad_mlp.program.instructions import Instruction, Variable, is_random
 from tinygrad_mlp.program.recording import Update
+from tinygrad_mlp.support.html import listing
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a step computes, in order.
+    """The computation of a step, in order.
 
     Attributes:
-        inputs: what it starts from: data, parameters, states. Each says so in its `label`.
-        instructions: what it computes.
-        results: what it returns: variables, or constants.
+        inputs: the values it starts from: data, parameters, states. The `label` of each says
+            which it is.
+        instructions: the operations.
+        results: the values that it returns: variables, or constants.
         updates: what it changes outside of itself at the end of a run.
         required: variables that must be finite, or else nothing is changed.
         buffers: memory that results are written into, allocated once.
         passes: what the passes have done to it, a line each.
-        name: of the function that was recorded.
-        write_source: what writes a program as NumPy source code. It is handed in, so that code
-            generation and passes can stand above this module.
+        name: the name of the recorded function.
+        write_source: the function that writes a program as NumPy source code. It is passed in so
+            that this module needs none of those that build on it.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> step = tg.compile(lambda x: tg.sum(tg.exp(x)))
@@ -53,7 +55,7 @@ class Program:
     # -- looking at it -----------------------------------------------------------------------
 
     def explain_passes(self) -> str:
-        """What each pass has saved, a line for each."""
+        """Return what each pass has saved, a line for each."""
         return "\n".join(self.passes) or "no passes were run"
 
     @property
@@ -62,12 +64,10 @@ class Program:
         return self.write_source(self)
 
     def _repr_html_(self) -> str:
-        from tinygrad_mlp.support.html import listing
-
         return listing(str(self)) + listing(self.source, "NumPy source")
 
     def __str__(self) -> str:
-        """A listing: a line for each input, instruction, result and update, with shapes."""
+        """Return a listing: a line for each input, instruction, result and update, with shapes."""
         names = unique_names(self)
 
         def shown(a: Any) -> str:
@@ -78,14 +78,14 @@ class Program:
         lines = [f"{self.name}:"]
         for variable in self.inputs:
             kind = variable.label.kind
-            lines.append(f"  {kind:<9} {names[variable]:<12} {described(variable)}")
+            lines.append(f"  {kind:<9} {names[variable]:<12} {_type_of(variable)}")
         for line in self.instructions:
             left = ", ".join(names[r] for r in line.results)
             given = [shown(o) for o in line.operands]
             given += [f"{key}={value!r}" for key, value in line.static.items()]
             into = "" if line.into is None else f" -> {names[line.into]}"
             call = f"{line.op.name}({', '.join(given)}){into}"
-            lines.append(f"  {left:<12} = {call:<44} # {described(line.results[0])}")
+            lines.append(f"  {left:<12} = {call:<44} # {_type_of(line.results[0])}")
         lines += [f"  return    {shown(r)}" for r in self.results]
         for update in self.updates:
             target = "" if update.target is None else f" (was {names[update.target]})"
@@ -94,23 +94,25 @@ class Program:
 
     # -- what passes need --------------------------------------------------------------------
 
+    def outputs(self) -> list[Any]:
+        """Return what is handed over after a run: the results, then the updated values."""
+        return [*self.results, *(update.value for update in self.updates)]
+
     def escaping(self) -> set[Variable]:
-        """The variables that someone outside holds after a run."""
-        held = [*self.results, *(update.value for update in self.updates)]
-        return {a for a in held if isinstance(a, Variable)}
+        """Return the variables that someone outside holds after a run."""
+        return {a for a in self.outputs() if isinstance(a, Variable)}
 
     def uses(self) -> dict[Variable, int]:
-        """How often each variable is used, by instructions or outside."""
+        """Return how often each variable is used, by instructions or outside."""
         count: dict[Variable, int] = {}
-        used = [o for line in self.instructions for o in line.operands]
-        used += [*self.results, *(update.value for update in self.updates), *self.required]
-        for a in used:
+        used = [v for line in self.instructions for v in line.variables]
+        for a in (*used, *self.outputs(), *self.required):
             if isinstance(a, Variable):
                 count[a] = count.get(a, 0) + 1
         return count
 
     def line_by_line(self, change: Callable[[Instruction], Instruction]) -> tuple[Program, int]:
-        """The program with each instruction put through `change`, and how many it has changed."""
+        """Return the program with `change` done to each instruction, and how many differ."""
         lines = tuple(map(change, self.instructions))
         saved = sum(new is not old for new, old in zip(lines, self.instructions, strict=True))
         return replace(self, instructions=lines), saved
@@ -118,7 +120,7 @@ class Program:
     def rewritten(
         self, instructions: Iterable[Instruction], instead: Mapping[Variable, Any]
     ) -> Program:
-        """The program of these instructions, with operands put in the place of variables."""
+        """Return the program of these instructions, with others in the place of variables."""
 
         def of(a: Any) -> Any:
             while isinstance(a, Variable) and a in instead:
@@ -138,82 +140,84 @@ class Program:
     # -- running and checking it -------------------------------------------------------------
 
     def run(self, values: Iterable[Any]) -> tuple[list[Any], list[Any]]:
-        """Results and updated values for values of the inputs, one instruction after the other.
+        """Compute results and updated values from values of the inputs, line by line.
 
-        The slow way, which needs no source code: what the fast one is checked against.
+        This is slow but needs no source code, so that the fast way can be checked against it.
         """
-        known: dict[Variable, Any] = dict(zip(self.inputs, values, strict=True))
+        known: dict[Any, Any] = dict(zip(self.inputs, values, strict=True))
 
         def of(a: Any) -> Any:
             return known[a] if isinstance(a, Variable) else a
 
         with changed_mode(hook=None, recorder=None):
             for line in self.instructions:
-                out = line.op.forward(*map(of, line.operands), **line.static)
-                outs = out if line.op.outputs > 1 else (out,)
-                for variable, value in zip(line.results, outs, strict=True):
-                    known[variable] = value if variable.dtype is None else np.asarray(value)
+                known.update(zip(line.results, line.forward(map(of, line.operands)), strict=True))
         return list(map(of, self.results)), [of(update.value) for update in self.updates]
 
     def check(self) -> None:
-        """Check the types: everything is defined once, before it is used, and of its shape.
+        """Check that everything is computed once, before it is used, and has its type.
 
         Raises:
-            ProgramError: naming the instruction, what it should have been and what it is.
+            ProgramError: naming the instruction, what was expected and what it is.
         """
         defined = set(self.inputs)
-        memory: set[Variable] = {*self.inputs, *self.buffers}
+        memory = {*self.inputs, *self.buffers}
         for number, line in enumerate(self.instructions):
             where = f"instruction {number} ({line.op.name})"
-            for operand in line.operands:
-                if isinstance(operand, Variable) and operand not in defined:
-                    raise ProgramError(f"{where} uses {operand!r} before it is computed.")
-            unknown = set(line.static) - line.op.static_names - {"position"}
-            if unknown:
-                raise ProgramError(f"{where} has no parameter {', '.join(sorted(unknown))}.")
-            again = defined.intersection(line.results)
-            if again:
-                raise ProgramError(f"{where} computes {again.pop()!r} a second time.")
-            if line.into is not None:
-                like = line.results[0]
-                if line.into not in memory:
-                    raise ProgramError(f"{where} writes into {line.into!r}, which is no memory.")
-                if line.into.type != like.type:
-                    raise ProgramError(f"{where} writes {like!r} into {line.into!r}.")
+            _check_operands(where, line, defined)
+            _check_memory(where, line, memory)
             if not is_random(line.static):
                 _check_types(where, line)
             defined.update(line.results)
-        for a in (*self.results, *(update.value for update in self.updates), *self.required):
+        for a in (*self.outputs(), *self.required):
             if isinstance(a, Variable) and a not in defined:
                 raise ProgramError(f"the program hands over {a!r}, which is never computed.")
 
 
+def _check_operands(where: str, line: Instruction, defined: set[Variable]) -> None:
+    for operand in line.variables:
+        if operand not in defined:
+            raise ProgramError(f"{where} uses {operand!r} before it is computed.")
+    unknown = set(line.static) - line.op.static_names - {"position"}
+    if unknown:
+        raise ProgramError(f"{where} has no parameter {', '.join(sorted(unknown))}.")
+    again = defined.intersection(line.results)
+    if again:
+        raise ProgramError(f"{where} computes {again.pop()!r} a second time.")
+
+
+def _check_memory(where: str, line: Instruction, memory: set[Variable]) -> None:
+    if line.into is None:
+        return
+    if line.into not in memory:
+        raise ProgramError(f"{where} writes into {line.into!r}, which is not memory.")
+    if line.into.type != line.results[0].type:
+        raise ProgramError(f"{where} writes {line.results[0]!r} into {line.into!r}.")
+
+
 def _check_types(where: str, line: Instruction) -> None:
-    """Compare the types of an instruction's results with what its operation makes of such
-    operands; operations that cannot be tried on made-up numbers are left out."""
-    operands = [made_up(o) if isinstance(o, Variable) else o for o in line.operands]
+    """Compare the types of results with what the operation makes of such operands.
+
+    Operations that cannot be tried on made-up numbers are left out.
+    """
+    operands = [_made_up(o) if isinstance(o, Variable) else o for o in line.operands]
     try:
         with changed_mode(hook=None, recorder=None), np.errstate(all="ignore"):
-            out = line.op.forward(*operands, **line.static)
+            values = line.forward(operands)
     except (ArithmeticError, np.linalg.LinAlgError, IndexError, AttributeError):
         return
     except (ValueError, TypeError) as error:
         raise ProgramError(f"{where} cannot take these operands: {error}") from error
-    for variable, value in zip(
-        line.results, out if line.op.outputs > 1 else (out,), strict=True
-    ):
-        if variable.dtype is None:
-            continue
-        array = np.asarray(value)
-        if (array.shape, array.dtype) != variable.type:
+    for variable, value in zip(line.results, values, strict=True):
+        if variable.dtype is not None and (value.shape, value.dtype) != variable.type:
             raise ProgramError(
                 f"{where} is written down as {variable!r}, but gives "
-                f"{array.dtype}{list(array.shape)}."
+                f"{value.dtype}{list(value.shape)}."
             )
 
 
-def made_up(variable: Variable) -> Any:
-    """An array of a variable's type, for trying out what an operation makes of it."""
+def _made_up(variable: Variable) -> Any:
+    """Return an array of a variable's type; matrices of floats are regular."""
     if variable.dtype is None:
         return 0.5
     array = np.ones(variable.shape, variable.dtype)
@@ -222,8 +226,7 @@ def made_up(variable: Variable) -> Any:
     return array
 
 
-def described(variable: Variable) -> str:
-    """Shape and dtype of a variable."""
+def _type_of(variable: Variable) -> str:
     return "number" if variable.dtype is None else f"{variable.shape} {variable.dtype}"
 
 

@@ -63,8 +63,7 @@ class NumPySource:
 
     def returned(self) -> list[Any]:
         """Return the variables that the function returns: results, then updated values."""
-        everything = [*self.program.results, *(update.value for update in self.program.updates)]
-        return [a for a in everything if isinstance(a, Variable)]
+        return [a for a in self.program.outputs() if isinstance(a, Variable)]
 
     def compiled(self) -> Callable[..., Any]:
         """Return the function itself."""

@@ -23,7 +23,8 @@ from tinygrad_mlp.program.deferred.pattern import (
 )
 from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.program.instructions import Variable, generators_in
-from tinygrad_mlp.program.passes.simplify import improved, without_dead_code
+from tinygrad_mlp.program.passes.pipeline import optimize
+from tinygrad_mlp.program.passes.simplify import remove_dead_code
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_that_pay
 
@@ -76,7 +77,7 @@ class Block:
         self._dtype = pattern.z.dtype
         self._gemm = getattr(blas, f"{BLAS_LETTER[self._dtype.name]}gemm")
         self._loss = loss_over_samples(runner)
-        self.program = improved(_for_block(without(runner.simplified, pattern), self._loss))
+        self.program = optimize(_for_block(without(runner.simplified, pattern), self._loss))
         self._data = [v for v in runner.simplified.inputs if v.label.kind == "data"]
         used = self.program.uses()
         inputs = [v for v in self.program.inputs[1:] if v in used]
@@ -290,7 +291,7 @@ def _for_block(program: Program, loss: MeanLoss | None) -> Program:
     """The program with what a block collects as its first result: the prediction, or the loss."""
     first = program.results[0] if loss is None else loss.prediction
     results = (first, program.results[-1])
-    return without_dead_code(replace(program, results=results, required=()))[0]
+    return remove_dead_code(replace(program, results=results, required=()))[0]
 
 
 def plan(

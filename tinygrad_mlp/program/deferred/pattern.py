@@ -35,7 +35,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.program.instructions import Instruction, Variable
-from tinygrad_mlp.program.passes.simplify import without_dead_code
+from tinygrad_mlp.program.passes.simplify import remove_dead_code
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA
 
@@ -242,7 +242,7 @@ def without(program: Program, pattern: Pattern) -> Program:
         results=(*program.results, delta),
         updates=tuple(u for u in program.updates if u.target is None or u.target not in gone),
     ).rewritten(program.instructions, {pattern.z: z})
-    return without_dead_code(kept)[0]
+    return remove_dead_code(kept)[0]
 
 
 class Coefficients(NamedTuple):

@@ -1,1 +1,1 @@
-"""Passes: programs that compute the same with less work."""
+"""Passes: functions from a program to a program that computes the same with less work."""

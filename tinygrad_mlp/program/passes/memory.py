@@ -1,157 +1,184 @@
-"""Where results are put: into the memory of parameters, of dead values, of buffers.
+"""Passes that choose the memory of results: that of parameters, of dead values, of buffers.
 
-A value that shares memory with another one (a transpose, a slice) lives as long as that; they
-form a group, which is dead when none of its members is used any more.
+A value that shares memory with another one (a transpose, a slice) lives as long as that value.
+Memory is dead when none of the values that live in it is used any more.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.program import Program
+from tinygrad_mlp.program.recording import Update
 
 VIEWS = ("transpose", "swapaxes", "reshape", "getitem", "broadcast_to", "identity", "diagonal")
 """Operations whose result may share the memory of their first operand."""
 
 
 class Lifetimes:
-    """Which memory each variable lives in, and until which instruction.
+    """The memory that each variable lives in, and the last instruction that uses it.
 
     Attributes:
         root: the variable that owns the memory of each variable.
-        last: the number of the last instruction that uses a root's memory; beyond the last one
-            where someone outside holds it.
+        last: for each owner, the number of the last instruction that uses its memory; the number
+            of instructions where someone outside holds it.
     """
 
     def __init__(self, program: Program) -> None:
         self.root: dict[Variable, Variable] = {v: v for v in program.inputs}
         self.last: dict[Variable, int] = dict.fromkeys(program.inputs, -1)
         for number, line in enumerate(program.instructions):
-            for operand in line.operands:
-                if isinstance(operand, Variable):
-                    self.last[self.root[operand]] = number
-            shares = shares_memory(line)
+            for operand in line.variables:
+                self.last[self.root[operand]] = number
             for result in line.results:
-                first = line.operands[0] if line.operands else None
-                owner = self.root[first] if shares and isinstance(first, Variable) else result
-                if line.into is not None:
-                    owner = self.root.setdefault(line.into, line.into)
+                owner = self._owner(line, result)
                 self.root[result] = owner
                 self.last[owner] = max(number, self.last.get(owner, -1))
         for variable in (*program.escaping(), *program.required):
             self.last[self.root[variable]] = len(program.instructions)
 
+    def _owner(self, line: Instruction, result: Variable) -> Variable:
+        if line.into is not None:
+            return self.root.setdefault(line.into, line.into)
+        first = line.operands[0] if line.operands else None
+        if isinstance(first, Variable) and shares_memory(line):
+            return self.root[first]
+        return result
+
 
 def shares_memory(line: Instruction) -> bool:
-    """Whether the result of an instruction may be a view of its first operand."""
+    """Return whether the result of an instruction may be a view of its first operand."""
     if line.op.name in VIEWS:
         return True
     # What is not known to make new memory is taken to be a view.
     return line.op.outputs == 1 and kernel_of(line.op).may_alias
 
 
-def updates_in_place(program: Program) -> tuple[Program, int]:
+def update_in_place(program: Program) -> tuple[Program, int]:
     """Write the new value of a parameter or state into the memory of the old one.
 
-    Where the old value is not used after, and nothing that could still fail or turn out not to be
-    finite comes after.
+    This is possible where the old value is not used afterwards, and nothing comes afterwards that
+    could still fail or turn out not to be finite.
     """
-    lines = list(program.instructions)
-    place = {r: number for number, line in enumerate(lines) for r in line.results}
+    place = {r: number for number, line in enumerate(program.instructions) for r in line.results}
     safe = max([place.get(v, -1) for v in program.required], default=-1)
-    outside = [*program.results, *(u.value for u in program.updates)]
     saved = 0
     for update in program.updates:
-        value, target = update.value, update.target
-        if target is None or not isinstance(value, Variable) or value not in place:
-            continue
-        number = place[value]
-        line = lines[number]
-        lives = Lifetimes(replace(program, instructions=tuple(lines)))
-        alone = sum(v is value for v in outside) == 1 and not any(
-            isinstance(v, Variable) and lives.root[v] is target for v in outside
-        )
-        fits = target.type == value.type and value.shape != ()
-        if (
-            fits and alone and number > safe and lives.root[value] is value
-            and lives.last[target] <= number and _may_write(line, target, lives)
-        ):  # fmt: skip
-            lines[number] = line.changed(into=target)
+        number = place.get(update.value, -1) if isinstance(update.value, Variable) else -1
+        if number > safe and _fits_in_place(program, update, number):
+            lines = list(program.instructions)
+            lines[number] = lines[number].changed(into=update.target)
+            program = replace(program, instructions=tuple(lines))
             saved += 1
-    return replace(program, instructions=tuple(lines)), saved
+    return program, saved
+
+
+def _fits_in_place(program: Program, update: Update, number: int) -> bool:
+    """Return whether instruction `number` can write an updated value into its target's memory."""
+    value, target = update.value, update.target
+    if target is None or target.type != value.type or value.shape == ():
+        return False
+    lives = Lifetimes(program)
+    outside = program.outputs()
+    held = [lives.root[v] for v in outside if isinstance(v, Variable)]
+    return (
+        sum(v is value for v in outside) == 1
+        and target not in held
+        and lives.root[value] is value
+        and lives.last[target] <= number
+        and _may_write(program.instructions[number], target, lives)
+    )
 
 
 def _may_write(line: Instruction, target: Variable, lives: Lifetimes) -> bool:
-    """Whether an instruction can write into memory that some of its operands may live in."""
+    """Return whether an instruction can write into memory that its operands may live in."""
     if line.op.name == "accumulate":
         c, _, a, b = line.operands
         return c is target and lives.root[a] is not target and lives.root[b] is not target
     kernel = kernel_of(line.op)
     if not kernel.takes_out:
         return False
-    inside = [o for o in line.operands if isinstance(o, Variable) and lives.root[o] is target]
+    inside = [o for o in line.variables if lives.root[o] is target]
     # Element by element, an operand may be overwritten by the result; not through a view that
     # reads it in another order.
     return kernel.elementwise and all(o is target for o in inside) or not inside
 
 
-def buffers_reused(program: Program) -> tuple[Program, int]:
+def reuse_buffers(program: Program) -> tuple[Program, int]:
     """Write results into memory that is allocated once, and shared by values that never meet."""
-    lines = list(program.instructions)
-    lives = Lifetimes(program)
-    end = len(lines)
-    storage: dict[Variable, Variable] = {}
-    free: list[Variable] = []
-    buffers: list[Variable] = []
-    saved = 0
-    busy: dict[Variable, Variable] = {}
-    for number, line in enumerate(lines):
+    buffers = _Buffers(Lifetimes(program))
+    lines = []
+    for number, line in enumerate(program.instructions):
+        if buffers.can_hold(line, before=len(program.instructions)):
+            line = line.changed(into=buffers.place_for(line, number))
+        buffers.free_after(number)
+        lines.append(line)
+    made = replace(
+        program, instructions=tuple(lines), buffers=(*program.buffers, *buffers.allocated)
+    )
+    return made, buffers.reused
+
+
+class _Buffers:
+    """The memory for the results of a program.
+
+    Attributes:
+        allocated: all buffers.
+        reused: how often a buffer was used again.
+    """
+
+    def __init__(self, lives: Lifetimes) -> None:
+        self.allocated: list[Variable] = []
+        self.reused = 0
+        self._lives = lives
+        self._of: dict[Variable, Variable] = {}  # the buffer of each result
+        self._busy: dict[Variable, Variable] = {}  # the same for results that are still needed
+        self._free: list[Variable] = []
+
+    def can_hold(self, line: Instruction, before: int) -> bool:
+        """Return whether a result can lie in a buffer: it is dead before that instruction."""
         result = line.results[0]
-        kernel = kernel_of(line.op)
-        wanted = (
-            line.into is None and len(line.results) == 1 and kernel.takes_out
-            and result.dtype is not None and result.shape != ()
-            and lives.root[result] is result and lives.last[result] < end
-        )  # fmt: skip
-        if wanted:
-            place = None
-            if kernel.elementwise:
-                place = _dying_operand(line, number, lives, storage)
-            if place is None:
-                place = next((b for b in free if b.type == result.type), None)
-                if place is not None:
-                    free.remove(place)
-                    saved += 1
-            else:
-                saved += 1
-                for owner in [o for o, b in busy.items() if b is place]:
-                    del busy[owner]
-            if place is None:
-                place = Variable(np.empty(0, result.dtype))
-                place.shape, place.data = result.shape, None
-                buffers.append(place)
-            storage[result] = busy[result] = place
-            lines[number] = line.changed(into=place)
-        for owner in [o for o in busy if lives.last[o] <= number]:
-            free.append(busy.pop(owner))
-    made = replace(program, instructions=tuple(lines), buffers=(*program.buffers, *buffers))
-    return made, saved
+        return (
+            line.into is None
+            and len(line.results) == 1
+            and kernel_of(line.op).takes_out
+            and result.dtype is not None
+            and result.shape != ()
+            and self._lives.root[result] is result
+            and self._lives.last[result] < before
+        )
 
+    def place_for(self, line: Instruction, number: int) -> Variable:
+        """Return the buffer for the result of instruction `number`."""
+        result = line.results[0]
+        place = self._dying_operand(line, number) if kernel_of(line.op).elementwise else None
+        if place is not None:
+            self._busy = {owner: b for owner, b in self._busy.items() if b is not place}
+        else:
+            place = next((b for b in self._free if b.type == result.type), None)
+            if place is not None:
+                self._free.remove(place)
+        if place is None:
+            place = result.like()
+            self.allocated.append(place)
+        else:
+            self.reused += 1
+        self._of[result] = self._busy[result] = place
+        return place
 
-def _dying_operand(
-    line: Instruction, number: int, lives: Lifetimes, storage: dict[Variable, Variable]
-) -> Variable | None:
-    """The memory of an operand of the result's type that nobody needs after this instruction."""
-    for operand in line.operands:
-        if (
-            isinstance(operand, Variable) and operand in storage
-            and operand.type == line.results[0].type and lives.last[operand] == number
-            and all(o is operand or not isinstance(o, Variable) or lives.root[o] is not operand
-                    for o in line.operands)
-        ):  # fmt: skip
-            return storage[operand]
-    return None
+    def free_after(self, number: int) -> None:
+        """Free the buffers of values that are not used after instruction `number`."""
+        for owner in [o for o in self._busy if self._lives.last[o] <= number]:
+            self._free.append(self._busy.pop(owner))
+
+    def _dying_operand(self, line: Instruction, number: int) -> Variable | None:
+        """Return the buffer of an operand of the result's type that is not needed any more."""
+        root = self._lives.root
+        for operand in line.variables:
+            dies = operand in self._of and self._lives.last[operand] == number
+            alone = all(o is operand or root[o] is not operand for o in line.variables)
+            if dies and alone and operand.type == line.results[0].type:
+                return self._of[operand]
+        return None
