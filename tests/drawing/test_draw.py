@@ -24,7 +24,7 @@ from tinygrad_mlp.errors import (
 needs_graphviz = pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz is not installed")
 
 
-def document(rng, reduction="sum"):
+def classic(rng, reduction="sum"):
     W1 = tg.Tensor(rng.normal(size=(4, 3)), requires_grad=True, name="W1")
     W2 = tg.Tensor(rng.normal(size=(2, 4)), requires_grad=True, name="W2")
     x, y = rng.normal(size=(3, 1)), np.array([[1.0], [0.0]])
@@ -50,7 +50,7 @@ def arrows(drawing):
 
 
 def test_a_picture_has_the_names_calls_and_shapes_of_the_graph(rng):
-    drawing = tg.draw(document(rng)[0])
+    drawing = tg.draw(classic(rng)[0])
     assert {title: (box.kind, *box.lines) for title, box in boxes(drawing).items()} == {
         "W1": ("parameter", "(4, 3)"),
         "x": ("data", "(3, 1)"),
@@ -69,7 +69,7 @@ def test_a_picture_has_the_names_calls_and_shapes_of_the_graph(rng):
 
 
 def test_names_are_those_of_the_derivation(rng):
-    loss, *_ = document(rng)
+    loss, *_ = classic(rng)
     derived = {equation.name for equation in tg.explain(loss).of_kind("forward")}
     assert derived <= set(boxes(tg.draw(loss)))
 
@@ -141,8 +141,8 @@ def members(drawing):
     return {group.title: {titles[key] for key in group.keys} for group in drawing.scene.groups}
 
 
-def test_layers_are_groups_numbered_as_in_the_document(rng):
-    assert members(tg.draw(document(rng)[0])) == {
+def test_layers_are_groups_numbered_from_the_input(rng):
+    assert members(tg.draw(classic(rng)[0])) == {
         "layer 2: 3 → 4": {"W1", "z2", "a2"},
         "layer 3: 4 → 2": {"W2", "z3", "a3"},
     }
@@ -246,7 +246,7 @@ def test_a_line_without_repetition_is_one_box():
 
 
 def test_arrows_of_a_folded_graph_make_no_cycle(rng):
-    for loss in (deep(rng, 40)[0], document(rng)[0]):
+    for loss in (deep(rng, 40)[0], classic(rng)[0]):
         drawing = tg.draw(loss, fold=True)
         below = {vertex.key: set() for vertex in drawing.scene.vertices}
         for edge in drawing.scene.edges:
@@ -300,7 +300,7 @@ def test_values_are_shown_on_demand():
 
 
 def test_gradients_are_those_of_the_backward_pass(rng):
-    loss, W1, W2 = document(rng)
+    loss, W1, W2 = classic(rng)
     drawing = tg.draw(loss, gradients=True)
     assert W1.grad is None  # looking changes nothing
     loss.backward()  # and the graph is still there
@@ -362,7 +362,7 @@ def test_odd_names_are_escaped(name):
 
 
 def test_the_text_has_every_box_arrow_and_group(rng):
-    drawing = tg.draw(document(rng)[0])
+    drawing = tg.draw(classic(rng)[0])
     for vertex in drawing.scene.vertices:
         assert len(re.findall(rf"^  {vertex.key} \[label=", drawing.dot, re.MULTILINE)) == 1
     forward, back = r"^  (\w+) -> (\w+)(?!.*dir=back)", r"^  (\w+) -> (\w+).*dir=back"
@@ -371,12 +371,12 @@ def test_the_text_has_every_box_arrow_and_group(rng):
     assert written == {(edge.tail, edge.head) for edge in drawing.scene.edges}
     assert drawing.dot.count("subgraph cluster_") == 2
     assert "rankdir=TB" in drawing.dot
-    assert "rankdir=LR" in tg.draw(document(rng)[0], direction="right").dot
+    assert "rankdir=LR" in tg.draw(classic(rng)[0], direction="right").dot
 
 
 @needs_graphviz
 def test_svg_is_laid_out_by_graphviz(rng):
-    drawing = tg.draw(document(rng)[0], values=True, gradients=True)
+    drawing = tg.draw(classic(rng)[0], values=True, gradients=True)
     svg = ElementTree.fromstring(drawing.svg)
     assert len(svg.findall(".//*[@class='node']")) == 9
     assert len(svg.findall(".//*[@class='edge']")) == 8
@@ -391,13 +391,13 @@ def test_svg_is_laid_out_by_graphviz(rng):
 )
 def test_a_picture_is_saved_in_the_format_of_its_ending(rng, tmp_path, ending, magic):
     path = tmp_path / f"graph.{ending}"
-    tg.draw(document(rng)[0]).save(path)
+    tg.draw(classic(rng)[0]).save(path)
     assert path.read_bytes().startswith(magic)
 
 
 def test_without_graphviz_there_is_the_text_and_a_clear_message(rng, tmp_path, monkeypatch):
     monkeypatch.setattr(graphviz.shutil, "which", lambda name: None)
-    drawing = tg.draw(document(rng)[0])
+    drawing = tg.draw(classic(rng)[0])
     drawing.save(tmp_path / "graph.dot")
     assert (tmp_path / "graph.dot").read_text(encoding="utf-8") == drawing.dot == str(drawing)
     with pytest.raises(MissingToolError, match=r"apt install graphviz.*\.dot"):
@@ -419,7 +419,7 @@ def test_what_graphviz_complains_of_is_passed_on(monkeypatch):
 
 
 def test_a_picture_says_what_is_in_it(rng):
-    shown = repr(tg.draw(document(rng)[0]))
+    shown = repr(tg.draw(classic(rng)[0]))
     assert shown == "<Drawing of 5 operations: 9 boxes, of them 2 parameters and 2 data>"
 
 
