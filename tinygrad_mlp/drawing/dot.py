@@ -12,6 +12,7 @@ import math
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tinygrad_mlp.drawing.scene import (
     DATA,
@@ -27,19 +28,25 @@ from tinygrad_mlp.drawing.summaries import format_number
 
 DIRECTIONS = {"down": "TB", "right": "LR"}
 
-STYLES = {
-    PARAMETER: 'style="filled,rounded" fillcolor="#CFE5F5" color="#0072B2" penwidth=2',
-    DATA: 'style="filled,dashed" fillcolor="#EBEBEB" color="#555555"',
-    RESULT: 'style="filled" fillcolor="white" color="#333333"',
-    OUTPUT: 'style="filled" fillcolor="#FCE8D2" color="#333333" peripheries=2',
-    FOLD: 'style="filled,rounded" fillcolor="#F6F3D7" color="#333333" peripheries=3',
-}
-LEGEND = {
-    PARAMETER: ("#CFE5F5", "parameter (heavy border)"),
-    DATA: ("#EBEBEB", "data (dashed)"),
-    RESULT: ("white", "result"),
-    OUTPUT: ("#FCE8D2", "output (double border)"),
-    FOLD: ("#F6F3D7", "folded"),
+
+class Look(NamedTuple):
+    """The look of a kind of box: its colour, other attributes in DOT, and text in the legend."""
+
+    colour: str
+    attributes: str
+    text: str
+
+
+LOOKS = {
+    PARAMETER: Look(
+        "#CFE5F5", 'style="filled,rounded" color="#0072B2" penwidth=2', "parameter (heavy border)"
+    ),
+    DATA: Look("#EBEBEB", 'style="filled,dashed" color="#555555"', "data (dashed)"),
+    RESULT: Look("white", 'style="filled" color="#333333"', "result"),
+    OUTPUT: Look(
+        "#FCE8D2", 'style="filled" color="#333333" peripheries=2', "output (double border)"
+    ),
+    FOLD: Look("#F6F3D7", 'style="filled,rounded" color="#333333" peripheries=3', "folded"),
 }
 
 WEAK, STRONG = (0xB5, 0xCD, 0xE3), (0x08, 0x30, 0x6B)
@@ -108,7 +115,9 @@ def _placed_beside(scene: Scene) -> dict[str, list[str]]:
 def _vertex(vertex: Vertex) -> str:
     rows = [f"<b>{_text(vertex.title)}</b>"]
     rows += [f'<font point-size="9">{_text(line)}</font>' for line in vertex.lines]
-    return f"{vertex.key} [label=<{'<br/>'.join(rows)}> {STYLES[vertex.kind]}]"
+    look = LOOKS[vertex.kind]
+    label = "<br/>".join(rows)
+    return f'{vertex.key} [label=<{label}> fillcolor="{look.colour}" {look.attributes}]'
 
 
 def _edge(edge: Arrow, scale: _ArrowScale, on_the_right: bool) -> str:
@@ -152,12 +161,11 @@ class _ArrowScale:
 
 def _legend(scene: Scene, scale: _ArrowScale) -> str:
     """Return the legend of the kinds of boxes and arrows that occur."""
-    kinds = [kind for kind in STYLES if any(vertex.kind == kind for vertex in scene.vertices)]
+    kinds = {vertex.kind for vertex in scene.vertices}
     cells = "".join(
-        f'<td border="1" width="16" bgcolor="{LEGEND[kind][0]}"></td>'
-        f'<td align="left">{LEGEND[kind][1]}</td>'
-        for kind in kinds
-    )
+        f'<td border="1" width="16" bgcolor="{look.colour}"></td><td align="left">{look.text}</td>'
+        for kind, look in LOOKS.items() if kind in kinds
+    )  # fmt: skip
     rows = [f'<table border="0" cellspacing="4" cellpadding="1"><tr>{cells}</tr></table>']
     if scale.sizes:
         words = "mean |∂L/∂v| of what an arrow carries; dashed where it is 0:"

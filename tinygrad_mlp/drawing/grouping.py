@@ -108,9 +108,9 @@ def _module_groups(graph: Recorded, once: set[int], model: Module) -> dict[Node,
 
 
 def _add_normalisations(graph: Recorded, group_of: dict[Node, NodeGroup]) -> None:
-    """Add what is computed for a group without a weight matrix only, to that group.
+    """Add to groups without a weight matrix the nodes that only they use.
 
-    A normalisation takes its parameters at the end: what comes before belongs to it, too.
+    A normalisation takes its parameters at its end. Its other operations come before.
     """
     for node in reversed(graph.nodes):
         groups = {group_of.get(user) for user in graph.users[node]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,7 @@ LONGEST_ARGUMENT, MOST_ARGUMENTS = 24, 4
 """Characters of an argument, and arguments of a call, that are shown."""
 
 
-class GraphInput:
+class GraphInput(NamedTuple):
     """A leaf, or an array that needs no gradient.
 
     Attributes:
@@ -44,11 +44,10 @@ class GraphInput:
         users: the keys of the boxes that take it.
     """
 
-    def __init__(self, leaf: Value | None, array: Any, key: str) -> None:
-        self.leaf = leaf
-        self.array = array
-        self.key = key
-        self.users: set[str] = set()
+    leaf: Value | None
+    array: Any
+    key: str
+    users: set[str]
 
 
 class SceneBuilder:
@@ -112,11 +111,11 @@ class SceneBuilder:
         for node, _, parent, array in self.graph.arguments():
             if origin(parent) is None and not _is_in_call(parent, array):
                 key = id(array if parent is None else parent)
-                found = inputs.setdefault(key, GraphInput(parent, array, f"x{len(inputs)}"))
+                found = inputs.setdefault(key, GraphInput(parent, array, f"x{len(inputs)}", set()))
                 found.users.add(self.box[node])
         output = self.graph.output
         if output.node is None:  # a leaf is a picture, too
-            inputs[id(output)] = GraphInput(output, output.data, "x0")
+            inputs[id(output)] = GraphInput(output, output.data, "x0", set())
         return inputs
 
     def _edges(self) -> list[Arrow]:
@@ -220,7 +219,7 @@ class SceneBuilder:
 
 
 def _is_in_call(parent: Any, array: Any) -> bool:
-    """Return whether an argument stands in the call and has no box: a plain number, or None."""
+    """Return whether an argument is part of the call and has no box: a plain number, or None."""
     return parent is None and (array is None or np.ndim(array) == 0)
 
 

@@ -20,8 +20,8 @@ def mathml(latex: str) -> Markup:
     """Convert a formula from LaTeX to MathML.
 
     The output of latex2mathml is adapted to today's browsers: names of several letters become one
-    element, bold digits become characters of their own, a transposition stands close to its matrix,
-    and factors with shapes below them have a gap between them.
+    element, bold digits become characters of their own, a transposition follows its matrix
+    closely, and factors with shapes below them have a gap between them.
 
     Args:
         latex: a formula as `explain` writes them, without dollar signs.

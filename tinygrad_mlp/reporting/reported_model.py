@@ -101,7 +101,7 @@ class ReportedModel:
 
     @property
     def classifies(self) -> bool:
-        """Whether the targets are classes, so that answers can be right or wrong."""
+        """True if the targets are classes, so that answers can be right or wrong."""
         return is_one_hot(self.Y) and self.outputs.shape == self.Y.shape
 
     @property

@@ -31,7 +31,7 @@ class ReportTable(NamedTuple):
 
     @property
     def numeric(self) -> list[bool]:
-        """For each column, whether it is one of numbers: its cells begin with a digit or a sign."""
+        """For each column, True if all its cells begin with a digit or a sign."""
         columns = [[row[i] for row in self.rows] for i in range(len(self.headings))]
         return [
             i >= self.names and all(cell[:1] in "+-−0123456789…" for cell in column)
