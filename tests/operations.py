@@ -18,6 +18,7 @@ import numpy as np
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.numpy_protocols import numpy_op
+from tinygrad_mlp.autograd.ops import BUILDING_BLOCKS
 from tinygrad_mlp.autograd.ops.samples import samples_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
@@ -28,8 +29,8 @@ SAMPLES = 3
 
 ORDER = (
     "arithmetic", "exponential", "trigonometry", "special", "activations", "rounding", "reduction",
-    "statistics", "scans", "sorting", "normalisation", "shape", "products", "linalg", "convolution",
-    "losses", "comparison", "logic",
+    "statistics", "scans", "sorting", "normalisation", "shape", "matmul", "tensordot", "einsum",
+    "convolution", "solve", "triangular", "spectral", "norms", "losses", "comparison", "logic",
 )  # fmt: skip
 """The modules of operations as the page has them; others follow."""
 
@@ -42,8 +43,12 @@ which tries what it says on the samples of each record; the tests check more, an
 Made with {VERSIONS}.
 
 - **equation**: the operation and its gradient rules. `g` is the derivative of the final output with
-  respect to the result `y`, and `x̄` that with respect to the argument `x`. Broadcasting is undone
-  by the engine and not mentioned.
+  respect to the result `y`, and `x̄` that with respect to the argument `x`. `check_op` evaluates
+  both sides. Factors stand side by side and `@` is the matrix product; `[x > 0]` is 1 where the
+  condition holds and 0 elsewhere; the initial of an argument stands for it. Sums run over the
+  operation's `axis` and `n` counts what they add up; broadcasting is undone by the engine and not
+  mentioned. In `a[i, j]` the indices count the last axes, elements outside of an array are 0, and
+  sums run over the indices that the left side does not have.
 - **NumPy**: the functions of NumPy and SciPy that stand for it when called on a `Tensor`. Each of
   these names is a function of `tg`, too, but for those of `special`, which stands for
   `scipy.special`.
@@ -318,6 +323,12 @@ def row(op: tg.Op) -> str:
     return f"| `{op.name}` | {equation} | {names} | {' | '.join(status)} |"
 
 
+def rows(operations: list[tg.Op]) -> list[str]:
+    """The table of some operations."""
+    head = "| operation | equation | NumPy | orders | complex | compiled | stacks |"
+    return [head, "|---|---|---|---|---|---|---|", *map(row, operations), ""]
+
+
 def place_of(module: str) -> tuple[int, str]:
     """What to sort the modules of operations by."""
     name = module.rpartition(".")[2]
@@ -329,15 +340,16 @@ def page() -> str:
     lines = [INTRODUCTION]
     modules: dict[str, list[tg.Op]] = {}
     for op in tg.OPS.values():
-        modules.setdefault(op.__module__, []).append(op)
+        if op.name not in BUILDING_BLOCKS:
+            modules.setdefault(op.__module__, []).append(op)
     for module in sorted(modules, key=place_of):
         operations = modules[module]
         lines += [f"## {module.rpartition('.')[2].capitalize()}", ""]
         summary = (sys.modules[module].__doc__ or "").partition("\n\n")[0]
-        lines += [" ".join(summary.split()), ""]
-        lines += ["| operation | equation | NumPy | orders | complex | compiled | stacks |"]
-        lines += ["|---|---|---|---|---|---|---|"]
-        lines += [row(op) for op in operations] + [""]
+        lines += [" ".join(summary.split()), "", *rows(operations)]
+    lines += ["## Building blocks", ""]
+    lines += ["Operations of which rules and other functions are made. `dir(tg)` leaves them out."]
+    lines += ["", *rows([tg.OPS[name] for name in BUILDING_BLOCKS])]
     lines += ["## What NumPy has and this package has not", ""]
     lines += ["On a Tensor most of these raise an error that says so; on `.numpy()` all work."]
     lines += ["", "| reason | functions |", "|---|---|"]

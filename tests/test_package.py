@@ -7,6 +7,7 @@ import pytest
 import tinygrad_mlp as tg
 from tests import child
 from tests.stub import STUB, stub
+from tinygrad_mlp.autograd.ops import BUILDING_BLOCKS
 
 
 def test_every_operation_is_a_name_of_the_package():
@@ -38,6 +39,7 @@ def test_tg_shows_its_public_names_and_nothing_else():
     ]
     assert foreign == []
     assert not {"Any", "TYPE_CHECKING", "arranging", "einstein", "ops", "autograd"} & set(shown)
+    assert not set(BUILDING_BLOCKS) & set(shown) and set(BUILDING_BLOCKS) <= set(tg.OPS)
 
 
 def test_an_unknown_name_is_refused_with_advice():

@@ -63,5 +63,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    public = [*autograd.__all__, *autograd.ops.__all__, *LOADED_WHEN_USED]
-    return sorted([*public, "errors", "__version__"])
+    public = {*autograd.__all__, *autograd.ops.__all__, *LOADED_WHEN_USED, "errors", "__version__"}
+    return sorted(public - {*autograd.ops.BUILDING_BLOCKS, "BUILDING_BLOCKS"})

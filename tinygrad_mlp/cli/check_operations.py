@@ -20,8 +20,8 @@ from tinygrad_mlp.verify.operations.report import CHECKS
 QUICK = 3
 """The number of samples of an operation that --quick checks."""
 
-HEADINGS = {"first order": "1st", "second order": "2nd"}
-FULL_WIDTH = 48
+HEADINGS = {"first order": "1st", "second order": "2nd", "equation": "eqn."}
+FULL_WIDTH = 55
 """The width of the full table without the names."""
 
 Verdict = dict[str, Any]

@@ -35,6 +35,12 @@ from tinygrad_mlp.autograd.ops.shapes.indexing import *
 from tinygrad_mlp.autograd.ops.shapes.joining import *
 from tinygrad_mlp.autograd.ops.shapes.shape import *
 
+BUILDING_BLOCKS = (
+    "cofactor", "difference", "fold", "getitem", "log_share", "recurrence", "scatter_add",
+    "sinc_derivative", "sum_to", "windows",
+)  # fmt: skip
+"""The operations that only rules and other functions call. ``dir(tg)`` does not show them."""
+
 for _op in _OPS.values():
     # The tests differentiate these rules. Those of other operations are checked when first used.
     _op.rules_checked = True

@@ -103,7 +103,7 @@ def _samples(
         "target": lambda g, loss, prediction, target, reduction: (target - prediction)
         * (g / divisor(prediction, reduction)),
     },
-    equation="L = ½ Σ (ŷ − y)² / n,  ∂L/∂ŷ = g (ŷ − y) / n",
+    equation="L = ½ Σ (p − t)² / n,  p̄ = g (p − t) / n,  t̄ = g (t − p) / n",
     latex=_squared_latex,
     reference=lambda prediction, target, reduction: 0.5
     * np.linalg.norm(prediction - target) ** 2 / divisor(prediction, reduction),
@@ -153,7 +153,8 @@ def _bce_target(g: Any, loss: Any, prediction: Any, target: Any, reduction: str)
 @op(
     rules={"prediction": _bce_prediction, "target": _bce_target},
     name="binary_cross_entropy",
-    equation="L = −Σ (y ln ŷ + (1 − y) ln(1 − ŷ)) / n,  ∂L/∂ŷ = g ((1 − y)/(1 − ŷ) − y/ŷ) / n",
+    equation="L = −Σ (t ln p + (1 − t) ln(1 − p)) / n,  p̄ = g ((1 − t) / (1 − p) − t / p) / n,  "
+    "t̄ = g (ln(1 − p) − ln p) / n",
     latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
     rf"\left({target} \odot \ln({prediction}) + (1 - {target}) \odot \ln(1 - {prediction})\right)",
     reference=lambda prediction, target, reduction: -np.log(
@@ -175,7 +176,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
         "target": lambda g, loss, logits, target, reduction: -logits
         * (g / divisor(logits, reduction)),
     },
-    equation="L = Σ (ln(1 + e^z) − y z) / n,  z̄ = g (σ(z) − y) / n",
+    equation="L = Σ (ln(1 + e^z) − t z) / n,  z̄ = g (σ(z) − t) / n,  t̄ = −g z / n,  z = logits",
     latex=lambda logits, target, reduction: rf"{mean_latex(logits, reduction)}\sum "
     rf"\left(\ln(1 + e^{{{logits}}}) - {target} \odot {logits}\right)",
     reference=lambda logits, target, reduction: binary_cross_entropy_op(
@@ -221,7 +222,7 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") 
         * (g / divisor(prediction, reduction)),
     },
     name="categorical_cross_entropy",
-    equation="L = −Σ y ln ŷ / n,  ∂L/∂ŷ = −g y / ŷ / n",
+    equation="L = −Σ t ln p / n,  p̄ = −g t / p / n,  t̄ = −g ln p / n",
     latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
     rf"{target} \odot \ln({prediction})",
     reference=lambda prediction, target, reduction: -np.log(np.prod(prediction**target))
@@ -243,7 +244,8 @@ def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str
         "target": lambda g, loss, logits, target, reduction: -log_softmax(logits)
         * (g / divisor(logits, reduction)),
     },
-    equation="L = −Σ y ln softmax(z) / n,  z̄ = g (softmax(z) Σy − y) / n",
+    equation="L = −Σ t ln(softmax(z)) / n,  z̄ = g (softmax(z) Σⱼ t − t) / n,  "
+    "t̄ = −g ln(softmax(z)) / n,  z = logits",
     latex=lambda logits, target, reduction: rf"-{mean_latex(logits, reduction)}\sum "
     rf"{target} \odot \ln(\mathrm{{softmax}}({logits}))",
     reference=lambda logits, target, reduction: categorical_cross_entropy_op(

@@ -15,6 +15,8 @@ from tinygrad_mlp.errors import InvalidArgumentError, RawNumbersWarning
 from tinygrad_mlp.support.checks import integer_at_least, not_negative
 from tinygrad_mlp.verify.gradients.probe import undisturbed
 from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.equation import Equation
+from tinygrad_mlp.verify.operations.equation_values import check_equation
 from tinygrad_mlp.verify.operations.forward import check_forward, check_latex
 from tinygrad_mlp.verify.operations.report import Failure, OpReport
 from tinygrad_mlp.verify.operations.rules import check_rules
@@ -33,7 +35,7 @@ def check_op(
     against complex steps or differences, as `check_grad` does it; the rule on arrays against the
     rule on Tensors; arguments that broadcast, are 0-d or empty, not contiguous, in Fortran's order
     or read-only; float32 stays float32; nothing is changed in place; a compiled program gives the
-    same at numbers it was not recorded at; the LaTeX shows every argument.
+    same at numbers it was not recorded at; the LaTeX shows every argument; the equation holds.
 
     Args:
         op: the operation. It need not be registered.
@@ -63,7 +65,8 @@ def check_op(
     if rtol is not None:
         rtol = not_negative(rtol, "check_op: rtol")
     cases = _cases(op, samples, seed)
-    checks = {"forward": 0, "gradients": 0, "replays": 0}
+    checks = {"forward": 0, "gradients": 0, "replays": 0, "equation": 0}
+    equation = Equation(op)
     found: list[Failure] = []
     right: set[tuple[str, bool]] = set()
     worst = 0.0
@@ -93,8 +96,12 @@ def check_op(
             }  # fmt: skip
         for case in _emptied(cases) if not found else ():
             found += _empty(case)
+        if all(failure.rule == "latex" for failure in found):
+            checks["equation"], wrong = check_equation(equation, cases, seed)
+            found += wrong
     failures = _summed_up(found, right, cases)
-    return OpReport(op, len(cases), checks, failures, _notes(op, cases), worst, seed)
+    notes = _notes(op, cases) + equation.notes()
+    return OpReport(op, len(cases), checks, failures, notes, worst, seed)
 
 
 def _cases(op: Op, samples: Iterable[Sample] | None, seed: int) -> list[Case]:

@@ -35,11 +35,12 @@ CAUSES = {
     "them; compute it from the rule's arguments",
     "not repeatable": "the same call gives another result the second time",
     "LaTeX": "the template does not show the arguments",
+    "equation": "the equation says something else than the operation computes",
 }
 """What a failure may be put down to, and what that means."""
 
 
-CHECKS = ("forward", "first order", "second order", "program", "LaTeX")
+CHECKS = ("forward", "first order", "second order", "program", "LaTeX", "equation")
 """What an operation is held to, in the order of checking."""
 
 LATER = {"not differentiable again": "second order", "value baked into a trace": "program"}
@@ -57,7 +58,7 @@ class Failure(NamedTuple):
     """Something that an operation does wrong.
 
     Attributes:
-        rule: the parameter whose gradient rule is wrong, or "forward", or "latex".
+        rule: the parameter whose gradient rule is wrong, or "forward", "latex", "equation".
         cause: one of `CAUSES`.
         message: what was seen.
         sample: the arguments it was seen at.
@@ -78,7 +79,8 @@ class Failure(NamedTuple):
     sample: str
 
     def __str__(self) -> str:
-        what = self.rule if self.rule in ("forward", "latex") else f"the rule for '{self.rule}'"
+        named = self.rule in ("forward", "latex", "equation")
+        what = self.rule if named else f"the rule for '{self.rule}'"
         return f"{what}: {self.cause} ({CAUSES[self.cause]}). {self.message} At {self.sample}."
 
 
@@ -128,9 +130,9 @@ class OpReport:
 
         What is wrong at first order is not tried at second order, nor in a program.
         """
+        of_record = {"forward": "forward", "latex": "LaTeX", "equation": "equation"}
         wrong = {
-            {"forward": "forward", "latex": "LaTeX"}.get(f.rule, LATER.get(f.cause, "first order"))
-            for f in self.failures
+            of_record.get(f.rule, LATER.get(f.cause, "first order")) for f in self.failures
         }
         stopped = bool(wrong & {"forward", "first order"})
         verdicts: dict[str, bool | None] = {}
@@ -138,6 +140,7 @@ class OpReport:
             of_rules = check in ("first order", "second order", "program")
             skipped = not self.checks["gradients"] if of_rules else False
             skipped = skipped or (stopped and check in ("second order", "program"))
+            skipped = skipped or (check == "equation" and not self.checks["equation"])
             verdicts[check] = False if check in wrong else None if skipped else True
             stopped = stopped or (check == "second order" and check in wrong)
         if not self.op.record.latex and "LaTeX" not in wrong:

@@ -39,7 +39,7 @@ def relu(x: Any) -> Any:
 
 @op(
     rules={"x": lambda g, y, x, slope: where(greater(x, 0), g, g * slope)},
-    equation="y = x where x > 0 else slope · x,  x̄ = g or slope · g",
+    equation="y = x where x > 0 else slope x,  x̄ = g where x > 0 else slope g",
     latex=lambda x, slope: rf"\mathrm{{LReLU}}_{{{slope:g}}}({x})",
     reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0),
     elementwise=True,

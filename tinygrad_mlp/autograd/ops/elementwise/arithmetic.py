@@ -171,7 +171,8 @@ def reciprocal(x: Any) -> Any:
         "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x1, x2), g, 0)),
         "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x2, x1), g, 0)),
     },
-    equation="y = max(x1, x2),  x̄1 = g [x1 > x2] + ½ g [x1 = x2],  x̄2 likewise",
+    equation="y = max(x1, x2),  x̄1 = g [x1 > x2] + ½ g [x1 = x2],  "
+    "x̄2 = g [x2 > x1] + ½ g [x1 = x2]",
     latex=r"\max({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
     numpy=np.maximum,
@@ -191,7 +192,8 @@ def maximum(x1: Any, x2: Any) -> Any:
         "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x1, x2), g, 0)),
         "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x2, x1), g, 0)),
     },
-    equation="y = min(x1, x2),  x̄1 = g [x1 < x2] + ½ g [x1 = x2],  x̄2 likewise",
+    equation="y = min(x1, x2),  x̄1 = g [x1 < x2] + ½ g [x1 = x2],  "
+    "x̄2 = g [x2 < x1] + ½ g [x1 = x2]",
     latex=r"\min({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
     numpy=np.minimum,
@@ -219,7 +221,9 @@ def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
             equal(x1, x2), g / 2, where(_wins(x2, x1, greater), g, 0)
         ),
     },
-    equation="y = max(x1, x2), NaN loses,  x̄1 = g [x1 wins] + ½ g [x1 = x2],  x̄2 likewise",
+    equation="y = x2 where isnan(x1) or x2 > x1 else x1,  "
+    "x̄1 = g [x1 > x2 or isnan(x2)] + ½ g [x1 = x2],  "
+    "x̄2 = g [x2 > x1 or isnan(x1)] + ½ g [x1 = x2]",
     latex=r"\mathrm{{fmax}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
     numpy=np.fmax,
@@ -239,7 +243,9 @@ def fmax(x1: Any, x2: Any) -> Any:
         "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x1, x2, less), g, 0)),
         "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x2, x1, less), g, 0)),
     },
-    equation="y = min(x1, x2), NaN loses,  x̄1 = g [x1 wins] + ½ g [x1 = x2],  x̄2 likewise",
+    equation="y = x2 where isnan(x1) or x2 < x1 else x1,  "
+    "x̄1 = g [x1 < x2 or isnan(x2)] + ½ g [x1 = x2],  "
+    "x̄2 = g [x2 < x1 or isnan(x1)] + ½ g [x1 = x2]",
     latex=r"\mathrm{{fmin}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
     numpy=np.fmin,
@@ -284,7 +290,8 @@ def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
         "a_min": lambda g, y, a, a_min, a_max: where(_below(a, a_min, a_max), g, 0),
         "a_max": lambda g, y, a, a_min, a_max: where(_above(a, a_min, a_max), g, 0),
     },
-    equation="y = min(max(a, a_min), a_max),  ā = g [a_min ≤ a ≤ a_max]",
+    equation="y = min(max(a, a_min), a_max),  ā = g [a_min ≤ a ≤ a_max],  "
+    "ā_min = g [a < a_min ≤ a_max],  ā_max = g [a > a_max or a_min > a_max]",
     latex=_clip_latex,
     reference=lambda a, a_min, a_max: np.where(
         a < a_min, a_min, np.where(a > a_max, a_max, a)

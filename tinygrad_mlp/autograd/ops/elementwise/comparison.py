@@ -123,7 +123,7 @@ def _unusual(rng: Any) -> list[Sample]:
     ]
 
 
-@op(equation="y = [x is not a number]", latex=r"[{x} \neq {x}]", nondifferentiable=True,
+@op(equation="y = [x ≠ x]", latex=r"[{x} \neq {x}]", nondifferentiable=True,
     elementwise=True,
     numpy=np.isnan, samples=_unusual, reference=lambda x: x != x)  # fmt: skip
 def isnan(x: Any) -> Any:
@@ -159,7 +159,7 @@ def isinf(x: Any) -> Any:
     return np.isinf(x)
 
 
-@op(equation="y = [the sign bit of x is set]", latex=r"\mathrm{{signbit}}({x})",
+@op(equation="y = [x < 0 or 1 / x < 0]", latex=r"\mathrm{{signbit}}({x})",
     nondifferentiable=True, numpy=np.signbit, samples=_unusual,
     elementwise=True,
     reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip

@@ -161,7 +161,7 @@ def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 
 @op(
     rules={"x1": _power_base, "x2": _power_exponent},
-    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y log x1",
+    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1",
     latex="{x1}^{{{x2}}}",
     reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)},
@@ -182,7 +182,7 @@ pow = power
 
 @op(
     rules={"x1": _power_base, "x2": _power_exponent},
-    equation="y = x1^x2 in float64,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y log x1",
+    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1",
     latex="{x1}^{{{x2}}}",
     reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)},

@@ -44,7 +44,7 @@ def sign(x: Any) -> Any:
 
 @op(
     rules={"x": lambda g, y, x: g * sign(x)},
-    equation="y = |x|,  x̄ = g sign x  (0 at x = 0)",
+    equation="y = |x|,  x̄ = g sign x",
     latex=r"\left|{x}\right|",
     reference=lambda x: np.sqrt(np.square(x)),
     numpy=(np.absolute, np.fabs),
@@ -118,7 +118,7 @@ fix = trunc
 
 @op(
     rules={"x": _flat},
-    equation="y = the whole number nearest to x,  x̄ = 0",
+    equation="y = ⌊y⌋,  |y − x| ≤ ½,  x̄ = 0",
     latex=r"\mathrm{{rint}}({x})",
     reference=lambda x: np.floor(x + 0.5),
     numpy=np.rint,
@@ -135,7 +135,7 @@ def rint(x: Any) -> Any:
 
 @op(
     rules={"a": lambda g, y, a, decimals: _flat(g, y, a)},
-    equation="y = the nearest number with so many decimals,  ā = 0",
+    equation="y = rint(10^decimals a) / 10^decimals,  ā = 0",
     latex=lambda a, decimals: r"\mathrm{round}"
     + (rf"_{{{decimals}}}" if decimals else "")
     + f"({a})",
@@ -221,7 +221,7 @@ remainder = mod
         "x1": lambda g, y, x1, x2: g,
         "x2": lambda g, y, x1, x2: -g * rint((x1 - y) / x2),  # whole, up to rounding errors
     },
-    equation="y = x1 − n x2 with n = x1 / x2 rounded towards 0,  x̄1 = g,  x̄2 = −g n",
+    equation="y = x1 − q x2,  x̄1 = g,  x̄2 = −g q,  q = trunc(x1 / x2)",
     latex=r"\mathrm{{fmod}}({x1}, {x2})",
     reference=lambda x1, x2: x1 - np.trunc(x1 / x2) * x2,
     domain={"x1": (-4, 4), "x2": (0.5, 3)},
@@ -239,7 +239,7 @@ def fmod(x1: Any, x2: Any) -> Any:
 
 @op(
     rules={"x": lambda g, y, x, copy, nan, posinf, neginf: where(isfinite(x), g, 0)},
-    equation="y = x, with numbers in the place of NaN and ±∞,  x̄ = g [x is finite]",
+    equation="y = x, with numbers in the place of NaN and ±∞,  x̄ = g [|x| < ∞]",
     latex=r"\mathrm{{nan\_to\_num}}({x})",
     reference=lambda x, copy, nan, posinf, neginf: np.where(np.isnan(x), nan, x),
     numpy=np.nan_to_num,

@@ -79,7 +79,7 @@ def logit(x: Any) -> Any:
 
 @op(
     rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
-    equation="y = x1 − x2 (0 for equal infinities),  x̄1 = g,  x̄2 = −g",
+    equation="y = 0 where x1 = x2 else x1 − x2,  x̄1 = g,  x̄2 = −g",
     latex="{x1} - {x2}",
     reference=lambda x1, x2: np.add(x1, np.negative(x2)),
     elementwise=True,
@@ -140,7 +140,7 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
 
 @op(
     rules={"x": lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
-    equation="y = 2/√π ∫₀ˣ e^(−t²) dt,  x̄ = g 2/√π e^(−x²)",
+    equation="y = erf x,  x̄ = g 2/√π e^(−x²)",
     latex=r"\mathrm{{erf}}({x})",
     reference=lambda x: np.vectorize(math.erf, otypes=[float])(x),
     scipy="erf",
@@ -197,7 +197,7 @@ def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 @op(
     rules={"x": lambda g, out, x, y: g * log(y), "y": _xlogy_y},
-    equation="out = x ln y (0 where x = 0),  x̄ = g ln y,  ȳ = g x / y",
+    equation="out = x ln y where x ≠ 0 else 0,  x̄ = g ln y,  ȳ = g x / y",
     latex=r"{x} \odot \ln({y})",
     reference=lambda x, y: x * (np.log2(y) * math.log(2)),
     domain={"y": (0.2, 4)},
@@ -241,7 +241,7 @@ def _digamma_rule(g: Any, y: Any, x: Any) -> Any:
 
 @op(
     rules={"x": _digamma_rule},
-    equation="y = ψ(x) = Γ′(x) / Γ(x),  x̄ = g ψ⁽¹⁾(x)",
+    equation="y = ψ(x),  x̄ = g polygamma(1, x)",
     latex=r"\psi({x})",
     reference=lambda x: np.imag(_special().loggamma(x + 1e-20j)) / 1e-20,
     domain={"x": (0.5, 4)},
@@ -272,7 +272,7 @@ def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
 
 @op(
     rules={"x": _polygamma_rule},
-    equation="y = ψ⁽ⁿ⁾(x),  x̄ = g ψ⁽ⁿ⁺¹⁾(x),  none for n",
+    equation="y = polygamma(n, x),  x̄ = g polygamma(n + 1, x)",
     latex=r"\psi^{{({n})}}({x})",
     reference=_zeta_sum,
     samples=lambda rng: [
@@ -301,7 +301,7 @@ def _i0_rule(g: Any, y: Any, x: Any) -> Any:
 
 @op(
     rules={"x": _i0_rule},
-    equation="y = I₀(x),  x̄ = g I₁(x)",
+    equation="y = iv(0, x),  x̄ = g iv(1, x)",
     latex=r"I_0({x})",
     reference=lambda x: _bessel_integral(0, x),
     numpy=np.i0,
@@ -330,7 +330,7 @@ def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
 
 @op(
     rules={"z": _iv_rule},
-    equation="y = I_v(z),  z̄ = g (I_(v−1)(z) + I_(v+1)(z)) / 2,  none for v",
+    equation="y = iv(v, z),  z̄ = g (iv(v − 1, z) + iv(v + 1, z)) / 2",
     latex=r"I_{{{v}}}({z})",
     reference=_bessel_integral,
     samples=lambda rng: [

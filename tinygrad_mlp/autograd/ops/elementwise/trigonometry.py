@@ -153,7 +153,8 @@ def _over_square(x1: Any, x2: Any) -> Any:
 
 @op(
     rules={"x1": _hypot_rule, "x2": lambda g, y, x1, x2: _hypot_rule(g, y, x2, x1)},
-    equation="y = √(x1² + x2²),  x̄1 = g x1 / y,  x̄2 = g x2 / y  (0 where y = 0)",
+    equation="y = √(x1² + x2²),  x̄1 = g x1 / y where y ≠ 0 else 0,  "
+    "x̄2 = g x2 / y where y ≠ 0 else 0",
     latex=r"\sqrt{{{x1}^2 + {x2}^2}}",
     reference=lambda x1, x2: np.sqrt(x1 * x1 + x2 * x2),
     numpy=np.hypot,
@@ -173,8 +174,7 @@ def hypot(x1: Any, x2: Any) -> Any:
         "x1": lambda g, y, x1, x2: g * _over_square(x2, x1),
         "x2": lambda g, y, x1, x2: -g * _over_square(x1, x2),
     },
-    equation="y = angle of (x2, x1),  x̄1 = g x2 / (x1² + x2²),  x̄2 = −g x1 / (x1² + x2²)  "
-    "(0 at the origin)",
+    equation="x1 = r sin y,  x2 = r cos y,  x̄1 = g x2 / r²,  x̄2 = −g x1 / r²,  r = √(x1² + x2²)",
     latex=r"\mathrm{{arctan2}}({x1}, {x2})",
     reference=lambda x1, x2: np.angle(x2 + 1j * x1),
     domain={"x1": (0.3, 2), "x2": (-2, 2)},
@@ -364,7 +364,7 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
 
 @op(
     rules={"x": _sinc_rule},
-    equation="y = sin(πx) / (πx),  x̄ = g sinc′(x)",
+    equation="y = sin(π x) / (π x),  x̄ = g sinc_derivative(x)",
     latex=r"\mathrm{{sinc}}({x})",
     reference=lambda x: np.sin(math.pi * x) / (math.pi * x),
     numpy=np.sinc,
@@ -383,7 +383,7 @@ def sinc(x: Any) -> Any:
 
 @op(
     rules={"x": _sinc_rule},
-    equation="y = sinc⁽ⁿ⁾(x),  x̄ = g sinc⁽ⁿ⁺¹⁾(x)",
+    equation="y = the derivative of that order of sinc x,  x̄ = g sinc_derivative(x, order + 1)",
     latex=lambda x, order: rf"\mathrm{{sinc}}^{{({order})}}({x})",
     reference=_sinc_integral,
     elementwise=True,

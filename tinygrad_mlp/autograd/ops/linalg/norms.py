@@ -44,7 +44,7 @@ def _norm_latex(x: Any, axis: Any, keepdims: bool, ord: Any) -> str:
 
 @op(
     rules={"x": _norm_rule},
-    equation="y = (Σ |x|ᵖ)^(1/p),  x̄ = g sign(x) (|x| / y)^(p − 1)  (p = 2: g x / y)",
+    equation="y = (Σ |x|^ord)^(1 / ord),  x̄ = g sign(x) (|x| / y)^(ord − 1)",
     latex=_norm_latex,
     name="vector_norm",
     reference=lambda x, axis, keepdims, ord: np.power(

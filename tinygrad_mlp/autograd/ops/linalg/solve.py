@@ -33,7 +33,7 @@ def _square(rng: Any) -> list[Sample]:
 
 @op(
     rules={"a": lambda g, y, a: -(y.mT @ g @ y.mT)},
-    equation="y = a⁻¹,  ā = −yᵀ g yᵀ",
+    equation="y = a⁻¹,  ā = −yᵀ @ g @ yᵀ",
     latex="{a}^{{-1}}",
     reference=lambda a: np.linalg.solve(a, np.broadcast_to(np.eye(a.shape[-1]), a.shape)),
     samples=_square,
@@ -68,7 +68,7 @@ def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 @op(
     rules={"a": _solve_a, "b": _solve_b},
-    equation="y = a⁻¹ b,  b̄ = a⁻ᵀ g,  ā = −b̄ yᵀ",
+    equation="y = a⁻¹ @ b,  ā = −a⁻ᵀ @ g @ yᵀ,  b̄ = a⁻ᵀ @ g",
     latex="{a}^{{-1}} {b}",
     reference=lambda a, b: (np.linalg.inv(a) @ (b if b.ndim > 1 else b[:, None])).reshape(
         np.linalg.solve(a, b).shape
@@ -110,7 +110,7 @@ def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
 @op(
     name="pinv",
     rules={"a": _pinv_rule},
-    equation="y = a⁺,  ā = −yᵀ g yᵀ + (I − a y) gᵀ y yᵀ + yᵀ y gᵀ (I − y a)",
+    equation="y = a⁺,  ā = −yᵀ @ g @ yᵀ + (I − a @ y) @ gᵀ @ y @ yᵀ + yᵀ @ y @ gᵀ @ (I − y @ a)",
     latex="{a}^{{+}}",
     reference=lambda a, rcond: (
         np.linalg.inv(a.mT @ a) @ a.mT
@@ -172,7 +172,7 @@ def _minors(a: Any) -> Any:
 
 @op(
     rules={"a": _cofactor_rule},
-    equation="y = det(a) a⁻ᵀ,  ā = ⟨g, y⟩ a⁻ᵀ − y gᵀ a⁻ᵀ",
+    equation="y = det(a) a⁻ᵀ,  ā = tr(gᵀ @ y) a⁻ᵀ − y @ gᵀ @ a⁻ᵀ",
     latex=r"\mathrm{{cof}}({a})",
     reference=_minors,
     samples=_square,
@@ -202,7 +202,7 @@ def cofactor(a: Any) -> Any:
 
 @op(
     rules={"a": lambda g, y, a: expand_dims(g, (-2, -1)) * cofactor(a)},
-    equation="y = det a,  ā = g cof(a)  (= g y a⁻ᵀ where there is an inverse)",
+    equation="y = det(a),  ā[i, j] = g cofactor(a)[i, j]",
     latex=r"\mathrm{{det}}({a})",
     reference=lambda a: np.prod(np.linalg.eigvals(a), axis=-1).real,
     samples=_square,
@@ -228,7 +228,7 @@ def det(a: Any) -> Any:
 @op(
     rules={"a": lambda g, y, a: expand_dims(g[1], (-2, -1)) * inv(a).mT},
     name="slogdet",
-    equation="sign, logabsdet = sign(det a), ln |det a|,  ā = g₂ a⁻ᵀ",
+    equation="s, l: s = sign(det(a)),  l = ln |det(a)|,  ā[i, j] = l̄ a⁻ᵀ[i, j]",
     latex=r"\mathrm{{slogdet}}({a})",
     reference=lambda a: (np.sign(np.linalg.det(a)), np.log(np.abs(np.linalg.det(a)))),
     samples=lambda rng: [Sample(s.args[0] * sign) for s in _square(rng) for sign in (1, -1)],

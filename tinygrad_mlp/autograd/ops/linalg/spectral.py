@@ -76,8 +76,9 @@ def _symmetric_samples(rng: Any) -> list[Sample]:
 @op(
     rules={"a": _eigh_rule},
     name="eigh",
-    equation="a = V diag(λ) Vᵀ,  ā = V (diag(λ̄) + F ∘ Vᵀ V̄) Vᵀ on one triangle, "
-    "F_ij = 1 / (λ_j − λ_i)",
+    equation="λ, V: a = V @ diag(λ) @ Vᵀ,  "
+    "ā = tril(M + Mᵀ) − I M where UPLO = 'L' else triu(M + Mᵀ) − I M,  "
+    "M = V @ (diag(λ̄) + F (Vᵀ @ V̄)) @ Vᵀ,  F[i, j] = 1 / (λ[j] − λ[i]) where i ≠ j else 0",
     latex=r"\mathrm{{eigh}}({a})",
     reference=_by_powers,
     samples=_symmetric_samples,
@@ -122,7 +123,9 @@ def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
 
 @op(
     rules={"a": _eigvalsh_rule},
-    equation="a = V diag(y) Vᵀ,  ā = V diag(g) Vᵀ on one triangle",
+    equation="a = V @ diag(y) @ Vᵀ,  "
+    "ā = tril(M + Mᵀ) − I M where UPLO = 'L' else triu(M + Mᵀ) − I M,  M = V @ diag(g) @ Vᵀ,  "
+    "V = eigenvectors(a)",
     latex=r"\lambda({a})",
     reference=lambda a, UPLO: np.sort(np.linalg.eigvals(_full(a, UPLO)).real, axis=-1),
     samples=_symmetric_samples,
@@ -179,8 +182,10 @@ def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
 @op(
     rules={"a": _svd_rule},
     name="svd",
-    equation="a = U diag(s) Vᵀ,  ā = U (diag(s̄) + (F ∘ (Uᵀ Ū − Ūᵀ U)) S + S (F ∘ (Vᵀ V̄ − V̄ᵀ V))) "
-    "Vᵀ + (I − U Uᵀ) Ū S⁻¹ Vᵀ + U S⁻¹ V̄ᵀ (I − V Vᵀ),  F_ij = 1 / (s_j² − s_i²)",
+    equation="U, s, H: a = U @ diag(s) @ H,  "
+    "ā = U @ (diag(s̄) + F (A − Aᵀ) @ diag(s) + diag(s) @ (F (B − Bᵀ))) @ H + (I − U @ Uᵀ) @ Ū @ "
+    "diag(1 / s) @ H + U @ diag(1 / s) @ H̄ @ (I − Hᵀ @ H),  A = Uᵀ @ Ū,  B = H @ H̄ᵀ,  "
+    "F[i, j] = 1 / (s[j]² − s[i]²) where i ≠ j else 0",
     latex=r"\mathrm{{svd}}({a})",
     reference=_by_eigenvectors,
     samples=lambda rng: [Sample(distinct(rng, *shape), full_matrices=False) for shape in SHAPES],
@@ -231,7 +236,8 @@ def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
 
 @op(
     rules={"a": _svdvals_rule},
-    equation="a = U diag(y) Vᵀ,  ā = U diag(g) Vᵀ",
+    equation="a = U @ diag(y) @ Vᵀ,  ā = U @ diag(g) @ Vᵀ,  U = left_vectors(a),  "
+    "V = right_vectors(a)",
     latex=r"\sigma({a})",
     reference=lambda a: np.sqrt(
         np.linalg.eigvalsh(a.mT @ a if a.shape[-1] <= a.shape[-2] else a @ a.mT)[..., ::-1]

@@ -70,7 +70,9 @@ def _cholesky_by_columns(a: Any, upper: bool) -> Any:
 
 @op(
     rules={"a": _cholesky_rule},
-    equation="a = y yᵀ,  ā = y⁻ᵀ Φ(yᵀ g) y⁻¹ on one triangle, Φ: lower triangle, ½ on the diagonal",
+    equation="L @ Lᵀ = a,  ā = A where not upper else Aᵀ,  A = tril(B + Bᵀ) − I B,  "
+    "B = L⁻ᵀ @ C @ L⁻¹,  C = tril(D) − I D / 2,  D = Lᵀ @ tril(G),  "
+    "L = y where not upper else yᵀ,  G = g where not upper else gᵀ",
     latex=r"\mathrm{{chol}}({a})",
     reference=_cholesky_by_columns,
     samples=lambda rng: [
@@ -142,7 +144,8 @@ def _by_projections(a: Any, mode: str) -> Any:
 @op(
     rules={"a": _qr_rule},
     name="qr",
-    equation="a = Q R,  ā = (Q̄ + Q sym(R R̄ᵀ − Q̄ᵀ Q)) R⁻ᵀ, sym: lower triangle, copied to the upper",
+    equation="Q, R: a = Q @ R,  ā = (Q̄ + Q @ (tril(M) + tril(M, −1)ᵀ)) @ R⁻ᵀ,  "
+    "M = R @ R̄ᵀ − Q̄ᵀ @ Q",
     latex=r"\mathrm{{qr}}({a})",
     reference=_by_projections,
     samples=lambda rng: [Sample(distinct(rng, *shape), mode="reduced") for shape in SHAPES],

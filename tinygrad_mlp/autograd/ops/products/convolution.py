@@ -59,7 +59,8 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
 
 @op(
     rules={"a": _windows_rule},
-    equation="y[…, i, j, p, q] = a[…, s i + p, s j + q],  ā = fold(g)",
+    equation="y[i, j, p, q] = a[s[0] i + p, s[1] j + q],  "
+    "ā[k, l] = Σ g[i, j, k − s[0] i, l − s[1] j],  s = stride",
     latex=lambda a, size, stride: window_latex("windows", a, size, stride),
     reference=lambda a, size, stride: np.lib.stride_tricks.sliding_window_view(
         a, size, axis=(-2, -1)
@@ -88,7 +89,8 @@ def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
 
 @op(
     rules={"a": lambda g, y, a, shape, size, stride: windows(g, size=size, stride=stride)},
-    equation="y[…, s i + p, s j + q] += a[…, i, j, p, q],  ā = windows(g)",
+    equation="y[k, l] = Σ a[i, j, k − s[0] i, l − s[1] j],  "
+    "ā[i, j, p, q] = g[s[0] i + p, s[1] j + q],  s = stride",
     latex=lambda a, shape, size, stride: window_latex("fold", a, size, stride),
     reference=lambda a, shape, size, stride: _fold_by_loops(a, shape, size, stride),
     samples=lambda rng: [
@@ -203,7 +205,11 @@ def _conv_by_loops(
         "weight": _conv_weight,
         "bias": lambda g, y, x, weight, bias, stride, padding: sum_(g, axis=(0, 2, 3)),
     },
-    equation="y = Σ windows(x) W + b,  x̄ = fold(g W),  W̄ = gᵀ windows(x),  b̄ = Σ g",
+    equation="y[m, o, i, j] = b[o] + Σ x[m, c, s[0] i + p − r[0], s[1] j + q − r[1]] "
+    "W[o, c, p, q],  "
+    "x̄[m, c, k, l] = Σ g[m, o, i, j] W[o, c, k + r[0] − s[0] i, l + r[1] − s[1] j],  "
+    "W̄[o, c, p, q] = Σ g[m, o, i, j] x[m, c, s[0] i + p − r[0], s[1] j + q − r[1]],  "
+    "b̄[o] = Σ g[m, o, i, j],  s = stride,  r = padding",
     latex=_conv_latex,
     reference=_conv_by_loops,
     name="conv2d",
@@ -283,7 +289,9 @@ def _pool_samples(rng: Any) -> list[Sample]:
 @op(
     rules={"x": _max_pool_rule},
     name="max_pool2d",
-    equation="y = max over windows(x),  x̄ = fold(g [windows(x) = y] / (number of ties))",
+    equation="y = amax(v, (−2, −1)),  x̄[k, l] = Σ h[i, j, k − s[0] i, l − s[1] j],  "
+    "h[i, j, p, q] = g[i, j] [v[i, j, p, q] = y[i, j]] / t[i, j],  "
+    "t[i, j] = Σ [v[i, j, p, q] = y[i, j]],  v = windows(x, size, stride),  s = stride",
     latex=lambda x, size, stride: window_latex("maxpool", x, size, stride),
     reference=lambda x, size, stride: np.max(
         np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
@@ -327,7 +335,9 @@ def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
         )
     },
     name="avg_pool2d",
-    equation="y = mean over windows(x),  x̄ = fold(g / window size)",
+    equation="y[i, j] = Σ x[k, l] [0 ≤ k − s[0] i < d[0]] [0 ≤ l − s[1] j < d[1]] / (d[0] d[1]),  "
+    "x̄[k, l] = Σ g[i, j] [0 ≤ k − s[0] i < d[0]] [0 ≤ l − s[1] j < d[1]] / (d[0] d[1]),  "
+    "s = stride,  d = size",
     latex=lambda x, size, stride: window_latex("avgpool", x, size, stride),
     reference=lambda x, size, stride: np.mean(
         np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[

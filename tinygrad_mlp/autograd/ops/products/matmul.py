@@ -39,7 +39,7 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 
 @op(
     rules={"x1": _matmul_x1, "x2": _matmul_x2},
-    equation="y = x1 x2,  x̄1 = g x2ᵀ,  x̄2 = x1ᵀ g",
+    equation="y = x1 @ x2,  x̄1 = g @ x2ᵀ,  x̄2 = x1ᵀ @ g",
     latex=lambda x1, x2: rf"{x1}^\top {x2}" if x1.ndim == 1 else f"{x1} {x2}",
     reference=lambda x1, x2: np.einsum(
         {(1, 1): "i,i", (1, 2): "i,ij->j", (2, 1): "ij,j->i", (1, 3): "i,bij->bj",
@@ -82,7 +82,7 @@ def _linear_latex(x: Any, weight: Any, bias: Any) -> str:
         "weight": lambda g, y, x, weight, bias: _product(_rows(g).T, _rows(x)),
         "bias": lambda g, y, x, weight, bias: g,
     },
-    equation="y = x Wᵀ + b,  x̄ = g W,  W̄ = gᵀ x,  b̄ = Σ g over samples",
+    equation="y = x @ Wᵀ + b,  x̄ = g @ W,  W̄ = gᵀ @ x,  b̄ = g",
     latex=_linear_latex,
     reference=lambda x, weight, bias: np.einsum("...i,oi->...o", x, weight)
     + (0 if bias is None else bias),

@@ -48,8 +48,8 @@ def logical_or(x1: Any, x2: Any) -> Any:
     return np.logical_or(x1, x2)
 
 
-@op(equation="y = [either x1 or x2]", latex=r"\mathrm{{xor}}({x1}, {x2})", nondifferentiable=True,
-    numpy=np.logical_xor, samples=_conditions,
+@op(equation="y = [(x1 or x2) and not (x1 and x2)]", latex=r"\mathrm{{xor}}({x1}, {x2})",
+    nondifferentiable=True, numpy=np.logical_xor, samples=_conditions,
     elementwise=True,
     reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0))  # fmt: skip
 def logical_xor(x1: Any, x2: Any) -> Any:
@@ -80,7 +80,7 @@ def _rounded(rng: Any) -> list[Sample]:
 
 
 @op(
-    equation="y = [every a ≠ 0]",
+    equation="y = Π [a ≠ 0]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{all}}{over(axis, a.ndim)}({a})",
     nondifferentiable=True,
     reference=lambda a, axis, keepdims: np.min(np.abs(a), axis=axis, keepdims=keepdims) > 0,
@@ -97,7 +97,7 @@ def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op(
-    equation="y = [some a ≠ 0]",
+    equation="y = [Σ [a ≠ 0] > 0]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{any}}{over(axis, a.ndim)}({a})",
     nondifferentiable=True,
     reference=lambda a, axis, keepdims: np.max(np.abs(a), axis=axis, keepdims=keepdims) > 0,
@@ -114,7 +114,7 @@ def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op(
-    equation="y = the number of a ≠ 0",
+    equation="y = Σ [a ≠ 0]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{count}}{over(axis, a.ndim)}({a})",
     nondifferentiable=True,
     reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),

@@ -46,7 +46,7 @@ def _log_share_y(g: Any, out: Any, a: Any, y: Any, axis: Any) -> Any:
 
 @op(
     rules={"a": lambda g, out, a, y, axis: g, "y": _log_share_y},
-    equation="out = a − y (−ln n for n largest ones that are infinite),  ā = g,  ȳ = −Σ g",
+    equation="out = a − y,  ā = g,  ȳ = −Σ g",
     latex="{a} - {y}",
     reference=lambda a, y, axis: np.subtract(a, y),
     samples=lambda rng: [

@@ -93,7 +93,7 @@ def over(axis: Any, ndim: int) -> str:
 
 @op(
     rules={"a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)},
-    equation="y = Σ a,  ā = g spread over the summed axes",
+    equation="y = Σ a,  ā = g",
     latex=lambda a, axis, keepdims: rf"\sum{over(axis, a.ndim)} {a}",
     reference=lambda a, axis, keepdims: np.mean(a, axis, keepdims=keepdims)
     * reduced_count(a.shape, axis),
@@ -114,7 +114,7 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
         "a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)
         / reduced_count(a.shape, axis)
     },
-    equation="y = 1/n Σ a,  ā = g / n",
+    equation="y = Σ a / n,  ā = g / n",
     latex=lambda a, axis, keepdims: rf"\mathrm{{mean}}{over(axis, a.ndim)}({a})",
     reference=lambda a, axis, keepdims: np.average(a, axis=axis, keepdims=keepdims),
     samples=reductions,
@@ -139,7 +139,7 @@ def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
 
 @op(
     rules={"a": _at_extreme},
-    equation="y = max a,  ā = g [a = y] / (number of ties)",
+    equation="y = max a,  ā = g [a = y] / Σ [a = y]",
     latex=lambda a, axis, keepdims: rf"\max{over(axis, a.ndim)}({a})",
     reference=lambda a, axis, keepdims: -np.amin(-a, axis=axis, keepdims=keepdims),
     samples=reductions,
@@ -159,7 +159,7 @@ amax = max
 
 @op(
     rules={"a": _at_extreme},
-    equation="y = min a,  ā = g [a = y] / (number of ties)",
+    equation="y = min a,  ā = g [a = y] / Σ [a = y]",
     latex=lambda a, axis, keepdims: rf"\min{over(axis, a.ndim)}({a})",
     reference=lambda a, axis, keepdims: -np.amax(-a, axis=axis, keepdims=keepdims),
     samples=reductions,
@@ -186,7 +186,7 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
 
 @op(
     rules={"a": lambda g, y, a, shape: broadcast_to(g, shape=a.shape)},
-    equation="y = a summed down to shape,  ā = g broadcast to the shape of a",
+    equation="y = a summed down to shape,  ā = broadcast_to(g, shape(a))",
     latex=lambda a, shape: rf"\sum{over(_copied(a.shape, shape), a.ndim)} {a}",
     reference=lambda a, shape: np.einsum("ij->j", a) if shape == a.shape[1:]
     else np.einsum("ij->i", a)[:, None],

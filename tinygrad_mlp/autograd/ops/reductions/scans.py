@@ -62,7 +62,7 @@ def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
 
 @op(
     rules={"a": _cumsum_rule},
-    equation="yᵢ = a₁ + … + aᵢ,  āᵢ = gᵢ + … + gₙ",
+    equation="y[i] = Σ a[j] [j ≤ i],  ā[i] = Σ g[j] [j ≥ i]",
     latex=_scan_latex("cumsum"),
     reference=lambda a, axis: np.apply_along_axis(
         lambda row: np.tri(len(row)) @ row, 0 if axis is None else axis,
@@ -103,7 +103,8 @@ def _recurrence_reference(b: Any, a: Any) -> Any:
         "b": lambda g, y, b, a: _backwards(g, a),
         "a": lambda g, y, b, a: _backwards(g, a) * delayed(y, 0),
     },
-    equation="yᵢ = bᵢ + aᵢ yᵢ₋₁ (y₁ = b₁),  b̄ᵢ = gᵢ + aᵢ₊₁ b̄ᵢ₊₁,  āᵢ = b̄ᵢ yᵢ₋₁",
+    equation="y[i] = b[i] + a[i] y[i − 1],  b̄[i] = g[i] + a[i + 1] b̄[i + 1],  "
+    "ā[i] = b̄[i] y[i − 1]",
     latex=r"\mathrm{{recurrence}}({b}, {a})",
     reference=_recurrence_reference,
     samples=lambda rng: [
@@ -154,7 +155,7 @@ def _cumprod_reference(a: Any, axis: int | None) -> Any:
 
 @op(
     rules={"a": _cumprod_rule},
-    equation="yᵢ = a₁ ⋯ aᵢ,  āᵢ = yᵢ₋₁ tᵢ with tᵢ = gᵢ + aᵢ₊₁ tᵢ₊₁",
+    equation="y[i] = Π a[j]^[j ≤ i],  a[i] ā[i] = Σ g[j] y[j] [j ≥ i]",
     latex=_scan_latex("cumprod"),
     reference=_cumprod_reference,
     samples=lambda rng: (
@@ -190,7 +191,7 @@ def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
 
 @op(
     rules={"a": _prod_rule},
-    equation="y = Π a,  āᵢ = g Π aⱼ over j ≠ i",
+    equation="y = Π a,  ā[i] = g Π a[j]^[j ≠ i]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{prod}}{over(axis, a.ndim)}({a})",
     reference=lambda a, axis, keepdims: np.exp(
         np.sum(np.log(a.astype(complex)), axis=axis, keepdims=keepdims)
@@ -219,7 +220,8 @@ def _diff_rule(g: Any, y: Any, a: Any, n: int, axis: int) -> Any:
 @op(
     name="diff",
     rules={"a": _diff_rule},
-    equation="yᵢ = aᵢ₊₁ − aᵢ (n times),  āᵢ = gᵢ₋₁ − gᵢ (n times)",
+    equation="y[i] = Σ (−1)^(n + i − j) C(n, j − i) a[j],  "
+    "ā[j] = Σ (−1)^(n + i − j) C(n, j − i) g[i]",
     latex=lambda a, n, axis: (
         rf"\Delta{f'^{{{n}}}' if n != 1 else ''}{over(axis, a.ndim)} {a}"
     ),
@@ -293,8 +295,8 @@ def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
 
 @op(
     rules={"y": _trapezoid_y, "x": _trapezoid_x},
-    equation="out = Σ (xᵢ₊₁ − xᵢ)(yᵢ + yᵢ₊₁) / 2,  ȳᵢ = g (xᵢ₊₁ − xᵢ₋₁) / 2,  "
-    "x̄ᵢ = g (yᵢ₋₁ − yᵢ₊₁) / 2  (at the ends with the one neighbour there is)",
+    equation="out = Σ d[i] m[i],  ȳ[i] = g (d[i] + d[i + 1]) / 2,  x̄[i] = g (m[i] − m[i + 1]),  "
+    "d[i] = (x[i] − x[i − 1]) [i > 0],  m[i] = (y[i] + y[i − 1]) / 2 [i > 0]",
     latex=lambda y, x, dx, axis: rf"\mathrm{{trapezoid}}{over(axis, y.ndim)}({y}"
     + (")" if x is None else f", {x})"),
     reference=_trapezoid_reference,

@@ -24,7 +24,7 @@ __all__ = [
 
 
 @op(
-    equation="y = the number of elements of a below v (side='right': not above v)",
+    equation="y = Σ [a[i] < v] where side = 'left' else Σ [a[i] ≤ v]",
     latex=lambda a, v, side, sorter: rf"\mathrm{{searchsorted}}({a}, {v})",
     nondifferentiable=True,
     reference=lambda a, v, side, sorter: np.sum(
@@ -99,7 +99,7 @@ def _each_row(f: Any, a: Any, axis: int | None) -> Any:
 
 @op(
     rules={"a": lambda g, y, a, axis, kind: _given_back(g, y, a, axis, True)},
-    equation="y = a in ascending order,  āᵢ = the g of its place (equals share theirs)",
+    equation="y = sort(a, axis),  ā[i] = Σ g[j] [y[j] = a[i]] / Σ [y[j] = a[i]]",
     latex=_latex("sort"),
     reference=lambda a, axis, kind: _each_row(_insertion_sort, a, axis),
     samples=lambda rng: (
@@ -119,8 +119,7 @@ def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
 
 @op(
     rules={"a": lambda g, y, a, kth, axis, kind: _given_back(g, y, a, axis, False)},
-    equation="y = a with the kth element where sorting puts it,  āᵢ = the g of its place "
-    "(equals share theirs)",
+    equation="sort(y, axis) = sort(a, axis),  ā[i] = Σ g[j] [y[j] = a[i]] / Σ [y[j] = a[i]]",
     latex=_latex("partition"),
     # The order of the others is not specified: nothing but the function itself can tell it.
     reference=lambda a, kth, axis, kind: np.take_along_axis(
@@ -140,7 +139,7 @@ def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introsele
 
 
 @op(
-    equation="y = the indices that sort a",
+    equation="take_along_axis(a, y, axis) = sort(a, axis)",
     latex=_latex("argsort"),
     nondifferentiable=True,
     reference=lambda a, axis, kind: _each_row(
@@ -159,7 +158,7 @@ def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
 
 
 @op(
-    equation="y = the indices that partition a at its kth element",
+    equation="sort(take_along_axis(a, y, axis), axis) = sort(a, axis)",
     latex=_latex("argpartition"),
     nondifferentiable=True,
     reference=lambda a, kth, axis: np.argpartition(np.array(a), kth, axis),
@@ -192,7 +191,7 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
 
 
 @op(
-    equation="y = the index of the largest element (the first of several)",
+    equation="amax(a, axis) = Σ a[j] [j = y]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{argmax}}{over(axis, a.ndim)}({a})",
     nondifferentiable=True,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
@@ -209,7 +208,7 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
 
 
 @op(
-    equation="y = the index of the smallest element (the first of several)",
+    equation="amin(a, axis) = Σ a[j] [j = y]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{argmin}}{over(axis, a.ndim)}({a})",
     nondifferentiable=True,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),

@@ -57,7 +57,7 @@ def _of_several(rng: Any) -> list[Sample]:
 
 @op(
     rules={"a": _var_rule},
-    equation="y = Σ (a − mean a)² / (n − ddof),  ā = g 2 (a − mean a) / (n − ddof)",
+    equation="y = Σ (a − mean a)² / (n − ddof),  ā = 2 g (a − mean a) / (n − ddof)",
     latex=_var_latex,
     reference=lambda a, axis, ddof, keepdims: np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
     ** 2,
@@ -83,8 +83,8 @@ def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> A
 
 @op(
     rules={"a": _std_rule},
-    equation="y = √(Σ (a − mean a)² / (n − ddof)),  ā = g (a − mean a) / ((n − ddof) y)  "
-    "(0 where y = 0)",
+    equation="y = √(Σ (a − mean a)² / (n − ddof)),  "
+    "ā = g (a − mean a) / ((n − ddof) y) where y ≠ 0 else 0",
     latex=lambda a, axis, ddof, keepdims: rf"\sqrt{{{_var_latex(a, axis, ddof, keepdims)}}}",
     reference=lambda a, axis, ddof, keepdims: np.sqrt(
         np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
@@ -141,7 +141,7 @@ def _average_reference(a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
 @op(
     name="average",
     rules={"a": _average_a, "weights": _average_weights},
-    equation="y = Σ w a / Σ w,  ā = g w / Σ w,  w̄ = g (a − y) / Σ w",
+    equation="y = Σ w[i] a[i] / Σ w[i],  ā[i] = g w[i] / Σ w[j],  w̄[i] = g (a[i] − y) / Σ w[j]",
     latex=_average_latex,
     reference=_average_reference,
     samples=lambda rng: [
@@ -198,8 +198,9 @@ def _median_reference(a: Any, axis: Any, keepdims: bool) -> Any:
 
 @op(
     rules={"a": _median_rule},
-    equation="y = the mean of the two middle elements,  ā = ½ g for each of them "
-    "(their equals share it)",
+    equation="y = (l + u) / 2,  "
+    "ā[i] = ½ g ([a[i] = l] / Σ [a[j] = l] + [a[i] = u] / Σ [a[j] = u]),  l = s[⌊(n − 1) / 2⌋],  "
+    "u = s[⌊n / 2⌋],  s = sort(a, axis)",
     latex=lambda a, axis, keepdims: rf"\mathrm{{median}}{over(axis, a.ndim)}({a})",
     reference=_median_reference,
     samples=lambda rng: well_apart(rng, reductions(rng)),

@@ -86,7 +86,7 @@ def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
 
 @op(
     rules={"a": _roll_rule},
-    equation="y[i + shift] = a[i] (around the end),  ā[i] = g[i + shift]",
+    equation="y = roll(a, shift, axis),  roll(ā, shift, axis) = g",
     latex=_roll_latex,
     reference=_roll_reference,
     samples=lambda rng: [

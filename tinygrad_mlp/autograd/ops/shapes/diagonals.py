@@ -47,7 +47,8 @@ def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
 
 @op(
     rules={"a": _diagonal_rule},
-    equation="y[i] = a[i, i + offset],  ā = g on that diagonal, 0 elsewhere",
+    equation="y[i] = a[i + max(−offset, 0), i + max(offset, 0)],  "
+    "ā[i, j] = g[min(i, j)] [j = i + offset]",
     latex=lambda a, offset, axis1, axis2: _named("diag", a, offset, *_among(a, axis1, axis2)),
     reference=_diagonal_by_loops,
     samples=_matrices,
@@ -66,7 +67,8 @@ def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     rules={
         "a": lambda g, y, a, shape, offset: diagonal(g, offset=offset, axis1=-2, axis2=-1)
     },
-    equation="y[i, i + offset] = a[i], 0 elsewhere,  ā = g on that diagonal",
+    equation="y[i, j] = a[min(i, j)] [j = i + offset],  "
+    "ā[i] = g[i + max(−offset, 0), i + max(offset, 0)]",
     latex=lambda a, shape, offset: _named("diag", a, offset),
     reference=lambda a, shape, offset: np.stack(
         [np.diag(row, offset)[: shape[0], : shape[1]] for row in a.reshape(-1, a.shape[-1])]
@@ -102,7 +104,7 @@ def _trace_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> 
 
 @op(
     rules={"a": _trace_rule},
-    equation="y = Σ a[i, i + offset],  ā = g I",
+    equation="y = Σ a[i, j] [j = i + offset],  ā[i, j] = g [j = i + offset]",
     latex=lambda a, offset, axis1, axis2: _named("tr", a, offset, *_among(a, axis1, axis2)),
     reference=lambda a, offset, axis1, axis2: np.sum(
         _diagonal_by_loops(a, offset, axis1, axis2), axis=-1
@@ -174,7 +176,7 @@ def _triu_rule(g: Any, y: Any, m: Any, k: int) -> Any:
 
 @op(
     rules={"m": _tril_rule},
-    equation="y[i, j] = m[i, j] [j ≤ i + k],  m̄ = the same triangle of g",
+    equation="y[i, j] = m[i, j] [j ≤ i + k],  m̄[i, j] = g[i, j] [j ≤ i + k]",
     latex=lambda m, k: _named("tril", m, k),
     reference=lambda m, k: m * np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k),
     samples=_triangles,
@@ -192,7 +194,7 @@ def tril(m: Any, *, k: int = 0) -> Any:
 
 @op(
     rules={"m": _triu_rule},
-    equation="y[i, j] = m[i, j] [j ≥ i + k],  m̄ = the same triangle of g",
+    equation="y[i, j] = m[i, j] [j ≥ i + k],  m̄[i, j] = g[i, j] [j ≥ i + k]",
     latex=lambda m, k: _named("triu", m, k),
     reference=lambda m, k: m * (1 - np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k - 1)),
     samples=_triangles,

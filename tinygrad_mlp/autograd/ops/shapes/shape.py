@@ -34,7 +34,7 @@ def _reshape_latex(a: Any, shape: Any) -> str:
 
 @op(
     rules={"a": lambda g, y, a, shape: g.reshape(a.shape)},
-    equation="y = a in another shape,  ā = g in the shape of a",
+    equation="y = reshape(a, shape),  ā = reshape(g, shape(a))",
     latex=_reshape_latex,
     reference=lambda a, shape: np.ndarray(shape, a.dtype, np.ascontiguousarray(a)),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3, 2), (6,), (1, 2, 3))),
@@ -192,7 +192,7 @@ def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
             None if axes is None else _inverse([i % a.ndim for i in axes])
         )
     },
-    equation="y = aᵀ,  ā = gᵀ (with the inverse permutation)",
+    equation="y = transpose(a, axes),  transpose(ā, axes) = g",
     latex=lambda a, axes: _transposed_latex(a, range(a.ndim)[::-1] if axes is None else axes),
     reference=lambda a, axes: np.moveaxis(a, axes or range(a.ndim)[::-1], range(a.ndim)),
     samples=lambda rng: (
@@ -215,7 +215,7 @@ permute_dims = transpose
 
 @op(
     rules={"a": lambda g, y, a, axis1, axis2: g.swapaxes(axis1, axis2)},
-    equation="y = a with two axes exchanged,  ā = g with them exchanged back",
+    equation="y = swapaxes(a, axis1, axis2),  ā = swapaxes(g, axis1, axis2)",
     latex=_swapped_latex,
     reference=lambda a, axis1, axis2: np.moveaxis(a, [axis1, axis2], [axis2, axis1]),
     samples=lambda rng: (
@@ -287,7 +287,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 @op(
     # The engine sums a gradient down to the shape of its argument: that is the whole rule.
     rules={"a": lambda g, y, a, shape: g},
-    equation="y = a repeated to shape,  ā = Σ g over the copies",
+    equation="y = broadcast_to(a, shape),  ā = sum_to(g, shape(a))",
     latex="{a}",
     reference=lambda a, shape: a * np.ones(shape, a.dtype),
     samples=lambda rng: sample_arrays(rng, shapes=((3,), (2, 1), ()), shape=((2, 3), (4, 2, 3))),
@@ -326,7 +326,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
 @op(
     # The engine returns a gradient in the dtype of its argument.
     rules={"a": lambda g, y, a, dtype: g},
-    equation="y = a in another precision,  ā = g in the precision of a",
+    equation="y = astype(a, dtype),  ā = g",
     latex="{a}",
     reference=lambda a, dtype: np.array(a, dtype=dtype),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), dtype=(np.float64,)),
