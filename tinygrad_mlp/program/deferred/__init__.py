@@ -1,1 +1,1 @@
-"""Deferred updates: a block of steps whose large products are formed at once."""
+"""Deferred updates: blocks of steps in which a large weight is updated once, at the end."""

@@ -1,4 +1,7 @@
-"""Blocks of steps in which the update of a weight is deferred (see `deferred`), as they run."""
+"""Blocks of steps in which the update of a weight is deferred, as they run.
+
+The derivation is in `coefficients`, and docs/deferred_updates.md explains it step by step.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import SGD
 from tinygrad_mlp.program.codegen.expressions import BLAS_LETTER
 from tinygrad_mlp.program.codegen.loop import LoopSource
-from tinygrad_mlp.program.deferred.block_memory import MeanLoss, Memory, loss_over_samples
+from tinygrad_mlp.program.deferred.block_memory import ParameterArrays, StepRows
+from tinygrad_mlp.program.deferred.coefficients import Coefficients, coefficients
 from tinygrad_mlp.program.deferred.pattern import (
-    Coefficients,
     Deferrable,
+    MeanLoss,
     Pattern,
-    coefficients,
+    mean_loss_in,
     pattern_in,
     without,
 )
@@ -37,29 +41,26 @@ SMALLEST_WEIGHT = 20_000
 """Elements of a weight from which deferring its update pays off."""
 
 
-def steps_that_pay(weight: tuple[int, ...], batch: int) -> int:
-    """How many steps a block should have for a weight of this shape; 1 for no blocks at all."""
-    if weight[0] * weight[1] < SMALLEST_WEIGHT or batch > LARGEST_BATCH:
-        return 1
-    return ROWS // batch
-
-
 class Block:
-    """Runs steps in blocks, with the numbers of single steps.
+    """A runner of steps in blocks, which gives the results of single steps.
+
+    Args:
+        executable: the compiled step.
+        optimizer: the optimizer whose update the step does.
+        pattern: the weight whose update is deferred, and how it is used.
+        steps: steps of a block.
+        threads: BLAS threads for the large products; None for those of the steps.
 
     Attributes:
-        pattern: the weight whose update is deferred, and how it is used.
-        program: the program of one step without it.
-        steps: steps of a block.
+        program: the program of one step without the weight.
         batch: samples of a step.
-        threads: BLAS threads for the large products; None for those of the steps.
         used: whether there has been a block.
         source: the source code of the steps of a block.
     """
 
     def __init__(
         self,
-        runner: Executable,
+        executable: Executable,
         optimizer: Any,
         pattern: Pattern,
         steps: int,
@@ -76,40 +77,37 @@ class Block:
         assert pattern.z.dtype is not None
         self._dtype = pattern.z.dtype
         self._gemm = getattr(blas, f"{BLAS_LETTER[self._dtype.name]}gemm")
-        self._loss = loss_over_samples(runner)
-        self.program = optimize(_for_block(without(runner.simplified, pattern), self._loss))
-        self._data = [v for v in runner.simplified.inputs if v.label.kind == "data"]
+        simplified = executable.simplified
+        self._loss = mean_loss_in(executable.recorded, simplified)
+        self.program = optimize(_for_block(without(simplified, pattern), self._loss))
+        self._data = [v for v in simplified.inputs if v.label.kind == "data"]
+        self._deferred_puts = {u.target: u.put for u in simplified.updates if u.target is not None}
         used = self.program.uses()
         inputs = [v for v in self.program.inputs[1:] if v in used]
         self._rate = next((v for v in inputs if v.label.get == optimizer.current_lr), None)
         self._rows = [v for v in inputs if v.label.kind == "data"]
         self._fixed = [v for v in inputs if v not in self._rows and v is not self._rate]
         rows = self._rows if self._rate is None else [*self._rows, self._rate]
-        source = LoopSource(self.program, rows, self._fixed, self._loss is not None)
-        self.source = source.text
-        self._function = source.compiled()
-        self._puts = [u.put for u in self.program.updates if isinstance(u.value, Variable)]
-        self._targets = [u.target for u in self.program.updates if isinstance(u.value, Variable)]
-        self._constants = [(u.put, u.value) for u in self.program.updates
-                           if not isinstance(u.value, Variable)]  # fmt: skip
+        loop = LoopSource(self.program, rows, self._fixed, self._loss is not None)
+        self.source = loop.text
+        self._function = loop.compiled()
+        self._updates = [u for u in self.program.updates if isinstance(u.value, Variable)]
+        self._constants = [u for u in self.program.updates if not isinstance(u.value, Variable)]
+        self._written = {u.target for u in self._updates}
         self._generators = generators_in(self.program.instructions)
-        self._deferred_puts = {
-            u.target: u.put for u in runner.simplified.updates if u.target is not None
-        }
-        self._memory = Memory(self.steps, self.batch, pattern.z, self._loss)
+        self._step_rows = StepRows(self.steps, self.batch, pattern.z, self._loss)
         self._kernels: dict[tuple[float, ...], tuple[Coefficients, Array]] = {}
-        self.release()
+        self._arrays = ParameterArrays()
 
     def release(self) -> None:
         """Write to no array that has been handed out until now: someone may hold it."""
-        self._ours: dict[Variable, Array] = {}
-        self._spare: dict[Variable, Array] = {}
+        self._arrays.release()
 
     def run(self, *data: Array) -> float:
         """Do the steps of a block.
 
         Args:
-            data: the arguments of the step, each with the samples of all of the block's steps.
+            data: the arguments of the step, each with the samples of all the block's steps.
 
         Returns:
             the loss of the last step.
@@ -123,35 +121,40 @@ class Block:
         steps = len(X) // self.batch
         lrs = tuple(self.optimizer.coming_lrs(steps))
         found, kernel = self._coefficients(lrs)
-        memory = self._memory if steps == self.steps else Memory(
+        arrays = self._step_rows if steps == self.steps else StepRows(
             steps, self.batch, self.pattern.z, self._loss
         )  # fmt: skip
-        self._prepare(X, found, kernel, memory)
+        self._prepare(X, found, kernel, arrays)
         losses: list[float] = []
-        rows = memory.rows()
-        rows += [_by_step(given[v], self.batch) for v in self._rows]
+        rows = [*arrays.parts, *(_by_step(given[v], self.batch) for v in self._rows)]
         if self._rate is not None:
             rows.append(lrs)
-        values = self._function(zip(*rows, strict=True), losses, *map(self._working, self._fixed))
+        values = self._function(zip(*rows, strict=True), losses, *map(self._read, self._fixed))
         try:
-            last = self._losses(memory, given, losses)
+            last = self._last_loss(arrays, given, losses)
         except FloatingPointError:
             for generator, state in zip(self._generators, states, strict=True):
                 generator.bit_generator.state = state
             raise
-        self._finish(X, found, memory.D, steps)
-        for put, target, value in zip(self._puts, self._targets, values, strict=True):
-            self._hand_out(put, target, value)
-        for put, value in self._constants:
+        self._finish(X, found, arrays.D, steps)
+        for update, value in zip(self._updates, values, strict=True):
+            self._arrays.hand_out(update.put, update.target, value)
+        for update in self._constants:
             for _ in range(steps):
-                put(value)
+                update.put(update.value)
         self.used = True
         return last
 
     # -- the parts of a block ----------------------------------------------------------------
 
+    def _read(self, variable: Variable) -> Any:
+        """Return what the steps read of a parameter or state, and may write into."""
+        if variable in self._written and variable.dtype is not None:
+            return self._arrays.copy_of(variable)
+        return variable.label.get()
+
     def _coefficients(self, lrs: tuple[float, ...]) -> tuple[Coefficients, Array]:
-        """The numbers c, e and k, and k for each pair of samples."""
+        """Return the numbers c, e and k, and k for each pair of samples."""
         known = self._kernels.get(lrs)
         if known is None:
             if len(self._kernels) >= 4:
@@ -161,9 +164,9 @@ class Block:
             known = self._kernels[lrs] = found, k.repeat(self.batch, 0).repeat(self.batch, 1)
         return known
 
-    def _prepare(self, X: Array, found: Coefficients, kernel: Array, memory: Memory) -> None:
+    def _prepare(self, X: Array, found: Coefficients, kernel: Array, arrays: StepRows) -> None:
         """Put ``c X W_0ᵀ + e X V_0ᵀ`` into D, and ``k X Xᵀ`` into M."""
-        D, M = memory.D, memory.M
+        D, M = arrays.D, arrays.M
         steps = len(found.c) - 1
         for part, factors in (("parameter", found.c[:steps]), ("velocity", found.e[:steps])):
             weight, bias = (
@@ -189,26 +192,25 @@ class Block:
             M.flat[:: steps + 1] = 1
 
     def _product(self, X: Array, weight: Array, out: Array) -> Array:
-        """``X Wᵀ``, into `out`."""
+        """Compute ``X Wᵀ`` into `out`."""
         if self.threads is None:
             return X.dot(weight.T, out=out)
-        # By the library that adds Dᵀ X, too: the threads of two would be in each other's way.
+        # By the library that adds Dᵀ X, too: the threads of two would hinder each other.
         with blas_threads(self.threads):
             self._gemm(1, weight.T, X.T, beta=0, c=out.T, trans_a=1, overwrite_c=1)
         return out
 
-    def _losses(
-        self, memory: Memory, given: dict[Variable, Array], losses: Sequence[float]
+    def _last_loss(
+        self, arrays: StepRows, given: dict[Variable, Array], losses: Sequence[float]
     ) -> float:
-        """The loss of the last step, with all of them proved to be finite."""
+        """Return the loss of the last step, and make sure that all of them are finite."""
         if self._loss is None:
             total, last = sum(losses), float(losses[-1])
         else:
-            op, target = self._loss.op, given[self._loss.target]
-            assert memory.predictions is not None
-            total = float(op.forward(memory.predictions, target, reduction="sum"))
-            n = self.batch
-            last = float(op.forward(memory.predictions[-n:], target[-n:], reduction="mean"))
+            forward, target, n = self._loss.op.forward, given[self._loss.target], self.batch
+            assert arrays.predictions is not None
+            total = float(forward(arrays.predictions, target, reduction="sum"))
+            last = float(forward(arrays.predictions[-n:], target[-n:], reduction="mean"))
         if not np.isfinite(total):
             raise FloatingPointError(total)
         return last
@@ -217,8 +219,8 @@ class Block:
         """Bring the deferred parameters and their velocities up to date."""
         row, velocity_row = found.weight[steps], found.velocity[steps]
         for deferred in self.pattern.deferred():
-            W = self._own(deferred.parameter)
-            V = None if deferred.velocity is None else self._own(deferred.velocity)
+            W = self._arrays.own(deferred.parameter)
+            V = None if deferred.velocity is None else self._arrays.own(deferred.velocity)
             W_0 = W.copy() if V is not None and velocity_row[0] else W
             _scale(W, row[0])
             if V is not None:
@@ -245,37 +247,8 @@ class Block:
             to += alpha * D.sum(axis=0)
         else:
             with blas_threads(self.threads):
-                # Column by column, as BLAS has it: Wᵀ + α Xᵀ D.
+                # BLAS stores matrices column by column, so it is Wᵀ + α Xᵀ D.
                 self._gemm(alpha, X.T, D.T, beta=1, c=to.T, trans_b=1, overwrite_c=1)
-
-    # -- memory ------------------------------------------------------------------------------
-
-    def _own(self, variable: Variable) -> Array:
-        """The array of a deferred parameter, ours to write to."""
-        array = variable.label.get()
-        if array is not self._ours.get(variable):
-            self._ours[variable] = np.array(array, order="C")
-        return self._ours[variable]
-
-    def _working(self, variable: Variable) -> Any:
-        """What the steps read of a parameter or state, and may write to."""
-        value = variable.label.get()
-        if variable not in self._targets or variable.dtype is None:
-            return value
-        # A copy, since a block must leave everything alone until its losses are known.
-        spare = self._spare.pop(variable, None)
-        if spare is None:
-            return np.array(value, order="C")
-        np.copyto(spare, value)
-        return spare
-
-    def _hand_out(self, put: Any, target: Variable | None, value: Any) -> None:
-        if target is not None and isinstance(value, np.ndarray):
-            ours = self._ours.get(target)
-            if ours is not None and target.label.get() is ours:
-                self._spare[target] = ours
-            self._ours[target] = value
-        put(value)
 
 
 def _by_step(array: Array, batch: int) -> Array:
@@ -288,26 +261,33 @@ def _scale(array: Array, factor: float) -> None:
 
 
 def _for_block(program: Program, loss: MeanLoss | None) -> Program:
-    """The program with what a block collects as its first result: the prediction, or the loss."""
+    """Return the program with the prediction, or the loss if that is collected, as first result."""
     first = program.results[0] if loss is None else loss.prediction
     results = (first, program.results[-1])
     return remove_dead_code(replace(program, results=results, required=()))[0]
 
 
+def steps_that_pay(weight: tuple[int, ...], batch: int) -> int:
+    """Return how many steps a block should have for a weight of this shape; 1 for no blocks."""
+    if weight[0] * weight[1] < SMALLEST_WEIGHT or batch > LARGEST_BATCH:
+        return 1
+    return ROWS // batch
+
+
 def plan(
-    runner: Executable, optimizer: Any, steps: int | None = None, threads: int = 1
+    executable: Executable, optimizer: Any, steps: int | None = None, threads: int = 1
 ) -> Block | None:
-    """Blocks for a step that returns its loss, where there can be and they pay off.
+    """Return blocks for a step that returns its loss, where they are possible and pay off.
 
     Args:
-        runner: the step, compiled.
-        optimizer: whose update it does.
+        executable: the compiled step.
+        optimizer: the optimizer whose update it does.
         steps: of a block; None for as many as pay off.
         threads: BLAS threads for the large products, where they are worth sharing.
     """
-    if type(optimizer) is not SGD or len(runner.simplified.results) != 1:
+    if type(optimizer) is not SGD or len(executable.simplified.results) != 1:
         return None
-    pattern = pattern_in(runner.simplified)
+    pattern = pattern_in(executable.simplified)
     if pattern is None:
         return None
     weight, batch = pattern.weight.parameter.shape, pattern.x.shape[0]
@@ -316,4 +296,4 @@ def plan(
     if steps == 1:
         return None
     shared = threads_that_pay(steps * batch * weight[0] * weight[1]) is None and threads > 1
-    return Block(runner, optimizer, pattern, steps, threads if shared else None)
+    return Block(executable, optimizer, pattern, steps, threads if shared else None)

@@ -1,0 +1,82 @@
+r"""The weight after each step of a block, as a combination of what is known before the block.
+
+Training with small batches is slow because every step reads and writes the whole of the first
+weight matrix W, for a product with a few samples. But where W is used only through ``X_t Wᵀ``,
+with samples known beforehand, its gradient is ``g_t = D_tᵀ X_t``, where ``D_t`` are the
+derivatives of the loss at the pre-activations. Under a rule that is linear in parameter, velocity
+and gradient (SGD with momentum, Nesterov's momentum, weight decay), W after t steps is
+
+    W_t = c_t W_0 + e_t V_0 + Σ_{i<t} k_{t,i} D_iᵀ X_i
+
+with numbers c, e, k that depend on learning rates, momentum and decay only. For plain SGD,
+``W_t = W_0 − Σ α_i D_iᵀ X_i``. So the pre-activation of step t is
+
+    X_t W_tᵀ = c_t X_t W_0ᵀ + e_t X_t V_0ᵀ + Σ_{i<t} k_{t,i} (X_t X_iᵀ) D_i
+
+and for a block of K steps the products ``X W_0ᵀ`` and ``X Xᵀ`` are two large ones, computed once.
+Each step adds a small product with the D's so far, and W is written once, at the end of the block.
+It is the same arithmetic in another order, and the results are equal up to rounding.
+
+A bias is the weight of a column of ones: ``X W_tᵀ + 1 b_tᵀ`` is the same with ``X Xᵀ + 1 1ᵀ`` in
+the place of ``X Xᵀ``.
+
+The numbers c, e, k are not derived separately for every variant of SGD: the update rule itself is
+run on vectors of coefficients, in which W_0, V_0 and the g_i are the unit vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+
+
+class Coefficients(NamedTuple):
+    """The numbers c, e and k for a block of K steps.
+
+    Attributes:
+        weight: those of W_0, V_0 and every g_i in W_t, in rows t = 0, …, K; shape (K + 1, K + 2).
+        velocity: those in V_t.
+    """
+
+    weight: Array
+    velocity: Array
+
+    @property
+    def c(self) -> Array:
+        """The coefficient of W_0 in each W_t."""
+        return self.weight[:, 0]
+
+    @property
+    def e(self) -> Array:
+        """The coefficient of V_0 in each W_t."""
+        return self.weight[:, 1]
+
+    @property
+    def k(self) -> Array:
+        """The coefficients of every g_i in each W_t."""
+        return self.weight[:, 2:]
+
+
+def coefficients(optimizer: Any, lrs: Sequence[float]) -> Coefficients:
+    """Return what the optimizer's rule makes of W_0, V_0 and the gradients, step by step.
+
+    >>> import tinygrad_mlp as tg
+    >>> optimizer = tg.optim.SGD([tg.nn.Parameter([0.0])], lr=0.5, momentum=0.5)
+    >>> coefficients(optimizer, [0.5, 0.5]).k  # v_2 = μ g_0 + g_1
+    array([[ 0.  ,  0.  ],
+           [-0.5 ,  0.  ],
+           [-0.75, -0.5 ]])
+    """
+    unit = np.eye(len(lrs) + 2)
+    weight, state = unit[0], {"velocity": unit[1]}
+    rows, velocities = [weight], [unit[1]]
+    for t, lr in enumerate(lrs):
+        weight, state = optimizer.rule(weight, unit[t + 2], state, lr)
+        state = state or {"velocity": unit[1]}
+        rows.append(weight)
+        velocities.append(state["velocity"])
+    return Coefficients(np.array(rows), np.array(velocities))
