@@ -143,7 +143,7 @@ WRONG = [
     ({"batch_size": 0}, "batch_size must be an integer >= 1. Got 0"),
     ({"batch_size": "all"}, "batch_size must be an integer >= 1. Got 'all'"),
     ({"learning_rate": "cosine"}, "learning_rate, unless it is a schedule, must be one of"),
-    ({"learning_rate": tg.optim.Schedule}, "learning_rate must be a schedule, not a class"),
+    ({"learning_rate": tg.optim.Schedule}, "learning_rate must be a schedule. Got the class"),
     ({"learning_rate_init": 0}, "learning_rate_init must be a number > 0. Got 0"),
     ({"power_t": -1}, "power_t must be a number >= 0"),
     ({"max_iter": 0}, "max_iter must be an integer >= 1"),
@@ -192,7 +192,7 @@ def test_every_parameter_is_documented(cls):
 
 
 def test_a_batch_larger_than_the_data_warns(X, targets):
-    with pytest.warns(UserWarning, match="batch_size=100 is larger than the 70 samples"):
+    with pytest.warns(UserWarning, match="batch_size=100 is larger than the number of samples, 70"):
         MLPRegressor(batch_size=100, max_iter=2).fit(X, targets["number"])
 
 

@@ -94,8 +94,8 @@ def test_the_objective_adds_up_batches_in_training_only():
     objective(model(x[:1]), y[:1])
     model.eval()
     objective(model(x), y)
-    assert objective.taken() == 2 * 2 + 1 * 2
-    assert objective.taken() == 0
+    assert objective.take_total() == 2 * 2 + 1 * 2
+    assert objective.take_total() == 0
 
 
 # -- going on -------------------------------------------------------------------------------
@@ -368,7 +368,7 @@ def test_an_optimizer_is_made_by_any_function_of_parameters_and_rate(solver, mad
     ("solver", "message"),
     [
         (functools.partial(tg.optim.SGD, lr=0.1), r"must take \(parameters, lr\)"),
-        (lambda parameters, lr: None, "it made None"),
+        (lambda parameters, lr: None, "Got None from it"),
     ],
 )
 def test_a_function_that_makes_no_optimizer_is_refused(solver, message, X, targets):

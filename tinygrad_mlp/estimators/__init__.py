@@ -1,4 +1,4 @@
-"""Classifier and regressor with scikit-learn's manners, trained by `fit` on exact gradients."""
+"""A classifier and a regressor for scikit-learn, trained by `fit` on exact gradients."""
 
 from tinygrad_mlp.estimators.classifier import MLPClassifier
 from tinygrad_mlp.estimators.regressor import MLPRegressor

@@ -1,4 +1,4 @@
-"""`MLPClassifier`."""
+"""The classifier."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops import log_softmax, softplus
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators.base import MultilayerPerceptron
 from tinygrad_mlp.estimators.objective import LOSSES
+from tinygrad_mlp.estimators.perceptron import MultilayerPerceptron
 
 
 class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc]
-    """A fully connected network that classifies, with scikit-learn's manners.
+    """A fully connected network for classification, a scikit-learn estimator.
 
-    The outputs are the probabilities of the classes: of one among several by the softmax, of two,
-    or of labels that do not exclude each other, by the sigmoid. It minimises the mean over samples
-    of ``−Σⱼ (yⱼ ln ŷⱼ)`` or ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, plus ``½ α ‖W‖² / n``.
+    The outputs are the probabilities of the classes: by the softmax for several classes, by the
+    sigmoid for two, or for labels that do not exclude each other. It minimises the mean over
+    samples of ``−Σⱼ (yⱼ ln ŷⱼ)`` or ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, plus ``½ α ‖W‖² / n``.
 
     Args:
         hidden_layer_sizes: neurons of each hidden layer.
@@ -33,47 +33,49 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             layer such as ``tg.nn.LeakyReLU(0.2)``; a function of tensors; or a list of these, one
             for each hidden layer.
         loss: "log_loss", or a function (probabilities, targets) of tensors of shape
-            ``(n, outputs)`` that gives one number, or one for each sample (the targets are 0 and
+            ``(n, outputs)`` that returns one number, or one for each sample (the targets are 0 and
             1; one output for two classes).
-        class_weight: None, "balanced", or the weights by class; they multiply those of samples.
+        class_weight: None, "balanced", or the weights by class; they multiply the samples' weights.
         dropout: probability of dropping a hidden neuron in training, or a list of them.
         solver: "adam", "sgd", "adamw", "rmsprop" or "lbfgs"; or a function (parameters, lr) that
             makes an optimizer, such as ``tg.optim.RMSprop`` or a ``functools.partial`` of it.
-        alpha: α of the penalty on the weights (not on the biases); n are the samples of a batch.
-        batch_size: samples of a step; "auto" for 200, or all where there are fewer.
+        alpha: α of the penalty on the weights (not the biases); n is the number of samples in a
+            batch.
+        batch_size: samples in a step; "auto" for 200, or all if there are fewer.
         learning_rate: "constant"; "invscaling" or "adaptive", for solvers other than Adam; or a
             schedule of `tg.optim.schedule`, or a function of the epoch, in place of all three.
         learning_rate_init: the learning rate at the start.
         power_t: the exponent of "invscaling".
         max_iter: epochs at most; for "lbfgs", iterations.
-        shuffle: whether each epoch visits the samples in a new order.
-        random_state: seed of weights, order, dropout and validation set; None for other ones in
+        shuffle: whether each epoch takes the samples in a new order.
+        random_state: seed of weights, order, dropout and validation set; None for a new one in
             every run.
         tol: the least improvement of the loss, or of the validation score, that counts.
         verbose: whether to show the progress.
-        warm_start: whether `fit` goes on from the weights of its last call.
+        warm_start: whether `fit` starts from the weights of its last call.
         momentum: of "sgd", at least 0 and less than 1.
-        nesterovs_momentum: whether "sgd" looks ahead.
-        early_stopping: whether to hold out samples, end when the score on them does not improve,
-            and keep the weights of the best.
+        nesterovs_momentum: whether "sgd" uses Nesterov's momentum.
+        early_stopping: whether to hold out samples, stop when the score on them does not improve,
+            and keep the weights of the best score.
         validation_fraction: the share of samples to hold out, each class in its proportion.
         beta_1, beta_2, epsilon: of "adam" and "adamw" (see `tg.optim.Adam`).
-        n_iter_no_change: epochs without improvement that are endured.
+        n_iter_no_change: epochs without improvement before training stops.
         max_fun: evaluations of the loss that "lbfgs" may make.
         callbacks: see `tg.callbacks`.
 
     Attributes:
         classes_: the classes, in the order of the outputs.
         network_: the network, an `nn.Sequential` that ends with the output activation.
-        history_: what the last call of `fit` recorded.
+        history_: the `History` of the last call of `fit`.
         coefs_, intercepts_: weights and biases, of scikit-learn's shapes.
         loss_, best_loss_, loss_curve_: mean loss of the batches in the last, the best, each epoch.
         validation_scores_, best_validation_score_: accuracies, with early stopping.
         n_iter_: epochs (or iterations) of the last call.
-        n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_: as they say.
+        n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_: as in
+            scikit-learn.
 
     Raises:
-        InvalidArgumentError: when fitted, for parameters that cannot work.
+        InvalidArgumentError: by `fit`, for parameters that are not allowed.
 
     Warns:
         ConvergenceWarning: max_iter was reached before the loss stopped improving.
@@ -133,15 +135,15 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         """
         return self._fit(X, y, sample_weight)  # type: ignore[no-any-return]
 
-    @available_if(lambda estimator: estimator._takes_parts())  # type: ignore[untyped-decorator]
+    @available_if(lambda estimator: estimator._has_partial_fit())  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> MLPClassifier:
-        """Train for one epoch on these samples, from where the last call ended.
+        """Train for one epoch on these samples, from the end of the last call.
 
         Args:
             X, y, sample_weight: as for `fit`.
-            classes: all classes there will be; needed in the first call.
+            classes: all classes; needed in the first call.
         """
         if classes is None and not (
             hasattr(self, "network_") or type_of_target(y).startswith("multilabel")
@@ -169,7 +171,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             binarizer = LabelBinarizer().fit(y if multilabel or classes is None else classes)
         if len(new := np.setdiff1d(unique_labels(y), binarizer.classes_)):
             raise InvalidArgumentError(
-                f"MLPClassifier: training can only go on with the classes it began with, "
+                f"MLPClassifier: training can only continue with the classes of the first call, "
                 f"{binarizer.classes_}. Got {new}, too."
             )
         encoded: Array = binarizer.transform(y).astype(dtype)
@@ -208,7 +210,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         return float(np.average(right, weights=weight))
 
     def predict(self, X: Any) -> Array:
-        """The most probable class of each sample, shape ``(n,)``; or its labels.
+        """Return the most probable class of each sample, shape ``(n,)``; or its labels.
 
         Args:
             X: inputs, shape ``(n, features)``.
@@ -216,7 +218,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         return self._decoded(self._output(X))
 
     def predict_proba(self, X: Any) -> Array:
-        """The probabilities of the classes, shape ``(n, classes)``, in the order of `classes_`.
+        """Return the probabilities, shape ``(n, classes)``, in the order of `classes_`.
 
         Args:
             X: inputs, shape ``(n, features)``.
@@ -225,7 +227,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Their logarithms, computed from the pre-activations: finite however small they are.
+        """Return the logarithms of the probabilities, finite however small these are.
 
         Args:
             X: inputs, shape ``(n, features)``.

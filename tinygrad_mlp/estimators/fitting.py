@@ -1,7 +1,8 @@
-"""How an estimator's network is fitted to samples: by `fit` on batches, or by L-BFGS on all."""
+"""Fitting an estimator's network to samples by `fit`, in steps on batches."""
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,33 +11,34 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from tinygrad_mlp import nn
+from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators import solvers
+from tinygrad_mlp.estimators.epoch_monitor import EpochMonitor, FitState, Validation
 from tinygrad_mlp.estimators.network import generator
-from tinygrad_mlp.estimators.objective import Loss, Objective
-from tinygrad_mlp.estimators.recorder import Progress, Recorder, Rules, Validation
+from tinygrad_mlp.estimators.objective import Objective
+from tinygrad_mlp.estimators.parameter_checks import RATES
+from tinygrad_mlp.optim.schedule import as_schedule
 from tinygrad_mlp.training.evaluation import as_number, predict
 from tinygrad_mlp.training.fit import fit
-from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.history import History
 from tinygrad_mlp.training.run import INTERRUPTED
 
 AUTO_BATCH = 200
-"""Samples of a batch for "auto", where there are as many: scikit-learn's number."""
+"""The batch size for "auto", if there are as many samples: scikit-learn's number."""
 
-CALLER = 5
-"""Calls from a warning here up to the line that called the estimator's `fit`."""
+CALLER = 4
+"""The stack level, for a warning in `train`, of the line that called the estimator's `fit`."""
 
 
 class Samples(NamedTuple):
-    """What is fitted to.
+    """The samples to fit.
 
     Attributes:
         X: inputs, shape ``(n, features)``.
         Y: targets, shape ``(n, outputs)``.
-        weight: what each counts in the loss, shape ``(n,)``, or None.
-        own: what each counts in scores: the weight without that of its class, or None.
+        weight: weights in the loss, shape ``(n,)``, or None.
+        own: weights in scores: `weight` without those of the classes, or None.
     """
 
     X: Array
@@ -45,11 +47,11 @@ class Samples(NamedTuple):
     own: Any
 
     def rows(self, chosen: Any) -> Samples:
-        """Some of the samples."""
+        """Return the samples in some rows."""
         return self._each(lambda array: array[chosen])
 
     def astype(self, dtype: Any) -> Samples:
-        """The samples in that precision."""
+        """Return the samples with another dtype."""
         return self._each(lambda array: array.astype(dtype, copy=False))
 
     def _each(self, change: Callable[[Any], Any]) -> Samples:
@@ -58,110 +60,72 @@ class Samples(NamedTuple):
 
     @property
     def targets(self) -> Array:
-        """The targets, with the weights as the last column, which `Objective` reads."""
+        """The targets, with the weights as the last column, as `Objective` expects them."""
         return self.Y if self.weight is None else np.column_stack([self.Y, self.weight])
 
 
-def what_is_trained(
-    estimator: Any, network: nn.Sequential, samples: Samples
-) -> tuple[nn.Module, Objective]:
-    """The module whose output the loss judges, and the loss.
-
-    The losses that are known here are computed from the pre-activations of the output, so that
-    they are exact for any size of these; the layers before are the same.
-    """
-    loss = estimator._loss()[0]
-    model = nn.Sequential(*network.layers[:-1]) if isinstance(loss, Loss) else network
-    return model, Objective(model, loss, estimator.alpha, samples.weight is not None)
-
-
-def minimise(
-    estimator: Any, network: nn.Sequential, progress: Progress, samples: Samples
-) -> History:
-    """Fit by L-BFGS.
-
-    Warns:
-        ConvergenceWarning: it ended without having converged.
-    """
-    model, objective = what_is_trained(estimator, network, samples)
-    found = solvers.minimise(
-        model, objective, samples.X, samples.targets, max_iter=estimator.max_iter,
-        max_fun=estimator.max_fun, tol=estimator.tol, verbose=bool(estimator.verbose),
-    )  # fmt: skip
-    history = History()
-    history.execution = "L-BFGS-B"
-    history.stopped = found.problem
-    for i, (loss, seconds) in enumerate(zip(found.losses, found.seconds, strict=True)):
-        history.append(Record(i, i, seconds, loss, None, None, None))
-    progress.losses += found.losses or [found.loss]
-    progress.best_loss = min(progress.losses)
-    estimator.n_iter_ = found.iterations
-    if found.problem is not None:
-        warnings.warn(
-            f"{type(estimator).__name__}: L-BFGS ended without having converged: {found.problem}.",
-            ConvergenceWarning,
-            stacklevel=CALLER - 1,
-        )
-    return history
-
-
 def train(
-    estimator: Any, network: nn.Sequential, progress: Progress, samples: Samples, random: Any,
-    partial: bool,
+    estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
+    state: FitState, samples: Samples, random: Any, partial: bool,
 ) -> History:  # fmt: skip
-    """Fit by `tg.fit`, for one epoch if it is `partial`.
+    """Fit by `tg.fit`.
+
+    Args:
+        estimator: gives the parameters, and gets `n_iter_`.
+        network: the network that gives the estimator's output.
+        model: the part of it whose output the loss judges.
+        objective: the loss.
+        state: the state of training, which is updated.
+        samples: the samples, some of which early stopping holds out.
+        random: a numpy.random.RandomState.
+        partial: whether to train for one epoch, as `partial_fit` does.
 
     Warns:
         ConvergenceWarning: the last epoch was reached before the loss stopped improving.
         UserWarning: training was interrupted.
     """
     who = type(estimator).__name__
-    model, objective = what_is_trained(estimator, network, samples)
-    rules = Rules(
-        estimator.tol, estimator.n_iter_no_change,
-        estimator.learning_rate == "adaptive" and estimator.solver != "adam",
-        bool(estimator.verbose),
-    )  # fmt: skip
+    validate = None
     if estimator.early_stopping:
         rows, held_out = split(estimator, samples.Y, random)
-        rules.validate = validation(estimator, network, model, objective, samples.rows(held_out))
+        validate = validation(estimator, network, model, objective, samples.rows(held_out))
         samples = samples.rows(rows)
     n = len(samples.X)
-    if progress.optimizer is None or not partial:
-        progress.optimizer = solvers.make_optimizer(estimator, list(model.parameters()))
-        progress.rng, progress.epochs = generator(random), 0
-    solvers.set_rate(estimator, progress.optimizer, n, progress.epochs)
-    recorder = Recorder(progress, objective, n, rules, estimator.callbacks)
+    if state.optimizer is None or not partial:
+        state.optimizer = make_optimizer(estimator, list(model.parameters()))
+        state.rng, state.epochs = generator(random), 0
+    set_rate(estimator, state.optimizer, n, state.epochs)
+    monitor = EpochMonitor(estimator, state, objective, n, validate)
     history = fit(
-        model, objective, progress.optimizer, samples.X, samples.targets,
-        epochs=1 if partial else estimator.max_iter, batch_size=batch(estimator, n),
-        shuffle=estimator.shuffle, rng=progress.rng, callbacks=[recorder],
+        model, objective, state.optimizer, samples.X, samples.targets,
+        epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
+        shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
         monitor=bool(estimator.verbose), record_every=0,
     )  # fmt: skip
-    progress.epochs += recorder.epochs
-    estimator.n_iter_ = recorder.epochs
+    state.epochs += monitor.epochs
+    estimator.n_iter_ = monitor.epochs
     if history.stopped is None and not partial:
         warnings.warn(
-            f"{who}: max_iter={estimator.max_iter} epochs have been done, and training has not "
-            f"converged. Allow more, or scale the data.",
+            f"{who}: training has not converged in max_iter={estimator.max_iter} epochs. "
+            f"Increase max_iter, or scale the data.",
             ConvergenceWarning,
-            stacklevel=CALLER - 1,
+            stacklevel=CALLER,
         )
     elif history.stopped is not None and history.stopped.startswith(INTERRUPTED):
-        warnings.warn(f"{who}: training was {history.stopped}.", UserWarning, stacklevel=CALLER - 1)
+        warnings.warn(f"{who}: training was {history.stopped}.", UserWarning, stacklevel=CALLER)
     return history
 
 
-def batch(estimator: Any, n: int) -> int:
-    """The samples of a batch, of n."""
+def batch_size(estimator: Any, n: int) -> int:
+    """Return the batch size for n samples."""
     if isinstance(estimator.batch_size, str):
         return min(AUTO_BATCH, n)
     if estimator.batch_size > n:
         warnings.warn(
             f"{type(estimator).__name__}: batch_size={estimator.batch_size} is larger than the "
-            f"{n} samples: all of them make one batch.",
+            f"number of samples, {n}. All of them form one batch.",
             UserWarning,
-            stacklevel=CALLER,
+            stacklevel=CALLER + 1,
         )
     return min(int(estimator.batch_size), n)
 
@@ -170,7 +134,7 @@ def validation(
     estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
     samples: Samples,
 ) -> Validation:  # fmt: skip
-    """A function that gives loss, score, and accuracy or None, of the samples held out."""
+    """Return a function that returns loss, score, and accuracy or None, of samples held out."""
 
     def validate() -> tuple[float, float, float | None]:
         loss = as_number(objective.of_data(predict(model, samples.X), samples.targets)[0])
@@ -181,7 +145,7 @@ def validation(
 
 
 def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
-    """The samples to train on and those held out: each class in its proportion if possible.
+    """Return the rows to train on and those to hold out: stratified by class if possible.
 
     Raises:
         InvalidArgumentError: there are too few samples.
@@ -191,8 +155,8 @@ def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
     if held_out < 2 or held_out >= n:
         raise InvalidArgumentError(
             f"{type(estimator).__name__}: early_stopping needs at least two samples to validate "
-            f"on, and one to train on; validation_fraction={estimator.validation_fraction} of {n} "
-            f"samples are {held_out}."
+            f"on, and one to train on. Got {held_out} of {n} samples to validate on, with "
+            f"validation_fraction={estimator.validation_fraction}."
         )
     classes = estimator._class_numbers(Y)
     if classes is not None:
@@ -203,3 +167,73 @@ def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
         np.arange(n), test_size=held_out, random_state=random, stratify=classes
     )
     return train_rows, test_rows
+
+
+# -- the optimizer and its learning rate -----------------------------------------------------
+
+
+def make_optimizer(estimator: Any, parameters: list[nn.Parameter]) -> optim.Optimizer:
+    """Return the optimizer that an estimator's parameters describe.
+
+    Raises:
+        InvalidArgumentError: the user's function does not take (parameters, lr), or returns
+            something else.
+    """
+    lr = estimator.learning_rate_init
+    if callable(estimator.learning_rate):
+        lr = estimator.learning_rate
+    adam = {"beta1": estimator.beta_1, "beta2": estimator.beta_2, "eps": estimator.epsilon}
+    match estimator.solver:
+        case "sgd":
+            momentum = estimator.momentum
+            nesterov = bool(estimator.nesterovs_momentum and momentum)
+            return optim.SGD(parameters, lr, momentum=momentum, nesterov=nesterov)
+        case "adam":
+            return optim.Adam(parameters, lr, **adam)
+        case "adamw":
+            return optim.AdamW(parameters, lr, **adam)
+        case "rmsprop":
+            return optim.RMSprop(parameters, lr, eps=estimator.epsilon)
+    who = type(estimator).__name__
+    try:
+        made = estimator.solver(parameters, lr)
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"{who}: solver, as a function, must take (parameters, lr), as the class "
+            f"tg.optim.RMSprop does. Got the error: {error}. The learning rate itself is set by "
+            f"learning_rate_init or learning_rate."
+        ) from error
+    if not isinstance(made, optim.Optimizer):
+        raise InvalidArgumentError(
+            f"{who}: solver must be a function (parameters, lr) that returns an optimizer of "
+            f"tg.optim. Got {made!r} from it."
+        )
+    return made
+
+
+def set_rate(estimator: Any, optimizer: optim.Optimizer, samples: int, epochs: int) -> None:
+    """Set the learning rate of an optimizer that has already done `epochs` epochs.
+
+    "invscaling" is scikit-learn's ``α(k) = learning_rate_init / (1 + n k)^power_t`` with n samples
+    in an epoch. As there, it has no effect on Adam.
+    """
+    rate = estimator.learning_rate
+    if rate == "invscaling" and estimator.solver != "adam":
+        rate = functools.partial(
+            _inverse_power, estimator.learning_rate_init, estimator.power_t, samples
+        )
+    if rate in RATES:
+        return
+    schedule = as_schedule(rate)
+    if schedule.unit == "epoch" and epochs:
+        optimizer.lr = functools.partial(_later, schedule, epochs)
+    else:
+        optimizer.lr = rate
+
+
+def _inverse_power(initial: float, power: float, samples: int, k: int) -> float:
+    return float(initial / (1 + samples * k) ** power)
+
+
+def _later(schedule: Callable[[int], float], epochs: int, k: int) -> float:
+    return schedule(k + epochs)

@@ -1,4 +1,4 @@
-"""The network of an estimator: layers, activations and first weights."""
+"""The network of an estimator: layers, activations and initial weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Activation = str | nn.Module | type[nn.Module] | Callable[[Any], Any]
 
 
 class Function(nn.Module):
-    """A function of tensors as a layer.
+    """A layer that applies a function of tensors.
 
     >>> Function(np.sin)(np.zeros(2))
     array([0., 0.])
@@ -28,11 +28,11 @@ class Function(nn.Module):
         self.function = function
 
     def forward(self, x: Any) -> Any:
-        """The function of x."""
+        """Return the function of x."""
         return self.function(x)
 
     def describe(self) -> str:
-        """The function's name."""
+        """Return the function's name."""
         return str(getattr(self.function, "__name__", self.function))
 
 
@@ -53,16 +53,16 @@ OUTPUTS: dict[str, Callable[[], nn.Module]] = {
 def activation_layer(
     activation: Any, known: dict[str, Callable[[], nn.Module]], name: str = "activation"
 ) -> nn.Module:
-    """The layer that a user's activation stands for.
+    """Return the layer for a user's activation.
 
     Args:
         activation: a name in `known`, a module (which is copied), a class of modules, or a function
             of tensors.
-        known: the names, with what makes the layers.
-        name: what the message calls it.
+        known: the makers of layers, by name.
+        name: the argument's name in messages.
 
     Raises:
-        InvalidArgumentError: it is something else.
+        InvalidArgumentError: it is none of these.
     """
     if isinstance(activation, str) and activation in known:
         return known[activation]()
@@ -79,7 +79,7 @@ def activation_layer(
 
 
 def per_layer(value: Any, layers: int, name: str) -> list[Any]:
-    """A setting for each hidden layer: a list as it is, anything else for all of them.
+    """Return a setting for each hidden layer; one that is no list holds for all.
 
     Raises:
         InvalidArgumentError: a list of another length.
@@ -91,7 +91,7 @@ def per_layer(value: Any, layers: int, name: str) -> list[Any]:
         return [value] * layers
     if len(value) != layers:
         raise InvalidArgumentError(
-            f"{name} must be one for all hidden layers, or a list with one for each. Got "
+            f"{name} must be one for all hidden layers, or a list of one for each. Got "
             f"{len(value)} for {layers} hidden layers."
         )
     return list(value)
@@ -100,10 +100,10 @@ def per_layer(value: Any, layers: int, name: str) -> list[Any]:
 def build(
     units: Sequence[int], activation: Any, output: Any, dropout: Any, random: Any, dtype: Any
 ) -> nn.Sequential:
-    """A fully connected network with scikit-learn's first weights.
+    """Return a fully connected network with scikit-learn's initial weights.
 
-    Weights and biases are drawn uniformly within ±√(6 / (fan-in + fan-out)), with 2 for 6 before
-    a sigmoid, in scikit-learn's order: from the same `random` both begin with the same numbers.
+    Weights and biases are drawn uniformly within ±√(6 / (fan-in + fan-out)), with 2 instead of 6
+    before a sigmoid, in scikit-learn's order: from the same `random` both start equal.
 
     Args:
         units: neurons, from input to output.
@@ -120,7 +120,7 @@ def build(
     dropouts = per_layer(dropout, hidden, "dropout")
     linears = []
     for i, (n_in, n_out) in enumerate(zip(units, units[1:], strict=False), start=1):
-        # As scikit-learn does, which has one activation: before the output it is the hidden one.
+        # As in scikit-learn, the hidden activation counts before the output layer, too.
         before = (activations + activations[-1:] or [activation])[i - 1]
         limit = math.sqrt((2.0 if before == "logistic" else 6.0) / (n_in + n_out))
         weight = random.uniform(-limit, limit, (n_in, n_out)).T
@@ -139,5 +139,5 @@ def build(
 
 
 def generator(random: Any) -> np.random.Generator:
-    """A generator of its own, seeded by draws from a numpy.random.RandomState."""
+    """Return a new generator, seeded by draws from a numpy.random.RandomState."""
     return np.random.default_rng(random.randint(2**31 - 1, size=4))

@@ -1,7 +1,9 @@
-"""What is minimised: the loss of a batch, weighted, with the penalty on the weights."""
+"""The objective of training: the weighted loss of a batch, with the penalty on the weights."""
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,13 +16,13 @@ from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 
-class Loss(NamedTuple):
+class OutputLoss(NamedTuple):
     """A loss as a function of the output's pre-activations z and the targets y.
 
     Attributes:
-        output: the output activation for which it is meant.
+        output: the name of its output activation.
         samples: the loss of each sample, shape ``(n,)``.
-        mean: their mean as one operation, where there is one.
+        mean: their mean as one operation, if there is one.
     """
 
     output: str
@@ -30,27 +32,29 @@ class Loss(NamedTuple):
 
 LOSSES = {
     # −Σ y ln softmax(z)
-    "log_loss of classes": Loss(
+    "log_loss of classes": OutputLoss(
         "softmax",
         lambda z, y: -ops.sum(y * ops.log_softmax(z), axis=1),
         nn.softmax_cross_entropy,
     ),
     # −Σ (y ln σ(z) + (1 − y) ln(1 − σ(z)))
-    "log_loss of labels": Loss(
+    "log_loss of labels": OutputLoss(
         "logistic",
         lambda z, y: ops.sum(y * ops.softplus(-z) + (1 - y) * ops.softplus(z), axis=1),
         nn.sigmoid_cross_entropy,
     ),
     # ½ Σ (z − y)²
-    "squared_error": Loss(
+    "squared_error": OutputLoss(
         "identity",
         lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1),
         nn.squared_error,
     ),
     # Σ (e^z − y + y ln(y / e^z)), half of the Poisson deviance
-    "poisson": Loss("exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1)),
+    "poisson": OutputLoss(
+        "exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1)
+    ),
 }
-"""The losses by name; all of them are summed over the outputs of a sample."""
+"""The losses by name; each is summed over the outputs of a sample."""
 
 
 @op(
@@ -59,7 +63,7 @@ LOSSES = {
     register=False,
 )
 def penalty(weight: Any) -> Any:
-    """Half the sum of squares, in one pass over a matrix that may be large for its batch."""
+    """Return half the sum of squares, in one pass over the matrix."""
     flat = weight.reshape(-1)
     return 0.5 * (flat @ flat)
 
@@ -67,13 +71,13 @@ def penalty(weight: Any) -> Any:
 class Objective:
     """The loss of a batch: ``Σᵢ wᵢ lᵢ / Σᵢ wᵢ + ½ α ‖W‖² / Σᵢ wᵢ``.
 
-    lᵢ is the loss of sample i, wᵢ its weight (1 where samples have none), W are the weights of all
+    lᵢ is the loss of sample i, wᵢ its weight (1 without weights), W are the weights of all
     layers, without the biases. This is what scikit-learn's multi-layer perceptrons minimise, too.
 
     Args:
-        model: the module whose output is judged; while it is in training, the losses of the
-            batches are added up.
-        loss: one of `LOSSES` if the output are pre-activations, or a user's function of
+        model: the module that gives the output; in training mode, the losses of the batches
+            are added up.
+        loss: one of `LOSSES` if the outputs are pre-activations, or a user's function of
             predictions and targets that gives one number, or one (or more) for each sample.
         alpha: α of the penalty.
         weighted: whether the last column of the targets holds the samples' weights.
@@ -94,8 +98,8 @@ class Objective:
         self.weights: Sequence[nn.Parameter] = [
             module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)
         ]
-        # A tensor, so that a program can keep it up to date; in double precision, for the sum of
-        # an epoch has many terms.
+        # A tensor, so that a program can update it; in double precision, since the sum of an
+        # epoch has many terms.
         self._total = nn.Buffer(np.zeros(()))
 
     def __call__(self, output: Any, target: Any) -> Any:
@@ -103,21 +107,21 @@ class Objective:
         value, total = self.of_data(output, target)
         if self.alpha:
             squares = [penalty(weight) for weight in self.weights]
-            value = value + _added(squares) * (self.alpha / total)
+            value = value + functools.reduce(operator.add, squares) * (self.alpha / total)
         if self.model.training:
             batch = value.detach() if isinstance(value, Tensor) else value
             self._total.data = (self._total + batch.astype(np.float64) * n).data
         return value
 
     def of_data(self, output: Any, target: Any) -> tuple[Any, Any]:
-        """The loss without the penalty, and the sum of the samples' weights."""
+        """Return the loss without the penalty, and the sum of the samples' weights."""
         if self.weighted:
             weight = target[:, -1]
             target = target[:, :-1]
             total = ops.sum(weight)
             return ops.sum(self._samples(output, target) * weight) / total, total
         n = output.shape[0]
-        if not isinstance(self.loss, Loss):
+        if not isinstance(self.loss, OutputLoss):
             value = self._checked(self.loss(output, target), n)
             return (value if value.ndim == 0 else ops.sum(value) / n), n
         if self.loss.mean is not None:
@@ -125,14 +129,14 @@ class Objective:
         return ops.sum(self.loss.samples(output, target)) / n, n
 
     def _samples(self, output: Any, target: Any) -> Any:
-        """The loss of each sample, shape ``(n,)``."""
-        if isinstance(self.loss, Loss):
+        """Return the loss of each sample, shape ``(n,)``."""
+        if isinstance(self.loss, OutputLoss):
             return self.loss.samples(output, target)
         value = self._checked(self.loss(output, target), output.shape[0])
         if value.ndim == 0:
             raise InvalidArgumentError(
-                "loss must give a number for each sample where samples or classes have weights, "
-                "so that they can be weighted. Got one number. Leave out the mean."
+                "loss must return a number for each sample if samples or classes have weights. "
+                "Got one number. Leave out the mean."
             )
         return ops.sum(value, axis=tuple(range(1, value.ndim))) if value.ndim > 1 else value
 
@@ -140,20 +144,13 @@ class Objective:
         value = value if hasattr(value, "ndim") else np.asarray(value)
         if value.ndim and value.shape[0] != n:
             raise ShapeError(
-                f"loss must give one number, or one for each of the {n} samples of a batch. Got "
+                f"loss must return one number, or one for each of the {n} samples of a batch. Got "
                 f"shape {value.shape}."
             )
         return value
 
-    def taken(self) -> float:
-        """The sum of the losses of all batches in training, times their samples; then forgotten."""
+    def take_total(self) -> float:
+        """Return the sum over the batches of loss times samples, and set it to zero."""
         total = float(self._total.data)
         self._total.data = np.zeros(())
         return total
-
-
-def _added(terms: Sequence[Any]) -> Any:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total

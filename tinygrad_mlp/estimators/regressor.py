@@ -1,4 +1,4 @@
-"""`MLPRegressor`."""
+"""The regressor."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from sklearn.utils.metaestimators import available_if
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators.base import MultilayerPerceptron
 from tinygrad_mlp.estimators.objective import LOSSES
+from tinygrad_mlp.estimators.perceptron import MultilayerPerceptron
 
 
 class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
-    """A fully connected network for regression, with scikit-learn's manners.
+    """A fully connected network for regression, a scikit-learn estimator.
 
     It minimises the mean over samples of ``½ Σⱼ (ŷⱼ − yⱼ)²``, summed over the outputs, plus
-    ``½ α ‖W‖² / n``, by the gradient of just that (see the decision on estimators).
+    ``½ α ‖W‖² / n``, with the exact gradient of that sum (see the decision on estimators).
 
     Args:
         hidden_layer_sizes: neurons of each hidden layer.
         activation: as for `MLPClassifier`.
         loss: "squared_error"; "poisson", half of the Poisson deviance, for targets >= 0 and with
             outputs ``e^z``; or a function (predictions, targets) of tensors of shape
-            ``(n, outputs)`` that gives one number, or one for each sample.
-        output_activation: None for the one that belongs to the loss; or a name as for
+            ``(n, outputs)`` that returns one number, or one for each sample.
+        output_activation: None for the one of the loss; or a name as for
             `activation`, "exp", a layer, or a function of tensors.
         dropout, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter,
             shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum,
@@ -42,7 +42,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
             `MLPClassifier`.
 
     Raises:
-        InvalidArgumentError: when fitted, for parameters that cannot work, or targets below 0
+        InvalidArgumentError: by `fit`, for parameters that are not allowed, or targets below 0
             with the loss "poisson".
 
     Warns:
@@ -100,9 +100,9 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight)  # type: ignore[no-any-return]
 
-    @available_if(lambda estimator: estimator._takes_parts())  # type: ignore[untyped-decorator]
+    @available_if(lambda estimator: estimator._has_partial_fit())  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train for one epoch on these samples, from where the last call ended.
+        """Train for one epoch on these samples, from the end of the last call.
 
         Args:
             X, y, sample_weight: as for `fit`.
@@ -138,7 +138,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         return float(r2_score(target, output, sample_weight=weight))
 
     def predict(self, X: Any) -> Array:
-        """The predictions, shape ``(n,)``, or ``(n, outputs)`` for several.
+        """Return the predictions, shape ``(n,)``, or ``(n, outputs)`` for several outputs.
 
         Args:
             X: inputs, shape ``(n, features)``.

@@ -1,4 +1,4 @@
-"""The parameters of an estimator, checked when `fit` is called, as scikit-learn's manners ask."""
+"""Checks of an estimator's parameters, made when `fit` is called, as scikit-learn asks."""
 
 from __future__ import annotations
 
@@ -26,43 +26,42 @@ STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
 LBFGS = "lbfgs"
 RATES = ("constant", "invscaling", "adaptive")
 
+at_least_1 = functools.partial(integer_at_least, 1)
+CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    "alpha": not_negative,
+    "tol": not_negative,
+    "power_t": not_negative,
+    "learning_rate_init": positive,
+    "epsilon": positive,
+    "momentum": fraction,
+    "beta_1": fraction,
+    "beta_2": fraction,
+    "validation_fraction": fraction,
+    "max_iter": at_least_1,
+    "max_fun": at_least_1,
+    "shuffle": flag,
+    "warm_start": flag,
+    "nesterovs_momentum": flag,
+    "early_stopping": flag,
+}
+"""The check of each parameter that is one number or a flag."""
+
 
 def check(estimator: Any) -> None:
-    """Refuse parameters that cannot work, before anything is changed.
+    """Raise an error for a parameter that is not allowed.
 
     Raises:
-        InvalidArgumentError: naming the estimator, the parameter, what was expected and what came.
+        InvalidArgumentError: names the estimator, the parameter, what was expected and what came.
     """
     who = type(estimator).__name__
-
-    def each(names: str, test: Callable[[Any, str], Any]) -> None:
-        for name in names.split():
-            test(getattr(estimator, name), f"{who}: {name}")
-
-    hidden = hidden_layers(estimator.hidden_layer_sizes, f"{who}: hidden_layer_sizes")
-    for chosen in per_layer(estimator.activation, len(hidden), f"{who}: activation"):
-        activation_layer(chosen, ACTIVATIONS, f"{who}: activation")
-    for p in per_layer(estimator.dropout, len(hidden), f"{who}: dropout"):
-        fraction(p, f"{who}: dropout")
-    if estimator.output_activation is not None:
-        activation_layer(estimator.output_activation, OUTPUTS, f"{who}: output_activation")
-    each("alpha tol power_t", not_negative)
-    each("learning_rate_init epsilon", positive)
-    each("momentum beta_1 beta_2 validation_fraction", fraction)
-    each("max_iter max_fun", functools.partial(integer_at_least, 1))
-    each("shuffle warm_start nesterovs_momentum early_stopping", flag)
+    for name, check_value in CHECKS.items():
+        check_value(getattr(estimator, name), f"{who}: {name}")
     if not isinstance(estimator.batch_size, str) or estimator.batch_size != "auto":
-        integer_at_least(1, estimator.batch_size, f"{who}: batch_size")
+        at_least_1(estimator.batch_size, f"{who}: batch_size")
     if estimator.n_iter_no_change != math.inf:
-        integer_at_least(1, estimator.n_iter_no_change, f"{who}: n_iter_no_change")
-    if not callable(estimator.solver):
-        one_of(estimator.solver, (*STOCHASTIC, LBFGS), f"{who}: solver, unless it is a function,")
-    if not callable(estimator.learning_rate):
-        one_of(estimator.learning_rate, RATES, f"{who}: learning_rate, unless it is a schedule,")
-    elif isinstance(estimator.learning_rate, type):
-        raise InvalidArgumentError(f"{who}: learning_rate must be a schedule, not a class.")
-    if not callable(estimator.loss):
-        one_of(estimator.loss, estimator.known_losses, f"{who}: loss, unless it is a function,")
+        at_least_1(estimator.n_iter_no_change, f"{who}: n_iter_no_change")
+    _check_layers(estimator, who)
+    _check_names(estimator, who)
     if not isinstance(estimator.callbacks, Iterable):
         raise InvalidArgumentError(
             f"{who}: callbacks must be a list. Got {estimator.callbacks!r}. Write [callback]."
@@ -71,8 +70,32 @@ def check(estimator: Any) -> None:
         _check_lbfgs(estimator, who)
 
 
+def _check_layers(estimator: Any, who: str) -> None:
+    hidden = hidden_layers(estimator.hidden_layer_sizes, f"{who}: hidden_layer_sizes")
+    for activation in per_layer(estimator.activation, len(hidden), f"{who}: activation"):
+        activation_layer(activation, ACTIVATIONS, f"{who}: activation")
+    for p in per_layer(estimator.dropout, len(hidden), f"{who}: dropout"):
+        fraction(p, f"{who}: dropout")
+    if estimator.output_activation is not None:
+        activation_layer(estimator.output_activation, OUTPUTS, f"{who}: output_activation")
+
+
+def _check_names(estimator: Any, who: str) -> None:
+    """Check the parameters that are a name or a function."""
+    if not callable(estimator.solver):
+        one_of(estimator.solver, (*STOCHASTIC, LBFGS), f"{who}: solver, unless it is a function,")
+    if not callable(estimator.learning_rate):
+        one_of(estimator.learning_rate, RATES, f"{who}: learning_rate, unless it is a schedule,")
+    elif isinstance(estimator.learning_rate, type):
+        raise InvalidArgumentError(
+            f"{who}: learning_rate must be a schedule. Got the class {estimator.learning_rate!r}."
+        )
+    if not callable(estimator.loss):
+        one_of(estimator.loss, estimator.known_losses, f"{who}: loss, unless it is a function,")
+
+
 def _check_lbfgs(estimator: Any, who: str) -> None:
-    """L-BFGS minimises one function of the weights: nothing in it may be random, or per step."""
+    """Check that nothing is random or by step: L-BFGS minimises one function of the weights."""
     for name, given in (
         ("dropout", bool(np.any(estimator.dropout))),
         ("callbacks", bool(list(estimator.callbacks))),
@@ -86,10 +109,10 @@ def _check_lbfgs(estimator: Any, who: str) -> None:
 
 
 def hidden_layers(sizes: Any, name: str) -> list[int]:
-    """The numbers of hidden neurons as a list.
+    """Return the numbers of hidden neurons as a list.
 
     Raises:
-        InvalidArgumentError: one of them is not an integer of at least 1.
+        InvalidArgumentError: one of them is no integer >= 1.
     """
     if isinstance(sizes, Integral):
         sizes = [sizes]

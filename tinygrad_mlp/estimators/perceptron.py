@@ -1,4 +1,4 @@
-"""What classifier and regressor have in common: checking, training, and the fitted attributes."""
+"""The common base of classifier and regressor: checks, training, and the fitted attributes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators import fitting, settings
+from tinygrad_mlp.estimators import fitting, lbfgs, parameter_checks
+from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.network import build
-from tinygrad_mlp.estimators.recorder import Progress
+from tinygrad_mlp.estimators.objective import Objective, OutputLoss
 from tinygrad_mlp.training.evaluation import EVALUATION_ROWS, predict
 from tinygrad_mlp.training.history import History
 
 
 class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
-    """Base of the two estimators; see `MLPClassifier` and `MLPRegressor`.
+    """The base of the two estimators; see `MLPClassifier` and `MLPRegressor`.
 
-    A subclass says what its targets are as columns of numbers (`_encoded`), with which loss and
-    output (`_loss`), and what a validation score is (`_score`).
+    A subclass defines the targets as columns of numbers (`_encoded`), the loss and the output
+    activation (`_loss`), and the validation score (`_score`).
     """
 
     known_losses: tuple[str, ...]
@@ -33,30 +34,30 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     n_iter_: int
 
     def _set(self, arguments: dict[str, Any]) -> None:
-        """Keep the arguments of `__init__`, each under its name, as they are."""
+        """Set each argument of `__init__` as an attribute, unchanged."""
         for name in self._get_param_names():
             setattr(self, name, arguments[name])
 
-    # -- what the subclasses say -------------------------------------------------------------
+    # -- defined by the subclasses -----------------------------------------------------------
 
     def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
-        """The targets as columns of numbers; `classes` are those that y may not show."""
+        """Return the targets as columns of numbers; `classes` may lack some in y."""
         raise NotImplementedError
 
     def _loss(self) -> tuple[Any, Any]:
-        """The loss (one of `LOSSES`, or the user's function), and the output activation."""
+        """Return the loss (one of `LOSSES`, or the user's function) and the output activation."""
         raise NotImplementedError
 
     def _score(self, output: Array, target: Array, weight: Any) -> float:
-        """The validation score of the network's output."""
+        """Return the validation score of the network's output."""
         raise NotImplementedError
 
     def _class_numbers(self, Y: Array) -> Any:
-        """The number of each sample's class, or None where there are none."""
+        """Return the number of each sample's class, or None if there are no classes."""
         return None
 
     def _class_weights(self, y: Any, partial: bool) -> Any:
-        """A factor for each sample's weight, or None."""
+        """Return a factor for each sample's weight, or None."""
         return None
 
     # -- training ----------------------------------------------------------------------------
@@ -64,8 +65,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, partial: bool = False, classes: Any = None
     ) -> Any:
-        """Train, from the start or from where an earlier call ended."""
-        settings.check(self)
+        """Train, from the start or from the end of an earlier call."""
+        parameter_checks.check(self)
         if partial and self.early_stopping:
             raise InvalidArgumentError(
                 f"{type(self).__name__}: partial_fit cannot be used with early_stopping=True, as "
@@ -81,21 +82,28 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         samples = Samples(X, self._encoded(y, X.dtype, goes_on, classes), weight, own)
         if weight is not None:
             samples = samples.rows(np.flatnonzero(weight))  # so that no batch can weigh nothing
-        # Without a seed, not scikit-learn's global generator: nothing here touches that.
+        # Without a seed a new generator, since scikit-learn's global one is left alone.
         seed = np.random.RandomState() if self.random_state is None else self.random_state
         random = check_random_state(seed)
         network = self._network(samples, random, goes_on)
-        progress = self._progress if goes_on else Progress()
+        state = self._fit_state if goes_on else FitState()
         samples = samples.astype(next(network.parameters()).dtype)
-        if self.solver == settings.LBFGS:
-            history = fitting.minimise(self, network, progress, samples)
+        loss = self._loss()[0]
+        # The package's own losses take the pre-activations of the output, for which they are
+        # exact however large these are.
+        model = nn.Sequential(*network.layers[:-1]) if isinstance(loss, OutputLoss) else network
+        objective = Objective(model, loss, self.alpha, samples.weight is not None)
+        if self.solver == parameter_checks.LBFGS:
+            history = lbfgs.minimise(self, model, objective, state, samples.X, samples.targets)
         else:
-            history = fitting.train(self, network, progress, samples, random, partial)
-        self._keep(network, progress, history)
+            history = fitting.train(
+                self, network, model, objective, state, samples, random, partial
+            )
+        self._set_fitted(network, state, history)
         return self
 
     def _weights(self, X: Array, y: Any, sample_weight: Any, partial: bool) -> tuple[Any, Any]:
-        """The samples' own weights, and these with the weights of their classes; None for none."""
+        """Return the samples' weights, without and with those of their classes; None for none."""
         own = None
         if sample_weight is not None:
             own = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -111,8 +119,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         return own, weight
 
     def _network(self, samples: Samples, random: Any, goes_on: bool) -> nn.Sequential:
-        """A new network, or that of the earlier call."""
-        hidden = settings.hidden_layers(self.hidden_layer_sizes, "hidden_layer_sizes")
+        """Return a new network, or that of the earlier call."""
+        hidden = parameter_checks.hidden_layers(self.hidden_layer_sizes, "hidden_layer_sizes")
         units = [samples.X.shape[1], *hidden, samples.Y.shape[1]]
         if not goes_on:
             output = self._loss()[1]
@@ -120,27 +128,27 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         found = [self.n_features_in_, *(len(b) for b in self.intercepts_)]
         if found != units:
             raise InvalidArgumentError(
-                f"{type(self).__name__}: training can only go on with the network it began with, "
-                f"with layers of {found} units. Got {units}. Set warm_start=False, or use a clone."
+                f"{type(self).__name__}: training can only continue with the same network, with "
+                f"layers of {found} units. Got {units}. Set warm_start=False, or use a clone."
             )
         network: nn.Sequential = self.network_
         return network
 
-    def _keep(self, network: nn.Sequential, progress: Progress, history: History) -> None:
-        """The fitted attributes, once nothing can fail any more."""
+    def _set_fitted(self, network: nn.Sequential, state: FitState, history: History) -> None:
+        """Set the fitted attributes, once nothing can fail any more."""
         self.network_ = network.eval()
         self.history_ = history
-        self._progress = progress
+        self._fit_state = state
         layers = [layer for layer in network if isinstance(layer, nn.Linear)]
         self.n_layers_ = len(layers) + 1
         self.n_outputs_ = layers[-1].out_features
         self.out_activation_ = self._loss()[1]
-        self.loss_curve_ = progress.losses
-        self.loss_ = progress.losses[-1] if progress.losses else np.nan
-        validated = bool(progress.scores)
-        self.best_loss_ = None if validated else progress.best_loss
-        self.validation_scores_ = progress.scores if validated else None
-        self.best_validation_score_ = progress.best_score if validated else None
+        self.loss_curve_ = state.losses
+        self.loss_ = state.losses[-1] if state.losses else np.nan
+        validated = bool(state.scores)
+        self.best_loss_ = None if validated else state.best_loss
+        self.validation_scores_ = state.scores if validated else None
+        self.best_validation_score_ = state.best_score if validated else None
 
     # -- the fitted network ------------------------------------------------------------------
 
@@ -159,24 +167,24 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         ]
 
     def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
-        """What `export_onnx` writes: the fitted network, which gives probabilities or values."""
+        """Return the network for `export_onnx`, which gives probabilities or values."""
         check_is_fitted(self)
         return self.network_, (self.n_features_in_,)
 
     def _output(self, X: Any, pre_activation: bool = False) -> Array:
-        """The network's output for samples in rows, shape ``(n, outputs)``."""
+        """Return the network's output for samples in rows, shape ``(n, outputs)``."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         network = nn.Sequential(*self.network_.layers[:-1]) if pre_activation else self.network_
         dtype = self.intercepts_[0].dtype
         if isinstance(X, np.ndarray):
             return predict(network, X.astype(dtype, copy=False))
-        parts = batches(X.shape[0], EVALUATION_ROWS)  # of sparse samples, a few at a time
+        parts = batches(X.shape[0], EVALUATION_ROWS)  # sparse samples, a few at a time
         return np.concatenate([predict(network, X[r].toarray().astype(dtype)) for r in parts])
 
-    def _takes_parts(self) -> bool:
-        """Whether there is a `partial_fit`."""
-        if self.solver == settings.LBFGS:
+    def _has_partial_fit(self) -> bool:
+        """Return True, or raise an error with the reason for which there is no `partial_fit`."""
+        if self.solver == parameter_checks.LBFGS:
             raise AttributeError(
                 f"{type(self).__name__}: solver='lbfgs' trains on all samples at once and has no "
                 f"partial_fit. Use another solver."

@@ -1,0 +1,86 @@
+"""The solver "lbfgs": SciPy's L-BFGS-B on all samples at once, with exact gradients."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from tinygrad_mlp import nn
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.estimators.epoch_monitor import FitState
+from tinygrad_mlp.estimators.objective import Objective
+from tinygrad_mlp.training.history import History, Record
+
+
+def minimise(
+    estimator: Any, model: nn.Module, objective: Objective, state: FitState, X: Array, Y: Array
+) -> History:
+    """Minimise the loss ``objective(model(X), Y)`` over the parameters of the model.
+
+    Args:
+        estimator: gives max_iter, max_fun, verbose, and as `tol` the largest element of the
+            gradient at which it has converged; gets `n_iter_`.
+        model: the module whose parameters are changed.
+        objective: the loss.
+        state: gets the losses.
+        X: inputs of all samples.
+        Y: their targets, with the samples' weights if there are any.
+
+    Warns:
+        ConvergenceWarning: it ended before it had converged.
+
+    Source: Byrd, Lu, Nocedal and Zhu, 1995.
+    """
+    from scipy.optimize import minimize
+
+    parameters = list(model.parameters())
+    ends = np.cumsum([p.size for p in parameters])[:-1]
+    history = History()
+    history.execution = "L-BFGS-B"
+    start = time.perf_counter()
+    model.eval()
+
+    def assign(point: Array) -> None:
+        for p, part in zip(parameters, np.split(point, ends), strict=True):
+            p.data = part.reshape(p.shape).astype(p.dtype)
+
+    def flattened(arrays: list[Array]) -> Array:
+        return np.concatenate([np.ravel(a) for a in arrays]).astype(np.float64)
+
+    def loss_and_gradient(point: Array) -> tuple[float, Array]:
+        assign(point)
+        model.zero_grad()
+        value = objective(model(X), Y)
+        value.backward()
+        gradients = [np.zeros_like(p.data) if p.grad is None else p.grad for p in parameters]
+        return value.item(), flattened(gradients)
+
+    def after_iteration(intermediate_result: Any) -> None:
+        i, loss = len(history), float(intermediate_result.fun)
+        history.append(Record(i, i, time.perf_counter() - start, loss, None, None, None))
+        if estimator.verbose:
+            print(f"Iteration {len(history)}, loss = {loss:.8f}", flush=True)
+
+    found = minimize(
+        loss_and_gradient, flattened([p.data for p in parameters]), method="L-BFGS-B", jac=True,
+        callback=after_iteration, options={
+            "maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol
+        },
+    )  # fmt: skip
+    assign(found.x)
+    model.zero_grad()
+    state.losses += [record.training_loss for record in history] or [float(found.fun)]
+    state.best_loss = min(state.losses)
+    estimator.n_iter_ = int(found.nit)
+    if found.status != 0:
+        history.stopped = str(found.message)
+        warnings.warn(
+            f"{type(estimator).__name__}: L-BFGS ended before it had converged: {found.message}.",
+            ConvergenceWarning,
+            stacklevel=4,  # the line that called the estimator's `fit`
+        )
+    return history
