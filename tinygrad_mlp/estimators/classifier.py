@@ -25,7 +25,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
 
     The outputs are the probabilities of the classes: by the softmax for several classes, by the
     sigmoid for two, or for labels that do not exclude each other. It minimises the mean over
-    samples of ``−Σⱼ (yⱼ ln ŷⱼ)`` or ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, plus ``½ α ‖W‖² / n``.
+    samples of ``−Σⱼ (yⱼ ln ŷⱼ)`` or ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, plus
+    ``½ α ‖W‖² / n``.
 
     Args:
         hidden_layer_sizes: neurons of each hidden layer.
