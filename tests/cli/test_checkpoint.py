@@ -34,7 +34,7 @@ def test_other_options_than_those_of_the_checkpoint_are_a_mistake(train):
     train()
     refused = train("--batch-size", 2)
     assert refused.code == 2
-    assert "batch_size: 1 there, 2 here" in refused.err
+    assert "batch_size: 1 in the file, 2 here" in refused.err
 
 
 def test_a_file_that_is_no_checkpoint_is_a_mistake(train, tmp_path):

@@ -71,52 +71,27 @@ class Callback:
         """Act after the last step, however training ended."""
 
 
-class FunctionCallback(Callback):
-    """A callback that calls a plain function after every evaluation.
-
-    >>> seen = []
-    >>> FunctionCallback(seen.append).on_record("the run")
-    >>> seen
-    ['the run']
-    """
-
-    def __init__(self, function: Callable[[Run], Any]) -> None:
-        self.function = function
-
-    def on_record(self, run: Run) -> None:
-        """Call the function."""
-        self.function(run)
-
-
 EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 STATE = ("state_dict", "load_state_dict")
 
 
-class ObjectCallback(Callback):
-    """A callback that calls the methods which an object of the user's has.
+class AdaptedCallback(Callback):
+    """A callback made of functions, by the names of the methods they stand in for.
 
-    Args:
-        wrapped: the object. It need not be a `Callback`, and is not changed.
-
-    >>> class Counter:
-    ...     steps = 0
-    ...     def on_step(self, run):
-    ...         self.steps += 1
-    >>> counter = Counter()
-    >>> callback = ObjectCallback(counter)
-    >>> callback.on_step(None), callback.on_epoch(None), counter.steps
-    (None, None, 1)
+    >>> seen = []
+    >>> AdaptedCallback("seen", {"on_record": seen.append}).on_record("the run")
+    >>> seen
+    ['the run']
     """
 
-    def __init__(self, wrapped: Any) -> None:
-        self._name = type(wrapped).__name__
-        for name in EVENTS + STATE:
-            if hasattr(wrapped, name):
-                setattr(self, name, getattr(wrapped, name))
+    def __init__(self, name: str, methods: Mapping[str, Callable[..., Any]]) -> None:
+        self._name = name
+        for method, function in methods.items():
+            setattr(self, method, function)
 
     @property
     def name(self) -> str:
-        """The name of its class."""
+        """The name of the object whose methods they are."""
         return self._name
 
 
@@ -126,8 +101,8 @@ def as_callback(callback: Any) -> Callback:
     Raises:
         InvalidArgumentError: it is a class, or neither an object with the methods nor a function.
 
-    >>> type(as_callback(print)).__name__
-    'FunctionCallback'
+    >>> as_callback(print).on_record("called")
+    called
     """
     if isinstance(callback, type):
         raise InvalidArgumentError(
@@ -136,10 +111,12 @@ def as_callback(callback: Any) -> Callback:
         )
     if isinstance(callback, Callback):
         return callback
-    if any(hasattr(callback, name) for name in EVENTS):
-        return ObjectCallback(callback)
+    name = type(callback).__name__
+    if any(hasattr(callback, event) for event in EVENTS):
+        methods = [method for method in EVENTS + STATE if hasattr(callback, method)]
+        return AdaptedCallback(name, {method: getattr(callback, method) for method in methods})
     if callable(callback):
-        return FunctionCallback(callback)
+        return AdaptedCallback(name, {"on_record": callback})
     raise InvalidArgumentError(
         f"fit: a callback must be a function of the run, or an object with one of the methods "
         f"{', '.join(EVENTS)}. Got {callback!r}."
@@ -147,21 +124,10 @@ def as_callback(callback: Any) -> Callback:
 
 
 class CallbackList:
-    """The callbacks of a run, which hear of its events in their order.
-
-    Args:
-        callbacks: objects and functions, as `fit` takes them.
-
-    Attributes:
-        watch_steps: whether one of them sees every step.
+    """The callbacks of a run, in their order; `watch_steps` says whether one sees every step.
 
     Raises:
         InvalidArgumentError: `callbacks` is not a list, or something in it is not a callback.
-
-    >>> seen = []
-    >>> CallbackList([seen.append]).tell("on_record", "the run")
-    >>> seen
-    ['the run']
     """
 
     def __init__(self, callbacks: Any) -> None:

@@ -1,8 +1,8 @@
-"""Training that goes on where it was cut off: checkpoints, written and read back by `fit`.
+"""Checkpoints: files from which `fit` resumes a training with bit-identical results.
 
-A checkpoint holds all that the coming steps depend on, and how the steps so far were taken. So
-they are taken in the same way, by the same programs and in the same blocks, and come to the same
-bits. Writing one changes nothing and cuts no block short: it waits until everything is up to date.
+A checkpoint holds everything that the coming steps depend on, and how the steps so far were taken:
+a resumed training takes its steps by the same programs and in the same blocks. Writing a checkpoint
+changes nothing and cuts no block short, since it waits until everything is up to date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tinygrad_mlp.training.steps import StepRunner
 
 UNITS = ("epoch", "step", "second")
 FREE = ("epochs",)
-"""Settings that may change from one part of a training to the next."""
+"""The settings that may change when a training is resumed."""
 NEEDED = {
     "run": ("iteration", "epoch", "loss", "seconds", "stopped"),
     "steps": ("epochs", "samples", "drawn_from", "programs", "blocks", "eager_reason"),
@@ -37,14 +37,14 @@ NEEDED = {
 
 
 class Checkpoint:
-    """Where and how often `fit` writes down all that it needs to go on after it was cut off.
+    """The file from which `fit` resumes, and how often the file is written.
 
-    If the file is there already when `fit` begins, it goes on from it. What comes out are the bits
-    of a training that was never cut off: see the guide on saving for what this holds for.
+    If the file exists when `fit` begins, training resumes from it with bit-identical results: see
+    the guide on saving for the conditions.
 
     Args:
         path: the file, by convention ending in ``.safetensors``. One file belongs to one training.
-        every: how many units lie between two checkpoints. There is another one at the end, also
+        every: the number of units between two checkpoints. The last one is written at the end, also
             after Ctrl-C.
         unit: "epoch", "step" or "second". Within an epoch a checkpoint waits until the present
             block of steps is done.
@@ -59,7 +59,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], every: int = 1, unit: str = "epoch") -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise InvalidArgumentError(
-                f"Checkpoint: path must be the path of a file; got {type(path).__name__}."
+                f"Checkpoint: path must be the path of a file. Got {type(path).__name__}."
             )
         self.path = os.fspath(path)
         self.every = integer_at_least(1, every, "Checkpoint: every")
@@ -70,22 +70,22 @@ class Checkpoint:
 
 
 class CheckpointWriter:
-    """Keeps a run in its checkpoint file.
+    """The writer of a run's checkpoints, which also reads one back.
 
     Args:
-        checkpoint: where and how often, or just where.
+        checkpoint: a `Checkpoint`, or a path.
         run: the run, before it starts.
-        steps: its steps.
-        callbacks: its callbacks.
-        data: the arrays it is trained and judged on, by name.
+        steps: the steps of the run.
+        callbacks: the callbacks of the run.
+        data: the arrays that the model is trained and evaluated on, by name.
 
     Attributes:
-        resumes: whether there is a file to go on from.
+        resumes: whether there is a file to resume from.
 
     Raises:
-        CheckpointError: the file is of another training. Nothing has been changed.
-        DataError: it is damaged, or holds no checkpoint.
-        DataNotFoundError, InvalidArgumentError: there can be no such file.
+        CheckpointError: the file belongs to another training. Nothing has been changed.
+        DataError: the file is damaged.
+        DataNotFoundError, InvalidArgumentError: a file of that name cannot be written.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class CheckpointWriter:
             if not hasattr(run.optimizer, method):
                 raise InvalidArgumentError(
                     f"fit: checkpoint needs an optimizer with the methods state_dict and "
-                    f"load_state_dict, as those of tg.optim; {type(run.optimizer).__name__} has "
-                    f"no {method}."
+                    f"load_state_dict, as those of tg.optim. Got {type(run.optimizer).__name__}, "
+                    f"which has no {method}."
                 )
         self._callbacks = callbacks.with_state
         self._generators = _generators(run.model, steps.order.rng)
         known = {id(p) for p in run.model.parameters()}
-        # Parameters of a loss, say, that the optimizer trains along with those of the model.
+        # Parameters beside those of the model, as of a loss that is trained as well.
         self._others = [p for p in getattr(run.optimizer, "parameters", ()) if id(p) not in known]
         self._architecture = architecture(run.model)
         self._of_the_run = {
@@ -133,19 +133,19 @@ class CheckpointWriter:
     # -- when --------------------------------------------------------------------------------
 
     def after_step(self) -> None:
-        """Write a checkpoint within an epoch, if it is time for one."""
-        # The end of an epoch has its own place, after the evaluations that belong to it.
+        """Write a checkpoint within an epoch, if one is due."""
+        # At the end of an epoch the checkpoint follows the evaluations, in `after_epoch`.
         if self.checkpoint.unit != "epoch" and self.steps.order.samples < self.steps.order.n:
             self.after_epoch()
 
     def after_epoch(self) -> None:
-        """Write a checkpoint, if it is time for one."""
+        """Write a checkpoint, if one is due."""
         if self._count() - self._mark >= self.checkpoint.every:
             self.write()
 
     def at_end(self) -> None:
-        """Write the last checkpoint, unless it is there, or training has diverged."""
-        # A state that cannot go on is no use; before it lies one that may.
+        """Write the last checkpoint, unless the file is up to date or training has diverged."""
+        # A diverged state is useless; the checkpoint before it may still be of use.
         if not self.steps.diverged and self._written != self._place():
             self.write()
 
@@ -160,14 +160,14 @@ class CheckpointWriter:
         return self.run.iteration, order.epochs, order.samples, self._stopped()
 
     def _stopped(self) -> str | None:
-        """Why training is over for good; whoever pressed Ctrl-C may want to go on."""
+        """Return why training has ended for good; after Ctrl-C it may be resumed."""
         stopped = self.run.stopped
         return None if stopped is None or stopped.startswith(INTERRUPTED) else stopped
 
     # -- writing -----------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Write the present state of the run, whole or not at all."""
+        """Write the present state of the run, completely or not at all."""
         run = self.run
         state: dict[str, Any] = {
             "run": {
@@ -198,12 +198,12 @@ class CheckpointWriter:
     # -- reading back ------------------------------------------------------------------------
 
     def _read(self) -> dict[str, Any]:
-        """The state in the file, if it is one of this run."""
+        """Return the state in the file, checked to belong to this training."""
         path = self.checkpoint.path
         arrays, facts = read(path)
         if "checkpoint" not in facts:
             raise CheckpointError(
-                f"{path}: expected a checkpoint, which training goes on from; found a saved model "
+                f"{path}: expected a checkpoint, from which training resumes. Found a saved model "
                 f"or another program's weights. Name another file for the checkpoint, and use "
                 f"tg.load(path, model) for weights."
             )
@@ -217,30 +217,29 @@ class CheckpointWriter:
             different += differences(facts["architecture"], self.run.model)
             state: dict[str, Any] = unpacked(found["state"], arrays)
             if not different:
-                different = self._what_does_not_fit(state)
+                different = self._misfits(state)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise DataError(
                 f"{path}: the checkpoint is damaged ({type(error).__name__}: {error}). Delete it "
-                f"to begin anew."
+                f"to start again."
             ) from error
         if different:
             lines = "\n  ".join(different)
             raise CheckpointError(
-                f"{path}: this checkpoint is of another training, which cannot go on here:\n  "
-                f"{lines}\nName another file, or use what it was written with. Nothing has been "
-                f"changed."
+                f"{path}: this checkpoint belongs to another training:\n  {lines}\nName another "
+                f"file, or use the settings it was written with. Nothing has been changed."
             )
         return state
 
-    def _what_does_not_fit(self, state: dict[str, Any]) -> list[str]:
-        """What of the state cannot be taken over, a line each."""
+    def _misfits(self, state: dict[str, Any]) -> list[str]:
+        """Return what prevents taking over the state, a line each."""
         optimizer, epochs = self.run.optimizer, self.run.history.settings["epochs"]
         own: dict[str, Any] = self.run.model.state_dict()
         own |= {f"parameter {i} of the optimizer": p.data for i, p in enumerate(self._others)}
         other = dict(state["model"])
         other |= {f"parameter {i} of the optimizer": a for i, a in enumerate(state["parameters"])}
         lines = _differences("arrays", _kinds(other), _kinds(own))
-        # What is damaged shows before anything has changed.
+        # Damaged parts raise an error here, before anything has been changed.
         History().load_state_dict(state["history"])
         for (_, _, generator), stored in zip(self._generators, state["generators"], strict=True):
             type(generator.bit_generator)().state = stored
@@ -253,15 +252,15 @@ class CheckpointWriter:
                 lines.append(str(error))
         done = state["steps"]["epochs"]
         if done > epochs:
-            lines.append(f"epochs: {done} are done there, {epochs} are asked for here")
+            lines.append(f"epochs: {done} are done in the file, {epochs} are requested here")
         return lines
 
     def resume(self) -> None:
-        """Put the run, its model, its optimizer and all else where the file says they were."""
+        """Restore the run, its model, its optimizer and everything else from the file."""
         state, run = self._stored, self.run
-        assert state is not None, "there is no file to go on from"
+        assert state is not None, "there is no file to resume from"
         self._stored = None
-        # First those that may refuse what they are given.
+        # First the callbacks, which may refuse their state.
         for callback, stored in zip(self._callbacks, state["callbacks"], strict=True):
             callback.load_state_dict(stored)
         run.optimizer.load_state_dict(state["optimizer"])
@@ -276,7 +275,7 @@ class CheckpointWriter:
         of_run = state["run"]
         run.iteration, run.epoch, run.loss = of_run["iteration"], of_run["epoch"], of_run["loss"]
         run.started = time.perf_counter() - of_run["seconds"]
-        run.stopped = of_run["stopped"] or run.stopped  # by Ctrl-C, meanwhile
+        run.stopped = of_run["stopped"] or run.stopped  # by Ctrl-C in the meantime
         self.steps.load_state_dict(state["steps"])
         if of_run["stopped"] is not None:
             self.steps.finish()
@@ -284,7 +283,7 @@ class CheckpointWriter:
 
 
 def _generators(model: Module, order: Any) -> list[tuple[list[str], str, Any]]:
-    """Each generator once, with what uses it: the order of the samples, and modules by name."""
+    """Return each generator once, with its users: the order of the samples, modules by name."""
     found: dict[int, tuple[list[str], str, Any]] = {}
     used = [] if order is None else [("order", order)]
     for name, generator in [*used, *model.named_generators()]:
@@ -297,12 +296,12 @@ def _kinds(arrays: dict[str, Any]) -> dict[str, str]:
     return {name: f"{np.asarray(a).dtype} {np.shape(a)}" for name, a in arrays.items()}
 
 
-def _differences(part: str, there: Any, here: Any) -> list[str]:
-    """What differs between two descriptions of a part of a run, a line each."""
-    if not (isinstance(there, dict) and isinstance(here, dict)):
-        return [f"{part}: {there!r} there, {here!r} here"] if there != here else []
+def _differences(part: str, in_file: Any, here: Any) -> list[str]:
+    """Return the differences of two descriptions of a part of a run, a line each."""
+    if not (isinstance(in_file, dict) and isinstance(here, dict)):
+        return [f"{part}: {in_file!r} in the file, {here!r} here"] if in_file != here else []
     return [
-        f"{key}: {there.get(key, 'nothing')!s} there, {here.get(key, 'nothing')!s} here"
-        for key in dict.fromkeys([*there, *here])
-        if there.get(key, "nothing") != here.get(key, "nothing")
+        f"{key}: {in_file.get(key, 'nothing')!s} in the file, {here.get(key, 'nothing')!s} here"
+        for key in dict.fromkeys([*in_file, *here])
+        if in_file.get(key, "nothing") != here.get(key, "nothing")
     ]

@@ -68,17 +68,13 @@ def _loss_and_accuracy(
 
 
 class Examples:
-    """Inputs and targets that training may rely on: finite numbers, one target for each input.
+    """Checked data: X and Y are finite numbers of one precision, with a target for each input.
 
     Args:
         X: inputs, shape ``(n, ...)``.
-        Y: targets, shape ``(n, ...)``.
+        Y: targets, shape ``(n, ...)``; `classes` says whether they are one-hot rows.
         dtype: the precision that both are converted to.
         part: "validation " for the data that are not trained on; messages name it.
-
-    Attributes:
-        arrays: the two arrays by name.
-        classes: whether the targets are one-hot rows.
 
     Raises:
         ShapeError, DTypeError, InvalidArgumentError: the data are not such.
@@ -111,14 +107,8 @@ class Evaluator:
     """The evaluations of a training run, on its training data and on its validation data.
 
     Args:
-        model: the module that is trained.
-        loss: the loss that is minimised.
-        training: the training data.
-        validation: the validation data, or None.
-        threads: BLAS threads for an evaluation, which is of many rows at a time.
-
-    Attributes:
-        data: all arrays by name.
+        model, loss, training, validation: those of the call of `fit`.
+        threads: BLAS threads for an evaluation, which has many rows at a time.
 
     Raises:
         ShapeError: the data do not fit the model, or the loss is not one number.
@@ -134,7 +124,7 @@ class Evaluator:
     ) -> None:
         self.model, self.loss, self.threads = model, loss, threads
         self._parts = {"training": training, "validation": validation}
-        self.data: dict[str, Array] = {}
+        self.data: dict[str, Array] = {}  # all arrays by name
         for part in (training, validation):
             if part is not None:
                 self.data |= part.arrays

@@ -1,4 +1,4 @@
-"""The training loop: `fit`, and what it does between two steps and between two epochs."""
+"""`fit`, the training loop, and the events between its steps and its epochs."""
 
 from __future__ import annotations
 
@@ -58,48 +58,47 @@ def fit(
 
     Args:
         model: a module.
-        loss: a function ``(prediction, target)`` that gives the mean over samples.
-        optimizer: holds the model's parameters (see `optim`).
+        loss: a function ``(prediction, target)`` that returns the mean over samples.
+        optimizer: the optimizer of the model's parameters (see `optim`).
         X: training inputs, shape ``(n, ...)``; converted to the precision of the parameters.
         Y: training targets, shape ``(n, ...)``.
         epochs: number of passes through the data.
         batch_size: samples a step; the last batch of an epoch may be smaller.
         validation: a pair (X, Y) to evaluate on, never to train on.
         shuffle: whether each epoch visits the samples in a new random order.
-        rng: generator of the orders; without one, they differ from run to run.
+        rng: the generator of the orders; without one, they differ from run to run.
         callbacks: see `callbacks`; functions are called after each evaluation.
-        monitor: show progress; a function that makes a line of a `Record` sets what is printed.
-        compiled: True to record the step and run it as a program (see `compile`), False not to,
-            "auto" for programs where they pay off and the step can be recorded.
+        monitor: whether to show progress; a function that makes a line of a `Record` sets what is
+            printed.
+        compiled: True to record the step and run it as a program (see `compile`), False to train
+            eagerly, "auto" for programs where they pay off and the step can be recorded.
         block: steps between two updates of the first weight, where a program can defer them
             without changing a number (see `program.deferred`); None for as many as pay off, 1
             for none.
         threads: BLAS threads that a step may use; None for one where its products are small, and
-            for all otherwise. What was set before is put back.
-        record_every: evaluate after the first step and every so many steps from there, instead
-            of at the end of each epoch; 0 for never.
-        checkpoint: a path or a `Checkpoint`: a file to which all that training needs to go on is
-            written after each epoch (or as often as the `Checkpoint` says). Where it is there
-            already, training goes on from it and gives the bits of one that was never cut off.
+            for all otherwise. The numbers of threads set before are restored at the end.
+        record_every: number of steps between two evaluations, the first after the first step,
+            instead of one at the end of each epoch; 0 for none.
+        checkpoint: a path or a `Checkpoint`: the file to which the state of training is written
+            after each epoch, or as often as the `Checkpoint` says. If the file exists, training
+            resumes from it with bit-identical results.
 
     Returns:
-        The history. Where training ended early (Ctrl-C, a callback, a loss that is not finite),
-        it says why in `stopped`, and the model keeps the weights of the last whole step.
+        The history. If training ended early (Ctrl-C, a callback, a loss that is not finite), its
+        `stopped` says why, and the model keeps the weights of the last whole step.
 
     Raises:
         ShapeError: X and Y, or the validation data, have different numbers of samples, or none, or
             do not fit the model; or the loss is not one number.
         DTypeError: they are not numbers.
-        InvalidArgumentError: NaN or infinity in the data; an impossible setting. Nothing has been
-            changed in all these cases.
-        CheckpointError: the checkpoint is of another model, other settings or other data. Nothing
-            has been changed.
-        DataError: it is damaged.
-        NotDifferentiableError: the loss does not come from the optimizer's parameters.
+        InvalidArgumentError: NaN or infinity in the data; an impossible setting.
+        CheckpointError: the checkpoint belongs to another model, other settings or other data.
+        DataError: the checkpoint is damaged. Nothing has been changed in all these cases.
+        NotDifferentiableError: the loss was not computed from the optimizer's parameters.
 
     Warns:
         RuntimeWarning: the loss became NaN or infinite; names the iteration and the operation.
-        UserWarning: the step cannot be recorded; training goes on eagerly.
+        UserWarning: the step cannot be recorded; training continues eagerly.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> X = np.linspace(-1, 1, 20)[:, None]
@@ -154,17 +153,7 @@ def fit(
 
 
 class _Between:
-    """What happens between the steps and the epochs of a run: one place for all who follow it.
-
-    Args:
-        run: the run.
-        steps: its steps.
-        evaluator: evaluates the model.
-        callbacks: those of the user.
-        writer: writes checkpoints; None without a checkpoint.
-        progress: shows the progress.
-        record_every: steps between two evaluations; None for one after each epoch, 0 for none.
-    """
+    """Everything that happens between the steps and the epochs of a run."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What happened in training: one record for every evaluation."""
+"""The history of a training: one record for each evaluation."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 from tinygrad_mlp.support.files import atomic_path
 
 SHOWN = 10
-"""Records at either end of a history that a notebook shows."""
+"""Number of records at either end of a history that a notebook shows."""
 
 
 class Record(NamedTuple):
     """One evaluation of the model.
 
     Attributes:
-        iteration: the number of the update after which it was made, from 0.
-        epoch: the number of the epoch that update belongs to, from 0.
-        seconds: time since training began, without the pauses of one that was resumed.
-        training_loss: loss per sample on the training data, all of it, with the weights of then.
-        training_accuracy: share of right classes there; None where targets are no classes.
-        validation_loss: the same on the validation data; None without any.
-        validation_accuracy: the same on the validation data; None without any.
+        iteration: the number of the update after which the model was evaluated, from 0.
+        epoch: the number of the epoch of that update, from 0.
+        seconds: time since training began, without the pauses of a training that was resumed.
+        training_loss: loss per sample on all of the training data.
+        training_accuracy: share of correct classes there; None where targets are not classes.
+        validation_loss: loss per sample on the validation data; None without validation data.
+        validation_accuracy: share of correct classes there; None without validation data.
     """
 
     iteration: int
@@ -42,10 +42,9 @@ class History:
 
     Attributes:
         records: the records.
-        stopped: why training ended before its last epoch, or None.
-        execution: how the steps were taken: "eager", "a program", or "a program, in blocks of …".
-        settings: with what `fit` was called, as far as JSON can say it: loss, optimizer, epochs,
-            and so on.
+        stopped: the reason why training ended before its last epoch, or None.
+        execution: the kind of the steps: "eager", "a program", or "a program, in blocks of …".
+        settings: the arguments of `fit` as JSON can hold them: loss, optimizer, epochs, and so on.
 
     >>> history = History()
     >>> history.append(Record(0, 0, 0.1, 2.5, 0.1, None, None))
@@ -95,7 +94,7 @@ class History:
         )
 
     def _repr_html_(self) -> str:
-        """The columns that were recorded; of many records the first and the last ten."""
+        """Return the recorded columns as a table; of many records the first and the last ten."""
         from tinygrad_mlp.support.html import table
 
         columns = {field: getattr(self, field) for field in Record._fields}
@@ -107,7 +106,7 @@ class History:
         return table([field.replace("_", " ") for field in kept], rows, stopped or f"{self!r}")
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it but `settings`: the records as an array, and where they have a value."""
+        """Return everything but `settings`; the records as values and whether there is one."""
         shape = len(self.records), len(Record._fields)
         values = [[math.nan if v is None else v for v in record] for record in self.records]
         present = [[v is not None for v in record] for record in self.records]
@@ -119,7 +118,7 @@ class History:
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` has given."""
+        """Take over a state that `state_dict` has returned."""
         rows = zip(stored["records"].tolist(), stored["present"].tolist(), strict=True)
         records = []
         for values, present in rows:
@@ -131,7 +130,7 @@ class History:
         self.execution, self.stopped = stored["execution"], stored["stopped"]
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the records as a table, a column for each field; empty where there is no value.
+        """Write the records as a table with a column for each field, empty without a value.
 
         Raises:
             DataNotFoundError: the folder does not exist.

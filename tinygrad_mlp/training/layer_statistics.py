@@ -1,4 +1,4 @@
-"""What the layers of a network hold, and what gradients reach them, from epoch to epoch."""
+"""`Distributions`: the outputs of the layers of a network and their gradients, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from tinygrad_mlp.support.checks import integer_at_least
 
 
 class Distributions:
-    """Callback that keeps, for each layer, its outputs v and ``∂L/∂v`` before and after each epoch.
+    """A callback that keeps the outputs v of each layer and ``∂L/∂v``, before and after each epoch.
 
-    Both are taken on some samples of your choice, always the same, in evaluation mode. Training is
-    not changed by that, not by a bit. `tg.plotting.plot_distributions` draws what was found.
+    Both are computed on samples of your choice, in evaluation mode, and do not change a bit of the
+    training. `tg.plotting.plot_distributions` draws them.
 
-    Layers are the modules that have no modules in them, as "0 Linear", "1 Tanh", …; what a layer
-    hands on unchanged is not listed again. Where a loss is computed from the input of a layer
-    instead of its output, as the cross entropy is from that of the sigmoid, there is no gradient of
-    that output.
+    Layers are the modules without modules inside, as "0 Linear", "1 Tanh", …; an output that a
+    layer passes on unchanged is listed once. Some losses are computed from the input of the last
+    layer instead of its output, as the cross entropy from the input of the sigmoid: then there is
+    no gradient of that output.
 
     Args:
-        loss: a function ``(prediction, target)`` that gives the mean over samples.
+        loss: a function ``(prediction, target)`` that returns the mean over samples.
         X: inputs of the samples, shape ``(n, ...)``; some hundred are enough.
         Y: their targets, shape ``(n, ...)``.
-        values: how many numbers are kept of each array at most, evenly spread over it.
+        values: the most numbers that are kept of each array, evenly spread over it.
 
     Attributes:
-        epochs: how many epochs had been trained each time, from 0.
-        activations: for each layer an array of outputs each time.
-        gradients: for each layer that a gradient reaches an array of ``∂L/∂v`` each time.
+        epochs: the number of epochs trained before each look, from 0.
+        activations: for each layer the array of its outputs at each look.
+        gradients: for each layer that a gradient reaches the array of ``∂L/∂v`` at each look.
         with_parameters: the names of the layers that have parameters.
 
     Raises:
-        InvalidArgumentError: `loss` is no function, or `values` no positive integer.
+        InvalidArgumentError: `loss` is not a function, or `values` not a positive integer.
 
     >>> import tinygrad_mlp as tg
     >>> rng = np.random.default_rng(0)
@@ -58,7 +58,7 @@ class Distributions:
     ) -> None:
         if not callable(loss):
             raise InvalidArgumentError(
-                f"Distributions: loss must be a function (prediction, target); got {loss!r}."
+                f"Distributions: loss must be a function (prediction, target). Got {loss!r}."
             )
         self.loss = loss
         self.X, self.Y = (a.data if isinstance(a, Value) else np.asarray(a) for a in (X, Y))
@@ -72,7 +72,7 @@ class Distributions:
         self.with_parameters: set[str] = set()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was found."""
+        """Return everything that was collected."""
         return {
             "epochs": self.epochs,
             "activations": self.activations,
@@ -81,7 +81,7 @@ class Distributions:
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Go on from what was found."""
+        """Take over a state that `state_dict` has returned."""
         self.epochs = stored["epochs"]
         self.activations, self.gradients = stored["activations"], stored["gradients"]
         self.with_parameters = set(stored["with_parameters"])
@@ -96,7 +96,7 @@ class Distributions:
         self.look(run.model, run.epoch + 1)
 
     def look(self, model: Module, epoch: int) -> None:
-        """Keep what the layers hold at present, under that number of epochs."""
+        """Keep the present outputs and gradients, under that number of epochs."""
         dtype = precision(model)
         X, Y = (a.astype(dtype, copy=False) for a in (self.X, self.Y))
         with evaluation(model), _observed(model) as outputs:
@@ -121,7 +121,7 @@ class Distributions:
                 self.gradients.setdefault(name, []).append(self._kept(found))
 
     def _kept(self, arrays: list[Array]) -> Array:
-        """Elements of some arrays, evenly spread."""
+        """Return elements of some arrays, evenly spread."""
         flat = np.concatenate([array.ravel() for array in arrays])
         if flat.size <= self.values:
             return flat
@@ -129,7 +129,7 @@ class Distributions:
 
 
 def _layers(model: Module) -> Iterator[tuple[str, Module]]:
-    """The modules without modules in them, each once, by their names."""
+    """Yield the modules without modules inside, each once, with their names."""
     seen: set[int] = set()
     for path, module in model.named_modules():
         if id(module) not in seen and sum(1 for _ in module.named_modules()) == 1:
@@ -139,14 +139,14 @@ def _layers(model: Module) -> Iterator[tuple[str, Module]]:
 
 @contextmanager
 def _observed(model: Module) -> Iterator[dict[str, list[Value]]]:
-    """Collects the outputs of the layers while they are called in the block."""
+    """Collect the outputs of the layers that are called in the block."""
     outputs: dict[str, list[Value]] = {}
     listed: set[int] = set()
     replaced: list[tuple[Module, Any]] = []
 
     def watched(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
         def forward_and_note(*args: Any, **kwargs: Any) -> Any:
-            listed.update(id(a) for a in args)  # handed on unchanged, it is no layer's work
+            listed.update(id(a) for a in args)  # passed on unchanged, it is not an output
             out = forward(*args, **kwargs)
             if isinstance(out, Value) and id(out) not in listed:
                 listed.add(id(out))
@@ -157,7 +157,7 @@ def _observed(model: Module) -> Iterator[dict[str, list[Value]]]:
 
     try:
         for name, module in _layers(model):
-            # In the instance, where it is found before the class's own.
+            # In the instance, where Python looks before it looks in the class.
             replaced.append((module, module.__dict__.get("forward")))
             module.__dict__["forward"] = watched(name, module.forward)
         yield outputs

@@ -34,19 +34,11 @@ class StepRunner:
     date.
 
     Args:
-        run: the run, which is stopped where a loss is not finite.
-        loss: the loss that is minimised.
-        data: the training data.
-        order: the order in which they are visited.
-        settings: those of `fit`. With ``compiled=True`` a step that cannot be recorded is an
-            error, with "auto" it is trained eagerly.
+        run, loss, data, order, settings: those of the call of `fit`. The run is stopped if a loss
+            is not finite, and `diverged` is set.
         threads: BLAS threads for the large products of a block.
         watched: whether a callback sees every step; there are no blocks then, and the gradients
             are left in the parameters.
-
-    Attributes:
-        order: the order, with the place that has been reached.
-        diverged: whether the loss of a step was not finite.
     """
 
     def __init__(
