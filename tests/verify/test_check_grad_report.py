@@ -82,7 +82,7 @@ def test_a_mistake_beside_a_kink_is_found():
 def test_a_convention_inside_of_a_smooth_function_is_no_failure(f, order):
     report = check_grad(f, np.array([0.0, 1.0]), order=order)
     assert report.ok and not report.conclusive, report
-    assert any("stands at a kink" in p.note for p in report.pairs)
+    assert any("is at a kink" in p.note for p in report.pairs)
 
 
 # -- when numbers cannot tell ----------------------------------------------------------------------

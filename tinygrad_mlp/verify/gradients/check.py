@@ -1,4 +1,4 @@
-"""`check_grad`: automatic against numerical differentiation, and what else a gradient must be."""
+"""`check_grad`: automatic derivatives compared with numerical ones, and the rules of gradients."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import OpDefinitionError
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
-from tinygrad_mlp.verify.gradients.comparison import Comparison
-from tinygrad_mlp.verify.gradients.contract import Problem, check_contract
-from tinygrad_mlp.verify.gradients.kinks import operation_at_kink
-from tinygrad_mlp.verify.gradients.pairing import ALONE
+from tinygrad_mlp.verify.gradients.contract import check_contract
+from tinygrad_mlp.verify.gradients.directions import random_direction
+from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
+from tinygrad_mlp.verify.gradients.pairing import OutputGradients, Pairing
 from tinygrad_mlp.verify.gradients.probe import Probe, undisturbed
-from tinygrad_mlp.verify.gradients.report import GradReport, Pair
+from tinygrad_mlp.verify.gradients.report import GradReport, Pair, Problem
 from tinygrad_mlp.verify.gradients.second_order import probe_of_gradient
+from tinygrad_mlp.verify.gradients.sweep import operation_at_kink
+from tinygrad_mlp.verify.gradients.verdict import ALONE
 
 
 def check_grad(
@@ -27,31 +29,31 @@ def check_grad(
     seed: int = 0,
     rtol: float | None = None,
 ) -> GradReport:
-    """Hold the gradients of `f` against numerical derivatives, for every output and input.
+    """Compare the gradients of `f` with numerical derivatives, for every output and input.
 
     An automatic derivative ``a`` and a numeric one ``n``, known to ``± e``, agree if
 
         ``|a − n| / (max(|a|, |n|) + e / rtol) ≤ rtol``
 
-    This is a relative error; what it forgives beside `rtol` is ``e``, the truncation and rounding
-    error of ``n`` itself, and nothing absolute: units and sizes do not matter. The numeric side is
+    This is a relative error. Besides `rtol` it allows for ``e``, the truncation and rounding error
+    of ``n`` itself, and for nothing absolute: units and sizes do not matter. The numeric side is
     the complex step where the operations take complex numbers, else central differences with a
-    step relative to each element. What they contest is settled by a sweep over many steps, which
-    also tells a kink (ReLU at 0, a tie of max) and a point where rounding or overflow makes
-    the *numeric* side unreliable from a mistake.
+    step relative to each element. Where the two disagree, a sweep over many steps decides. It also
+    distinguishes a mistake from a kink (ReLU at 0, a tie of max) and from a point where rounding
+    or overflow makes the *numeric* side unreliable.
 
     Also found: rules that do not multiply with their cotangent, results that differ from run to
-    run, gradients of a wrong shape or dtype or in memory of others, and arrays changed in place.
+    run, gradients of a wrong shape or dtype or that share memory, and arrays changed in place.
 
-    Inputs of lower precision are checked in double precision, where `f` takes it; then the
-    gradients in their own precision are held against these, up to rounding.
+    Inputs of lower precision are checked in double precision, where `f` takes it. Then the
+    gradients in their own precision are compared with these, up to rounding.
 
     Args:
         f: takes arrays or tensors, returns an array or a nesting of arrays.
         args: the point: arrays, numbers, tensors, and nestings of them. Integers are passed on.
         order: 2 also checks the gradients of gradients.
-        fast: take a few random directions instead of every element: at a cost that does not grow
-            with their number, but a mistake in one element of many may hide.
+        fast: take a few random directions instead of every element. The cost does not grow with
+            their number, but a mistake in one element of many may go unnoticed.
         seed: of the random draws.
         rtol: by default 1e-6, in single precision 1e-4.
 
@@ -78,14 +80,14 @@ def check_grad(
         probe = Probe(f, args)
         if rtol is None:
             rtol = 1e-6 if probe.eps < 1e-10 else 1e-4
-        pairs, errors, problems, usable = _checked(probe, probe, rng, rtol, fast, 1)
+        pairs, errors, problems, usable = _check_order(probe, probe, rng, rtol, fast, 1)
         if order == 2 and usable:
             try:
                 second = probe_of_gradient(probe, rng)
-            except OpDefinitionError as error:  # a rule that has no derivative, which says why
+            except OpDefinitionError as error:  # a rule that has no derivative
                 problems.append(Problem("definition", str(error)))
             else:
-                more = _checked(second, probe, rng, rtol, fast, 2)
+                more = _check_order(second, probe, rng, rtol, fast, 2)
                 pairs, errors = pairs + more[0], errors + more[1]
                 problems += [p for p in more[2] if p not in problems]
     inputs = dict(zip(probe.inputs, probe.original, strict=True))
@@ -94,22 +96,32 @@ def check_grad(
     )
 
 
-def _checked(
+def _check_order(
     probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: float, fast: bool, order: int
 ) -> tuple[list[Pair], list[Array], list[Problem], bool]:
-    """The pairs, their errors, the other problems, and whether there were gradients at all."""
+    """Check the first derivatives of a probe's function.
+
+    Args:
+        probe: f, or its gradient.
+        of_f: f.
+        rng: source of all random numbers.
+        rtol: the relative error allowed.
+        fast: whether to take random directions.
+        order: the order of these derivatives of f.
+
+    Returns:
+        The pairs, their errors, the other problems, and whether there were gradients at all.
+    """
     cotangents = [rng.standard_normal(output.shape) for output in probe.outputs]
     problems, usable = check_contract(probe, cotangents)
     if not usable:
         return [], [], problems, False
-    compared = Comparison(probe, rng, rtol, fast, order).all_pairs()
+    compared = _all_pairs(probe, rng, rtol, fast, order)
     pairs, errors = [pair for pair, _ in compared], [error for _, error in compared]
     if any(pair.status == "WRONG" for pair in pairs):
         culprit = operation_at_kink(of_f, rng)
         if culprit:
-            sides = [
-                Comparison(side, rng, rtol, fast, order).all_pairs() for side in probe.beside(rng)
-            ]
+            sides = [_all_pairs(side, rng, rtol, fast, order) for side in _beside(probe, rng)]
             pairs = [
                 _excused(pair, culprit) if pair.note == ALONE or up.status == down.status == "ok"
                 else pair
@@ -118,11 +130,33 @@ def _checked(
     return pairs, errors, problems, True
 
 
+def _all_pairs(
+    probe: Probe, rng: np.random.Generator, rtol: float, fast: bool, order: int
+) -> list[tuple[Pair, Array]]:
+    """Return every pair of an output and an input, with the errors by the input's elements."""
+    here = probe.noise(probe.point, rng)
+    tapes = probe.record(probe.point), probe.record(probe.original)
+    columns = [
+        OutputGradients(probe, number, *tapes, rng, fast) for number in range(len(probe.outputs))
+    ]
+    found = []
+    for leaf in range(len(probe.inputs)):
+        numbers = NumericDerivatives(probe, leaf, here, rng, fast)
+        for column in columns:
+            pairing = Pairing(column, numbers, here, rtol, rng)
+            found.append((pairing.pair()._replace(order=order), pairing.by_element()))
+    return found
+
+
+def _beside(probe: Probe, rng: np.random.Generator) -> tuple[Probe, Probe]:
+    """Return the same function at two points not far away, on opposite sides of its point."""
+    away = [2.0**-6 * random_direction(a, rng) for a in probe.original]
+    return probe.moved(away), probe.moved([-v for v in away])
+
+
 def _excused(pair: Pair, culprit: str) -> Pair:
-    """The pair, no longer wrong: the gradient is right beside the point, on both sides."""
+    """Return a wrong pair as one at a kink: the gradient is right beside the point."""
     if pair.status != "WRONG":
         return pair
-    return pair._replace(
-        status="kink",
-        note=f"Inside of f, '{culprit}' stands at a kink, and its convention there is at work.",
-    )
+    note = f"Inside of f, '{culprit}' is at a kink, and its convention there is at work."
+    return pair._replace(status="kink", note=note)

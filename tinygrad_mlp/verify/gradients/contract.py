@@ -1,14 +1,15 @@
-"""What must hold of operations and gradient rules whatever their numbers.
+"""The rules that operations and gradients must follow whatever their numbers.
 
-They leave their arguments alone; a gradient has the shape and the precision of its input and
-memory of its own; it is linear in the cotangent; and the same call gives the same result again.
+Operations and gradient rules do not change their arguments. A gradient has the shape and the
+precision of its input and its own memory. It is linear in the cotangent, and the same call gives
+the same result again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,47 +20,26 @@ from tinygrad_mlp.autograd.describe import label
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.verify.gradients.probe import Probe, Recording
-from tinygrad_mlp.verify.gradients.rounding import data_of
+from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of
+from tinygrad_mlp.verify.gradients.report import Problem
 
 LINEAR_FACTOR = -4.0
-"""By a power of two, products and sums scale without rounding: whatever differs is a mistake."""
-
-
-class Problem(NamedTuple):
-    """Something other than a number that is wrong.
-
-    Attributes:
-        kind: "changed in place", "shape", "dtype", "shared memory", "cotangent", "second run", or
-            "error".
-        message: what, where, and what to do.
-
-    >>> import numpy as np, tinygrad_mlp as tg
-    >>> def changes_its_argument(x):
-    ...     x.data[0] = 5.0
-    ...     return tg.sum(x * x)
-    >>> report = tg.verify.check_grad(changes_its_argument, np.array([0.5, 1.0]))
-    >>> report.problems[0].kind
-    'changed in place'
-    """
-
-    kind: str
-    message: str
+"""A power of two: products and sums scale by it without rounding."""
 
 
 class Contract:
-    """Looks on at one evaluation and its backward pass, as hook and as walk of the mode."""
+    """An observer of one evaluation and its backward pass, as hook and as walk of the mode."""
 
     def __init__(self) -> None:
         self.problems: dict[tuple[str, str], Problem] = {}
         self.op = ""
 
     def report(self, kind: str, where: str, message: str) -> None:
-        """Note a problem, once for each place."""
+        """Record a problem, once for each place."""
         self.problems.setdefault((kind, where), Problem(kind, f"{where} {message}"))
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """Apply an operation; its arguments must be the same afterwards."""
+        """Apply an operation and check that its arguments are the same afterwards."""
         given = arrays_of(args)
         before = [fingerprint(a) for a in given]
         out = op.unhooked(args, static)
@@ -73,11 +53,11 @@ class Contract:
         return out
 
     def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
-        """What the backward pass asks at its start."""
+        """Return the function that gives the backward pass the rules of a node."""
         return self.rules_of
 
     def rules_of(self, node: Node, g: Any) -> tuple[Rule | None, ...]:
-        """The node's rules, each of them looked at."""
+        """Return the node's rules, each of them observed."""
         self.op = node.op.name
         return tuple(
             rule and partial(self._checked, node, position, rule)
@@ -90,7 +70,7 @@ class Contract:
         op = node.op
         parts = g if op.outputs > 1 else (g,)
         if any(isinstance(a, Value) for a in (*parts, *inputs)):
-            return rule(g, y, *inputs, **static)  # the turn of the arrays comes, too
+            return rule(g, y, *inputs, **static)  # checked where it is called with arrays
         position = static["position"] if op.variadic else position
         name = label(op, position, None)
         where = f"the gradient rule of '{op.name}' for {name}"
@@ -109,7 +89,7 @@ class Contract:
                 "changed in place", where,
                 "changed one of the arrays it was given. Let it compute a new one.",
             )  # fmt: skip
-            return share  # what else could be said of it is no longer certain
+            return share  # nothing else is certain any more
         array = data_of(share)
         if isinstance(array, (np.ndarray, np.generic)):
             array = np.asarray(array)
@@ -124,7 +104,7 @@ class Contract:
         return share
 
     def _check_kind(self, where: str, share: Array, givers: Sequence[Any]) -> None:
-        """As precise as the argument, unless the result is less precise already."""
+        """Check that a share is as precise as the argument, or as the result if that is less."""
         eps = max(float(np.finfo(a.dtype).eps) for a in givers)
         if share.dtype.kind != "f" or float(np.finfo(share.dtype).eps) > eps:
             self.report(
@@ -135,7 +115,7 @@ class Contract:
     def _check_calls(
         self, where: str, run: Callable[[Any], Any], first: Array, parts: Sequence[Any]
     ) -> None:
-        """The rule again, with the same cotangent, a multiple of it, and zero."""
+        """Call the rule again, with the same cotangent, a multiple of it, and zero."""
 
         def again(factor: float) -> Array:
             scaled = [np.asarray(np.multiply(a, factor, dtype=a.dtype)) for a in parts]
@@ -143,7 +123,7 @@ class Contract:
 
         size = np.max(np.abs(first), initial=0, where=np.isfinite(first))
         limits = np.finfo(parts[0].dtype)
-        close, smallest = 1e3 * float(limits.eps), 1e3 * float(limits.tiny)  # what underflow costs
+        close, smallest = 1e3 * float(limits.eps), 1e3 * float(limits.tiny)
 
         def same(a: Array, b: Array) -> bool:
             finite = np.isfinite(a) & np.isfinite(b)
@@ -173,9 +153,10 @@ class Contract:
 
 
 def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Problem], bool]:
-    """Everything that is wrong besides numbers, and whether there are gradients to compare.
+    """Return the problems besides wrong numbers, and whether there are gradients to compare.
 
     Args:
+        probe: the function.
         cotangents: one for each output.
     """
     contract = Contract()
@@ -222,9 +203,9 @@ def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Prob
 
 
 def _backward(
-    contract: Contract, probe: Probe, run: Recording, number: int, cotangent: Array
+    contract: Contract, probe: Probe, run: ProbeTape, number: int, cotangent: Array
 ) -> list[Array]:
-    """The gradients of one output as `Tensor.backward` leaves them, checked for what they are."""
+    """Return the gradients of one output as `Tensor.backward` leaves them, after checking them."""
     value = run.outputs[number]
     for leaf in run.inputs:
         leaf.grad = None
@@ -248,8 +229,8 @@ def _backward(
     return found
 
 
-def _check_inputs(contract: Contract, probe: Probe, run: Recording, who: str) -> None:
-    """The inputs must hold what they were given."""
+def _check_inputs(contract: Contract, probe: Probe, run: ProbeTape, who: str) -> None:
+    """Check that the inputs hold the numbers they were given."""
     for name, leaf, a in zip(probe.inputs, run.inputs, probe.original, strict=True):
         same = leaf.data.shape == a.shape and np.array_equal(leaf.data, a, equal_nan=True)
         if not same and not any(kind == "changed in place" for kind, _ in contract.problems):
@@ -257,7 +238,7 @@ def _check_inputs(contract: Contract, probe: Probe, run: Recording, who: str) ->
 
 
 def _close(a: Any, b: Any) -> bool:
-    """Equal up to the rounding that another memory layout may cause."""
+    """Return whether two results are equal up to the rounding that a memory layout may cause."""
     a, b = np.asarray(data_of(a)), np.asarray(data_of(b))
     if a.shape != b.shape:
         return False

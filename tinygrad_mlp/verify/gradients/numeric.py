@@ -1,23 +1,33 @@
-"""Numerical derivatives along many directions, each with a bound of its error."""
+"""Numerical derivatives with respect to one input, each with a bound of its error."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.verify.gradients.rounding import analytic
-from tinygrad_mlp.verify.gradients.steps import Directions, Noise, usual_step
+from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.verify.gradients.directions import (
+    Directions,
+    Noise,
+    random_direction,
+    usual_step,
+)
+from tinygrad_mlp.verify.gradients.probe import Probe, data_of, several
 from tinygrad_mlp.verify.gradients.sweep import Sweep
-from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
+from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise, evaluate, exact_arrays
 
 COMPLEX_STEP = 2.0**-100
 """Its square vanishes beside 1 in any precision, and it is far from underflow."""
 
 BY_COMPLEX, BY_REFERENCES = "complex step", "complex step (references)"
 """Names of methods. The second is of other functions than those that were differentiated."""
+
+RANDOM_DIRECTIONS = 3
 
 
 class Estimates(NamedTuple):
@@ -28,7 +38,7 @@ class Estimates(NamedTuple):
         error: bounds of their errors.
         bent: where the two sides seem to have different slopes.
         step: t.
-        method: how they were made, in words.
+        method: the method in words.
     """
 
     value: Array
@@ -38,40 +48,54 @@ class Estimates(NamedTuple):
     method: str
 
 
-def complex_steps(directions: Directions, references: str) -> Array | None:
-    """``Im f(x + iε v) / ε``, without subtraction, exact to rounding; None where f cannot.
+class NumericDerivatives:
+    """The numerical derivatives with respect to one input.
 
-    Source: Squire and Trapp, SIAM Review 40 (1998).
+    They are computed by complex steps if the function takes these, else by differences; a sweep
+    over many steps is made of a direction when it is first asked for.
 
     Args:
-        directions: the v.
-        references: whether the operations' references are evaluated instead: see `analytic`.
+        probe: the function.
+        leaf: the number of the input.
+        here: the rounding errors of the outputs at the point.
+        rng: source of random directions and of artificial rounding.
+        fast: whether to take random directions instead of the elements.
     """
-    found = []
-    try:
-        with changed_mode(hook=analytic(references, MODE.get().hook)):
-            for k in range(len(directions)):
-                out = directions.values(k, 1j * COMPLEX_STEP)
-                if not np.iscomplexobj(out):
-                    return None
-                found.append(out.imag / COMPLEX_STEP)
-    except Exception:  # whatever f may raise that was written for real numbers
-        return None
-    base = directions.probe.base
-    value, fine = np.array(found).reshape(len(directions), base.size), np.isfinite(base)
-    return value if np.isfinite(value[:, fine]).all() else None
+
+    def __init__(
+        self, probe: Probe, leaf: int, here: Array, rng: np.random.Generator, fast: bool = False
+    ) -> None:
+        point, vectors = probe.point[leaf], None
+        if fast:
+            vectors = [random_direction(point, rng) for _ in range(RANDOM_DIRECTIONS)]
+        self.directions = Directions(probe, leaf, vectors)
+        self.trial = Directions(probe, leaf, [random_direction(point, rng)])
+        self.noise = Noise(self.trial, here, rng)
+        self.trial_sweep = Sweep(self.trial, 0, self.noise, doublings=4)
+        estimates = by_complex_steps(self.directions, self.trial, self.trial_sweep, rng)
+        self.estimates = estimates or differences(self.directions, self.noise)
+        self._sweeps: dict[int, Sweep] = {}
+
+    def sweep(self, k: int) -> Sweep:
+        """Return the sweep along direction `k`."""
+        if k not in self._sweeps:
+            self._sweeps[k] = Sweep(self.directions, k, self.noise)
+        return self._sweeps[k]
+
+
+# -- complex steps ----------------------------------------------------------------------------
 
 
 def by_complex_steps(
     directions: Directions, trial: Directions, sweep: Sweep, rng: np.random.Generator
 ) -> Estimates | None:
-    """Derivatives by complex steps, if these pass a trial: some functions take them in vain (|x|).
+    """Return derivatives by complex steps, or None if these fail a trial, as those of |x| do.
 
     Args:
-        directions: to differentiate along.
+        directions: the directions to differentiate along.
         trial: one direction, in which all elements of the input move.
         sweep: the sweep along it.
-        rng: for artificial rounding, from which the error is estimated.
+        rng: source of artificial rounding, from which the error is estimated.
     """
     probe = directions.probe
     fine = np.isfinite(probe.base)
@@ -84,7 +108,7 @@ def by_complex_steps(
             continue
         size = np.maximum(np.abs(tried[0]), np.abs(sweep.value))
         agree = np.abs(tried[0] - sweep.value) <= 1e-6 * size + sweep.error
-        # Where rounding hides what f does, operations that keep imaginary parts are believed.
+        # Where rounding hides what f does, operations that keep imaginary parts are trusted.
         if not (agree | ~sweep.settled)[fine].all() or not (settled or references == "never"):
             continue
         rounding = np.zeros(probe.base.shape)
@@ -105,11 +129,85 @@ def by_complex_steps(
     return None
 
 
-def differences(directions: Directions, noise: Noise) -> Estimates:
-    """Central differences with one extrapolation, at the step that usually serves best.
+def complex_steps(directions: Directions, references: str) -> Array | None:
+    """Return ``Im f(x + iε v) / ε``, exact to rounding as nothing is subtracted; None if f cannot.
 
-    ``D(t) = (φ(t) − φ(−t)) / 2t = φ′ + c t² + …``, so ``(4 D(t) − D(2t)) / 3 = φ′ + O(t⁴)``. As its
-    error counts that of D(t), and rounding. Two sides with slopes R and L show in
+    Source: Squire and Trapp, SIAM Review 40 (1998).
+
+    Args:
+        directions: the v.
+        references: when the operations' references are evaluated instead, see `analytic`.
+    """
+    found = []
+    try:
+        with changed_mode(hook=analytic(references, MODE.get().hook)):
+            for k in range(len(directions)):
+                out = directions.values(k, 1j * COMPLEX_STEP)
+                if not np.iscomplexobj(out):
+                    return None
+                found.append(out.imag / COMPLEX_STEP)
+    except Exception:  # any error that an f written for real numbers may raise
+        return None
+    base = directions.probe.base
+    value, fine = np.array(found).reshape(len(directions), base.size), np.isfinite(base)
+    return value if np.isfinite(value[:, fine]).all() else None
+
+
+class NotAnalytic(Exception):
+    """Raised and caught here, where an operation cannot be continued to complex numbers."""
+
+
+def analytic(
+    references: str, outer: Any = None
+) -> Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]:
+    """Return a hook under which operations take complex numbers.
+
+    Some forward functions cannot (SciPy's are real), or lose the imaginary part; the reference of
+    the operation's record may replace them.
+
+    Args:
+        references: "never", "where needed" or "wherever known".
+        outer: the hook around this one; if it is a `RoundingNoise`, that changes the arguments.
+    """
+    arrays_of = outer.arrays if isinstance(outer, RoundingNoise) else exact_arrays
+
+    def by_reference(op: Op, args: tuple[Any, ...], arrays: Any, static: dict[str, Any]) -> Any:
+        if references == "never":
+            raise NotAnalytic(op.name)
+        out = np.asarray(op.record.reference(*arrays, **static))  # type: ignore[misc]
+        if not np.iscomplexobj(out):
+            raise NotAnalytic(op.name)
+        return op.as_value(args, arrays, static, out)
+
+    def hook(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        arrays = arrays_of(op, args)
+        if op.nondifferentiable or not any(map(np.iscomplexobj, arrays)):
+            return evaluate(op, args, arrays, static)
+        recording = MODE.get().recording
+        tracked = recording and any(isinstance(a, Value) and a.requires_grad for a in args)
+        known = op.record.reference is not None and op.outputs == 1 and not tracked
+        if not known or references != "wherever known":
+            try:
+                out = evaluate(op, args, arrays, static)
+            except (TinygradError, ValueError, TypeError):
+                out = None
+            if out is not None and all(np.iscomplexobj(data_of(part)) for part in several(out)):
+                return out
+            if not known:
+                raise NotAnalytic(op.name)
+        return by_reference(op, args, arrays, static)
+
+    return hook
+
+
+# -- differences ------------------------------------------------------------------------------
+
+
+def differences(directions: Directions, noise: Noise) -> Estimates:
+    """Return central differences with one extrapolation, at the step that usually serves best.
+
+    ``D(t) = (φ(t) − φ(−t)) / 2t = φ′ + c t² + …``, so ``(4 D(t) − D(2t)) / 3 = φ′ + O(t⁴)``. Its
+    error is taken to be that of D(t), plus rounding. Two sides with slopes R and L show in
     ``(φ(t) + φ(−t) − 2 φ(0)) / t``, which is R − L for any t, but halves with t where f is smooth.
     """
     probe = directions.probe

@@ -1,287 +1,293 @@
-"""The comparison of automatic and numerical derivatives, entry by entry, and what decides it."""
+"""One output against one input: automatic and numerical derivatives, compared entry by entry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cached_property, partial
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.gradients.column import Column
-from tinygrad_mlp.verify.gradients.numeric import BY_COMPLEX, BY_REFERENCES, Estimates
+from tinygrad_mlp.autograd.backward import ancestors, finite, first_non_finite
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.verify.gradients.directions import Directions, index_of
+from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
+from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of, several
 from tinygrad_mlp.verify.gradients.report import STATUSES, Pair
-from tinygrad_mlp.verify.gradients.steps import Directions
-from tinygrad_mlp.verify.gradients.sweep import Sweep
+from tinygrad_mlp.verify.gradients.verdict import (
+    NOT_FINITE,
+    OK,
+    RESOLVED,
+    UNRELIABLE,
+    WRONG,
+    Entry,
+    Verdict,
+    relative_error,
+    verdict_of,
+)
 
-RESOLVED = 1e-4
-"""A numeric derivative with a larger relative error than this could hide a mistake in a rule.
-Where more than a hundredth of it is allowed, a hundred times that."""
+MOST_ROWS = 256
+"""Outputs with more elements than this are checked in random mixtures instead of one by one."""
+
+MIXTURES = 2
 
 MOST_SWEEPS = 32
-"""How many unresolved entries of a pair are given a second chance by a sweep."""
+"""Number of unresolved entries of a pair that are given a second chance by a sweep."""
 
 RULE_NOISE = 10.0
 """How many times the rounding observed in its own computation a gradient may be off."""
 
-ALONE = "Differences are too uncertain to show it; the complex step alone does."
-"""The note of a mistake that a kink inside of f could make up."""
 
-OK, KINK, UNRELIABLE, NOT_FINITE, WRONG = range(5)
-"""Places in `STATUSES`."""
+class OutputGradients:
+    """One output and the gradients that automatic differentiation gives for it.
 
+    The output's elements are taken one by one or, where these are too many, in random mixtures:
+    each row of `cotangents` holds the weights of one mixture.
 
-def relative_error(a: Any, n: Any, error: Any, rtol: float) -> Any:
-    """``|a − n| / (max(|a|, |n|) + error / rtol)``; infinite for what is not finite.
-
-    >>> float(relative_error(1.25, 1.0, 0.0, 1e-6)), float(relative_error(0.0, 0.0, 0.0, 1e-6))
-    (0.2, 0.0)
-    """
-    size = np.maximum(np.abs(a), np.abs(n)) + error / max(rtol, 1e-300)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.where(size > 0, np.abs(a - n) / size, 0)
-    return np.where(np.isfinite(a) & np.isfinite(n), relative, np.inf)
-
-
-class Verdict(NamedTuple):
-    """What became of an entry.
-
-    Attributes:
-        status: its place in `STATUSES`.
-        numeric: the derivative of φ that is believed.
-        error: a bound of its error.
-        step: t it was taken from.
-        method: in words.
-        note: the reason.
-        convergence: the order of the remainder.
-        zero: whether both derivatives are 0, up to rounding.
+    Args:
+        probe: the function.
+        number: the number of the output.
+        tape: the function recorded in the precision of the check.
+        own_tape: the same in the precision of the inputs as they were given.
+        rng: source of the mixtures.
+        fast: whether to mix the elements of every output that has several.
     """
 
-    status: int
-    numeric: float
-    error: float
-    step: float
-    method: str
-    note: str = ""
-    convergence: float | None = None
-    zero: bool = False
+    def __init__(
+        self, probe: Probe, number: int, tape: ProbeTape, own_tape: ProbeTape,
+        rng: np.random.Generator, fast: bool,
+    ) -> None:  # fmt: skip
+        self.probe, self.number = probe, number
+        self.output = output = probe.outputs[number]
+        self.mixed = output.size > (1 if fast else MOST_ROWS)
+        if self.mixed:
+            self.cotangents = rng.standard_normal((MIXTURES, *output.shape))
+        else:
+            self.cotangents = np.eye(output.size).reshape(output.size, *output.shape)
+        self.weights = self.cotangents.reshape(len(self.cotangents), output.size)
+        self.finite = np.isfinite(probe.base[output.place])
+        self.gradients = [tape.pull(number, u) for u in self.cotangents]
+        self.own_gradients = [own_tape.pull(number, u) for u in self.cotangents]
+        dtypes = [np.asarray(data_of(own_tape.outputs[number])).dtype]
+        dtypes += [x.data.dtype for x in own_tape.inputs]
+        self.own_dtype = max(dtypes, key=lambda dtype: float(np.finfo(dtype).eps))
+        self._recorded = tape.outputs[number]
+        self._rule_noise: dict[tuple[int, float], list[Array] | None] = {}
+
+    def mix(self, values: Array) -> Array:
+        """Return the mixtures of values of all outputs' elements, given along the last axis."""
+        own = values[..., self.output.place]
+        return np.asarray(own @ self.weights.T) if self.mixed else own
+
+    def mix_errors(self, errors: Array) -> Array:
+        """Return bounds of the mixtures' errors from bounds of the errors of the elements."""
+        own = errors[..., self.output.place]
+        return np.asarray(own @ np.abs(self.weights.T)) if self.mixed else own
+
+    def rule_noise(self, row: int, eps: float, rng: np.random.Generator) -> list[Array] | None:
+        """Return by how much rounding may change a mixture's gradients; see `Probe.rule_noise`."""
+        if (row, eps) not in self._rule_noise:
+            found = self.probe.rule_noise(self.number, self.cotangents[row], eps, rng)
+            self._rule_noise[row, eps] = found
+        return self._rule_noise[row, eps]
+
+    @cached_property
+    def overflow(self) -> str:
+        """The origin of the first number in the computation that is not finite, or ""."""
+        root = self._recorded
+        if not isinstance(root, Value) or root.node is None:
+            return ""
+        outs = [out for node in ancestors([root.node]) for out in several(node.out)]
+        return "" if all(map(finite, outs)) else first_non_finite(root)
+
+    def leaves_own_range(self, row: int) -> bool:
+        """Return whether numbers overflow or underflow in the precision of the inputs."""
+        try:
+            with np.errstate(over="raise", under="raise", invalid="raise", divide="raise"):
+                self.probe.record(self.probe.original).pull(self.number, self.cotangents[row])
+        except ArithmeticError:
+            return True
+        return False
+
+    def order_along(self, numbers: NumericDerivatives) -> float | None:
+        """Return the order of the remainder in a random direction, for a mixture of all rows."""
+        if not self.gradients or not self.finite.all():
+            return None
+        trial = numbers.trial
+        rows = range(1 if self.mixed else len(self.gradients))
+        slopes = np.array([trial.along(self.gradients[row][trial.leaf])[0] for row in rows])
+        factors = np.cos(np.arange(len(slopes)))  # as irregular as random ones
+        slope = factors @ slopes
+        if not np.isfinite(slope):
+            return None
+        weights = factors @ self.weights[: len(slopes)]
+        return numbers.trial_sweep.order(slope, weights, self.output.place)
 
 
 class Pairing:
     """The entries of one pair: directions of the input in rows, mixtures of the output in columns.
 
-    All are derivatives of φ (see `numeric`); only `pair` speaks in the units of the input.
+    All are derivatives of φ (see `directions`); only a `Pair` has the units of the input.
 
     Args:
-        column: the output.
-        directions: of the input.
-        estimates: the numerical derivatives.
-        swept: gives the sweep along a direction.
+        column: the output and its gradients.
+        numbers: the numerical derivatives with respect to the input.
         here: the rounding errors of all outputs at the point.
         rtol: the relative error allowed.
-        rng: for artificial rounding.
+        rng: source of artificial rounding.
     """
 
     def __init__(
         self,
-        column: Column,
-        directions: Directions,
-        estimates: Estimates,
-        swept: Callable[[int], Sweep],
+        column: OutputGradients,
+        numbers: NumericDerivatives,
         here: Array,
         rtol: float,
         rng: np.random.Generator,
     ) -> None:
-        self.column, self.directions, self.swept = column, directions, swept
+        self.column, self.numbers, self.directions = column, numbers, numbers.directions
         self.here, self.rtol, self.rng = here[column.output.place], rtol, rng
-        self.resolved = max(RESOLVED, 100 * rtol)
-        self.step, self.method = estimates.step, estimates.method
-        along = [directions.along(row[directions.leaf]) for row in column.gradients]
-        self.autograd = np.array(along).reshape(len(along), len(directions)).T
-        place, mixtures, fine = column.output.place, column.mixtures, column.finite
-        self.numeric, self.error, self.bent = (
-            a[:, place] for a in (estimates.value, estimates.error, estimates.bent)
-        )
-        if mixtures is not None:
-            self.numeric = self.numeric @ mixtures.T
-            self.error = self.error @ np.abs(mixtures.T)
-            self.bent = self.bent @ np.abs(mixtures.T) > 0
-            fine = np.full(len(mixtures), fine.all())
+        estimates, leaf = numbers.estimates, self.directions.leaf
+        along = [self.directions.along(row[leaf]) for row in column.gradients]
+        self.autograd = np.array(along).reshape(len(along), len(self.directions)).T
+        self.numeric = column.mix(estimates.value)
+        self.error = column.mix_errors(estimates.error)
+        self.bent = column.mix_errors(estimates.bent) > 0
+        fine = column.finite.all() if column.mixed else column.finite
         self.errors = relative_error(self.autograd, self.numeric, self.error, rtol)
         self.status = np.where(fine, OK, NOT_FINITE) + np.zeros(self.errors.shape, int)
         self.zero = (self.autograd == 0) & (np.abs(self.numeric) <= self.error)
         self.verdicts: dict[tuple[int, int], Verdict] = {}
+        self._decide()
 
-    def decide(self) -> None:
+    def _decide(self) -> None:
         """Look closer at all entries that are contested, and some that are too uncertain."""
-        open_to_doubt = self.status == OK
-        contested = open_to_doubt & ((self.errors > self.rtol) | self.bent)
-        weak = open_to_doubt & ~contested & self.unresolved()
+        undecided = self.status == OK
+        contested = undecided & ((self.errors > self.rtol) | self.bent)
+        weak = undecided & ~contested & self._unresolved()
         queue = _largest(self.errors, contested)
         queue += _largest(np.abs(self.autograd), weak)[:MOST_SWEEPS]
         for at in queue:
-            verdict = self.verdicts[at] = self._verdict(*at)
-            self.numeric[at], self.error[at] = verdict.numeric, verdict.error
+            entry = self._entry(*at)
+            found = verdict_of(entry, partial(self.numbers.sweep, at[0]))
+            self.verdicts[at] = found
+            self.numeric[at], self.error[at] = found.numeric, found.error
             self.errors[at] = relative_error(
-                self.autograd[at], self.numeric[at], self.error[at], self.rtol
+                entry.autograd, found.numeric, found.error, self.rtol
             )
-            self.status[at] = verdict.status
-            self.zero[at] = verdict.zero
-            if verdict.status == WRONG:
+            self.status[at], self.zero[at] = found.status, found.zero
+            if found.status == WRONG:
                 break  # the rest would be decided likewise, at some cost
 
-    def unresolved(self) -> Array:
-        """Which entries are too uncertain to show a mistake."""
+    def _unresolved(self) -> Array:
+        """Return which entries are too uncertain to show a mistake."""
         size = np.maximum(np.abs(self.autograd), np.abs(self.numeric))
-        return np.asarray(~self.zero & ~(self.error <= self.resolved * size))
+        allowed = max(RESOLVED, 100 * self.rtol) * size
+        return np.asarray(~self.zero & ~(self.error <= allowed))
 
-    # -- one entry ---------------------------------------------------------------------------
-
-    def _verdict(self, k: int, row: int) -> Verdict:
-        """What becomes of an entry whose two numbers differ, or are too uncertain."""
-        a, n, error = self.autograd[k, row], self.numeric[k, row], self.error[k, row]
-        if np.isnan(a) and self.column.overflow:
-            return Verdict(
-                NOT_FINITE, n, error, self.step, self.method,
-                f"The gradient is NaN: {self.column.overflow}.",
-            )  # fmt: skip
-        # Where they differ: is it the automatic derivative that is off, by rounding in its rules?
-        # If it seems to be far off, see first that this is no kink, which would look the same.
-        rounding = self._rounding(k, row) if np.isfinite(a) else 0.0
-        little = rounding <= 1e-3 * np.maximum(np.abs(a), np.abs(n))
-        if self.errors[k, row] > self.rtol and little and not self.bent[k, row]:
-            if self._agree(a, n, error + rounding):
-                return Verdict(OK, n, error + rounding, self.step, self.method)
-        sweep = self.swept(k)
-        place, weights = self.column.output.place, self.column.weights(row)
-        used = weights != 0
-        value = sweep.value[place][used] @ weights[used]
-        swept_error = sweep.error[place][used] @ np.abs(weights[used])
-        noise = self.here[used] @ np.abs(weights[used])
-        step = float(np.min(sweep.step[place][used]))
-        order = sweep.order(a, weights, place) if np.isfinite(a) else None
-        zero = bool(
-            np.abs(a) <= rounding <= 1e3 * noise and np.abs(value) <= swept_error + rounding
+    def _entry(self, k: int, row: int) -> Entry:
+        column, directions, estimates = self.column, self.directions, self.numbers.estimates
+        a = self.autograd[k, row]
+        return Entry(
+            autograd=a,
+            numeric=self.numeric[k, row],
+            error=self.error[k, row],
+            bent=self.bent[k, row],
+            step=estimates.step,
+            method=estimates.method,
+            rounding=self._rounding(k, row) if np.isfinite(a) else 0.0,
+            weights=column.weights[row],
+            place=column.output.place,
+            here=self.here,
+            finite=bool(column.finite.all()),
+            overflow=column.overflow if np.isnan(a) else "",
+            unit=directions.unit(k),
+            along_element=directions.vectors is None,
+            rtol=self.rtol,
         )
-        by_sweep = Verdict(OK, value, swept_error + rounding, step, "sweep", "", order, zero)
-        # Where another output leaves its domain, too, NaN is 0 times its infinite derivative.
-        if not (sweep.finite if np.isnan(a) else sweep.finite[place][used]).all():
-            return by_sweep._replace(status=NOT_FINITE, note="f is not finite close to the point.")
-        if not (np.isfinite(a) or self.column.finite.all()):
-            return by_sweep._replace(
-                status=NOT_FINITE, note="Another element of the output is not finite."
-            )
-        if sweep.kink[place][used].any():
-            return self._at_kink(k, row, sweep, by_sweep)
-        if sweep.jump[place][used].any():
-            return by_sweep._replace(status=KINK, note="f jumps here: its change does not shrink.")
-        resolved = swept_error <= self.resolved * np.abs(value)
-        if zero or (np.isinf(a) and not resolved):
-            return by_sweep._replace(status=OK if zero else UNRELIABLE)
-        if not sweep.settled[place][used].all():
-            return by_sweep._replace(
-                status=UNRELIABLE, note="What f does at small steps is lost in its rounding error."
-            )
-        agree = self._agree(a, value, swept_error + rounding)
-        if self.method in (BY_COMPLEX, BY_REFERENCES):
-            by_complex = by_sweep._replace(
-                numeric=n, error=error + rounding, step=self.step, method=self.method
-            )
-            if self._agree(n, value, swept_error + error):
-                if self._agree(a, n, error + rounding):
-                    return by_complex
-                if not agree:
-                    return by_complex._replace(status=WRONG)
-                # Far below the rounding of f anything may come from where its parts lose digits.
-                visible = np.abs(a - n) > 1e-6 * noise
-                if self.method == BY_COMPLEX and visible:
-                    return by_complex._replace(status=WRONG, note=ALONE)
-            if not agree:
-                return by_sweep._replace(
-                    status=UNRELIABLE, note="Complex step and differences contradict each other."
-                )
-        return by_sweep._replace(status=OK if agree else WRONG)
-
-    def _at_kink(self, k: int, row: int, sweep: Sweep, verdict: Verdict) -> Verdict:
-        """At a kink the gradient may be anything between the slopes of the two sides."""
-        place, weights = self.column.output.place, self.column.weights(row)
-        used = weights != 0
-        weights, size = weights[used], np.abs(weights[used])
-        low, high = np.sort(sweep.sides[:, place][:, used], axis=0)
-        middle, half = (low + high) / 2 @ weights, (high - low) / 2 @ size
-        slack = sweep.sides_error[place][used] @ size
-        slack += self.rtol * (np.abs(middle) + half)
-        unit = self.directions.unit(k)
-        sides = f"{(middle - half) / unit:.4g} and {(middle + half) / unit:.4g}"
-        # Along a direction that moves several elements, their kinks may hide in each other.
-        inside = np.abs(self.autograd[k, row] - middle) <= half + slack
-        if inside or self.directions.vectors is not None:
-            return verdict._replace(status=KINK, note=f"Its two sides have the slopes {sides}.")
-        return verdict._replace(
-            status=WRONG, note=f"At a kink, but not between the slopes of its sides, {sides}."
-        )
-
-    def _agree(self, a: float, n: float, error: float) -> bool:
-        return bool(relative_error(a, n, error, self.rtol) <= self.rtol)
 
     def _rounding(self, k: int, row: int) -> float:
-        """What rounding in the rules may do to an entry's automatic derivative."""
-        size = self.directions.size
-        noise = self.rule_noise(row, self.column.probe.eps) / size
+        """Return by how much rounding in the rules may change an entry's automatic derivative."""
+        noise = self._rule_noise(row, self.column.probe.eps)
         if self.directions.vectors is None:
-            return float(noise.flat[k] * size.flat[k])
+            return float(noise.flat[k] * self.directions.size.flat[k])
         return float(np.linalg.norm(noise * self.directions.vectors[k]))
 
-    def rule_noise(self, row: int, eps: float) -> Array:
-        """The same for all elements of the input, times their size."""
+    def _rule_noise(self, row: int, eps: float) -> Array:
+        """Return the same for the gradient with respect to each element of the input."""
         found = self.column.rule_noise(row, eps, self.rng)
         if found is not None:
-            return RULE_NOISE * found[self.directions.leaf] * self.directions.size
-        # It could not be observed: take that of f for it.
-        rounding = 16 * (self.here @ np.abs(self.column.weights(row)))
-        return np.full(self.directions.point.shape, rounding * eps / self.column.probe.eps)
+            return RULE_NOISE * found[self.directions.leaf]
+        # It could not be observed: assume that of f.
+        rounding = 16 * (self.here @ np.abs(self.column.weights[row]))
+        return np.asarray(rounding * eps / self.column.probe.eps / self.directions.size)
 
     # -- results -----------------------------------------------------------------------------
 
-    def pair(self, order: float | None) -> Pair:
-        """The pair with its worst entry, in the units of the input.
-
-        Args:
-            order: of the remainder in a random direction, where no sweep of the entry tells it.
-        """
-        column = self.column
+    def pair(self) -> Pair:
+        """Return the pair with its worst entry, in the units of the input."""
         if self.errors.size == 0:
-            return self.described(Verdict(OK, 0.0, 0.0, 0.0, "none"), 0.0, 0.0, 0, 0, 0)
-        worst = int(self.status.max())
-        unresolved = self.unresolved() & np.isin(self.status, (OK, UNRELIABLE))
-        note = ""
+            return self._described(Verdict(OK, 0.0, 0.0, 0.0, "none"), 0.0, 0.0)
+        in_own_precision = self._wrong_in_own_precision()
+        if in_own_precision is not None:
+            return in_own_precision
+        worst, note = int(self.status.max()), ""
+        unresolved = self._unresolved() & np.isin(self.status, (OK, UNRELIABLE))
         ranking = np.where(self.status == worst, self.errors, -1)
-        if worst == OK:
-            counts = ~self.zero
-            if counts.any() and unresolved[counts].all():
-                worst = UNRELIABLE
-                note = "The rounding error of f hides how it changes, at any step."
-                ranking = np.where(counts, np.abs(self.autograd), -1)
+        counts = ~self.zero
+        if worst == OK and counts.any() and unresolved[counts].all():
+            worst, note = UNRELIABLE, "The rounding error of f hides how it changes, at any step."
+            ranking = np.where(counts, np.abs(self.autograd), -1)
         k, row = (int(i) for i in np.unravel_index(np.argmax(ranking), ranking.shape))
-        if worst == NOT_FINITE and not column.finite.all():
+        if worst == NOT_FINITE and not self.column.finite.all():
             note = "f is not finite at the point."
         found = self.verdicts.get((k, row)) or Verdict(
-            worst, self.numeric[k, row], self.error[k, row], self.step, self.method, "", order
-        )
-        found = found._replace(status=worst, note=found.note or note)
-        return self.described(
-            found, float(self.autograd[k, row]), float(self.errors[k, row]), k, row,
-            int(unresolved.sum()),
+            worst, self.numeric[k, row], self.error[k, row],
+            self.numbers.estimates.step, self.numbers.estimates.method,
+            convergence=self.column.order_along(self.numbers),
         )  # fmt: skip
+        found = found._replace(status=worst, note=found.note or note)
+        a, error = float(self.autograd[k, row]), float(self.errors[k, row])
+        return self._described(found, a, error, k, row, int(unresolved.sum()))
 
-    def described(
-        self, found: Verdict, a: float, relative: float, k: int, row: int, unresolved: int
-    ) -> Pair:
-        """A pair with the numbers of the entry in direction `k` of mixture `row`."""
-        column, directions = self.column, self.directions
+    def _wrong_in_own_precision(self) -> Pair | None:
+        """Return a pair that tells where the gradient is wrong in the input's own precision.
+
+        The rules were checked in double precision; in their own, gradients may be off by rounding.
+        """
+        column, elements = self.column, Directions(self.column.probe, self.directions.leaf)
+        limits, size = np.finfo(column.own_dtype), elements.size
+        eps, precision = float(limits.eps), column.probe.eps
+        if eps <= precision or (self.status == WRONG).any():
+            return None
+        for row in range(len(column.gradients)):
+            a = column.own_gradients[row][elements.leaf].astype(size.dtype) * size
+            n = column.gradients[row][elements.leaf] * size
+            allowed = 3 * np.sqrt(eps) * np.maximum(np.abs(a), np.abs(n)) + limits.tiny / eps * size
+            allowed += 32 * eps / precision * (self.here @ np.abs(column.weights[row]))
+            lost = ~np.isfinite(a) & np.isfinite(n)
+            off = np.where(np.isfinite(a) & np.isfinite(n), np.abs(a - n), 0)
+            if (off > allowed).any():
+                allowed += self._rule_noise(row, eps) * size
+            if not (lost.any() or (off > allowed).any()):
+                continue
+            with np.errstate(divide="ignore", invalid="ignore"):
+                k = int(np.argmax(np.where(lost, np.inf, np.nan_to_num(off / allowed))))
+            status = WRONG
+            note = f"autograd is the gradient in {column.own_dtype}, numeric in double precision."
+            if column.leaves_own_range(row):
+                status = NOT_FINITE
+                note = f"The computation leaves the range of {column.own_dtype}."
+            found = Verdict(status, n.flat[k], allowed.flat[k], 0.0, "double precision", note)
+            error = float(relative_error(a.flat[k], n.flat[k], 0.0, self.rtol))
+            return self._described(found, float(a.flat[k]), error, k, row, directions=elements)
+        return None
+
+    def _described(
+        self, found: Verdict, a: float, relative: float, k: int = 0, row: int = 0,
+        unresolved: int = 0, directions: Directions | None = None,
+    ) -> Pair:  # fmt: skip
+        """Return a pair with the numbers of the entry in direction `k` of mixture `row`."""
+        column, directions = self.column, directions or self.directions
         output, filled = column.output, self.errors.size > 0
-        by_element = directions.vectors is None and filled
-        one_by_one = column.mixtures is None and filled
         unit = directions.unit(k) if filled else 1.0
         return Pair(
             output=output.name,
@@ -291,8 +297,8 @@ class Pairing:
             numeric=float(found.numeric) / unit,
             relative_error=relative,
             uncertainty=float(found.error) / unit,
-            output_index=index_of(row, output.shape) if one_by_one else None,
-            input_index=index_of(k, directions.point.shape) if by_element else None,
+            output_index=index_of(row, output.shape) if filled and not column.mixed else None,
+            input_index=directions.index(k) if filled else None,
             step=found.step * unit,
             method=found.method,
             convergence=found.convergence,
@@ -305,7 +311,7 @@ class Pairing:
         )
 
     def by_element(self) -> Array:
-        """The relative errors, the worst over the output: by elements, or by directions."""
+        """Return the relative errors, the worst over the output: by elements, or by directions."""
         worst: Array = np.max(self.errors, axis=1, initial=0)
         if self.directions.vectors is not None:
             return worst
@@ -313,12 +319,7 @@ class Pairing:
 
 
 def _largest(values: Array, chosen: Array) -> list[tuple[int, int]]:
-    """The places of the chosen values, largest first."""
+    """Return the places of the chosen values, largest first."""
     places = np.argwhere(chosen)
     order = np.argsort(-values[chosen], kind="stable")
     return [(int(k), int(row)) for k, row in places[order]]
-
-
-def index_of(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The index of the element with number `flat` of an array of `shape`."""
-    return tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()

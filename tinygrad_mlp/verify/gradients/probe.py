@@ -1,7 +1,7 @@
-"""A function at a point, to be asked for numbers: its values nearby, its gradients, their rounding.
+"""A function at a point: its values nearby, its gradients, and their rounding errors.
 
-`check_grad` sees the function through a `Probe` only, which hands it copies of the inputs, as
-tensors, and takes what it returns apart again.
+`check_grad` calls the function through a `Probe` only, which passes it copies of the inputs as
+tensors, and flattens the nesting that it returns.
 """
 
 from __future__ import annotations
@@ -21,16 +21,12 @@ from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
-from tinygrad_mlp.verify.gradients.rounding import data_of
-from tinygrad_mlp.verify.gradients.sizes import random_direction
 from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
-
-Function = Callable[..., Any]
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Numbers may overflow, and nobody watches: a check tries what a program would avoid."""
+    """Evaluate without warnings, hooks and recording: a check tries what a program would avoid."""
     with (
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
@@ -46,9 +42,9 @@ class Output(NamedTuple):
     """One array that the function returns.
 
     Attributes:
-        name: how reports call it.
+        name: its name in reports.
         shape: its shape.
-        place: where its elements stand in what `Probe.values` returns.
+        place: the places of its elements in the result of `Probe.values`.
     """
 
     name: str
@@ -57,7 +53,7 @@ class Output(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Number of elements."""
+        """The number of elements."""
         return int(self.place.stop - self.place.start)
 
 
@@ -74,7 +70,7 @@ class Probe:
         inputs: names of the inputs.
         original: the inputs as they were given.
         point: the inputs in double precision, where `f` takes that; all numbers are computed here.
-        outputs: what `f` returns, the floating-point arrays of it.
+        outputs: the floating-point arrays among the results of `f`.
         base: the values of `f` at the point.
         eps: the relative rounding error of these.
 
@@ -83,7 +79,9 @@ class Probe:
         InvalidArgumentError: `f` returns something that is no array.
     """
 
-    def __init__(self, f: Function, args: tuple[Any, ...], names: list[str] | None = None) -> None:
+    def __init__(
+        self, f: Callable[..., Any], args: tuple[Any, ...], names: list[str] | None = None
+    ) -> None:
         self.f, self.args = f, args
         self._given = leaves(args)
         self._places = [i for i, a in enumerate(self._given) if is_floating(a)]
@@ -135,7 +133,7 @@ class Probe:
     # -- values ------------------------------------------------------------------------------
 
     def call(self, arrays: Sequence[Array]) -> Any:
-        """What `f` returns for copies of `arrays` in place of its inputs."""
+        """Return the result of `f` for copies of `arrays` in place of its inputs."""
         return self._called([make_value(Tensor, np.array(a), None, False) for a in arrays])
 
     def _called(self, inputs: Sequence[Value]) -> Any:
@@ -150,9 +148,9 @@ class Probe:
         return np.concatenate([np.ravel(data_of(found[i])) for i in self._kept])
 
     def values(self, arrays: Sequence[Array]) -> Array:
-        """All elements of all outputs for `arrays` in place of the inputs, one after the other.
+        """Return all elements of all outputs, in a row, for `arrays` in place of the inputs.
 
-        NaN outside of the function's domain, also where it raises NumPy's error there, as
+        NaN outside the function's domain, also where it raises NumPy's error there, as
         decompositions of matrices do.
         """
         try:
@@ -163,11 +161,9 @@ class Probe:
     def noise(
         self, arrays: Sequence[Array], rng: np.random.Generator, trials: int = TRIALS
     ) -> Array:
-        """By how much rounding may change each element of the outputs.
+        """Return by how much rounding may change each element of the outputs.
 
-        Every argument of every operation is changed by about one rounding error, and what that
-        does to the result is observed, so that errors that cancellation inside of the function
-        blows up are seen, too. At least a few roundings of the result itself.
+        It is observed under `RoundingNoise`, and is at least a few roundings of the result.
         """
         exact = self.values(arrays)
         moved = np.zeros(exact.shape)
@@ -177,36 +173,30 @@ class Probe:
                 moved = np.fmax(moved, np.where(np.isfinite(change), change, 0))
         return np.where(np.isfinite(exact), 2 * moved + 4 * self.eps * np.abs(exact), np.inf)
 
-    def beside(self, rng: np.random.Generator) -> tuple[Probe, Probe]:
-        """The same function at two points not far away, on opposite sides of this one."""
-        away = [2.0**-6 * random_direction(a, rng) for a in self.original]
-        sides = []
-        for sign in (1, -1):
-            side = copy(self)
-            side.original = [
-                np.asarray(a + sign * v, dtype=a.dtype)
-                for a, v in zip(self.original, away, strict=True)
-            ]
-            side.point = [
-                a.astype(p.dtype) for a, p in zip(side.original, self.point, strict=True)
-            ]
-            side.base = side.values(side.point)
-            sides.append(side)
-        return sides[0], sides[1]
+    def moved(self, by: Sequence[Array]) -> Probe:
+        """Return the same function at another point."""
+        other = copy(self)
+        other.original = [
+            np.asarray(a + v, dtype=a.dtype) for a, v in zip(self.original, by, strict=True)
+        ]
+        pairs = zip(other.original, self.point, strict=True)
+        other.point = [a.astype(p.dtype) for a, p in pairs]
+        other.base = other.values(other.point)
+        return other
 
     # -- gradients ---------------------------------------------------------------------------
 
-    def record(self, arrays: Sequence[Array]) -> Recording:
-        """Evaluate at `arrays`, keeping the graph."""
+    def record(self, arrays: Sequence[Array]) -> ProbeTape:
+        """Evaluate the function at `arrays` and keep the graph."""
         inputs = [make_value(Tensor, np.array(a), None, True) for a in arrays]
         with changed_mode(recording=True):
             found = leaves(self._called(inputs))
-        return Recording(inputs, [found[i] for i in self._kept])
+        return ProbeTape(inputs, [found[i] for i in self._kept])
 
     def rule_noise(
         self, output: int, cotangent: Array, eps: float, rng: np.random.Generator
     ) -> list[Array] | None:
-        """By how much rounding may change the gradients of an output: as `noise`.
+        """Return by how much rounding may change the gradients of an output, as `noise` does.
 
         None where the rules cannot run on tensors, and so cannot be observed.
         """
@@ -220,12 +210,12 @@ class Probe:
                         np.maximum(n, np.abs(a - b))
                         for n, a, b in zip(found, trial, exact, strict=True)
                     ]
-        except Exception:  # whatever a rule may raise that was written for arrays only
+        except Exception:  # any error of a rule that was written for arrays only
             return None
         return found if all(np.isfinite(n).all() for n in found) else None
 
 
-class Recording:
+class ProbeTape:
     """One evaluation of a function whose graph was kept.
 
     Attributes:
@@ -238,7 +228,7 @@ class Recording:
         self.outputs = outputs
 
     def pull(self, output: int, cotangent: Array, *, create_graph: bool = False) -> list[Array]:
-        """The gradients of all inputs for a cotangent of one output; zeros where none depends."""
+        """Return the gradients of all inputs for a cotangent of one output."""
         value = self.outputs[output]
         found: list[Any] = [None] * len(self.inputs)
         if isinstance(value, Value) and value.requires_grad:
@@ -255,7 +245,7 @@ class Recording:
 
 
 def is_floating(a: Any) -> bool:
-    """Whether it is an array, a tensor, or a number that has a derivative."""
+    """Return whether `a` is an array, a tensor or a number of floating-point type."""
     if isinstance(a, (Value, np.ndarray, np.generic)):
         return bool(data_of(a).dtype.kind == "f")
     return isinstance(a, float)
@@ -267,7 +257,7 @@ def _kind(a: Any) -> str:
 
 
 def named(tree: Any, name: str) -> list[str]:
-    """Names of the leaves of a nesting.
+    """Return the names of the leaves of a nesting.
 
     >>> named({"W": 1, "b": [2, 3]}, "p")
     ["p['W']", "p['b'][0]", "p['b'][1]"]
@@ -279,10 +269,20 @@ def named(tree: Any, name: str) -> list[str]:
     return [name]
 
 
-def input_names(f: Function, args: tuple[Any, ...]) -> list[str]:
-    """Names of the leaves of the arguments, after the function's parameters."""
+def input_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+    """Return the names of the leaves of the arguments, after the function's parameters."""
     try:
         bound = inspect.signature(f).bind(*args).arguments
     except (TypeError, ValueError):
         bound = {"args": args}
     return [n for name, value in bound.items() for n in named(value, name)]
+
+
+def data_of(a: Any) -> Any:
+    """Return the array of a value; other things as they are."""
+    return a.data if isinstance(a, Value) else a
+
+
+def several(out: Any) -> tuple[Any, ...]:
+    """Return the outputs of an operation as a tuple, also where there is only one."""
+    return out if isinstance(out, tuple) else (out,)

@@ -1,4 +1,4 @@
-"""What `check_grad` found: a table for people, and everything needed to see it again."""
+"""The report of `check_grad`: a table for people, and everything needed to reproduce it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import TinygradError
-from tinygrad_mlp.verify.gradients.contract import Problem
 
 WIDTH = 70
 
 STATUSES = ("ok", "kink", "unreliable", "not finite", "WRONG")
-"""What is found of a pair, the worst last. Only the last is a mistake in a gradient."""
+"""The possible outcomes for a pair, the worst last. Only the last is a mistake in a gradient."""
 
 
 class WrongGradientError(TinygradError, AssertionError):
@@ -24,20 +23,41 @@ class WrongGradientError(TinygradError, AssertionError):
     """
 
 
+class Problem(NamedTuple):
+    """A problem other than a wrong number.
+
+    Attributes:
+        kind: "changed in place", "shape", "dtype", "shared memory", "cotangent", "second run", or
+            "error".
+        message: the place, the problem, and what to do.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> def changes_its_argument(x):
+    ...     x.data[0] = 5.0
+    ...     return tg.sum(x * x)
+    >>> report = tg.verify.check_grad(changes_its_argument, np.array([0.5, 1.0]))
+    >>> report.problems[0].kind
+    'changed in place'
+    """
+
+    kind: str
+    message: str
+
+
 class Pair(NamedTuple):
-    """One output against one input: what was found, with the numbers of the worst entry.
+    """One output against one input: the outcome, with the numbers of the worst entry.
 
     With J the Jacobian of the output with respect to the input, both numbers are ``uᵀ J v`` for
     ``u = cotangent`` and ``v = direction``, which in full mode pick one element each. The numeric
-    one can be had again as ``Σ u (f(x + step · v) − f(x − step · v)) / (2 step)``, or for
+    one can be computed again as ``Σ u (f(x + step · v) − f(x − step · v)) / (2 step)``, or for
     ``method = "complex step"`` as ``Σ u Im f(x + i step v) / step``.
 
     Attributes:
         output: name of the output.
         input: name of the input.
         status: one of `STATUSES`.
-        autograd: what automatic differentiation gives.
-        numeric: what numbers give.
+        autograd: the derivative by automatic differentiation.
+        numeric: the numerical derivative.
         relative_error: their difference, by the rule of `check_grad`.
         uncertainty: the error of `numeric`.
         output_index: the element of the output; None if `cotangent` mixes several.
@@ -47,8 +67,8 @@ class Pair(NamedTuple):
         convergence: the observed order of the remainder, 2 (or more) if the gradient is right, 1 if
             it is wrong; None where rounding hides it, as for a linear function.
         order: 1 for a gradient, 2 for the gradient of a gradient.
-        entries: how many numbers were compared.
-        unresolved: how many of these numbers are too uncertain to show a mistake of 1 in 1000.
+        entries: the number of derivatives that were compared.
+        unresolved: the number of those too uncertain to show a mistake of 1 in 1000.
         note: the reason for the status.
         cotangent: u, of the output's shape.
         direction: v, of the input's shape.
@@ -96,7 +116,7 @@ class Pair(NamedTuple):
 
 
 class GradReport:
-    """What `check_grad` found.
+    """The result of `check_grad`.
 
     Attributes:
         pairs: a `Pair` for each output and input.
@@ -135,30 +155,30 @@ class GradReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no mistake was found. Kinks and unreliable numbers are none."""
+        """Whether no mistake was found. Kinks and unreliable numbers are not mistakes."""
         return not self.problems and all(pair.status != "WRONG" for pair in self.pairs)
 
     @property
     def conclusive(self) -> bool:
-        """Whether, besides, every pair could be decided: no kink, no unreliable numbers."""
+        """Whether, in addition, every pair was decided: no kink, no unreliable numbers."""
         return self.ok and all(pair.status == "ok" for pair in self.pairs)
 
     @property
     def worst_error(self) -> float:
-        """The largest relative error of all pairs, kinks and what is not finite apart."""
+        """The largest relative error of all pairs, except kinks and what is not finite."""
         return max((p.relative_error for p in self.pairs if p.status in ("ok", "WRONG")), default=0)
 
     def assert_ok(self) -> None:
-        """Do nothing if no mistake was found.
+        """Raise an error if a mistake was found.
 
         Raises:
-            WrongGradientError: one was; the message is the report.
+            WrongGradientError: the message is the report.
         """
         if not self.ok:
             raise WrongGradientError(str(self))
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """A heat map of the relative errors of each pair, one cell for each element of the input.
+        """Draw a heat map of the relative errors of each pair, with a cell for each input element.
 
         Args:
             path: also save the picture there.
@@ -206,10 +226,10 @@ class GradReport:
             lines += _lines(pair)
         for problem in self.problems:
             lines += ["", *_wrapped(f"{problem.kind}: {problem.message}", "")]
-        lines += ["", *self._how()]
+        lines += ["", *self._reproduction()]
         return "\n".join(lines)
 
-    def _how(self) -> list[str]:
+    def _reproduction(self) -> list[str]:
         text = (
             f"Reproduce: check_grad(f, …, order={self.order}, fast={self.fast}, "
             f"seed={self.seed}, rtol={self.rtol:g}), the inputs as in .inputs. The numbers are "

@@ -13,16 +13,15 @@ from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.verify.gradients.probe import Probe
-from tinygrad_mlp.verify.gradients.rounding import data_of
+from tinygrad_mlp.verify.gradients.probe import Probe, data_of
 
 
 def probe_of_gradient(probe: Probe, rng: np.random.Generator) -> Probe:
-    """The gradient of a probe's function, as a function of its inputs and of the cotangents."""
-    own = probe.record(probe.original)
+    """Return the gradient of a probe's function, as a function of its inputs and of cotangents."""
+    values = probe.record(probe.original).outputs
     cotangents = [
         rng.standard_normal(output.shape).astype(data_of(value).dtype)
-        for output, value in zip(probe.outputs, own.outputs, strict=True)
+        for output, value in zip(probe.outputs, values, strict=True)
     ]
     names = [*probe.inputs, *(f"cotangent of {output.name}" for output in probe.outputs)]
     second = Probe(pulled_back(probe.f), (probe.args, cotangents), names)
@@ -34,22 +33,22 @@ def probe_of_gradient(probe: Probe, rng: np.random.Generator) -> Probe:
 
 
 def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function ``(args, cotangents) -> gradients of f`` that `order=2` differentiates.
+    """Return the function ``(args, cotangents) -> gradients of f``, which order 2 differentiates.
 
-    It is linear in the cotangents and depends on them, too: a rule that loses the history of its
-    cotangent is wrong at second order only.
+    It is linear in the cotangents, which are inputs as well: a rule that loses the history of
+    its cotangent is wrong at second order only.
     """
 
     def gradients_of(args: tuple[Any, ...], cotangents: list[Any]) -> list[Any]:
         given = leaves(args)
-        # Of complex numbers only because a complex step is being taken.
+        # (Complex numbers are there only because a complex step is being taken.)
         places = [
             i for i, a in enumerate(given) if isinstance(a, Value) and a.data.dtype.kind in "fc"
         ]
         inputs = []
         for i in places:
             a = given[i]
-            # A new vertex: where the argument has a history, one that continues it.
+            # A new vertex, which continues the argument's history where it has one.
             again = ops.identity(a) if a.requires_grad else make_value(Tensor, a.data, None, True)
             given[i] = again
             inputs.append(again)

@@ -1,20 +1,32 @@
-"""A function along a line: derivatives at many steps, and what they say about its behaviour."""
+"""A function along a line: derivatives at many steps, and the kinks and jumps that they show."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.gradients.steps import WIDEST, Directions, Noise
+from tinygrad_mlp.autograd.backward import ancestors
+from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.verify.gradients.directions import (
+    WIDEST,
+    Directions,
+    Noise,
+    random_direction,
+)
+from tinygrad_mlp.verify.gradients.probe import Probe, several
 
 ALLOWANCE = 2.0
 """Two derivatives agree if they differ by no more than this many times their rounding errors."""
+
+KINK_STEPS = 2.0**-14, 2.0**-20
+"""Steps at which the two sides of an operation are compared."""
 
 
 class Sweep:
     """φ at many steps in one direction, from which its behaviour at 0 is read.
 
-    Each level k gives ``D = (φ(t) − φ(−t)) / 2t``, extrapolated from the level before, with a
+    Each level gives ``D = (φ(t) − φ(−t)) / 2t``, extrapolated from the level before, with a
     rounding error of about ``η / t``, where η is that of φ. Of these the one with the largest step
     is taken that still agrees, within rounding errors, with all at smaller steps: so truncation is
     no larger than rounding, and no guess of a length scale of f is needed. The same for the slopes
@@ -55,12 +67,12 @@ class Sweep:
         self.noise = self._noise(noise, base, slopes)
         size = np.fmax(np.abs(left), np.abs(right))
         spread = np.where(fine, (self.noise + 4 * probe.eps * size) / t, np.inf)
-        self.value, self.error, level, agreeing = settled(*extrapolated(slopes, spread, ratio**2))
+        self.value, self.error, level, agreeing = limit_of(slopes, spread, ratio**2)
         self.step = self.steps[level + 1]
-        low, low_error, _, _ = settled(*extrapolated(left, 2 * spread, ratio))
-        high, high_error, _, _ = settled(*extrapolated(right, 2 * spread, ratio))
+        low, low_error, _, _ = limit_of(left, 2 * spread, ratio)
+        high, high_error, _, _ = limit_of(right, 2 * spread, ratio)
         self.sides, self.sides_error = np.array([low, high]), np.fmax(low_error, high_error)
-        gap, gap_error, _, constant = settled(*extrapolated(right - left, 4 * spread, ratio))
+        gap, gap_error, _, constant = limit_of(right - left, 4 * spread, ratio)
         largest = np.fmax(np.abs(low), np.abs(high))
         self.finite = np.isfinite(base) & fine[-3:].all(axis=0)
         self.kink = self.finite & (constant >= 2) & (np.abs(gap) > gap_error + 1e-5 * largest)
@@ -78,7 +90,7 @@ class Sweep:
         self.jump = self.finite & same.all(axis=0) & (np.abs(change[-1]) > 64 * noise.at(0))
 
     def _noise(self, noise: Noise, base: Array, slopes: Array) -> Array:
-        """η of each level: as observed in advance, or more, if the sweep itself shows more."""
+        """Return η of each level: as observed in advance, or more, if the sweep shows more."""
         eps = float(np.finfo(base.dtype).eps)
         levels = np.array([noise.at(t) for t in self.steps])
         # At the smallest steps, what differs from level to level is rounding.
@@ -90,16 +102,16 @@ class Sweep:
         coarse = np.where(stalled, 2 * eps * np.maximum(1, np.abs(base)), 0)
         return np.asarray(np.maximum(levels, np.maximum(self.scatter, coarse)))
 
-    def order(self, slope: Array, weights: Array, output: slice) -> float | None:
-        """The observed order of ``|φ(t) − φ(0) − t φ′(0)|``, if `slope` is φ′(0).
+    def order(self, slope: float, weights: Array, output: slice) -> float | None:
+        """Return the observed order of ``|φ(t) − φ(0) − t φ′(0)|``, if `slope` is φ′(0).
 
-        2 (or more) if it is; 1 if it is something else: then a part ∝ t remains. None where the
-        remainder drowns in rounding, as that of a linear function does.
+        2 or more if it is φ′(0), and 1 if it is not, as a part ∝ t remains. None where the rest
+        is lost in rounding, as that of a linear function is.
 
         Args:
             slope: the weighted sum of the derivatives of the output's elements.
             weights: of these elements.
-            output: where they stand among all.
+            output: their places among all elements.
         """
         up = self.up[:, output] @ weights - self.steps * slope
         down = self.down[:, output] @ weights - self.steps * slope
@@ -120,22 +132,22 @@ class Sweep:
         return float(np.median(pairs[-3:]))
 
 
-def extrapolated(values: Array, spread: Array, factor: int) -> tuple[Array, Array]:
-    """Estimates whose error shrinks by `factor` from row to row, freed of it; and their spread."""
-    better = (factor * values[1:] - values[:-1]) / (factor - 1)
-    return better, (factor * spread[1:] + spread[:-1]) / (factor - 1)
+def limit_of(values: Array, spread: Array, factor: int) -> tuple[Array, Array, Array, Array]:
+    """Return the limit of estimates at descending steps, for the step that serves best.
 
-
-def settled(values: Array, spread: Array) -> tuple[Array, Array, Array, Array]:
-    """Of estimates at descending steps, the first that agrees with all that follow.
+    Each estimate is freed of an error that shrinks by `factor` from row to row; of the results,
+    the first is taken that agrees with all that follow.
 
     Args:
         values: the estimates, one row for each step.
         spread: their rounding errors; infinite for one that does not count.
+        factor: by how much the error of truncation shrinks.
 
     Returns:
-        The estimate, a bound of its error, its row, and how many rows it agrees with.
+        The limit, a bound of its error, its row, and how many rows it agrees with.
     """
+    values = (factor * values[1:] - values[:-1]) / (factor - 1)
+    spread = (factor * spread[1:] + spread[:-1]) / (factor - 1)
     low = np.full(values.shape[1:], -np.inf)
     high = np.full(values.shape[1:], np.inf)
     chosen = np.full(values.shape[1:], len(values) - 1)
@@ -154,3 +166,43 @@ def settled(values: Array, spread: Array) -> tuple[Array, Array, Array, Array]:
     error = 18 * ALLOWANCE * np.take_along_axis(spread, pick, axis=0)[0]
     value = np.take_along_axis(values, pick, axis=0)[0]
     return value, np.where(np.isfinite(value), error, np.inf), chosen, agreeing - 1
+
+
+def operation_at_kink(probe: Probe, rng: np.random.Generator) -> str:
+    """Return the name of the first operation in the graph that is at a kink or jump, or "".
+
+    A kink of the function itself shows in its numbers. But ``|x|²`` has none at 0, nor has
+    ``relu(x) − relu(−x)``; their automatic derivative there depends on the convention of an
+    operation (the slope 0 for |x|), and may be anything.
+    """
+    outputs = probe.record(probe.point).outputs
+    roots = [v.node for v in outputs if isinstance(v, Value) and v.node is not None]
+    return next((node.op.name for node in ancestors(roots) if _is_at_kink(node, rng)), "")
+
+
+def _is_at_kink(node: Node, rng: np.random.Generator) -> bool:
+    """Return whether an operation has different slopes, or values, on two sides of a point."""
+    arrays = node.arrays or ()
+    moving = [i for i, parent in enumerate(node) if parent is not None]
+    directions = {i: random_direction(np.asarray(arrays[i]), rng) for i in moving}
+
+    def value(t: float) -> Array:
+        moved: list[Any] = list(arrays)
+        for i, v in directions.items():
+            moved[i] = np.asarray(moved[i] + t * v, dtype=arrays[i].dtype)
+        outs = several(node.op.forward(*moved, **node.static))
+        return np.concatenate([np.ravel(out) for out in outs])
+
+    here = value(0.0)
+    gaps, jumps, size = [], [], np.abs(here)
+    for t in KINK_STEPS:
+        up, down = value(t) - here, here - value(-t)
+        size = np.fmax(size, np.fmax(np.abs(up), np.abs(down)))
+        gaps.append(np.abs(up - down) / t)
+        jumps.append(np.abs(up + down))
+    eps = float(np.finfo(here.dtype).eps)
+    floor = 64 * eps * np.max(size, initial=0, where=np.isfinite(size))
+    # Where all is smooth, both shrink with t, by a factor of 64.
+    kink = (gaps[1] > 0.5 * gaps[0]) & (gaps[1] > floor / KINK_STEPS[1])
+    jump = (jumps[1] > 0.5 * jumps[0]) & (jumps[1] > floor)
+    return bool((kink | jump).any())

@@ -13,11 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.gradients.numeric import by_complex_steps, differences
+from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.probe import Probe, undisturbed
-from tinygrad_mlp.verify.gradients.sizes import random_direction
-from tinygrad_mlp.verify.gradients.steps import Directions, Noise
-from tinygrad_mlp.verify.gradients.sweep import Sweep
 from tinygrad_mlp.verify.operations.cases import Case
 from tinygrad_mlp.verify.operations.forward import close
 
@@ -29,13 +26,10 @@ def numeric_jacobian(case: Case, place: int, seed: int) -> Array:
     rng = np.random.default_rng(seed)
     with undisturbed():
         probe = Probe(case.of(place), (case.args[place],))
-        directions = Directions(probe, 0)
-        trial = Directions(probe, 0, [random_direction(probe.point[0], rng)])
-        noise = Noise(trial, probe.noise(probe.point, rng), rng)
-        sweep = Sweep(trial, 0, noise, doublings=4)
-        found = by_complex_steps(directions, trial, sweep, rng) or differences(directions, noise)
+        numbers = NumericDerivatives(probe, 0, probe.noise(probe.point, rng), rng)
+    directions = numbers.directions
     units = np.array([directions.unit(k) for k in range(len(directions))])
-    return np.asarray((found.value / units[:, None]).T)
+    return np.asarray((numbers.estimates.value / units[:, None]).T)
 
 
 def rule_matrix(case: Case, place: int, static: dict[str, Any] | None = None) -> Array | None:

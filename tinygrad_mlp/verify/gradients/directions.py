@@ -1,8 +1,8 @@
-"""Steps and directions, and how exact a function is at the end of them.
+"""The steps and directions in which an input is moved, and the rounding error along them.
 
 Steps are relative: an input x moves to ``x + t·v`` with v as long as x, so that φ(t) = f(x + t·v)
 has a derivative of the size of f wherever f is neither flat nor steep, whatever the units of x.
-All derivatives here are those of φ.
+All numerical derivatives are those of φ.
 """
 
 from __future__ import annotations
@@ -14,11 +14,38 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.gradients.probe import Probe
-from tinygrad_mlp.verify.gradients.sizes import typical_size
 
 WIDEST = 6
-"""The largest step of a sweep is two to this power: inputs can be small beside what f is made of,
-as in ``1 + x²`` for x = 10⁻⁶."""
+"""The largest step of a sweep is two to this power: inputs can be small beside the other terms of
+f, as in ``1 + x²`` for x = 10⁻⁶."""
+
+
+def typical_size(a: Array) -> Array:
+    """Return for each element the length of its steps: its own size, or the median's if larger.
+
+    A power of two, so that steps of ``2**-k`` times it are added without rounding. Zeros do not
+    count for the median; the size is 1 where all elements are 0.
+
+    >>> typical_size(np.array([3.0, 1e-9, 0.0, 5.0])), typical_size(np.zeros(2))
+    (array([2., 2., 2., 4.]), array([1., 1.]))
+    """
+    own = np.abs(a)
+    counts = np.sort(own[(own > 0) & np.isfinite(own)])
+    if counts.size == 0:
+        return np.ones(a.shape, a.dtype)
+    median = counts[(counts.size - 1) // 2]
+    size: Array = np.exp2(np.floor(np.log2(np.where(own > median, own, median))))
+    return np.where(np.isfinite(size), size, 1)
+
+
+def random_direction(a: Array, rng: np.random.Generator) -> Array:
+    """Return a random vector of the size of `a`, element by element: ±½ to ±2 times as large.
+
+    It has few binary digits, so that steps along it are added with hardly any rounding, and is not
+    ±1, so that terms of a function do not cancel by accident.
+    """
+    digits = rng.integers(32, 128, a.shape) / 64 * rng.choice([-1.0, 1.0], a.shape)
+    return np.asarray(digits * typical_size(a))
 
 
 class Directions:
@@ -39,7 +66,7 @@ class Directions:
         return self.point.size if self.vectors is None else len(self.vectors)
 
     def moved(self, k: int, t: Any) -> list[Array]:
-        """The inputs with this one moved by `t` along direction `k`."""
+        """Return the inputs with this one moved by `t` along direction `k`."""
         arrays = list(self.probe.point)
         if isinstance(t, complex):
             arrays = [a.astype(np.result_type(a, np.complex64)) for a in arrays]
@@ -53,32 +80,36 @@ class Directions:
         return arrays
 
     def values(self, k: int, t: Any) -> Array:
-        """φ(t) along direction `k`."""
+        """Return φ(t) along direction `k`."""
         return self.probe.values(self.moved(k, t))
 
     def along(self, gradient: Array) -> Array:
-        """The derivatives of φ that a gradient implies, one for each direction."""
+        """Return the derivatives of φ that a gradient implies, one for each direction."""
         if self.vectors is None:
             return (gradient * self.size).ravel()
         return np.array([np.vdot(gradient, v) for v in self.vectors])
 
     def unit(self, k: int) -> float:
-        """What a derivative of φ is divided by, and a step multiplied with, in the input's units.
+        """Return the length of direction `k` if it is along an element, else 1.
 
-        1 for a direction that is not along an element.
+        Derivatives of φ are divided by it, and steps multiplied with it, to have the input's units.
         """
         return float(self.size.flat[k]) if self.vectors is None else 1.0
 
     def vector(self, k: int) -> Array:
-        """Direction `k`, of length 1 if it is along an element."""
+        """Return direction `k`, of length 1 if it is along an element."""
         if self.vectors is not None:
             return self.vectors[k]
         v = np.zeros(self.point.shape)
         v.flat[k] = 1
         return v
 
+    def index(self, k: int) -> tuple[int, ...] | None:
+        """Return the index of the element that direction `k` is along, or None."""
+        return index_of(k, self.point.shape) if self.vectors is None else None
+
     def finest(self, k: int) -> int:
-        """The exponent of the smallest step that is of use: far below the input's own size."""
+        """Return the exponent of the smallest useful step, far below the input's own size."""
         bits, below = -np.log2(self.probe.eps), 0.0
         if self.vectors is None:
             own = abs(float(self.point.flat[k]))
@@ -86,35 +117,36 @@ class Directions:
         return int(0.85 * bits + min(max(below, 0.0), bits))
 
 
+def index_of(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index of the element with number `flat` of an array of `shape`."""
+    return tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()
+
+
 class Noise:
     """The rounding error of the outputs, as a function of how far the input has moved.
 
     Where f is small and its surroundings are not (at the minimum of a squared error), the values
-    that a difference is made of are less exact than that at the point.
+    that a difference is computed from are less exact than the value at the point.
     """
 
     def __init__(self, directions: Directions, here: Array, rng: np.random.Generator) -> None:
         probe = directions.probe
         usual = np.log2(2 * usual_step(probe.eps))
-        levels = (3 * usual, usual, -2, WIDEST)
-        self.steps = [float(2.0**k) for k in levels]
+        self.steps = [float(2.0**k) for k in (3 * usual, usual, -2, WIDEST)]
         self.levels = []
         for t in self.steps:
             here = np.fmax(here, probe.noise(directions.moved(0, t), rng, trials=2))
             self.levels.append(here)
 
     def at(self, t: float) -> Array:
-        """For steps up to `t`."""
-        return next(
-            level for step, level in zip(self.steps, self.levels, strict=True) if t <= step
-        )
+        """Return the rounding error for steps up to `t`."""
+        pairs = zip(self.steps, self.levels, strict=True)
+        return next(level for step, level in pairs if t <= step)
 
 
 def usual_step(eps: float) -> float:
-    """The step of the first attempt: where error of truncation and of rounding are both small.
+    """Return the step of the first attempt, where truncation and rounding errors are both small.
 
     ``eps^(1/4.4)``, a power of two.
     """
     return float(2.0 ** np.round(np.log2(eps) / 4.4))
-
-
