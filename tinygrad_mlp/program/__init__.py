@@ -1,4 +1,4 @@
-"""Computations as data: what a function does to its arguments, as a list of instructions."""
+"""Computations recorded as programs: lists of instructions that can be read, improved and run."""
 
 from tinygrad_mlp.program.compiled import CompiledFunction, compile
 from tinygrad_mlp.program.instructions import Instruction, Variable

@@ -94,6 +94,7 @@ class CompiledFunction:
     # -- calling it ----------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program for such arguments; record one if there is none."""
         mode = MODE.get()
         if mode.hook is not None or mode.depth:
             return self.function(*args, **kwargs)  # being debugged, recorded or differentiated

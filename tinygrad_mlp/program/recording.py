@@ -1,10 +1,10 @@
-"""Recording: a whole step written down, with what it reads and changes outside of itself.
+"""Recording: a trace of a whole step, with everything it reads and changes outside of itself.
 
-Besides the operations a step has parameters, which it reads and which its optimizer changes,
+Besides its operations, a step has parameters, which it reads and which its optimizer changes,
 states such as a velocity, numbers such as the learning rate, and gradients that stay in `.grad`. A
-`Recording` finds them as they are used: a tensor that was there before is made an input when it
-first passes the door, and what the step has assigned to its `.data` and `.grad` at the end is an
-update. So a step is written as it would be without being recorded.
+`Recording` finds them as they are used: a tensor that existed before becomes an input when an
+operation first uses it, and what the step has assigned to its `.data` and `.grad` at the end is an
+update. So a step is written as usual and needs no change to be recorded.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from tinygrad_mlp.program.trace import Trace, Tracer
 
 
 class InputSource(NamedTuple):
-    """Where an input of a program comes from.
+    """The place that an input of a program is read from.
 
     Attributes:
-        kind: "data" (an argument), "parameter" (a tensor that gradients flow to), "state" (what
-            else is read at every run) or "constant".
-        get: what gives the value at a run; None for arguments.
-        of: what identifies the place: the tensor, or the function that reads it.
+        kind: "data" (an argument), "parameter" (a tensor that gradients flow to) or "state"
+            (anything else that is read at every run).
+        get: a function that reads the value at a run; None for arguments.
+        of: an object that identifies the place: the tensor, or the function that reads it.
     """
 
     kind: str
@@ -58,11 +58,11 @@ class Attribute:
 
 
 class Update(NamedTuple):
-    """What a program changes outside of itself at the end of a run.
+    """A change that a program makes outside of itself at the end of a run.
 
     Attributes:
-        put: called with the new value.
-        value: a variable, or a constant.
+        put: a function to call with the new value.
+        value: the new value: a variable, or a constant.
         target: the input whose array is replaced and may be overwritten, or None.
     """
 
@@ -72,6 +72,8 @@ class Update(NamedTuple):
 
 
 class _Captured(NamedTuple):
+    """A tensor from outside, with what it held before and while the step is recorded."""
+
     leaf: Value
     data: Any
     grad: Any
@@ -84,9 +86,9 @@ class Recording(Trace):
 
     Attributes:
         inputs: the variables the program starts from, in order of their first use.
-        updates: what it changes at the end.
-        assumptions: pairs of a function and what it returned: the program holds while it still
-            does.
+        updates: the changes it makes at the end.
+        assumptions: pairs of a function and the value it returned. The program holds as long as
+            it returns that value.
         required: variables that must be finite before anything is changed.
     """
 
@@ -102,20 +104,20 @@ class Recording(Trace):
         self._layers_named = False
 
     def recording(self) -> changed_mode:
-        """The context in which the step is written down."""
+        """Return the context in which the step is recorded."""
         return changed_mode(hook=self, recorder=self, walk=self._walk)
 
     # -- inputs ------------------------------------------------------------------------------
 
     def input(self, data: Any, label: Any = DATA, name: str | None = None) -> Tracer:
-        """A new input, of any kind."""
+        """Return a tracer for a new input of any kind."""
         variable = Variable(data if type(data) in Number else np.asarray(data), label=label)
         variable.name = name
         self.inputs.append(variable)
         return Tracer.of(variable)
 
     def array_of(self, value: Value) -> Any:
-        """What stands for the array of a tensor: a tensor from outside becomes an input."""
+        """Return the tracer of a tensor's array; a tensor from outside becomes an input."""
         data: Any = value.data
         if type(data) is Tracer:
             return data
@@ -128,6 +130,7 @@ class Recording(Trace):
         return self._capture(value).tracer
 
     def _capture(self, leaf: Value, cleared: bool = False) -> _Captured:
+        """Make a tensor from outside an input, and let it hold tracers until the end."""
         known = self._captured.get(id(leaf))
         if known is not None:
             return known
@@ -145,31 +148,31 @@ class Recording(Trace):
         leaf.data, leaf.grad = tracer, grad_tracer  # type: ignore[assignment]
         return known
 
-    # -- what the step says of itself (see `graph.Recorder`) ---------------------------------------
+    # -- what the step says of itself (see `autograd.mode.Recorder`) -------------------------------
 
     def read(self, get: Callable[[], Any], name: str) -> Any:
-        """A number or an array that is looked up at every run."""
+        """Return a tracer for a number or an array that is read at every run."""
         return self.input(get(), InputSource("state", get, _identity(get)), name)
 
     def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
-        """A value that is handed over at every run."""
+        """Record that a value is handed over at the end of every run."""
         target = replaces.variable if type(replaces) is Tracer else None
         self.updates.append(Update(put, as_operand(value), target))
 
     def assume(self, get: Callable[[], Any]) -> Any:
-        """Something the program takes for granted."""
+        """Return a value that the program assumes to stay as it is."""
         value = get()
         self.assumptions.append((get, copy.copy(value)))
         return value
 
     def clear_grad(self, leaf: Value) -> None:
-        """The gradient is forgotten, whatever it was."""
+        """Record that a gradient is dropped, whatever it was."""
         tracer = self._capture(leaf, cleared=True).tracer
         _name(leaf.grad, "grad_{}", tracer)
         leaf.grad = None
 
     def require_finite(self, value: Any) -> None:
-        """Nothing is changed by a run in which the value is not finite."""
+        """Record that a run changes nothing if a value is not finite."""
         array = self.array_of(value) if isinstance(value, Value) else value
         if type(array) is Tracer:
             self.required.append(array.variable)
@@ -177,7 +180,7 @@ class Recording(Trace):
     # -- the hook ----------------------------------------------------------------------------
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """Write an operation down."""
+        """Record a call of an operation."""
         for value in static.values():
             if is_generator(value):
                 self._generators.setdefault(id(value), (value, value.bit_generator.state))
@@ -223,7 +226,7 @@ class Recording(Trace):
     # -- the end -----------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Find out what has been assigned to the tensors, and give them back what they had."""
+        """Make what was assigned to tensors updates, and give them back the arrays they had."""
         self._name_layers()
         for leaf, _, _, tracer, grad_tracer in self._captured.values():
             data: Any = leaf.data
@@ -243,14 +246,16 @@ class Recording(Trace):
             leaf.data, leaf.grad = data, grad
 
     def undo(self) -> None:
-        """As if the function had not been called: random generators go back, too."""
+        """Undo all effects of the call, on random generators, too."""
         self.restore()
         for generator, state in self._generators.values():
             generator.bit_generator.state = state
 
     def constants(self) -> dict[int, Variable]:
-        """Inputs by the identity of their arrays: a parameter's array read before the parameter
-        itself is that parameter, and no constant."""
+        """Return inputs by the identity of their arrays.
+
+        With these, an array of a parameter that was read before the parameter is not a constant.
+        """
         return {
             id(c.data): c.tracer.variable
             for c in self._captured.values()
@@ -265,14 +270,14 @@ def _call_by(value: Any, name: str) -> None:
 
 
 def _name(value: Any, pattern: str, of: Tracer) -> None:
-    """Call a value by the name of the tensor that it belongs to, if both can be."""
+    """Name a value after the tensor that it belongs to, if it has no name."""
     variable, name = as_operand(value), of.variable.name
     if isinstance(variable, Variable) and variable.name is None and name is not None:
         variable.name = pattern.format(name)
 
 
 def _identity(get: Callable[[], Any]) -> Any:
-    """What two functions that read the same place have in common."""
+    """Return what two functions that read the same place have in common."""
     return (get.func, get.args) if isinstance(get, partial) else get
 
 
@@ -281,7 +286,7 @@ def _setter(leaf: Value, attribute: str) -> Callable[[Any], None]:
 
 
 def as_operand(value: Any) -> Any:
-    """A value as instructions refer to it."""
+    """Return a value as instructions refer to it: a variable, or a constant."""
     if type(value) is Tracer:
         return value.variable
     if isinstance(value, Value):

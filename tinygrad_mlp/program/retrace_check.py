@@ -1,8 +1,8 @@
-"""Whether a function does the same at every call: two recordings of it compared.
+"""The check that a function does the same at every call: two recordings of it are compared.
 
-What passes the operations is recorded; what does not is written into the program with the value it
-had: noise that NumPy draws by itself, a counter, a list that grows. One recording cannot tell such
-a value from a constant. Two can: they must agree in everything but the data.
+Operations are recorded. Everything else enters the program with the value it had: noise that NumPy
+draws by itself, a counter, a list that grows. One recording cannot distinguish such a value from a
+constant. Two recordings can: they must agree in everything but the data.
 """
 
 from __future__ import annotations
@@ -18,38 +18,32 @@ from tinygrad_mlp.program.recording import Recording
 
 
 class TraceSignature:
-    """What a recording says, without the numbers of its examples.
-
-    Attributes:
-        inputs: the inputs, in order.
-        lines: the instructions, in order.
-        numbering: the variables' numbers, by which they are compared.
-    """
+    """The content of a recording without the numbers of its examples."""
 
     def __init__(self, recording: Recording) -> None:
-        self.inputs = recording.inputs
+        self._inputs = recording.inputs
         # Tensors that are neither parameters nor arguments are constants as long as nobody has
-        # assigned to them; they are compared by what they hold.
-        self.held = [
+        # assigned to them; they are compared by their numbers.
+        self._held = [
             np.array(v.label.of.data)
             if isinstance(v.label.of, Value) and not v.label.of.requires_grad
             else None
             for v in recording.inputs
         ]  # fmt: skip
-        self.lines = recording.instructions
-        results = [r for line in self.lines for r in line.results]
-        self.numbering = {v: n for n, v in enumerate([*self.inputs, *results])}
+        self._lines = recording.instructions
+        results = [r for line in self._lines for r in line.results]
+        self._number = {v: n for n, v in enumerate([*self._inputs, *results])}
 
     def difference(self, other: TraceSignature) -> str | None:
-        """The first thing in which another recording of the same function differs, or None."""
-        for one, two, a, b in zip_longest(self.inputs, other.inputs, self.held, other.held):
+        """Return the first thing in which another recording of the function differs, or None."""
+        for one, two, a, b in zip_longest(self._inputs, other._inputs, self._held, other._held):
             if one is None or two is None or one.type != two.type:
                 return "what it reads"
             if not _same_place(one.label.of, two.label.of) and (
                 a is None or b is None or not _same(a, b)
             ):
                 return "the tensors it reads"
-        for line, twin in zip_longest(self.lines, other.lines):
+        for line, twin in zip_longest(self._lines, other._lines):
             if line is None or twin is None or line.op is not twin.op:
                 return f"which operations it does, at '{(line or twin).op.name}'"
             different = self._difference_in(line, twin, other)
@@ -65,7 +59,7 @@ class TraceSignature:
                 return f"the parameter {name}"
         for number, (a, b) in enumerate(zip_longest(line.operands, twin.operands)):
             if isinstance(a, Variable) and isinstance(b, Variable):
-                if self.numbering[a] != other.numbering[b]:
+                if self._number[a] != other._number[b]:
                     return f"argument {number + 1}"
             elif not _same(a, b):
                 return f"argument {number + 1}, an array that was not computed by operations,"
@@ -73,12 +67,12 @@ class TraceSignature:
 
 
 def _same_place(a: Any, b: Any) -> bool:
-    """Whether two inputs are read at one place: from one tensor, or by the same function."""
+    """Return whether two inputs are read from one tensor, or by the same function."""
     return a is b or not (isinstance(a, Value) or isinstance(b, Value)) and bool(a == b)
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two constants are equal, NaN to NaN."""
+    """Return whether two constants are equal, NaN to NaN."""
     if a is b:
         return True
     if type(a) is not type(b):

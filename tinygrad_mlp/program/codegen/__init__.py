@@ -1,1 +1,1 @@
-"""Code generation: from a program to NumPy source."""
+"""Code generation: a program as NumPy source code."""
