@@ -107,12 +107,18 @@ documents = Sybil(
 documents.path = ROOT  # and not this folder, which Sybil would look in
 
 
+TOGETHER_BY_CASE = ("tests/explanation/test_every_operation.py",)
+"""Files whose tests share what is made once for each of their cases."""
+
+
 def together(nodeid: str) -> str:
     """What is run by one process, where there are several: the file of some tests, else the test.
 
     The examples of a page go on from each other; so they stay together, as do `TOGETHER`'s.
     """
     file = nodeid.partition("::")[0]
+    if file in TOGETHER_BY_CASE:
+        return file + nodeid.partition("[")[2]
     return file if file.endswith(".md") or file in TOGETHER else nodeid
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
+import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from threadpoolctl import threadpool_limits
 
+import tinygrad_mlp as tg
 from tests import child
 
 ROOT = Path(__file__).parents[1]
@@ -23,22 +28,25 @@ SMALL = {
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run an example in an empty folder as a user does, warnings being errors; its output."""
+def run(tmp_path, monkeypatch, capsys):
+    """Run an example in an empty folder, and return its output; warnings are errors.
+
+    In this process, as a new one would spend most of its time on loading libraries.
+    """
+    operations = dict(tg.OPS)
 
     def run_in_empty_folder(path, *arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [str(path), *arguments])
         # One thread: what is small is slower on many, and tests may run side by side.
-        environment = os.environ | {
-            "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
-            "PYTHONIOENCODING": "utf-8",
-        }  # fmt: skip
-        done = child.python(
-            "-W", "error", path, *arguments, cwd=tmp_path, env=environment, encoding="utf-8"
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        with threadpool_limits(1):
+            runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
 
-    return run_in_empty_folder
+    yield run_in_empty_folder
+    plt.close("all")
+    tg.OPS.clear()
+    tg.OPS.update(operations)
 
 
 NUMBER = r"([-+.\de]+)"
@@ -163,6 +171,17 @@ def test_example_finds_what_it_promises_and_draws_a_picture(path, run, tmp_path)
     assert made == [f"{path.stem}.png"]
     assert (tmp_path / made[0]).read_bytes().startswith(PNG)
     assert (tmp_path / made[0]).stat().st_size > 10_000  # an empty figure is smaller
+
+
+def test_an_example_runs_as_a_user_runs_it(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    done = child.python(
+        "-W", "error", ROOT / "examples" / "xor.py", "other.png",
+        cwd=tmp_path, env=environment, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    xor(done.stdout)
+    assert [file.name for file in tmp_path.iterdir()] == ["other.png"]
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="TINYGRAD_MLP_DATA is not set")

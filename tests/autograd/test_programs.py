@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
+from tests.campaigns import chosen
 from tinygrad_mlp.autograd.ops.linalg import solve, spectral, triangular
 from tinygrad_mlp.autograd.ops.samples import samples_of
 
@@ -123,7 +124,7 @@ def twin(program, values):
     return [gradient[i : i + x.size].reshape(x.shape) for x, i in zip(values, starts, strict=False)]
 
 
-@settings(max_examples=max(300, settings.default.max_examples))
+@settings(max_examples=chosen(100, 2000))
 @given(programs, inputs)
 def test_gradients_of_random_programs_agree_with_the_twin(program, values):
     expected = twin(program, values)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
+from tests.campaigns import chosen
 
 OFFSETS = np.arange(9.0).reshape(3, 3)[:, ::-1] * 3
 
@@ -173,7 +174,7 @@ def agree(program, seed, number, gradient):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
-@settings(max_examples=max(300, settings.default.max_examples))
+@settings(max_examples=chosen(100, 2000))
 @given(programs, st.integers(0, 99))
 def test_random_programs_agree_with_torch(program, seed):
     import torch
@@ -192,7 +193,7 @@ def test_random_programs_agree_with_torch(program, seed):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
-@settings(max_examples=max(25, settings.default.max_examples // 10))
+@settings(max_examples=chosen(10, 200))
 @given(programs, st.integers(0, 99))
 def test_random_programs_agree_with_jax(program, seed):
     import jax

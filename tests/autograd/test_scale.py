@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.campaigns import chosen
 
 
 @pytest.fixture
@@ -127,7 +128,8 @@ def allocated():
 
 # The second number of blocks is for NumPy's cache of small arrays, which fills slowly.
 @pytest.mark.parametrize(
-    ("make", "steps", "blocks"), [(network, 10_000, 100), (everything, 500, 250)]
+    ("make", "steps", "blocks"),
+    [(network, chosen(2_000, 10_000), 100), (everything, chosen(200, 500), 250)],
 )
 def test_memory_is_flat_without_the_collector(make, steps, blocks, rng, no_collector):
     step = make(rng)

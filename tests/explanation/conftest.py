@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.campaigns import chosen
 from tests.every_sample import parametrize
 from tests.one_output import each_output
 from tinygrad_mlp.autograd.ops.samples import samples_of
+
+
+@dataclass(eq=False)
+class Case:
+    """An operation with a sample of its record, and the places of what can be differentiated."""
+
+    name: str
+    op: Any
+    args: tuple[Any, ...]
+    static: dict[str, Any]
+    places: list[int]
+
+    @functools.cached_property
+    def explained(self):
+        """Leaves, a number computed from them, and its derivation: made once for several tests."""
+        leaves = leaves_of(self)
+        output = first_order(self, leaves)
+        return leaves, output, tg.explain(output)
+
+    @functools.cached_property
+    def explained_twice(self):
+        """The same for the gradients of that number; None where they are constant."""
+        leaves = leaves_of(self)
+        output = second_order(self, leaves)
+        return None if output is None else (leaves, output, tg.explain(output))
 
 
 def all_cases():
@@ -25,9 +54,7 @@ def all_cases():
             ]
             if places:
                 for row in each_output(op):
-                    yield SimpleNamespace(
-                        name=f"{row.name}-{number}", op=row, args=args, static=static, places=places
-                    )
+                    yield Case(f"{row.name}-{number}", row, args, static, places)
 
 
 CASES = list(all_cases())
@@ -36,8 +63,9 @@ ONE_EACH = list({case.op.name: case for case in CASES}.values())
 
 def pytest_generate_tests(metafunc):
     parametrize(metafunc, "case", CASES)
-    if "one_each" in metafunc.fixturenames:
-        metafunc.parametrize("one_each", ONE_EACH, ids=[case.op.name for case in ONE_EACH])
+    for fixture, cases in (("one_each", ONE_EACH), ("a_share", ONE_EACH[:: chosen(3, 1)])):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, cases, ids=[case.op.name for case in cases])
 
 
 def leaves_of(case):

@@ -1,5 +1,6 @@
 """A derivation through each operation: what is printed, evaluated, is what autograd computes."""
 
+import functools
 import re
 
 import numpy as np
@@ -11,30 +12,25 @@ from tinygrad_mlp.explanation.writing import width
 
 
 @every_sample
-def test_the_printed_gradients_evaluate_to_those_of_autograd(case, programs, assert_gradients):
-    leaves = programs.leaves(case)
-    output = programs.first(case, leaves)
-    derivation = tg.explain(output)
+def test_the_printed_gradients_evaluate_to_those_of_autograd(case, assert_gradients):
+    leaves, output, derivation = case.explained
     assert assert_gradients(derivation, output, leaves) >= len(leaves)
 
 
 @every_sample
-def test_so_do_the_printed_second_derivatives(case, programs, assert_gradients):
-    leaves = programs.leaves(case)
-    output = programs.second(case, leaves)
-    if output is None:
+def test_so_do_the_printed_second_derivatives(case, assert_gradients):
+    if case.explained_twice is None:
         # Nothing else has a constant gradient here.
         assert case.op.name in ("sign", "floor", "ceil", "trunc", "rint", "round")
         return
-    derivation = tg.explain(output)
+    leaves, output, derivation = case.explained_twice
     assert assert_gradients(derivation, output, leaves) >= 1
 
 
 @every_sample
 def test_the_equations_hold_for_other_numbers_too(case, programs, assert_gradients):
     # Nothing of the recorded numbers may have got into the equations.
-    recorded = programs.leaves(case)
-    derivation = tg.explain(programs.first(case, recorded))
+    recorded, _, derivation = case.explained
     others = [
         tg.Tensor(leaf.data * 1.01, requires_grad=True, name=leaf.name) for leaf in recorded
     ]
@@ -43,10 +39,8 @@ def test_the_equations_hold_for_other_numbers_too(case, programs, assert_gradien
 
 
 @every_sample
-def test_the_printed_forward_equations_evaluate_to_what_was_recorded(case, programs):
-    leaves = programs.leaves(case)
-    output = programs.first(case, leaves)
-    derivation = tg.explain(output)
+def test_the_printed_forward_equations_evaluate_to_what_was_recorded(case):
+    _, output, derivation = case.explained
     np.testing.assert_allclose(derivation["L"].evaluate(), output.data, rtol=1e-12, strict=True)
     middle = output.node[0].out if output.node[0].op is tg.sin else output.data
     before = derivation.of_kind("forward")[-2]
@@ -55,30 +49,31 @@ def test_the_printed_forward_equations_evaluate_to_what_was_recorded(case, progr
 
 
 @every_sample
-def test_every_equation_has_the_shape_it_says(case, programs):
-    derivation = tg.explain(programs.first(case, programs.leaves(case)))
+def test_every_equation_has_the_shape_it_says(case):
+    _, _, derivation = case.explained
     for equation in derivation.equations:
         assert equation.evaluate().shape == equation.shape == equation.right.shape
 
 
 @pytest.fixture(scope="module")
 def mathtext():
+    """A function that compiles a formula, each but once: many derivations begin and end alike."""
     from matplotlib.mathtext import MathTextParser
 
-    return MathTextParser("path")
+    parser = MathTextParser("path")
+    return functools.cache(lambda latex: parser.parse(f"${latex}$"))
 
 
-def test_the_latex_compiles(one_each, programs, mathtext):
-    derivation = tg.explain(programs.first(one_each, programs.leaves(one_each)))
+def test_the_latex_compiles(a_share, mathtext):
+    _, _, derivation = a_share.explained
     for equation in derivation.equations:
-        mathtext.parse(f"${equation.latex}$")
+        mathtext(equation.latex)
 
 
 @every_sample
-def test_the_text_is_plain_and_fits_a_terminal(case, programs):
-    leaves = programs.leaves(case)
-    for output in (programs.first(case, leaves), programs.second(case, leaves)):
-        if output is not None:
-            text = tg.explain(output).text
+def test_the_text_is_plain_and_fits_a_terminal(case):
+    for explained in (case.explained, case.explained_twice):
+        if explained is not None:
+            text = explained[-1].text
             assert not re.search(r"[\\{}$&]", text)
             assert max(map(width, text.splitlines())) <= 100

@@ -76,17 +76,25 @@ def test_a_convolutional_network_trained_on_digits_gives_its_predictions(digits,
     assert session.get_inputs()[0].shape == ["batch", 1, 8, 8]
 
 
+@pytest.fixture(scope="module")
+def some_of_mnist():
+    """3,000 of the images of MNIST with their labels."""
+    mnist = tg.data.load("mnist")
+    some = np.random.default_rng(0).permutation(len(mnist.X))[:3000]
+    return mnist.X[some], mnist.labels[some]
+
+
 @pytest.mark.skipif(not DATA, reason="MNIST is not at hand: TINYGRAD_MLP_DATA names no folder")
 @pytest.mark.parametrize("loss", ["cross_entropy", "mean_square"])
-def test_the_documents_network_trained_on_mnist_gives_its_predictions(tmp_path, loss):
-    mnist = tg.data.load("mnist")
-    rng = np.random.default_rng(0)
-    some = rng.permutation(len(mnist.X))[:6000]
-    split = tg.data.preprocess(mnist.X[some], mnist.labels[some], rng=rng, n_classes=10)
+def test_the_documents_network_trained_on_mnist_gives_its_predictions(
+    some_of_mnist, tmp_path, loss
+):
+    images, labels = some_of_mnist
+    split = tg.data.preprocess(images, labels, rng=np.random.default_rng(0), n_classes=10)
     network = document_network([784, 256, 10], split, np.float64, 1, loss=loss)
     expected = network.predict(split.X_validation)
     assert network.accuracy(split.Y_validation, expected) > 0.7
-    pixels = mnist.X[some][split.order[len(split.X):]].reshape(len(expected), -1)
+    pixels = images[split.order[len(split.X):]].reshape(len(expected), -1)
 
     # Sums of 784 products round to about 1e-6 in single precision, in NumPy as well: of a network
     # that was trained in double precision, the file may not lose more than that.
