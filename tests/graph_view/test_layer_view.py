@@ -157,3 +157,33 @@ def test_a_check_of_a_derivation_says_the_same_names(rng):
     report = tg.verify.check_derivation(loss, derived, **point)
     assert [(term.name, term.ok) for term in report.terms] == [("delta3", True), ("a2", True)]
     assert "D2 = diag(1 − tanh²(z2))" in report.diagnoses["V"].message
+
+
+def test_a_program_without_gradients_has_the_names_of_layers_too(rng):
+    model = network(rng)
+
+    @tg.compile
+    def predict(x):
+        with tg.no_grad():
+            return model(x)
+
+    predict(np.ones((2, 3)))
+    lines = [line.split("#")[0].strip() for line in predict.readable.splitlines()]
+    assert "a2 = np.tanh(z2)" in lines and "a4 = special.expit(z4)" in lines
+    assert "def predict(x, W1, b1, W2, b2, W3, b3):" in lines
+
+
+def test_depth_is_counted_through_operations_of_several_outputs(rng):
+    @tg.op(rules={"x": lambda g, y, x: g[0] + 2 * g[1]}, outputs=2, register=False)
+    def once_and_twice(x):
+        return x + 0, 2 * x
+
+    W1, W2 = weight(rng, 4, 3), weight(rng, 2, 4)
+
+    def output(x):
+        return W2 @ once_and_twice(W1 @ x)[1]
+
+    assert [name for name, _ in names_of(output(np.ones(3)))] == ["W1", "z2", "x", "W2", "z3"]
+    step = tg.compile(lambda x: tg.sum(output(x) ** 2).backward())
+    step(np.ones(3))
+    assert "z3 = " in step.readable

@@ -119,7 +119,7 @@ def named_parts(layers: Sequence[Layer]) -> Iterator[tuple[Node, int | None, str
         taken = origin(layer.product[layer.input])
         if taken is None:
             yield layer.product, layer.input, "x"
-        else:
+        elif taken.op.outputs == 1:
             yield taken, None, f"a{below}"
     if layers and layers[-1].activation is not None:
         yield layers[-1].activation, None, f"a{layers[-1].number}"

@@ -22,9 +22,9 @@ from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError
-from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, layer_number
 from tinygrad_mlp.program.instructions import Number, Variable, is_generator
+from tinygrad_mlp.program.layer_names import LayerNames, name_variable
 from tinygrad_mlp.program.trace import Trace, Tracer
 
 
@@ -100,8 +100,7 @@ class Recording(Trace):
         self.required: list[Variable] = []
         self._captured: dict[int, _Captured] = {}
         self._generators: dict[int, tuple[Any, Any]] = {}
-        self._forward: list[Node] = []
-        self._layers_named = False
+        self._layer_names = LayerNames()
 
     def recording(self) -> changed_mode:
         """Return the context in which the step is recorded."""
@@ -192,26 +191,16 @@ class Recording(Trace):
                 f"tg.where(mask, x, 0), which keeps the shape.\n  at {user_site()}"
             )
         out = super().__call__(op, args, static)
-        if op.outputs == 1 and isinstance(out, Value) and type(out) is not Tracer:
+        result = out[0] if op.outputs > 1 else out
+        if isinstance(result, Value) and type(result) is not Tracer:
+            self._layer_names.add(op, args, static, result)
             if "target" in op.arrays:
-                _call_by(out.data, "loss")
-            if out.node is not None and not self._layers_named:
-                self._forward.append(out.node)
+                name_variable(result.data, "loss")
         return out
-
-    def _name_layers(self) -> None:
-        """Name the parts of layers in what was recorded before the first backward pass."""
-        if self._layers_named:
-            return
-        for node, position, name in named_parts(find_layers(self._forward)):
-            assert node.arrays is not None
-            _call_by(node.out if position is None else node.arrays[position], name)
-        self._forward.clear()
-        self._layers_named = True
 
     def _walk(self, starts: Any) -> Callable[[Node, Any], Any]:
         """Name layers, and cotangents as they arrive at the nodes of a backward pass."""
-        self._name_layers()
+        self._layer_names.give()
 
         def watched(node: Node, g: Any) -> Any:
             if type(g) is Tracer and type(node.out) is Tracer and g.variable.name is None:
@@ -227,7 +216,7 @@ class Recording(Trace):
 
     def finish(self) -> None:
         """Make what was assigned to tensors updates, and give them back the arrays they had."""
-        self._name_layers()
+        self._layer_names.give()
         for leaf, _, _, tracer, grad_tracer in self._captured.values():
             data: Any = leaf.data
             grad: Any = leaf.grad
@@ -261,12 +250,6 @@ class Recording(Trace):
             for c in self._captured.values()
             if isinstance(c.data, np.ndarray)
         }
-
-
-def _call_by(value: Any, name: str) -> None:
-    """Give a traced value a name if it has none."""
-    if type(value) is Tracer and value.variable.name is None:
-        value.variable.name = name
 
 
 def _name(value: Any, pattern: str, of: Tracer) -> None:
