@@ -530,6 +530,35 @@ def test_a_parameter_that_is_not_finite_is_no_bare_name_in_the_source(fill):
         literal(fill)
 
 
+FACTOR = 0.5
+
+
+@tg.op(register=False, rules={"x": lambda g, y, x: g * FACTOR})
+def halved(x):
+    return x * FACTOR
+
+
+@tg.op(register=False, rules={"x": lambda g, y, x, limit: g})
+def capped(x, *, limit):
+    return np.minimum(x, limit)
+
+
+@pytest.mark.parametrize("update", [halved, lambda x: capped(x, limit=np.inf)])
+def test_what_cannot_be_written_in_place_is_handed_over(update):
+    w = tg.nn.Parameter(np.ones(3), name="w")
+
+    @tg.compile
+    def step(x):
+        w.data = update(w + x).data
+        return tg.sum(w)
+
+    expected = np.ones(3)
+    for _ in range(5):
+        step(np.ones(3))
+        expected = update(expected + 1)
+        np.testing.assert_allclose(w.data, expected)
+
+
 def test_a_view_that_einsum_makes_is_known_to_be_one():
     """The memory of what it views must not be written over while the view is in use."""
     a = np.arange(6.0).reshape(2, 3)

@@ -41,49 +41,52 @@ class Kernel:
     Attributes:
         expression: the one expression that the forward function returns; None where it does more.
         ufunc: the ufunc where the expression is one call of it, e.g. "np.tanh"; else None.
-        takes_out: whether the result can be written into given memory.
-        elementwise: whether that happens element by element.
+        elementwise: whether that ufunc goes element by element.
         may_alias: whether the result may be a view of an operand.
     """
 
     def __init__(self, op: Op) -> None:
         self.expression, self._scope = _returned_expression(op.forward)
-        self.ufunc, self._arguments = _single_ufunc(self.expression)
-        self.takes_out = self.ufunc is not None and not op.variadic
-        self.elementwise = self.takes_out and self.ufunc != "np.matmul"
-        self.may_alias = not self.takes_out and op.name != "accumulate" and (
+        self.ufunc, self._arguments = (
+            (None, []) if op.variadic else _single_ufunc(self.expression)
+        )
+        self.elementwise = self.ufunc not in (None, "np.matmul")
+        self.may_alias = self.ufunc is None and op.name != "accumulate" and (
             self.expression is None or _may_alias(self.expression)
         )
+        self._parameters: Operands = {name: ast.Name(name) for name in op.arrays}
 
-    def code(self, operands: Operands, static: Mapping[str, Any]) -> ast.expr | None:
-        """Return the expression with the operands in it; None where there is none."""
+    def takes_out(self, static: Mapping[str, Any]) -> bool:
+        """Return whether the result can be written into given memory, with these parameters."""
+        try:
+            self.code_into(self._parameters, static, ast.Name("out"))
+        except LookupError:
+            return False
+        return True
+
+    def code(self, operands: Operands, static: Mapping[str, Any]) -> ast.expr:
+        """Return the expression with the operands in it.
+
+        Raises:
+            LookupError: there is none, or it contains something that cannot be written.
+        """
         if self.expression is None:
-            return None
-        return self._filled([self.expression], operands, static, lambda filled: filled[0])
+            raise LookupError("more than an expression")
+        tree: ast.expr = _Filling(operands, static, self._scope).visit(self.expression)
+        return tree
 
     def code_into(
         self, operands: Operands, static: Mapping[str, Any], out: ast.expr
-    ) -> ast.expr | None:
-        """Return the call that writes the result into `out`; None where there is none."""
-        if not self.takes_out or self.ufunc is None:
-            return None
-        ufunc = self.ufunc
-        return self._filled(
-            self._arguments, operands, static, lambda given: call(ufunc, *given, out=out)
-        )
+    ) -> ast.expr:
+        """Return the call of the ufunc that writes the result into `out`.
 
-    def _filled(
-        self,
-        trees: list[ast.expr],
-        operands: Operands,
-        static: Mapping[str, Any],
-        made_of: Callable[[list[ast.expr]], ast.expr],
-    ) -> ast.expr | None:
+        Raises:
+            LookupError: there is none, or it contains something that cannot be written.
+        """
+        if self.ufunc is None:
+            raise LookupError("not one ufunc")
         filling = _Filling(operands, static, self._scope)
-        try:
-            return made_of([filling.visit(tree) for tree in trees])
-        except LookupError:
-            return None
+        return call(self.ufunc, *map(filling.visit, self._arguments), out=out)
 
 
 @functools.cache

@@ -68,8 +68,9 @@ class Expressions:
         if line.op is product:
             return self._product(line)
         operands = [self.operand(o) for o in line.operands]
-        tree = self._product_of_arrays(line, operands) or self._kernel(line, operands)
-        if tree is None:
+        try:
+            tree = self._product_of_arrays(line, operands) or self._kernel(line, operands)
+        except LookupError:
             return self._forward_call(line, operands)
         number = line.results[0].dtype is None and line.op.outputs == 1
         return call("float", tree) if number and "np" in names_in(tree) else tree
@@ -88,16 +89,15 @@ class Expressions:
             return None
         return ast.Call(dot, operands[1:], [ast.keyword("out", self.operand(line.into))])
 
-    def _kernel(self, line: Instruction, operands: list[ast.expr]) -> ast.expr | None:
-        op = line.op
-        by_name = {op.arrays[0]: ast.List(operands)} if op.variadic else dict(
-            zip(op.arrays, operands, strict=True)
-        )  # fmt: skip
-        kernel = kernel_of(op)
-        tree = None
+    def _kernel(self, line: Instruction, operands: list[ast.expr]) -> ast.expr:
+        """Return the code of the operation's kernel; raise LookupError where it has none."""
+        op, kernel = line.op, kernel_of(line.op)
+        if op.variadic:
+            return kernel.code({op.arrays[0]: ast.List(operands)}, line.static)
+        by_name = dict(zip(op.arrays, operands, strict=True))
         if line.into is not None:
-            tree = kernel.code_into(by_name, line.static, self.operand(line.into))
-        return tree or kernel.code(by_name, line.static)
+            return kernel.code_into(by_name, line.static, self.operand(line.into))
+        return kernel.code(by_name, line.static)
 
     def _forward_call(self, line: Instruction, operands: list[ast.expr]) -> ast.expr:
         """Return a call of a forward function that is more than an expression."""

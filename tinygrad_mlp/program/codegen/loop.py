@@ -64,7 +64,7 @@ class LoopSource(NumPySource):
     def _placed(self, line: Instruction) -> Instruction:
         """Return an instruction that writes into a row of D or of the predictions if it can."""
         place = self._places.get(line.results[0])
-        if place is None or line.into is not None or not kernel_of(line.op).takes_out:
+        if place is None or line.into is not None or not kernel_of(line.op).takes_out(line.static):
             return line
         return line.changed(into=place)
 

@@ -98,7 +98,7 @@ def _may_write(line: Instruction, target: Variable, lives: Lifetimes) -> bool:
         c, _, a, b = line.operands
         return c is target and lives.root[a] is not target and lives.root[b] is not target
     kernel = kernel_of(line.op)
-    if not kernel.takes_out:
+    if not kernel.takes_out(line.static):
         return False
     inside = [o for o in line.variables if lives.root[o] is target]
     # Element by element, an operand may be overwritten by the result; not through a view that
@@ -143,11 +143,11 @@ class _Buffers:
         return (
             line.into is None
             and len(line.results) == 1
-            and kernel_of(line.op).takes_out
             and result.dtype is not None
             and result.shape != ()
             and self._lives.root[result] is result
             and self._lives.last[result] < before
+            and kernel_of(line.op).takes_out(line.static)
         )
 
     def place_for(self, line: Instruction, number: int) -> Variable:
