@@ -148,7 +148,7 @@ def cases(op: tg.Op) -> list[tuple[tuple[Any, ...], dict[str, Any], list[int]]]:
     for sample in samples_of(op, np.random.default_rng(5)):
         args, static = op.bind(sample.args, sample.static)
         args = tuple(None if a is None else np.asarray(a) for a in args)
-        rules = [op.rules[0 if op.variadic else i] for i in range(len(args))]
+        rules = [op.rule(i) for i in range(len(args))]
         moved = [
             i for i, a in enumerate(args)
             if a is not None and a.size and a.dtype.kind == "f" and rules[i] is not None

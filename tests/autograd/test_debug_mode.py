@@ -226,7 +226,7 @@ def test_when_off_nothing_of_it_is_called_and_nodes_carry_nothing(monkeypatch):
 
     calls = []
     watch = type(tg.debug().changed(ORDINARY).hook)
-    for owner, name in ((watch, "__call__"), (watch, "walk"), (watch, "rules_of"),
+    for owner, name in ((watch, "__call__"), (watch, "walk"), (watch, "vjp_of"),
                         (callsite, "user_site"), (Op, "unhooked")):  # fmt: skip
         original = getattr(owner, name)
         monkeypatch.setattr(
@@ -234,7 +234,7 @@ def test_when_off_nothing_of_it_is_called_and_nodes_carry_nothing(monkeypatch):
         )
     with tg.debug():
         step()
-    assert {"__call__", "walk", "rules_of", "unhooked"} <= set(calls)
+    assert {"__call__", "walk", "vjp_of", "unhooked"} <= set(calls)
     calls.clear()
     assert not any(hasattr(node, "note") for node in step())
     assert calls == []

@@ -19,8 +19,7 @@ from tests.every_sample import every_sample
 
 def differentiable(case):
     """The positions of the arguments that have a rule and floats to differentiate."""
-    rules = case.op.rules
-    return [i for i in case.floats if rules[0 if case.op.variadic else i] is not None]
+    return [i for i in case.floats if case.op.rule(i) is not None]
 
 
 def with_floats(case, arrays):

@@ -15,7 +15,7 @@ def leaf(*numbers):
 def counted(calls):
     """A product that notes which of its rules were called.
 
-    It has been used before: at the first use, all rules are tried (see `autograd.first_use`).
+    It has been used before: at the first use, all rules are checked (see `autograd.rule_check`).
     """
 
     def rule(name, value):

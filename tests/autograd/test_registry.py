@@ -38,7 +38,7 @@ def gradients_of(case, args):
 
 
 def case_has_rule(case, i):
-    return case.op.rules[0 if case.op.variadic else i] is not None
+    return case.op.rule(i) is not None
 
 
 # -- the record ------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def differentiable_samples():
             args, static = op.bind(sample.args, sample.static)
             moving = [
                 i for i, a in enumerate(args)
-                if np.asarray(a).dtype.kind == "f" and op.rules[0 if op.variadic else i] is not None
+                if np.asarray(a).dtype.kind == "f" and op.rule(i) is not None
             ]  # fmt: skip
             if op.nondifferentiable or not moving:
                 continue

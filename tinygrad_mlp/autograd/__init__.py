@@ -1,6 +1,7 @@
 """The ground floor: everything needed to differentiate, and nothing of networks."""
 
 from tinygrad_mlp.autograd.debug import debug
+from tinygrad_mlp.autograd.declaration import op
 from tinygrad_mlp.autograd.functional import (
     grad,
     hessian,
@@ -12,7 +13,7 @@ from tinygrad_mlp.autograd.functional import (
 )
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.numpy_protocols import array
-from tinygrad_mlp.autograd.op import OPS, Op, Sample, op
+from tinygrad_mlp.autograd.op import OPS, Op, Sample
 from tinygrad_mlp.autograd.tensor import Tensor
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The backward pass: from the derivative of an output to the derivatives of what it was made of.
+"""The backward pass: from the derivative of an output to the derivatives of its leaves.
 
 Every node applies the chain rule once. With the cotangent ``v̄ = ∂L/∂v`` of its output, the rule
 of each argument gives that argument's share, and shares that meet are added:
@@ -6,8 +6,8 @@ of each argument gives that argument's share, and shares that meet are added:
     x̄ = Σ over uses of x of  rule(v̄, v, …)
 
 The walk keeps the cotangents of nodes not yet visited in a dictionary and always takes the newest
-node: its users are all newer, so its cotangent is complete. No recursion, so a chain of any
-length works, and a cotangent is dropped as soon as it is used.
+node: its users are all newer, so its cotangent is complete. There is no recursion, so a chain of
+any length works, and a cotangent is dropped as soon as it is used.
 
 The same rules run on arrays (first order: fast) or on values (`create_graph`: the gradient is
 recorded and can be differentiated again).
@@ -15,7 +15,6 @@ recorded and can be differentiated again).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import repeat
@@ -23,20 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.call_site import user_site
-from tinygrad_mlp.autograd.declaration import written
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, defined_at
 from tinygrad_mlp.autograd.ops.reductions.reduction import broadcasts, sum_to
-from tinygrad_mlp.autograd.ops.shapes.shape import astype
-from tinygrad_mlp.autograd.rule_check import raw_numbers
-from tinygrad_mlp.errors import (
-    GraphReleasedError,
-    NotDifferentiableError,
-    OpDefinitionError,
-    RawNumbersWarning,
-)
+from tinygrad_mlp.errors import GraphReleasedError, NotDifferentiableError, OpDefinitionError
 
 ndarray = np.ndarray
 
@@ -56,7 +46,6 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
         if known is not None:
             g = known[1] + g
         elif not owned:
-            # The same array may have gone to another leaf, or be a view of a user's array.
             g = g.copy()
         found[id(leaf)] = leaf, g
 
@@ -73,37 +62,42 @@ def gradients(
     create_graph: bool = False,
     release: bool = False,
 ) -> list[Any]:
-    """Derivatives with respect to `targets` only; None where the outputs do not depend on one.
+    """Return the derivatives with respect to `targets`; None where the outputs depend on none.
 
     Args:
         outputs: pairs of a value and its cotangent.
-        targets: values, leaves or not; what lies beyond them is not visited.
+        targets: values, leaves or not. The pass does not go beyond them.
         create_graph: run the rules on values, so that the results can be differentiated again.
-        release: give up the graph on the way.
+        release: release the graph on the way.
     """
-    stop: dict[Node | int, Any] = {
-        (id(t) if t.node is None else t.node): None for t in targets if t._requires_grad
-    }
+    found: dict[Node | int, Any] = {key_of(t): None for t in targets if t._requires_grad}
 
     def collect(leaf: Value, g: Any, owned: bool) -> None:
-        if id(leaf) in stop:
-            known = stop[id(leaf)]
-            stop[id(leaf)] = g if known is None else known + g
+        if id(leaf) in found:
+            known = found[id(leaf)]
+            found[id(leaf)] = g if known is None else known + g
 
     starts = [(value, g) for value, g in outputs if value._requires_grad]
-    useful = leading_to(stop, [value.node for value, _ in starts if value.node is not None])
+    useful = leading_to(found, [value.node for value, _ in starts if value.node is not None])
     cls = outputs[0][0].result_class if create_graph else None
-    propagate(starts, collect, create_graph=cls, release=release, useful=useful, stop=stop)
-    return [stop.get(id(t) if t.node is None else t.node) for t in targets]
+    propagate(
+        starts, collect, create_graph=cls, release=release, wanted={*useful, *found}, stop=found
+    )
+    return [found.get(key_of(t)) for t in targets]
+
+
+def key_of(value: Value) -> Node | int:
+    """Return the key of a value in tables of cotangents: its node, or the identity of a leaf."""
+    return id(value) if value.node is None else value.node
 
 
 def origin(parent: Node | Value | None) -> Node | None:
-    """The node behind an entry of a node; None for a leaf, and for an untracked argument."""
+    """Return the node behind a parent; None for a leaf, and where no gradient is needed."""
     return parent.node if isinstance(parent, Value) else parent
 
 
 def ancestors(nodes: Iterable[Node]) -> list[Node]:
-    """`nodes` and all nodes they were computed from through tracked values, oldest first."""
+    """Return `nodes` and all nodes that gradients flow to from there, oldest first."""
     seen = set(nodes)
     stack = list(seen)
     while stack:
@@ -116,7 +110,7 @@ def ancestors(nodes: Iterable[Node]) -> list[Node]:
 
 
 def leading_to(targets: dict[Node | int, Any], nodes: Iterable[Node]) -> set[Node]:
-    """The nodes among the ancestors of `nodes` through which gradients reach `targets`."""
+    """Return the nodes among the ancestors of `nodes` through which gradients reach `targets`."""
     useful: set[Node] = set()
     for node in ancestors(nodes):
         if node in targets or any(
@@ -134,7 +128,7 @@ def propagate(
     *,
     create_graph: type[Value] | None = None,
     release: bool = False,
-    useful: set[Node] | None = None,
+    wanted: set[Node | int] | None = None,
     stop: dict[Node | int, Any] | None = None,
 ) -> None:
     """Walk from the outputs to the leaves, newest node first.
@@ -145,134 +139,139 @@ def propagate(
             `owned` says that no one else can hold the array `g`.
         create_graph: run the rules on values of this class instead of arrays.
         release: release each node once it has been passed.
-        useful: the nodes to visit; None for all.
+        wanted: the nodes, and the identities of the leaves, to compute cotangents of; None for all.
         stop: nodes to end at; their cotangents are stored under them.
+
+    Raises:
+        GraphReleasedError: an earlier backward pass has released a node on the way.
     """
-    walk = MODE.get().walk
-    watched = None if walk is None else walk(starts)
-    heap: list[int] = []
-    pending: dict[int, tuple[Node, Any]] = {}
+    watch = MODE.get().walk
+    watched = None if watch is None else watch(starts)
     asked: list[tuple[Node, Any]] = []
-
-    def arrive(node: Node, index: int, g: Any) -> None:
-        key = -node.order
-        known = pending.get(key)
-        if node.op.outputs > 1:
-            slots = [None] * node.op.outputs if known is None else known[1]
-            at = slots[index]
-            slots[index] = g if at is None else at + g
-            g = slots
-        elif known is not None:
-            g = known[1] + g
-        if known is None:
-            heappush(heap, key)
-        pending[key] = node, g
-
+    walk = Walk(collect, create_graph, wanted)
     for value, g in starts:
         if value.node is None:
             collect(value, g, False)
+        elif value.node.op.outputs > 1:
+            walk.add_part(value, g)
         else:
-            arrive(value.node, value.index, g)
-
-    while heap:
-        node, g = pending.pop(heappop(heap))
+            walk.add(value.node, g)
+    while walk.orders:
+        node, g = walk.newest()
         if node.retained is not None and create_graph is None:
             asked.append((node, g))
         if stop is not None and node in stop:
             stop[node] = g
             continue
-        arrays, y = node.arrays, node.out
-        if arrays is None:
+        if node.arrays is None:
             raise GraphReleasedError(
                 f"backward(): the graph through '{node.op.name}' was released by an earlier "
                 f"backward(). Compute the output again, or pass retain_graph=True to the first "
                 f"call if its graph is needed twice."
             )
-        op = node.op
-        if create_graph is not None:
-            y = _outputs(node, create_graph)
-            inputs = tuple(map(_argument, node, arrays, repeat(create_graph)))
-        else:
-            inputs = arrays
-        if op.outputs > 1:
-            g = tuple(
-                np.zeros(out.shape, out.dtype) if part is None else part
-                for part, out in zip(g, node.out, strict=True)
-            )
-        static = node.static
-        if not op.rules_checked:
-            first_use(op, g, y, inputs, static, create_graph or starts[0][0].result_class)
-            if op.rule_error and create_graph is None:
-                warn_of(op.rule_error)
-        if op.rule_error and create_graph is not None:
-            raise OpDefinitionError(op.rule_error)
-        rules = op.rules if watched is None else watched(node, g)
-        share: Any
-        for position, parent in enumerate(node):
-            if parent is None:
-                continue
-            source = parent if type(parent) is Node else parent.node
-            if (
-                useful is not None
-                and source not in useful
-                and (source is not None or stop is None or id(parent) not in stop)
-            ):
-                continue
-            if op.variadic:
-                rule = rules[0]
-                share = rule and rule(g, y, *inputs, position=position, **static)
-            else:
-                rule = rules[position]
-                share = rule and rule(g, y, *inputs, **static)
-            like = arrays[position]
-            try:
-                if share.shape != like.shape or share.dtype != like.dtype:
-                    share = unbroadcast(share, like, op, position)
-            except AttributeError:
-                share = unbroadcast(share, like, op, position)
-            if source is not None:
-                # As `arrive`, without the call, for the case of nearly every node.
-                key = -source.order
-                if source is not parent:
-                    arrive(source, parent.index, share)
-                elif key in pending:
-                    pending[key] = source, pending[key][1] + share
-                else:
-                    pending[key] = source, share
-                    heappush(heap, key)
-            else:
-                owned = (
-                    type(share) is ndarray
-                    and share.base is None
-                    and share is not g
-                    and share is not y
-                    and not any(share is a for a in arrays)
-                    and (op.outputs == 1 or not any(share is a for a in (*g, *y)))
-                )
-                collect(parent, share, owned)
+        if node.op.outputs > 1:
+            g = _complete(node, g)
+        walk.visit(node, g, node.op.vjp if watched is None else watched(node, g))
         if release:
             node.release()
     for node, g in asked:
         _deliver(node, g)
 
 
-def first_use(
-    op: Op, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any], cls: type[Value]
-) -> None:
-    """Look once whether the rules of a user's operation can themselves be differentiated."""
-    op.rules_checked = True  # before, since a rule may be made of the operation itself
-    found = raw_numbers(op, g, y, inputs, static, cls, gradients)
-    op.rules_checked, op.rule_error = found is not None, found or ""
+class Walk:
+    """A backward pass under way: the cotangents of the nodes reached and not yet visited.
+
+    The arguments are those of `propagate`.
+    """
+
+    __slots__ = ("collect", "create_graph", "wanted", "orders", "cotangents")
+
+    def __init__(
+        self,
+        collect: Callable[[Value, Any, bool], None],
+        create_graph: type[Value] | None,
+        wanted: set[Node | int] | None,
+    ) -> None:
+        self.collect = collect
+        self.create_graph = create_graph
+        self.wanted = wanted
+        self.orders: list[int] = []  # a heap; negative, since heapq finds the smallest
+        self.cotangents: dict[int, tuple[Node, Any]] = {}
+
+    def newest(self) -> tuple[Node, Any]:
+        """Take out the newest node and its cotangent, which is complete."""
+        return self.cotangents.pop(heappop(self.orders))
+
+    def visit(self, node: Node, g: Any, vjp: Callable[..., Any]) -> None:
+        """Pass the cotangent `g` of a node on to its parents."""
+        arrays = node.arrays
+        assert arrays is not None
+        wanted, y, inputs = self.wanted, node.out, arrays
+        if self.create_graph is not None:  # on values, so that the rules are recorded
+            y = _outputs(node, self.create_graph)
+            inputs = tuple(map(_argument, node, arrays, repeat(self.create_graph)))
+        for position, parent in enumerate(node):
+            if parent is None or (wanted is not None and _key(parent) not in wanted):
+                continue
+            share = vjp(position, g, y, inputs, node.static)
+            like = arrays[position]
+            try:
+                fits = share.shape == like.shape and share.dtype == like.dtype
+            except AttributeError:  # a number, or no rule
+                fits = False
+            if not fits:
+                share = unbroadcast(share, like, node.op, position)
+            if type(parent) is Node:
+                self.add(parent, share)
+            elif parent.node is None:
+                self.collect(parent, share, is_new(share, g, y, arrays))
+            else:
+                self.add_part(parent, share)
+
+    def add(self, node: Node, share: Any) -> None:
+        """Add a share to the cotangent of a node."""
+        key = -node.order
+        if key in self.cotangents:
+            self.cotangents[key] = node, self.cotangents[key][1] + share
+        else:
+            self.cotangents[key] = node, share
+            heappush(self.orders, key)
+
+    def add_part(self, output: Value, share: Any) -> None:
+        """Add a share to the cotangent of one of the outputs of a node that has several."""
+        node = output.node
+        assert node is not None
+        if -node.order not in self.cotangents:
+            self.add(node, [None] * node.op.outputs)
+        parts = self.cotangents[-node.order][1]
+        known = parts[output.index]
+        parts[output.index] = share if known is None else known + share
 
 
-def warn_of(flaw: str) -> None:
-    """Say at the user's line what the first derivative does not suffer from, but higher ones do."""
-    site = user_site()
-    warnings.warn_explicit(flaw, RawNumbersWarning, site.code.co_filename, site.line)
+def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:
+    """Return whether a rule has computed an array, and not passed on one that it was given.
+
+    Not a view of one either. A gradient that is new needs no copy.
+    """
+    given = (*g, *y, *arrays) if isinstance(g, tuple) else (g, y, *arrays)
+    return type(share) is ndarray and share.base is None and all(share is not a for a in given)
+
+
+def _key(parent: Node | Value) -> Node | int:
+    """Return the key of a parent in tables of cotangents."""
+    return parent if isinstance(parent, Node) else key_of(parent)
+
+
+def _complete(node: Node, parts: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the cotangents of several outputs, zero for those that nothing depends on."""
+    return tuple(
+        np.zeros(out.shape, out.dtype) if part is None else part
+        for part, out in zip(parts, node.out, strict=True)
+    )
 
 
 def _outputs(node: Node, cls: type[Value]) -> Any:
-    """The node's outputs as values, so that rules that use them can be differentiated."""
+    """Return the node's outputs as values, so that rules that use them can be differentiated."""
     if node.op.outputs == 1:
         return make_value(cls, node.out, node, True)
     values = []
@@ -283,10 +282,10 @@ def _outputs(node: Node, cls: type[Value]) -> Any:
 
 
 def _argument(parent: Node | Value | None, array: Any, cls: type[Value]) -> Any:
-    """An argument as a value with its history; as the array where it has none."""
-    return make_value(cls, array, parent, True) if isinstance(parent, Node) else (
-        array if parent is None else parent
-    )
+    """Return an argument as a value with its history; as the array where it has none."""
+    if isinstance(parent, Node):
+        return make_value(cls, array, parent, True)
+    return array if parent is None else parent
 
 
 def _deliver(node: Node, g: Any) -> None:
@@ -301,62 +300,43 @@ def _deliver(node: Node, g: Any) -> None:
 
 
 def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
-    """Bring a rule's result to the shape and dtype of its argument.
+    """Return a rule's result in the shape and dtype of its argument.
 
-    Where the forward pass broadcast an argument, the derivative is the sum over the copies. Done
-    here, once, so that no rule needs to mention it.
+    Where the forward pass broadcast an argument, the derivative is the sum over the copies. That
+    is done here, once, so that no rule needs to mention it.
+
+    Raises:
+        NotDifferentiableError: there is no rule.
+        OpDefinitionError: the result is of another shape or kind.
     """
-    name, rule = (of[0 if op.variadic else position] for of in (op.arrays, op.rules))
     if share is None:
         raise NotDifferentiableError(
-            f"'{op.name}' has no gradient rule for its argument '{name}', but a gradient with "
-            f"respect to it was asked for. Detach that argument, or give the op a rule for it."
+            f"'{op.name}' has no gradient rule for its argument '{op.parameter(position)}', but a "
+            f"gradient with respect to it was asked for. Detach that argument, or give the op a "
+            f"rule for it."
         )
     if not isinstance(share, (Value, ndarray)):
         share = np.asarray(share)
     shape = share.data.shape if isinstance(share, Value) else share.shape
     if shape != like.shape:
         if not broadcasts(like.shape, shape):
-            raise OpDefinitionError(
-                f"op '{op.name}': the gradient rule for '{name}' returned shape {shape} for an "
-                f"argument of shape {like.shape}. The gradient must have the argument's shape "
-                f"(or one that the argument was broadcast to).{written(rule)}"
-            )
+            raise _wrong_share(
+                op, position,
+                f"a gradient of shape {like.shape}, the shape of its argument (or one that the "
+                f"argument was broadcast to). Got {shape}.",
+            )  # fmt: skip
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:
         if share.dtype.kind not in "fiub":
-            raise OpDefinitionError(
-                f"op '{op.name}': the gradient rule for '{name}' returned {share.dtype} for an "
-                f"argument of {like.dtype}. The gradient must be of real numbers."
-                f"{written(rule)}"
+            raise _wrong_share(
+                op, position, f"real numbers for an argument of {like.dtype}. Got {share.dtype}."
             )
-        share = astype(share, dtype=like.dtype)
+        share = share.astype(like.dtype)
     return share
 
 
-def first_non_finite(value: Value) -> str:
-    """A sentence that says where the first NaN or infinity behind `value` came from.
-
-    Looked for along the recorded graph, from the oldest node to the newest.
-    """
-    if value.node is None:
-        return "it was not computed by any recorded operation"
-    for node in ancestors([value.node]):
-        arrays = node.arrays or ()
-        for parent, array in zip(node, arrays, strict=False):
-            if not isinstance(parent, Node) and not finite(array):
-                name = f"'{parent.name}' " if parent is not None and parent.name else ""
-                return f"an argument {name}of '{node.op.name}' was not finite before it"
-        outs = node.out if node.op.outputs > 1 else (node.out,)
-        if not all(finite(out) for out in outs):
-            shapes = ", ".join(str(np.shape(a)) for a in arrays if a is not None)
-            return (
-                f"the first value that is not finite was produced by '{node.op.name}' from "
-                f"arguments of shape {shapes}"
-            )
-    return "no single operation produced it"
-
-
-def finite(array: Any) -> bool:
-    """Whether an array, or a number, holds neither NaN nor infinity; None does not."""
-    return array is None or bool(np.isfinite(array).all())
+def _wrong_share(op: Op, position: int, expected: str) -> OpDefinitionError:
+    return OpDefinitionError(
+        f"op '{op.name}': the gradient rule for '{op.parameter(position)}' must return {expected}"
+        f"{defined_at(op.rule(position))}"
+    )

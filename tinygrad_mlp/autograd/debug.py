@@ -19,10 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import finite, unbroadcast
+from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.call_site import CallSite, user_site
-from tinygrad_mlp.autograd.declaration import Rule
-from tinygrad_mlp.autograd.describe import called, label, listed, origin_of, trouble
+from tinygrad_mlp.autograd.describe import called, finite, label, listed, origin_of, trouble
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.mode import MODE, Mode, changed_mode
 from tinygrad_mlp.autograd.op import Op
@@ -157,7 +156,7 @@ class Watch:
     # -- backward ----------------------------------------------------------------------------
 
     def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
-        """Check the gradients that a backward pass starts from; returns `rules_of`."""
+        """Check the gradients that a backward pass starts from, and return `vjp_of`."""
         for value, cotangent in starts:
             (g,) = arrays_of((cotangent,))
             if not finite(g):
@@ -167,10 +166,10 @@ class Watch:
                     f"debug: a backward pass must start from a finite gradient. The one given for "
                     f"the {what}, of shape {np.shape(g)}, held {trouble(g)}. Pass another one."
                 )
-        return self.rules_of
+        return self.vjp_of
 
-    def rules_of(self, node: Node, g: Any) -> tuple[Rule | None, ...]:
-        """The rules of a node, each of them checked, for the gradient `g` of its result."""
+    def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
+        """Return the `vjp` of a node's operation with checks; `g` is its result's gradient."""
         op = node.op
         note: Note | None = getattr(node, "note", None)
         arrays = held_by(node)
@@ -199,32 +198,26 @@ class Watch:
         arrays += cotangents
         prints += [fingerprint(a) for a in cotangents]
         held = list(zip(names, arrays, prints, strict=True))
-        return tuple(
-            rule and partial(self._checked, op, position, held, site, rule)
-            for position, rule in enumerate(op.rules)
-        )
+        return partial(self._checked, op, held, site)
 
     def _checked(
         self,
         op: Op,
-        position: int,
         held: Sequence[tuple[str, Any, Fingerprint]],
         site: CallSite | None,
-        rule: Rule,
-        /,  # so that static parameters of any name may follow
+        position: int,
         *given: Any,
-        **static: Any,
     ) -> Any:
-        """The share that a rule gives: finite, and made without changing an array."""
-        if op.variadic:
-            position = static["position"]
+        """Return the share of an argument: finite, and computed without changing an array."""
+        if op.rule(position) is None:
+            return None
         name, like, _ = held[position]
         title = f"the gradient rule of {op.name}() for {name}"
         hook = MODE.get().hook  # another one, where it was put in front of the watch
         outer = self.outer if isinstance(hook, Watch) else hook
         inside = Watch(outer, title, site and site._replace(inside=title))
         with quiet(), changed_mode(hook=inside):
-            share = unbroadcast(rule(*given, **static), like, op, position)
+            share = unbroadcast(op.vjp(position, *given), like, op, position)
         for name, a, before in held:
             if fingerprint(a) != before:
                 raise MutatedArrayError(

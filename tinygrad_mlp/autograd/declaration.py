@@ -1,126 +1,166 @@
-"""Reading the declaration of an operation: the parameters of its function, and its rules."""
+"""Declaring an operation of one's own: what may be wrong with it is found here.
+
+The package's own operations are checked by its tests. Those that a user declares are checked when
+they are declared, and their rules once more when they are first used.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from tinygrad_mlp.autograd.signature import parameters_of
-from tinygrad_mlp.errors import OpDefinitionError
+from tinygrad_mlp.autograd.call_site import user_site
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.op import OPS, Op, Record, Rule, defined_at
+from tinygrad_mlp.autograd.op import op as declare
+from tinygrad_mlp.autograd.rule_check import raw_numbers
+from tinygrad_mlp.errors import OpDefinitionError, RawNumbersWarning
 
-Rule = Callable[..., Any]
+RENAMED = {"discrete": "nondifferentiable", "composed": "decomposable"}
+"""Fields of the record that had other names."""
 
 
-class Declared(NamedTuple):
-    """What the signature of a forward function says.
+def op(
+    *, rules: dict[str, Rule] | None = None, register: bool = True, **declared: Any
+) -> Callable[[Callable[..., Any]], Op]:
+    """Make an operation of a NumPy function and one gradient rule per differentiable argument.
+
+    Positional parameters of the function are arrays, keyword-only ones are static. A rule is
+    called as ``rule(g, y, *arrays, **static)``, where `g` is the derivative of the final output
+    with respect to ``y = f(*arrays)``, and returns the derivative with respect to its argument.
+    Written with operators and operations only, it can itself be differentiated. A rule need not
+    undo broadcasting: the backward pass does that.
+
+    Args:
+        rules: the rules by parameter name. A parameter without one is not differentiable.
+        register: whether to enter the operation into `OPS`.
+        declared: the other fields of `Record`: `name`, `equation`, `latex`, `reference`,
+            `samples`, `elementwise`, …; for `numpy`, a function or several in a tuple.
+
+    Raises:
+        OpDefinitionError: the declaration contradicts itself, or the name is taken.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> @tg.op(rules={"x": lambda g, y, x: g * 3 * x**2}, elementwise=True, register=False)
+    ... def cube(x):
+    ...     return x**3
+    >>> float(tg.grad(cube)(2.0))
+    12.0
+    """
+    for old, new in RENAMED.items():
+        if old in declared:
+            warnings.warn(
+                f"op() calls {old}= {new}= now. Got {old}=, which will be removed.",
+                DeprecationWarning, stacklevel=2,
+            )  # fmt: skip
+            declared[new] = declared.pop(old)
+
+    def checked(forward: Callable[..., Any]) -> Op:
+        made = declare(rules=rules, register=False, kind=CheckedOp, **declared)(forward)
+        if register:
+            known = OPS.get(made.name)
+            if known is not None and not _in_one_namespace(made, known):
+                raise OpDefinitionError(
+                    f"op '{made.name}' exists already (in {known.__module__}). "
+                    f"Choose another name."
+                )
+            OPS[made.name] = made
+        return made
+
+    return checked
+
+
+def _in_one_namespace(made: Op, known: Op) -> bool:
+    """Return whether one definition replaces the other: a notebook's cell was run again."""
+    of_made, of_known = (getattr(op.forward, "__globals__", None) for op in (made, known))
+    return of_made is not None and of_made is of_known
+
+
+class CheckedOp(Op):
+    """An operation declared outside of the package.
 
     Attributes:
-        arrays: names of the array parameters (one name stands for all of a ``*args``).
-        required: how many of them have no default.
-        variadic: whether they are a ``*args``.
-        defaults: the static (keyword-only) parameters with their default values.
+        rules_checked: whether its rules have been checked for differentiability.
+        rule_error: a sentence about the first rule that cannot be differentiated, or nothing.
     """
 
-    arrays: tuple[str, ...]
-    required: int
-    variadic: bool
-    defaults: dict[str, Any]
+    def __init__(self, record: Record) -> None:
+        _check_parameters(record)
+        super().__init__(record)
+        for name, rule in record.rules.items():
+            _check_rule(self, name, rule)
+        self.rules_checked = False
+        self.rule_error = ""
+
+    def vjp(
+        self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]
+    ) -> Any:
+        """Return the share of an argument in the gradient, as `Op.vjp` does.
+
+        Raises:
+            OpDefinitionError: the share is to be differentiated again, and cannot be.
+        """
+        one: Any = y[0] if self.outputs > 1 else y
+        # (A traced array is a value, too, but takes the place of an array: it is its own data.)
+        create_graph = isinstance(one, Value) and one.data is not one
+        if not self.rules_checked:
+            self.rules_checked = True  # before, since a rule may call the operation itself
+            found = raw_numbers(self, g, y, arrays, static)
+            self.rules_checked, self.rule_error = found is not None, found or ""
+            if found and not create_graph:
+                site = user_site()
+                warnings.warn_explicit(
+                    found, RawNumbersWarning, site.code.co_filename, site.line
+                )
+        if self.rule_error and create_graph:
+            raise OpDefinitionError(self.rule_error)
+        return super().vjp(position, g, y, arrays, static)
 
 
-def declared(name: str, forward: Callable[..., Any]) -> Declared:
-    """The parameters of the forward function of the operation `name`.
-
-    Raises:
-        OpDefinitionError: it takes arguments that a call could not be checked for.
-    """
-    arrays: list[str] = []
-    defaults: dict[str, Any] = {}
-    variadic, required = False, 0
-    for parameter in parameters_of(forward):
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            defaults[parameter.name] = parameter.default
-        elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            arrays.append(parameter.name)
-            variadic = True
-        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            raise OpDefinitionError(
-                f"op '{name}': **{parameter.name} is not allowed. Name every static parameter "
-                f"after a '*', so that calls can be checked."
-            )
-        else:
-            arrays.append(parameter.name)
-            required += parameter.default is inspect.Parameter.empty
-    if variadic and len(arrays) > 1:
-        raise OpDefinitionError(
-            f"op '{name}': *{arrays[-1]} cannot stand beside other array parameters "
-            f"({', '.join(arrays[:-1])}). Take all arrays through the '*'."
-        )
-    return Declared(tuple(arrays), required, variadic, defaults)
-
-
-def in_order(name: str, rules: Mapping[str, Rule], known: Declared) -> tuple[Rule | None, ...]:
-    """The gradient rule of each array parameter of the operation `name`, None where it has none.
-
-    Raises:
-        OpDefinitionError: a rule for something else, no function, or one of other arguments.
-    """
-    for parameter, rule in rules.items():
-        if parameter not in known.arrays:
-            raise OpDefinitionError(
-                f"op '{name}': there is a gradient rule for '{parameter}', but its array "
-                f"parameters are {', '.join(known.arrays) or 'none'}. Static parameters (after "
-                f"the '*') have no gradient."
-            )
-        if not callable(rule):
-            raise OpDefinitionError(
-                f"op '{name}': the gradient rule for '{parameter}' must be a function of "
-                f"(g, y, {', '.join(known.arrays)}). Got {rule!r} instead."
-            )
-        problem = _mismatch(rule, known)
-        if problem:
-            raise OpDefinitionError(
-                f"op '{name}': the gradient rule for '{parameter}' is called as "
-                f"rule({_call(known)}), and {problem}.{written(rule)}"
-            )
-    return tuple(rules.get(parameter) for parameter in known.arrays)
-
-
-def _by_keyword(known: Declared) -> tuple[str, ...]:
-    return ("position",) * known.variadic + tuple(known.defaults)
-
-
-def _call(known: Declared) -> str:
-    """How rules are called, as a list of arguments."""
-    arrays = [f"*{known.arrays[0]}"] if known.variadic else known.arrays
-    return ", ".join(["g", "y", *arrays, *(f"{key}={key}" for key in _by_keyword(known))])
-
-
-def _mismatch(rule: Rule, known: Declared) -> str:
-    """Why a rule cannot be called as rules are; empty if it can."""
-    try:
-        parameters = parameters_of(rule)
-    except (ValueError, TypeError):
-        return ""  # built in, without a signature
+def _check_parameters(record: Record) -> None:
+    """Raise an error for a forward function whose calls could not be checked."""
     of = inspect.Parameter
-    by_place = [p for p in parameters if p.kind in (of.POSITIONAL_ONLY, of.POSITIONAL_OR_KEYWORD)]
-    any_number = any(p.kind is of.VAR_POSITIONAL for p in parameters)
-    any_name = any(p.kind is of.VAR_KEYWORD for p in parameters)
-    n = len(by_place) if known.variadic else 2 + len(known.arrays)
-    if len(by_place) < n and not any_number or known.variadic and not any_number:
-        return f"takes {len(by_place)} arguments by position"
-    named = [*by_place[n:], *(p for p in parameters if p.kind is of.KEYWORD_ONLY)]
-    given = _by_keyword(known)
-    unknown = [p.name for p in named if p.name not in given and p.default is of.empty]
-    if unknown:
-        return f"there is no '{unknown[0]}' among these"
-    missing = [key for key in given if key not in {p.name for p in named}]
-    if missing and not any_name:
-        return f"it does not take '{missing[0]}'"
-    return ""
+    kinds = {p.name: p.kind for p in inspect.signature(record.forward).parameters.values()}
+    arrays = [name for name, kind in kinds.items() if kind is not of.KEYWORD_ONLY]
+    for name, kind in kinds.items():
+        if kind is of.VAR_KEYWORD:
+            raise OpDefinitionError(
+                f"op '{record.name}' expects that every static parameter is named after a '*', so "
+                f"that calls can be checked. Got **{name}."
+            )
+        if kind is of.VAR_POSITIONAL and len(arrays) > 1:
+            others = ", ".join(other for other in arrays if other != name)
+            raise OpDefinitionError(
+                f"op '{record.name}' expects *{name} to take all arrays. Got other array "
+                f"parameters beside it ({others})."
+            )
 
 
-def written(rule: Any) -> str:
-    """Where a gradient rule stands in the source, as the end of a message."""
-    code = getattr(rule, "__code__", None)
-    return "" if code is None else f"\n  rule at {code.co_filename}:{code.co_firstlineno}"
+def _check_rule(op: Op, parameter: str, rule: Any) -> None:
+    """Raise an error for a rule of something else, no function, or one of other arguments."""
+    if parameter not in op.arrays:
+        raise OpDefinitionError(
+            f"op '{op.name}' expects gradient rules for its array parameters "
+            f"({', '.join(op.arrays) or 'none'}). Got one for '{parameter}'. Static parameters "
+            f"(after the '*') have no gradient."
+        )
+    keywords = [*(["position"] if op.variadic else []), *op.defaults]
+    arrays = [f"*{op.arrays[0]}"] if op.variadic else op.arrays
+    call = ", ".join(["g", "y", *arrays, *(f"{key}={key}" for key in keywords)])
+    who = f"op '{op.name}' expects the gradient rule for '{parameter}' to be called as rule({call})"
+    if not callable(rule):
+        raise OpDefinitionError(f"{who}. Got {rule!r}, which is no function.")
+    try:
+        signature = inspect.signature(rule)
+    except (ValueError, TypeError):
+        return  # built in, without a signature
+    numbers = (0, 1, 9) if op.variadic else (op.arity,)
+    try:
+        for n in numbers:
+            signature.bind("g", "y", *("x" * n), **dict.fromkeys(keywords))
+    except TypeError as error:
+        raise OpDefinitionError(
+            f"{who}. Got rule{signature}: {error}.{defined_at(rule)}"
+        ) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.backward import ancestors
 from tinygrad_mlp.autograd.call_site import CallSite
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import Op
@@ -76,7 +77,7 @@ def origin_of(arg: Any) -> str:
 
 def label(op: Op, position: int, arg: Any) -> str:
     """An argument's name, and that of the value passed for it."""
-    name = f"{op.arrays[0]}[{position}]" if op.variadic else op.arrays[position]
+    name = f"{op.parameter(position)}[{position}]" if op.variadic else op.parameter(position)
     own = arg.name if isinstance(arg, (Value, Node)) else None
     return f"{name} ('{own}')" if own else name
 
@@ -89,3 +90,31 @@ def called(op: Op, site: CallSite | None) -> str:
             f"compute the output under debug(), too."
         )
     return f"{op.name}() was called at {site}"
+
+
+def first_non_finite(value: Value) -> str:
+    """Return a sentence that says where the first NaN or infinity behind `value` came from.
+
+    The recorded graph is searched from the oldest node to the newest.
+    """
+    if value.node is None:
+        return "it was not computed by any recorded operation"
+    for node in ancestors([value.node]):
+        arrays = node.arrays or ()
+        for parent, array in zip(node, arrays, strict=False):
+            if not isinstance(parent, Node) and not finite(array):
+                name = f"'{parent.name}' " if parent is not None and parent.name else ""
+                return f"an argument {name}of '{node.op.name}' was not finite before it"
+        outs = node.out if node.op.outputs > 1 else (node.out,)
+        if not all(finite(out) for out in outs):
+            shapes = ", ".join(str(np.shape(a)) for a in arrays if a is not None)
+            return (
+                f"the first value that is not finite was produced by '{node.op.name}' from "
+                f"arguments of shape {shapes}"
+            )
+    return "no single operation produced it"
+
+
+def finite(array: Any) -> bool:
+    """Return whether an array, or a number, is free of NaN and infinity; None is."""
+    return array is None or bool(np.isfinite(array).all())

@@ -1,38 +1,48 @@
 """An operation: one record that holds everything the package knows about it.
 
-Forward function, one gradient rule per argument, equation, LaTeX, reference and samples stand in
-one block. Everything else (recording, gradients of any order, checks, explanations, the tests)
-reads that record, so that adding an operation means adding one block.
+Forward function, one gradient rule per argument, equation, LaTeX, reference and samples are
+declared in one block. Everything else (recording, gradients of any order, checks, explanations,
+the tests) reads that record, so that adding an operation means adding one block.
 
-`Op.__call__` is the only door: an operation is recorded, watched or traced there and nowhere else.
+`Op.__call__` is the one way in which an operation is called: it is recorded, watched or traced
+there and nowhere else.
 """
 
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.calls import bound, explained
-from tinygrad_mlp.autograd.declaration import Rule, declared, in_order
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.errors import OpDefinitionError
+from tinygrad_mlp.errors import (
+    DTypeError,
+    IndexingError,
+    InvalidArgumentError,
+    LinAlgError,
+    ShapeError,
+    TinygradError,
+)
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+Rule = Callable[..., Any]
 Samples = Callable[["Generator"], "Iterator[Sample] | Sequence[Sample]"]
+Parents = list[Node | Value | None]
 
 ndarray = np.ndarray
 
 OPS: dict[str, Op] = {}
 """Every operation by name, in the order of definition."""
 
+IMPLEMENTED_BY: dict[Any, Callable[..., Any]] = {}
+"""The functions composed of operations that implement NumPy functions for a `Tensor`."""
 
 NO_STATIC: dict[str, Any] = {}
 
@@ -62,27 +72,28 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What the declaration of an operation says: all that the package knows about it.
+    """The declaration of an operation: everything that the package knows about it.
 
     Attributes:
         name: the name in `OPS` and in messages.
-        forward: the function on arrays.
+        forward: the function on arrays. Its positional parameters are arrays, its keyword-only
+            parameters are static.
         rules: the gradient rules by the names of the array parameters. A rule is called as
-            ``rule(g, y, *inputs, **static)`` with the cotangent `g` of the output `y`. For an
+            ``rule(g, y, *arrays, **static)`` with the cotangent `g` of the output `y`. For an
             operation with several outputs, `g` and `y` are tuples.
         equation: forward and gradient in one line of plain text.
         latex: template of the forward expression, with parameter names in braces. Where it depends
             on shapes or static parameters: a function that is called like `forward`, with
             stand-ins that have a shape and print as themselves, and returns the expression.
-        reference: an independent implementation on arrays, to hold `forward` against.
+        reference: an independent implementation on arrays that `forward` is compared with.
         domain: the interval of each argument to draw samples from, where none are given.
         samples: arguments to try it on, as a function of a random generator. Without it they are
             drawn from the domain, in shapes that broadcast.
-        numpy: the NumPy functions that stand for it when called on a `Tensor`.
-        scipy: the name of the ufunc in `scipy.special` that does, too. (A name, since SciPy is
+        numpy: the NumPy functions that it implements for a `Tensor`.
+        scipy: the name of the ufunc in `scipy.special` that it implements. (A name, since SciPy is
             loaded only when it is needed.)
         outputs: the number of outputs.
-        elementwise: the output has the shape that the arguments have together, and each of its
+        elementwise: the output has the shape to which the arguments broadcast, and each of its
             elements depends on the corresponding elements of the arguments only.
         nondifferentiable: the result is piecewise constant (a comparison, an index): a plain array.
         provenance: the result remembers its node even where nothing is recorded, because a loss
@@ -110,30 +121,25 @@ class Record:
 
 
 class Op:
-    """One operation; call it like the NumPy function it stands for.
+    """One operation; call it like the NumPy function that it implements.
 
     On plain arrays it is that function. With a `Tensor` among the arguments the result is a
-    `Tensor` that remembers how it was made.
+    `Tensor` that remembers how it was computed.
 
     Args:
-        record: what is declared.
+        record: the declaration.
 
     Attributes:
-        record: what is declared. Its fields can be read of the operation, too: ``tanh.equation``.
-        arrays: names of the array parameters (one name stands for all of a ``*args``).
-        required: how many of them have no default.
+        record: the declaration. All of its fields but `rules` are attributes of the operation,
+            too, those that a call or the backward pass reads as plain ones.
+        arrays: the names of the array parameters (one name stands for all of a ``*args``).
         variadic: whether the array parameters are a ``*args``; the one rule then receives the
             keyword `position` and answers for that argument.
         arity: the number of array parameters.
         defaults: the static (keyword-only) parameters with their default values.
-        static_names: their names.
+        required: the names of the parameters without a default.
         rules: the gradient rule of each array parameter, or None, in order.
         weak_scalars: the types of Python numbers that stay numbers beside an array.
-        rules_checked: whether the rules have been checked for differentiability (see
-            `rule_check`). The package's own are, by its tests.
-        rule_error: what was found then, or nothing.
-
-    The fields of the record that calls and the backward pass need are attributes as well.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> tg.tanh.record.equation, tg.tanh.arrays
@@ -151,24 +157,33 @@ class Op:
         self.outputs = record.outputs
         self.nondifferentiable = record.nondifferentiable
         self.provenance = record.provenance
-        known = declared(record.name, record.forward)
-        self.arrays, self.required, self.variadic, self.defaults = known
-        self.static_names = frozenset(self.defaults)
-        self.arity = len(self.arrays)
+        of = inspect.Parameter
+        parameters = inspect.signature(record.forward).parameters.values()
+        arrays = [p for p in parameters if p.kind is not of.KEYWORD_ONLY]
+        self.arrays = tuple(p.name for p in arrays)
+        self.variadic = any(p.kind is of.VAR_POSITIONAL for p in arrays)
+        self.arity = len(arrays)
+        self.defaults = {p.name: p.default for p in parameters if p.kind is of.KEYWORD_ONLY}
+        self.required = tuple(
+            p.name for p in parameters
+            if p.default is of.empty and p.kind is not of.VAR_POSITIONAL
+        )  # fmt: skip
+        self.rules = tuple(record.rules.get(name) for name in self.arrays)
         # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
         # is float32. On its own it becomes an array, so that forward can rely on having one.
         self.weak_scalars: tuple[type, ...] = (float, int) if self.arity > 1 else ()
-        self.rules = in_order(record.name, record.rules, known)
-        self.rules_checked = False
-        self.rule_error = ""
 
-    if not TYPE_CHECKING:  # where a misspelt attribute is to be found
-
-        def __getattr__(self, name: str) -> Any:
-            """Return what is declared: ``tanh.equation`` is ``tanh.record.equation``."""
-            if name == "record":  # of an operation that is being copied, and has nothing yet
-                raise AttributeError(name)
-            return getattr(self.record, name)
+    # The rest of the record can be read of the operation, too: `tanh.equation`. (Properties, since
+    # a `__getattr__` would slow down the reading of every attribute.)
+    equation = property(attrgetter("record.equation"))
+    latex = property(attrgetter("record.latex"))
+    reference = property(attrgetter("record.reference"))
+    domain = property(attrgetter("record.domain"))
+    samples = property(attrgetter("record.samples"))
+    numpy = property(attrgetter("record.numpy"))
+    scipy = property(attrgetter("record.scipy"))
+    elementwise = property(attrgetter("record.elementwise"))
+    decomposable = property(attrgetter("record.decomposable"))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A copied or unpickled model must hold the operation itself: losses ask which it is.
@@ -179,8 +194,11 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.forward)}>"
 
-    def __call__(self, *args: Any, **static: Any) -> Any:
-        # The hot path: a small network is all overhead, so what is rare is handled elsewhere.
+    # -- the call ------------------------------------------------------------------------------
+
+    # One function, although a long one: a small network is all overhead, and each function more
+    # makes the call of a small operation slower by some percent.
+    def __call__(self, *args: Any, **static: Any) -> Any:  # noqa: C901
         if len(args) != self.arity or len(static) != len(self.defaults):
             args, static = self.bind(args, static)
         mode = MODE.get()
@@ -189,7 +207,7 @@ class Op:
         cls = None
         requires_grad = False
         arrays: list[Any] = []
-        parents: list[Node | Value | None] = []
+        parents: Parents = []
         for a in args:
             if isinstance(a, Value):
                 cls = a.result_class
@@ -208,15 +226,14 @@ class Op:
             out = self.forward(*arrays, **static)
         except (ValueError, TypeError, IndexError) as error:
             self.bind(args, static)  # a misspelt keyword gets the better message
-            raise explained(self, error, arrays, static) from error
+            raise _explained(self, error, arrays, static) from error
         if cls is None or self.nondifferentiable:
             return out
+        requires_grad = requires_grad and mode.recording
         if self.outputs > 1:
-            requires_grad = requires_grad and mode.recording
-            return self._several(cls, parents, tuple(arrays), static, out, requires_grad)
+            return self._wrap(cls, parents, tuple(arrays), static, out, requires_grad)
         if type(out) is not ndarray:
             out = np.asarray(out)
-        requires_grad = requires_grad and mode.recording
         value = cls.__new__(cls)  # as `make_value`, without the call
         value.data = out
         value.grad = value.own_name = value.node = None
@@ -229,10 +246,36 @@ class Op:
             value.node = Node(parents, self, tuple(arrays), static or NO_STATIC, out)
         return value
 
-    def unhooked(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """The ordinary path although there is a hook: how a hook goes on.
+    def _wrap(
+        self,
+        cls: type[Value],
+        parents: Parents,
+        arrays: tuple[Any, ...],
+        static: dict[str, Any],
+        out: Any,
+        requires_grad: bool,
+    ) -> Any:
+        """Return the output as a value, or the outputs as values, with its history."""
+        node = None
+        if self.outputs > 1:
+            out = tuple(o if isinstance(o, Value) else np.asarray(o) for o in out)
+        elif type(out) is not ndarray and not isinstance(out, Value):
+            out = np.asarray(out)
+        if requires_grad or self.provenance:
+            if not requires_grad:
+                parents = [None] * len(parents)
+            node = Node(parents, self, arrays, static or NO_STATIC, out)
+        if self.outputs == 1:
+            return make_value(cls, out, node, requires_grad)
+        values = tuple(make_value(cls, array, node, requires_grad) for array in out)
+        for index, value in enumerate(values):
+            value.index = index
+        return values
 
-        The forward function runs without a hook, too: what it consists of is its own business.
+    def unhooked(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Call the operation without the hook: the way in which a hook continues.
+
+        The forward function runs without a hook, too.
         """
         with changed_mode(hook=None):
             return self(*args, **static)
@@ -240,48 +283,20 @@ class Op:
     def as_value(
         self, args: Sequence[Any], arrays: tuple[Any, ...], static: dict[str, Any], out: Any
     ) -> Any:
-        """What a call with `args` returns, for a hook that has computed `out` from `arrays` itself.
-
-        The ordinary path does the same in place, for speed.
-        """
-        # (A traced array is a value, too, but stands where an array would: it is its own data.)
+        """Return what a call with `args` returns, for a hook that has computed `out` itself."""
+        # (A traced array is a value, too, but takes the place of an array: it is its own data.)
         values = [a for a in args if isinstance(a, Value) and id(a.data) != id(a)]
         if not values or self.nondifferentiable:
             return out
-        parents: list[Node | Value | None] = [
+        parents: Parents = [
             None if not isinstance(a, Value) or not a._requires_grad
             else a if a.node is None or a.node.op.outputs > 1
             else a.node
             for a in args
         ]  # fmt: skip
-        cls = values[-1].result_class
         requires_grad = MODE.get().recording and any(a._requires_grad for a in values)
-        if self.outputs > 1:
-            return self._several(cls, parents, arrays, static, out, requires_grad)
-        node = None
-        if requires_grad or self.provenance:
-            parents = parents if requires_grad else [None] * len(parents)
-            node = Node(parents, self, arrays, static or NO_STATIC, out)
-        return make_value(cls, out, node, requires_grad)
-
-    def _several(
-        self,
-        cls: type[Value],
-        parents: list[Node | Value | None],
-        arrays: tuple[Any, ...],
-        static: dict[str, Any],
-        out: Any,
-        requires_grad: bool,
-    ) -> tuple[Value, ...]:
-        """Wrap the outputs of an operation that has several: one node, one value for each."""
-        out = tuple(o if isinstance(o, Value) else np.asarray(o) for o in out)
-        node = Node(parents, self, arrays, static, out) if requires_grad else None
-        values = []
-        for index, array in enumerate(out):
-            value = make_value(cls, array, node, requires_grad)
-            value.index = index
-            values.append(value)
-        return tuple(values)
+        cls = values[-1].result_class
+        return self._wrap(cls, parents, arrays, static, out, requires_grad)
 
     def bind(
         self, args: tuple[Any, ...], static: dict[str, Any]
@@ -294,12 +309,89 @@ class Op:
         Raises:
             InvalidArgumentError: too many arguments, an unknown name, or one missing.
         """
-        return bound(self, args, static)
+        names = list(self.defaults) if self.variadic else [*self.arrays, *self.defaults]
+        in_order = () if self.variadic else args
+        if len(in_order) > len(names):
+            raise self._bad_call(f"{len(args)} arguments")
+        given = dict(zip(names, in_order, strict=False))
+        for name in static:
+            if name not in names:
+                raise self._bad_call(f"unknown argument '{name}'")
+            if name in given:
+                raise self._bad_call(f"'{name}' given twice")
+        given |= static
+        for name in self.required:
+            if name not in given:
+                raise self._bad_call(f"no '{name}'")
+        arrays = args if self.variadic else tuple(given.get(name) for name in self.arrays)
+        return arrays, {name: given.get(name, value) for name, value in self.defaults.items()}
+
+    def _bad_call(self, what: str) -> InvalidArgumentError:
+        signature = inspect.signature(self.forward)
+        return InvalidArgumentError(f"{self.name}() expects {self.name}{signature}. Got {what}.")
+
+    # -- the gradient --------------------------------------------------------------------------
+
+    def rule(self, position: int) -> Rule | None:
+        """Return the gradient rule of the argument at `position`; None where it has none."""
+        return self.rules[0 if self.variadic else position]
+
+    def parameter(self, position: int) -> str:
+        """Return the name of the parameter that takes the argument at `position`."""
+        return self.arrays[0 if self.variadic else position]
+
+    def vjp(
+        self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]
+    ) -> Any:
+        """Return the share of an argument x in the gradient: ``x̄ = ȳᵀ ∂y/∂x`` with ``ȳ = g``.
+
+        The share is as the rule returns it: where x was broadcast, of the broadcast shape.
+
+        Args:
+            position: the position of x among the array arguments.
+            g: the cotangent of y, a tuple where there are several outputs.
+            y: the output, or the outputs.
+            arrays: the array arguments.
+            static: the static parameters.
+
+        Returns:
+            the share; None where there is no rule for x.
+        """
+        if self.variadic:
+            rule = self.rules[0]
+            return rule and rule(g, y, *arrays, position=position, **static)
+        rule = self.rules[position]
+        return rule and rule(g, y, *arrays, **static)
+
+
+OURS_FOR_NUMPYS = (
+    (TypeError, DTypeError),
+    (np.linalg.LinAlgError, LinAlgError),
+    (ValueError, ShapeError),  # also an axis that does not exist, which is an IndexError, too
+    (IndexError, IndexingError),
+)
+
+
+def _explained(
+    op: Op, error: Exception, arrays: Sequence[Any], static: Mapping[str, Any]
+) -> Exception:
+    """Return NumPy's `error` in terms of the operation and its arguments' shapes."""
+    if isinstance(error, TinygradError):
+        return error
+    shown = [
+        f"{op.parameter(position)} of shape {np.shape(array)}"
+        for position, array in enumerate(arrays)
+        if array is not None
+    ]
+    shown += [f"{key}={value!r}" for key, value in static.items()]
+    kind = next(ours for numpys, ours in OURS_FOR_NUMPYS if isinstance(error, numpys))
+    return kind(f"{op.name}() cannot take {', '.join(shown)}: {error}")
 
 
 def _documentation(record: Record) -> str | None:
-    """Return what ``help`` shows: the function's docstring, and what the record knows besides."""
-    if not record.forward.__doc__:
+    """Return what ``help`` shows: the function's docstring, and more from the record."""
+    written = record.forward.__doc__
+    if not written:
         return None
     names = [f"np.{function.__name__}" for function in record.numpy]
     names += [] if record.scipy is None else [f"scipy.special.{record.scipy}"]
@@ -320,19 +412,60 @@ def _documentation(record: Record) -> str | None:
         added += f"""
 
     Source: defined as {', '.join(names)}. Called on a `Tensor`, that is this operation, too."""
-    written = record.forward.__doc__
     return written.rstrip() + added + "\n" if added else written
 
 
-IMPLEMENTED_BY: dict[Any, Callable[..., Any]] = {}
-"""The functions composed of operations that stand for NumPy functions called on a `Tensor`."""
+def defined_at(rule: Any) -> str:
+    """Return the place of a gradient rule in the source, as the end of a message."""
+    code = getattr(rule, "__code__", None)
+    return "" if code is None else f"\n  rule at {code.co_filename}:{code.co_firstlineno}"
+
+
+def registered(name: str) -> Op:
+    """Return the operation of that name."""
+    return OPS[name]
+
+
+def op(
+    *,
+    rules: Mapping[str, Rule] | None = None,
+    name: str | None = None,
+    numpy: Any = (),
+    register: bool = True,
+    kind: type[Op] = Op,
+    **declared: Any,
+) -> Callable[[Callable[..., Any]], Op]:
+    """Make an operation of the package of a NumPy function and its gradient rules.
+
+    The tests check these operations. For one's own there is `declaration.op`, which is ``tg.op``.
+
+    Args:
+        rules: the gradient rules by parameter name.
+        name: the name, if it is not that of the function.
+        numpy: the NumPy function that it implements, or several in a tuple.
+        register: whether to enter it into `OPS`.
+        kind: the class of the operation.
+        declared: the other fields of `Record`.
+    """
+
+    def declare(forward: Callable[..., Any]) -> Op:
+        functions = numpy if isinstance(numpy, tuple) else (numpy,)
+        record = Record(
+            name or forward.__name__, forward, rules or {}, numpy=functions, **declared
+        )
+        made = kind(record)
+        if register:
+            OPS[made.name] = made
+        return made
+
+    return declare
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a function composed of operations stand for NumPy functions when called on a `Tensor`.
+    """Let a function composed of operations implement NumPy functions for a `Tensor`.
 
-    What the field `numpy` is in the record of an operation. A composed function has no record:
-    it is differentiated, compiled and explained through the operations it calls.
+    The field `numpy` does the same for an operation. A composed function has no record: it is
+    differentiated, compiled and explained through the operations that it calls.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> np.vstack([tg.Tensor([1.0, 2.0]), [3.0, 4.0]])
@@ -345,83 +478,3 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
         return composed
 
     return declare
-
-
-def registered(name: str) -> Op:
-    """The operation of that name."""
-    return OPS[name]
-
-
-RENAMED = {"discrete": "nondifferentiable", "composed": "decomposable"}
-"""Fields of the record that had other names."""
-
-
-def op(
-    *,
-    rules: Mapping[str, Rule] | None = None,
-    name: str | None = None,
-    domain: Mapping[str, tuple[float, float]] | None = None,
-    numpy: Any = (),
-    register: bool = True,
-    **declared: Any,
-) -> Callable[[Callable[..., Any]], Op]:
-    """Make an operation of a NumPy function and one gradient rule per differentiable argument.
-
-    Positional parameters of the function are arrays, keyword-only ones are static. A rule is
-    called as ``rule(g, y, *inputs, **static)``, where `g` is the derivative of the final output
-    with respect to `y = f(*inputs)`, and returns the derivative with respect to its argument.
-    Written with operators and operations only, it can itself be differentiated. Broadcasting need
-    not be undone: that is done once, for every rule.
-
-    Args:
-        rules: rule by parameter name. A parameter without one is not differentiable.
-        name: its name, if it is not that of the function.
-        domain: the interval of each argument to draw samples from.
-        numpy: the NumPy function that stands for it, or several in a tuple.
-        register: whether to enter it into `OPS`.
-        declared: the other fields of `Record` (equation, latex, reference, samples, …).
-
-    Raises:
-        OpDefinitionError: a rule for an unknown parameter, or a name that is taken.
-
-    >>> import numpy as np, tinygrad_mlp as tg
-    >>> @tg.op(rules={"x": lambda g, y, x: g * 3 * x**2}, elementwise=True, register=False)
-    ... def cube(x):
-    ...     return x**3
-    >>> float(tg.grad(cube)(2.0))
-    12.0
-    """
-    for old, new in RENAMED.items():
-        if old in declared:
-            warnings.warn(
-                f"op(): {old}= is now called {new}=. Use that.", DeprecationWarning, stacklevel=2
-            )
-            declared[new] = declared.pop(old)
-
-    def declare(forward: Callable[..., Any]) -> Op:
-        record = Record(
-            name=name or forward.__name__,
-            forward=forward,
-            rules=dict(rules or {}),
-            domain=dict(domain or {}),
-            numpy=numpy if isinstance(numpy, tuple) else (numpy,),
-            **declared,
-        )
-        made = Op(record)
-        if register:
-            known = OPS.get(made.name)
-            if known is not None and not _is_defined_anew(made, known):
-                raise OpDefinitionError(
-                    f"op '{made.name}' exists already (in {known.__module__}). "
-                    f"Choose another name."
-                )
-            OPS[made.name] = made
-        return made
-
-    return declare
-
-
-def _is_defined_anew(made: Op, known: Op) -> bool:
-    """Return whether two operations share a namespace: a cell or a module was run again."""
-    of_made, of_known = (getattr(op.forward, "__globals__", None) for op in (made, known))
-    return of_made is not None and of_made is of_known

@@ -31,7 +31,7 @@ def record_cotangents(output: Value) -> dict[Key, Any]:
 
         def seen(node: Node, g: Any) -> Any:
             found[node] = g
-            return node.op.rules if watched is None else watched(node, g)
+            return node.op.vjp if watched is None else watched(node, g)
 
         return seen
 

@@ -59,13 +59,8 @@ class RuleReader:
         self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any]
     ) -> Any:
         """What the rule of one argument makes of carriers (None where there is no rule)."""
-        rule = op.rules[0 if op.variadic else position]
-        if rule is None:
-            return None
-        if op.variadic:
-            static = {**static, "position": position}
         with self.trace.recording(), np.errstate(all="ignore"):
-            return rule(g, y, *inputs, **static)
+            return op.vjp(position, g, y, inputs, static)
 
     def derivative(
         self, op: Op, position: int, y: Expression | None, args: Sequence[Expression | None],

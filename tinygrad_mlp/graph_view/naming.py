@@ -98,7 +98,7 @@ class Naming:
         for node, position, parent, array in self.graph.arguments():
             if isinstance(parent, Node) or array is None or isinstance(array, (int, float)):
                 continue
-            if node.op.arrays[0 if node.op.variadic else position] == "target":
+            if node.op.parameter(position) == "target":
                 self._suggest(key_of(parent, array), "y")
             elif node.op in PRODUCTS and parent is None:
                 self._suggest(id(array), "x")

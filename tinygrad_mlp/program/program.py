@@ -178,7 +178,7 @@ def _check_operands(where: str, line: Instruction, defined: set[Variable]) -> No
     for operand in line.variables:
         if operand not in defined:
             raise ProgramError(f"{where} uses {operand!r} before it is computed.")
-    unknown = set(line.static) - line.op.static_names - {"position"}
+    unknown = set(line.static) - {*line.op.defaults, "position"}
     if unknown:
         raise ProgramError(f"{where} has no parameter {', '.join(sorted(unknown))}.")
     again = defined.intersection(line.results)

@@ -208,7 +208,7 @@ class Recording(Trace):
                 if of and g.variable is not node.out.variable:
                     number = layer_number(of)
                     g.variable.name = f"g_{of}" if number is None else f"delta{number}"
-            return node.op.rules
+            return node.op.vjp
 
         return watched
 

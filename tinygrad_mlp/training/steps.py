@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_mlp.autograd.backward import first_non_finite
+from tinygrad_mlp.autograd.describe import first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import require_finite
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError

@@ -3,7 +3,6 @@
 import types
 import typing
 
-from tinygrad_mlp.autograd.op import OPS as _OPS
 from tinygrad_mlp.autograd.ops.elementwise.activations import *
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
@@ -40,10 +39,6 @@ BUILDING_BLOCKS = (
     "sinc_derivative", "sum_to", "windows",
 )  # fmt: skip
 """The operations that only rules and other functions call. ``dir(tg)`` does not show them."""
-
-for _op in _OPS.values():
-    # The tests differentiate these rules. Those of other operations are checked when first used.
-    _op.rules_checked = True
 
 if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out
     __all__ = [

@@ -82,7 +82,7 @@ def candidates(recording: RecordedLoss) -> Iterator[Candidate]:
 
 def is_elementwise(recording: RecordedLoss, node: Node, position: int) -> bool:
     """Return whether a node's derivative with respect to an argument is a diagonal matrix."""
-    if node.op.outputs > 1 or node.op.rules[0 if node.op.variadic else position] is None:
+    if node.op.outputs > 1 or node.op.rule(position) is None:
         return False
     shape = recording.value(node).shape
     parent = node[position]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.backward import ancestors, gradients, propagate, unbroadcast
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
@@ -101,9 +102,7 @@ class RecordedLoss:
         """
         op, recorded = node.op, node.arrays or ()
         arrays, y = recorded if arrays is None else arrays, node.out if y is None else y
-        rule = op.rules[0 if op.variadic else position]
-        more = {"position": position} if op.variadic else {}
-        share = rule and rule(g, y, *arrays, **more, **node.static)
+        share = op.vjp(position, g, y, arrays, node.static)
         return np.asarray(unbroadcast(share, np.asarray(recorded[position]), op, position))
 
     def replay(self, change: Change | None = None) -> tuple[dict[str, Array], dict[Node, Any]]:
@@ -120,16 +119,16 @@ class RecordedLoss:
             if id(leaf) in found:
                 found[id(leaf)] = found[id(leaf)] + g
 
-        def rules_of(node: Node, g: Any) -> Any:
+        def vjp_of(node: Node, g: Any) -> Any:
             cotangents[node] = g
             if change is None or node is not change.node:
-                return node.op.rules
+                return node.op.vjp
             if change.target is not None:
                 # Shares add up, so what goes to the target may be carried on by a walk of its own.
                 starts.append((_as_value(change.target), change.share(g)))
-            return _changed_rules(node, change)
+            return _changed_vjp(node.op, change)
 
-        with changed_mode(walk=lambda _: rules_of):
+        with changed_mode(walk=lambda _: vjp_of):
             for start in starts:  # which grows by the target
                 propagate([start], collect)
         return {name: found[id(leaf)] for name, leaf in self.leaves.items()}, cotangents
@@ -178,16 +177,16 @@ def _as_value(vertex: Node | Value) -> Value:
     return make_value(Tensor, vertex.out, vertex, True)
 
 
-def _changed_rules(node: Node, change: Change) -> list[Callable[..., Any]]:
-    """Return the gradient rules of the node at which the backward pass departs."""
+def _changed_vjp(op: Op, change: Change) -> Callable[..., Any]:
+    """Return what takes the place of `op.vjp` at the node at which the backward pass departs."""
 
-    def changed(position: int, rule: Any) -> Callable[..., Any]:
-        def share(g: Any, y: Any, *inputs: Any, **static: Any) -> Any:
-            at = static.get("position", position)
-            if change.target is not None:
-                return np.zeros_like(inputs[at])
-            return change.share(g) if at == change.position else rule(g, y, *inputs, **static)
+    def vjp(
+        position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]
+    ) -> Any:
+        if change.target is not None:
+            return np.zeros_like(arrays[position])
+        if position == change.position:
+            return change.share(g)
+        return op.vjp(position, g, y, arrays, static)
 
-        return share
-
-    return [changed(position, rule) for position, rule in enumerate(node.op.rules)]
+    return vjp

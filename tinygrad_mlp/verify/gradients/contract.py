@@ -15,7 +15,6 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import backward
 from tinygrad_mlp.autograd.debug import arrays_of, fingerprint
-from tinygrad_mlp.autograd.declaration import Rule
 from tinygrad_mlp.autograd.describe import label
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
@@ -54,30 +53,27 @@ class Contract:
 
     def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
         """Return the function that gives the backward pass the rules of a node."""
-        return self.rules_of
+        return self.vjp_of
 
-    def rules_of(self, node: Node, g: Any) -> tuple[Rule | None, ...]:
-        """Return the node's rules, each of them observed."""
+    def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
+        """Return the `vjp` of the node's operation, observed."""
         self.op = node.op.name
-        return tuple(
-            rule and partial(self._checked, node, position, rule)
-            for position, rule in enumerate(node.op.rules)
-        )
+        return partial(self._checked, node.op)
 
     def _checked(
-        self, node: Node, position: int, rule: Rule, g: Any, y: Any, /, *inputs: Any, **static: Any
+        self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any]
     ) -> Any:
-        op = node.op
+        if op.rule(position) is None:
+            return None
         parts = g if op.outputs > 1 else (g,)
         if any(isinstance(a, Value) for a in (*parts, *inputs)):
-            return rule(g, y, *inputs, **static)  # checked where it is called with arrays
-        position = static["position"] if op.variadic else position
+            return op.vjp(position, g, y, inputs, static)  # checked where it is called with arrays
         name = label(op, position, None)
         where = f"the gradient rule of '{op.name}' for {name}"
 
         def run(cotangent: Any) -> Any:
             with changed_mode(walk=None, hook=None):
-                return rule(cotangent, y, *inputs, **static)
+                return op.vjp(position, cotangent, y, inputs, static)
 
         outs = y if op.outputs > 1 else (y,)
         held = [a for a in (*inputs, *outs) if isinstance(a, np.ndarray)]

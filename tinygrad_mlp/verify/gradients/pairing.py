@@ -6,7 +6,8 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import ancestors, finite, first_non_finite
+from tinygrad_mlp.autograd.backward import ancestors
+from tinygrad_mlp.autograd.describe import finite, first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.verify.gradients.directions import Directions, index_of
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives

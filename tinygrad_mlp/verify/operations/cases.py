@@ -34,11 +34,11 @@ class Case:
 
     def rule(self, place: int) -> Callable[..., Any] | None:
         """The gradient rule of an argument."""
-        return self.op.rules[0 if self.op.variadic else place]
+        return self.op.rule(place)
 
     def name(self, place: int) -> str:
         """The parameter an argument stands for."""
-        return self.op.arrays[0 if self.op.variadic else place]
+        return self.op.parameter(place)
 
     def copies(self, change: Callable[[Array], Any] = np.array) -> list[Any]:
         """The arguments, with `change` applied to those that are arrays of floats."""
@@ -66,14 +66,9 @@ class Case:
 
     def pulled(self, place: int, g: Sequence[Any], outs: Sequence[Any], args: Sequence[Any]) -> Any:
         """What the rule of an argument returns, untouched by the engine."""
-        rule = self.rule(place)
-        assert rule is not None
         several = self.op.outputs > 1
-        more = {"position": place} if self.op.variadic else {}
-        return rule(
-            tuple(g) if several else g[0], tuple(outs) if several else outs[0],
-            *args, **more, **self.static,
-        )  # fmt: skip
+        g, y = (tuple(g), tuple(outs)) if several else (g[0], outs[0])
+        return self.op.vjp(place, g, y, args, self.static)
 
     def cotangents(self, outs: Sequence[Array], seed: int) -> list[Array]:
         """Random cotangents of the outputs."""
