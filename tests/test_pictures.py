@@ -315,7 +315,7 @@ STEP = schedule.constant(0.1, per="step")
         (lambda: plotting.plot_runs({"a": history()}, "time"), InvalidArgumentError, "'seconds'"),
         (lambda: plotting.plot_learning_rate(-1.0, 5), InvalidArgumentError, "rates"),
         (lambda: plotting.plot_learning_rate(0.1, 0), InvalidArgumentError, "n must be"),
-        (lambda: plotting.plot_learning_rate({}, 5), InvalidArgumentError, "got none"),
+        (lambda: plotting.plot_learning_rate({}, 5), InvalidArgumentError, "Got none"),
         (lambda: plotting.plot_learning_rate({"a": 0.1, "b": STEP}, 5), InvalidArgumentError,
          "a: epoch, b: step"),
         (lambda: plotting.plot_confusion([0, 1], [0]), ShapeError, "2 and 1"),
@@ -324,7 +324,7 @@ STEP = schedule.constant(0.1, per="step")
         (lambda: plotting.plot_confusion([-1], [1]), InvalidArgumentError, "class numbers"),
         (lambda: plotting.plot_confusion(["a"], [1]), InvalidArgumentError, "class numbers"),
         (lambda: plotting.plot_confusion([0, 2], [0, 1], ["a", "b"]), InvalidArgumentError,
-         "all 3 classes; got 2"),
+         "all 3 classes. Got 2"),
         (lambda: plotting.plot_mistakes(np.ones((2, 4)), [0, 1], [0, 1]), ShapeError, r"\(n, k\)"),
         (lambda: plotting.plot_mistakes(np.ones((3, 4)), [0, 1], np.eye(2)), ShapeError, "3 and 2"),
         (lambda: plotting.plot_mistakes(np.ones((2, 5)), [0, 1], np.eye(2)), ShapeError,
@@ -427,12 +427,12 @@ def test_an_answer_that_never_changes_has_no_boundary():
 @pytest.mark.parametrize(
     ("answers", "X", "Y", "error", "message"),
     [
-        ({}, SQUARE, [0, 1, 1, 0], InvalidArgumentError, "at least one function; got none"),
-        (left_or_right, np.ones((4, 3)), [0, 1, 1, 0], ShapeError, r"\(n, 2\); got \(4, 3\)"),
+        ({}, SQUARE, [0, 1, 1, 0], InvalidArgumentError, "at least one function. Got none"),
+        (left_or_right, np.ones((4, 3)), [0, 1, 1, 0], ShapeError, r"\(n, 2\). Got \(4, 3\)"),
         (left_or_right, SQUARE, [0, 1], ShapeError, "4 and 2|2 and 4"),
-        (lambda x: x[:, 0], SQUARE, [0, 1, 1, 0], ShapeError, r"\(4, k\).*got \(4,\)"),
-        (lambda x: x[:2], SQUARE, [0, 1, 1, 0], ShapeError, r"\(4, k\).*got \(2, 2\)"),
-        (quarters, SQUARE, [0, 1, 2, 9], InvalidArgumentError, "7 classes; got 10"),
+        (lambda x: x[:, 0], SQUARE, [0, 1, 1, 0], ShapeError, r"\(4, k\).*Got \(4,\)"),
+        (lambda x: x[:2], SQUARE, [0, 1, 1, 0], ShapeError, r"\(4, k\).*Got \(2, 2\)"),
+        (quarters, SQUARE, [0, 1, 2, 9], InvalidArgumentError, "7 classes. Got 10"),
     ],
 )
 def test_a_decision_boundary_that_cannot_be_drawn_is_refused(answers, X, Y, error, message):

@@ -48,7 +48,7 @@ def no_figure_left():
 
 
 @given(st.floats(-20, 20))
-def test_pulls_on_the_pre_activation_are_those_of_the_document(z):
+def test_pulls_on_the_pre_activation_are_those_of_the_two_losses(z):
     pulls = plotting.pull_on_pre_activation(np.array([z]))
     a = 1 / (1 + np.exp(-z))
     np.testing.assert_allclose(pulls["cross_entropy"], 1 - a, rtol=1e-6, atol=1e-12)
@@ -115,11 +115,11 @@ def test_curves_that_leave_the_range_of_numbers_can_be_drawn(tmp_path):
         (lambda: plotting.plot_comparison({"mean_square": History()}), InvalidArgumentError,
          "at least one record"),
         (lambda: plotting.plot_comparison({"hinge": history()}), InvalidArgumentError,
-         "mean_square, cross_entropy; got 'hinge'"),
+         "mean_square or cross_entropy. Got 'hinge'"),
         (lambda: plotting.heat_map(np.zeros((0, 3)), "no"), InvalidArgumentError, r"\(0, 3\)"),
         (lambda: plotting.plot_history(history(), "curves.xyz"), InvalidArgumentError,
-         r"\.png.*got curves\.xyz"),
-        (lambda: plotting.plot_history(history(), "curves"), InvalidArgumentError, "got curves"),
+         r"\.png.*Got curves\.xyz"),
+        (lambda: plotting.plot_history(history(), "curves"), InvalidArgumentError, "Got curves"),
         (lambda: plotting.plot_history(history(), "no/such/folder.png"), DataNotFoundError,
          "there is no folder"),
     ],
@@ -159,7 +159,7 @@ def test_the_colours_of_a_heat_map_tell_the_sign(values):
     assert np.ma.filled(image.get_array(), np.nan).size == values.size
 
 
-def test_without_a_display_the_plots_of_the_document_are_saved_and_their_path_printed(
+def test_without_a_display_the_plots_are_saved_and_their_path_printed(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)

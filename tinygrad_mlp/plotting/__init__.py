@@ -1,13 +1,12 @@
-"""Pictures: of training, of runs, of a network's answers, mistakes and layers, of arrays.
+"""Pictures of training, of the answers, mistakes and layers of a network, and of arrays.
 
-Every function returns its figure and can save it. The figures are made without pyplot, which would
-keep each of them alive, and do not depend on its settings; only `show_training` opens it, where
-there is a display.
+Each function returns its figure and can save it. The functions draw what they are given: columns of
+a history, arrays, functions. They know nothing of the training loop.
 """
 
 from tinygrad_mlp.plotting.arrays import heat_map, plot_gradient_errors
 from tinygrad_mlp.plotting.boundary import plot_decision_boundary
-from tinygrad_mlp.plotting.classes import plot_confusion, plot_mistakes, plot_weights
+from tinygrad_mlp.plotting.classes import plot_confusion
 from tinygrad_mlp.plotting.curves import (
     plot_comparison,
     plot_history,
@@ -16,6 +15,7 @@ from tinygrad_mlp.plotting.curves import (
 )
 from tinygrad_mlp.plotting.distributions import plot_distributions
 from tinygrad_mlp.plotting.figures import check_picture_format
+from tinygrad_mlp.plotting.images import plot_mistakes, plot_weights
 from tinygrad_mlp.plotting.runs import plot_learning_rate, plot_runs
 
 __all__ = [

@@ -22,7 +22,7 @@ def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = No
     Args:
         values: a number, a vector (drawn as a column), or a matrix; more axes after the first
             are laid out in one row.
-        title: what it shows.
+        title: the title of the picture.
         path: also save the picture there, in the format of its ending.
 
     Raises:
@@ -35,17 +35,16 @@ def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = No
     values = np.asarray(values, np.float64)
     if values.size == 0:
         raise InvalidArgumentError(
-            f"heat_map: values must have at least one element; got shape {values.shape}."
+            f"heat_map: values must have at least one element. Got shape {values.shape}."
         )
-    matrix = values.reshape(len(values) if values.ndim else 1, -1)
     from matplotlib import colormaps
 
     figure, (axes,) = new_figure(1)
-    finite = np.abs(matrix[np.isfinite(matrix)])
+    finite = np.abs(values[np.isfinite(values)])
     # Symmetric about 0, so that the colour tells the sign.
     limit = finite.max(initial=0.0) or 1.0
     colours = colormaps["PuOr_r"].with_extremes(bad="black")
-    image = axes.imshow(matrix, cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
+    image = axes.imshow(_matrix(values), cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
     figure.colorbar(image, ax=axes)
     label_image(axes, title)
     return save_figure(figure, path)
@@ -59,8 +58,8 @@ def plot_gradient_errors(
 ) -> Figure:
     """Draw the relative errors of gradients: right ones white to blue, wrong ones orange to brown.
 
-    The colour is the logarithm of error / rtol, so that it changes hue at what is allowed; the
-    darker, the more wrong, also in a grey print. NaN and ∞ are black.
+    The colour is the logarithm of error / rtol: the hue changes at the error allowed, and darker is
+    more wrong, also in a grey print. NaN and ∞ are black.
 
     Args:
         errors: for each picture an array; axes after the first are laid out in one row.
@@ -76,10 +75,11 @@ def plot_gradient_errors(
     >>> figure.axes[0].get_title()
     'out / W'
     """
-    drawn = [(a, title) for a, title in zip(errors, titles, strict=True) if a.size]
+    pairs = zip(errors, titles, strict=True)
+    drawn = [(np.asarray(a, np.float64), title) for a, title in pairs if a.size]
     if not drawn:
         raise InvalidArgumentError(
-            "plot_gradient_errors: there must be at least one array with an element; got none."
+            "plot_gradient_errors: there must be at least one array with an element. Got none."
         )
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
@@ -89,13 +89,15 @@ def plot_gradient_errors(
     colours = ListedColormap(np.concatenate(halves)).with_extremes(bad="black")
     figure, panels = new_figure(len(drawn))
     for axes, (array, title) in zip(panels, drawn, strict=True):
-        matrix = np.asarray(array, np.float64).reshape(len(array) if array.ndim else 1, -1)
-        # What is below the colours' range is drawn as its end: 0 is not missing.
-        excess = np.log10(np.maximum(matrix, 1e-300) / max(rtol, 1e-300))
-        shown = np.where(np.isfinite(matrix), excess, np.nan)
-        axes.imshow(shown, cmap=colours, vmin=-6, vmax=6, aspect="auto")
+        # An error of 0 is drawn as the smallest that has a colour.
+        excess = np.log10(np.maximum(array, 1e-300) / max(rtol, 1e-300))
+        shown = np.where(np.isfinite(array), excess, np.nan)
+        axes.imshow(_matrix(shown), cmap=colours, vmin=-6, vmax=6, aspect="auto")
         label_image(axes, title)
     figure.colorbar(panels[0].images[0], ax=panels, label="log₁₀ (relative error / allowed)")
     return save_figure(figure, path)
 
 
+def _matrix(array: Array) -> Array:
+    """Return an array as a matrix: a row for each entry of the first axis."""
+    return array.reshape(len(array) if array.ndim else 1, -1)

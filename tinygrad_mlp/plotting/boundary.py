@@ -1,4 +1,4 @@
-"""What a classifier answers everywhere in the plane, and where it changes its mind."""
+"""The answers of a classifier everywhere in the plane, and the boundaries between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
-from tinygrad_mlp.plotting.classes import classes_of, plain_array
+from tinygrad_mlp.plotting.classes import as_array, classes_of
 from tinygrad_mlp.plotting.figures import MARKERS, PALETTE, label_axes, new_figure, save_figure
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Answer = Callable[[Array], Any]
 
 FINENESS = 160
-"""Points along each side at which the classifier is asked."""
+"""Number of points along each side at which the classifier is evaluated."""
 
 MARGIN = 0.08
 """Border around the samples, as a share of their extent."""
@@ -32,25 +32,25 @@ def plot_decision_boundary(
     Y: Any,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw what a classifier of points in the plane answers everywhere, and the samples on it.
+    """Draw the answers of a classifier of points in the plane, and the samples on top.
 
-    With one output p, the probability of class 1, the colour is p and the black line is where p
-    is ½. With k outputs, the colour is the class of the largest, the paler the smaller its lead
-    over the next one, and the lines are where the answer changes.
+    With one output p, the probability of class 1, the colour shows p, and the black line is where
+    p is ½. With k outputs, the colour shows the class of the largest, paler where its lead over the
+    next one is smaller, and the lines are where the answer changes.
 
     Args:
         answers: a function from points, shape ``(m, 2)``, to outputs, shape ``(m, 1)`` or
             ``(m, k)``, such as ``functools.partial(tg.predict, model)``; or several by name,
-            each of which gets its panel.
+            with a panel for each.
         X: the samples, shape ``(n, 2)``; the axes are called x₁ and x₂.
         Y: their classes: 0 or 1, shape ``(n, 1)``; one-hot, shape ``(n, k)``; or class numbers,
             shape ``(n,)``.
         path: also save the picture there, in the format of its ending.
 
     Raises:
-        ShapeError: the samples, the classes or what a function answers are of another shape.
+        ShapeError: the samples, the classes or the answers have another shape.
         InvalidArgumentError: there is no function, there are more than seven classes, a class
-            number is negative or no integer, or matplotlib does not know the ending.
+            number is negative or not an integer, or matplotlib does not know the ending.
         DataNotFoundError: the folder does not exist.
 
     >>> corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -63,14 +63,14 @@ def plot_decision_boundary(
     named = answers if isinstance(answers, Mapping) else {"": answers}
     if not named:
         raise InvalidArgumentError(
-            "plot_decision_boundary: answers must have at least one function; got none."
+            "plot_decision_boundary: answers must have at least one function. Got none."
         )
-    X = np.asarray(plain_array(X))
+    X = as_array(X)
     if X.ndim != 2 or X.shape[1] != 2 or not len(X):
         raise ShapeError(
-            f"plot_decision_boundary: X must be points of the plane, shape (n, 2); got {X.shape}."
+            f"plot_decision_boundary: X must be points of the plane, shape (n, 2). Got {X.shape}."
         )
-    Y = np.asarray(plain_array(Y))
+    Y = as_array(Y)
     Y = Y[:, 0] if Y.ndim == 2 and Y.shape[1] == 1 else Y
     low, high = X.min(axis=0), X.max(axis=0)
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
@@ -81,11 +81,11 @@ def plot_decision_boundary(
     figure.set_layout_engine("compressed")  # for panels with equal scales
     shades, size = None, float(np.clip(2000 / len(X), 22, 110))
     for axes, (name, answer) in zip(panels, named.items(), strict=True):
-        true, found, k = classes_of(Y, as_classes(answer, X), "plot_decision_boundary")
+        true, found, k = classes_of(Y, answered_classes(answer, X), "plot_decision_boundary")
         k = max(k, 2)
         if k > len(PALETTE):
             raise InvalidArgumentError(
-                f"plot_decision_boundary: there are colours for {len(PALETTE)} classes; got {k}."
+                f"plot_decision_boundary: there must be at most {len(PALETTE)} classes. Got {k}."
             )
         everywhere = outputs_of(answer, points)
         everywhere = everywhere.reshape(FINENESS, FINENESS, -1)
@@ -111,22 +111,22 @@ def plot_decision_boundary(
 
 
 def outputs_of(answer: Answer, points: Array) -> Array:
-    """What a function answers to points, shape ``(m, k)``.
+    """Return the answers of a function to points, shape ``(m, k)``.
 
     Raises:
-        ShapeError: it answers something else.
+        ShapeError: the answers have another shape.
     """
-    outputs = np.asarray(plain_array(answer(points)))
+    outputs = as_array(answer(points))
     if outputs.ndim != 2 or len(outputs) != len(points) or not outputs.shape[1]:
         raise ShapeError(
             f"plot_decision_boundary: answers must be of shape ({len(points)}, k) for points of "
-            f"shape {points.shape}; got {outputs.shape}."
+            f"shape {points.shape}. Got {outputs.shape}."
         )
     return outputs
 
 
-def as_classes(answer: Answer, points: Array) -> Array:
-    """The class numbers that a function answers, shape ``(m,)``."""
+def answered_classes(answer: Answer, points: Array) -> Array:
+    """Return the classes that a function answers, shape ``(m,)``."""
     outputs = outputs_of(answer, points)
     found: Array = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     return found.astype(np.intp)

@@ -1,4 +1,4 @@
-"""Curves of training: of one run, and of the document's two losses next to each other."""
+"""Curves of training: of one run, and of the mean square and the cross entropy side by side."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The squared error counts as stuck where it moves z less than a tenth as much as the cross
-# entropy does.
 STUCK = 0.1
+"""Ratio of the pulls of both losses on z below which the squared error hardly learns."""
 
 QUANTITIES = ("loss", "accuracy")
 
@@ -48,7 +47,7 @@ def plot_history(
     """Draw loss per sample and accuracy, in training and validation, against iterations.
 
     Args:
-        history: with at least one record. Without accuracies there is only the loss.
+        history: a history with at least one record. Without accuracies only the loss is drawn.
         path: also save the picture there, in the format of its ending (.png, .pdf, .svg ...).
         quantities: "loss", "accuracy", or both.
 
@@ -70,8 +69,8 @@ def plot_history(
     drawn = [q for q in quantities if all_known(getattr(history, f"training_{q}"))]
     if not drawn:
         raise InvalidArgumentError(
-            f"plot_history: quantities must name some of what was recorded; got {quantities!r}, "
-            f"and {history}."
+            f"plot_history: quantities must have been recorded. Got {quantities!r} for "
+            f"{history}."
         )
     figure, panels = new_figure(len(drawn))
     for axes, quantity in zip(panels, drawn, strict=True):
@@ -88,18 +87,18 @@ def plot_history(
 
 
 def show_training(history: Curves, loss_name: str, loss_factor: float = 1.0) -> Figure | None:
-    """Show the document's two plots: error and accuracy on the training data.
+    """Show the two plots of the classic experiment: error and accuracy on the training data.
 
-    On a machine without a display they are saved to ``training_<loss_name>.png`` in the current
-    folder, and its path is printed.
+    Without a display they are saved to ``training_<loss_name>.png`` in the current folder, and the
+    path is printed.
 
     Args:
-        history: of the training.
-        loss_name: for the titles.
-        loss_factor: by which the losses, which are per sample, are multiplied.
+        history: the history of the training.
+        loss_name: the name of the loss in the titles.
+        loss_factor: the factor by which the losses, which are per sample, are multiplied.
 
     Returns:
-        The figure, or None where nothing has been recorded.
+        The figure, or None if nothing has been recorded.
 
     >>> from tinygrad_mlp.training.history import History
     >>> show_training(History(), "mean_square") is None  # training was interrupted at once
@@ -134,14 +133,14 @@ def show_training(history: Curves, loss_name: str, loss_factor: float = 1.0) -> 
 def plot_comparison(
     histories: Mapping[str, Curves], path: str | os.PathLike[str] | None = None
 ) -> Figure:
-    """Draw how two losses fare, and why: accuracy, error, and the pull on the pre-activation.
+    """Draw how well two losses train, and why: accuracy, error, and the pull on the pre-activation.
 
-    The third panel is the document's argument. For an output ``a = g(z)`` whose target is 1, it
-    shows how strongly each loss pulls at ``z``, ``|∂L/∂z|``, as the gradients of this package
-    give it. Where z is far below 0 the answer is wrong, and yet the squared error hardly moves.
+    The third panel gives the reason. For an output ``a = g(z)`` with target 1 it shows how strongly
+    each loss pulls on ``z``: ``|∂L/∂z|``, computed by the gradients of this package. Where z is far
+    below 0 the answer is wrong, and yet the squared error hardly pulls.
 
     Args:
-        histories: by the name of the loss, "mean_square" and "cross_entropy"; one will do.
+        histories: histories by the name of the loss, "mean_square", "cross_entropy", or both.
         path: also save the picture there, in the format of its ending.
 
     Raises:
@@ -161,7 +160,7 @@ def plot_comparison(
         require_records(history, "plot_comparison")
         if name not in LOSS_STYLES:
             raise InvalidArgumentError(
-                f"plot_comparison: histories must be named by {', '.join(LOSS_STYLES)}; got "
+                f"plot_comparison: histories must be named {' or '.join(LOSS_STYLES)}. Got "
                 f"{name!r}."
             )
     figure, (accuracies, errors, pull) = new_figure(3)
@@ -177,7 +176,7 @@ def plot_comparison(
         relative = [loss / first for loss in history.training_loss]
         draw_curve(errors, history.iteration, relative, **style, label=label)
     label_axes(accuracies, "Accuracy", "Share of right answers")
-    # What the untrained networks guess would squeeze the rest against the upper edge.
+    # The guesses of the untrained networks would squeeze the curves against the upper edge.
     trained = [y for line in accuracies.lines for y in np.asarray(line.get_ydata())[1:]]
     if trained:
         accuracies.set_ylim(max(0.0, min(trained) - 0.05), 1.01)
@@ -190,9 +189,9 @@ def plot_comparison(
 
 
 def pull_on_pre_activation(z: Array) -> dict[str, Array]:
-    """``|∂L/∂z|`` of the output ``a = g(z)`` with target 1, for each of the document's losses.
+    """Return ``|∂L/∂z|`` of the output ``a = g(z)`` with target 1, for both losses.
 
-    Both are differentiated through the sigmoid by this package: nobody wrote the result down.
+    The package differentiates both through the sigmoid: no result is written down here.
 
     >>> pulls = pull_on_pre_activation(np.array([-4.0, 0.0]))
     >>> a = 1 / (1 + np.exp(4.0))
@@ -204,7 +203,7 @@ def pull_on_pre_activation(z: Array) -> dict[str, Array]:
     target = np.ones_like(z)
     losses = {"mean_square": nn.squared_error, "cross_entropy": nn.binary_cross_entropy}
     return {
-        # A vector is one sample and its loss a sum, so that each z feels its own term only.
+        # A vector is one sample, whose loss is a sum: the gradient of each z is of its term only.
         name: np.abs(grad(lambda z, loss=loss: loss(sigmoid(z), target))(z))
         for name, loss in losses.items()
     }
@@ -225,5 +224,3 @@ def _draw_pull(axes: Axes) -> None:
     )  # fmt: skip
     label_axes(axes, "Why: the pull on an output that should be 1", "|∂L/∂z|", "Pre-activation z")
     axes.legend()
-
-

@@ -43,12 +43,12 @@ def plot_distributions(
     """Draw histograms of activations or gradients: a panel a layer, a column an epoch.
 
     The darker a cell, the larger the share of the numbers in it; the line is the median. Gradients
-    are drawn by the logarithm of their size, on one scale for all panels: a layer that no longer
-    learns has slipped down. The lowest row, below the dotted line, is for gradients that are 0.
+    are drawn by the logarithm of their size, on one scale for all panels: a layer that has stopped
+    learning lies low. The lowest row, below the dotted line, is for gradients that are 0.
 
     Args:
-        runs: what `tg.callbacks.Distributions` has collected; or several runs by name, which become
-            the rows of the picture.
+        runs: a `tg.callbacks.Distributions` after training; or several by name, which become the
+            rows of the picture.
         what: "gradients", ``∂L/∂v`` of the layers' outputs v; or "activations", the outputs.
         layers: the layers' names; by default for gradients those with parameters, whose v are the
             pre-activations z, and for activations those without.
@@ -74,7 +74,7 @@ def plot_distributions(
     found = {name: getattr(run, what) for name, run in named.items()}
     if not found or not all(found.values()):
         raise InvalidArgumentError(
-            f"plot_distributions: runs must have collected {what}; got none. Pass the callback to "
+            f"plot_distributions: runs must have collected {what}. Got none. Pass the callback to "
             f"fit(callbacks=[...]) first."
         )
     first, chosen = next(iter(named.values())), layers
@@ -106,20 +106,20 @@ def plot_distributions(
 
     most = max(float(image.get_array().max()) for image in images)
     for image in images:
-        image.set_norm(PowerNorm(0.5, 0, most))  # the root, so that thin tails are seen as well
+        image.set_norm(PowerNorm(0.5, 0, most))  # a root, so that thin tails are visible
     figure.colorbar(images[0], ax=panels, label="Share of the layer's numbers")
     return save_figure(figure, path)
 
 
 def _logarithms(array: Array) -> Array:
-    """``log₁₀ |g|``: −∞ for a gradient that is 0."""
+    """Return ``log₁₀ |g|``: −∞ for a gradient that is 0."""
     with np.errstate(divide="ignore"):
         logs: Array = np.log10(np.abs(array.astype(np.float64)))
     return logs
 
 
 def _range(arrays: Sequence[Array]) -> tuple[float, float]:
-    """An interval that holds all numbers but the outermost."""
+    """Return an interval that holds all numbers but the outermost."""
     everything = np.concatenate(arrays)
     finite = everything[np.isfinite(everything)]
     if not finite.size:
@@ -132,7 +132,7 @@ def _range(arrays: Sequence[Array]) -> tuple[float, float]:
 def _draw(
     axes: Axes, epochs: Sequence[int], arrays: Sequence[Array], low: float, high: float, zeros: bool
 ) -> Any:
-    """A column of shares for each epoch, and the median; returns the image."""
+    """Draw a column of shares for each epoch, and the median; return the image."""
     edges = np.linspace(low, high, BINS + 1)
     shares = np.zeros((BINS, len(arrays)))
     for i, array in enumerate(arrays):

@@ -1,7 +1,7 @@
-"""What all pictures share: colours, panels, labels, and saving.
+"""The common parts of all pictures: colours, panels, labels, and saving.
 
 The figures are made without pyplot, which would keep each of them alive, and do not depend on its
-settings; only `show_training` opens it, where there is a display.
+settings. Only `show_training` uses pyplot, and only where there is a display.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's blue and vermilion differ for every kind of colour vision, and the markers and
-# dashes also in a grey print.
+# dashes differ in a grey print as well.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
 TRAINING: dict[str, Any] = {"color": BLUE, "marker": "o", "label": "training"}
 VALIDATION: dict[str, Any] = {
@@ -31,7 +31,7 @@ LOSS_STYLES: dict[str, dict[str, Any]] = {
 MARKER_SIZE = 3.5
 
 PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""The colours of Okabe and Ito, but the yellow, which cannot be seen on white."""
+"""The colours of Okabe and Ito without the yellow, which is invisible on white."""
 
 MARKERS, DASHES = "osD^vP*", ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 
@@ -57,13 +57,13 @@ def new_figure(
     size: tuple[float, float] = (4.4, 3.5),
     pyplot: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `n` panels in rows of at most `columns`.
+    """Return a figure with `n` panels in rows of at most `columns`, and the panels.
 
     Args:
-        n: how many panels.
-        columns: how many stand side by side at most.
+        n: the number of panels.
+        columns: the most panels side by side.
         size: width and height of a panel in inches.
-        pyplot: whether its ``show`` is to show the figure.
+        pyplot: whether ``pyplot.show`` is to show the figure.
     """
     if pyplot:
         import matplotlib.pyplot as plt
@@ -81,7 +81,7 @@ def new_figure(
 
 
 def styles(n: int) -> list[dict[str, Any]]:
-    """Looks of `n` curves, told apart by colour, by marker and by dashes."""
+    """Return styles for `n` curves that differ in colour, marker and dashes."""
     return [
         {
             "color": PALETTE[i % len(PALETTE)],
@@ -93,7 +93,7 @@ def styles(n: int) -> list[dict[str, Any]]:
 
 
 def draw_curve(axes: Axes, x: Sequence[float], values: Sequence[Any], **style: Any) -> None:
-    """Draw a curve against numbers that are mostly large and whole, such as iterations."""
+    """Draw a curve against numbers that are mostly large integers, such as iterations."""
     axes.plot(x, values, **{"markersize": MARKER_SIZE, "linewidth": 1.5, **style})
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.locator_params(axis="x", nbins=6, integer=True)
@@ -108,32 +108,28 @@ def label_axes(axes: Axes, title: str, y: str, x: str = "Iterations") -> None:
 
 
 def label_image(axes: Axes, title: str, y: str = "Row", x: str = "Column") -> None:
-    """The same for a panel that shows an array: whole numbers along its edges, and no grid."""
+    """Label a panel that shows an array: integers along its edges, and no grid."""
     label_axes(axes, title, y, x)
     axes.grid(visible=False)
     axes.locator_params(nbins=6, integer=True, min_n_ticks=1)
 
 
 def all_known(values: Sequence[Any]) -> bool:
-    """Whether a column of a history has been recorded."""
+    """Return whether a column of a history has been recorded."""
     return all(value is not None for value in values)
 
 
 def require_records(history: Curves, who: str) -> None:
-    """Refuse a history without records.
-
-    Raises:
-        InvalidArgumentError: it has none.
-    """
+    """Raise InvalidArgumentError for a history without records."""
     if not len(history):
         raise InvalidArgumentError(
-            f"{who}: history must have at least one record; got none. Training records with "
+            f"{who}: history must have at least one record. Got none. Training records with "
             "monitor=True, or with plot=True."
         )
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
-    """The figure, saved where a path is given.
+    """Save the figure if a path is given, and return the figure.
 
     Raises:
         InvalidArgumentError: matplotlib does not know the ending.
@@ -147,10 +143,10 @@ def save_figure(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
 
 
 def check_picture_format(path: str | os.PathLike[str]) -> None:
-    """Refuse a path whose ending is no format of matplotlib's.
+    """Check that the ending of a path is a format of matplotlib's.
 
     Raises:
-        InvalidArgumentError: it is none; the message lists them.
+        InvalidArgumentError: it is not; the message lists the formats.
 
     >>> check_picture_format("curves.png")
     """
@@ -159,18 +155,18 @@ def check_picture_format(path: str | os.PathLike[str]) -> None:
     known = sorted(FigureCanvasBase.get_supported_filetypes())
     if os.path.splitext(path)[1].lstrip(".").lower() not in known:
         raise InvalidArgumentError(
-            f"a picture must end in one of {', '.join('.' + name for name in known)}; got "
+            f"a picture must end in one of {', '.join('.' + name for name in known)}. Got "
             f"{os.fspath(path)}."
         )
 
 
 def has_display() -> bool:
-    """Whether matplotlib shows figures here: in a window, or in a notebook."""
+    """Return whether matplotlib shows figures here: in a window, or in a notebook."""
     import matplotlib.pyplot as plt
 
     backend = plt.get_backend().lower()
     if "inline" in backend:
-        # A notebook hands this setting on to the programs started from it, which have no display.
+        # Programs started from a notebook inherit this setting, but have no display.
         try:
             from IPython import get_ipython  # type: ignore[import-not-found, unused-ignore]
         except ImportError:

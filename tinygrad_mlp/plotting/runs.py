@@ -1,4 +1,4 @@
-"""Several runs of training in one picture, and the learning rates they were made with."""
+"""Several training runs in one picture, and learning rates."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def plot_runs(
     against: str = "iteration",
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw the losses and accuracies of several runs: in validation, and in training dotted.
+    """Draw losses and accuracies of several runs: validation with lines, training dotted.
 
     Args:
-        runs: histories by the name of the run.
+        runs: histories by the names of the runs.
         against: "iteration", "epoch" or "seconds", the horizontal axis.
         path: also save the picture there, in the format of its ending.
 
@@ -54,7 +54,7 @@ def plot_runs(
     """
     one_of(against, tuple(AGAINST), "plot_runs: against")
     if not runs:
-        raise InvalidArgumentError("plot_runs: runs must hold at least one history; got none.")
+        raise InvalidArgumentError("plot_runs: runs must hold at least one history. Got none.")
     for history in runs.values():
         require_records(history, "plot_runs")
     accuracies = any(all_known(history.training_accuracy) for history in runs.values())
@@ -67,7 +67,7 @@ def plot_runs(
             if all_known(validation):
                 draw_curve(axes, x, validation, **style, label=name)
             if all_known(training):
-                # Alone, it is the curve of the run; beside the other, it is only its shadow.
+                # Beside the validation, the training is dotted; alone, it is the curve of the run.
                 shadow = {"linestyle": ":", "marker": "", "linewidth": 1.0}
                 shown = {**style, **shadow} if all_known(validation) else {**style, "label": name}
                 draw_curve(axes, x, training, **shown)
@@ -95,12 +95,12 @@ def plot_learning_rate(
     Args:
         rates: a schedule, a function of the epoch, a number, or an optimizer; or a mapping from
             names to these. All must count the same, epochs or steps.
-        n: how many epochs or steps to draw.
+        n: the number of epochs or steps to draw.
         path: also save the picture there, in the format of its ending.
 
     Raises:
-        InvalidArgumentError: one is no learning rate, some count epochs and others steps, `n` is
-            no positive integer, or matplotlib does not know the ending.
+        InvalidArgumentError: one is not a learning rate, some count epochs and others steps, `n` is
+            not a positive integer, or matplotlib does not know the ending.
         DataNotFoundError: the folder does not exist.
 
     >>> import tinygrad_mlp as tg
@@ -117,14 +117,14 @@ def plot_learning_rate(
     units = {schedule.unit for schedule in schedules.values()}
     if len(units) != 1:
         raise InvalidArgumentError(
-            f"plot_learning_rate: rates must all count epochs, or all count steps; got "
+            f"plot_learning_rate: rates must all count epochs, or all count steps. Got "
             f"{', '.join(f'{name}: {s.unit}' for name, s in schedules.items()) or 'none'}. "
-            f"Draw them apart."
+            f"Draw them separately."
         )
     (unit,) = units
     figure, (axes,) = new_figure(1, size=(5.2, 3.7))
     for (name, schedule), style in zip(schedules.items(), styles(len(schedules)), strict=True):
-        # A value holds for a whole epoch: steps show that, where there are few enough to see.
+        # A value holds for a whole epoch; markers are drawn where there are few enough to see.
         marked = {} if n <= 40 else {"marker": ""}
         draw_curve(axes, range(n), [schedule(k) for k in range(n)], **{**style, **marked},
                    drawstyle="steps-post",
