@@ -215,7 +215,7 @@ BAD = {
     "another kind of model": (lambda: (3, {}), "must be a Module, a NeuralNetwork, or a list"),
     "a list of something else": (lambda: ([1], {}), "must be a Module.*Got list"),
     "another kind of state": (lambda: (nn.Tanh(), 3), "must be a path .* Got int"),
-    "numbers for names": (lambda: (nn.Tanh(), {1: 2}), "names in a state dict must be text"),
+    "numbers for names": (lambda: (nn.Tanh(), {1: 2}), "names in a state dict must be strings"),
 }
 
 

@@ -1,1 +1,1 @@
-"""Models on their way out and back in: safetensors, PyTorch, ONNX."""
+"""Saving, loading and exporting of models: safetensors, PyTorch, ONNX."""

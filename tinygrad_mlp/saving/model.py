@@ -1,6 +1,6 @@
-"""Saving and loading models in the safetensors format, which holds arrays and text only.
+"""Saving and loading of models in the safetensors format.
 
-Nothing in such a file is ever executed, and other frameworks read it.
+Nothing in such a file is ever executed, and other frameworks can read it.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ def save(
     metadata: dict[str, Any] | None = None,
     history: History | None = None,
 ) -> None:
-    """Write a model to a file, whole or not at all: its weights, and what it is.
+    """Write the weights and the architecture of a model to a file, completely or not at all.
 
     The metadata hold the architecture (each module's class and settings), the versions of this
-    package, NumPy and Python, and how the model was trained, as far as that is known.
+    package, NumPy and Python, and the settings and the result of the training, if known.
 
     Args:
-        path: where to, by convention ending in ``.safetensors``.
+        path: the path of the file, by convention ending in ``.safetensors``.
         model: a `Module` or a `NeuralNetwork`; of the latter the settings are saved, too, so that
             `load_network` can build it again.
-        metadata: further facts to store, anything that JSON can express.
-        history: what `fit` has returned for this model: the settings of that training are
-            stored, and how it ended. A `NeuralNetwork` knows its own.
+        metadata: further entries to store, anything that JSON can express.
+        history: the result of `fit` for this model, whose settings and result are stored. A
+            `NeuralNetwork` has its own.
 
     Raises:
         InvalidArgumentError: `model` is neither, or `metadata` cannot be expressed in JSON or
-            uses one of the names this function needs itself.
-        DTypeError: an array of a precision that the format does not have.
+            uses a reserved name.
+        DTypeError: an array has a dtype that the format lacks.
         DataNotFoundError: the folder does not exist.
 
     >>> import tempfile, numpy as np, tinygrad_mlp as tg
@@ -63,45 +63,45 @@ def save(
     given = checked_metadata(metadata, RESERVED, "save")
     if history is not None and not isinstance(history, History):
         raise InvalidArgumentError(
-            f"save: history must be what tg.fit returns. Got {type(history).__name__}."
+            f"save: history must be the History that tg.fit returns. Got {type(history).__name__}."
         )
-    facts: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     if isinstance(model, NeuralNetwork):
-        facts["neural_network"] = model.settings()
-        facts["architecture"] = architecture(model.model)
+        stored["neural_network"] = model.settings()
+        stored["architecture"] = architecture(model.model)
         history = model.history if history is None else history
         arrays = model.model.state_dict()
         if model.preprocessing is not None:
             arrays[MEAN], arrays[SCALE] = model.preprocessing
     elif isinstance(model, Module):
-        facts["architecture"] = architecture(model)
+        stored["architecture"] = architecture(model)
         arrays = model.state_dict()
     else:
         raise InvalidArgumentError(
             f"save: model must be a Module or a NeuralNetwork. Got {type(model).__name__}."
         )
     if history is not None and history.settings:
-        facts["training"] = _of_training(history)
-    write(path, arrays, {**facts, **given}, "save")
+        stored["training"] = _training_metadata(history)
+    write(path, arrays, {**stored, **given}, "save")
 
 
-def _of_training(history: History) -> dict[str, Any]:
-    """The settings of a training and how it ended; no times, so that equal runs save the same."""
-    facts: dict[str, Any] = {"settings": history.settings, "stopped": history.stopped}
+def _training_metadata(history: History) -> dict[str, Any]:
+    """Return settings and result of a training, without times: equal runs make equal files."""
+    stored: dict[str, Any] = {"settings": history.settings, "stopped": history.stopped}
     if history.records:
         last = history.records[-1]
-        facts["iterations"] = last.iteration + 1
+        stored["iterations"] = last.iteration + 1
         for field in Record._fields[3:]:
             value = getattr(last, field)
             if value is not None and math.isfinite(value):
-                facts[field] = float(value)
-    return facts
+                stored[field] = float(value)
+    return stored
 
 
 def load(path: str | os.PathLike[str], model: Any) -> Any:
     """Read weights saved by `save` into a model of the same architecture, and return it.
 
-    Of a checkpoint (see `fit`) it reads the model's weights as they were then.
+    From a checkpoint (see `fit`) it reads the weights of the model.
 
     Args:
         path: the file.
@@ -110,13 +110,12 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is damaged, or not in the safetensors format.
-        StateDictError: the weights are of another architecture, with the layers that differ;
-            nothing is changed then.
+        StateDictError: the weights are of another architecture; the message lists the layers
+            that differ, and nothing is changed.
         InvalidArgumentError: `model` is neither.
 
     Warns:
-        UserWarning: the weights fit, but the model computes something else with them: another
-            activation, another ε.
+        UserWarning: the weights fit, but the model has another activation or another ε.
 
     >>> import os, tempfile
     >>> import numpy as np, tinygrad_mlp as tg
@@ -131,17 +130,17 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
         raise InvalidArgumentError(
             f"load: model must be a Module or a NeuralNetwork. Got {type(model).__name__}."
         )
-    arrays, facts = read(path)
+    arrays, stored = read(path)
     mean = scale = None
-    if "neural_network" in facts:  # a module's own arrays may have these names, too
+    if "neural_network" in stored:  # a module may have arrays of these names, too
         mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
-    if "checkpoint" in facts:
+    if "checkpoint" in stored:
         arrays = {
             name.removeprefix("model."): array for name, array in arrays.items()
             if name.startswith("model.")
         }  # fmt: skip
     module = model.model if isinstance(model, NeuralNetwork) else model
-    different = "\n  ".join(differences(facts.get("architecture"), module))
+    different = "\n  ".join(differences(stored.get("architecture"), module))
     try:
         module.load_state_dict(arrays)
     except StateDictError as error:
@@ -179,18 +178,18 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
     >>> [bool((a == b).all()) for a, b in zip(again.weights, network.weights)]
     [True, True]
     """
-    arrays, facts = read(path)
-    settings = facts.get("neural_network")
+    arrays, stored = read(path)
+    settings = stored.get("neural_network")
     if not isinstance(settings, dict):
         raise DataError(
-            f"{os.fspath(path)}: expected a saved NeuralNetwork; found weights without its "
+            f"{os.fspath(path)}: expected a saved NeuralNetwork. Got weights without its "
             f"settings. Build the model yourself and use tg.load(path, model)."
         )
     layers = settings.get("layers")
     sizes = list(zip(layers[1:], layers, strict=False)) if isinstance(layers, list) else []
     found = [arrays[key].shape for i in range(len(sizes)) if (key := f"{2 * i}.weight") in arrays]
     if not sizes or found != sizes:
-        # Refused before building: damaged sizes could ask for any amount of memory.
+        # Before building, since damaged sizes could need any amount of memory.
         raise DataError(
             f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: layers {layers!r} "
             f"do not fit weights of the shapes {found}."

@@ -1,4 +1,4 @@
-"""Weights that PyTorch has trained, for layers of this package."""
+"""Loading of weights trained by PyTorch into models of this package."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tinygrad_mlp.nn.module import matched
 from tinygrad_mlp.saving.model import read
 
 COUNTER = "num_batches_tracked"
-"""What PyTorch's batch norms count and nothing here needs."""
+"""A count of PyTorch's batch norms, which is not needed here."""
 
 PICKLES = (b"PK", b"\x80")
-"""How files of ``torch.save`` begin: archives of pickles, and bare ones."""
+"""The first bytes of files of ``torch.save``: archives of pickles, and single ones."""
 
 
 def from_torch_state(
@@ -27,33 +27,33 @@ def from_torch_state(
     *,
     rename: Mapping[str, str] | None = None,
 ) -> Any:
-    """Take over the weights of a PyTorch model into layers of the same sizes.
+    """Load the weights of a PyTorch model into layers of the same sizes.
 
-    `Linear`, `Conv2d`, `LayerNorm` and `BatchNorm1d` hold what PyTorch's layers of the same names
-    hold: ``weight``, ``bias``, and of batch norms ``running_mean`` and ``running_var``
-    (``num_batches_tracked`` is left out). A `Sequential` calls its layers ``0.weight``, ``1.bias``,
-    as PyTorch does; other modules by their attributes. A part in front that all names have in
-    common (``model.``, ``module.``) may be there on one side only. Nothing is changed unless
+    `Linear`, `Conv2d`, `LayerNorm` and `BatchNorm1d` have the arrays of PyTorch's layers of the
+    same names: ``weight``, ``bias``, and in batch norms ``running_mean`` and ``running_var``
+    (``num_batches_tracked`` is ignored). The arrays of a `Sequential` are called ``0.weight``,
+    ``1.bias``, as in PyTorch; those of other modules after their attributes. A prefix that all
+    names share (``model.``, ``module.``) may occur on one side only. Nothing is changed unless
     every name and every shape fits.
 
     Args:
-        model_or_layers: a `Module`, a `NeuralNetwork`, or a list of layers, which is taken as a
+        model_or_layers: a `Module`, a `NeuralNetwork`, or a list of layers, which is used as a
             `Sequential` of them.
         path_or_dict: a file in the safetensors format, or arrays or tensors by name, such as
-            PyTorch's ``model.state_dict()``. (A file of ``torch.save`` is refused: it is a program
-            that runs when it is loaded.)
-        rename: for names that differ: PyTorch's name, or the front part of names, and what it is
-            here, e.g. ``{"fc1": "0", "fc2": "2"}``.
+            PyTorch's ``model.state_dict()``. (A file of ``torch.save`` raises an error, since it
+            is a program that runs when it is loaded.)
+        rename: for names that differ, PyTorch's name or prefix of names, and the one here, e.g.
+            ``{"fc1": "0", "fc2": "2"}``.
 
     Returns:
-        `model_or_layers`, in the precision it was in.
+        `model_or_layers`, with its dtypes unchanged.
 
     Raises:
-        StateDictError: names or shapes do not fit: it lists what is missing, what is left over,
-            and both shapes.
+        StateDictError: names or shapes do not fit; the message lists what is missing, what is
+            unexpected, and both shapes.
         DataNotFoundError: there is no such file.
         DataError: it is not in the safetensors format.
-        InvalidArgumentError: the arguments are something else.
+        InvalidArgumentError: an argument is something else.
 
     >>> import tinygrad_mlp as tg
     >>> state = {"fc.weight": np.ones((2, 3), np.float32), "fc.bias": np.zeros(2, np.float32)}
@@ -66,19 +66,19 @@ def from_torch_state(
     given = {name: value for name, value in _renamed(state, rename).items()
              if name.rpartition(".")[2] != COUNTER}  # fmt: skip
     own = dict(module.named_state())
-    given, front = _fitting(own, given)
+    given, replacement = _with_our_prefix(own, given)
     new, problems = matched(own, given)
     for name, array in given.items():
-        # Quantised weights, which mean something else than their numbers say.
+        # Quantised weights, whose numbers are not the weights themselves.
         if name in new and np.asarray(array).dtype.kind != own[name].dtype.kind:
             dtypes = f"{np.asarray(array).dtype}, expected {own[name].dtype}"
             problems.append(f"wrong dtype: '{name}' is {dtypes}")
     if problems:
         raise StateDictError(
-            f"from_torch_state: these weights do not fit this {type(module).__name__}{front}. "
-            f"Build it with the same layers and sizes; where only names differ, give "
-            f"rename={{PyTorch's name: name here}}. Nothing was changed.\n  "
-            + "\n  ".join(problems)
+            f"from_torch_state: these weights do not fit this "
+            f"{type(module).__name__}{replacement}. Build it with the same layers and sizes. "
+            f"If only names differ, give rename={{PyTorch's name: name here}}. "
+            "Nothing was changed.\n  " + "\n  ".join(problems)
         )
     for name, tensor in own.items():
         tensor.data = new[name]
@@ -99,11 +99,11 @@ def _module_of(model: Any) -> Module:
 
 
 def _state_of(source: Any) -> dict[str, Any]:
-    """Arrays by name."""
+    """Return the arrays by name."""
     if isinstance(source, Mapping):
         if not all(isinstance(name, str) for name in source):
             raise InvalidArgumentError(
-                "from_torch_state: the names in a state dict must be text. Pass "
+                "from_torch_state: the names in a state dict must be strings. Pass "
                 "model.state_dict()."
             )
         return {name: _on_cpu(value) for name, value in source.items()}
@@ -119,20 +119,20 @@ def _state_of(source: Any) -> dict[str, Any]:
             if not file.read(2).startswith(PICKLES):
                 raise
         raise DataError(
-            f"{os.fspath(source)}: expected a file in the safetensors format; found a pickle of "
-            f"torch.save, which would run what is in it. In PyTorch: "
+            f"{os.fspath(source)}: expected a file in the safetensors format. Got a pickle of "
+            f"torch.save, which would run the program in it. In PyTorch: "
             f"safetensors.torch.save_file(model.state_dict(), path)."
         ) from None
     return dict(arrays)
 
 
 def _on_cpu(value: Any) -> Any:
-    """A PyTorch tensor as NumPy can read it; anything else as it is."""
+    """Return a PyTorch tensor in a form that NumPy reads, and anything else unchanged."""
     return value.detach().cpu() if hasattr(value, "cpu") and hasattr(value, "detach") else value
 
 
 def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict[str, Any]:
-    """The state with the names, or the front parts of names, in `rename` replaced."""
+    """Return the state with the names, or prefixes of names, in `rename` replaced."""
     if rename is None:
         return dict(state)
     if not isinstance(rename, Mapping) or not all(
@@ -145,11 +145,11 @@ def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict
     unused = set(rename)
     renamed: dict[str, Any] = {}
     for name, value in state.items():
-        # The longest part in front that has an entry.
-        front = next((part for part in reversed(_fronts(name)) if part in rename), None)
-        if front is not None:
-            unused.discard(front)
-            name = f"{rename[front]}{name[len(front):]}".lstrip(".")
+        # The longest prefix that has an entry.
+        prefix = next((part for part in reversed(_prefixes(name)) if part in rename), None)
+        if prefix is not None:
+            unused.discard(prefix)
+            name = f"{rename[prefix]}{name[len(prefix) :]}".lstrip(".")
         if name in renamed:
             raise InvalidArgumentError(
                 f"from_torch_state: rename gives two arrays the name '{name}'."
@@ -163,33 +163,32 @@ def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict
     return renamed
 
 
-def _fronts(name: str) -> list[str]:
-    """``a.b.c``: ``a``, ``a.b`` and ``a.b.c``."""
+def _prefixes(name: str) -> list[str]:
+    """Return the prefixes of a name: of ``a.b.c`` these are ``a``, ``a.b`` and ``a.b.c``."""
     parts = name.split(".")
     return [".".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def _shared_fronts(names: Iterable[str]) -> Iterator[str]:
-    """What all names begin with, in whole parts: "" first, the longest last."""
-    every = [set(_fronts(name.rpartition(".")[0])) for name in names]
+def _shared_prefixes(names: Iterable[str]) -> Iterator[str]:
+    """Yield the prefixes that all names share, from "" to the longest."""
+    every = [set(_prefixes(name.rpartition(".")[0])) for name in names]
     yield ""
     if every:
-        yield from (f"{front}." for front in sorted(set.intersection(*every), key=len) if front)
+        yield from (f"{prefix}." for prefix in sorted(set.intersection(*every), key=len) if prefix)
 
 
-def _fitting(own: Mapping[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """The state with its names without a front part that only PyTorch's or only ours have.
+def _with_our_prefix(own: Mapping[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Replace the prefix of PyTorch's names by that of ours, if that gives more common names.
 
     Returns:
-        the state whose names are those of `own`, or of the states tried the one that has most of
-        them, with what was done to its names as messages say it.
+        the state with most of the names of `own`, and the replacement as text for messages.
     """
-    best, most, said = given, len(own.keys() & given.keys()), ""
-    for theirs in _shared_fronts(given):
-        for ours in _shared_fronts(own):
+    best, most, replacement = given, len(own.keys() & given.keys()), ""
+    for theirs in _shared_prefixes(given):
+        for ours in _shared_prefixes(own):
             tried = {f"{ours}{name.removeprefix(theirs)}": value for name, value in given.items()}
             common = len(own.keys() & tried.keys())
             if common > most:
                 best, most = tried, common
-                said = f" (with '{theirs}' in their names read as '{ours}')"
-    return best, said
+                replacement = f" (with '{theirs}' in their names read as '{ours}')"
+    return best, replacement

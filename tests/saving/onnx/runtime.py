@@ -8,7 +8,7 @@ import onnxruntime
 from onnx.reference import ReferenceEvaluator
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.saving.onnx.graph import FLOAT32_ONLY
+from tinygrad_mlp.saving.onnx.onnx_graph import FLOAT32_ONLY
 
 TOLERANCE = 1e-6
 """Of the largest element, or of 1: what an exported model may differ by from the model itself."""

@@ -135,7 +135,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("make", UNKNOWN)
 def test_a_shape_that_the_first_layer_does_not_say_is_asked_for(make, path):
-    with pytest.raises(InvalidArgumentError, match=r"does not say .* input_shape=\(1, 28, 28\)"):
+    with pytest.raises(InvalidArgumentError, match=r"not determine .* input_shape=\(1, 28, 28\)"):
         tg.export_onnx(make(), path)
 
 
@@ -220,9 +220,9 @@ BAD = {
     "text for a shape": ({"input_shape": "large"}, "input_shape must be"),
     "another dtype": ({"dtype": np.float16}, "dtype must be one of 'float32', 'float64'"),
     "an unknown dtype": ({"dtype": "float33"}, "dtype must be one of .*. Got 'float33'"),
-    "text for an input": ({"input_dtype": str}, "input_dtype must be a type of real numbers"),
+    "text for an input": ({"input_dtype": str}, "input_dtype must be a dtype of real numbers"),
     "an unknown type of input": ({"input_dtype": "int33"}, "input_dtype must be.*Got 'int33'"),
-    "complex input": ({"input_dtype": complex}, "input_dtype must be a type of real numbers"),
+    "complex input": ({"input_dtype": complex}, "input_dtype must be a dtype of real numbers"),
     "no batch": ({"batch_size": 0}, "batch_size must be an integer >= 1"),
     "one name for both": ({"input_name": "x", "output_name": "x"}, "two different names"),
     "an empty name": ({"input_name": ""}, "two different names"),

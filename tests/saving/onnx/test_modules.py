@@ -315,7 +315,7 @@ def test_what_depends_on_the_batch_size_is_exported_for_one(name, tmp_path):
 
 
 def test_noise_is_found_for_a_single_batch_size_too(tmp_path):
-    with pytest.raises(ExportError, match="'add' in Noisy.. is not the same at every call"):
+    with pytest.raises(ExportError, match="'add' in Noisy.. differs from call to call"):
         tg.export_onnx(Noisy(), tmp_path / "m.onnx", input_shape=(4,), batch_size=3)
 
 

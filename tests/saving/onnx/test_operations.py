@@ -91,7 +91,7 @@ def test_an_operation_that_onnx_does_not_have_is_refused_or_right(name, tmp_path
             export(case, path, np.float32)
         except ExportError as error:
             # One that is written in terms of another, as cofactor is of svd, names that.
-            expected = "must return one array" if several else "no counterpart of the operation '"
+            expected = "must return one array" if several else "no equivalent of the operation '"
             assert expected in str(error) or f"operation '{name}'" in str(error)
             assert not path.exists()
         except LinAlgError:

@@ -1,4 +1,4 @@
-"""Models in the formats of other tools: ONNX."""
+"""Export of models to ONNX."""
 
 from tinygrad_mlp.saving.onnx.export import export_onnx
 

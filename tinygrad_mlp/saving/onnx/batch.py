@@ -1,7 +1,7 @@
-"""The batch size as a symbol: what changes with it from recording to recording, in terms of it.
+"""The batch size as a symbol: the values that differ between recordings, as functions of it.
 
-A recording holds for one batch size. Three recordings at different sizes tell which numbers follow
-the batch: two points give the line ``scale · n + offset``, the third one confirms it.
+A recording holds for one batch size. Three recordings at different sizes tell which numbers depend
+on it: two points give the line ``scale · n + offset``, and the third confirms it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ SIZES = (5, 7, 11)
 
 
 class Affine(NamedTuple):
-    """A number that follows the batch size n: ``scale · n + offset``."""
+    """A number that depends on the batch size n: ``scale · n + offset``."""
 
     scale: Any
     offset: Any
 
     def at(self, n: int) -> Any:
-        """Its value for a batch of n."""
+        """Return its value for a batch of n."""
         return self.scale * n + self.offset
 
 
@@ -30,7 +30,7 @@ BATCH = Affine(1, 0)
 
 
 class Filled(NamedTuple):
-    """An array with the same number everywhere; its shape, or that number, follows the batch."""
+    """An array of one repeated number; its shape or that number depends on the batch size."""
 
     shape: tuple[Any, ...]
     value: Any
@@ -38,18 +38,18 @@ class Filled(NamedTuple):
 
 
 class Varies(Exception):
-    """Something that differs from recording to recording and does not follow the batch size."""
+    """Raised for values that differ between recordings and are no line in the batch size."""
 
 
 def in_terms_of_batch(values: Sequence[Any], sizes: Sequence[int]) -> Any:
-    """What stands for the values that something had at the batch sizes `sizes`.
+    """Express the values that something had at the batch sizes `sizes` as a function of these.
 
     Returns:
-        the value itself where it is always the same, else `Affine` for numbers and `Filled` for
+        the value itself if it is always the same, else `Affine` for numbers and `Filled` for
         arrays; in tuples, lists and slices entry by entry.
 
     Raises:
-        Varies: the values do not follow the batch size.
+        Varies: the values are no line in the batch size.
 
     >>> in_terms_of_batch([(5, 3), (7, 3), (11, 3)], SIZES)
     (Affine(scale=1, offset=0), 3)

@@ -1,9 +1,9 @@
-"""Operations without an ONNX operator of their own, in terms of those that have one.
+"""Definitions of operations that ONNX lacks by operations that it has.
 
-Each entry takes what the operation takes and is written with operations. It is run on tracers, so
-that it is the same text for every shape; an operation without an entry, such as one a user has
-added, is tried with its own forward function. What comes out is held against the operation's
-own result, so that a definition that means something else is not exported.
+Each definition takes the arguments of its operation. It is run on tracers, so that it holds for
+every shape. An operation without a definition, such as a user's own, is tried with its forward
+function. The result is compared with that of the operation itself, so that no wrong definition is
+exported.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _softmax(a: Any, axis: Any) -> Any:
 def _logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
     m = ops.max(a, axis=axis, keepdims=True)
     total = m + ops.log(ops.sum(ops.exp(a - m), axis=axis, keepdims=True))
-    return total if keepdims else ops.sum(total, axis=axis)  # over axes of length 1: takes them off
+    return total if keepdims else ops.sum(total, axis=axis)  # removes axes of length 1
 
 
 def _log_softmax(a: Any, axis: Any) -> Any:
@@ -81,7 +81,7 @@ DEFINITIONS: dict[str, Callable[..., Any]] = {
     "diff": _diff,
     "erfc": lambda x: 1 - ops.erf(x),
     "exp2": lambda x: ops.exp(x * math.log(2)),
-    # Exact for small x, where e^x − 1 would lose its digits.
+    # Exact for small x, for which e^x − 1 loses digits.
     "expm1": lambda x: ops.tanh(x / 2) * (ops.exp(x) + 1),
     "float_power": lambda x1, x2: x1**x2,
     "floor_divide": lambda x1, x2: ops.floor(x1 / x2),
@@ -114,21 +114,18 @@ DEFINITIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def parts(line: Instruction) -> tuple[list[Instruction], Variable] | None:
-    """The instructions that an instruction consists of, and the variable that is its result; None
-    where it cannot be taken apart.
+def expansion(line: Instruction) -> tuple[list[Instruction], Variable] | None:
+    """Return the instructions that define an instruction, and the variable of its result.
 
-    They are computed with the examples of the instruction, and not with made-up numbers: what does
-    not depend on the model's input may still become a constant.
+    They are recorded with the values of the instruction, since one that does not depend on the
+    model's input may still become a constant. The result is None if there is no definition.
     """
     op = line.op
     if op.outputs > 1 or any(o.data is None for o in line.operands if isinstance(o, Variable)):
         return None
     trace = Trace()
     given = [Tracer.of(Variable(o.data)) if isinstance(o, Variable) else o for o in line.operands]
-    own = {
-        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer
-    }
+    own = {g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer}
     definition = DEFINITIONS.get(op.name) if OPS.get(op.name) is op else None
     try:
         with trace.recording(), np.errstate(all="ignore"):

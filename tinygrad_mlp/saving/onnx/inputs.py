@@ -1,4 +1,4 @@
-"""What a model takes: the shape of a sample, and the precision."""
+"""The input of a model to be exported: the shape of a sample, and the dtype."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tinygrad_mlp.support.checks import one_of
 Shape = tuple[int, ...]
 
 ANY_SHAPE = (Activation, nn.LeakyReLU, nn.Softmax, nn.Dropout)
-"""Layers that say nothing about the shape of what they are given, and do not change it."""
+"""Layers that take any shape and do not change it."""
 
 
 def sample_shape(model: nn.Module) -> Shape | None:
-    """The shape of one sample as far as the first layer says it; None where it does not.
+    """Return the shape of one sample if the first layer determines it, else None.
 
     >>> sample_shape(nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 3)))
     (4,)
@@ -39,7 +39,7 @@ def sample_shape(model: nn.Module) -> Shape | None:
 
 
 def checked_shape(shape: Any) -> Shape:
-    """A shape as the caller gave it: integers of at least 1.
+    """Return a caller's shape as a tuple of integers >= 1.
 
     Raises:
         InvalidArgumentError: it is something else.
@@ -58,7 +58,7 @@ def checked_shape(shape: Any) -> Shape:
 
 
 def checked_dtype(dtype: Any) -> np.dtype[Any]:
-    """A precision as the caller gave it: float32 or float64.
+    """Return a caller's dtype, if it is float32 or float64.
 
     Raises:
         InvalidArgumentError: it is something else.
@@ -72,7 +72,7 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
-    """The dtype of an input as the caller gave it: of real numbers that ONNX has.
+    """Return a caller's dtype of the input, if ONNX has it and it is of real numbers.
 
     Raises:
         InvalidArgumentError: it is something else.
@@ -83,13 +83,13 @@ def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
         found = np.dtype(object)
     if found.kind not in "fiub" or found.itemsize > 8:
         raise InvalidArgumentError(
-            f"export_onnx: input_dtype must be a type of real numbers such as numpy.int64. Got "
+            f"export_onnx: input_dtype must be a dtype of real numbers, such as numpy.int64. Got "
             f"{dtype!r}."
         )
     return found
 
 
 def model_dtype(model: nn.Module) -> np.dtype[Any]:
-    """The precision of a model: that of its first parameter or buffer; float64 without any."""
+    """Return the dtype of a model: that of its first parameter or buffer, float64 without any."""
     dtypes = (tensor.dtype for _, tensor in model.named_state() if tensor.dtype.kind == "f")
     return next(dtypes, np.dtype(np.float64))

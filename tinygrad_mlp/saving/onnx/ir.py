@@ -1,4 +1,4 @@
-"""A step: one operation of the model, as the ONNX nodes are made from it."""
+"""The intermediate form of a model: calls of operations, from which ONNX nodes are made."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Stored(NamedTuple):
     name: str
 
 
-class Step(NamedTuple):
-    """One operation of the model.
+class OpCall(NamedTuple):
+    """One call of an operation in the model.
 
     Attributes:
         op: the operation.
         operands: variables, `Stored`, arrays, numbers, `Affine`, `Filled`, or None.
-        static: its keyword parameters; numbers in them may be `Affine`.
-        result: what it computes.
+        static: its static parameters; numbers in them may be `Affine`.
+        result: the variable of its result.
         shape: of the result, in terms of the batch size.
-        layer: the module it belongs to.
+        layer: the name of the module that makes the call.
     """
 
     op: Op
@@ -37,11 +37,11 @@ class Step(NamedTuple):
 
     @property
     def results(self) -> tuple[Variable, ...]:
-        """What it computes, as an instruction has it."""
+        """The results, under the same name as those of an instruction."""
         return (self.result,)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the result's elements."""
+        """The dtype of the result."""
         assert self.result.dtype is not None
         return self.result.dtype

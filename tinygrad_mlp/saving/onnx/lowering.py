@@ -1,4 +1,4 @@
-"""The forward pass as steps: operations that ONNX has, with the batch size as a symbol."""
+"""The forward pass of a model as calls of operations that ONNX has, for any batch size."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.program.instructions import Instruction, Variable, is_random
 from tinygrad_mlp.program.recording import DATA
 from tinygrad_mlp.saving.onnx.batch import SIZES, Varies, in_terms_of_batch
-from tinygrad_mlp.saving.onnx.definitions import parts
-from tinygrad_mlp.saving.onnx.ir import Step, Stored
+from tinygrad_mlp.saving.onnx.definitions import expansion
+from tinygrad_mlp.saving.onnx.ir import OpCall, Stored
+from tinygrad_mlp.saving.onnx.layer_recording import LayerRecording, record
 from tinygrad_mlp.saving.onnx.nodes import has_node
-from tinygrad_mlp.saving.onnx.recording import LayerRecording, record
 
 
-class Reading(NamedTuple):
-    """What a model does.
+class LoweredModel(NamedTuple):
+    """A model as calls of operations.
 
     Attributes:
         x: its input.
         x_shape: of its input, in terms of the batch size.
-        steps: what is done, in order.
+        calls: the calls, in order.
         output: a variable, a `Stored`, or an array.
         shape: of the output, in terms of the batch size.
     """
 
     x: Variable
     x_shape: tuple[Any, ...]
-    steps: list[Step]
+    calls: list[OpCall]
     output: Any
     shape: tuple[Any, ...]
 
 
-def read_model(
+def lower_model(
     model: Module, shape: tuple[int, ...], dtype: Any, batch_size: int | None, double: bool | None
-) -> Reading:
-    """What a model does with inputs of shape ``(n, *shape)``, for every n or for `batch_size`.
+) -> LoweredModel:
+    """Lower a model for inputs of shape ``(n, *shape)``, for every n or for `batch_size`.
 
     Args:
         model: the module.
         shape: of one sample.
         dtype: of x while recording.
-        batch_size: None for a symbol.
-        double: whether floats are written as float64; None for the precision they have.
+        batch_size: the batch size, or None for any.
+        double: whether floats are written as float64; None for the dtypes they have.
 
     Raises:
-        ExportError, TraceError: it cannot be written down.
+        ExportError, TraceError: the model cannot be exported.
     """
-    # Twice for a fixed size as well: noise that NumPy draws differs from one to the other.
+    # Twice also for a fixed size: random numbers that NumPy draws differ between the two.
     sizes = SIZES if batch_size is None else (batch_size, batch_size)
     simple = []
     for n in sizes:
         try:
             recording, output = record(model, (n, *shape), dtype)
-            simple.append(_Simplified(model, recording, output, double))
+            simple.append(_LoweredRecording(model, recording, output, double))
         except TinygradError as error:
             if batch_size is None and not isinstance(error, ExportError):
                 error.add_note(f"(while recording a batch of {n} for export_onnx)")
@@ -67,15 +67,15 @@ def read_model(
     return _merged(model, simple, sizes)
 
 
-class _Simplified:
-    """One recording in terms of operations that ONNX has, and constants."""
+class _LoweredRecording:
+    """One recording as calls of operations that ONNX has, and constants."""
 
     def __init__(
         self, model: Module, recording: LayerRecording, output: Any, double: bool | None
     ) -> None:
         self.model = model
         self.double = double
-        self.steps: list[Step] = []
+        self.calls: list[OpCall] = []
         [self.x] = [v for v in recording.inputs if v.label is DATA]
         self._live = {self.x}
         self._instead: dict[Variable, Any] = {}
@@ -84,8 +84,8 @@ class _Simplified:
             self._put(line, recording.layers[line])
         self.shape = np.shape(output) if not isinstance(output, Variable) else output.shape
         self.output = self._operand(output)
-        # Once more: what a constant was computed from is not needed beside it.
-        self.steps = _used(self.steps, self.output)
+        # Again, since the calls that computed a constant are not needed any more.
+        self.calls = _used(self.calls, self.output)
 
     def _put(self, line: Instruction, layer: str) -> None:
         line = line.changed(operands=tuple(map(self._resolved, line.operands)))
@@ -99,22 +99,22 @@ class _Simplified:
             )
         if result.dtype is not None and has_node(line, self.double):
             operands = tuple(map(self._operand, line.operands))
-            self.steps.append(Step(line.op, operands, line.static, result, result.shape, layer))
+            self.calls.append(OpCall(line.op, operands, line.static, result, result.shape, layer))
             if live:
                 self._live.add(result)
-        elif not live:  # computed from parameters only: its value is a constant of the model
+        elif not live:  # it depends on parameters only, so its value is a constant
             self._instead.update((r, r.data) for r in line.results)
         else:
-            self._take_apart(line, layer)
+            self._expand(line, layer)
 
-    def _take_apart(self, line: Instruction, layer: str) -> None:
-        inner = parts(line)
+    def _expand(self, line: Instruction, layer: str) -> None:
+        inner = expansion(line)
         if inner is None:
             given = {k: repr(v) for k, v in line.static.items()}
             unusual = [f"{k}={v}" for k, v in given.items() if v != repr(line.op.defaults[k])]
             settings = f" with {', '.join(unusual)}" if unusual else ""
             raise ExportError(
-                f"export_onnx: ONNX has no counterpart of the operation '{line.op.name}'"
+                f"export_onnx: ONNX has no equivalent of the operation '{line.op.name}'"
                 f"{settings}, which {_where(self.model, layer)} uses. Compute the same from other "
                 f"operations, or export the part of the model without it."
             )
@@ -129,13 +129,13 @@ class _Simplified:
         return a
 
     def _operand(self, a: Any) -> Any:
-        """As a step refers to it."""
+        """Return an operand as calls refer to it."""
         a = self._resolved(a)
         return self._places.get(a, a) if isinstance(a, Variable) else a
 
 
 def _used(lines: Sequence[Any], output: Any) -> list[Any]:
-    """The instructions, or steps, that the output depends on."""
+    """Return the instructions, or calls, that the output depends on."""
     wanted = {output} if isinstance(output, Variable) else set()
     used = []
     for line in reversed(lines):
@@ -146,7 +146,7 @@ def _used(lines: Sequence[Any], output: Any) -> list[Any]:
 
 
 def _places(model: Module, recording: LayerRecording) -> dict[Variable, Any]:
-    """What inputs of a recording are: parameters and buffers by their names, or constants."""
+    """Return for inputs of a recording the parameter or buffer by name, or the constant."""
     names = {id(tensor): name for name, tensor in model.named_state()}
     found: dict[Variable, Any] = {}
     for v in recording.inputs:
@@ -158,20 +158,22 @@ def _places(model: Module, recording: LayerRecording) -> dict[Variable, Any]:
     return found
 
 
-def _merged(model: Module, simple: Sequence[_Simplified], sizes: Sequence[int]) -> Reading:
-    """What several recordings have in common, with the batch size as a symbol."""
+def _merged(
+    model: Module, simple: Sequence[_LoweredRecording], sizes: Sequence[int]
+) -> LoweredModel:
+    """Merge recordings at several batch sizes into one, with the batch size as a symbol."""
     first = simple[0]
     twins: list[dict[Variable, Variable]] = [{s.x: first.x} for s in simple]
 
     def common(values: Sequence[Any]) -> Any:
-        """The operand that stands for those of the recordings."""
+        """Return the operand for those of the recordings."""
         return in_terms_of_batch(
             [twins[k].get(v, v) if isinstance(v, Variable) else v for k, v in enumerate(values)],
             sizes,
         )
 
-    steps = []
-    for lines in zip_longest(*(s.steps for s in simple)):
+    calls = []
+    for lines in zip_longest(*(s.calls for s in simple)):
         one = next(line for line in lines if line is not None)
         try:
             if any(line is None or line.op is not one.op for line in lines):
@@ -186,31 +188,31 @@ def _merged(model: Module, simple: Sequence[_Simplified], sizes: Sequence[int]) 
                 from None  # fmt: skip
         for twin, line in zip(twins, lines, strict=True):
             twin[line.result] = one.result
-        steps.append(Step(one.op, operands, static, one.result, shape, one.layer))
+        calls.append(OpCall(one.op, operands, static, one.result, shape, one.layer))
     try:
         output = common([s.output for s in simple])
         shape = common([s.shape for s in simple])
     except Varies:
         raise ExportError(_varies("the output", sizes)) from None
     x_shape = common([s.x.shape for s in simple])
-    return Reading(first.x, x_shape, steps, output, shape)
+    return LoweredModel(first.x, x_shape, calls, output, shape)
 
 
 def _varies(what: str, sizes: Sequence[int]) -> str:
     if sizes[0] == sizes[1]:
         return (
-            f"export_onnx: {what} is not the same at every call, so a file cannot hold it. Let it "
-            f"be computed by operations."
+            f"export_onnx: {what} differs from call to call, so a file cannot hold it. Compute it "
+            f"by operations."
         )
     return (
-        f"export_onnx: {what} differs between batches of {', '.join(map(str, sizes))} in a way "
-        f"that does not follow the batch size. Let it be computed by operations, or export for one "
-        f"batch size with batch_size=…"
+        f"export_onnx: {what} differs between batches of {', '.join(map(str, sizes))} and is no "
+        f"linear function of the batch size. Compute it by operations, or export for one batch "
+        f"size with batch_size=…"
     )
 
 
 def _where(model: Module, layer: str) -> str:
-    """A layer as messages call it."""
+    """Return the description of a layer for messages."""
     module = dict(model.named_modules())[layer]
     shown = f"{type(module).__name__}({module.describe()})"
     return f"layer '{layer}', {shown}," if layer else shown

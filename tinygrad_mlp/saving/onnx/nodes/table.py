@@ -1,30 +1,28 @@
-"""The table from operations to ONNX nodes."""
+"""The table of the functions that add the ONNX nodes of an operation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.program.instructions import Instruction
+from tinygrad_mlp.saving.onnx.ir import OpCall
+from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
 
-if TYPE_CHECKING:
-    from tinygrad_mlp.saving.onnx.graph import Graph
-    from tinygrad_mlp.saving.onnx.ir import Step
-
-Write = Callable[["Graph", "Step"], str]
+Write = Callable[["OnnxGraph", "OpCall"], str]
 When = Callable[[Instruction], bool]
 
 
-class Entry(NamedTuple):
-    """How an operation is written.
+class NodeEntry(NamedTuple):
+    """The ONNX form of an operation.
 
     Attributes:
-        write: adds the nodes of a step to a graph and returns the name of the result.
+        write: adds the nodes of a call to a graph and returns the name of the result.
         when: whether ONNX has the operation with these operands and parameters.
-        in_double: whether it is written so in float64, too; otherwise by its definition.
+        in_double: whether this form is used in float64, too; otherwise its definition is.
     """
 
     write: Write
@@ -32,35 +30,35 @@ class Entry(NamedTuple):
     in_double: bool
 
 
-NODES: dict[Op, Entry] = {}
-"""By operation and not by name: a user's own operation may have a built-in one's name."""
+NODES: dict[Op, NodeEntry] = {}
+"""The entries by operation, since a user's operation may have the name of a built-in one."""
 
 
 def always(line: Instruction) -> bool:
-    """For every call of the operation."""
+    """Return True: ONNX has the operation for all arguments."""
     return True
 
 
 def node_for(
     *names: str | Op, when: When = always, in_double: bool = True
 ) -> Callable[[Write], Write]:
-    """Enter a function into the table for operations."""
+    """Return a decorator that enters a function into the table for some operations."""
 
     def enter(write: Write) -> Write:
         for name in names:
             key = OPS[name] if isinstance(name, str) else name
-            NODES[key] = Entry(write, when, in_double)
+            NODES[key] = NodeEntry(write, when, in_double)
         return write
 
     return enter
 
 
 def has_node(line: Instruction, double: bool | None) -> bool:
-    """Whether an instruction can be written as it is.
+    """Return whether an instruction has an ONNX form of its own.
 
     Args:
         line: the instruction.
-        double: whether floats are written in float64; None for the precision they have.
+        double: whether floats are written in float64; None for the dtypes they have.
     """
     entry = NODES.get(line.op)
     if entry is None or not entry.when(line):
@@ -69,13 +67,13 @@ def has_node(line: Instruction, double: bool | None) -> bool:
     return entry.in_double or not wide
 
 
-def write(graph: Graph, step: Step) -> None:
-    """Add the nodes of a step to a graph."""
-    graph.step = step
-    graph.bind(step.result, NODES[step.op].write(graph, step), step.shape)
+def write(graph: OnnxGraph, call: OpCall) -> None:
+    """Add the nodes of a call to a graph."""
+    graph.call = call
+    graph.bind(call.result, NODES[call.op].write(graph, call), call.shape)
 
 
 def axes_of(axis: Any, ndim: int) -> list[int]:
-    """`axis` as the operations take it, as a list of places counted from the front."""
+    """Return the argument `axis` of an operation as a list of axes counted from the front."""
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return [int(i) % ndim for i in axes]

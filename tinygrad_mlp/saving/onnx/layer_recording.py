@@ -1,4 +1,4 @@
-"""A forward pass in evaluation mode, written down with the layer that each operation belongs to."""
+"""A recording of a forward pass in evaluation mode, with the layer of each instruction."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tinygrad_mlp.program.recording import Recording, as_operand
 
 
 class LayerRecording(Recording):
-    """A recording that knows in which module each instruction was made.
+    """A recording that also notes in which module each instruction was made.
 
     Attributes:
-        layers: the innermost module's name for each instruction, "" outside of all of them.
+        layers: for each instruction the name of the innermost module, "" outside of all.
     """
 
     def __init__(self, model: Module) -> None:
@@ -29,7 +29,7 @@ class LayerRecording(Recording):
         self._names = {id(module): name for name, module in model.named_modules()}
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """Write an operation down."""
+        """Record a call of an operation."""
         n = len(self.instructions)
         out = super().__call__(op, args, static)
         for line in self.instructions[n:]:
@@ -37,8 +37,11 @@ class LayerRecording(Recording):
         return out
 
     def _layer(self) -> str:
-        """The module whose method is running, read off the call stack: nothing of the model has
-        to be wrapped or changed, and a module called in any way is found."""
+        """Return the name of the module whose method is running.
+
+        It is read from the call stack, so that nothing of the model must be wrapped or changed,
+        and a module is found however it is called.
+        """
         frame = sys._getframe(2)
         while frame is not None:
             code = frame.f_code
@@ -51,22 +54,26 @@ class LayerRecording(Recording):
 
 
 def example(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Numbers to record with. They decide nothing; unlike each other, they show a wrong rule.
-    Of integers, which may be positions, there are only zeros and ones."""
+    """Return an example input for recording.
+
+    Its numbers decide nothing, but differ, so that a wrong definition shows. Integers, which may
+    be positions, are zeros and ones only.
+    """
     if np.dtype(dtype).kind != "f":
         return (np.arange(np.prod(shape, dtype=int)) % 2).reshape(shape).astype(dtype)
     return (0.55 + 0.4 * np.sin(np.arange(np.prod(shape, dtype=int)))).reshape(shape).astype(dtype)
 
 
 def record(model: Module, shape: tuple[int, ...], dtype: Any) -> tuple[LayerRecording, Any]:
-    """A recording of ``model(x)`` for an x of that shape and dtype, and the output: a variable,
-    or an array where it does not depend on anything.
+    """Record ``model(x)`` for an x of some shape and dtype, without changing the model.
 
-    The model is as before afterwards. The recording's input that is labelled as data is x.
+    Returns:
+        the recording, whose input labelled as data is x, and the output: a variable, or an array
+        if it depends on no input.
 
     Raises:
-        ExportError: it changes something, or its output is no array.
-        TraceError: what it does depends on values.
+        ExportError: the model changes an array of its own, or its output is no array.
+        TraceError: its operations depend on values.
     """
     recording = LayerRecording(model)
     try:
@@ -74,7 +81,7 @@ def record(model: Module, shape: tuple[int, ...], dtype: Any) -> tuple[LayerReco
             out = model(recording.input(example(shape, dtype), name="x"))
             if not isinstance(out, (Value, np.ndarray)):
                 raise ExportError(
-                    f"export_onnx: the model must return one array. Got {type(out).__name__}: wrap "
+                    f"export_onnx: the model must return one array. Got {type(out).__name__}. Wrap "
                     f"it in a Module whose forward returns one of them, or joins them."
                 )
             recording.finish()

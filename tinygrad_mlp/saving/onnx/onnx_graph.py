@@ -1,4 +1,4 @@
-"""An ONNX graph as it is written: nodes, initialisers, and a name for everything."""
+"""An ONNX graph under construction: nodes, initialisers, and their names."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import DTypeError
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.saving.onnx.batch import Affine, Filled
-from tinygrad_mlp.saving.onnx.ir import Step, Stored
+from tinygrad_mlp.saving.onnx.ir import OpCall, Stored
 
 FLOAT32_ONLY = frozenset({
     "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "Cosh", "Det", "Erf",
     "Sinh", "Tan",
 })  # fmt: skip
-"""Operators that onnxruntime (1.32, on the CPU) has in float32 and not in float64."""
+"""Operators that onnxruntime (1.32, on the CPU) has in float32 but not in float64."""
 
 
-class Graph:
+class OnnxGraph:
     """Nodes and initialisers of an ONNX model.
 
     Attributes:
         nodes: ONNX nodes, in order.
         initialisers: arrays by name.
-        step: the operation that nodes are being written for.
-        narrow: operators that were written in float64 although onnxruntime has none, with their
-            layers.
+        call: the call for which nodes are being added.
+        unsupported: operators that were written in float64 although onnxruntime lacks them, with
+            their layers.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class Graph:
     ) -> None:
         self.nodes: list[Any] = []
         self.initialisers: dict[str, Array] = {}
-        self.step: Step | None = None
-        self.narrow: list[tuple[str, str]] = []
+        self.call: OpCall | None = None
+        self.unsupported: list[tuple[str, str]] = []
         self._state = state
         self._float: np.dtype[Any] | None = float_dtype
         self._input, self._output = names
@@ -46,10 +46,10 @@ class Graph:
         self._taken = {*names, *state}
         self._made: dict[Any, str] = {}
 
-    # -- what there is -----------------------------------------------------------------------
+    # -- dtypes and shapes -------------------------------------------------------------------
 
     def element(self, dtype: Any) -> np.dtype[Any]:
-        """The dtype that elements are written in: floats in the one asked for."""
+        """Return the dtype to write elements in: for floats the one of the export."""
         kind: np.dtype[Any] = np.dtype(dtype)
         if kind.kind == "f" and self._float is not None:
             return self._float
@@ -58,12 +58,12 @@ class Graph:
         return kind.newbyteorder("=")
 
     def bind(self, variable: Variable, name: str, shape: tuple[Any, ...]) -> None:
-        """Give a variable the name of what computes it, and its shape by the batch size."""
+        """Set the name of a variable, and its shape in terms of the batch size."""
         self._names[variable] = name
         self._shapes[variable] = shape
 
     def dtype_of(self, a: Any) -> Any:
-        """The dtype of an operand, or a Python number, as `np.result_type` takes it."""
+        """Return the dtype of an operand, or a Python number, for `np.result_type`."""
         if isinstance(a, Stored):
             return self._state[a.name].dtype
         if isinstance(a, Affine):
@@ -71,49 +71,49 @@ class Graph:
         return a.dtype if hasattr(a, "dtype") else a
 
     def shape_of(self, a: Any) -> tuple[Any, ...]:
-        """The shape of an operand, in terms of the batch size."""
+        """Return the shape of an operand, in terms of the batch size."""
         if isinstance(a, Variable):
             return self._shapes[a]
         array = self._state[a.name] if isinstance(a, Stored) else a
         return tuple(getattr(array, "shape", ()))
 
     def ndim_of(self, a: Any) -> int:
-        """How many axes an operand has."""
+        """Return the number of axes of an operand."""
         return len(self.shape_of(a))
 
-    # -- what nodes read ---------------------------------------------------------------------
+    # -- inputs of nodes ---------------------------------------------------------------------
 
     def read(self, a: Any, dtype: Any = None) -> str:
-        """The name under which nodes find an operand, in that dtype if one is given."""
+        """Return the name of an operand for nodes, converted to a dtype if one is given."""
         if isinstance(a, Variable):
             return self.cast(self._names[a], a.dtype, dtype)
         if isinstance(a, Stored):
             array = self._state[a.name]
             if a.name not in self.initialisers:
-                self.initialisers[a.name] = self._written(array, array.dtype)
+                self.initialisers[a.name] = self._in_dtype(array, array.dtype)
             return self.cast(a.name, array.dtype, dtype)
         if isinstance(a, Affine):
             number = self.node("Squeeze", self._affine(a))
-            return self.cast(number, np.float64 if self._real(a) else np.int64, dtype)
+            return self.cast(number, np.float64 if self._is_real(a) else np.int64, dtype)
         if isinstance(a, Filled):
             return self.node("Expand", self.read(a.value, dtype or a.dtype), self.ints(a.shape))
         array = np.asarray(a)
         return self.constant(array.astype(dtype) if dtype is not None else array)
 
     def constant(self, array: Any) -> str:
-        """The name of an initialiser; equal ones are written once."""
-        array = self._written(np.asarray(array), np.asarray(array).dtype)
+        """Return the name of an initialiser; equal ones are written once."""
+        array = self._in_dtype(np.asarray(array), np.asarray(array).dtype)
         key = (array.dtype, array.shape, array.tobytes())
         if key not in self._made:
             name = self._made[key] = self.fresh("constant")
             self.initialisers[name] = array
         return self._made[key]
 
-    def _written(self, array: Array, dtype: Any) -> Array:
+    def _in_dtype(self, array: Array, dtype: Any) -> Array:
         return np.asarray(array, self.element(dtype), order="C")
 
     def ints(self, values: Sequence[Any]) -> str:
-        """A vector of integers, some of which may follow the batch size."""
+        """Return a vector of integers, some of which may depend on the batch size."""
         if not any(isinstance(v, Affine) for v in values):
             return self.constant(np.array(values, np.int64).reshape(-1))
         names = [
@@ -123,21 +123,21 @@ class Graph:
         return names[0] if len(names) == 1 else self.node("Concat", *names, axis=0)
 
     def shape(self, lengths: Sequence[Any]) -> str:
-        """The lengths of axes for `reshape`: one that follows the batch is left to it."""
+        """Return the lengths of axes for `reshape`, -1 for one that depends on the batch size."""
         if sum(isinstance(n, Affine) for n in lengths) == 1 and 0 not in lengths:
             lengths = [-1 if isinstance(n, Affine) else n for n in lengths]
         return self.ints(lengths)
 
     @staticmethod
-    def _real(a: Affine) -> bool:
+    def _is_real(a: Affine) -> bool:
         return not all(isinstance(part, int) for part in a)
 
     def _affine(self, a: Affine) -> str:
-        """``scale · n + offset``: a vector of one integer, or of one float64."""
+        """Compute ``scale · n + offset`` as a vector of one integer, or of one float64."""
         if a not in self._made:
             if "batch" not in self._made:
                 self._made["batch"] = self.node("Shape", self._input, start=0, end=1)
-            dtype = np.float64 if self._real(a) else np.int64
+            dtype = np.float64 if self._is_real(a) else np.int64
             name = self.cast(self._made["batch"], np.int64, dtype)
             if a.scale != 1:
                 name = self.node("Mul", name, self.constant(np.array([a.scale], dtype)))
@@ -147,8 +147,8 @@ class Graph:
         return self._made[a]
 
     def finish(self, output: Any) -> None:
-        """Let the last result have the name of the output."""
-        self.step = None
+        """Rename the last result to the name of the output."""
+        self.call = None
         name = self.read(output)
         if name == self._input or name in self.initialisers:
             name = self.node("Identity", name)
@@ -162,16 +162,16 @@ class Graph:
         """Add a node, and return the name of its result."""
         from onnx import helper
 
-        layer = self.step.layer if self.step is not None else ""
-        if self.step is not None and kind in FLOAT32_ONLY:
-            if self.element(self.step.dtype) == np.float64:
-                self.narrow.append((kind, layer))
+        layer = self.call.layer if self.call is not None else ""
+        if self.call is not None and kind in FLOAT32_ONLY:
+            if self.element(self.call.dtype) == np.float64:
+                self.unsupported.append((kind, layer))
         name = self.fresh(kind)
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
     def cast(self, name: str, dtype: Any, wanted: Any) -> str:
-        """A result in another dtype, where it is one."""
+        """Return a result in another dtype, converted if it differs."""
         from onnx import helper
 
         if wanted is None or self.element(dtype) == self.element(wanted):
@@ -183,8 +183,8 @@ class Graph:
         return self._made[key]
 
     def fresh(self, what: str) -> str:
-        """A new name: the layer's, and what is in it."""
-        layer = self.step.layer if self.step is not None else ""
+        """Return a new name, which begins with that of the layer."""
+        layer = self.call.layer if self.call is not None else ""
         wanted = name = f"{layer}.{what}".lstrip(".")
         number = 1
         while name in self._taken:

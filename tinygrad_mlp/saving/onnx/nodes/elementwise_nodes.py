@@ -1,21 +1,17 @@
-"""Nodes for what is computed element by element.
+"""Nodes for elementwise operations.
 
-ONNX converts nothing by itself: operands are brought to the dtype that NumPy would compute in.
+ONNX converts no dtypes by itself, so operands are converted to the dtype in which NumPy computes.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.program.trace import both, either, opposite
+from tinygrad_mlp.saving.onnx.ir import OpCall
 from tinygrad_mlp.saving.onnx.nodes.table import node_for
-
-if TYPE_CHECKING:
-    from tinygrad_mlp.saving.onnx.graph import Graph
-    from tinygrad_mlp.saving.onnx.ir import Step
+from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
 
 ARITHMETIC = {
     "abs": "Abs", "add": "Add", "ceil": "Ceil", "cos": "Cos", "divide": "Div", "erf": "Erf",
@@ -25,13 +21,13 @@ ARITHMETIC = {
     "sign": "Sign", "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "subtract": "Sub",
     "tanh": "Tanh", "arccos": "Acos", "arcsin": "Asin", "arctan": "Atan",
 }  # fmt: skip
-"""One node each, which computes in the dtype of the result."""
+"""Operations with one node, which computes in the dtype of the result."""
 
 FLOAT32_ARITHMETIC = {
     "arccosh": "Acosh", "arcsinh": "Asinh", "arctanh": "Atanh", "cosh": "Cosh", "sinh": "Sinh",
     "tan": "Tan",
 }  # fmt: skip
-"""The same, for float32; in float64 they are written by their definitions."""
+"""The same in float32 only; in float64 their definitions are used."""
 
 COMPARISONS = {
     "equal": "Equal", "not_equal": "Equal", "less": "Less", "less_equal": "LessOrEqual",
@@ -41,7 +37,7 @@ COMPARISONS = {
 LOGIC = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "logical_not": "Not"}
 
 SYMBOLS = {both: "And", either: "Or", opposite: "Not"}
-"""What ``&``, ``|`` and ``~`` mean between conditions."""
+"""The operations ``&``, ``|`` and ``~`` on conditions."""
 
 
 def _numbers(line: Instruction) -> bool:
@@ -50,28 +46,28 @@ def _numbers(line: Instruction) -> bool:
 
 
 @node_for(*ARITHMETIC, when=_numbers)
-def _arithmetic(g: Graph, step: Step) -> str:
-    operands = [g.read(a, step.dtype) for a in step.operands]
-    return g.node(ARITHMETIC[step.op.name], *operands)
+def _arithmetic(g: OnnxGraph, call: OpCall) -> str:
+    operands = [g.read(a, call.dtype) for a in call.operands]
+    return g.node(ARITHMETIC[call.op.name], *operands)
 
 
 @node_for(*FLOAT32_ARITHMETIC, when=_numbers, in_double=False)
-def _float32_arithmetic(g: Graph, step: Step) -> str:
-    return g.node(FLOAT32_ARITHMETIC[step.op.name], g.read(step.operands[0], step.dtype))
+def _float32_arithmetic(g: OnnxGraph, call: OpCall) -> str:
+    return g.node(FLOAT32_ARITHMETIC[call.op.name], g.read(call.operands[0], call.dtype))
 
 
 @node_for(*COMPARISONS)
-def _comparison(g: Graph, step: Step) -> str:
-    common = np.result_type(*map(g.dtype_of, step.operands))
+def _comparison(g: OnnxGraph, call: OpCall) -> str:
+    common = np.result_type(*map(g.dtype_of, call.operands))
     if common.kind == "b":
-        common = np.dtype(np.int32)  # ONNX has no order of conditions
-    compared = g.node(COMPARISONS[step.op.name], *(g.read(a, common) for a in step.operands))
-    return g.node("Not", compared) if step.op.name == "not_equal" else compared
+        common = np.dtype(np.int32)  # ONNX cannot compare conditions
+    compared = g.node(COMPARISONS[call.op.name], *(g.read(a, common) for a in call.operands))
+    return g.node("Not", compared) if call.op.name == "not_equal" else compared
 
 
 @node_for(*LOGIC)
-def _logic(g: Graph, step: Step) -> str:
-    return g.node(LOGIC[step.op.name], *(g.read(a, np.bool_) for a in step.operands))
+def _logic(g: OnnxGraph, call: OpCall) -> str:
+    return g.node(LOGIC[call.op.name], *(g.read(a, np.bool_) for a in call.operands))
 
 
 def _conditions(line: Instruction) -> bool:
@@ -79,24 +75,24 @@ def _conditions(line: Instruction) -> bool:
 
 
 @node_for(*SYMBOLS, when=_conditions)
-def _symbols(g: Graph, step: Step) -> str:
-    return g.node(SYMBOLS[step.op], *(g.read(a, np.bool_) for a in step.operands))
+def _symbols(g: OnnxGraph, call: OpCall) -> str:
+    return g.node(SYMBOLS[call.op], *(g.read(a, np.bool_) for a in call.operands))
 
 
 @node_for("where")
-def _where(g: Graph, step: Step) -> str:
-    condition, x, y = step.operands
-    chosen = [g.read(a, step.dtype) for a in (x, y)]
+def _where(g: OnnxGraph, call: OpCall) -> str:
+    condition, x, y = call.operands
+    chosen = [g.read(a, call.dtype) for a in (x, y)]
     return g.node("Where", g.read(condition, np.bool_), *chosen)
 
 
-# ONNX has the slope in float32: too few digits for float64.
+# ONNX stores the slope in float32, with too few digits for float64.
 @node_for("leaky_relu", when=_numbers, in_double=False)
-def _leaky_relu(g: Graph, step: Step) -> str:
-    alpha = float(step.static["slope"])
-    return g.node("LeakyRelu", g.read(step.operands[0], step.dtype), alpha=alpha)
+def _leaky_relu(g: OnnxGraph, call: OpCall) -> str:
+    alpha = float(call.static["slope"])
+    return g.node("LeakyRelu", g.read(call.operands[0], call.dtype), alpha=alpha)
 
 
 @node_for("astype")
-def _astype(g: Graph, step: Step) -> str:
-    return g.read(step.operands[0], step.dtype)
+def _astype(g: OnnxGraph, call: OpCall) -> str:
+    return g.read(call.operands[0], call.dtype)

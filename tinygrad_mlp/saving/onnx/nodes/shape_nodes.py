@@ -1,52 +1,50 @@
-"""Nodes for shapes, the order of axes, joining, and picking elements."""
+"""Nodes for operations on shapes: reshaping, transposing, joining, indexing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.ops.shapes.indexing import Slot
 from tinygrad_mlp.program.instructions import Instruction
+from tinygrad_mlp.saving.onnx.ir import OpCall
 from tinygrad_mlp.saving.onnx.nodes.table import node_for
-
-if TYPE_CHECKING:
-    from tinygrad_mlp.saving.onnx.graph import Graph
-    from tinygrad_mlp.saving.onnx.ir import Step
+from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
 
 TO_THE_END = np.iinfo(np.int64).max
-"""A bound of a slice that is cut off at the length of the axis."""
+"""A bound of a slice beyond every axis; ONNX clips it to the length of the axis."""
 
 
 @node_for("reshape")
-def _reshape(g: Graph, step: Step) -> str:
-    return g.node("Reshape", g.read(step.operands[0]), g.shape(step.shape))
+def _reshape(g: OnnxGraph, call: OpCall) -> str:
+    return g.node("Reshape", g.read(call.operands[0]), g.shape(call.shape))
 
 
 @node_for("broadcast_to")
-def _broadcast_to(g: Graph, step: Step) -> str:
-    return g.node("Expand", g.read(step.operands[0], step.dtype), g.ints(step.shape))
+def _broadcast_to(g: OnnxGraph, call: OpCall) -> str:
+    return g.node("Expand", g.read(call.operands[0], call.dtype), g.ints(call.shape))
 
 
 @node_for("transpose")
-def _transpose(g: Graph, step: Step) -> str:
-    ndim, axes = len(step.shape), step.static["axes"]
+def _transpose(g: OnnxGraph, call: OpCall) -> str:
+    ndim, axes = len(call.shape), call.static["axes"]
     order = range(ndim)[::-1] if axes is None else [int(i) % ndim for i in axes]
-    return g.node("Transpose", g.read(step.operands[0]), perm=list(order))
+    return g.node("Transpose", g.read(call.operands[0]), perm=list(order))
 
 
 @node_for("swapaxes")
-def _swapaxes(g: Graph, step: Step) -> str:
-    order = list(range(len(step.shape)))
-    i, j = step.static["axis1"], step.static["axis2"]
+def _swapaxes(g: OnnxGraph, call: OpCall) -> str:
+    order = list(range(len(call.shape)))
+    i, j = call.static["axis1"], call.static["axis2"]
     order[i], order[j] = order[j], order[i]
-    return g.node("Transpose", g.read(step.operands[0]), perm=order)
+    return g.node("Transpose", g.read(call.operands[0]), perm=order)
 
 
 @node_for("concatenate")
-def _concatenate(g: Graph, step: Step) -> str:
-    arrays = [g.read(a, step.dtype) for a in step.operands]
-    return g.node("Concat", *arrays, axis=int(step.static["axis"]))
+def _concatenate(g: OnnxGraph, call: OpCall) -> str:
+    arrays = [g.read(a, call.dtype) for a in call.operands]
+    return g.node("Concat", *arrays, axis=int(call.static["axis"]))
 
 
 PAD_MODES = ("constant", "edge", "reflect")
@@ -57,17 +55,17 @@ def _plain_padding(line: Instruction) -> bool:
 
 
 @node_for("pad", when=_plain_padding)
-def _pad(g: Graph, step: Step) -> str:
-    mode = step.static["mode"]
-    widths = np.broadcast_to(np.asarray(step.static["pad_width"]), (len(step.shape), 2))
-    inputs = [g.read(step.operands[0], step.dtype), g.ints([int(n) for n in widths.T.ravel()])]
+def _pad(g: OnnxGraph, call: OpCall) -> str:
+    mode = call.static["mode"]
+    widths = np.broadcast_to(np.asarray(call.static["pad_width"]), (len(call.shape), 2))
+    inputs = [g.read(call.operands[0], call.dtype), g.ints([int(n) for n in widths.T.ravel()])]
     if mode == "constant":
-        inputs.append(g.read(step.static["constant_values"], step.dtype))
+        inputs.append(g.read(call.static["constant_values"], call.dtype))
     return g.node("Pad", *inputs, mode=mode)
 
 
 def _whole(template: tuple[Any, ...], ndim: int) -> list[Any]:
-    """An index with a slice for every axis that it leaves out."""
+    """Return an index with a slice for every axis that it leaves out."""
     dots = [i for i, part in enumerate(template) if part is Ellipsis]
     taking = len(template) - len(dots) - sum(part is None for part in template)
     rest = [slice(None)] * (ndim - taking)
@@ -76,7 +74,7 @@ def _whole(template: tuple[Any, ...], ndim: int) -> list[Any]:
 
 
 def _simple_index(line: Instruction) -> bool:
-    """Slices, integers and new axes; one vector of positions, but not beside an integer."""
+    """Return whether it has slices, integers and new axes only, or one vector but no integer."""
     template = line.static["template"]
     slots = sum(isinstance(part, Slot) for part in template)
     if any(o.dtype == bool for o in line.operands[1:]):
@@ -86,24 +84,24 @@ def _simple_index(line: Instruction) -> bool:
 
 
 @node_for("getitem", when=_simple_index)
-def _getitem(g: Graph, step: Step) -> str:
-    name = g.read(step.operands[0], step.dtype)
-    index = _whole(step.static["template"], g.ndim_of(step.operands[0]))
-    taken = [part for part in index if part is not None]
-    name = _sliced(g, name, taken)
-    # From the last axis on, so that the places of the others stay what they are.
-    for axis, part in reversed(list(enumerate(taken))):
+def _getitem(g: OnnxGraph, call: OpCall) -> str:
+    name = g.read(call.operands[0], call.dtype)
+    index = _whole(call.static["template"], g.ndim_of(call.operands[0]))
+    parts = [part for part in index if part is not None]
+    name = _sliced(g, name, parts)
+    # From the last axis on, so that the numbers of the other axes stay the same.
+    for axis, part in reversed(list(enumerate(parts))):
         if isinstance(part, Slot):
-            name = g.node("Gather", name, g.read(step.operands[1], np.int64), axis=axis)
+            name = g.node("Gather", name, g.read(call.operands[1], np.int64), axis=axis)
         elif not isinstance(part, slice):
             name = g.node("Gather", name, g.node("Squeeze", g.ints([part])), axis=axis)
     if any(part is None for part in index):
-        name = g.node("Unsqueeze", name, g.ints(_new_axes(g, index, step.operands[1:])))
+        name = g.node("Unsqueeze", name, g.ints(_new_axes(g, index, call.operands[1:])))
     return name
 
 
-def _sliced(g: Graph, name: str, taken: list[Any]) -> str:
-    cut = [(axis, s) for axis, s in enumerate(taken)
+def _sliced(g: OnnxGraph, name: str, parts: list[Any]) -> str:
+    cut = [(axis, s) for axis, s in enumerate(parts)
            if isinstance(s, slice) and s != slice(None)]  # fmt: skip
     if not cut:
         return name
@@ -116,8 +114,8 @@ def _sliced(g: Graph, name: str, taken: list[Any]) -> str:
     return g.node("Slice", name, g.ints(starts), g.ints(stops), g.ints(axes), g.ints(steps))
 
 
-def _new_axes(g: Graph, index: list[Any], arrays: tuple[Any, ...]) -> list[int]:
-    """Where new axes stand in the result."""
+def _new_axes(g: OnnxGraph, index: list[Any], arrays: tuple[Any, ...]) -> list[int]:
+    """Return the places of new axes in the result."""
     places, place = [], 0
     for part in index:
         if part is None:

@@ -1,0 +1,78 @@
+"""Nodes for operations along axes: sums, extremes, the softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.program.instructions import Instruction
+from tinygrad_mlp.saving.onnx.ir import OpCall
+from tinygrad_mlp.saving.onnx.nodes.table import axes_of, node_for
+from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
+
+REDUCTIONS = {
+    "sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin",
+    "prod": "ReduceProd",
+}  # fmt: skip
+
+CONDITIONS = {"all": "ReduceMin", "any": "ReduceMax"}
+
+ARGUMENTS = {"argmax": "ArgMax", "argmin": "ArgMin"}
+
+NORMALISERS = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
+
+
+def _some_axes(line: Instruction) -> bool:
+    return line.static["axis"] != () and line.results[0].dtype != bool
+
+
+def _reduced(g: OnnxGraph, call: OpCall, kind: str, name: str) -> str:
+    axis = call.static["axis"]
+    inputs = [name]
+    if axis is not None:
+        inputs.append(g.ints(axes_of(axis, g.ndim_of(call.operands[0]))))
+    return g.node(kind, *inputs, keepdims=int(call.static["keepdims"]))
+
+
+@node_for(*REDUCTIONS, when=_some_axes)
+def _reduction(g: OnnxGraph, call: OpCall) -> str:
+    return _reduced(g, call, REDUCTIONS[call.op.name], g.read(call.operands[0], call.dtype))
+
+
+@node_for(*CONDITIONS, when=lambda line: line.static["axis"] != ())
+def _condition(g: OnnxGraph, call: OpCall) -> str:
+    truth = g.cast(g.read(call.operands[0], np.bool_), np.bool_, np.int32)
+    return g.cast(_reduced(g, call, CONDITIONS[call.op.name], truth), np.int32, np.bool_)
+
+
+@node_for(*ARGUMENTS)
+def _argument(g: OnnxGraph, call: OpCall) -> str:
+    axis, a = call.static["axis"], g.read(call.operands[0])
+    keepdims = int(call.static["keepdims"])
+    if axis is None:
+        a, axis, keepdims = g.node("Reshape", a, g.ints([-1])), 0, 0
+    place = g.node(ARGUMENTS[call.op.name], a, axis=int(axis), keepdims=keepdims)
+    place = g.cast(place, np.int64, call.dtype)
+    if call.static["axis"] is None and call.static["keepdims"]:
+        place = g.node("Reshape", place, g.ints([1] * len(call.shape)))
+    return place
+
+
+@node_for("cumsum")
+def _cumsum(g: OnnxGraph, call: OpCall) -> str:
+    axis, a = call.static["axis"], g.read(call.operands[0], call.dtype)
+    if axis is None:
+        a, axis = g.node("Reshape", a, g.ints([-1])), 0
+    return g.node("CumSum", a, g.constant(np.array(axis, np.int64)))
+
+
+def _one_axis(line: Instruction) -> bool:
+    axis: Any = line.static["axis"]
+    return isinstance(axis, (int, np.integer))
+
+
+@node_for(*NORMALISERS, when=_one_axis)
+def _normaliser(g: OnnxGraph, call: OpCall) -> str:
+    a = g.read(call.operands[0], call.dtype)
+    return g.node(NORMALISERS[call.op.name], a, axis=int(call.static["axis"]))
