@@ -97,19 +97,9 @@ class LoopSource(NumPySource):
         lines = hoister.hoist(lines)
         varying = ["weights", "before", "d", *["p"] * self.collects]
         varying += [self.names[v] for v in self.rows]
+        loop = [f"for {', '.join(varying)} in steps:", *(indent(str(a), "    ") for a in lines)]
         arguments = ["steps", "losses", *(self.names[v] for v in self.fixed)]
-        return "\n".join(
-            [
-                *self._header(),
-                "",
-                f"def {self.program.name}({', '.join(arguments)}):",
-                *(f"    {text}" for text in hoister.found()),
-                f"    for {', '.join(varying)} in steps:",
-                *(indent(str(line), "        ") for line in lines),
-                f"    return ({self._tuple(self.returned())})",
-                "",
-            ]
-        )
+        return self._module(arguments, [*hoister.found(), *loop])
 
     def _running(self) -> str:
         return self.text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from textwrap import indent
 from typing import Any, NamedTuple
 
@@ -111,26 +111,31 @@ class NumPySource:
 
     def _printed(self) -> str:
         """Return the code as it is shown."""
-        return self._module(self._lines, [])
+        return self._text(self._lines, [])
 
     def _running(self) -> str:
         """Return the code as it runs."""
         hoister = Hoister(set(), {*self.names.values(), *self.given, *self._expressions.constants})
         lines = hoister.hoist(self._lines)
-        return self._module(lines, hoister.found())
+        return self._text(lines, hoister.found())
 
-    def _module(self, lines: list[Line], before: list[str]) -> str:
-        program = self.program
-        arguments = ", ".join(self.names[v] for v in program.inputs)
+    def _text(self, lines: list[Line], before: list[str]) -> str:
+        """Return the code of the function with these lines, after others that run only once."""
+        inputs = self.program.inputs
+        body = [f"# {self.names[v]}: {_shape(v)}, {v.label.kind}" for v in inputs]
+        body += map(str, lines)
+        return self._module([self.names[v] for v in inputs], body, before)
+
+    def _module(self, arguments: list[str], body: list[str], before: Sequence[str] = ()) -> str:
+        """Return the code of the function with this body, and of everything before it."""
+        returned = f"return ({self._tuple(self.returned())})"
         return "\n".join(
             [
                 *self._header(),
                 *before,
                 "",
-                f"def {program.name}({arguments}):",
-                *(f"    # {self.names[v]}: {_shape(v)}, {v.label.kind}" for v in program.inputs),
-                *(indent(str(line), "    ") for line in lines),
-                f"    return ({self._tuple(self.returned())})",
+                f"def {self.program.name}({', '.join(arguments)}):",
+                *(indent(text, "    ") for text in (*body, returned)),
                 "",
             ]
         )

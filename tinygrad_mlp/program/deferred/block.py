@@ -167,37 +167,35 @@ class Block:
     def _prepare(self, X: Array, found: Coefficients, kernel: Array, arrays: StepRows) -> None:
         """Put ``c X W_0ᵀ + e X V_0ᵀ`` into D, and ``k X Xᵀ`` into M."""
         D, M = arrays.D, arrays.M
-        steps = len(found.c) - 1
-        for part, factors in (("parameter", found.c[:steps]), ("velocity", found.e[:steps])):
-            weight, bias = (
-                None if d is None or getattr(d, part) is None else getattr(d, part).label.get()
-                for d in (self.pattern.weight, self.pattern.bias)
+        weight, bias = self.pattern.weight, self.pattern.bias
+        self._affine(X, weight.parameter, bias and bias.parameter, found.c[:-1], D)
+        if weight.velocity is not None:
+            D += self._affine(
+                X, weight.velocity, bias and bias.velocity, found.e[:-1], np.empty_like(D)
             )
-            if weight is None:
-                continue
-            first = part == "parameter"
-            product = self._product(X, weight, D if first else np.empty_like(D))
-            if bias is not None:
-                product += bias
-            if not first or (factors != 1.0).any():
-                product *= factors.astype(self._dtype).repeat(self.batch)[:, None]
-            if not first:
-                D += product
         X.dot(X.T, out=M)
-        if self.pattern.bias is not None:
+        if bias is not None:
             M += 1
         M *= kernel
         if self.batch == 1:
             # The row of a step stands among those before it, so that one product does it all.
-            M.flat[:: steps + 1] = 1
+            M.flat[:: len(M) + 1] = 1
 
-    def _product(self, X: Array, weight: Array, out: Array) -> Array:
-        """Compute ``X Wᵀ`` into `out`."""
+    def _affine(
+        self, X: Array, weight: Variable, bias: Variable | None, factors: Array, out: Array
+    ) -> Array:
+        """Compute ``f (X Wᵀ + b)`` into `out`, with a factor f for each step."""
+        W = weight.label.get()
         if self.threads is None:
-            return X.dot(weight.T, out=out)
-        # By the library that adds Dᵀ X, too: the threads of two would hinder each other.
-        with blas_threads(self.threads):
-            self._gemm(1, weight.T, X.T, beta=0, c=out.T, trans_a=1, overwrite_c=1)
+            X.dot(W.T, out=out)
+        else:
+            # By the library that adds Dᵀ X, too: the threads of two would hinder each other.
+            with blas_threads(self.threads):
+                self._gemm(1, W.T, X.T, beta=0, c=out.T, trans_a=1, overwrite_c=1)
+        if bias is not None:
+            out += bias.label.get()
+        if (factors != 1.0).any():
+            out *= factors.astype(self._dtype).repeat(self.batch)[:, None]
         return out
 
     def _last_loss(

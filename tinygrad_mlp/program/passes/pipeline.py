@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tinygrad_mlp.program.passes.fuse_updates import (
-    accumulate_products,
-    scale_once,
-    use_one_blas,
-)
+from tinygrad_mlp.program.passes.fuse_updates import accumulate_products, use_one_blas
+from tinygrad_mlp.program.passes.learning_rate import scale_once
 from tinygrad_mlp.program.passes.lowering import decompose
 from tinygrad_mlp.program.passes.memory import reuse_buffers, update_in_place
 from tinygrad_mlp.program.passes.simplify import (
