@@ -52,10 +52,8 @@ class Deriving:
         self.values: dict[Any, Expression] = {}
         self._defined: dict[Expression, Symbol] = {}
         self._kept: list[Any] = []
-        # W a is written together with + b, as one step.
-        self.inlined = {layer.product for layer in graph.layers if layer.z is not layer.product}
         kept = {t.node for t in (*targets, graph.output) if t.node is not None}
-        self.inlined -= kept
+        self.inlined = graph.inlined - kept
         self.aliases = {n for n in graph.nodes if is_alias(n)} - kept
         self._record()
         self.gradients = self._differentiate()

@@ -44,9 +44,8 @@ class Naming:
         self._name_leaves()
         if graph.output.node is not None and result is not None:
             self._suggest(key_of_value(graph.output), result)
-        inlined = {layer.product for layer in graph.layers if layer.z is not layer.product}
         for node in graph.nodes:
-            if node not in inlined and not is_alias(node):
+            if node not in graph.inlined and not is_alias(node):
                 for index in range(node.op.outputs):
                     self.of_node(node, index)
 

@@ -23,6 +23,7 @@ class Recorded:
         nodes: the nodes that lead to it, oldest first.
         users: for each node, the nodes that take its result, once for each use.
         layers: the layers if they follow one another, first layer first; otherwise none.
+        inlined: the products of layers to which a bias is added, written together with that.
 
     Raises:
         GraphReleasedError: a backward pass has released the graph.
@@ -42,6 +43,7 @@ class Recorded:
         self.users = users_of(self.nodes)
         layers = find_layers(self.nodes)
         self.layers = layers if in_sequence(layers) else []
+        self.inlined = {layer.product for layer in self.layers if layer.z is not layer.product}
 
     def arguments(self) -> Iterator[tuple[Node, int, Any, Any]]:
         """Yield every argument of every node: the node, the position, the origin, the array."""
