@@ -1,4 +1,4 @@
-"""`check_op`: everything an operation's record promises, held against what it does."""
+"""`check_op`: the promises of an operation's record compared with its behaviour."""
 
 from tinygrad_mlp.verify.operations.check import check_op
 from tinygrad_mlp.verify.operations.report import (

@@ -1,4 +1,4 @@
-"""An operation at one sample: the calls that the checks are made of."""
+"""An operation at one sample: the calls that the checks consist of."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, Sample
+from tinygrad_mlp.verify.operations.report import Failure
 
 
-class Case:
+class OpCase:
     """An operation with the arguments of one sample.
 
     Attributes:
         op: the operation.
-        sample: as reports show it.
+        sample: the sample as text, for reports.
         args: its array arguments.
-        static: its static parameters, all of them.
-        floats: the places of arguments that hold floating-point numbers.
+        static: all its static parameters.
+        floats: the positions of arguments that hold floating-point numbers.
         moving: those of them that have a gradient rule.
     """
 
@@ -33,27 +34,31 @@ class Case:
         ]
 
     def rule(self, place: int) -> Callable[..., Any] | None:
-        """The gradient rule of an argument."""
+        """Return the gradient rule of an argument."""
         return self.op.rule(place)
 
     def name(self, place: int) -> str:
-        """The parameter an argument stands for."""
+        """Return the name of the parameter that an argument is passed for."""
         return self.op.parameter(place)
 
+    def failure(self, place: int, cause: str, message: str) -> Failure:
+        """Return a failure of the gradient rule of an argument at this sample."""
+        return Failure(self.name(place), cause, message, self.sample)
+
     def copies(self, change: Callable[[Array], Any] = np.array) -> list[Any]:
-        """The arguments, with `change` applied to those that are arrays of floats."""
+        """Return copies of the arguments, with `change` applied to arrays of floats."""
         return [
             change(a) if i in self.floats else None if a is None else np.array(a)
             for i, a in enumerate(self.args)
         ]
 
     def forward(self, args: Sequence[Any]) -> list[Array]:
-        """The outputs for arrays."""
+        """Return the outputs for arrays."""
         out = self.op.forward(*args, **self.static)
         return [np.asarray(o) for o in (out if self.op.outputs > 1 else (out,))]
 
     def of(self, *places: int) -> Callable[..., Any]:
-        """The operation as a function of the arguments at `places` alone."""
+        """Return the operation as a function of the arguments at `places` alone."""
 
         def f(*values: Any) -> Any:
             args: list[Any] = list(self.args)
@@ -64,14 +69,20 @@ class Case:
         f.__name__ = self.op.name
         return f
 
-    def pulled(self, place: int, g: Sequence[Any], outs: Sequence[Any], args: Sequence[Any]) -> Any:
-        """What the rule of an argument returns, untouched by the engine."""
+    def rule_inputs(self, seed: int) -> tuple[list[Any], list[Array], list[Array]]:
+        """Return copies of the arguments, the outputs, and random cotangents of these."""
+        args = self.copies()
+        outs = [o.copy() for o in self.forward(args)]
+        return args, outs, self.cotangents(outs, seed)
+
+    def share(self, place: int, g: Sequence[Any], outs: Sequence[Any], args: Sequence[Any]) -> Any:
+        """Return the result of the rule of an argument as it is, not yet unbroadcast."""
         several = self.op.outputs > 1
         g, y = (tuple(g), tuple(outs)) if several else (g[0], outs[0])
         return self.op.vjp(place, g, y, args, self.static)
 
     def cotangents(self, outs: Sequence[Array], seed: int) -> list[Array]:
-        """Random cotangents of the outputs."""
+        """Return random cotangents of the outputs."""
         rng = np.random.default_rng(seed)
         return [
             np.asarray(rng.normal(size=o.shape), o.dtype if o.dtype.kind == "f" else float)

@@ -1,10 +1,11 @@
-"""`check_op`: the whole matrix for one operation."""
+"""`check_op`: every check for one operation."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,12 +15,12 @@ from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.errors import InvalidArgumentError, RawNumbersWarning
 from tinygrad_mlp.support.checks import integer_at_least, not_negative
 from tinygrad_mlp.verify.gradients.probe import undisturbed
-from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.equation import Equation
 from tinygrad_mlp.verify.operations.equation_values import check_equation
 from tinygrad_mlp.verify.operations.forward import check_forward, check_latex
+from tinygrad_mlp.verify.operations.gradient_rules import check_rules
 from tinygrad_mlp.verify.operations.report import Failure, OpReport
-from tinygrad_mlp.verify.operations.rules import check_rules
 
 
 def check_op(
@@ -29,19 +30,19 @@ def check_op(
     seed: int = 0,
     rtol: float | None = None,
 ) -> OpReport:
-    """Hold everything that an operation's record promises against what the operation does.
+    """Check that an operation does everything that its record promises.
 
     At every sample: forward against the reference; each gradient rule, and its own gradients,
     against complex steps or differences, as `check_grad` does it; the rule on arrays against the
-    rule on Tensors; arguments that broadcast, are 0-d or empty, not contiguous, in Fortran's order
+    rule on Tensors; arguments that broadcast, are 0-d or empty, not contiguous, in Fortran order
     or read-only; float32 stays float32; nothing is changed in place; a compiled program gives the
     same at numbers it was not recorded at; the LaTeX shows every argument; the equation holds.
 
     Args:
         op: the operation. It need not be registered.
-        samples: what to try it on; by default those of its record, or ones made from `domain`.
-        seed: of all random draws.
-        rtol: of gradients, as in `check_grad`.
+        samples: the arguments to try; by default those of its record, or ones drawn from `domain`.
+        seed: the seed of all random draws.
+        rtol: the tolerance for gradients, as in `check_grad`.
 
     Returns:
         An `OpReport`, in which every failure names the rule and the cause; print it, or call its
@@ -65,53 +66,65 @@ def check_op(
     if rtol is not None:
         rtol = not_negative(rtol, "check_op: rtol")
     cases = _cases(op, samples, seed)
-    checks = {"forward": 0, "gradients": 0, "replays": 0, "equation": 0}
     equation = Equation(op)
-    found: list[Failure] = []
-    right: set[tuple[str, bool]] = set()
-    worst = 0.0
     with undisturbed(), warnings.catch_warnings():
         warnings.simplefilter("ignore", RawNumbersWarning)  # the report will say it
-        for case in cases:
-            checks["forward"] += 1
-            wrong = [*check_latex(case), *check_forward(case)]
-            found += wrong
-            if any(f.rule == "forward" for f in wrong) or not case.moving:
-                continue  # gradients of a wrong function would be wrong, too
-            if not any(case.args[i].size for i in case.moving):
-                found += _empty(case)
-                continue
-            checks["gradients"] += len(case.moving)
-            checks["replays"] += len(case.moving)
-            guilty = set()
-            for result in check_rules(case, seed, rtol):
-                if isinstance(result, Failure):
-                    found.append(result)
-                    guilty.add(result.rule)
-                else:
-                    worst = max(worst, result)
-            right |= {
-                (case.name(i), _broadcast(case, i)) for i in case.moving
-                if case.name(i) not in guilty
-            }  # fmt: skip
+        results = [_check_case(case, seed, rtol) for case in cases]
+        found = [failure for result in results for failure in result.failures]
         for case in _emptied(cases) if not found else ():
-            found += _empty(case)
+            found += _check_empty(case)
+        evaluated = 0
         if all(failure.rule == "latex" for failure in found):
-            checks["equation"], wrong = check_equation(equation, cases, seed)
+            evaluated, wrong = check_equation(equation, cases, seed)
             found += wrong
-    failures = _summed_up(found, right, cases)
+    rules = sum(result.rules for result in results)
+    checks = {
+        "forward": len(cases), "gradients": rules, "replays": rules, "equation": evaluated,
+    }  # fmt: skip
+    right = {rule for result in results for rule in result.right}
+    worst = max(result.worst_error for result in results)
     notes = _notes(op, cases) + equation.notes()
-    return OpReport(op, len(cases), checks, failures, notes, worst, seed)
+    return OpReport(op, len(cases), checks, _summed_up(found, right, cases), notes, worst, seed)
 
 
-def _cases(op: Op, samples: Iterable[Sample] | None, seed: int) -> list[Case]:
-    """The operation at each sample; where they were made up, those that it takes."""
+class CaseResult(NamedTuple):
+    """The result for one sample.
+
+    Attributes:
+        failures: everything that is wrong.
+        rules: the number of gradient rules that were checked.
+        right: the names of the right ones, and whether their argument was broadcast.
+        worst_error: the largest relative error of a right gradient.
+    """
+
+    failures: list[Failure]
+    rules: int = 0
+    right: frozenset[tuple[str, bool]] = frozenset()
+    worst_error: float = 0.0
+
+
+def _check_case(case: OpCase, seed: int, rtol: float | None) -> CaseResult:
+    """Check forward, LaTeX and gradient rules at one sample."""
+    found = [*check_latex(case), *check_forward(case)]
+    if any(failure.rule == "forward" for failure in found) or not case.moving:
+        return CaseResult(found)  # gradients of a wrong function would be wrong, too
+    if not any(case.args[i].size for i in case.moving):
+        return CaseResult(found + _check_empty(case))
+    wrong, worst = check_rules(case, seed, rtol)
+    guilty = {failure.rule for failure in wrong}
+    names = {(case.name(i), _broadcast(case, i)) for i in case.moving}
+    right = frozenset(pair for pair in names if pair[0] not in guilty)
+    return CaseResult(found + wrong, len(case.moving), right, worst)
+
+
+def _cases(op: Op, samples: Iterable[Sample] | None, seed: int) -> list[OpCase]:
+    """Return the operation at each sample, or at those it accepts if the samples were made up."""
     rng = np.random.default_rng(seed)
     made_up = samples is None and op.record.samples is None
     cases, errors = [], []
     for sample in _tried(op, rng) if samples is None else samples:
         try:
-            case = Case(op, sample)
+            case = OpCase(op, sample)
             with np.errstate(all="ignore"):
                 case.forward(case.copies())
         except Exception as error:
@@ -122,22 +135,22 @@ def _cases(op: Op, samples: Iterable[Sample] | None, seed: int) -> list[Case]:
         cases.append(case)
     if not cases:
         raise InvalidArgumentError(
-            f"check_op({op.name}): it takes none of the arguments that were made up for it "
-            f"({errors[0] if errors else 'there were none'}). Say what it takes: "
-            f"check_op({op.name}, [tg.Sample(array, ...), ...]), or samples= in its record."
+            f"check_op({op.name}) expects samples that the operation accepts. It accepts none of "
+            f"those drawn for it ({errors[0] if errors else 'there were none'}). Pass some, as in "
+            f"check_op({op.name}, [tg.Sample(array, ...), ...]), or give its record samples=."
         )
     return cases
 
 
 def _tried(op: Op, rng: np.random.Generator) -> Iterator[Sample]:
-    """The record's samples, and for an elementwise operation an empty one besides."""
+    """Yield the record's samples, and one without elements if they are drawn from the domain."""
     yield from samples_of(op, rng)
     if op.record.samples is None:
         yield Sample(*(np.zeros((0, 3)) for _ in op.arrays), **op.defaults)
 
 
-def _emptied(cases: list[Case]) -> Iterator[Case]:
-    """The cases with nothing in their first argument, as far as forward and reference take it."""
+def _emptied(cases: list[OpCase]) -> Iterator[OpCase]:
+    """Yield the cases with an empty first argument, if forward and reference accept it."""
     for case in cases:
         first = case.args[0] if case.args else None
         if first is None or first.ndim == 0 or first.size == 0 or 0 not in case.moving:
@@ -155,12 +168,12 @@ def _emptied(cases: list[Case]) -> Iterator[Case]:
                     if [np.shape(out) for out in wanted] != shapes:
                         continue
         except Exception:
-            continue  # not everything has a meaning for nothing: a maximum, an inverse
+            continue  # a maximum, for example, has no meaning without elements
         yield empty
 
 
-def _empty(case: Case) -> list[Failure]:
-    """Rules must take arrays without elements: a batch may have none."""
+def _check_empty(case: OpCase) -> list[Failure]:
+    """Check that the rules accept arrays without elements: a batch may have none."""
     found = []
     for i in case.moving:
         try:
@@ -172,25 +185,25 @@ def _empty(case: Case) -> list[Failure]:
         except Exception as error:
             message = f"{type(error).__name__}: {error}"
         if message:
-            found.append(Failure(case.name(i), "wrong shape", message, case.sample))
+            found.append(case.failure(i, "wrong shape", message))
     return found
 
 
-def _broadcast(case: Case, place: int) -> bool:
-    """Whether the argument has less elements than the output: each is used several times."""
+def _broadcast(case: OpCase, place: int) -> bool:
+    """Return whether the argument has fewer elements than the output, so that each is reused."""
     return bool(case.args[place].size < max(o.size for o in case.forward(case.copies())))
 
 
 def _summed_up(
-    found: list[Failure], right: set[tuple[str, bool]], cases: list[Case]
+    found: list[Failure], right: set[tuple[str, bool]], cases: list[OpCase]
 ) -> list[Failure]:
-    """One failure for each rule and cause, the likeliest cause of each rule."""
+    """Return one failure for each rule, with the likeliest cause."""
     chosen: list[Failure] = []
     for rule in dict.fromkeys(f.rule for f in found):
         mine = [f for f in found if f.rule == rule]
         counts = {c: sum(f.cause == c for f in mine) for c in dict.fromkeys(f.cause for f in mine)}
-        # A number of elements can be a factor by chance (one element has no axes): the cause that
-        # explains the most samples, and of these the one with the most to say.
+        # A number of elements can be a factor by chance (one element has no axes), so a specific
+        # cause comes first, and then the one that explains the most samples.
         vague = ("wrong value", "factor", "sign", "wrong shape")
         specific = [c for c in counts if c not in vague]
         cause = max(specific or counts, key=lambda c: counts[c])
@@ -204,8 +217,8 @@ def _summed_up(
     return chosen
 
 
-def _only_broadcast(mine: list[Failure], cases: list[Case], rule: str) -> bool:
-    """Whether all failures of a rule are at samples where its argument is broadcast."""
+def _only_broadcast(mine: list[Failure], cases: list[OpCase], rule: str) -> bool:
+    """Return whether all failures of a rule are at samples where its argument is broadcast."""
     samples = {f.sample for f in mine}
     at: list[bool] = [
         _broadcast(case, i)
@@ -215,8 +228,8 @@ def _only_broadcast(mine: list[Failure], cases: list[Case], rule: str) -> bool:
     return bool(at) and all(at)
 
 
-def _notes(op: Op, cases: list[Case]) -> list[str]:
-    """What the record leaves open."""
+def _notes(op: Op, cases: list[OpCase]) -> list[str]:
+    """Return what could not be checked, as the record does not say it."""
     notes = []
     if op.record.reference is None:
         notes.append("forward, as the record has no reference.")

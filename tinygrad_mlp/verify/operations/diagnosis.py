@@ -1,13 +1,13 @@
-"""Why a gradient rule is wrong: what it computes, compared with what else it could be meant to.
+"""The cause of a wrong gradient rule: its result compared with that of rules one may confuse.
 
-Both sides are matrices: what the rule makes of every unit cotangent, and the numerical Jacobian
-of the operation (from `verify.gradients`).
+Both sides are matrices: the results of the rule for every unit cotangent, and the numerical
+Jacobian of the operation (from `verify.gradients`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import chain, permutations
 from typing import Any
 
 import numpy as np
@@ -15,27 +15,53 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.probe import Probe, undisturbed
-from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.forward import close
 
 CLOSE = 1e-5
 
+Cause = tuple[str, str]
+"""One of `CAUSES`, and a sentence that says what was seen."""
 
-def numeric_jacobian(case: Case, place: int, seed: int) -> Array:
-    """``J[o, i] = ∂ output o / ∂ element i`` of an argument, all outputs one after the other."""
+
+def cause_of(case: OpCase, place: int, seed: int) -> Cause:
+    """Return the cause of a wrong rule, and a sentence that says what was seen.
+
+    The rule's matrix is brought to the argument's shape as the engine does it, by summing over
+    copies; where that is impossible, the shape itself is wrong.
+    """
+    right = numeric_jacobian(case, place, seed)
+    raw = rule_matrix(case, place)
+    if raw is None:
+        return "rule raises", "It fails for a unit cotangent."
+    shape = case.args[place].shape
+    found = summed(raw, shape)
+    cause = (
+        _multiple(found, right)
+        or _rule_of_another(case, place, raw, seed)
+        or _rearranged(case, place, raw, right)
+    )
+    if cause:
+        return cause
+    return _wrong_shape(raw, shape, right) if found is None else _wrong_numbers(found, right)
+
+
+def numeric_jacobian(case: OpCase, place: int, seed: int) -> Array:
+    """Return ``J[o, i] = ∂ output o / ∂ element i`` of an argument, all outputs in a row."""
     rng = np.random.default_rng(seed)
     with undisturbed():
         probe = Probe(case.of(place), (case.args[place],))
         numbers = NumericDerivatives(probe, 0, probe.noise(probe.point, rng), rng)
-    directions = numbers.directions
-    units = np.array([directions.unit(k) for k in range(len(directions))])
-    return np.asarray((numbers.estimates.value / units[:, None]).T)
+    units = numbers.directions.size.reshape(-1, 1)
+    return np.asarray((numbers.estimates.value / units).T)
 
 
-def rule_matrix(case: Case, place: int, static: dict[str, Any] | None = None) -> Array | None:
-    """What the rule makes of every unit cotangent, one flat row each; None if it fails.
+def rule_matrix(case: OpCase, place: int, static: dict[str, Any] | None = None) -> Array | None:
+    """Return the results of the rule for every unit cotangent, a row each; None if it fails.
 
     Args:
+        case: the operation at a sample.
+        place: the argument.
         static: static parameters to give the rule instead of the sample's.
     """
     args, kept = case.copies(), case.static
@@ -47,7 +73,7 @@ def rule_matrix(case: Case, place: int, static: dict[str, Any] | None = None) ->
             for index in np.ndindex(out.shape):
                 g = [np.zeros(o.shape, o.dtype) for o in outs]
                 g[number][index] = 1
-                rows.append(np.array(case.pulled(place, g, outs, args), float))
+                rows.append(np.array(case.share(place, g, outs, args), float))
     except Exception:
         return None
     finally:
@@ -55,59 +81,8 @@ def rule_matrix(case: Case, place: int, static: dict[str, Any] | None = None) ->
     return np.array(rows)
 
 
-def cause_of(case: Case, place: int, seed: int) -> tuple[str, str]:
-    """The cause of a wrong rule, and what was seen.
-
-    The rule's matrix is brought to the argument's shape as the engine would do it, by summing over
-    copies; where that is impossible, the shape itself is what is wrong.
-    """
-    shape = case.args[place].shape
-    true = numeric_jacobian(case, place, seed)
-    raw = rule_matrix(case, place)
-    if raw is None:
-        return "rule raises", "It fails for a unit cotangent."
-    found = summed(raw, shape)
-    if found is not None:
-        size = float(np.vdot(true, true))
-        ratio = float(np.vdot(true, found)) / size if size else 0.0
-        if size and close(found, ratio * true, CLOSE) and ratio:
-            if abs(ratio + 1) < CLOSE:
-                return "sign", "It is −1 times the right one."
-            return "factor", f"It is {ratio:.6g} times the right one."
-    others = [i for i in case.moving if i != place]
-    for i in others:
-        jacobian = numeric_jacobian(case, i, seed)
-        theirs = summed(raw, case.args[i].shape)
-        if theirs is not None and close(theirs, jacobian, CLOSE):
-            return "wrong argument's rule", f"It is the one of '{case.name(i)}'."
-        if found is not None and jacobian.shape == found.shape and close(found, jacobian, CLOSE):
-            return "wrong argument's rule", f"It is the one of '{case.name(i)}'."
-    for other, text in rearranged(case, place, raw):
-        if close(other, true, CLOSE):
-            return "wrong axis", text
-    if found is None:
-        sums = subset_sums(raw, shape)
-        if any(close(s, true, CLOSE) for s in sums):
-            return "missing broadcast reduction", (
-                f"It returns shape {raw.shape[1:]} for an argument of shape {shape}; summed over "
-                f"the axes that the argument lacks, it would be right."
-            )
-        return "wrong shape", f"It returns shape {raw.shape[1:]} for an argument of shape {shape}."
-    missing = np.abs(found - true) > CLOSE * np.max(np.abs(true), initial=0)
-    if np.prod(shape) < len(true) and not found[missing].any():
-        return "missing broadcast reduction", (
-            f"It leaves out {missing.sum()} of the {np.count_nonzero(true)} ways in which the "
-            f"elements of the argument are used."
-        )
-    worst = np.unravel_index(np.argmax(np.abs(found - true)), true.shape)
-    return "wrong value", (
-        f"∂ output {worst[0]} / ∂ element {worst[1]} is {found[worst]:.6g}; numerically it is "
-        f"{true[worst]:.6g}."
-    )
-
-
 def summed(raw: Array, shape: tuple[int, ...]) -> Array | None:
-    """The rows summed to `shape` as the engine does it, flat; None where they do not fit."""
+    """Return the rows summed to `shape` as the engine does it, flat; None if they do not fit."""
     result = raw
     while result.ndim - 1 > len(shape):
         result = result.sum(axis=1)
@@ -119,18 +94,45 @@ def summed(raw: Array, shape: tuple[int, ...]) -> Array | None:
     return result.reshape(len(raw), -1) if result.shape[1:] == shape else None
 
 
-def subset_sums(raw: Array, shape: tuple[int, ...]) -> Iterator[Array]:
-    """The rows summed over some axes, in every way that leaves `shape`."""
-    axes = range(1, raw.ndim)
-    for bits in range(1, 2 ** len(axes)):
-        over = tuple(axis for axis in axes if bits >> (axis - 1) & 1)
-        result = raw.sum(axis=over)
-        if result.size == len(raw) * int(np.prod(shape)):
-            yield result.reshape(len(raw), -1)
+# -- causes -----------------------------------------------------------------------------------
 
 
-def rearranged(case: Case, place: int, raw: Array) -> Iterator[tuple[Array, str]]:
-    """The rule's rows with axes exchanged or reversed, and those for another static axis."""
+def _multiple(found: Array | None, right: Array) -> Cause | None:
+    """Return the cause if the matrix is a multiple of the right one."""
+    size = float(np.vdot(right, right))
+    if found is None or size == 0:
+        return None
+    ratio = float(np.vdot(right, found)) / size
+    if ratio == 0 or not close(found, ratio * right, CLOSE):
+        return None
+    if abs(ratio + 1) < CLOSE:
+        return "sign", "It is −1 times the right one."
+    return "factor", f"It is {ratio:.6g} times the right one."
+
+
+def _rule_of_another(case: OpCase, place: int, raw: Array, seed: int) -> Cause | None:
+    """Return the cause if the matrix is the right one for another argument."""
+    for i in case.moving:
+        if i == place:
+            continue
+        jacobian = numeric_jacobian(case, i, seed)
+        matrices = (summed(raw, case.args[at].shape) for at in (i, place))
+        if any(m is not None and close(m, jacobian, CLOSE) for m in matrices):
+            return "wrong argument's rule", f"It is the one of '{case.name(i)}'."
+    return None
+
+
+def _rearranged(case: OpCase, place: int, raw: Array, right: Array) -> Cause | None:
+    """Return the cause if the matrix is right with its elements in another order."""
+    ways = chain(_transposed(case, place, raw), _reversed(case, place, raw), _along(case, place))
+    for matrix, text in ways:
+        if matrix is not None and close(matrix, right, CLOSE):
+            return "wrong axis", text
+    return None
+
+
+def _transposed(case: OpCase, place: int, raw: Array) -> Iterator[tuple[Array | None, str]]:
+    """Yield the matrix with the axes of the result, or of g, in another order."""
     shape = case.args[place].shape
     for order in permutations(range(1, raw.ndim)):
         turned = raw.transpose(0, *order)
@@ -140,16 +142,49 @@ def rearranged(case: Case, place: int, raw: Array) -> Iterator[tuple[Array, str]
     if len(outs) == 1:
         units = np.arange(len(raw)).reshape(outs[0].shape)
         for order in permutations(range(units.ndim)):
-            if units.transpose(order).shape == units.shape and summed(raw, shape) is not None:
-                yield summed(raw[units.transpose(order).ravel()], shape), "g is transposed."  # type: ignore[misc]
+            if units.transpose(order).shape == units.shape:
+                yield summed(raw[units.transpose(order).ravel()], shape), "g is transposed."
+
+
+def _reversed(case: OpCase, place: int, raw: Array) -> Iterator[tuple[Array | None, str]]:
+    """Yield the matrix with the result reversed along an axis."""
     for axis in range(1, raw.ndim):
-        result = summed(np.flip(raw, axis), shape)
-        if result is not None:
-            yield result, "It is right when its result is reversed."
+        matrix = summed(np.flip(raw, axis), case.args[place].shape)
+        yield matrix, "It is right when its result is reversed."
+
+
+def _along(case: OpCase, place: int) -> Iterator[tuple[Array | None, str]]:
+    """Yield the matrices of the rule for other axes than the sample's."""
+    shape = case.args[place].shape
     for name in ("axis", "axes", "axis1", "axis2"):
-        if name in case.static:
-            for axis in [None, *range(len(shape))]:
-                other = rule_matrix(case, place, {name: axis})
-                fitting = None if other is None else summed(other, shape)
-                if fitting is not None:
-                    yield fitting, f"It would be right for {name}={axis}."
+        for axis in [None, *range(len(shape))] if name in case.static else []:
+            other = rule_matrix(case, place, {name: axis})
+            matrix = None if other is None else summed(other, shape)
+            yield matrix, f"It would be right for {name}={axis}."
+
+
+def _wrong_shape(raw: Array, shape: tuple[int, ...], right: Array) -> Cause:
+    """Return the cause where the result does not have the shape of the argument."""
+    message = f"It returns shape {raw.shape[1:]} for an argument of shape {shape}"
+    axes = range(1, raw.ndim)
+    for bits in range(1, 2 ** len(axes)):
+        result = raw.sum(axis=tuple(axis for axis in axes if bits >> (axis - 1) & 1))
+        if result.size == right.size and close(result.reshape(right.shape), right, CLOSE):
+            message += "; summed over the axes that the argument lacks, it would be right."
+            return "missing broadcast reduction", message
+    return "wrong shape", message + "."
+
+
+def _wrong_numbers(found: Array, right: Array) -> Cause:
+    """Return the cause where the result has the right shape and wrong numbers."""
+    missing = np.abs(found - right) > CLOSE * np.max(np.abs(right), initial=0)
+    if right.shape[1] < len(right) and not found[missing].any():
+        return "missing broadcast reduction", (
+            f"It leaves out {missing.sum()} of the {np.count_nonzero(right)} ways in which the "
+            f"elements of the argument are used."
+        )
+    worst = np.unravel_index(np.argmax(np.abs(found - right)), right.shape)
+    return "wrong value", (
+        f"∂ output {worst[0]} / ∂ element {worst[1]} is {found[worst]:.6g}; numerically it is "
+        f"{right[worst]:.6g}."
+    )

@@ -22,7 +22,7 @@ from tinygrad_mlp.autograd.ops.reductions.reduction import (
     reduced_count,
     sum_to,
 )
-from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.equation import Clause, Equation
 from tinygrad_mlp.verify.operations.equation_functions import (
     ELEMENTWISE,
@@ -40,7 +40,7 @@ RTOL = 1e-8
 
 
 def check_equation(
-    equation: Equation, cases: list[Case], seed: int
+    equation: Equation, cases: list[OpCase], seed: int
 ) -> tuple[int, list[Failure]]:
     """Compare the sides of every relation for every case.
 
@@ -71,7 +71,7 @@ def check_equation(
 
 
 def wrong_clauses(
-    equation: Equation, case: Case, seed: int, partly: bool = False
+    equation: Equation, case: OpCase, seed: int, partly: bool = False
 ) -> list[Clause]:
     """Return the relations that do not hold; partly: but for places with NaN."""
     with np.errstate(all="ignore"):
@@ -79,7 +79,7 @@ def wrong_clauses(
         return [clause for clause in equation.clauses if not holds(clause, values, partly)]
 
 
-def whole_numbers(case: Case) -> Case:
+def whole_numbers(case: OpCase) -> OpCase:
     """Return the case with rounded arguments, among which equal ones and zeros are frequent."""
     rounded = copy(case)
     rounded.args = [np.rint(a) if i in case.floats else a for i, a in enumerate(case.args)]
@@ -87,7 +87,7 @@ def whole_numbers(case: Case) -> Case:
     return rounded
 
 
-def _failure(text: str, what: str, case: Case) -> Failure:
+def _failure(text: str, what: str, case: OpCase) -> Failure:
     message = f"'{unicodedata.normalize('NFC', text)}' {what}."
     return Failure("equation", "equation", message, case.sample)
 
@@ -136,7 +136,7 @@ class Values:
         reduced: the outputs and `g` as they are.
     """
 
-    def __init__(self, equation: Equation, case: Case, seed: int) -> None:
+    def __init__(self, equation: Equation, case: OpCase, seed: int) -> None:
         op, self.static, self.equation = case.op, case.static, equation
         if any(a is None for a in case.args) or op.variadic:
             raise NoMeaning("the equation is about all arguments")
@@ -144,7 +144,7 @@ class Values:
         outs = case.forward(case.copies())
         g = case.cotangents(outs, seed)
         self.bars = {
-            case.name(i): as_shape(case.pulled(i, g, outs, case.copies()), case.args[i].shape)
+            case.name(i): as_shape(case.share(i, g, outs, case.copies()), case.args[i].shape)
             for i in case.moving
         }
         self.reduced: dict[str, Any] = dict(zip(equation.outputs, outs, strict=True))

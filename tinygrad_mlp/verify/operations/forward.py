@@ -1,4 +1,4 @@
-"""What an operation's forward function and its record must be, whatever the gradients."""
+"""The checks of an operation's forward function and of its LaTeX template."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from tinygrad_mlp.autograd.debug import fingerprint
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.graph_view.templates import template_of
-from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.report import Failure
 
 
 def strided(a: Array) -> Array:
-    """The same numbers as every second element of a larger array."""
+    """Return the same numbers as every second element of a larger array."""
     wide = np.zeros([2 * n for n in a.shape], a.dtype)
     every_second: Any = (..., *[slice(None, None, 2)] * a.ndim)
     view: Array = wide[every_second]
@@ -25,7 +25,7 @@ def strided(a: Array) -> Array:
 
 
 def read_only(a: Array) -> Array:
-    """A copy that cannot be written to."""
+    """Return a copy that cannot be written to."""
     a = a.copy()
     a.setflags(write=False)
     return a
@@ -37,11 +37,11 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "non-contiguous": strided,
     "reversed": lambda a: np.flip(np.flip(a).copy()),
 }
-"""How the same numbers may lie in memory."""
+"""The layouts of the same numbers in memory."""
 
 
-def check_forward(case: Case) -> Iterator[Failure]:
-    """Numbers, arguments left alone, precision, layouts."""
+def check_forward(case: OpCase) -> Iterator[Failure]:
+    """Check the numbers, that the arguments are unchanged, layouts and precision."""
 
     def failure(cause: str, message: str) -> Failure:
         return Failure("forward", cause, message, case.sample)
@@ -51,7 +51,7 @@ def check_forward(case: Case) -> Iterator[Failure]:
     outs = case.forward(args)
     if [fingerprint(a) for a in args if a is not None] != before:
         yield failure("forward in place", "An argument was changed.")
-        return  # all that follows would only repeat it
+        return  # the other checks would only repeat it
     outs = [o.copy() for o in outs]
     if case.op.record.reference is not None:
         found = case.op.record.reference(*case.copies(), **case.static)
@@ -75,8 +75,8 @@ def check_forward(case: Case) -> Iterator[Failure]:
     yield from _precision(case, outs, failure)
 
 
-def _precision(case: Case, outs: list[Array], failure: Any) -> Iterator[Failure]:
-    """float32 stays float32, unless NumPy's function of that name promotes it as well."""
+def _precision(case: OpCase, outs: list[Array], failure: Any) -> Iterator[Failure]:
+    """Check that float32 stays float32, unless NumPy's function of that name promotes it too."""
     if not case.floats or any(isinstance(v, (type, np.dtype)) for v in case.static.values()):
         return  # a static dtype decides
     args = case.copies(np.float32)
@@ -87,8 +87,8 @@ def _precision(case: Case, outs: list[Array], failure: Any) -> Iterator[Failure]
             yield failure("dtype promoted", f"float32 arguments gave {out.dtype}.")
 
 
-def check_latex(case: Case) -> Iterator[Failure]:
-    """The template must show every argument, with braces in pairs."""
+def check_latex(case: OpCase) -> Iterator[Failure]:
+    """Check that the template shows every argument, with braces in pairs."""
     try:
         shown = template_of(case.op, case.args, case.static)
     except Exception as error:
@@ -100,7 +100,7 @@ def check_latex(case: Case) -> Iterator[Failure]:
 
 
 def close(a: Any, b: Any, rtol: float) -> bool:
-    """Equal up to rounding, which is relative to the largest element."""
+    """Return whether arrays are equal up to rounding, relative to the largest element."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         return False

@@ -11,13 +11,15 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.functional import value_and_grad
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.program import compile
-from tinygrad_mlp.verify.operations.cases import Case
+from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.forward import close
 from tinygrad_mlp.verify.operations.report import Failure
 
+BAKED = "value baked into a trace"
 
-def fresh(case: Case, place: int) -> Array:
-    """Other numbers for an argument: its own in another order, drawn a little together.
+
+def other_numbers(case: OpCase, place: int) -> Array:
+    """Return other numbers for an argument: its own in another order, nearer to their mean.
 
     They stay within the range of the sample, and differ where it has a single element.
     """
@@ -25,11 +27,10 @@ def fresh(case: Case, place: int) -> Array:
     return np.asarray(np.flip(a) * 0.9 + 0.1 * np.mean(a) + 0.01 * np.mean(np.abs(a)), a.dtype)
 
 
-def check_replay(case: Case, place: int) -> Iterator[Failure]:
-    """The program for one argument, recorded at the sample, must hold at other numbers, too."""
+def check_replay(case: OpCase, place: int) -> Iterator[Failure]:
+    """Check that the program for one argument, recorded at the sample, holds at other numbers."""
     f = case.of(place)
-    outs = case.forward(case.copies())
-    weights = case.cotangents(outs, 5)
+    weights = case.cotangents(case.forward(case.copies()), 5)
 
     def loss(x: Any) -> Any:
         found = f(x)
@@ -40,40 +41,37 @@ def check_replay(case: Case, place: int) -> Iterator[Failure]:
     program = compile(both)
     try:
         program(case.args[place])
-        other = fresh(case, place)
+        other = other_numbers(case, place)
         found, expected = program(other), both(other)
     except Exception as error:
-        yield Failure(
-            case.name(place), "value baked into a trace",
-            f"It cannot be compiled: {type(error).__name__}: {error}", case.sample,
-        )  # fmt: skip
+        message = f"It cannot be compiled: {type(error).__name__}: {error}"
+        yield case.failure(place, BAKED, message)
         return
     for what, a, b in zip(("value", "gradient"), found, expected, strict=True):
         if not close(a, b, 1e-10):
-            yield Failure(
-                case.name(place), "value baked into a trace",
-                f"The program recorded at this sample gives another {what} for other numbers "
-                f"than the operation does.", case.sample,
-            )  # fmt: skip
+            message = (
+                f"The program recorded at this sample gives another {what} for other numbers than "
+                f"the operation does."
+            )
+            yield case.failure(place, BAKED, message)
             return
 
 
-def remembers(case: Case, place: int) -> Failure | None:
-    """Whether the rule's result changes when forward is called for something else in between."""
-    args = case.copies()
-    outs = [o.copy() for o in case.forward(args)]
-    g = case.cotangents(outs, 6)
-    first = np.array(case.pulled(place, g, outs, args), copy=True)
-    others = [fresh(case, i) if i in case.floats else a for i, a in enumerate(case.copies())]
+def remembers(case: OpCase, place: int) -> Failure | None:
+    """Return a failure if a call of forward in between changes the result of the rule."""
+    args, outs, g = case.rule_inputs(seed=6)
+    try:
+        first = np.array(case.share(place, g, outs, args))
+    except Exception:
+        return None  # another check reports it
+    others = case.copies()
+    for i in case.floats:
+        others[i] = other_numbers(case, i)
     try:
         case.forward(others)
-        second = np.array(case.pulled(place, g, outs, args))
+        if close(np.array(case.share(place, g, outs, args)), first, 1e-12):
+            return None
     except Exception:
-        second = None
-    if second is not None and close(second, first, 1e-12):
-        return None
-    return Failure(
-        case.name(place), "value baked into a trace",
-        "With the same arguments, it gives another result once forward was called for others.",
-        case.sample,
-    )  # fmt: skip
+        pass  # another result, too
+    message = "With the same arguments, it gives another result once forward was called for others."
+    return case.failure(place, BAKED, message)

@@ -1,4 +1,4 @@
-"""What `check_op` found: each failure with the rule, the cause and the sample it showed at."""
+"""The report of `check_op`: each failure with its rule, its cause and a sample."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ WIDTH = 78
 CAUSES = {
     "forward wrong": "forward and reference give different numbers",
     "forward in place": "forward writes into its arguments; let it work on a copy",
-    "forward raises": "forward fails where it should not",
-    "dtype promoted": "float32 in, something wider out; keep NumPy's promotion",
+        "dtype promoted": "float32 in, something wider out; keep NumPy's promotion",
     "memory layout": "the result depends on how the argument lies in memory",
     "sign": "the rule is the right one with the wrong sign",
     "factor": "the rule is the right one times a constant",
@@ -24,7 +23,7 @@ CAUSES = {
     "wrong axis": "the rule is right along another axis, or transposed",
     "wrong argument's rule": "the rule is the right one of another argument",
     "wrong value": "the rule gives other numbers than the numerical derivative",
-    "wrong shape": "the rule's result has not the shape of its argument",
+    "wrong shape": "the rule's result does not have the shape of its argument",
     "not linear in g": "the rule does not multiply with g",
     "not differentiable again": "right at first order, wrong at second: the rule computes with "
     "raw numbers somewhere; write it with operators and operations of tg",
@@ -37,11 +36,11 @@ CAUSES = {
     "LaTeX": "the template does not show the arguments",
     "equation": "the equation says something else than the operation computes",
 }
-"""What a failure may be put down to, and what that means."""
+"""The causes of failures, and their meaning."""
 
 
 CHECKS = ("forward", "first order", "second order", "program", "LaTeX", "equation")
-"""What an operation is held to, in the order of checking."""
+"""The checks of an operation, in order."""
 
 LATER = {"not differentiable again": "second order", "value baked into a trace": "program"}
 """The causes that only checks after the first order can find."""
@@ -55,13 +54,13 @@ class WrongOperationError(TinygradError, AssertionError):
 
 
 class Failure(NamedTuple):
-    """Something that an operation does wrong.
+    """One mistake in an operation.
 
     Attributes:
         rule: the parameter whose gradient rule is wrong, or "forward", "latex", "equation".
         cause: one of `CAUSES`.
-        message: what was seen.
-        sample: the arguments it was seen at.
+        message: the observation.
+        sample: the arguments at which it was made.
 
     >>> import tinygrad_mlp as tg
     >>> @tg.op(rules={"x": lambda g, y, x: 2 * g}, equation="y = x", register=False)
@@ -85,14 +84,14 @@ class Failure(NamedTuple):
 
 
 class OpReport:
-    """What `check_op` found.
+    """The result of `check_op`.
 
     Attributes:
         op: the operation.
-        samples: how many samples were tried.
+        samples: the number of samples that were tried.
         checks: how often each kind of check was made.
-        failures: what is wrong, one for each rule and cause.
-        notes: what could not be checked, because the record says nothing of it.
+        failures: the mistakes, one for each rule.
+        notes: what could not be checked, because the record does not say it.
         worst_error: the largest relative error of a gradient that was found right.
         seed: of all random draws.
 
@@ -126,9 +125,9 @@ class OpReport:
 
     @property
     def passed(self) -> dict[str, bool | None]:
-        """For each of the `CHECKS` whether it was passed; None where it was not come to.
+        """For each of the `CHECKS` whether it was passed; None where it was not reached.
 
-        What is wrong at first order is not tried at second order, nor in a program.
+        Where the first order is wrong, neither the second order nor a program is tried.
         """
         of_record = {"forward": "forward", "latex": "LaTeX", "equation": "equation"}
         wrong = {
@@ -148,10 +147,10 @@ class OpReport:
         return verdicts
 
     def assert_ok(self) -> None:
-        """Do nothing if nothing wrong was found.
+        """Raise an error if something is wrong.
 
         Raises:
-            WrongOperationError: something was; the message is the report.
+            WrongOperationError: the message is the report.
         """
         if not self.ok:
             raise WrongOperationError(str(self))

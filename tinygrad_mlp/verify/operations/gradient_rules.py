@@ -1,0 +1,175 @@
+"""The checks of each gradient rule: its numbers, its own derivatives, and its behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.debug import fingerprint
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.verify.gradients import GradReport, check_grad
+from tinygrad_mlp.verify.gradients.second_order import pulled_back
+from tinygrad_mlp.verify.operations.cases import OpCase
+from tinygrad_mlp.verify.operations.diagnosis import cause_of
+from tinygrad_mlp.verify.operations.forward import LAYOUTS, close
+from tinygrad_mlp.verify.operations.replay import check_replay, remembers
+from tinygrad_mlp.verify.operations.report import Failure
+
+PROBLEMS = {
+    "changed in place": "rule in place",
+    "shape": "wrong shape",
+    "dtype": "dtype promoted",
+    "shared memory": "shared memory",
+    "cotangent": "not linear in g",
+    "second run": "not repeatable",
+    "error": "rule raises",
+}
+"""The cause for each kind of `verify.Problem`."""
+
+
+def check_rules(case: OpCase, seed: int, rtol: float | None) -> tuple[list[Failure], float]:
+    """Return the failures of the rules at a sample, and the largest relative error if all is right.
+
+    All arguments are checked together first, to second order, and each on its own only if that
+    finds something. So right operations are checked fast, and in wrong ones the rule is named.
+    """
+    places = case.moving
+    suspects = [f for place in places if (f := _changed_in_place(case, place))]
+    suspects = suspects or [f for place in places if (f := remembers(case, place))]
+    if suspects:
+        return suspects, 0.0
+    try:
+        inputs = [case.args[i] for i in places]
+        report = check_grad(case.of(*places), *inputs, order=2, seed=seed, rtol=rtol)
+    except Exception:
+        report = None  # the check of the single rules tells which of them it was
+    if report is None or not report.ok:
+        return _one_by_one(case, seed, rtol), 0.0
+    found: list[Failure] = []
+    for place in places:
+        found += list(_check_behaviour(case, place)) or list(check_replay(case, place))
+    return found, report.worst_error
+
+
+def _one_by_one(case: OpCase, seed: int, rtol: float | None) -> list[Failure]:
+    """Return the failures of each rule on its own."""
+    found: list[Failure] = []
+    for place in case.moving:
+        wrong = _first_order(case, place, seed, rtol) or _second_order(case, place, seed, rtol)
+        found += [wrong] if wrong else _check_behaviour(case, place)
+    if found:
+        return found
+    # Each is right alone, so the mixed second derivatives are wrong.
+    mixed = [_mixed_second_order(case, place, seed, rtol) for place in case.moving]
+    return [wrong for wrong in mixed if wrong]
+
+
+def _first_order(case: OpCase, place: int, seed: int, rtol: float | None) -> Failure | None:
+    """Return how a rule fails at first order, or None."""
+    problems, error_text = [], ""
+    try:
+        report = check_grad(case.of(place), case.args[place], seed=seed, rtol=rtol)
+        problems = report.problems
+        wrong = any(p.kind == "error" for p in problems) or bool(_wrong_pairs(report))
+    except Exception as error:
+        wrong, error_text = True, _text(error)
+    if not wrong and not problems:
+        return None
+    if not wrong:
+        return case.failure(place, PROBLEMS[problems[0].kind], problems[0].message)
+    try:
+        cause, message = cause_of(case, place, seed)
+    except Exception as error:
+        cause, message = "rule raises", _text(error)
+    if cause == "rule raises":
+        message = error_text or problems[0].message
+    nonlinear = [p.message for p in problems if p.kind == "cotangent"]
+    if cause == "wrong value" and nonlinear:
+        cause, message = "not linear in g", nonlinear[0]
+    return case.failure(place, cause, message)
+
+
+def _second_order(case: OpCase, place: int, seed: int, rtol: float | None) -> Failure | None:
+    """Return how a rule that is right at first order fails at second order, or None."""
+    try:
+        report = check_grad(case.of(place), case.args[place], order=2, seed=seed, rtol=rtol)
+    except Exception as error:
+        return case.failure(place, "not differentiable again", _text(error))
+    if report.ok:
+        return None
+    pair = next(iter(_wrong_pairs(report)), None)
+    message = report.problems[0].message if pair is None else (
+        f"{pair.place}: {pair.autograd:.6g}, numerically {pair.numeric:.6g}."
+    )  # fmt: skip
+    return case.failure(place, "not differentiable again", message)
+
+
+def _mixed_second_order(
+    case: OpCase, place: int, seed: int, rtol: float | None
+) -> Failure | None:
+    """Return how the gradient for one argument fails as a function of the others, or None."""
+    gradients_of = pulled_back(case.of(*case.moving))
+    weights = case.cotangents(case.forward(case.copies()), seed)
+
+    def gradient(*values: Any) -> Any:
+        return gradients_of(values, weights)[case.moving.index(place)]
+
+    try:
+        report = check_grad(gradient, *(case.args[i] for i in case.moving), seed=seed, rtol=rtol)
+        if report.ok:
+            return None
+        wrong = _wrong_pairs(report)
+        message = f"Its derivative for {wrong[0].input} is wrong." if wrong else ""
+    except Exception as error:
+        message = _text(error)
+    return case.failure(place, "not differentiable again", message)
+
+
+def _wrong_pairs(report: GradReport) -> list[Any]:
+    return [pair for pair in report.pairs if pair.status == "WRONG"]
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _changed_in_place(case: OpCase, place: int) -> Failure | None:
+    """Return a failure if the rule writes into an array that it was given."""
+    args, outs, g = case.rule_inputs(seed=8)
+    named = {"g": g, "y": outs, "an argument": [a for a in args if a is not None]}
+    before = {what: [fingerprint(a) for a in arrays] for what, arrays in named.items()}
+    try:
+        case.share(place, g, outs, args)
+    except Exception:
+        return None  # another check reports it
+    for what, arrays in named.items():
+        if [fingerprint(a) for a in arrays] != before[what]:
+            return case.failure(place, "rule in place", f"It changes {what}.")
+    return None
+
+
+def _check_behaviour(case: OpCase, place: int) -> Iterator[Failure]:
+    """Compare the rule on arrays with itself on Tensors and for every layout of the arrays."""
+    args, outs, g = case.rule_inputs(seed=9)
+    plain = np.asarray(case.share(place, g, outs, args))
+    lifted = [Tensor(a, requires_grad=True) if i in case.floats else a for i, a in enumerate(args)]
+    made = case.op(*lifted, **case.static)
+    values = list(made) if case.op.outputs > 1 else [made]
+    found = case.share(place, [Tensor(u, requires_grad=True) for u in g], values, lifted)
+    if not close(found.data if isinstance(found, Value) else found, plain, 1e-11):
+        message = "On Tensors it gives other numbers than on arrays."
+        yield case.failure(place, "not differentiable again", message)
+        return
+    for layout, change in LAYOUTS.items():
+        try:
+            again = case.share(place, [change(u) for u in g], outs, case.copies(change))
+        except Exception as error:
+            cause = "rule in place" if "read-only" in str(error) else "memory layout"
+            yield case.failure(place, cause, f"Fails for {layout} arrays: {error}.")
+            return
+        if not close(again, plain, 1e-11):
+            yield case.failure(place, "memory layout", f"Another result for {layout} arrays.")
+            return
