@@ -67,22 +67,22 @@ UNSUITABLE = {
     ),
     "another number of labels": (
         dict(train_images=IMAGES, train_labels=LABELS[:11]),
-        "n = 11, the number of train_labels; found (28, 28, 12)",
+        "n = 11, the number of train_labels. Found (28, 28, 12)",
     ),
     "samples first": (
         dict(train_images=IMAGES.transpose(2, 0, 1), train_labels=LABELS),
-        "found (12, 28, 28)",
+        "Found (12, 28, 28)",
     ),
     "vectorised images": (
         dict(train_images=IMAGES.reshape(784, 12), train_labels=LABELS),
-        "found (784, 12)",
+        "Found (784, 12)",
     ),
-    "one-hot labels": (dict(train_images=IMAGES, train_labels=np.eye(12)), "found shape (12, 12)"),
+    "one-hot labels": (dict(train_images=IMAGES, train_labels=np.eye(12)), "Found shape (12, 12)"),
     "negative labels": (dict(train_images=IMAGES, train_labels=LABELS - 1.0), "labels[0] = -1.0"),
     "fractional labels": (dict(train_images=IMAGES, train_labels=LABELS / 2), "labels[1] = 0.5"),
     "nothing": (
         dict(train_images=np.zeros((28, 28, 0)), train_labels=np.zeros((0, 1))),
-        "found shape (0, 1)",
+        "Found shape (0, 1)",
     ),
 }
 
@@ -137,5 +137,5 @@ def test_a_missing_file_is_not_found(tmp_path):
 
 
 def test_a_folder_is_a_data_error(tmp_path):
-    with pytest.raises(DataError, match="found a folder"):
+    with pytest.raises(DataError, match="Found a folder"):
         load_mat(tmp_path)

@@ -74,7 +74,7 @@ def test_a_given_folder_without_the_files_is_an_error_and_nothing_else_is_tried(
     ("make", "message"),
     [
         (lambda path: None, "does not exist"),
-        (lambda path: path.write_text("no folder"), "is no folder"),
+        (lambda path: path.write_text("no folder"), "is not a folder"),
     ],
 )
 def test_a_given_folder_that_is_none_is_said_so(tmp_path, make, message):
@@ -108,7 +108,7 @@ def test_without_any_data_the_message_names_places_answers_and_the_alternative(
         f"TINYGRAD_MLP_DATA {tmp_path / 'gone'}: does not exist",
         f"cache {cache}: does not exist",
         f"{mirrors[0]}train-images-idx3-ubyte.gz answered 404 Not Found",
-        f"{mirrors[1]}train-images-idx3-ubyte.gz sent 35 bytes that are no whole gzip file",
+        f"{mirrors[1]}train-images-idx3-ubyte.gz sent 35 bytes that are not a complete gzip file",
         "tinygrad_mlp.data.load_digits()",
         "tinygrad-mlp train digits",
     ):
@@ -148,12 +148,12 @@ def test_a_mirror_address_needs_no_slash_and_no_announced_length(tiny, server):
 FAILURES = {
     "missing": ("answered 404 Not Found", 10),
     "truncated": ("then stopped", 10),
-    "shortened": ("no whole gzip file", 10),
-    "corrupt": ("no whole gzip file", 10),
+    "shortened": ("not a complete gzip file", 10),
+    "corrupt": ("not a complete gzip file", 10),
     "altered": ("with SHA-256", 10),
-    "other": ("sent other data: expected", 10),
-    "html": ("they begin with b'<!DOCTYPE html><'", 10),
-    "bomb": ("found more than", 10),
+    "other": ("sent other data. Expected", 10),
+    "html": ("and begin with b'<!DOCTYPE html><'", 10),
+    "bomb": ("Found more than", 10),
     "endless": ("sent more than the", 10),
     "stalling": ("sent nothing for 0.3 s", 0.3),
     "silent": ("sent nothing for 0.3 s", 0.3),
@@ -266,7 +266,7 @@ def test_progress_is_shown_on_standard_error_only_when_asked_for(tiny, server, c
 MISMATCHES = {
     "fewer labels than images": ((20, 28, 28), (19,), "20 images and 19 labels"),
     "labels in place of images": ((20,), (20,), "shape (20,)"),
-    "images in place of labels": ((20, 28, 28), (20, 28, 28), "got shape (20, 28, 28)"),
+    "images in place of labels": ((20, 28, 28), (20, 28, 28), "Got shape (20, 28, 28)"),
     "no images": ((0, 28, 28), (0,), "shape (0, 28, 28)"),
 }
 
@@ -301,7 +301,7 @@ def test_local_files_may_be_other_data_in_the_same_format(tmp_path, idx_bytes):
 
 
 def test_an_unknown_subset_is_refused_with_the_choices():
-    with pytest.raises(InvalidArgumentError, match="'train', 'test', 'all'.*got 'valid'"):
+    with pytest.raises(InvalidArgumentError, match="'train', 'test', 'all'.*Got 'valid'"):
         load_mnist(subset="valid")
 
 

@@ -1,13 +1,10 @@
-"""Data: where the digits come from and how they become training arrays.
-
-Three steps, one function each::
+"""Data sets, and their way to training arrays in three steps, one function each::
 
     dataset = load("mnist")                                # pixels and class numbers, as stored
     split = preprocess(dataset.X, dataset.labels, rng=rng) # shuffled, standardised, one-hot
     for rows in batches(len(split.X), 32, rng): ...        # one epoch
 
-This floor knows NumPy only. SciPy, scikit-learn and the network are imported by the function
-that needs them.
+SciPy, scikit-learn and the internet are used only by the functions that need them.
 """
 
 from __future__ import annotations

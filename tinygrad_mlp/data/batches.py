@@ -1,4 +1,4 @@
-"""The order in which an epoch visits the samples."""
+"""The batches of an epoch."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 def batches(
     n: int, batch_size: int, rng: np.random.Generator | None = None
 ) -> Iterator[slice | NDArray[np.intp]]:
-    """The index blocks of one epoch: every sample once, ``batch_size`` at a time.
+    """Return the indices of the batches of one epoch, which visits each sample once.
 
-    With ``m = batch_size`` there are ``ceil(n / m)`` blocks; block ``b`` holds the positions
+    With ``m = batch_size`` there are ``ceil(n / m)`` batches; batch ``b`` holds the positions
     ``b m, ..., min((b + 1) m, n) - 1`` of the order, so the last one may be smaller. The order
-    is ``0, ..., n - 1`` without `rng` and a fresh permutation with it.
+    is ``0, ..., n - 1`` without `rng` and a new permutation with it.
 
     Args:
         n: number of samples, at least 0.
-        batch_size: number of samples of a block, at least 1.
-        rng: source of the permutation, drawn when `batches` is called. Without it the blocks
-            are slices, so that ``X[block]`` is a view and copies nothing.
+        batch_size: number of samples of a batch, at least 1.
+        rng: generator of the permutation, which is drawn when `batches` is called. Without it the
+            indices are slices, so that ``X[rows]`` is a view and copies nothing.
 
     Raises:
-        InvalidArgumentError: `n` is negative, `batch_size` is below 1, or one of the two is not
-            an integer, or `rng` is something else than a generator.
+        InvalidArgumentError: `n` or `batch_size` is not such an integer, or `rng` is not a
+            generator.
 
     >>> X = np.array([10.0, 11.0, 12.0, 13.0, 14.0])
     >>> [X[rows].tolist() for rows in batches(5, 2)]
@@ -41,8 +41,8 @@ def batches(
     n = integer_at_least(0, n, "batches: n")
     batch_size = integer_at_least(1, batch_size, "batches: batch_size")
     starts = range(0, n, batch_size)
-    # The checks above and the draw below happen at the call; a generator function would put
-    # them off until the first block is asked for.
+    # The checks above and the draw below happen at the call; a generator function would delay them
+    # until the first batch is requested.
     if rng is None:
         return (slice(start, min(start + batch_size, n)) for start in starts)
     order = checked_rng(rng, "batches").permutation(n)

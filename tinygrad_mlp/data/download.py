@@ -1,4 +1,4 @@
-"""One file from one server: fetched into memory, proved right, then written in one step."""
+"""The download of one file from one server, with its content checked."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def fetch(
     timeout: float,
     on_bytes: OnBytes = lambda done, total: None,
 ) -> bytes:
-    """Download a gzip file and return its bytes, once their content is known to be right.
+    """Download a gzip file, check its content, and return its bytes.
 
-    Nothing is written. At most `size` bytes and a little are accepted, compressed as well as
-    expanded, whatever the server sends.
+    Nothing is written. Little more than `size` bytes are accepted, compressed or expanded, whatever
+    the server sends.
 
     Args:
-        url: where the compressed file lies.
+        url: the address of the compressed file.
         size: number of bytes of the uncompressed content.
-        sha256: its SHA-256 digest in hexadecimal.
+        sha256: the SHA-256 digest of the uncompressed content in hexadecimal.
         timeout: seconds the server may stay silent.
-        on_bytes: told the number of bytes received so far, and their total if the server
+        on_bytes: called with the number of bytes received so far, and their total if the server
             announced it.
 
     Raises:
-        DataError: the server cannot be reached, refuses, falls silent, stops early, or sends
+        DataError: the server cannot be reached, refuses, stays silent, stops early, or sends
             something else. The message says which.
     """
     import http.client
@@ -46,15 +46,15 @@ def fetch(
 
     body = bytearray()
     cap = size + GZIP_OVERHEAD
-    # Some servers turn away the name that urllib gives itself.
+    # Some servers refuse the name that urllib uses.
     headers = {"User-Agent": "tinygrad_mlp"}
     try:
         request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=timeout) as response:
             announced = response.headers.get("Content-Length", "")
             total = int(announced) if announced.isdecimal() else None
-            # read1 returns what has arrived, so that the progress moves with it; read would
-            # wait for a full chunk.
+            # read1 returns the bytes that have arrived, which the progress shows; read would wait
+            # for a full chunk.
             while len(body) <= cap and (chunk := response.read1(CHUNK)):
                 body += chunk
                 on_bytes(len(body), total)
@@ -82,26 +82,26 @@ def _check_content(body: bytearray, url: str, size: int, sha256: str) -> None:
     digest, length = hashlib.sha256(), 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-            # The bound on the length keeps a small file from expanding without end.
+            # The bound on the length stops a small file from expanding without end.
             while length <= size and (chunk := stream.read(CHUNK)):
                 digest.update(chunk)
                 length += len(chunk)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{url} sent {len(body)} bytes that are no whole gzip file ({error}); they begin "
+            f"{url} sent {len(body)} bytes that are not a complete gzip file ({error}) and begin "
             f"with {bytes(body[:16])!r}"
         ) from error
     if length != size or digest.hexdigest() != sha256:
         found = f"{length}" if length <= size else f"more than {size}"
         raise DataError(
-            f"{url} sent other data: expected {size} bytes with SHA-256 {sha256}, found {found} "
+            f"{url} sent other data. Expected {size} bytes with SHA-256 {sha256}. Found {found} "
             f"with {digest.hexdigest()}"
         )
 
 
 @contextlib.contextmanager
 def progress_display(name: str, show: bool) -> Iterator[OnBytes]:
-    """A progress bar for one file on the terminal; without `show`, nothing at all."""
+    """Show a progress bar for one file on the terminal if `show` is set."""
     if not show:
         yield lambda done, total: None
         return

@@ -31,8 +31,8 @@ CHUNK = 1 << 20
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read one IDX file, plain or gzip-compressed, into an array of native byte order.
 
-    Compression is recognised by the content, not by the name. Memory is taken only for bytes
-    that are really there, whatever the header promises.
+    Compression is recognised by the content, not by the name. Memory is taken only for the bytes of
+    the file, whatever the header promises.
 
     Args:
         path: the file. Element types: uint8, int8, int16, int32, float32, float64.
@@ -42,8 +42,8 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
     Raises:
         DataNotFoundError: there is no such file.
-        DataError: the file is not IDX, is damaged or cut short, or holds more than its header
-            says; or it is larger than 4 GiB.
+        DataError: the file is not IDX, is damaged or cut short, holds more than its header says,
+            or is larger than 4 GiB.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     if not os.path.exists(name):
         raise DataNotFoundError(f"read_idx: there is no file {name}. Check the path.")
     if os.path.isdir(name):
-        raise DataError(f"read_idx: {name}: expected an IDX file; found a folder.")
+        raise DataError(f"read_idx: {name}: expected an IDX file. Found a folder.")
     with open(name, "rb") as raw:
         compressed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
@@ -80,22 +80,22 @@ def _read(stream: IO[bytes] | io.BufferedIOBase, name: str) -> NDArray[Any]:
     # math.prod, since the product of the sizes may exceed every integer type of NumPy.
     n_bytes = math.prod(shape) * dtype.itemsize
     promise = f"the header promises an array of shape {shape} of {dtype.name}, {n_bytes} bytes"
-    # Sizes of zero are left out here: NumPy cannot make even an empty array of shape
+    # Sizes of zero are left out, since NumPy cannot make an empty array of shape
     # (0, 2**31, 2**31, 2**31).
     if math.prod(size or 1 for size in shape) * dtype.itemsize > MAX_BYTES:
         raise DataError(
-            f"read_idx: {name}: {promise}; at most {MAX_BYTES} are read. "
+            f"read_idx: {name}: {promise}. At most {MAX_BYTES} are read. "
             "The header is damaged; delete the file and fetch it again."
         )
-    # Grown chunk by chunk, so that a lying header costs no more memory than the real bytes.
+    # Read chunk by chunk, so that a wrong header costs no more memory than the file has bytes.
     content = bytearray()
     while chunk := stream.read(min(CHUNK, n_bytes - len(content))):
         content += chunk
-    # The last read also makes gzip compare its checksum.
+    # This read also makes gzip compare its checksum.
     excess = len(stream.read(CHUNK))
     if len(content) < n_bytes or excess:
-        found = f"at least {excess} bytes follow them" if excess else f"found {len(content)}"
-        raise DataError(f"read_idx: {name}: {promise}; {found}. Delete it and fetch it again.")
+        found = f"{'at least ' if excess else ''}{len(content) + excess} bytes"
+        raise DataError(f"read_idx: {name}: {promise}. Found {found}. Fetch it again.")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
@@ -106,19 +106,19 @@ def _read_header(
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in ELEMENT_TYPES:
         raise DataError(
             f"read_idx: {name}: expected the magic bytes 00 00 and one of the types "
-            f"{', '.join(f'{code:02x}' for code in ELEMENT_TYPES)}; found "
-            f"{magic.hex(' ') or 'an empty file'}. This is no IDX file."
+            f"{', '.join(f'{code:02x}' for code in ELEMENT_TYPES)}. Found "
+            f"{magic.hex(' ') or 'an empty file'}. This is not an IDX file."
         )
     n_axes = magic[3]
     if not 1 <= n_axes <= MAX_AXES:
         raise DataError(
-            f"read_idx: {name}: expected 1 to {MAX_AXES} axes; the header states {n_axes}. "
+            f"read_idx: {name}: expected 1 to {MAX_AXES} axes. The header states {n_axes}. "
             "Delete it and fetch it again."
         )
     sizes = stream.read(4 * n_axes)
     if len(sizes) < 4 * n_axes:
         raise DataError(
-            f"read_idx: {name}: expected {n_axes} sizes of 4 bytes; the file ends after "
+            f"read_idx: {name}: expected {n_axes} sizes of 4 bytes. The file ends after "
             f"{len(sizes)} bytes of them. Delete it and fetch it again."
         )
     shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))

@@ -1,4 +1,4 @@
-"""MNIST as one MATLAB file, the form used by the document this package implements."""
+"""MNIST as one MATLAB file, as the classic experiment stores it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def load_mat(path: str | os.PathLike[str]) -> Dataset:
 
     Raises:
         DataNotFoundError: there is no such file.
-        DataError: the file is no MATLAB file, is of the HDF5-based version 7.3, is damaged,
-            lacks one of the two variables, or they are not numbers or do not fit together.
+        DataError: the file is not a MATLAB file, is of the HDF5-based version 7.3, is damaged, or
+            lacks one of the two variables; or they are not numbers or do not fit together.
 
     >>> import pathlib, tempfile
     >>> from scipy.io import savemat
@@ -40,20 +40,20 @@ def load_mat(path: str | os.PathLike[str]) -> Dataset:
     if not os.path.exists(name):
         raise DataNotFoundError(f"load_mat: there is no file {name}. Check the path.")
     if os.path.isdir(name):
-        raise DataError(f"load_mat: {name}: expected a MATLAB file; found a folder.")
+        raise DataError(f"load_mat: {name}: expected a MATLAB file. Found a folder.")
     variables = _read_variables(name)
     for key in (IMAGES, LABELS):
         value = variables.get(key)
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
             raise DataError(
-                f"load_mat: {name}: expected numbers under {key!r}; found "
+                f"load_mat: {name}: expected numbers under {key!r}. Found "
                 f"{_describe(value, variables)}. Save the images as {IMAGES} (h, w, n) and the "
                 f"labels as {LABELS} (n, 1)."
             )
     images, labels = variables[IMAGES], variables[LABELS]
     if labels.size != max(labels.shape):
         raise DataError(
-            f"load_mat: {name}: expected {LABELS} in one row or column; found shape "
+            f"load_mat: {name}: expected {LABELS} in one row or column. Found shape "
             f"{labels.shape}. Save class numbers, not one-hot rows."
         )
     if images.ndim == 2 and labels.size == 1:
@@ -61,7 +61,7 @@ def load_mat(path: str | os.PathLike[str]) -> Dataset:
     if images.ndim != 3 or images.shape[2] != labels.size:
         raise DataError(
             f"load_mat: {name}: expected {IMAGES} of shape (h, w, n) with n = {labels.size}, the "
-            f"number of {LABELS}; found {images.shape}. In MATLAB, permute puts the samples last."
+            f"number of {LABELS}. Found {images.shape}. In MATLAB, permute puts the samples last."
         )
     return dataset_from_file(
         np.ascontiguousarray(images.transpose(2, 0, 1)),
@@ -80,15 +80,15 @@ def _read_variables(name: str) -> dict[str, Any]:
         hdf5 = HDF5_MAGIC in file.read(512 + len(HDF5_MAGIC))
     if hdf5:
         raise DataError(
-            f"load_mat: {name}: expected a MATLAB file up to version 7; found version 7.3, which "
+            f"load_mat: {name}: expected a MATLAB file up to version 7. Found version 7.3, which "
             "is HDF5. Save it again in MATLAB with save(..., '-v7')."
         )
     try:
         variables: dict[str, Any] = loadmat(name, appendmat=False)
-    # A damaged file makes SciPy's parser raise nearly anything, from TypeError to zlib.error.
+    # For a damaged file SciPy raises nearly anything, from TypeError to zlib.error.
     except Exception as error:
         raise DataError(
-            f"load_mat: {name}: expected a MATLAB file up to version 7; SciPy cannot read it "
+            f"load_mat: {name}: expected a MATLAB file up to version 7. SciPy cannot read it "
             f"({type(error).__name__}: {error}). Export the file again."
         ) from error
     return {key: value for key, value in variables.items() if not key.startswith("__")}

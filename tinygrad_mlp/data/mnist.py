@@ -24,7 +24,7 @@ MIRRORS = (
 
 
 class RemoteFile(NamedTuple):
-    """A file under its canonical name, with the size and digest of its uncompressed bytes."""
+    """The canonical name of a file, with the size and digest of its uncompressed bytes."""
 
     name: str
     size: int
@@ -73,16 +73,15 @@ def load_mnist(
 
     The folders searched are `data_dir`, the one named by the environment variable
     ``TINYGRAD_MLP_DATA``, and the user's cache. A file may be plain or gzip-compressed (``.gz``)
-    and spelt ``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``. Files you put there
-    yourself may be a part of MNIST or anything else in its format: they are checked for damage,
-    while only downloads are compared with the digests of the original.
+    and named ``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``. Your own files may hold a
+    part of MNIST or anything else in its format: they are checked for damage, and only downloads
+    are compared with the digests of the original.
 
     Args:
         data_dir: if given, the only folder searched, and nothing is downloaded.
         subset: ``"train"`` (60,000 images), ``"test"`` (10,000) or ``"all"``, train first.
-        download: whether to fetch the files (train 10 MB, test 2 MB) into the cache if they are
-            in no folder.
-        progress: show the progress of a download on the terminal.
+        download: whether to fetch missing files (train 10 MB, test 2 MB) into the cache.
+        progress: whether to show the progress of a download on the terminal.
         mirrors: addresses of folders with the ``.gz`` files, tried in turn.
         timeout: seconds a mirror may stay silent.
 
@@ -91,7 +90,7 @@ def load_mnist(
 
     Raises:
         InvalidArgumentError: `subset` is none of the three.
-        DataNotFoundError: the files are nowhere, and were not or could not be downloaded.
+        DataNotFoundError: the files were not found, and not downloaded.
         DataError: a file is damaged, or images and labels do not belong together.
 
     >>> import pathlib, tempfile
@@ -105,7 +104,7 @@ def load_mnist(
     """
     if subset not in get_args(Subset):
         raise InvalidArgumentError(
-            f"load_mnist: subset must be one of {get_args(Subset)}; got {subset!r}."
+            f"load_mnist: subset must be one of {get_args(Subset)}. Got {subset!r}."
         )
     parts = list(FILES) if subset == "all" else [subset]
     wanted = [file for part in parts for file in FILES[part]]
@@ -113,7 +112,7 @@ def load_mnist(
         folder = os.path.expanduser(os.fspath(data_dir))
         if lacks := _lacks(folder, wanted):
             raise DataNotFoundError(
-                f"load_mnist: data_dir = {folder!r} must hold the MNIST files, plain or .gz; it "
+                f"load_mnist: data_dir = {folder!r} must hold the MNIST files, plain or .gz. It "
                 f"{lacks}. Correct data_dir, or leave it out to search {ENVIRONMENT} and the "
                 f"cache and to download. {_ALTERNATIVE}"
             )
@@ -127,10 +126,10 @@ def load_mnist(
 
 
 def find_mnist(subset: Subset = "train") -> tuple[str | None, list[tuple[str, str]]]:
-    """The first folder that has the files of MNIST, of those searched where none is given.
+    """Find the first folder with the files of MNIST among those searched by default.
 
     Returns:
-        The folder or None, and of each place that was searched its name and what was found there.
+        The folder or None; and for each place searched its name and its state.
     """
     parts = list(FILES) if subset == "all" else [subset]
     wanted = [file for part in parts for file in FILES[part]]
@@ -146,20 +145,20 @@ def find_mnist(subset: Subset = "train") -> tuple[str | None, list[tuple[str, st
 
 
 def cache_dir() -> str:
-    """The folder that downloads go to, in the place the operating system has for caches."""
+    """Return the folder of downloads, where the operating system keeps caches."""
     from platformdirs import user_cache_dir
 
     return os.path.join(user_cache_dir("tinygrad_mlp", appauthor=False), "mnist")
 
 
 _ALTERNATIVE = (
-    "Without any download there are the 8x8 digits: tinygrad_mlp.data.load_digits(), "
+    "Without a download there are the 8x8 digits: tinygrad_mlp.data.load_digits(), "
     "or `tinygrad-mlp train digits` on the command line."
 )
 
 
 def _find(folder: str, name: str) -> str | None:
-    """The path in `folder` of the file of canonical `name`, in any of its four spellings."""
+    """Return the path in `folder` of the file of canonical `name`, under any of its four names."""
     stem, _, ending = name.rpartition("-idx")
     for spelling in (name, f"{stem}.idx{ending}"):
         for suffix in ("", ".gz"):
@@ -170,9 +169,9 @@ def _find(folder: str, name: str) -> str | None:
 
 
 def _lacks(folder: str, wanted: Sequence[RemoteFile]) -> str:
-    """What keeps `folder` from being used, as the end of a sentence; empty if nothing does."""
+    """Return why `folder` cannot be used, as the end of a sentence; empty if it can."""
     if not os.path.isdir(folder):
-        return "is no folder" if os.path.exists(folder) else "does not exist"
+        return "is not a folder" if os.path.exists(folder) else "does not exist"
     missing = [file.name for file in wanted if _find(folder, file.name) is None]
     return "lacks " + ", ".join(missing) if missing else ""
 
@@ -182,7 +181,7 @@ def _read(folder: str, parts: Sequence[str]) -> Dataset:
     shapes = {one.image_shape for one in loaded}
     if len(shapes) > 1:
         raise DataError(
-            f"load_mnist: {folder}: expected training and test images of one size; found the "
+            f"load_mnist: {folder}: expected training and test images of one size. Found the "
             f"sizes {sorted(shapes)}. Put files of one export into the folder."
         )
     if len(loaded) == 1:
@@ -196,7 +195,7 @@ def _read(folder: str, parts: Sequence[str]) -> Dataset:
 
 
 def _read_pair(folder: str, images: RemoteFile, labels: RemoteFile) -> Dataset:
-    # Where a file has vanished since it was found, read_idx says so of the canonical name.
+    # If a file has been removed in the meantime, read_idx reports the canonical name.
     images_path, labels_path = (
         _find(folder, file.name) or os.path.join(folder, file.name) for file in (images, labels)
     )
@@ -217,7 +216,7 @@ def _download(
     timeout: float,
     progress: bool,
 ) -> None:
-    """Put what is missing of `wanted` into `cache`, or explain in full why it cannot be had."""
+    """Download the missing files of `wanted` into `cache`, or raise an error with all reasons."""
 
     def not_found(*why: str) -> DataNotFoundError:
         places = ("load_mnist: the MNIST files are in none of the places searched:", *searched)
@@ -246,9 +245,9 @@ def _download(
 def _first_good(
     mirrors: list[str], file: RemoteFile, answers: list[str], timeout: float, progress: bool
 ) -> bytes | None:
-    """The file from the first mirror that has it; the refusals are added to `answers`.
+    """Return the file from the first mirror that has it; add the refusals to `answers`.
 
-    A mirror that fails goes to the back of the list: the next file need not wait for it again.
+    A mirror that fails goes to the end of the list, so that the next file does not wait for it.
     """
     with progress_display(file.name, progress) as on_bytes:
         for _ in range(len(mirrors)):

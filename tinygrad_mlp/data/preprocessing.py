@@ -1,4 +1,4 @@
-"""From images and class numbers to the arrays that a network is trained on."""
+"""Preprocessing: from images and class numbers to the arrays that a network is trained on."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 # Squares of larger numbers, summed over the samples, would overflow float64 in the variance.
 LARGEST = 1e140
-# Rows handed to the scaler at a time: it makes float64 copies of what it gets.
+# Rows passed to the scaler at a time, since it makes float64 copies of them.
 BLOCK = 8192
 
 
 class Split(NamedTuple):
-    """Training and validation arrays, and what is needed to treat new images alike.
+    """Training and validation arrays, and the numbers to standardise new images in the same way.
 
     With n training samples, m validation samples, p features and k classes:
 
@@ -31,8 +31,8 @@ class Split(NamedTuple):
         Y: one-hot training targets, shape (n, k).
         X_validation: standardised with the same `mean` and `scale`, shape (m, p).
         Y_validation: shape (m, k).
-        mean: what was subtracted from each column, float64, shape (p,).
-        scale: what each column was divided by, float64, shape (p,).
+        mean: the number subtracted from each column, float64, shape (p,).
+        scale: the number each column was divided by, float64, shape (p,).
         order: the shuffle, shape (n + m,): row ``i`` of `X` is sample ``order[i]`` of the data
             given, row ``i`` of `X_validation` is sample ``order[n + i]``.
 
@@ -68,7 +68,7 @@ def preprocess(
     n_classes: int | None = None,
     dtype: DTypeLike = np.float64,
 ) -> Split:
-    """Vectorise, shuffle, split, standardise each column, one-hot encode.
+    """Vectorise and shuffle images, split and standardise them, and encode labels one-hot.
 
     Each column ``j`` becomes ``(x_j - mean_j) / scale_j``, where ``mean_j`` is its average and
     ``scale_j`` its standard deviation ``sqrt(sum_i (x_ij - mean_j)**2 / n)``, both taken over
@@ -82,9 +82,9 @@ def preprocess(
         labels: class numbers, shape (N,).
         validation: share of the samples set aside, in [0, 1). With 0 the validation arrays
             have no rows.
-        rng: source of the shuffle.
-        whole_set: take mean and scale over all samples, validation included. The experiment
-            this package reproduces does so; it lets the validation data leak into training.
+        rng: generator of the shuffle.
+        whole_set: whether to take mean and scale over all samples, validation included. The
+            classic experiment does so; it lets the validation data leak into training.
         n_classes: number of columns of Y; without it ``max(labels) + 1``.
         dtype: floating type of X and Y. float32 halves the memory of float64; mean and scale
             are float64 in either case.
@@ -94,7 +94,7 @@ def preprocess(
         DTypeError: `X` or `labels` are not real numbers, or `dtype` is not a floating type.
         InvalidArgumentError: there is no sample or no feature; X has NaN, infinity or a value
             too large for `dtype`; `validation` is outside [0, 1) or leaves no training sample;
-            a label is no class number below `n_classes`; `rng` is not a generator.
+            a label is not a class number below `n_classes`; `rng` is not a generator.
 
     >>> images = np.arange(40.0).reshape(10, 2, 2)
     >>> labels = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
@@ -110,12 +110,12 @@ def preprocess(
     classes = class_numbers(labels, "preprocess")
     if len(classes) != n:
         raise ShapeError(
-            f"preprocess: X and labels must have as many samples as each other; got X of shape "
+            f"preprocess: X and labels must have the same number of samples. Got X of shape "
             f"{np.shape(X)} and labels of shape {classes.shape}."
         )
     width = class_count(classes, n_classes, "preprocess")
     n_training = n - _validation_count(n, validation)
-    # Nothing is drawn before this line: a refused call leaves the generator as it was.
+    # Nothing is drawn before this line, so that a refused call does not change the generator.
     order = checked_rng(rng, "preprocess").permutation(n).astype(np.intp, copy=False)
 
     # One array for both parts, standardised in place: for MNIST in float64 it takes 376 MB.
@@ -137,14 +137,14 @@ def preprocess(
 def standardise(
     X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *, dtype: DTypeLike = np.float64
 ) -> NDArray[Any]:
-    """New images, vectorised and standardised as the training images were.
+    """Vectorise and standardise new images in the same way as the training images.
 
     ``(x_j - mean_j) / scale_j`` for each column ``j``.
 
     Args:
         X: images or features, shape (N, ...) with at least two axes.
-        mean, scale: those of the `Split` the network was trained on, shape (p,), where p is the
-            number of values of one image.
+        mean, scale: those of the `Split` the network was trained on, shape (p,), with p values for
+            each image.
         dtype: floating type of the result.
 
     Raises:
@@ -161,7 +161,7 @@ def standardise(
     if mean.shape != (features.shape[1],) or scale.shape != mean.shape:
         raise ShapeError(
             f"standardise: X of shape {np.shape(X)} has {features.shape[1]} values per image and "
-            f"needs mean and scale of shape {(features.shape[1],)}; got mean of shape "
+            f"needs mean and scale of shape {(features.shape[1],)}. Got mean of shape "
             f"{mean.shape} and scale of shape {scale.shape}. Use images of the training size."
         )
     result = features.astype(kind)
@@ -181,7 +181,7 @@ def _column_statistics(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np
     for rows in batches(len(X), BLOCK):
         scaler.partial_fit(X[rows])
     mean, scale = np.array(scaler.mean_, np.float64), np.array(scaler.scale_, np.float64)
-    # The mean of n equal numbers may be off by a rounding, and the column would not be 0.
+    # The mean of n equal numbers may have a rounding error, and the column would not become 0.
     constant = X.min(axis=0) == X.max(axis=0)
     mean[constant], scale[constant] = X[0, constant], 1.0
     return mean, scale
@@ -191,7 +191,7 @@ def _validation_count(n: int, validation: float) -> int:
     number = isinstance(validation, (int, float, np.floating))
     if not (number and 0 <= validation < 1):  # NaN fails the comparison too
         raise InvalidArgumentError(
-            f"preprocess: validation must be a share in [0, 1); got {validation!r}. "
+            f"preprocess: validation must be a share in [0, 1). Got {validation!r}. "
             "0.1 sets 10 % of the samples aside."
         )
     # Rounded first: 0.07 * 100 is 7.000000000000001, and its ceiling would be 8.
@@ -207,29 +207,29 @@ def _validation_count(n: int, validation: float) -> int:
 def _floating(dtype: DTypeLike, who: str) -> np.dtype[Any]:
     kind = np.dtype(dtype)
     if kind.kind != "f":
-        raise DTypeError(f"{who}: dtype must be a floating type such as numpy.float32; got {kind}.")
+        raise DTypeError(f"{who}: dtype must be a floating type such as numpy.float32. Got {kind}.")
     return kind
 
 
 def _features(X: ArrayLike, kind: np.dtype[Any], who: str) -> NDArray[Any]:
-    """`X` as a matrix with one row per sample, proved to be numbers that fit into `kind`."""
+    """Return `X` as a matrix with a row for each sample, checked to fit into the type `kind`."""
     given = np.asarray(X)
     if given.ndim < 2:
         raise ShapeError(
-            f"{who}: X must have shape (n, p) or (n, h, w); got {given.shape}. "
+            f"{who}: X must have shape (n, p) or (n, h, w). Got {given.shape}. "
             "For a single image pass image[None]."
         )
     if given.dtype.kind not in "biuf":
-        raise DTypeError(f"{who}: X must be real numbers; got an array of {given.dtype}.")
+        raise DTypeError(f"{who}: X must be real numbers. Got an array of {given.dtype}.")
     if given.size == 0:
         raise InvalidArgumentError(
-            f"{who}: X must have at least one sample and one value; got shape {given.shape}."
+            f"{who}: X must have at least one sample and one value. Got shape {given.shape}."
         )
     limit = min(float(np.finfo(kind).max), LARGEST)
     where = index_beyond(given, limit)
     if where is not None:
         raise InvalidArgumentError(
-            f"{who}: X must be finite and at most {limit:.3g} in size for {kind}; got "
+            f"{who}: X must be finite and at most {limit:.3g} in size for {kind}. Got "
             f"X[{', '.join(map(str, where))}] = {given[where]}. Clean the data or divide it."
         )
     return given.reshape(len(given), -1)

@@ -1,4 +1,4 @@
-"""One door to all data: by name or by path."""
+"""Loading any data set by its name or its path."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ def load(
     Args:
         name_or_path: ``"digits"`` (`load_digits`), ``"mnist"`` (`load_mnist`), or a path that
             ends in ``.mat`` (`load_mat`).
-        data_dir, subset, download, progress: handed to `load_mnist`; the other two sources
-            are whole and local, and have no use for them.
+        data_dir, subset, download, progress: arguments of `load_mnist`; the other two ignore them.
 
     Raises:
         InvalidArgumentError: `name_or_path` is none of the three.
-        DataNotFoundError, DataError: as the three functions say.
+        DataNotFoundError, DataError: as the three functions.
 
     >>> load("digits")
     Dataset('digits': 1797 images of shape (8, 8), float64, 10 classes)
@@ -41,16 +40,16 @@ def load(
     if name.lower().endswith(".mat"):
         return load_mat(name)
     raise InvalidArgumentError(
-        f"load: name_or_path must be 'digits', 'mnist' or a path ending in .mat; got "
+        f"load: name_or_path must be 'digits', 'mnist' or a path ending in .mat. Got "
         f"{name_or_path!r}. "
         "For a folder of IDX files pass 'mnist' and the folder as data_dir."
     )
 
 
 def load_digits() -> Dataset:
-    """scikit-learn's 1,797 digits of 8x8 pixels; they need no download.
+    """Return scikit-learn's 1,797 digits of 8x8 pixels, without a download.
 
-    The grey levels are whole numbers from 0 to 16. Source: the test part of "Optical
+    The grey levels are integers from 0 to 16. Source: the test part of "Optical
     Recognition of Handwritten Digits", UCI Machine Learning Repository.
 
     >>> digits = load_digits()
