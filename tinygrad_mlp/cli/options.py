@@ -143,62 +143,52 @@ OutputActivation = Annotated[str, choice(
 Bias = Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the layers have biases.")]
 
 
+Epochs = Annotated[int | None, typer.Option(
+    min=1, metavar="NUMBER", show_default=False,
+    help=f"Passes through the training data. [default: {EPOCHS}; "
+    + "; ".join(f"{n} for {name}" for name, n in EPOCHS_OF.items()) + "]",
+)]  # fmt: skip
+BatchSize = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Images a step.")]
+Rate = Annotated[float | None, typer.Option(
+    metavar="NUMBER", show_default=False, callback=check_positive,
+    help="Learning rate. [default: 1/(100 + 10k) in epoch k = 0, 1, ... for sgd; "
+    f"{RATE_OF_ADAPTIVE} for the others]",
+)]  # fmt: skip
+OptimizerName = Annotated[str, choice("--optimizer", OPTIMIZERS, "The optimizer")]
+Sigma = Annotated[float, typer.Option(
+    metavar="NUMBER", callback=check_positive, help="Standard deviation of the initial weights."
+)]  # fmt: skip
+DType = Annotated[str, choice("--dtype", ("float64", "float32"), "Precision of the numbers")]
+Seed = Annotated[int, typer.Option(
+    min=0, metavar="NUMBER", help="Seed of the shuffle and of the initial weights."
+)]  # fmt: skip
+WholeSet = Annotated[bool, typer.Option(
+    "--whole-set", help="Standardise over all images, validation included."
+)]  # fmt: skip
+MonitorEvery = Annotated[int | None, typer.Option(
+    min=1, metavar="NUMBER", show_default=False,
+    help="Iterations between evaluations. [default: for about 10 of them, 10000 at most]",
+)]  # fmt: skip
+
+
 class Settings(NamedTuple):
     """The options of the commands that train, with their defaults; None: chosen by the data."""
 
     dataset: DatasetName = "digits"
     hidden: Hidden = HIDDEN
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="NUMBER",
-            show_default=False,
-            help=f"Passes through the training data. [default: {EPOCHS}; "
-            + "; ".join(f"{n} for {name}" for name, n in EPOCHS_OF.items())
-            + "]",
-        ),
-    ] = None
-    batch_size: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Images a step.")] = 1
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            show_default=False,
-            callback=check_positive,
-            help="Learning rate. [default: 1/(100 + 10k) in epoch k = 0, 1, ... for sgd; "
-            f"{RATE_OF_ADAPTIVE} for the others]",
-        ),
-    ] = None
-    optimizer: Annotated[str, choice("--optimizer", OPTIMIZERS, "The optimizer")] = "sgd"
+    epochs: Epochs = None
+    batch_size: BatchSize = 1
+    lr: Rate = None
+    optimizer: OptimizerName = "sgd"
     hidden_activation: HiddenActivation = "tanh"
     output_activation: OutputActivation = "sigmoid"
     bias: Bias = False
-    sigma: Annotated[
-        float,
-        typer.Option(
-            metavar="NUMBER",
-            callback=check_positive,
-            help="Standard deviation of the initial weights.",
-        ),
-    ] = 0.01
-    dtype: Annotated[str, choice("--dtype", ("float64", "float32"), "Precision of the numbers")] = (
-        "float64"
-    )
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="NUMBER", help="Seed of the shuffle and of the initial weights."
-        ),
-    ] = 0
-    whole_set: Annotated[
-        bool, typer.Option("--whole-set", help="Standardise over all images, validation included.")
-    ] = False
+    sigma: Sigma = 0.01
+    dtype: DType = "float64"
+    seed: Seed = 0
+    whole_set: WholeSet = False
     data_dir: DataDir = None
-    monitor_every: Annotated[int | None, typer.Option(
-        min=1, metavar="NUMBER", show_default=False,
-        help="Iterations between evaluations. [default: for about 10 of them, 10000 at most]",
-    )] = None  # fmt: skip
+    monitor_every: MonitorEvery = None
 
 
 def with_settings(command: Callable[..., Result]) -> Callable[..., Result]:

@@ -24,7 +24,7 @@ from tinygrad_mlp.saving.onnx.inputs import (
     model_dtype,
     sample_shape,
 )
-from tinygrad_mlp.saving.onnx.lowering import LoweredModel, lower_model
+from tinygrad_mlp.saving.onnx.model_lowering import LoweredModel, lower_model
 from tinygrad_mlp.saving.onnx.nodes import write
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
 from tinygrad_mlp.support.checks import checked_metadata, integer_at_least

@@ -55,16 +55,16 @@ def lower_model(
     """
     # Twice also for a fixed size: random numbers that NumPy draws differ between the two.
     sizes = SIZES if batch_size is None else (batch_size, batch_size)
-    simple = []
+    recordings = []
     for n in sizes:
         try:
             recording, output = record(model, (n, *shape), dtype)
-            simple.append(_LoweredRecording(model, recording, output, double))
+            recordings.append(_LoweredRecording(model, recording, output, double))
         except TinygradError as error:
             if batch_size is None and not isinstance(error, ExportError):
                 error.add_note(f"(while recording a batch of {n} for export_onnx)")
             raise
-    return _merged(model, simple, sizes)
+    return _merged(model, recordings, sizes)
 
 
 class _LoweredRecording:
@@ -159,11 +159,11 @@ def _places(model: Module, recording: LayerRecording) -> dict[Variable, Any]:
 
 
 def _merged(
-    model: Module, simple: Sequence[_LoweredRecording], sizes: Sequence[int]
+    model: Module, recordings: Sequence[_LoweredRecording], sizes: Sequence[int]
 ) -> LoweredModel:
     """Merge recordings at several batch sizes into one, with the batch size as a symbol."""
-    first = simple[0]
-    twins: list[dict[Variable, Variable]] = [{s.x: first.x} for s in simple]
+    first = recordings[0]
+    twins: list[dict[Variable, Variable]] = [{s.x: first.x} for s in recordings]
 
     def common(values: Sequence[Any]) -> Any:
         """Return the operand for those of the recordings."""
@@ -173,7 +173,7 @@ def _merged(
         )
 
     calls = []
-    for lines in zip_longest(*(s.calls for s in simple)):
+    for lines in zip_longest(*(s.calls for s in recordings)):
         one = next(line for line in lines if line is not None)
         try:
             if any(line is None or line.op is not one.op for line in lines):
@@ -190,11 +190,11 @@ def _merged(
             twin[line.result] = one.result
         calls.append(OpCall(one.op, operands, static, one.result, shape, one.layer))
     try:
-        output = common([s.output for s in simple])
-        shape = common([s.shape for s in simple])
+        output = common([s.output for s in recordings])
+        shape = common([s.shape for s in recordings])
     except Varies:
         raise ExportError(_varies("the output", sizes)) from None
-    x_shape = common([s.x.shape for s in simple])
+    x_shape = common([s.x.shape for s in recordings])
     return LoweredModel(first.x, x_shape, calls, output, shape)
 
 
