@@ -1,10 +1,11 @@
-"""Every error this package raises on purpose.
+"""The errors that this package raises on purpose.
 
-Each class says in its docstring what causes it and what to do. All derive from
-`TinygradError`, so ``except tg.errors.TinygradError`` catches a user's mistake without
-catching a bug; each also derives from the built-in class a NumPy user would expect.
+The docstring of each class states the cause and the fix. All derive from `TinygradError`, so
+``except tg.errors.TinygradError`` catches a user's mistake without catching a bug; each also
+derives from the built-in class that a NumPy user would expect.
 
-A message always has the same order: who complains, what was expected, what came, what to do.
+Every message has the same order: the function and its argument, what was expected, what it got,
+what to do.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import numpy as np
 
 
 class TinygradError(Exception):
-    """Base of all errors below; never raised itself."""
+    """The base of all errors of this package; never raised itself."""
 
 
 class InvalidArgumentError(TinygradError, ValueError):
-    """An argument has a value that cannot work (an unknown name, a negative size, NaN in X).
+    """An argument with a value that is not allowed (an unknown name, a negative size, NaN in X).
 
     Fix: pass one of the values the message lists.
     """
@@ -26,44 +27,44 @@ class InvalidArgumentError(TinygradError, ValueError):
 class ShapeError(InvalidArgumentError):
     """Arrays whose shapes do not fit together.
 
-    Fix: the message prints every shape as a tuple and the one that was expected. A target of
-    shape ``(n,)`` against a prediction of shape ``(n, 1)`` is the usual cause.
+    Fix: the message prints every shape as a tuple, and the expected one. The usual cause is a
+    target of shape ``(n,)`` with a prediction of shape ``(n, 1)``.
     """
 
 
 class IndexingError(InvalidArgumentError, IndexError):
-    """An index outside of the array, or of a kind that NumPy cannot index with.
+    """An index out of bounds, or of a type that NumPy cannot index with.
 
     Fix: the message prints the array's shape and the index.
     """
 
 
 class LinAlgError(InvalidArgumentError, np.linalg.LinAlgError):
-    """A matrix for which there is no inverse, no Cholesky factor, no convergence.
+    """A matrix without inverse or Cholesky factor, or one for which an algorithm diverges.
 
-    NumPy's error of the same name, with the operation and the shapes that it was raised for. Fix:
+    This is NumPy's error of the same name, with the operation and the shapes added. Fix:
     add a small multiple of the identity, use `pinv` or `solve` with a regularised matrix, or find
     out why the matrix is singular.
     """
 
 
 class DTypeError(TinygradError, TypeError):
-    """An array of the wrong kind: integers where a derivative is asked for, text as data.
+    """An array of the wrong kind of dtype: integers to differentiate, text as data.
 
-    Fix: ``array.astype(float)``. A derivative with respect to an integer has no meaning.
+    Fix: ``array.astype(float)``. A derivative with respect to an integer is not defined.
     """
 
 
 class GraphReleasedError(TinygradError, RuntimeError):
-    """``backward()`` through a graph that an earlier ``backward()`` has already used up.
+    """A call of ``backward()`` for a graph that an earlier call has released.
 
-    The graph is released as it is walked, so that training needs no more memory than one step.
+    The graph is released during the walk, so that training needs no more memory than one step.
     Fix: compute the output again, or pass ``retain_graph=True`` to the first call.
     """
 
 
 class NotDifferentiableError(TinygradError, TypeError):
-    """A gradient was asked for that does not exist.
+    """A request for a gradient that does not exist.
 
     Either the output does not depend on anything with ``requires_grad=True``, or it passes
     through an argument for which an operation has no gradient rule. Fix: mark the inputs, or
@@ -74,39 +75,39 @@ class NotDifferentiableError(TinygradError, TypeError):
 class OpDefinitionError(TinygradError, TypeError):
     """An ``@op`` declaration that contradicts itself.
 
-    A rule for a parameter the function does not have, two operations of one name, or a rule
-    whose result does not have the shape of its argument. Fix: the message names the operation
+    It has a rule for a parameter that the function lacks, the name of another operation, or a
+    rule whose result does not have the shape of its argument. Fix: the message names the operation
     and the rule.
     """
 
 
 class TraceError(TinygradError, TypeError):
-    """A function, or a gradient rule, that cannot be written down as a list of operations.
+    """A function or a gradient rule that cannot be recorded as a list of operations.
 
-    It turned a traced value into a number: ``if x > 0``, ``float(x)``, ``x.item()``. What is
-    written down would hold for that one number only. Fix: ``tg.where(x > 0, a, b)``.
+    It converts a traced value to a number: ``if x > 0``, ``float(x)``, ``x.item()``. The recording
+    would hold for that number only. Fix: ``tg.where(x > 0, a, b)``.
     """
 
 
 class ExportError(TinygradError, ValueError):
-    """A model that cannot be written in the format asked for.
+    """A model that cannot be exported to a format.
 
-    It uses an operation that the format does not have, or does something that a file cannot: draw
-    random numbers, change its own arrays, do one thing for one batch size and another for the next.
-    Fix: the message names the operation and the layer, and the way out.
+    It uses an operation that the format lacks, draws random numbers, changes its own arrays, or
+    computes something else for another batch size. Fix: the message names the operation, the layer
+    and the remedy.
     """
 
 
 class ProgramError(TinygradError, TypeError):
     """A program whose instructions do not fit together.
 
-    A program that was recorded always fits; this comes from a pass, or from instructions put
-    together by hand. Fix: the message names the instruction, what it says and what it gives.
+    A recorded program always fits; the cause is a pass, or instructions written by hand. Fix: the
+    message names the instruction, its declared result and its actual one.
     """
 
 
 class NonFiniteError(TinygradError, ArithmeticError):
-    """A computation produced NaN or infinity.
+    """A computation that produced NaN or infinity.
 
     The message names the operation that produced the first one; under `debug()` also the line of
     the program that called it. Fix: usually a smaller learning rate, standardised inputs, or a
@@ -115,55 +116,56 @@ class NonFiniteError(TinygradError, ArithmeticError):
 
 
 class MutatedArrayError(TinygradError, RuntimeError):
-    """An array that the backward pass needs was changed in place (found by `debug()` only).
+    """An array of the backward pass that was changed in place (found by `debug()` only).
 
-    Between forward and backward by the program (``x.data += 1``, ``X[0] = 0``), or by an
-    operation's forward function or gradient rule. The gradient would silently be that of
-    something else. Fix: change a copy, or assign a new array (``x.data = x.data + 1``).
+    It was changed between forward and backward (``x.data += 1``, ``X[0] = 0``), or by an
+    operation's forward function or gradient rule. The gradient would silently be wrong. Fix:
+    change a copy, or assign a new array (``x.data = x.data + 1``).
     """
 
 
 class StateDictError(TinygradError, ValueError):
-    """Saved weights do not belong to this architecture.
+    """Saved weights of another architecture.
 
-    The message lists the missing, the unexpected and the wrongly shaped entries. Fix: build the
-    model with the layers it was saved with.
+    The message lists the missing and the unexpected entries, and those of another shape. Fix:
+    build the model with the layers it was saved with.
     """
 
 
 class DataError(TinygradError, ValueError):
-    """A data or model file is damaged, or not of the format its reader expects.
+    """A data or model file that is damaged, or has another format than its reader expects.
 
-    The message names the file and what was found in it. Fix: fetch or export the file again.
+    The message names the file and its content. Fix: fetch or export the file again.
     """
 
 
 class CheckpointError(TinygradError, ValueError):
-    """A checkpoint belongs to another training: another model, other settings, other data.
+    """A checkpoint of another training: another model, other settings, other data.
 
-    The message lists what differs. Fix: name another file, go on with what the checkpoint was
-    written with, or delete it to begin anew.
+    The message lists the differences. Fix: name another file, use the model, settings and data
+    of the checkpoint, or delete it to start from the beginning.
     """
 
 
 class DataNotFoundError(TinygradError, FileNotFoundError):
-    """Data was found in none of the places searched, and could not be downloaded.
+    """A file that does not exist, or data that were neither found nor could be downloaded.
 
-    Fix: the message lists the places and the alternative that needs no download.
+    Fix: the message lists the places, and an alternative that needs no download.
     """
 
 
 class MissingToolError(TinygradError, RuntimeError):
-    """A program, or an optional package, that is needed is not installed or does not work.
+    """A required program or optional package that is missing, or does not work.
 
-    Fix: the message says how to install it, and what can be had without it.
+    Fix: the message says how to install it, and what works without it.
     """
 
 
 class RawNumbersWarning(UserWarning):
-    """A gradient rule computes with numbers that the graph does not know of.
+    """A gradient rule that computes with raw numbers, which the graph does not record.
 
-    Warned of when an operation of yours is first differentiated: the first derivative is right,
-    higher ones would not be, and raise `OpDefinitionError`. Fix: write the rule with operators and
-    functions of ``tg``, without ``.data``, ``.numpy()``, ``np.asarray()`` and ``float()``.
+    The warning is given when an operation of yours is first differentiated: the first derivative
+    is right, but higher ones would be wrong and raise `OpDefinitionError`. Fix: write the rule with
+    operators and functions of ``tg``, without ``.data``, ``.numpy()``, ``np.asarray()`` and
+    ``float()``.
     """

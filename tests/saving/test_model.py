@@ -237,7 +237,7 @@ def test_training_goes_on_with_loaded_weights(path):
 # -- NeuralNetwork ---------------------------------------------------------------------------------
 
 NETWORKS = {
-    "as in the document": {},
+    "as in the classic experiment": {},
     "other everything": dict(
         loss="mean_square", hidden_activation="relu", output_activation="softplus", bias=True,
         sigma=0.5, dtype=np.float32, batch_size=3, optimizer="adam", learning_rate=0.01,

@@ -207,7 +207,7 @@ def compare(
     *,
     settings: Settings,
     plot: Annotated[Path, typer.Option(
-        metavar="FILE", help="Draw the comparison there, with the reason for what it shows."
+        metavar="FILE", help="Draw the comparison and its explanation there."
     )] = Path("comparison.png"),
     as_json: Json = False,
 ) -> Outcome:  # fmt: skip

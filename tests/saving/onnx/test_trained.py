@@ -24,7 +24,7 @@ def digits():
 
 
 def document_network(layers, split, dtype, epochs, **settings):
-    """A network trained as the document trains it, which knows its preprocessing."""
+    """A network of the classic experiment after its training, with its preprocessing."""
     network = tg.NeuralNetwork(
         layers, monitor=False, plot=False, seed=0, dtype=dtype, **settings
     )
