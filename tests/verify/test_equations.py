@@ -11,8 +11,8 @@ import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.verify import check_op
-from tinygrad_mlp.verify.operations.cases import Case
-from tinygrad_mlp.verify.operations.equation import Equation
+from tinygrad_mlp.verify.operations.cases import OpCase
+from tinygrad_mlp.verify.operations.equation import WrittenEquation
 from tinygrad_mlp.verify.operations.equation_syntax import NotAnEquation, Parser
 from tinygrad_mlp.verify.operations.equation_values import check_equation
 
@@ -70,8 +70,8 @@ MISTAKES = [
 
 def failures(op):
     """The failures of the equation alone, which are found much faster than all others."""
-    cases = [Case(op, sample) for sample in samples_of(op, np.random.default_rng(0))]
-    return check_equation(Equation(op), cases, seed=0)[1]
+    cases = [OpCase(op, sample) for sample in samples_of(op, np.random.default_rng(0))]
+    return check_equation(WrittenEquation(op), cases, seed=0)[1]
 
 
 def test_a_mistake_in_an_equation_is_found():
@@ -117,7 +117,7 @@ def test_a_rule_that_the_equation_does_not_mention_is_a_note():
 
 def test_an_operation_does_not_explain_itself():
     own = with_equation(tg.OPS["cofactor"], "y = cofactor(a),  ā = g cofactor(a)")
-    assert Equation(own).words == ["y = cofactor(a)"]
+    assert WrittenEquation(own).words == ["y = cofactor(a)"]
 
 
 @pytest.mark.parametrize(("text", "value"), [
@@ -133,7 +133,7 @@ def test_expressions_mean_what_they_mean_in_mathematics(text, value):
     def constant(x):
         return np.asarray(value, float)
 
-    assert not Equation(constant).words
+    assert not WrittenEquation(constant).words
     assert not failures(constant)
     assert failures(with_equation(constant, f"y = ({text}) + 0.001"))
 

@@ -395,7 +395,6 @@ def _documentation(record: Record) -> str | None:
         return None
     names = [f"np.{function.__name__}" for function in record.numpy]
     names += [] if record.scipy is None else [f"scipy.special.{record.scipy}"]
-    ufuncs = [f for f in record.numpy if isinstance(f, np.ufunc) and f.signature is None]
     added = ""
     if record.equation:
         added += f"""
@@ -404,7 +403,7 @@ def _documentation(record: Record) -> str | None:
 
     Here g is the derivative of the final result with respect to y, and a bar marks the derivative
     with respect to an argument."""
-    if ufuncs or record.scipy is not None:
+    if record.elementwise:
         added += """
 
     Shapes: the arguments are broadcast against each other; y has the shape they have together."""
@@ -431,6 +430,7 @@ def op(
     rules: Mapping[str, Rule] | None = None,
     name: str | None = None,
     numpy: Any = (),
+    elementwise: bool = False,
     register: bool = True,
     kind: type[Op] = Op,
     **declared: Any,
@@ -443,6 +443,7 @@ def op(
         rules: the gradient rules by parameter name.
         name: the name, if it is not that of the function.
         numpy: the NumPy function that it implements, or several in a tuple.
+        elementwise: see `Record`. An operation that implements a ufunc is elementwise in any case.
         register: whether to enter it into `OPS`.
         kind: the class of the operation.
         declared: the other fields of `Record`.
@@ -450,8 +451,14 @@ def op(
 
     def declare(forward: Callable[..., Any]) -> Op:
         functions = numpy if isinstance(numpy, tuple) else (numpy,)
+        is_ufunc = [isinstance(f, np.ufunc) and f.signature is None for f in functions]
         record = Record(
-            name or forward.__name__, forward, rules or {}, numpy=functions, **declared
+            name or forward.__name__,
+            forward,
+            rules or {},
+            numpy=functions,
+            elementwise=elementwise or any(is_ufunc) or bool(declared.get("scipy")),
+            **declared,
         )
         made = kind(record)
         if register:

@@ -1,4 +1,4 @@
-"""Activations as layers: each applies one operation, element by element (softmax: row by row)."""
+"""Activations as layers: each applies one operation of the package."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Activation(Module):
     op: ClassVar[Op]
 
     def forward(self, x: Any) -> Any:
-        """The operation applied to x."""
+        """Apply the operation to x."""
         return self.op(x)
 
 
 class Tanh(Activation):
-    """``tanh x``, the document's hidden activation.
+    """``tanh x``, the hidden activation of the classic experiment (docs/tutorial.md).
 
     >>> Tanh()([0.0, 2.0]).round(4)
     array([0.   , 0.964])
@@ -30,7 +30,7 @@ class Tanh(Activation):
 
 
 class Sigmoid(Activation):
-    """``1 / (1 + e^−x)``, the document's output activation.
+    """``1 / (1 + e^−x)``, for outputs between 0 and 1.
 
     >>> Sigmoid()([0.0, 2.0]).round(4)
     array([0.5   , 0.8808])
@@ -70,7 +70,7 @@ class GELU(Activation):
 
 
 class Identity(Activation):
-    """The input unchanged.
+    """The input, unchanged.
 
     >>> Identity()([-1.0, 1.0])
     array([-1.,  1.])
@@ -90,11 +90,11 @@ class LeakyReLU(Module):
         self.slope = float(slope)  # a NumPy scalar would raise the precision of float32
 
     def forward(self, x: Any) -> Any:
-        """The operation applied to x."""
+        """Apply the operation to x."""
         return ops.leaky_relu(x, slope=self.slope)
 
     def describe(self) -> str:
-        """The slope."""
+        """Return the slope."""
         return f"{self.slope:g}"
 
 
@@ -111,11 +111,11 @@ class Softmax(Module):
         self.axis = axis
 
     def forward(self, x: Any) -> Any:
-        """The operation applied to x."""
+        """Apply the operation to x."""
         return ops.softmax(x, axis=self.axis)
 
     def describe(self) -> str:
-        """The axis, where it is not the last."""
+        """Return the axis, unless it is the last."""
         return f"axis={self.axis}" if self.axis != -1 else ""
 
 
@@ -127,5 +127,5 @@ class LogSoftmax(Softmax):
     """
 
     def forward(self, x: Any) -> Any:
-        """The operation applied to x."""
+        """Apply the operation to x."""
         return ops.log_softmax(x, axis=self.axis)

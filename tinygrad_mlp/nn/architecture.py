@@ -1,4 +1,4 @@
-"""What a model is made of, in words: to be read in a file, and to say what differs."""
+"""The architecture of a model in words, and the differences between two of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygrad_mlp.nn import Module
 
 
 def architecture(model: Module) -> dict[str, str]:
-    """The modules of a model by name (itself is ""), each with its class and settings.
+    """Return the modules of a model by name (itself is ""), each with its class and settings.
 
     Settings are the attributes that are numbers, text, truth values or None. How large the arrays
     are is told by the arrays.
@@ -44,7 +44,7 @@ def _plain(value: Any) -> Any:
 
 
 def differences(stored: Any, model: Module) -> list[str]:
-    """Where a model differs from an `architecture` that was stored, a line for each module.
+    """Return the differences between a stored `architecture` and a model, one line a module.
 
     Where nothing was stored, nothing is known to differ.
 

@@ -26,7 +26,7 @@ Initialiser = Callable[[tuple[int, ...], "Generator"], Array]
 
 
 def drawn(init: Any, shape: tuple[int, ...], rng: Generator, layer: str) -> Array:
-    """The weight that the initialiser `init` draws for a layer.
+    """Return the weight that the initialiser `init` draws for a layer.
 
     Args:
         init: an initialiser: a function ``(shape, rng)`` that gives an array.
@@ -45,12 +45,12 @@ def drawn(init: Any, shape: tuple[int, ...], rng: Generator, layer: str) -> Arra
     if not callable(init) or globals().get(getattr(init, "__name__", "")) is init:
         raise InvalidArgumentError(
             f"{layer}: init must be a function (shape, rng) -> array, such as "
-            f"nn.init.he_normal(), with the parentheses; got {init!r}."
+            f"nn.init.he_normal(), with the parentheses. Got {init!r}."
         )
     weight = np.asarray(init(shape, rng))
     if weight.shape != shape:
         raise ShapeError(
-            f"{layer}: init must return a weight of shape {shape}; got {weight.shape}."
+            f"{layer}: init must return a weight of shape {shape}. Got {weight.shape}."
         )
     return weight
 
@@ -66,7 +66,7 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def normal(sigma: float = 0.01) -> Initialiser:
-    """Draws from N(0, σ²); the document's weights with σ = 0.01.
+    """Draw from N(0, σ²). The classic experiment (docs/tutorial.md) takes σ = 0.01.
 
     Args:
         sigma: σ, in the units of the weights.
@@ -81,7 +81,7 @@ def normal(sigma: float = 0.01) -> Initialiser:
 
 
 def uniform(limit: float) -> Initialiser:
-    """Draws uniformly between −limit and limit.
+    """Draw uniformly between −limit and limit.
 
     >>> uniform(0.5)((2, 3), np.random.default_rng(0)).shape
     (2, 3)
@@ -91,7 +91,7 @@ def uniform(limit: float) -> Initialiser:
 
 
 def constant(value: float) -> Initialiser:
-    """The same number everywhere.
+    """Fill with the same number everywhere.
 
     Args:
         value: the number.
@@ -103,7 +103,7 @@ def constant(value: float) -> Initialiser:
 
 
 def xavier_normal(gain: float = 1.0) -> Initialiser:
-    """Draws from N(0, σ²) with ``σ² = gain² · 2 / (fan-in + fan-out)``.
+    """Draw from N(0, σ²) with ``σ² = gain² · 2 / (fan-in + fan-out)``.
 
     Args:
         gain: 1 for tanh.
@@ -119,7 +119,7 @@ def xavier_normal(gain: float = 1.0) -> Initialiser:
 
 
 def xavier_uniform(gain: float = 1.0) -> Initialiser:
-    """Draws uniformly within ±``gain · √(6 / (fan-in + fan-out))``: same variance as normal.
+    """Draw uniformly within ±``gain · √(6 / (fan-in + fan-out))``, with the same variance.
 
     Source: Glorot and Bengio, 2010, (16).
 
@@ -136,7 +136,7 @@ def xavier_uniform(gain: float = 1.0) -> Initialiser:
 
 
 def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
-    """Draws from N(0, σ²) with ``σ = gain / √fan-in``; gain √2 is for ReLU.
+    """Draw from N(0, σ²) with ``σ = gain / √fan-in``; gain √2 is for ReLU.
 
     Source: He et al., "Delving deep into rectifiers", 2015, (10).
 
@@ -148,7 +148,7 @@ def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
 
 
 def he_uniform(gain: float = math.sqrt(2)) -> Initialiser:
-    """Draws uniformly within ±``gain · √(3 / fan-in)``: same variance as normal.
+    """Draw uniformly within ±``gain · √(3 / fan-in)``, with the same variance.
 
     Source: He et al., "Delving deep into rectifiers", 2015.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def as_input(x: Any) -> Any:
-    """What the user passed to a layer as an array or a tensor."""
+    """Return the input of a layer as an array or a tensor."""
     return x if isinstance(x, Value) else np.asarray(x)
 
 
@@ -43,7 +43,7 @@ class Linear(Module):
     Raises:
         ShapeError: when called, if the last axis of x is not in_features long.
 
-    Source: the document, §1, where the bias is a column of W.
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (5.2).
 
     >>> layer = Linear(3, 2, rng=np.random.default_rng(0))
     >>> layer(np.ones((5, 3))).shape
@@ -71,7 +71,7 @@ class Linear(Module):
         )
 
     def forward(self, x: Any) -> Any:
-        """The affine map of the last axis."""
+        """Apply the affine map to the last axis."""
         x = as_input(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(
@@ -81,7 +81,7 @@ class Linear(Module):
         return ops.linear(x, self.weight, self.bias)
 
     def describe(self) -> str:
-        """The sizes."""
+        """Return the sizes."""
         sizes = f"{self.in_features}, {self.out_features}"
         return sizes + (", bias=False" if self.bias is None else "")
 
@@ -139,7 +139,7 @@ class Conv2d(Module):
         )
 
     def forward(self, x: Any) -> Any:
-        """The convolution of the last two axes."""
+        """Convolve the last two axes."""
         x = as_input(x)
         if x.ndim != 4 or x.shape[1] != self.weight.shape[1]:
             raise ShapeError(
@@ -150,7 +150,7 @@ class Conv2d(Module):
         return ops.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
 
     def describe(self) -> str:
-        """The sizes."""
+        """Return the sizes."""
         out_channels, in_channels = self.weight.shape[:2]
         text = f"{in_channels}, {out_channels}, {self.kernel_size}"
         text += f", stride={self.stride}" if self.stride != (1, 1) else ""
@@ -159,7 +159,7 @@ class Conv2d(Module):
 
 
 def _check_window(layer: Any, x: Any, padding: tuple[int, int]) -> None:
-    """Refuse images without a sample, or smaller than the kernel."""
+    """Raise an error for images without a sample, or smaller than the kernel."""
     seen = tuple(n + 2 * p for n, p in zip(x.shape[-2:], padding, strict=True))
     if x.size == 0 or any(n < k for n, k in zip(seen, layer.kernel_size, strict=True)):
         raise ShapeError(
@@ -185,7 +185,7 @@ class _Pool2d(Module):
         return x
 
     def describe(self) -> str:
-        """The sizes."""
+        """Return the sizes."""
         return f"{self.kernel_size}" + (
             f", stride={self.stride}" if self.stride != self.kernel_size else ""
         )
@@ -204,7 +204,7 @@ class MaxPool2d(_Pool2d):
     """
 
     def forward(self, x: Any) -> Any:
-        """The maxima, shape ``(..., rows, columns)``."""
+        """Return the maxima, shape ``(..., rows, columns)``."""
         return ops.max_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 
 
@@ -221,12 +221,12 @@ class AvgPool2d(_Pool2d):
     """
 
     def forward(self, x: Any) -> Any:
-        """The means, shape ``(..., rows, columns)``."""
+        """Return the means, shape ``(..., rows, columns)``."""
         return ops.avg_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 
 
 class Flatten(Module):
-    """All axes but the first made into one: images into vectors.
+    """Reshape of all axes but the first into one: from images to vectors.
 
     Raises:
         ShapeError: when called with a single number.
@@ -236,7 +236,7 @@ class Flatten(Module):
     """
 
     def forward(self, x: Any) -> Any:
-        """Shape ``(n, ...)`` to ``(n, product of the rest)``."""
+        """Reshape ``(n, ...)`` to ``(n, product of the rest)``."""
         x = as_input(x)
         if x.ndim == 0:
             raise ShapeError("Flatten() expects inputs of shape (n, ...). Got ().")
@@ -244,7 +244,7 @@ class Flatten(Module):
 
 
 class LayerNorm(Module):
-    """Each sample's features standardised, then scaled and shifted.
+    """Standardisation of each sample's features, then a scale and a shift.
 
     ``y = γ (x − mean x) / √(var x + ε) + β``, with mean and variance over the last axis.
 
@@ -273,12 +273,12 @@ class LayerNorm(Module):
         return self.weight * (centred / deviation) + self.bias
 
     def describe(self) -> str:
-        """The number of features."""
+        """Return the number of features."""
         return str(self.weight.size)
 
 
 class BatchNorm1d(Module):
-    """Each feature standardised over the batch, then scaled and shifted.
+    """Standardisation of each feature over the batch, then a scale and a shift.
 
     ``y = γ (x − μ) / √(σ² + ε) + β``. In training μ and σ² are the batch's mean and variance, and
     running averages of both are kept (``running += momentum · (batch − running)``, with the
@@ -336,7 +336,7 @@ class BatchNorm1d(Module):
         running.data = (running + self.momentum * (new.astype(running.dtype) - running)).data
 
     def describe(self) -> str:
-        """The number of features."""
+        """Return the number of features."""
         return str(self.weight.size)
 
 
@@ -354,13 +354,15 @@ def _check_features(layer: Any, x: Any, axis: int) -> Any:
 
 @op(register=False, nondifferentiable=True)
 def keep_mask(*, shape: tuple[int, ...], p: float, dtype: Any, rng: Any) -> Array:
-    """A random mask: 0 with probability p, else 1/(1 − p). An operation, so that the door sees
-    every draw."""
+    """Draw a mask: 0 with probability p, else 1/(1 − p).
+
+    It is an operation so that a hook sees every draw.
+    """
     return (rng.random(shape) >= p) / np.asarray(1 - p, dtype)  # type: ignore[no-any-return]
 
 
 class Dropout(Module):
-    """In training, each element set to 0 with probability p, the others scaled by 1/(1 − p).
+    """Dropout: in training each element is 0 with probability p, others are scaled by 1/(1 − p).
 
     The expected value of an element is unchanged; in evaluation nothing is dropped.
 
@@ -383,7 +385,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, *, rng: Generator | None = None) -> None:
         if not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
             raise InvalidArgumentError(
-                f"Dropout() expects p to be at least 0 and less than 1. Got {p!r} instead."
+                f"Dropout() expects p to be at least 0 and less than 1. Got {p!r}."
             )
         self.p = float(p)
         self.rng = rng_or_fresh(rng, "Dropout")
@@ -397,5 +399,5 @@ class Dropout(Module):
         return x * keep_mask(shape=x.shape, p=self.p, dtype=dtype, rng=self.rng)
 
     def describe(self) -> str:
-        """The probability."""
+        """Return the probability."""
         return f"{self.p:g}"

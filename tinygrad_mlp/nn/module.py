@@ -82,7 +82,7 @@ class Module:
 
     @property
     def training(self) -> bool:
-        """Whether layers that differ in training and evaluation do what they do in training."""
+        """Whether the module is in training mode, which matters to dropout and batch norm."""
         return assume(lambda: self._training)  # type: ignore[no-any-return]
 
     @training.setter
@@ -90,7 +90,7 @@ class Module:
         self._training = bool(training)
 
     def forward(self, x: Any) -> Any:
-        """The function this module computes."""
+        """Compute the output of the module; subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x).")
 
     def __call__(self, x: Any) -> Any:
@@ -107,14 +107,14 @@ class Module:
                 yield name, value
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module (under the name "") and all modules in it, outer before inner."""
+        """Iterate over this module (named "") and all modules in it, outer before inner."""
         yield prefix.rstrip("."), self
         for name, member in self._members():
             if isinstance(member, Module):
                 yield from member.named_modules(f"{prefix}{name}.")
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
-        """Names, parameters and buffers, in the order of assignment; each once."""
+        """Iterate over names and parameters or buffers, in the order of assignment, each once."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, member in module._members():
@@ -124,18 +124,18 @@ class Module:
                     yield f"{path}.{name}".lstrip("."), member
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Names and parameters, in the order of assignment; each parameter once."""
+        """Iterate over names and parameters, in the order of assignment, each once."""
         for name, member in self.named_state():
             if isinstance(member, Parameter):
                 yield name, member
 
     def parameters(self) -> Iterator[Parameter]:
-        """The parameters, in the order of `named_parameters`."""
+        """Iterate over the parameters, in the order of `named_parameters`."""
         for _, parameter in self.named_parameters():
             yield parameter
 
     def named_generators(self) -> Iterator[tuple[str, np.random.Generator]]:
-        """Names and random generators, in the order of assignment; one may have several names."""
+        """Iterate over names and random generators; a shared generator has several names."""
         for path, module in self.named_modules():
             for name, member in module._members():
                 # Whoever has not loaded numpy.random, which takes its time, has no generators.
@@ -144,18 +144,18 @@ class Module:
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers training changes."""
+        """The number of elements of all parameters."""
         return sum(parameter.size for parameter in self.parameters())
 
     # -- state -------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all parameters and buffers by name."""
+        """Return copies of all parameters and buffers by name."""
         # As they lie in memory: products round differently where they lie otherwise.
         return {name: member.data.copy("K") for name, member in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over arrays saved by `state_dict` of a module of the same architecture.
+        """Load arrays saved by `state_dict` of a module of the same architecture.
 
         Raises:
             StateDictError: entries are missing, unexpected, of another shape or no numbers of
@@ -178,28 +178,28 @@ class Module:
             member.data = new[name]
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training (dropout drops, batch norm uses the batch); returns the module."""
+        """Switch to training mode, for dropout and batch norm, and return the module."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Switch to evaluation: the opposite of `train()`; returns the module."""
+        """Switch to evaluation mode and return the module."""
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+        """Set the gradients of all parameters to None."""
         for parameter in self.parameters():
             clear_grad(parameter)
 
     # -- printing ----------------------------------------------------------------------------
 
     def describe(self) -> str:
-        """What stands between the parentheses of the module's repr."""
+        """Return the text between the parentheses of the module's repr."""
         return ""
 
     def summary(self) -> list[tuple[str, str, str, str]]:
-        """Path, layer, shapes and number of parameters of each layer.
+        """Return path, layer, shapes and number of parameters of each layer.
 
         A layer is a module that has parameters of its own, or no modules in it.
         """
@@ -213,7 +213,7 @@ class Module:
         return rows
 
     def _repr_html_(self) -> str:
-        """The summary as a table."""
+        """Return the summary as a table."""
         from tinygrad_mlp.support.html import table
 
         total = f"{type(self).__name__}: {self.n_parameters:,} parameters"
@@ -240,7 +240,7 @@ def _with_count(line: str, module: Module) -> str:
 
 @contextmanager
 def evaluation(model: Module) -> Iterator[None]:
-    """The model in evaluation mode; afterwards each of its modules is in the mode it was in.
+    """Put a model into evaluation mode, and afterwards each of its modules into its own again.
 
     >>> import tinygrad_mlp as tg
     >>> layer = tg.nn.Dropout(0.5)
@@ -260,14 +260,14 @@ def evaluation(model: Module) -> Iterator[None]:
 
 
 def precision(model: Module) -> np.dtype[Any]:
-    """The dtype of a model's first parameter; float64 without any."""
+    """Return the dtype of a model's first parameter; float64 without any."""
     return next((p.dtype for p in model.parameters()), np.dtype(np.float64))
 
 
 def matched(
     own: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> tuple[dict[str, Array], list[str]]:
-    """Arrays by name for a module's tensors `own`, and what is wrong with them, a line for each."""
+    """Return arrays by name for a module's tensors `own`, and a line for each that does not fit."""
     problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
     new: dict[str, Array] = {}
     for name, entry in state.items():

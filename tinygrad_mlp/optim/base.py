@@ -1,4 +1,4 @@
-"""What all optimizers have in common: parameters, their states, steps, storing and resuming."""
+"""The base of all optimizers: parameters and their states, steps, the learning rate, storing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIELDS = ("optimizer", "lr", "epoch", "steps", "hyperparameters", "arrays")
 
 
 class Optimizer:
-    """Base of the optimizers: everything but the equation.
+    """Base of the optimizers: everything but the update rule.
 
     A subclass names its rule, the checks of its hyper-parameters and, where it has a state, the
     state to begin with.
@@ -86,7 +86,7 @@ class Optimizer:
         self._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
 
     def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The hyper-parameters as plain Python numbers.
+        """Return the hyper-parameters as plain Python numbers.
 
         Raises:
             InvalidArgumentError: one is missing, unknown, or of a value that cannot work.
@@ -105,11 +105,11 @@ class Optimizer:
     # -- the rule ----------------------------------------------------------------------------
 
     def init_state(self, parameter: Any) -> State:
-        """The state in which `rule` begins with a parameter (an array or a Tensor)."""
+        """Return the state of a parameter (an array or a Tensor) before the first step."""
         return {}
 
     def rule(self, parameter: Any, gradient: Any, state: State, lr: Any) -> tuple[Any, State]:
-        """The new parameter and state: the pure function, with the hyper-parameters in place.
+        """Return the new parameter and state, by `update` with the hyper-parameters.
 
         Args:
             parameter, gradient: arrays or Tensors of one shape. They are not changed.
@@ -157,7 +157,7 @@ class Optimizer:
         write_state(self._count, 1)
 
     def _state(self, index: int) -> State:
-        """The state kept for a parameter, in a dict of its own."""
+        """Return the state kept for a parameter, in a new dict."""
         # Looked up by index, as `load_state_dict` puts other dicts into the list.
         return {
             name: read_state(partial(self._kept, index, name), name)
@@ -198,7 +198,7 @@ class Optimizer:
             )
 
     def zero_grad(self) -> None:
-        """Forget the gradients: every parameter's `.grad` becomes None."""
+        """Set every parameter's `.grad` to None."""
         for parameter in self.parameters:
             clear_grad(parameter)
 
@@ -217,12 +217,12 @@ class Optimizer:
         self._schedule = schedule
 
     def current_lr(self) -> float:
-        """The learning rate of the next step, as a number."""
+        """Return the learning rate of the next step, as a number."""
         # A number needs no schedule to be evaluated, which takes a tenth of a small step.
         return self._lr if type(self._lr) is float else self._evaluate(self._schedule)
 
     def coming_lrs(self, n: int) -> list[float]:
-        """The learning rates of the next `n` steps of this epoch."""
+        """Return the learning rates of the next `n` steps of this epoch."""
         if self._schedule.unit == "epoch":
             return [self.current_lr()] * n
         return [self._schedule(self.steps + i) for i in range(n)]
@@ -233,7 +233,7 @@ class Optimizer:
     # -- resuming ----------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
-        """What it is, without its state, fit for JSON.
+        """Return class, learning rate and hyper-parameters as data for JSON.
 
         Returns:
             a dict of "optimizer" (name of the class), "lr" (a number; for a schedule, its
@@ -256,7 +256,7 @@ class Optimizer:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to resume bit for bit, as plain data.
+        """Return the settings and the state as plain data, to resume with bit-identical results.
 
         Returns:
             the `settings()`, "epoch", "steps" and "arrays": copies of the states by "position in
@@ -270,7 +270,7 @@ class Optimizer:
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Continue where the optimizer of a `state_dict()` stood; its parameters are not stored.
+        """Load the settings and the state of a `state_dict()`; parameters are not part of it.
 
         Learning rate and hyper-parameters become the stored ones, too. Only a learning rate that
         is a user's function stays that of this optimizer.
@@ -310,7 +310,7 @@ class Optimizer:
         if self._schedule.storable:
             raise InvalidArgumentError(
                 f"the learning rate was a function, which is not stored, and this optimizer has "
-                f"lr={self._lr!r} instead. Set lr to that function first."
+                f"lr={self._lr!r}. Set lr to that function first."
             )
         return self._lr
 
@@ -326,7 +326,7 @@ def _flat(states: list[State]) -> dict[str, Any]:
 
 
 def _unflat(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
-    """States like the `fresh` ones, with the values of `arrays`."""
+    """Return states like the `fresh` ones, with the values of `arrays`."""
     expected = {key: np.asarray(value) for key, value in _flat(fresh).items()}
     found = {key: np.asarray(value) for key, value in dict(arrays).items()}
     wrong = [f"{key} is missing" for key in expected.keys() - found.keys()]

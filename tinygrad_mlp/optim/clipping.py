@@ -1,4 +1,4 @@
-"""Limiting the length of the gradient."""
+"""Clipping of gradients by their norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optimizers: each a rule of `rules`, its hyper-parameters and how its state begins."""
+"""The optimizers: an update rule with its hyper-parameters and initial state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SGD(Optimizer):
         InvalidArgumentError: no parameters, one twice or none that gradients flow to; or a
             hyper-parameter outside of its interval.
 
-    Source: the document, §2.1 (W := W − α ∇L); Polyak, 1964, for the momentum; Sutskever et al.,
+    Source: Robbins and Monro, 1951; Polyak, 1964, for the momentum; Sutskever et al.,
     2013, for Nesterov's.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
@@ -62,7 +62,7 @@ class SGD(Optimizer):
         )
 
     def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """As for every optimizer; and Nesterov's momentum has to have some.
+        """Check the hyper-parameters; with `nesterov` there must be momentum.
 
         Raises:
             InvalidArgumentError: it has none, or a hyper-parameter is out of its interval.
@@ -76,7 +76,7 @@ class SGD(Optimizer):
         return plain
 
     def init_state(self, parameter: Any) -> State:
-        """A velocity of 0; without momentum, nothing."""
+        """Return a velocity of 0; without momentum, nothing."""
         return {"velocity": _zeros(parameter)} if self.hyperparameters["momentum"] else {}
 
 
@@ -123,7 +123,7 @@ class Adam(Optimizer):
         )
 
     def init_state(self, parameter: Any) -> State:
-        """Means of 0, after no step."""
+        """Return means of 0, after no step."""
         return {"t": 0, "m": _zeros(parameter), "v": _zeros(parameter)}
 
 
@@ -219,7 +219,7 @@ class RMSprop(Optimizer):
         )
 
     def init_state(self, parameter: Any) -> State:
-        """Means, and a velocity where there is momentum, of 0."""
+        """Return means of 0, and with momentum a velocity of 0."""
         needed = {"v": True, "m": self.hyperparameters["centered"],
                   "velocity": self.hyperparameters["momentum"]}  # fmt: skip
         return {name: _zeros(parameter) for name, wanted in needed.items() if wanted}

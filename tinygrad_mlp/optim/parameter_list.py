@@ -1,4 +1,4 @@
-"""The tensors that an optimizer changes: the list of them, and how messages call each."""
+"""The list of the tensors that an optimizer changes, and their names in messages."""
 
 from __future__ import annotations
 

@@ -33,9 +33,9 @@ def sgd(
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[Any, State]:
-    """Stochastic gradient descent: ``θ' = θ − α g``, the document's update.
+    """Return the step of stochastic gradient descent, ``θ' = θ − α g``.
 
-    With weight decay, ``g + λ θ`` stands for `g`. With momentum `μ` and velocity `v`::
+    With weight decay, ``g + λ θ`` replaces `g`. With momentum `μ` and velocity `v`::
 
         v' = μ v + g
         θ' = θ − α v'              θ' = θ − α (g + μ v')  for Nesterov's
@@ -70,9 +70,9 @@ def adam(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> tuple[Any, State]:
-    """Adam: steps of about `α`, whatever the scale of the gradient.
+    """Return the step of Adam, of about `α` whatever the scale of the gradient.
 
-    With weight decay, ``g + λ θ`` stands for `g`. With running means `m` of the gradient and `v`
+    With weight decay, ``g + λ θ`` replaces `g`. With running means `m` of the gradient and `v`
     of its square, both pulled towards their start at 0, which the divisions correct::
 
         m' = β₁ m + (1 − β₁) g
@@ -110,7 +110,7 @@ def adamw(
     eps: float = 1e-8,
     weight_decay: float = 0.01,
 ) -> tuple[Any, State]:
-    """Adam with decoupled weight decay: ``(1 − α λ) θ`` stands for `θ`, and `g` is left alone.
+    """Return the step of Adam with decoupled weight decay: ``(1 − α λ) θ`` replaces `θ`.
 
     In `adam` the decay is part of the gradient, and is divided by the gradient's scale with it;
     here all parameters decay at the same rate.
@@ -140,17 +140,17 @@ def rmsprop(
     centered: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[Any, State]:
-    """RMSprop: the gradient divided by the root of the running mean of its square.
+    """Return the step of RMSprop: the gradient over the root of the mean of its square.
 
-    With weight decay, ``g + λ θ`` stands for `g`. With the decay rate `a` (`alpha`)::
+    With weight decay, ``g + λ θ`` replaces `g`. With the decay rate `a` (`alpha`)::
 
         v' = a v + (1 − a) g²
         d  = g / (√v' + ε)
         θ' = θ − α d
 
-    Centered, ``v' − m'²`` stands for `v'` in the quotient, with the running mean
+    Centered, ``v' − m'²`` replaces `v'` in the quotient, with the running mean
     ``m' = a m + (1 − a) g``: the variance and not the mean square. With momentum `μ`, the
-    velocity ``u' = μ u + d`` stands for `d`.
+    velocity ``u' = μ u + d`` replaces `d`.
 
     Args:
         state: ``{"v": v}``, ``"m"`` as well where centered, ``"velocity"`` (`u`) where there is

@@ -1,4 +1,4 @@
-"""Learning rates that change in the course of the training.
+"""Schedules: learning rates that change in the course of the training.
 
 A schedule is a function of `k`, the number of epochs or of steps done so far, so that `k` is 0 in
 the first. Its parameters are plain numbers, by which it is compared, printed and stored.
@@ -68,7 +68,7 @@ class Schedule:
         self.equation = equation
 
     def __call__(self, k: int) -> float:
-        """The learning rate after `k` epochs or steps.
+        """Return the learning rate after `k` epochs or steps.
 
         Raises:
             InvalidArgumentError: `k` is negative, or the formula gives no number >= 0.
@@ -83,12 +83,12 @@ class Schedule:
 
     @property
     def storable(self) -> bool:
-        """Whether `to_dict` can describe it: it involves no function of the user's own."""
+        """Whether `to_dict` can describe it: whether no part of it is a user's function."""
         parts = [part for part in self.parameters.values() if isinstance(part, Schedule)]
         return self.name is not None and all(part.storable for part in parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name, unit and parameters as plain data, from which `from_dict` makes it again.
+        """Return name, unit and parameters as plain data, for `from_dict`.
 
         Raises:
             InvalidArgumentError: it is a user's own function, which plain data cannot hold.
@@ -135,7 +135,7 @@ class Schedule:
 
 
 def constant(lr: float, per: str = "epoch") -> Schedule:
-    """The same learning rate throughout: ``α(k) = lr``.
+    """Return the constant learning rate ``α(k) = lr``.
 
     Args:
         per: "epoch" or "step", what k counts.
@@ -150,10 +150,12 @@ def constant(lr: float, per: str = "epoch") -> Schedule:
 
 
 def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") -> Schedule:
-    """The document's learning rate, ``α(k) = 1 / (offset + rate k)``; 1/(100 + 10 k) by default.
+    """Return the learning rate ``α(k) = 1 / (offset + rate k)``; 1/(100 + 10 k) by default.
 
     Args:
         per: "epoch" or "step", what k counts.
+
+    Source: the definition; the classic experiment (docs/tutorial.md) takes the defaults.
 
     >>> [round(1 / inverse_time()(epoch)) for epoch in range(4)]
     [100, 110, 120, 130]
@@ -170,7 +172,7 @@ def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") 
 
 
 def step_decay(initial: float, factor: float, every: int, per: str = "epoch") -> Schedule:
-    """Multiplied by `factor` after each `every` epochs: ``α(k) = initial · factor^⌊k / every⌋``.
+    """Multiply by `factor` after each `every` epochs: ``α(k) = initial · factor^⌊k / every⌋``.
 
     Args:
         per: "epoch" or "step", what k counts.
@@ -193,7 +195,7 @@ def step_decay(initial: float, factor: float, every: int, per: str = "epoch") ->
 
 
 def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
-    """Multiplied by `decay`, in (0, 1], after each epoch: ``α(k) = initial · decay^k``.
+    """Multiply by `decay`, in (0, 1], after each epoch: ``α(k) = initial · decay^k``.
 
     Args:
         per: "epoch" or "step", what k counts.
@@ -215,7 +217,7 @@ def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
 
 
 def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Schedule:
-    """From `initial` to `final` along half a cosine of the given length, then constant.
+    """Go from `initial` to `final` along half a cosine of the given length, then stay there.
 
     ``α(k) = final + ½ (initial − final) (1 + cos(π k / length))``, for ``k ≥ length``: `final`.
 
@@ -240,7 +242,7 @@ def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Sch
 
 
 def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Schedule:
-    """Rising for `length` steps to where another schedule begins, which then follows.
+    """Rise for `length` steps to the start of another schedule, which then follows.
 
     ``α(k) = after(0) (k + 1) / (length + 1)`` for ``k < length``, then ``after(k − length)``: a
     straight line that would be 0 one step before the first and meets `after` at its start.
@@ -286,7 +288,7 @@ CONSTRUCTORS: dict[str, Callable[..., Schedule]] = {
 
 
 def from_dict(stored: Mapping[str, Any]) -> Schedule:
-    """The schedule that `Schedule.to_dict` has described.
+    """Return the schedule that `Schedule.to_dict` has described.
 
     Args:
         stored: its name and its parameters.
@@ -312,7 +314,7 @@ def from_dict(stored: Mapping[str, Any]) -> Schedule:
 
 
 def as_schedule(lr: Any, argument: str = "lr") -> Schedule:
-    """A learning rate as a schedule: a number is constant, a function is one of the epoch.
+    """Return a learning rate as a schedule: of a number, constant; of a function, by epoch.
 
     Args:
         lr: a number, a function, a `Schedule`.

@@ -29,7 +29,7 @@ EXPORTED = {op.name for op in NODES if tg.OPS.get(op.name) is op} | set(DEFINITI
 
 NOT_IN_ONNX = [name for name in tg.OPS if name not in EXPORTED]
 
-PARTLY = {"pad": "mode='(symmetric|wrap)'", "getitem": r"Slot\(1\)"}
+PARTLY = {"pad": "mode='(symmetric|wrap)'", "getitem": r"IndexSlot\(1\)"}
 """Operations of which ONNX has not all: what is in the repr of the samples that it has not."""
 
 

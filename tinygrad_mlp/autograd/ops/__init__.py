@@ -3,10 +3,10 @@
 import types
 import typing
 
-from tinygrad_mlp.autograd.ops.elementwise.activations import *
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
 from tinygrad_mlp.autograd.ops.elementwise.exponential import *
+from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *
 from tinygrad_mlp.autograd.ops.elementwise.rounding import *
 from tinygrad_mlp.autograd.ops.elementwise.special import *
 from tinygrad_mlp.autograd.ops.elementwise.trigonometry import *

@@ -2,7 +2,7 @@
 
 The first axis counts samples; a vector or a number is one sample. A loss is summed over the
 outputs of a sample, then averaged ("mean") or summed ("sum") over samples. With n the number of
-samples (1 for "sum"), the gradients at the pre-activation z are the document's §2:
+samples (1 for "sum"), the gradients at the pre-activation z of an activation g are:
 
     squared error:    g′(z) (g(z) − y) / n       cross entropy:    (g(z) − y) / n
 """
@@ -34,7 +34,7 @@ REDUCTIONS = ("mean", "sum")
 
 
 def divisor(prediction: Any, reduction: str) -> int:
-    """What the summed loss is divided by: the number of samples for "mean", 1 for "sum"."""
+    """Return the divisor of the summed loss: the number of samples for "mean", 1 for "sum"."""
     if reduction == "sum" or getattr(prediction, "ndim", 0) < 2:  # a Python number has none
         return 1
     return int(prediction.shape[0])
@@ -61,7 +61,7 @@ def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
     if reduction not in REDUCTIONS:
         raise InvalidArgumentError(
             f"{name}() expects reduction to be one of {', '.join(REDUCTIONS)}. "
-            f"Got {reduction!r} instead."
+            f"Got {reduction!r}."
         )
 
 
@@ -70,7 +70,7 @@ def _total(losses: Any, prediction: Any, reduction: str) -> Any:
 
 
 def mean_latex(prediction: Any, reduction: str) -> str:
-    """The factor 1/n before a sum over samples in LaTeX; nothing for "sum" or a single sample."""
+    """Return the factor 1/n of a mean over samples in LaTeX, or nothing where n is 1."""
     n = divisor(prediction, reduction)
     return rf"\frac{{1}}{{{n}}} " if n > 1 else ""
 
@@ -113,8 +113,6 @@ def _samples(
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
 
-    The document's "mean_square" (its §2.1; its mean is a sum over the outputs).
-
     Args:
         prediction: ŷ, shape ``(n, outputs)``; a vector is one sample.
         target: y, of the same shape.
@@ -123,7 +121,7 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> A
     Raises:
         ShapeError: the shapes differ.
 
-    Source: the document, §2.1.
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (5.14).
 
     >>> import numpy as np
     >>> float(squared_error(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[1.0, 1.0], [0.5, 0.5]])))
@@ -135,7 +133,7 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> A
 
 
 def _log_or_zero(factor: Any, argument: Any) -> Any:
-    """``factor · ln(argument)``, 0 where the factor is 0 (and not 0 · −∞)."""
+    """Compute ``factor · ln(argument)``, which is 0 where the factor is 0."""
     return factor * log(where(equal(factor, 0), 1, argument))
 
 
@@ -186,7 +184,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
     decomposable=True,
 )
 def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Cross entropy of the sigmoid of `logits`, exact for any size of them.
+    """Cross entropy of the sigmoid of `logits`, accurate for any size of them.
 
     ``−Σⱼ (yⱼ ln σ(zⱼ) + (1 − yⱼ) ln(1 − σ(zⱼ))) = Σⱼ (ln(1 + e^zⱼ) − yⱼ zⱼ)``
 
@@ -198,7 +196,7 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") 
     Raises:
         ShapeError: the shapes differ.
 
-    Source: the document, §2.2, with g(z) written in.
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (5.21), with σ written in.
 
     >>> import numpy as np
     >>> float(sigmoid_cross_entropy(np.array([[-1e4, 1e4]]), np.array([[0.0, 1.0]])))
@@ -260,7 +258,7 @@ def softmax_cross_entropy_op(logits: Any, target: Any, *, reduction: str = "mean
 
 
 def _logits_behind(prediction: Any, activation: Op) -> Value | None:
-    """What `activation` was applied to in order to get `prediction`, if that is known."""
+    """Return the input of `activation`, if `prediction` is its output."""
     node = prediction.node if isinstance(prediction, Value) else None
     if not MODE.get().exact_losses:
         return None
@@ -276,7 +274,7 @@ def _logits_behind(prediction: Any, activation: Op) -> Value | None:
 
 
 def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """Cross entropy of independent yes/no outputs, the document's "cross_entropy" (§2.2).
+    """Compute the cross entropy of independent yes/no outputs.
 
     ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, averaged over samples. Where `prediction` is the
     output of `sigmoid`, the loss and its gradient ``g(z) − y`` are computed from z, so that
@@ -289,6 +287,8 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
 
     Raises:
         ShapeError: the shapes differ.
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (5.21).
 
     >>> import tinygrad_mlp as tg
     >>> z = tg.Tensor([[40.0]], requires_grad=True)
@@ -304,7 +304,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
 
 
 def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """Cross entropy of one choice among several, from their probabilities.
+    """Compute the cross entropy of one choice among several, from their probabilities.
 
     ``−Σⱼ yⱼ ln ŷⱼ``, averaged over samples. Where `prediction` is the output of `softmax` over the
     last axis, it is computed from the pre-activations, as `softmax_cross_entropy` does.
@@ -317,8 +317,7 @@ def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "me
     Raises:
         ShapeError: the shapes differ.
 
-    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (4.108); the document, §4,
-    names softmax outputs for it.
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (4.108).
 
     >>> categorical_cross_entropy([[0.5, 0.5]], [[1.0, 0.0]]).round(4).item()
     0.6931
@@ -331,7 +330,7 @@ def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "me
 
 
 def softmax_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """Cross entropy of the softmax of `prediction`, exact for any size of it.
+    """Compute the cross entropy of the softmax of `prediction`, accurately for any size of it.
 
     ``−Σⱼ yⱼ ln softmax(z)ⱼ``, averaged over samples, with gradient ``(softmax(z) − y) / n``.
 

@@ -30,7 +30,7 @@ def pad(
     array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
     stat_length: Any = None, end_values: Any = 0, reflect_type: str = "even",
 ) -> Any:  # fmt: skip
-    """A border around the array.
+    """Add a border around the array.
 
     Args:
         array: what to surround.
@@ -80,7 +80,7 @@ def pad(
 
 
 def _pairs(given: Any, shape: tuple[int, ...], default: Any) -> tuple[tuple[Any, Any], ...]:
-    """What is given for all axes, in any of NumPy's ways, as a pair for each."""
+    """Return a pair for each axis, from any form that NumPy takes."""
     if isinstance(given, Mapping):
         pairs = [(default, default)] * len(shape)
         for axis, pair in given.items():
@@ -102,7 +102,7 @@ def _part(axis: int, chosen: slice) -> tuple[Any, ...]:
 
 
 def _statistic(a: Any, axis: int, of: Callable[..., Any], length: int | None, side: int) -> Any:
-    """A statistic of so many elements from one end of an axis, which is kept."""
+    """Reduce `length` elements at one end of an axis, which is kept."""
     n = shape_of(a)[axis]
     if length is not None and length < n:
         a = getitem(a, template=_part(axis, slice(0, length) if side > 0 else slice(n - length, n)))
@@ -110,7 +110,7 @@ def _statistic(a: Any, axis: int, of: Callable[..., Any], length: int | None, si
 
 
 def _ramp(edge: Any, axis: int, width: int, end: Any) -> Any:
-    """From `end` towards the edge, which is not reached, in so many equal steps."""
+    """Return `width` equal steps from `end` towards the edge, without the edge."""
     steps = np.arange(width, dtype=edge.dtype) / max(width, 1)
     return end + (edge - end) * steps.reshape(-1, *(1,) * (len(shape_of(edge)) - axis - 1))
 

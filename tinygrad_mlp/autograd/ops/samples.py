@@ -1,4 +1,4 @@
-"""Sample inputs for the operations' records: what checks and tests try them on.
+"""Sample inputs for the records of operations, used by checks and tests.
 
 A record gives its samples as a function of a `numpy.random.Generator`. An elementwise operation
 gives only the interval of each argument (`Record.domain`), and its samples are made here.
@@ -28,7 +28,7 @@ def sample_arrays(
     shapes: Sequence[tuple[int, ...]] = ((3,), (2, 3), (2, 3, 2)),
     **static: Sequence[Any],
 ) -> list[Sample]:
-    """A sample for every shape and every combination of the static parameters' values."""
+    """Draw a sample for every shape and every combination of static parameters."""
     return [
         Sample(rng.normal(size=shape), **dict(zip(static, values, strict=True)))
         for shape in shapes
@@ -37,7 +37,7 @@ def sample_arrays(
 
 
 def reductions(rng: Generator, **static: Sequence[Any]) -> list[Sample]:
-    """Samples of a reduction: no axis, each axis, several axes, with and without keepdims."""
+    """Draw samples of a reduction: no axis, one or several, with and without keepdims."""
     return [
         *sample_arrays(rng, shapes=((),), axis=(None,), keepdims=(False,), **static),
         *sample_arrays(rng, shapes=((3,),), axis=(None, 0), keepdims=(False, True), **static),
@@ -49,7 +49,7 @@ def reductions(rng: Generator, **static: Sequence[Any]) -> list[Sample]:
 
 
 def well_apart(rng: Generator, samples: Sequence[Sample]) -> list[Sample]:
-    """The samples with elements that differ by 0.2 or more: small changes keep their order."""
+    """Draw samples whose elements differ by 0.2 or more: small changes keep their order."""
 
     def drawn(shape: tuple[int, ...]) -> Any:
         n = math.prod(shape)
@@ -60,7 +60,7 @@ def well_apart(rng: Generator, samples: Sequence[Sample]) -> list[Sample]:
 
 
 def samples_of(op: Op, rng: Generator) -> Iterator[Sample]:
-    """The samples of an operation's record, or samples made from its domain.
+    """Iterate over the samples of an operation's record, or samples drawn from its domain.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> next(samples_of(tg.OPS["tanh"], np.random.default_rng(0)))

@@ -16,7 +16,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, RawNumbersWarning
 from tinygrad_mlp.support.checks import integer_at_least, not_negative
 from tinygrad_mlp.verify.gradients.probe import undisturbed
 from tinygrad_mlp.verify.operations.cases import OpCase
-from tinygrad_mlp.verify.operations.equation import Equation
+from tinygrad_mlp.verify.operations.equation import WrittenEquation
 from tinygrad_mlp.verify.operations.equation_values import check_equation
 from tinygrad_mlp.verify.operations.forward import check_forward, check_latex
 from tinygrad_mlp.verify.operations.gradient_rules import check_rules
@@ -66,7 +66,7 @@ def check_op(
     if rtol is not None:
         rtol = not_negative(rtol, "check_op: rtol")
     cases = _cases(op, samples, seed)
-    equation = Equation(op)
+    equation = WrittenEquation(op)
     with undisturbed(), warnings.catch_warnings():
         warnings.simplefilter("ignore", RawNumbersWarning)  # the report will say it
         results = [_check_case(case, seed, rtol) for case in cases]

@@ -33,7 +33,7 @@ class Clause(NamedTuple):
     tree: Tree
 
 
-class Equation:
+class WrittenEquation:
     """The equation of an operation, read.
 
     The first relation may begin with the names of the outputs, ``Q, R: a = Q @ R``, or be about
@@ -51,7 +51,7 @@ class Equation:
         missing: the arguments with a gradient rule that no relation is about.
 
     >>> import tinygrad_mlp as tg
-    >>> [clause.text for clause in Equation(tg.OPS["mean"]).clauses][0]
+    >>> [clause.text for clause in WrittenEquation(tg.OPS["mean"]).clauses][0]
     'y = Σ a / n'
     """
 

@@ -15,7 +15,7 @@ class NoMeaning(Exception):
     """Raised for a sample that an equation says nothing about."""
 
 
-class Identity:
+class IdentityMatrix:
     """The identity matrix `I`, which has the size of the matrix beside it."""
 
 
@@ -88,7 +88,7 @@ OVER_AXES: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """The functions over the operation's `axis`, which is kept; over all axes where it has none."""
 
-SYMBOLS = {"π": math.pi, "e": math.e, "∞": math.inf, "I": Identity()}
+SYMBOLS = {"π": math.pi, "e": math.e, "∞": math.inf, "I": IdentityMatrix()}
 PREFIXES = {"softmax", "mean", "det", "tr", *ELEMENTWISE} - {"where", "C", "add"}
 """The functions that need no parentheses."""
 

@@ -23,12 +23,12 @@ from tinygrad_mlp.autograd.ops.reductions.reduction import (
     sum_to,
 )
 from tinygrad_mlp.verify.operations.cases import OpCase
-from tinygrad_mlp.verify.operations.equation import Clause, Equation
+from tinygrad_mlp.verify.operations.equation import Clause, WrittenEquation
 from tinygrad_mlp.verify.operations.equation_functions import (
     ELEMENTWISE,
     OVER_AXES,
     SYMBOLS,
-    Identity,
+    IdentityMatrix,
     NoMeaning,
     function_named,
 )
@@ -40,7 +40,7 @@ RTOL = 1e-8
 
 
 def check_equation(
-    equation: Equation, cases: list[OpCase], seed: int
+    equation: WrittenEquation, cases: list[OpCase], seed: int
 ) -> tuple[int, list[Failure]]:
     """Compare the sides of every relation for every case.
 
@@ -71,7 +71,7 @@ def check_equation(
 
 
 def wrong_clauses(
-    equation: Equation, case: OpCase, seed: int, partly: bool = False
+    equation: WrittenEquation, case: OpCase, seed: int, partly: bool = False
 ) -> list[Clause]:
     """Return the relations that do not hold; partly: but for places with NaN."""
     with np.errstate(all="ignore"):
@@ -136,7 +136,7 @@ class Values:
         reduced: the outputs and `g` as they are.
     """
 
-    def __init__(self, equation: Equation, case: OpCase, seed: int) -> None:
+    def __init__(self, equation: WrittenEquation, case: OpCase, seed: int) -> None:
         op, self.static, self.equation = case.op, case.static, equation
         if any(a is None for a in case.args) or op.variadic:
             raise NoMeaning("the equation is about all arguments")
@@ -209,7 +209,7 @@ class Values:
             e = np.exp(parts[0])
             return e / np.sum(e, axis=-1 if axis is None else axis, keepdims=True)
         sizes = [part.shape[-1] for part in parts if isinstance(part, np.ndarray) and part.ndim]
-        parts = [np.eye(sizes[0]) if isinstance(part, Identity) else part for part in parts]
+        parts = [np.eye(sizes[0]) if isinstance(part, IdentityMatrix) else part for part in parts]
         function = function_named(name)
         assert function is not None, name
         return function(*parts)

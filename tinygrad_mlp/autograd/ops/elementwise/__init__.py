@@ -1,1 +1,1 @@
-"""Operations on one element at a time: arithmetic, exponentials, trigonometry, activations."""
+"""Operations on one element at a time: arithmetic, exponentials, trigonometry, rectifiers."""

@@ -61,7 +61,6 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     latex="{x1} + {x2}",
     reference=lambda x1, x2: np.subtract(x1, np.negative(x2)),
     numpy=np.add,
-    elementwise=True,
 )
 def add(x1: Any, x2: Any) -> Any:
     """Sum, element by element: ``y = x1 + x2``.
@@ -78,7 +77,6 @@ def add(x1: Any, x2: Any) -> Any:
     latex="{x1} - {x2}",
     reference=lambda x1, x2: np.add(x1, np.negative(x2)),
     numpy=np.subtract,
-    elementwise=True,
 )
 def subtract(x1: Any, x2: Any) -> Any:
     """Difference, element by element: ``y = x1 − x2``.
@@ -96,7 +94,6 @@ def subtract(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.divide(x1, np.divide(1, x2)),
     domain={"x2": (0.5, 3)},
     numpy=np.multiply,
-    elementwise=True,
 )
 def multiply(x1: Any, x2: Any) -> Any:
     """Product, element by element: ``y = x1 · x2`` (for matrices see `matmul`).
@@ -117,7 +114,6 @@ def multiply(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.multiply(x1, np.power(x2, -1.0)),
     domain={"x2": (0.5, 3)},
     numpy=np.divide,
-    elementwise=True,
 )
 def divide(x1: Any, x2: Any) -> Any:
     """Quotient, element by element: ``y = x1 / x2``.
@@ -137,7 +133,6 @@ true_divide = divide
     latex="-{x}",
     reference=lambda x: np.subtract(0, x),
     numpy=np.negative,
-    elementwise=True,
 )
 def negative(x: Any) -> Any:
     """Negative: ``y = −x``.
@@ -155,7 +150,6 @@ def negative(x: Any) -> Any:
     reference=lambda x: np.power(x, -1.0),
     domain={"x": (0.5, 3)},
     numpy=np.reciprocal,
-    elementwise=True,
 )
 def reciprocal(x: Any) -> Any:
     """Reciprocal: ``y = 1 / x``.
@@ -176,10 +170,9 @@ def reciprocal(x: Any) -> Any:
     latex=r"\max({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
     numpy=np.maximum,
-    elementwise=True,
 )
 def maximum(x1: Any, x2: Any) -> Any:
-    """The larger of two, element by element. Where they are equal, each gets half the gradient.
+    """Larger of two, element by element. Where they are equal, each gets half the gradient.
 
     >>> maximum([1.0, 3.0], 2.0)
     array([2., 3.])
@@ -197,10 +190,9 @@ def maximum(x1: Any, x2: Any) -> Any:
     latex=r"\min({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
     numpy=np.minimum,
-    elementwise=True,
 )
 def minimum(x1: Any, x2: Any) -> Any:
-    """The smaller of two, element by element. Where they are equal, each gets half the gradient.
+    """Smaller of two, element by element. Where they are equal, each gets half the gradient.
 
     >>> minimum([1.0, 3.0], 2.0)
     array([1., 2.])
@@ -227,10 +219,9 @@ def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
     latex=r"\mathrm{{fmax}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
     numpy=np.fmax,
-    elementwise=True,
 )
 def fmax(x1: Any, x2: Any) -> Any:
-    """As `maximum`, but where one of the two is NaN, it is the other that counts.
+    """Larger of two, element by element; where one of them is NaN, the other.
 
     >>> fmax([1.0, float("nan")], 2.0)
     array([2., 2.])
@@ -249,10 +240,9 @@ def fmax(x1: Any, x2: Any) -> Any:
     latex=r"\mathrm{{fmin}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
     numpy=np.fmin,
-    elementwise=True,
 )
 def fmin(x1: Any, x2: Any) -> Any:
-    """As `minimum`, but where one of the two is NaN, it is the other that counts.
+    """Smaller of two, element by element; where one of them is NaN, the other.
 
     >>> fmin([1.0, float("nan")], 2.0)
     array([1., 2.])

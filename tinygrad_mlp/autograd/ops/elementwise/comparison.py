@@ -19,10 +19,9 @@ __all__ = [
 
 
 @op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", nondifferentiable=True, numpy=np.equal,
-    elementwise=True,
     reference=lambda x1, x2: ~np.not_equal(x1, x2))  # fmt: skip
 def equal(x1: Any, x2: Any) -> Any:
-    """Whether equal, element by element: a plain array of booleans, without gradient.
+    """Compare for equality, element by element. The result is a plain array of booleans.
 
     >>> equal([1.0, 2.0], 2.0)
     array([False,  True])
@@ -31,10 +30,9 @@ def equal(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", nondifferentiable=True, numpy=np.not_equal,
-    elementwise=True,
     reference=lambda x1, x2: ~np.equal(x1, x2))  # fmt: skip
 def not_equal(x1: Any, x2: Any) -> Any:
-    """Whether different, element by element: a plain array of booleans, without gradient.
+    """Compare for inequality, element by element. The result is a plain array of booleans.
 
     >>> not_equal([1.0, 2.0], 2.0)
     array([ True, False])
@@ -43,10 +41,9 @@ def not_equal(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", nondifferentiable=True, numpy=np.less,
-    elementwise=True,
     reference=lambda x1, x2: np.greater(x2, x1))  # fmt: skip
 def less(x1: Any, x2: Any) -> Any:
-    """Whether less, element by element: a plain array of booleans, without gradient.
+    """Test x1 < x2, element by element. The result is a plain array of booleans.
 
     >>> less([1.0, 2.0], 2.0)
     array([ True, False])
@@ -55,10 +52,9 @@ def less(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", nondifferentiable=True,
-    elementwise=True,
     numpy=np.less_equal, reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
 def less_equal(x1: Any, x2: Any) -> Any:
-    """Whether less or equal, element by element: a plain array of booleans, without gradient.
+    """Test x1 ≤ x2, element by element. The result is a plain array of booleans.
 
     >>> less_equal([1.0, 2.0], 2.0)
     array([ True,  True])
@@ -67,10 +63,9 @@ def less_equal(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", nondifferentiable=True, numpy=np.greater,
-    elementwise=True,
     reference=lambda x1, x2: np.less(x2, x1))  # fmt: skip
 def greater(x1: Any, x2: Any) -> Any:
-    """Whether greater, element by element: a plain array of booleans, without gradient.
+    """Test x1 > x2, element by element. The result is a plain array of booleans.
 
     >>> greater([2.0, 3.0], 2.0)
     array([False,  True])
@@ -79,10 +74,9 @@ def greater(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", nondifferentiable=True,
-    elementwise=True,
     numpy=np.greater_equal, reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
 def greater_equal(x1: Any, x2: Any) -> Any:
-    """Whether greater or equal, element by element: a plain boolean array, without gradient.
+    """Test x1 ≥ x2, element by element. The result is a plain array of booleans.
 
     >>> greater_equal([2.0, 3.0], 2.0)
     array([ True,  True])
@@ -107,7 +101,7 @@ def greater_equal(x1: Any, x2: Any) -> Any:
 def isclose(
     a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
-    """Whether equal up to a tolerance, element by element: a plain array, without gradient.
+    """Test for equality up to a tolerance, element by element. The result is a plain array.
 
     >>> isclose([1.0, 2.0], [1.0 + 1e-9, 2.1])
     array([ True, False])
@@ -124,10 +118,9 @@ def _unusual(rng: Any) -> list[Sample]:
 
 
 @op(equation="y = [x ≠ x]", latex=r"[{x} \neq {x}]", nondifferentiable=True,
-    elementwise=True,
     numpy=np.isnan, samples=_unusual, reference=lambda x: x != x)  # fmt: skip
 def isnan(x: Any) -> Any:
-    """Whether not a number, element by element: a plain array of booleans, without gradient.
+    """Test for NaN, element by element. The result is a plain array of booleans.
 
     >>> isnan([0.0, float("nan")])
     array([False,  True])
@@ -136,10 +129,9 @@ def isnan(x: Any) -> Any:
 
 
 @op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", nondifferentiable=True,
-    elementwise=True,
     numpy=np.isfinite, samples=_unusual, reference=lambda x: np.absolute(x) < np.inf)  # fmt: skip
 def isfinite(x: Any) -> Any:
-    """Whether neither infinite nor NaN, element by element: a plain array, without gradient.
+    """Test for finite numbers, element by element. The result is a plain array of booleans.
 
     >>> isfinite([0.0, float("inf")])
     array([ True, False])
@@ -148,10 +140,9 @@ def isfinite(x: Any) -> Any:
 
 
 @op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", nondifferentiable=True,
-    elementwise=True,
     numpy=np.isinf, samples=_unusual, reference=lambda x: np.absolute(x) == np.inf)  # fmt: skip
 def isinf(x: Any) -> Any:
-    """Whether infinite, element by element: a plain array of booleans, without gradient.
+    """Test for infinities, element by element. The result is a plain array of booleans.
 
     >>> isinf([0.0, float("-inf")])
     array([False,  True])
@@ -161,10 +152,9 @@ def isinf(x: Any) -> Any:
 
 @op(equation="y = [x < 0 or 1 / x < 0]", latex=r"\mathrm{{signbit}}({x})",
     nondifferentiable=True, numpy=np.signbit, samples=_unusual,
-    elementwise=True,
     reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip
 def signbit(x: Any) -> Any:
-    """Whether negative (−0.0 is), element by element: a plain array, without gradient.
+    """Test the sign bit, which −0.0 has, too. The result is a plain array of booleans.
 
     >>> signbit([1.0, -0.0])
     array([False,  True])

@@ -29,7 +29,6 @@ POSITIVE = {"x": (0.2, 4.0)}
     latex="e^{{{x}}}",
     reference=lambda x: np.expm1(x) + 1,
     numpy=np.exp,
-    elementwise=True,
 )
 def exp(x: Any) -> Any:
     """Exponential.
@@ -46,7 +45,6 @@ def exp(x: Any) -> Any:
     latex="2^{{{x}}}",
     reference=lambda x: np.power(2.0, x),
     numpy=np.exp2,
-    elementwise=True,
 )
 def exp2(x: Any) -> Any:
     """Power of two: ``y = 2^x``.
@@ -63,7 +61,6 @@ def exp2(x: Any) -> Any:
     latex="e^{{{x}}} - 1",
     reference=lambda x: np.exp(x) - 1,
     numpy=np.expm1,
-    elementwise=True,
 )
 def expm1(x: Any) -> Any:
     """Exponential minus one, exact near 0.
@@ -81,7 +78,6 @@ def expm1(x: Any) -> Any:
     reference=lambda x: np.log2(x) * math.log(2),
     domain=POSITIVE,
     numpy=np.log,
-    elementwise=True,
 )
 def log(x: Any) -> Any:
     """Natural logarithm.
@@ -99,7 +95,6 @@ def log(x: Any) -> Any:
     reference=lambda x: np.log(x) / math.log(2),
     domain=POSITIVE,
     numpy=np.log2,
-    elementwise=True,
 )
 def log2(x: Any) -> Any:
     """Logarithm to the base 2.
@@ -117,7 +112,6 @@ def log2(x: Any) -> Any:
     reference=lambda x: np.log(x) / math.log(10),
     domain=POSITIVE,
     numpy=np.log10,
-    elementwise=True,
 )
 def log10(x: Any) -> Any:
     """Logarithm to the base 10.
@@ -135,7 +129,6 @@ def log10(x: Any) -> Any:
     reference=lambda x: np.log(1 + x),
     domain={"x": (-0.7, 3.0)},
     numpy=np.log1p,
-    elementwise=True,
 )
 def log1p(x: Any) -> Any:
     """Logarithm of 1 + x, exact near 0.
@@ -166,7 +159,6 @@ def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)},
     numpy=np.power,
-    elementwise=True,
 )
 def power(x1: Any, x2: Any) -> Any:
     """Power, element by element: ``y = x1 ** x2``.
@@ -187,10 +179,9 @@ pow = power
     reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)},
     numpy=np.float_power,
-    elementwise=True,
 )
 def float_power(x1: Any, x2: Any) -> Any:
-    """As `power`, but computed in double precision, as NumPy does: float32 becomes float64.
+    """Power, computed in double precision as in NumPy: float32 becomes float64.
 
     The gradients are of the dtypes of the arguments. `power` keeps float32.
 
@@ -207,7 +198,6 @@ def float_power(x1: Any, x2: Any) -> Any:
     reference=lambda x: np.power(x, 0.5),
     domain=POSITIVE,
     numpy=np.sqrt,
-    elementwise=True,
 )
 def sqrt(x: Any) -> Any:
     """Square root. At 0 its derivative is infinite.
@@ -225,7 +215,6 @@ def sqrt(x: Any) -> Any:
     reference=lambda x: np.power(x, 1 / 3),
     domain=POSITIVE,
     numpy=np.cbrt,
-    elementwise=True,
 )
 def cbrt(x: Any) -> Any:
     """Cube root, also of negative numbers. At 0 its derivative is infinite.
@@ -242,7 +231,6 @@ def cbrt(x: Any) -> Any:
     latex="{x}^2",
     reference=lambda x: np.power(x, 2),
     numpy=np.square,
-    elementwise=True,
 )
 def square(x: Any) -> Any:
     """Square.

@@ -31,7 +31,6 @@ def _flat(g: Any, y: Any, x: Any) -> Any:
     latex=r"\mathrm{{sign}}({x})",
     reference=lambda x: np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0)),
     numpy=np.sign,
-    elementwise=True,
 )
 def sign(x: Any) -> Any:
     """Sign: −1, 0 or 1. Constant wherever it has a derivative, so the gradient is 0.
@@ -48,7 +47,6 @@ def sign(x: Any) -> Any:
     latex=r"\left|{x}\right|",
     reference=lambda x: np.sqrt(np.square(x)),
     numpy=(np.absolute, np.fabs),
-    elementwise=True,
 )
 def abs(x: Any) -> Any:
     """Absolute value. At 0, where it has no derivative, the gradient is 0.
@@ -68,10 +66,9 @@ absolute = fabs = abs
     latex=r"\mathrm{{floor}}({x})",
     reference=lambda x: -np.ceil(-x),
     numpy=np.floor,
-    elementwise=True,
 )
 def floor(x: Any) -> Any:
-    """The largest whole number that is not above x. The gradient is 0.
+    """Largest whole number not above x. The gradient is 0.
 
     >>> floor([-1.5, 1.5])
     array([-2.,  1.])
@@ -85,10 +82,9 @@ def floor(x: Any) -> Any:
     latex=r"\mathrm{{ceil}}({x})",
     reference=lambda x: -np.floor(-x),
     numpy=np.ceil,
-    elementwise=True,
 )
 def ceil(x: Any) -> Any:
-    """The smallest whole number that is not below x. The gradient is 0.
+    """Smallest whole number not below x. The gradient is 0.
 
     >>> ceil([-1.5, 1.5])
     array([-1.,  2.])
@@ -102,10 +98,9 @@ def ceil(x: Any) -> Any:
     latex=r"\mathrm{{trunc}}({x})",
     reference=lambda x: np.where(x > 0, np.floor(x), np.ceil(x)),
     numpy=(np.trunc, np.fix),
-    elementwise=True,
 )
 def trunc(x: Any) -> Any:
-    """The whole number next to x on the side of 0. The gradient is 0.
+    """Whole number nearest to x between x and 0. The gradient is 0.
 
     >>> trunc([-1.5, 1.5])
     array([-1.,  1.])
@@ -122,10 +117,9 @@ fix = trunc
     latex=r"\mathrm{{rint}}({x})",
     reference=lambda x: np.floor(x + 0.5),
     numpy=np.rint,
-    elementwise=True,
 )
 def rint(x: Any) -> Any:
-    """The nearest whole number, of two the even one. The gradient is 0.
+    """Nearest whole number; of two, the even one. The gradient is 0.
 
     >>> rint([0.5, 1.5, -1.2])
     array([ 0.,  2., -1.])
@@ -144,9 +138,7 @@ def rint(x: Any) -> Any:
     elementwise=True,
 )
 def round(a: Any, *, decimals: int = 0) -> Any:
-    """Rounded to a number of decimals, halves to the even neighbour. The gradient is 0.
-
-    Shapes: y has the shape of a.
+    """Round to a number of decimals, halves to the even neighbour. The gradient is 0.
 
     >>> round([1.25, -2.345], decimals=1)
     array([ 1.2, -2.3])
@@ -166,7 +158,6 @@ around = round
     latex=r"\mathrm{{heaviside}}({x1}, {x2})",
     reference=lambda x1, x2: np.where(x1 > 0, 1.0, np.where(x1 < 0, 0.0, x2)),
     numpy=np.heaviside,
-    elementwise=True,
 )
 def heaviside(x1: Any, x2: Any) -> Any:
     """Step: 0 where `x1` is negative, 1 where it is positive, and `x2` where it is 0.
@@ -184,10 +175,9 @@ def heaviside(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.floor(x1 / x2),
     domain={"x2": (0.5, 3)},
     numpy=np.floor_divide,
-    elementwise=True,
 )
 def floor_divide(x1: Any, x2: Any) -> Any:
-    """Quotient rounded down: a plain array, without gradient, since it is constant in between.
+    """Quotient rounded down: a plain array, as it is constant between its jumps.
 
     >>> floor_divide([7.0, -7.0], 2.0)
     array([ 3., -4.])
@@ -202,7 +192,6 @@ def floor_divide(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: x1 - np.floor(x1 / x2) * x2,
     domain={"x1": (-4, 4), "x2": (0.5, 3)},
     numpy=np.remainder,
-    elementwise=True,
 )
 def mod(x1: Any, x2: Any) -> Any:
     """Remainder of the quotient rounded down; it has the sign of `x2`.
@@ -226,7 +215,6 @@ remainder = mod
     reference=lambda x1, x2: x1 - np.trunc(x1 / x2) * x2,
     domain={"x1": (-4, 4), "x2": (0.5, 3)},
     numpy=np.fmod,
-    elementwise=True,
 )
 def fmod(x1: Any, x2: Any) -> Any:
     """Remainder of the quotient rounded towards 0; it has the sign of `x1`.
@@ -253,12 +241,10 @@ def nan_to_num(
     posinf: float | None = None,
     neginf: float | None = None,
 ) -> Any:
-    """Numbers in the place of NaN and ±∞ (None: the largest there are). They get no gradient.
+    """Replace NaN and ±∞ by numbers (None: the largest of the dtype). They get no gradient.
 
     Raises:
         InvalidArgumentError: `copy` is not set: an operation leaves its argument as it is.
-
-    Shapes: y has the shape of x.
 
     >>> nan_to_num([1.0, float("nan")], nan=-1.0)
     array([ 1., -1.])

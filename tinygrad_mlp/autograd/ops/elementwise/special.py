@@ -30,7 +30,7 @@ def _special() -> Any:
 
 
 def _in_precision_of(x: Any, y: Any) -> Any:
-    """`y`, which SciPy has computed in float64 beside whole numbers, as precise as `x`."""
+    """Return `y` in the dtype of `x`: beside whole numbers SciPy computes in float64."""
     dtype = getattr(x, "dtype", None)  # of a NumPy scalar, too; a Python number has none
     return y.astype(dtype) if dtype is not None and dtype.kind == "f" else y
 
@@ -42,10 +42,9 @@ def _in_precision_of(x: Any, y: Any) -> Any:
     reference=lambda x: 1 / (1 + np.exp(-x)),
     scipy="expit",
     provenance=True,
-    elementwise=True,
 )
 def sigmoid(x: Any) -> Any:
-    """Logistic sigmoid ``g(x) = 1 / (1 + e^−x)``, the document's output activation.
+    """Logistic sigmoid ``g(x) = 1 / (1 + e^−x)``.
 
     ``g′(x) = g(x) (1 − g(x))``. Computed without overflow for any x.
 
@@ -66,7 +65,6 @@ expit = sigmoid
     reference=lambda x: np.log(x) - np.log1p(-x),
     domain={"x": (0.1, 0.9)},
     scipy="logit",
-    elementwise=True,
 )
 def logit(x: Any) -> Any:
     """Inverse of the sigmoid: the logarithm of the odds, for 0 < x < 1.
@@ -85,9 +83,7 @@ def logit(x: Any) -> Any:
     elementwise=True,
 )
 def difference(x1: Any, x2: Any) -> Any:
-    """Difference ``x1 − x2``, and 0 for two equal infinities, of which neither is larger.
-
-    Shapes: the arguments are broadcast against each other; y has the shape they have together.
+    """Difference ``x1 − x2``, which is 0 for two equal infinities.
 
     Source: the limit of x1 − x2 along x1 = x2; what the gradients of `logaddexp` are made of.
 
@@ -107,7 +103,6 @@ def difference(x1: Any, x2: Any) -> Any:
     latex=r"\ln(e^{{{x1}}} + e^{{{x2}}})",
     reference=lambda x1, x2: np.log(np.exp(x1) + np.exp(x2)),
     numpy=np.logaddexp,
-    elementwise=True,
 )
 def logaddexp(x1: Any, x2: Any) -> Any:
     """Logarithm of the sum of two exponentials, computed without overflow.
@@ -127,7 +122,6 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     latex=r"\log_2(2^{{{x1}}} + 2^{{{x2}}})",
     reference=lambda x1, x2: np.log2(np.exp2(x1) + np.exp2(x2)),
     numpy=np.logaddexp2,
-    elementwise=True,
 )
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """Logarithm to the base 2 of the sum of two powers of 2, computed without overflow.
@@ -144,10 +138,9 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
     latex=r"\mathrm{{erf}}({x})",
     reference=lambda x: np.vectorize(math.erf, otypes=[float])(x),
     scipy="erf",
-    elementwise=True,
 )
 def erf(x: Any) -> Any:
-    """Error function.
+    """Error function ``2/√π ∫ e^(−t²) dt`` over 0 ≤ t ≤ x.
 
     >>> erf([0.0, 1.0]).round(4)
     array([0.    , 0.8427])
@@ -161,7 +154,6 @@ def erf(x: Any) -> Any:
     latex=r"\mathrm{{erfc}}({x})",
     reference=lambda x: np.vectorize(math.erfc, otypes=[float])(x),
     scipy="erfc",
-    elementwise=True,
 )
 def erfc(x: Any) -> Any:
     """Complementary error function ``1 − erf x``, exact also where it is nearly 0.
@@ -179,7 +171,6 @@ def erfc(x: Any) -> Any:
     reference=lambda x: _special().ndtri((1 + x) / 2) / math.sqrt(2),
     domain={"x": (-0.9, 0.9)},
     scipy="erfinv",
-    elementwise=True,
 )
 def erfinv(x: Any) -> Any:
     """Inverse of the error function, for −1 < x < 1.
@@ -202,10 +193,9 @@ def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     reference=lambda x, y: x * (np.log2(y) * math.log(2)),
     domain={"y": (0.2, 4)},
     scipy="xlogy",
-    elementwise=True,
 )
 def xlogy(x: Any, y: Any) -> Any:
-    """``x ln y``, and 0 where x is 0, also beside ``ln 0``: a term of an entropy.
+    """Product ``x ln y``, and 0 where x is 0 even if y is: a term of an entropy.
 
     >>> xlogy([0.0, 2.0], [0.0, 1.0])
     array([0., 0.])
@@ -224,7 +214,6 @@ def _gammaln_rule(g: Any, y: Any, x: Any) -> Any:
     reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x),
     domain={"x": (0.3, 4)},
     scipy="gammaln",
-    elementwise=True,
 )
 def gammaln(x: Any) -> Any:
     """Logarithm of the absolute value of the gamma function.
@@ -246,7 +235,6 @@ def _digamma_rule(g: Any, y: Any, x: Any) -> Any:
     reference=lambda x: np.imag(_special().loggamma(x + 1e-20j)) / 1e-20,
     domain={"x": (0.5, 4)},
     scipy="psi",
-    elementwise=True,
 )
 def digamma(x: Any) -> Any:
     """Digamma function: the derivative of the logarithm of the gamma function.
@@ -258,7 +246,7 @@ def digamma(x: Any) -> Any:
 
 
 def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
-    """``(−1)ⁿ⁺¹ n! Σ (x + k)⁻ⁿ⁻¹`` for n ≥ 1, with Euler and Maclaurin's formula for the rest."""
+    """Sum ``(−1)ⁿ⁺¹ n! Σ (x + k)⁻ⁿ⁻¹`` for n ≥ 1, the tail by Euler and Maclaurin's formula."""
     n, x = np.asarray(n, float), np.asarray(x, float)
     s, end = n + 1, x + terms
     total = sum((x + k) ** -s for k in range(terms))
@@ -283,7 +271,7 @@ def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
     elementwise=True,
 )
 def polygamma(n: Any, x: Any) -> Any:
-    """The n-th derivative of the digamma function, for whole n ≥ 0.
+    """Derivative of order n of the digamma function, for whole n ≥ 0.
 
     Shapes: n and x are broadcast against each other.
 
@@ -306,7 +294,6 @@ def _i0_rule(g: Any, y: Any, x: Any) -> Any:
     reference=lambda x: _bessel_integral(0, x),
     numpy=np.i0,
     scipy="i0",
-    elementwise=True,
 )
 def i0(x: Any) -> Any:
     """Modified Bessel function of the first kind of order 0, as in a Kaiser window.
@@ -318,7 +305,7 @@ def i0(x: Any) -> Any:
 
 
 def _bessel_integral(v: Any, z: Any, points: int = 64) -> Any:
-    """``1/π ∫ e^(z cos t) cos(vt) dt`` over 0 ≤ t ≤ π, for whole v: a mean over the circle."""
+    """Integrate ``1/π e^(z cos t) cos(vt)`` over 0 ≤ t ≤ π for whole v."""
     t = 2 * math.pi / points * np.arange(points)
     v, z = np.asarray(v)[..., None], np.asarray(z)[..., None]
     return np.mean(np.exp(z * np.cos(t)) * np.cos(v * t), axis=-1)
@@ -339,7 +326,6 @@ def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
         Sample(np.array(2), np.array(rng.uniform(-3, 3))),
     ],
     scipy="iv",
-    elementwise=True,
 )
 def iv(v: Any, z: Any) -> Any:
     """Modified Bessel function of the first kind, of order `v`.

@@ -32,7 +32,6 @@ def _sin_rule(g: Any, y: Any, x: Any) -> Any:
     latex=r"\sin({x})",
     reference=lambda x: np.cos(x - math.pi / 2),
     numpy=np.sin,
-    elementwise=True,
 )
 def sin(x: Any) -> Any:
     """Sine of an angle in radians.
@@ -49,7 +48,6 @@ def sin(x: Any) -> Any:
     latex=r"\cos({x})",
     reference=lambda x: np.sin(x + math.pi / 2),
     numpy=np.cos,
-    elementwise=True,
 )
 def cos(x: Any) -> Any:
     """Cosine of an angle in radians.
@@ -67,7 +65,6 @@ def cos(x: Any) -> Any:
     reference=lambda x: np.sin(x) / np.cos(x),
     domain={"x": (-1.2, 1.2)},
     numpy=np.tan,
-    elementwise=True,
 )
 def tan(x: Any) -> Any:
     """Tangent of an angle in radians.
@@ -85,7 +82,6 @@ def tan(x: Any) -> Any:
     reference=lambda x: np.arctan2(x, np.sqrt(1 - x * x)),
     domain={"x": (-0.9, 0.9)},
     numpy=np.arcsin,
-    elementwise=True,
 )
 def arcsin(x: Any) -> Any:
     """Angle in radians, between −π/2 and π/2, whose sine is x.
@@ -106,7 +102,6 @@ asin = arcsin
     reference=lambda x: np.arctan2(np.sqrt(1 - x * x), x),
     domain={"x": (-0.9, 0.9)},
     numpy=np.arccos,
-    elementwise=True,
 )
 def arccos(x: Any) -> Any:
     """Angle in radians, between 0 and π, whose cosine is x.
@@ -126,7 +121,6 @@ acos = arccos
     latex=r"\arctan({x})",
     reference=lambda x: np.arcsin(x / np.sqrt(1 + x * x)),
     numpy=np.arctan,
-    elementwise=True,
 )
 def arctan(x: Any) -> Any:
     """Angle in radians, between −π/2 and π/2, whose tangent is x.
@@ -145,7 +139,7 @@ def _hypot_rule(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 
 
 def _over_square(x1: Any, x2: Any) -> Any:
-    """``x1 / (x1² + x2²)`` without overflow."""
+    """Compute ``x1 / (x1² + x2²)`` without overflow."""
     r = hypot(x1, x2)
     r = where(equal(r, 0), 1, r)  # at the origin, where there is no angle, 0 is as good as any
     return x1 / r / r
@@ -158,10 +152,9 @@ def _over_square(x1: Any, x2: Any) -> Any:
     latex=r"\sqrt{{{x1}^2 + {x2}^2}}",
     reference=lambda x1, x2: np.sqrt(x1 * x1 + x2 * x2),
     numpy=np.hypot,
-    elementwise=True,
 )
 def hypot(x1: Any, x2: Any) -> Any:
-    """Length of the hypotenuse, without overflow. At 0, where it has no derivative, it is 0.
+    """Length of the hypotenuse, without overflow. At 0, where it has a kink, the gradient is 0.
 
     >>> hypot([3.0, 0.0], [4.0, 0.0])
     array([5., 0.])
@@ -179,7 +172,6 @@ def hypot(x1: Any, x2: Any) -> Any:
     reference=lambda x1, x2: np.angle(x2 + 1j * x1),
     domain={"x1": (0.3, 2), "x2": (-2, 2)},
     numpy=np.arctan2,
-    elementwise=True,
 )
 def arctan2(x1: Any, x2: Any) -> Any:
     """Angle in radians, between −π and π, from the positive axis to the point (x2, x1).
@@ -199,10 +191,9 @@ atan2 = arctan2
     latex=r"\frac{{180}}{{\pi}}\,{x}",
     reference=lambda x: x / (math.pi / 180),
     numpy=(np.degrees, np.rad2deg),
-    elementwise=True,
 )
 def degrees(x: Any) -> Any:
-    """An angle in radians, in degrees.
+    """Angle in degrees, from radians.
 
     >>> degrees([0.0, math.pi])
     array([  0., 180.])
@@ -219,10 +210,9 @@ rad2deg = degrees
     latex=r"\frac{{\pi}}{{180}}\,{x}",
     reference=lambda x: x / (180 / math.pi),
     numpy=(np.radians, np.deg2rad),
-    elementwise=True,
 )
 def radians(x: Any) -> Any:
-    """An angle in degrees, in radians.
+    """Angle in radians, from degrees.
 
     >>> radians([0.0, 180.0]).round(4)
     array([0.    , 3.1416])
@@ -243,7 +233,6 @@ def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
     latex=r"\sinh({x})",
     reference=lambda x: (np.exp(x) - np.exp(-x)) / 2,
     numpy=np.sinh,
-    elementwise=True,
 )
 def sinh(x: Any) -> Any:
     """Hyperbolic sine: ``(e^x − e^−x) / 2``.
@@ -260,7 +249,6 @@ def sinh(x: Any) -> Any:
     latex=r"\cosh({x})",
     reference=lambda x: (np.exp(x) + np.exp(-x)) / 2,
     numpy=np.cosh,
-    elementwise=True,
 )
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine: ``(e^x + e^−x) / 2``.
@@ -277,10 +265,9 @@ def cosh(x: Any) -> Any:
     latex=r"\tanh({x})",
     reference=lambda x: np.expm1(2 * x) / (np.exp(2 * x) + 1),
     numpy=np.tanh,
-    elementwise=True,
 )
 def tanh(x: Any) -> Any:
-    """Hyperbolic tangent, the document's hidden activation: ``f′(z) = 1 − tanh²(z)``.
+    """Hyperbolic tangent, with the derivative ``1 − tanh² x``.
 
     >>> tanh([0.0, 1.0]).round(4)
     array([0.    , 0.7616])
@@ -294,7 +281,6 @@ def tanh(x: Any) -> Any:
     latex=r"\mathrm{{arcsinh}}({x})",
     reference=lambda x: np.log(x + np.sqrt(x * x + 1)),
     numpy=np.arcsinh,
-    elementwise=True,
 )
 def arcsinh(x: Any) -> Any:
     """Inverse of the hyperbolic sine.
@@ -315,7 +301,6 @@ asinh = arcsinh
     reference=lambda x: np.log(x + np.sqrt(x * x - 1)),
     domain={"x": (1.3, 4)},
     numpy=np.arccosh,
-    elementwise=True,
 )
 def arccosh(x: Any) -> Any:
     """Inverse of the hyperbolic cosine, for x ≥ 1.
@@ -330,7 +315,7 @@ acosh = arccosh
 
 
 def _sinc_integral(x: Any, order: int) -> Any:
-    """``∫ (πt)ⁿ cos(πxt + nπ/2) dt`` over 0 ≤ t ≤ 1, by Gauss's rule."""
+    """Integrate ``(πt)ⁿ cos(πxt + nπ/2)`` over 0 ≤ t ≤ 1 by Gauss's rule."""
     nodes, weights = np.polynomial.legendre.leggauss(40)
     t = (nodes + 1) / 2
     waves = np.cos(math.pi * np.multiply.outer(x, t) + order * math.pi / 2)
@@ -344,7 +329,6 @@ def _sinc_integral(x: Any, order: int) -> Any:
     reference=lambda x: np.log((1 + x) / (1 - x)) / 2,
     domain={"x": (-0.9, 0.9)},
     numpy=np.arctanh,
-    elementwise=True,
 )
 def arctanh(x: Any) -> Any:
     """Inverse of the hyperbolic tangent, for −1 < x < 1.
@@ -373,8 +357,6 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
 def sinc(x: Any) -> Any:
     """Normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
 
-    Shapes: element by element; y has the shape of x.
-
     >>> sinc([0.0, 0.5]).round(4)
     array([1.    , 0.6366])
     """
@@ -389,13 +371,11 @@ def sinc(x: Any) -> Any:
     elementwise=True,
 )
 def sinc_derivative(x: Any, *, order: int = 1) -> Any:
-    """The derivative of that order of `sinc`, also at and near 0, where its formula cancels.
+    """Derivative of `sinc`, accurate near 0, where the formula for it cancels.
 
     With ``z = πx`` and ``s(z) = sin z / z = ∫ cos(zt) dt`` over 0 ≤ t ≤ 1, the series of the
     integral, ``s⁽ⁿ⁾(z) = Σ cos((m + n) π/2) zᵐ / (m! (m + n + 1))``, is used for small z. For the
     others, ``z s = sin z`` differentiated n times, ``z s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ z``.
-
-    Shapes: element by element; y has the shape of x.
 
     Source: ``sinc x = ∫₀¹ cos(πxt) dt``, differentiated under the integral.
 

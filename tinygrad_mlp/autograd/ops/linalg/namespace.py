@@ -1,4 +1,4 @@
-"""`tg.linalg`: what `numpy.linalg` has, under its names.
+"""`tg.linalg`: the functions of `numpy.linalg`, under its names.
 
 The functions are those of the package; where NumPy has one name twice (``np.trace`` and
 ``np.linalg.trace`` differ in the axes of the matrices), this is the one of `numpy.linalg`.
@@ -29,7 +29,7 @@ __all__ = [
 
 @implements(np.linalg.diagonal)
 def diagonal(x: Any, *, offset: int = 0) -> Any:
-    """A diagonal of the matrices in the last two axes.
+    """Return a diagonal of the matrices in the last two axes.
 
     Args:
         x: the matrices, shape ``(..., n, m)``.
@@ -43,7 +43,7 @@ def diagonal(x: Any, *, offset: int = 0) -> Any:
 
 @implements(np.linalg.trace)
 def trace(x: Any, *, offset: int = 0) -> Any:
-    """The sum over a diagonal of the matrices in the last two axes.
+    """Sum a diagonal of the matrices in the last two axes.
 
     Args:
         x: the matrices, shape ``(..., n, m)``; the result is of shape ``(...)``.
@@ -57,7 +57,7 @@ def trace(x: Any, *, offset: int = 0) -> Any:
 
 @implements(np.linalg.matrix_transpose, np.matrix_transpose)
 def matrix_transpose(x: Any) -> Any:
-    """The matrices in the last two axes transposed.
+    """Transpose the matrices in the last two axes.
 
     Args:
         x: the matrices, shape ``(..., n, m)``; the result is of shape ``(..., m, n)``.

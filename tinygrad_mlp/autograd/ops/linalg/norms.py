@@ -58,7 +58,7 @@ def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
 
 @implements(np.linalg.vector_norm)
 def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """Norm of vectors, ``(Σ |x|ᵖ)^(1/p)``; their largest element for infinity.
+    """Compute the norm of vectors, ``(Σ |x|ᵖ)^(1/p)``; for p = ∞, their largest element.
 
     At 0 the gradient is 0; ties of the largest element share it equally.
 
@@ -88,7 +88,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
 
 @implements(np.linalg.matrix_norm)
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """Norm of the matrices in the last two axes, as `norm`.
+    """Compute the norm of the matrices in the last two axes, as `norm` does.
 
     Args:
         x: the matrices, shape ``(..., n, m)``.
@@ -117,14 +117,14 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     else:
         raise InvalidArgumentError(
             f"norm() of matrices expects ord to be one of None, 'fro', 'nuc', ±1, ±2, ±inf. "
-            f"Got {ord!r} instead."
+            f"Got {ord!r}."
         )
     return expand_dims(result, (row, column)) if keepdims else result
 
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """Norm of vectors or matrices, as NumPy's.
+    """Compute the norm of vectors or matrices, as NumPy does.
 
     Args:
         x: an array.

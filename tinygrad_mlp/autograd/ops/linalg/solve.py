@@ -23,7 +23,7 @@ __all__ = ["inv", "solve", "pinv", "det", "cofactor", "slogdet", "matrix_power"]
 
 
 def well_conditioned(rng: Any, *batch: int, n: int = 3) -> Any:
-    """Matrices to invert in samples: the identity, and something smaller."""
+    """Draw matrices that are easy to invert: twice the identity plus a smaller one."""
     return 2 * np.eye(n) + 0.5 * rng.normal(size=(*batch, n, n))
 
 
@@ -83,7 +83,7 @@ def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
     numpy=np.linalg.solve,
 )
 def solve(a: Any, b: Any) -> Any:
-    """The solution y of the linear system ``a y = b``.
+    """Solution y of the linear system ``a y = b``.
 
     Args:
         a: square matrices, shape ``(..., n, n)``.
@@ -130,7 +130,7 @@ def pinv_op(a: Any, *, rcond: Any = None) -> Any:
 def pinv(
     a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue
 ) -> Any:
-    """Pseudo-inverse of Moore and Penrose.
+    """Compute the pseudo-inverse of Moore and Penrose.
 
     The rule holds where the rank does not change nearby: always for full rank. At a lower rank
     the pseudo-inverse jumps, and the rule gives its derivative along matrices of the same rank
@@ -178,7 +178,7 @@ def _minors(a: Any) -> Any:
     samples=_square,
 )
 def cofactor(a: Any) -> Any:
-    """The matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
+    """Matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
 
     Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, and so exact for
     singular matrices, too. Its own derivative needs the inverse: there, a singular matrix raises
@@ -247,7 +247,7 @@ class SlogdetResult(NamedTuple):
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> SlogdetResult:
-    """Sign of the determinant and logarithm of its absolute value, without overflow.
+    """Compute the sign of the determinant and the logarithm of its size, without overflow.
 
     The gradient is that of the logarithm; the sign has none. For a singular matrix the logarithm
     is −∞ as in NumPy, and asking for the gradient raises `LinAlgError`.
@@ -261,7 +261,7 @@ def slogdet(a: Any) -> SlogdetResult:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
-    """The product of n factors a, of the inverse for negative n; by repeated squaring.
+    """Raise matrices to an integer power by repeated squaring; negative n invert them.
 
     Raises:
         ShapeError: the matrices are not square.

@@ -45,12 +45,12 @@ def _eigh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
 
 
 def _full(a: Any, UPLO: str) -> Any:
-    """The symmetric matrix of which one triangle is given."""
+    """Return the symmetric matrix of which one triangle is given."""
     return np.triu(a) + np.triu(a, 1).mT if UPLO == "U" else np.tril(a) + np.tril(a, -1).mT
 
 
 def _by_powers(a: Any, UPLO: str) -> Any:
-    """Eigenvectors as what the product of all ``a − λ_j`` but one leaves over."""
+    """Compute each eigenvector from the product of ``a − λ_j`` for all other eigenvalues."""
     a, vectors = _full(a, UPLO), _lapack_eigh(a, UPLO).eigenvectors
     values = np.sort(np.linalg.eigvals(a).real, axis=-1)
     eye, found = np.eye(a.shape[-1]), []
@@ -97,7 +97,7 @@ class EighResult(NamedTuple):
 
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
-    """Eigenvalues λ and eigenvectors V of symmetric matrices, ``a = V diag(λ) Vᵀ``.
+    """Compute eigenvalues λ and eigenvectors V of symmetric matrices, ``a = V diag(λ) Vᵀ``.
 
     The gradient is with respect to the triangle that is read. Where eigenvalues are equal,
     vectors have no derivative, and the gradient is not finite; with the eigenvalues alone use
@@ -171,7 +171,7 @@ def _svd_rule(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
 
 
 def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
-    """From the eigenvalues of aᵀa, with LAPACK's signs."""
+    """Compute the singular values from the eigenvalues of aᵀa, with LAPACK's signs."""
     k = min(a.shape[-2:])
     values, v = np.linalg.eigh(a.mT @ a)
     s, v = np.sqrt(values[..., ::-1][..., :k]), v[..., ::-1][..., :k]
@@ -205,7 +205,7 @@ class SVDResult(NamedTuple):
 
 @implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """Singular value decomposition ``a = U diag(S) Vh``, singular values in descending order.
+    """Decompose into ``a = U diag(S) Vh``, with singular values in descending order.
 
     Differentiable with ``full_matrices=False``, and for square matrices, where that makes no
     difference. Where singular values are equal, or 0 in a matrix that is not square, the vectors

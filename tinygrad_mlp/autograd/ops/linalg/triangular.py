@@ -20,12 +20,12 @@ __all__ = ["cholesky", "qr"]
 
 
 def _triangle(n: int, dtype: Any) -> Any:
-    """Ones below the diagonal, and ½ on it."""
+    """Return a matrix with ones below the diagonal and ½ on it."""
     return np.tril(np.ones((n, n), dtype), -1) + np.eye(n, dtype=dtype) / 2
 
 
 def one_triangle(m: Any, upper: bool) -> Any:
-    """The derivative with respect to the triangle that LAPACK reads of a symmetric matrix.
+    """Return the derivative for the triangle that LAPACK reads of a symmetric matrix.
 
     Every element off the diagonal stands for two, so that it gets the gradients of both.
     """
@@ -34,13 +34,13 @@ def one_triangle(m: Any, upper: bool) -> Any:
 
 
 def symmetric(rng: Any, *batch: int) -> Any:
-    """Symmetric positive definite matrices with eigenvalues near 1, 3, 5."""
+    """Draw symmetric positive definite matrices with eigenvalues near 1, 3, 5."""
     a = rng.normal(size=(*batch, 3, 3))
     return np.diag([1.0, 3.0, 5.0]) + 0.15 * (a + a.mT)
 
 
 def distinct(rng: Any, *shape: int) -> Any:
-    """Matrices with singular values near 1, 3, 5."""
+    """Draw matrices with singular values near 1, 3, 5."""
     *_, rows, columns = shape
     k = min(rows, columns)
     return np.eye(rows, columns) * (1 + 2 * np.arange(columns)) + 0.2 * rng.normal(size=shape) / k
@@ -82,7 +82,7 @@ def _cholesky_by_columns(a: Any, upper: bool) -> Any:
     numpy=np.linalg.cholesky,
 )  # fmt: skip
 def cholesky(a: Any, *, upper: bool = False) -> Any:
-    """The lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
+    """Lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
 
     Only the lower triangle of `a` is read, as NumPy does, and only it has a gradient: an element
     off the diagonal stands for the one opposite, too.
@@ -128,7 +128,7 @@ def _qr_rule(g: Any, y: Any, a: Any, mode: str) -> Any:
 
 
 def _by_projections(a: Any, mode: str) -> Any:
-    """Gram and Schmidt's orthogonalisation, with LAPACK's signs."""
+    """Orthogonalise by Gram and Schmidt's method, with LAPACK's signs."""
     signs = np.sign(np.linalg.diagonal(np.linalg.qr(a).R))
     columns: list[Any] = []
     for j in range(min(a.shape[-2:])):
@@ -164,7 +164,7 @@ class QRResult(NamedTuple):
 
 @implements(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """``a = Q R`` with orthonormal columns Q and an upper triangular R.
+    """Factor into ``a = Q R`` with orthonormal columns Q and an upper triangular R.
 
     Args:
         a: matrices, the first columns of which are linearly independent.
@@ -181,7 +181,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "complete", "r"):
         raise InvalidArgumentError(
-            f"qr() expects mode to be one of reduced, complete, r. Got {mode!r} instead."
+            f"qr() expects mode to be one of reduced, complete, r. Got {mode!r}."
         )
     result = QRResult(*qr_op(a, mode="reduced" if mode == "r" else mode))
     return result.R if mode == "r" else result

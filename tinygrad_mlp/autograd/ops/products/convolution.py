@@ -24,7 +24,7 @@ Pair = tuple[int, int]
 
 
 def pair(value: Any, name: str, least: int = 1) -> Pair:
-    """`value`, an integer or two of them, as (vertical, horizontal).
+    """Return `value`, an integer or two of them, as (vertical, horizontal).
 
     Raises:
         InvalidArgumentError: it is neither, or smaller than `least`.
@@ -33,13 +33,13 @@ def pair(value: Any, name: str, least: int = 1) -> Pair:
     if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
         raise InvalidArgumentError(
             f"{name} must be an integer of at least {least}, or a pair of them. "
-            f"Got {value!r} instead."
+            f"Got {value!r}."
         )
     return int(both[0]), int(both[1])
 
 
 def window_latex(name: str, argument: Any, size: Pair, stride: Pair) -> str:
-    """A function of windows in LaTeX: their size under it, and their step where it is another."""
+    """Write a function of windows in LaTeX, with their size and, if it differs, their stride."""
     shown = rf"{size[0]} \times {size[1]}"
     if stride != size:
         shown += rf", {stride[0]} \times {stride[1]}"
@@ -68,7 +68,7 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     samples=_samples_of_windows,
 )
 def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
-    """All windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
+    """Windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
 
     Source: the im2col of convolutions (Chellapilla, Puri and Simard, 2006), without a copy.
 
@@ -140,7 +140,7 @@ def _cropped(x: Any, padding: Pair) -> Any:
 
 
 def _patches(x: Any, weight: Any, stride: Pair, padding: Pair) -> Any:
-    """Every window as a row: shape ``(n · rows · columns, channels · kh · kw)``."""
+    """Return every window as a row: shape ``(n · rows · columns, channels · kh · kw)``."""
     size = weight.shape[-2:]
     seen = windows(_padded(x, padding), size=size, stride=stride)  # n, c, rows, columns, kh, kw
     return reshape(transpose(seen, axes=(0, 2, 3, 1, 4, 5)), shape=(-1, _row_length(weight)))
@@ -151,7 +151,7 @@ def _row_length(weight: Any) -> int:
 
 
 def _pixels(g: Any) -> Any:
-    """The output's pixels as rows: ``(n, out, rows, columns)`` to ``(n · rows · columns, out)``."""
+    """Return pixels as rows: ``(n, out, rows, columns)`` becomes ``(n · rows · columns, out)``."""
     return reshape(transpose(g, axes=(0, 2, 3, 1)), shape=(-1, g.shape[1]))
 
 
@@ -244,7 +244,7 @@ def conv2d_op(
 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
-    """Two-dimensional cross-correlation, what neural networks call a convolution.
+    """Compute the two-dimensional cross-correlation, called convolution in neural networks.
 
     ``y[n, o, i, j] = b[o] + Σ x[n, c, s i + p, s j + q] W[o, c, p, q]``
 
@@ -306,7 +306,7 @@ def max_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
 
 
 def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
-    """Largest element of each window of the last two axes. Ties share the gradient equally.
+    """Return the largest element of each window. Ties share the gradient equally.
 
     Args:
         x: images, shape ``(..., height, width)``.
@@ -352,7 +352,7 @@ def avg_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
 
 
 def avg_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
-    """Mean of each window of the last two axes.
+    """Return the mean of each window of the last two axes.
 
     Args:
         x: images, shape ``(..., height, width)``.

@@ -18,7 +18,7 @@ __all__ = ["einsum"]
 def _einsum_rule(
     g: Any, y: Any, *operands: Any, position: int, subscripts: str, optimize: bool
 ) -> Any:
-    """The sum of the same products with g in the place of the operand.
+    """Sum the same products, with g in place of the operand.
 
     An index that no other factor has gets ones, along which the sum is spread. An index that the
     operand has twice gets another name and a unit matrix: only the diagonal was used.
@@ -98,7 +98,7 @@ def einsum_op(*operands: Any, subscripts: str, optimize: bool = False) -> Any:
 
 
 def _from_lists(operands: Sequence[Any]) -> tuple[str, list[Any]]:
-    """The subscripts and arrays of the form ``einsum(a, [0, 1], b, [1, 2], [0, 2])``."""
+    """Return subscripts and arrays of a call ``einsum(a, [0, 1], b, [1, 2], [0, 2])``."""
 
     def term(labels: Sequence[Any]) -> str:
         return "".join("..." if i is Ellipsis else string.ascii_letters[i] for i in labels)
@@ -111,7 +111,7 @@ def _from_lists(operands: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def explicit(subscripts: str, ndims: Sequence[int]) -> str:
-    """Subscripts with the output written out, and letters in the place of every ellipsis.
+    """Return subscripts with the output written out and letters in place of ellipses.
 
     Raises:
         ShapeError: not as many terms as arrays, or a term with another number of indices than
@@ -155,7 +155,7 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> str:
 
 @implements(np.einsum)
 def einsum(*operands: Any, optimize: Any = False) -> Any:
-    """The sum of products over indices that a string names: ``y[i, k] = Σ_j a[i, j] b[j, k]``.
+    """Sum products over indices named by a string: ``y[i, k] = Σ_j a[i, j] b[j, k]``.
 
     All of NumPy's forms: an output left out, ``...`` for the other axes, an index twice in one
     array (its diagonal), and lists of integers in the place of letters.

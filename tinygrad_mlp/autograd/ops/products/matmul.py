@@ -13,7 +13,7 @@ __all__ = ["matmul", "linear"]
 
 
 def _product(a: Any, b: Any) -> Any:
-    """``a @ b`` for matrices or stacks of them.
+    """Compute ``a @ b`` for matrices or stacks of them.
 
     An outer product (one column times one row) by broadcasting, which is three times as fast as
     BLAS: it is the weights' gradient of every step on one sample.
@@ -67,7 +67,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 
 def _rows(a: Any) -> Any:
-    """A vector as one row, a stack of matrices as one tall matrix."""
+    """Return a vector as one row, and a stack of matrices as one tall matrix."""
     return a if a.ndim == 2 else a.reshape((-1, a.shape[-1]))
 
 
@@ -103,7 +103,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
     Shapes: x ``(..., in)``, weight W ``(out, in)``, bias b ``(out,)`` or None, z ``(..., out)``.
 
-    Source: the document, §1; its bias is a column of W there.
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (5.2).
 
     >>> linear([[1.0, 2.0]], [[1.0, 1.0], [0.0, 3.0]], [0.5, 0.5])
     array([[3.5, 6.5]])

@@ -28,7 +28,7 @@ __all__ = ["dot", "vdot", "inner", "outer", "tensordot", "kron", "cross", "multi
 
 @implements(np.dot)
 def dot(a: Any, b: Any) -> Any:
-    """NumPy's `dot`: the matrix product, for numbers a multiple.
+    """Compute NumPy's `dot`: the matrix product, or a multiple if one factor is a number.
 
     Where both have more than two axes: the sum over the last of `a` and the second to last of
     `b`, for all pairs of the others (`matmul` pairs stacks of matrices one by one instead).
@@ -46,7 +46,7 @@ def dot(a: Any, b: Any) -> Any:
 
 @implements(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
-    """The sum of the products of all elements, whatever the shapes: ``Σ a_i b_i``.
+    """Sum the products of all elements, whatever the shapes: ``Σ a_i b_i``.
 
     Args:
         a: an array.
@@ -62,7 +62,7 @@ def vdot(a: Any, b: Any) -> Any:
 
 @implements(np.inner)
 def inner(a: Any, b: Any) -> Any:
-    """The sum over the last axes of both, for all pairs of the others; of numbers, a product.
+    """Sum products over the last axes, for all pairs of the others; multiply numbers.
 
     Args:
         a: shape ``(..., n)``.
@@ -78,7 +78,7 @@ def inner(a: Any, b: Any) -> Any:
 
 @implements(np.outer, np.linalg.outer)
 def outer(a: Any, b: Any) -> Any:
-    """All products of an element of `a` and one of `b`, as a matrix: ``y[i, j] = a_i b_j``.
+    """Return all products of an element of `a` and one of `b`: ``y[i, j] = a_i b_j``.
 
     >>> outer([1.0, 2.0], [3.0, 4.0])
     array([[3., 4.],
@@ -88,7 +88,7 @@ def outer(a: Any, b: Any) -> Any:
 
 
 def _both(axes: Any, first: int, second: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The axes to sum over, of either array."""
+    """Return the axes of either array to sum over."""
     if np.ndim(axes) == 0:
         n = int(axes)
         if not 0 <= n <= min(first, second):
@@ -103,7 +103,7 @@ def _both(axes: Any, first: int, second: int) -> tuple[tuple[int, ...], tuple[in
 
 @implements(np.tensordot, np.linalg.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """The sum of products over some axes of both, for all pairs of the other ones.
+    """Sum products over some axes of both arrays, for all pairs of the other axes.
 
     Args:
         a: the first array.
@@ -135,7 +135,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 @implements(np.kron)
 def kron(a: Any, b: Any) -> Any:
-    """Kronecker product: the matrix of the blocks ``a[i, j] b``; likewise with other axes.
+    """Compute the Kronecker product, the matrix of the blocks ``a[i, j] b``.
 
     >>> kron([1.0, 10.0], [1.0, 2.0])
     array([ 1.,  2., 10., 20.])
@@ -189,7 +189,7 @@ def cross_op(a: Any, b: Any) -> Any:
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:
-    """Vector product of vectors with three elements, ``a × b``.
+    """Compute the vector product ``a × b`` of vectors with three elements.
 
     Args:
         a: vectors along `axisa`.
@@ -214,7 +214,7 @@ def cross(
 
 
 def _cheapest(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
-    """Where to split the product of the matrices i…j, for the fewest multiplications."""
+    """Find where to split the product of the matrices i…j, for the fewest multiplications."""
     cost = {(i, i): 0 for i in range(len(lengths) - 1)}
     split: dict[tuple[int, int], int] = {}
     for width in range(1, len(lengths) - 1):
@@ -231,7 +231,7 @@ def _cheapest(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
 
 @implements(np.linalg.multi_dot)
 def multi_dot(arrays: Sequence[Any]) -> Any:
-    """Product of several matrices, in the order that needs the fewest multiplications.
+    """Multiply several matrices, in the order that needs the fewest multiplications.
 
     The first and the last may be vectors: a row and a column.
 

@@ -16,7 +16,7 @@ __all__ = [
 
 
 def _conditions(rng: Any) -> list[Sample]:
-    """Pairs of conditions, and of numbers, which are true where they are not 0."""
+    """Return pairs of conditions, and of numbers, which are true where they are not 0."""
     return [
         Sample(np.array([True, True, False, False]), np.array([True, False, True, False])),
         Sample(rng.integers(0, 2, size=(2, 3)) * 0.5, rng.integers(0, 2, size=3) * 1.5),
@@ -25,10 +25,9 @@ def _conditions(rng: Any) -> list[Sample]:
 
 @op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", nondifferentiable=True,
     numpy=np.logical_and, samples=_conditions,
-    elementwise=True,
     reference=lambda x1, x2: np.multiply(x1, x2) != 0)  # fmt: skip
 def logical_and(x1: Any, x2: Any) -> Any:
-    """Whether both hold, element by element: a plain array of booleans, without gradient.
+    """Test whether both hold, element by element. The result is a plain array of booleans.
 
     >>> logical_and([True, True], [True, False])
     array([ True, False])
@@ -37,10 +36,9 @@ def logical_and(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", nondifferentiable=True, numpy=np.logical_or,
-    elementwise=True,
     samples=_conditions, reference=lambda x1, x2: np.maximum(x1, x2) != 0)  # fmt: skip
 def logical_or(x1: Any, x2: Any) -> Any:
-    """Whether one of them holds, element by element: a plain boolean array, without gradient.
+    """Test whether one or both hold, element by element. The result is a plain boolean array.
 
     >>> logical_or([True, False], [False, False])
     array([ True, False])
@@ -50,10 +48,9 @@ def logical_or(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [(x1 or x2) and not (x1 and x2)]", latex=r"\mathrm{{xor}}({x1}, {x2})",
     nondifferentiable=True, numpy=np.logical_xor, samples=_conditions,
-    elementwise=True,
     reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0))  # fmt: skip
 def logical_xor(x1: Any, x2: Any) -> Any:
-    """Whether exactly one holds, element by element: a plain boolean array, without gradient.
+    """Test whether exactly one holds, element by element. The result is a plain boolean array.
 
     >>> logical_xor([True, True], [True, False])
     array([False,  True])
@@ -63,10 +60,9 @@ def logical_xor(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [not x]", latex=r"\neg {x}", nondifferentiable=True, numpy=np.logical_not,
     samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)],
-    elementwise=True,
     reference=lambda x: np.equal(x, 0))  # fmt: skip
 def logical_not(x: Any) -> Any:
-    """Whether it does not hold, element by element: a plain boolean array, without gradient.
+    """Negate a condition, element by element. The result is a plain array of booleans.
 
     >>> logical_not([True, False])
     array([False,  True])
@@ -75,7 +71,7 @@ def logical_not(x: Any) -> Any:
 
 
 def _rounded(rng: Any) -> list[Sample]:
-    """Samples of a reduction with zeros among the elements."""
+    """Draw samples of a reduction with zeros among the elements."""
     return [Sample(np.rint(s.args[0]), **s.static) for s in reductions(rng)]
 
 
@@ -88,7 +84,7 @@ def _rounded(rng: Any) -> list[Sample]:
     numpy=np.all,
 )
 def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Whether all elements over `axis` are true: a plain boolean array, without gradient.
+    """Test whether all elements over `axis` are true. The result is a plain boolean array.
 
     >>> all([[True, False], [True, True]], axis=1)
     array([False,  True])
@@ -105,7 +101,7 @@ def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     numpy=np.any,
 )
 def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Whether some element over `axis` is true: a plain boolean array, without gradient.
+    """Test whether an element over `axis` is true. The result is a plain boolean array.
 
     >>> any([[True, False], [False, False]], axis=1)
     array([ True, False])
@@ -122,7 +118,7 @@ def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     numpy=np.count_nonzero,
 )
 def count_nonzero(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Number of elements over `axis` that are not 0: a plain array, without gradient.
+    """Count the elements over `axis` that are not 0. The result is a plain array.
 
     >>> count_nonzero([[1.0, 0.0], [2.0, 3.0]], axis=1)
     array([1, 2])

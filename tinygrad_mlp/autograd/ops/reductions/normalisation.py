@@ -1,4 +1,4 @@
-"""The normalisers of the exponential family: logsumexp and the softmax, without overflow."""
+"""Normalisers of the exponential family: logsumexp and the softmax, without overflow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["logsumexp", "log_share", "softmax", "log_softmax"]
 
 
 def _log_of_sum(shifted: Any, axis: Any) -> Any:
-    """``ln Σ e^a`` for an array whose largest element is 0, exact also where the sum is near 1.
+    """Compute ``ln Σ e^a`` for an array whose largest element is 0, accurately near a sum of 1.
 
     The largest elements are counted and not summed, so that ``ln(1 + rest)`` keeps the digits of a
     rest that would be lost beside the 1.
@@ -35,7 +35,7 @@ def _log_of_sum(shifted: Any, axis: Any) -> Any:
 
 
 def _largest(a: Any, axis: Any) -> Any:
-    """The maximum, to be subtracted before an exponential; 0 where it is infinite."""
+    """Return the maximum to subtract before an exponential; 0 where it is infinite."""
     m = largest(a, axis=axis, keepdims=True)
     return np.where(np.isfinite(m), m, 0)
 
@@ -55,7 +55,7 @@ def _log_share_y(g: Any, out: Any, a: Any, y: Any, axis: Any) -> Any:
     ],
 )
 def log_share(a: Any, y: Any, *, axis: Any) -> Any:
-    """``a − y`` for ``y = ln Σ e^a`` with its axes kept: the logarithms of the shares in the sum.
+    """Logarithms of the shares of elements in a sum: ``a − y`` for ``y = ln Σ e^a``.
 
     Where the largest elements are infinite, ``a − y`` says nothing. They share, as those of `max`.
 
@@ -128,8 +128,7 @@ def softmax(a: Any, *, axis: Any = -1) -> Any:
 
     Shapes: y has the shape of a.
 
-    Source: Bridle, 1990; Bishop, "Pattern Recognition and Machine Learning", 2006, (4.104). The
-    document, §4, names it for outputs that exclude each other.
+    Source: Bridle, 1990; Bishop, "Pattern Recognition and Machine Learning", 2006, (4.104).
 
     >>> softmax([[0.0, 0.0], [0.0, 1000.0]])
     array([[0.5, 0.5],

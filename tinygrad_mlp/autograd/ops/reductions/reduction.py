@@ -26,7 +26,7 @@ smallest: Any = np.minimum.reduce
 
 
 def kept(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
-    """`g` with the reduced axes of an array of `shape` put back as axes of length 1."""
+    """Put the reduced axes of an array of `shape` back into `g`, with length 1."""
     if keepdims or g.shape == shape:
         return g
     if axis is None:
@@ -36,7 +36,7 @@ def kept(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
-    """`g` repeated along the reduced axes, to an array of `shape`."""
+    """Repeat `g` along the reduced axes, to an array of `shape`."""
     if axis is not None and not keepdims:
         g = kept(g, shape, axis, keepdims)
     return broadcast_to(g, shape=shape)
@@ -49,7 +49,7 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 def in_one_axis(a: Any, axis: Any) -> Any:
-    """The axes of a reduction as a single one, the last; the others as they are."""
+    """Join the axes of a reduction to a single one, the last."""
     axes = axes_of(axis, a.ndim)
     if axes == (a.ndim - 1,):
         return a
@@ -59,7 +59,7 @@ def in_one_axis(a: Any, axis: Any) -> Any:
 
 
 def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
-    """The inverse of `in_one_axis`, for an array that had `shape`."""
+    """Undo `in_one_axis` for an array that had `shape`."""
     axes = axes_of(axis, len(shape))
     if axes == (len(shape) - 1,):
         return a
@@ -69,17 +69,17 @@ def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
 
 
 def exchanged(a: Any, axis: int) -> Any:
-    """`axis` in the place of the last axis, and that in its; done twice, nothing has changed."""
+    """Exchange `axis` with the last axis."""
     return a if axis in (-1, a.ndim - 1) else swapaxes(a, axis1=axis, axis2=-1)
 
 
 def reduced_count(shape: tuple[int, ...], axis: Any) -> int:
-    """How many elements each result of a reduction over `axis` is made of."""
+    """Return the number of elements that each result of a reduction over `axis` combines."""
     return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 
 def over(axis: Any, ndim: int) -> str:
-    r"""The axes as they stand under a sign in LaTeX; nothing where they are all there are.
+    r"""Write the axes of a reduction as a subscript in LaTeX; nothing for all axes.
 
     >>> over(-1, 2), over(None, 2)
     ('_{\\mathrm{axis\\ 1}}', '')
@@ -178,7 +178,7 @@ amin = min
 
 
 def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of `shape` along which an array of shape `source` is repeated to fill it."""
+    """Return the axes of `shape` along which an array of shape `source` is repeated."""
     added = len(shape) - len(source)
     axes = (i + added for i, n in enumerate(source) if n == 1 and shape[i + added] != 1)
     return (*range(added), *axes)
@@ -208,7 +208,7 @@ def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    """Whether an array of `shape` can be broadcast to the shape `to`.
+    """Return whether an array of `shape` can be broadcast to the shape `to`.
 
     >>> broadcasts((2, 1), (4, 2, 3)), broadcasts((2,), (2, 3))
     (True, False)

@@ -1,4 +1,4 @@
-"""Running sums and products along an axis, and what is made of neighbours: differences, integrals.
+"""Running sums and products along an axis, differences of neighbours, and integrals.
 
 No rule divides by an element, so that products are right with zeros in them, to any order. The
 derivative of a product with respect to one factor is the product of all the others; that of a
@@ -33,19 +33,19 @@ multiply_up: Any = np.multiply.reduce  # its stubs accept no keepdims but a lite
 
 
 def flipped(a: Any, axis: int = -1) -> Any:
-    """The elements along an axis in reverse order."""
+    """Reverse the elements along an axis."""
     return getitem(a, template=(slice(None),) * (axis % a.ndim) + (slice(None, None, -1),))
 
 
 def widened(a: Any, before: int, after: int, axis: int = -1, value: float = 0) -> Any:
-    """With elements of `value` before the first and after the last of an axis."""
+    """Add elements of `value` before the first and after the last of an axis."""
     widths = [(0, 0)] * a.ndim
     widths[axis] = before, after
     return pad_op(a, pad_width=tuple(widths), constant_values=value)
 
 
 def delayed(a: Any, first: float) -> Any:
-    """Moved on by one along the last axis: ``first, a₀, a₁, …`` without the last."""
+    """Shift by one along the last axis: ``first, a₀, a₁, …`` without the last element."""
     if a.shape[-1] == 0:
         return a
     return widened(getitem(a, template=(Ellipsis, slice(0, -1))), 1, 0, value=first)
@@ -85,7 +85,7 @@ def cumsum(a: Any, *, axis: int | None = None) -> Any:
 
 
 def _backwards(g: Any, a: Any) -> Any:
-    """``tᵢ = gᵢ + aᵢ₊₁ tᵢ₊₁``, from the last element to the first."""
+    """Compute ``tᵢ = gᵢ + aᵢ₊₁ tᵢ₊₁`` from the last element to the first."""
     return flipped(recurrence(flipped(g), delayed(flipped(a), 1)))
 
 
@@ -176,7 +176,7 @@ def cumprod(a: Any, *, axis: int | None = None) -> Any:
 
 
 def _all_but_one(a: Any) -> Any:
-    """For each element the product of all others along the last axis."""
+    """Compute for each element the product of all others along the last axis."""
     before = delayed(cumprod(a, axis=-1), 1)
     behind = flipped(delayed(cumprod(flipped(a), axis=-1), 1))
     return before * behind
@@ -239,7 +239,7 @@ def diff_op(a: Any, *, n: int = 1, axis: int = -1) -> Any:
 
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """Differences of neighbours along `axis`, taken `n` times.
+    """Compute the differences of neighbours along `axis`, `n` times over.
 
     `prepend` and `append` are joined to `a` before: arrays, or numbers for one element.
 
@@ -259,7 +259,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 
 def neighbours(a: Any) -> tuple[Any, Any]:
-    """All elements of the last axis but the first, and all but the last."""
+    """Return all elements of the last axis but the first, and all but the last."""
     return (
         getitem(a, template=(Ellipsis, slice(1, None))),
         getitem(a, template=(Ellipsis, slice(0, -1))),

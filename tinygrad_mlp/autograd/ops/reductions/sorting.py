@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd.ops.elementwise.comparison import not_equal
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged, over
 from tinygrad_mlp.autograd.ops.reductions.scans import cumsum, neighbours, widened
 from tinygrad_mlp.autograd.ops.samples import sample_arrays, well_apart
-from tinygrad_mlp.autograd.ops.shapes.indexing import Slot, getitem, scatter_add
+from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     numpy=np.searchsorted,
 )
 def searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> Any:
-    """Where elements of `v` belong in the sorted array `a`: a plain array, without gradient.
+    """Find where elements of `v` belong in the sorted array `a`. The result is a plain array.
 
     >>> searchsorted([1.0, 2.0, 3.0], [0.0, 2.5])
     array([0, 2])
@@ -47,7 +47,7 @@ def searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> A
 
 
 def _given_back(g: Any, y: Any, a: Any, axis: int | None, in_order: bool) -> Any:
-    """For each element of `a` the mean of the cotangents of its equals in `y`, a permutation."""
+    """Give each element of `a` the mean cotangent of its equals in the permutation `y`."""
     if a.size == 0:
         return np.zeros(a.shape, a.dtype)
     shape = a.shape
@@ -57,14 +57,14 @@ def _given_back(g: Any, y: Any, a: Any, axis: int | None, in_order: bool) -> Any
     starts = np.arange(0, a.size, a.shape[-1]).reshape(*a.shape[:-1], 1)
 
     def flat(places: Any) -> Any:
-        """Places in a row as places among all elements."""
+        """Return places in a row as places among all elements."""
         return reshape(places + starts, shape=(-1,))
 
     def picked(values: Any, places: Any) -> Any:
-        return getitem(values, places, template=(Slot(0),))
+        return getitem(values, places, template=(IndexSlot(0),))
 
     def put(values: Any, places: Any) -> Any:
-        return scatter_add(values, places, template=(Slot(0),), shape=(a.size,))
+        return scatter_add(values, places, template=(IndexSlot(0),), shape=(a.size,))
 
     g = reshape(g, shape=(-1,))
     if not in_order:
@@ -109,7 +109,7 @@ def _each_row(f: Any, a: Any, axis: int | None) -> Any:
     numpy=np.sort,
 )
 def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
-    """The elements in ascending order along `axis` (None: all, in one axis).
+    """Sort the elements in ascending order along `axis` (None: all, in one axis).
 
     >>> sort([3.0, 1.0, 2.0])
     array([1., 2., 3.])
@@ -130,7 +130,7 @@ def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     numpy=np.partition,
 )  # fmt: skip
 def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
-    """The k-th smallest element in its sorted place, smaller ones before it, larger ones behind.
+    """Put the k-th smallest element in its sorted place, smaller ones before, larger ones behind.
 
     >>> partition([3.0, 1.0, 2.0], kth=0)[0].item()
     1.0
@@ -149,7 +149,7 @@ def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introsele
     numpy=np.argsort,
 )
 def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
-    """The indices that would sort `a` along `axis`: a plain array, without gradient.
+    """Find the indices that would sort `a` along `axis`. The result is a plain array.
 
     >>> argsort([3.0, 1.0, 2.0])
     array([1, 2, 0])
@@ -166,7 +166,7 @@ def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     numpy=np.argpartition,
 )
 def argpartition(a: Any, *, kth: Any, axis: int | None = -1) -> Any:
-    """The indices that would partition `a` along `axis`: a plain array, without gradient.
+    """Find the indices that would partition `a` along `axis`. The result is a plain array.
 
     >>> argpartition([3.0, 1.0, 2.0], kth=0)[0].item()
     1
@@ -199,7 +199,7 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
     numpy=np.argmax,
 )
 def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Index of the largest element over `axis`: a plain array, without gradient.
+    """Find the index of the largest element over `axis`. The result is a plain array.
 
     >>> argmax([[3.0, 1.0], [1.0, 2.0]], axis=1)
     array([0, 1])
@@ -216,7 +216,7 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     numpy=np.argmin,
 )
 def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Index of the smallest element over `axis`: a plain array, without gradient.
+    """Find the index of the smallest element over `axis`. The result is a plain array.
 
     >>> argmin([[3.0, 1.0], [1.0, 2.0]], axis=1)
     array([1, 0])

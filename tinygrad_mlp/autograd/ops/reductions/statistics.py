@@ -47,7 +47,7 @@ def _var_latex(a: Any, axis: Any, ddof: int, keepdims: bool) -> str:
 
 
 def _of_several(rng: Any) -> list[Sample]:
-    """Samples of a reduction in which no result is made of a single element."""
+    """Draw samples of a reduction in which every result combines several elements."""
     return [
         s
         for s in reductions(rng, ddof=(0, 1))
@@ -102,7 +102,7 @@ def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> A
 
 
 def _weights_for(a: Any, weights: Any, axis: Any) -> Any:
-    """The weights in a shape that broadcasts against `a`."""
+    """Return the weights in a shape that broadcasts against `a`."""
     if weights.shape == a.shape:
         return weights
     axes = axes_of(axis, a.ndim)
@@ -163,7 +163,7 @@ def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool 
 
 @implements(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
-    """Weighted mean over `axis`; of equal weights where none are given.
+    """Compute the weighted mean over `axis`; without weights, the mean.
 
     Args:
         weights: of the shape of `a`, or one for each element of the one `axis`.

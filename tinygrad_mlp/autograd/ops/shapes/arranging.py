@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
-from tinygrad_mlp.autograd.ops.shapes.indexing import Slot, getitem, scatter_add, take
+from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add, take
 from tinygrad_mlp.autograd.ops.shapes.shape import (
     broadcast_to,
     expand_dims,
@@ -39,7 +39,7 @@ def _pad_rule(
     # The other modes copy elements: pad their numbers to see which, and add up.
     numbers = np.arange(array.size).reshape(array.shape)
     source = _np_pad(numbers, pad_width, mode=mode)
-    flat = scatter_add(g, source, template=(Slot(0),), shape=(array.size,))
+    flat = scatter_add(g, source, template=(IndexSlot(0),), shape=(array.size,))
     return reshape(flat, shape=array.shape)
 
 
@@ -97,7 +97,7 @@ def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
     numpy=np.roll,
 )
 def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
-    """Elements moved by `shift` along `axis`; what leaves at the end comes in at the beginning.
+    """Move elements by `shift` along `axis`; those beyond the end come in at the beginning.
 
     >>> roll([1.0, 2.0, 3.0], shift=1)
     array([3., 1., 2.])
@@ -107,7 +107,7 @@ def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
 
 @implements(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
-    """The elements along `axis` (None: all axes) in reverse order.
+    """Reverse the elements along `axis` (None: all axes).
 
     Args:
         m: the array.
@@ -129,7 +129,7 @@ def _with_axes(name: str, m: Any, least: int) -> None:
 
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
-    """The columns in reverse order.
+    """Reverse the order of the columns.
 
     Args:
         m: an array with at least two axes, of which the second is turned round.
@@ -144,7 +144,7 @@ def fliplr(m: Any) -> Any:
 
 @implements(np.flipud)
 def flipud(m: Any) -> Any:
-    """The rows in reverse order.
+    """Reverse the order of the rows.
 
     Args:
         m: an array with at least one axis, of which the first is turned round.
@@ -159,7 +159,7 @@ def flipud(m: Any) -> Any:
 
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    """Turned by k · 90 degrees in the plane of two axes, from the first towards the second.
+    """Turn by k · 90 degrees in the plane of two axes, from the first towards the second.
 
     Args:
         m: an array with at least two axes.
@@ -188,7 +188,7 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 @implements(np.tile)
 def tile(A: Any, reps: Any) -> Any:
-    """The array repeated as a whole, `reps` times along each axis.
+    """Repeat the array as a whole, `reps` times along each axis.
 
     Args:
         A: the array.
@@ -211,7 +211,7 @@ def tile(A: Any, reps: Any) -> Any:
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """Every element repeated along `axis` (None: of all elements, in one axis).
+    """Repeat every element along `axis` (None: of all elements, in one axis).
 
     Args:
         a: the array.

@@ -15,7 +15,7 @@ __all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """An array filled with a value, to which gradients flow where it is a tensor.
+    """Fill an array with a value. If the value is a tensor, gradients flow to it.
 
     Args:
         shape: of the result, an integer or several.
@@ -41,7 +41,7 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
 
 @implements(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """An array of the shape and dtype of another, filled with a value, as `full`.
+    """Fill an array of the shape and dtype of another with a value, as `full` does.
 
     Args:
         a: the array to take after.
@@ -57,7 +57,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
 
 @implements(np.zeros_like)
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Zeros of the shape and dtype of another array: a plain array, as it depends on nothing.
+    """Return zeros of the shape and dtype of another array, as a plain array.
 
     >>> zeros_like([1.0, 2.0])
     array([0., 0.])
@@ -67,7 +67,7 @@ def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
 
 @implements(np.ones_like)
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Ones of the shape and dtype of another array: a plain array, as it depends on nothing.
+    """Return ones of the shape and dtype of another array, as a plain array.
 
     >>> ones_like([1.0, 2.0])
     array([1., 1.])
@@ -77,7 +77,7 @@ def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
 
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
-    """The coordinates of a grid, from those along each of its axes.
+    """Return the coordinates of a grid, from those along each of its axes.
 
     Args:
         xi: vectors, or numbers.
@@ -95,7 +95,7 @@ def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any,
     """
     if indexing not in ("xy", "ij"):
         raise InvalidArgumentError(
-            f"meshgrid() expects indexing to be 'xy' or 'ij'. Got {indexing!r} instead."
+            f"meshgrid() expects indexing to be 'xy' or 'ij'. Got {indexing!r}."
         )
     for number, x in enumerate(xi):
         if len(shape_of(x)) > 1:

@@ -15,13 +15,13 @@ __all__ = ["diagonal", "embed_diagonal", "trace", "diag", "diagflat", "tril", "t
 
 
 def _named(name: str, argument: Any, *numbers: int) -> str:
-    """A function in LaTeX, with numbers under its name where they are not all 0."""
+    """Write a function in LaTeX, with numbers under its name where they are not all 0."""
     under = rf"_{{\mathrm{{{','.join(map(str, numbers))}}}}}" if any(numbers) else ""
     return rf"\mathrm{{{name}}}{under}({argument})"
 
 
 def _among(a: Any, axis1: int, axis2: int) -> tuple[int, ...]:
-    """Which axes the matrices have, for LaTeX; nothing where there are no others."""
+    """Return the axes of the matrices for LaTeX; nothing where there are no other axes."""
     return () if a.ndim == 2 else (axis1 % a.ndim, axis2 % a.ndim)
 
 
@@ -55,7 +55,7 @@ def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     numpy=np.diagonal,
 )
 def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """A diagonal of the matrices in two axes, as the last axis of the result.
+    """Diagonal of the matrices in two axes, as the last axis of the result.
 
     >>> diagonal([[1.0, 2.0], [3.0, 4.0]])
     array([1., 4.])
@@ -113,7 +113,7 @@ def _trace_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> 
     numpy=np.trace,
 )
 def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum over a diagonal of the matrices in two axes.
+    """Sum over a diagonal of the matrices in two axes.
 
     >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
     5.0
@@ -123,7 +123,7 @@ def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @implements(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
-    """The matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal.
+    """Return the matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal.
 
     Args:
         v: a vector of shape ``(n,)``, or a matrix.
@@ -149,7 +149,7 @@ def diag(v: Any, k: int = 0) -> Any:
 
 @implements(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Any:
-    """The matrix with all elements of an array on its k-th diagonal.
+    """Return the matrix with all elements of an array on its k-th diagonal.
 
     Args:
         v: an array of n elements; the result is of shape ``(n + |k|, n + |k|)``.

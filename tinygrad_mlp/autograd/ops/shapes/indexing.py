@@ -16,8 +16,8 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["getitem", "scatter_add", "take", "take_along_axis", "select"]
 
 
-class Slot:
-    """The place of an index array in an index: ``x[0, i]`` has the template ``(0, Slot(0))``."""
+class IndexSlot:
+    """Place of an index array in an index: ``x[0, i]`` has the template ``(0, IndexSlot(0))``."""
 
     __slots__ = ("number",)
 
@@ -25,17 +25,17 @@ class Slot:
         self.number = number
 
     def __repr__(self) -> str:
-        return f"Slot({self.number})"
+        return f"IndexSlot({self.number})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Slot) and other.number == self.number
+        return isinstance(other, IndexSlot) and other.number == self.number
 
     def __hash__(self) -> int:
-        return hash(("Slot", self.number))
+        return hash(("IndexSlot", self.number))
 
 
 def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Split an index into a template of constants and `Slot`s, and the arrays for the slots.
+    """Split an index into a template of constants and `IndexSlot`s, and the arrays for the slots.
 
     Index arrays are data, like the array they index: labels differ from batch to batch.
     """
@@ -43,7 +43,7 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     arrays: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (Value, np.ndarray, list, np.bool_, bool)):
-            template.append(Slot(len(arrays)))
+            template.append(IndexSlot(len(arrays)))
             arrays.append(part.data if isinstance(part, Value) else np.asarray(part))
         else:
             template.append(part)
@@ -51,7 +51,7 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 
 def _index(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(indices[p.number] if isinstance(p, Slot) else p for p in template)
+    return tuple(indices[p.number] if isinstance(p, IndexSlot) else p for p in template)
 
 
 def _getitem_rule(
@@ -64,7 +64,7 @@ def _getitem_rule(
 
 def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
     def shown(part: Any) -> str:
-        if isinstance(part, Slot):
+        if isinstance(part, IndexSlot):
             return f"{indices[part.number]}"
         if isinstance(part, slice):
             ends = [part.start, part.stop] + ([] if part.step is None else [part.step])
@@ -83,9 +83,9 @@ def _indexing_samples(rng: Any) -> list[Sample]:
         Sample(a, template=(1,)),
         Sample(a, template=(slice(None, None, -2), None, -1)),
         Sample(a, template=(Ellipsis, slice(1, 3))),
-        Sample(a, repeated, template=(Slot(0),)),
-        Sample(a, mask, template=(Slot(0), slice(0, 2))),
-        Sample(a, repeated, np.array([1, 1, 1, 0]), template=(Slot(0), Slot(1))),
+        Sample(a, repeated, template=(IndexSlot(0),)),
+        Sample(a, mask, template=(IndexSlot(0), slice(0, 2))),
+        Sample(a, repeated, np.array([1, 1, 1, 0]), template=(IndexSlot(0), IndexSlot(1))),
     ]
 
 
@@ -97,11 +97,11 @@ def _indexing_samples(rng: Any) -> list[Sample]:
     samples=_indexing_samples,
 )
 def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
-    """Elements picked by a basic or advanced index; repeated indices add up their gradients.
+    """Pick elements by a basic or advanced index. Repeated indices add up their gradients.
 
     The first operand is the array, the others the index arrays for the template's slots.
 
-    Source: NumPy's indexing, ``a[index]``; `template` has a `Slot` where an index is an array.
+    Source: NumPy's indexing, ``a[index]``; `template` has a `IndexSlot` where an index is an array.
 
     >>> getitem([1.0, 2.0, 3.0], template=(slice(1, None),))
     array([2., 3.])
@@ -161,7 +161,7 @@ def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...
 
 @implements(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
-    """Elements, or slices along `axis`, at integer positions.
+    """Take elements, or slices along `axis`, at integer positions.
 
     Args:
         a: the array.
@@ -179,7 +179,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     """
     if mode not in ("raise", "wrap", "clip"):
         raise InvalidArgumentError(
-            f"take() expects mode to be one of raise, wrap, clip. Got {mode!r} instead."
+            f"take() expects mode to be one of raise, wrap, clip. Got {mode!r}."
         )
     if axis is None:
         a, axis = ravel(a), 0
@@ -197,7 +197,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    """For every vector along `axis`, the elements at positions of its own.
+    """Take from every vector along `axis` the elements at positions of its own.
 
     ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix. What ``np.argsort(x, axis)``
     gives, this takes.

@@ -161,7 +161,7 @@ def column_stack(tup: Sequence[Any]) -> Any:
 
 @implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """The array with `values` after it along `axis` (None: all elements, in one axis).
+    """Append `values` to the array along `axis` (None: all elements, in one axis).
 
     Args:
         arr: the array, a.
@@ -186,7 +186,7 @@ def _cut(a: Any, ends: Sequence[int], axis: int) -> list[Any]:
 
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """The parts of an array along `axis`: so many, or cut at given positions.
+    """Split an array along `axis` into a number of parts, or at given positions.
 
     Where a number of parts does not divide the length, the first ones are one longer.
 
@@ -214,7 +214,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """The parts of an array along `axis`: so many of the same length, or cut at given positions.
+    """Split an array along `axis` into parts of the same length, or at given positions.
 
     Args:
         ary: the array.
@@ -248,7 +248,7 @@ def _split_along(name: str, ary: Any, sections: Any, axis: int, least: int) -> l
 
 @implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """The parts of an array along the first of at least two axes, as `split`.
+    """Split an array along the first of at least two axes, as `split` does.
 
     Args:
         ary: the array.
@@ -262,7 +262,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @implements(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """The parts of an array along the second axis (a vector's only one), as `split`.
+    """Split an array along the second axis (a vector along its only one), as `split` does.
 
     Args:
         ary: an array with at least one axis.
@@ -276,7 +276,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @implements(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """The parts of an array along the third axis, as `split`.
+    """Split an array along the third axis, as `split` does.
 
     Args:
         ary: an array with at least three axes.

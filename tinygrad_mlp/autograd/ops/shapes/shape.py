@@ -20,7 +20,7 @@ __all__ = [
 
 
 def shape_of(a: Any) -> tuple[int, ...]:
-    """The shape of an array, a tensor, or anything that NumPy makes an array of."""
+    """Return the shape of an array, a tensor, or anything that NumPy makes an array of."""
     shape = getattr(a, "shape", None)
     return np.shape(a) if shape is None else tuple(shape)
 
@@ -41,7 +41,7 @@ def _reshape_latex(a: Any, shape: Any) -> str:
     numpy=np.reshape,
 )
 def reshape(a: Any, *, shape: Any) -> Any:
-    """The same elements in another shape; one length may be −1.
+    """Arrange the same elements in another shape; one length may be −1.
 
     >>> reshape([1.0, 2.0, 3.0, 4.0], shape=(2, -1))
     array([[1., 2.],
@@ -52,7 +52,7 @@ def reshape(a: Any, *, shape: Any) -> Any:
 
 @implements(np.ravel)
 def ravel(a: Any) -> Any:
-    """All elements in one axis.
+    """Return all elements in one axis.
 
     Args:
         a: an array of n elements; the result is of shape ``(n,)``.
@@ -64,7 +64,7 @@ def ravel(a: Any) -> Any:
 
 
 def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    """`axis`, an integer or several, counted from the front.
+    """Return `axis`, an integer or several, as positions from the front.
 
     Raises:
         ShapeError: there is no such axis among `ndim`.
@@ -80,7 +80,7 @@ def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    """Without the axes of length 1 (None: all of them).
+    """Remove axes of length 1 (None: all of them).
 
     Args:
         a: the array.
@@ -105,7 +105,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
-    """With a new axis of length 1 at position `axis` of the result.
+    """Insert a new axis of length 1 at position `axis` of the result.
 
     >>> expand_dims([1.0, 2.0], axis=0).shape
     (1, 2)
@@ -132,7 +132,7 @@ def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[in
 
 @implements(np.atleast_1d)
 def atleast_1d(*arrays: Any) -> Any:
-    """With at least one axis: a number becomes a vector of one. Several arrays give a tuple.
+    """Return arrays with at least one axis: a number becomes a vector of one.
 
     >>> atleast_1d(np.array(3.0))
     array([3.])
@@ -142,7 +142,7 @@ def atleast_1d(*arrays: Any) -> Any:
 
 @implements(np.atleast_2d)
 def atleast_2d(*arrays: Any) -> Any:
-    """With at least two axes: a vector becomes a row. Several arrays give a tuple.
+    """Return arrays with at least two axes: a vector becomes a row.
 
     >>> atleast_2d([1.0, 2.0])
     array([[1., 2.]])
@@ -152,7 +152,7 @@ def atleast_2d(*arrays: Any) -> Any:
 
 @implements(np.atleast_3d)
 def atleast_3d(*arrays: Any) -> Any:
-    """With at least three axes: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1).
+    """Return arrays with at least three axes: (n,) becomes (1, n, 1), (m, n) becomes (m, n, 1).
 
     Args:
         arrays: one array, or several, for which there are several results.
@@ -167,7 +167,7 @@ def atleast_3d(*arrays: Any) -> Any:
 
 
 def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
-    """The permutation that undoes `axes`."""
+    """Return the permutation that undoes `axes`."""
     return tuple(int(i) for i in np.argsort(axes))
 
 
@@ -202,7 +202,7 @@ def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
     numpy=np.transpose,
 )
 def transpose(a: Any, *, axes: Any = None) -> Any:
-    """Axes in another order (None: reversed).
+    """Put the axes in another order (None: reversed).
 
     >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
     (4, 2, 3)
@@ -225,7 +225,7 @@ permute_dims = transpose
     numpy=np.swapaxes,
 )
 def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
-    """Two axes exchanged.
+    """Exchange two axes.
 
     >>> swapaxes(np.ones((2, 3, 4)), axis1=0, axis2=2).shape
     (4, 3, 2)
@@ -235,7 +235,7 @@ def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
 
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    """Axes at the positions `source` moved to `destination`; the others keep their order.
+    """Move axes from the positions `source` to `destination`; the others keep their order.
 
     Args:
         a: the array.
@@ -263,7 +263,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 @implements(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    """One axis moved to stand before the axis `start` (for new code: `moveaxis`).
+    """Move one axis before the axis `start`. New code should use `moveaxis`.
 
     Args:
         a: the array.
@@ -308,7 +308,7 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
-    """The arrays, each repeated to the shape that they have together.
+    """Repeat each of the arrays to the shape that they have together.
 
     Raises:
         ShapeError: they have no shape together.
@@ -334,9 +334,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     elementwise=True,
 )
 def astype(a: Any, *, dtype: Any) -> Any:
-    """The same numbers in another floating-point precision.
-
-    Shapes: y has the shape of a.
+    """Convert the numbers to another floating-point precision.
 
     >>> astype([1.0, 2.0], dtype="float32")
     array([1., 2.], dtype=float32)
@@ -358,9 +356,7 @@ def astype(a: Any, *, dtype: Any) -> Any:
     elementwise=True,
 )
 def identity(a: Any) -> Any:
-    """The array itself, as a new vertex of the graph.
-
-    Shapes: y has the shape of a.
+    """Return the array itself, as a new node of the graph.
 
     Source: the definition.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.ops.shapes.indexing import Slot
+from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
 from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.saving.onnx.ir import OpCall
 from tinygrad_mlp.saving.onnx.nodes.table import node_for
@@ -76,7 +76,7 @@ def _whole(template: tuple[Any, ...], ndim: int) -> list[Any]:
 def _simple_index(line: Instruction) -> bool:
     """Return whether it has slices, integers and new axes only, or one vector but no integer."""
     template = line.static["template"]
-    slots = sum(isinstance(part, Slot) for part in template)
+    slots = sum(isinstance(part, IndexSlot) for part in template)
     if any(o.dtype == bool for o in line.operands[1:]):
         return False  # a mask
     integers = any(isinstance(part, (int, np.integer)) for part in template)
@@ -91,7 +91,7 @@ def _getitem(g: OnnxGraph, call: OpCall) -> str:
     name = _sliced(g, name, parts)
     # From the last axis on, so that the numbers of the other axes stay the same.
     for axis, part in reversed(list(enumerate(parts))):
-        if isinstance(part, Slot):
+        if isinstance(part, IndexSlot):
             name = g.node("Gather", name, g.read(call.operands[1], np.int64), axis=axis)
         elif not isinstance(part, slice):
             name = g.node("Gather", name, g.node("Squeeze", g.ints([part])), axis=axis)
@@ -122,6 +122,6 @@ def _new_axes(g: OnnxGraph, index: list[Any], arrays: tuple[Any, ...]) -> list[i
             places.append(place)
         if part is None or isinstance(part, slice):
             place += 1
-        elif isinstance(part, Slot):
+        elif isinstance(part, IndexSlot):
             place += g.ndim_of(arrays[0])
     return places

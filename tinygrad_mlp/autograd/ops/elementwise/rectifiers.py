@@ -1,4 +1,4 @@
-"""Activation functions of neural networks, element by element."""
+"""Rectified linear units and their smooth relatives, element by element."""
 
 from __future__ import annotations
 
@@ -26,10 +26,7 @@ __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
 def relu(x: Any) -> Any:
     """Rectified linear unit. At 0, where it has no derivative, the gradient is 0.
 
-    Shapes: element by element; y has the shape of x.
-
-    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010;
-    the document, §4, recommends it.
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
 
     >>> relu([-2.0, 3.0])
     array([0., 3.])
@@ -46,8 +43,6 @@ def relu(x: Any) -> Any:
 )
 def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     """ReLU with a small slope for negative inputs. At 0 the gradient is that of the left side.
-
-    Shapes: element by element; y has the shape of x.
 
     Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
     2013.
@@ -68,8 +63,6 @@ def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
 def softplus(x: Any) -> Any:
     """Smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
 
-    Shapes: element by element; y has the shape of x.
-
     Source: Dugas et al., "Incorporating second-order functional knowledge", 2001.
 
     >>> softplus([-1000.0, 0.0, 1000.0]).round(4)
@@ -79,7 +72,7 @@ def softplus(x: Any) -> Any:
 
 
 def _gelu_slope(x: Any) -> Any:
-    """Φ(x) + x φ(x), with Φ and φ the distribution and density of the standard normal."""
+    """Compute Φ(x) + x φ(x), with the distribution Φ and density φ of the standard normal."""
     return 0.5 * (1 + erf(x / math.sqrt(2))) + x * exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
@@ -94,8 +87,6 @@ def gelu(x: Any) -> Any:
     """Gaussian error linear unit ``x Φ(x)``, Φ the standard normal distribution function.
 
     Source: Hendrycks and Gimpel, 2016, the exact form (not the tanh approximation).
-
-    Shapes: element by element; y has the shape of x.
 
     >>> gelu([-1.0, 0.0, 1.0]).round(4)
     array([-0.1587,  0.    ,  0.8413])
