@@ -10,6 +10,11 @@ import os
 import signal
 import warnings
 
+# Before NumPy is loaded: tests compute with small arrays, for which BLAS on several threads mostly
+# waits, and several tests run side by side. Tests of threads ask for more themselves.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no test opens a window
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -18,8 +23,6 @@ from tests.campaigns import QUICK, QUICK_EXAMPLES, THOROUGH
 from tests.documents import Documents
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import OPS
-
-os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no test opens a window
 
 settings.register_profile(
     QUICK, derandomize=True, deadline=None, print_blob=True, max_examples=QUICK_EXAMPLES

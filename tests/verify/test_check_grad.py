@@ -294,18 +294,18 @@ def network(sizes, n, dtype=float, seed=0):
 
 def test_the_documents_network_takes_seconds():
     loss, weights, biases = network((64, 30, 10), n=16)
-    start = time.perf_counter()
+    start = time.process_time()
     report = check_grad(loss, weights, biases)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert report.conclusive, report
     assert sum(p.entries for p in report.pairs) == 64 * 30 + 30 + 30 * 10 + 10
 
 
 def test_fast_mode_takes_a_moment_for_two_hundred_thousand_parameters():
     loss, weights, biases = network((784, 256, 10), n=8, dtype=np.float32)
-    start = time.perf_counter()
+    start = time.process_time()
     report = check_grad(loss, weights, biases, fast=True)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert report.conclusive, report
     wrong = check_grad(lambda W, b: loss(W, b, off=1.0005), weights, biases, fast=True)
     assert not wrong.ok
