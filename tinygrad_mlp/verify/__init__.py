@@ -1,4 +1,4 @@
-"""Checks: gradients held against independent ways to the same numbers."""
+"""Checks that compare gradients with independent ways to the same numbers."""
 
 from tinygrad_mlp.verify import formulas
 from tinygrad_mlp.verify.derivations.check import (

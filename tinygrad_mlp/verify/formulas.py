@@ -1,8 +1,9 @@
-"""The gradients of the document's §2, as one derives them by hand.
+"""The gradients of the classic experiment's network, as one derives them by hand.
 
-Column vectors and diagonal matrices are written out, exactly as in the derivation: no operation of
-this package is used, so that automatic differentiation can be held against them. Layers are
-numbered from 1 (the input), so that ``z2 = W1 x`` and ``z3 = W2 a2``.
+Column vectors and diagonal matrices are written out, exactly as in the derivation. No operation of
+this package is used, so that automatic differentiation can be compared with them. Layers are
+numbered from 1 (the input), so that ``z2 = W1 x`` and ``z3 = W2 a2``. ``docs/tutorial.md`` states
+the experiment in full.
 
     D2 = diag(1 − tanh²(z2))          D3 = diag(g(z3) (1 − g(z3)))
 
@@ -30,10 +31,10 @@ class Gradients(NamedTuple):
 
     Attributes:
         weights: ``∂L/∂W``, each of the shape of its W.
-        biases: ``∂L/∂b``, each of shape ``(n_out,)``; what they would be where there is no b.
+        biases: ``∂L/∂b``, each of shape ``(n_out,)``, also for a network without biases.
         deltas: ``∂L/∂z`` of layers 2, 3, …, each of shape ``(n_out,)``.
 
-    Source: the document, §2, carried on to any number of layers.
+    Source: the classic experiment, extended to any number of layers.
 
     >>> made = layered([np.zeros((2, 3)), np.ones((1, 2))], np.ones(3), [1.0], loss="cross_entropy")
     >>> [array.shape for array in made.weights], made.deltas[-1]
@@ -46,7 +47,7 @@ class Gradients(NamedTuple):
 
 
 def g(z: Array) -> Array:
-    """The sigmoid as the document writes it: ``1 / (1 + e^−z)``.
+    """Return the sigmoid, ``1 / (1 + e^−z)``.
 
     >>> g(np.array([0.0, 2.0])).round(4)
     array([0.5   , 0.8808])
@@ -55,14 +56,15 @@ def g(z: Array) -> Array:
 
 
 def _column(v: Any, name: str, n: int) -> Array:
+    """Return a vector of `n` numbers as a column."""
     v = np.asarray(v, dtype=float)
     if v.shape not in ((n,), (n, 1)):
-        raise ShapeError(f"formulas: {name} must have shape ({n},) or ({n}, 1); got {v.shape}.")
+        raise ShapeError(f"formulas: {name} must have shape ({n},) or ({n}, 1). Got {v.shape}.")
     return np.reshape(v, (n, 1))
 
 
 def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
-    """Gradients of the squared error of one sample, §2.1.
+    """Return the gradients of the squared error of one sample.
 
     ``L = ½ (y − g(z3))ᵀ (y − g(z3))``
 
@@ -79,7 +81,7 @@ def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     Raises:
         ShapeError: the shapes do not fit together.
 
-    Source: the document, §2.1.
+    Source: the classic experiment, with the squared error.
 
     >>> gradients = mean_square(np.zeros((2, 1)), np.ones((1, 2)), [4.0], [1.0])
     >>> gradients["W1"]  # z2 = z3 = 0: D2 = 1, D3 = ¼, and the error is ½
@@ -94,7 +96,7 @@ def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
 
 
 def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
-    """Gradients of the cross entropy of one sample, §2.2.
+    """Return the gradients of the cross entropy of one sample.
 
     ``L = −Σ (y ln g(z3) + (1 − y) ln(1 − g(z3)))``
 
@@ -111,7 +113,7 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     Raises:
         ShapeError: the shapes do not fit together.
 
-    Source: the document, §2.2.
+    Source: the classic experiment, with the cross entropy.
 
     >>> cross_entropy(np.zeros((2, 3)), np.ones((1, 2)), np.ones(3), np.array([1.0]))["W1"]
     array([[-0.5, -0.5, -0.5],
@@ -126,12 +128,12 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
 
 
 def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
-    """What both derivations need of the network with one hidden layer."""
+    """Return what both derivations use of the network with one hidden layer."""
     W1, W2 = np.asarray(W1, dtype=float), np.asarray(W2, dtype=float)
     if W1.ndim != 2 or W2.ndim != 2 or W2.shape[1] != W1.shape[0]:
         raise ShapeError(
-            f"formulas: W1 of shape (n2, p) and W2 of shape (k, n2) are expected; got {W1.shape} "
-            f"and {W2.shape}."
+            f"formulas: W1 must have shape (n2, p), and W2 shape (k, n2). Got {W1.shape} and "
+            f"{W2.shape}."
         )
     x, y = _column(x, "x", W1.shape[1]), _column(y, "y", W2.shape[0])
     z2 = W1 @ x
@@ -150,7 +152,7 @@ def layered(
     loss: str,
     biases: Sequence[Any] | None = None,
 ) -> Gradients:
-    """Gradients of one sample for any number of layers: §2 carried on downwards.
+    """Return the gradients of one sample for any number of layers.
 
     With ``z_{l+1} = W_l a_l + b_l``, tanh in the hidden layers and the sigmoid in the last layer N:
 
@@ -168,8 +170,7 @@ def layered(
         ShapeError: the shapes do not fit together.
         InvalidArgumentError: an unknown loss.
 
-    Source: the document, §2; Nielsen, "Neural Networks and Deep Learning", 2015, ch. 2, (BP1) to
-    (BP4).
+    Source: Nielsen, "Neural Networks and Deep Learning", 2015, ch. 2, (BP1) to (BP4).
 
     >>> made = layered([np.zeros((2, 3)), np.ones((1, 2))], np.ones(3), [1.0], loss="mean_square")
     >>> made.deltas  # D3 = ¼, D2 = 1, and the error is ½

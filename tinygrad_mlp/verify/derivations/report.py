@@ -1,4 +1,4 @@
-"""What `check_derivation` reports."""
+"""The report of `check_derivation`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WrongDerivationError(InvalidArgumentError, AssertionError):
 
 
 class DerivationReport:
-    """What `check_derivation` found.
+    """The result of `check_derivation`.
 
     Attributes:
         ok: whether everything handed over is right.
@@ -49,8 +49,6 @@ class DerivationReport:
         terms: the intermediate quantities that were handed over, in the order of the backward pass.
         first_wrong: the name of the first of these that is wrong, or None.
         not_given: the parameters whose gradient was not handed over.
-
-    `differences` are the arrays that `plot` draws: yours − right, by name.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> report = tg.verify.check_derivation(
@@ -81,16 +79,16 @@ class DerivationReport:
         return all(row.ok for row in self.rows.values()) and self.first_wrong is None
 
     def assert_ok(self) -> None:
-        """Do nothing if all is right.
+        """Raise an error if something is wrong.
 
         Raises:
-            WrongDerivationError: something is wrong; the message is the report.
+            WrongDerivationError: the message is the report.
         """
         if not self.ok:
             raise WrongDerivationError(str(self))
 
     def plot(self, name: str | None = None) -> Any:
-        """A heat map of person's minus right gradient, relative to the largest right element.
+        """Draw a heat map of the person's minus the right gradient, relative to its largest element.
 
         Args:
             name: the parameter; the first wrong one if None.
@@ -106,8 +104,8 @@ class DerivationReport:
         name = name or next(iter(self.diagnoses), next(iter(self._differences), None))
         if name not in self._differences:
             raise InvalidArgumentError(
-                f"DerivationReport.plot: there is no difference of equal shapes to draw for "
-                f"{name!r}; there is for {', '.join(self._differences) or 'none'}."
+                f"DerivationReport.plot: name must be a parameter whose gradient was given in the "
+                f"right shape ({', '.join(self._differences) or 'there is none'}). Got {name!r}."
             )
         return heat_map(self._differences[name], f"{name}: yours − right, relative")
 

@@ -178,7 +178,7 @@ class GradReport:
             raise WrongGradientError(str(self))
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Draw a heat map of the relative errors of each pair, with a cell for each input element.
+        """Draw a heat map of the relative errors of each pair, a cell for each input element.
 
         Args:
             path: also save the picture there.

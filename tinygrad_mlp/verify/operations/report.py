@@ -28,7 +28,7 @@ CAUSES = {
     "not differentiable again": "right at first order, wrong at second: the rule computes with "
     "raw numbers somewhere; write it with operators and operations of tg",
     "rule in place": "the rule writes into an array it was given",
-    "shared memory": "the rule returns an array that someone else holds",
+    "shared memory": "the rule returns an array that shares memory with another",
     "rule raises": "the rule fails",
     "value baked into a trace": "something that differs from call to call is kept from one of "
     "them; compute it from the rule's arguments",
