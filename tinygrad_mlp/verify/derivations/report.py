@@ -50,6 +50,9 @@ class DerivationReport:
         first_wrong: the name of the first of these that is wrong, or None.
         not_given: the parameters whose gradient was not handed over.
 
+    Args:
+        differences: the arrays that `plot` draws: the person's minus the right gradient, by name.
+
     >>> import numpy as np, tinygrad_mlp as tg
     >>> report = tg.verify.check_derivation(
     ...     lambda w: 0.5 * tg.sum(w * w), lambda w: {"w": -w}, w=np.array([1.0, 2.0])
@@ -88,7 +91,7 @@ class DerivationReport:
             raise WrongDerivationError(str(self))
 
     def plot(self, name: str | None = None) -> Any:
-        """Draw a heat map of the person's minus the right gradient, relative to its largest element.
+        """Draw a heat map of the person's minus the right gradient, relative to the largest of it.
 
         Args:
             name: the parameter; the first wrong one if None.
