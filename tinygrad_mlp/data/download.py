@@ -46,8 +46,7 @@ def fetch(
 
     body = bytearray()
     cap = size + GZIP_OVERHEAD
-    # Some servers refuse the name that urllib uses.
-    headers = {"User-Agent": "tinygrad_mlp"}
+    headers = {"User-Agent": "tinygrad_mlp"}  # some servers refuse the name that urllib uses
     try:
         request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=timeout) as response:
@@ -108,12 +107,8 @@ def progress_display(name: str, show: bool) -> Iterator[OnBytes]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
+    name_column = TextColumn("{task.description}")
+    columns = name_column, BarColumn(), DownloadColumn(), TransferSpeedColumn()
     # Standard error, so that the results on standard output can be piped elsewhere.
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=None)

@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_mlp.data.dataset import Dataset, dataset_from_file
 from tinygrad_mlp.data.download import fetch, progress_display
 from tinygrad_mlp.data.idx import read_idx
-from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
+from tinygrad_mlp.errors import DataError, DataNotFoundError
+from tinygrad_mlp.support.checks import one_of
 from tinygrad_mlp.support.files import atomic_path
 
 Subset = Literal["train", "test", "all"]
@@ -34,30 +35,18 @@ class RemoteFile(NamedTuple):
 # Images, then labels.
 FILES: dict[str, tuple[RemoteFile, RemoteFile]] = {
     "train": (
-        RemoteFile(
-            "train-images-idx3-ubyte",
-            47_040_016,
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        ),
-        RemoteFile(
-            "train-labels-idx1-ubyte",
-            60_008,
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        ),
+        RemoteFile("train-images-idx3-ubyte", 47_040_016,
+                   "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        RemoteFile("train-labels-idx1-ubyte", 60_008,
+                   "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
     ),
     "test": (
-        RemoteFile(
-            "t10k-images-idx3-ubyte",
-            7_840_016,
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        ),
-        RemoteFile(
-            "t10k-labels-idx1-ubyte",
-            10_008,
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        ),
+        RemoteFile("t10k-images-idx3-ubyte", 7_840_016,
+                   "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        RemoteFile("t10k-labels-idx1-ubyte", 10_008,
+                   "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
     ),
-}
+}  # fmt: skip
 
 
 def load_mnist(
@@ -102,12 +91,8 @@ def load_mnist(
     ...     load_mnist(folder)
     Dataset('mnist': 2 images of shape (2, 2), uint8, 10 classes)
     """
-    if subset not in get_args(Subset):
-        raise InvalidArgumentError(
-            f"load_mnist: subset must be one of {get_args(Subset)}. Got {subset!r}."
-        )
-    parts = list(FILES) if subset == "all" else [subset]
-    wanted = [file for part in parts for file in FILES[part]]
+    one_of(subset, get_args(Subset), "load_mnist: subset")
+    parts, wanted = _files(subset)
     if data_dir is not None:
         folder = os.path.expanduser(os.fspath(data_dir))
         if lacks := _lacks(folder, wanted):
@@ -131,8 +116,7 @@ def find_mnist(subset: Subset = "train") -> tuple[str | None, list[tuple[str, st
     Returns:
         The folder or None; and for each place searched its name and its state.
     """
-    parts = list(FILES) if subset == "all" else [subset]
-    wanted = [file for part in parts for file in FILES[part]]
+    wanted = _files(subset)[1]
     searched: list[tuple[str, str]] = []
     environment = os.path.expanduser(os.environ.get(ENVIRONMENT, ""))
     for place, folder in ((ENVIRONMENT, environment), ("cache", cache_dir())):
@@ -142,6 +126,12 @@ def find_mnist(subset: Subset = "train") -> tuple[str | None, list[tuple[str, st
         if folder and not lacks:
             return folder, searched
     return None, searched
+
+
+def _files(subset: Subset) -> tuple[list[str], list[RemoteFile]]:
+    """Return the parts of MNIST in a subset, and their files."""
+    parts: list[str] = list(FILES) if subset == "all" else [subset]
+    return parts, [file for part in parts for file in FILES[part]]
 
 
 def cache_dir() -> str:
@@ -199,23 +189,16 @@ def _read_pair(folder: str, images: RemoteFile, labels: RemoteFile) -> Dataset:
     images_path, labels_path = (
         _find(folder, file.name) or os.path.join(folder, file.name) for file in (images, labels)
     )
+    where = f"load_mnist: {images_path} and {labels_path}"
     return dataset_from_file(
-        read_idx(images_path),
-        read_idx(labels_path),
-        name="mnist",
-        least_classes=10,
-        where=f"load_mnist: {images_path} and {labels_path}",
+        read_idx(images_path), read_idx(labels_path), name="mnist", least_classes=10, where=where
     )
 
 
 def _download(
-    wanted: Sequence[RemoteFile],
-    cache: str,
-    searched: Sequence[str],
-    mirrors: Sequence[str],
-    timeout: float,
-    progress: bool,
-) -> None:
+    wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str], mirrors: Sequence[str],
+    timeout: float, progress: bool,
+) -> None:  # fmt: skip
     """Download the missing files of `wanted` into `cache`, or raise an error with all reasons."""
 
     def not_found(*why: str) -> DataNotFoundError:
@@ -252,12 +235,9 @@ def _first_good(
     with progress_display(file.name, progress) as on_bytes:
         for _ in range(len(mirrors)):
             try:
+                url = f"{mirrors[0].rstrip('/')}/{file.name}.gz"
                 return fetch(
-                    f"{mirrors[0].rstrip('/')}/{file.name}.gz",
-                    size=file.size,
-                    sha256=file.sha256,
-                    timeout=timeout,
-                    on_bytes=on_bytes,
+                    url, size=file.size, sha256=file.sha256, timeout=timeout, on_bytes=on_bytes
                 )
             except DataError as error:
                 answers.append(f"  {error}")
