@@ -120,8 +120,8 @@ def test_a_wrong_operation_has_its_rule_and_cause(run, tmp_path):
     assert done.code == 1 and "hello" in done.err
     assert [(f["rule"], f["cause"]) for f in operation["failures"]] == [("x", "sign")]
     assert operation["checks"] == {
-        "forward": True, "first order": False, "second order": None, "program": None,
-        "LaTeX": None,
+        "forward": True, "equation": None, "first order": False, "second order": None,
+        "program": None, "LaTeX": None,
     }  # fmt: skip
 
 
