@@ -99,6 +99,7 @@ class changed_mode:
         MODE.set(MODE.get().outer or ORDINARY)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it runs in this mode, as a decorator does."""
         kind, changes = type(self), self._changes
 
         @functools.wraps(function)

@@ -199,6 +199,7 @@ class Op:
     # One function, although a long one: a small network is all overhead, and each function more
     # makes the call of a small operation slower by some percent.
     def __call__(self, *args: Any, **static: Any) -> Any:  # noqa: C901
+        """Compute the operation, and record it where a gradient can be asked for."""
         if len(args) != self.arity or len(static) != len(self.defaults):
             args, static = self.bind(args, static)
         mode = MODE.get()

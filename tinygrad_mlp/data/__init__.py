@@ -1,4 +1,6 @@
-"""Data sets, and their way to training arrays in three steps, one function each::
+"""Data sets, and their way to training arrays in three steps.
+
+Each step is a function::
 
     dataset = load("mnist")                                # pixels and class numbers, as stored
     split = preprocess(dataset.X, dataset.labels, rng=rng) # shuffled, standardised, one-hot

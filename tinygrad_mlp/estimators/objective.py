@@ -103,6 +103,7 @@ class Objective:
         self._total = nn.Buffer(np.zeros(()))
 
     def __call__(self, output: Any, target: Any) -> Any:
+        """Return the objective of a batch: its loss and its share of the penalty."""
         n = output.shape[0]
         value, total = self.of_data(output, target)
         if self.alpha:

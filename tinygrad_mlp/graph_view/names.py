@@ -128,7 +128,7 @@ class UniqueNames:
         return name(wanted)
 
     def numbered(self, letter: str) -> Name:
-        """Return the letter with the next free number: v1, v2, …"""
+        """Return the letter with the next free number: v1, v2 and so on."""
         while True:
             number = self.given.get(f"{letter}#", 0) + 1
             self.given[f"{letter}#"] = number

@@ -94,6 +94,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x).")
 
     def __call__(self, x: Any) -> Any:
+        """Compute the output of the module by its `forward`."""
         return self.forward(x)
 
     # -- what it is made of ------------------------------------------------------------------

@@ -54,6 +54,7 @@ class Attribute:
     attribute: str
 
     def __call__(self) -> Any:
+        """Return the present value of the attribute."""
         return getattr(self.owner, self.attribute)
 
 

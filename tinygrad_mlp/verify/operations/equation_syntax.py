@@ -131,9 +131,11 @@ class Parser:
     # -- reading tokens ----------------------------------------------------------------------
 
     def next_is(self, *strings: str) -> bool:
+        """Return whether the next token is one of these."""
         return bool(self.rest) and self.rest[-1].string in strings
 
     def take(self, *strings: str) -> str:
+        """Take the next token, which must be one of these where some are given."""
         if not self.rest or strings and self.rest[-1].string not in strings:
             raise NotAnEquation(self.rest[-1].string if self.rest else "the end")
         return self.rest.pop().string
@@ -155,6 +157,7 @@ class Parser:
         return Tree("where", (condition, tree, self.choice(operand)))
 
     def disjunction(self) -> Tree:
+        """Read conditions joined by ``or``."""
         tree = self.conjunction()
         while self.next_is("or"):
             self.take()
@@ -162,6 +165,7 @@ class Parser:
         return tree
 
     def conjunction(self) -> Tree:
+        """Read conditions joined by ``and``."""
         tree = self.comparison()
         while self.next_is("and"):
             self.take()
@@ -183,6 +187,7 @@ class Parser:
         return left if tree is None else tree
 
     def sum(self) -> Tree:
+        """Read terms that are added and subtracted."""
         tree = self.product()
         while self.next_is(*SUMS):
             tree = Tree(SUMS[self.take()], (tree, self.product()))
@@ -200,12 +205,14 @@ class Parser:
         return tree
 
     def factor_follows(self) -> bool:
+        """Return whether another factor begins here, without a sign between."""
         if not self.rest or self.next_is("where", "else", "and", "or", "not", self.closing[-1]):
             return False
         token = self.rest[-1]
         return token.kind != "sign" or token.string in {*BRACKETS, *ROOTS, "(", "∞", "π"}
 
     def power(self) -> Tree:
+        """Read a base with its exponent."""
         tree = self.followed(self.atom())
         if not self.next_is("^"):
             return tree
@@ -228,6 +235,7 @@ class Parser:
         return tree
 
     def list_in(self, opening: str, end: str) -> list[Tree]:
+        """Read expressions between brackets, separated by commas."""
         self.take(opening)
         self.closing.append(end)
         found = [self.choice(self.disjunction)]
@@ -239,6 +247,7 @@ class Parser:
         return found
 
     def atom(self) -> Tree:
+        """Read a number, a name, a call, or an expression in brackets."""
         if self.next_is("("):
             inside = self.list_in("(", ")")
             return inside[0] if len(inside) == 1 else Tree("tuple", tuple(inside))
@@ -267,6 +276,7 @@ class Parser:
         return tree
 
     def name(self, string: str) -> Tree:
+        """Read what begins with a name: an argument, a cotangent, or a call."""
         if BAR in string:
             plain = unicodedata.normalize("NFC", string.replace(BAR, ""))
             return Tree("bar", text=plain)
