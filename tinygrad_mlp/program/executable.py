@@ -78,7 +78,8 @@ class Executable:
         self._known: list[Any] = [None] * len(self._states)
         place = {v: n for n, v in enumerate(self.source.returned())}
         out_leaves = leaves(out)
-        self._structure = rebuild(out, range(len(out_leaves)))  # holds nothing of this call
+        # Numbers in the place of what was returned, so that nothing of this call is kept.
+        self._structure = rebuild(out, range(len(out_leaves)))
         self._results = [
             _Result(place[a], None, _wrapping(leaf)) if isinstance(a, Variable)
             else _Result(None, a, _wrapping(leaf))
@@ -111,7 +112,7 @@ class Executable:
 
     def prepare_fast_path(self) -> None:
         """Prepare for calls whose arguments are arrays, where the result is one value."""
-        if isinstance(self._structure, int) and self._results[0].place is not None:
+        if self._structure == 0 and self._results[0].place is not None:
             self.fast_path = fast_path(
                 self.program.inputs, self._assumptions, self._puts, self._constants,
                 self._results[0].place, function=self._function, known=self._known,
@@ -150,10 +151,11 @@ class Executable:
                 put(out[place])
             for put, value in self._constants:
                 put(value)
-        return rebuild(self._structure, [
+        values = [
             wrap(constant if place is None else out[place])
             for place, constant, wrap in self._results
-        ])  # fmt: skip
+        ]
+        return values[0] if self._structure == 0 else rebuild(self._structure, values)
 
     def _read(self) -> list[Any] | None:
         """Return the states as they are now; None where the program does not hold any more."""

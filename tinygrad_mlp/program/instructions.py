@@ -111,6 +111,8 @@ class Instruction:
 
     def replacing(self, instead: Mapping[Variable, Any]) -> Instruction:
         """Return an instruction with other operands in the place of some variables."""
+        if instead.keys().isdisjoint(self.variables):
+            return self
         return self.changed(operands=tuple(
             instead.get(o, o) if isinstance(o, Variable) else o for o in self.operands
         ))  # fmt: skip

@@ -98,8 +98,9 @@ def kernel_of(op: Op) -> Kernel:
 # -- syntax trees ------------------------------------------------------------------------------
 
 
+@functools.lru_cache(1024)
 def expression(text: str) -> ast.expr:
-    """Return the syntax tree of an expression."""
+    """Return the syntax tree of an expression. Trees are never changed, so that one is enough."""
     return ast.parse(text, mode="eval").body
 
 
@@ -115,6 +116,8 @@ class TreeCopier(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> Any:
         """Return a copy of a node, with its parts visited."""
+        if not node._fields:  # an operator, which is the same everywhere
+            return node
 
         def visited(value: Any) -> Any:
             if isinstance(value, list):

@@ -127,11 +127,10 @@ class Program:
                 a = instead[a]
             return a
 
+        final = {variable: of(variable) for variable in instead}
         return replace(
             self,
-            instructions=tuple(
-                line.changed(operands=tuple(map(of, line.operands))) for line in instructions
-            ),
+            instructions=tuple(line.replacing(final) for line in instructions),
             results=tuple(map(of, self.results)),
             updates=tuple(update._replace(value=of(update.value)) for update in self.updates),
             required=tuple(v for v in map(of, self.required) if isinstance(v, Variable)),

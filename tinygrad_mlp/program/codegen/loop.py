@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import indent
@@ -81,8 +82,9 @@ class LoopSource(NumPySource):
                 names[line.results[0]] = names[line.into]
         return names
 
-    def _printed(self) -> str:
-        """Return the code as it is shown, and as it runs."""
+    @functools.cached_property
+    def text(self) -> str:
+        """The code as it is shown and as it runs, except for the objects in `given`."""
         carried = {
             u.target: u.value for u in self.program.updates
             if u.target is not None and u.target in self.fixed and isinstance(u.value, Variable)

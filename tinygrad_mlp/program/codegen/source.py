@@ -7,6 +7,7 @@ same lines as the code that is shown, with functions looked up beforehand (`Hois
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 from collections.abc import Callable, Iterable, Sequence
 from textwrap import indent
@@ -48,7 +49,6 @@ class NumPySource:
     """The source code of a program, and the objects it needs.
 
     Attributes:
-        text: the code. It runs on its own, except for the objects in `given`.
         given: objects that source code cannot hold (a random generator, a large constant), by
             name.
     """
@@ -59,7 +59,12 @@ class NumPySource:
         self._expressions = Expressions(self.names)
         self.given = self._expressions.given
         self._lines = self._body()
-        self.text = self._printed()
+        self._head = self._header()
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The code. It runs on its own, except for the objects in `given`."""
+        return self._text(self._lines, [])
 
     def returned(self) -> list[Any]:
         """Return the variables that the function returns: results, then updated values."""
@@ -109,10 +114,6 @@ class NumPySource:
         target = ", ".join(self.names[r] for r in line.results)
         return assignment(target, self._expressions.value(line))
 
-    def _printed(self) -> str:
-        """Return the code as it is shown."""
-        return self._text(self._lines, [])
-
     def _running(self) -> str:
         """Return the code as it runs."""
         hoister = Hoister(set(), {*self.names.values(), *self.given, *self._expressions.constants})
@@ -131,7 +132,7 @@ class NumPySource:
         returned = f"return ({self._tuple(self.returned())})"
         return "\n".join(
             [
-                *self._header(),
+                *self._head,
                 *before,
                 "",
                 f"def {self.program.name}({', '.join(arguments)}):",
@@ -224,13 +225,15 @@ class Hoister(TreeCopier):
 
     def visit(self, node: ast.AST) -> Any:
         """Return a copy of a tree with functions and views by name."""
+        if isinstance(node, (ast.Name, ast.Constant)):
+            return node
         if isinstance(node, ast.Call):
             return self._call(node)
         return self._view(node) or self.generic_visit(node)
 
     def _call(self, node: ast.Call) -> ast.Call:
         """Return a call by a short name, with its arguments by position."""
-        function = ast.unparse(node.func)
+        function = _dotted_name(node.func)
         made: ast.Call = self.generic_visit(by_position(node, function))
         library, _, name = function.partition(".")
         if library in ("np", "special", "blas"):
@@ -255,6 +258,13 @@ class Hoister(TreeCopier):
         if text not in self._views:
             self._views[text] = unique_name(array.id + suffix, self.taken)
         return ast.Name(self._views[text])
+
+
+def _dotted_name(tree: ast.expr) -> str:
+    """Return the name of a function such as ``np.add.reduce``."""
+    if isinstance(tree, ast.Attribute):
+        return f"{_dotted_name(tree.value)}.{tree.attr}"
+    return tree.id if isinstance(tree, ast.Name) else ""
 
 
 def by_position(node: ast.Call, function: str) -> ast.Call:
