@@ -28,9 +28,10 @@ SAMPLES = 3
 """Of how many samples of an operation the derivatives are tried."""
 
 ORDER = (
-    "arithmetic", "exponential", "trigonometry", "special", "activations", "rounding", "reduction",
-    "statistics", "scans", "sorting", "normalisation", "shape", "matmul", "tensordot", "einsum",
-    "convolution", "solve", "triangular", "spectral", "norms", "losses", "comparison", "logic",
+    "arithmetic", "exponential", "trigonometry", "hyperbolic", "special", "rectifiers", "rounding",
+    "reduction", "statistics", "scans", "sorting", "normalisation", "shape", "axes", "matmul",
+    "tensordot", "einsum", "convolution", "solve", "triangular", "spectral", "norms", "losses",
+    "comparison", "logic",
 )  # fmt: skip
 """The modules of operations as the page has them; others follow."""
 

@@ -19,16 +19,8 @@ from tinygrad_mlp.nn.activations import (
     Softplus,
     Tanh,
 )
-from tinygrad_mlp.nn.layers import (
-    AvgPool2d,
-    BatchNorm1d,
-    Conv2d,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    Linear,
-    MaxPool2d,
-)
+from tinygrad_mlp.nn.image_layers import AvgPool2d, Conv2d, Flatten, MaxPool2d
+from tinygrad_mlp.nn.layers import BatchNorm1d, Dropout, LayerNorm, Linear
 from tinygrad_mlp.nn.module import Buffer, Module, Parameter, Sequential
 
 __all__ = [

@@ -1,13 +1,12 @@
 """Optimizers: how gradients change parameters.
 
-`rules` holds the equations as pure functions, `optimizers` the objects that apply them to a
-model's parameters (what these have in common is in `base`), `schedule` the learning rates that
-change in the course of the training.
+`rules` holds the equations as pure functions, `optimizer_base` and `optimizers` the objects that
+apply them to a model's parameters, `schedule` the learning rates that change during training.
 """
 
 from tinygrad_mlp.optim import schedule
-from tinygrad_mlp.optim.base import Optimizer
 from tinygrad_mlp.optim.clipping import clip_by_norm
+from tinygrad_mlp.optim.optimizer_base import Optimizer
 from tinygrad_mlp.optim.optimizers import SGD, Adam, AdamW, RMSprop
 from tinygrad_mlp.optim.schedule import Schedule
 

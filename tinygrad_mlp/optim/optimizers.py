@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim import rules
-from tinygrad_mlp.optim.base import Optimizer, Rate
+from tinygrad_mlp.optim.optimizer_base import Optimizer, Rate
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.support.checks import flag, fraction, not_negative, positive
 

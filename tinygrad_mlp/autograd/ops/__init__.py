@@ -6,6 +6,7 @@ import typing
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
 from tinygrad_mlp.autograd.ops.elementwise.exponential import *
+from tinygrad_mlp.autograd.ops.elementwise.hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *
 from tinygrad_mlp.autograd.ops.elementwise.rounding import *
 from tinygrad_mlp.autograd.ops.elementwise.special import *
@@ -21,6 +22,7 @@ from tinygrad_mlp.autograd.ops.products.convolution import *
 from tinygrad_mlp.autograd.ops.products.einsum import *
 from tinygrad_mlp.autograd.ops.products.matmul import *
 from tinygrad_mlp.autograd.ops.products.tensordot import *
+from tinygrad_mlp.autograd.ops.products.windows import *
 from tinygrad_mlp.autograd.ops.reductions.logic import *
 from tinygrad_mlp.autograd.ops.reductions.normalisation import *
 from tinygrad_mlp.autograd.ops.reductions.reduction import *
@@ -28,6 +30,7 @@ from tinygrad_mlp.autograd.ops.reductions.scans import *
 from tinygrad_mlp.autograd.ops.reductions.sorting import *
 from tinygrad_mlp.autograd.ops.reductions.statistics import *
 from tinygrad_mlp.autograd.ops.shapes.arranging import *
+from tinygrad_mlp.autograd.ops.shapes.axes import *
 from tinygrad_mlp.autograd.ops.shapes.creation import *
 from tinygrad_mlp.autograd.ops.shapes.diagonals import *
 from tinygrad_mlp.autograd.ops.shapes.indexing import *

@@ -1,7 +1,7 @@
-"""Trigonometric and hyperbolic functions, element by element. Angles are in radians.
+"""Trigonometric functions, element by element. Angles are in radians.
 
 For each of them the gradient rule is the chain rule ``x̄ = g · f′(x)``, written with the output `y`
-where that is cheaper (``tanh′ = 1 − y²``).
+where that is cheaper (``tan′ = 1 + y²``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from tinygrad_mlp.autograd.ops.elementwise.exponential import sqrt
 
 __all__ = [
     "sin", "cos", "tan", "arcsin", "asin", "arccos", "acos", "arctan", "atan", "hypot", "arctan2",
-    "atan2", "degrees", "rad2deg", "radians", "deg2rad", "sinh", "cosh", "tanh", "arcsinh", "asinh",
-    "arccosh", "acosh", "arctanh", "atanh", "sinc", "sinc_derivative",
+    "atan2", "degrees", "rad2deg", "radians", "deg2rad", "sinc", "sinc_derivative",
 ]  # fmt: skip
 
 def _sin_rule(g: Any, y: Any, x: Any) -> Any:
@@ -223,123 +222,12 @@ def radians(x: Any) -> Any:
 deg2rad = radians
 
 
-def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
-    return g * cosh(x)
-
-
-@op(
-    rules={"x": _sinh_rule},
-    equation="y = sinh x,  x̄ = g cosh x",
-    latex=r"\sinh({x})",
-    reference=lambda x: (np.exp(x) - np.exp(-x)) / 2,
-    numpy=np.sinh,
-)
-def sinh(x: Any) -> Any:
-    """Hyperbolic sine: ``(e^x − e^−x) / 2``.
-
-    >>> sinh([0.0, 1.0]).round(4)
-    array([0.    , 1.1752])
-    """
-    return np.sinh(x)
-
-
-@op(
-    rules={"x": lambda g, y, x: g * sinh(x)},
-    equation="y = cosh x,  x̄ = g sinh x",
-    latex=r"\cosh({x})",
-    reference=lambda x: (np.exp(x) + np.exp(-x)) / 2,
-    numpy=np.cosh,
-)
-def cosh(x: Any) -> Any:
-    """Hyperbolic cosine: ``(e^x + e^−x) / 2``.
-
-    >>> cosh([0.0, 1.0]).round(4)
-    array([1.    , 1.5431])
-    """
-    return np.cosh(x)
-
-
-@op(
-    rules={"x": lambda g, y, x: g * (1 - y * y)},
-    equation="y = tanh x,  x̄ = g (1 − y²)",
-    latex=r"\tanh({x})",
-    reference=lambda x: np.expm1(2 * x) / (np.exp(2 * x) + 1),
-    numpy=np.tanh,
-)
-def tanh(x: Any) -> Any:
-    """Hyperbolic tangent, with the derivative ``1 − tanh² x``.
-
-    >>> tanh([0.0, 1.0]).round(4)
-    array([0.    , 0.7616])
-    """
-    return np.tanh(x)
-
-
-@op(
-    rules={"x": lambda g, y, x: g / hypot(x, 1)},
-    equation="y = arsinh x,  x̄ = g / √(x² + 1)",
-    latex=r"\mathrm{{arcsinh}}({x})",
-    reference=lambda x: np.log(x + np.sqrt(x * x + 1)),
-    numpy=np.arcsinh,
-)
-def arcsinh(x: Any) -> Any:
-    """Inverse of the hyperbolic sine.
-
-    >>> arcsinh([0.0, 1.0]).round(4)
-    array([0.    , 0.8814])
-    """
-    return np.arcsinh(x)
-
-
-asinh = arcsinh
-
-
-@op(
-    rules={"x": lambda g, y, x: g / (sqrt(x - 1) * sqrt(x + 1))},
-    equation="y = arcosh x,  x̄ = g / √(x² − 1)",
-    latex=r"\mathrm{{arccosh}}({x})",
-    reference=lambda x: np.log(x + np.sqrt(x * x - 1)),
-    domain={"x": (1.3, 4)},
-    numpy=np.arccosh,
-)
-def arccosh(x: Any) -> Any:
-    """Inverse of the hyperbolic cosine, for x ≥ 1.
-
-    >>> arccosh([1.0, 2.0]).round(4)
-    array([0.   , 1.317])
-    """
-    return np.arccosh(x)
-
-
-acosh = arccosh
-
-
 def _sinc_integral(x: Any, order: int) -> Any:
     """Integrate ``(πt)ⁿ cos(πxt + nπ/2)`` over 0 ≤ t ≤ 1 by Gauss's rule."""
     nodes, weights = np.polynomial.legendre.leggauss(40)
     t = (nodes + 1) / 2
     waves = np.cos(math.pi * np.multiply.outer(x, t) + order * math.pi / 2)
     return (math.pi * t) ** order * waves @ weights / 2
-
-
-@op(
-    rules={"x": lambda g, y, x: g / ((1 - x) * (1 + x))},
-    equation="y = artanh x,  x̄ = g / (1 − x²)",
-    latex=r"\mathrm{{arctanh}}({x})",
-    reference=lambda x: np.log((1 + x) / (1 - x)) / 2,
-    domain={"x": (-0.9, 0.9)},
-    numpy=np.arctanh,
-)
-def arctanh(x: Any) -> Any:
-    """Inverse of the hyperbolic tangent, for −1 < x < 1.
-
-    >>> arctanh([0.0, 0.5]).round(4)
-    array([0.    , 0.5493])
-    """
-    return np.arctanh(x)
-
-
-atanh = arctanh
 
 
 def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:

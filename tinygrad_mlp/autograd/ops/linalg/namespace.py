@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd.ops.linalg.spectral import eigh, eigvalsh, svd, svdva
 from tinygrad_mlp.autograd.ops.linalg.triangular import cholesky, qr
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.products.tensordot import cross, multi_dot, outer, tensordot
-from tinygrad_mlp.autograd.ops.shapes import diagonals, shape
+from tinygrad_mlp.autograd.ops.shapes import axes, diagonals
 from tinygrad_mlp.errors import LinAlgError
 
 __all__ = [
@@ -65,4 +65,4 @@ def matrix_transpose(x: Any) -> Any:
     >>> matrix_transpose(np.array([[1.0, 2.0]])).shape
     (2, 1)
     """
-    return shape.swapaxes(x, axis1=-1, axis2=-2)
+    return axes.swapaxes(x, axis1=-1, axis2=-2)

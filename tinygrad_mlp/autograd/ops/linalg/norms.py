@@ -19,7 +19,8 @@ from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
 from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.samples import reductions
-from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, moveaxis, places, shape_of
+from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["vector_norm", "matrix_norm", "norm"]

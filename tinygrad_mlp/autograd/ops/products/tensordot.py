@@ -12,15 +12,8 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import multiply
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
-from tinygrad_mlp.autograd.ops.shapes.shape import (
-    expand_dims,
-    moveaxis,
-    places,
-    ravel,
-    reshape,
-    shape_of,
-    transpose,
-)
+from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis, transpose
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, ravel, reshape, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["dot", "vdot", "inner", "outer", "tensordot", "kron", "cross", "multi_dot"]

@@ -14,7 +14,8 @@ import numpy as np
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
-from tinygrad_mlp.autograd.ops.shapes.shape import broadcast_to, reshape, swapaxes, transpose
+from tinygrad_mlp.autograd.ops.shapes.axes import swapaxes, transpose
+from tinygrad_mlp.autograd.ops.shapes.shape import broadcast_to, reshape
 
 __all__ = [
     "sum", "mean", "max", "amax", "min", "amin", "sum_to",

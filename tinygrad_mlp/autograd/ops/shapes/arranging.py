@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
+from tinygrad_mlp.autograd.ops.shapes.axes import transpose
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add, take
 from tinygrad_mlp.autograd.ops.shapes.shape import (
     broadcast_to,
@@ -16,7 +17,6 @@ from tinygrad_mlp.autograd.ops.shapes.shape import (
     ravel,
     reshape,
     shape_of,
-    transpose,
 )
 from tinygrad_mlp.errors import ShapeError
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
-from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, moveaxis, ravel, shape_of
+from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, ravel, shape_of
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["diagonal", "embed_diagonal", "trace", "diag", "diagflat", "tril", "triu"]

@@ -22,6 +22,7 @@ from tinygrad_mlp.errors import (
 from tinygrad_mlp.optim.parameter_list import label, parameter_list
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.optim.schedule import Schedule, as_schedule, from_dict
+from tinygrad_mlp.optim.stored_state import flattened, unflattened
 from tinygrad_mlp.support.checks import integer_at_least, not_negative
 
 Rate = float | Schedule | Callable[[int], float]
@@ -266,7 +267,7 @@ class Optimizer:
             **self.settings(),
             "epoch": self.epoch,
             "steps": self.steps,
-            "arrays": {key: np.array(value) for key, value in _flat(self._states).items()},
+            "arrays": {key: np.array(value) for key, value in flattened(self._states).items()},
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
@@ -296,7 +297,7 @@ class Optimizer:
             twin.steps = integer_at_least(0, stored["steps"], "steps")
             twin.lr = self._restored_lr(stored["lr"])
             fresh = [twin.init_state(p.data) for p in self.parameters]
-            twin._states = _unflat(fresh, stored["arrays"])
+            twin._states = unflattened(fresh, stored["arrays"])
         except (InvalidArgumentError, TypeError) as error:
             raise StateDictError(f"{who} cannot take this state: {error}") from error
         twin._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
@@ -319,36 +320,3 @@ class Optimizer:
         settings = {"lr": self._lr, **self.hyperparameters}
         shown = ", ".join(f"{name}={value!r}" for name, value in settings.items())
         return f"{type(self).__name__}({n} parameter{'s' if n > 1 else ''}, {shown})"
-
-
-def _flat(states: list[State]) -> dict[str, Any]:
-    return {f"{i}.{name}": value for i, state in enumerate(states) for name, value in state.items()}
-
-
-def _unflat(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
-    """Return states like the `fresh` ones, with the values of `arrays`."""
-    expected = {key: np.asarray(value) for key, value in _flat(fresh).items()}
-    found = {key: np.asarray(value) for key, value in dict(arrays).items()}
-    wrong = [f"{key} is missing" for key in expected.keys() - found.keys()]
-    wrong += [f"{key} is unexpected" for key in found.keys() - expected.keys()]
-    for key in expected.keys() & found.keys():
-        want, got = expected[key], found[key]
-        if (want.shape, want.dtype) != (got.shape, got.dtype):
-            wrong.append(
-                f"{key} must be of shape {want.shape} and dtype {want.dtype}, and is of "
-                f"{got.shape} and {got.dtype}"
-            )
-    if wrong:
-        raise InvalidArgumentError(
-            f"it belongs to other parameters, or to these in another order "
-            f"({'; '.join(sorted(wrong))}). Make the optimizer for the model that was saved."
-        )
-
-    def value(key: str, like: Any) -> Any:
-        array = found[key]
-        return integer_at_least(0, array.item(), key) if isinstance(like, int) else array.copy("K")
-
-    return [
-        {name: value(f"{i}.{name}", like) for name, like in state.items()}
-        for i, state in enumerate(fresh)
-    ]
