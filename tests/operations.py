@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.autograd.numpy_protocols import numpy_op
+from tinygrad_mlp.autograd.numpy_dispatch import numpy_op
 from tinygrad_mlp.autograd.ops import BUILDING_BLOCKS
 from tinygrad_mlp.autograd.ops.samples import samples_of
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -188,7 +190,8 @@ def name_of(function):
 
 
 def test_the_table_is_complete():
-    assert set(CASES) == {name_of(function) for function in IMPLEMENTED_BY}
+    of_numpy = IMPLEMENTED_BY.keys() - {operator.getitem}  # which is Python's
+    assert set(CASES) == {name_of(function) for function in of_numpy}
 
 
 every_function = pytest.mark.parametrize("row_samples", CASES.values(), ids=CASES)

@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.functional import (
     vjp,
 )
 from tinygrad_mlp.autograd.mode import no_grad
-from tinygrad_mlp.autograd.numpy_protocols import array
+from tinygrad_mlp.autograd.numpy_dispatch import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample
 from tinygrad_mlp.autograd.tensor import Tensor
 

@@ -122,7 +122,8 @@ def leading_to(targets: dict[Node | int, Any], nodes: Iterable[Node]) -> set[Nod
     return useful
 
 
-def propagate(
+# One function, although a long one: a call more for each share costs several percent.
+def propagate(  # noqa: C901
     starts: Sequence[tuple[Value, Any]],
     collect: Callable[[Value, Any, bool], None],
     *,
@@ -147,105 +148,75 @@ def propagate(
     """
     watch = MODE.get().walk
     watched = None if watch is None else watch(starts)
+    heap: list[int] = []  # negative orders of the nodes pending, since heapq finds the smallest
+    pending: dict[int, tuple[Node, Any]] = {}
     asked: list[tuple[Node, Any]] = []
-    walk = Walk(collect, create_graph, wanted)
+
+    def arrive(node: Node, index: int, g: Any) -> None:
+        """Add a share to the cotangent of a node, or of one of its outputs."""
+        key = -node.order
+        known = pending.get(key)
+        if node.op.outputs > 1:
+            parts = [None] * node.op.outputs if known is None else known[1]
+            parts[index] = g if parts[index] is None else parts[index] + g
+            g = parts
+        elif known is not None:
+            g = known[1] + g
+        if known is None:
+            heappush(heap, key)
+        pending[key] = node, g
+
     for value, g in starts:
         if value.node is None:
             collect(value, g, False)
-        elif value.node.op.outputs > 1:
-            walk.add_part(value, g)
         else:
-            walk.add(value.node, g)
-    while walk.orders:
-        node, g = walk.newest()
+            arrive(value.node, value.index, g)
+    while heap:
+        node, g = pending.pop(heappop(heap))
+        op, arrays = node.op, node.arrays
         if node.retained is not None and create_graph is None:
             asked.append((node, g))
         if stop is not None and node in stop:
             stop[node] = g
             continue
-        if node.arrays is None:
+        if arrays is None:
             raise GraphReleasedError(
-                f"backward(): the graph through '{node.op.name}' was released by an earlier "
-                f"backward(). Compute the output again, or pass retain_graph=True to the first "
-                f"call if its graph is needed twice."
+                f"backward(): the graph through '{op.name}' was released by an earlier backward(). "
+                f"Compute the output again, or pass retain_graph=True to the first call if its "
+                f"graph is needed twice."
             )
-        if node.op.outputs > 1:
+        y, inputs, static = node.out, arrays, node.static
+        if create_graph is not None:
+            y = _outputs(node, create_graph)
+            inputs = tuple(map(_argument, node, arrays, repeat(create_graph)))
+        if op.outputs > 1:
             g = _complete(node, g)
-        walk.visit(node, g, node.op.vjp if watched is None else watched(node, g))
+        vjp = op.vjp if watched is None else watched(node, g)
+        for position, parent in enumerate(node):
+            if parent is None or (wanted is not None and _key(parent) not in wanted):
+                continue
+            share = vjp(position, g, y, inputs, static)
+            like = arrays[position]
+            try:
+                if share.shape != like.shape or share.dtype != like.dtype:
+                    share = unbroadcast(share, like, op, position)
+            except AttributeError:  # a number, or no rule
+                share = unbroadcast(share, like, op, position)
+            if type(parent) is Node:  # the most frequent case; as in `arrive`, without the call
+                key = -parent.order
+                if key in pending:
+                    pending[key] = parent, pending[key][1] + share
+                else:
+                    pending[key] = parent, share
+                    heappush(heap, key)
+            elif parent.node is None:
+                collect(parent, share, is_new(share, g, y, arrays))
+            else:
+                arrive(parent.node, parent.index, share)
         if release:
             node.release()
     for node, g in asked:
         _deliver(node, g)
-
-
-class Walk:
-    """A backward pass under way: the cotangents of the nodes reached and not yet visited.
-
-    The arguments are those of `propagate`.
-    """
-
-    __slots__ = ("collect", "create_graph", "wanted", "orders", "cotangents")
-
-    def __init__(
-        self,
-        collect: Callable[[Value, Any, bool], None],
-        create_graph: type[Value] | None,
-        wanted: set[Node | int] | None,
-    ) -> None:
-        self.collect = collect
-        self.create_graph = create_graph
-        self.wanted = wanted
-        self.orders: list[int] = []  # a heap; negative, since heapq finds the smallest
-        self.cotangents: dict[int, tuple[Node, Any]] = {}
-
-    def newest(self) -> tuple[Node, Any]:
-        """Take out the newest node and its cotangent, which is complete."""
-        return self.cotangents.pop(heappop(self.orders))
-
-    def visit(self, node: Node, g: Any, vjp: Callable[..., Any]) -> None:
-        """Pass the cotangent `g` of a node on to its parents."""
-        arrays = node.arrays
-        assert arrays is not None
-        wanted, y, inputs = self.wanted, node.out, arrays
-        if self.create_graph is not None:  # on values, so that the rules are recorded
-            y = _outputs(node, self.create_graph)
-            inputs = tuple(map(_argument, node, arrays, repeat(self.create_graph)))
-        for position, parent in enumerate(node):
-            if parent is None or (wanted is not None and _key(parent) not in wanted):
-                continue
-            share = vjp(position, g, y, inputs, node.static)
-            like = arrays[position]
-            try:
-                fits = share.shape == like.shape and share.dtype == like.dtype
-            except AttributeError:  # a number, or no rule
-                fits = False
-            if not fits:
-                share = unbroadcast(share, like, node.op, position)
-            if type(parent) is Node:
-                self.add(parent, share)
-            elif parent.node is None:
-                self.collect(parent, share, is_new(share, g, y, arrays))
-            else:
-                self.add_part(parent, share)
-
-    def add(self, node: Node, share: Any) -> None:
-        """Add a share to the cotangent of a node."""
-        key = -node.order
-        if key in self.cotangents:
-            self.cotangents[key] = node, self.cotangents[key][1] + share
-        else:
-            self.cotangents[key] = node, share
-            heappush(self.orders, key)
-
-    def add_part(self, output: Value, share: Any) -> None:
-        """Add a share to the cotangent of one of the outputs of a node that has several."""
-        node = output.node
-        assert node is not None
-        if -node.order not in self.cotangents:
-            self.add(node, [None] * node.op.outputs)
-        parts = self.cotangents[-node.order][1]
-        known = parts[output.index]
-        parts[output.index] = share if known is None else known + share
 
 
 def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Operations and arrays in words, for messages: what was called where, on what numbers."""
+"""Operations, arrays and tensors in words: for messages, and for notebooks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tinygrad_mlp.autograd.backward import ancestors
 from tinygrad_mlp.autograd.call_site import CallSite
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.support.html import listing, table
 
 
 def trouble(a: Any) -> str:
@@ -118,3 +120,18 @@ def first_non_finite(value: Value) -> str:
 def finite(array: Any) -> bool:
     """Return whether an array, or a number, is free of NaN and infinity; None is."""
     return array is None or bool(np.isfinite(array).all())
+
+
+def as_html(tensor: Tensor) -> str:
+    """Return a tensor as a table with its numbers, for notebooks."""
+    made = tensor.node
+    about: dict[str, Any] = {"shape": tensor.shape, "dtype": tensor.dtype}
+    if tensor.name is not None:
+        about = {"name": tensor.name, **about}
+    if tensor.requires_grad:
+        about["gradient"] = "leaf" if made is None else f"through {made.op.name}"
+    shown = table(list(about), [list(about.values())]) + listing(str(tensor.data))
+    return shown if tensor.grad is None else shown + listing(str(tensor.grad), "gradient")
+
+
+Tensor._repr_html_ = as_html

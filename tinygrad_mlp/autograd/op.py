@@ -449,16 +449,17 @@ def op(
         kind: the class of the operation.
         declared: the other fields of `Record`.
     """
+    functions = numpy if isinstance(numpy, tuple) else (numpy,)
+    is_ufunc = [isinstance(f, np.ufunc) and f.signature is None for f in functions]
+    elementwise = elementwise or any(is_ufunc) or bool(declared.get("scipy"))
 
     def declare(forward: Callable[..., Any]) -> Op:
-        functions = numpy if isinstance(numpy, tuple) else (numpy,)
-        is_ufunc = [isinstance(f, np.ufunc) and f.signature is None for f in functions]
         record = Record(
-            name or forward.__name__,
-            forward,
-            rules or {},
+            name=name or forward.__name__,
+            forward=forward,
+            rules=rules or {},
             numpy=functions,
-            elementwise=elementwise or any(is_ufunc) or bool(declared.get("scipy")),
+            elementwise=elementwise,
             **declared,
         )
         made = kind(record)

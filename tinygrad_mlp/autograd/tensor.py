@@ -1,16 +1,23 @@
-"""`Tensor`: a value that is made, named, differentiated and shown; it computes as arrays do."""
+"""`Tensor`: an array with a history. It computes as ndarrays do, and is differentiated.
+
+Operators and methods call operations by their names in `OPS`: this module imports none of them, so
+that what it takes to understand one operation does not include all others.
+"""
 
 from __future__ import annotations
 
+import operator
+import sys
 import weakref
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.array_behaviour import ArrayBehaviour
 from tinygrad_mlp.autograd.backward import backward as run_backward
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 from tinygrad_mlp.errors import (
     DTypeError,
     GraphReleasedError,
@@ -20,8 +27,16 @@ from tinygrad_mlp.errors import (
     TinygradError,
 )
 
+OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 
-class Tensor(ArrayBehaviour):
+METHODS = (
+    "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "argsort",
+    "searchsorted", "nonzero", "all", "any", "ravel",
+)  # fmt: skip
+"""Further methods of ndarray: NumPy has functions of the same names, with the array first."""
+
+
+class Tensor(Value):
     """An array with a history: compute with it as with an ndarray, then ask for gradients.
 
     Args:
@@ -42,6 +57,11 @@ class Tensor(ArrayBehaviour):
 
     __slots__ = ()
 
+    # Set by the modules that can do this, which import this one: numpy_dispatch and describe.
+    __array_ufunc__: ClassVar[Callable[..., Any]]
+    __array_function__: ClassVar[Callable[..., Any]]
+    _repr_html_: ClassVar[Callable[[Tensor], str]]
+
     def __init__(
         self,
         data: Any,
@@ -59,7 +79,7 @@ class Tensor(ArrayBehaviour):
         if requires_grad:
             self.requires_grad = True
 
-    # -- the array's attributes --------------------------------------------------------------
+    # -- gradients ---------------------------------------------------------------------------
 
     @property
     def requires_grad(self) -> bool:
@@ -75,96 +95,12 @@ class Tensor(ArrayBehaviour):
             )
         if wanted and self.data.dtype.kind != "f":
             raise DTypeError(
-                f"requires_grad=True expects floating-point data: a derivative with respect to "
-                f"{self.data.dtype} has no meaning. Write 3.0 for 3, or use .astype(float)."
+                f"requires_grad=True expects floating-point data. Got {self.data.dtype}, with "
+                f"respect to which there is no derivative. Write 3.0 for 3, or use .astype(float)."
             )
         if wanted and not self._requires_grad:
             self.node = None  # what it was computed from without recording is not its history
         self._requires_grad = bool(wanted)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        return cast("tuple[int, ...]", self.data.shape)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self.data.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.data.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        return self.data.dtype
-
-    @property
-    def T(self) -> Tensor:
-        """Transposed: axes reversed."""
-        return cast(Tensor, ops.transpose(self, axes=None))
-
-    @property
-    def mT(self) -> Tensor:
-        """Matrices transposed: the last two axes exchanged.
-
-        Raises:
-            ShapeError: there are fewer than two axes.
-        """
-        if self.data.ndim < 2:
-            raise ShapeError(f".mT expects at least two axes. Got shape {self.data.shape}.")
-        return cast(Tensor, ops.swapaxes(self, axis1=-1, axis2=-2))
-
-    # -- leaving the graph -------------------------------------------------------------------
-
-    def item(self) -> Any:
-        """The single element as a Python number.
-
-        Raises:
-            ShapeError: there is not exactly one.
-        """
-        if self.data.size != 1:
-            raise ShapeError(f".item() expects one element. Got shape {self.data.shape}.")
-        return self.data.item()
-
-    def numpy(self) -> Array:
-        """The data, without history and not copied."""
-        return self.data
-
-    def detach(self) -> Tensor:
-        """The same data as a tensor without history."""
-        return Tensor(self.data, name=self.name)
-
-    def astype(self, dtype: Any) -> Tensor:
-        """The same numbers in another dtype; differentiable between floating-point types."""
-        dtype = np.dtype(dtype)
-        if dtype.kind != "f":
-            return Tensor(self.data.astype(dtype))
-        return cast(Tensor, ops.astype(self, dtype=dtype))
-
-    def copy(self) -> Tensor:
-        """A copy of the data that depends on this tensor."""
-        result = cast(Tensor, ops.identity(self))
-        result.data = result.data.copy()
-        return result
-
-    def __copy__(self) -> Tensor:
-        # A copied leaf is a leaf; what was computed stays a function of the same leaves, since
-        # a copied graph would send its gradients to copies that nobody looks at.
-        if (self.node is not None and self._requires_grad) or isinstance(self.data, Value):
-            return self.copy()
-        made = cast(Tensor, make_value(type(self), self.data.copy(), None, self._requires_grad))
-        made.own_name = self.name
-        made.grad = None if self.grad is None else self.grad.copy()
-        return made
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return self.__copy__()
-
-    # -- gradients ---------------------------------------------------------------------------
 
     def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
         """Add the derivative of this tensor to the `.grad` of every leaf it was computed from.
@@ -174,6 +110,7 @@ class Tensor(ArrayBehaviour):
 
         Args:
             gradient: weights of this tensor's elements, of its shape; 1 for a scalar.
+            retain_graph: keep the graph for another backward pass.
 
         Raises:
             ShapeError: the tensor is not a scalar and no gradient was given, or the gradient is
@@ -210,7 +147,7 @@ class Tensor(ArrayBehaviour):
 
         Raises:
             NotDifferentiableError: no gradient flows to it.
-            GraphReleasedError: its graph was used up by an earlier `backward`.
+            GraphReleasedError: its graph was released by an earlier `backward`.
         """
         if not self._requires_grad:
             raise NotDifferentiableError(
@@ -226,7 +163,302 @@ class Tensor(ArrayBehaviour):
         if not any(known() is self for known in node.retained):
             node.retained.append(weakref.ref(self))
 
-    # -- shown -----------------------------------------------------------------------------------
+    # -- the array's attributes --------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        shape: tuple[int, ...] = self.data.shape
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self.data.dtype
+
+    @property
+    def T(self) -> Tensor:
+        """The transposed array: axes reversed."""
+        return OPERATIONS["transpose"](self, axes=None)
+
+    @property
+    def mT(self) -> Tensor:
+        """The transposed matrices: the last two axes exchanged.
+
+        Raises:
+            ShapeError: there are fewer than two axes.
+        """
+        if self.data.ndim < 2:
+            raise ShapeError(f".mT expects at least two axes. Got shape {self.data.shape}.")
+        return OPERATIONS["swapaxes"](self, axis1=-1, axis2=-2)
+
+    # -- copies and conversions --------------------------------------------------------------
+
+    def item(self) -> Any:
+        """Return the single element as a Python number.
+
+        Raises:
+            ShapeError: there is not exactly one.
+        """
+        if self.data.size != 1:
+            raise ShapeError(f".item() expects one element. Got shape {self.data.shape}.")
+        return self.data.item()
+
+    def numpy(self) -> Array:
+        """Return the data, without history and not copied."""
+        return self.data
+
+    def tolist(self) -> Any:
+        """Return the numbers as nested lists, without history."""
+        return self.data.tolist()
+
+    def detach(self) -> Tensor:
+        """Return the same data as a tensor without history."""
+        return Tensor(self.data, name=self.name)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """Convert to another dtype; differentiable between floating-point types."""
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            return Tensor(self.data.astype(dtype))
+        return OPERATIONS["astype"](self, dtype=dtype)
+
+    def copy(self) -> Tensor:
+        """Return a copy of the data that depends on this tensor."""
+        result = OPERATIONS["identity"](self)
+        result.data = result.data.copy()
+        return result
+
+    def __copy__(self) -> Tensor:
+        # A copied leaf is a leaf; what was computed stays a function of the same leaves, since
+        # a copied graph would send its gradients to copies that nobody looks at.
+        if (self.node is not None and self._requires_grad) or isinstance(self.data, Value):
+            return self.copy()
+        made: Any = make_value(type(self), self.data.copy(), None, self._requires_grad)
+        made.own_name = self.name
+        made.grad = None if self.grad is None else self.grad.copy()
+        return made  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.__copy__()
+
+    # -- operators ---------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return OPERATIONS["add"](self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return OPERATIONS["add"](other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return OPERATIONS["subtract"](self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return OPERATIONS["subtract"](other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return OPERATIONS["multiply"](self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return OPERATIONS["multiply"](other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return OPERATIONS["divide"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return OPERATIONS["divide"](other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return OPERATIONS["power"](self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return OPERATIONS["power"](other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return OPERATIONS["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return OPERATIONS["matmul"](other, self)
+
+    def __neg__(self) -> Tensor:
+        return OPERATIONS["negative"](self)
+
+    def __abs__(self) -> Tensor:
+        return OPERATIONS["abs"](self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __mod__(self, other: Any) -> Tensor:
+        return OPERATIONS["mod"](self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return OPERATIONS["mod"](other, self)
+
+    # These give plain arrays: they are constant wherever they have a derivative.
+    def __floordiv__(self, other: Any) -> Any:
+        return OPERATIONS["floor_divide"](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return OPERATIONS["floor_divide"](other, self)
+
+    def __eq__(self, other: object) -> Any:
+        return OPERATIONS["equal"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return OPERATIONS["not_equal"](self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return OPERATIONS["less"](self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return OPERATIONS["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return OPERATIONS["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return OPERATIONS["greater_equal"](self, other)
+
+    __hash__ = object.__hash__  # by identity, although == compares elements: usable as a key
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return IMPLEMENTED_BY[operator.getitem](self, index)  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise InvalidArgumentError(
+            "a tensor's elements cannot be assigned: the graph could not tell the old value from "
+            "the new one. Use tg.where(...) to choose elements, or assign to a leaf's .data."
+        )
+
+    # -- methods of ndarray ------------------------------------------------------------------
+
+    def _by_numpy(self, name: str, *args: Any, **options: Any) -> Tensor:
+        made: Tensor = getattr(np, name)(self, *args, **options)
+        return made
+
+    def _reduced(self, name: str, axis: Any, keepdims: bool, options: dict[str, Any]) -> Tensor:
+        if options:  # parameters that NumPy's function has and the operation has not
+            return self._by_numpy(name, axis=axis, keepdims=keepdims, **options)
+        return OPERATIONS[name](self, axis=axis, keepdims=keepdims)
+
+    def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Sum over `axis` (None: over all elements)."""
+        return self._reduced("sum", axis, keepdims, options)
+
+    def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Average over `axis` (None: over all elements)."""
+        return self._reduced("mean", axis, keepdims, options)
+
+    def max(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Return the largest element over `axis`; ties share the gradient."""
+        return self._reduced("max", axis, keepdims, options)
+
+    def min(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Return the smallest element over `axis`; ties share the gradient."""
+        return self._reduced("min", axis, keepdims, options)
+
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+        """Return the variance over `axis`."""
+        return OPERATIONS["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None) -> Any:
+        """Return the index of the largest element: a plain array, without gradient."""
+        return OPERATIONS["argmax"](self, axis=axis)
+
+    def argmin(self, axis: int | None = None) -> Any:
+        """Return the index of the smallest element: a plain array, without gradient."""
+        return OPERATIONS["argmin"](self, axis=axis)
+
+    def reshape(self, *shape: Any, **options: Any) -> Tensor:
+        """Return the same elements in another shape, given as one tuple or several lengths."""
+        if len(shape) == 1:
+            (shape,) = shape
+        if options:
+            return self._by_numpy("reshape", shape, **options)
+        return OPERATIONS["reshape"](self, shape=shape)
+
+    def flatten(self, order: str = "C") -> Tensor:
+        """Return all elements in one axis."""
+        return self._by_numpy("ravel", order=order)
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        """Remove axes of length 1."""
+        return self._by_numpy("squeeze", axis=axis)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Reorder the axes (none given: reverse them)."""
+        several = len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list)))
+        order = axes[0] if several else (axes or None)
+        return OPERATIONS["transpose"](self, axes=order)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Exchange two axes."""
+        return OPERATIONS["swapaxes"](self, axis1=axis1, axis2=axis2)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limit the elements to an interval."""
+        return OPERATIONS["clip"](self, min, max)
+
+    def dot(self, other: Any) -> Tensor:
+        """Return NumPy's `dot`: the matrix product, or a multiple where one is a number."""
+        return self._by_numpy("dot", other)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in METHODS:
+            return partial(getattr(np, name), self)
+        raise AttributeError(
+            f"'Tensor' object has no attribute '{name}'"
+            + (
+                f". ndarray has; use a function of tg, or .numpy().{name} if no gradient is needed."
+                if hasattr(np.ndarray, name) else ""
+            ),
+            name=name, obj=self,
+        )  # fmt: skip
+
+    # -- Python's protocols ------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __contains__(self, element: Any) -> bool:
+        return bool(np.any(self == element))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for i in range(len(self.data)):
+            yield self[i]
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        if self._requires_grad:
+            refuse_storing()
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return operator.index(self.data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self._requires_grad:
+            raise cannot_become_an_array()
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         array = np.array2string(self.data, separator=", ", prefix="Tensor(")
@@ -240,24 +472,12 @@ class Tensor(ArrayBehaviour):
             shown.append("requires_grad=True" if made is None else f"op={made.op.name}")
         return f"Tensor({', '.join(shown)})"
 
-    def _repr_html_(self) -> str:
-        from tinygrad_mlp.support.html import listing, table
-
-        made = self.node
-        about = {"shape": self.shape, "dtype": self.dtype}
-        if self.name is not None:
-            about = {"name": self.name, **about}
-        if self._requires_grad:
-            about["gradient"] = "leaf" if made is None else f"through {made.op.name}"
-        shown = table(list(about), [list(about.values())]) + listing(str(self.data))
-        return shown if self.grad is None else shown + listing(str(self.grad), "gradient")
-
 
 Tensor.result_class = Tensor
 
 
 def numeric_array(data: Any, dtype: Any = None) -> Array:
-    """`data` as a numeric array.
+    """Return `data` as a numeric array.
 
     Raises:
         DTypeError: it is not numeric, or ragged.
@@ -266,14 +486,14 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
         data = data.data
         if isinstance(data, Value):  # a traced array, which is its own data
             traced: Any = data
-            return cast(Array, traced if dtype is None else traced.astype(dtype))
+            return traced if dtype is None else traced.astype(dtype)  # type: ignore[no-any-return]
     if type(data) is np.ndarray and dtype is None:
         array = data
     else:
         try:
             array = np.asarray(data, dtype=dtype)
         except TinygradError:
-            raise  # a list that holds a tracked tensor
+            raise  # a list that holds a tensor which requires a gradient
         except (ValueError, TypeError) as error:
             raise DTypeError(
                 f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "
@@ -285,3 +505,32 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
             f"Convert it with .astype(float) first."
         )
     return array
+
+
+def cannot_become_an_array() -> NotDifferentiableError:
+    """Return the error for NumPy taking the numbers of a tensor whose history would be lost."""
+    return NotDifferentiableError(
+        "a tensor that requires a gradient cannot become (a part of) a plain array unnoticed: its "
+        "history would be lost. Join tensors with tg.array([...]) instead of np.array([...]) "
+        "(or tg.stack, tg.concatenate), also instead of filling an array element by element; use "
+        ".numpy() or .detach() if the history is to be lost."
+    )
+
+
+def refuse_storing() -> None:
+    """Raise an error where NumPy asks `Tensor.__float__` for a number to store: ``a[0] = x``.
+
+    The gradient would be lost without a word. This is the one place that reads byte code:
+    ``float(x)`` is welcome and calls the same method from the same frame, so that the two differ
+    only in the instruction that the caller has reached.
+
+    Raises:
+        NotDifferentiableError: it is an assignment to an element.
+    """
+    from dis import opname
+
+    caller = sys._getframe(2)
+    if caller.f_lasti >= 0 and opname[caller.f_code.co_code[caller.f_lasti]] in (
+        "STORE_SUBSCR", "STORE_SLICE",
+    ):  # fmt: skip
+        raise cannot_become_an_array()

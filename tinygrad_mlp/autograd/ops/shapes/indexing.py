@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,13 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         else:
             template.append(part)
     return tuple(template), tuple(arrays)
+
+
+@implements(operator.getitem)
+def at_index(a: Any, index: Any) -> Any:
+    """Return ``a[index]``, for an index of any kind that NumPy takes."""
+    template, arrays = index_parts(index)
+    return getitem(a, *arrays, template=template)
 
 
 def _index(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:

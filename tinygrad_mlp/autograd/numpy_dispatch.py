@@ -1,0 +1,354 @@
+"""NumPy's functions called with Tensors: `__array_ufunc__` and `__array_function__`.
+
+`numpy_op` finds the operation that implements a function. Operations have the parameters that
+matter to a derivative. Others that NumPy's functions have are expressed in operations here
+(``dtype=``, ``where=`` and ``initial=`` of reductions, the order of memory in ``reshape``), left
+out where they change nothing, or refused. The rest: methods of ufuncs (``np.add.reduce``),
+functions whose result is constant wherever it has a derivative, and error messages for functions
+that no operation implements.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
+from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
+
+Keywords = dict[str, Any]
+
+CONSTANT = (
+    np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.array_repr,
+    np.array_str, np.array2string, np.shares_memory, np.may_share_memory,
+)  # fmt: skip
+"""Their results are constant wherever they have a derivative: plain arrays. Those that have a
+record, as argmax and isnan, are not listed here."""
+
+SHAPES_ONLY = (np.empty_like, np.result_type, np.iscomplexobj, np.isrealobj)
+"""They ask for the shape and the dtype only, which are known of a traced value, too."""
+
+ADVICE = (
+    "Write the expression without it (x = x + y for x += y, tg.where(...) for where=, a new array "
+    "for an assignment), or use .numpy() where no gradient is needed."
+)
+
+_REDUCE = {
+    np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min",
+    np.logical_and: "all", np.logical_or: "any",
+}  # fmt: skip
+_ACCUMULATE = {np.add: "cumsum", np.multiply: "cumprod"}
+
+
+def shown(function: Any) -> str:
+    """A function as a user would write it: ``np.linalg.norm``.
+
+    >>> shown(np.linalg.norm), shown(np.tanh)
+    ('np.linalg.norm', 'np.tanh')
+    """
+    name = getattr(function, "__name__", str(function))
+    if getattr(np, name, None) is function:
+        return f"np.{name}"
+    module = getattr(function, "__module__", None) or "scipy.special"  # whose ufuncs have none
+    return f"{module}.{name}".replace("numpy.", "np.", 1)
+
+
+def without_rule(function: Any) -> NotDifferentiableError:
+    """What to say of a function that no operation stands for."""
+    name = shown(function)
+    return NotDifferentiableError(
+        f"{name} has no gradient rule, so it cannot be applied to a Tensor. Use another function; "
+        f"or give it a rule: @tg.op(rules={{'x': lambda g, y, x: ...}}, numpy={name}) before a "
+        f"function of x that calls it; or apply it to .numpy() if no gradient is needed."
+    )
+
+
+def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation that stands for a function of NumPy or SciPy when it is called on a Tensor.
+
+    Raises:
+        NotDifferentiableError: there is none.
+    """
+    known = _NUMPY.get(function)
+    if known is None or isinstance(known, Op) and OPS.get(known.name) is not known:
+        # The first call, or an operation was defined, redefined or removed since then.
+        _NUMPY.clear()
+        # Loaded if a function of it was called; else it need not be, and nothing is imported here.
+        special = sys.modules.get("scipy.special")  # noqa: TID251
+        for op in OPS.values():
+            _NUMPY.update(dict.fromkeys(op.record.numpy, op))
+            if op.record.scipy and special:
+                _NUMPY[getattr(special, op.record.scipy)] = op
+        _NUMPY.update(IMPLEMENTED_BY)
+        _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
+                       np.size: lambda a: a.size,
+                       np.copy: lambda a: a.copy(), np.positive: lambda x: +x})  # fmt: skip
+        known = _NUMPY.get(function)
+    if known is None:
+        known = constant(function)
+    if known is None:
+        raise without_rule(function)
+    return known
+
+
+_NUMPY: dict[Any, Callable[..., Any]] = {}
+
+
+def refuse_options(name: str, options: Mapping[str, Any]) -> None:
+    """Stop at ``out=`` and ``where=``: what they write to, or leave out, would leave the graph.
+
+    Raises:
+        InvalidArgumentError: one of them is given.
+    """
+    given = [key for key in ("out", "where") if options.get(key) is not None]
+    if given:
+        in_place = " (an in-place operation such as += is an out=, too)" if "out" in given else ""
+        raise InvalidArgumentError(
+            f"{name} cannot take {', '.join(f'{key}=' for key in given)} where a Tensor is "
+            f"involved{in_place}: it would leave the graph. {ADVICE}"
+        )
+
+
+def constant(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """The function on the arrays behind Tensors, if its result has no derivative; else None."""
+    if function in SHAPES_ONLY:
+        return lambda *args, **kwargs: function(*map(_like, args), **kwargs)
+    if function in CONSTANT:
+        return lambda *args, **kwargs: function(
+            *map(_array, args), **{key: _array(value) for key, value in kwargs.items()}
+        )
+    return None
+
+
+def _array(a: Any) -> Any:
+    return a.numpy() if isinstance(a, Value) else a  # type: ignore[attr-defined]
+
+
+def _like(a: Any) -> Any:
+    return np.empty(a.shape, a.dtype) if isinstance(a, Value) else a  # type: ignore[attr-defined]
+
+
+def ufunc_method(ufunc: Any, kind: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """``np.add.reduce`` and the like, in operations.
+
+    Raises:
+        InvalidArgumentError: no operation does the same.
+    """
+    name = f"np.{ufunc.__name__}.{kind}"
+    refuse_options(name, options)
+    if kind == "outer" and not options:
+        a, b = inputs
+        spread = a if np.ndim(a) == 0 else ops.reshape(a, shape=np.shape(a) + (1,) * np.ndim(b))
+        return ufunc(spread, b)
+    if kind in ("reduce", "accumulate"):
+        options.setdefault("axis", 0)  # a ufunc's default, unlike np.sum's
+        known = OPS.get((_REDUCE if kind == "reduce" else _ACCUMULATE).get(ufunc, ""))
+        if known is not None:
+            return known(*inputs, **options)
+    raise InvalidArgumentError(
+        f"{name} cannot be applied to a Tensor: there is no gradient rule for it. {ADVICE}"
+    )
+
+
+# -- parameters that operations do not have ------------------------------------------------------
+
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "out": (None,), "dtype": (None,), "where": (True, None), "initial": (None,), "order": ("C",),
+    "copy": (None,), "subok": (False,), "casting": ("same_kind",), "overwrite_input": (False,),
+    "returned": (False,), "mean": (None,),
+}  # fmt: skip
+"""Values with which a parameter says what holds without it. (`np._NoValue` is one everywhere.)"""
+
+RENAMED: dict[Any, dict[str, str]] = {
+    np.clip: {"min": "a_min", "max": "a_max"},
+    np.var: {"correction": "ddof"},
+    np.std: {"correction": "ddof"},
+}
+"""Second names that parameters have in NumPy."""
+
+
+def numpy_call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Keywords) -> Any:
+    """The operation, or composed function, that stands for `function`, on these arguments.
+
+    Raises:
+        NotDifferentiableError: there is none.
+        InvalidArgumentError: a parameter that operations do not have, such as ``out=``.
+    """
+    known = numpy_op(function)
+    kept = 1 if function is np.ravel else 2
+    if len(args) > kept and len(args) > getattr(known, "arity", kept):
+        # Operations need not have the parameters that stand before the one that is given.
+        names = _names(function)
+        if len(names) >= len(args):
+            keywords = {**dict(zip(names[kept:], args[kept:], strict=False)), **keywords}
+            args = args[:kept]
+    if keywords:
+        renamed = RENAMED.get(function, {})
+        keywords = {
+            renamed.get(key, key): value for key, value in keywords.items()
+            if value is not np._NoValue
+            and not any(value is one for one in NEUTRAL.get(key, ()))
+        }  # fmt: skip
+        for options, composed in COMPOSED.get(function, ()):
+            if not options.isdisjoint(keywords):
+                return composed(known, *args, **keywords)
+        refuse_options(shown(function), keywords)
+    return known(*args, **keywords)
+
+
+@cache
+def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """What a function calls its parameters, as far as they can be given by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return ()
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(p.name for p in parameters if p.kind in by_place)
+
+
+def _reduced(
+    known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None,
+    where: Any = None, initial: Any = None, **more: Any,
+) -> Any:  # fmt: skip
+    """A reduction in `dtype`, of the elements chosen by `where`, together with `initial`."""
+    refuse_options(f"np.{known.name}", more)
+    if dtype is not None:
+        a = a.astype(dtype)
+    along: Keywords = {"axis": axis, "keepdims": keepdims, **more}
+    if initial is None and where is not None and known in (ops.max, ops.min):
+        raise InvalidArgumentError(
+            f"np.{known.name} with where= expects initial=, the result where nothing is chosen."
+        )
+    if where is not None:
+        where = np.broadcast_to(where, shape_of(a))
+        other: Any = {ops.prod: 1, ops.max: initial, ops.min: initial}.get(known, 0)
+        a = ops.where(where, a, other)
+        if known is ops.mean:
+            return ops.sum(a, **along) / np.sum(where, **along)
+    if initial is None:
+        return known(a, **along)
+    if known is ops.sum or 0 in shape_of(a) and known is not ops.prod:
+        return ops.sum(a, **along) + initial
+    join = {ops.prod: ops.multiply, ops.max: ops.maximum, ops.min: ops.minimum}[known]
+    return join(known(a, **along), initial)
+
+
+def _converted(known: Callable[..., Any], a: Any, *args: Any, dtype: Any, **more: Any) -> Any:
+    """The function of the same elements in another dtype."""
+    refuse_options("dtype= of a function", more)
+    return known(a.astype(dtype), *args, **more)
+
+
+def _joined(known: Callable[..., Any], arrays: Any, *args: Any, dtype: Any, **more: Any) -> Any:
+    """Arrays joined, in another dtype."""
+    refuse_options("dtype= of a function", more)
+    return known(arrays, *args, **more).astype(dtype)
+
+
+def _in_order(
+    known: Callable[..., Any], a: Any, shape: Any = -1, *, order: str, **more: Any
+) -> Any:
+    """The elements read, and written, in Fortran's order: the first index runs fastest."""
+    if order != "F":
+        raise InvalidArgumentError(f"order= must be 'C' or 'F' for a Tensor. Got {order!r}.")
+    shape = tuple(shape) if np.ndim(shape) else (shape,)
+    return ops.transpose(ops.reshape(ops.transpose(a, axes=None), shape=shape[::-1]), axes=None)
+
+
+_with_dtype = frozenset({"dtype"})
+_chosen = frozenset({"dtype", "where", "initial"})
+_ordered = frozenset({"order"})
+
+COMPOSED: dict[Any, tuple[tuple[frozenset[str], Callable[..., Any]], ...]] = {
+    np.sum: ((_chosen, _reduced),),
+    np.prod: ((_chosen, _reduced),),
+    np.mean: ((_chosen - {"initial"}, _reduced),),
+    **dict.fromkeys((np.max, np.amax, np.min, np.amin), ((_chosen - {"dtype"}, _reduced),)),
+    **dict.fromkeys(
+        (np.var, np.std, np.cumsum, np.cumprod, np.trace, np.linalg.trace),
+        ((_with_dtype, _converted),),
+    ),
+    **dict.fromkeys(
+        (np.concatenate, np.stack, np.hstack, np.vstack), ((_with_dtype, _joined),)
+    ),
+    np.reshape: ((_ordered, _in_order),),
+    np.ravel: ((_ordered, _in_order),),
+}
+"""For a function, the parameters that operations do not have, and who puts them in their terms."""
+
+
+# -- the protocols ---------------------------------------------------------------------------------
+
+
+def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """Call the operation that implements a ufunc: NumPy's protocol `__array_ufunc__`."""
+    if method != "__call__":
+        return ufunc_method(ufunc, method, inputs, options)
+    refuse_options(f"np.{ufunc.__name__}", options)
+    if options:
+        raise InvalidArgumentError(
+            f"np.{ufunc.__name__} cannot take {', '.join(f'{k}=' for k in options)} where a "
+            f"Tensor is involved. Use .astype(...) for dtype=, and leave the others out."
+        )
+    return numpy_op(ufunc)(*inputs)
+
+
+def call_function(
+    tensor: Tensor, function: Callable[..., Any], types: Any, args: Any, options: Any
+) -> Any:
+    """Call what implements a function of NumPy: the protocol `__array_function__`."""
+    return numpy_call(function, args, options)
+
+
+Tensor.__array_ufunc__ = call_ufunc
+Tensor.__array_function__ = call_function
+
+
+def array(data: Any, dtype: Any = None) -> Any:
+    """What ``np.array`` makes of nested lists, with Tensors among their elements.
+
+    ``y[i, j, …] = data[i][j]…``; the gradient of each element is the entry of the cotangent at
+    its place. NumPy cannot be told to leave Tensors in a list alone, so ``np.array([t1, t2])`` is
+    an error and this its remedy.
+
+    Args:
+        data: a number, an array, a Tensor, or a list or tuple of such, nested to any depth; all
+            elements of a list of the same shape.
+        dtype: of the result; by default NumPy's promotion of what is in it.
+
+    Returns:
+        A Tensor where a Tensor is in it, else an ndarray; always a copy.
+
+    Raises:
+        ShapeError: the elements of a list are of different shapes.
+
+    >>> import tinygrad_mlp as tg
+    >>> f = lambda x: tg.sum(tg.array([[x[0], 2.0], [x[1], x[0]]]) ** 2)
+    >>> tg.grad(f)(np.array([3.0, 4.0]))
+    array([12.,  8.])
+    """
+    made = _with_tensors(data)
+    if isinstance(made, Value):
+        return made if dtype is None else made.astype(dtype)  # type: ignore[attr-defined]
+    return np.array(made, dtype=dtype)
+
+
+def _with_tensors(data: Any) -> Any:
+    if isinstance(data, Value):
+        return data.copy()  # type: ignore[attr-defined]
+    if not isinstance(data, (list, tuple)):
+        return data
+    parts = [_with_tensors(part) for part in data]
+    if any(isinstance(part, Value) for part in parts):
+        return ops.stack(parts)
+    return np.array(parts) if parts else np.array(data)
