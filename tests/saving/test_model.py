@@ -511,7 +511,7 @@ UNSAVABLE = {
     ),
     "weights as history": (
         lambda path: tg.save(path, nn.Tanh(), history={"loss": 1}),
-        InvalidArgumentError, "history must be what tg.fit returns. Got dict",
+        InvalidArgumentError, "history must be the History that tg.fit returns. Got dict",
     ),
 }  # fmt: skip
 ENDLESS = []
