@@ -401,14 +401,14 @@ def test_a_tensor_from_an_outside_graph_is_refused():
         tg.compile(lambda x: x * outside)(np.ones(1))
 
 
-def document_step():
+def classic_step():
     model = tg.NeuralNetwork([6, 4, 3], "mean_square", False, False, seed=0).model
     optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
     return tg.compile(step_of(model, optimizer, tg.nn.squared_error)), model
 
 
 def test_the_source_reads_like_backpropagation_by_hand():
-    step, _ = document_step()
+    step, _ = classic_step()
     step(np.ones((2, 6)), np.ones((2, 3)))
     text = step.readable
     lines = [line.split("#")[0].strip() for line in text.splitlines()]
@@ -421,7 +421,7 @@ def test_the_source_reads_like_backpropagation_by_hand():
 
 
 def test_the_source_runs_on_its_own():
-    step, model = document_step()
+    step, model = classic_step()
     x, y = np.ones((2, 6)), np.full((2, 3), 0.25)
     step(x, y)
     for text in (step.source, step.readable):
@@ -434,7 +434,7 @@ def test_the_source_runs_on_its_own():
 
 
 def test_every_pass_leaves_the_numbers_alone(rng):
-    step, model = document_step()
+    step, model = classic_step()
     x, y = rng.normal(size=(2, 6)), rng.uniform(size=(2, 3))
     step(x, y)
     executable = step.executable
@@ -455,7 +455,7 @@ def test_every_pass_leaves_the_numbers_alone(rng):
 
 
 def test_a_program_put_together_wrongly_does_not_pass_the_check():
-    step, _ = document_step()
+    step, _ = classic_step()
     step(np.ones((2, 6)), np.ones((2, 3)))
     from dataclasses import replace
 
@@ -629,7 +629,7 @@ def test_the_fast_path_sees_everything_that_is_no_longer_as_it_was(rng):
 
 
 def test_weights_that_someone_holds_are_not_written_to_once_released(rng):
-    step, model = document_step()
+    step, model = classic_step()
     x, y = rng.normal(size=(2, 6)), rng.uniform(size=(2, 3))
     for _ in range(3):
         step(x, y)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import weakref
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from textwrap import indent
 from typing import Any, NamedTuple
 
@@ -27,6 +29,9 @@ IMPORTS = {
     "blas": "from scipy.linalg import blas",
 }
 """The modules that code may use, in the order in which they are imported."""
+
+program_numbers = count()
+"""Numbers of the functions, which tell their file names apart."""
 
 
 class Line(NamedTuple):
@@ -73,12 +78,13 @@ class NumPySource:
     def compiled(self) -> Callable[..., Any]:
         """Return the function itself."""
         text = self._running()
-        filename = f"<program {self.program.name} {id(self):x}>"
-        # So that tracebacks and profilers show the lines.
-        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        filename = f"<program {self.program.name} {next(program_numbers)}>"
         scope = dict(self.given)
         exec(compile(text, filename, "exec"), scope)
         function: Callable[..., Any] = scope[self.program.name]
+        # So that tracebacks and profilers show the lines, as long as there is the function.
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        weakref.finalize(function, linecache.cache.pop, filename, None)
         return function
 
     # -- the parts -----------------------------------------------------------------------------
