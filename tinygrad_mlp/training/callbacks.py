@@ -15,8 +15,10 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.training.history import Record
-from tinygrad_mlp.training.layer_statistics import Distributions as Distributions
-from tinygrad_mlp.training.run import Run as Run
+from tinygrad_mlp.training.layer_statistics import Distributions
+from tinygrad_mlp.training.run import Run
+
+__all__ = ["BestWeights", "Callback", "Distributions", "EarlyStopping", "Run"]
 
 
 class Callback:

@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *
 from tinygrad_mlp.autograd.ops.elementwise.rounding import *
 from tinygrad_mlp.autograd.ops.elementwise.special import *
 from tinygrad_mlp.autograd.ops.elementwise.trigonometry import *
-from tinygrad_mlp.autograd.ops.linalg import namespace as linalg  # noqa: F401
+from tinygrad_mlp.autograd.ops.linalg import namespace as linalg
 from tinygrad_mlp.autograd.ops.linalg.norms import *
 from tinygrad_mlp.autograd.ops.linalg.solve import *
 from tinygrad_mlp.autograd.ops.linalg.spectral import *
