@@ -16,7 +16,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Array, Node, Value
-from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
+from tinygrad_mlp.graph_view.layer_view import arrays_of
+from tinygrad_mlp.graph_view.recorded import Recorded
 
 LONGEST_PERIOD = 256
 """Longer blocks, in operations, are not searched for."""

@@ -17,9 +17,10 @@ from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within
 from tinygrad_mlp.explanation.reading import RuleReader
 from tinygrad_mlp.explanation.simplify import RULES
+from tinygrad_mlp.graph_view.layer_view import arrays_of
 from tinygrad_mlp.graph_view.names import Name, gradient
-from tinygrad_mlp.graph_view.naming import Naming, is_alias, is_filled, key_of, key_of_value
-from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
+from tinygrad_mlp.graph_view.naming import Naming, is_alias, is_filled, key_of
+from tinygrad_mlp.graph_view.recorded import Recorded
 from tinygrad_mlp.program.trace import untraced
 
 
@@ -83,7 +84,7 @@ class Deriving:
         if isinstance(parent, Value) and parent.node is None:
             # Together with its array: an optimizer may have given it another one since.
             return self._symbol((id(parent), id(array)), self.naming.of_leaf(parent), array)
-        return self.values[key_of(parent, None)]
+        return self.values[key_of(parent)]
 
     def arguments(self, node: Node) -> list[Expression | None]:
         """The expressions for all arguments of a node."""
@@ -123,7 +124,7 @@ class Deriving:
         )
         left = self._uses(useful)
         one = self.algebra.number(1.0, output.data.shape, output.data.dtype)
-        arrived: dict[Any, Any] = {key_of_value(output): reader.tracer(one)}
+        arrived: dict[Any, Any] = {key_of(output): reader.tracer(one)}
         found: dict[Any, Symbol] = {}
 
         for node in reversed(self.graph.nodes):
@@ -131,17 +132,17 @@ class Deriving:
                 continue
             g = self._adjoint(node, arrived)
             for target in self.targets:
-                if target.node is node and key_of_value(target) not in found:
+                if target.node is node and key_of(target) not in found:
                     part = g[target.index] if node.op.outputs > 1 else g
                     name = self.naming.of_node(node, target.index)
-                    found[key_of_value(target)] = self._gradient(name, reader.expression(part))
+                    found[key_of(target)] = self._gradient(name, reader.expression(part))
             y = self._outputs(node)
             inputs = [
                 None if e is None else reader.tracer(e, a)
                 for e, a in zip(self.arguments(node), arrays_of(node), strict=True)
             ]
             for position, parent in enumerate(node):
-                key = key_of(parent, None)
+                key = key_of(parent)
                 if parent is None or not (key in left or self._leads(parent, useful)):
                     continue
                 share = reader.share(node.op, position, g, y, inputs, node.static)
@@ -154,7 +155,7 @@ class Deriving:
                     if left[key] == 0:
                         total = self.reused(reader.expression(arrived.pop(key)))
                         found[key] = self._gradient(self.naming.of_leaf(parent), total)
-        return [found[key_of_value(t)] for t in self.targets]
+        return [found[key_of(t)] for t in self.targets]
 
     def _uses(self, useful: set[Node]) -> dict[int, int]:
         """How often each target that is a leaf is used."""

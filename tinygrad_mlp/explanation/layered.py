@@ -22,9 +22,8 @@ from tinygrad_mlp.explanation.algebra import Algebra, diag
 from tinygrad_mlp.explanation.derive import Deriving
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within
 from tinygrad_mlp.explanation.simplify import is_op
-from tinygrad_mlp.graph_view.layer_view import Layer
+from tinygrad_mlp.graph_view.layer_view import Layer, arrays_of
 from tinygrad_mlp.graph_view.names import gradient
-from tinygrad_mlp.graph_view.recorded import arrays_of
 
 BINARY_CROSS_ENTROPY = OPS["binary_cross_entropy"]
 LOSSES = (

@@ -31,15 +31,10 @@ ACTIVATIONS = (
 class Layer(NamedTuple):
     """A layer ``z = W a + b``, ``a = f(z)`` in a graph.
 
-    Attributes:
-        number: the number of the layer that z belongs to. The input is layer 1.
-        product: the node of ``W a``, or of ``W a + b`` in one operation.
-        weight: the position of W among its arguments.
-        input: the position of the layer's input among its arguments.
-        bias: the node and the position of b; None without a bias.
-        z: the node of the pre-activation: the addition of b, or the product.
-        activation: the node of the activation f where the network ends with this layer, or None.
-            Elsewhere, a is the input of the next layer.
+    `number` is that of the layer that z belongs to; the input is layer 1. `product` is the node of
+    ``W a``, or of ``W a + b`` in one operation; `weight` and `input` are the positions of W and of
+    the layer's input among its arguments. `bias` is the node and the position of b. `activation` is
+    the node of f where the network ends with this layer; elsewhere, a is the input of the next one.
     """
 
     number: int
@@ -53,10 +48,16 @@ class Layer(NamedTuple):
     @property
     def sizes(self) -> tuple[int, int]:
         """The numbers of inputs and outputs of the matrix W."""
-        n_out, n_in = np.shape(_arrays(self.product)[self.weight])
+        n_out, n_in = np.shape(arrays_of(self.product)[self.weight])
         if self.product.op is ops.matmul and self.weight == 1:
             n_out, n_in = n_in, n_out  # a W, with samples in rows
         return n_in, n_out
+
+
+def arrays_of(node: Node) -> tuple[Any, ...]:
+    """Return the arguments of a node as the operation saw them."""
+    assert node.arrays is not None, "the graph was released"
+    return node.arrays
 
 
 def users_of(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
@@ -102,11 +103,9 @@ def in_sequence(layers: Sequence[Layer]) -> bool:
 def named_parts(layers: Sequence[Layer]) -> Iterator[tuple[Node, int | None, str]]:
     """Name the parts of layers in sequence: ``z2 = W1 x + b1``, ``z3 = W2 a2 + b2``, ….
 
-    Layers that do not follow one another get no names: numbers would tell of an order that is none.
-
-    Yields:
-        a node, the position of an argument (None for the node's result), and the name. A part may
-        come twice; its first name counts.
+    Yield a node, the position of an argument (None for the node's result), and the name. A part may
+    come twice; its first name counts. Layers that do not follow one another get no names, whose
+    numbers would tell of an order that is none.
     """
     if not in_sequence(layers):
         return
@@ -125,11 +124,6 @@ def named_parts(layers: Sequence[Layer]) -> Iterator[tuple[Node, int | None, str
         yield layers[-1].activation, None, f"a{layers[-1].number}"
 
 
-def _arrays(node: Node) -> tuple[Any, ...]:
-    assert node.arrays is not None, "the graph was released"
-    return node.arrays
-
-
 def _weight_and_input(node: Node) -> tuple[int, int] | None:
     """Return the positions of the weight and of the input in a product; None without a weight."""
     if node.op in WITH_BIAS:
@@ -137,7 +131,7 @@ def _weight_and_input(node: Node) -> tuple[int, int] | None:
     if node.op is not ops.matmul:
         return None
     for weight in (0, 1):
-        if _is_parameter(node, weight) and np.ndim(_arrays(node)[weight]) == 2:
+        if _is_parameter(node, weight) and np.ndim(arrays_of(node)[weight]) == 2:
             return weight, 1 - weight
     return None
 
@@ -155,7 +149,7 @@ def _with_bias(
     A product that the user has named is a quantity of its own, and so is z without the bias.
     """
     if product.op in WITH_BIAS:
-        return product, None if _arrays(product)[2] is None else (product, 2)
+        return product, None if arrays_of(product)[2] is None else (product, 2)
     if len(users[product]) == 1 and product.name is None:
         user = users[product][0]
         if user.op is ops.add and user.out.shape == product.out.shape:

@@ -6,11 +6,10 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-GREEK = (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
-    "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi",
-    "omega",
-)  # fmt: skip
+GREEK = """
+    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau
+    upsilon phi chi psi omega
+""".split()
 LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True))
 
 LAYERED = frozenset(["W", "b", "z", "a", "D", "δ"])
@@ -21,13 +20,7 @@ SAME_IN_EVERY_LAYER = frozenset(["weight", "bias"])
 
 
 class Name(NamedTuple):
-    """The name of a symbol.
-
-    Attributes:
-        text: the name in plain text.
-        base: its main part in LaTeX.
-        script: the superscript or subscript of that.
-    """
+    """The name of a symbol in plain text; its main part in LaTeX, with the script of that."""
 
     text: str
     base: str

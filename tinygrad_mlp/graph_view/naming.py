@@ -15,9 +15,9 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.graph_view.layer_view import PRODUCTS, named_parts
+from tinygrad_mlp.graph_view.layer_view import PRODUCTS, arrays_of, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames
-from tinygrad_mlp.graph_view.recorded import Recorded, arrays_of
+from tinygrad_mlp.graph_view.recorded import Recorded
 
 
 class Naming:
@@ -25,11 +25,8 @@ class Naming:
 
     Args:
         graph: the graph.
-        given: arrays and tensors by name.
+        given: arrays and tensors by name; one that is not in the graph is refused.
         result: the name of the output if it has no other; None for a numbered name.
-
-    Raises:
-        InvalidArgumentError: an entry of `given` is not in the graph.
     """
 
     def __init__(
@@ -39,11 +36,12 @@ class Naming:
         self.names = UniqueNames()
         self._of: dict[Any, Name] = {}
         self._name_by_user(given)
-        self._name_layers()
+        for node, position, text in named_parts(graph.layers):
+            self._suggest(node if position is None else key_at(node, position), text)
         self._name_roles()
         self._name_leaves()
         if graph.output.node is not None and result is not None:
-            self._suggest(key_of_value(graph.output), result)
+            self._suggest(key_of(graph.output), result)
         for node in graph.nodes:
             if node not in graph.inlined and not is_alias(node):
                 for index in range(node.op.outputs):
@@ -60,7 +58,7 @@ class Naming:
         for text, value in given.items():
             key = keys.get(id(value))
             if key is None and isinstance(value, Value):
-                key = keys.get(id(value.data)) if value.node is None else key_of_value(value)
+                key = keys.get(id(value.data)) if value.node is None else key_of(value)
             foreign = isinstance(value, Value) and value.node not in (None, *self.graph.nodes)
             if key is None or foreign:
                 raise InvalidArgumentError(
@@ -70,7 +68,7 @@ class Naming:
             self._suggest(key, text)
         for _, _, parent, _ in self.graph.arguments():
             if isinstance(parent, Value) and parent.name and parent.name not in SAME_IN_EVERY_LAYER:
-                self._suggest(key_of(parent, None), parent.name)
+                self._suggest(key_of(parent), parent.name)
         for node in self.graph.nodes:
             if node.name and not is_alias(node):
                 self._suggest(node, node.name)
@@ -81,16 +79,11 @@ class Naming:
         for _, _, parent, array in self.graph.arguments():
             if not isinstance(parent, Node):
                 keys.setdefault(id(array), key_of(parent, array))
-            if isinstance(parent, Value) and parent.node is None:
-                keys[id(parent)] = id(parent)
+        keys.update((key, key) for key in self.graph.leaves())
         for node in self.graph.nodes:
             if node.op.outputs == 1:
                 keys.setdefault(id(node.out), node)
         return keys
-
-    def _name_layers(self) -> None:
-        for node, position, text in named_parts(self.graph.layers):
-            self._suggest(node if position is None else key_at(node, position), text)
 
     def _name_roles(self) -> None:
         """Name what an operation takes as a target or as the input of a product."""
@@ -104,11 +97,8 @@ class Naming:
 
     def _name_leaves(self) -> None:
         """Name the leaves that are left: ``weight``, or x, or x1, x2, … if there are several."""
-        unnamed = {
-            id(parent): parent
-            for _, _, parent, _ in self.graph.arguments()
-            if isinstance(parent, Value) and key_of(parent, None) not in self._of
-        }
+        leaves = self.graph.leaves().items()
+        unnamed = {key: leaf for key, leaf in leaves if key not in self._of}
         for key, leaf in unnamed.items():
             if leaf.name or len(unnamed) == 1:
                 self._suggest(key, leaf.name or "x")
@@ -123,21 +113,16 @@ class Naming:
         Raises:
             InvalidArgumentError: there is no such tensor.
         """
-        leaves = {
-            id(parent): parent
-            for _, _, parent, _ in self.graph.arguments()
-            if isinstance(parent, Value) and parent.node is None
-        }
-        for key, name in self._of.items():
-            if name.text == text:
-                if key in leaves:
-                    return leaves[key]
-                node, index = key if isinstance(key, tuple) else (key, 0)
-                if isinstance(node, Node):
-                    out = node.out if node.op.outputs == 1 else node.out[index]
-                    value = make_value(Value, out, node, True)
-                    value.index = index
-                    return value
+        leaves = self.graph.leaves()
+        key = {name.text: key for key, name in self._of.items()}.get(text)
+        if key in leaves:
+            return leaves[key]
+        node, index = key if isinstance(key, tuple) else (key, 0)
+        if isinstance(node, Node):
+            out = node.out if node.op.outputs == 1 else node.out[index]
+            value = make_value(Value, out, node, True)
+            value.index = index
+            return value
         called = [leaf for leaf in leaves.values() if leaf.name == text]
         if len(called) == 1:
             return called[0]
@@ -169,9 +154,9 @@ class Naming:
             return self.of_constant(array)
         if isinstance(parent, Node):
             return self.of_node(parent)
-        return self.of_leaf(parent) if parent.node is None else self.of_node(
-            parent.node, parent.index
-        )
+        if parent.node is None:
+            return self.of_leaf(parent)
+        return self.of_node(parent.node, parent.index)
 
     def of_constant(self, array: Any) -> Name:
         """Return the name of an array that needs no gradient."""
@@ -182,23 +167,18 @@ class Naming:
 
     def of_output(self) -> Name:
         """Return the name of the output."""
-        node = self.graph.output.node
-        return self.of_leaf(self.graph.output) if node is None else self.of_node(node)
+        return self.of_argument(self.graph.output, None)
 
 
-def key_of(parent: Any, array: Any) -> Any:
-    """Return the key of the name of an argument."""
+def key_of(parent: Any, array: Any = None) -> Any:
+    """Return the key of the name of a value, or of an argument: its origin and its array."""
     if parent is None:
         return id(array)
     if isinstance(parent, Node):
         return parent
-    return id(parent) if parent.node is None else (parent.node, parent.index)
-
-
-def key_of_value(value: Value) -> Any:
-    """Return the key of the name of a value."""
-    node = value.node
-    return key_of(node if node is not None and node.op.outputs == 1 else value, None)
+    if parent.node is None:
+        return id(parent)
+    return parent.node if parent.node.op.outputs == 1 else (parent.node, parent.index)
 
 
 def key_at(node: Node, position: int) -> Any:

@@ -8,19 +8,14 @@ from typing import Any
 from tinygrad_mlp.autograd.backward import ancestors
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.errors import GraphReleasedError
-from tinygrad_mlp.graph_view.layer_view import find_layers, in_sequence, users_of
+from tinygrad_mlp.graph_view.layer_view import arrays_of, find_layers, in_sequence, users_of
 
 
 class Recorded:
-    """The graph behind an output.
-
-    Args:
-        output: the output.
-        who: the function that messages speak of.
+    """The graph behind an output, for the function `who` that messages speak of.
 
     Attributes:
-        output: the output.
-        nodes: the nodes that lead to it, oldest first.
+        nodes: the nodes that lead to the output, oldest first.
         users: for each node, the nodes that take its result, once for each use.
         layers: the layers if they follow one another, first layer first; otherwise none.
         inlined: the products of layers to which a bias is added, written together with that.
@@ -51,13 +46,12 @@ class Recorded:
             for position, (parent, array) in enumerate(zip(node, arrays_of(node), strict=True)):
                 yield node, position, parent, array
 
+    def leaves(self) -> dict[int, Value]:
+        """Return the leaves among the arguments, by their identity."""
+        parents = (parent for node in self.nodes for parent in node)
+        return {id(p): p for p in parents if isinstance(p, Value) and p.node is None}
+
     def only_user(self, node: Node) -> Node | None:
         """Return the one node that takes a result; None if there are several uses, or none."""
         users = self.users[node]
         return users[0] if len(users) == 1 else None
-
-
-def arrays_of(node: Node) -> tuple[Any, ...]:
-    """Return the arguments as the operation saw them."""
-    assert node.arrays is not None, "Recorded has checked that"
-    return node.arrays

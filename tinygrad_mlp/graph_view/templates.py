@@ -46,12 +46,12 @@ def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
         names = {op.arrays[0]: joined} if op.variadic else dict(zip(op.arrays, marks, strict=True))
         return op.record.latex.format(**names)
     # Without a template, the name of the operation.
-    changed = [
+    changed = ", ".join(
         rf"{_upright(key)} = {_upright(value)}"
         for key, value in static.items()
         if repr(value) != repr(op.defaults.get(key))
-    ]
-    inner = "; ".join([joined, ", ".join(changed)] if changed else [joined])
+    )
+    inner = f"{joined}; {changed}" if changed else joined
     return rf"{_upright(op.name)}({inner})"
 
 
