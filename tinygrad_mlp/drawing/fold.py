@@ -30,12 +30,9 @@ SHORTEST_RUN = 5
 
 
 class Fold(NamedTuple):
-    """A part that becomes one box.
+    """A part that becomes one box: from operation `start` to the one before `stop`.
 
-    Attributes:
-        start: the position of its first operation.
-        stop: the position after its last operation.
-        times: the number of repetitions of a block; 1 for a line of operations.
+    It holds `times` repetitions of a block; 1 for a line of operations.
     """
 
     start: int
@@ -136,8 +133,8 @@ def _beginning_keys(graph: Recorded) -> list[tuple[int, int, bool]]:
     still_used = np.cumsum(change)
     keys = []
     for i, node in enumerate(graph.nodes):
-        weights = [np.ndim(a) for a, p in zip(arrays_of(node), node, strict=True)
-                   if p is not None and origin(p) is None]  # fmt: skip
+        pairs = zip(arrays_of(node), node, strict=True)
+        weights = [np.ndim(a) for a, p in pairs if p is not None and origin(p) is None]
         goes_on = i > 0 and graph.nodes[i - 1] in map(origin, node)
         keys.append((int(still_used[i]), -max(weights, default=-1), goes_on))
     return keys
@@ -145,22 +142,20 @@ def _beginning_keys(graph: Recorded) -> list[tuple[int, int, bool]]:
 
 def _find_lines(graph: Recorded, folded: set[int]) -> list[Fold]:
     """Find runs of operations that each take only the result of the one before."""
-    nodes = graph.nodes
+    n = len(graph.nodes)
     found: list[Fold] = []
     start = 0
-    for i in range(1, len(nodes) + 1):
-        goes_on = (
-            i < len(nodes) and not folded.intersection((i - 1, i))
-            and _follows(graph, nodes[i], nodes[i - 1])
-        )  # fmt: skip
-        if not goes_on:
-            if i - start >= SHORTEST_RUN:
-                found.append(Fold(start + 1, i - 1, 1))
-            start = i
+    for i in range(1, n + 1):
+        if i < n and not folded.intersection((i - 1, i)) and _follows_the_one_before(graph, i):
+            continue
+        if i - start >= SHORTEST_RUN:
+            found.append(Fold(start + 1, i - 1, 1))
+        start = i
     return found
 
 
-def _follows(graph: Recorded, node: Node, before: Node) -> bool:
+def _follows_the_one_before(graph: Recorded, i: int) -> bool:
+    before, node = graph.nodes[i - 1 : i + 1]
     makers = [origin(parent) for parent in node if parent is not None]
     arrays = (a for a, parent in zip(arrays_of(node), node, strict=True) if parent is None)
     plain = all(np.ndim(a) == 0 for a in arrays)

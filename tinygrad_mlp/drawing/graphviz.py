@@ -26,15 +26,7 @@ def find_dot() -> str | None:
 
 
 def render(dot: str, format: str) -> bytes:
-    """Render a text in the DOT language.
-
-    Args:
-        dot: the text.
-        format: one of `FORMATS`.
-
-    Raises:
-        MissingToolError: Graphviz is not installed, or fails.
-    """
+    """Render a text in the DOT language in one of `FORMATS`."""
     program = find_dot()
     if program is None:
         raise MissingToolError(MISSING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value
@@ -15,40 +16,29 @@ from tinygrad_mlp.nn import Module
 POOLING = (max_pool2d_op, avg_pool2d_op)
 
 
+@dataclass(eq=False)
 class NodeGroup:
-    """Nodes and leaves that are drawn in one frame.
+    """The operations, oldest first, and the parameters that are drawn in one frame."""
 
-    Attributes:
-        title: the title of the frame.
-        nodes: the operations, oldest first.
-        leaves: the parameters.
-    """
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.nodes: list[Node] = []
-        self.leaves: list[Value] = []
+    title: str
+    nodes: list[Node] = field(default_factory=list)
+    leaves: list[Value] = field(default_factory=list)
 
 
 def find_groups(graph: Recorded, model: Module | None = None) -> list[NodeGroup]:
     """Find the layers of a graph or, if a model is given, the modules that hold its parameters.
 
     An operation that works element by element or pools, and takes nothing but a result of a group,
-    belongs to that group. A parameter that is used several times belongs to no group.
-
-    Args:
-        graph: the graph.
-        model: the module that holds the parameters; groups get the names of its modules.
-
-    Returns:
-        the groups, first layer first.
+    belongs to that group. A parameter that is used several times belongs to no group. The groups
+    come first layer first.
     """
     uses = Counter(id(leaf) for node in graph.nodes for leaf in _leaves(node))
     once = {key for key, n in uses.items() if n == 1}
     group_of = _layer_groups(graph, once) if model is None else _module_groups(graph, once, model)
     for node in graph.nodes:
         before = origin(node[0])
-        if node not in group_of and before in group_of and _changes_only(node):
+        changes_only = node.op in POOLING or (node.op.record.elementwise and node.op.arity == 1)
+        if changes_only and node not in group_of and before in group_of:
             if graph.only_user(before) is node:
                 group_of[node] = group_of[before]
     if model is not None:
@@ -65,10 +55,6 @@ def _leaves(node: Node) -> Iterator[Value]:
             yield parent
 
 
-def _changes_only(node: Node) -> bool:
-    return (node.op.record.elementwise and node.op.arity == 1) or node.op in POOLING
-
-
 def _layer_groups(graph: Recorded, once: set[int]) -> dict[Node, NodeGroup]:
     """Return the groups of the nodes of z, for each layer whose weight is used once."""
     group_of: dict[Node, NodeGroup] = {}
@@ -76,10 +62,11 @@ def _layer_groups(graph: Recorded, once: set[int]) -> dict[Node, NodeGroup]:
         weight = layer.product[layer.weight]
         if id(weight) not in once:
             continue
-        group = group_of[layer.product] = group_of[layer.z] = NodeGroup(_title(layer))
-        places = [(layer.product, layer.weight), *([layer.bias] if layer.bias else [])]
-        leaves = (node[position] for node, position in places)
-        group.leaves = [leaf for leaf in leaves if id(leaf) in once]
+        group = group_of[layer.product] = group_of[layer.z] = NodeGroup(_title(layer), [], [weight])
+        if layer.bias is not None:
+            node, position = layer.bias
+            if id(node[position]) in once:
+                group.leaves.append(node[position])
     return group_of
 
 

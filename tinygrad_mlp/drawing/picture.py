@@ -140,11 +140,10 @@ def draw(
     >>> drawing.dot.splitlines()[0]
     'digraph {'
     """
-    if not isinstance(output, Value):
-        found = f"Got {type(output).__name__}."
-    else:
-        found = "Nothing this one was computed from requires a gradient, so nothing was recorded."
     if not isinstance(output, Value) or not output.requires_grad:
+        found = f"Got {type(output).__name__}."
+        if isinstance(output, Value):
+            found = "Nothing this one was computed from requires a gradient: nothing was recorded."
         raise NotDifferentiableError(
             f"draw() expects a tensor that was computed from one with requires_grad=True, outside "
             f"of no_grad(). {found}"
@@ -160,6 +159,7 @@ def draw(
         )
     one_of(fold, (True, False, "auto"), "draw(): fold")
     one_of(direction, tuple(DIRECTIONS), "draw(): direction")
+    graph = Recorded(output, "draw()")
     graph = Recorded(output, "draw()")
     builder = SceneBuilder(
         graph, names or {}, model=model, values=values, gradients=gradients, fold=fold

@@ -5,19 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PARAMETER, DATA, RESULT, OUTPUT, FOLD = "parameter", "data", "result", "output", "fold"
-KINDS = (PARAMETER, DATA, RESULT, OUTPUT, FOLD)
+"""Kinds of boxes: a leaf that gradients flow to, an array that needs none, a result, the result
+that is drawn, and many results in one box."""
 
 
 class Vertex(NamedTuple):
-    """A box.
-
-    Attributes:
-        key: its name in DOT.
-        kind: one of `KINDS`: a leaf that gradients flow to, an array that needs none, a result,
-            the result that is drawn, or many results in one box.
-        title: its first line.
-        lines: the lines below the title.
-    """
+    """A box: its name in DOT, its kind, its first line, and the lines below that."""
 
     key: str
     kind: str
@@ -26,14 +19,10 @@ class Vertex(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """An arrow from a value to an operation that takes it.
+    """An arrow from a value to an operation that takes it, by the keys of the two vertices.
 
-    Attributes:
-        tail: the key of the vertex where it begins.
-        head: the key of the vertex where it ends.
-        uses: the number of uses that it shows.
-        gradient: the mean size of the value's gradient, ``mean |∂L/∂v|``; None if gradients are
-            not shown, or there is none.
+    It shows how often the value is used and the mean size of its gradient, ``mean |∂L/∂v|``: None
+    if gradients are not shown, or there is none.
     """
 
     tail: str
@@ -43,26 +32,14 @@ class Arrow(NamedTuple):
 
 
 class VertexGroup(NamedTuple):
-    """Boxes in one frame: those of a layer.
-
-    Attributes:
-        title: the title of the frame.
-        keys: the keys of its vertices.
-    """
+    """Boxes in one frame, those of a layer: the frame's title, and the keys of its vertices."""
 
     title: str
     keys: tuple[str, ...]
 
 
 class Scene(NamedTuple):
-    """The content of a picture.
-
-    Attributes:
-        vertices: the boxes, oldest first.
-        edges: the arrows.
-        groups: the frames.
-        operations: the number of operations of the graph, with those in folds.
-    """
+    """Boxes, oldest first, arrows and frames; and the number of operations, with those in folds."""
 
     vertices: list[Vertex]
     edges: list[Arrow]

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import origin
 from tinygrad_mlp.autograd.graph import Node, Value
-from tinygrad_mlp.drawing.fold import Fold, count_operations, find_folds
+from tinygrad_mlp.drawing.fold import count_operations, find_folds
 from tinygrad_mlp.drawing.grouping import find_groups
 from tinygrad_mlp.drawing.scene import (
     DATA,
@@ -22,7 +22,13 @@ from tinygrad_mlp.drawing.scene import (
     Vertex,
     VertexGroup,
 )
-from tinygrad_mlp.drawing.summaries import format_number, mean_size, record_cotangents, summary
+from tinygrad_mlp.drawing.summaries import (
+    Key,
+    format_number,
+    mean_size,
+    record_cotangents,
+    summary,
+)
 from tinygrad_mlp.graph_view.layer_view import arrays_of
 from tinygrad_mlp.graph_view.naming import Naming
 from tinygrad_mlp.graph_view.recorded import Recorded
@@ -36,32 +42,15 @@ LONGEST_ARGUMENT, MOST_ARGUMENTS = 24, 4
 
 
 class GraphInput(NamedTuple):
-    """A leaf, or an array that needs no gradient.
-
-    Attributes:
-        leaf: the leaf; None for an array.
-        array: its numbers.
-        key: the key of its box.
-        users: the keys of the boxes that take it.
-    """
+    """A leaf, or an array without gradient (`leaf` is None); and the boxes that take it."""
 
     leaf: Value | None
     array: Any
-    key: str
     users: set[str]
 
 
 class SceneBuilder:
-    """Builds the scene of a graph.
-
-    Args:
-        graph: the graph.
-        names: arrays and tensors by name.
-        model: see `find_groups`.
-        values: whether boxes show a summary of their arrays.
-        gradients: whether boxes and arrows show a summary of the gradients.
-        fold: whether to fold; "auto" for graphs of more than `FOLD_ABOVE` operations.
-    """
+    """Builds the scene of a graph. The arguments are those of `draw`."""
 
     def __init__(
         self,
@@ -78,45 +67,38 @@ class SceneBuilder:
         self.naming = Naming(graph, names, "L" if graph.output.data.size == 1 else None)
         self.model = model
         self.values = values
-        self.gradients = record_cotangents(graph.output) if gradients else None
+        self.gradients = record_cotangents(graph.output) if gradients else {}
         nodes = graph.nodes
         wanted = len(nodes) > FOLD_ABOVE if fold == "auto" else fold
         self.folds = {f"f{i}": part for i, part in enumerate(find_folds(graph) if wanted else [])}
-        self.box: dict[Node | str, str] = {node: f"v{i}" for i, node in enumerate(nodes)}
+        self.box: dict[Key, str] = {node: f"v{i}" for i, node in enumerate(nodes)}
         for key, part in self.folds.items():
             self.box.update(dict.fromkeys(nodes[part.start : part.stop], key))
         self.inputs = self._find_inputs()
+        for i, (source, found) in enumerate(self.inputs.items()):
+            only = next(iter(found.users)) if len(found.users) == 1 else ""
+            self.box[source] = only if only in self.folds else f"x{i}"
 
     def scene(self) -> Scene:
         """Return the scene."""
-        nodes = self.graph.nodes
-        inside: dict[str, list[GraphInput]] = {key: [] for key in self.folds}
-        vertices: list[Vertex] = []
-        for found in self.inputs.values():
-            only = next(iter(found.users)) if len(found.users) == 1 else ""
-            if only in inside:
-                inside[only].append(found)
-                self.box[found.key] = only
-            else:
-                vertices.append(self._input_box(found))
-        for i, node in enumerate(nodes):
-            if self.box[node] == f"v{i}":
-                vertices.append(self._result_box(node, f"v{i}"))
-        for key, part in self.folds.items():
-            vertices.append(self._fold_box(key, part, inside[key]))
-        return Scene(vertices, self._edges(), list(self._groups()), len(nodes))
+        inputs = [key for key in self.inputs if self.box[key] not in self.folds]
+        results = [node for node in self.graph.nodes if self.box[node] not in self.folds]
+        vertices = [
+            *map(self._input_box, inputs),
+            *map(self._result_box, results),
+            *map(self._fold_box, self.folds),
+        ]
+        return Scene(vertices, self._edges(), list(self._groups()), len(self.graph.nodes))
 
-    def _find_inputs(self) -> dict[int, GraphInput]:
-        """Return leaves and arrays, by the identity of the leaf or of the array."""
-        inputs: dict[int, GraphInput] = {}
+    def _find_inputs(self) -> dict[Key, GraphInput]:
+        inputs: dict[Key, GraphInput] = {}
         for node, _, parent, array in self.graph.arguments():
             if origin(parent) is None and not _is_in_call(parent, array):
-                key = id(array if parent is None else parent)
-                found = inputs.setdefault(key, GraphInput(parent, array, f"x{len(inputs)}", set()))
+                found = inputs.setdefault(_source(parent, array), GraphInput(parent, array, set()))
                 found.users.add(self.box[node])
         output = self.graph.output
         if output.node is None:  # a leaf is a picture, too
-            inputs[id(output)] = GraphInput(output, output.data, "x0", set())
+            inputs[id(output)] = GraphInput(output, output.data, set())
         return inputs
 
     def _edges(self) -> list[Arrow]:
@@ -124,64 +106,57 @@ class SceneBuilder:
         for node, _, parent, array in self.graph.arguments():
             if _is_in_call(parent, array):
                 continue
-            made_by = origin(parent)
-            if made_by is None:
-                key = self.inputs[id(array if parent is None else parent)].key
-                ends = self.box.get(key, key), self.box[node]
-            else:
-                ends = self.box[made_by], self.box[node]
+            ends = self.box[_source(parent, array)], self.box[node]
             if ends in edges:
                 edges[ends] = edges[ends]._replace(uses=edges[ends].uses + 1)
             elif ends[0] != ends[1]:
-                edges[ends] = Arrow(*ends, gradient=self._gradient_size(parent))
+                edges[ends] = Arrow(*ends, gradient=self._gradient_size(parent, array))
         return list(edges.values())
 
     def _groups(self) -> Iterator[VertexGroup]:
         for group in find_groups(self.graph, self.model):
-            keys = [self.box[node] for node in group.nodes]
-            for leaf in group.leaves:
-                key = self.inputs[id(leaf)].key
-                keys.append(self.box.get(key, key))
+            sources: list[Key] = [*group.nodes, *map(id, group.leaves)]
+            keys = [self.box[source] for source in sources]
             shown = tuple(dict.fromkeys(key for key in keys if key not in self.folds))
             if len(shown) > 1:
                 yield VertexGroup(group.title, shown)
 
     # -- boxes ---------------------------------------------------------------------------------
 
-    def _input_box(self, found: GraphInput) -> Vertex:
-        leaf = found.leaf
-        name = self.naming.of_constant(found.array) if leaf is None else self.naming.of_leaf(leaf)
-        kind = DATA if leaf is None else PARAMETER
-        lines = (_shape(found.array), *self._summaries(found.array, id(leaf)))
-        return Vertex(found.key, kind, name.text, lines)
+    def _input_box(self, source: Key) -> Vertex:
+        leaf, array, _ = self.inputs[source]
+        name = self.naming.of_argument(leaf, array)
+        lines = (_shape(array), *self._summaries(array, source))
+        return Vertex(self.box[source], DATA if leaf is None else PARAMETER, name.text, lines)
 
-    def _result_box(self, node: Node, key: str) -> Vertex:
+    def _result_box(self, node: Node) -> Vertex:
         outs = node.out if node.op.outputs > 1 else (node.out,)
         name = ", ".join(self.naming.of_node(node, i).text for i in range(node.op.outputs))
-        shape = ", ".join(map(_shape, outs))
+        lines = (self._call(node), ", ".join(map(_shape, outs)), *self._summaries(node.out, node))
         kind = OUTPUT if node is self.graph.output.node else RESULT
-        return Vertex(key, kind, name, (self._call(node), shape, *self._summaries(node.out, node)))
+        return Vertex(self.box[node], kind, name, lines)
 
-    def _summaries(self, array: Any, key: Node | int) -> Iterator[str]:
+    def _summaries(self, array: Any, key: Key) -> Iterator[str]:
         if self.values:
             yield summary("value", array)
-        if self.gradients is not None and key in self.gradients:
+        if key in self.gradients:
             yield summary("gradient", self.gradients[key])
 
-    def _fold_box(self, key: str, part: Fold, inside: list[GraphInput]) -> Vertex:
+    def _fold_box(self, key: str) -> Vertex:
+        part = self.folds[key]
         nodes = self.graph.nodes[part.start : part.stop]
-        title = (
-            f"{part.times} × the same again" if part.times > 1
-            else f"{len(nodes)} operations in a line"
-        )  # fmt: skip
+        title = f"{len(nodes)} operations in a line"
+        if part.times > 1:
+            title = f"{part.times} × the same again"
         lines = [count_operations(nodes[: part.block])]
+        inside = [found for source, found in self.inputs.items() if self.box[source] == key]
         for kind in (PARAMETER, DATA):
             arrays = [i.array for i in inside if (i.leaf is None) == (kind == DATA)]
             if arrays:
                 size = sum(map(np.size, arrays))
                 what = kind if kind == DATA or len(arrays) == 1 else f"{kind}s"
                 lines.append(f"with {len(arrays)} {what}, {size:,} number{'s' * (size != 1)}")
-        sizes = [mean_size(g) for g in map((self.gradients or {}).get, nodes) if g is not None]
+        sizes = [mean_size(self.gradients[node]) for node in nodes if node in self.gradients]
         if sizes:
             low, high = format_number(min(sizes)), format_number(max(sizes))
             lines.append(f"mean |gradient|: from {low} to {high}")
@@ -208,15 +183,20 @@ class SceneBuilder:
             return format_number(array)
         return _shorten(self.naming.of_argument(parent, array).text)
 
-    def _gradient_size(self, parent: Any) -> float | None:
-        """Return the mean size of the gradient of an argument."""
-        if self.gradients is None or parent is None:
-            return None
-        made_by = origin(parent)
-        g = self.gradients.get(id(parent) if made_by is None else made_by)
-        if g is not None and made_by is not None and made_by.op.outputs > 1:
+    def _gradient_size(self, parent: Any, array: Any) -> float | None:
+        """Return the mean size of the gradient of an argument; None without a gradient."""
+        g = self.gradients.get(_source(parent, array))
+        if isinstance(g, tuple):  # of all results of the operation
             g = g[parent.index]
         return None if g is None else mean_size(g)
+
+
+def _source(parent: Any, array: Any) -> Key:
+    """Return where an argument comes from: a node, or the identity of a leaf or of an array."""
+    node = origin(parent)
+    if node is not None:
+        return node
+    return id(array if parent is None else parent)
 
 
 def _is_in_call(parent: Any, array: Any) -> bool:

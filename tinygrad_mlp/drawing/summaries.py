@@ -16,12 +16,10 @@ Key = Node | int
 
 
 def record_cotangents(output: Value) -> dict[Key, Any]:
-    """Compute ``∂L/∂v`` for every value v that the number L was computed from.
+    """Compute ``∂L/∂v`` for every value v that the number L was computed from, by a backward pass.
 
-    This takes one backward pass. The graph and every `.grad` stay as they are.
-
-    Returns:
-        the gradients by node (a tuple if it has several outputs) and by identity of the leaf.
+    The gradients come by node (a tuple if it has several outputs) and by identity of the leaf. The
+    graph and every `.grad` stay as they are.
     """
     found: dict[Key, Any] = {}
     outer = MODE.get().walk
@@ -49,9 +47,8 @@ def mean_size(g: Any) -> float:
     >>> mean_size(np.array([-1.0, 3.0])), mean_size((np.zeros(2), np.array([2.0])))
     (2.0, 0.6666666666666666)
     """
-    parts = g if isinstance(g, tuple) else (g,)
-    total = sum(float(np.abs(part).sum(dtype=np.float64)) for part in parts)
-    return total / max(sum(int(part.size) for part in parts), 1)
+    flat = _flat(g)
+    return float(np.abs(flat).sum(dtype=np.float64)) / max(flat.size, 1)
 
 
 def summary(what: str, array: Any) -> str:
@@ -60,8 +57,7 @@ def summary(what: str, array: Any) -> str:
     >>> summary("value", np.array([1.0, 2.0, 6.0])), summary("gradient", np.array(0.25))
     ('value: mean 3, from 1 to 6', 'gradient: 0.25')
     """
-    parts = array if isinstance(array, tuple) else (array,)
-    flat = np.concatenate([np.ravel(part) for part in parts])
+    flat = _flat(array)
     if flat.size == 0:
         return f"{what}: empty"
     if flat.size == 1:
@@ -70,8 +66,14 @@ def summary(what: str, array: Any) -> str:
         return f"{what}: {format_number(flat[0])} everywhere"
     with np.errstate(all="ignore"):
         mean = flat.mean(dtype=np.float64)
-    shown = tuple(map(format_number, (mean, flat.min(), flat.max())))
-    return "{}: mean {}, from {} to {}".format(what, *shown)
+    low, high = format_number(flat.min()), format_number(flat.max())
+    return f"{what}: mean {format_number(mean)}, from {low} to {high}"
+
+
+def _flat(arrays: Any) -> Array:
+    """Return all elements of an array, or of a tuple of arrays, as a vector."""
+    parts = arrays if isinstance(arrays, tuple) else (arrays,)
+    return np.concatenate([np.ravel(part) for part in parts])
 
 
 def format_number(x: Any) -> str:
