@@ -123,7 +123,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("case", SENTENCES)
-def test_the_message_is_a_sentence_in_the_documents_notation(case, weights):
+def test_the_message_is_a_sentence_with_the_names_of_the_loss(case, weights):
     mistake, sentence = SENTENCES[case]
     report = check_derivation(loss, wrong_W1(mistake), **weights)
     assert list(report.diagnoses) == ["W1"]

@@ -272,7 +272,7 @@ def test_impossible_calls_are_refused(call, error, message):
 
 
 def network(sizes, n, dtype=float, seed=0):
-    """A loss of the weights and biases of a network as in the document."""
+    """A loss of the weights and biases of a network as in the classic experiment."""
     rng = np.random.default_rng(seed)
     weights = [
         (rng.normal(size=(o, i)) / math.sqrt(i)).astype(dtype)
@@ -292,7 +292,7 @@ def network(sizes, n, dtype=float, seed=0):
     return loss, weights, biases
 
 
-def test_the_documents_network_takes_seconds():
+def test_the_network_of_the_classic_experiment_takes_seconds():
     loss, weights, biases = network((64, 30, 10), n=16)
     start = time.process_time()
     report = check_grad(loss, weights, biases)

@@ -93,7 +93,7 @@ def test_the_two_layer_formulas_are_the_recursion_at_depth_two(loss, rng):
     assert_close(general.weights[1], two["W2"])
 
 
-def test_the_documents_cross_entropy_formula_is_nan_where_the_sigmoid_saturates_and_ours_not():
+def test_the_cross_entropy_formula_by_hand_is_nan_where_the_sigmoid_saturates_and_ours_not():
     W1, W2 = np.array([[10.0]]), np.array([[800.0]])
     x, y = np.array([1.0]), np.array([0.0])  # z3 = 800: g rounds to 1, 1 − g to 0
     with np.errstate(divide="ignore", invalid="ignore"):

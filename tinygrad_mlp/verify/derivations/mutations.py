@@ -80,30 +80,13 @@ def candidates(recording: RecordedLoss) -> Iterator[Candidate]:
 # -- activations ------------------------------------------------------------------------------
 
 
-def is_elementwise(recording: RecordedLoss, node: Node, position: int) -> bool:
-    """Return whether a node's derivative with respect to an argument is a diagonal matrix."""
-    if node.op.outputs > 1 or node.op.rule(position) is None:
-        return False
-    shape = recording.value(node).shape
-    parent = node[position]
-    if parent is None or recording.value(parent).shape != shape:
-        return False
-    # A diagonal matrix treats every element by itself: v ↦ v · diagonal.
-    ones = np.ones(shape, recording.value(node).dtype)
-    probe = np.asarray(np.random.default_rng(0).uniform(1, 2, shape), dtype=ones.dtype)
-    with np.errstate(all="ignore"):
-        diagonal = recording.share(node, position, ones)
-        got = recording.share(node, position, probe)
-    return bool(np.allclose(got, probe * diagonal, rtol=1e-4, atol=0, equal_nan=True))
-
-
 def segments(recording: RecordedLoss) -> Iterator[Segment]:
     """Yield all functions of one variable that are applied element by element, shortest first."""
     plain = {
         node
         for node in recording.nodes
         if any(p is not None for p in node)
-        and all(is_elementwise(recording, node, i) for i, p in enumerate(node) if p is not None)
+        and all(recording.is_diagonal(node, i) for i, p in enumerate(node) if p is not None)
     }
     for end in recording.nodes:
         if end in plain:
@@ -251,7 +234,7 @@ class Neighbours:
         self._links: dict[int, list[Node | Value]] = {}
         for node in recording.nodes:
             for position, parent in enumerate(node):
-                if parent is not None and is_elementwise(recording, node, position):
+                if parent is not None and recording.is_diagonal(node, position):
                     self._links.setdefault(id(node), []).append(parent)
                     self._links.setdefault(id(parent), []).append(node)
 

@@ -68,6 +68,7 @@ class RecordedLoss:
             self.out, variables = call_with_local_variables(loss, self.leaves)
         self.nodes = ancestors([_root(self.out, parameters)])
         self.names = self._names(variables)
+        self._diagonal: dict[tuple[Node, int], bool] = {}
 
     def _names(self, variables: Mapping[str, Any]) -> dict[Node | Value, str]:
         names: dict[Node | Value, str] = {leaf: name for name, leaf in self.leaves.items()}
@@ -104,6 +105,26 @@ class RecordedLoss:
         arrays, y = recorded if arrays is None else arrays, node.out if y is None else y
         share = op.vjp(position, g, y, arrays, node.static)
         return np.asarray(unbroadcast(share, np.asarray(recorded[position]), op, position))
+
+    def is_diagonal(self, node: Node, position: int) -> bool:
+        """Return whether a node's derivative with respect to an argument is a diagonal matrix."""
+        if (node, position) not in self._diagonal:
+            self._diagonal[node, position] = self._is_diagonal(node, position)
+        return self._diagonal[node, position]
+
+    def _is_diagonal(self, node: Node, position: int) -> bool:
+        parent = node[position]
+        if parent is None or node.op.outputs > 1 or node.op.rule(position) is None:
+            return False
+        y = self.value(node)
+        if self.value(parent).shape != y.shape:
+            return False
+        # A diagonal matrix treats every element by itself: v ↦ v · diagonal.
+        probe = np.asarray(np.random.default_rng(0).uniform(1, 2, y.shape), dtype=y.dtype)
+        with np.errstate(all="ignore"):
+            diagonal = self.share(node, position, np.ones_like(y))
+            found = self.share(node, position, probe)
+        return bool(np.allclose(found, probe * diagonal, rtol=1e-4, atol=0, equal_nan=True))
 
     def replay(self, change: Change | None = None) -> tuple[dict[str, Array], dict[Node, Any]]:
         """Return the gradients by parameter, and the cotangents by node, of the backward pass.

@@ -13,7 +13,8 @@ from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.verify.gradients.contract import check_contract
 from tinygrad_mlp.verify.gradients.directions import random_direction
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
-from tinygrad_mlp.verify.gradients.pairing import OutputGradients, Pairing
+from tinygrad_mlp.verify.gradients.output_gradients import OutputGradients
+from tinygrad_mlp.verify.gradients.pairing import Pairing
 from tinygrad_mlp.verify.gradients.probe import Probe, undisturbed
 from tinygrad_mlp.verify.gradients.report import GradReport, Pair, Problem
 from tinygrad_mlp.verify.gradients.second_order import probe_of_gradient
