@@ -28,10 +28,10 @@ SAMPLES = 3
 """Of how many samples of an operation the derivatives are tried."""
 
 ORDER = (
-    "arithmetic", "exponential", "trigonometry", "hyperbolic", "special", "rectifiers", "rounding",
-    "reduction", "statistics", "scans", "sorting", "normalisation", "shape", "axes", "matmul",
-    "tensordot", "einsum", "convolution", "solve", "triangular", "spectral", "norms", "losses",
-    "comparison", "logic",
+    "arithmetic", "choices", "exponential", "trigonometry", "hyperbolic", "special",
+    "gamma_and_bessel", "rectifiers", "rounding", "reduction", "statistics", "scans", "differences",
+    "sorting", "normalisation", "shape", "axes", "matmul", "tensordot", "einsum", "convolution",
+    "solve", "triangular", "spectral", "norms", "losses", "comparison", "logic",
 )  # fmt: skip
 """The modules of operations as the page has them; others follow."""
 
@@ -345,7 +345,7 @@ def page() -> str:
             modules.setdefault(op.__module__, []).append(op)
     for module in sorted(modules, key=place_of):
         operations = modules[module]
-        lines += [f"## {module.rpartition('.')[2].capitalize()}", ""]
+        lines += [f"## {module.rpartition('.')[2].capitalize().replace('_', ' ')}", ""]
         summary = (sys.modules[module].__doc__ or "").partition("\n\n")[0]
         lines += [" ".join(summary.split()), "", *rows(operations)]
     lines += ["## Building blocks", ""]

@@ -4,8 +4,10 @@ import types
 import typing
 
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
+from tinygrad_mlp.autograd.ops.elementwise.choices import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
 from tinygrad_mlp.autograd.ops.elementwise.exponential import *
+from tinygrad_mlp.autograd.ops.elementwise.gamma_and_bessel import *
 from tinygrad_mlp.autograd.ops.elementwise.hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *
 from tinygrad_mlp.autograd.ops.elementwise.rounding import *
@@ -23,6 +25,7 @@ from tinygrad_mlp.autograd.ops.products.einsum import *
 from tinygrad_mlp.autograd.ops.products.matmul import *
 from tinygrad_mlp.autograd.ops.products.tensordot import *
 from tinygrad_mlp.autograd.ops.products.windows import *
+from tinygrad_mlp.autograd.ops.reductions.differences import *
 from tinygrad_mlp.autograd.ops.reductions.logic import *
 from tinygrad_mlp.autograd.ops.reductions.normalisation import *
 from tinygrad_mlp.autograd.ops.reductions.reduction import *

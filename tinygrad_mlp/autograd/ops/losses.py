@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op, Sample, op
-from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import log, log1p
 from tinygrad_mlp.autograd.ops.elementwise.special import sigmoid

@@ -1,4 +1,4 @@
-"""Arithmetic and choices, element by element, with NumPy's broadcasting.
+"""Arithmetic, element by element, with NumPy's broadcasting.
 
 In every rule `g` is the cotangent of the result `y`; broadcasting is undone by the engine.
 """
@@ -9,50 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.elementwise.comparison import (
-    equal,
-    greater,
-    greater_equal,
-    isnan,
-    less,
-    less_equal,
-)
+from tinygrad_mlp.autograd.op import op
 
 __all__ = [
-    "add", "subtract", "multiply", "divide", "true_divide", "negative", "reciprocal", "maximum",
-    "minimum", "fmax", "fmin", "where", "clip",
+    "add", "subtract", "multiply", "divide", "true_divide", "negative", "reciprocal",
 ]  # fmt: skip
-
-
-def _where_x(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
-    return where(condition, g, 0)
-
-
-def _where_y(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
-    return where(condition, 0, g)
-
-
-@op(
-    rules={"x": _where_x, "y": _where_y},
-    equation="out = x where condition else y,  x̄ = g [condition],  ȳ = g [not condition]",
-    latex=r"{condition} \odot {x} + (1 - {condition}) \odot {y}",
-    reference=lambda condition, x, y: np.choose(np.asarray(condition, dtype=bool), [y, x]),
-    samples=lambda rng: [
-        Sample(rng.normal(size=(2, 3)) > 0, rng.normal(size=(2, 3)), rng.normal(size=3)),
-        Sample(np.array([True, False, True]), rng.normal(size=(2, 1)), rng.normal(size=(2, 3))),
-        Sample(np.array(True), rng.normal(), rng.normal()),
-    ],
-    numpy=np.where,
-    elementwise=True,
-)
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """Choose element by element: `x` where the condition holds, `y` elsewhere.
-
-    >>> where([True, False], [1.0, 2.0], [3.0, 4.0])
-    array([1., 4.])
-    """
-    return np.where(condition, x, y)
 
 
 @op(
@@ -158,144 +119,3 @@ def reciprocal(x: Any) -> Any:
     array([0.5 , 0.25])
     """
     return np.reciprocal(x)
-
-
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x1, x2), g, 0)),
-        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x2, x1), g, 0)),
-    },
-    equation="y = max(x1, x2),  x̄1 = g [x1 > x2] + ½ g [x1 = x2],  "
-    "x̄2 = g [x2 > x1] + ½ g [x1 = x2]",
-    latex=r"\max({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
-    numpy=np.maximum,
-)
-def maximum(x1: Any, x2: Any) -> Any:
-    """Larger of two, element by element. Where they are equal, each gets half the gradient.
-
-    >>> maximum([1.0, 3.0], 2.0)
-    array([2., 3.])
-    """
-    return np.maximum(x1, x2)
-
-
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x1, x2), g, 0)),
-        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x2, x1), g, 0)),
-    },
-    equation="y = min(x1, x2),  x̄1 = g [x1 < x2] + ½ g [x1 = x2],  "
-    "x̄2 = g [x2 < x1] + ½ g [x1 = x2]",
-    latex=r"\min({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
-    numpy=np.minimum,
-)
-def minimum(x1: Any, x2: Any) -> Any:
-    """Smaller of two, element by element. Where they are equal, each gets half the gradient.
-
-    >>> minimum([1.0, 3.0], 2.0)
-    array([1., 2.])
-    """
-    return np.minimum(x1, x2)
-
-
-def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
-    return beyond(x1, x2) | isnan(x2)
-
-
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: where(
-            equal(x1, x2), g / 2, where(_wins(x1, x2, greater), g, 0)
-        ),
-        "x2": lambda g, y, x1, x2: where(
-            equal(x1, x2), g / 2, where(_wins(x2, x1, greater), g, 0)
-        ),
-    },
-    equation="y = x2 where isnan(x1) or x2 > x1 else x1,  "
-    "x̄1 = g [x1 > x2 or isnan(x2)] + ½ g [x1 = x2],  "
-    "x̄2 = g [x2 > x1 or isnan(x1)] + ½ g [x1 = x2]",
-    latex=r"\mathrm{{fmax}}({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
-    numpy=np.fmax,
-)
-def fmax(x1: Any, x2: Any) -> Any:
-    """Larger of two, element by element; where one of them is NaN, the other.
-
-    >>> fmax([1.0, float("nan")], 2.0)
-    array([2., 2.])
-    """
-    return np.fmax(x1, x2)
-
-
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x1, x2, less), g, 0)),
-        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x2, x1, less), g, 0)),
-    },
-    equation="y = x2 where isnan(x1) or x2 < x1 else x1,  "
-    "x̄1 = g [x1 < x2 or isnan(x2)] + ½ g [x1 = x2],  "
-    "x̄2 = g [x2 < x1 or isnan(x1)] + ½ g [x1 = x2]",
-    latex=r"\mathrm{{fmin}}({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
-    numpy=np.fmin,
-)
-def fmin(x1: Any, x2: Any) -> Any:
-    """Smaller of two, element by element; where one of them is NaN, the other.
-
-    >>> fmin([1.0, float("nan")], 2.0)
-    array([1., 2.])
-    """
-    return np.fmin(x1, x2)
-
-
-def _inside(a: Any, a_min: Any, a_max: Any) -> Any:
-    inside: Any = True
-    if a_min is not None:
-        inside = greater_equal(a, a_min)
-    if a_max is not None:
-        inside = inside & less_equal(a, a_max)
-    return inside
-
-
-def _below(a: Any, a_min: Any, a_max: Any) -> Any:
-    # NumPy clips to the minimum first: where the bounds are crossed, the maximum wins.
-    return less(a, a_min) if a_max is None else less(a, a_min) & less_equal(a_min, a_max)
-
-
-def _above(a: Any, a_min: Any, a_max: Any) -> Any:
-    beyond = greater(a, a_max)
-    return beyond if a_min is None else beyond | greater(a_min, a_max)
-
-
-def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
-    raised = f"{a}" if a_min is None else rf"\max({a}, {a_min})"
-    return raised if a_max is None else rf"\min({raised}, {a_max})"
-
-
-@op(
-    rules={
-        "a": lambda g, y, a, a_min, a_max: where(_inside(a, a_min, a_max), g, 0),
-        "a_min": lambda g, y, a, a_min, a_max: where(_below(a, a_min, a_max), g, 0),
-        "a_max": lambda g, y, a, a_min, a_max: where(_above(a, a_min, a_max), g, 0),
-    },
-    equation="y = min(max(a, a_min), a_max),  ā = g [a_min ≤ a ≤ a_max],  "
-    "ā_min = g [a < a_min ≤ a_max],  ā_max = g [a > a_max or a_min > a_max]",
-    latex=_clip_latex,
-    reference=lambda a, a_min, a_max: np.where(
-        a < a_min, a_min, np.where(a > a_max, a_max, a)
-    ),
-    domain={"a_min": (-1, -0.5), "a_max": (0.5, 1)},
-    numpy=np.clip,
-    elementwise=True,
-)
-def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
-    """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound.
-
-    Shapes: a and the bounds are broadcast against each other; y has their common shape.
-
-    >>> clip([-1.0, 0.5, 2.0], 0.0, 1.0)
-    array([0. , 0.5, 1. ])
-    """
-    return np.clip(a, a_min, a_max)

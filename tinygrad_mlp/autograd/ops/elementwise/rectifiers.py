@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import greater
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
-from tinygrad_mlp.autograd.ops.elementwise.special import _special, erf, sigmoid
+from tinygrad_mlp.autograd.ops.elementwise.special import erf, scipy_special, sigmoid
 
 __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
 
@@ -91,4 +91,4 @@ def gelu(x: Any) -> Any:
     >>> gelu([-1.0, 0.0, 1.0]).round(4)
     array([-0.1587,  0.    ,  0.8413])
     """
-    return x * (0.5 * _special().erfc(-x / math.sqrt(2)))
+    return x * (0.5 * scipy_special().erfc(-x / math.sqrt(2)))

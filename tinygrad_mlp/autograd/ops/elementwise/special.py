@@ -1,8 +1,4 @@
-"""Special functions, element by element, most of them computed by SciPy.
-
-The derivatives of the Bessel and the gamma functions lead to further members of their families, so
-that these take the order as an argument (`iv`, `polygamma`).
-"""
+"""The sigmoid, sums of exponentials and the error function, element by element."""
 
 from __future__ import annotations
 
@@ -11,28 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp, log
 
 __all__ = [
     "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "xlogy",
-    "gammaln", "digamma", "polygamma", "i0", "iv", "difference",
+    "difference",
 ]  # fmt: skip
 
 
-def _special() -> Any:
+def scipy_special() -> Any:
+    """Return the module scipy.special."""
     # Loaded when first used: scipy would double the time of `import tinygrad_mlp`.
     from scipy import special
 
     return special
-
-
-def _in_precision_of(x: Any, y: Any) -> Any:
-    """Return `y` in the dtype of `x`: beside whole numbers SciPy computes in float64."""
-    dtype = getattr(x, "dtype", None)  # of a NumPy scalar, too; a Python number has none
-    return y.astype(dtype) if dtype is not None and dtype.kind == "f" else y
 
 
 @op(
@@ -52,7 +43,7 @@ def sigmoid(x: Any) -> Any:
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    return _special().expit(x)
+    return scipy_special().expit(x)
 
 
 expit = sigmoid
@@ -72,7 +63,7 @@ def logit(x: Any) -> Any:
     >>> logit([0.5, 0.9]).round(4)
     array([0.    , 2.1972])
     """
-    return _special().logit(x)
+    return scipy_special().logit(x)
 
 
 @op(
@@ -145,7 +136,7 @@ def erf(x: Any) -> Any:
     >>> erf([0.0, 1.0]).round(4)
     array([0.    , 0.8427])
     """
-    return _special().erf(x)
+    return scipy_special().erf(x)
 
 
 @op(
@@ -161,14 +152,14 @@ def erfc(x: Any) -> Any:
     >>> erfc([0.0, 1.0]).round(4)
     array([1.    , 0.1573])
     """
-    return _special().erfc(x)
+    return scipy_special().erfc(x)
 
 
 @op(
     rules={"x": lambda g, y, x: g * (math.sqrt(math.pi) / 2) * exp(y * y)},
     equation="erf y = x,  x̄ = g √π/2 e^(y²)",
     latex=r"\mathrm{{erf}}^{{-1}}({x})",
-    reference=lambda x: _special().ndtri((1 + x) / 2) / math.sqrt(2),
+    reference=lambda x: scipy_special().ndtri((1 + x) / 2) / math.sqrt(2),
     domain={"x": (-0.9, 0.9)},
     scipy="erfinv",
 )
@@ -178,7 +169,7 @@ def erfinv(x: Any) -> Any:
     >>> erfinv([0.0, 0.8427]).round(3)
     array([0., 1.])
     """
-    return _special().erfinv(x)
+    return scipy_special().erfinv(x)
 
 
 def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
@@ -200,137 +191,4 @@ def xlogy(x: Any, y: Any) -> Any:
     >>> xlogy([0.0, 2.0], [0.0, 1.0])
     array([0., 0.])
     """
-    return _special().xlogy(x, y)
-
-
-def _gammaln_rule(g: Any, y: Any, x: Any) -> Any:
-    return g * digamma(x)
-
-
-@op(
-    rules={"x": _gammaln_rule},
-    equation="y = ln |Γ(x)|,  x̄ = g ψ(x)",
-    latex=r"\ln \left|\Gamma({x})\right|",
-    reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x),
-    domain={"x": (0.3, 4)},
-    scipy="gammaln",
-)
-def gammaln(x: Any) -> Any:
-    """Logarithm of the absolute value of the gamma function.
-
-    >>> gammaln([1.0, 5.0]).round(4)
-    array([0.    , 3.1781])
-    """
-    return _special().gammaln(x)
-
-
-def _digamma_rule(g: Any, y: Any, x: Any) -> Any:
-    return g * polygamma(1, x)
-
-
-@op(
-    rules={"x": _digamma_rule},
-    equation="y = ψ(x),  x̄ = g polygamma(1, x)",
-    latex=r"\psi({x})",
-    reference=lambda x: np.imag(_special().loggamma(x + 1e-20j)) / 1e-20,
-    domain={"x": (0.5, 4)},
-    scipy="psi",
-)
-def digamma(x: Any) -> Any:
-    """Digamma function: the derivative of the logarithm of the gamma function.
-
-    >>> digamma([1.0, 2.0]).round(4)
-    array([-0.5772,  0.4228])
-    """
-    return _special().digamma(x)
-
-
-def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
-    """Sum ``(−1)ⁿ⁺¹ n! Σ (x + k)⁻ⁿ⁻¹`` for n ≥ 1, the tail by Euler and Maclaurin's formula."""
-    n, x = np.asarray(n, float), np.asarray(x, float)
-    s, end = n + 1, x + terms
-    total = sum((x + k) ** -s for k in range(terms))
-    total = total + end ** (1 - s) / (s - 1) + end**-s / 2 + s * end ** (-s - 1) / 12
-    return (-1) ** (n + 1) * np.vectorize(math.gamma, otypes=[float])(s) * total
-
-
-def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
-    return g * polygamma(n + 1, x)
-
-
-@op(
-    rules={"x": _polygamma_rule},
-    equation="y = polygamma(n, x),  x̄ = g polygamma(n + 1, x)",
-    latex=r"\psi^{{({n})}}({x})",
-    reference=_zeta_sum,
-    samples=lambda rng: [
-        Sample(np.array(1), rng.uniform(0.5, 4, size=3)),
-        Sample(np.array([1, 2, 3]), rng.uniform(0.5, 4, size=(2, 3))),
-        Sample(np.array(2), np.array(rng.uniform(0.5, 4))),
-    ],
-    elementwise=True,
-)
-def polygamma(n: Any, x: Any) -> Any:
-    """Derivative of order n of the digamma function, for whole n ≥ 0.
-
-    Shapes: n and x are broadcast against each other.
-
-    Source: scipy.special.polygamma; Abramowitz and Stegun, 6.4.1.
-
-    >>> polygamma(1, [1.0, 2.0]).round(4)
-    array([1.6449, 0.6449])
-    """
-    return _in_precision_of(x, _special().polygamma(n, x))
-
-
-def _i0_rule(g: Any, y: Any, x: Any) -> Any:
-    return g * iv(1, x)
-
-
-@op(
-    rules={"x": _i0_rule},
-    equation="y = iv(0, x),  x̄ = g iv(1, x)",
-    latex=r"I_0({x})",
-    reference=lambda x: _bessel_integral(0, x),
-    numpy=np.i0,
-    scipy="i0",
-)
-def i0(x: Any) -> Any:
-    """Modified Bessel function of the first kind of order 0, as in a Kaiser window.
-
-    >>> i0([0.0, 1.0]).round(4)
-    array([1.    , 1.2661])
-    """
-    return _special().i0(x)
-
-
-def _bessel_integral(v: Any, z: Any, points: int = 64) -> Any:
-    """Integrate ``1/π e^(z cos t) cos(vt)`` over 0 ≤ t ≤ π for whole v."""
-    t = 2 * math.pi / points * np.arange(points)
-    v, z = np.asarray(v)[..., None], np.asarray(z)[..., None]
-    return np.mean(np.exp(z * np.cos(t)) * np.cos(v * t), axis=-1)
-
-
-def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
-    return g * (iv(v - 1, z) + iv(v + 1, z)) / 2
-
-
-@op(
-    rules={"z": _iv_rule},
-    equation="y = iv(v, z),  z̄ = g (iv(v − 1, z) + iv(v + 1, z)) / 2",
-    latex=r"I_{{{v}}}({z})",
-    reference=_bessel_integral,
-    samples=lambda rng: [
-        Sample(np.array(1), rng.uniform(-3, 3, size=3)),
-        Sample(np.array([0, 1, 2]), rng.uniform(-3, 3, size=(2, 3))),
-        Sample(np.array(2), np.array(rng.uniform(-3, 3))),
-    ],
-    scipy="iv",
-)
-def iv(v: Any, z: Any) -> Any:
-    """Modified Bessel function of the first kind, of order `v`.
-
-    >>> iv(1.0, [0.0, 1.0]).round(4)
-    array([0.    , 0.5652])
-    """
-    return _in_precision_of(z, _special().iv(v, z))
+    return scipy_special().xlogy(x, y)

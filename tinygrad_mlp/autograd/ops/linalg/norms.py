@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import implements, op
-from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import power
 from tinygrad_mlp.autograd.ops.elementwise.rounding import abs as abs_

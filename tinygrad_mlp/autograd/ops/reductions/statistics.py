@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
-from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.reductions.reduction import (
     axes_of,

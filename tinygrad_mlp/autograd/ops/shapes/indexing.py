@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, implements, op
-from tinygrad_mlp.autograd.ops.elementwise.arithmetic import where
+from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.shapes.shape import places, ravel, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
