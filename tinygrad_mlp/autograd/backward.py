@@ -123,7 +123,7 @@ def leading_to(targets: dict[Node | int, Any], nodes: Iterable[Node]) -> set[Nod
 
 
 # One function, although a long one: a call more for each share costs several percent.
-def propagate(
+def propagate(  # noqa: C901
     starts: Sequence[tuple[Value, Any]],
     collect: Callable[[Value, Any, bool], None],
     *,
