@@ -53,7 +53,7 @@ def rows(done):
 def test_every_operation_and_formula_is_checked_and_right(run, monkeypatch):
     """Of a few operations: the others are checked by the tests of `check_op`."""
     few = {name: tg.OPS[name] for name in ("exp", "matmul", "where", "argmax", "sum")}
-    monkeypatch.setattr("tinygrad_mlp.cli.check.OPS", few)
+    monkeypatch.setattr("tinygrad_mlp.cli.check_subjects.OPS", few)
     done = run("check", "--quick")
     assert done.code == 0
     assert list(rows(done)) == [*few, "formulas.mean_square", "formulas.cross_entropy"]
@@ -74,7 +74,7 @@ def wrong_square():
 def test_a_wrong_operation_is_reported_with_rule_and_cause(run, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     few = {"nearly_square": wrong_square(), "exp": tg.exp}
-    monkeypatch.setattr("tinygrad_mlp.cli.check.OPS", few)
+    monkeypatch.setattr("tinygrad_mlp.cli.check_subjects.OPS", few)
     done = run("check")
     assert done.code == 1
     verdicts = {40: ["WRONG"], 80: ["right", "WRONG", "-", "-"]}

@@ -1,50 +1,24 @@
-"""``tinygrad-mlp check``: operations, formulas, and what students' files define."""
+"""``tinygrad-mlp check``: operations, formulas, and derivations in students' files."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import os
-import pkgutil
-import runpy
-import sys
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.cli.check_operations import check_all
-from tinygrad_mlp.cli.outputs import (
-    FAILURE,
-    INTERRUPT,
-    SUCCESS,
-    Heading,
-    Table,
-    fail,
-    wrapped,
+from tinygrad_mlp.cli.check_subjects import (
+    line_of,
+    namespace_of,
+    operations_in,
+    registry_restored,
+    subjects_of,
 )
+from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, Heading, Table, fail, wrapped
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
-from tinygrad_mlp.verify import DerivationReport, check_derivation, formulas
-
-FORMULAS = tuple(f"formulas.{loss}" for loss in formulas.LOSSES)
-
-
-class Subjects(NamedTuple):
-    """The things to check.
-
-    Attributes:
-        operations: operations, built in or not.
-        losses: losses whose formulas are checked.
-        files: Python files.
-    """
-
-    operations: list[Op]
-    losses: list[str]
-    files: list[Path]
+from tinygrad_mlp.errors import InvalidArgumentError, TinygradError
+from tinygrad_mlp.verify import DerivationReport, check_derivation
 
 
 def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
@@ -78,145 +52,6 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
         "interrupted": interrupted,
     }
     return Outcome(code, document)
-
-
-@contextmanager
-def registry_restored() -> Iterator[None]:
-    """Remove the operations that files register from `OPS` again; other files use their names."""
-    before = dict(OPS)
-    try:
-        yield
-    finally:
-        OPS.clear()
-        OPS.update(before)
-
-
-# -- what the words of the command line name -------------------------------------------------
-
-
-def subjects_of(words: Sequence[str]) -> Subjects:
-    """Return the things that the words name; without words, everything built in.
-
-    A word is a file, a folder, the name of an operation or a formula, or ``where:name`` of an
-    operation in a file or a module.
-
-    Raises:
-        DataNotFoundError: there is no such file, or no Python file in a folder.
-        InvalidArgumentError: a word names none of these.
-    """
-    if not words:
-        return Subjects(list(OPS.values()), list(formulas.LOSSES), [])
-    found = Subjects([], [], [])
-    for word in words:
-        where, colon, name = word.rpartition(":")
-        if os.path.isdir(word):
-            found.files.extend(_files_in(Path(word)))
-        elif os.path.isfile(word):
-            found.files.append(Path(word))
-        elif word in OPS:
-            found.operations.append(OPS[word])
-        elif word in FORMULAS:
-            found.losses.append(word.partition(".")[2])
-        elif colon and where:
-            found.operations.append(_operation(where, name))
-        else:
-            raise _unknown(word)
-    return found
-
-
-def _files_in(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("*.py"))
-    if not found:
-        raise DataNotFoundError(f"{folder}: this folder has no Python files.")
-    return found
-
-
-def _unknown(word: str) -> TinygradError:
-    if Path(word).suffix or os.path.dirname(word):
-        return DataNotFoundError(f"{word}: there is no such file.")
-    return InvalidArgumentError(
-        f"{word!r} is no operation and no file{_suggestion(word, [*OPS, *FORMULAS])}. Give "
-        f"the name of an operation, a Python file or a folder of them, or module:name for "
-        f"an operation of your own."
-    )
-
-
-def _operation(where: str, name: str) -> Op:
-    """Return the operation `name` of a file or a module."""
-    if where.endswith(".py"):
-        if not Path(where).is_file():
-            raise DataNotFoundError(f"{where}: there is no such file.")
-        names = namespace_of(Path(where))
-    else:
-        names = _module(where)
-    op = names.get(name)
-    if isinstance(op, Op):
-        return op
-    if name in names:
-        raise InvalidArgumentError(
-            f"{where}:{name} is no operation, but a {type(names[name]).__name__}. An operation is "
-            f"made with @tg.op."
-        )
-    known = [key for key, value in names.items() if isinstance(value, Op)]
-    own = [key for key in known if names[key] in operations_in(names)]
-    raise InvalidArgumentError(
-        f"{where} has no operation {name!r}{_suggestion(name, known)}. It defines "
-        f"{', '.join(own) or 'none'}."
-    )
-
-
-def _module(where: str) -> dict[str, Any]:
-    """Return the namespace of a module in the current folder or among the installed packages."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` does
-    try:
-        namespace: dict[str, Any] = vars(pkgutil.resolve_name(where))
-        return namespace
-    except (Exception, SystemExit) as error:
-        raise InvalidArgumentError(
-            f"the module {where} cannot be imported: {type(error).__name__}: {error}. It is looked "
-            f"for in the current folder and among the installed packages."
-        ) from error
-
-
-def _suggestion(word: str, names: Sequence[str]) -> str:
-    """Return the names that resemble a word, in brackets."""
-    close = difflib.get_close_matches(word, names, n=3)
-    return f" (did you mean {' or '.join(close)}?)" if close else ""
-
-
-def operations_in(names: Mapping[str, Any]) -> list[Op]:
-    """Return the operations among the values of a namespace that are not built in, each once."""
-    found = {id(op): op for op in names.values() if isinstance(op, Op)}
-    return [op for op in found.values() if getattr(ops, op.name, None) is not op]
-
-
-def namespace_of(path: Path) -> dict[str, Any]:
-    """Run a file and return the names it defines.
-
-    Raises:
-        InvalidArgumentError: it raises an error.
-    """
-    try:
-        return runpy.run_path(str(path), run_name="homework")
-    except (Exception, SystemExit) as error:
-        raise InvalidArgumentError(
-            f"{path} cannot be run: {type(error).__name__}: {error} ({_line(error, path)})."
-        ) from error
-
-
-def _line(error: BaseException, path: Path) -> str:
-    """Return the line of a file in which an error was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename) == path]
-    if own:
-        return f"line {own[-1].lineno}: {own[-1].line}"
-    if isinstance(error, SyntaxError):
-        return f"line {error.lineno}"
-    return "outside of the file"
-
-
-# -- a file with a derivation, operations, or both -------------------------------------------
 
 
 def check_file(path: Path, quick: bool) -> dict[str, Any]:
@@ -268,7 +103,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport
     except Exception as error:
         raise InvalidArgumentError(
             f"{path}: loss or derived fails with {type(error).__name__}: {error} "
-            f"({_line(error, path)})."
+            f"({line_of(error, path)})."
         ) from error
 
 
