@@ -530,6 +530,21 @@ def test_a_parameter_that_is_not_finite_is_no_bare_name_in_the_source(fill):
         literal(fill)
 
 
+def test_a_function_may_have_the_name_of_one_that_it_calls():
+    def tanh(x):
+        return tg.tanh(x)
+
+    def softmax(rng1, c1):
+        return tg.softmax(rng1) * np.arange(9.0) + c1
+
+    x = np.linspace(0, 1, 9)
+    for function in (tanh, softmax):
+        f = tg.compile(function)
+        arguments = [x] if function is tanh else [x, x]
+        for _ in range(3):
+            np.testing.assert_array_equal(f(*arguments), function(*arguments))
+
+
 FACTOR = 0.5
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.program.blas_ops import accumulate, product
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_generator
 from tinygrad_mlp.program.kernel import call, expression, kernel_of, literal
+from tinygrad_mlp.program.program import unique_name
 
 BLAS_LETTER = {"float32": "s", "float64": "d"}
 """The first letter of BLAS's functions for each dtype."""
@@ -25,16 +27,19 @@ class Expressions:
 
     Args:
         names: the name of every variable.
+        reserved: other names that are in use.
 
     Attributes:
+        taken: all names that are in use.
         given: objects that source code cannot hold (a random generator, a large constant, the
             forward function of an unregistered operation), by name.
         constants: the code of the other constant arrays, by name.
         imported: names of the operations whose forward functions are imported.
     """
 
-    def __init__(self, names: dict[Variable, str]) -> None:
+    def __init__(self, names: dict[Variable, str], reserved: Iterable[str]) -> None:
         self.names = names
+        self.taken = {*names.values(), *reserved}
         self.given: dict[str, Any] = {}
         self.constants: dict[str, str] = {}
         self.imported: set[str] = set()
@@ -106,37 +111,35 @@ class Expressions:
 
     def _forward_name(self, op: Op) -> str:
         name = re.sub(r"\W+", "_", op.name)  # a lambda is called <lambda>
-        taken = set(self.names.values())
-        if OPS.get(name) is op and name not in taken:
+        if OPS.get(name) is op and (name in self.imported or name not in self.taken):
             self.imported.add(name)
+            self.taken.add(name)
             return name
-        taken.update(OPS)
-        while self.given.get(name, op.forward) is not op.forward or name in taken:
-            name += "_"
-        self.given[name] = op.forward
-        return name
+        return self._given_name(op.forward, name)
 
     def _static(self, value: Any) -> ast.expr:
         try:
             return expression(literal(value))
         except LookupError:
-            pass
+            name = "rng" if is_generator(value) else "given"
+            number = 1 + sum(n.startswith(name) for n in self.given)
+            return ast.Name(self._given_name(value, f"{name}{number}"))
+
+    def _given_name(self, value: Any, wanted: str) -> str:
+        """Return the name of an object that source code cannot hold."""
         for name, known in self.given.items():
             if known is value:
-                return ast.Name(name)
-        name = "rng" if is_generator(value) else "given"
-        name = f"{name}{sum(n.startswith(name) for n in self.given) + 1}"
+                return name
+        name = unique_name(wanted, self.taken)
         self.given[name] = value
-        return ast.Name(name)
+        return name
 
     def _constant(self, a: Any) -> str:
         """Return the name of a constant array."""
         known = self._constant_names.get(id(a))
         if known is not None:
             return known[0]
-        name = f"c{len(self._constant_names) + 1}"
-        while name in self.names.values():
-            name += "_"
+        name = unique_name(f"c{len(self._constant_names) + 1}", self.taken)
         self._constant_names[id(a)] = name, a
         array = np.asarray(a)
         first = array.flat[0].item() if array.size else 0

@@ -14,9 +14,6 @@ from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import call, expression, kernel_of
 from tinygrad_mlp.program.program import Program, unique_names
 
-OWN_NAMES = ("steps", "losses", "weights", "before", "d", "p")
-"""Names of the loop itself, which no variable of the step may have."""
-
 
 class LoopSource(NumPySource):
     """The source code of a loop over steps, each of which is a program.
@@ -40,6 +37,8 @@ class LoopSource(NumPySource):
         collects: whether the first result is written into the rows `p`; otherwise it is a loss,
             a number.
     """
+
+    reserved = ("steps", "losses", "weights", "before", "d", "p")
 
     def __init__(
         self,
@@ -75,7 +74,7 @@ class LoopSource(NumPySource):
 
     def _named(self) -> dict[Variable, str]:
         """Return the names of variables; all values of an array have the name of the array."""
-        names = unique_names(self.program, OWN_NAMES)
+        names = unique_names(self.program, self.reserved)
         names.update({self._p: "p", self._d: "d", self.z: names[self._z_memory]})
         for line in self.program.instructions:
             if line.into is not None:
@@ -95,7 +94,7 @@ class LoopSource(NumPySource):
             values = expression(f"({self._tuple(carried.values())})")
             lines.append(Line(assignment(self._tuple(carried), values)))
         stay = [*self.program.buffers, *(v for v in self.fixed if v not in carried)]
-        hoister = Hoister({self.names[v] for v in stay}, set(self.names.values()))
+        hoister = Hoister({self.names[v] for v in stay}, self._expressions.taken)
         lines = hoister.hoist(lines)
         varying = ["weights", "before", "d", *["p"] * self.collects]
         varying += [self.names[v] for v in self.rows]

@@ -56,12 +56,15 @@ class NumPySource:
     Attributes:
         given: objects that source code cannot hold (a random generator, a large constant), by
             name.
+        reserved: names that no variable may have.
     """
+
+    reserved: tuple[str, ...] = ()
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.names = self._named()
-        self._expressions = Expressions(self.names)
+        self._expressions = Expressions(self.names, (program.name, *self.reserved))
         self.given = self._expressions.given
         self._lines = self._body()
         self._head = self._header()
@@ -91,7 +94,7 @@ class NumPySource:
 
     def _named(self) -> dict[Variable, str]:
         """Return the names of variables; an updated parameter keeps the name of the parameter."""
-        names = unique_names(self.program)
+        names = unique_names(self.program, self.reserved)
         inputs = set(self.program.inputs)
         for line in self.program.instructions:
             if line.into in inputs:
@@ -122,7 +125,7 @@ class NumPySource:
 
     def _running(self) -> str:
         """Return the code as it runs."""
-        hoister = Hoister(set(), {*self.names.values(), *self.given, *self._expressions.constants})
+        hoister = Hoister(set(), self._expressions.taken)
         lines = hoister.hoist(self._lines)
         return self._text(lines, hoister.found())
 
