@@ -14,7 +14,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tests.every_sample import every_sample
-from tinygrad_mlp.autograd.backward import ancestors
+from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.mode import MODE, ORDINARY, changed_mode
 from tinygrad_mlp.errors import NonFiniteError, ShapeError, TinygradError
 

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn
-from tinygrad_mlp.autograd.backward import ancestors
+from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.graph_view.layer_view import find_layers, in_sequence, named_parts
 from tinygrad_mlp.graph_view.names import layer_number
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import ancestors
 from tinygrad_mlp.autograd.call_site import CallSite
+from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.backward import gradients
+from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild

@@ -232,7 +232,7 @@ class Op:
             return out
         requires_grad = requires_grad and mode.recording
         if self.outputs > 1:
-            return self._wrap(cls, parents, tuple(arrays), static, out, requires_grad)
+            return self.wrap(cls, parents, tuple(arrays), static, out, requires_grad)
         if type(out) is not ndarray:
             out = np.asarray(out)
         value = cls.__new__(cls)  # as `make_value`, without the call
@@ -247,7 +247,7 @@ class Op:
             value.node = Node(parents, self, tuple(arrays), static or NO_STATIC, out)
         return value
 
-    def _wrap(
+    def wrap(
         self,
         cls: type[Value],
         parents: Parents,
@@ -256,7 +256,16 @@ class Op:
         out: Any,
         requires_grad: bool,
     ) -> Any:
-        """Return the output as a value, or the outputs as values, with its history."""
+        """Return the output as a value, or the outputs as values, with a node behind them.
+
+        Args:
+            cls: the class of the values.
+            parents: see `Node`.
+            arrays: the array arguments.
+            static: the static parameters.
+            out: the output, or the outputs.
+            requires_grad: whether the values require a gradient.
+        """
         node = None
         if self.outputs > 1:
             out = tuple(o if isinstance(o, Value) else np.asarray(o) for o in out)
@@ -280,24 +289,6 @@ class Op:
         """
         with changed_mode(hook=None):
             return self(*args, **static)
-
-    def as_value(
-        self, args: Sequence[Any], arrays: tuple[Any, ...], static: dict[str, Any], out: Any
-    ) -> Any:
-        """Return what a call with `args` returns, for a hook that has computed `out` itself."""
-        # (A traced array is a value, too, but takes the place of an array: it is its own data.)
-        values = [a for a in args if isinstance(a, Value) and id(a.data) != id(a)]
-        if not values or self.nondifferentiable:
-            return out
-        parents: Parents = [
-            None if not isinstance(a, Value) or not a._requires_grad
-            else a if a.node is None or a.node.op.outputs > 1
-            else a.node
-            for a in args
-        ]  # fmt: skip
-        requires_grad = MODE.get().recording and any(a._requires_grad for a in values)
-        cls = values[-1].result_class
-        return self._wrap(cls, parents, arrays, static, out, requires_grad)
 
     def bind(
         self, args: tuple[Any, ...], static: dict[str, Any]

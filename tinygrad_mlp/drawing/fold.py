@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import origin
+from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.graph_view.layer_view import arrays_of
 from tinygrad_mlp.graph_view.recorded import Recorded

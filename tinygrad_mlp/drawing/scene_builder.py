@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import origin
+from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.drawing.fold import count_operations, find_folds
 from tinygrad_mlp.drawing.grouping import find_groups

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.backward import leading_to, unbroadcast
+from tinygrad_mlp.autograd.backward import unbroadcast
+from tinygrad_mlp.autograd.gradients import leading_to
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.backward import origin
+from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.explanation.algebra import Algebra, diag

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_mlp.autograd.backward import ancestors
+from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.errors import GraphReleasedError
 from tinygrad_mlp.graph_view.layer_view import arrays_of, find_layers, in_sequence, users_of

@@ -9,6 +9,7 @@ from tinygrad_mlp.autograd.ops.elementwise.comparison import *
 from tinygrad_mlp.autograd.ops.elementwise.exponential import *
 from tinygrad_mlp.autograd.ops.elementwise.gamma_and_bessel import *
 from tinygrad_mlp.autograd.ops.elementwise.hyperbolic import *
+from tinygrad_mlp.autograd.ops.elementwise.inverse_hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *
 from tinygrad_mlp.autograd.ops.elementwise.rounding import *
 from tinygrad_mlp.autograd.ops.elementwise.special import *
@@ -39,6 +40,7 @@ from tinygrad_mlp.autograd.ops.shapes.diagonals import *
 from tinygrad_mlp.autograd.ops.shapes.indexing import *
 from tinygrad_mlp.autograd.ops.shapes.joining import *
 from tinygrad_mlp.autograd.ops.shapes.shape import *
+from tinygrad_mlp.autograd.ops.sums import *
 
 BUILDING_BLOCKS = (
     "cofactor", "difference", "fold", "getitem", "log_share", "recurrence", "scatter_add",

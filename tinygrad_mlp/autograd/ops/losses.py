@@ -22,7 +22,7 @@ from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import log, log1p
 from tinygrad_mlp.autograd.ops.elementwise.special import sigmoid
 from tinygrad_mlp.autograd.ops.reductions.normalisation import log_softmax, softmax
-from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
+from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = [

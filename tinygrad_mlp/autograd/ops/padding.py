@@ -9,13 +9,13 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
-from tinygrad_mlp.autograd.ops.reductions.reduction import mean
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
 from tinygrad_mlp.autograd.ops.reductions.statistics import median
 from tinygrad_mlp.autograd.ops.shapes.arranging import PAD_MODES, pad_op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
-from tinygrad_mlp.autograd.ops.shapes.shape import broadcast_to, places, shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import places, shape_of
+from tinygrad_mlp.autograd.ops.sums import broadcast_to, mean
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["pad"]

@@ -36,18 +36,6 @@ def sample_arrays(
     ]
 
 
-def reductions(rng: Generator, **static: Sequence[Any]) -> list[Sample]:
-    """Draw samples of a reduction: no axis, one or several, with and without keepdims."""
-    return [
-        *sample_arrays(rng, shapes=((),), axis=(None,), keepdims=(False,), **static),
-        *sample_arrays(rng, shapes=((3,),), axis=(None, 0), keepdims=(False, True), **static),
-        *sample_arrays(
-            rng, shapes=((2, 3),), axis=(None, 0, -1, (0, 1)), keepdims=(False, True), **static
-        ),
-        *sample_arrays(rng, shapes=((2, 3, 2),), axis=(1, (0, 2)), keepdims=(False,), **static),
-    ]
-
-
 def well_apart(rng: Generator, samples: Sequence[Sample]) -> list[Sample]:
     """Draw samples whose elements differ by 0.2 or more: small changes keep their order."""
 

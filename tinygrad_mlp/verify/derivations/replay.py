@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import ancestors, gradients, propagate, unbroadcast
+from tinygrad_mlp.autograd.backward import propagate, unbroadcast
+from tinygrad_mlp.autograd.gradients import ancestors, gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op

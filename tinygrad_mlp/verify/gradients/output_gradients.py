@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import ancestors
 from tinygrad_mlp.autograd.describe import finite, first_non_finite
+from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of, several

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.backward import ancestors
+from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.verify.gradients.directions import (
     WIDEST,

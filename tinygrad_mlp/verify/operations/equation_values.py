@@ -15,13 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.ops.losses import divisor
-from tinygrad_mlp.autograd.ops.reductions.reduction import (
-    axes_of,
-    broadcasts,
-    kept,
-    reduced_count,
-    sum_to,
-)
+from tinygrad_mlp.autograd.ops.sums import axes_of, broadcasts, kept, reduced_count, sum_to
 from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.equation import Clause, WrittenEquation
 from tinygrad_mlp.verify.operations.equation_functions import (

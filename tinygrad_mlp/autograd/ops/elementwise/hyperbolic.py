@@ -1,6 +1,7 @@
-"""Hyperbolic functions and their inverses, element by element.
+"""Hyperbolic functions, element by element.
 
-The gradient rules are the chain rule, as in `trigonometry`.
+The gradient rules are the chain rule ``x̄ = g · f′(x)``, written with the output `y` where that is
+cheaper (``tanh′ = 1 − y²``).
 """
 
 from __future__ import annotations
@@ -10,12 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.exponential import sqrt
-from tinygrad_mlp.autograd.ops.elementwise.trigonometry import hypot
 
-__all__ = [
-    "sinh", "cosh", "tanh", "arcsinh", "asinh", "arccosh", "acosh", "arctanh", "atanh",
-]  # fmt: skip
+__all__ = ["sinh", "cosh", "tanh"]
 
 
 def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
@@ -68,62 +65,3 @@ def tanh(x: Any) -> Any:
     array([0.    , 0.7616])
     """
     return np.tanh(x)
-
-
-@op(
-    rules={"x": lambda g, y, x: g / hypot(x, 1)},
-    equation="y = arsinh x,  x̄ = g / √(x² + 1)",
-    latex=r"\mathrm{{arcsinh}}({x})",
-    reference=lambda x: np.log(x + np.sqrt(x * x + 1)),
-    numpy=np.arcsinh,
-)
-def arcsinh(x: Any) -> Any:
-    """Inverse of the hyperbolic sine.
-
-    >>> arcsinh([0.0, 1.0]).round(4)
-    array([0.    , 0.8814])
-    """
-    return np.arcsinh(x)
-
-
-asinh = arcsinh
-
-
-@op(
-    rules={"x": lambda g, y, x: g / (sqrt(x - 1) * sqrt(x + 1))},
-    equation="y = arcosh x,  x̄ = g / √(x² − 1)",
-    latex=r"\mathrm{{arccosh}}({x})",
-    reference=lambda x: np.log(x + np.sqrt(x * x - 1)),
-    domain={"x": (1.3, 4)},
-    numpy=np.arccosh,
-)
-def arccosh(x: Any) -> Any:
-    """Inverse of the hyperbolic cosine, for x ≥ 1.
-
-    >>> arccosh([1.0, 2.0]).round(4)
-    array([0.   , 1.317])
-    """
-    return np.arccosh(x)
-
-
-acosh = arccosh
-
-
-@op(
-    rules={"x": lambda g, y, x: g / ((1 - x) * (1 + x))},
-    equation="y = artanh x,  x̄ = g / (1 − x²)",
-    latex=r"\mathrm{{arctanh}}({x})",
-    reference=lambda x: np.log((1 + x) / (1 - x)) / 2,
-    domain={"x": (-0.9, 0.9)},
-    numpy=np.arctanh,
-)
-def arctanh(x: Any) -> Any:
-    """Inverse of the hyperbolic tangent, for −1 < x < 1.
-
-    >>> arctanh([0.0, 0.5]).round(4)
-    array([0.    , 0.5493])
-    """
-    return np.arctanh(x)
-
-
-atanh = arctanh

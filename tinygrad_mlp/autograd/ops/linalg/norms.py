@@ -14,13 +14,12 @@ from tinygrad_mlp.autograd.ops.elementwise.exponential import power
 from tinygrad_mlp.autograd.ops.elementwise.rounding import abs as abs_
 from tinygrad_mlp.autograd.ops.elementwise.rounding import sign
 from tinygrad_mlp.autograd.ops.linalg.spectral import svdvals
-from tinygrad_mlp.autograd.ops.reductions.reduction import kept, over
 from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
-from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
-from tinygrad_mlp.autograd.ops.samples import reductions
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, shape_of
+from tinygrad_mlp.autograd.ops.sums import kept, over, reductions
+from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["vector_norm", "matrix_norm", "norm"]

@@ -14,9 +14,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
-from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, shape_of
+from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["inv", "solve", "pinv", "det", "cofactor", "slogdet", "matrix_power"]

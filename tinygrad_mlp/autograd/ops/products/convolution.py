@@ -12,10 +12,10 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.products.windows import Pair, fold, pair, window_latex, windows
-from tinygrad_mlp.autograd.ops.reductions.reduction import sum as sum_
 from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, reshape
+from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["conv2d", "max_pool2d", "avg_pool2d"]

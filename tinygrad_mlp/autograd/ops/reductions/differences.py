@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
-from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged, kept, over
+from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged
 from tinygrad_mlp.autograd.ops.reductions.scans import widened
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
+from tinygrad_mlp.autograd.ops.sums import kept, over
 
 __all__ = ["diff", "trapezoid"]
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.reductions.reduction import over
-from tinygrad_mlp.autograd.ops.samples import reductions
+from tinygrad_mlp.autograd.ops.sums import over, reductions
 
 __all__ = [
     "logical_and", "logical_or", "logical_xor", "logical_not", "all", "any", "count_nonzero",

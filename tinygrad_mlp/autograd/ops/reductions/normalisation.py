@@ -8,15 +8,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
-from tinygrad_mlp.autograd.ops.reductions.reduction import (
-    add_up,
-    axes_of,
-    kept,
-    largest,
-    over,
-    sum,
-)
-from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
+from tinygrad_mlp.autograd.ops.reductions.reduction import largest
+from tinygrad_mlp.autograd.ops.samples import sample_arrays
+from tinygrad_mlp.autograd.ops.sums import add_up, axes_of, kept, over, reductions, sum
 
 __all__ = ["logsumexp", "log_share", "softmax", "log_softmax"]
 

@@ -1,52 +1,24 @@
-"""Sums, means and extremes.
+"""Extremes; and the axes of a reduction as one axis.
 
-`axis` and `keepdims` mean what they mean in NumPy. Where a rule needs the cotangent next to the
-array again, `spread` puts the reduced axes back.
+`axis` and `keepdims` mean what they mean in NumPy.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
-from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.axes import swapaxes, transpose
-from tinygrad_mlp.autograd.ops.shapes.shape import broadcast_to, reshape
+from tinygrad_mlp.autograd.ops.shapes.shape import reshape
+from tinygrad_mlp.autograd.ops.sums import axes_of, kept, over, reductions, sum
 
-__all__ = [
-    "sum", "mean", "max", "amax", "min", "amin", "sum_to",
-]  # fmt: skip
+__all__ = ["max", "amax", "min", "amin"]
 
-add_up: Any = np.add.reduce  # its stubs accept no keepdims but a literal
 largest: Any = np.maximum.reduce
 smallest: Any = np.minimum.reduce
-
-
-def kept(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
-    """Put the reduced axes of an array of `shape` back into `g`, with length 1."""
-    if keepdims or g.shape == shape:
-        return g
-    if axis is None:
-        return reshape(g, shape=(1,) * len(shape))
-    axes = axes_of(axis, len(shape))
-    return reshape(g, shape=tuple(1 if i in axes else n for i, n in enumerate(shape)))
-
-
-def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
-    """Repeat `g` along the reduced axes, to an array of `shape`."""
-    if axis is not None and not keepdims:
-        g = kept(g, shape, axis, keepdims)
-    return broadcast_to(g, shape=shape)
-
-
-def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
-    if axis is None:
-        return tuple(range(ndim))
-    return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
 
 
 def in_one_axis(a: Any, axis: Any) -> Any:
@@ -72,64 +44,6 @@ def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
 def exchanged(a: Any, axis: int) -> Any:
     """Exchange `axis` with the last axis."""
     return a if axis in (-1, a.ndim - 1) else swapaxes(a, axis1=axis, axis2=-1)
-
-
-def reduced_count(shape: tuple[int, ...], axis: Any) -> int:
-    """Return the number of elements that each result of a reduction over `axis` combines."""
-    return math.prod(shape[i] for i in axes_of(axis, len(shape)))
-
-
-def over(axis: Any, ndim: int) -> str:
-    r"""Write the axes of a reduction as a subscript in LaTeX; nothing for all axes.
-
-    >>> over(-1, 2), over(None, 2)
-    ('_{\\mathrm{axis\\ 1}}', '')
-    """
-    axes = axes_of(axis, ndim)
-    if len(axes) == ndim:
-        return ""
-    numbers = ", ".join(map(str, axes))
-    return rf"_{{\mathrm{{{'axis' if len(axes) == 1 else 'axes'}\ {numbers}}}}}"
-
-
-@op(
-    rules={"a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)},
-    equation="y = Σ a,  ā = g",
-    latex=lambda a, axis, keepdims: rf"\sum{over(axis, a.ndim)} {a}",
-    reference=lambda a, axis, keepdims: np.mean(a, axis, keepdims=keepdims)
-    * reduced_count(a.shape, axis),
-    samples=reductions,
-    numpy=np.sum,
-)
-def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Sum over `axis` (None: over all elements).
-
-    >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
-    array([4., 6.])
-    """
-    return add_up(a, axis=axis, keepdims=keepdims)
-
-
-@op(
-    rules={
-        "a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)
-        / reduced_count(a.shape, axis)
-    },
-    equation="y = Σ a / n,  ā = g / n",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{mean}}{over(axis, a.ndim)}({a})",
-    reference=lambda a, axis, keepdims: np.average(a, axis=axis, keepdims=keepdims),
-    samples=reductions,
-    numpy=np.mean,
-    decomposable=True,
-)
-def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Arithmetic mean over `axis` (None: over all elements).
-
-    >>> mean([[1.0, 2.0], [3.0, 4.0]], axis=0)
-    array([2., 3.])
-    """
-    # Twice as fast as np.mean on small arrays, which does more bookkeeping for the same division.
-    return add_up(a, axis=axis, keepdims=keepdims) / reduced_count(a.shape, axis)
 
 
 def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
@@ -176,45 +90,3 @@ def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 amin = min
-
-
-def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the axes of `shape` along which an array of shape `source` is repeated."""
-    added = len(shape) - len(source)
-    axes = (i + added for i, n in enumerate(source) if n == 1 and shape[i + added] != 1)
-    return (*range(added), *axes)
-
-
-@op(
-    rules={"a": lambda g, y, a, shape: broadcast_to(g, shape=a.shape)},
-    equation="y = a summed down to shape,  ā = broadcast_to(g, shape(a))",
-    latex=lambda a, shape: rf"\sum{over(_copied(a.shape, shape), a.ndim)} {a}",
-    reference=lambda a, shape: np.einsum("ij->j", a) if shape == a.shape[1:]
-    else np.einsum("ij->i", a)[:, None],
-    samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3,), (2, 1))),
-    decomposable=True,
-)
-def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
-    """Sum the axes along which an array of `shape` was broadcast: the adjoint of `broadcast_to`.
-
-    Source: the transpose of the linear map `broadcast_to`.
-
-    >>> sum_to([[1.0, 2.0], [3.0, 4.0]], shape=(1, 2))
-    array([[4., 6.]])
-    """
-    added = a.ndim - len(shape)
-    if added == 1 and 1 not in shape:  # a bias: the case of every layer
-        return add_up(a, axis=0)
-    return add_up(a, axis=_copied(a.shape, shape), keepdims=True).reshape(shape)
-
-
-def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    """Return whether an array of `shape` can be broadcast to the shape `to`.
-
-    >>> broadcasts((2, 1), (4, 2, 3)), broadcasts((2,), (2, 3))
-    (True, False)
-    """
-    n = len(shape)
-    return n <= len(to) and all(
-        a == b or a == 1 for a, b in zip(shape, to[len(to) - n :], strict=True)
-    )

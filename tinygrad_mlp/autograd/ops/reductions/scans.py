@@ -12,17 +12,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
-from tinygrad_mlp.autograd.ops.reductions.reduction import (
-    exchanged,
-    in_many_axes,
-    in_one_axis,
-    over,
-    spread,
-)
-from tinygrad_mlp.autograd.ops.samples import reductions, sample_arrays
+from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged, in_many_axes, in_one_axis
+from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
+from tinygrad_mlp.autograd.ops.sums import over, reductions, spread
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["cumsum", "cumprod", "prod", "recurrence"]

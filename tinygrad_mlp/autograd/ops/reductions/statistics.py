@@ -12,21 +12,21 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
-from tinygrad_mlp.autograd.ops.reductions.reduction import (
+from tinygrad_mlp.autograd.ops.reductions.reduction import in_many_axes, in_one_axis
+from tinygrad_mlp.autograd.ops.reductions.sorting import sort
+from tinygrad_mlp.autograd.ops.samples import well_apart
+from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
+from tinygrad_mlp.autograd.ops.shapes.shape import reshape
+from tinygrad_mlp.autograd.ops.sums import (
     axes_of,
-    in_many_axes,
-    in_one_axis,
     kept,
     mean,
     over,
     reduced_count,
+    reductions,
     spread,
     sum,
 )
-from tinygrad_mlp.autograd.ops.reductions.sorting import sort
-from tinygrad_mlp.autograd.ops.samples import reductions, well_apart
-from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
-from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["var", "std", "average", "median"]

@@ -10,14 +10,8 @@ from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add, take
-from tinygrad_mlp.autograd.ops.shapes.shape import (
-    broadcast_to,
-    expand_dims,
-    places,
-    ravel,
-    reshape,
-    shape_of,
-)
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, ravel, reshape, shape_of
+from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["roll", "flip", "fliplr", "flipud", "rot90", "tile", "repeat"]

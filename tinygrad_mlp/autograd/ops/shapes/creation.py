@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import implements
-from tinygrad_mlp.autograd.ops.shapes.shape import astype, broadcast_to, reshape, shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import astype, reshape, shape_of
+from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]

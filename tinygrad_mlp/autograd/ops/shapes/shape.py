@@ -10,11 +10,12 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
+from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.errors import DTypeError, ShapeError
 
 __all__ = [
     "reshape", "ravel", "squeeze", "expand_dims", "atleast_1d", "atleast_2d", "atleast_3d",
-    "broadcast_to", "broadcast_arrays", "astype", "identity",
+    "broadcast_arrays", "astype", "identity",
 ]  # fmt: skip
 
 
@@ -163,28 +164,6 @@ def atleast_3d(*arrays: Any) -> Any:
         arrays, lambda shape: ((1, *(shape or (1,)), 1) if len(shape) < 2
                                else (*shape, 1) if len(shape) == 2 else shape),
     )  # fmt: skip
-
-
-@op(
-    # The engine sums a gradient down to the shape of its argument: that is the whole rule.
-    rules={"a": lambda g, y, a, shape: g},
-    equation="y = broadcast_to(a, shape),  ā = sum_to(g, shape(a))",
-    latex="{a}",
-    reference=lambda a, shape: a * np.ones(shape, a.dtype),
-    samples=lambda rng: sample_arrays(rng, shapes=((3,), (2, 1), ()), shape=((2, 3), (4, 2, 3))),
-    numpy=np.broadcast_to,
-)
-def broadcast_to(a: Any, *, shape: Any) -> Any:
-    """Repeat along new axes and along axes of length 1.
-
-    >>> broadcast_to([1.0, 2.0], shape=(2, 2))
-    array([[1., 2.],
-           [1., 2.]])
-    """
-    if a.ndim == 0:
-        # A filled array costs a quarter of np.broadcast_to, and this case ends every loss.
-        return np.full(shape, a)
-    return np.broadcast_to(a, shape)
 
 
 @implements(np.broadcast_arrays)
