@@ -247,7 +247,7 @@ def planted(seeds: range = range(1)) -> Iterator[tuple[Network, Mistake]]:
 
 
 class Outcome(NamedTuple):
-    """What the checker said of one mistake."""
+    """The verdict of the check on one mistake."""
 
     detected: bool
     kind_right: bool
@@ -274,7 +274,7 @@ def examine(network: Network, mistake: Mistake) -> Outcome:
 
 
 def false_alarms(cases: range, dtype=float) -> int:
-    """How many of the random right derivations with these numbers are called wrong."""
+    """Return the number of right derivations, drawn for `cases`, that are called wrong."""
     wrong = 0
     for i in cases:
         rng = np.random.default_rng([7, i])

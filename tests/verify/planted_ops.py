@@ -115,7 +115,7 @@ def right():
 
 
 class Kept:
-    """Where a forward function wrongly keeps something for its rule."""
+    """A place in which a forward function wrongly keeps something for its rule."""
 
     x: Any = None
 
@@ -255,7 +255,7 @@ def planted():
 
 
 class Outcome(NamedTuple):
-    """What the checker said of one mistake."""
+    """The verdict of the check on one mistake."""
 
     caught: bool
     named: bool
@@ -263,7 +263,7 @@ class Outcome(NamedTuple):
 
 
 def examine(mistake: Planted) -> Outcome:
-    """Whether it is caught, and named as what it is, at the part where it is."""
+    """Check whether it is caught, and named rightly, at the part that it is in."""
     report = check_op(mistake.op)
     named = [(f.rule, f.cause) for f in report.failures] == [(mistake.rule, mistake.cause)]
     return Outcome(not report.ok, named, str(report))

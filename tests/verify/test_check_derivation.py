@@ -28,7 +28,7 @@ def loss(W1, W2):
 
 
 def quantities(W1, W2):
-    """What one has at hand when writing the gradients down."""
+    """Return what one has at hand when writing the gradients down."""
     z2 = W1 @ x
     a2 = np.tanh(z2)
     z3 = W2 @ a2

@@ -1,4 +1,4 @@
-"""What `check_grad` says: kinks, unreliable numbers, and how to see a result again."""
+"""The report of `check_grad`: kinks, unreliable numbers, and how to reproduce a result."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def check_derivation(
             functions.
         derived: a function of the same parameters that returns the gradients by parameter name,
             or these gradients themselves. With a function, mistakes that look alike at one point
-            can be told apart at others. Intermediate quantities may be handed over, too:
+            can be told apart at others. Intermediate quantities may be given, too:
             ``delta3`` or ``z3_bar`` for ∂L/∂z3, ``D2`` for the diagonal matrix of the derivative
             between z2 and a2, or the name of a tensor for its value.
         rng: of the trials and further points; the same for every call if None.

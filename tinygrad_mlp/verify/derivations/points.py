@@ -15,7 +15,7 @@ from tinygrad_mlp.verify.derivations.report import Row
 from tinygrad_mlp.verify.rounding_noise import TRIALS
 
 SAFETY = 64.0
-"""How many times the rounding error seen in trials a right derivation may be off."""
+"""The error allowed in a right derivation, in multiples of the rounding seen in trials."""
 
 POINTS_CHECKED = 3
 """Further points at which a gradient that is right at the first is checked, too."""
@@ -33,7 +33,7 @@ class Point:
         parameters: the point, by name.
         rng: source of the noise that shows what rounding can do.
         rtol: tolerance relative to the largest element, or None for the one that rounding implies.
-        number: 0 for the point that was handed over, else that of the further point.
+        number: 0 for the point that was given, else that of the further point.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class Row(NamedTuple):
         worst: the index of the worst element, () for a number, None where shapes differ.
         person: the person's number there.
         right: the right number there.
-        point: 0 for the point that was handed over; else the number of the further point, drawn
+        point: 0 for the point that was given; else the number of the further point, drawn
             around it, at which a gradient that is right there turned out to be wrong.
     """
 
@@ -43,12 +43,12 @@ class DerivationReport:
     """The result of `check_derivation`.
 
     Attributes:
-        ok: whether everything handed over is right.
-        rows: one `Row` for each parameter whose gradient was handed over, by name.
+        ok: whether everything given is right.
+        rows: one `Row` for each parameter whose gradient was given, by name.
         diagnoses: a `Diagnosis` for each wrong parameter, by name.
-        terms: the intermediate quantities that were handed over, in the order of the backward pass.
+        terms: the intermediate quantities that were given, in the order of the backward pass.
         first_wrong: the name of the first of these that is wrong, or None.
-        not_given: the parameters whose gradient was not handed over.
+        not_given: the parameters whose gradient was not given.
 
     Args:
         differences: the arrays that `plot` draws: the person's minus the right gradient, by name.
@@ -78,7 +78,7 @@ class DerivationReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything handed over is right."""
+        """True if everything that was given is right."""
         return all(row.ok for row in self.rows.values()) and self.first_wrong is None
 
     def assert_ok(self) -> None:

@@ -18,7 +18,7 @@ RTOL = 1e-6
 
 
 class Term(NamedTuple):
-    """An intermediate quantity that was handed over.
+    """An intermediate quantity that was given.
 
     Attributes:
         name: the person's name for it.

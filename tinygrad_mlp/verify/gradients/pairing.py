@@ -27,7 +27,7 @@ MOST_SWEEPS = 32
 """Number of unresolved entries of a pair that are given a second chance by a sweep."""
 
 RULE_NOISE = 10.0
-"""How many times the rounding observed in its own computation a gradient may be off."""
+"""The error allowed in a gradient, in multiples of the rounding observed in its computation."""
 
 
 class Pairing:

@@ -155,12 +155,12 @@ class GradReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no mistake was found. Kinks and unreliable numbers are not mistakes."""
+        """True if no mistake was found. Kinks and unreliable numbers are not mistakes."""
         return not self.problems and all(pair.status != "WRONG" for pair in self.pairs)
 
     @property
     def conclusive(self) -> bool:
-        """Whether, in addition, every pair was decided: no kink, no unreliable numbers."""
+        """True if, in addition, every pair was decided: no kink, no unreliable numbers."""
         return self.ok and all(pair.status == "ok" for pair in self.pairs)
 
     @property

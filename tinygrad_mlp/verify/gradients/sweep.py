@@ -24,7 +24,7 @@ KINK_STEPS = 2.0**-14, 2.0**-20
 
 
 class Sweep:
-    """φ at many steps in one direction, from which its behaviour at 0 is read.
+    """The function φ at many steps in one direction, and its behaviour at 0.
 
     Each level gives ``D = (φ(t) − φ(−t)) / 2t``, extrapolated from the level before, with a
     rounding error of about ``η / t``, where η is that of φ. Of these the one with the largest step
@@ -69,25 +69,38 @@ class Sweep:
         spread = np.where(fine, (self.noise + 4 * probe.eps * size) / t, np.inf)
         self.value, self.error, level, agreeing = limit_of(slopes, spread, ratio**2)
         self.step = self.steps[level + 1]
-        low, low_error, _, _ = limit_of(left, 2 * spread, ratio)
-        high, high_error, _, _ = limit_of(right, 2 * spread, ratio)
-        self.sides, self.sides_error = np.array([low, high]), np.fmax(low_error, high_error)
-        gap, gap_error, _, constant = limit_of(right - left, 4 * spread, ratio)
-        largest = np.fmax(np.abs(low), np.abs(high))
         self.finite = np.isfinite(base) & fine[-3:].all(axis=0)
-        self.kink = self.finite & (constant >= 2) & (np.abs(gap) > gap_error + 1e-5 * largest)
-        # What does not calm down at the smallest steps was not seen closely enough; and what
-        # nowhere rises above rounding (cos of 10¹⁵) would seem flat, as only its average is seen.
-        near = self.steps < 1
-        reach = np.max(np.abs(np.nan_to_num([self.up[near], self.down[near]])), axis=(0, 1))
-        calm = self.scatter <= np.maximum(1e-5 * reach, 4 * noise.at(0))
-        drowned = (reach > 0) & (reach < 64 * noise.at(0))
-        self.settled = self.finite & (agreeing >= 2) & calm & ~drowned
+        self.sides, self.sides_error, self.kink = self._sides(left, right, spread)
+        self.settled = (agreeing >= 2) & self._calm(noise.at(0))
         curved = np.nan_to_num(np.abs(slopes - self.value) / t**2, posinf=0)
         self.third = np.max(curved[self.steps < 2.0**-6], axis=0)
+        self.jump = self._jumps(noise.at(0))
+
+    def _sides(self, left: Array, right: Array, spread: Array) -> tuple[Array, Array, Array]:
+        """Return the slopes of both sides, a bound of their errors, and where they differ."""
+        low, low_error, _, _ = limit_of(left, 2 * spread, self.ratio)
+        high, high_error, _, _ = limit_of(right, 2 * spread, self.ratio)
+        gap, gap_error, _, constant = limit_of(right - left, 4 * spread, self.ratio)
+        largest = np.fmax(np.abs(low), np.abs(high))
+        differ = (constant >= 2) & (np.abs(gap) > gap_error + 1e-5 * largest)
+        return np.array([low, high]), np.fmax(low_error, high_error), self.finite & differ
+
+    def _calm(self, noise: Array) -> Array:
+        """Return where f was seen closely enough, and changes by more than its rounding error."""
+        near = self.steps < 1
+        reach = np.max(np.abs(np.nan_to_num([self.up[near], self.down[near]])), axis=(0, 1))
+        # What does not calm down at the smallest steps was not seen closely enough.
+        calm = self.scatter <= np.maximum(1e-5 * reach, 4 * noise)
+        # What never rises above rounding (cos of 10¹⁵) would seem flat: only its average is seen.
+        drowned = (reach > 0) & (reach < 64 * noise)
+        return np.asarray(self.finite & calm & ~drowned)
+
+    def _jumps(self, noise: Array) -> Array:
+        """Return where the change of f across the point does not shrink with the step."""
         change = (self.up + self.down)[-4:]
-        same = (np.sign(change) == np.sign(change[-1])) & (np.abs(change) < 2 * np.abs(change[-1]))
-        self.jump = self.finite & same.all(axis=0) & (np.abs(change[-1]) > 64 * noise.at(0))
+        last = change[-1]
+        same = (np.sign(change) == np.sign(last)) & (np.abs(change) < 2 * np.abs(last))
+        return np.asarray(self.finite & same.all(axis=0) & (np.abs(last) > 64 * noise))
 
     def _noise(self, noise: Noise, base: Array, slopes: Array) -> Array:
         """Return η of each level: as observed in advance, or more, if the sweep shows more."""

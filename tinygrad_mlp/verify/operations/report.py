@@ -120,12 +120,12 @@ class OpReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing wrong was found."""
+        """True if no mistake was found."""
         return not self.failures
 
     @property
     def passed(self) -> dict[str, bool | None]:
-        """For each of the `CHECKS` whether it was passed; None where it was not reached.
+        """The outcome of each of the `CHECKS`: True if passed, None if it was not reached.
 
         Where the first order is wrong, neither the second order nor a program is tried.
         """
