@@ -14,16 +14,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tinygrad_mlp.drawing.scene import (
-    DATA,
-    FOLD,
-    OUTPUT,
-    PARAMETER,
-    RESULT,
-    Arrow,
-    Scene,
-    Vertex,
-)
+from tinygrad_mlp.drawing.scene import DATA, FOLD, OUTPUT, PARAMETER, RESULT, Arrow, Scene, Vertex
 from tinygrad_mlp.drawing.summaries import format_number
 
 DIRECTIONS = {"down": "TB", "right": "LR"}
@@ -159,6 +150,9 @@ class _ArrowScale:
         return f'<td width="26" bgcolor="{colour}"></td><td align="left">{format_number(size)}</td>'
 
 
+TABLE = '<table border="0" cellspacing="4" cellpadding="1">'
+
+
 def _legend(scene: Scene, scale: _ArrowScale) -> str:
     """Return the legend of the kinds of boxes and arrows that occur."""
     kinds = {vertex.kind for vertex in scene.vertices}
@@ -166,15 +160,12 @@ def _legend(scene: Scene, scale: _ArrowScale) -> str:
         f'<td border="1" width="16" bgcolor="{look.colour}"></td><td align="left">{look.text}</td>'
         for kind, look in LOOKS.items() if kind in kinds
     )  # fmt: skip
-    rows = [f'<table border="0" cellspacing="4" cellpadding="1"><tr>{cells}</tr></table>']
+    rows = [cells]
     if scale.sizes:
         words = "mean |∂L/∂v| of what an arrow carries; dashed where it is 0:"
         swatches = "".join(map(scale.swatch, (1.0, 2 / 3, 1 / 3, 0.0)))
-        rows.append(
-            f'<table border="0" cellspacing="4" cellpadding="1"><tr><td>{_text(words)}</td>'
-            f"{swatches}</tr></table>"
-        )
-    body = "".join(f"<tr><td>{row}</td></tr>" for row in rows)
+        rows.append(f"<td>{_text(words)}</td>{swatches}")
+    body = "".join(f"<tr><td>{TABLE}<tr>{row}</tr></table></td></tr>" for row in rows)
     return f'<<font point-size="9"><table border="0" cellspacing="0">{body}</table></font>>'
 
 

@@ -81,20 +81,16 @@ def _column(
         )
 
 
-def _lines(
-    weight: Array, left: dict[int, float], right: dict[int, float], x: int
-) -> Iterator[str]:
+def _lines(weight: Array, left: dict[int, float], right: dict[int, float], x: int) -> Iterator[str]:
     """Draw the weights between the shown units of two layers; `x` is the place of the left one."""
     shown = np.nan_to_num(weight[np.ix_(list(right), list(left))].astype(np.float64))
     shares = np.abs(shown) / (np.abs(shown).max() or 1.0)
     for i, y1 in enumerate(left.values()):
         for j, y2 in enumerate(right.values()):
             share = shares[j, i]
-            look = f'stroke="{POSITIVE}"' if shown[j, i] >= 0 else (
-                f'stroke="{NEGATIVE}" stroke-dasharray="4 2"'
-            )
+            look = f'"{POSITIVE}"' if shown[j, i] >= 0 else f'"{NEGATIVE}" stroke-dasharray="4 2"'
             yield (
                 f'<line x1="{x + RADIUS}" y1="{y1:g}" x2="{x + COLUMN - RADIUS}" y2="{y2:g}" '
-                f'{look} stroke-width="{0.3 + 2.2 * share:.2f}" '
+                f'stroke={look} stroke-width="{0.3 + 2.2 * share:.2f}" '
                 f'stroke-opacity="{0.25 + 0.75 * share:.2f}"/>'
             )

@@ -22,13 +22,7 @@ from tinygrad_mlp.drawing.scene import (
     Vertex,
     VertexGroup,
 )
-from tinygrad_mlp.drawing.summaries import (
-    Key,
-    format_number,
-    mean_size,
-    record_cotangents,
-    summary,
-)
+from tinygrad_mlp.drawing.summaries import Key, format_number, mean_size, record_cotangents, summary
 from tinygrad_mlp.graph_view.layer_view import arrays_of
 from tinygrad_mlp.graph_view.naming import Naming
 from tinygrad_mlp.graph_view.recorded import Recorded

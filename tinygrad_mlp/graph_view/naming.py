@@ -29,9 +29,7 @@ class Naming:
         result: the name of the output if it has no other; None for a numbered name.
     """
 
-    def __init__(
-        self, graph: Recorded, given: Mapping[str, Any], result: str | None = "L"
-    ) -> None:
+    def __init__(self, graph: Recorded, given: Mapping[str, Any], result: str | None = "L") -> None:
         self.graph = graph
         self.names = UniqueNames()
         self._of: dict[Any, Name] = {}

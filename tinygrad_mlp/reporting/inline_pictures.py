@@ -31,17 +31,11 @@ PAGE_COLOURS = {
 
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, sharp, and found by a search
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": GRID,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "legend.facecolor": "none",
-    "legend.edgecolor": "none",
-}
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK,
+    "xtick.color": INK, "ytick.color": INK, "grid.color": GRID,
+    "axes.facecolor": "none", "figure.facecolor": "none",
+    "legend.facecolor": "none", "legend.edgecolor": "none",
+}  # fmt: skip
 
 SMALLEST_SHARE = 0.6
 """On small screens a picture shrinks to this share of its width; below that, it scrolls."""
@@ -55,11 +49,8 @@ def inline_figure(
 ) -> Markup:
     """Draw a figure with matplotlib as SVG within a page. Equal figures give equal SVG.
 
-    Args:
-        draw: a function that returns the figure.
-        name: a word that no other picture in the page has.
-        label: a description for people who cannot see the figure.
-        size: width and height in inches; None keeps those of the figure.
+    The name and the label are those of `inline_svg`; the size is in inches, None keeps that of the
+    figure.
     """
     from matplotlib import rc_context
 
@@ -72,19 +63,12 @@ def inline_figure(
     return inline_svg(file.getvalue(), name, label, PAGE_COLOURS)
 
 
-def inline_svg(
-    svg: str, name: str, label: str, colours: dict[str, str] | None = None
-) -> Markup:
-    """Make an SVG document an element of a page.
+def inline_svg(svg: str, name: str, label: str, colours: dict[str, str] | None = None) -> Markup:
+    """Make an SVG document an element of a page, with replacements for some of its colours.
 
-    Its identifiers get `name` as a prefix. It is as wide as the document, or as the page if that is
-    narrower.
-
-    Args:
-        svg: the document. Its width is in points, as in matplotlib and Graphviz, or in pixels.
-        name: a word that no other picture in the page has.
-        label: a description for people who cannot see the picture.
-        colours: replacements for colours of the document.
+    Its identifiers get `name`, which no other picture in the page has, as a prefix. It is as wide
+    as the document, in points as in matplotlib and Graphviz or in pixels, or as the page if that is
+    narrower. The label is for people who cannot see the picture.
     """
     root = ElementTree.fromstring(svg)
     width = root.get("width", "")
@@ -135,10 +119,7 @@ def _adapt_value(key: str, value: str, name: str, colours: dict[str, str]) -> st
 
 
 def png(image: Array) -> str:
-    """Return the data address of an image as PNG, dark for high numbers.
-
-    Args:
-        image: shape ``(height, width)``, one number for each pixel.
+    """Return the address of an image, shape ``(height, width)``, as PNG: dark for high numbers.
 
     >>> png(np.eye(2))[:22]
     'data:image/png;base64,'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -21,13 +22,8 @@ def mathml(latex: str) -> Markup:
 
     The output of latex2mathml is adapted to today's browsers: names of several letters become one
     element, bold digits become characters of their own, a transposition follows its matrix
-    closely, and factors with shapes below them have a gap between them.
-
-    Args:
-        latex: a formula as `explain` writes them, without dollar signs.
-
-    Raises:
-        InvalidArgumentError: the formula cannot be read.
+    closely, and factors with shapes below them have a gap between them. A formula that cannot be
+    read raises InvalidArgumentError.
 
     >>> print(mathml("a^{2}"))
     <math displaystyle="true"><mrow><msup><mi>a</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
@@ -64,9 +60,6 @@ def _adapt_to_browsers(element: ElementTree.Element) -> None:
         element.text = "".join(BOLD.get(c, c) for c in element.text or "")
     if element.tag == "mo" and element.text == "⊤":
         element.tag = "mi"  # an operator would have space around it
-    children = list(element)
-    for place, (left, right) in reversed(
-        list(enumerate(zip(children, children[1:], strict=False), 1))
-    ):
+    for place, (left, right) in reversed(list(enumerate(pairwise(element), 1))):
         if left.tag == right.tag == "munder":
             element.insert(place, ElementTree.Element("mspace", width=GAP))

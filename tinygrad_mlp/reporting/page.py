@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -98,15 +97,12 @@ def check_ending(path: str | os.PathLike[str], name: str) -> None:
 
 def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str | None) -> str:
     """Return the HTML of a report."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    def source(name: str) -> str:
-        return (files("tinygrad_mlp.reporting") / name).read_text(encoding="utf-8")
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Everything that is not markup made here is text, whatever characters it contains.
     environment = Environment(
-        loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=PackageLoader("tinygrad_mlp.reporting", "."), autoescape=True,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     wrong, mistakes = results.mistakes(subject)
     check = workings.gradient_check(subject)

@@ -45,9 +45,6 @@ class ReportedModel:
 
     The model itself is not changed: a copy of it takes steps and computes gradients. The arguments
     are those of `report`.
-
-    Raises:
-        InvalidArgumentError, ShapeError: the arguments do not fit each other.
     """
 
     def __init__(
@@ -130,11 +127,7 @@ class ReportedModel:
         return draw(self._loss_of(self.X[rows], self.Y[rows]), model=self.model)
 
     def step(self) -> CompiledFunction:
-        """Record a training step as a program.
-
-        Raises:
-            TraceError: the step cannot be recorded.
-        """
+        """Record a training step as a program."""
         model, optimizer = copy.deepcopy((self.model, self.optimizer))
         model.train()
 
@@ -170,36 +163,34 @@ class ReportedModel:
         return check_grad(of_parameters, point, fast=model.n_parameters > EVERY_ELEMENT)
 
 
+def _require(allowed: bool, expected: str, got: object) -> None:
+    if not allowed:
+        raise InvalidArgumentError(f"report: {expected}. Got {got}.")
+
+
 def _refuse_given(**arguments: Any) -> None:
     """Refuse arguments that a `NeuralNetwork` has itself."""
     for name, value in arguments.items():
-        if value is not None:
-            raise InvalidArgumentError(
-                f"report: {name} must be left out for a NeuralNetwork, which has its own. "
-                f"Got {value!r}."
-            )
+        expected = f"{name} must be left out for a NeuralNetwork, which has its own"
+        _require(value is None, expected, repr(value))
 
 
 def _check_kinds(model: Any, loss: Any, optimizer: Any, history: Any) -> None:
-    if not isinstance(model, nn.Module):
-        raise InvalidArgumentError(
-            f"report: model must be a NeuralNetwork or a Module. Got {type(model).__name__}."
-        )
-    if not callable(loss):
-        raise InvalidArgumentError(
-            "report: loss must be the function (prediction, target) that the module was "
-            f"trained with, such as tg.nn.squared_error. Got {loss!r}."
-        )
+    is_model = isinstance(model, nn.Module)
+    _require(is_model, "model must be a NeuralNetwork or a Module", type(model).__name__)
+    expected = (
+        "loss must be the function (prediction, target) that the module was trained with, such as "
+        "tg.nn.squared_error"
+    )
+    _require(callable(loss), expected, repr(loss))
     usable = hasattr(optimizer, "step") and not isinstance(optimizer, type)
-    if optimizer is not None and not usable:
-        raise InvalidArgumentError(
-            "report: optimizer must be the optimizer that the module was trained with, such as "
-            f"tg.optim.SGD(model.parameters(), lr=0.1). Got {optimizer!r}."
-        )
-    if history is not None and not isinstance(history, History):
-        raise InvalidArgumentError(
-            f"report: history must be the History that fit returned. Got {type(history).__name__}."
-        )
+    expected = (
+        "optimizer must be the optimizer that the module was trained with, such as "
+        "tg.optim.SGD(model.parameters(), lr=0.1)"
+    )
+    _require(optimizer is None or usable, expected, repr(optimizer))
+    is_history = history is None or isinstance(history, History)
+    _require(is_history, "history must be the History that fit returned", type(history).__name__)
 
 
 def _short_name(path: str, own: str | None) -> str:

@@ -40,12 +40,9 @@ class ReportTable(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """A sample with a wrong answer.
+    """A sample with a wrong answer: its number, and its picture as an address, if it has one.
 
-    Attributes:
-        number: the number of the sample, from 0.
-        image: its picture as an address; None if it has none.
-        bars: name, number and width in percent of the outputs that are shown.
+    The bars are names, numbers and widths in percent of the outputs that are shown.
     """
 
     number: int

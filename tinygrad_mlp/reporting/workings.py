@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import keyword
+import tokenize
+from itertools import accumulate
 from typing import NamedTuple
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.plotting import plot_weights
-from tinygrad_mlp.reporting.code import highlighted
 from tinygrad_mlp.reporting.inline_pictures import inline_figure, inline_svg
 from tinygrad_mlp.reporting.mathematics import mathml
 from tinygrad_mlp.reporting.reported_model import CHECKED_SAMPLES, ReportedModel
@@ -123,6 +126,28 @@ def step(subject: ReportedModel) -> StepSection:
         return StepSection(readable, source, program.program.explain_passes(), "")
     except TinygradError as error:
         return StepSection(Markup(), Markup(), "", str(error))
+
+
+def highlighted(source: str) -> Markup:
+    """Mark the comments, keywords and numbers of Python code.
+
+    >>> print(highlighted("return a < 1  # (3,)"))
+    <b>return</b> a &lt; <i>1</i>  <s># (3,)</s>
+    """
+    text = source.strip("\n")
+    starts_of_lines = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    marked, end = Markup(), 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        tag = {tokenize.COMMENT: "s", tokenize.NUMBER: "i"}.get(token.type, "")
+        if token.type == tokenize.NAME and keyword.iskeyword(token.string):
+            tag = "b"
+        if tag:
+            row, column = token.start
+            start = starts_of_lines[row - 1] + column
+            marked += escape(text[end:start])
+            marked += Markup(f"<{tag}>{escape(token.string)}</{tag}>")
+            end = start + len(token.string)
+    return marked + escape(text[end:])
 
 
 class CheckSection(NamedTuple):
