@@ -1,8 +1,8 @@
 """`Module`: a layer or a network, that is, named parameters and a function of arrays.
 
-A module is a plain object. What it is made of is read off its attributes in the order in which
-they were assigned: parameters, buffers, modules, and lists or tuples of these. There is nothing to
-register and no metaclass; that order is the order of `parameters()` and of saved files.
+A module is a plain object, without a metaclass and without registration. Its parts are those of
+its attributes that are parameters, buffers, modules, or lists or tuples of these. They are in the
+order of assignment, in `parameters()` as in saved files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Parameter(Tensor):
 
     Args:
         data: floating-point array.
-        name: how explanations call it.
+        name: its name in explanations.
 
     Raises:
         DTypeError: the data is not of floating-point numbers.
@@ -56,7 +56,7 @@ class Buffer(Tensor):
         data: the array.
         requires_grad: False; a buffer that is trained is a `Parameter`.
         dtype: precision; that of the data by default.
-        name: how explanations call it.
+        name: its name in explanations.
 
     >>> Buffer(np.zeros(2), name="running_mean").requires_grad
     False
@@ -97,7 +97,7 @@ class Module:
         """Compute the output of the module by its `forward`."""
         return self.forward(x)
 
-    # -- what it is made of ------------------------------------------------------------------
+    # -- parts -------------------------------------------------------------------------------
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
@@ -139,7 +139,7 @@ class Module:
         """Iterate over names and random generators; a shared generator has several names."""
         for path, module in self.named_modules():
             for name, member in module._members():
-                # Whoever has not loaded numpy.random, which takes its time, has no generators.
+                # By name: loading numpy.random takes time, and without it there are no generators.
                 if type(member).__name__ == "Generator" and hasattr(member, "bit_generator"):
                     yield f"{path}.{name}".lstrip("."), member
 
@@ -152,7 +152,7 @@ class Module:
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of all parameters and buffers by name."""
-        # As they lie in memory: products round differently where they lie otherwise.
+        # With the same memory layout, as products of other layouts round differently.
         return {name: member.data.copy("K") for name, member in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -202,7 +202,7 @@ class Module:
     def summary(self) -> list[tuple[str, str, str, str]]:
         """Return path, layer, shapes and number of parameters of each layer.
 
-        A layer is a module that has parameters of its own, or no modules in it.
+        A layer is a module with parameters of its own, or without modules in it.
         """
         rows = []
         for path, module in self.named_modules():

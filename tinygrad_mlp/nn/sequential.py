@@ -39,7 +39,7 @@ class Sequential(Module):
         self.layers: list[Module] = list(layers)
 
     def _members(self) -> Iterator[tuple[str, Any]]:
-        # "0.weight" and not "layers.0.weight": what other frameworks call it, too.
+        # "0.weight" and not "layers.0.weight", as in other frameworks.
         for name, member in super()._members():
             yield name.removeprefix("layers."), member
 

@@ -29,14 +29,14 @@ Rate = float | Schedule | Callable[[int], float]
 """A learning rate as users give it; a plain function is one of the epoch."""
 
 FIELDS = ("optimizer", "lr", "epoch", "steps", "hyperparameters", "arrays")
-"""What a stored state consists of."""
+"""The keys of a stored state."""
 
 
 class Optimizer:
     """Base of the optimizers: everything but the update rule.
 
-    A subclass names its rule, the checks of its hyper-parameters and, where it has a state, the
-    state to begin with.
+    A subclass defines its rule, the checks of its hyper-parameters and, if it has a state, the
+    initial state.
 
     Raises:
         InvalidArgumentError: no parameters, one twice or none that gradients flow to; or a
@@ -53,9 +53,9 @@ class Optimizer:
     Attributes:
         parameters: the tensors to change, in order.
         hyperparameters: the rule's keyword arguments but `lr`, by name.
-        epoch: number of the present epoch from 0; the training loop sets it. Schedules read it.
-        steps: number of steps done.
-        update: the rule, a function as those of `rules` (of the class).
+        epoch: the number of the current epoch, from 0. The training loop sets it for schedules.
+        steps: the number of steps done.
+        update: the rule, a function like those of `rules` (of the class).
         checks: the hyper-parameters and, for each, the function of `support.checks` that accepts
             its values (of the class).
     """
@@ -122,10 +122,10 @@ class Optimizer:
     # -- training ----------------------------------------------------------------------------
 
     def step(self) -> None:
-        """Update every parameter that has a `.grad`, by `rule`, at the present learning rate.
+        """Update every parameter that has a `.grad`, by `rule`, at the current learning rate.
 
-        A parameter's `.data` becomes a new array; the old one is not written to, since a graph
-        may still hold it.
+        A parameter's `.data` becomes a new array. The old one is not changed, since a graph may
+        still hold it.
 
         Raises:
             ShapeError, DTypeError: a gradient, or a state, does not fit its parameter.
@@ -159,7 +159,7 @@ class Optimizer:
 
     def _state(self, index: int) -> State:
         """Return the state kept for a parameter, in a new dict."""
-        # Looked up by index, as `load_state_dict` puts other dicts into the list.
+        # By index, as `load_state_dict` replaces the dicts in the list.
         return {
             name: read_state(partial(self._kept, index, name), name)
             for name in self._states[index]
@@ -213,13 +213,13 @@ class Optimizer:
     @lr.setter
     def lr(self, lr: Rate) -> None:
         schedule = as_schedule(lr, f"{type(self).__name__}: lr")
-        self._evaluate(schedule)  # so that a wrong one is refused here and not by a later step
+        self._evaluate(schedule)  # an error is raised here and not in a later step
         self._lr = lr
         self._schedule = schedule
 
     def current_lr(self) -> float:
         """Return the learning rate of the next step, as a number."""
-        # A number needs no schedule to be evaluated, which takes a tenth of a small step.
+        # Evaluating a schedule would take a tenth of a small step.
         return self._lr if type(self._lr) is float else self._evaluate(self._schedule)
 
     def coming_lrs(self, n: int) -> list[float]:
@@ -273,8 +273,8 @@ class Optimizer:
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Load the settings and the state of a `state_dict()`; parameters are not part of it.
 
-        Learning rate and hyper-parameters become the stored ones, too. Only a learning rate that
-        is a user's function stays that of this optimizer.
+        The learning rate and the hyper-parameters become the stored ones. A learning rate that is
+        a user's function is not stored: this optimizer keeps its own.
 
         Raises:
             StateDictError: `stored` is of another kind of optimizer or of other parameters, or
@@ -289,7 +289,7 @@ class Optimizer:
                 f"{who} expects the state of this kind of optimizer. Got that of "
                 f"{stored['optimizer']!r}: make one of the kind that was saved."
             )
-        # The twin takes it all; this optimizer becomes the twin when nothing can fail any more.
+        # A copy loads everything, so that nothing is changed where that fails.
         twin = copy.copy(self)
         try:
             twin.hyperparameters = self.check(stored["hyperparameters"])

@@ -1,16 +1,16 @@
 """The update rules: pure functions from (parameter, gradient, state) to (parameter, state).
 
-A rule changes none of its arguments and is written with operators and operations only. So the
-same text runs on arrays, where it is what `Optimizer.step` does; on Tensors, where a training
-step can itself be differentiated; and as part of a traced program.
+A rule does not change its arguments and consists of operators and operations only. So the same
+code runs on arrays, in `Optimizer.step`; on Tensors, to differentiate a training step; and as part
+of a traced program.
 
 Below, `θ` is the parameter, `g` its gradient, `α` the learning rate `lr`, `λ` the `weight_decay`;
 a prime marks what is new. Products and quotients of arrays are element by element. All scalars
 are Python numbers, beside which a float32 parameter stays float32.
 
-The result is written ``parameter + -step * direction`` and not as a difference: NumPy adds into
-the memory of the product on the right, which for a difference it cannot do. For a large matrix
-that is a third of the time.
+The result is written ``parameter + -step * direction`` and not as a difference: NumPy can add into
+the memory of the product on the right, but not subtract. For a large matrix this saves a third of
+the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from tinygrad_mlp.autograd.ops import maximum, sqrt
 
 State = dict[str, Any]
-"""What a rule remembers of one parameter from step to step: arrays of its shape, and counts."""
+"""The state of one parameter between steps: arrays of its shape, and counts."""
 
 
 def sgd(

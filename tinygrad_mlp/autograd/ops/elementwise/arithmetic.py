@@ -1,6 +1,6 @@
 """Arithmetic, element by element, with NumPy's broadcasting.
 
-In every rule `g` is the cotangent of the result `y`; broadcasting is undone by the engine.
+In every rule `g` is the cotangent of the result `y`; the backward pass undoes broadcasting.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Comparisons, element by element: plain arrays of booleans, without gradient.
 
-They are constant wherever they have a derivative, and what depends on them is chosen, not
-computed: see `where`.
+They are constant wherever they have a derivative. Functions that depend on them choose between
+values: see `where`.
 """
 
 from __future__ import annotations

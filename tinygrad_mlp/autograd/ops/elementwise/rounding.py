@@ -1,7 +1,7 @@
 """Signs, rounding and remainders: functions that are constant, or linear, between their jumps.
 
-What is constant between jumps has the gradient 0 (`sign`, `floor`, …), and so is the multiple that
-a remainder takes away.
+Functions that are constant between jumps have the gradient 0 (`sign`, `floor`, …). So has the
+multiple that a remainder subtracts.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def fmod(x1: Any, x2: Any) -> Any:
 
 @op(
     rules={"x": lambda g, y, x, copy, nan, posinf, neginf: where(isfinite(x), g, 0)},
-    equation="y = x, with numbers in the place of NaN and ±∞,  x̄ = g [|x| < ∞]",
+    equation="y = x, with numbers instead of NaN and ±∞,  x̄ = g [|x| < ∞]",
     latex=r"\mathrm{{nan\_to\_num}}({x})",
     reference=lambda x, copy, nan, posinf, neginf: np.where(np.isnan(x), nan, x),
     numpy=np.nan_to_num,

@@ -76,7 +76,7 @@ def logit(x: Any) -> Any:
 def difference(x1: Any, x2: Any) -> Any:
     """Difference ``x1 − x2``, which is 0 for two equal infinities.
 
-    Source: the limit of x1 − x2 along x1 = x2; what the gradients of `logaddexp` are made of.
+    Source: the limit of x1 − x2 along x1 = x2; the gradients of `logaddexp` use it.
 
     >>> difference(np.array([np.inf, 3.0]), np.array([np.inf, 1.0]))
     array([0., 2.])

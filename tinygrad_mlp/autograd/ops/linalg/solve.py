@@ -180,9 +180,9 @@ def _minors(a: Any) -> Any:
 def cofactor(a: Any) -> Any:
     """Matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
 
-    Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, and so exact for
-    singular matrices, too. Its own derivative needs the inverse: there, a singular matrix raises
-    `LinAlgError`.
+    Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, so that it is
+    also exact for singular matrices. Its own derivative needs the inverse and raises `LinAlgError`
+    for a singular matrix.
 
     Shapes: a and y ``(..., n, n)``.
 
@@ -211,7 +211,7 @@ def cofactor(a: Any) -> Any:
 def det(a: Any) -> Any:
     """Determinant of square matrices.
 
-    Its gradient, the cofactors, is exact for singular matrices, too; its second derivative needs
+    Its gradient, the cofactors, is also exact for singular matrices; its second derivative needs
     the inverse.
 
     Raises:

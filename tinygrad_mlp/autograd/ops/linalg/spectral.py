@@ -3,15 +3,13 @@
 The rules: M. B. Giles, "An extended collection of matrix derivative results for forward and
 reverse mode algorithmic differentiation" (2008).
 
-Two things to know before differentiating through vectors:
+Two cautions about derivatives of the vectors:
 
-- **Gauge.** Eigenvectors and singular vectors have a sign of their own, which is LAPACK's choice.
-  A gradient means something where the result does not depend on it (squares, projections,
-  ``V f(λ) Vᵀ``).
-- **Equal eigenvalues or singular values.** Their vectors are any basis of a subspace, and have no
-  derivative: the rules divide by differences, and give an infinite or NaN gradient, with NumPy's
-  warning. Values on their own are another matter: use `eigvalsh` and `svdvals`, whose gradients
-  divide by nothing.
+- **Signs.** LAPACK chooses the signs of eigenvectors and singular vectors. A gradient is meaningful
+  where the result does not depend on them (squares, projections, ``V f(λ) Vᵀ``).
+- **Equal eigenvalues or singular values.** Their vectors are any basis of a subspace and have no
+  derivative: the rules divide by differences and return an infinite or NaN gradient, with NumPy's
+  warning. For the values alone use `eigvalsh` and `svdvals`, whose gradients do not divide.
 """
 
 from __future__ import annotations
@@ -134,8 +132,8 @@ def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
 def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
     """Eigenvalues of symmetric matrices, in ascending order.
 
-    Where some are equal, the gradient is an element of the subdifferential of their sum, and finite
-    (their second derivative is not).
+    Where some are equal, the gradient is finite: an element of the subdifferential of their sum.
+    The second derivative is not finite there.
 
     >>> eigvalsh([[2.0, 1.0], [1.0, 2.0]]).round(6)
     array([1., 3.])

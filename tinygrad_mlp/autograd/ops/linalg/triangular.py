@@ -27,7 +27,7 @@ def _triangle(n: int, dtype: Any) -> Any:
 def one_triangle(m: Any, upper: bool) -> Any:
     """Return the derivative for the triangle that LAPACK reads of a symmetric matrix.
 
-    Every element off the diagonal stands for two, so that it gets the gradients of both.
+    Every element off the diagonal represents two, so that it gets the gradients of both.
     """
     half = _triangle(m.shape[-1], m.dtype)
     return (m + m.mT) * (half.T if upper else half)
@@ -84,8 +84,8 @@ def _cholesky_by_columns(a: Any, upper: bool) -> Any:
 def cholesky(a: Any, *, upper: bool = False) -> Any:
     """Lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
 
-    Only the lower triangle of `a` is read, as NumPy does, and only it has a gradient: an element
-    off the diagonal stands for the one opposite, too.
+    Only the lower triangle of `a` is read, as in NumPy, and only it has a gradient, which includes
+    that of the elements opposite.
 
     Args:
         a: the matrices.

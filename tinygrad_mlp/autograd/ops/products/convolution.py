@@ -203,7 +203,7 @@ def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
     Args:
         x: images, shape ``(..., height, width)``.
         size: of the windows, in pixels: an integer, or (vertical, horizontal).
-        stride: their step, likewise; None for `size`, so that they do not overlap.
+        stride: the step between windows, in pixels; None for `size`, without overlap.
 
     Raises:
         ShapeError: the window is larger than the image.
@@ -249,7 +249,7 @@ def avg_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
     Args:
         x: images, shape ``(..., height, width)``.
         size: of the windows, in pixels: an integer, or (vertical, horizontal).
-        stride: their step, likewise; None for `size`, so that they do not overlap.
+        stride: the step between windows, in pixels; None for `size`, without overlap.
 
     Raises:
         ShapeError: the window is larger than the image.

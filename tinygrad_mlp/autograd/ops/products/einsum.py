@@ -84,7 +84,7 @@ CASES = (
 @op(
     rules={"operands": _einsum_rule},
     name="einsum",
-    equation="y = Σ of products by indices,  ā = the same Σ with g in the place of a",
+    equation="y = Σ of products by indices,  ā = the same Σ with g instead of a",
     latex=_einsum_latex,
     reference=_einsum_by_loops,
     samples=lambda rng: [
@@ -158,7 +158,7 @@ def einsum(*operands: Any, optimize: Any = False) -> Any:
     """Sum products over indices named by a string: ``y[i, k] = Σ_j a[i, j] b[j, k]``.
 
     All of NumPy's forms: an output left out, ``...`` for the other axes, an index twice in one
-    array (its diagonal), and lists of integers in the place of letters.
+    array (its diagonal), and lists of integers instead of letters.
 
     Args:
         operands: the subscripts and the arrays, or every array followed by a list of its

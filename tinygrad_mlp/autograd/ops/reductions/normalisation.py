@@ -105,7 +105,7 @@ def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _softmax_latex(a: Any, axis: Any) -> str:
-    along = "" if axis in (-1, a.ndim - 1) else over(axis, a.ndim)  # the last is what one expects
+    along = "" if axis in (-1, a.ndim - 1) else over(axis, a.ndim)  # the last axis is the default
     return rf"\mathrm{{softmax}}{along}({a})"
 
 

@@ -135,7 +135,7 @@ def _cumprod_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     if axis is None:
         a, axis = reshape(a, shape=(-1,)), -1
     a, g, y = (exchanged(v, axis) for v in (a, g, y))
-    # Before an element stands the product of those before it, behind it a recurrence.
+    # The product of the elements before, times a recurrence over those behind.
     return reshape(exchanged(delayed(y, 1) * _backwards(g, a), axis), shape=shape)
 
 

@@ -1,7 +1,7 @@
 """Sorting, partitioning, and the places of elements.
 
-A sorted array holds the elements of another one: each gets the cotangent of the place it went to.
-Elements that are equal share theirs, whatever the order they were put in.
+Each element of the argument gets the cotangent of the position to which it was sorted. Equal
+elements share their cotangents equally, in whatever order they were sorted.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 
     Args:
         shape: of the result, an integer or several.
-        fill_value: a number, or an array that can be repeated to that shape.
+        fill_value: a number, or an array that broadcasts to that shape.
         dtype: of the result; that of the value by default.
 
     >>> full((2,), 0.5)
@@ -45,9 +45,9 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     """Fill an array of the shape and dtype of another with a value, as `full` does.
 
     Args:
-        a: the array to take after.
-        fill_value: a number, or an array that can be repeated to the shape.
-        dtype, shape: in the place of those of a.
+        a: the array whose shape and dtype are used.
+        fill_value: a number, or an array that broadcasts to the shape.
+        dtype, shape: replace those of a.
 
     >>> full_like([1.0, 2.0], 0.5)
     array([0.5, 0.5])

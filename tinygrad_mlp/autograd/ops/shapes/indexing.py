@@ -207,8 +207,8 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """Take from every vector along `axis` the elements at positions of its own.
 
-    ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix. What ``np.argsort(x, axis)``
-    gives, this takes.
+    ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix. It takes the
+    indices that ``np.argsort(x, axis)`` returns.
 
     Args:
         arr: the array.
@@ -247,7 +247,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     Args:
         condlist: arrays of booleans; no gradient.
         choicelist: as many arrays; all are broadcast against each other.
-        default: what stands where no condition holds.
+        default: the value where no condition holds.
 
     Raises:
         InvalidArgumentError: not as many choices as conditions, or none.
