@@ -98,9 +98,34 @@ def report(
         TinygradError: `train` has not written this folder, or the data differ.
     """
     output = run / PAGE if output is None else output
-    account, model = _read(run), run / MODEL
+    account = _read(run)
     check_outputs({"--output": output})
     check_ending(output, "--output")
+    settings, loss, history = _checked(run, account, dataset, data_dir)
+    experiment = Experiment(settings, [loss])
+    network = experiment.network(loss)
+    before = network.preprocessing
+    model_file.load(run / MODEL, network)
+    network.history = history
+    if not _equal_but_for_rounding(before, network.preprocessing):
+        raise DataError(
+            f"{settings.dataset}: expected the images that the model of {run} was trained on. "
+            "Got others, with another mean or scale. Name the right ones: tinygrad-mlp report "
+            "RUN DATASET."
+        )
+    code, files = write_all({output: lambda path: write(path, experiment, network)})
+    return Outcome(code, {"run": run, "loss": loss, "files": files})
+
+
+def _checked(
+    run: Path, account: Any, dataset: str | None, data_dir: Path | None
+) -> tuple[Settings, str, History]:
+    """Return settings, loss and history of a run whose account and model are undamaged.
+
+    Raises:
+        DataError: one of them is damaged, or there is no model.
+    """
+    model = run / MODEL
     try:
         settings, loss, history = _parsed(account, dataset, data_dir)
         fingerprint = account["model"]
@@ -122,19 +147,7 @@ def report(
             f"{run}: expected the model whose training {ACCOUNT} describes. Got another "
             f"{MODEL}. Put the right one back, or train again."
         )
-    experiment = Experiment(settings, [loss])
-    network = experiment.network(loss)
-    before = network.preprocessing
-    model_file.load(model, network)
-    network.history = history
-    if not _equal_but_for_rounding(before, network.preprocessing):
-        raise DataError(
-            f"{settings.dataset}: expected the images that the model of {run} was trained on. "
-            "Got others, with another mean or scale. Name the right ones: tinygrad-mlp report "
-            "RUN DATASET."
-        )
-    code, files = write_all({output: lambda path: write(path, experiment, network)})
-    return Outcome(code, {"run": run, "loss": loss, "files": files})
+    return settings, loss, history
 
 
 def _read(run: Path) -> Any:

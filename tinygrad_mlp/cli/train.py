@@ -45,20 +45,20 @@ def train(
     print(experiment.summary(network, loss))
     trained = experiment.train(network, checkpoint_file)
     experiment.print_result(trained)
+    diverged = trained.code == FAILURE
+    if save is not None and diverged:
+        print(f"The model is not saved to {save}, since training diverged.")
+    metadata = None if diverged or (save is None and run is None) else model_metadata(experiment)
 
     writers: dict[Path, Callable[[Path], object]] = {}
     if plot is not None and len(network.history):
         writers[plot] = network.history.plot
     if history is not None:
         writers[history] = network.history.to_csv
-    if save is not None and trained.code == FAILURE:
-        print(f"The model is not saved to {save}, since training diverged.")
-    elif save is not None:
-        stored = model_metadata(experiment)
-        writers[save] = lambda path: model_file.save(path, network, metadata=stored)
+    if save is not None and not diverged:
+        writers[save] = lambda path: model_file.save(path, network, metadata=metadata)
     if run is not None:
-        in_run = None if trained.code == FAILURE else model_metadata(experiment)
-        writers[run] = lambda path: write_run(path, experiment, network, in_run)
+        writers[run] = lambda path: write_run(path, experiment, network, metadata)
     if report is not None:
         writers[report] = lambda path: write_report(path, experiment, network)
     code, files = write_all(writers)

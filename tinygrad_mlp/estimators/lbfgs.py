@@ -38,26 +38,18 @@ def minimise(
     from scipy.optimize import minimize
 
     parameters = list(model.parameters())
-    ends = np.cumsum([p.size for p in parameters])[:-1]
     history = History()
     history.execution = "L-BFGS-B"
     start = time.perf_counter()
     model.eval()
 
-    def assign(point: Array) -> None:
-        for p, part in zip(parameters, np.split(point, ends), strict=True):
-            p.data = part.reshape(p.shape).astype(p.dtype)
-
-    def flattened(arrays: list[Array]) -> Array:
-        return np.concatenate([np.ravel(a) for a in arrays]).astype(np.float64)
-
     def loss_and_gradient(point: Array) -> tuple[float, Array]:
-        assign(point)
+        _assign(point, parameters)
         model.zero_grad()
         value = objective(model(X), Y)
         value.backward()
         gradients = [np.zeros_like(p.data) if p.grad is None else p.grad for p in parameters]
-        return value.item(), flattened(gradients)
+        return value.item(), _flattened(gradients)
 
     def after_iteration(intermediate_result: Any) -> None:
         i, loss = len(history), float(intermediate_result.fun)
@@ -66,12 +58,12 @@ def minimise(
             print(f"Iteration {len(history)}, loss = {loss:.8f}", flush=True)
 
     found = minimize(
-        loss_and_gradient, flattened([p.data for p in parameters]), method="L-BFGS-B", jac=True,
+        loss_and_gradient, _flattened([p.data for p in parameters]), method="L-BFGS-B", jac=True,
         callback=after_iteration, options={
             "maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol
         },
     )  # fmt: skip
-    assign(found.x)
+    _assign(found.x, parameters)
     model.zero_grad()
     state.losses += [record.training_loss for record in history] or [float(found.fun)]
     state.best_loss = min(state.losses)
@@ -84,3 +76,13 @@ def minimise(
             stacklevel=4,  # the line that called the estimator's `fit`
         )
     return history
+
+
+def _flattened(arrays: list[Array]) -> Array:
+    return np.concatenate([np.ravel(a) for a in arrays]).astype(np.float64)
+
+
+def _assign(point: Array, parameters: list[nn.Parameter]) -> None:
+    ends = np.cumsum([p.size for p in parameters])[:-1]
+    for p, part in zip(parameters, np.split(point, ends), strict=True):
+        p.data = part.reshape(p.shape).astype(p.dtype)
