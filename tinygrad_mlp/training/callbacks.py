@@ -155,27 +155,6 @@ class CallbackList:
             getattr(callback, event)(run)
 
 
-def check_settings(callback: Any, stored: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    """Raise an error unless a stored state belongs to a callback with the same settings.
-
-    Args:
-        callback: the callback that is to take over the state.
-        stored: the state, with the settings among its entries.
-        names: the settings, which are attributes of the callback.
-
-    Raises:
-        StateDictError: a setting differs.
-
-    >>> check_settings(EarlyStopping(patience=3), {"patience": 3}, ("patience",))
-    """
-    for name in names:
-        if stored[name] != getattr(callback, name):
-            raise StateDictError(
-                f"{type(callback).__name__}: {name} must be {stored[name]!r}, as in the stored "
-                f"state. Got {getattr(callback, name)!r}. Make the callback as it was."
-            )
-
-
 class BestWeights(Callback):
     """A callback that restores the weights of the best evaluation at the end of training.
 
@@ -200,6 +179,9 @@ class BestWeights(Callback):
     >>> best.best == min(history.training_loss), best.best_iteration
     (True, 4)
     """
+
+    SETTINGS: tuple[str, ...] = ("monitor",)
+    """The settings that a stored state must agree with."""
 
     def __init__(self, monitor: str = "validation_loss") -> None:
         self.monitor = one_of(monitor, Record._fields[3:], f"{type(self).__name__}: monitor")
@@ -233,7 +215,12 @@ class BestWeights(Callback):
         Raises:
             StateDictError: the state is of a callback with other arguments.
         """
-        check_settings(self, stored, ("monitor",))
+        for name in self.SETTINGS:
+            if stored[name] != getattr(self, name):
+                raise StateDictError(
+                    f"{type(self).__name__}: {name} must be {stored[name]!r}, as in the stored "
+                    f"state. Got {getattr(self, name)!r}. Make the callback as it was."
+                )
         self.best, self.best_iteration = stored["best"], stored["best_iteration"]
         self._weights = stored["weights"]
 
@@ -283,6 +270,8 @@ class EarlyStopping(BestWeights):
     (True, True)
     """
 
+    SETTINGS = ("monitor", "patience", "min_delta")
+
     def __init__(
         self,
         patience: int = 5,
@@ -308,7 +297,6 @@ class EarlyStopping(BestWeights):
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Go on counting from a stored state."""
-        check_settings(self, stored, ("patience", "min_delta"))
         super().load_state_dict(stored)
         self.waited = stored["waited"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -121,7 +122,7 @@ def fit(
     all_threads = settings.threads or threads_now()
     evaluator = Evaluator(model, loss, training, held_out, all_threads)
 
-    run = Run(model, optimizer, History(), () if record_every == 0 else evaluator.fields)
+    run = Run(model, optimizer, History(), () if settings.record_every == 0 else evaluator.fields)
     run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
         run, loss, training, order, settings, threads=all_threads, watched=hooks.watch_steps
@@ -130,47 +131,42 @@ def fit(
     if checkpoint is not None:
         writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
     progress = Progress(settings.epochs * math.ceil(len(training) / settings.batch_size), monitor)
-    between = _Between(run, steps, evaluator, hooks, writer, progress, settings.record_every)
+    events = _Events(run, steps, evaluator, hooks, writer, progress, settings.record_every)
 
     step_threads = _threads_of_steps(settings, model.n_parameters, len(training))
     with deferred_interrupt(run), progress, blas_threads(step_threads):
         model.train()
         try:
-            between.start()
+            events.start()
             for _ in steps.epochs():
                 for _ in steps.steps():
-                    between.after_step()
+                    events.after_step()
                 if not run.stopped:
-                    between.after_epoch()
-            between.after_last_step()
+                    events.after_epoch()
+            events.after_last_step()
         except KeyboardInterrupt:
             run.stop(INTERRUPTED)
         finally:
             optimizer.zero_grad()
             model.eval()
-        between.end()
+        events.end()
     return run.history
 
 
-class _Between:
-    """Everything that happens between the steps and the epochs of a run."""
+@dataclass
+class _Events:
+    """The events of a run, and what happens at each of them, in this order."""
 
-    def __init__(
-        self,
-        run: Run,
-        steps: StepRunner,
-        evaluator: Evaluator,
-        callbacks: CallbackList,
-        writer: CheckpointWriter | None,
-        progress: Progress,
-        record_every: int | None,
-    ) -> None:
-        self.run, self.steps, self.evaluator = run, steps, evaluator
-        self.callbacks, self.writer, self.progress = callbacks, writer, progress
-        self.record_every = record_every
+    run: Run
+    steps: StepRunner
+    evaluator: Evaluator
+    callbacks: CallbackList
+    writer: CheckpointWriter | None
+    progress: Progress
+    record_every: int | None
 
     def start(self) -> None:
-        """Tell the callbacks, and go on from the checkpoint if there is one."""
+        """Tell the callbacks, and resume from the checkpoint if there is one."""
         self._tell("on_start")
         if self.writer is not None and self.writer.resumes:
             self.writer.resume()
@@ -180,7 +176,7 @@ class _Between:
             )
 
     def after_step(self) -> None:
-        """Follow a step, or a block of steps."""
+        """Show the progress, tell the callbacks, evaluate and save, each where it is due."""
         run = self.run
         if self.progress.wanted:
             self.progress.advance(run.iteration, run.loss)
@@ -192,7 +188,7 @@ class _Between:
             self.writer.after_step()
 
     def after_epoch(self) -> None:
-        """Follow the last step of an epoch, and go to the beginning of the next."""
+        """Evaluate, tell the callbacks, go to the next epoch, and save."""
         if self.record_every is None:
             self._record()
         self._tell("on_epoch")
