@@ -37,7 +37,7 @@ def functions() -> dict[str, str]:
     return {
         name: value.__module__.rpartition(".")[2]
         for name, value in vars(ops).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+        if not name.startswith("_") and callable(value)
     }
 
 
