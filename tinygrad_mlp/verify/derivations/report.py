@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
@@ -39,6 +40,7 @@ class WrongDerivationError(InvalidArgumentError, AssertionError):
     """Raised by `DerivationReport.assert_ok`; the message is the report."""
 
 
+@dataclass(eq=False, repr=False)
 class DerivationReport:
     """The result of `check_derivation`.
 
@@ -49,9 +51,8 @@ class DerivationReport:
         terms: the intermediate quantities that were given, in the order of the backward pass.
         first_wrong: the name of the first of these that is wrong, or None.
         not_given: the parameters whose gradient was not given.
-
-    Args:
-        differences: the arrays that `plot` draws: the person's minus the right gradient, by name.
+        differences: the person's minus the right gradient, by name, relative to the largest
+            element; `plot` draws them.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> report = tg.verify.check_derivation(
@@ -61,20 +62,16 @@ class DerivationReport:
     (False, ['w'])
     """
 
-    def __init__(
-        self,
-        rows: dict[str, Row],
-        diagnoses: dict[str, Diagnosis],
-        terms: list[Term],
-        not_given: list[str],
-        differences: dict[str, Array],
-    ) -> None:
-        self.rows = rows
-        self.diagnoses = diagnoses
-        self.terms = terms
-        self.first_wrong = next((term.name for term in terms if not term.ok), None)
-        self.not_given = not_given
-        self._differences = differences
+    rows: dict[str, Row]
+    diagnoses: dict[str, Diagnosis]
+    terms: list[Term]
+    not_given: list[str]
+    differences: dict[str, Array]
+
+    @property
+    def first_wrong(self) -> str | None:
+        """The name of the first wrong term, going back from the loss, or None."""
+        return next((term.name for term in self.terms if not term.ok), None)
 
     @property
     def ok(self) -> bool:
@@ -104,13 +101,13 @@ class DerivationReport:
         """
         from tinygrad_mlp.plotting import heat_map
 
-        name = name or next(iter(self.diagnoses), next(iter(self._differences), None))
-        if name not in self._differences:
+        name = name or next(iter(self.diagnoses), next(iter(self.differences), None))
+        if name not in self.differences:
             raise InvalidArgumentError(
                 f"DerivationReport.plot: name must be a parameter whose gradient was given in the "
-                f"right shape ({', '.join(self._differences) or 'there is none'}). Got {name!r}."
+                f"right shape ({', '.join(self.differences) or 'there is none'}). Got {name!r}."
             )
-        return heat_map(self._differences[name], f"{name}: yours − right, relative")
+        return heat_map(self.differences[name], f"{name}: yours − right, relative")
 
     def __repr__(self) -> str:
         return f"DerivationReport(ok={self.ok}, wrong={list(self.diagnoses)})"

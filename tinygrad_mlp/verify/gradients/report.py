@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
@@ -115,6 +115,7 @@ class Pair(NamedTuple):
         )
 
 
+@dataclass(eq=False, repr=False)
 class GradReport:
     """The result of `check_grad`.
 
@@ -135,23 +136,14 @@ class GradReport:
     (True, 1, [])
     """
 
-    def __init__(
-        self,
-        pairs: Sequence[Pair],
-        problems: Sequence[Problem],
-        inputs: dict[str, Array],
-        errors: Sequence[Array],
-        *,
-        seed: int,
-        rtol: float,
-        order: int,
-        fast: bool,
-    ) -> None:
-        self.pairs = list(pairs)
-        self.problems = list(problems)
-        self.inputs = inputs
-        self.errors = list(errors)
-        self.seed, self.rtol, self.order, self.fast = seed, rtol, order, fast
+    pairs: list[Pair]
+    problems: list[Problem]
+    inputs: dict[str, Array]
+    errors: list[Array]
+    seed: int
+    rtol: float
+    order: int
+    fast: bool
 
     @property
     def ok(self) -> bool:

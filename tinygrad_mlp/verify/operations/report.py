@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinygrad_mlp.autograd.op import Op
@@ -83,6 +83,7 @@ class Failure(NamedTuple):
         return f"{what}: {self.cause} ({CAUSES[self.cause]}). {self.message} At {self.sample}."
 
 
+@dataclass(eq=False, repr=False)
 class OpReport:
     """The result of `check_op`.
 
@@ -104,19 +105,13 @@ class OpReport:
     (False, 1)
     """
 
-    def __init__(
-        self,
-        op: Op,
-        samples: int,
-        checks: dict[str, int],
-        failures: Sequence[Failure],
-        notes: Sequence[str],
-        worst_error: float,
-        seed: int,
-    ) -> None:
-        self.op, self.samples, self.checks = op, samples, checks
-        self.failures, self.notes = list(failures), list(notes)
-        self.worst_error, self.seed = worst_error, seed
+    op: Op
+    samples: int
+    checks: dict[str, int]
+    failures: list[Failure]
+    notes: list[str]
+    worst_error: float
+    seed: int
 
     @property
     def ok(self) -> bool:
