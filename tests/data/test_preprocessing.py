@@ -85,7 +85,7 @@ def test_a_constant_column_becomes_exactly_zero(value, n, dtype):
 
 
 @given(st.integers(2, 100_000))
-def test_ten_percent_leaves_the_training_part_of_the_document(n):
+def test_ten_percent_leaves_the_training_part_of_the_classic_experiment(n):
     assert n - _validation_count(n, 0.1) == 9 * n // 10
 
 
