@@ -14,55 +14,13 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.special import scipy_special
 
-__all__ = ["gammaln", "digamma", "polygamma", "i0", "iv"]
+__all__ = ["polygamma", "digamma", "gammaln", "iv", "i0"]
 
 
 def _in_precision_of(x: Any, y: Any) -> Any:
     """Return `y` in the dtype of `x`: beside whole numbers SciPy computes in float64."""
     dtype = getattr(x, "dtype", None)  # of a NumPy scalar, too; a Python number has none
     return y.astype(dtype) if dtype is not None and dtype.kind == "f" else y
-
-
-def _gammaln_rule(g: Any, y: Any, x: Any) -> Any:
-    return g * digamma(x)
-
-
-@op(
-    rules={"x": _gammaln_rule},
-    equation="y = ln |Γ(x)|,  x̄ = g ψ(x)",
-    latex=r"\ln \left|\Gamma({x})\right|",
-    reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x),
-    domain={"x": (0.3, 4)},
-    scipy="gammaln",
-)
-def gammaln(x: Any) -> Any:
-    """Logarithm of the absolute value of the gamma function.
-
-    >>> gammaln([1.0, 5.0]).round(4)
-    array([0.    , 3.1781])
-    """
-    return scipy_special().gammaln(x)
-
-
-def _digamma_rule(g: Any, y: Any, x: Any) -> Any:
-    return g * polygamma(1, x)
-
-
-@op(
-    rules={"x": _digamma_rule},
-    equation="y = ψ(x),  x̄ = g polygamma(1, x)",
-    latex=r"\psi({x})",
-    reference=lambda x: np.imag(scipy_special().loggamma(x + 1e-20j)) / 1e-20,
-    domain={"x": (0.5, 4)},
-    scipy="psi",
-)
-def digamma(x: Any) -> Any:
-    """Digamma function: the derivative of the logarithm of the gamma function.
-
-    >>> digamma([1.0, 2.0]).round(4)
-    array([-0.5772,  0.4228])
-    """
-    return scipy_special().digamma(x)
 
 
 def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
@@ -103,25 +61,38 @@ def polygamma(n: Any, x: Any) -> Any:
     return _in_precision_of(x, scipy_special().polygamma(n, x))
 
 
-def _i0_rule(g: Any, y: Any, x: Any) -> Any:
-    return g * iv(1, x)
+@op(
+    rules={"x": lambda g, y, x: g * polygamma(1, x)},
+    equation="y = ψ(x),  x̄ = g polygamma(1, x)",
+    latex=r"\psi({x})",
+    reference=lambda x: np.imag(scipy_special().loggamma(x + 1e-20j)) / 1e-20,
+    domain={"x": (0.5, 4)},
+    scipy="psi",
+)
+def digamma(x: Any) -> Any:
+    """Digamma function: the derivative of the logarithm of the gamma function.
+
+    >>> digamma([1.0, 2.0]).round(4)
+    array([-0.5772,  0.4228])
+    """
+    return scipy_special().digamma(x)
 
 
 @op(
-    rules={"x": _i0_rule},
-    equation="y = iv(0, x),  x̄ = g iv(1, x)",
-    latex=r"I_0({x})",
-    reference=lambda x: _bessel_integral(0, x),
-    numpy=np.i0,
-    scipy="i0",
+    rules={"x": lambda g, y, x: g * digamma(x)},
+    equation="y = ln |Γ(x)|,  x̄ = g ψ(x)",
+    latex=r"\ln \left|\Gamma({x})\right|",
+    reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x),
+    domain={"x": (0.3, 4)},
+    scipy="gammaln",
 )
-def i0(x: Any) -> Any:
-    """Modified Bessel function of the first kind of order 0, as in a Kaiser window.
+def gammaln(x: Any) -> Any:
+    """Logarithm of the absolute value of the gamma function.
 
-    >>> i0([0.0, 1.0]).round(4)
-    array([1.    , 1.2661])
+    >>> gammaln([1.0, 5.0]).round(4)
+    array([0.    , 3.1781])
     """
-    return scipy_special().i0(x)
+    return scipy_special().gammaln(x)
 
 
 def _bessel_integral(v: Any, z: Any, points: int = 64) -> Any:
@@ -154,3 +125,20 @@ def iv(v: Any, z: Any) -> Any:
     array([0.    , 0.5652])
     """
     return _in_precision_of(z, scipy_special().iv(v, z))
+
+
+@op(
+    rules={"x": lambda g, y, x: g * iv(1, x)},
+    equation="y = iv(0, x),  x̄ = g iv(1, x)",
+    latex=r"I_0({x})",
+    reference=lambda x: _bessel_integral(0, x),
+    numpy=np.i0,
+    scipy="i0",
+)
+def i0(x: Any) -> Any:
+    """Modified Bessel function of the first kind of order 0, as in a Kaiser window.
+
+    >>> i0([0.0, 1.0]).round(4)
+    array([1.    , 1.2661])
+    """
+    return scipy_special().i0(x)
