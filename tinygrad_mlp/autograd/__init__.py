@@ -1,4 +1,4 @@
-"""The ground floor: everything needed to differentiate, and nothing of networks."""
+"""Automatic differentiation: tensors, operations, and functional transforms."""
 
 from tinygrad_mlp.autograd.debug import debug
 from tinygrad_mlp.autograd.declaration import op

@@ -1,4 +1,4 @@
-"""Where in the user's program an operation was called."""
+"""The place in the user's program where an operation was called."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 PACKAGES = tuple(
     os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
 )
-"""Where calls are made on behalf of someone else: this package, and NumPy."""
+"""The packages whose calls are made for someone else: this one, and NumPy."""
 
 
 class CallSite(NamedTuple):
     """A place in a program: a piece of code and how far it had got.
 
-    The code and not the frame that ran it, since a frame would keep all its variables alive. What
-    a reader wants to see is worked out when, and only if, it is shown.
+    The code is kept and not the frame, which would keep all its variables alive. The line and its
+    text are looked up only when they are shown.
 
     Attributes:
         code: the function (or module) that made the call.
@@ -63,7 +63,7 @@ class CallSite(NamedTuple):
 
 
 def user_site() -> CallSite:
-    """The innermost call on the stack that is made by neither NumPy nor this package.
+    """Return the innermost call on the stack that neither NumPy nor this package makes.
 
     Where there is none, the outermost.
     """

@@ -1,13 +1,13 @@
 """`debug`: find the first NaN or infinity, and arrays that were changed behind the graph's back.
 
-Under `debug` every operation and every backward pass goes by a `Watch`, which stands in the two
-places of the mode where others can look on: the hook of `Op.__call__`, and the walk of
-`propagate`. Outside of `debug` both are empty, and nothing here runs.
+Under `debug` a `Watch` observes every operation and every backward pass. It is in the two places
+of the mode that are meant for this: the hook of `Op.__call__`, and the walk of `propagate`. Outside
+of `debug` both are empty, and nothing here runs.
 
-What a watch must know about a node when the backward pass comes by (the user's line, what the
-arrays held) is a `Note` in a slot of the node. In the node and not in a table of the watch: so it
-lives exactly as long as it is of use, whether that is one training step of ten thousand, or until
-another `debug()` walks the graph.
+What a watch must know about a node in the backward pass (the user's line, the contents of the
+arrays) is a `Note` in a slot of the node. Kept there and not in a table of the watch, it lives
+exactly as long as it is needed: for one training step of ten thousand, or until another `debug()`
+walks the graph.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def debug() -> changed_mode:
 
 
 class _Debugging(changed_mode):
-    """The mode in which a watch looks on; a second one inside of it changes nothing."""
+    """The mode in which a watch observes; a second one inside of it changes nothing."""
 
     __slots__ = ()
 
     def changed(self, mode: Mode) -> Mode:
-        """With a watch in front of whatever hook there is."""
+        """Return the mode with a watch in front of the hook that there is."""
         if isinstance(mode.hook, Watch):
             return mode
         watch = Watch(mode.hook)
@@ -89,7 +89,7 @@ Fingerprint = tuple[tuple[int, ...], int] | None
 
 
 class Note(NamedTuple):
-    """What a watch writes down about a node.
+    """The notes of a watch about a node.
 
     Attributes:
         site: where the operation was called.
@@ -101,12 +101,12 @@ class Note(NamedTuple):
 
 
 class Watch:
-    """Looks on at operations (as the mode's hook) and at backward passes (as its walk).
+    """Observes operations (as the mode's hook) and backward passes (as its walk).
 
     Args:
-        outer: the hook that was there before, which goes on with the operation.
-        rule: in words, the gradient rule that is being run, if one is. Within it infinities are
-            free to come and go; its result is what counts.
+        outer: the hook that was there before, which continues with the operation.
+        rule: in words, the gradient rule that is being run, if one is. Inside of it infinities
+            are allowed; only its result is checked.
         site: where that rule's operation was called, if it is known.
     """
 
@@ -125,7 +125,7 @@ class Watch:
     # -- forward -----------------------------------------------------------------------------
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """Apply `op`, check what comes of it, and leave a note in its node."""
+        """Apply `op`, check its result, and leave a note in its node."""
         site = self.site if self.rule else user_site()
         given = arrays_of(args)
         before = [fingerprint(a) for a in given]
@@ -240,7 +240,7 @@ def judge(
     outs: Sequence[Any],
     site: CallSite | None,
 ) -> None:
-    """Say what is to blame for a result that is not finite; nothing, where it must be meant.
+    """Raise an error for a result that is not finite, unless it must be meant.
 
     Raises:
         NonFiniteError: an argument was not finite already, or the operation made it so.
@@ -271,12 +271,12 @@ def judge(
 
 
 def quiet() -> np.errstate:
-    """NumPy's warnings off, for what is reported better here."""
+    """Return a context without NumPy's warnings, for what is reported better here."""
     return np.errstate(divide="ignore", over="ignore", invalid="ignore")
 
 
 def fingerprint(a: Any) -> Fingerprint:
-    """What tells whether an array was changed in place: its shape, and a checksum of its bytes.
+    """Return what changes when an array is changed in place: its shape and a checksum.
 
     A checksum and not a copy, which would double the memory that a graph holds.
     """
@@ -288,15 +288,15 @@ def fingerprint(a: Any) -> Fingerprint:
 
 
 def arrays_of(values: Any) -> list[Any]:
-    """The arrays of values; other things as they are."""
+    """Return the arrays of values; other things as they are."""
     return [v.data if isinstance(v, Value) else v for v in values]
 
 
 def held_by(node: Node) -> list[Any]:
-    """The arrays that a node keeps for the backward pass: arguments, then outputs."""
+    """Return the arrays that a node keeps for the backward pass: arguments, then outputs."""
     return [*(node.arrays or ()), *(node.out if node.op.outputs > 1 else (node.out,))]
 
 
 def is_parameter(arg: Any) -> bool:
-    """Whether it is a leaf that gradients flow to."""
+    """Return whether it is a leaf that gradients flow to."""
     return isinstance(arg, Value) and arg.requires_grad and arg.node is None

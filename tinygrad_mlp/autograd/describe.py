@@ -16,7 +16,7 @@ from tinygrad_mlp.support.html import listing, table
 
 
 def trouble(a: Any) -> str:
-    """What is not finite in an array, how much of it, and where it begins.
+    """Describe what is not finite in an array: which kinds, how many elements, and where.
 
     >>> trouble(np.array([[1.0, np.nan], [-np.inf, 2.0]]))
     'NaN and -inf in 2 of 4 elements, the first at index (0, 1)'
@@ -34,7 +34,7 @@ def trouble(a: Any) -> str:
 
 
 def described(a: Any) -> str:
-    """Shape, dtype and range of an array; the value of a single number.
+    """Describe an array by shape, dtype and range; a single number by its value.
 
     >>> described(np.array([0.5, 3.0, np.inf], np.float32))
     'of shape (3,), float32, values from 0.5 to 3, and inf in 1 of 3 elements, the first at index \
@@ -59,7 +59,7 @@ def described(a: Any) -> str:
 
 
 def listed(arrays: Iterable[tuple[str, Any]]) -> str:
-    """Named arrays, one a line, without those that are None.
+    """List named arrays, one a line, without those that are None.
 
     >>> print(listed([("x1", np.ones(2)), ("x2", None), ("x3", 0.5)]), end="")
         x1 of shape (2,), float64, value 1
@@ -69,7 +69,7 @@ def listed(arrays: Iterable[tuple[str, Any]]) -> str:
 
 
 def origin_of(arg: Any) -> str:
-    """What kind of argument it is."""
+    """Return the kind of an argument, for a message."""
     if not isinstance(arg, Value):
         return "a plain array"
     if arg.node is None:
@@ -78,14 +78,14 @@ def origin_of(arg: Any) -> str:
 
 
 def label(op: Op, position: int, arg: Any) -> str:
-    """An argument's name, and that of the value passed for it."""
+    """Return the name of an argument's parameter, with that of the value passed for it."""
     name = f"{op.parameter(position)}[{position}]" if op.variadic else op.parameter(position)
     own = arg.name if isinstance(arg, (Value, Node)) else None
     return f"{name} ('{own}')" if own else name
 
 
 def called(op: Op, site: CallSite | None) -> str:
-    """Where an operation was called, as a sentence."""
+    """Return a sentence that says where an operation was called."""
     if site is None:
         return (
             f"{op.name}() was recorded without debug(), so the line that called it is not known: "

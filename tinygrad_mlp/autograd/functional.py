@@ -37,7 +37,7 @@ class _Tape:
         self.name = name
         outer = MODE.get()
         given = leaves(args)
-        # Results keep their history where something around could ask for it.
+        # Results keep their history where an outer transform, or the caller, could ask for it.
         self.create_graph = outer.recording and (
             outer.depth > 0 or any(isinstance(a, Value) and a.requires_grad for a in given)
         )
@@ -46,7 +46,7 @@ class _Tape:
             self.out = function(*rebuild(args, self.inputs))
 
     def outputs(self) -> list[Tensor]:
-        """The leaves of what the function returned, as tensors."""
+        """Return the leaves of what the function returned, as tensors."""
         out = leaves(self.out)
         for value in out:
             if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
@@ -57,7 +57,7 @@ class _Tape:
         return [v if isinstance(v, Tensor) else Tensor(v) for v in out]
 
     def scalar(self) -> Tensor:
-        """The one number the function returned.
+        """Return the one number that the function returned.
 
         Raises:
             ShapeError: it returned something else.
@@ -74,7 +74,7 @@ class _Tape:
     def pull_back(
         self, cotangents: Sequence[Any], *, create_graph: bool | None = None, release: bool = False
     ) -> list[Any]:
-        """Cotangents of the inputs for cotangents of the outputs; zeros where none depends."""
+        """Return the cotangents of the inputs for those of the outputs; zeros for none."""
         create_graph = self.create_graph if create_graph is None else create_graph
         with changed_mode(recording=True):
             found = gradients(
@@ -89,20 +89,20 @@ class _Tape:
             if create_graph:
                 g = g if isinstance(g, Value) else Tensor(g)
             elif not isinstance(g, Value):  # a traced array has no memory to share
-                # A copy where the array could be someone else's (a view of a cotangent, or the
-                # gradient of another input, too).
+                # A copy where the array could belong to someone else: a view of a cotangent, or
+                # also the gradient of another input.
                 own = getattr(g, "base", None) is None and not any(g is r for r in result)
                 g = np.array(g, copy=None if own else True)
             result.append(g)
         return result
 
     def plain(self, value: Any) -> Any:
-        """A result without history, unless someone around may differentiate it."""
+        """Return a result without history, unless an outer transform may differentiate it."""
         return value if self.create_graph or not isinstance(value, Value) else value.data
 
 
 def _input(name: str, a: Any) -> Tensor:
-    """A new vertex that holds `a` and, where `a` has a history, continues it."""
+    """Return a new vertex that holds `a` and, where `a` has a history, continues it."""
     if isinstance(a, Value) and a.requires_grad and MODE.get().recording:
         made = ops.identity(a)
         made.name = a.name
@@ -132,7 +132,7 @@ def _check_argnums(name: str, argnums: Sequence[int], args: Sequence[Any]) -> No
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function ``(*args) -> (f(*args), ∇f(*args))``, both from one evaluation.
+    """Return the function ``(*args) -> (f(*args), ∇f(*args))``: both from one evaluation.
 
     Args:
         f: a function of arrays that returns one number.
@@ -170,7 +170,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The gradient of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
+    """Return the gradient of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
 
     Args:
         f: a function of arrays that returns one number.
@@ -194,16 +194,17 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Vector-Jacobian product: ``f(*primals)`` and the function that pulls cotangents back.
+    """Compute ``f(*primals)`` and return it with the vector-Jacobian product.
 
-    With J the Jacobian of `f`, ``pullback(v) = vᵀ J``, as a tuple with one entry per primal.
+    With J the Jacobian of `f`, the second result is the function ``pullback(v) = vᵀ J``, which
+    returns a tuple with one entry per primal.
 
     Args:
         f: a function of arrays that returns an array, or a nesting of arrays.
         primals: the point.
 
     Raises:
-        ShapeError: by the pullback, if a cotangent has not the shape of its output.
+        ShapeError: by the pullback, if a cotangent does not have the shape of its output.
 
     Source: Griewank and Walther, "Evaluating Derivatives", 2008, ch. 3 (the reverse mode).
 
@@ -235,7 +236,7 @@ def _cast(array: Any, like: Tensor) -> Any:
 
 
 def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]) -> list[Any]:
-    """The leaves of the cotangents or tangents `tree`, in the order of those of `model`."""
+    """Return the leaves of the cotangents or tangents `tree`, in the order of those of `model`."""
     try:
         given = leaves_like(model, tree)
     except InvalidArgumentError as error:
@@ -251,7 +252,7 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """Jacobian-vector product: ``f(*primals)`` and its derivative along `tangents`, ``J v``.
+    """Compute ``f(*primals)`` and its derivative along `tangents`, ``J v``.
 
     Computed by differentiating the vector-Jacobian product, which is linear in its cotangent u:
     the derivative of ``u ↦ uᵀ J`` pulled back from v is ``J v``.
@@ -262,7 +263,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         tangents: the direction, of the same structure and shapes.
 
     Raises:
-        ShapeError: a tangent has not the shape of its primal.
+        ShapeError: a tangent does not have the shape of its primal.
 
     >>> import numpy as np
     >>> jvp(lambda x: x * x, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
@@ -290,7 +291,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 
 def jacobian(f: Function, argnums: int = 0) -> Function:
-    """The Jacobian of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
+    """Return the Jacobian of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
 
     Its result has the shape of the output followed by the shape of the argument:
     ``J[i, …, j, …] = ∂f[i, …] / ∂x[j, …]``.
@@ -342,7 +343,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
 
 
 def hessian(f: Function, argnums: int = 0) -> Function:
-    """The matrix of second derivatives of `f`: ``H[i, …, j, …] = ∂²f / ∂x[i, …] ∂x[j, …]``.
+    """Return the matrix of second derivatives: ``H[i, …, j, …] = ∂²f / ∂x[i, …] ∂x[j, …]``.
 
     Args:
         f: a function of arrays that returns one number.
@@ -359,7 +360,7 @@ def hessian(f: Function, argnums: int = 0) -> Function:
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:
-    """Hessian-vector product ``H(x) v``, without forming the Hessian.
+    """Compute the Hessian-vector product ``H(x) v`` without forming the Hessian.
 
     ``H v = ∇ₓ (∇f(x) · v)``: one more backward pass, whatever the size of x.
 
@@ -369,7 +370,7 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
         v: the direction, of the same structure and shapes.
 
     Raises:
-        ShapeError: v has not the shape of x.
+        ShapeError: v does not have the shape of x.
 
     Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation, 1994.
 

@@ -48,7 +48,7 @@ class Value:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to it. The engine reads the slot, which costs no call."""
+        """True if gradients flow to it. The engine reads the slot, which costs no call."""
         return self._requires_grad
 
     @property

@@ -31,11 +31,11 @@ CONSTANT = (
     np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.array_repr,
     np.array_str, np.array2string, np.shares_memory, np.may_share_memory,
 )  # fmt: skip
-"""Their results are constant wherever they have a derivative: plain arrays. Those that have a
-record, as argmax and isnan, are not listed here."""
+"""Functions whose results are constant wherever they have a derivative: plain arrays. Those that
+have a record, such as argmax and isnan, are not listed here."""
 
 SHAPES_ONLY = (np.empty_like, np.result_type, np.iscomplexobj, np.isrealobj)
-"""They ask for the shape and the dtype only, which are known of a traced value, too."""
+"""Functions that need the shape and the dtype only, which a traced value has, too."""
 
 ADVICE = (
     "Write the expression without it (x = x + y for x += y, tg.where(...) for where=, a new array "
@@ -50,7 +50,7 @@ _ACCUMULATE = {np.add: "cumsum", np.multiply: "cumprod"}
 
 
 def shown(function: Any) -> str:
-    """A function as a user would write it: ``np.linalg.norm``.
+    """Return a function's name as a user would write it: ``np.linalg.norm``.
 
     >>> shown(np.linalg.norm), shown(np.tanh)
     ('np.linalg.norm', 'np.tanh')
@@ -63,7 +63,7 @@ def shown(function: Any) -> str:
 
 
 def without_rule(function: Any) -> NotDifferentiableError:
-    """What to say of a function that no operation stands for."""
+    """Return the error for a function that no operation implements."""
     name = shown(function)
     return NotDifferentiableError(
         f"{name} has no gradient rule, so it cannot be applied to a Tensor. Use another function; "
@@ -73,7 +73,7 @@ def without_rule(function: Any) -> NotDifferentiableError:
 
 
 def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The operation that stands for a function of NumPy or SciPy when it is called on a Tensor.
+    """Return the operation that implements a function of NumPy or SciPy for Tensors.
 
     Raises:
         NotDifferentiableError: there is none.
@@ -104,7 +104,7 @@ _NUMPY: dict[Any, Callable[..., Any]] = {}
 
 
 def refuse_options(name: str, options: Mapping[str, Any]) -> None:
-    """Stop at ``out=`` and ``where=``: what they write to, or leave out, would leave the graph.
+    """Refuse ``out=`` and ``where=``: what they write to, or leave out, would leave the graph.
 
     Raises:
         InvalidArgumentError: one of them is given.
@@ -119,7 +119,7 @@ def refuse_options(name: str, options: Mapping[str, Any]) -> None:
 
 
 def constant(function: Callable[..., Any]) -> Callable[..., Any] | None:
-    """The function on the arrays behind Tensors, if its result has no derivative; else None."""
+    """Return the function on the arrays of Tensors if its result has no derivative; else None."""
     if function in SHAPES_ONLY:
         return lambda *args, **kwargs: function(*map(_like, args), **kwargs)
     if function in CONSTANT:
@@ -138,7 +138,7 @@ def _like(a: Any) -> Any:
 
 
 def ufunc_method(ufunc: Any, kind: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """``np.add.reduce`` and the like, in operations.
+    """Call ``np.add.reduce`` and the like as operations.
 
     Raises:
         InvalidArgumentError: no operation does the same.
@@ -166,18 +166,18 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "copy": (None,), "subok": (False,), "casting": ("same_kind",), "overwrite_input": (False,),
     "returned": (False,), "mean": (None,),
 }  # fmt: skip
-"""Values with which a parameter says what holds without it. (`np._NoValue` is one everywhere.)"""
+"""Values of parameters that change nothing. (`np._NoValue` is one everywhere.)"""
 
 RENAMED: dict[Any, dict[str, str]] = {
     np.clip: {"min": "a_min", "max": "a_max"},
     np.var: {"correction": "ddof"},
     np.std: {"correction": "ddof"},
 }
-"""Second names that parameters have in NumPy."""
+"""Other names that parameters have in NumPy."""
 
 
 def numpy_call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Keywords) -> Any:
-    """The operation, or composed function, that stands for `function`, on these arguments.
+    """Call the operation, or composed function, that implements `function`.
 
     Raises:
         NotDifferentiableError: there is none.
@@ -207,7 +207,7 @@ def numpy_call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Ke
 
 @cache
 def _names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """What a function calls its parameters, as far as they can be given by position."""
+    """Return the names of the parameters that a function takes by position."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):
@@ -220,7 +220,7 @@ def _reduced(
     known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None,
     where: Any = None, initial: Any = None, **more: Any,
 ) -> Any:  # fmt: skip
-    """A reduction in `dtype`, of the elements chosen by `where`, together with `initial`."""
+    """Reduce in `dtype` the elements chosen by `where`, together with `initial`."""
     refuse_options(f"np.{known.name}", more)
     if dtype is not None:
         a = a.astype(dtype)
@@ -244,13 +244,13 @@ def _reduced(
 
 
 def _converted(known: Callable[..., Any], a: Any, *args: Any, dtype: Any, **more: Any) -> Any:
-    """The function of the same elements in another dtype."""
+    """Call the function on the same elements in another dtype."""
     refuse_options("dtype= of a function", more)
     return known(a.astype(dtype), *args, **more)
 
 
 def _joined(known: Callable[..., Any], arrays: Any, *args: Any, dtype: Any, **more: Any) -> Any:
-    """Arrays joined, in another dtype."""
+    """Join arrays in another dtype."""
     refuse_options("dtype= of a function", more)
     return known(arrays, *args, **more).astype(dtype)
 
@@ -258,7 +258,7 @@ def _joined(known: Callable[..., Any], arrays: Any, *args: Any, dtype: Any, **mo
 def _in_order(
     known: Callable[..., Any], a: Any, shape: Any = -1, *, order: str, **more: Any
 ) -> Any:
-    """The elements read, and written, in Fortran's order: the first index runs fastest."""
+    """Read and write the elements in Fortran's order: the first index runs fastest."""
     if order != "F":
         raise InvalidArgumentError(f"order= must be 'C' or 'F' for a Tensor. Got {order!r}.")
     shape = tuple(shape) if np.ndim(shape) else (shape,)
@@ -284,7 +284,7 @@ COMPOSED: dict[Any, tuple[tuple[frozenset[str], Callable[..., Any]], ...]] = {
     np.reshape: ((_ordered, _in_order),),
     np.ravel: ((_ordered, _in_order),),
 }
-"""For a function, the parameters that operations do not have, and who puts them in their terms."""
+"""For a function, parameters that its operation does not have, and what expresses them."""
 
 
 # -- the protocols ---------------------------------------------------------------------------------
@@ -315,11 +315,11 @@ Tensor.__array_function__ = call_function
 
 
 def array(data: Any, dtype: Any = None) -> Any:
-    """What ``np.array`` makes of nested lists, with Tensors among their elements.
+    """Return the array of nested lists that ``np.array`` returns, where Tensors are among them.
 
     ``y[i, j, …] = data[i][j]…``; the gradient of each element is the entry of the cotangent at
-    its place. NumPy cannot be told to leave Tensors in a list alone, so ``np.array([t1, t2])`` is
-    an error and this its remedy.
+    its place. NumPy would convert Tensors in a list to numbers, so ``np.array([t1, t2])`` is an
+    error, and this takes its place.
 
     Args:
         data: a number, an array, a Tensor, or a list or tuple of such, nested to any depth; all

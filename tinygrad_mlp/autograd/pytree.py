@@ -1,4 +1,4 @@
-"""Nested arguments: lists, tuples and dicts of arrays, taken apart and put together again."""
+"""Nested arguments: lists, tuples and dicts of arrays, flattened and rebuilt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 
 
 def leaves(tree: Any) -> list[Any]:
-    """The arrays of a nesting, in order (dicts in the order of their keys' insertion).
+    """Return the arrays of a nesting, in order (dicts in the order of insertion).
 
     >>> leaves({"W": 1, "b": [2, (3,)]})
     [1, 2, 3]
@@ -22,7 +22,7 @@ def leaves(tree: Any) -> list[Any]:
 
 
 def leaves_like(model: Any, tree: Any) -> list[Any]:
-    """The arrays of `tree` in the order of those of `model`, a nesting of the same structure.
+    """Return the arrays of `tree` in the order of those of `model`, of the same structure.
 
     Dicts are matched by key, so that the order of their insertion does not matter.
 
@@ -55,7 +55,7 @@ def _kind(tree: Any) -> str:
 
 
 def rebuild(tree: Any, replacements: Iterable[Any]) -> Any:
-    """A nesting of the same structure with other leaves.
+    """Return a nesting of the same structure with other leaves.
 
     >>> rebuild({"W": 1, "b": [2, (3,)]}, "xyz")
     {'W': 'x', 'b': ['y', ('z',)]}
@@ -74,7 +74,7 @@ def _rebuild(tree: Any, source: Iterator[Any]) -> Any:
 
 
 def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
-    """`function` applied to the corresponding leaves of one or more nestings.
+    """Apply `function` to the corresponding leaves of one or more nestings.
 
     >>> map_leaves(lambda a, b: a + b, [1, (2,)], [10, (20,)])
     [11, (22,)]

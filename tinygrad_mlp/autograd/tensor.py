@@ -83,7 +83,7 @@ class Tensor(Value):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to it: set by the user on leaves, inherited by results."""
+        """True if gradients flow to it: set by the user on leaves, inherited by results."""
         return self._requires_grad
 
     @requires_grad.setter
