@@ -88,11 +88,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         network = self._network(samples, random, goes_on)
         state = self._fit_state if goes_on else FitState()
         samples = samples.astype(next(network.parameters()).dtype)
-        loss = self._loss()[0]
-        # The package's own losses take the pre-activations of the output, for which they are
-        # exact however large these are.
-        model = nn.Sequential(*network.layers[:-1]) if isinstance(loss, OutputLoss) else network
-        objective = Objective(model, loss, self.alpha, samples.weight is not None)
+        model, objective = self._objective(network, samples)
         if self.solver == parameter_checks.LBFGS:
             history = lbfgs.minimise(self, model, objective, state, samples.X, samples.targets)
         else:
@@ -113,8 +109,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
             weight = by_class.astype(X.dtype) * (1 if own is None else own)
         if weight is not None and not weight.any():
             raise InvalidArgumentError(
-                f"{type(self).__name__}: sample_weight must be above 0 for at least one sample; "
-                f"got zeros only."
+                f"{type(self).__name__}: sample_weight must be above 0 for at least one sample. "
+                f"Got only zeros."
             )
         return own, weight
 
@@ -133,6 +129,14 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
             )
         network: nn.Sequential = self.network_
         return network
+
+    def _objective(self, network: nn.Sequential, samples: Samples) -> tuple[nn.Module, Objective]:
+        """Return the part of the network whose output the loss judges, and the objective."""
+        loss = self._loss()[0]
+        # The package's own losses take the pre-activations of the output, for which they are
+        # exact however large these are.
+        model = nn.Sequential(*network.layers[:-1]) if isinstance(loss, OutputLoss) else network
+        return model, Objective(model, loss, self.alpha, samples.weight is not None)
 
     def _set_fitted(self, network: nn.Sequential, state: FitState, history: History) -> None:
         """Set the fitted attributes, once nothing can fail any more."""
