@@ -45,10 +45,8 @@ class Contract:
         for position, a in enumerate(given):
             if fingerprint(a) != before[position]:
                 name = label(op, position, args[position])
-                self.report(
-                    "changed in place", f"op '{op.name}'",
-                    f"changed its argument {name}. Let it work on a copy.",
-                )  # fmt: skip
+                message = f"changed its argument {name}. Let it work on a copy."
+                self.report("changed in place", f"op '{op.name}'", message)
         return out
 
     def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
@@ -63,50 +61,43 @@ class Contract:
     def _checked(
         self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any]
     ) -> Any:
+        """Return the share of an argument, as `op.vjp`, after checking it if it is an array."""
         if op.rule(position) is None:
             return None
-        parts = g if op.outputs > 1 else (g,)
+        parts, outs = (g, y) if op.outputs > 1 else ((g,), (y,))
         if any(isinstance(a, Value) for a in (*parts, *inputs)):
             return op.vjp(position, g, y, inputs, static)  # checked where it is called with arrays
-        name = label(op, position, None)
-        where = f"the gradient rule of '{op.name}' for {name}"
 
         def run(cotangent: Any) -> Any:
             with changed_mode(walk=None, hook=None):
                 return op.vjp(position, cotangent, y, inputs, static)
 
-        outs = y if op.outputs > 1 else (y,)
+        where = f"the gradient rule of '{op.name}' for {label(op, position, None)}"
         held = [a for a in (*inputs, *outs) if isinstance(a, np.ndarray)]
-        every = [*held, *parts]
-        before = [fingerprint(a) for a in every]
+        before = [fingerprint(a) for a in (*held, *parts)]
         share = run(g)
-        if [fingerprint(a) for a in every] != before:
-            self.report(
-                "changed in place", where,
-                "changed one of the arrays it was given. Let it compute a new one.",
-            )  # fmt: skip
+        if [fingerprint(a) for a in (*held, *parts)] != before:
+            message = "changed one of the arrays it was given. Let it compute a new one."
+            self.report("changed in place", where, message)
             return share  # nothing else is certain any more
         array = data_of(share)
         if isinstance(array, (np.ndarray, np.generic)):
-            array = np.asarray(array)
-            self._check_kind(where, array, [inputs[position], *outs])
+            self._check_precision(where, np.asarray(array), [inputs[position], *outs])
             if any(np.shares_memory(array, a) for a in held):
                 self.report(
                     "shared memory", where,
                     "returned an array that shares memory with an argument or the result of the "
                     "operation. A gradient depends on g, so it cannot be one of these.",
                 )  # fmt: skip
-            self._check_calls(where, run, array.copy(), parts)
+            self._check_calls(where, run, np.array(array), parts)
         return share
 
-    def _check_kind(self, where: str, share: Array, givers: Sequence[Any]) -> None:
+    def _check_precision(self, where: str, share: Array, givers: Sequence[Any]) -> None:
         """Check that a share is as precise as the argument, or as the result if that is less."""
         eps = max(float(np.finfo(a.dtype).eps) for a in givers)
         if share.dtype.kind != "f" or float(np.finfo(share.dtype).eps) > eps:
-            self.report(
-                "dtype", where,
-                f"returned {share.dtype} for an argument of {givers[0].dtype}. Keep its precision.",
-            )  # fmt: skip
+            kinds = f"returned {share.dtype} for an argument of {givers[0].dtype}"
+            self.report("dtype", where, f"{kinds}. Keep its precision.")
 
     def _check_calls(
         self, where: str, run: Callable[[Any], Any], first: Array, parts: Sequence[Any]
@@ -127,25 +118,19 @@ class Contract:
             return a.shape == b.shape and not (np.abs(a - b) > bound)[finite].any()
 
         if not same(again(1), first):
-            self.report(
-                "second run", where,
-                "gave another result the second time. It must depend on its arguments only.",
-            )  # fmt: skip
+            message = "gave another result the second time. It must depend on its arguments only."
+            self.report("second run", where, message)
             return
         at_zero = again(0)
         # Beyond overflow and underflow there is nothing to compare.
         fits = all(np.isfinite(LINEAR_FACTOR * np.asarray(a)).all() for a in parts)
         if at_zero[np.isfinite(at_zero)].any():
-            self.report(
-                "cotangent", where,
-                "is not zero for the cotangent g = 0: it must be multiplied with g.",
-            )  # fmt: skip
+            message = "is not zero for the cotangent g = 0: it must be multiplied with g."
+            self.report("cotangent", where, message)
         elif fits and not same(again(LINEAR_FACTOR), LINEAR_FACTOR * first):
-            self.report(
-                "cotangent", where,
-                f"is not linear in its cotangent: for {LINEAR_FACTOR:g} g it is not "
-                f"{LINEAR_FACTOR:g} times what it is for g.",
-            )  # fmt: skip
+            f = f"{LINEAR_FACTOR:g}"
+            message = f"is not linear in its cotangent: for {f} g it is not {f} times that for g."
+            self.report("cotangent", where, message)
 
 
 def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Problem], bool]:
@@ -160,42 +145,41 @@ def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Prob
         run = probe.record(probe.original)
         _check_inputs(contract, probe, run, "f")
         try:
-            first = [
+            found = [
                 _backward(contract, probe, run, number, u) for number, u in enumerate(cotangents)
             ]
         except Exception as error:
             after = f", after a rule of '{contract.op}'" if contract.op else ""
-            contract.report(
-                "error", "the backward pass",
-                f"raised {type(error).__name__}{after}: {error}",
-            )  # fmt: skip
+            message = f"raised {type(error).__name__}{after}: {error}"
+            contract.report("error", "the backward pass", message)
             return list(contract.problems.values()), False
         _check_inputs(contract, probe, run, "the backward pass")
-    kept = [[g.copy() for g in row] for row in first]
+    _check_second_run(contract, probe, cotangents, run, found)
+    return list(contract.problems.values()), True
+
+
+def _check_second_run(
+    contract: Contract, probe: Probe, cotangents: Sequence[Array], run: ProbeTape,
+    found: list[list[Array]],
+) -> None:  # fmt: skip
+    """Check that a second run gives the same and leaves the gradients of the first one alone."""
+    kept = [[g.copy() for g in row] for row in found]
     second = probe.record(probe.original)
-    with changed_mode(recording=True):
-        again = [second.pull(number, u) for number, u in enumerate(cotangents)]
+    again = [second.pull(number, u) for number, u in enumerate(cotangents)]
     for number, output in enumerate(probe.outputs):
         same = _close(run.outputs[number], second.outputs[number])
         if not same:
-            contract.report(
-                "second run", output.name,
-                "was different when f was called again. Fix what is random, or keeps state.",
-            )  # fmt: skip
-        for name, g, before, now in zip(
-            probe.inputs, first[number], kept[number], again[number], strict=True
-        ):
+            message = "was different when f was called again. Fix what is random, or keeps state."
+            contract.report("second run", output.name, message)
+        rows = zip(probe.inputs, found[number], kept[number], again[number], strict=True)
+        for name, g, before, now in rows:
             where = f"the gradient of {output.name} for {name}"
             if not np.array_equal(g, before, equal_nan=True):
-                contract.report(
-                    "shared memory", where,
-                    "was overwritten when another was computed. Let the rule return a new array.",
-                )  # fmt: skip
+                message = "was overwritten when another was computed. Return a new array."
+                contract.report("shared memory", where, message)
             elif same and not _close(before, now):
-                contract.report(
-                    "second run", where, "was different in a second run of the same computation."
-                )
-    return list(contract.problems.values()), True
+                message = "was different in a second run of the same computation."
+                contract.report("second run", where, message)
 
 
 def _backward(
