@@ -20,15 +20,6 @@ from tinygrad_mlp.data.preprocessing import Split, preprocess, standardise
 from tinygrad_mlp.data.sources import load, load_digits
 
 __all__ = [
-    "Dataset",
-    "Split",
-    "batches",
-    "load",
-    "load_digits",
-    "load_mat",
-    "load_mnist",
-    "one_hot",
-    "preprocess",
-    "read_idx",
-    "standardise",
-]
+    "Dataset", "Split", "batches", "load", "load_digits", "load_mat", "load_mnist", "one_hot",
+    "preprocess", "read_idx", "standardise",
+]  # fmt: skip

@@ -15,30 +15,19 @@ CHUNK = 1 << 16
 GZIP_OVERHEAD = 1 << 16
 
 
+def ignore_progress(done: int, total: int | None) -> None:
+    """Do nothing, where nobody watches a download."""
+
+
 def fetch(
-    url: str,
-    *,
-    size: int,
-    sha256: str,
-    timeout: float,
-    on_bytes: OnBytes = lambda done, total: None,
+    url: str, *, size: int, sha256: str, timeout: float, on_bytes: OnBytes = ignore_progress
 ) -> bytes:
     """Download a gzip file, check its content, and return its bytes.
 
-    Nothing is written. Little more than `size` bytes are accepted, compressed or expanded, whatever
-    the server sends.
-
-    Args:
-        url: the address of the compressed file.
-        size: number of bytes of the uncompressed content.
-        sha256: the SHA-256 digest of the uncompressed content in hexadecimal.
-        timeout: seconds the server may stay silent.
-        on_bytes: called with the number of bytes received so far, and their total if the server
-            announced it.
-
-    Raises:
-        DataError: the server cannot be reached, refuses, stays silent, stops early, or sends
-            something else. The message says which.
+    Nothing is written. `size` and `sha256` are those of the uncompressed content; little more than
+    `size` bytes are accepted, compressed or expanded, whatever the server sends. `timeout` is the
+    time in seconds that the server may stay silent. `on_bytes` is called with the number of bytes
+    received so far, and their total if the server announced it. A DataError says what went wrong.
     """
     import http.client
     import urllib.error
@@ -102,7 +91,7 @@ def _check_content(body: bytearray, url: str, size: int, sha256: str) -> None:
 def progress_display(name: str, show: bool) -> Iterator[OnBytes]:
     """Show a progress bar for one file on the terminal if `show` is set."""
     if not show:
-        yield lambda done, total: None
+        yield ignore_progress
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

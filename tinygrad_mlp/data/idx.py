@@ -24,6 +24,8 @@ ELEMENT_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 
 MAX_BYTES = 1 << 32  # ninety times MNIST: a header asking for more is wrong or hostile
 MAX_AXES = 64  # NumPy's own limit
 
+Stream = IO[bytes] | io.BufferedIOBase
+
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20
 
@@ -75,7 +77,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             ) from error
 
 
-def _read(stream: IO[bytes] | io.BufferedIOBase, name: str) -> NDArray[Any]:
+def _read(stream: Stream, name: str) -> NDArray[Any]:
     dtype, shape = _read_header(stream, name)
     # math.prod, since the product of the sizes may exceed every integer type of NumPy.
     n_bytes = math.prod(shape) * dtype.itemsize
@@ -99,9 +101,7 @@ def _read(stream: IO[bytes] | io.BufferedIOBase, name: str) -> NDArray[Any]:
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def _read_header(
-    stream: IO[bytes] | io.BufferedIOBase, name: str
-) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(stream: Stream, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in ELEMENT_TYPES:
         raise DataError(

@@ -113,8 +113,7 @@ def load_mnist(
 def find_mnist(subset: Subset = "train") -> tuple[str | None, list[tuple[str, str]]]:
     """Find the first folder with the files of MNIST among those searched by default.
 
-    Returns:
-        The folder or None; and for each place searched its name and its state.
+    Return the folder or None; and for each place searched its name and its state.
     """
     wanted = _files(subset)[1]
     searched: list[tuple[str, str]] = []

@@ -41,8 +41,7 @@ def load(
         return load_mat(name)
     raise InvalidArgumentError(
         f"load: name_or_path must be 'digits', 'mnist' or a path ending in .mat. Got "
-        f"{name_or_path!r}. "
-        "For a folder of IDX files pass 'mnist' and the folder as data_dir."
+        f"{name_or_path!r}. For a folder of IDX files pass 'mnist' and the folder as data_dir."
     )
 
 

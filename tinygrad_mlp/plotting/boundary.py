@@ -87,17 +87,15 @@ def plot_decision_boundary(
             raise InvalidArgumentError(
                 f"plot_decision_boundary: there must be at most {len(PALETTE)} classes. Got {k}."
             )
-        everywhere = outputs_of(answer, points)
-        everywhere = everywhere.reshape(FINENESS, FINENESS, -1)
+        everywhere = outputs_of(answer, points).reshape(FINENESS, FINENESS, -1)
         if everywhere.shape[2] == 1:
             shades = _draw_probability(axes, u, v, everywhere[..., 0])
         else:
             _draw_regions(axes, u, v, everywhere)
         for i in range(k):
-            of_class = X[true == i]
-            axes.scatter(of_class[:, 0], of_class[:, 1], s=size, marker=MARKERS[i],
-                         color=PALETTE[i], edgecolors="white", linewidths=0.6,
-                         label=f"class {i}")  # fmt: skip
+            x1, x2 = X[true == i].T
+            axes.scatter(x1, x2, s=size, marker=MARKERS[i], color=PALETTE[i], edgecolors="white",
+                         linewidths=0.6, label=f"class {i}")  # fmt: skip
         right = f"{np.count_nonzero(true == found)} of {len(X)} samples are right"
         label_axes(axes, f"{name}: {right}" if name else right, "x₂", "x₁")
         axes.grid(visible=False)
@@ -111,11 +109,7 @@ def plot_decision_boundary(
 
 
 def outputs_of(answer: Answer, points: Array) -> Array:
-    """Return the answers of a function to points, shape ``(m, k)``.
-
-    Raises:
-        ShapeError: the answers have another shape.
-    """
+    """Return the answers of a function to points, shape ``(m, k)``, or raise a ShapeError."""
     outputs = as_array(answer(points))
     if outputs.ndim != 2 or len(outputs) != len(points) or not outputs.shape[1]:
         raise ShapeError(

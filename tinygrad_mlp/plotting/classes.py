@@ -65,16 +65,12 @@ def plot_confusion(
     colours = colormaps["Oranges"].with_extremes(bad="#E8E8E8")
     image = axes.imshow(wrong, cmap=colours, vmin=0, vmax=most, interpolation="none")
     figure.colorbar(image, ax=axes, label="Share of the class taken for another", shrink=0.8)
-    right = int(np.trace(counts))
-    share = 100 * right / len(true)
-    title = f"Confusion: {right} of {len(true)} right ({share:.1f} %)"
+    n, right = len(true), int(np.trace(counts))
+    title = f"Confusion: {right} of {n} right ({100 * right / n:.1f} %)"
     label_image(axes, title, "True class", "Answer")
     if k <= MOST_WRITTEN:
-        ticks = range(k)
-        axes.set_xticks(ticks, names)
-        if max(map(len, names)) > 3:
-            axes.tick_params(axis="x", labelrotation=90)
-        axes.set_yticks(ticks, names)
+        axes.set_xticks(range(k), names, rotation=90 if max(map(len, names)) > 3 else 0)
+        axes.set_yticks(range(k), names)
         for (i, j), count in np.ndenumerate(counts):
             if count:
                 dark = i != j and shares[i, j] > 0.6 * most
@@ -96,8 +92,7 @@ def surest_mistakes(true: Array, outputs: Array) -> Array:
     """
     answered = outputs.argmax(axis=1)
     wrong = np.flatnonzero(true != answered)
-    in_order: Array = wrong[np.argsort(-outputs[wrong, answered[wrong]], kind="stable")]
-    return in_order
+    return wrong[np.argsort(-outputs[wrong, answered[wrong]], kind="stable")]
 
 
 def as_array(value: Any) -> Array:
@@ -106,13 +101,7 @@ def as_array(value: Any) -> Array:
 
 
 def classes_of(Y: Any, Y_hat: Any, who: str) -> tuple[Array, Array, int]:
-    """Return the class numbers of targets and of answers, and the number of classes.
-
-    Raises:
-        ShapeError: they are neither columns for the classes nor class numbers, or their numbers
-            differ.
-        InvalidArgumentError: class numbers that are negative or not integers.
-    """
+    """Return the class numbers of targets and of answers, and the number of classes."""
     numbers, widths = [], []
     for name, given in (("Y", Y), ("Y_hat", Y_hat)):
         array = as_array(given)

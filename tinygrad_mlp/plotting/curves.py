@@ -69,8 +69,7 @@ def plot_history(
     drawn = [q for q in quantities if all_known(getattr(history, f"training_{q}"))]
     if not drawn:
         raise InvalidArgumentError(
-            f"plot_history: quantities must have been recorded. Got {quantities!r} for "
-            f"{history}."
+            f"plot_history: quantities must have been recorded. Got {quantities!r} for {history}."
         )
     figure, panels = new_figure(len(drawn))
     for axes, quantity in zip(panels, drawn, strict=True):
@@ -159,9 +158,9 @@ def plot_comparison(
     for name, history in histories.items():
         require_records(history, "plot_comparison")
         if name not in LOSS_STYLES:
+            known = " or ".join(LOSS_STYLES)
             raise InvalidArgumentError(
-                f"plot_comparison: histories must be named {' or '.join(LOSS_STYLES)}. Got "
-                f"{name!r}."
+                f"plot_comparison: histories must be named {known}. Got {name!r}."
             )
     figure, (accuracies, errors, pull) = new_figure(3)
     for name, history in histories.items():

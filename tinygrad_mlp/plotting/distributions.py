@@ -80,8 +80,8 @@ def plot_distributions(
     first, chosen = next(iter(named.values())), layers
     if chosen is None:
         known = getattr(first, what)
-        wanted = {n for n in known if (n in first.with_parameters) == (what == "gradients")}
-        chosen = [name for name in known if name in wanted] or list(known)
+        parameters = what == "gradients"
+        chosen = [n for n in known if (n in first.with_parameters) == parameters] or list(known)
     for name in chosen:
         for arrays in found.values():
             one_of(name, tuple(arrays), "plot_distributions: layers")
@@ -98,8 +98,7 @@ def plot_distributions(
         alike = [a for (_, name), a in shown.items() if logarithms or name == layer]
         low, high = _range([array for one in alike for array in one])
         images.append(_draw(axes, named[run].epochs, arrays, low, high, logarithms))
-        title = f"{run}: {layer}" if run else layer
-        label_axes(axes, title, Y_LABELS[what], "Epochs trained")
+        label_axes(axes, f"{run}: {layer}" if run else layer, Y_LABELS[what], "Epochs trained")
         axes.grid(visible=False)
         axes.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
     from matplotlib.colors import PowerNorm

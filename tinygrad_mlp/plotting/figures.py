@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -38,9 +39,6 @@ MARKERS, DASHES = "osD^vP*", ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 
 # Backends that draw files only; the names of the others vary with what is installed.
 FILE_BACKENDS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
 
-MAX_COLUMNS = 4
-"""Panels side by side; more go to the next row, so that the figure still fits a page."""
-
 
 class Curves(Protocol):
     """The columns of a training run by name (`tg.History`), such as ``iteration``."""
@@ -51,19 +49,11 @@ class Curves(Protocol):
 
 
 def new_figure(
-    n: int,
-    *,
-    columns: int = MAX_COLUMNS,
-    size: tuple[float, float] = (4.4, 3.5),
-    pyplot: bool = False,
+    n: int, *, columns: int = 4, size: tuple[float, float] = (4.4, 3.5), pyplot: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with `n` panels in rows of at most `columns`, and the panels.
 
-    Args:
-        n: the number of panels.
-        columns: the most panels side by side.
-        size: width and height of a panel in inches.
-        pyplot: whether ``pyplot.show`` is to show the figure.
+    The size is that of a panel in inches. With `pyplot`, ``pyplot.show`` shows the figure.
     """
     if pyplot:
         import matplotlib.pyplot as plt
@@ -82,14 +72,8 @@ def new_figure(
 
 def styles(n: int) -> list[dict[str, Any]]:
     """Return styles for `n` curves that differ in colour, marker and dashes."""
-    return [
-        {
-            "color": PALETTE[i % len(PALETTE)],
-            "marker": MARKERS[i % len(MARKERS)],
-            "linestyle": DASHES[i % len(DASHES)],
-        }
-        for i in range(n)
-    ]
+    in_turn = zip(range(n), cycle(PALETTE), cycle(MARKERS), cycle(DASHES), strict=False)
+    return [{"color": c, "marker": m, "linestyle": dashes} for _, c, m, dashes in in_turn]
 
 
 def draw_curve(axes: Axes, x: Sequence[float], values: Sequence[Any], **style: Any) -> None:
@@ -129,12 +113,7 @@ def require_records(history: Curves, who: str) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
-    """Save the figure if a path is given, and return the figure.
-
-    Raises:
-        InvalidArgumentError: matplotlib does not know the ending.
-        DataNotFoundError: the folder does not exist.
-    """
+    """Save the figure if a path is given, and return the figure."""
     if path is not None:
         check_picture_format(path)
         with atomic_path(path) as temporary:

@@ -76,10 +76,8 @@ def plot_mistakes(
     for axes, i in zip(panels, shown, strict=True):
         axes.imshow(images[i], cmap="gray_r")
         axes.axis("off")
-        axes.set_title(
-            f"{answered[i]}: {outputs[i, answered[i]]:.2f}\nis {true[i]}: "
-            f"{outputs[i, true[i]]:.2f}", fontsize=8.5,
-        )  # fmt: skip
+        taken_for, is_really = (f"{k}: {outputs[i, k]:.2f}" for k in (answered[i], true[i]))
+        axes.set_title(f"{taken_for}\nis {is_really}", fontsize=8.5)
     figure.suptitle(
         f"{len(wrong)} of {len(true)} wrong; answer and output, below what it is and output",
         fontsize="medium",
@@ -143,9 +141,8 @@ def plot_weights(
     figure.colorbar(drawn, ax=axes, label="Weight", shrink=0.8, extend=extend)
     units = "unit" if len(images) == 1 else "units"
     of = f" of {len(array)}" if len(array) > len(images) else ""
-    axes.set_title(
-        f"Weights of {len(images)}{of} {units}, {rows} × {columns} pixels each", fontsize="medium"
-    )
+    title = f"Weights of {len(images)}{of} {units}, {rows} × {columns} pixels each"
+    axes.set_title(title, fontsize="medium")
     middles = [i * (columns + 1) + (columns - 1) / 2 for i in range(across)]
     axes.set_xticks(middles, [str(i) for i in range(across)])
     middles = [i * (rows + 1) + (rows - 1) / 2 for i in range(down)]

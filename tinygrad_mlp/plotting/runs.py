@@ -87,9 +87,7 @@ def plot_runs(
     return save_figure(figure, path)
 
 
-def plot_learning_rate(
-    rates: Any, n: int, path: str | os.PathLike[str] | None = None
-) -> Figure:
+def plot_learning_rate(rates: Any, n: int, path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw a learning rate, or several, over epochs or steps.
 
     Args:
@@ -126,9 +124,9 @@ def plot_learning_rate(
     for (name, schedule), style in zip(schedules.items(), styles(len(schedules)), strict=True):
         # A value holds for a whole epoch; markers are drawn where there are few enough to see.
         marked = {} if n <= 40 else {"marker": ""}
-        draw_curve(axes, range(n), [schedule(k) for k in range(n)], **{**style, **marked},
-                   drawstyle="steps-post",
-                   label=name or textwrap.fill(str(schedule), 60))  # fmt: skip
+        label = name or textwrap.fill(str(schedule), 60)
+        steps: dict[str, Any] = {**style, **marked, "drawstyle": "steps-post", "label": label}
+        draw_curve(axes, range(n), [schedule(k) for k in range(n)], **steps)
     label_axes(axes, "Learning rate", "Learning rate", unit.capitalize())
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
