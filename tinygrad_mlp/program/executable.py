@@ -76,25 +76,15 @@ class Executable:
         self._lock = threading.Lock()
         self._states = self._read_before()
         self._known: list[Any] = [None] * len(self._states)
-        place = {v: n for n, v in enumerate(self.source.returned())}
-        out_leaves = leaves(out)
         # Numbers in the place of what was returned, so that nothing of this call is kept.
-        self._structure = rebuild(out, range(len(out_leaves)))
+        self._structure = rebuild(out, range(len(leaves(out))))
+        place = {v: n for n, v in enumerate(self.source.returned())}
         self._results = [
             _Result(place[a], None, _wrapping(leaf)) if isinstance(a, Variable)
             else _Result(None, a, _wrapping(leaf))
-            for a, leaf in zip(self.program.results, out_leaves, strict=True)
+            for a, leaf in zip(self.program.results, leaves(out), strict=True)
         ]  # fmt: skip
-        written = {r: line.into for line in self.program.instructions for r in line.results}
-        self._puts = [
-            (put, place[value]) for put, value, target in self.program.updates
-            if isinstance(value, Variable)
-            and (written.get(value) is None or written[value] is not target)
-        ]  # fmt: skip
-        self._constants = [
-            (put, value) for put, value, _ in self.program.updates
-            if not isinstance(value, Variable)
-        ]  # fmt: skip
+        self._puts, self._constants = self._handed_over_after(place)
 
     def _read_before(self) -> list[_State]:
         """Return the inputs that are read at the beginning of a run."""
@@ -104,6 +94,17 @@ class Executable:
             _State(v.label.get, None if v.dtype is None else v.type, puts.get(v))
             for v in self.program.inputs if v.label.kind != "data"
         ]  # fmt: skip
+
+    def _handed_over_after(self, place: dict[Variable, int]) -> tuple[list[Any], list[Any]]:
+        """Return functions to call after a run: with places of values, and with constants."""
+        written = {r: line.into for line in self.program.instructions for r in line.results}
+        puts, constants = [], []
+        for put, value, target in self.program.updates:
+            if not isinstance(value, Variable):
+                constants.append((put, value))
+            elif target is None or written.get(value) is not target:  # not written in place
+                puts.append((put, place[value]))
+        return puts, constants
 
     @property
     def confirmed(self) -> bool:

@@ -67,33 +67,17 @@ def fast_path(
             are not data; `lock`.
     """
     scope.update(ndarray=np.ndarray, OUTDATED=OUTDATED)
-
-    def bound(value: Any) -> str:
-        """Return a new name for an object."""
-        name = f"v{len(scope)}"
-        scope[name] = value
-        return name
-
-    def reading(get: Callable[[], Any]) -> str:
-        """Return the code that reads a place outside of the program."""
-        if isinstance(get, Attribute):
-            return f"{bound(get.owner)}.{get.attribute}"
-        return f"{bound(get)}()"
-
-    def is_different(get: Callable[[], Any], expected: Any) -> str:
-        if expected is None or isinstance(expected, bool):
-            return f"{reading(get)} is not {expected}"
-        return f"{reading(get)} != {bound(expected)}"
-
+    names = _Names(scope)
     data = [v for v in inputs if v.label.kind == "data"]
     states = list(enumerate(inputs[len(data) :]))
     arguments = [f"a{n}" for n in range(len(data))]
     others = [
-        f"type({a}) is not ndarray or {a}.shape != {v.shape} or {a}.dtype is not {bound(v.dtype)}"
+        f"type({a}) is not ndarray or {a}.shape != {v.shape} "
+        f"or {a}.dtype is not {names.of(v.dtype)}"
         for a, v in zip(arguments, data, strict=True)
     ]
     changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
-    changed += [is_different(get, expected) for get, expected in assumptions]
+    changed += [names.different(get, expected) for get, expected in assumptions]
     text = "\n".join(
         [
             "def fast_path(arguments):",
@@ -102,17 +86,46 @@ def fast_path(
             *([f"    {', '.join(arguments)}, = arguments"] if data else []),
             *_unless(others, "    "),
             "    with lock:",
-            *(f"        s{n} = {reading(v.label.get)}" for n, v in states),
+            *(f"        s{n} = {names.reading(v.label.get)}" for n, v in states),
             *_unless(changed, "        "),
             f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",
-            *(f"        {bound(put)}(out[{place}])" for put, place in puts),
-            *(f"        {bound(put)}({bound(value)})" for put, value in constants),
+            *(f"        {names.of(put)}(out[{place}])" for put, place in puts),
+            *(f"        {names.of(put)}({names.of(value)})" for put, value in constants),
             f"    return wrap(out[{result}])",
         ]
     )
     exec(compile(text, "<fast path>", "exec"), scope)
     made: FastPath = scope["fast_path"]
     return made
+
+
+class _Names:
+    """The objects that the generated function uses, each by a name of its own.
+
+    Args:
+        scope: the objects by name; new ones are added.
+    """
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.scope = scope
+
+    def of(self, value: Any) -> str:
+        """Return a new name for an object."""
+        name = f"v{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def reading(self, get: Callable[[], Any]) -> str:
+        """Return the code that reads a place outside of the program."""
+        if isinstance(get, Attribute):
+            return f"{self.of(get.owner)}.{get.attribute}"
+        return f"{self.of(get)}()"
+
+    def different(self, get: Callable[[], Any], expected: Any) -> str:
+        """Return the condition that a place does not hold what it is expected to hold."""
+        if expected is None or isinstance(expected, bool):
+            return f"{self.reading(get)} is not {expected}"
+        return f"{self.reading(get)} != {self.of(expected)}"
 
 
 def _unless(conditions: list[str], indent: str) -> list[str]:

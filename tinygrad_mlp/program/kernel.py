@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.ops.elementwise.special import scipy_special
 
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
@@ -48,7 +49,7 @@ class Kernel:
     def __init__(self, op: Op) -> None:
         self.expression, self._scope = _returned_expression(op.forward)
         self.ufunc, self._arguments = (
-            (None, []) if op.variadic else _single_ufunc(self.expression)
+            (None, []) if op.variadic else _single_ufunc(self.expression, self._scope)
         )
         self.elementwise = self.ufunc not in (None, "np.matmul")
         self.may_alias = self.ufunc is None and op.name != "accumulate" and (
@@ -144,8 +145,8 @@ class _Filling(TreeCopier):
 
     def visit_Call(self, node: ast.Call) -> Any:
         """Return a call with its arguments filled in."""
-        # `_special()` imports SciPy when an operation first runs; a program imports it at its top.
-        return ast.Name("special") if _is_special(node) else self.generic_visit(node)
+        # An operation imports SciPy when it first runs; a program imports it at its top.
+        return ast.Name("special") if _is_special(node, self.scope) else self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> Any:
         """Return what takes the place of a name."""
@@ -204,7 +205,9 @@ def _returned_expression(forward: Callable[..., Any]) -> tuple[ast.expr | None, 
     return body[0].value, getattr(forward, "__globals__", {})
 
 
-def _single_ufunc(tree: ast.expr | None) -> tuple[str | None, list[ast.expr]]:
+def _single_ufunc(
+    tree: ast.expr | None, scope: Mapping[str, Any]
+) -> tuple[str | None, list[ast.expr]]:
     """Return the ufunc and its arguments where an expression is one call of a ufunc."""
     ufunc: str | None = None
     arguments: list[ast.expr] = []
@@ -213,17 +216,17 @@ def _single_ufunc(tree: ast.expr | None) -> tuple[str | None, list[ast.expr]]:
     elif isinstance(tree, ast.UnaryOp) and type(tree.op) in OPERATORS:
         ufunc, arguments = f"np.{OPERATORS[type(tree.op)]}", [tree.operand]
     elif isinstance(tree, ast.Call) and not tree.keywords:
-        ufunc, arguments = _called_ufunc(tree.func), tree.args
+        ufunc, arguments = _called_ufunc(tree.func, scope), tree.args
     # A nested expression would need new memory inside the call.
     if not all(isinstance(a, (ast.Name, ast.Constant)) for a in arguments):
         return None, []
     return ufunc, arguments
 
 
-def _called_ufunc(function: ast.expr) -> str | None:
+def _called_ufunc(function: ast.expr, scope: Mapping[str, Any]) -> str | None:
     if not isinstance(function, ast.Attribute):
         return None
-    if _is_special(function.value):
+    if _is_special(function.value, scope):
         return f"special.{function.attr}"
     of_numpy = isinstance(function.value, ast.Name) and function.value.id == "np"
     if of_numpy and isinstance(getattr(np, function.attr, None), np.ufunc):
@@ -231,12 +234,12 @@ def _called_ufunc(function: ast.expr) -> str | None:
     return None
 
 
-def _is_special(tree: ast.AST) -> bool:
-    """Return whether an expression is ``_special()``, the module `scipy.special`."""
+def _is_special(tree: ast.AST, scope: Mapping[str, Any]) -> bool:
+    """Return whether an expression is ``scipy_special()``, the module `scipy.special`."""
     return (
         isinstance(tree, ast.Call)
         and isinstance(tree.func, ast.Name)
-        and tree.func.id == "_special"
+        and scope.get(tree.func.id) is scipy_special
     )
 
 

@@ -74,7 +74,7 @@ class Expressions:
             return self._product(line)
         operands = [self.operand(o) for o in line.operands]
         try:
-            tree = self._product_of_arrays(line, operands) or self._kernel(line, operands)
+            tree = self._dot(line, operands) or self._kernel(line, operands)
         except LookupError:
             return self._forward_call(line, operands)
         number = line.results[0].dtype is None and line.op.outputs == 1
@@ -82,7 +82,7 @@ class Expressions:
 
     # -- by NumPy ----------------------------------------------------------------------------
 
-    def _product_of_arrays(self, line: Instruction, operands: list[ast.expr]) -> ast.expr | None:
+    def _dot(self, line: Instruction, operands: list[ast.expr]) -> ast.expr | None:
         """Return a product written by `dot`, which finds out in half the time what to do."""
         if line.op is not OPS["matmul"]:
             return None
