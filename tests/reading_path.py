@@ -18,15 +18,13 @@ from __future__ import annotations
 
 import ast
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import tinygrad_mlp
+from tests import child
 from tests.house import lines_of_code
 
 PACKAGE = Path(tinygrad_mlp.__file__).parent
-TIME_LIMIT = 60
 
 STATEMENTS = """
 import json, sys
@@ -50,10 +48,7 @@ print(json.dumps(files))
 
 def executed() -> list[Path]:
     """The modules of the package in which the statements execute a function, in that order."""
-    done = subprocess.run(
-        [sys.executable, "-c", STATEMENTS], capture_output=True, text=True, timeout=TIME_LIMIT,
-        check=True, cwd=PACKAGE.parent,
-    )  # fmt: skip
+    done = child.python("-c", STATEMENTS, check=True, cwd=PACKAGE.parent)
     files = map(Path, json.loads(done.stdout))
     return [file for file in files if file.is_relative_to(PACKAGE)]
 

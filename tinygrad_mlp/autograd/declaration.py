@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS, Op, Record, Rule, defined_at
+from tinygrad_mlp.autograd.op import OPS, Op, OpRecord, Rule, defined_at
 from tinygrad_mlp.autograd.op import op as declare
 from tinygrad_mlp.autograd.rule_check import raw_numbers
 from tinygrad_mlp.errors import OpDefinitionError, RawNumbersWarning
@@ -36,7 +36,7 @@ def op(
     Args:
         rules: the rules by parameter name. A parameter without one is not differentiable.
         register: whether to enter the operation into `OPS`.
-        declared: the other fields of `Record`: `name`, `equation`, `latex`, `reference`,
+        declared: the other fields of `OpRecord`: `name`, `equation`, `latex`, `reference`,
             `samples`, `elementwise`, …; for `numpy`, a function or several in a tuple.
 
     Raises:
@@ -86,7 +86,7 @@ class CheckedOp(Op):
         rule_error: a sentence about the first rule that cannot be differentiated, or nothing.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: OpRecord) -> None:
         _check_parameters(record)
         super().__init__(record)
         for name, rule in record.rules.items():
@@ -119,7 +119,7 @@ class CheckedOp(Op):
         return super().vjp(position, g, y, arrays, static)
 
 
-def _check_parameters(record: Record) -> None:
+def _check_parameters(record: OpRecord) -> None:
     """Raise an error for a forward function whose calls could not be checked."""
     of = inspect.Parameter
     kinds = {p.name: p.kind for p in inspect.signature(record.forward).parameters.values()}

@@ -71,7 +71,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class OpRecord:
     """The declaration of an operation: everything that the package knows about it.
 
     Attributes:
@@ -148,7 +148,7 @@ class Op:
     0.64
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: OpRecord) -> None:
         self.record = record
         self.name = self.__name__ = self.__qualname__ = record.name
         self.forward = self.__wrapped__ = record.forward  # inspect and doctest see through it
@@ -380,7 +380,7 @@ def _explained(
     return kind(f"{op.name}() cannot take {', '.join(shown)}: {error}")
 
 
-def _documentation(record: Record) -> str | None:
+def _documentation(record: OpRecord) -> str | None:
     """Return what ``help`` shows: the function's docstring, and more from the record."""
     written = record.forward.__doc__
     if not written:
@@ -435,17 +435,17 @@ def op(
         rules: the gradient rules by parameter name.
         name: the name, if it is not that of the function.
         numpy: the NumPy function that it implements, or several in a tuple.
-        elementwise: see `Record`. An operation that implements a ufunc is elementwise in any case.
+        elementwise: see `OpRecord`. An operation that implements a ufunc is elementwise anyway.
         register: whether to enter it into `OPS`.
         kind: the class of the operation.
-        declared: the other fields of `Record`.
+        declared: the other fields of `OpRecord`.
     """
     functions = numpy if isinstance(numpy, tuple) else (numpy,)
     is_ufunc = [isinstance(f, np.ufunc) and f.signature is None for f in functions]
     elementwise = elementwise or any(is_ufunc) or bool(declared.get("scipy"))
 
     def declare(forward: Callable[..., Any]) -> Op:
-        record = Record(
+        record = OpRecord(
             name=name or forward.__name__,
             forward=forward,
             rules=rules or {},

@@ -1,6 +1,6 @@
 """The LaTeX of an operation for given arguments, with a mark in the place of each argument.
 
-`Record.latex` is a template with the parameters' names in braces, or a function that returns the
+`OpRecord.latex` is a template with the parameters' names in braces, or a function that returns the
 expression for stand-ins of the arguments. Both give the same text with marks.
 """
 

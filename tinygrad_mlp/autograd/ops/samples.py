@@ -1,7 +1,7 @@
 """Sample inputs for the records of operations, used by checks and tests.
 
 A record gives its samples as a function of a `numpy.random.Generator`. An elementwise operation
-gives only the interval of each argument (`Record.domain`), and its samples are made here.
+gives only the interval of each argument (`OpRecord.domain`), and its samples are made here.
 """
 
 from __future__ import annotations
