@@ -108,7 +108,7 @@ class Executable:
 
     @property
     def confirmed(self) -> bool:
-        """Whether a second call has shown that the function does the same at every call."""
+        """True once a second call has shown that the function does the same at every call."""
         return self.signature is None
 
     def prepare_fast_path(self) -> None:

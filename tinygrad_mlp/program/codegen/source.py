@@ -112,10 +112,7 @@ class NumPySource:
         for result in line.results:
             if result in self.program.required:
                 name = self.names[result]
-                check = (
-                    f"if not math.isfinite({name}):\n"
-                    f"    raise FloatingPointError({name})"
-                )
+                check = f"if not math.isfinite({name}): raise FloatingPointError({name})"
                 lines.append(Line(ast.parse(check).body[0]))
         return lines
 
