@@ -28,7 +28,7 @@ SAMPLES = 3
 """Of how many samples of an operation the derivatives are tried."""
 
 ORDER = (
-    "arithmetic", "choices", "exponential", "trigonometry", "hyperbolic", "special",
+    "arithmetic", "selection", "exponential", "trigonometry", "hyperbolic", "special",
     "gamma_and_bessel", "rectifiers", "rounding", "reduction", "statistics", "scans", "differences",
     "sorting", "normalisation", "shape", "axes", "matmul", "tensordot", "einsum", "convolution",
     "solve", "triangular", "spectral", "norms", "losses", "comparison", "logic",

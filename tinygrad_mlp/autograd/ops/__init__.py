@@ -4,7 +4,6 @@ import types
 import typing
 
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
-from tinygrad_mlp.autograd.ops.elementwise.choices import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
 from tinygrad_mlp.autograd.ops.elementwise.exponential import *
 from tinygrad_mlp.autograd.ops.elementwise.gamma_and_bessel import *
@@ -12,6 +11,7 @@ from tinygrad_mlp.autograd.ops.elementwise.hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.inverse_hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *
 from tinygrad_mlp.autograd.ops.elementwise.rounding import *
+from tinygrad_mlp.autograd.ops.elementwise.selection import *
 from tinygrad_mlp.autograd.ops.elementwise.special import *
 from tinygrad_mlp.autograd.ops.elementwise.trigonometry import *
 from tinygrad_mlp.autograd.ops.linalg import namespace as linalg

@@ -17,9 +17,9 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op, Sample, op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import log, log1p
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.elementwise.special import sigmoid
 from tinygrad_mlp.autograd.ops.reductions.normalisation import log_softmax, softmax
 from tinygrad_mlp.autograd.ops.sums import sum as sum_
@@ -111,7 +111,7 @@ def _samples(
     decomposable=True,
 )
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
+    """Compute half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
 
     Args:
         prediction: ŷ, shape ``(n, outputs)``; a vector is one sample.
@@ -184,7 +184,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
     decomposable=True,
 )
 def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Cross entropy of the sigmoid of `logits`, accurate for any size of them.
+    """Compute the cross entropy of the sigmoid of `logits`, accurate for any size of them.
 
     ``−Σⱼ (yⱼ ln σ(zⱼ) + (1 − yⱼ) ln(1 − σ(zⱼ))) = Σⱼ (ln(1 + e^zⱼ) − yⱼ zⱼ)``
 

@@ -137,7 +137,7 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     decomposable=True,
 )
 def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Arithmetic mean over `axis` (None: over all elements).
+    """Compute the arithmetic mean over `axis` (None: over all elements).
 
     >>> mean([[1.0, 2.0], [3.0, 4.0]], axis=0)
     array([2., 3.])

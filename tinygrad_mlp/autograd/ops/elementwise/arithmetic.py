@@ -40,7 +40,7 @@ def add(x1: Any, x2: Any) -> Any:
     numpy=np.subtract,
 )
 def subtract(x1: Any, x2: Any) -> Any:
-    """Difference, element by element: ``y = x1 − x2``.
+    """Compute the difference, element by element: ``y = x1 − x2``.
 
     >>> subtract([1.0, 2.0], 0.5)
     array([0.5, 1.5])
@@ -57,7 +57,7 @@ def subtract(x1: Any, x2: Any) -> Any:
     numpy=np.multiply,
 )
 def multiply(x1: Any, x2: Any) -> Any:
-    """Product, element by element: ``y = x1 · x2`` (for matrices see `matmul`).
+    """Compute the product, element by element: ``y = x1 · x2`` (for matrices see `matmul`).
 
     >>> multiply([1.0, 2.0], 0.5)
     array([0.5, 1. ])
@@ -77,7 +77,7 @@ def multiply(x1: Any, x2: Any) -> Any:
     numpy=np.divide,
 )
 def divide(x1: Any, x2: Any) -> Any:
-    """Quotient, element by element: ``y = x1 / x2``.
+    """Compute the quotient, element by element: ``y = x1 / x2``.
 
     >>> divide([1.0, 2.0], 0.5)
     array([2., 4.])
@@ -96,7 +96,7 @@ true_divide = divide
     numpy=np.negative,
 )
 def negative(x: Any) -> Any:
-    """Negative: ``y = −x``.
+    """Compute the negative: ``y = −x``.
 
     >>> negative([1.0, -2.0])
     array([-1.,  2.])
@@ -113,7 +113,7 @@ def negative(x: Any) -> Any:
     numpy=np.reciprocal,
 )
 def reciprocal(x: Any) -> Any:
-    """Reciprocal: ``y = 1 / x``.
+    """Compute the reciprocal: ``y = 1 / x``.
 
     >>> reciprocal([2.0, 4.0])
     array([0.5 , 0.25])

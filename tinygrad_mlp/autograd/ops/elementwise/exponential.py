@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
 __all__ = [
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "power", "pow", "float_power", "sqrt",
@@ -31,7 +31,7 @@ POSITIVE = {"x": (0.2, 4.0)}
     numpy=np.exp,
 )
 def exp(x: Any) -> Any:
-    """Exponential.
+    """Compute the exponential ``y = e^x``.
 
     >>> exp([0.0, 1.0]).round(4)
     array([1.    , 2.7183])
@@ -47,7 +47,7 @@ def exp(x: Any) -> Any:
     numpy=np.exp2,
 )
 def exp2(x: Any) -> Any:
-    """Power of two: ``y = 2^x``.
+    """Compute the power of two: ``y = 2^x``.
 
     >>> exp2([0.0, 3.0])
     array([1., 8.])
@@ -63,7 +63,7 @@ def exp2(x: Any) -> Any:
     numpy=np.expm1,
 )
 def expm1(x: Any) -> Any:
-    """Exponential minus one, exact near 0.
+    """Compute the exponential minus one, exact near 0.
 
     >>> expm1([0.0, 1e-12])
     array([0.e+00, 1.e-12])
@@ -80,7 +80,7 @@ def expm1(x: Any) -> Any:
     numpy=np.log,
 )
 def log(x: Any) -> Any:
-    """Natural logarithm.
+    """Compute the natural logarithm.
 
     >>> log([1.0, 10.0]).round(4)
     array([0.    , 2.3026])
@@ -97,7 +97,7 @@ def log(x: Any) -> Any:
     numpy=np.log2,
 )
 def log2(x: Any) -> Any:
-    """Logarithm to the base 2.
+    """Compute the logarithm to the base 2.
 
     >>> log2([1.0, 8.0])
     array([0., 3.])
@@ -114,7 +114,7 @@ def log2(x: Any) -> Any:
     numpy=np.log10,
 )
 def log10(x: Any) -> Any:
-    """Logarithm to the base 10.
+    """Compute the logarithm to the base 10.
 
     >>> log10([1.0, 1000.0])
     array([0., 3.])
@@ -131,7 +131,7 @@ def log10(x: Any) -> Any:
     numpy=np.log1p,
 )
 def log1p(x: Any) -> Any:
-    """Logarithm of 1 + x, exact near 0.
+    """Compute the logarithm of 1 + x, exact near 0.
 
     >>> log1p([0.0, 1e-12])
     array([0.e+00, 1.e-12])
@@ -161,7 +161,7 @@ def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     numpy=np.power,
 )
 def power(x1: Any, x2: Any) -> Any:
-    """Power, element by element: ``y = x1 ** x2``.
+    """Compute the power, element by element: ``y = x1 ** x2``.
 
     >>> power([2.0, 3.0], 2.0)
     array([4., 9.])
@@ -181,7 +181,7 @@ pow = power
     numpy=np.float_power,
 )
 def float_power(x1: Any, x2: Any) -> Any:
-    """Power, computed in double precision as in NumPy: float32 becomes float64.
+    """Compute the power in double precision, as NumPy does: float32 becomes float64.
 
     The gradients are of the dtypes of the arguments. `power` keeps float32.
 
@@ -200,7 +200,7 @@ def float_power(x1: Any, x2: Any) -> Any:
     numpy=np.sqrt,
 )
 def sqrt(x: Any) -> Any:
-    """Square root. At 0 its derivative is infinite.
+    """Compute the square root. At 0 its derivative is infinite.
 
     >>> sqrt([4.0, 9.0])
     array([2., 3.])
@@ -217,7 +217,7 @@ def sqrt(x: Any) -> Any:
     numpy=np.cbrt,
 )
 def cbrt(x: Any) -> Any:
-    """Cube root, also of negative numbers. At 0 its derivative is infinite.
+    """Compute the cube root, also of negative numbers. At 0 its derivative is infinite.
 
     >>> cbrt([-8.0, 27.0]).round(6)
     array([-2.,  3.])
@@ -233,7 +233,7 @@ def cbrt(x: Any) -> Any:
     numpy=np.square,
 )
 def square(x: Any) -> Any:
-    """Square.
+    """Compute the square ``y = x²``.
 
     >>> square([2.0, -3.0])
     array([4., 9.])

@@ -49,7 +49,7 @@ def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
     elementwise=True,
 )
 def polygamma(n: Any, x: Any) -> Any:
-    """Derivative of order n of the digamma function, for whole n ≥ 0.
+    """Compute the derivative of order n of the digamma function, for whole n ≥ 0.
 
     Shapes: n and x are broadcast against each other.
 
@@ -70,7 +70,7 @@ def polygamma(n: Any, x: Any) -> Any:
     scipy="psi",
 )
 def digamma(x: Any) -> Any:
-    """Digamma function: the derivative of the logarithm of the gamma function.
+    """Compute the digamma function: the derivative of the logarithm of the gamma function.
 
     >>> digamma([1.0, 2.0]).round(4)
     array([-0.5772,  0.4228])
@@ -87,7 +87,7 @@ def digamma(x: Any) -> Any:
     scipy="gammaln",
 )
 def gammaln(x: Any) -> Any:
-    """Logarithm of the absolute value of the gamma function.
+    """Compute the logarithm of the absolute value of the gamma function.
 
     >>> gammaln([1.0, 5.0]).round(4)
     array([0.    , 3.1781])
@@ -119,7 +119,7 @@ def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
     scipy="iv",
 )
 def iv(v: Any, z: Any) -> Any:
-    """Modified Bessel function of the first kind, of order `v`.
+    """Compute the modified Bessel function of the first kind, of order `v`.
 
     >>> iv(1.0, [0.0, 1.0]).round(4)
     array([0.    , 0.5652])
@@ -136,7 +136,7 @@ def iv(v: Any, z: Any) -> Any:
     scipy="i0",
 )
 def i0(x: Any) -> Any:
-    """Modified Bessel function of the first kind of order 0, as in a Kaiser window.
+    """Compute the modified Bessel function of the first kind of order 0, as in a Kaiser window.
 
     >>> i0([0.0, 1.0]).round(4)
     array([1.    , 1.2661])

@@ -27,7 +27,7 @@ def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
     numpy=np.sinh,
 )
 def sinh(x: Any) -> Any:
-    """Hyperbolic sine: ``(e^x − e^−x) / 2``.
+    """Compute the hyperbolic sine: ``(e^x − e^−x) / 2``.
 
     >>> sinh([0.0, 1.0]).round(4)
     array([0.    , 1.1752])
@@ -43,7 +43,7 @@ def sinh(x: Any) -> Any:
     numpy=np.cosh,
 )
 def cosh(x: Any) -> Any:
-    """Hyperbolic cosine: ``(e^x + e^−x) / 2``.
+    """Compute the hyperbolic cosine: ``(e^x + e^−x) / 2``.
 
     >>> cosh([0.0, 1.0]).round(4)
     array([1.    , 1.5431])
@@ -59,7 +59,7 @@ def cosh(x: Any) -> Any:
     numpy=np.tanh,
 )
 def tanh(x: Any) -> Any:
-    """Hyperbolic tangent, with the derivative ``1 − tanh² x``.
+    """Compute the hyperbolic tangent, with the derivative ``1 − tanh² x``.
 
     >>> tanh([0.0, 1.0]).round(4)
     array([0.    , 0.7616])

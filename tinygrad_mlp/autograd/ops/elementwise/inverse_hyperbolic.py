@@ -21,7 +21,7 @@ __all__ = ["arcsinh", "asinh", "arccosh", "acosh", "arctanh", "atanh"]
     numpy=np.arcsinh,
 )
 def arcsinh(x: Any) -> Any:
-    """Inverse of the hyperbolic sine.
+    """Compute the inverse of the hyperbolic sine.
 
     >>> arcsinh([0.0, 1.0]).round(4)
     array([0.    , 0.8814])
@@ -41,7 +41,7 @@ asinh = arcsinh
     numpy=np.arccosh,
 )
 def arccosh(x: Any) -> Any:
-    """Inverse of the hyperbolic cosine, for x ≥ 1.
+    """Compute the inverse of the hyperbolic cosine, for x ≥ 1.
 
     >>> arccosh([1.0, 2.0]).round(4)
     array([0.   , 1.317])
@@ -61,7 +61,7 @@ acosh = arccosh
     numpy=np.arctanh,
 )
 def arctanh(x: Any) -> Any:
-    """Inverse of the hyperbolic tangent, for −1 < x < 1.
+    """Compute the inverse of the hyperbolic tangent, for −1 < x < 1.
 
     >>> arctanh([0.0, 0.5]).round(4)
     array([0.    , 0.5493])

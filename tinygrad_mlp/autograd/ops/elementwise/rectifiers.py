@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import greater
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.elementwise.special import erf, scipy_special, sigmoid
 
 __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
@@ -24,7 +24,7 @@ __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
     elementwise=True,
 )
 def relu(x: Any) -> Any:
-    """Rectified linear unit. At 0, where it has no derivative, the gradient is 0.
+    """Compute the rectified linear unit. At 0, where it has no derivative, the gradient is 0.
 
     Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
 
@@ -42,7 +42,7 @@ def relu(x: Any) -> Any:
     elementwise=True,
 )
 def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
-    """ReLU with a small slope for negative inputs. At 0 the gradient is that of the left side.
+    """Compute ReLU with a small slope for negative inputs. At 0 the slope is the small one.
 
     Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
     2013.
@@ -61,7 +61,7 @@ def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     elementwise=True,
 )
 def softplus(x: Any) -> Any:
-    """Smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
+    """Compute the smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
 
     Source: Dugas et al., "Incorporating second-order functional knowledge", 2001.
 
@@ -84,7 +84,7 @@ def _gelu_slope(x: Any) -> Any:
     elementwise=True,
 )
 def gelu(x: Any) -> Any:
-    """Gaussian error linear unit ``x Φ(x)``, Φ the standard normal distribution function.
+    """Compute the Gaussian error linear unit ``x Φ(x)``, Φ the normal distribution function.
 
     Source: Hendrycks and Gimpel, 2016, the exact form (not the tanh approximation).
 

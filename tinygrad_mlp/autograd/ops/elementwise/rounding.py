@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal, isfinite
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.errors import InvalidArgumentError
 
 __all__ = [
@@ -33,7 +33,7 @@ def _flat(g: Any, y: Any, x: Any) -> Any:
     numpy=np.sign,
 )
 def sign(x: Any) -> Any:
-    """Sign: −1, 0 or 1. Constant wherever it has a derivative, so the gradient is 0.
+    """Compute the sign: −1, 0 or 1. The gradient is 0.
 
     >>> sign([-2.0, 0.0, 3.0])
     array([-1.,  0.,  1.])
@@ -49,7 +49,7 @@ def sign(x: Any) -> Any:
     numpy=(np.absolute, np.fabs),
 )
 def abs(x: Any) -> Any:
-    """Absolute value. At 0, where it has no derivative, the gradient is 0.
+    """Compute the absolute value. At 0, where it has no derivative, the gradient is 0.
 
     >>> abs([-2.0, 3.0])
     array([2., 3.])
@@ -68,7 +68,7 @@ absolute = fabs = abs
     numpy=np.floor,
 )
 def floor(x: Any) -> Any:
-    """Largest whole number not above x. The gradient is 0.
+    """Return the largest whole number not above x. The gradient is 0.
 
     >>> floor([-1.5, 1.5])
     array([-2.,  1.])
@@ -84,7 +84,7 @@ def floor(x: Any) -> Any:
     numpy=np.ceil,
 )
 def ceil(x: Any) -> Any:
-    """Smallest whole number not below x. The gradient is 0.
+    """Return the smallest whole number not below x. The gradient is 0.
 
     >>> ceil([-1.5, 1.5])
     array([-1.,  2.])
@@ -100,7 +100,7 @@ def ceil(x: Any) -> Any:
     numpy=(np.trunc, np.fix),
 )
 def trunc(x: Any) -> Any:
-    """Whole number nearest to x between x and 0. The gradient is 0.
+    """Return the whole number nearest to x between x and 0. The gradient is 0.
 
     >>> trunc([-1.5, 1.5])
     array([-1.,  1.])
@@ -119,7 +119,7 @@ fix = trunc
     numpy=np.rint,
 )
 def rint(x: Any) -> Any:
-    """Nearest whole number; of two, the even one. The gradient is 0.
+    """Return the nearest whole number; of two, the even one. The gradient is 0.
 
     >>> rint([0.5, 1.5, -1.2])
     array([ 0.,  2., -1.])
@@ -160,7 +160,7 @@ around = round
     numpy=np.heaviside,
 )
 def heaviside(x1: Any, x2: Any) -> Any:
-    """Step: 0 where `x1` is negative, 1 where it is positive, and `x2` where it is 0.
+    """Compute the step function: 0 for negative `x1`, 1 for positive `x1`, `x2` where it is 0.
 
     >>> heaviside([-1.0, 0.0, 2.0], 0.5)
     array([0. , 0.5, 1. ])
@@ -177,7 +177,7 @@ def heaviside(x1: Any, x2: Any) -> Any:
     numpy=np.floor_divide,
 )
 def floor_divide(x1: Any, x2: Any) -> Any:
-    """Quotient rounded down: a plain array, as it is constant between its jumps.
+    """Compute the quotient rounded down: a plain array, as it is constant between its jumps.
 
     >>> floor_divide([7.0, -7.0], 2.0)
     array([ 3., -4.])
@@ -194,7 +194,7 @@ def floor_divide(x1: Any, x2: Any) -> Any:
     numpy=np.remainder,
 )
 def mod(x1: Any, x2: Any) -> Any:
-    """Remainder of the quotient rounded down; it has the sign of `x2`.
+    """Compute the remainder of the quotient rounded down; it has the sign of `x2`.
 
     >>> mod([7.0, -7.0], 3.0)
     array([1., 2.])
@@ -217,7 +217,7 @@ remainder = mod
     numpy=np.fmod,
 )
 def fmod(x1: Any, x2: Any) -> Any:
-    """Remainder of the quotient rounded towards 0; it has the sign of `x1`.
+    """Compute the remainder of the quotient rounded towards 0; it has the sign of `x1`.
 
     >>> fmod([7.0, -7.0], 3.0)
     array([ 1., -1.])

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp, log
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
 __all__ = [
     "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "xlogy",
@@ -35,7 +35,7 @@ def scipy_special() -> Any:
     provenance=True,
 )
 def sigmoid(x: Any) -> Any:
-    """Logistic sigmoid ``g(x) = 1 / (1 + e^−x)``.
+    """Compute the logistic sigmoid ``g(x) = 1 / (1 + e^−x)``.
 
     ``g′(x) = g(x) (1 − g(x))``. Computed without overflow for any x.
 
@@ -58,7 +58,7 @@ expit = sigmoid
     scipy="logit",
 )
 def logit(x: Any) -> Any:
-    """Inverse of the sigmoid: the logarithm of the odds, for 0 < x < 1.
+    """Compute the inverse of the sigmoid: the logarithm of the odds, for 0 < x < 1.
 
     >>> logit([0.5, 0.9]).round(4)
     array([0.    , 2.1972])
@@ -74,7 +74,7 @@ def logit(x: Any) -> Any:
     elementwise=True,
 )
 def difference(x1: Any, x2: Any) -> Any:
-    """Difference ``x1 − x2``, which is 0 for two equal infinities.
+    """Compute the difference ``x1 − x2``, which is 0 for two equal infinities.
 
     Source: the limit of x1 − x2 along x1 = x2; the gradients of `logaddexp` use it.
 
@@ -96,7 +96,7 @@ def difference(x1: Any, x2: Any) -> Any:
     numpy=np.logaddexp,
 )
 def logaddexp(x1: Any, x2: Any) -> Any:
-    """Logarithm of the sum of two exponentials, computed without overflow.
+    """Compute the logarithm of the sum of two exponentials, without overflow.
 
     >>> logaddexp([0.0, 1000.0], [0.0, 1000.0]).round(4)
     array([6.9310000e-01, 1.0006931e+03])
@@ -115,7 +115,7 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     numpy=np.logaddexp2,
 )
 def logaddexp2(x1: Any, x2: Any) -> Any:
-    """Logarithm to the base 2 of the sum of two powers of 2, computed without overflow.
+    """Compute the logarithm to the base 2 of the sum of two powers of 2, without overflow.
 
     >>> logaddexp2([0.0, 2000.0], [0.0, 2000.0])
     array([1.000e+00, 2.001e+03])
@@ -131,7 +131,7 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
     scipy="erf",
 )
 def erf(x: Any) -> Any:
-    """Error function ``2/√π ∫ e^(−t²) dt`` over 0 ≤ t ≤ x.
+    """Compute the error function ``2/√π ∫ e^(−t²) dt`` over 0 ≤ t ≤ x.
 
     >>> erf([0.0, 1.0]).round(4)
     array([0.    , 0.8427])
@@ -147,7 +147,7 @@ def erf(x: Any) -> Any:
     scipy="erfc",
 )
 def erfc(x: Any) -> Any:
-    """Complementary error function ``1 − erf x``, exact also where it is nearly 0.
+    """Compute the complementary error function ``1 − erf x``, exact also where it is nearly 0.
 
     >>> erfc([0.0, 1.0]).round(4)
     array([1.    , 0.1573])
@@ -164,7 +164,7 @@ def erfc(x: Any) -> Any:
     scipy="erfinv",
 )
 def erfinv(x: Any) -> Any:
-    """Inverse of the error function, for −1 < x < 1.
+    """Compute the inverse of the error function, for −1 < x < 1.
 
     >>> erfinv([0.0, 0.8427]).round(3)
     array([0., 1.])
@@ -186,7 +186,7 @@ def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     scipy="xlogy",
 )
 def xlogy(x: Any, y: Any) -> Any:
-    """Product ``x ln y``, and 0 where x is 0 even if y is: a term of an entropy.
+    """Compute ``x ln y``, which is 0 where x is 0, even if y is: a term of an entropy.
 
     >>> xlogy([0.0, 2.0], [0.0, 1.0])
     array([0., 0.])

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import sqrt
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
 __all__ = [
     "sin", "cos", "tan", "arcsin", "asin", "arccos", "acos", "arctan", "atan", "hypot", "arctan2",
@@ -33,7 +33,7 @@ def _sin_rule(g: Any, y: Any, x: Any) -> Any:
     numpy=np.sin,
 )
 def sin(x: Any) -> Any:
-    """Sine of an angle in radians.
+    """Compute the sine of an angle in radians.
 
     >>> sin([0.0, 1.0]).round(4)
     array([0.    , 0.8415])
@@ -49,7 +49,7 @@ def sin(x: Any) -> Any:
     numpy=np.cos,
 )
 def cos(x: Any) -> Any:
-    """Cosine of an angle in radians.
+    """Compute the cosine of an angle in radians.
 
     >>> cos([0.0, 1.0]).round(4)
     array([1.    , 0.5403])
@@ -66,7 +66,7 @@ def cos(x: Any) -> Any:
     numpy=np.tan,
 )
 def tan(x: Any) -> Any:
-    """Tangent of an angle in radians.
+    """Compute the tangent of an angle in radians.
 
     >>> tan([0.0, 1.0]).round(4)
     array([0.    , 1.5574])
@@ -83,7 +83,7 @@ def tan(x: Any) -> Any:
     numpy=np.arcsin,
 )
 def arcsin(x: Any) -> Any:
-    """Angle in radians, between −π/2 and π/2, whose sine is x.
+    """Compute the angle in radians, between −π/2 and π/2, whose sine is x.
 
     >>> arcsin([0.0, 1.0]).round(4)
     array([0.    , 1.5708])
@@ -103,7 +103,7 @@ asin = arcsin
     numpy=np.arccos,
 )
 def arccos(x: Any) -> Any:
-    """Angle in radians, between 0 and π, whose cosine is x.
+    """Compute the angle in radians, between 0 and π, whose cosine is x.
 
     >>> arccos([1.0, 0.0]).round(4)
     array([0.    , 1.5708])
@@ -122,7 +122,7 @@ acos = arccos
     numpy=np.arctan,
 )
 def arctan(x: Any) -> Any:
-    """Angle in radians, between −π/2 and π/2, whose tangent is x.
+    """Compute the angle in radians, between −π/2 and π/2, whose tangent is x.
 
     >>> arctan([0.0, 1.0]).round(4)
     array([0.    , 0.7854])
@@ -153,7 +153,7 @@ def _over_square(x1: Any, x2: Any) -> Any:
     numpy=np.hypot,
 )
 def hypot(x1: Any, x2: Any) -> Any:
-    """Length of the hypotenuse, without overflow. At 0, where it has a kink, the gradient is 0.
+    """Compute the length of the hypotenuse, without overflow. At the kink in 0 its gradient is 0.
 
     >>> hypot([3.0, 0.0], [4.0, 0.0])
     array([5., 0.])
@@ -173,7 +173,7 @@ def hypot(x1: Any, x2: Any) -> Any:
     numpy=np.arctan2,
 )
 def arctan2(x1: Any, x2: Any) -> Any:
-    """Angle in radians, between −π and π, from the positive axis to the point (x2, x1).
+    """Compute the angle in radians, between −π and π, from the positive axis to the point (x2, x1).
 
     >>> arctan2([1.0, -1.0], [0.0, -1.0]).round(4)
     array([ 1.5708, -2.3562])
@@ -192,7 +192,7 @@ atan2 = arctan2
     numpy=(np.degrees, np.rad2deg),
 )
 def degrees(x: Any) -> Any:
-    """Angle in degrees, from radians.
+    """Convert an angle from radians to degrees.
 
     >>> degrees([0.0, math.pi])
     array([  0., 180.])
@@ -211,7 +211,7 @@ rad2deg = degrees
     numpy=(np.radians, np.deg2rad),
 )
 def radians(x: Any) -> Any:
-    """Angle in radians, from degrees.
+    """Convert an angle from degrees to radians.
 
     >>> radians([0.0, 180.0]).round(4)
     array([0.    , 3.1416])
@@ -243,7 +243,7 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
     elementwise=True,
 )
 def sinc(x: Any) -> Any:
-    """Normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
+    """Compute the normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
 
     >>> sinc([0.0, 0.5]).round(4)
     array([1.    , 0.6366])
@@ -259,7 +259,7 @@ def sinc(x: Any) -> Any:
     elementwise=True,
 )
 def sinc_derivative(x: Any, *, order: int = 1) -> Any:
-    """Derivative of `sinc`, accurate near 0, where the formula for it cancels.
+    """Compute the derivative of `sinc`, accurate near 0, where the formula for it cancels.
 
     With ``z = πx`` and ``s(z) = sin z / z = ∫ cos(zt) dt`` over 0 ≤ t ≤ 1, the series of the
     integral, ``s⁽ⁿ⁾(z) = Σ cos((m + n) π/2) zᵐ / (m! (m + n + 1))``, is used for small z. For the

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import implements, op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import power
 from tinygrad_mlp.autograd.ops.elementwise.rounding import abs as abs_
 from tinygrad_mlp.autograd.ops.elementwise.rounding import sign
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.linalg.spectral import svdvals
 from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_

@@ -40,7 +40,7 @@ def _square(rng: Any) -> list[Sample]:
     numpy=np.linalg.inv,
 )
 def inv(a: Any) -> Any:
-    """Inverse of square matrices.
+    """Invert square matrices.
 
     Raises:
         LinAlgError: a matrix is singular, or not square.
@@ -83,7 +83,7 @@ def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
     numpy=np.linalg.solve,
 )
 def solve(a: Any, b: Any) -> Any:
-    """Solution y of the linear system ``a y = b``.
+    """Solve the linear system ``a y = b``.
 
     Args:
         a: square matrices, shape ``(..., n, n)``.
@@ -178,7 +178,7 @@ def _minors(a: Any) -> Any:
     samples=_square,
 )
 def cofactor(a: Any) -> Any:
-    """Matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
+    """Compute the matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
 
     Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, so that it is
     also exact for singular matrices. Its own derivative needs the inverse and raises `LinAlgError`
@@ -209,7 +209,7 @@ def cofactor(a: Any) -> Any:
     numpy=np.linalg.det,
 )
 def det(a: Any) -> Any:
-    """Determinant of square matrices.
+    """Compute the determinant of square matrices.
 
     Its gradient, the cofactors, is also exact for singular matrices; its second derivative needs
     the inverse.

@@ -130,7 +130,7 @@ def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
     numpy=np.linalg.eigvalsh,
 )
 def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
-    """Eigenvalues of symmetric matrices, in ascending order.
+    """Compute the eigenvalues of symmetric matrices, in ascending order.
 
     Where some are equal, the gradient is finite: an element of the subdifferential of their sum.
     The second derivative is not finite there.
@@ -244,7 +244,7 @@ def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
     numpy=np.linalg.svdvals,
 )
 def svdvals(a: Any) -> Any:
-    """Singular values, in descending order.
+    """Compute the singular values, in descending order.
 
     Shapes: a ``(..., n, m)``, y ``(..., min(n, m))``.
 

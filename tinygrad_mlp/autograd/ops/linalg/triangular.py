@@ -82,7 +82,7 @@ def _cholesky_by_columns(a: Any, upper: bool) -> Any:
     numpy=np.linalg.cholesky,
 )  # fmt: skip
 def cholesky(a: Any, *, upper: bool = False) -> Any:
-    """Lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
+    """Compute the lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
 
     Only the lower triangle of `a` is read, as in NumPy, and only it has a gradient, which includes
     that of the elements opposite.

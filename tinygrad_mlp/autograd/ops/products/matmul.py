@@ -55,7 +55,7 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     numpy=(np.matmul, np.linalg.matmul),
 )  # fmt: skip
 def matmul(x1: Any, x2: Any) -> Any:
-    """Matrix product ``x1 @ x2``, with NumPy's rules for vectors and stacks of matrices.
+    """Compute the matrix product ``x1 @ x2``, of vectors and stacks of matrices as in NumPy.
 
     Shapes: x1 ``(..., n, k)`` and x2 ``(..., k, m)`` give ``(..., n, m)``; a vector is a row on the
     left, a column on the right, and has no such axis in the result.
@@ -94,7 +94,7 @@ def _linear_latex(x: Any, weight: Any, bias: Any) -> str:
     decomposable=True,
 )
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """Affine map of the last axis: ``z = x Wᵀ + b``, for each sample ``z = W x + b``.
+    """Compute the affine map of the last axis: ``z = x Wᵀ + b``, for a sample ``z = W x + b``.
 
     Args:
         x: samples in rows, shape ``(..., in_features)``.

@@ -63,7 +63,7 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     samples=_samples_of_windows,
 )
 def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
-    """Windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
+    """Return windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
 
     Source: the im2col of convolutions (Chellapilla, Puri and Simard, 2006), without a copy.
 

@@ -119,7 +119,7 @@ def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
     numpy=np.trapezoid,
 )
 def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
-    """Integral of `y` along `axis` by the trapezoidal rule, at the points `x` or `dx` apart.
+    """Integrate `y` along `axis` by the trapezoidal rule, at the points `x` or `dx` apart.
 
     `x` has one axis, or as many as `y`.
 

@@ -49,7 +49,7 @@ def _log_share_y(g: Any, out: Any, a: Any, y: Any, axis: Any) -> Any:
     ],
 )
 def log_share(a: Any, y: Any, *, axis: Any) -> Any:
-    """Logarithms of the shares of elements in a sum: ``a − y`` for ``y = ln Σ e^a``.
+    """Compute the logarithms of shares in a sum: ``a − y`` for ``y = ln Σ e^a``.
 
     Where the largest elements are infinite, ``a − y`` says nothing. They share, as those of `max`.
 
@@ -88,7 +88,7 @@ def _logsumexp_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     samples=reductions,
 )
 def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Logarithm of a sum of exponentials, computed without overflow.
+    """Compute the logarithm of a sum of exponentials, without overflow.
 
     ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
 
@@ -118,7 +118,7 @@ def _softmax_latex(a: Any, axis: Any) -> str:
     provenance=True,
 )
 def softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Probabilities ``e^a / Σ e^a`` along `axis`; positive, summing to 1, without overflow.
+    """Compute probabilities ``e^a / Σ e^a`` along `axis`, without overflow.
 
     Shapes: y has the shape of a.
 
@@ -140,7 +140,7 @@ def softmax(a: Any, *, axis: Any = -1) -> Any:
     samples=lambda rng: sample_arrays(rng, axis=(-1, 0)),
 )
 def log_softmax(a: Any, *, axis: Any = -1) -> Any:
-    """Logarithm of the softmax, exact where the softmax itself would round to 0.
+    """Compute the logarithm of the softmax, exact where the softmax itself would round to 0.
 
     Shapes: y has the shape of a.
 

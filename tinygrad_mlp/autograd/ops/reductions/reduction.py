@@ -61,7 +61,7 @@ def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     numpy=(np.max, np.amax),
 )
 def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Largest element over `axis`. Ties share the gradient equally.
+    """Return the largest element over `axis`. Ties share the gradient equally.
 
     >>> max([[1.0, 2.0], [3.0, 0.0]], axis=1)
     array([2., 3.])
@@ -81,7 +81,7 @@ amax = max
     numpy=(np.min, np.amin),
 )
 def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Smallest element over `axis`. Ties share the gradient equally.
+    """Return the smallest element over `axis`. Ties share the gradient equally.
 
     >>> min([[1.0, 2.0], [3.0, 0.0]], axis=1)
     array([1., 0.])

@@ -69,7 +69,7 @@ def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     numpy=np.cumsum,
 )  # fmt: skip
 def cumsum(a: Any, *, axis: int | None = None) -> Any:
-    """Sums of the first, the first two, … elements along `axis` (None: of all, in one axis).
+    """Compute running sums of the elements along `axis` (None: of all, in one axis).
 
     >>> cumsum([1.0, 2.0, 3.0])
     array([1., 3., 6.])
@@ -105,7 +105,7 @@ def _recurrence_reference(b: Any, a: Any) -> Any:
     ],
 )
 def recurrence(b: Any, a: Any) -> Any:
-    """Linear recurrence along the last axis: ``yᵢ = bᵢ + aᵢ yᵢ₋₁``, beginning with ``y₁ = b₁``.
+    """Compute the linear recurrence ``yᵢ = bᵢ + aᵢ yᵢ₋₁``, ``y₁ = b₁``, along the last axis.
 
     An exponential moving average is one, and so is the gradient of a running product.
 
@@ -160,7 +160,7 @@ def _cumprod_reference(a: Any, axis: int | None) -> Any:
     numpy=np.cumprod,
 )
 def cumprod(a: Any, *, axis: int | None = None) -> Any:
-    """Products of the first, the first two, … elements along `axis` (None: of all, in one axis).
+    """Compute running products of the elements along `axis` (None: of all, in one axis).
 
     >>> cumprod([1.0, 2.0, 3.0])
     array([1., 2., 6.])
@@ -193,7 +193,7 @@ def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     numpy=np.prod,
 )
 def prod(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Product over `axis` (None: over all elements).
+    """Compute the product over `axis` (None: over all elements).
 
     >>> prod([[1.0, 2.0], [3.0, 4.0]], axis=0)
     array([3., 8.])

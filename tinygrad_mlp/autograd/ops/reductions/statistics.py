@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.reductions.reduction import in_many_axes, in_one_axis
 from tinygrad_mlp.autograd.ops.reductions.sorting import sort
 from tinygrad_mlp.autograd.ops.samples import well_apart
@@ -65,7 +65,7 @@ def _of_several(rng: Any) -> list[Sample]:
     numpy=np.var,
 )
 def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Variance over `axis`: the mean squared deviation, its sum divided by ``n − ddof``.
+    """Compute the variance over `axis`: the sum of squared deviations, over ``n − ddof``.
 
     >>> var([[1.0, 3.0], [2.0, 2.0]], axis=1)
     array([1., 0.])
@@ -93,7 +93,7 @@ def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> A
     numpy=np.std,
 )
 def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Standard deviation over `axis`: the root of the variance.
+    """Compute the standard deviation over `axis`: the root of the variance.
 
     >>> std([[1.0, 3.0], [2.0, 2.0]], axis=1)
     array([1., 0.])
@@ -207,7 +207,7 @@ def _median_reference(a: Any, axis: Any, keepdims: bool) -> Any:
     numpy=np.median,
 )
 def median(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Middle element over `axis`, or the mean of the two in the middle. Ties share the gradient.
+    """Compute the median over `axis`. Ties share the gradient equally.
 
     >>> median([[1.0, 5.0, 2.0]], axis=1)
     array([2.])

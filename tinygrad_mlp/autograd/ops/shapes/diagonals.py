@@ -56,7 +56,7 @@ def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     numpy=np.diagonal,
 )
 def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Diagonal of the matrices in two axes, as the last axis of the result.
+    """Return a diagonal of the matrices in two axes, as the last axis of the result.
 
     >>> diagonal([[1.0, 2.0], [3.0, 4.0]])
     array([1., 4.])
@@ -81,7 +81,7 @@ def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     ],
 )
 def embed_diagonal(a: Any, *, shape: tuple[int, int], offset: int = 0) -> Any:
-    """Matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`.
+    """Return matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`.
 
     Source: the transpose of the linear map `diagonal`.
 
@@ -184,7 +184,7 @@ def _triu_rule(g: Any, y: Any, m: Any, k: int) -> Any:
     numpy=np.tril,
 )
 def tril(m: Any, *, k: int = 0) -> Any:
-    """Lower triangles: zeros above the k-th diagonal of the matrices in the last two axes.
+    """Return lower triangles: zeros above the k-th diagonal of the matrices in the last two axes.
 
     >>> tril([[1.0, 2.0], [3.0, 4.0]])
     array([[1., 0.],
@@ -202,7 +202,7 @@ def tril(m: Any, *, k: int = 0) -> Any:
     numpy=np.triu,
 )
 def triu(m: Any, *, k: int = 0) -> Any:
-    """Upper triangles: zeros below the k-th diagonal of the matrices in the last two axes.
+    """Return upper triangles: zeros below the k-th diagonal of the matrices in the last two axes.
 
     >>> triu([[1.0, 2.0], [3.0, 4.0]])
     array([[1., 2.],

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, implements, op
-from tinygrad_mlp.autograd.ops.elementwise.choices import where
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.shapes.shape import places, ravel, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -150,7 +150,7 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
     ],
 )  # fmt: skip
 def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` with the first operand added at an index: the adjoint of indexing.
+    """Return zeros of `shape` with the first operand added at an index: the adjoint of indexing.
 
     Source: the transpose of the linear map `getitem`.
 

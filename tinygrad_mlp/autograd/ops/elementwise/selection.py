@@ -1,4 +1,4 @@
-"""Choices between arguments, element by element: by a condition, or the larger or smaller one."""
+"""Selection between arguments, element by element: by a condition, or the larger or smaller one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     numpy=np.maximum,
 )
 def maximum(x1: Any, x2: Any) -> Any:
-    """Larger of two, element by element. Where they are equal, each gets half the gradient.
+    """Return the larger of two, element by element. Ties share the gradient equally.
 
     >>> maximum([1.0, 3.0], 2.0)
     array([2., 3.])
@@ -81,7 +81,7 @@ def maximum(x1: Any, x2: Any) -> Any:
     numpy=np.minimum,
 )
 def minimum(x1: Any, x2: Any) -> Any:
-    """Smaller of two, element by element. Where they are equal, each gets half the gradient.
+    """Return the smaller of two, element by element. Ties share the gradient equally.
 
     >>> minimum([1.0, 3.0], 2.0)
     array([1., 2.])
@@ -110,7 +110,7 @@ def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
     numpy=np.fmax,
 )
 def fmax(x1: Any, x2: Any) -> Any:
-    """Larger of two, element by element; where one of them is NaN, the other.
+    """Return the larger of two, element by element; where one of them is NaN, the other.
 
     >>> fmax([1.0, float("nan")], 2.0)
     array([2., 2.])
@@ -131,7 +131,7 @@ def fmax(x1: Any, x2: Any) -> Any:
     numpy=np.fmin,
 )
 def fmin(x1: Any, x2: Any) -> Any:
-    """Smaller of two, element by element; where one of them is NaN, the other.
+    """Return the smaller of two, element by element; where one of them is NaN, the other.
 
     >>> fmin([1.0, float("nan")], 2.0)
     array([1., 2.])
