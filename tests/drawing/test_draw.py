@@ -446,7 +446,7 @@ VECTOR = tg.Tensor([1.0, 2.0], requires_grad=True)
          r"draw\(\): names"),
         (lambda: tg.draw(VECTOR, model=3), InvalidArgumentError, "must be a Module"),
         (lambda: tg.draw(VECTOR).save("graph.jpg"), InvalidArgumentError,
-         r"\.dot, \.gv, \.svg.*graph\.jpg"),
+         r"'\.dot', '\.gv', '\.svg'.*'\.jpg'"),
         (lambda: tg.draw(VECTOR).save("no/such/graph.dot"), DataNotFoundError, "no folder"),
     ],
 )  # fmt: skip

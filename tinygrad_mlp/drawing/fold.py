@@ -16,8 +16,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Array, Node, Value
-from tinygrad_mlp.graph_view.layer_view import arrays_of
-from tinygrad_mlp.graph_view.recorded import Recorded
+from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 
 LONGEST_PERIOD = 256
 """Longer blocks, in operations, are not searched for."""
@@ -97,8 +96,8 @@ def _kinds_of_operations(graph: Recorded) -> Array:
     """Number the operations; equal numbers mean the same call, on results equally far back."""
     at = {node: i for i, node in enumerate(graph.nodes)}
     numbers: dict[Any, int] = {}
-
-    def kind(i: int, node: Node) -> Any:
+    kinds = []
+    for i, node in enumerate(graph.nodes):
         arguments: list[Any] = []
         for parent, array in zip(node, arrays_of(node), strict=True):
             made_by = origin(parent)
@@ -111,9 +110,8 @@ def _kinds_of_operations(graph: Recorded) -> Array:
                 arguments.append((parent is None, np.shape(array) if array is not None else None))
         outs = node.out if node.op.outputs > 1 else (node.out,)
         static = tuple((name, repr(value)) for name, value in node.static.items())
-        return node.op.name, static, tuple(arguments), tuple(out.shape for out in outs)
-
-    kinds = [numbers.setdefault(kind(i, node), len(numbers)) for i, node in enumerate(graph.nodes)]
+        call = node.op.name, static, tuple(arguments), tuple(out.shape for out in outs)
+        kinds.append(numbers.setdefault(call, len(numbers)))
     return np.array(kinds, np.int64)
 
 

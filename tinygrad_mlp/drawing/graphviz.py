@@ -7,8 +7,6 @@ import subprocess
 
 from tinygrad_mlp.errors import MissingToolError
 
-FORMATS = ("svg", "png", "pdf")
-
 MISSING = (
     "A picture is laid out by Graphviz, whose program 'dot' was not found. Install it (apt install "
     "graphviz, brew install graphviz, winget install graphviz, or conda install graphviz) and see "
@@ -26,7 +24,7 @@ def find_dot() -> str | None:
 
 
 def render(dot: str, format: str) -> bytes:
-    """Render a text in the DOT language in one of `FORMATS`."""
+    """Render a text in the DOT language as SVG, PNG or PDF."""
     program = find_dot()
     if program is None:
         raise MissingToolError(MISSING)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.ops.products.convolution import avg_pool2d_op, conv2d_op, max_pool2d_op
-from tinygrad_mlp.graph_view.layer_view import Layer, arrays_of, find_layers
-from tinygrad_mlp.graph_view.recorded import Recorded
+from tinygrad_mlp.graph_view.layer_view import Layer, Recorded, arrays_of, find_layers
 from tinygrad_mlp.nn import Module
 
 POOLING = (max_pool2d_op, avg_pool2d_op)

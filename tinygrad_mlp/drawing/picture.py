@@ -8,17 +8,17 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.drawing.dot import DIRECTIONS, to_dot
-from tinygrad_mlp.drawing.graphviz import FORMATS, MISSING, find_dot, render
+from tinygrad_mlp.drawing.graphviz import MISSING, find_dot, render
 from tinygrad_mlp.drawing.scene import DATA, PARAMETER, Scene
 from tinygrad_mlp.drawing.scene_builder import SceneBuilder
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
-from tinygrad_mlp.graph_view.recorded import Recorded
+from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.support.checks import one_of
 from tinygrad_mlp.support.files import atomic_path
 from tinygrad_mlp.support.html import escaped, listing
 
-TEXT_ENDINGS = (".dot", ".gv")
+TEXT_ENDINGS, PICTURE_ENDINGS = (".dot", ".gv"), (".svg", ".png", ".pdf")
 
 
 class Drawing:
@@ -65,16 +65,8 @@ class Drawing:
             DataNotFoundError: the folder does not exist.
         """
         ending = os.path.splitext(path)[1].lower()
-        if ending in TEXT_ENDINGS:
-            content = self.dot.encode()
-        elif ending.removeprefix(".") in FORMATS:
-            content = render(self.dot, ending.removeprefix("."))
-        else:
-            known = (*TEXT_ENDINGS, *(f".{name}" for name in FORMATS))
-            raise InvalidArgumentError(
-                f"Drawing.save: the path must end in one of {', '.join(known)}. Got "
-                f"{os.fspath(path)}."
-            )
+        one_of(ending, (*TEXT_ENDINGS, *PICTURE_ENDINGS), "Drawing.save: the ending of path")
+        content = self.dot.encode() if ending in TEXT_ENDINGS else render(self.dot, ending[1:])
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             file.write(content)
 

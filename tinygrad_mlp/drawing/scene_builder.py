@@ -23,9 +23,8 @@ from tinygrad_mlp.drawing.scene import (
     VertexGroup,
 )
 from tinygrad_mlp.drawing.summaries import Key, format_number, mean_size, record_cotangents, summary
-from tinygrad_mlp.graph_view.layer_view import arrays_of
+from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.naming import Naming
-from tinygrad_mlp.graph_view.recorded import Recorded
 from tinygrad_mlp.nn import Module
 
 FOLD_ABOVE = 24

@@ -11,8 +11,8 @@ from tinygrad_mlp.explanation.derive import Deriving
 from tinygrad_mlp.explanation.expression import Expression, Shape, Symbol
 from tinygrad_mlp.explanation.layered import ClosedForms
 from tinygrad_mlp.explanation.writing import latex, text, two_lines
+from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
-from tinygrad_mlp.graph_view.recorded import Recorded
 
 FORWARD, ADJOINT, GRADIENT, CLOSED, DEFINITION = (
     "forward", "adjoint", "gradient", "closed form", "definition",

@@ -18,10 +18,9 @@ from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol, within
 from tinygrad_mlp.explanation.reading import RuleReader
 from tinygrad_mlp.explanation.simplify import RULES
-from tinygrad_mlp.graph_view.layer_view import arrays_of
+from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.names import Name, gradient
 from tinygrad_mlp.graph_view.naming import Naming, is_alias, is_filled, key_of
-from tinygrad_mlp.graph_view.recorded import Recorded
 from tinygrad_mlp.program.trace import untraced
 
 

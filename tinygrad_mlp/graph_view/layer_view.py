@@ -1,4 +1,4 @@
-"""The layers of a recorded graph: their operations, their numbers, and the names of their parts.
+"""A recorded graph and its layers: their operations, their numbers, the names of their parts.
 
 Every reading of a graph asks this module: the derivation, the check of a derivation, the listing
 of a program and the picture.
@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.gradients import origin
+from tinygrad_mlp.autograd.gradients import ancestors, origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
+from tinygrad_mlp.errors import GraphReleasedError
 
 WITH_BIAS = (ops.linear, conv2d_op)
 """Products that take their input, the weight and the bias, in this order."""
@@ -163,3 +164,49 @@ def _activation(users: list[Node]) -> Node | None:
     """Return the activation among the users of z. A loss may take z, too."""
     others = [user for user in users if "target" not in user.op.arrays]
     return others[0] if len(others) == 1 and others[0].op in ACTIVATIONS else None
+
+
+class Recorded:
+    """The graph behind an output, for the function `who` that messages speak of.
+
+    Attributes:
+        nodes: the nodes that lead to the output, oldest first.
+        users: for each node, the nodes that take its result, once for each use.
+        layers: the layers if they follow one another, first layer first; otherwise none.
+        inlined: the products of layers to which a bias is added, written together with that.
+
+    Raises:
+        GraphReleasedError: a backward pass has released the graph.
+    """
+
+    def __init__(self, output: Value, who: str = "explain()") -> None:
+        self.output = output
+        self.who = who
+        self.nodes = ancestors([] if output.node is None else [output.node])
+        for node in self.nodes:
+            if node.arrays is None:
+                raise GraphReleasedError(
+                    f"{who}: the graph through '{node.op.name}' was released by backward(). "
+                    f"Call {who} before it, or compute the output again, or pass "
+                    f"retain_graph=True to backward()."
+                )
+        self.users = users_of(self.nodes)
+        layers = find_layers(self.nodes)
+        self.layers = layers if in_sequence(layers) else []
+        self.inlined = {layer.product for layer in self.layers if layer.z is not layer.product}
+
+    def arguments(self) -> Iterator[tuple[Node, int, Any, Any]]:
+        """Yield every argument of every node: the node, the position, the origin, the array."""
+        for node in self.nodes:
+            for position, (parent, array) in enumerate(zip(node, arrays_of(node), strict=True)):
+                yield node, position, parent, array
+
+    def leaves(self) -> dict[int, Value]:
+        """Return the leaves among the arguments, by their identity."""
+        parents = (parent for node in self.nodes for parent in node)
+        return {id(p): p for p in parents if isinstance(p, Value) and p.node is None}
+
+    def only_user(self, node: Node) -> Node | None:
+        """Return the one node that takes a result; None if there are several uses, or none."""
+        users = self.users[node]
+        return users[0] if len(users) == 1 else None

@@ -15,9 +15,8 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.graph_view.layer_view import PRODUCTS, arrays_of, named_parts
+from tinygrad_mlp.graph_view.layer_view import PRODUCTS, Recorded, arrays_of, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames
-from tinygrad_mlp.graph_view.recorded import Recorded
 
 
 class Naming:
@@ -35,7 +34,8 @@ class Naming:
         self._of: dict[Any, Name] = {}
         self._name_by_user(given)
         for node, position, text in named_parts(graph.layers):
-            self._suggest(node if position is None else key_at(node, position), text)
+            key = node if position is None else key_of(node[position], arrays_of(node)[position])
+            self._suggest(key, text)
         self._name_roles()
         self._name_leaves()
         if graph.output.node is not None and result is not None:
@@ -177,11 +177,6 @@ def key_of(parent: Any, array: Any = None) -> Any:
     if parent.node is None:
         return id(parent)
     return parent.node if parent.node.op.outputs == 1 else (parent.node, parent.index)
-
-
-def key_at(node: Node, position: int) -> Any:
-    """Return the key of the name of a node's argument."""
-    return key_of(node[position], arrays_of(node)[position])
 
 
 UNCHANGING = (ops.identity, ops.astype, ops.reshape, ops.broadcast_to, ops.sum_to)
