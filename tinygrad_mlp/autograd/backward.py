@@ -126,8 +126,12 @@ def propagate(  # noqa: C901
             g = _complete(node, g)
         vjp = op.vjp if watched is None else watched(node, g)
         for position, parent in enumerate(node):
-            if parent is None or (wanted is not None and _key(parent) not in wanted):
+            if parent is None:
                 continue
+            if wanted is not None:
+                key = parent if type(parent) is Node else key_of(parent)
+                if key not in wanted:
+                    continue
             share = vjp(position, g, y, inputs, static)
             like = arrays[position]
             try:
@@ -136,18 +140,19 @@ def propagate(  # noqa: C901
             except AttributeError:  # a number, or no rule
                 share = unbroadcast(share, like, op, position)
             if type(parent) is Node:  # the most frequent case; as in `arrive`, without the call
-                key = -parent.order
-                if key in pending:
-                    pending[key] = parent, pending[key][1] + share
+                order = -parent.order
+                if order in pending:
+                    pending[order] = parent, pending[order][1] + share
                 else:
-                    pending[key] = parent, share
-                    heappush(heap, key)
+                    pending[order] = parent, share
+                    heappush(heap, order)
             elif parent.node is None:
                 collect(parent, share, is_new(share, g, y, arrays))
             else:
                 arrive(parent.node, parent.index, share)
-        if release:
-            node.release()
+        if release:  # the parents, the arguments and the result
+            node.clear()
+            node.arrays = node.out = None
     for node, g in asked:
         _deliver(node, g)
 
@@ -157,18 +162,15 @@ def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:
 
     Not a view of one either. A gradient that is new needs no copy.
     """
+    if type(share) is not ndarray or share.base is not None:
+        return False
     given = (*g, *y, *arrays) if isinstance(g, tuple) else (g, y, *arrays)
-    return type(share) is ndarray and share.base is None and all(share is not a for a in given)
+    return all(share is not a for a in given)
 
 
 def key_of(value: Value) -> Node | int:
     """Return the key of a value in tables of cotangents: its node, or the identity of a leaf."""
     return id(value) if value.node is None else value.node
-
-
-def _key(parent: Node | Value) -> Node | int:
-    """Return the key of a parent in tables of cotangents."""
-    return parent if isinstance(parent, Node) else key_of(parent)
 
 
 def _complete(node: Node, parts: Sequence[Any]) -> tuple[Any, ...]:

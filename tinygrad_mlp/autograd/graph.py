@@ -129,11 +129,6 @@ class Node(list[Any]):
     __eq__ = object.__eq__
     __ne__ = object.__ne__
 
-    def release(self) -> None:
-        """Forget the parents, the arguments and the result, once the backward pass is past."""
-        self.clear()
-        self.arrays = self.out = None
-
 
 def make_value(cls: type[Value], data: Array, node: Node | None, requires_grad: bool) -> Value:
     """Return a value of class `cls` without the checks of its constructor."""
