@@ -15,13 +15,7 @@ CHUNK = 1 << 16
 GZIP_OVERHEAD = 1 << 16
 
 
-def ignore_progress(done: int, total: int | None) -> None:
-    """Do nothing, where nobody watches a download."""
-
-
-def fetch(
-    url: str, *, size: int, sha256: str, timeout: float, on_bytes: OnBytes = ignore_progress
-) -> bytes:
+def fetch(url: str, *, size: int, sha256: str, timeout: float, on_bytes: OnBytes) -> bytes:
     """Download a gzip file, check its content, and return its bytes.
 
     Nothing is written. `size` and `sha256` are those of the uncompressed content; little more than
@@ -91,7 +85,7 @@ def _check_content(body: bytearray, url: str, size: int, sha256: str) -> None:
 def progress_display(name: str, show: bool) -> Iterator[OnBytes]:
     """Show a progress bar for one file on the terminal if `show` is set."""
     if not show:
-        yield ignore_progress
+        yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -80,7 +81,7 @@ def curves(history: History) -> list[Markup]:
     """Draw loss and accuracy in a figure each, so that the page can place them."""
     return [
         inline_figure(
-            lambda q=quantity: plot_history(history, quantities=[q]),  # type: ignore[misc]
+            partial(plot_history, history, quantities=[quantity]),
             f"curve-{quantity}", f"{quantity} against iterations",
         )
         for quantity in ("loss", "accuracy")
@@ -139,7 +140,7 @@ def confusion(subject: ReportedModel) -> Markup | None:
         return None
     side = max(3.6, 2.4 + 0.26 * k)
     return inline_figure(
-        lambda: plot_confusion(subject.Y, subject.outputs), "confusion",
+        partial(plot_confusion, subject.Y, subject.outputs), "confusion",
         "confusion matrix: true classes in rows, answers in columns", (side + 0.9, side),
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import keyword
 import tokenize
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -70,7 +71,7 @@ def first_weights(subject: ReportedModel) -> Markup | None:
     if weight.shape[1] != shape[0] * shape[1]:
         return None
     return inline_figure(
-        lambda: plot_weights(weight, MOST_UNITS, shape), "weights",
+        partial(plot_weights, weight, MOST_UNITS, shape), "weights",
         "weights of the first layer as images", (6.2, 3.9),
     )  # fmt: skip
 
