@@ -28,8 +28,9 @@ SAMPLES = 3
 """Of how many samples of an operation the derivatives are tried."""
 
 ORDER = (
-    "arithmetic", "selection", "exponential", "trigonometry", "hyperbolic", "special",
-    "gamma_and_bessel", "rectifiers", "rounding", "reduction", "statistics", "scans", "differences",
+    "arithmetic", "selection", "exponential", "trigonometry", "hyperbolic",
+    "inverse_hyperbolic", "special", "gamma_and_bessel", "rectifiers", "rounding", "sums",
+    "reduction", "statistics", "scans", "differences",
     "sorting", "normalisation", "shape", "axes", "matmul", "tensordot", "einsum", "convolution",
     "solve", "triangular", "spectral", "norms", "losses", "comparison", "logic",
 )  # fmt: skip
