@@ -64,6 +64,7 @@ class SceneBuilder:
         nodes = graph.nodes
         wanted = len(nodes) > FOLD_ABOVE if fold == "auto" else fold
         self.folds = {f"f{i}": part for i, part in enumerate(find_folds(graph) if wanted else [])}
+        # The key of the box that shows a node, a leaf or an array.
         self.box: dict[Key, str] = {node: f"v{i}" for i, node in enumerate(nodes)}
         for key, part in self.folds.items():
             self.box.update(dict.fromkeys(nodes[part.start : part.stop], key))
