@@ -94,35 +94,15 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
     _binarizer: Any
 
     def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        loss: Any = "log_loss",
-        class_weight: Any = None,
-        dropout: Any = 0.0,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        callbacks: Any = (),
+        self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
+        loss: Any = "log_loss", class_weight: Any = None, dropout: Any = 0.0, solver: Any = "adam",
+        alpha: float = 0.0001, batch_size: Any = "auto", learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
+        shuffle: bool = True, random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
+        warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
+        early_stopping: bool = False, validation_fraction: float = 0.1, beta_1: float = 0.9,
+        beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
+        max_fun: int = 15000, callbacks: Any = (),
     ) -> None:
         self._set(locals())
 
@@ -146,21 +126,18 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             X, y, sample_weight: as for `fit`.
             classes: all classes; needed in the first call.
         """
-        if classes is None and not (
-            hasattr(self, "network_") or type_of_target(y).startswith("multilabel")
-        ):
+        first = not hasattr(self, "network_")
+        if first and classes is None and not type_of_target(y).startswith("multilabel"):
             raise InvalidArgumentError(
                 "MLPClassifier: classes must be passed in the first call of partial_fit."
             )
-        return self._fit(  # type: ignore[no-any-return]
-            X, y, sample_weight, partial=True, classes=classes
-        )
+        fitted: MLPClassifier = self._fit(X, y, sample_weight, partial=True, classes=classes)
+        return fitted
 
     def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        multilabel = type_of_target(y).startswith("multilabel")
         if goes_on:
             if classes is not None and set(unique_labels(classes)) != set(self.classes_):
                 raise InvalidArgumentError(
@@ -169,6 +146,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
                 )
             binarizer = self._binarizer
         else:
+            multilabel = type_of_target(y).startswith("multilabel")
             binarizer = LabelBinarizer().fit(y if multilabel or classes is None else classes)
         if len(new := np.setdiff1d(unique_labels(y), binarizer.classes_)):
             raise InvalidArgumentError(
@@ -196,8 +174,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
 
     def _loss(self) -> tuple[Any, Any]:
         one_of_several = self._binarizer.y_type_ == "multiclass" and len(self.classes_) > 2
-        kind = "classes" if one_of_several else "labels"
-        known = LOSSES[f"log_loss of {kind}"]
+        known = LOSSES["log_loss of classes" if one_of_several else "log_loss of labels"]
         return (self.loss if callable(self.loss) else known), known.output
 
     def _decoded(self, output: Array) -> Array:

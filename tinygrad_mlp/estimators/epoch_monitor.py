@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.estimators.objective import Objective
-from tinygrad_mlp.training.callbacks import Callback, Run, as_callback
+from tinygrad_mlp.training.callbacks import Callback, CallbackList, Run
 from tinygrad_mlp.training.history import Record
 
 SMALLEST_RATE = 1e-6
@@ -21,70 +21,43 @@ Validation = Callable[[], tuple[float, float, float | None]]
 
 @dataclass
 class FitState:
-    """The state of training over all calls of `fit` and `partial_fit` that continue it.
+    """The state of training over all calls of `fit` and `partial_fit` that continue it."""
 
-    Attributes:
-        losses: mean loss of the batches of each epoch.
-        best_loss: the smallest of them.
-        scores: the validation score of each epoch.
-        best_score: the largest of them.
-        waited: epochs since the last improvement.
-        optimizer: the optimizer, which `partial_fit` continues with.
-        rng: generator of the samples' order.
-        epochs: epochs done with that optimizer.
-    """
-
-    losses: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)  # mean over the batches of each epoch
     best_loss: float = math.inf
-    scores: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)  # validation score of each epoch
     best_score: float = -math.inf
-    waited: int = 0
-    optimizer: Any = None
-    rng: Any = None
-    epochs: int = 0
+    waited: int = 0  # epochs since the last improvement
+    optimizer: Any = None  # which `partial_fit` continues with
+    epochs: int = 0  # those done with that optimizer
+    rng: Any = None  # of the samples' order
 
 
 class EpochMonitor(Callback):
     """A callback that records each epoch, stops training, and calls the user's callbacks.
 
-    The loss of an epoch is the mean over its batches, which costs no evaluation of its own.
-
-    Args:
-        estimator: gives `tol`, `n_iter_no_change`, `learning_rate`, `verbose` and `callbacks`.
-        state: the state of training, which is updated.
-        objective: the loss, which sums over the batches.
-        samples: the number of samples in an epoch.
-        validate: the validation after each epoch, or None.
+    The loss of an epoch is the mean over its batches, which costs no evaluation of its own: the
+    objective sums over the batches. An epoch has `samples` samples.
     """
 
     def __init__(
-        self,
-        estimator: Any,
-        state: FitState,
-        objective: Objective,
-        samples: int,
+        self, estimator: Any, state: FitState, objective: Objective, samples: int,
         validate: Validation | None,
     ) -> None:
-        self.state = state
-        self.objective = objective
-        self.samples = samples
-        self.validate = validate
+        self.state, self.objective = state, objective
+        self.samples, self.validate = samples, validate
         self.tol: float = estimator.tol
         self.patience: float = estimator.n_iter_no_change
         self.verbose = bool(estimator.verbose)
         self.adaptive = estimator.learning_rate == "adaptive" and estimator.solver != "adam"
-        self.hooks = [as_callback(callback) for callback in estimator.callbacks]
+        self.callbacks = CallbackList(estimator.callbacks)
         self.epochs = 0
         self._best: dict[str, Array] | None = None
 
     @property
     def watches_steps(self) -> bool:
         """Whether one of the user's callbacks needs every step."""
-        return any(hook.watches_steps for hook in self.hooks)
-
-    def _pass_on(self, event: str, run: Run) -> None:
-        for hook in self.hooks:
-            getattr(hook, event)(run)
+        return self.callbacks.watch_steps
 
     def on_start(self, run: Run) -> None:
         """Name the quantities to be recorded."""
@@ -95,11 +68,11 @@ class EpochMonitor(Callback):
                 run.recorded += ("validation_accuracy",)
         if self.state.scores:
             self._best = run.model.state_dict()  # training continues from the best weights so far
-        self._pass_on("on_start", run)
+        self.callbacks.tell("on_start", run)
 
     def on_step(self, run: Run) -> None:
         """Call the user's callbacks."""
-        self._pass_on("on_step", run)
+        self.callbacks.tell("on_step", run)
 
     def on_epoch(self, run: Run) -> None:
         """Record the epoch, and stop training that does not improve any more."""
@@ -116,15 +89,15 @@ class EpochMonitor(Callback):
         if self.verbose:
             shown = "" if score is None else f", validation score = {score:.6f}"
             print(f"Iteration {self.epochs}, loss = {loss:.8f}{shown}", flush=True)
-        self._pass_on("on_record", run)
-        self._pass_on("on_epoch", run)
+        self.callbacks.tell("on_record", run)
+        self.callbacks.tell("on_epoch", run)
         self.state.waited = 0 if self._improved(run, loss, score) else self.state.waited + 1
         if self.state.waited > self.patience and not run.stopped:
             self._slow_down_or_stop(run, "training loss" if score is None else "validation score")
 
     def on_end(self, run: Run) -> None:
         """Restore the weights of the best validation score."""
-        self._pass_on("on_end", run)
+        self.callbacks.tell("on_end", run)
         if self._best is not None:
             run.model.load_state_dict(self._best)
 

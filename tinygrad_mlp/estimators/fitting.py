@@ -32,19 +32,12 @@ CALLER = 4
 
 
 class Samples(NamedTuple):
-    """The samples to fit.
+    """The samples to fit."""
 
-    Attributes:
-        X: inputs, shape ``(n, features)``.
-        Y: targets, shape ``(n, outputs)``.
-        weight: weights in the loss, shape ``(n,)``, or None.
-        own: weights in scores: `weight` without those of the classes, or None.
-    """
-
-    X: Array
-    Y: Array
-    weight: Any
-    own: Any
+    X: Array  # shape (n, features)
+    Y: Array  # shape (n, outputs)
+    weight: Any  # in the loss, shape (n,), or None
+    own: Any  # in scores: `weight` without those of the classes, or None
 
     def rows(self, chosen: Any) -> Samples:
         """Return the samples in some rows."""
@@ -67,22 +60,11 @@ class Samples(NamedTuple):
 def train(
     estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
     state: FitState, samples: Samples, random: Any, partial: bool,
-) -> History:  # fmt: skip
-    """Fit by `tg.fit`.
+) -> History:
+    """Fit by `tg.fit`; update the state, and set the estimator's `n_iter_`.
 
-    Args:
-        estimator: gives the parameters, and gets `n_iter_`.
-        network: the network that gives the estimator's output.
-        model: the part of it whose output the loss judges.
-        objective: the loss.
-        state: the state of training, which is updated.
-        samples: the samples, some of which early stopping holds out.
-        random: a numpy.random.RandomState.
-        partial: whether to train for one epoch, as `partial_fit` does.
-
-    Warns:
-        ConvergenceWarning: the last epoch was reached before the loss stopped improving.
-        UserWarning: training was interrupted.
+    `model` is the part of the network whose output the objective judges, `random` a
+    numpy.random.RandomState; a `partial` fit is one epoch.
     """
     who = type(estimator).__name__
     validate = None
@@ -101,15 +83,13 @@ def train(
         epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
         shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
         monitor=bool(estimator.verbose), record_every=0,
-    )  # fmt: skip
+    )
     state.epochs += monitor.epochs
     estimator.n_iter_ = monitor.epochs
     if history.stopped is None and not partial:
         warnings.warn(
             f"{who}: training has not converged in max_iter={estimator.max_iter} epochs. "
-            f"Increase max_iter, or scale the data.",
-            ConvergenceWarning,
-            stacklevel=CALLER,
+            f"Increase max_iter, or scale the data.", ConvergenceWarning, stacklevel=CALLER,
         )
     elif history.stopped is not None and history.stopped.startswith(INTERRUPTED):
         warnings.warn(f"{who}: training was {history.stopped}.", UserWarning, stacklevel=CALLER)
@@ -123,9 +103,7 @@ def batch_size(estimator: Any, n: int) -> int:
     if estimator.batch_size > n:
         warnings.warn(
             f"{type(estimator).__name__}: batch_size={estimator.batch_size} is larger than the "
-            f"number of samples, {n}. All of them form one batch.",
-            UserWarning,
-            stacklevel=CALLER + 1,
+            f"number of samples, {n}. All of them form one batch.", stacklevel=CALLER + 1,
         )
     return min(int(estimator.batch_size), n)
 
@@ -133,7 +111,7 @@ def batch_size(estimator: Any, n: int) -> int:
 def validation(
     estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
     samples: Samples,
-) -> Validation:  # fmt: skip
+) -> Validation:
     """Return a function that returns loss, score, and accuracy or None, of samples held out."""
 
     def validate() -> tuple[float, float, float | None]:
@@ -145,11 +123,7 @@ def validation(
 
 
 def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
-    """Return the rows to train on and those to hold out: stratified by class if possible.
-
-    Raises:
-        InvalidArgumentError: there are too few samples.
-    """
+    """Return the rows to train on and those to hold out: stratified by class if possible."""
     n = len(Y)
     held_out = int(np.ceil(estimator.validation_fraction * n))
     if held_out < 2 or held_out >= n:
@@ -173,15 +147,9 @@ def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
 
 
 def make_optimizer(estimator: Any, parameters: list[nn.Parameter]) -> optim.Optimizer:
-    """Return the optimizer that an estimator's parameters describe.
-
-    Raises:
-        InvalidArgumentError: the user's function does not take (parameters, lr), or returns
-            something else.
-    """
-    lr = estimator.learning_rate_init
-    if callable(estimator.learning_rate):
-        lr = estimator.learning_rate
+    """Return the optimizer that an estimator's parameters describe."""
+    rate = estimator.learning_rate
+    lr = rate if callable(rate) else estimator.learning_rate_init
     adam = {"beta1": estimator.beta_1, "beta2": estimator.beta_2, "eps": estimator.epsilon}
     match estimator.solver:
         case "sgd":
@@ -219,9 +187,8 @@ def set_rate(estimator: Any, optimizer: optim.Optimizer, samples: int, epochs: i
     """
     rate = estimator.learning_rate
     if rate == "invscaling" and estimator.solver != "adam":
-        rate = functools.partial(
-            _inverse_power, estimator.learning_rate_init, estimator.power_t, samples
-        )
+        initial, power = estimator.learning_rate_init, estimator.power_t
+        rate = functools.partial(_inverse_power, initial, power, samples)
     if rate in RATES:
         return
     schedule = as_schedule(rate)

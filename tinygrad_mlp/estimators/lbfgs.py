@@ -21,17 +21,8 @@ def minimise(
 ) -> History:
     """Minimise the loss ``objective(model(X), Y)`` over the parameters of the model.
 
-    Args:
-        estimator: gives max_iter, max_fun, verbose, and as `tol` the largest element of the
-            gradient at which it has converged; gets `n_iter_`.
-        model: the module whose parameters are changed.
-        objective: the loss.
-        state: gets the losses.
-        X: inputs of all samples.
-        Y: their targets, with the samples' weights if there are any.
-
-    Warns:
-        ConvergenceWarning: it ended before it had converged.
+    It has converged when no element of the gradient exceeds the estimator's `tol`. The state gets
+    the losses, the estimator its `n_iter_`.
 
     Source: Byrd, Lu, Nocedal and Zhu, 1995.
     """
@@ -62,7 +53,7 @@ def minimise(
         callback=after_iteration, options={
             "maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol
         },
-    )  # fmt: skip
+    )
     _assign(found.x, parameters)
     model.zero_grad()
     state.losses += [record.training_loss for record in history] or [float(found.fun)]
@@ -72,8 +63,7 @@ def minimise(
         history.stopped = str(found.message)
         warnings.warn(
             f"{type(estimator).__name__}: L-BFGS ended before it had converged: {found.message}.",
-            ConvergenceWarning,
-            stacklevel=4,  # the line that called the estimator's `fit`
+            ConvergenceWarning, stacklevel=4,  # the line that called the estimator's `fit`
         )
     return history
 

@@ -14,8 +14,6 @@ from tinygrad_mlp.autograd.ops import exp
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.neural_network import ACTIVATIONS as NAMED
 
-Activation = str | nn.Module | type[nn.Module] | Callable[[Any], Any]
-
 
 class Function(nn.Module):
     """A layer that applies a function of tensors.
@@ -42,28 +40,14 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 """Activations of hidden layers by name: scikit-learn's and the package's."""
 
-OUTPUTS: dict[str, Callable[[], nn.Module]] = {
-    **ACTIVATIONS,
-    "softmax": nn.Softmax,
-    "exp": lambda: Function(exp),
-}
+OUTPUTS = {**ACTIVATIONS, "softmax": nn.Softmax, "exp": lambda: Function(exp)}
 """Activations of the output by name."""
 
 
 def activation_layer(
     activation: Any, known: dict[str, Callable[[], nn.Module]], name: str = "activation"
 ) -> nn.Module:
-    """Return the layer for a user's activation.
-
-    Args:
-        activation: a name in `known`, a module (which is copied), a class of modules, or a function
-            of tensors.
-        known: the makers of layers, by name.
-        name: the argument's name in messages.
-
-    Raises:
-        InvalidArgumentError: it is none of these.
-    """
+    """Return the layer for a user's activation; a module is copied."""
     if isinstance(activation, str) and activation in known:
         return known[activation]()
     if isinstance(activation, nn.Module):
@@ -80,9 +64,6 @@ def activation_layer(
 
 def per_layer(value: Any, layers: int, name: str) -> list[Any]:
     """Return a setting for each hidden layer; one that is no list holds for all.
-
-    Raises:
-        InvalidArgumentError: a list of another length.
 
     >>> per_layer("relu", 2, "activation"), per_layer(["relu", "tanh"], 2, "activation")
     (['relu', 'relu'], ['relu', 'tanh'])
@@ -103,15 +84,8 @@ def build(
     """Return a fully connected network with scikit-learn's initial weights.
 
     Weights and biases are drawn uniformly within ±√(6 / (fan-in + fan-out)), with 2 instead of 6
-    before a sigmoid, in scikit-learn's order: from the same `random` both start equal.
-
-    Args:
-        units: neurons, from input to output.
-        activation: of the hidden layers, one for all or a list.
-        output: activation of the output.
-        dropout: probability of dropping a hidden neuron, one for all layers or a list.
-        random: a numpy.random.RandomState.
-        dtype: precision of the parameters.
+    before a sigmoid, in scikit-learn's order: from the same RandomState both start equal.
+    `activation` and `dropout` are of the hidden layers, one for all or a list.
 
     Source: Glorot and Bengio, 2010.
     """

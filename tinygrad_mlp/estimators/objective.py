@@ -17,25 +17,17 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 
 class OutputLoss(NamedTuple):
-    """A loss as a function of the output's pre-activations z and the targets y.
+    """A loss as a function of the output's pre-activations z and the targets y."""
 
-    Attributes:
-        output: the name of its output activation.
-        samples: the loss of each sample, shape ``(n,)``.
-        mean: their mean as one operation, if there is one.
-    """
-
-    output: str
-    samples: Callable[[Any, Any], Any]
-    mean: Callable[[Any, Any], Any] | None = None
+    output: str  # the name of its output activation
+    samples: Callable[[Any, Any], Any]  # the loss of each sample, shape (n,)
+    mean: Callable[[Any, Any], Any] | None = None  # their mean as one operation, if there is one
 
 
 LOSSES = {
     # −Σ y ln softmax(z)
     "log_loss of classes": OutputLoss(
-        "softmax",
-        lambda z, y: -ops.sum(y * ops.log_softmax(z), axis=1),
-        nn.softmax_cross_entropy,
+        "softmax", lambda z, y: -ops.sum(y * ops.log_softmax(z), axis=1), nn.softmax_cross_entropy
     ),
     # −Σ (y ln σ(z) + (1 − y) ln(1 − σ(z)))
     "log_loss of labels": OutputLoss(
@@ -45,9 +37,7 @@ LOSSES = {
     ),
     # ½ Σ (z − y)²
     "squared_error": OutputLoss(
-        "identity",
-        lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1),
-        nn.squared_error,
+        "identity", lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1), nn.squared_error
     ),
     # Σ (e^z − y + y ln(y / e^z)), half of the Poisson deviance
     "poisson": OutputLoss(
@@ -59,8 +49,7 @@ LOSSES = {
 
 @op(
     rules={"weight": lambda g, penalty, weight: g * weight},
-    equation="y = ½ ‖W‖²,  W̄ = g W",
-    register=False,
+    equation="y = ½ ‖W‖²,  W̄ = g W", register=False,
 )
 def penalty(weight: Any) -> Any:
     """Return half the sum of squares, in one pass over the matrix."""
@@ -73,14 +62,10 @@ class Objective:
 
     lᵢ is the loss of sample i, wᵢ its weight (1 without weights), W are the weights of all
     layers, without the biases. This is what scikit-learn's multi-layer perceptrons minimise, too.
-
-    Args:
-        model: the module that gives the output; in training mode, the losses of the batches
-            are added up.
-        loss: one of `LOSSES` if the outputs are pre-activations, or a user's function of
-            predictions and targets that gives one number, or one (or more) for each sample.
-        alpha: α of the penalty.
-        weighted: whether the last column of the targets holds the samples' weights.
+    While the model is in training mode, the losses of the batches are added up. `loss` is one of
+    `LOSSES` if the model's outputs are pre-activations, or a user's function of predictions and
+    targets that gives one number, or one (or more) for each sample. If `weighted`, the last column
+    of the targets holds the samples' weights.
 
     >>> model = nn.Sequential(nn.Linear(1, 1, init=nn.init.constant(2.0)))
     >>> loss = Objective(model, LOSSES["squared_error"], alpha=0.5)
@@ -91,10 +76,8 @@ class Objective:
     def __init__(
         self, model: nn.Module, loss: Any, alpha: float = 0.0, weighted: bool = False
     ) -> None:
-        self.model = model
-        self.loss = loss
-        self.alpha = float(alpha)
-        self.weighted = weighted
+        self.model, self.loss = model, loss
+        self.alpha, self.weighted = float(alpha), weighted
         self.weights: Sequence[nn.Parameter] = [
             module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)
         ]

@@ -13,49 +13,30 @@ import numpy as np
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.network import ACTIVATIONS, OUTPUTS, activation_layer, per_layer
 from tinygrad_mlp.optim import Schedule
-from tinygrad_mlp.support.checks import (
-    flag,
-    fraction,
-    integer_at_least,
-    not_negative,
-    one_of,
-    positive,
-)
+from tinygrad_mlp.support import checks
+from tinygrad_mlp.support.checks import fraction, integer_at_least, one_of
 
 STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
 LBFGS = "lbfgs"
 RATES = ("constant", "invscaling", "adaptive")
 
 at_least_1 = functools.partial(integer_at_least, 1)
-CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    "alpha": not_negative,
-    "tol": not_negative,
-    "power_t": not_negative,
-    "learning_rate_init": positive,
-    "epsilon": positive,
-    "momentum": fraction,
-    "beta_1": fraction,
-    "beta_2": fraction,
-    "validation_fraction": fraction,
-    "max_iter": at_least_1,
-    "max_fun": at_least_1,
-    "shuffle": flag,
-    "warm_start": flag,
-    "nesterovs_momentum": flag,
-    "early_stopping": flag,
+CHECKS: dict[Callable[[Any, str], Any], tuple[str, ...]] = {
+    checks.not_negative: ("alpha", "tol", "power_t"),
+    checks.positive: ("learning_rate_init", "epsilon"),
+    fraction: ("momentum", "beta_1", "beta_2", "validation_fraction"),
+    at_least_1: ("max_iter", "max_fun"),
+    checks.flag: ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"),
 }
-"""The check of each parameter that is one number or a flag."""
+"""The parameters that are one number or a flag, by their check."""
 
 
 def check(estimator: Any) -> None:
-    """Raise an error for a parameter that is not allowed.
-
-    Raises:
-        InvalidArgumentError: names the estimator, the parameter, what was expected and what came.
-    """
+    """Raise InvalidArgumentError for a parameter that is not allowed."""
     who = type(estimator).__name__
-    for name, check_value in CHECKS.items():
-        check_value(getattr(estimator, name), f"{who}: {name}")
+    for check_value, names in CHECKS.items():
+        for name in names:
+            check_value(getattr(estimator, name), f"{who}: {name}")
     if not isinstance(estimator.batch_size, str) or estimator.batch_size != "auto":
         at_least_1(estimator.batch_size, f"{who}: batch_size")
     if estimator.n_iter_no_change != math.inf:
@@ -96,11 +77,11 @@ def _check_names(estimator: Any, who: str) -> None:
 
 def _check_lbfgs(estimator: Any, who: str) -> None:
     """Check that nothing is random or by step: L-BFGS minimises one function of the weights."""
-    for name, given in (
-        ("dropout", bool(np.any(estimator.dropout))),
-        ("callbacks", bool(list(estimator.callbacks))),
-        ("learning_rate", isinstance(estimator.learning_rate, Schedule)),
-    ):
+    unfit = {
+        "dropout": np.any(estimator.dropout), "callbacks": list(estimator.callbacks),
+        "learning_rate": isinstance(estimator.learning_rate, Schedule),
+    }
+    for name, given in unfit.items():
         if given:
             raise InvalidArgumentError(
                 f"{who}: {name} cannot be used with solver='lbfgs', which takes no steps on "
@@ -109,11 +90,7 @@ def _check_lbfgs(estimator: Any, who: str) -> None:
 
 
 def hidden_layers(sizes: Any, name: str) -> list[int]:
-    """Return the numbers of hidden neurons as a list.
-
-    Raises:
-        InvalidArgumentError: one of them is no integer >= 1.
-    """
+    """Return the numbers of hidden neurons as a list."""
     if isinstance(sizes, Integral):
         sizes = [sizes]
     if isinstance(sizes, str) or not isinstance(sizes, Iterable):

@@ -76,7 +76,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32),
             y_numeric=is_regressor(self), reset=not goes_on,
-        )  # fmt: skip
+        )
         X = X if isinstance(X, np.ndarray) else X.toarray()  # `fit` takes rows of dense arrays
         own, weight = self._weights(X, y, sample_weight, partial)
         samples = Samples(X, self._encoded(y, X.dtype, goes_on, classes), weight, own)
@@ -92,9 +92,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         if self.solver == parameter_checks.LBFGS:
             history = lbfgs.minimise(self, model, objective, state, samples.X, samples.targets)
         else:
-            history = fitting.train(
-                self, network, model, objective, state, samples, random, partial
-            )
+            history = fitting.train(self, network, model, objective, state, samples, random,
+                                    partial)
         self._set_fitted(network, state, history)
         return self
 
@@ -164,11 +163,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     @property
     def intercepts_(self) -> list[Array]:
         """The biases, of shapes ``(units of a layer,)``, from the second layer on."""
-        return [
-            layer.bias.data
-            for layer in self.network_
-            if isinstance(layer, nn.Linear) and layer.bias is not None
-        ]
+        layers = [layer for layer in self.network_ if isinstance(layer, nn.Linear)]
+        return [layer.bias.data for layer in layers if layer.bias is not None]
 
     def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
         """Return the network for `export_onnx`, which gives probabilities or values."""

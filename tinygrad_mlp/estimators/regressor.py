@@ -58,34 +58,15 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     known_losses = ("squared_error", "poisson")
 
     def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        loss: Any = "squared_error",
-        output_activation: Any = None,
-        dropout: Any = 0.0,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
+        self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
+        loss: Any = "squared_error", output_activation: Any = None, dropout: Any = 0.0,
+        solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
+        learning_rate: Any = "constant", learning_rate_init: float = 0.001, power_t: float = 0.5,
+        max_iter: int = 200, shuffle: bool = True, random_state: Any = None, tol: float = 1e-4,
+        verbose: bool = False, warm_start: bool = False, momentum: float = 0.9,
+        nesterovs_momentum: bool = True, early_stopping: bool = False,
+        validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999,
+        epsilon: float = 1e-8, n_iter_no_change: float = 10, max_fun: int = 15000,
         callbacks: Any = (),
     ) -> None:
         self._set(locals())
@@ -126,7 +107,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         if chosen is None or chosen == known.output:
             return known, known.output
         if self.loss == "squared_error":
-            return _squared_errors, chosen
+            return (lambda prediction, target: 0.5 * (prediction - target) ** 2), chosen
         raise InvalidArgumentError(
             f"MLPRegressor: output_activation must be None or 'exp' with loss='poisson'. Got "
             f"{chosen!r}."
@@ -150,7 +131,3 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _squared_errors(prediction: Any, target: Any) -> Any:
-    return 0.5 * (prediction - target) ** 2
