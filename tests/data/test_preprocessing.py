@@ -166,7 +166,7 @@ REFUSED = [
     (dict(labels=LABELS[:, None]), ShapeError, "Got shape (6, 1)"),
     (dict(labels=LABELS - 1), InvalidArgumentError, "labels[0] = -1"),
     (dict(labels=LABELS, n_classes=1), InvalidArgumentError, "labels[1] = 1"),
-    (dict(validation=1), InvalidArgumentError, "validation must be a share in [0, 1). Got 1"),
+    (dict(validation=1), InvalidArgumentError, "validation must be a number in [0, 1). Got 1"),
     (dict(validation=-0.1), InvalidArgumentError, "Got -0.1"),
     (dict(validation=np.nan), InvalidArgumentError, "Got nan"),
     (dict(validation="0.1"), InvalidArgumentError, "Got '0.1'"),

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.data.batches import batches
 from tinygrad_mlp.data.dataset import class_count, class_numbers, one_hot
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
-from tinygrad_mlp.support.checks import checked_rng, index_beyond
+from tinygrad_mlp.support.checks import checked_rng, fraction, index_beyond
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -180,13 +180,9 @@ def _column_statistics(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _validation_count(n: int, validation: float) -> int:
-    if not (isinstance(validation, (int, float, np.floating)) and 0 <= validation < 1):
-        raise InvalidArgumentError(
-            f"preprocess: validation must be a share in [0, 1). Got {validation!r}. "
-            "0.1 sets 10 % of the samples aside."
-        )
+    share = fraction(validation, "preprocess: validation")
     # Rounded first: 0.07 * 100 is 7.000000000000001, and its ceiling would be 8.
-    count = math.ceil(round(validation * n, 6))
+    count = math.ceil(round(share * n, 6))
     if count >= n:
         raise InvalidArgumentError(
             f"preprocess: validation = {validation!r} of {n} samples leaves none for training. "

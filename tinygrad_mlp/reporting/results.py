@@ -24,20 +24,11 @@ CONFUSION_CLASSES = 30
 
 
 class ReportTable(NamedTuple):
-    """Headings and rows. Columns of numbers are right-aligned, except the first `names` columns."""
+    """Headings and rows; and the columns of numbers, which are right-aligned."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
-    names: int = 0
-
-    @property
-    def numeric(self) -> list[bool]:
-        """For each column, True if all its cells begin with a digit or a sign."""
-        columns = [[row[i] for row in self.rows] for i in range(len(self.headings))]
-        return [
-            i >= self.names and all(cell[:1] in "+-−0123456789…" for cell in column)
-            for i, column in enumerate(columns)
-        ]
+    numeric: range
 
 
 class Mistake(NamedTuple):
@@ -95,7 +86,7 @@ def evaluations(history: History) -> ReportTable:
     rows = [[_cell(field, getattr(record, field)) for field in kept] for record in history]
     if len(rows) > 2 * SHOWN:
         rows = [*rows[:SHOWN], ["…"] * len(kept), *rows[-SHOWN:]]
-    return ReportTable([field.replace("_", " ") for field in kept], rows)
+    return ReportTable([field.replace("_", " ") for field in kept], rows, range(len(kept)))
 
 
 def _cell(field: str, value: Any) -> str:

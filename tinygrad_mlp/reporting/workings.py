@@ -31,7 +31,7 @@ MOST_EQUATIONS = 100
 def layers(model: nn.Module) -> ReportTable:
     """Return a table with a row for each layer."""
     rows = [[cell.replace("\n", ", ") for cell in row] for row in model.summary()]
-    return ReportTable(SUMMARY, rows, names=3)
+    return ReportTable(SUMMARY, rows, numeric=range(3, 4))
 
 
 def neurons(subject: ReportedModel) -> Markup | None:
@@ -176,7 +176,7 @@ def gradient_check(subject: ReportedModel) -> CheckSection:
             f"{pair.relative_error:.1e}", pair.method, pair.status,
         ))  # fmt: skip
     headings = ["parameter", "worst at", "automatic", "numerical", "relative error", "by", "found"]
-    table = ReportTable(headings, rows, names=2)
+    table = ReportTable(headings, rows, numeric=range(2, 5))
     return CheckSection(table, report.ok, _verdict(report), _method(report, subject))
 
 
