@@ -96,20 +96,16 @@ def _samples(
     ]
 
 
-@op(
-    rules={
+@op(rules={
         "prediction": lambda g, loss, prediction, target, reduction: (prediction - target)
         * (g / divisor(prediction, reduction)),
         "target": lambda g, loss, prediction, target, reduction: (target - prediction)
-        * (g / divisor(prediction, reduction)),
-    },
+        * (g / divisor(prediction, reduction))},
     equation="L = ½ Σ (p − t)² / n,  p̄ = g (p − t) / n,  t̄ = g (t − p) / n",
     latex=_squared_latex,
     reference=lambda prediction, target, reduction: 0.5
     * np.linalg.norm(prediction - target) ** 2 / divisor(prediction, reduction),
-    samples=_samples(),
-    decomposable=True,
-)
+    samples=_samples(), decomposable=True)
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Compute half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
 
@@ -148,9 +144,7 @@ def _bce_target(g: Any, loss: Any, prediction: Any, target: Any, reduction: str)
     return (log1p(-prediction) - log(prediction)) * (g / divisor(prediction, reduction))
 
 
-@op(
-    rules={"prediction": _bce_prediction, "target": _bce_target},
-    name="binary_cross_entropy",
+@op(name="binary_cross_entropy", rules={"prediction": _bce_prediction, "target": _bce_target},
     equation="L = −Σ (t ln p + (1 − t) ln(1 − p)) / n,  p̄ = g ((1 − t) / (1 − p) − t / p) / n,  "
     "t̄ = g (ln(1 − p) − ln p) / n",
     latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
@@ -158,8 +152,7 @@ def _bce_target(g: Any, loss: Any, prediction: Any, target: Any, reduction: str)
     reference=lambda prediction, target, reduction: -np.log(
         np.prod(prediction**target * (1 - prediction) ** (1 - target))
     ) / divisor(prediction, reduction),
-    samples=_samples("probability", "probability"),
-)
+    samples=_samples("probability", "probability"))
 def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("binary_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):  # ln 0 = −∞ is the loss of a certain wrong answer
@@ -167,22 +160,17 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
     return 0 - _total(losses, prediction, reduction)  # -0.0 would be a strange loss
 
 
-@op(
-    rules={
+@op(rules={
         "logits": lambda g, loss, logits, target, reduction: (sigmoid(logits) - target)
         * (g / divisor(logits, reduction)),
         "target": lambda g, loss, logits, target, reduction: -logits
-        * (g / divisor(logits, reduction)),
-    },
+        * (g / divisor(logits, reduction))},
     equation="L = Σ (ln(1 + e^z) − t z) / n,  z̄ = g (σ(z) − t) / n,  t̄ = −g z / n,  z = logits",
     latex=lambda logits, target, reduction: rf"{mean_latex(logits, reduction)}\sum "
     rf"\left(\ln(1 + e^{{{logits}}}) - {target} \odot {logits}\right)",
     reference=lambda logits, target, reduction: binary_cross_entropy_op(
-        1 / (1 + np.exp(-logits)), target, reduction=reduction
-    ),
-    samples=_samples("real", "probability"),
-    decomposable=True,
-)
+        1 / (1 + np.exp(-logits)), target, reduction=reduction),
+    samples=_samples("real", "probability"), decomposable=True)
 def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Compute the cross entropy of the sigmoid of `logits`, accurate for any size of them.
 
@@ -210,48 +198,39 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") 
     return _total(losses, logits, reduction)
 
 
-@op(
+@op(name="categorical_cross_entropy",
     rules={
         "prediction": lambda g, loss, prediction, target, reduction: where(
-            equal(target, 0), 0, -target / where(equal(target, 0), 1, prediction)
-        )
+            equal(target, 0), 0, -target / where(equal(target, 0), 1, prediction))
         * (g / divisor(prediction, reduction)),
         "target": lambda g, loss, prediction, target, reduction: -log(prediction)
-        * (g / divisor(prediction, reduction)),
-    },
-    name="categorical_cross_entropy",
+        * (g / divisor(prediction, reduction))},
     equation="L = −Σ t ln p / n,  p̄ = −g t / p / n,  t̄ = −g ln p / n",
     latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
     rf"{target} \odot \ln({prediction})",
     reference=lambda prediction, target, reduction: -np.log(np.prod(prediction**target))
     / divisor(prediction, reduction),
-    samples=_samples("probability", "probability"),
-)
+    samples=_samples("probability", "probability"))
 def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("categorical_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):
         return 0 - _total(_log_or_zero(target, prediction), prediction, reduction)
 
 
-@op(
+@op(name="softmax_cross_entropy",
     rules={
         "logits": lambda g, loss, logits, target, reduction: (
-            softmax(logits) * sum_(target, axis=-1, keepdims=True) - target
-        )
+            softmax(logits) * sum_(target, axis=-1, keepdims=True) - target)
         * (g / divisor(logits, reduction)),
         "target": lambda g, loss, logits, target, reduction: -log_softmax(logits)
-        * (g / divisor(logits, reduction)),
-    },
+        * (g / divisor(logits, reduction))},
     equation="L = −Σ t ln(softmax(z)) / n,  z̄ = g (softmax(z) Σⱼ t − t) / n,  "
     "t̄ = −g ln(softmax(z)) / n,  z = logits",
     latex=lambda logits, target, reduction: rf"-{mean_latex(logits, reduction)}\sum "
     rf"{target} \odot \ln(\mathrm{{softmax}}({logits}))",
     reference=lambda logits, target, reduction: categorical_cross_entropy_op(
-        softmax(logits), target, reduction=reduction
-    ),
-    samples=_samples("real", "distribution"),
-    name="softmax_cross_entropy",
-)
+        softmax(logits), target, reduction=reduction),
+    samples=_samples("real", "distribution"))
 def softmax_cross_entropy_op(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("softmax_cross_entropy", logits, target, reduction)
     return 0 - _total(target * log_softmax(logits), logits, reduction)

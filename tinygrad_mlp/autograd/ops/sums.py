@@ -83,16 +83,12 @@ def over(axis: Any, ndim: int) -> str:
 @op(
     # The engine sums a gradient down to the shape of its argument: that is the whole rule.
     rules={"a": lambda g, y, a, shape: g},
-    equation="y = broadcast_to(a, shape),  ā = sum_to(g, shape(a))",
-    latex="{a}",
-    reference=lambda a, shape: a * np.ones(shape, a.dtype),
+    equation="y = broadcast_to(a, shape),  ā = sum_to(g, shape(a))", latex="{a}",
+    numpy=np.broadcast_to, reference=lambda a, shape: a * np.ones(shape, a.dtype),
     samples=lambda rng: [
         Sample(rng.normal(size=size), shape=shape)
         for size in ((3,), (2, 1), ())
-        for shape in ((2, 3), (4, 2, 3))
-    ],
-    numpy=np.broadcast_to,
-)
+        for shape in ((2, 3), (4, 2, 3))])
 def broadcast_to(a: Any, *, shape: Any) -> Any:
     """Repeat along new axes and along axes of length 1.
 
@@ -106,15 +102,12 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
     return np.broadcast_to(a, shape)
 
 
-@op(
-    rules={"a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)},
-    equation="y = Σ a,  ā = g",
-    latex=lambda a, axis, keepdims: rf"\sum{over(axis, a.ndim)} {a}",
+@op(rules={"a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)},
+    equation="y = Σ a,  ā = g", latex=lambda a, axis, keepdims: rf"\sum{over(axis, a.ndim)} {a}",
+    numpy=np.sum,
     reference=lambda a, axis, keepdims: np.mean(a, axis, keepdims=keepdims)
     * reduced_count(a.shape, axis),
-    samples=reductions,
-    numpy=np.sum,
-)
+    samples=reductions)
 def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over `axis` (None: over all elements).
 
@@ -124,18 +117,13 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return add_up(a, axis=axis, keepdims=keepdims)
 
 
-@op(
-    rules={
+@op(rules={
         "a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)
-        / reduced_count(a.shape, axis)
-    },
+        / reduced_count(a.shape, axis)},
     equation="y = Σ a / n,  ā = g / n",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{mean}}{over(axis, a.ndim)}({a})",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{mean}}{over(axis, a.ndim)}({a})", numpy=np.mean,
     reference=lambda a, axis, keepdims: np.average(a, axis=axis, keepdims=keepdims),
-    samples=reductions,
-    numpy=np.mean,
-    decomposable=True,
-)
+    samples=reductions, decomposable=True)
 def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute the arithmetic mean over `axis` (None: over all elements).
 
@@ -153,15 +141,13 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
     return (*range(added), *axes)
 
 
-@op(
-    rules={"a": lambda g, y, a, shape: broadcast_to(g, shape=a.shape)},
+@op(rules={"a": lambda g, y, a, shape: broadcast_to(g, shape=a.shape)},
     equation="y = a summed down to shape,  ā = broadcast_to(g, shape(a))",
     latex=lambda a, shape: rf"\sum{over(_copied(a.shape, shape), a.ndim)} {a}",
     reference=lambda a, shape: np.einsum("ij->j", a) if shape == a.shape[1:]
     else np.einsum("ij->i", a)[:, None],
     samples=lambda rng: [Sample(rng.normal(size=(2, 3)), shape=shape) for shape in ((3,), (2, 1))],
-    decomposable=True,
-)
+    decomposable=True)
 def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
     """Sum the axes along which an array of `shape` was broadcast: the adjoint of `broadcast_to`.
 

@@ -16,13 +16,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-@op(
-    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: g},
-    equation="y = x1 + x2,  x̄1 = g,  x̄2 = g",
-    latex="{x1} + {x2}",
-    reference=lambda x1, x2: np.subtract(x1, np.negative(x2)),
-    numpy=np.add,
-)
+@op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: g},
+    equation="y = x1 + x2,  x̄1 = g,  x̄2 = g", latex="{x1} + {x2}", numpy=np.add,
+    reference=lambda x1, x2: np.subtract(x1, np.negative(x2)))
 def add(x1: Any, x2: Any) -> Any:
     """Sum, element by element: ``y = x1 + x2``.
 
@@ -32,13 +28,9 @@ def add(x1: Any, x2: Any) -> Any:
     return x1 + x2
 
 
-@op(
-    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
-    equation="y = x1 − x2,  x̄1 = g,  x̄2 = −g",
-    latex="{x1} - {x2}",
-    reference=lambda x1, x2: np.add(x1, np.negative(x2)),
-    numpy=np.subtract,
-)
+@op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
+    equation="y = x1 − x2,  x̄1 = g,  x̄2 = −g", latex="{x1} - {x2}", numpy=np.subtract,
+    reference=lambda x1, x2: np.add(x1, np.negative(x2)))
 def subtract(x1: Any, x2: Any) -> Any:
     """Compute the difference, element by element: ``y = x1 − x2``.
 
@@ -48,14 +40,11 @@ def subtract(x1: Any, x2: Any) -> Any:
     return x1 - x2
 
 
-@op(
-    rules={"x1": lambda g, y, x1, x2: g * x2, "x2": lambda g, y, x1, x2: g * x1},
+@op(rules={"x1": lambda g, y, x1, x2: g * x2, "x2": lambda g, y, x1, x2: g * x1},
     equation="y = x1 x2,  x̄1 = g x2,  x̄2 = g x1",
     latex=lambda x1, x2: rf"{x1} \odot {x2}" if x1.ndim and x2.ndim else rf"{x1}\,{x2}",
-    reference=lambda x1, x2: np.divide(x1, np.divide(1, x2)),
-    domain={"x2": (0.5, 3)},
-    numpy=np.multiply,
-)
+    numpy=np.multiply, reference=lambda x1, x2: np.divide(x1, np.divide(1, x2)),
+    domain={"x2": (0.5, 3)})
 def multiply(x1: Any, x2: Any) -> Any:
     """Compute the product, element by element: ``y = x1 · x2`` (for matrices see `matmul`).
 
@@ -65,17 +54,10 @@ def multiply(x1: Any, x2: Any) -> Any:
     return x1 * x2
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: g / x2,
-        "x2": lambda g, y, x1, x2: -g * y / x2,
-    },
-    equation="y = x1 / x2,  x̄1 = g / x2,  x̄2 = −g y / x2",
-    latex=r"\frac{{{x1}}}{{{x2}}}",
-    reference=lambda x1, x2: np.multiply(x1, np.power(x2, -1.0)),
-    domain={"x2": (0.5, 3)},
-    numpy=np.divide,
-)
+@op(rules={"x1": lambda g, y, x1, x2: g / x2, "x2": lambda g, y, x1, x2: -g * y / x2},
+    equation="y = x1 / x2,  x̄1 = g / x2,  x̄2 = −g y / x2", latex=r"\frac{{{x1}}}{{{x2}}}",
+    numpy=np.divide, reference=lambda x1, x2: np.multiply(x1, np.power(x2, -1.0)),
+    domain={"x2": (0.5, 3)})
 def divide(x1: Any, x2: Any) -> Any:
     """Compute the quotient, element by element: ``y = x1 / x2``.
 
@@ -88,13 +70,9 @@ def divide(x1: Any, x2: Any) -> Any:
 true_divide = divide
 
 
-@op(
-    rules={"x": lambda g, y, x: -g},
-    equation="y = −x,  x̄ = −g",
-    latex="-{x}",
-    reference=lambda x: np.subtract(0, x),
-    numpy=np.negative,
-)
+@op(rules={"x": lambda g, y, x: -g},
+    equation="y = −x,  x̄ = −g", latex="-{x}", numpy=np.negative,
+    reference=lambda x: np.subtract(0, x))
 def negative(x: Any) -> Any:
     """Compute the negative: ``y = −x``.
 
@@ -104,14 +82,9 @@ def negative(x: Any) -> Any:
     return -x
 
 
-@op(
-    rules={"x": lambda g, y, x: -g * (y * y)},
-    equation="y = 1 / x,  x̄ = −g y²",
-    latex=r"\frac{{1}}{{{x}}}",
-    reference=lambda x: np.power(x, -1.0),
-    domain={"x": (0.5, 3)},
-    numpy=np.reciprocal,
-)
+@op(rules={"x": lambda g, y, x: -g * (y * y)},
+    equation="y = 1 / x,  x̄ = −g y²", latex=r"\frac{{1}}{{{x}}}", numpy=np.reciprocal,
+    reference=lambda x: np.power(x, -1.0), domain={"x": (0.5, 3)})
 def reciprocal(x: Any) -> Any:
     """Compute the reciprocal: ``y = 1 / x``.
 

@@ -18,8 +18,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-@op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", nondifferentiable=True, numpy=np.equal,
-    reference=lambda x1, x2: ~np.not_equal(x1, x2))  # fmt: skip
+@op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", numpy=np.equal,
+    reference=lambda x1, x2: ~np.not_equal(x1, x2), nondifferentiable=True)
 def equal(x1: Any, x2: Any) -> Any:
     """Compare for equality, element by element. The result is a plain array of booleans.
 
@@ -29,8 +29,8 @@ def equal(x1: Any, x2: Any) -> Any:
     return np.equal(x1, x2)
 
 
-@op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", nondifferentiable=True, numpy=np.not_equal,
-    reference=lambda x1, x2: ~np.equal(x1, x2))  # fmt: skip
+@op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", numpy=np.not_equal,
+    reference=lambda x1, x2: ~np.equal(x1, x2), nondifferentiable=True)
 def not_equal(x1: Any, x2: Any) -> Any:
     """Compare for inequality, element by element. The result is a plain array of booleans.
 
@@ -40,8 +40,8 @@ def not_equal(x1: Any, x2: Any) -> Any:
     return np.not_equal(x1, x2)
 
 
-@op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", nondifferentiable=True, numpy=np.less,
-    reference=lambda x1, x2: np.greater(x2, x1))  # fmt: skip
+@op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", numpy=np.less,
+    reference=lambda x1, x2: np.greater(x2, x1), nondifferentiable=True)
 def less(x1: Any, x2: Any) -> Any:
     """Test x1 < x2, element by element. The result is a plain array of booleans.
 
@@ -51,8 +51,8 @@ def less(x1: Any, x2: Any) -> Any:
     return np.less(x1, x2)
 
 
-@op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", nondifferentiable=True,
-    numpy=np.less_equal, reference=lambda x1, x2: np.greater_equal(x2, x1))  # fmt: skip
+@op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", numpy=np.less_equal,
+    reference=lambda x1, x2: np.greater_equal(x2, x1), nondifferentiable=True)
 def less_equal(x1: Any, x2: Any) -> Any:
     """Test x1 ≤ x2, element by element. The result is a plain array of booleans.
 
@@ -62,8 +62,8 @@ def less_equal(x1: Any, x2: Any) -> Any:
     return np.less_equal(x1, x2)
 
 
-@op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", nondifferentiable=True, numpy=np.greater,
-    reference=lambda x1, x2: np.less(x2, x1))  # fmt: skip
+@op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", numpy=np.greater,
+    reference=lambda x1, x2: np.less(x2, x1), nondifferentiable=True)
 def greater(x1: Any, x2: Any) -> Any:
     """Test x1 > x2, element by element. The result is a plain array of booleans.
 
@@ -73,8 +73,8 @@ def greater(x1: Any, x2: Any) -> Any:
     return np.greater(x1, x2)
 
 
-@op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", nondifferentiable=True,
-    numpy=np.greater_equal, reference=lambda x1, x2: np.less_equal(x2, x1))  # fmt: skip
+@op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", numpy=np.greater_equal,
+    reference=lambda x1, x2: np.less_equal(x2, x1), nondifferentiable=True)
 def greater_equal(x1: Any, x2: Any) -> Any:
     """Test x1 ≥ x2, element by element. The result is a plain array of booleans.
 
@@ -84,20 +84,13 @@ def greater_equal(x1: Any, x2: Any) -> Any:
     return np.greater_equal(x1, x2)
 
 
-@op(
-    equation="y = [|a − b| ≤ atol + rtol |b|]",
-    latex=r"[{a} \approx {b}]",
-    nondifferentiable=True,
+@op(equation="y = [|a − b| ≤ atol + rtol |b|]", latex=r"[{a} \approx {b}]", numpy=np.isclose,
     reference=lambda a, b, rtol, atol, equal_nan: (
-        np.absolute(a - b) <= atol + rtol * np.absolute(b)
-    ),
+        np.absolute(a - b) <= atol + rtol * np.absolute(b)),
     samples=lambda rng: [
         Sample(np.array([1.0, 1.0, 2.0]), np.array([1.0, 1.0 + 1e-9, 2.1])),
-        Sample(rng.normal(size=(2, 3)), rng.normal(size=3), atol=1.0),
-    ],
-    numpy=np.isclose,
-    elementwise=True,
-)
+        Sample(rng.normal(size=(2, 3)), rng.normal(size=3), atol=1.0)],
+    nondifferentiable=True, elementwise=True)
 def isclose(
     a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
@@ -117,8 +110,8 @@ def _unusual(rng: Any) -> list[Sample]:
     ]
 
 
-@op(equation="y = [x ≠ x]", latex=r"[{x} \neq {x}]", nondifferentiable=True,
-    numpy=np.isnan, samples=_unusual, reference=lambda x: x != x)  # fmt: skip
+@op(equation="y = [x ≠ x]", latex=r"[{x} \neq {x}]", numpy=np.isnan,
+    reference=lambda x: x != x, samples=_unusual, nondifferentiable=True)
 def isnan(x: Any) -> Any:
     """Test for NaN, element by element. The result is a plain array of booleans.
 
@@ -128,8 +121,8 @@ def isnan(x: Any) -> Any:
     return np.isnan(x)
 
 
-@op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", nondifferentiable=True,
-    numpy=np.isfinite, samples=_unusual, reference=lambda x: np.absolute(x) < np.inf)  # fmt: skip
+@op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", numpy=np.isfinite,
+    reference=lambda x: np.absolute(x) < np.inf, samples=_unusual, nondifferentiable=True)
 def isfinite(x: Any) -> Any:
     """Test for finite numbers, element by element. The result is a plain array of booleans.
 
@@ -139,8 +132,8 @@ def isfinite(x: Any) -> Any:
     return np.isfinite(x)
 
 
-@op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", nondifferentiable=True,
-    numpy=np.isinf, samples=_unusual, reference=lambda x: np.absolute(x) == np.inf)  # fmt: skip
+@op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", numpy=np.isinf,
+    reference=lambda x: np.absolute(x) == np.inf, samples=_unusual, nondifferentiable=True)
 def isinf(x: Any) -> Any:
     """Test for infinities, element by element. The result is a plain array of booleans.
 
@@ -150,9 +143,8 @@ def isinf(x: Any) -> Any:
     return np.isinf(x)
 
 
-@op(equation="y = [x < 0 or 1 / x < 0]", latex=r"\mathrm{{signbit}}({x})",
-    nondifferentiable=True, numpy=np.signbit, samples=_unusual,
-    reference=lambda x: np.copysign(1, x) < 0)  # fmt: skip
+@op(equation="y = [x < 0 or 1 / x < 0]", latex=r"\mathrm{{signbit}}({x})", numpy=np.signbit,
+    reference=lambda x: np.copysign(1, x) < 0, samples=_unusual, nondifferentiable=True)
 def signbit(x: Any) -> Any:
     """Test the sign bit, which −0.0 has, too. The result is a plain array of booleans.
 

@@ -23,13 +23,9 @@ __all__ = [
 POSITIVE = {"x": (0.2, 4.0)}
 
 
-@op(
-    rules={"x": lambda g, y, x: g * y},
-    equation="y = e^x,  x̄ = g y",
-    latex="e^{{{x}}}",
-    reference=lambda x: np.expm1(x) + 1,
-    numpy=np.exp,
-)
+@op(rules={"x": lambda g, y, x: g * y},
+    equation="y = e^x,  x̄ = g y", latex="e^{{{x}}}", numpy=np.exp,
+    reference=lambda x: np.expm1(x) + 1)
 def exp(x: Any) -> Any:
     """Compute the exponential ``y = e^x``.
 
@@ -39,13 +35,9 @@ def exp(x: Any) -> Any:
     return np.exp(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * y * math.log(2)},
-    equation="y = 2^x,  x̄ = g y ln 2",
-    latex="2^{{{x}}}",
-    reference=lambda x: np.power(2.0, x),
-    numpy=np.exp2,
-)
+@op(rules={"x": lambda g, y, x: g * y * math.log(2)},
+    equation="y = 2^x,  x̄ = g y ln 2", latex="2^{{{x}}}", numpy=np.exp2,
+    reference=lambda x: np.power(2.0, x))
 def exp2(x: Any) -> Any:
     """Compute the power of two: ``y = 2^x``.
 
@@ -55,13 +47,9 @@ def exp2(x: Any) -> Any:
     return np.exp2(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (y + 1)},
-    equation="y = e^x − 1,  x̄ = g (y + 1)",
-    latex="e^{{{x}}} - 1",
-    reference=lambda x: np.exp(x) - 1,
-    numpy=np.expm1,
-)
+@op(rules={"x": lambda g, y, x: g * (y + 1)},
+    equation="y = e^x − 1,  x̄ = g (y + 1)", latex="e^{{{x}}} - 1", numpy=np.expm1,
+    reference=lambda x: np.exp(x) - 1)
 def expm1(x: Any) -> Any:
     """Compute the exponential minus one, exact near 0.
 
@@ -71,14 +59,9 @@ def expm1(x: Any) -> Any:
     return np.expm1(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g / x},
-    equation="y = ln x,  x̄ = g / x",
-    latex=r"\ln({x})",
-    reference=lambda x: np.log2(x) * math.log(2),
-    domain=POSITIVE,
-    numpy=np.log,
-)
+@op(rules={"x": lambda g, y, x: g / x},
+    equation="y = ln x,  x̄ = g / x", latex=r"\ln({x})", numpy=np.log,
+    reference=lambda x: np.log2(x) * math.log(2), domain=POSITIVE)
 def log(x: Any) -> Any:
     """Compute the natural logarithm.
 
@@ -88,14 +71,9 @@ def log(x: Any) -> Any:
     return np.log(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (x * math.log(2))},
-    equation="y = log₂ x,  x̄ = g / (x ln 2)",
-    latex=r"\log_2({x})",
-    reference=lambda x: np.log(x) / math.log(2),
-    domain=POSITIVE,
-    numpy=np.log2,
-)
+@op(rules={"x": lambda g, y, x: g / (x * math.log(2))},
+    equation="y = log₂ x,  x̄ = g / (x ln 2)", latex=r"\log_2({x})", numpy=np.log2,
+    reference=lambda x: np.log(x) / math.log(2), domain=POSITIVE)
 def log2(x: Any) -> Any:
     """Compute the logarithm to the base 2.
 
@@ -105,14 +83,9 @@ def log2(x: Any) -> Any:
     return np.log2(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (x * math.log(10))},
-    equation="y = log₁₀ x,  x̄ = g / (x ln 10)",
-    latex=r"\log_{{10}}({x})",
-    reference=lambda x: np.log(x) / math.log(10),
-    domain=POSITIVE,
-    numpy=np.log10,
-)
+@op(rules={"x": lambda g, y, x: g / (x * math.log(10))},
+    equation="y = log₁₀ x,  x̄ = g / (x ln 10)", latex=r"\log_{{10}}({x})", numpy=np.log10,
+    reference=lambda x: np.log(x) / math.log(10), domain=POSITIVE)
 def log10(x: Any) -> Any:
     """Compute the logarithm to the base 10.
 
@@ -122,14 +95,9 @@ def log10(x: Any) -> Any:
     return np.log10(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (1 + x)},
-    equation="y = ln(1 + x),  x̄ = g / (1 + x)",
-    latex=r"\ln(1 + {x})",
-    reference=lambda x: np.log(1 + x),
-    domain={"x": (-0.7, 3.0)},
-    numpy=np.log1p,
-)
+@op(rules={"x": lambda g, y, x: g / (1 + x)},
+    equation="y = ln(1 + x),  x̄ = g / (1 + x)", latex=r"\ln(1 + {x})", numpy=np.log1p,
+    reference=lambda x: np.log(1 + x), domain={"x": (-0.7, 3.0)})
 def log1p(x: Any) -> Any:
     """Compute the logarithm of 1 + x, exact near 0.
 
@@ -152,14 +120,10 @@ def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     return g * y * log(where(equal(x1, 0), 1, x1))
 
 
-@op(
-    rules={"x1": _power_base, "x2": _power_exponent},
-    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1",
-    latex="{x1}^{{{x2}}}",
-    reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
-    domain={"x1": (0.3, 3), "x2": (-2, 3)},
-    numpy=np.power,
-)
+@op(rules={"x1": _power_base, "x2": _power_exponent},
+    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1", latex="{x1}^{{{x2}}}",
+    numpy=np.power, reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
+    domain={"x1": (0.3, 3), "x2": (-2, 3)})
 def power(x1: Any, x2: Any) -> Any:
     """Compute the power, element by element: ``y = x1 ** x2``.
 
@@ -172,14 +136,10 @@ def power(x1: Any, x2: Any) -> Any:
 pow = power
 
 
-@op(
-    rules={"x1": _power_base, "x2": _power_exponent},
-    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1",
-    latex="{x1}^{{{x2}}}",
-    reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
-    domain={"x1": (0.3, 3), "x2": (-2, 3)},
-    numpy=np.float_power,
-)
+@op(rules={"x1": _power_base, "x2": _power_exponent},
+    equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1", latex="{x1}^{{{x2}}}",
+    numpy=np.float_power, reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
+    domain={"x1": (0.3, 3), "x2": (-2, 3)})
 def float_power(x1: Any, x2: Any) -> Any:
     """Compute the power in double precision, as NumPy does: float32 becomes float64.
 
@@ -191,14 +151,9 @@ def float_power(x1: Any, x2: Any) -> Any:
     return np.float_power(x1, x2)
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (2 * y)},
-    equation="y = √x,  x̄ = g / (2 y)",
-    latex=r"\sqrt{{{x}}}",
-    reference=lambda x: np.power(x, 0.5),
-    domain=POSITIVE,
-    numpy=np.sqrt,
-)
+@op(rules={"x": lambda g, y, x: g / (2 * y)},
+    equation="y = √x,  x̄ = g / (2 y)", latex=r"\sqrt{{{x}}}", numpy=np.sqrt,
+    reference=lambda x: np.power(x, 0.5), domain=POSITIVE)
 def sqrt(x: Any) -> Any:
     """Compute the square root. At 0 its derivative is infinite.
 
@@ -208,14 +163,9 @@ def sqrt(x: Any) -> Any:
     return np.sqrt(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (3 * (y * y))},
-    equation="y = ∛x,  x̄ = g / (3 y²)",
-    latex="{x}^{{1/3}}",
-    reference=lambda x: np.power(x, 1 / 3),
-    domain=POSITIVE,
-    numpy=np.cbrt,
-)
+@op(rules={"x": lambda g, y, x: g / (3 * (y * y))},
+    equation="y = ∛x,  x̄ = g / (3 y²)", latex="{x}^{{1/3}}", numpy=np.cbrt,
+    reference=lambda x: np.power(x, 1 / 3), domain=POSITIVE)
 def cbrt(x: Any) -> Any:
     """Compute the cube root, also of negative numbers. At 0 its derivative is infinite.
 
@@ -225,13 +175,9 @@ def cbrt(x: Any) -> Any:
     return np.cbrt(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (2 * x)},
-    equation="y = x²,  x̄ = 2 g x",
-    latex="{x}^2",
-    reference=lambda x: np.power(x, 2),
-    numpy=np.square,
-)
+@op(rules={"x": lambda g, y, x: g * (2 * x)},
+    equation="y = x²,  x̄ = 2 g x", latex="{x}^2", numpy=np.square,
+    reference=lambda x: np.power(x, 2))
 def square(x: Any) -> Any:
     """Compute the square ``y = x²``.
 

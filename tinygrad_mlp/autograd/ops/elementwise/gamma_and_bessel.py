@@ -36,18 +36,14 @@ def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
     return g * polygamma(n + 1, x)
 
 
-@op(
-    rules={"x": _polygamma_rule},
-    equation="y = polygamma(n, x),  x̄ = g polygamma(n + 1, x)",
-    latex=r"\psi^{{({n})}}({x})",
+@op(rules={"x": _polygamma_rule},
+    equation="y = polygamma(n, x),  x̄ = g polygamma(n + 1, x)", latex=r"\psi^{{({n})}}({x})",
     reference=_zeta_sum,
     samples=lambda rng: [
         Sample(np.array(1), rng.uniform(0.5, 4, size=3)),
         Sample(np.array([1, 2, 3]), rng.uniform(0.5, 4, size=(2, 3))),
-        Sample(np.array(2), np.array(rng.uniform(0.5, 4))),
-    ],
-    elementwise=True,
-)
+        Sample(np.array(2), np.array(rng.uniform(0.5, 4)))],
+    elementwise=True)
 def polygamma(n: Any, x: Any) -> Any:
     """Compute the derivative of order n of the digamma function, for whole n ≥ 0.
 
@@ -61,14 +57,10 @@ def polygamma(n: Any, x: Any) -> Any:
     return _in_precision_of(x, scipy_special().polygamma(n, x))
 
 
-@op(
-    rules={"x": lambda g, y, x: g * polygamma(1, x)},
-    equation="y = ψ(x),  x̄ = g polygamma(1, x)",
-    latex=r"\psi({x})",
+@op(rules={"x": lambda g, y, x: g * polygamma(1, x)},
+    equation="y = ψ(x),  x̄ = g polygamma(1, x)", latex=r"\psi({x})", scipy="psi",
     reference=lambda x: np.imag(scipy_special().loggamma(x + 1e-20j)) / 1e-20,
-    domain={"x": (0.5, 4)},
-    scipy="psi",
-)
+    domain={"x": (0.5, 4)})
 def digamma(x: Any) -> Any:
     """Compute the digamma function: the derivative of the logarithm of the gamma function.
 
@@ -78,14 +70,9 @@ def digamma(x: Any) -> Any:
     return scipy_special().digamma(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * digamma(x)},
-    equation="y = ln |Γ(x)|,  x̄ = g ψ(x)",
-    latex=r"\ln \left|\Gamma({x})\right|",
-    reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x),
-    domain={"x": (0.3, 4)},
-    scipy="gammaln",
-)
+@op(rules={"x": lambda g, y, x: g * digamma(x)},
+    equation="y = ln |Γ(x)|,  x̄ = g ψ(x)", latex=r"\ln \left|\Gamma({x})\right|", scipy="gammaln",
+    reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x), domain={"x": (0.3, 4)})
 def gammaln(x: Any) -> Any:
     """Compute the logarithm of the absolute value of the gamma function.
 
@@ -106,18 +93,13 @@ def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
     return g * (iv(v - 1, z) + iv(v + 1, z)) / 2
 
 
-@op(
-    rules={"z": _iv_rule},
-    equation="y = iv(v, z),  z̄ = g (iv(v − 1, z) + iv(v + 1, z)) / 2",
-    latex=r"I_{{{v}}}({z})",
-    reference=_bessel_integral,
+@op(rules={"z": _iv_rule},
+    equation="y = iv(v, z),  z̄ = g (iv(v − 1, z) + iv(v + 1, z)) / 2", latex=r"I_{{{v}}}({z})",
+    scipy="iv", reference=_bessel_integral,
     samples=lambda rng: [
         Sample(np.array(1), rng.uniform(-3, 3, size=3)),
         Sample(np.array([0, 1, 2]), rng.uniform(-3, 3, size=(2, 3))),
-        Sample(np.array(2), np.array(rng.uniform(-3, 3))),
-    ],
-    scipy="iv",
-)
+        Sample(np.array(2), np.array(rng.uniform(-3, 3)))])
 def iv(v: Any, z: Any) -> Any:
     """Compute the modified Bessel function of the first kind, of order `v`.
 
@@ -127,14 +109,9 @@ def iv(v: Any, z: Any) -> Any:
     return _in_precision_of(z, scipy_special().iv(v, z))
 
 
-@op(
-    rules={"x": lambda g, y, x: g * iv(1, x)},
-    equation="y = iv(0, x),  x̄ = g iv(1, x)",
-    latex=r"I_0({x})",
-    reference=lambda x: _bessel_integral(0, x),
-    numpy=np.i0,
-    scipy="i0",
-)
+@op(rules={"x": lambda g, y, x: g * iv(1, x)},
+    equation="y = iv(0, x),  x̄ = g iv(1, x)", latex=r"I_0({x})", numpy=np.i0, scipy="i0",
+    reference=lambda x: _bessel_integral(0, x))
 def i0(x: Any) -> Any:
     """Compute the modified Bessel function of the first kind of order 0, as in a Kaiser window.
 

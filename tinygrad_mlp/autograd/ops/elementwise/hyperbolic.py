@@ -19,13 +19,9 @@ def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
     return g * cosh(x)
 
 
-@op(
-    rules={"x": _sinh_rule},
-    equation="y = sinh x,  x̄ = g cosh x",
-    latex=r"\sinh({x})",
-    reference=lambda x: (np.exp(x) - np.exp(-x)) / 2,
-    numpy=np.sinh,
-)
+@op(rules={"x": _sinh_rule},
+    equation="y = sinh x,  x̄ = g cosh x", latex=r"\sinh({x})", numpy=np.sinh,
+    reference=lambda x: (np.exp(x) - np.exp(-x)) / 2)
 def sinh(x: Any) -> Any:
     """Compute the hyperbolic sine: ``(e^x − e^−x) / 2``.
 
@@ -35,13 +31,9 @@ def sinh(x: Any) -> Any:
     return np.sinh(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * sinh(x)},
-    equation="y = cosh x,  x̄ = g sinh x",
-    latex=r"\cosh({x})",
-    reference=lambda x: (np.exp(x) + np.exp(-x)) / 2,
-    numpy=np.cosh,
-)
+@op(rules={"x": lambda g, y, x: g * sinh(x)},
+    equation="y = cosh x,  x̄ = g sinh x", latex=r"\cosh({x})", numpy=np.cosh,
+    reference=lambda x: (np.exp(x) + np.exp(-x)) / 2)
 def cosh(x: Any) -> Any:
     """Compute the hyperbolic cosine: ``(e^x + e^−x) / 2``.
 
@@ -51,13 +43,9 @@ def cosh(x: Any) -> Any:
     return np.cosh(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (1 - y * y)},
-    equation="y = tanh x,  x̄ = g (1 − y²)",
-    latex=r"\tanh({x})",
-    reference=lambda x: np.expm1(2 * x) / (np.exp(2 * x) + 1),
-    numpy=np.tanh,
-)
+@op(rules={"x": lambda g, y, x: g * (1 - y * y)},
+    equation="y = tanh x,  x̄ = g (1 − y²)", latex=r"\tanh({x})", numpy=np.tanh,
+    reference=lambda x: np.expm1(2 * x) / (np.exp(2 * x) + 1))
 def tanh(x: Any) -> Any:
     """Compute the hyperbolic tangent, with the derivative ``1 − tanh² x``.
 

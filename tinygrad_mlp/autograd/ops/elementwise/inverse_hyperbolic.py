@@ -13,13 +13,9 @@ from tinygrad_mlp.autograd.ops.elementwise.trigonometry import hypot
 __all__ = ["arcsinh", "asinh", "arccosh", "acosh", "arctanh", "atanh"]
 
 
-@op(
-    rules={"x": lambda g, y, x: g / hypot(x, 1)},
-    equation="y = arsinh x,  x̄ = g / √(x² + 1)",
-    latex=r"\mathrm{{arcsinh}}({x})",
-    reference=lambda x: np.log(x + np.sqrt(x * x + 1)),
-    numpy=np.arcsinh,
-)
+@op(rules={"x": lambda g, y, x: g / hypot(x, 1)},
+    equation="y = arsinh x,  x̄ = g / √(x² + 1)", latex=r"\mathrm{{arcsinh}}({x})",
+    numpy=np.arcsinh, reference=lambda x: np.log(x + np.sqrt(x * x + 1)))
 def arcsinh(x: Any) -> Any:
     """Compute the inverse of the hyperbolic sine.
 
@@ -32,14 +28,9 @@ def arcsinh(x: Any) -> Any:
 asinh = arcsinh
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (sqrt(x - 1) * sqrt(x + 1))},
-    equation="y = arcosh x,  x̄ = g / √(x² − 1)",
-    latex=r"\mathrm{{arccosh}}({x})",
-    reference=lambda x: np.log(x + np.sqrt(x * x - 1)),
-    domain={"x": (1.3, 4)},
-    numpy=np.arccosh,
-)
+@op(rules={"x": lambda g, y, x: g / (sqrt(x - 1) * sqrt(x + 1))},
+    equation="y = arcosh x,  x̄ = g / √(x² − 1)", latex=r"\mathrm{{arccosh}}({x})",
+    numpy=np.arccosh, reference=lambda x: np.log(x + np.sqrt(x * x - 1)), domain={"x": (1.3, 4)})
 def arccosh(x: Any) -> Any:
     """Compute the inverse of the hyperbolic cosine, for x ≥ 1.
 
@@ -52,14 +43,9 @@ def arccosh(x: Any) -> Any:
 acosh = arccosh
 
 
-@op(
-    rules={"x": lambda g, y, x: g / ((1 - x) * (1 + x))},
-    equation="y = artanh x,  x̄ = g / (1 − x²)",
-    latex=r"\mathrm{{arctanh}}({x})",
-    reference=lambda x: np.log((1 + x) / (1 - x)) / 2,
-    domain={"x": (-0.9, 0.9)},
-    numpy=np.arctanh,
-)
+@op(rules={"x": lambda g, y, x: g / ((1 - x) * (1 + x))},
+    equation="y = artanh x,  x̄ = g / (1 − x²)", latex=r"\mathrm{{arctanh}}({x})",
+    numpy=np.arctanh, reference=lambda x: np.log((1 + x) / (1 - x)) / 2, domain={"x": (-0.9, 0.9)})
 def arctanh(x: Any) -> Any:
     """Compute the inverse of the hyperbolic tangent, for −1 < x < 1.
 

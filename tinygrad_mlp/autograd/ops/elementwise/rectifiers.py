@@ -16,13 +16,9 @@ from tinygrad_mlp.autograd.ops.elementwise.special import erf, scipy_special, si
 __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
 
 
-@op(
-    rules={"x": lambda g, y, x: where(greater(x, 0), g, 0)},
-    equation="y = max(x, 0),  x̄ = g [x > 0]",
-    latex=r"\mathrm{{ReLU}}({x})",
-    reference=lambda x: np.where(x > 0, x, 0.0),
-    elementwise=True,
-)
+@op(rules={"x": lambda g, y, x: where(greater(x, 0), g, 0)},
+    equation="y = max(x, 0),  x̄ = g [x > 0]", latex=r"\mathrm{{ReLU}}({x})",
+    reference=lambda x: np.where(x > 0, x, 0.0), elementwise=True)
 def relu(x: Any) -> Any:
     """Compute the rectified linear unit. At 0, where it has no derivative, the gradient is 0.
 
@@ -34,13 +30,10 @@ def relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-@op(
-    rules={"x": lambda g, y, x, slope: where(greater(x, 0), g, g * slope)},
+@op(rules={"x": lambda g, y, x, slope: where(greater(x, 0), g, g * slope)},
     equation="y = x where x > 0 else slope x,  x̄ = g where x > 0 else slope g",
     latex=lambda x, slope: rf"\mathrm{{LReLU}}_{{{slope:g}}}({x})",
-    reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0),
-    elementwise=True,
-)
+    reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0), elementwise=True)
 def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     """Compute ReLU with a small slope for negative inputs. At 0 the slope is the small one.
 
@@ -53,13 +46,9 @@ def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     return np.where(x > 0, x, x * slope)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * sigmoid(x)},
-    equation="y = ln(1 + e^x),  x̄ = g σ(x)",
-    latex=r"\ln(1 + e^{{{x}}})",
-    reference=lambda x: np.log(1 + np.exp(x)),
-    elementwise=True,
-)
+@op(rules={"x": lambda g, y, x: g * sigmoid(x)},
+    equation="y = ln(1 + e^x),  x̄ = g σ(x)", latex=r"\ln(1 + e^{{{x}}})",
+    reference=lambda x: np.log(1 + np.exp(x)), elementwise=True)
 def softplus(x: Any) -> Any:
     """Compute the smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
 
@@ -76,13 +65,10 @@ def _gelu_slope(x: Any) -> Any:
     return 0.5 * (1 + erf(x / math.sqrt(2))) + x * exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * _gelu_slope(x)},
-    equation="y = x Φ(x),  x̄ = g (Φ(x) + x φ(x))",
-    latex=r"\mathrm{{GELU}}({x})",
+@op(rules={"x": lambda g, y, x: g * _gelu_slope(x)},
+    equation="y = x Φ(x),  x̄ = g (Φ(x) + x φ(x))", latex=r"\mathrm{{GELU}}({x})",
     reference=lambda x: np.vectorize(lambda t: t * 0.5 * math.erfc(-t / math.sqrt(2)), [float])(x),
-    elementwise=True,
-)
+    elementwise=True)
 def gelu(x: Any) -> Any:
     """Compute the Gaussian error linear unit ``x Φ(x)``, Φ the normal distribution function.
 

@@ -25,13 +25,9 @@ def _flat(g: Any, y: Any, x: Any) -> Any:
     return np.zeros(x.shape, x.dtype)
 
 
-@op(
-    rules={"x": _flat},
-    equation="y = sign x,  x̄ = 0",
-    latex=r"\mathrm{{sign}}({x})",
-    reference=lambda x: np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0)),
-    numpy=np.sign,
-)
+@op(rules={"x": _flat},
+    equation="y = sign x,  x̄ = 0", latex=r"\mathrm{{sign}}({x})", numpy=np.sign,
+    reference=lambda x: np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0)))
 def sign(x: Any) -> Any:
     """Compute the sign: −1, 0 or 1. The gradient is 0.
 
@@ -41,13 +37,9 @@ def sign(x: Any) -> Any:
     return np.sign(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * sign(x)},
-    equation="y = |x|,  x̄ = g sign x",
-    latex=r"\left|{x}\right|",
-    reference=lambda x: np.sqrt(np.square(x)),
-    numpy=(np.absolute, np.fabs),
-)
+@op(rules={"x": lambda g, y, x: g * sign(x)},
+    equation="y = |x|,  x̄ = g sign x", latex=r"\left|{x}\right|", numpy=(np.absolute, np.fabs),
+    reference=lambda x: np.sqrt(np.square(x)))
 def abs(x: Any) -> Any:
     """Compute the absolute value. At 0, where it has no derivative, the gradient is 0.
 
@@ -60,13 +52,9 @@ def abs(x: Any) -> Any:
 absolute = fabs = abs
 
 
-@op(
-    rules={"x": _flat},
-    equation="y = ⌊x⌋,  x̄ = 0",
-    latex=r"\mathrm{{floor}}({x})",
-    reference=lambda x: -np.ceil(-x),
-    numpy=np.floor,
-)
+@op(rules={"x": _flat},
+    equation="y = ⌊x⌋,  x̄ = 0", latex=r"\mathrm{{floor}}({x})", numpy=np.floor,
+    reference=lambda x: -np.ceil(-x))
 def floor(x: Any) -> Any:
     """Return the largest whole number not above x. The gradient is 0.
 
@@ -76,13 +64,9 @@ def floor(x: Any) -> Any:
     return np.floor(x)
 
 
-@op(
-    rules={"x": _flat},
-    equation="y = ⌈x⌉,  x̄ = 0",
-    latex=r"\mathrm{{ceil}}({x})",
-    reference=lambda x: -np.floor(-x),
-    numpy=np.ceil,
-)
+@op(rules={"x": _flat},
+    equation="y = ⌈x⌉,  x̄ = 0", latex=r"\mathrm{{ceil}}({x})", numpy=np.ceil,
+    reference=lambda x: -np.floor(-x))
 def ceil(x: Any) -> Any:
     """Return the smallest whole number not below x. The gradient is 0.
 
@@ -92,13 +76,9 @@ def ceil(x: Any) -> Any:
     return np.ceil(x)
 
 
-@op(
-    rules={"x": _flat},
-    equation="y = sign x ⌊|x|⌋,  x̄ = 0",
-    latex=r"\mathrm{{trunc}}({x})",
-    reference=lambda x: np.where(x > 0, np.floor(x), np.ceil(x)),
-    numpy=(np.trunc, np.fix),
-)
+@op(rules={"x": _flat},
+    equation="y = sign x ⌊|x|⌋,  x̄ = 0", latex=r"\mathrm{{trunc}}({x})", numpy=(np.trunc, np.fix),
+    reference=lambda x: np.where(x > 0, np.floor(x), np.ceil(x)))
 def trunc(x: Any) -> Any:
     """Return the whole number nearest to x between x and 0. The gradient is 0.
 
@@ -111,13 +91,9 @@ def trunc(x: Any) -> Any:
 fix = trunc
 
 
-@op(
-    rules={"x": _flat},
-    equation="y = ⌊y⌋,  |y − x| ≤ ½,  x̄ = 0",
-    latex=r"\mathrm{{rint}}({x})",
-    reference=lambda x: np.floor(x + 0.5),
-    numpy=np.rint,
-)
+@op(rules={"x": _flat},
+    equation="y = ⌊y⌋,  |y − x| ≤ ½,  x̄ = 0", latex=r"\mathrm{{rint}}({x})", numpy=np.rint,
+    reference=lambda x: np.floor(x + 0.5))
 def rint(x: Any) -> Any:
     """Return the nearest whole number; of two, the even one. The gradient is 0.
 
@@ -127,16 +103,12 @@ def rint(x: Any) -> Any:
     return np.rint(x)
 
 
-@op(
-    rules={"a": lambda g, y, a, decimals: _flat(g, y, a)},
+@op(rules={"a": lambda g, y, a, decimals: _flat(g, y, a)},
     equation="y = rint(10^decimals a) / 10^decimals,  ā = 0",
-    latex=lambda a, decimals: r"\mathrm{round}"
-    + (rf"_{{{decimals}}}" if decimals else "")
-    + f"({a})",
-    reference=lambda a, decimals: np.floor(a * 10.0**decimals + 0.5) / 10.0**decimals,
+    latex=lambda a, decimals: rf"\mathrm{{round}}{f'_{{{decimals}}}' if decimals else ''}({a})",
     numpy=(np.round, np.around),
-    elementwise=True,
-)
+    reference=lambda a, decimals: np.floor(a * 10.0**decimals + 0.5) / 10.0**decimals,
+    elementwise=True)
 def round(a: Any, *, decimals: int = 0) -> Any:
     """Round to a number of decimals, halves to the even neighbour. The gradient is 0.
 
@@ -149,16 +121,11 @@ def round(a: Any, *, decimals: int = 0) -> Any:
 around = round
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: _flat(g, y, x1),
-        "x2": lambda g, y, x1, x2: where(equal(x1, 0), g, 0),
-    },
+@op(rules={"x1": lambda g, y, x1, x2: _flat(g, y, x1),
+           "x2": lambda g, y, x1, x2: where(equal(x1, 0), g, 0)},
     equation="y = [x1 > 0] + x2 [x1 = 0],  x̄1 = 0,  x̄2 = g [x1 = 0]",
-    latex=r"\mathrm{{heaviside}}({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 > 0, 1.0, np.where(x1 < 0, 0.0, x2)),
-    numpy=np.heaviside,
-)
+    latex=r"\mathrm{{heaviside}}({x1}, {x2})", numpy=np.heaviside,
+    reference=lambda x1, x2: np.where(x1 > 0, 1.0, np.where(x1 < 0, 0.0, x2)))
 def heaviside(x1: Any, x2: Any) -> Any:
     """Compute the step function: 0 for negative `x1`, 1 for positive `x1`, `x2` where it is 0.
 
@@ -168,14 +135,8 @@ def heaviside(x1: Any, x2: Any) -> Any:
     return np.heaviside(x1, x2)
 
 
-@op(
-    equation="y = ⌊x1 / x2⌋",
-    latex=r"\mathrm{{floor}}({x1} / {x2})",
-    nondifferentiable=True,
-    reference=lambda x1, x2: np.floor(x1 / x2),
-    domain={"x2": (0.5, 3)},
-    numpy=np.floor_divide,
-)
+@op(equation="y = ⌊x1 / x2⌋", latex=r"\mathrm{{floor}}({x1} / {x2})", numpy=np.floor_divide,
+    reference=lambda x1, x2: np.floor(x1 / x2), domain={"x2": (0.5, 3)}, nondifferentiable=True)
 def floor_divide(x1: Any, x2: Any) -> Any:
     """Compute the quotient rounded down: a plain array, as it is constant between its jumps.
 
@@ -185,14 +146,10 @@ def floor_divide(x1: Any, x2: Any) -> Any:
     return np.floor_divide(x1, x2)
 
 
-@op(
-    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g * floor_divide(x1, x2)},
+@op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g * floor_divide(x1, x2)},
     equation="y = x1 − ⌊x1 / x2⌋ x2,  x̄1 = g,  x̄2 = −g ⌊x1 / x2⌋",
-    latex=r"\mathrm{{mod}}({x1}, {x2})",
-    reference=lambda x1, x2: x1 - np.floor(x1 / x2) * x2,
-    domain={"x1": (-4, 4), "x2": (0.5, 3)},
-    numpy=np.remainder,
-)
+    latex=r"\mathrm{{mod}}({x1}, {x2})", numpy=np.remainder,
+    reference=lambda x1, x2: x1 - np.floor(x1 / x2) * x2, domain={"x1": (-4, 4), "x2": (0.5, 3)})
 def mod(x1: Any, x2: Any) -> Any:
     """Compute the remainder of the quotient rounded down; it has the sign of `x2`.
 
@@ -205,17 +162,11 @@ def mod(x1: Any, x2: Any) -> Any:
 remainder = mod
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: g,
-        "x2": lambda g, y, x1, x2: -g * rint((x1 - y) / x2),  # whole, up to rounding errors
-    },
+@op(rules={"x1": lambda g, y, x1, x2: g,
+           "x2": lambda g, y, x1, x2: -g * rint((x1 - y) / x2)},  # whole, up to rounding errors
     equation="y = x1 − q x2,  x̄1 = g,  x̄2 = −g q,  q = trunc(x1 / x2)",
-    latex=r"\mathrm{{fmod}}({x1}, {x2})",
-    reference=lambda x1, x2: x1 - np.trunc(x1 / x2) * x2,
-    domain={"x1": (-4, 4), "x2": (0.5, 3)},
-    numpy=np.fmod,
-)
+    latex=r"\mathrm{{fmod}}({x1}, {x2})", numpy=np.fmod,
+    reference=lambda x1, x2: x1 - np.trunc(x1 / x2) * x2, domain={"x1": (-4, 4), "x2": (0.5, 3)})
 def fmod(x1: Any, x2: Any) -> Any:
     """Compute the remainder of the quotient rounded towards 0; it has the sign of `x1`.
 
@@ -225,14 +176,10 @@ def fmod(x1: Any, x2: Any) -> Any:
     return np.fmod(x1, x2)
 
 
-@op(
-    rules={"x": lambda g, y, x, copy, nan, posinf, neginf: where(isfinite(x), g, 0)},
+@op(rules={"x": lambda g, y, x, copy, nan, posinf, neginf: where(isfinite(x), g, 0)},
     equation="y = x, with numbers instead of NaN and ±∞,  x̄ = g [|x| < ∞]",
-    latex=r"\mathrm{{nan\_to\_num}}({x})",
-    reference=lambda x, copy, nan, posinf, neginf: np.where(np.isnan(x), nan, x),
-    numpy=np.nan_to_num,
-    elementwise=True,
-)
+    latex=r"\mathrm{{nan\_to\_num}}({x})", numpy=np.nan_to_num,
+    reference=lambda x, copy, nan, posinf, neginf: np.where(np.isnan(x), nan, x), elementwise=True)
 def nan_to_num(
     x: Any,
     *,

@@ -27,19 +27,15 @@ def _where_y(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
     return where(condition, 0, g)
 
 
-@op(
-    rules={"x": _where_x, "y": _where_y},
+@op(rules={"x": _where_x, "y": _where_y},
     equation="out = x where condition else y,  x̄ = g [condition],  ȳ = g [not condition]",
-    latex=r"{condition} \odot {x} + (1 - {condition}) \odot {y}",
+    latex=r"{condition} \odot {x} + (1 - {condition}) \odot {y}", numpy=np.where,
     reference=lambda condition, x, y: np.choose(np.asarray(condition, dtype=bool), [y, x]),
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 3)) > 0, rng.normal(size=(2, 3)), rng.normal(size=3)),
         Sample(np.array([True, False, True]), rng.normal(size=(2, 1)), rng.normal(size=(2, 3))),
-        Sample(np.array(True), rng.normal(), rng.normal()),
-    ],
-    numpy=np.where,
-    elementwise=True,
-)
+        Sample(np.array(True), rng.normal(), rng.normal())],
+    elementwise=True)
 def where(condition: Any, x: Any, y: Any) -> Any:
     """Choose element by element: `x` where the condition holds, `y` elsewhere.
 
@@ -49,17 +45,12 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return np.where(condition, x, y)
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x1, x2), g, 0)),
-        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x2, x1), g, 0)),
-    },
+@op(rules={"x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x1, x2), g, 0)),
+           "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x2, x1), g, 0))},
     equation="y = max(x1, x2),  x̄1 = g [x1 > x2] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 > x1] + ½ g [x1 = x2]",
-    latex=r"\max({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
-    numpy=np.maximum,
-)
+    latex=r"\max({x1}, {x2})", numpy=np.maximum,
+    reference=lambda x1, x2: np.where(x1 > x2, x1, x2))
 def maximum(x1: Any, x2: Any) -> Any:
     """Return the larger of two, element by element. Ties share the gradient equally.
 
@@ -69,17 +60,12 @@ def maximum(x1: Any, x2: Any) -> Any:
     return np.maximum(x1, x2)
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x1, x2), g, 0)),
-        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x2, x1), g, 0)),
-    },
+@op(rules={"x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x1, x2), g, 0)),
+           "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x2, x1), g, 0))},
     equation="y = min(x1, x2),  x̄1 = g [x1 < x2] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 < x1] + ½ g [x1 = x2]",
-    latex=r"\min({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
-    numpy=np.minimum,
-)
+    latex=r"\min({x1}, {x2})", numpy=np.minimum,
+    reference=lambda x1, x2: np.where(x1 < x2, x1, x2))
 def minimum(x1: Any, x2: Any) -> Any:
     """Return the smaller of two, element by element. Ties share the gradient equally.
 
@@ -93,22 +79,16 @@ def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
     return beyond(x1, x2) | isnan(x2)
 
 
-@op(
-    rules={
+@op(rules={
         "x1": lambda g, y, x1, x2: where(
-            equal(x1, x2), g / 2, where(_wins(x1, x2, greater), g, 0)
-        ),
+            equal(x1, x2), g / 2, where(_wins(x1, x2, greater), g, 0)),
         "x2": lambda g, y, x1, x2: where(
-            equal(x1, x2), g / 2, where(_wins(x2, x1, greater), g, 0)
-        ),
-    },
+            equal(x1, x2), g / 2, where(_wins(x2, x1, greater), g, 0))},
     equation="y = x2 where isnan(x1) or x2 > x1 else x1,  "
     "x̄1 = g [x1 > x2 or isnan(x2)] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 > x1 or isnan(x1)] + ½ g [x1 = x2]",
-    latex=r"\mathrm{{fmax}}({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 > x2, x1, x2),
-    numpy=np.fmax,
-)
+    latex=r"\mathrm{{fmax}}({x1}, {x2})", numpy=np.fmax,
+    reference=lambda x1, x2: np.where(x1 > x2, x1, x2))
 def fmax(x1: Any, x2: Any) -> Any:
     """Return the larger of two, element by element; where one of them is NaN, the other.
 
@@ -118,18 +98,14 @@ def fmax(x1: Any, x2: Any) -> Any:
     return np.fmax(x1, x2)
 
 
-@op(
-    rules={
+@op(rules={
         "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x1, x2, less), g, 0)),
-        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x2, x1, less), g, 0)),
-    },
+        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x2, x1, less), g, 0))},
     equation="y = x2 where isnan(x1) or x2 < x1 else x1,  "
     "x̄1 = g [x1 < x2 or isnan(x2)] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 < x1 or isnan(x1)] + ½ g [x1 = x2]",
-    latex=r"\mathrm{{fmin}}({x1}, {x2})",
-    reference=lambda x1, x2: np.where(x1 < x2, x1, x2),
-    numpy=np.fmin,
-)
+    latex=r"\mathrm{{fmin}}({x1}, {x2})", numpy=np.fmin,
+    reference=lambda x1, x2: np.where(x1 < x2, x1, x2))
 def fmin(x1: Any, x2: Any) -> Any:
     """Return the smaller of two, element by element; where one of them is NaN, the other.
 
@@ -163,22 +139,14 @@ def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
     return raised if a_max is None else rf"\min({raised}, {a_max})"
 
 
-@op(
-    rules={
-        "a": lambda g, y, a, a_min, a_max: where(_inside(a, a_min, a_max), g, 0),
-        "a_min": lambda g, y, a, a_min, a_max: where(_below(a, a_min, a_max), g, 0),
-        "a_max": lambda g, y, a, a_min, a_max: where(_above(a, a_min, a_max), g, 0),
-    },
+@op(rules={"a": lambda g, y, a, a_min, a_max: where(_inside(a, a_min, a_max), g, 0),
+           "a_min": lambda g, y, a, a_min, a_max: where(_below(a, a_min, a_max), g, 0),
+           "a_max": lambda g, y, a, a_min, a_max: where(_above(a, a_min, a_max), g, 0)},
     equation="y = min(max(a, a_min), a_max),  ā = g [a_min ≤ a ≤ a_max],  "
     "ā_min = g [a < a_min ≤ a_max],  ā_max = g [a > a_max or a_min > a_max]",
-    latex=_clip_latex,
-    reference=lambda a, a_min, a_max: np.where(
-        a < a_min, a_min, np.where(a > a_max, a_max, a)
-    ),
-    domain={"a_min": (-1, -0.5), "a_max": (0.5, 1)},
-    numpy=np.clip,
-    elementwise=True,
-)
+    latex=_clip_latex, numpy=np.clip,
+    reference=lambda a, a_min, a_max: np.where(a < a_min, a_min, np.where(a > a_max, a_max, a)),
+    domain={"a_min": (-1, -0.5), "a_max": (0.5, 1)}, elementwise=True)
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound.
 

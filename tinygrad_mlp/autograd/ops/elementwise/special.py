@@ -26,14 +26,9 @@ def scipy_special() -> Any:
     return special
 
 
-@op(
-    rules={"x": lambda g, y, x: g * y * (1 - y)},
-    equation="y = 1 / (1 + e^−x),  x̄ = g y (1 − y)",
-    latex="g({x})",
-    reference=lambda x: 1 / (1 + np.exp(-x)),
-    scipy="expit",
-    provenance=True,
-)
+@op(rules={"x": lambda g, y, x: g * y * (1 - y)},
+    equation="y = 1 / (1 + e^−x),  x̄ = g y (1 − y)", latex="g({x})", scipy="expit",
+    reference=lambda x: 1 / (1 + np.exp(-x)), provenance=True)
 def sigmoid(x: Any) -> Any:
     """Compute the logistic sigmoid ``g(x) = 1 / (1 + e^−x)``.
 
@@ -49,14 +44,9 @@ def sigmoid(x: Any) -> Any:
 expit = sigmoid
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (x * (1 - x))},
-    equation="y = ln(x / (1 − x)),  x̄ = g / (x (1 − x))",
-    latex=r"\mathrm{{logit}}({x})",
-    reference=lambda x: np.log(x) - np.log1p(-x),
-    domain={"x": (0.1, 0.9)},
-    scipy="logit",
-)
+@op(rules={"x": lambda g, y, x: g / (x * (1 - x))},
+    equation="y = ln(x / (1 − x)),  x̄ = g / (x (1 − x))", latex=r"\mathrm{{logit}}({x})",
+    scipy="logit", reference=lambda x: np.log(x) - np.log1p(-x), domain={"x": (0.1, 0.9)})
 def logit(x: Any) -> Any:
     """Compute the inverse of the sigmoid: the logarithm of the odds, for 0 < x < 1.
 
@@ -66,13 +56,9 @@ def logit(x: Any) -> Any:
     return scipy_special().logit(x)
 
 
-@op(
-    rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
-    equation="y = 0 where x1 = x2 else x1 − x2,  x̄1 = g,  x̄2 = −g",
-    latex="{x1} - {x2}",
-    reference=lambda x1, x2: np.add(x1, np.negative(x2)),
-    elementwise=True,
-)
+@op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
+    equation="y = 0 where x1 = x2 else x1 − x2,  x̄1 = g,  x̄2 = −g", latex="{x1} - {x2}",
+    reference=lambda x1, x2: np.add(x1, np.negative(x2)), elementwise=True)
 def difference(x1: Any, x2: Any) -> Any:
     """Compute the difference ``x1 − x2``, which is 0 for two equal infinities.
 
@@ -85,16 +71,11 @@ def difference(x1: Any, x2: Any) -> Any:
         return np.where(np.equal(x1, x2), np.zeros_like(x2), np.subtract(x1, x2))
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: g * sigmoid(difference(x1, x2)),
-        "x2": lambda g, y, x1, x2: g * sigmoid(difference(x2, x1)),
-    },
+@op(rules={"x1": lambda g, y, x1, x2: g * sigmoid(difference(x1, x2)),
+           "x2": lambda g, y, x1, x2: g * sigmoid(difference(x2, x1))},
     equation="y = ln(e^x1 + e^x2),  x̄1 = g σ(x1 − x2),  x̄2 = g σ(x2 − x1)",
-    latex=r"\ln(e^{{{x1}}} + e^{{{x2}}})",
-    reference=lambda x1, x2: np.log(np.exp(x1) + np.exp(x2)),
-    numpy=np.logaddexp,
-)
+    latex=r"\ln(e^{{{x1}}} + e^{{{x2}}})", numpy=np.logaddexp,
+    reference=lambda x1, x2: np.log(np.exp(x1) + np.exp(x2)))
 def logaddexp(x1: Any, x2: Any) -> Any:
     """Compute the logarithm of the sum of two exponentials, without overflow.
 
@@ -104,16 +85,11 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     return np.logaddexp(x1, x2)
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: g * sigmoid(difference(x1, x2) * math.log(2)),
-        "x2": lambda g, y, x1, x2: g * sigmoid(difference(x2, x1) * math.log(2)),
-    },
+@op(rules={"x1": lambda g, y, x1, x2: g * sigmoid(difference(x1, x2) * math.log(2)),
+           "x2": lambda g, y, x1, x2: g * sigmoid(difference(x2, x1) * math.log(2))},
     equation="y = log₂(2^x1 + 2^x2),  x̄1 = g 2^x1 / 2^y,  x̄2 = g 2^x2 / 2^y",
-    latex=r"\log_2(2^{{{x1}}} + 2^{{{x2}}})",
-    reference=lambda x1, x2: np.log2(np.exp2(x1) + np.exp2(x2)),
-    numpy=np.logaddexp2,
-)
+    latex=r"\log_2(2^{{{x1}}} + 2^{{{x2}}})", numpy=np.logaddexp2,
+    reference=lambda x1, x2: np.log2(np.exp2(x1) + np.exp2(x2)))
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """Compute the logarithm to the base 2 of the sum of two powers of 2, without overflow.
 
@@ -123,13 +99,9 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
     return np.logaddexp2(x1, x2)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
-    equation="y = erf x,  x̄ = g 2/√π e^(−x²)",
-    latex=r"\mathrm{{erf}}({x})",
-    reference=lambda x: np.vectorize(math.erf, otypes=[float])(x),
-    scipy="erf",
-)
+@op(rules={"x": lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
+    equation="y = erf x,  x̄ = g 2/√π e^(−x²)", latex=r"\mathrm{{erf}}({x})", scipy="erf",
+    reference=lambda x: np.vectorize(math.erf, otypes=[float])(x))
 def erf(x: Any) -> Any:
     """Compute the error function ``2/√π ∫ e^(−t²) dt`` over 0 ≤ t ≤ x.
 
@@ -139,13 +111,9 @@ def erf(x: Any) -> Any:
     return scipy_special().erf(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: -g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
-    equation="y = 1 − erf x,  x̄ = −g 2/√π e^(−x²)",
-    latex=r"\mathrm{{erfc}}({x})",
-    reference=lambda x: np.vectorize(math.erfc, otypes=[float])(x),
-    scipy="erfc",
-)
+@op(rules={"x": lambda g, y, x: -g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
+    equation="y = 1 − erf x,  x̄ = −g 2/√π e^(−x²)", latex=r"\mathrm{{erfc}}({x})", scipy="erfc",
+    reference=lambda x: np.vectorize(math.erfc, otypes=[float])(x))
 def erfc(x: Any) -> Any:
     """Compute the complementary error function ``1 − erf x``, exact also where it is nearly 0.
 
@@ -155,14 +123,10 @@ def erfc(x: Any) -> Any:
     return scipy_special().erfc(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (math.sqrt(math.pi) / 2) * exp(y * y)},
-    equation="erf y = x,  x̄ = g √π/2 e^(y²)",
-    latex=r"\mathrm{{erf}}^{{-1}}({x})",
+@op(rules={"x": lambda g, y, x: g * (math.sqrt(math.pi) / 2) * exp(y * y)},
+    equation="erf y = x,  x̄ = g √π/2 e^(y²)", latex=r"\mathrm{{erf}}^{{-1}}({x})", scipy="erfinv",
     reference=lambda x: scipy_special().ndtri((1 + x) / 2) / math.sqrt(2),
-    domain={"x": (-0.9, 0.9)},
-    scipy="erfinv",
-)
+    domain={"x": (-0.9, 0.9)})
 def erfinv(x: Any) -> Any:
     """Compute the inverse of the error function, for −1 < x < 1.
 
@@ -177,14 +141,10 @@ def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     return g * (x / where(equal(y, 0) & equal(x, 0), 1, y))
 
 
-@op(
-    rules={"x": lambda g, out, x, y: g * log(y), "y": _xlogy_y},
+@op(rules={"x": lambda g, out, x, y: g * log(y), "y": _xlogy_y},
     equation="out = x ln y where x ≠ 0 else 0,  x̄ = g ln y,  ȳ = g x / y",
-    latex=r"{x} \odot \ln({y})",
-    reference=lambda x, y: x * (np.log2(y) * math.log(2)),
-    domain={"y": (0.2, 4)},
-    scipy="xlogy",
-)
+    latex=r"{x} \odot \ln({y})", scipy="xlogy",
+    reference=lambda x, y: x * (np.log2(y) * math.log(2)), domain={"y": (0.2, 4)})
 def xlogy(x: Any, y: Any) -> Any:
     """Compute ``x ln y``, which is 0 where x is 0, even if y is: a term of an entropy.
 

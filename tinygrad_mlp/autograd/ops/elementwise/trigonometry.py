@@ -25,13 +25,9 @@ def _sin_rule(g: Any, y: Any, x: Any) -> Any:
     return g * cos(x)
 
 
-@op(
-    rules={"x": _sin_rule},
-    equation="y = sin x,  x̄ = g cos x",
-    latex=r"\sin({x})",
-    reference=lambda x: np.cos(x - math.pi / 2),
-    numpy=np.sin,
-)
+@op(rules={"x": _sin_rule},
+    equation="y = sin x,  x̄ = g cos x", latex=r"\sin({x})", numpy=np.sin,
+    reference=lambda x: np.cos(x - math.pi / 2))
 def sin(x: Any) -> Any:
     """Compute the sine of an angle in radians.
 
@@ -41,13 +37,9 @@ def sin(x: Any) -> Any:
     return np.sin(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: -g * sin(x)},
-    equation="y = cos x,  x̄ = −g sin x",
-    latex=r"\cos({x})",
-    reference=lambda x: np.sin(x + math.pi / 2),
-    numpy=np.cos,
-)
+@op(rules={"x": lambda g, y, x: -g * sin(x)},
+    equation="y = cos x,  x̄ = −g sin x", latex=r"\cos({x})", numpy=np.cos,
+    reference=lambda x: np.sin(x + math.pi / 2))
 def cos(x: Any) -> Any:
     """Compute the cosine of an angle in radians.
 
@@ -57,14 +49,9 @@ def cos(x: Any) -> Any:
     return np.cos(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (1 + y * y)},
-    equation="y = tan x,  x̄ = g (1 + y²)",
-    latex=r"\tan({x})",
-    reference=lambda x: np.sin(x) / np.cos(x),
-    domain={"x": (-1.2, 1.2)},
-    numpy=np.tan,
-)
+@op(rules={"x": lambda g, y, x: g * (1 + y * y)},
+    equation="y = tan x,  x̄ = g (1 + y²)", latex=r"\tan({x})", numpy=np.tan,
+    reference=lambda x: np.sin(x) / np.cos(x), domain={"x": (-1.2, 1.2)})
 def tan(x: Any) -> Any:
     """Compute the tangent of an angle in radians.
 
@@ -74,14 +61,9 @@ def tan(x: Any) -> Any:
     return np.tan(x)
 
 
-@op(
-    rules={"x": lambda g, y, x: g / sqrt((1 - x) * (1 + x))},
-    equation="y = arcsin x,  x̄ = g / √(1 − x²)",
-    latex=r"\arcsin({x})",
-    reference=lambda x: np.arctan2(x, np.sqrt(1 - x * x)),
-    domain={"x": (-0.9, 0.9)},
-    numpy=np.arcsin,
-)
+@op(rules={"x": lambda g, y, x: g / sqrt((1 - x) * (1 + x))},
+    equation="y = arcsin x,  x̄ = g / √(1 − x²)", latex=r"\arcsin({x})", numpy=np.arcsin,
+    reference=lambda x: np.arctan2(x, np.sqrt(1 - x * x)), domain={"x": (-0.9, 0.9)})
 def arcsin(x: Any) -> Any:
     """Compute the angle in radians, between −π/2 and π/2, whose sine is x.
 
@@ -94,14 +76,9 @@ def arcsin(x: Any) -> Any:
 asin = arcsin
 
 
-@op(
-    rules={"x": lambda g, y, x: -g / sqrt((1 - x) * (1 + x))},
-    equation="y = arccos x,  x̄ = −g / √(1 − x²)",
-    latex=r"\arccos({x})",
-    reference=lambda x: np.arctan2(np.sqrt(1 - x * x), x),
-    domain={"x": (-0.9, 0.9)},
-    numpy=np.arccos,
-)
+@op(rules={"x": lambda g, y, x: -g / sqrt((1 - x) * (1 + x))},
+    equation="y = arccos x,  x̄ = −g / √(1 − x²)", latex=r"\arccos({x})", numpy=np.arccos,
+    reference=lambda x: np.arctan2(np.sqrt(1 - x * x), x), domain={"x": (-0.9, 0.9)})
 def arccos(x: Any) -> Any:
     """Compute the angle in radians, between 0 and π, whose cosine is x.
 
@@ -114,13 +91,9 @@ def arccos(x: Any) -> Any:
 acos = arccos
 
 
-@op(
-    rules={"x": lambda g, y, x: g / (1 + x * x)},
-    equation="y = arctan x,  x̄ = g / (1 + x²)",
-    latex=r"\arctan({x})",
-    reference=lambda x: np.arcsin(x / np.sqrt(1 + x * x)),
-    numpy=np.arctan,
-)
+@op(rules={"x": lambda g, y, x: g / (1 + x * x)},
+    equation="y = arctan x,  x̄ = g / (1 + x²)", latex=r"\arctan({x})", numpy=np.arctan,
+    reference=lambda x: np.arcsin(x / np.sqrt(1 + x * x)))
 def arctan(x: Any) -> Any:
     """Compute the angle in radians, between −π/2 and π/2, whose tangent is x.
 
@@ -144,14 +117,11 @@ def _over_square(x1: Any, x2: Any) -> Any:
     return x1 / r / r
 
 
-@op(
-    rules={"x1": _hypot_rule, "x2": lambda g, y, x1, x2: _hypot_rule(g, y, x2, x1)},
+@op(rules={"x1": _hypot_rule, "x2": lambda g, y, x1, x2: _hypot_rule(g, y, x2, x1)},
     equation="y = √(x1² + x2²),  x̄1 = g x1 / y where y ≠ 0 else 0,  "
     "x̄2 = g x2 / y where y ≠ 0 else 0",
-    latex=r"\sqrt{{{x1}^2 + {x2}^2}}",
-    reference=lambda x1, x2: np.sqrt(x1 * x1 + x2 * x2),
-    numpy=np.hypot,
-)
+    latex=r"\sqrt{{{x1}^2 + {x2}^2}}", numpy=np.hypot,
+    reference=lambda x1, x2: np.sqrt(x1 * x1 + x2 * x2))
 def hypot(x1: Any, x2: Any) -> Any:
     """Compute the length of the hypotenuse, without overflow. At the kink in 0 its gradient is 0.
 
@@ -161,17 +131,11 @@ def hypot(x1: Any, x2: Any) -> Any:
     return np.hypot(x1, x2)
 
 
-@op(
-    rules={
-        "x1": lambda g, y, x1, x2: g * _over_square(x2, x1),
-        "x2": lambda g, y, x1, x2: -g * _over_square(x1, x2),
-    },
+@op(rules={"x1": lambda g, y, x1, x2: g * _over_square(x2, x1),
+           "x2": lambda g, y, x1, x2: -g * _over_square(x1, x2)},
     equation="x1 = r sin y,  x2 = r cos y,  x̄1 = g x2 / r²,  x̄2 = −g x1 / r²,  r = √(x1² + x2²)",
-    latex=r"\mathrm{{arctan2}}({x1}, {x2})",
-    reference=lambda x1, x2: np.angle(x2 + 1j * x1),
-    domain={"x1": (0.3, 2), "x2": (-2, 2)},
-    numpy=np.arctan2,
-)
+    latex=r"\mathrm{{arctan2}}({x1}, {x2})", numpy=np.arctan2,
+    reference=lambda x1, x2: np.angle(x2 + 1j * x1), domain={"x1": (0.3, 2), "x2": (-2, 2)})
 def arctan2(x1: Any, x2: Any) -> Any:
     """Compute the angle in radians, between −π and π, from the positive axis to the point (x2, x1).
 
@@ -184,13 +148,9 @@ def arctan2(x1: Any, x2: Any) -> Any:
 atan2 = arctan2
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (180 / math.pi)},
-    equation="y = 180 x / π,  x̄ = 180 g / π",
-    latex=r"\frac{{180}}{{\pi}}\,{x}",
-    reference=lambda x: x / (math.pi / 180),
-    numpy=(np.degrees, np.rad2deg),
-)
+@op(rules={"x": lambda g, y, x: g * (180 / math.pi)},
+    equation="y = 180 x / π,  x̄ = 180 g / π", latex=r"\frac{{180}}{{\pi}}\,{x}",
+    numpy=(np.degrees, np.rad2deg), reference=lambda x: x / (math.pi / 180))
 def degrees(x: Any) -> Any:
     """Convert an angle from radians to degrees.
 
@@ -203,13 +163,9 @@ def degrees(x: Any) -> Any:
 rad2deg = degrees
 
 
-@op(
-    rules={"x": lambda g, y, x: g * (math.pi / 180)},
-    equation="y = π x / 180,  x̄ = π g / 180",
-    latex=r"\frac{{\pi}}{{180}}\,{x}",
-    reference=lambda x: x / (180 / math.pi),
-    numpy=(np.radians, np.deg2rad),
-)
+@op(rules={"x": lambda g, y, x: g * (math.pi / 180)},
+    equation="y = π x / 180,  x̄ = π g / 180", latex=r"\frac{{\pi}}{{180}}\,{x}",
+    numpy=(np.radians, np.deg2rad), reference=lambda x: x / (180 / math.pi))
 def radians(x: Any) -> Any:
     """Convert an angle from degrees to radians.
 
@@ -234,14 +190,9 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
     return g * sinc_derivative(x, order=order + 1)
 
 
-@op(
-    rules={"x": _sinc_rule},
-    equation="y = sin(π x) / (π x),  x̄ = g sinc_derivative(x)",
-    latex=r"\mathrm{{sinc}}({x})",
-    reference=lambda x: np.sin(math.pi * x) / (math.pi * x),
-    numpy=np.sinc,
-    elementwise=True,
-)
+@op(rules={"x": _sinc_rule},
+    equation="y = sin(π x) / (π x),  x̄ = g sinc_derivative(x)", latex=r"\mathrm{{sinc}}({x})",
+    numpy=np.sinc, reference=lambda x: np.sin(math.pi * x) / (math.pi * x), elementwise=True)
 def sinc(x: Any) -> Any:
     """Compute the normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
 
@@ -251,13 +202,10 @@ def sinc(x: Any) -> Any:
     return np.sinc(x)
 
 
-@op(
-    rules={"x": _sinc_rule},
+@op(rules={"x": _sinc_rule},
     equation="y = the derivative of that order of sinc x,  x̄ = g sinc_derivative(x, order + 1)",
-    latex=lambda x, order: rf"\mathrm{{sinc}}^{{({order})}}({x})",
-    reference=_sinc_integral,
-    elementwise=True,
-)
+    latex=lambda x, order: rf"\mathrm{{sinc}}^{{({order})}}({x})", reference=_sinc_integral,
+    elementwise=True)
 def sinc_derivative(x: Any, *, order: int = 1) -> Any:
     """Compute the derivative of `sinc`, accurate near 0, where the formula for it cancels.
 

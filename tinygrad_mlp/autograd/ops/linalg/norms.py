@@ -42,16 +42,11 @@ def _norm_latex(x: Any, axis: Any, keepdims: bool, ord: Any) -> str:
     return rf"\mathrm{{norm}}{over(axis, x.ndim)}({x}; {ord})"
 
 
-@op(
-    rules={"x": _norm_rule},
-    equation="y = (Σ |x|^ord)^(1 / ord),  x̄ = g sign(x) (|x| / y)^(ord − 1)",
-    latex=_norm_latex,
-    name="vector_norm",
+@op(name="vector_norm", rules={"x": _norm_rule},
+    equation="y = (Σ |x|^ord)^(1 / ord),  x̄ = g sign(x) (|x| / y)^(ord − 1)", latex=_norm_latex,
     reference=lambda x, axis, keepdims, ord: np.power(
-        np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims), 1 / ord
-    ),
-    samples=lambda rng: [s for s in reductions(rng, ord=(2, 1, 3, 2.5)) if s.args[0].ndim],
-)
+        np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims), 1 / ord),
+    samples=lambda rng: [s for s in reductions(rng, ord=(2, 1, 3, 2.5)) if s.args[0].ndim])
 def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
     return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
 

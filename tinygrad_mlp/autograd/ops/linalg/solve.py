@@ -31,14 +31,10 @@ def _square(rng: Any) -> list[Sample]:
     return [Sample(well_conditioned(rng)), Sample(well_conditioned(rng, 2, n=2))]
 
 
-@op(
-    rules={"a": lambda g, y, a: -(y.mT @ g @ y.mT)},
-    equation="y = a⁻¹,  ā = −yᵀ @ g @ yᵀ",
-    latex="{a}^{{-1}}",
+@op(rules={"a": lambda g, y, a: -(y.mT @ g @ y.mT)},
+    equation="y = a⁻¹,  ā = −yᵀ @ g @ yᵀ", latex="{a}^{{-1}}", numpy=np.linalg.inv,
     reference=lambda a: np.linalg.solve(a, np.broadcast_to(np.eye(a.shape[-1]), a.shape)),
-    samples=_square,
-    numpy=np.linalg.inv,
-)
+    samples=_square)
 def inv(a: Any) -> Any:
     """Invert square matrices.
 
@@ -66,22 +62,17 @@ def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
     return -(solve(a.mT, expand_dims(g, -1)) * expand_dims(y, -2))
 
 
-@op(
-    rules={"a": _solve_a, "b": _solve_b},
-    equation="y = a⁻¹ @ b,  ā = −a⁻ᵀ @ g @ yᵀ,  b̄ = a⁻ᵀ @ g",
-    latex="{a}^{{-1}} {b}",
+@op(rules={"a": _solve_a, "b": _solve_b},
+    equation="y = a⁻¹ @ b,  ā = −a⁻ᵀ @ g @ yᵀ,  b̄ = a⁻ᵀ @ g", latex="{a}^{{-1}} {b}",
+    numpy=np.linalg.solve,
     reference=lambda a, b: (np.linalg.inv(a) @ (b if b.ndim > 1 else b[:, None])).reshape(
-        np.linalg.solve(a, b).shape
-    ),
+        np.linalg.solve(a, b).shape),
     samples=lambda rng: [
         Sample(well_conditioned(rng), rng.normal(size=3)),
         Sample(well_conditioned(rng), rng.normal(size=(3, 2))),
         Sample(well_conditioned(rng, 2, n=2), rng.normal(size=2)),
         Sample(well_conditioned(rng, 2, n=2), rng.normal(size=(2, 3))),
-        Sample(well_conditioned(rng, n=2), rng.normal(size=(2, 2, 1))),
-    ],
-    numpy=np.linalg.solve,
-)
+        Sample(well_conditioned(rng, n=2), rng.normal(size=(2, 2, 1)))])
 def solve(a: Any, b: Any) -> Any:
     """Solve the linear system ``a y = b``.
 
@@ -107,21 +98,16 @@ def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
     )
 
 
-@op(
-    name="pinv",
-    rules={"a": _pinv_rule},
+@op(name="pinv", rules={"a": _pinv_rule},
     equation="y = a⁺,  ā = −yᵀ @ g @ yᵀ + (I − a @ y) @ gᵀ @ y @ yᵀ + yᵀ @ y @ gᵀ @ (I − y @ a)",
     latex="{a}^{{+}}",
     reference=lambda a, rcond: (
         np.linalg.inv(a.mT @ a) @ a.mT
         if a.shape[-2] >= a.shape[-1]
-        else a.mT @ np.linalg.inv(a @ a.mT)
-    ),
+        else a.mT @ np.linalg.inv(a @ a.mT)),
     samples=lambda rng: [
         Sample(rng.normal(size=shape) + 2 * np.eye(*shape[-2:]), rcond=None)
-        for shape in ((3, 2), (2, 3), (2, 2, 2))
-    ],
-)
+        for shape in ((3, 2), (2, 3), (2, 2, 2))])
 def pinv_op(a: Any, *, rcond: Any = None) -> Any:
     return np.linalg.pinv(a, rcond)
 
@@ -170,13 +156,9 @@ def _minors(a: Any) -> Any:
     return out
 
 
-@op(
-    rules={"a": _cofactor_rule},
-    equation="y = det(a) a⁻ᵀ,  ā = tr(gᵀ @ y) a⁻ᵀ − y @ gᵀ @ a⁻ᵀ",
-    latex=r"\mathrm{{cof}}({a})",
-    reference=_minors,
-    samples=_square,
-)
+@op(rules={"a": _cofactor_rule},
+    equation="y = det(a) a⁻ᵀ,  ā = tr(gᵀ @ y) a⁻ᵀ − y @ gᵀ @ a⁻ᵀ", latex=r"\mathrm{{cof}}({a})",
+    reference=_minors, samples=_square)
 def cofactor(a: Any) -> Any:
     """Compute the matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
 
@@ -200,14 +182,10 @@ def cofactor(a: Any) -> Any:
     return sign[..., None, None] * ((u * others[..., None, :]) @ vh)
 
 
-@op(
-    rules={"a": lambda g, y, a: expand_dims(g, (-2, -1)) * cofactor(a)},
-    equation="y = det(a),  ā[i, j] = g cofactor(a)[i, j]",
-    latex=r"\mathrm{{det}}({a})",
-    reference=lambda a: np.prod(np.linalg.eigvals(a), axis=-1).real,
-    samples=_square,
-    numpy=np.linalg.det,
-)
+@op(rules={"a": lambda g, y, a: expand_dims(g, (-2, -1)) * cofactor(a)},
+    equation="y = det(a),  ā[i, j] = g cofactor(a)[i, j]", latex=r"\mathrm{{det}}({a})",
+    numpy=np.linalg.det, reference=lambda a: np.prod(np.linalg.eigvals(a), axis=-1).real,
+    samples=_square)
 def det(a: Any) -> Any:
     """Compute the determinant of square matrices.
 
@@ -225,15 +203,12 @@ def det(a: Any) -> Any:
     return np.linalg.det(a)
 
 
-@op(
-    rules={"a": lambda g, y, a: expand_dims(g[1], (-2, -1)) * inv(a).mT},
-    name="slogdet",
+@op(name="slogdet", rules={"a": lambda g, y, a: expand_dims(g[1], (-2, -1)) * inv(a).mT},
     equation="s, l: s = sign(det(a)),  l = ln |det(a)|,  ā[i, j] = l̄ a⁻ᵀ[i, j]",
     latex=r"\mathrm{{slogdet}}({a})",
     reference=lambda a: (np.sign(np.linalg.det(a)), np.log(np.abs(np.linalg.det(a)))),
     samples=lambda rng: [Sample(s.args[0] * sign) for s in _square(rng) for sign in (1, -1)],
-    outputs=2,
-)
+    outputs=2)
 def slogdet_op(a: Any) -> Any:
     return tuple(np.linalg.slogdet(a))
 

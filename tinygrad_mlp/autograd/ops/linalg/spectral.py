@@ -71,17 +71,11 @@ def _symmetric_samples(rng: Any) -> list[Sample]:
     ]  # fmt: skip
 
 
-@op(
-    rules={"a": _eigh_rule},
-    name="eigh",
+@op(name="eigh", rules={"a": _eigh_rule},
     equation="λ, V: a = V @ diag(λ) @ Vᵀ,  "
     "ā = tril(M + Mᵀ) − I M where UPLO = 'L' else triu(M + Mᵀ) − I M,  "
     "M = V @ (diag(λ̄) + F (Vᵀ @ V̄)) @ Vᵀ,  F[i, j] = 1 / (λ[j] − λ[i]) where i ≠ j else 0",
-    latex=r"\mathrm{{eigh}}({a})",
-    reference=_by_powers,
-    samples=_symmetric_samples,
-    outputs=2,
-)
+    latex=r"\mathrm{{eigh}}({a})", reference=_by_powers, samples=_symmetric_samples, outputs=2)
 def eigh_op(a: Any, *, UPLO: str = "L") -> Any:
     return tuple(_lapack_eigh(a, UPLO))
 
@@ -119,16 +113,13 @@ def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
     return one_triangle((vectors * expand_dims(g, -2)) @ vectors.mT, UPLO == "U")
 
 
-@op(
-    rules={"a": _eigvalsh_rule},
+@op(rules={"a": _eigvalsh_rule},
     equation="a = V @ diag(y) @ Vᵀ,  "
     "ā = tril(M + Mᵀ) − I M where UPLO = 'L' else triu(M + Mᵀ) − I M,  M = V @ diag(g) @ Vᵀ,  "
     "V = eigenvectors(a)",
-    latex=r"\lambda({a})",
+    latex=r"\lambda({a})", numpy=np.linalg.eigvalsh,
     reference=lambda a, UPLO: np.sort(np.linalg.eigvals(_full(a, UPLO)).real, axis=-1),
-    samples=_symmetric_samples,
-    numpy=np.linalg.eigvalsh,
-)
+    samples=_symmetric_samples)
 def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
     """Compute the eigenvalues of symmetric matrices, in ascending order.
 
@@ -177,18 +168,14 @@ def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
     return a @ vh.mT / s[..., None, :], s, vh
 
 
-@op(
-    rules={"a": _svd_rule},
-    name="svd",
+@op(name="svd", rules={"a": _svd_rule},
     equation="U, s, H: a = U @ diag(s) @ H,  "
     "ā = U @ (diag(s̄) + F (A − Aᵀ) @ diag(s) + diag(s) @ (F (B − Bᵀ))) @ H + (I − U @ Uᵀ) @ Ū @ "
     "diag(1 / s) @ H + U @ diag(1 / s) @ H̄ @ (I − Hᵀ @ H),  A = Uᵀ @ Ū,  B = H @ H̄ᵀ,  "
     "F[i, j] = 1 / (s[j]² − s[i]²) where i ≠ j else 0",
-    latex=r"\mathrm{{svd}}({a})",
-    reference=_by_eigenvectors,
+    latex=r"\mathrm{{svd}}({a})", reference=_by_eigenvectors,
     samples=lambda rng: [Sample(distinct(rng, *shape), full_matrices=False) for shape in SHAPES],
-    outputs=3,
-)
+    outputs=3)
 def svd_op(a: Any, *, full_matrices: bool) -> Any:
     return tuple(np.linalg.svd(a, full_matrices))
 
@@ -232,17 +219,13 @@ def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
     return (u * expand_dims(g, -2)) @ vh
 
 
-@op(
-    rules={"a": _svdvals_rule},
+@op(rules={"a": _svdvals_rule},
     equation="a = U @ diag(y) @ Vᵀ,  ā = U @ diag(g) @ Vᵀ,  U = left_vectors(a),  "
     "V = right_vectors(a)",
-    latex=r"\sigma({a})",
+    latex=r"\sigma({a})", numpy=np.linalg.svdvals,
     reference=lambda a: np.sqrt(
-        np.linalg.eigvalsh(a.mT @ a if a.shape[-1] <= a.shape[-2] else a @ a.mT)[..., ::-1]
-    ),
-    samples=lambda rng: [Sample(distinct(rng, *shape)) for shape in SHAPES],
-    numpy=np.linalg.svdvals,
-)
+        np.linalg.eigvalsh(a.mT @ a if a.shape[-1] <= a.shape[-2] else a @ a.mT)[..., ::-1]),
+    samples=lambda rng: [Sample(distinct(rng, *shape)) for shape in SHAPES])
 def svdvals(a: Any) -> Any:
     """Compute the singular values, in descending order.
 

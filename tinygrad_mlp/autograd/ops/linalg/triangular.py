@@ -68,19 +68,14 @@ def _cholesky_by_columns(a: Any, upper: bool) -> Any:
     return y.mT if upper else y
 
 
-@op(
-    rules={"a": _cholesky_rule},
+@op(rules={"a": _cholesky_rule},
     equation="L @ Lᵀ = a,  ā = A where not upper else Aᵀ,  A = tril(B + Bᵀ) − I B,  "
     "B = L⁻ᵀ @ C @ L⁻¹,  C = tril(D) − I D / 2,  D = Lᵀ @ tril(G),  "
     "L = y where not upper else yᵀ,  G = g where not upper else gᵀ",
-    latex=r"\mathrm{{chol}}({a})",
-    reference=_cholesky_by_columns,
+    latex=r"\mathrm{{chol}}({a})", numpy=np.linalg.cholesky, reference=_cholesky_by_columns,
     samples=lambda rng: [
         Sample(symmetric(rng), upper=False), Sample(symmetric(rng, 2), upper=False),
-        Sample(symmetric(rng), upper=True),
-    ],
-    numpy=np.linalg.cholesky,
-)  # fmt: skip
+        Sample(symmetric(rng), upper=True)])
 def cholesky(a: Any, *, upper: bool = False) -> Any:
     """Compute the lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
 
@@ -141,16 +136,12 @@ def _by_projections(a: Any, mode: str) -> Any:
     return q, np.triu(q.mT @ a)
 
 
-@op(
-    rules={"a": _qr_rule},
-    name="qr",
+@op(name="qr", rules={"a": _qr_rule},
     equation="Q, R: a = Q @ R,  ā = (Q̄ + Q @ (tril(M) + tril(M, −1)ᵀ)) @ R⁻ᵀ,  "
     "M = R @ R̄ᵀ − Q̄ᵀ @ Q",
-    latex=r"\mathrm{{qr}}({a})",
-    reference=_by_projections,
+    latex=r"\mathrm{{qr}}({a})", reference=_by_projections,
     samples=lambda rng: [Sample(distinct(rng, *shape), mode="reduced") for shape in SHAPES],
-    outputs=2,
-)
+    outputs=2)
 def qr_op(a: Any, *, mode: str) -> Any:
     return tuple(np.linalg.qr(a, mode))  # type: ignore[call-overload]
 

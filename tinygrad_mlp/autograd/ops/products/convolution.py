@@ -91,28 +91,22 @@ def _conv_by_loops(
     return y if bias is None else y + bias[:, None, None]
 
 
-@op(
-    rules={
-        "x": _conv_x,
-        "weight": _conv_weight,
-        "bias": lambda g, y, x, weight, bias, stride, padding: sum_(g, axis=(0, 2, 3)),
-    },
+@op(name="conv2d",
+    rules={"x": _conv_x,
+           "weight": _conv_weight,
+           "bias": lambda g, y, x, weight, bias, stride, padding: sum_(g, axis=(0, 2, 3))},
     equation="y[m, o, i, j] = b[o] + Σ x[m, c, s[0] i + p − r[0], s[1] j + q − r[1]] "
     "W[o, c, p, q],  "
     "x̄[m, c, k, l] = Σ g[m, o, i, j] W[o, c, k + r[0] − s[0] i, l + r[1] − s[1] j],  "
     "W̄[o, c, p, q] = Σ g[m, o, i, j] x[m, c, s[0] i + p − r[0], s[1] j + q − r[1]],  "
     "b̄[o] = Σ g[m, o, i, j],  s = stride,  r = padding",
-    latex=_conv_latex,
-    reference=_conv_by_loops,
-    name="conv2d",
+    latex=_conv_latex, reference=_conv_by_loops,
     samples=lambda rng: [
         Sample(
             rng.normal(size=(2, 3, 5, 6)), rng.normal(size=(4, 3, 2, 3)), rng.normal(size=4),
-            stride=stride, padding=padding,
-        )
+            stride=stride, padding=padding)
         for stride, padding in (((1, 1), (0, 0)), ((2, 1), (1, 2)), ((3, 3), (1, 1)))
-    ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)],
-)  # fmt: skip
+    ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)])
 def conv2d_op(
     x: Any, weight: Any, bias: Any = None, *, stride: Pair = (1, 1), padding: Pair = (0, 0)
 ) -> Any:
@@ -178,21 +172,16 @@ def _pool_samples(rng: Any) -> list[Sample]:
     ]
 
 
-@op(
-    rules={"x": _max_pool_rule},
-    name="max_pool2d",
+@op(name="max_pool2d", rules={"x": _max_pool_rule},
     equation="y = amax(v, (−2, −1)),  x̄[k, l] = Σ h[i, j, k − s[0] i, l − s[1] j],  "
     "h[i, j, p, q] = g[i, j] [v[i, j, p, q] = y[i, j]] / t[i, j],  "
     "t[i, j] = Σ [v[i, j, p, q] = y[i, j]],  v = windows(x, size, stride),  s = stride",
     latex=lambda x, size, stride: window_latex("maxpool", x, size, stride),
     reference=lambda x, size, stride: np.max(
         np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
-            ..., :: stride[0], :: stride[1], :, :
-        ],
-        axis=(-2, -1),
-    ),
-    samples=_pool_samples,
-)
+            ..., :: stride[0], :: stride[1], :, :],
+        axis=(-2, -1)),
+    samples=_pool_samples)
 def max_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
     return windows(x, size=size, stride=stride).max(axis=(-2, -1))
 
@@ -219,26 +208,20 @@ def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
     return max_pool2d_op(x, size=window, stride=steps)
 
 
-@op(
+@op(name="avg_pool2d",
     rules={
         "x": lambda g, y, x, size, stride: fold(
             np.ones(size, x.dtype) * (expand_dims(g, (-2, -1)) / (size[0] * size[1])),
-            shape=x.shape[-2:], size=size, stride=stride,
-        )
-    },
-    name="avg_pool2d",
+            shape=x.shape[-2:], size=size, stride=stride)},
     equation="y[i, j] = Σ x[k, l] [0 ≤ k − s[0] i < d[0]] [0 ≤ l − s[1] j < d[1]] / (d[0] d[1]),  "
     "x̄[k, l] = Σ g[i, j] [0 ≤ k − s[0] i < d[0]] [0 ≤ l − s[1] j < d[1]] / (d[0] d[1]),  "
     "s = stride,  d = size",
     latex=lambda x, size, stride: window_latex("avgpool", x, size, stride),
     reference=lambda x, size, stride: np.mean(
         np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
-            ..., :: stride[0], :: stride[1], :, :
-        ],
-        axis=(-2, -1),
-    ),
-    samples=_pool_samples,
-)  # fmt: skip
+            ..., :: stride[0], :: stride[1], :, :],
+        axis=(-2, -1)),
+    samples=_pool_samples)
 def avg_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
     return windows(x, size=size, stride=stride).mean(axis=(-2, -1))
 

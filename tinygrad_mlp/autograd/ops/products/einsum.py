@@ -81,17 +81,12 @@ CASES = (
 )  # fmt: skip
 
 
-@op(
-    rules={"operands": _einsum_rule},
-    name="einsum",
+@op(name="einsum", rules={"operands": _einsum_rule},
     equation="y = Σ of products by indices,  ā = the same Σ with g instead of a",
-    latex=_einsum_latex,
-    reference=_einsum_by_loops,
+    latex=_einsum_latex, reference=_einsum_by_loops,
     samples=lambda rng: [
         Sample(*(rng.normal(size=s) for s in shapes), subscripts=subscripts, optimize=False)
-        for subscripts, *shapes in CASES
-    ],
-)
+        for subscripts, *shapes in CASES])
 def einsum_op(*operands: Any, subscripts: str, optimize: bool = False) -> Any:
     out = np.einsum(subscripts, *operands, optimize=optimize)
     return out  # (on a line of its own: it may be a view of an operand, as programs must know)

@@ -37,23 +37,18 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     return _product(x1.mT, g)
 
 
-@op(
-    rules={"x1": _matmul_x1, "x2": _matmul_x2},
+@op(rules={"x1": _matmul_x1, "x2": _matmul_x2},
     equation="y = x1 @ x2,  x̄1 = g @ x2ᵀ,  x̄2 = x1ᵀ @ g",
     latex=lambda x1, x2: rf"{x1}^\top {x2}" if x1.ndim == 1 else f"{x1} {x2}",
+    numpy=(np.matmul, np.linalg.matmul),
     reference=lambda x1, x2: np.einsum(
         {(1, 1): "i,i", (1, 2): "i,ij->j", (2, 1): "ij,j->i", (1, 3): "i,bij->bj",
-         (3, 1): "bij,j->bi"}.get((x1.ndim, x2.ndim), "...ij,...jk->...ik"), x1, x2,
-    ),
+         (3, 1): "bij,j->bi"}.get((x1.ndim, x2.ndim), "...ij,...jk->...ik"), x1, x2),
     samples=lambda rng: [
         Sample(rng.normal(size=a), rng.normal(size=b))
         for a, b in (
             ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)),
-            ((2, 3), (5, 3, 2)), ((5, 1, 2, 3), (4, 3, 2)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)),
-        )
-    ],
-    numpy=(np.matmul, np.linalg.matmul),
-)  # fmt: skip
+            ((2, 3), (5, 3, 2)), ((5, 1, 2, 3), (4, 3, 2)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)))])
 def matmul(x1: Any, x2: Any) -> Any:
     """Compute the matrix product ``x1 @ x2``, of vectors and stacks of matrices as in NumPy.
 
@@ -76,23 +71,17 @@ def _linear_latex(x: Any, weight: Any, bias: Any) -> str:
     return product if bias is None else f"{product} + {bias}"
 
 
-@op(
-    rules={
-        "x": lambda g, y, x, weight, bias: g @ weight,
-        "weight": lambda g, y, x, weight, bias: _product(_rows(g).T, _rows(x)),
-        "bias": lambda g, y, x, weight, bias: g,
-    },
-    equation="y = x @ Wᵀ + b,  x̄ = g @ W,  W̄ = gᵀ @ x,  b̄ = g",
-    latex=_linear_latex,
+@op(rules={"x": lambda g, y, x, weight, bias: g @ weight,
+           "weight": lambda g, y, x, weight, bias: _product(_rows(g).T, _rows(x)),
+           "bias": lambda g, y, x, weight, bias: g},
+    equation="y = x @ Wᵀ + b,  x̄ = g @ W,  W̄ = gᵀ @ x,  b̄ = g", latex=_linear_latex,
     reference=lambda x, weight, bias: np.einsum("...i,oi->...o", x, weight)
     + (0 if bias is None else bias),
     samples=lambda rng: [
         Sample(rng.normal(size=shape), rng.normal(size=(4, 3)), bias)
         for shape in ((3,), (2, 3), (2, 5, 3))
-        for bias in (rng.normal(size=4), None)
-    ],
-    decomposable=True,
-)
+        for bias in (rng.normal(size=4), None)],
+    decomposable=True)
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """Compute the affine map of the last axis: ``z = x Wᵀ + b``, for a sample ``z = W x + b``.
 

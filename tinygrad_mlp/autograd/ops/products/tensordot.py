@@ -158,17 +158,12 @@ def _cross_by_permutations(a: Any, b: Any) -> Any:
     return np.einsum("kij,...i,...j->...k", sign, a, b)
 
 
-@op(
-    rules={"a": _cross_a, "b": _cross_b},
-    name="cross",
-    equation="y = a × b,  ā = b × g,  b̄ = g × a",
-    latex=r"{a} \times {b}",
+@op(name="cross", rules={"a": _cross_a, "b": _cross_b},
+    equation="y = a × b,  ā = b × g,  b̄ = g × a", latex=r"{a} \times {b}",
     reference=_cross_by_permutations,
     samples=lambda rng: [
         Sample(rng.normal(size=a), rng.normal(size=b))
-        for a, b in (((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (4, 3)))
-    ],
-)
+        for a, b in (((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (4, 3)))])
 def cross_op(a: Any, b: Any) -> Any:
     if a.shape[-1:] != (3,) or b.shape[-1:] != (3,):
         raise ShapeError(

@@ -52,16 +52,14 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     return fold(g, shape=a.shape[-2:], size=size, stride=stride)
 
 
-@op(
-    rules={"a": _windows_rule},
+@op(rules={"a": _windows_rule},
     equation="y[i, j, p, q] = a[s[0] i + p, s[1] j + q],  "
     "ā[k, l] = Σ g[i, j, k − s[0] i, l − s[1] j],  s = stride",
     latex=lambda a, size, stride: window_latex("windows", a, size, stride),
     reference=lambda a, size, stride: np.lib.stride_tricks.sliding_window_view(
         a, size, axis=(-2, -1)
     )[..., :: stride[0], :: stride[1], :, :],
-    samples=_samples_of_windows,
-)
+    samples=_samples_of_windows)
 def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     """Return windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
 
@@ -82,17 +80,14 @@ def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     return np.lib.stride_tricks.as_strided(a, shape, strides, writeable=False)
 
 
-@op(
-    rules={"a": lambda g, y, a, shape, size, stride: windows(g, size=size, stride=stride)},
+@op(rules={"a": lambda g, y, a, shape, size, stride: windows(g, size=size, stride=stride)},
     equation="y[k, l] = Σ a[i, j, k − s[0] i, l − s[1] j],  "
     "ā[i, j, p, q] = g[s[0] i + p, s[1] j + q],  s = stride",
     latex=lambda a, shape, size, stride: window_latex("fold", a, size, stride),
     reference=lambda a, shape, size, stride: _fold_by_loops(a, shape, size, stride),
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 4, 4, 2, 3)), shape=(5, 6), size=(2, 3), stride=(1, 1)),
-        Sample(rng.normal(size=(2, 2, 3, 2)), shape=(5, 6), size=(3, 2), stride=(2, 3)),
-    ],
-)
+        Sample(rng.normal(size=(2, 2, 3, 2)), shape=(5, 6), size=(3, 2), stride=(2, 3))])
 def fold(a: Any, *, shape: Pair, size: Pair, stride: Pair) -> Any:
     """Add windows back to where they were taken from: the adjoint of `windows`.
 

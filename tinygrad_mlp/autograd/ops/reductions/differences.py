@@ -26,22 +26,15 @@ def _diff_rule(g: Any, y: Any, a: Any, n: int, axis: int) -> Any:
     return -back if n % 2 else back
 
 
-@op(
-    name="diff",
-    rules={"a": _diff_rule},
+@op(name="diff", rules={"a": _diff_rule},
     equation="y[i] = Σ (−1)^(n + i − j) C(n, j − i) a[j],  "
     "ā[j] = Σ (−1)^(n + i − j) C(n, j − i) g[i]",
-    latex=lambda a, n, axis: (
-        rf"\Delta{f'^{{{n}}}' if n != 1 else ''}{over(axis, a.ndim)} {a}"
-    ),
+    latex=lambda a, n, axis: (rf"\Delta{f'^{{{n}}}' if n != 1 else ''}{over(axis, a.ndim)} {a}"),
     reference=lambda a, n, axis: np.apply_along_axis(
-        lambda row: np.convolve(row, (np.poly1d([1.0, -1.0]) ** n).coeffs, "valid"), axis, a
-    ),
+        lambda row: np.convolve(row, (np.poly1d([1.0, -1.0]) ** n).coeffs, "valid"), axis, a),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((4,),), n=(0, 1, 2, 3), axis=(-1,)),
-        *sample_arrays(rng, shapes=((3, 4),), n=(1, 2), axis=(0, -1)),
-    ),
-)
+        *sample_arrays(rng, shapes=((3, 4),), n=(1, 2), axis=(0, -1))))
 def diff_op(a: Any, *, n: int = 1, axis: int = -1) -> Any:
     return np.diff(a, n, axis)
 
@@ -102,22 +95,18 @@ def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
     return sum((x[..., i + 1] - x[..., i]) * (y[..., i] + y[..., i + 1]) / 2 for i in range(n - 1))
 
 
-@op(
-    rules={"y": _trapezoid_y, "x": _trapezoid_x},
+@op(rules={"y": _trapezoid_y, "x": _trapezoid_x},
     equation="out = Σ d[i] m[i],  ȳ[i] = g (d[i] + d[i + 1]) / 2,  x̄[i] = g (m[i] − m[i + 1]),  "
     "d[i] = (x[i] − x[i − 1]) [i > 0],  m[i] = (y[i] + y[i − 1]) / 2 [i > 0]",
     latex=lambda y, x, dx, axis: rf"\mathrm{{trapezoid}}{over(axis, y.ndim)}({y}"
     + (")" if x is None else f", {x})"),
-    reference=_trapezoid_reference,
+    numpy=np.trapezoid, reference=_trapezoid_reference,
     samples=lambda rng: [
         Sample(rng.normal(size=4), dx=0.5),
         Sample(rng.normal(size=(2, 3)), rng.normal(size=3)),
         Sample(rng.normal(size=(3, 2)), rng.normal(size=3), axis=0),
         Sample(rng.normal(size=(3, 1, 2)), rng.normal(size=(3, 1, 2)), axis=0),
-        Sample(rng.normal(size=(3, 2)), axis=0),
-    ],
-    numpy=np.trapezoid,
-)
+        Sample(rng.normal(size=(3, 2)), axis=0)])
 def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     """Integrate `y` along `axis` by the trapezoidal rule, at the points `x` or `dx` apart.
 

@@ -22,9 +22,8 @@ def _conditions(rng: Any) -> list[Sample]:
     ]
 
 
-@op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", nondifferentiable=True,
-    numpy=np.logical_and, samples=_conditions,
-    reference=lambda x1, x2: np.multiply(x1, x2) != 0)  # fmt: skip
+@op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", numpy=np.logical_and,
+    reference=lambda x1, x2: np.multiply(x1, x2) != 0, samples=_conditions, nondifferentiable=True)
 def logical_and(x1: Any, x2: Any) -> Any:
     """Test whether both hold, element by element. The result is a plain array of booleans.
 
@@ -34,8 +33,8 @@ def logical_and(x1: Any, x2: Any) -> Any:
     return np.logical_and(x1, x2)
 
 
-@op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", nondifferentiable=True, numpy=np.logical_or,
-    samples=_conditions, reference=lambda x1, x2: np.maximum(x1, x2) != 0)  # fmt: skip
+@op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", numpy=np.logical_or,
+    reference=lambda x1, x2: np.maximum(x1, x2) != 0, samples=_conditions, nondifferentiable=True)
 def logical_or(x1: Any, x2: Any) -> Any:
     """Test whether one or both hold, element by element. The result is a plain boolean array.
 
@@ -46,8 +45,8 @@ def logical_or(x1: Any, x2: Any) -> Any:
 
 
 @op(equation="y = [(x1 or x2) and not (x1 and x2)]", latex=r"\mathrm{{xor}}({x1}, {x2})",
-    nondifferentiable=True, numpy=np.logical_xor, samples=_conditions,
-    reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0))  # fmt: skip
+    numpy=np.logical_xor, reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0),
+    samples=_conditions, nondifferentiable=True)
 def logical_xor(x1: Any, x2: Any) -> Any:
     """Test whether exactly one holds, element by element. The result is a plain boolean array.
 
@@ -57,9 +56,9 @@ def logical_xor(x1: Any, x2: Any) -> Any:
     return np.logical_xor(x1, x2)
 
 
-@op(equation="y = [not x]", latex=r"\neg {x}", nondifferentiable=True, numpy=np.logical_not,
-    samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)],
-    reference=lambda x: np.equal(x, 0))  # fmt: skip
+@op(equation="y = [not x]", latex=r"\neg {x}", numpy=np.logical_not,
+    reference=lambda x: np.equal(x, 0),
+    samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)], nondifferentiable=True)
 def logical_not(x: Any) -> Any:
     """Negate a condition, element by element. The result is a plain array of booleans.
 
@@ -74,14 +73,10 @@ def _rounded(rng: Any) -> list[Sample]:
     return [Sample(np.rint(s.args[0]), **s.static) for s in reductions(rng)]
 
 
-@op(
-    equation="y = Π [a ≠ 0]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{all}}{over(axis, a.ndim)}({a})",
-    nondifferentiable=True,
+@op(equation="y = Π [a ≠ 0]",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{all}}{over(axis, a.ndim)}({a})", numpy=np.all,
     reference=lambda a, axis, keepdims: np.min(np.abs(a), axis=axis, keepdims=keepdims) > 0,
-    samples=_rounded,
-    numpy=np.all,
-)
+    samples=_rounded, nondifferentiable=True)
 def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Test whether all elements over `axis` are true. The result is a plain boolean array.
 
@@ -91,14 +86,10 @@ def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return np.all(a, axis=axis, keepdims=keepdims)
 
 
-@op(
-    equation="y = [Σ [a ≠ 0] > 0]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{any}}{over(axis, a.ndim)}({a})",
-    nondifferentiable=True,
+@op(equation="y = [Σ [a ≠ 0] > 0]",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{any}}{over(axis, a.ndim)}({a})", numpy=np.any,
     reference=lambda a, axis, keepdims: np.max(np.abs(a), axis=axis, keepdims=keepdims) > 0,
-    samples=_rounded,
-    numpy=np.any,
-)
+    samples=_rounded, nondifferentiable=True)
 def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Test whether an element over `axis` is true. The result is a plain boolean array.
 
@@ -108,14 +99,11 @@ def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return np.any(a, axis=axis, keepdims=keepdims)
 
 
-@op(
-    equation="y = Σ [a ≠ 0]",
+@op(equation="y = Σ [a ≠ 0]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{count}}{over(axis, a.ndim)}({a})",
-    nondifferentiable=True,
-    reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),
-    samples=_rounded,
     numpy=np.count_nonzero,
-)
+    reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),
+    samples=_rounded, nondifferentiable=True)
 def count_nonzero(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Count the elements over `axis` that are not 0. The result is a plain array.
 

@@ -52,14 +52,11 @@ def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     return hit * (kept(g, a.shape, axis, keepdims) / ties)
 
 
-@op(
-    rules={"a": _at_extreme},
+@op(rules={"a": _at_extreme},
     equation="y = max a,  ā = g [a = y] / Σ [a = y]",
-    latex=lambda a, axis, keepdims: rf"\max{over(axis, a.ndim)}({a})",
+    latex=lambda a, axis, keepdims: rf"\max{over(axis, a.ndim)}({a})", numpy=(np.max, np.amax),
     reference=lambda a, axis, keepdims: -np.amin(-a, axis=axis, keepdims=keepdims),
-    samples=reductions,
-    numpy=(np.max, np.amax),
-)
+    samples=reductions)
 def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the largest element over `axis`. Ties share the gradient equally.
 
@@ -72,14 +69,11 @@ def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 amax = max
 
 
-@op(
-    rules={"a": _at_extreme},
+@op(rules={"a": _at_extreme},
     equation="y = min a,  ā = g [a = y] / Σ [a = y]",
-    latex=lambda a, axis, keepdims: rf"\min{over(axis, a.ndim)}({a})",
+    latex=lambda a, axis, keepdims: rf"\min{over(axis, a.ndim)}({a})", numpy=(np.min, np.amin),
     reference=lambda a, axis, keepdims: -np.amax(-a, axis=axis, keepdims=keepdims),
-    samples=reductions,
-    numpy=(np.min, np.amin),
-)
+    samples=reductions)
 def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the smallest element over `axis`. Ties share the gradient equally.
 

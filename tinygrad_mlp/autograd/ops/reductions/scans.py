@@ -53,21 +53,16 @@ def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     return reshape(flipped(cumsum(flipped(g, along), axis=along), along), shape=a.shape)
 
 
-@op(
-    rules={"a": _cumsum_rule},
-    equation="y[i] = Σ a[j] [j ≤ i],  ā[i] = Σ g[j] [j ≥ i]",
-    latex=_scan_latex("cumsum"),
+@op(rules={"a": _cumsum_rule},
+    equation="y[i] = Σ a[j] [j ≤ i],  ā[i] = Σ g[j] [j ≥ i]", latex=_scan_latex("cumsum"),
+    numpy=np.cumsum,
     reference=lambda a, axis: np.apply_along_axis(
         lambda row: np.tri(len(row)) @ row, 0 if axis is None else axis,
-        np.ravel(a) if axis is None else a,
-    ),
+        np.ravel(a) if axis is None else a),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
         *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
-        *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,)),
-    ),
-    numpy=np.cumsum,
-)  # fmt: skip
+        *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,))))
 def cumsum(a: Any, *, axis: int | None = None) -> Any:
     """Compute running sums of the elements along `axis` (None: of all, in one axis).
 
@@ -91,19 +86,13 @@ def _recurrence_reference(b: Any, a: Any) -> Any:
     return np.stack(terms, axis=-1)
 
 
-@op(
-    rules={
-        "b": lambda g, y, b, a: _backwards(g, a),
-        "a": lambda g, y, b, a: _backwards(g, a) * delayed(y, 0),
-    },
+@op(rules={"b": lambda g, y, b, a: _backwards(g, a),
+           "a": lambda g, y, b, a: _backwards(g, a) * delayed(y, 0)},
     equation="y[i] = b[i] + a[i] y[i − 1],  b̄[i] = g[i] + a[i + 1] b̄[i + 1],  "
     "ā[i] = b̄[i] y[i − 1]",
-    latex=r"\mathrm{{recurrence}}({b}, {a})",
-    reference=_recurrence_reference,
+    latex=r"\mathrm{{recurrence}}({b}, {a})", reference=_recurrence_reference,
     samples=lambda rng: [
-        Sample(rng.normal(size=shape), rng.normal(size=shape)) for shape in ((1,), (4,), (2, 3))
-    ],
-)
+        Sample(rng.normal(size=shape), rng.normal(size=shape)) for shape in ((1,), (4,), (2, 3))])
 def recurrence(b: Any, a: Any) -> Any:
     """Compute the linear recurrence ``yᵢ = bᵢ + aᵢ yᵢ₋₁``, ``y₁ = b₁``, along the last axis.
 
@@ -146,19 +135,14 @@ def _cumprod_reference(a: Any, axis: int | None) -> Any:
     return np.apply_along_axis(running, axis or 0, np.ravel(a) if axis is None else a)
 
 
-@op(
-    rules={"a": _cumprod_rule},
+@op(rules={"a": _cumprod_rule},
     equation="y[i] = Π a[j]^[j ≤ i],  a[i] ā[i] = Σ g[j] y[j] [j ≥ i]",
-    latex=_scan_latex("cumprod"),
-    reference=_cumprod_reference,
+    latex=_scan_latex("cumprod"), numpy=np.cumprod, reference=_cumprod_reference,
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
         *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
         *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,)),
-        Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0),
-    ),
-    numpy=np.cumprod,
-)
+        Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0)))
 def cumprod(a: Any, *, axis: int | None = None) -> Any:
     """Compute running products of the elements along `axis` (None: of all, in one axis).
 
@@ -182,16 +166,13 @@ def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     return spread(g, a.shape, axis, keepdims) * others
 
 
-@op(
-    rules={"a": _prod_rule},
+@op(rules={"a": _prod_rule},
     equation="y = Π a,  ā[i] = g Π a[j]^[j ≠ i]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{prod}}{over(axis, a.ndim)}({a})",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{prod}}{over(axis, a.ndim)}({a})", numpy=np.prod,
     reference=lambda a, axis, keepdims: np.exp(
         np.sum(np.log(a.astype(complex)), axis=axis, keepdims=keepdims)
     ).real,
-    samples=reductions,
-    numpy=np.prod,
-)
+    samples=reductions)
 def prod(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute the product over `axis` (None: over all elements).
 

@@ -25,20 +25,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-@op(
-    equation="y = Σ [a[i] < v] where side = 'left' else Σ [a[i] ≤ v]",
-    latex=lambda a, v, side, sorter: rf"\mathrm{{searchsorted}}({a}, {v})",
-    nondifferentiable=True,
+@op(equation="y = Σ [a[i] < v] where side = 'left' else Σ [a[i] ≤ v]",
+    latex=lambda a, v, side, sorter: rf"\mathrm{{searchsorted}}({a}, {v})", numpy=np.searchsorted,
     reference=lambda a, v, side, sorter: np.sum(
-        (np.less if side == "left" else np.less_equal)(a, np.expand_dims(v, -1)), axis=-1
-    ),
+        (np.less if side == "left" else np.less_equal)(a, np.expand_dims(v, -1)), axis=-1),
     samples=lambda rng: [
         Sample(np.sort(rng.normal(size=4)), rng.normal(size=(2, 3))),
         Sample(np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 0.5]), side="right"),
-        Sample(np.array([2.0, 0.0, 1.0]), np.array([1.5]), sorter=np.array([1, 2, 0])),
-    ],
-    numpy=np.searchsorted,
-)
+        Sample(np.array([2.0, 0.0, 1.0]), np.array([1.5]), sorter=np.array([1, 2, 0]))],
+    nondifferentiable=True)
 def searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> Any:
     """Find where elements of `v` belong in the sorted array `a`. The result is a plain array.
 
@@ -99,17 +94,13 @@ def _each_row(f: Any, a: Any, axis: int | None) -> Any:
     return np.apply_along_axis(f, -1 if axis is None else axis, np.ravel(a) if axis is None else a)
 
 
-@op(
-    rules={"a": lambda g, y, a, axis, kind: _given_back(g, y, a, axis, True)},
+@op(rules={"a": lambda g, y, a, axis, kind: _given_back(g, y, a, axis, True)},
     equation="y = sort(a, axis),  ā[i] = Σ g[j] [y[j] = a[i]] / Σ [y[j] = a[i]]",
-    latex=_latex("sort"),
+    latex=_latex("sort"), numpy=np.sort,
     reference=lambda a, axis, kind: _each_row(_insertion_sort, a, axis),
     samples=lambda rng: (
         *_apart(rng, shapes=((3, 2),), axis=(None, 0, -1)),
-        *_apart(rng, shapes=((2, 2, 2),), axis=(1,)),
-    ),
-    numpy=np.sort,
-)
+        *_apart(rng, shapes=((2, 2, 2),), axis=(1,))))
 def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     """Sort the elements in ascending order along `axis` (None: all, in one axis).
 
@@ -119,18 +110,14 @@ def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     return np.sort(a, axis=axis, kind=kind)
 
 
-@op(
-    rules={"a": lambda g, y, a, kth, axis, kind: _given_back(g, y, a, axis, False)},
+@op(rules={"a": lambda g, y, a, kth, axis, kind: _given_back(g, y, a, axis, False)},
     equation="sort(y, axis) = sort(a, axis),  ā[i] = Σ g[j] [y[j] = a[i]] / Σ [y[j] = a[i]]",
-    latex=_latex("partition"),
+    latex=_latex("partition"), numpy=np.partition,
     # The order of the others is not specified: nothing but the function itself can tell it.
     reference=lambda a, kth, axis, kind: np.take_along_axis(
         np.ravel(a) if axis is None else a,
-        np.argpartition(a, kth, axis=axis), -1 if axis is None else axis,
-    ),
-    samples=lambda rng: _apart(rng, shapes=((3, 3),), kth=(1, (0, 2)), axis=(None, 0, -1)),
-    numpy=np.partition,
-)  # fmt: skip
+        np.argpartition(a, kth, axis=axis), -1 if axis is None else axis),
+    samples=lambda rng: _apart(rng, shapes=((3, 3),), kth=(1, (0, 2)), axis=(None, 0, -1)))
 def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
     """Put the k-th smallest element in its sorted place, smaller ones before, larger ones behind.
 
@@ -140,16 +127,12 @@ def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introsele
     return np.partition(a, kth, axis=axis, kind=kind)
 
 
-@op(
-    equation="take_along_axis(a, y, axis) = sort(a, axis)",
-    latex=_latex("argsort"),
-    nondifferentiable=True,
-    reference=lambda a, axis, kind: _each_row(
-        lambda row: np.array(sorted(range(len(row)), key=row.__getitem__), int), a, axis
-    ),
-    samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), axis=(None, 0, -1)),
+@op(equation="take_along_axis(a, y, axis) = sort(a, axis)", latex=_latex("argsort"),
     numpy=np.argsort,
-)
+    reference=lambda a, axis, kind: _each_row(
+        lambda row: np.array(sorted(range(len(row)), key=row.__getitem__), int), a, axis),
+    samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), axis=(None, 0, -1)),
+    nondifferentiable=True)
 def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     """Find the indices that would sort `a` along `axis`. The result is a plain array.
 
@@ -159,14 +142,11 @@ def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     return np.argsort(a, axis=axis, kind=kind)
 
 
-@op(
-    equation="sort(take_along_axis(a, y, axis), axis) = sort(a, axis)",
-    latex=_latex("argpartition"),
-    nondifferentiable=True,
+@op(equation="sort(take_along_axis(a, y, axis), axis) = sort(a, axis)",
+    latex=_latex("argpartition"), numpy=np.argpartition,
     reference=lambda a, kth, axis: np.argpartition(np.array(a), kth, axis),
     samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), kth=(1,), axis=(None, 0, -1)),
-    numpy=np.argpartition,
-)
+    nondifferentiable=True)
 def argpartition(a: Any, *, kth: Any, axis: int | None = -1) -> Any:
     """Find the indices that would partition `a` along `axis`. The result is a plain array.
 
@@ -192,14 +172,10 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
     )  # fmt: skip
 
 
-@op(
-    equation="amax(a, axis) = Σ a[j] [j = y]",
+@op(equation="amax(a, axis) = Σ a[j] [j = y]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{argmax}}{over(axis, a.ndim)}({a})",
-    nondifferentiable=True,
-    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
-    samples=_places_of,
-    numpy=np.argmax,
-)
+    numpy=np.argmax, reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
+    samples=_places_of, nondifferentiable=True)
 def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the largest element over `axis`. The result is a plain array.
 
@@ -209,14 +185,10 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     return np.argmax(a, axis=axis, keepdims=keepdims)
 
 
-@op(
-    equation="amin(a, axis) = Σ a[j] [j = y]",
+@op(equation="amin(a, axis) = Σ a[j] [j = y]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{argmin}}{over(axis, a.ndim)}({a})",
-    nondifferentiable=True,
-    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
-    samples=_places_of,
-    numpy=np.argmin,
-)
+    numpy=np.argmin, reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
+    samples=_places_of, nondifferentiable=True)
 def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the smallest element over `axis`. The result is a plain array.
 

@@ -55,15 +55,12 @@ def _of_several(rng: Any) -> list[Sample]:
     ]
 
 
-@op(
-    rules={"a": _var_rule},
+@op(rules={"a": _var_rule},
     equation="y = Σ (a − mean a)² / (n − ddof),  ā = 2 g (a − mean a) / (n − ddof)",
-    latex=_var_latex,
+    latex=_var_latex, numpy=np.var,
     reference=lambda a, axis, ddof, keepdims: np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
     ** 2,
-    samples=_of_several,
-    numpy=np.var,
-)
+    samples=_of_several)
 def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Compute the variance over `axis`: the sum of squared deviations, over ``n − ddof``.
 
@@ -81,17 +78,14 @@ def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> A
     return deviation * scale
 
 
-@op(
-    rules={"a": _std_rule},
+@op(rules={"a": _std_rule},
     equation="y = √(Σ (a − mean a)² / (n − ddof)),  "
     "ā = g (a − mean a) / ((n − ddof) y) where y ≠ 0 else 0",
     latex=lambda a, axis, ddof, keepdims: rf"\sqrt{{{_var_latex(a, axis, ddof, keepdims)}}}",
-    reference=lambda a, axis, ddof, keepdims: np.sqrt(
-        np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    ),
-    samples=_of_several,
     numpy=np.std,
-)
+    reference=lambda a, axis, ddof, keepdims: np.sqrt(
+        np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)),
+    samples=_of_several)
 def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Compute the standard deviation over `axis`: the root of the variance.
 
@@ -138,20 +132,15 @@ def _average_reference(a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
     return total / np.sum(w, axis=axis, keepdims=keepdims)
 
 
-@op(
-    name="average",
-    rules={"a": _average_a, "weights": _average_weights},
+@op(name="average", rules={"a": _average_a, "weights": _average_weights},
     equation="y = Σ w[i] a[i] / Σ w[i],  ā[i] = g w[i] / Σ w[j],  w̄[i] = g (a[i] − y) / Σ w[j]",
-    latex=_average_latex,
-    reference=_average_reference,
+    latex=_average_latex, reference=_average_reference,
     samples=lambda rng: [
         *reductions(rng),
         Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=(2, 3)), axis=(0, 1)),
         Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=(2, 3)), axis=1, keepdims=True),
         Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=3), axis=-1),
-        Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=2), axis=0, keepdims=True),
-    ],
-)
+        Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=2), axis=0, keepdims=True)])
 def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool = False) -> Any:
     if np.shape(weights) not in ((), a.shape) and isinstance(axis, tuple):
         raise ShapeError(
@@ -196,16 +185,13 @@ def _median_reference(a: Any, axis: Any, keepdims: bool) -> Any:
     return np.asarray(kept(y, a.shape, axis, False)) if keepdims else y
 
 
-@op(
-    rules={"a": _median_rule},
+@op(rules={"a": _median_rule},
     equation="y = (l + u) / 2,  "
     "ā[i] = ½ g ([a[i] = l] / Σ [a[j] = l] + [a[i] = u] / Σ [a[j] = u]),  l = s[⌊(n − 1) / 2⌋],  "
     "u = s[⌊n / 2⌋],  s = sort(a, axis)",
     latex=lambda a, axis, keepdims: rf"\mathrm{{median}}{over(axis, a.ndim)}({a})",
-    reference=_median_reference,
-    samples=lambda rng: well_apart(rng, reductions(rng)),
-    numpy=np.median,
-)
+    numpy=np.median, reference=_median_reference,
+    samples=lambda rng: well_apart(rng, reductions(rng)))
 def median(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute the median over `axis`. Ties share the gradient equally.
 

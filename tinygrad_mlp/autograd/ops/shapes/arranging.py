@@ -37,19 +37,14 @@ def _pad_rule(
     return reshape(flat, shape=array.shape)
 
 
-@op(
-    name="pad",
-    rules={"array": _pad_rule},
+@op(name="pad", rules={"array": _pad_rule},
     equation="y = array with a border,  ā = g inside (copied elements add up)",
-    latex=lambda array, pad_width, mode, constant_values: (
-        rf"\mathrm{{pad}}_{{\mathrm{{{constant_values if mode == 'constant' else mode}}}}}({array})"
-    ),
+    latex=lambda array, pad_width, mode, constant_values: rf"\mathrm{{pad}}_{{\mathrm{{"
+    rf"{constant_values if mode == 'constant' else mode}}}}}({array})",
     reference=lambda array, pad_width, mode, constant_values: np.pad(array, pad_width, mode=mode),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((3, 3),), pad_width=(1, ((0, 1), (2, 0))), mode=PAD_MODES),
-        Sample(rng.normal(size=4), pad_width=(2, 1)),
-    ),
-)
+        Sample(rng.normal(size=4), pad_width=(2, 1))))
 def pad_op(array: Any, *, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
     if mode == "constant":
         return np.pad(array, pad_width, constant_values=constant_values)
@@ -78,18 +73,13 @@ def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
     return rf"\mathrm{{roll}}_{{\mathrm{{{shown}}}}}({a})"
 
 
-@op(
-    rules={"a": _roll_rule},
-    equation="y = roll(a, shift, axis),  roll(ā, shift, axis) = g",
-    latex=_roll_latex,
-    reference=_roll_reference,
+@op(rules={"a": _roll_rule},
+    equation="y = roll(a, shift, axis),  roll(ā, shift, axis) = g", latex=_roll_latex,
+    numpy=np.roll, reference=_roll_reference,
     samples=lambda rng: [
         *sample_arrays(rng, shapes=((4,),), shift=(1, -2), axis=(None, 0)),
         *sample_arrays(rng, shapes=((2, 3),), shift=(1,), axis=(None, -1)),
-        Sample(rng.normal(size=(3, 4)), shift=(2, -1), axis=(0, 1)),
-    ],
-    numpy=np.roll,
-)
+        Sample(rng.normal(size=(3, 4)), shift=(2, -1), axis=(0, 1))])
 def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
     """Move elements by `shift` along `axis`; those beyond the end come in at the beginning.
 

@@ -35,21 +35,16 @@ def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
     return _transposed_latex(a, order)
 
 
-@op(
-    rules={
+@op(rules={
         "a": lambda g, y, a, axes: g.transpose(
-            None if axes is None else _inverse([i % a.ndim for i in axes])
-        )
-    },
+            None if axes is None else _inverse([i % a.ndim for i in axes]))},
     equation="y = transpose(a, axes),  transpose(ā, axes) = g",
     latex=lambda a, axes: _transposed_latex(a, range(a.ndim)[::-1] if axes is None else axes),
+    numpy=np.transpose,
     reference=lambda a, axes: np.moveaxis(a, axes or range(a.ndim)[::-1], range(a.ndim)),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((2, 3),), axes=(None, (1, 0))),
-        *sample_arrays(rng, shapes=((2, 3, 4),), axes=(None, (1, 2, 0), (-1, 0, 1))),
-    ),
-    numpy=np.transpose,
-)
+        *sample_arrays(rng, shapes=((2, 3, 4),), axes=(None, (1, 2, 0), (-1, 0, 1)))))
 def transpose(a: Any, *, axes: Any = None) -> Any:
     """Put the axes in another order (None: reversed).
 
@@ -62,17 +57,13 @@ def transpose(a: Any, *, axes: Any = None) -> Any:
 permute_dims = transpose
 
 
-@op(
-    rules={"a": lambda g, y, a, axis1, axis2: g.swapaxes(axis1, axis2)},
-    equation="y = swapaxes(a, axis1, axis2),  ā = swapaxes(g, axis1, axis2)",
-    latex=_swapped_latex,
+@op(rules={"a": lambda g, y, a, axis1, axis2: g.swapaxes(axis1, axis2)},
+    equation="y = swapaxes(a, axis1, axis2),  ā = swapaxes(g, axis1, axis2)", latex=_swapped_latex,
+    numpy=np.swapaxes,
     reference=lambda a, axis1, axis2: np.moveaxis(a, [axis1, axis2], [axis2, axis1]),
     samples=lambda rng: (
         Sample(rng.normal(size=(2, 3)), axis1=0, axis2=1),
-        Sample(rng.normal(size=(2, 3, 4)), axis1=-1, axis2=-2),
-    ),
-    numpy=np.swapaxes,
-)
+        Sample(rng.normal(size=(2, 3, 4)), axis1=-1, axis2=-2)))
 def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
     """Exchange two axes.
 

@@ -46,15 +46,11 @@ def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     return np.stack([a[place] for place in places], axis=-1)
 
 
-@op(
-    rules={"a": _diagonal_rule},
+@op(rules={"a": _diagonal_rule},
     equation="y[i] = a[i + max(−offset, 0), i + max(offset, 0)],  "
     "ā[i, j] = g[min(i, j)] [j = i + offset]",
     latex=lambda a, offset, axis1, axis2: _named("diag", a, offset, *_among(a, axis1, axis2)),
-    reference=_diagonal_by_loops,
-    samples=_matrices,
-    numpy=np.diagonal,
-)
+    numpy=np.diagonal, reference=_diagonal_by_loops, samples=_matrices)
 def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return a diagonal of the matrices in two axes, as the last axis of the result.
 
@@ -64,10 +60,7 @@ def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return np.diagonal(a, offset, axis1, axis2)
 
 
-@op(
-    rules={
-        "a": lambda g, y, a, shape, offset: diagonal(g, offset=offset, axis1=-2, axis2=-1)
-    },
+@op(rules={"a": lambda g, y, a, shape, offset: diagonal(g, offset=offset, axis1=-2, axis2=-1)},
     equation="y[i, j] = a[min(i, j)] [j = i + offset],  "
     "ā[i] = g[i + max(−offset, 0), i + max(offset, 0)]",
     latex=lambda a, shape, offset: _named("diag", a, offset),
@@ -77,9 +70,7 @@ def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     samples=lambda rng: [
         Sample(rng.normal(size=3), shape=(3, 3), offset=0),
         Sample(rng.normal(size=3), shape=(4, 4), offset=-1),
-        Sample(rng.normal(size=(2, 3)), shape=(3, 4), offset=1),
-    ],
-)
+        Sample(rng.normal(size=(2, 3)), shape=(3, 4), offset=1)])
 def embed_diagonal(a: Any, *, shape: tuple[int, int], offset: int = 0) -> Any:
     """Return matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`.
 
@@ -103,16 +94,13 @@ def _trace_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> 
     return expand_dims(g, (first, second)) * unit
 
 
-@op(
-    rules={"a": _trace_rule},
+@op(rules={"a": _trace_rule},
     equation="y = Σ a[i, j] [j = i + offset],  ā[i, j] = g [j = i + offset]",
     latex=lambda a, offset, axis1, axis2: _named("tr", a, offset, *_among(a, axis1, axis2)),
-    reference=lambda a, offset, axis1, axis2: np.sum(
-        _diagonal_by_loops(a, offset, axis1, axis2), axis=-1
-    ),
-    samples=_matrices,
     numpy=np.trace,
-)
+    reference=lambda a, offset, axis1, axis2: np.sum(
+        _diagonal_by_loops(a, offset, axis1, axis2), axis=-1),
+    samples=_matrices)
 def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Sum over a diagonal of the matrices in two axes.
 
@@ -175,14 +163,11 @@ def _triu_rule(g: Any, y: Any, m: Any, k: int) -> Any:
     return triu(g, k=k)
 
 
-@op(
-    rules={"m": _tril_rule},
+@op(rules={"m": _tril_rule},
     equation="y[i, j] = m[i, j] [j ≤ i + k],  m̄[i, j] = g[i, j] [j ≤ i + k]",
-    latex=lambda m, k: _named("tril", m, k),
+    latex=lambda m, k: _named("tril", m, k), numpy=np.tril,
     reference=lambda m, k: m * np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k),
-    samples=_triangles,
-    numpy=np.tril,
-)
+    samples=_triangles)
 def tril(m: Any, *, k: int = 0) -> Any:
     """Return lower triangles: zeros above the k-th diagonal of the matrices in the last two axes.
 
@@ -193,14 +178,11 @@ def tril(m: Any, *, k: int = 0) -> Any:
     return np.tril(m, k)
 
 
-@op(
-    rules={"m": _triu_rule},
+@op(rules={"m": _triu_rule},
     equation="y[i, j] = m[i, j] [j ≥ i + k],  m̄[i, j] = g[i, j] [j ≥ i + k]",
-    latex=lambda m, k: _named("triu", m, k),
+    latex=lambda m, k: _named("triu", m, k), numpy=np.triu,
     reference=lambda m, k: m * (1 - np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k - 1)),
-    samples=_triangles,
-    numpy=np.triu,
-)
+    samples=_triangles)
 def triu(m: Any, *, k: int = 0) -> Any:
     """Return upper triangles: zeros below the k-th diagonal of the matrices in the last two axes.
 

@@ -97,13 +97,11 @@ def _indexing_samples(rng: Any) -> list[Sample]:
     ]
 
 
-@op(
-    rules={"operands": _getitem_rule},
+@op(rules={"operands": _getitem_rule},
     equation="y = a[index],  ā = zeros with g added at index",
     latex=lambda a, *indices, template: f"{a}{_index_latex(template, indices)}",
     reference=lambda a, *indices, template: np.array(a)[_index(template, indices)].copy(),
-    samples=_indexing_samples,
-)
+    samples=_indexing_samples)
 def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
     """Pick elements by a basic or advanced index. Repeated indices add up their gradients.
 
@@ -135,8 +133,7 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
     return np.bincount(np.ravel(places), weights, minlength=np.prod(shape)).reshape(shape)
 
 
-@op(
-    rules={"operands": _scatter_rule},
+@op(rules={"operands": _scatter_rule},
     equation="y = zeros with a added at index,  ā = g[index]",
     latex=lambda a, *indices, template, shape: rf"\mathrm{{scatter}}({a}, "
     rf"{_index_latex(template, indices)})",
@@ -144,11 +141,8 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
     samples=lambda rng: [
         Sample(
             rng.normal(size=s.args[0][_index(s.static["template"], s.args[1:])].shape),
-            *s.args[1:], template=s.static["template"], shape=(4, 3),
-        )
-        for s in _indexing_samples(rng)
-    ],
-)  # fmt: skip
+            *s.args[1:], template=s.static["template"], shape=(4, 3))
+        for s in _indexing_samples(rng)])
 def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """Return zeros of `shape` with the first operand added at an index: the adjoint of indexing.
 

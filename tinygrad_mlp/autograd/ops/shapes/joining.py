@@ -34,21 +34,17 @@ def _slice_of(g: Any, arrays: Sequence[Any], position: int, axis: int) -> Any:
     return getitem(g, template=(slice(None),) * axis + (slice(start, stop),))
 
 
-@op(
+@op(name="concatenate",
     rules={"arrays": lambda g, y, *arrays, position, axis: _slice_of(g, arrays, position, axis)},
-    name="concatenate",
     equation="y = [a₁, a₂, …],  āᵢ = the part of g that came from aᵢ",
     latex=lambda *arrays, axis: f"[{', '.join(map(str, arrays))}]"
     + (rf"_{{\mathrm{{axis\ {axis % arrays[0].ndim}}}}}" if arrays[0].ndim > 1 else ""),
     reference=lambda *arrays, axis: functools.reduce(
-        lambda joined, a: np.append(joined, a, axis=axis), arrays
-    ),
+        lambda joined, a: np.append(joined, a, axis=axis), arrays),
     samples=lambda rng: (
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(1, 3)), axis=0),
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), rng.normal(size=(2, 1)), axis=-1),
-        Sample(rng.normal(size=3), rng.normal(size=2), axis=0),
-    ),
-)
+        Sample(rng.normal(size=3), rng.normal(size=2), axis=0)))
 def concatenate_op(*arrays: Any, axis: int = 0) -> Any:
     return np.concatenate(arrays, axis=axis)
 
@@ -72,9 +68,7 @@ def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:
     return getitem(g, template=(slice(None),) * (axis % y.ndim) + (position,))
 
 
-@op(
-    rules={"arrays": _stack_rule},
-    name="stack",
+@op(name="stack", rules={"arrays": _stack_rule},
     equation="y = a₁, a₂, … along a new axis,  āᵢ = the i-th slice of g",
     latex=lambda *arrays, axis: r"\mathrm{stack}"
     + (rf"_{{\mathrm{{axis\ {axis % (arrays[0].ndim + 1)}}}}}" if arrays[0].ndim else "")
@@ -83,9 +77,7 @@ def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:
     samples=lambda rng: (
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=0),
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=-1),
-        Sample(rng.normal(), rng.normal(), rng.normal(), axis=0),
-    ),
-)
+        Sample(rng.normal(), rng.normal(), rng.normal(), axis=0)))
 def stack_op(*arrays: Any, axis: int = 0) -> Any:
     return np.stack(arrays, axis=axis)
 

@@ -32,14 +32,11 @@ def _reshape_latex(a: Any, shape: Any) -> str:
     return rf"\mathrm{{reshape}}({a})"
 
 
-@op(
-    rules={"a": lambda g, y, a, shape: g.reshape(a.shape)},
-    equation="y = reshape(a, shape),  ā = reshape(g, shape(a))",
-    latex=_reshape_latex,
-    reference=lambda a, shape: np.ndarray(shape, a.dtype, np.ascontiguousarray(a)),
-    samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3, 2), (6,), (1, 2, 3))),
+@op(rules={"a": lambda g, y, a, shape: g.reshape(a.shape)},
+    equation="y = reshape(a, shape),  ā = reshape(g, shape(a))", latex=_reshape_latex,
     numpy=np.reshape,
-)
+    reference=lambda a, shape: np.ndarray(shape, a.dtype, np.ascontiguousarray(a)),
+    samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3, 2), (6,), (1, 2, 3))))
 def reshape(a: Any, *, shape: Any) -> Any:
     """Arrange the same elements in another shape; one length may be −1.
 
@@ -186,13 +183,10 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
 @op(
     # The engine returns a gradient in the dtype of its argument.
     rules={"a": lambda g, y, a, dtype: g},
-    equation="y = astype(a, dtype),  ā = g",
-    latex="{a}",
+    equation="y = astype(a, dtype),  ā = g", latex="{a}", numpy=np.astype,
     reference=lambda a, dtype: np.array(a, dtype=dtype),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), dtype=(np.float64,)),
-    numpy=np.astype,
-    elementwise=True,
-)
+    elementwise=True)
 def astype(a: Any, *, dtype: Any) -> Any:
     """Convert the numbers to another floating-point precision.
 
@@ -207,14 +201,9 @@ def astype(a: Any, *, dtype: Any) -> Any:
     return np.asarray(a).astype(dtype)
 
 
-@op(
-    rules={"a": lambda g, y, a: g},
-    equation="y = a,  ā = g",
-    latex="{a}",
-    reference=lambda a: np.array(a),
-    samples=lambda rng: sample_arrays(rng),
-    elementwise=True,
-)
+@op(rules={"a": lambda g, y, a: g},
+    equation="y = a,  ā = g", latex="{a}",
+    reference=lambda a: np.array(a), samples=lambda rng: sample_arrays(rng), elementwise=True)
 def identity(a: Any) -> Any:
     """Return the array itself, as a new node of the graph.
 
