@@ -11,11 +11,10 @@ from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.passes import simplify as passes
 from tinygrad_mlp.program.passes.fuse_updates import accumulate_products, use_one_blas
-from tinygrad_mlp.program.passes.learning_rate import scale_once
-from tinygrad_mlp.program.passes.lowering import decompose
 from tinygrad_mlp.program.passes.memory import reuse_buffers, update_in_place
 from tinygrad_mlp.program.passes.pipeline import OPTIMIZING, SIMPLIFYING, optimize, simplify
-from tinygrad_mlp.program.passes.small_arrays import fill_numbers, sum_by_products
+from tinygrad_mlp.program.passes.simplify import decompose
+from tinygrad_mlp.program.passes.small_arrays import fill_numbers, scale_once, sum_by_products
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.autograd.ops.elementwise.special import scipy_special
 
 OPERATORS: dict[type[ast.AST], str] = {
@@ -31,6 +31,22 @@ OPERATORS: dict[type[ast.AST], str] = {
 
 MAKING_VIEWS = ("reshape", "transpose", "swapaxes", "broadcast_to", "squeeze", "ravel", "asarray",
                 "moveaxis", "diagonal", "real", "einsum")  # fmt: skip
+
+@op(register=False)
+def accumulate(c: Any, alpha: Any, a: Any, b: Any) -> Any:
+    """Add a multiple of a product of matrices to a matrix: ``c + alpha · a b``.
+
+    Programs do so by SciPy's BLAS, the library of matrix products below SciPy. Its routine `gemm`
+    adds a product to a matrix that is already in memory; `ger` does so for an outer product.
+    """
+    return c + alpha * (a @ b)
+
+
+@op(register=False)
+def product(a: Any, b: Any) -> Any:
+    """Compute ``a b`` by the BLAS library that `accumulate` uses."""
+    return a @ b
+
 
 Operands = Mapping[str, ast.expr]
 """The code of each argument, by the name of the parameter."""

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS, Op
-from tinygrad_mlp.program.blas_ops import accumulate, product
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_generator
-from tinygrad_mlp.program.kernel import call, expression, kernel_of, literal
+from tinygrad_mlp.program.kernel import accumulate, call, expression, kernel_of, literal, product
 from tinygrad_mlp.program.program import unique_name
 
 BLAS_LETTER = {"float32": "s", "float64": "d"}

@@ -1,4 +1,4 @@
-"""Passes over the updates of parameters: products of matrices added by BLAS.
+"""Passes that let SciPy's BLAS form products of matrices and add them to parameters.
 
 Where a gradient is a product of matrices, BLAS multiplies it by the learning rate and adds it to
 the parameter while it computes it.
@@ -8,35 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.program.blas_ops import accumulate, product
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable
+from tinygrad_mlp.program.kernel import accumulate, product
+from tinygrad_mlp.program.passes.simplify import remove_dead_code
 from tinygrad_mlp.program.program import Program
 
 SMALL = 512
 """Elements of a parameter up to which a pass through its memory takes no longer than the call."""
 SHARED = 8192
 """Multiplications up to which BLAS forms a product on one thread, whatever it is allowed."""
-
-
-class _Product(NamedTuple):
-    """A multiple of a product of matrices, ``alpha · a b``.
-
-    Attributes:
-        alpha: the number, or a variable that is a number.
-        a, b: the matrices.
-        gone: the variables that are not needed if BLAS adds the product to something.
-    """
-
-    alpha: Any
-    a: Variable
-    b: Variable
-    gone: tuple[Variable, ...]
 
 
 def accumulate_products(program: Program) -> tuple[Program, int]:
@@ -47,23 +32,25 @@ def accumulate_products(program: Program) -> tuple[Program, int]:
     product is left as it is if there is no multiple to be formed: see `SMALL`.
     """
     finder = _ProductFinder(program)
-    gone: set[Variable] = set()
 
     def accumulated(line: Instruction) -> Instruction:
-        c, found = finder.addition(line)
-        if found is None or (found.alpha == 1 and math.prod(c.shape) <= SMALL):
-            return line
-        alpha = found.alpha
-        if line.op.name == "subtract":
-            if isinstance(alpha, Variable):
+        pairs = {"add": [line.operands, line.operands[::-1]], "subtract": [line.operands]}
+        for c, term in pairs.get(line.op.name, []):
+            found = finder.product(term) if finder.may_replace(c, line) else None
+            if found is None:
+                continue
+            alpha, a, b = found
+            if alpha == 1 and math.prod(c.shape) <= SMALL:
                 return line
-            alpha = -alpha
-        gone.update(found.gone)
-        return line.changed(op=accumulate, operands=(c, alpha, found.a, found.b), static={})
+            if line.op.name == "subtract":
+                if isinstance(alpha, Variable):
+                    return line
+                alpha = -alpha
+            return line.changed(op=accumulate, operands=(c, alpha, a, b), static={})
+        return line
 
     changed, saved = program.line_by_line(accumulated)
-    kept = tuple(line for line in changed.instructions if gone.isdisjoint(line.results))
-    return replace(changed, instructions=kept), saved
+    return remove_dead_code(changed)[0] if saved else program, saved
 
 
 class _ProductFinder:
@@ -75,37 +62,28 @@ class _ProductFinder:
         self.definition = {r: line for line in program.instructions for r in line.results}
         self.last_use = {v: line for line in program.instructions for v in line.variables}
 
-    def addition(self, line: Instruction) -> tuple[Any, _Product | None]:
-        """Return c and a product where an instruction computes their sum, and c may be replaced."""
-        pairs = {"add": [line.operands, line.operands[::-1]], "subtract": [line.operands]}
-        for c, term in pairs.get(line.op.name, []):
-            if (
-                isinstance(c, Variable)
-                and c.type == line.results[0].type
-                and self.last_use[c] is line
-                and c not in self.escaping
-            ):
-                found = self.product(term)
-                if found is not None:
-                    return c, found
-        return None, None
+    def may_replace(self, c: Any, line: Instruction) -> bool:
+        """Return whether the result of `line` may take the place of its operand `c`."""
+        return (
+            isinstance(c, Variable)
+            and c.type == line.results[0].type
+            and self.last_use[c] is line
+            and c not in self.escaping
+        )
 
-    def product(self, term: Any) -> _Product | None:
-        """Return the product that a term is a multiple of, if it is used nowhere else."""
+    def product(self, term: Any) -> tuple[Any, Variable, Variable] | None:
+        """Return α, A and B where a term that is used nowhere else is ``α · A B``."""
         alpha: Any = 1.0
-        gone: list[Variable] = []
         line = self._only_use(term)
         if line is not None and line.op.name == "multiply":
             for factor, rest in (line.operands, line.operands[::-1]):
                 if _is_number(factor) and isinstance(rest, Variable) and self.uses[rest] == 1:
                     alpha, line = factor, self.definition.get(rest)
-                    gone.append(term)
-                    term = rest
                     break
         if line is None or not _is_product_of_matrices(line):
             return None
         a, b = line.operands
-        return _Product(alpha, a, b, (*gone, term))
+        return alpha, a, b
 
     def _only_use(self, a: Any) -> Instruction | None:
         """Return the instruction that computes a variable, if that is used once."""
@@ -141,9 +119,8 @@ def use_one_blas(program: Program) -> tuple[Program, int]:
         return program, 0
 
     def by_one(line: Instruction) -> Instruction:
-        if line.op is not OPS["matmul"] or not _is_large_product(line.operands):
-            return line
-        return line.changed(op=product)
+        large = line.op is OPS["matmul"] and _is_large_product(line.operands)
+        return line.changed(op=product) if large else line
 
     return program.line_by_line(by_one)
 

@@ -18,12 +18,9 @@ VIEWS = ("transpose", "swapaxes", "reshape", "getitem", "broadcast_to", "identit
 
 
 class Lifetimes:
-    """The memory that each variable lives in, and the last instruction that uses it.
+    """The `root` that owns each variable's memory, and the `last` instruction that uses it.
 
-    Attributes:
-        root: the variable that owns the memory of each variable.
-        last: for each owner, the number of the last instruction that uses its memory; the number
-            of instructions where someone outside holds it.
+    Memory that someone outside holds is used after all instructions.
     """
 
     def __init__(self, program: Program) -> None:
@@ -122,19 +119,13 @@ def reuse_buffers(program: Program) -> tuple[Program, int]:
 
 
 class _Buffers:
-    """The memory for the results of a program.
-
-    Attributes:
-        allocated: all buffers.
-        reused: how often a buffer was used again.
-    """
+    """The memory for the results of a program, and how often some of it was `reused`."""
 
     def __init__(self, lives: Lifetimes) -> None:
         self.allocated: list[Variable] = []
         self.reused = 0
         self._lives = lives
-        self._of: dict[Variable, Variable] = {}  # the buffer of each result
-        self._busy: dict[Variable, Variable] = {}  # the same for results that are still needed
+        self._busy: dict[Variable, Variable] = {}  # the buffers of results that are still needed
         self._free: list[Variable] = []
 
     def can_hold(self, line: Instruction, before: int) -> bool:
@@ -153,19 +144,18 @@ class _Buffers:
     def place_for(self, line: Instruction, number: int) -> Variable:
         """Return the buffer for the result of instruction `number`."""
         result = line.results[0]
-        place = self._dying_operand(line, number) if kernel_of(line.op).elementwise else None
-        if place is not None:
-            self._busy = {owner: b for owner, b in self._busy.items() if b is not place}
+        owner = self._dying_operand(line, number) if kernel_of(line.op).elementwise else None
+        free = next((b for b in self._free if b.type == result.type), None)
+        if owner is not None:
+            place = self._busy.pop(owner)
+        elif free is not None:
+            place = free
+            self._free.remove(free)
         else:
-            place = next((b for b in self._free if b.type == result.type), None)
-            if place is not None:
-                self._free.remove(place)
-        if place is None:
             place = result.like()
             self.allocated.append(place)
-        else:
-            self.reused += 1
-        self._of[result] = self._busy[result] = place
+        self.reused += owner is not None or free is not None
+        self._busy[result] = place
         return place
 
     def free_after(self, number: int) -> None:
@@ -174,11 +164,11 @@ class _Buffers:
             self._free.append(self._busy.pop(owner))
 
     def _dying_operand(self, line: Instruction, number: int) -> Variable | None:
-        """Return the buffer of an operand of the result's type that is not needed any more."""
+        """Return an operand of the result's type whose buffer is not needed any more."""
         root = self._lives.root
         for operand in line.variables:
-            dies = operand in self._of and self._lives.last[operand] == number
+            dies = operand in self._busy and self._lives.last[operand] == number
             alone = all(o is operand or root[o] is not operand for o in line.variables)
             if dies and alone and operand.type == line.results[0].type:
-                return self._of[operand]
+                return operand
         return None

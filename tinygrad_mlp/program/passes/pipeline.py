@@ -1,4 +1,4 @@
-"""The order in which the passes are run."""
+"""The passes in their order, each with the words in which a program tells what it has saved."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tinygrad_mlp.program.passes.fuse_updates import accumulate_products, use_one_blas
-from tinygrad_mlp.program.passes.learning_rate import scale_once
-from tinygrad_mlp.program.passes.lowering import decompose
 from tinygrad_mlp.program.passes.memory import reuse_buffers, update_in_place
 from tinygrad_mlp.program.passes.simplify import (
     count_views,
+    decompose,
     fold_constants,
     remove_dead_code,
     remove_identities,
     share_subexpressions,
 )
-from tinygrad_mlp.program.passes.small_arrays import fill_numbers, sum_by_products
+from tinygrad_mlp.program.passes.small_arrays import fill_numbers, scale_once, sum_by_products
 from tinygrad_mlp.program.program import Program
 
 Pass = Callable[[Program], tuple[Program, int]]
@@ -31,8 +30,8 @@ SIMPLIFYING: tuple[tuple[str, Pass], ...] = (
 )
 OPTIMIZING: tuple[tuple[str, Pass], ...] = (
     ("multiplied by the learning rate once and not every gradient", scale_once),
-    ("added products by BLAS where they belong", accumulate_products),
     ("left out dead code", remove_dead_code),
+    ("added products by BLAS where they belong", accumulate_products),
     ("read transposed matrices as views", count_views),
     ("added up the rows of small matrices by BLAS", sum_by_products),
     ("wrote numbers beside small arrays as arrays", fill_numbers),

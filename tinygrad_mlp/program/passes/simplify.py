@@ -1,4 +1,4 @@
-"""Passes that leave out superfluous instructions."""
+"""Passes that write a program in simple operations, and leave out superfluous ones."""
 
 from __future__ import annotations
 
@@ -10,9 +10,53 @@ import numpy as np
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
 from tinygrad_mlp.program.program import Program
+from tinygrad_mlp.program.trace import Trace, Tracer
 
 KEEPING = ("identity", "reshape", "broadcast_to", "sum_to", "astype")
 """Operations that change nothing where the result has the shape and dtype of the operand."""
+
+
+def decompose(program: Program) -> Program:
+    """Return the program with composed operations replaced by what they consist of.
+
+    A composed operation, such as a loss, is one line in a listing and one call in eager mode. Its
+    parts can be shared with those of the gradient (the error ``ŷ − y`` of the squared error) and
+    written into memory that is there already.
+    """
+    instructions: list[Instruction] = []
+    instead: dict[Variable, Any] = {}
+    for line in program.instructions:
+        if line.op.record.decomposable:
+            parts, result = _parts_of(line)
+            instructions += parts
+            instead[line.results[0]] = result
+        else:
+            instructions.append(line)
+    return program.rewritten(instructions, instead)
+
+
+def _parts_of(line: Instruction) -> tuple[list[Instruction], Variable]:
+    """Run the forward function of a composed operation on tracers; return its parts and result."""
+    trace = Trace()
+    given = [_stand_in(trace, o) if isinstance(o, Variable) else o for o in line.operands]
+    with trace.recording(), np.errstate(all="ignore"):
+        result = line.op.forward(*given, **line.static).variable
+    operand_of = {
+        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer
+    }
+    for part in trace.instructions:
+        for variable in part.results:
+            variable.data = None
+    result.name = line.results[0].name
+    parts = [part.replacing(operand_of) for part in trace.instructions]
+    return parts, operand_of.get(result, result)
+
+
+def _stand_in(trace: Trace, variable: Variable) -> Tracer:
+    """Return a tracer of the variable's type. Its numbers are made up, and decide nothing."""
+    if variable.dtype is None:
+        return Tracer.of(Variable(0.5))
+    return trace.input(np.ones(variable.shape, variable.dtype))
 
 
 def remove_identities(program: Program) -> tuple[Program, int]:
@@ -70,10 +114,8 @@ def _unchanged(line: Instruction, definition: dict[Variable, Instruction]) -> An
                 return before.operands[0]
     if name in ("multiply", "divide"):
         first, second = line.operands
-        same = None
-        if _is_one(second):
-            same = first
-        elif name == "multiply" and _is_one(first):
+        same = first if _is_one(second) else None
+        if name == "multiply" and same is None and _is_one(first):
             same = second
         if array_type(same) == result.type or result.dtype is None:
             return same
