@@ -33,9 +33,8 @@ settings.load_profile(QUICK)
 
 def pytest_addoption(parser):
     """Let the command line choose the profile."""
-    parser.addoption(
-        "--thorough", action="store_true", help="run the long campaigns in full (takes hours)"
-    )
+    explanation = "run the long campaigns in full, which takes most of an hour"
+    parser.addoption("--thorough", action="store_true", help=explanation)
 
 
 def pytest_configure(config):
