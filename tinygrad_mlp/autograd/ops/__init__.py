@@ -44,14 +44,12 @@ from tinygrad_mlp.autograd.ops.sums import *
 
 BUILDING_BLOCKS = (
     "cofactor", "difference", "fold", "getitem", "log_share", "recurrence", "scatter_add",
-    "sinc_derivative", "sum_to", "windows",
-)  # fmt: skip
+    "sinc_derivative", "sum_to", "windows")
 """The operations that only rules and other functions call. ``dir(tg)`` does not show them."""
 
 if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out
     __all__ = [
         name
         for name, value in globals().items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    ]
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)]
     __all__ += ["linalg"]

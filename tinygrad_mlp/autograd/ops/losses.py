@@ -27,8 +27,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = [
     "squared_error", "binary_cross_entropy", "sigmoid_cross_entropy", "categorical_cross_entropy",
-    "softmax_cross_entropy",
-]  # fmt: skip
+    "softmax_cross_entropy"]
 
 REDUCTIONS = ("mean", "sum")
 
@@ -52,17 +51,14 @@ def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
         raise ShapeError(
             f"{name}() expects prediction and target of the same shape. Got prediction of shape "
             f"{shape} and target of shape {np.shape(target)}. Class numbers become "
-            f"rows of 0 and 1 through tg.data.one_hot(labels)."
-        )
+            f"rows of 0 and 1 through tg.data.one_hot(labels).")
     if 0 in shape:
         raise ShapeError(
-            f"{name}() expects at least one sample with one output. Got shape {shape}."
-        )
+            f"{name}() expects at least one sample with one output. Got shape {shape}.")
     if reduction not in REDUCTIONS:
         raise InvalidArgumentError(
             f"{name}() expects reduction to be one of {', '.join(REDUCTIONS)}. "
-            f"Got {reduction!r}."
-        )
+            f"Got {reduction!r}.")
 
 
 def _total(losses: Any, prediction: Any, reduction: str) -> Any:
@@ -81,19 +77,15 @@ def _squared_latex(prediction: Any, target: Any, reduction: str) -> str:
     return rf"\frac{{1}}{{{twice}}} \left\Vert {target} - {prediction} \right\Vert^2"
 
 
-def _samples(
-    prediction: str = "real", target: str = "real"
-) -> Any:
+def _samples(prediction: str = "real", target: str = "real") -> Any:
     draw = {
         "real": lambda rng, shape: rng.normal(size=shape),
         "probability": lambda rng, shape: rng.uniform(0.1, 0.9, size=shape),
-        "distribution": lambda rng, shape: rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]),
-    }
+        "distribution": lambda rng, shape: rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])}
     return lambda rng: [
         Sample(draw[prediction](rng, shape), draw[target](rng, shape), reduction=reduction)
         for shape in ((3,), (1, 2), (4, 3))
-        for reduction in REDUCTIONS
-    ]
+        for reduction in REDUCTIONS]
 
 
 @op(rules={
@@ -335,8 +327,7 @@ def softmax_cross_entropy(prediction: Any, target: Any, reduction: str = "mean")
             "softmax_cross_entropy() applies softmax itself, and this prediction is already the "
             "output of softmax. Pass the pre-activations, or use categorical_cross_entropy().",
             UserWarning,
-            stacklevel=2,
-        )
+            stacklevel=2)
     return softmax_cross_entropy_op(prediction, target, reduction=reduction)
 
 

@@ -21,15 +21,14 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["pad"]
 
 STATISTICS: dict[str, Callable[..., Any]] = {
-    "maximum": max_, "mean": mean, "median": median, "minimum": min_,
-}  # fmt: skip
+    "maximum": max_, "mean": mean, "median": median, "minimum": min_}
 
 
 @implements(np.pad)
 def pad(
     array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
     stat_length: Any = None, end_values: Any = 0, reflect_type: str = "even",
-) -> Any:  # fmt: skip
+) -> Any:
     """Add a border around the array.
 
     Args:
@@ -56,8 +55,7 @@ def pad(
         raise InvalidArgumentError(f"pad() expects reflect_type='even'. Got {reflect_type!r}.")
     if mode in PAD_MODES:
         constant = _pairs(constant_values, shape, 0) if np.ndim(constant_values) else (
-            constant_values
-        )  # fmt: skip
+            constant_values)
         return pad_op(array, pad_width=widths, mode=mode, constant_values=constant)
     if mode not in (*STATISTICS, "linear_ramp"):
         modes = ", ".join((*PAD_MODES, *STATISTICS, "linear_ramp"))
@@ -69,8 +67,7 @@ def pad(
             _statistic(array, axis, STATISTICS[mode], length, side)
             if mode in STATISTICS
             else getitem(array, template=_part(axis, slice(0, 1) if side > 0 else slice(-1, None)))
-            for side, length in zip((1, -1), lengths[axis], strict=True)
-        )
+            for side, length in zip((1, -1), lengths[axis], strict=True))
         if mode == "linear_ramp":
             first = _ramp(first, axis, before, ends[axis][0])
             last = _ramp(last, axis, after, ends[axis][1])[_part(axis, slice(None, None, -1))]
@@ -92,8 +89,7 @@ def _pairs(given: Any, shape: tuple[int, ...], default: Any) -> tuple[tuple[Any,
     except ValueError as error:
         raise ShapeError(
             f"pad() expects a number, a pair, or a pair for each axis of an array of shape "
-            f"{shape}. Got {given!r}."
-        ) from error
+            f"{shape}. Got {given!r}.") from error
     return tuple((before, after) for before, after in full)
 
 

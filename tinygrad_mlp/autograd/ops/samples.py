@@ -32,8 +32,7 @@ def sample_arrays(
     return [
         Sample(rng.normal(size=shape), **dict(zip(static, values, strict=True)))
         for shape in shapes
-        for values in product(*static.values())
-    ]
+        for values in product(*static.values())]
 
 
 def well_apart(rng: Generator, samples: Sequence[Sample]) -> list[Sample]:
@@ -63,6 +62,5 @@ def samples_of(op: Op, rng: Generator) -> Iterator[Sample]:
         # A third argument (where, clip) takes the shape of the first.
         args = [
             rng.uniform(*op.record.domain.get(name, DEFAULT_DOMAIN), size=shape)
-            for name, shape in zip(op.arrays, (*chosen, chosen[0]), strict=False)
-        ]
+            for name, shape in zip(op.arrays, (*chosen, chosen[0]), strict=False)]
         yield Sample(*args, **op.defaults)

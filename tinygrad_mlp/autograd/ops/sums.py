@@ -23,19 +23,15 @@ add_up: Any = np.add.reduce  # its stubs accept no keepdims but a literal
 
 def reductions(rng: Any, **static: Sequence[Any]) -> list[Sample]:
     """Draw samples of a reduction: no axis, one or several, with and without keepdims."""
-    axes = {
-        (): (None,), (3,): (None, 0), (2, 3): (None, 0, -1, (0, 1)), (2, 3, 2): (1, (0, 2)),
-    }  # fmt: skip
+    axes = {(): (None,), (3,): (None, 0), (2, 3): (None, 0, -1, (0, 1)), (2, 3, 2): (1, (0, 2))}
     return [
         Sample(
             rng.normal(size=shape), axis=axis, keepdims=keepdims,
-            **dict(zip(static, values, strict=True)),
-        )
+            **dict(zip(static, values, strict=True)))
         for shape in axes
         for axis in axes[shape]
         for keepdims in ((False, True) if len(shape) in (1, 2) else (False,))
-        for values in product(*static.values())
-    ]  # fmt: skip
+        for values in product(*static.values())]
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -170,5 +166,4 @@ def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """
     n = len(shape)
     return n <= len(to) and all(
-        a == b or a == 1 for a, b in zip(shape, to[len(to) - n :], strict=True)
-    )
+        a == b or a == 1 for a, b in zip(shape, to[len(to) - n :], strict=True))

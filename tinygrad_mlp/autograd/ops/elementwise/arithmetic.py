@@ -11,9 +11,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import op
 
-__all__ = [
-    "add", "subtract", "multiply", "divide", "true_divide", "negative", "reciprocal",
-]  # fmt: skip
+__all__ = ["add", "subtract", "multiply", "divide", "true_divide", "negative", "reciprocal"]
 
 
 @op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: g},
@@ -65,7 +63,6 @@ def divide(x1: Any, x2: Any) -> Any:
     array([2., 4.])
     """
     return x1 / x2
-
 
 true_divide = divide
 

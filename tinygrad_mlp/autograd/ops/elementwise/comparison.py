@@ -14,8 +14,7 @@ from tinygrad_mlp.autograd.op import Sample, op
 
 __all__ = [
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isclose", "isnan",
-    "isfinite", "isinf", "signbit",
-]  # fmt: skip
+    "isfinite", "isinf", "signbit"]
 
 
 @op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", numpy=np.equal,
@@ -106,8 +105,7 @@ def _unusual(rng: Any) -> list[Sample]:
     return [
         Sample(np.array([0.5, -0.0, np.nan, np.inf, -np.inf])),
         Sample(np.array(np.nan)),
-        Sample(rng.normal(size=(2, 3))),
-    ]
+        Sample(rng.normal(size=(2, 3)))]
 
 
 @op(equation="y = [x ≠ x]", latex=r"[{x} \neq {x}]", numpy=np.isnan,

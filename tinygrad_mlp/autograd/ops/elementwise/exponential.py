@@ -17,8 +17,7 @@ from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
 __all__ = [
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "power", "pow", "float_power", "sqrt",
-    "cbrt", "square",
-]  # fmt: skip
+    "cbrt", "square"]
 
 POSITIVE = {"x": (0.2, 4.0)}
 
@@ -131,7 +130,6 @@ def power(x1: Any, x2: Any) -> Any:
     array([4., 9.])
     """
     return x1**x2
-
 
 pow = power
 

@@ -24,7 +24,6 @@ def arcsinh(x: Any) -> Any:
     """
     return np.arcsinh(x)
 
-
 asinh = arcsinh
 
 
@@ -39,7 +38,6 @@ def arccosh(x: Any) -> Any:
     """
     return np.arccosh(x)
 
-
 acosh = arccosh
 
 
@@ -53,6 +51,5 @@ def arctanh(x: Any) -> Any:
     array([0.    , 0.5493])
     """
     return np.arctanh(x)
-
 
 atanh = arctanh

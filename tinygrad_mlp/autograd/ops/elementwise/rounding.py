@@ -17,8 +17,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 
 __all__ = [
     "abs", "absolute", "fabs", "sign", "floor", "ceil", "trunc", "fix", "round", "around", "rint",
-    "heaviside", "floor_divide", "mod", "remainder", "fmod", "nan_to_num",
-]  # fmt: skip
+    "heaviside", "floor_divide", "mod", "remainder", "fmod", "nan_to_num"]
 
 
 def _flat(g: Any, y: Any, x: Any) -> Any:
@@ -47,7 +46,6 @@ def abs(x: Any) -> Any:
     array([2., 3.])
     """
     return np.absolute(x)
-
 
 absolute = fabs = abs
 
@@ -87,7 +85,6 @@ def trunc(x: Any) -> Any:
     """
     return np.trunc(x)
 
-
 fix = trunc
 
 
@@ -116,7 +113,6 @@ def round(a: Any, *, decimals: int = 0) -> Any:
     array([ 1.2, -2.3])
     """
     return np.round(a, decimals)
-
 
 around = round
 
@@ -158,7 +154,6 @@ def mod(x1: Any, x2: Any) -> Any:
     """
     return np.remainder(x1, x2)
 
-
 remainder = mod
 
 
@@ -198,6 +193,5 @@ def nan_to_num(
     """
     if not copy:
         raise InvalidArgumentError(
-            "nan_to_num() expects copy=True: an operation cannot change its argument. Got False."
-        )
+            "nan_to_num() expects copy=True: an operation cannot change its argument. Got False.")
     return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)

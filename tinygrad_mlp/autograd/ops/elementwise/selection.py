@@ -80,8 +80,7 @@ def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
 
 
 @op(rules={
-        "x1": lambda g, y, x1, x2: where(
-            equal(x1, x2), g / 2, where(_wins(x1, x2, greater), g, 0)),
+        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x1, x2, greater), g, 0)),
         "x2": lambda g, y, x1, x2: where(
             equal(x1, x2), g / 2, where(_wins(x2, x1, greater), g, 0))},
     equation="y = x2 where isnan(x1) or x2 > x1 else x1,  "

@@ -14,8 +14,7 @@ from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
 __all__ = [
     "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "xlogy",
-    "difference",
-]  # fmt: skip
+    "difference"]
 
 
 def scipy_special() -> Any:
@@ -39,7 +38,6 @@ def sigmoid(x: Any) -> Any:
     array([0. , 0.5, 1. ])
     """
     return scipy_special().expit(x)
-
 
 expit = sigmoid
 

@@ -18,8 +18,8 @@ from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
 __all__ = [
     "sin", "cos", "tan", "arcsin", "asin", "arccos", "acos", "arctan", "atan", "hypot", "arctan2",
-    "atan2", "degrees", "rad2deg", "radians", "deg2rad", "sinc", "sinc_derivative",
-]  # fmt: skip
+    "atan2", "degrees", "rad2deg", "radians", "deg2rad", "sinc", "sinc_derivative"]
+
 
 def _sin_rule(g: Any, y: Any, x: Any) -> Any:
     return g * cos(x)
@@ -72,7 +72,6 @@ def arcsin(x: Any) -> Any:
     """
     return np.arcsin(x)
 
-
 asin = arcsin
 
 
@@ -87,7 +86,6 @@ def arccos(x: Any) -> Any:
     """
     return np.arccos(x)
 
-
 acos = arccos
 
 
@@ -101,7 +99,6 @@ def arctan(x: Any) -> Any:
     array([0.    , 0.7854])
     """
     return np.arctan(x)
-
 
 atan = arctan
 
@@ -144,7 +141,6 @@ def arctan2(x1: Any, x2: Any) -> Any:
     """
     return np.arctan2(x1, x2)
 
-
 atan2 = arctan2
 
 
@@ -159,7 +155,6 @@ def degrees(x: Any) -> Any:
     """
     return np.degrees(x)
 
-
 rad2deg = degrees
 
 
@@ -173,7 +168,6 @@ def radians(x: Any) -> Any:
     array([0.    , 3.1416])
     """
     return np.radians(x)
-
 
 deg2rad = radians
 

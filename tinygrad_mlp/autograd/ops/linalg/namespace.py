@@ -23,8 +23,7 @@ from tinygrad_mlp.errors import LinAlgError
 __all__ = [
     "LinAlgError", "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul",
     "matrix_norm", "matrix_power", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr",
-    "slogdet", "solve", "svd", "svdvals", "tensordot", "trace", "vector_norm",
-]  # fmt: skip
+    "slogdet", "solve", "svd", "svdvals", "tensordot", "trace", "vector_norm"]
 
 
 @implements(np.linalg.diagonal)

@@ -74,8 +74,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     if ord == 0:
         raise InvalidArgumentError(
             "a norm of order 0 counts elements: it is constant wherever it has a derivative. Use "
-            "np.count_nonzero(x) on an array."
-        )
+            "np.count_nonzero(x) on an array.")
     if math.isinf(ord):
         return (max_ if ord > 0 else min_)(abs_(x), axis=axis, keepdims=keepdims)
     return vector_norm_op(x, axis=axis, keepdims=keepdims, ord=ord)
@@ -112,8 +111,7 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     else:
         raise InvalidArgumentError(
             f"norm() of matrices expects ord to be one of None, 'fro', 'nuc', ±1, ±2, ±inf. "
-            f"Got {ord!r}."
-        )
+            f"Got {ord!r}.")
     return expand_dims(result, (row, column)) if keepdims else result
 
 
@@ -147,8 +145,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if axis is None and ndim not in (1, 2):
         raise ShapeError(
             f"norm() with ord={ord!r} expects a vector or a matrix. Got shape {shape_of(x)}: say "
-            f"by axis where the vectors or matrices lie."
-        )
+            f"by axis where the vectors or matrices lie.")
     axes = tuple(range(ndim)) if axis is None else places("norm", axis, ndim)
     if len(axes) == 2:
         return _matrix_norm(x, ord, axes, keepdims)
@@ -156,6 +153,5 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         raise ShapeError(f"norm() expects one axis or two. Got axis={axis!r}.")
     if isinstance(ord, str):
         raise InvalidArgumentError(
-            f"norm() of vectors expects a number as ord. Got {ord!r}, which is for matrices."
-        )
+            f"norm() of vectors expects a number as ord. Got {ord!r}, which is for matrices.")
     return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)

@@ -93,9 +93,7 @@ def solve(a: Any, b: Any) -> Any:
 def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
     left = np.eye(a.shape[-2], dtype=a.dtype) - a @ y
     right = np.eye(a.shape[-1], dtype=a.dtype) - y @ a
-    return (
-        left @ g.mT @ y @ y.mT + y.mT @ y @ g.mT @ right - y.mT @ g @ y.mT
-    )
+    return left @ g.mT @ y @ y.mT + y.mT @ y @ g.mT @ right - y.mT @ g @ y.mT
 
 
 @op(name="pinv", rules={"a": _pinv_rule},
@@ -113,9 +111,7 @@ def pinv_op(a: Any, *, rcond: Any = None) -> Any:
 
 
 @implements(np.linalg.pinv)
-def pinv(
-    a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue
-) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
     """Compute the pseudo-inverse of Moore and Penrose.
 
     The rule holds where the rank does not change nearby: always for full rank. At a lower rank
@@ -176,8 +172,7 @@ def cofactor(a: Any) -> Any:
     """
     u, s, vh = np.linalg.svd(a)
     others = np.prod(
-        np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1, dtype=s.dtype
-    )
+        np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1, dtype=s.dtype)
     sign = np.round(np.linalg.det(u) * np.linalg.det(vh))
     return sign[..., None, None] * ((u * others[..., None, :]) @ vh)
 

@@ -67,8 +67,7 @@ def _by_powers(a: Any, UPLO: str) -> Any:
 def _symmetric_samples(rng: Any) -> list[Sample]:
     return [
         Sample(symmetric(rng), UPLO="L"), Sample(symmetric(rng, 2), UPLO="L"),
-        Sample(symmetric(rng), UPLO="U"),
-    ]  # fmt: skip
+        Sample(symmetric(rng), UPLO="U")]
 
 
 @op(name="eigh", rules={"a": _eigh_rule},
@@ -142,8 +141,7 @@ def _svd_rule(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
         raise NotDifferentiableError(
             f"svd(full_matrices=True) has no gradient for matrices of shape {(rows, columns)}: "
             f"the vectors that complete the basis are an arbitrary choice. Use "
-            f"full_matrices=False, or svdvals() for the singular values."
-        )
+            f"full_matrices=False, or svdvals() for the singular values.")
     eye = np.eye(min(rows, columns), dtype=a.dtype)
     v, g_v = vh.mT, g_vh.mT
     across, down = expand_dims(s, -2), expand_dims(s, -1)

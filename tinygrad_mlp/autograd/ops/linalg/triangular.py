@@ -112,8 +112,7 @@ def _qr_rule(g: Any, y: Any, a: Any, mode: str) -> Any:
     if mode == "complete" and rows > columns:
         raise NotDifferentiableError(
             f"qr(mode='complete') has no gradient for matrices of shape {(rows, columns)}: the "
-            f"vectors that complete the basis are an arbitrary choice. Use mode='reduced'."
-        )
+            f"vectors that complete the basis are an arbitrary choice. Use mode='reduced'.")
     if rows >= columns:
         return _tall_qr_rule(g_q, g_r, q, r)
     # The first columns make Q; the others are turned by it: R = [R₁, Qᵀ A₂].
@@ -172,7 +171,6 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "complete", "r"):
         raise InvalidArgumentError(
-            f"qr() expects mode to be one of reduced, complete, r. Got {mode!r}."
-        )
+            f"qr() expects mode to be one of reduced, complete, r. Got {mode!r}.")
     result = QRResult(*qr_op(a, mode="reduced" if mode == "r" else mode))
     return result.R if mode == "r" else result

@@ -20,6 +20,7 @@ from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["conv2d", "max_pool2d", "avg_pool2d"]
 
+
 def _padded(x: Any, padding: Pair) -> Any:
     if padding == (0, 0):
         return x
@@ -57,8 +58,7 @@ def _conv_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, paddin
         transpose(patches, axes=(0, 3, 1, 2, 4, 5)),
         shape=(height + 2 * padding[0], width + 2 * padding[1]),
         size=(kh, kw),
-        stride=stride,
-    )
+        stride=stride)
     return _cropped(image, padding)
 
 
@@ -70,23 +70,20 @@ def _conv_weight(
 
 def _conv_latex(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> str:
     seen = f"{x}" if padding == (0, 0) else (
-        rf"\mathrm{{pad}}_{{{padding[0]} \times {padding[1]}}}({x})"
-    )
+        rf"\mathrm{{pad}}_{{{padding[0]} \times {padding[1]}}}({x})")
     product = f"{seen} * {weight}"
     if stride != (1, 1):
         product = rf"\mathrm{{conv}}_{{{stride[0]} \times {stride[1]}}}({seen}, {weight})"
     return product if bias is None else f"{product} + {bias}"
 
 
-def _conv_by_loops(
-    x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair
-) -> Any:
+def _conv_by_loops(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> Any:
     x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
     kh, kw = weight.shape[-2:]
     rows = range(0, x.shape[2] - kh + 1, stride[0])
     columns = range(0, x.shape[3] - kw + 1, stride[1])
     y = np.array([[np.tensordot(x[:, :, i : i + kh, j : j + kw], weight, ((1, 2, 3), (1, 2, 3)))
-                   for j in columns] for i in rows])  # fmt: skip
+                   for j in columns] for i in rows])
     y = np.transpose(y, (2, 3, 0, 1))
     return y if bias is None else y + bias[:, None, None]
 
@@ -113,13 +110,11 @@ def conv2d_op(
     if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
         raise ShapeError(
             f"conv2d() expects x of shape (n, channels, height, width) and weight of shape "
-            f"(out_channels, channels, height, width). Got {x.shape} and {weight.shape}."
-        )
+            f"(out_channels, channels, height, width). Got {x.shape} and {weight.shape}.")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(
             f"conv2d() expects bias of shape {weight.shape[:1]}, a number for each output channel. "
-            f"Got {bias.shape}."
-        )
+            f"Got {bias.shape}.")
     patches = _patches(x, weight, stride, padding)
     y = patches @ weight.reshape((-1, _row_length(weight))).T
     if bias is not None:
@@ -161,15 +156,13 @@ def _max_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
     hit = equal(seen, expand_dims(y, (-2, -1)))
     ties = sum_(hit, axis=(-2, -1), keepdims=True)
     return fold(
-        hit * (expand_dims(g, (-2, -1)) / ties), shape=x.shape[-2:], size=size, stride=stride
-    )
+        hit * (expand_dims(g, (-2, -1)) / ties), shape=x.shape[-2:], size=size, stride=stride)
 
 
 def _pool_samples(rng: Any) -> list[Sample]:
     return [
         Sample(rng.normal(size=(2, 3, 4, 6)), size=(2, 2), stride=(2, 2)),
-        Sample(rng.normal(size=(1, 5, 5)), size=(3, 2), stride=(1, 2)),
-    ]
+        Sample(rng.normal(size=(1, 5, 5)), size=(3, 2), stride=(1, 2))]
 
 
 @op(name="max_pool2d", rules={"x": _max_pool_rule},

@@ -28,7 +28,7 @@ def _einsum_rule(
     a = operands[position]
     factors = [(output, g)]
     factors += [(t, o) for i, (t, o) in enumerate(zip(terms, operands, strict=True))
-                if i != position]  # fmt: skip
+                if i != position]
     unused = iter(c for c in string.ascii_letters if c not in subscripts)
     wanted = ""
     for axis, label in enumerate(terms[position]):
@@ -44,16 +44,14 @@ def _einsum_rule(
     return einsum_op(
         *(o for _, o in factors),
         subscripts=f"{','.join(t for t, _ in factors)}->{wanted}",
-        optimize=optimize,
-    )
+        optimize=optimize)
 
 
 def _einsum_latex(*operands: Any, subscripts: str, optimize: bool) -> str:
     inputs, output = subscripts.split("->")
     return (
         rf"\mathrm{{einsum}}(\mathrm{{{inputs}}} \to \mathrm{{{output}}}; "
-        rf"{', '.join(map(str, operands))})"
-    )
+        rf"{', '.join(map(str, operands))})")
 
 
 def _einsum_by_loops(*operands: Any, subscripts: str, optimize: bool) -> Any:
@@ -77,8 +75,7 @@ CASES = (
     ("ij,jk->ik", (2, 3), (3, 4)), ("bij,bj->bi", (2, 2, 3), (2, 3)), ("i,j->ij", (2,), (3,)),
     ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ii->i", (3, 3)), ("ii->", (3, 3)),
     ("iij,jk->ki", (2, 2, 3), (3, 2)), ("i,ij,j->", (2,), (2, 3), (3,)), ("i,i,i->i", (3,), (3,),
-    (3,)), ("ij,jk->ik", (2, 1), (3, 2)), ("ij,j->i", (2, 3), (1,)), (",i->i", (), (3,)),
-)  # fmt: skip
+    (3,)), ("ij,jk->ik", (2, 1), (3, 2)), ("ij,j->i", (2, 3), (1,)), (",i->i", (), (3,)))
 
 
 @op(name="einsum", rules={"operands": _einsum_rule},
@@ -121,16 +118,14 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> str:
     if len(terms) != len(ndims):
         raise ShapeError(
             f"einsum() expects an array for each term of {subscripts!r}, {len(terms)}. "
-            f"Got {len(ndims)}."
-        )
+            f"Got {len(ndims)}.")
     hidden = []
     for term, ndim in zip(terms, ndims, strict=True):
         missing = ndim - len(term.replace("...", ""))
         if missing < 0 or (missing and "..." not in term):
             raise ShapeError(
                 f"einsum() expects an index for each axis. Got {term!r} for an array with {ndim} "
-                f"axes."
-            )
+                f"axes.")
         hidden.append(missing)
     most = max(hidden)
     unused = [c for c in string.ascii_uppercase + string.ascii_lowercase if c not in subscripts]
@@ -143,8 +138,7 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> str:
     elif most and "..." not in output:
         raise InvalidArgumentError(
             f"einsum() expects '...' in the output of {subscripts!r}, for the axes that it stands "
-            f"for in the arrays."
-        )
+            f"for in the arrays.")
     return f"{','.join(terms)}->{output.replace('...', letters)}"
 
 
@@ -176,5 +170,4 @@ def einsum(*operands: Any, optimize: Any = False) -> Any:
     return einsum_op(
         *arrays,
         subscripts=explicit(subscripts, [len(shape_of(a)) for a in arrays]),
-        optimize=bool(optimize),
-    )
+        optimize=bool(optimize))

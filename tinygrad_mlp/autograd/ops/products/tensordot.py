@@ -87,8 +87,7 @@ def _both(axes: Any, first: int, second: int) -> tuple[tuple[int, ...], tuple[in
         if not 0 <= n <= min(first, second):
             raise ShapeError(
                 f"tensordot() expects axes between 0 and {min(first, second)}, the number of axes "
-                f"that both arrays have. Got {axes!r}."
-            )
+                f"that both arrays have. Got {axes!r}.")
         return tuple(range(first - n, first)), tuple(range(n))
     of_first, of_second = axes
     return places("tensordot", of_first, first), places("tensordot", of_second, second)
@@ -116,8 +115,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     if summed != [second[i] for i in right]:
         raise ShapeError(
             f"tensordot() expects the axes summed over to have the same lengths. Got axes={axes!r} "
-            f"of arrays of shape {first} and {second}."
-        )
+            f"of arrays of shape {first} and {second}.")
     kept_left = [i for i in range(len(first)) if i not in left]
     kept_right = [i for i in range(len(second)) if i not in right]
     rows, columns = [first[i] for i in kept_left], [second[i] for i in kept_right]
@@ -168,8 +166,7 @@ def cross_op(a: Any, b: Any) -> Any:
     if a.shape[-1:] != (3,) or b.shape[-1:] != (3,):
         raise ShapeError(
             f"cross() expects vectors of three elements. Got shapes {a.shape} and {b.shape}: give "
-            f"vectors of a plane a third element of 0."
-        )
+            f"vectors of a plane a third element of 0.")
     return np.cross(a, b)
 
 
@@ -210,8 +207,7 @@ def _cheapest(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
             j = i + width
             costs = {
                 k: cost[i, k] + cost[k + 1, j] + lengths[i] * lengths[k + 1] * lengths[j + 1]
-                for k in range(i, j)
-            }
+                for k in range(i, j)}
             split[i, j] = min(costs, key=costs.__getitem__)
             cost[i, j] = costs[split[i, j]]
     return split
@@ -244,8 +240,7 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
         if len(m.shape) != 2 and not (ends and len(m.shape) == 1):
             raise ShapeError(
                 f"multi_dot() expects matrices, the first and the last may be vectors. Got shape "
-                f"{m.shape} as array {number}."
-            )
+                f"{m.shape} as array {number}.")
     row, column = len(matrices[0].shape) == 1, len(matrices[-1].shape) == 1
     lengths = [1 if row else matrices[0].shape[0], *(m.shape[0] for m in matrices[1:])]
     split = _cheapest([*lengths, 1 if column else matrices[-1].shape[1]])

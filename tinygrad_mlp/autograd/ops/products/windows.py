@@ -28,8 +28,7 @@ def pair(value: Any, name: str, least: int = 1) -> Pair:
     if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
         raise InvalidArgumentError(
             f"{name} must be an integer of at least {least}, or a pair of them. "
-            f"Got {value!r}."
-        )
+            f"Got {value!r}.")
     return int(both[0]), int(both[1])
 
 
@@ -44,8 +43,7 @@ def window_latex(name: str, argument: Any, size: Pair, stride: Pair) -> str:
 def _samples_of_windows(rng: Any) -> list[Sample]:
     return [
         Sample(rng.normal(size=(2, 5, 6)), size=(2, 3), stride=(1, 1)),
-        Sample(rng.normal(size=(5, 6)), size=(3, 2), stride=(2, 3)),
-    ]
+        Sample(rng.normal(size=(5, 6)), size=(3, 2), stride=(2, 3))]
 
 
 def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
@@ -72,8 +70,7 @@ def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     if kh > height or kw > width:
         raise ShapeError(
             f"the window {size} is larger than the image {(height, width)} (with its padding). "
-            f"Use a smaller window or more padding."
-        )
+            f"Use a smaller window or more padding.")
     shape = (*a.shape[:-2], (height - kh) // sh + 1, (width - kw) // sw + 1, kh, kw)
     down, right = a.strides[-2:]
     strides = (*a.strides[:-2], down * sh, right * sw, down, right)

@@ -55,8 +55,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     ends = [
         [] if end is None
         else [end if np.ndim(end) else np.full(shape, end)]
-        for end in (prepend, append)
-    ]  # fmt: skip
+        for end in (prepend, append)]
     return diff_op(concatenate([*ends[0], a, *ends[1]], axis), n=n, axis=axis)
 
 
@@ -64,8 +63,7 @@ def neighbours(a: Any) -> tuple[Any, Any]:
     """Return all elements of the last axis but the first, and all but the last."""
     return (
         getitem(a, template=(Ellipsis, slice(1, None))),
-        getitem(a, template=(Ellipsis, slice(0, -1))),
-    )
+        getitem(a, template=(Ellipsis, slice(0, -1))))
 
 
 def _along(x: Any, axis: int) -> Any:

@@ -9,17 +9,14 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.sums import over, reductions
 
-__all__ = [
-    "logical_and", "logical_or", "logical_xor", "logical_not", "all", "any", "count_nonzero",
-]  # fmt: skip
+__all__ = ["logical_and", "logical_or", "logical_xor", "logical_not", "all", "any", "count_nonzero"]
 
 
 def _conditions(rng: Any) -> list[Sample]:
     """Return pairs of conditions, and of numbers, which are true where they are not 0."""
     return [
         Sample(np.array([True, True, False, False]), np.array([True, False, True, False])),
-        Sample(rng.integers(0, 2, size=(2, 3)) * 0.5, rng.integers(0, 2, size=3) * 1.5),
-    ]
+        Sample(rng.integers(0, 2, size=(2, 3)) * 0.5, rng.integers(0, 2, size=3) * 1.5)]
 
 
 @op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", numpy=np.logical_and,

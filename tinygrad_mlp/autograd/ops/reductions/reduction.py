@@ -65,7 +65,6 @@ def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """
     return largest(a, axis=axis, keepdims=keepdims)
 
-
 amax = max
 
 
@@ -81,6 +80,5 @@ def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     array([1., 0.])
     """
     return smallest(a, axis=axis, keepdims=keepdims)
-
 
 amin = min

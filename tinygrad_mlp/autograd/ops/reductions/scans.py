@@ -81,8 +81,7 @@ def _recurrence_reference(b: Any, a: Any) -> Any:
     n = b.shape[-1]
     terms = [
         sum(b[..., j] * np.prod(a[..., j + 1 : i + 1], axis=-1) for j in range(i + 1))
-        for i in range(n)
-    ]
+        for i in range(n)]
     return np.stack(terms, axis=-1)
 
 
@@ -111,8 +110,7 @@ def recurrence(b: Any, a: Any) -> Any:
     if np.shape(b) != np.shape(a) or np.ndim(b) == 0:
         raise ShapeError(
             f"recurrence() expects two arrays of one shape, with an axis. Got {np.shape(b)} and "
-            f"{np.shape(a)}."
-        )
+            f"{np.shape(a)}.")
     y = np.array(b, dtype=np.result_type(b, a))
     for i in range(1, y.shape[-1]):
         y[..., i] += a[..., i] * y[..., i - 1]

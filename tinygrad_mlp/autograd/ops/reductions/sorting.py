@@ -20,9 +20,7 @@ from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatte
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 from tinygrad_mlp.autograd.ops.sums import over
 
-__all__ = [
-    "sort", "partition", "argsort", "argpartition", "argmax", "argmin", "searchsorted",
-]  # fmt: skip
+__all__ = ["sort", "partition", "argsort", "argpartition", "argmax", "argmin", "searchsorted"]
 
 
 @op(equation="y = Σ [a[i] < v] where side = 'left' else Σ [a[i] ≤ v]",
@@ -79,8 +77,7 @@ def _apart(rng: Any, **given: Any) -> list[Sample]:
 
 def _latex(name: str) -> Any:
     return lambda a, axis, **static: (
-        rf"\mathrm{{{name}}}{'' if axis is None else over(axis, a.ndim)}({a})"
-    )
+        rf"\mathrm{{{name}}}{'' if axis is None else over(axis, a.ndim)}({a})")
 
 
 def _insertion_sort(row: Any) -> Any:
@@ -159,8 +156,7 @@ def argpartition(a: Any, *, kth: Any, axis: int | None = -1) -> Any:
 def _places_of(rng: Any) -> list[Sample]:
     return [
         *sample_arrays(rng, shapes=((3,), (2, 3)), axis=(None, 0, -1), keepdims=(False, True)),
-        Sample(np.array([1.0, 3.0, 3.0, 1.0])),
-    ]
+        Sample(np.array([1.0, 3.0, 3.0, 1.0]))]
 
 
 def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
@@ -168,8 +164,7 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
     flat, along = (np.ravel(hit), 0) if axis is None else (hit, axis)
     place = np.argmin(np.cumsum(flat, axis=along) == 0, axis=along)
     return np.reshape(place, [1] * a.ndim) if axis is None and keepdims else (
-        np.expand_dims(place, along) if keepdims else place
-    )  # fmt: skip
+        np.expand_dims(place, along) if keepdims else place)
 
 
 @op(equation="amax(a, axis) = Σ a[j] [j = y]",

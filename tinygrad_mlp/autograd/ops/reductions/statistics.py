@@ -51,8 +51,7 @@ def _of_several(rng: Any) -> list[Sample]:
     return [
         s
         for s in reductions(rng, ddof=(0, 1))
-        if reduced_count(s.args[0].shape, s.static["axis"]) > 1
-    ]
+        if reduced_count(s.args[0].shape, s.static["axis"]) > 1]
 
 
 @op(rules={"a": _var_rule},
@@ -145,8 +144,7 @@ def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool 
     if np.shape(weights) not in ((), a.shape) and isinstance(axis, tuple):
         raise ShapeError(
             f"average() expects weights of the shape of a, {a.shape}, or for a single axis one "
-            f"for each element of it. Got shape {weights.shape} for axis={axis}."
-        )
+            f"for each element of it. Got shape {weights.shape} for axis={axis}.")
     return weighted_mean(a, axis=axis, weights=weights, keepdims=keepdims)
 
 

@@ -20,15 +20,12 @@ _np_pad: Any = np.pad  # its stubs accept no mode but a literal
 PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
-def _pad_rule(
-    g: Any, y: Any, array: Any, pad_width: Any, mode: str, constant_values: Any
-) -> Any:
+def _pad_rule(g: Any, y: Any, array: Any, pad_width: Any, mode: str, constant_values: Any) -> Any:
     if mode == "constant":
         widths = np.broadcast_to(pad_width, (array.ndim, 2))
         inner = tuple(
             slice(int(before), int(before) + n)
-            for (before, _), n in zip(widths, array.shape, strict=True)
-        )
+            for (before, _), n in zip(widths, array.shape, strict=True))
         return getitem(g, template=inner)
     # The other modes copy elements: pad their numbers to see which, and add up.
     numbers = np.arange(array.size).reshape(array.shape)

@@ -53,7 +53,6 @@ def transpose(a: Any, *, axes: Any = None) -> Any:
     """
     return a.transpose(axes)
 
-
 permute_dims = transpose
 
 
@@ -93,8 +92,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     if len(start) != len(end):
         raise ShapeError(
             f"moveaxis() expects as many destinations as sources. Got {source!r} and "
-            f"{destination!r}."
-        )
+            f"{destination!r}.")
     order = [i for i in range(ndim) if i not in start]
     for position, axis in sorted(zip(end, start, strict=True)):
         order.insert(position, axis)

@@ -96,13 +96,11 @@ def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any,
     """
     if indexing not in ("xy", "ij"):
         raise InvalidArgumentError(
-            f"meshgrid() expects indexing to be 'xy' or 'ij'. Got {indexing!r}."
-        )
+            f"meshgrid() expects indexing to be 'xy' or 'ij'. Got {indexing!r}.")
     for number, x in enumerate(xi):
         if len(shape_of(x)) > 1:
             raise ShapeError(
-                f"meshgrid() expects vectors. Got shape {shape_of(x)} as argument {number}."
-            )
+                f"meshgrid() expects vectors. Got shape {shape_of(x)} as argument {number}.")
     order = list(range(len(xi)))
     if indexing == "xy" and len(xi) > 1:
         order[:2] = 1, 0

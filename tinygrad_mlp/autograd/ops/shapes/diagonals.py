@@ -30,8 +30,7 @@ def _matrices(rng: Any) -> list[Sample]:
     return [
         *sample_arrays(rng, shapes=((3, 3), (2, 4)), offset=(0, 1, -1)),
         Sample(rng.normal(size=(2, 3, 4)), offset=0, axis1=-2, axis2=-1),
-        Sample(rng.normal(size=(2, 3, 4)), offset=1, axis1=2, axis2=0),
-    ]
+        Sample(rng.normal(size=(2, 3, 4)), offset=1, axis1=2, axis2=0)]
 
 
 def _diagonal_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
@@ -132,8 +131,7 @@ def diag(v: Any, k: int = 0) -> Any:
         return diagonal(v, offset=k)
     raise ShapeError(
         f"diag() expects a vector or a matrix. Got shape {shape}: for stacks of matrices use "
-        f"diagonal(a, axis1=-2, axis2=-1)."
-    )
+        f"diagonal(a, axis1=-2, axis2=-1).")
 
 
 @implements(np.diagflat)

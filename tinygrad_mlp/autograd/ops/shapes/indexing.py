@@ -77,9 +77,7 @@ def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
         if isinstance(part, slice):
             ends = [part.start, part.stop] + ([] if part.step is None else [part.step])
             part = ":".join("" if end is None else str(end) for end in ends)
-        return {"Ellipsis": r"\dots", "None": r"\mathrm{new}"}.get(
-            str(part), rf"\mathrm{{{part}}}"
-        )
+        return {"Ellipsis": r"\dots", "None": r"\mathrm{new}"}.get(str(part), rf"\mathrm{{{part}}}")
 
     return f"[{', '.join(map(shown, template))}]"
 
@@ -93,8 +91,7 @@ def _indexing_samples(rng: Any) -> list[Sample]:
         Sample(a, template=(Ellipsis, slice(1, 3))),
         Sample(a, repeated, template=(IndexSlot(0),)),
         Sample(a, mask, template=(IndexSlot(0), slice(0, 2))),
-        Sample(a, repeated, np.array([1, 1, 1, 0]), template=(IndexSlot(0), IndexSlot(1))),
-    ]
+        Sample(a, repeated, np.array([1, 1, 1, 0]), template=(IndexSlot(0), IndexSlot(1)))]
 
 
 @op(rules={"operands": _getitem_rule},
@@ -181,8 +178,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     """
     if mode not in ("raise", "wrap", "clip"):
         raise InvalidArgumentError(
-            f"take() expects mode to be one of raise, wrap, clip. Got {mode!r}."
-        )
+            f"take() expects mode to be one of raise, wrap, clip. Got {mode!r}.")
     if axis is None:
         a, axis = ravel(a), 0
     shape = shape_of(a)
@@ -224,11 +220,9 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if len(indices.shape) != len(shape):
         raise ShapeError(
             f"take_along_axis() expects indices with as many axes as the array. Got shapes "
-            f"{shape} and {indices.shape}."
-        )
+            f"{shape} and {indices.shape}.")
     index: list[Any] = [
-        np.arange(n).reshape((-1,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)
-    ]
+        np.arange(n).reshape((-1,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)]
     index[place] = indices
     template, arrays = index_parts(tuple(index))
     return getitem(arr, *arrays, template=template)
@@ -252,8 +246,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     if len(condlist) != len(choicelist) or not condlist:
         raise InvalidArgumentError(
             f"select() expects as many choices as conditions, at least one. Got {len(condlist)} "
-            f"conditions and {len(choicelist)} choices."
-        )
+            f"conditions and {len(choicelist)} choices.")
     chosen = default
     for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
         chosen = where(condition, choice, chosen)

@@ -23,8 +23,7 @@ from tinygrad_mlp.errors import ShapeError
 
 __all__ = [
     "concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack", "append",
-    "split", "array_split", "vsplit", "hsplit", "dsplit",
-]  # fmt: skip
+    "split", "array_split", "vsplit", "hsplit", "dsplit"]
 
 
 def _slice_of(g: Any, arrays: Sequence[Any], position: int, axis: int) -> Any:
@@ -59,7 +58,6 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     if axis is None:
         return concatenate_op(*[ravel(a) for a in arrays], axis=0)
     return concatenate_op(*arrays, axis=axis)
-
 
 concat = concatenate
 
@@ -145,9 +143,7 @@ def column_stack(tup: Sequence[Any]) -> Any:
     array([[1., 3.],
            [2., 4.]])
     """
-    columns = [
-        a if len(shape_of(a)) > 1 else expand_dims(atleast_1d(a), 1) for a in tup
-    ]  # fmt: skip
+    columns = [a if len(shape_of(a)) > 1 else expand_dims(atleast_1d(a), 1) for a in tup]
     return concatenate(columns, axis=1)
 
 
@@ -172,8 +168,7 @@ def _cut(a: Any, ends: Sequence[int], axis: int) -> list[Any]:
     stops = [*ends, shape_of(a)[axis]]
     return [
         getitem(a, template=(*before, slice(start, stop)))
-        for start, stop in zip(starts, stops, strict=True)
-    ]
+        for start, stop in zip(starts, stops, strict=True)]
 
 
 @implements(np.array_split)
@@ -224,8 +219,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     if not np.ndim(indices_or_sections) and shape[place] % int(indices_or_sections):
         raise ShapeError(
             f"split() expects a number of sections that divides the length {shape[place]} of axis "
-            f"{axis}. Got {indices_or_sections}: use array_split() for parts of different length."
-        )
+            f"{axis}. Got {indices_or_sections}: use array_split() for parts of different length.")
     parts: list[Any] = array_split(ary, indices_or_sections, place)
     return parts
 

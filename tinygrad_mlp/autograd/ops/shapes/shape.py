@@ -15,8 +15,7 @@ from tinygrad_mlp.errors import DTypeError, ShapeError
 
 __all__ = [
     "reshape", "ravel", "squeeze", "expand_dims", "atleast_1d", "atleast_2d", "atleast_3d",
-    "broadcast_arrays", "astype", "identity",
-]  # fmt: skip
+    "broadcast_arrays", "astype", "identity"]
 
 
 def shape_of(a: Any) -> tuple[int, ...]:
@@ -71,8 +70,7 @@ def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     except (ValueError, TypeError) as error:
         raise ShapeError(
             f"{name}() expects axes between {-ndim} and {ndim - 1}, none of them twice. "
-            f"Got axis={axis!r}."
-        ) from error
+            f"Got axis={axis!r}.") from error
 
 
 @implements(np.squeeze)
@@ -95,8 +93,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     axes = places("squeeze", axis, len(shape))
     if any(shape[i] != 1 for i in axes):
         raise ShapeError(
-            f"squeeze() expects axes of length 1. Got axis={axis} of an array of shape {shape}."
-        )
+            f"squeeze() expects axes of length 1. Got axis={axis} of an array of shape {shape}.")
     return reshape(a, shape=tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
@@ -122,8 +119,7 @@ def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[in
         wanted = wider(shape)
         made.append(
             reshape(a, shape=wanted) if wanted != shape
-            else a if isinstance(a, Value) else np.asarray(a)
-        )  # fmt: skip
+            else a if isinstance(a, Value) else np.asarray(a))
     return made[0] if len(made) == 1 else tuple(made)
 
 
@@ -159,8 +155,7 @@ def atleast_3d(*arrays: Any) -> Any:
     """
     return _at_least(
         arrays, lambda shape: ((1, *(shape or (1,)), 1) if len(shape) < 2
-                               else (*shape, 1) if len(shape) == 2 else shape),
-    )  # fmt: skip
+                               else (*shape, 1) if len(shape) == 2 else shape))
 
 
 @implements(np.broadcast_arrays)
@@ -196,8 +191,7 @@ def astype(a: Any, *, dtype: Any) -> Any:
     if np.dtype(dtype).kind != "f":
         raise DTypeError(
             f"astype() expects a floating-point dtype, so that gradients can pass. Got "
-            f"{np.dtype(dtype)}: for a tensor without history use its method, x.astype(...)."
-        )
+            f"{np.dtype(dtype)}: for a tensor without history use its method, x.astype(...).")
     return np.asarray(a).astype(dtype)
 
 
