@@ -78,34 +78,20 @@ STATE = ("state_dict", "load_state_dict")
 
 
 class AdaptedCallback(Callback):
-    """A callback made of functions, by the names of the methods they stand in for.
+    """A callback made of the methods of another object, or of a function."""
 
-    >>> seen = []
-    >>> AdaptedCallback("seen", {"on_record": seen.append}).on_record("the run")
-    >>> seen
-    ['the run']
-    """
-
-    def __init__(self, name: str, methods: Mapping[str, Callable[..., Any]]) -> None:
-        self._name = name
-        for method, function in methods.items():
-            setattr(self, method, function)
+    def __init__(self, adapted: Any, methods: Mapping[str, Callable[..., Any]]) -> None:
+        self._name = type(adapted).__name__
+        vars(self).update(methods)
 
     @property
     def name(self) -> str:
-        """The name of the object whose methods they are."""
+        """The name of the adapted object's class."""
         return self._name
 
 
 def as_callback(callback: Any) -> Callback:
-    """Return a `Callback` for an object or a function of the user's.
-
-    Raises:
-        InvalidArgumentError: it is a class, or neither an object with the methods nor a function.
-
-    >>> as_callback(print).on_record("called")
-    called
-    """
+    """Return a `Callback` for an object or a function of the user's, or raise an error."""
     if isinstance(callback, type):
         raise InvalidArgumentError(
             f"fit: callbacks must be objects. Got the class {callback.__name__}. "
@@ -113,12 +99,11 @@ def as_callback(callback: Any) -> Callback:
         )
     if isinstance(callback, Callback):
         return callback
-    name = type(callback).__name__
     if any(hasattr(callback, event) for event in EVENTS):
         methods = [method for method in EVENTS + STATE if hasattr(callback, method)]
-        return AdaptedCallback(name, {method: getattr(callback, method) for method in methods})
+        return AdaptedCallback(callback, {method: getattr(callback, method) for method in methods})
     if callable(callback):
-        return AdaptedCallback(name, {"on_record": callback})
+        return AdaptedCallback(callback, {"on_record": callback})
     raise InvalidArgumentError(
         f"fit: a callback must be a function of the run, or an object with one of the methods "
         f"{', '.join(EVENTS)}. Got {callback!r}."
@@ -126,17 +111,12 @@ def as_callback(callback: Any) -> Callback:
 
 
 class CallbackList:
-    """The callbacks of a run, in their order; `watch_steps` says whether one sees every step.
-
-    Raises:
-        InvalidArgumentError: `callbacks` is not a list, or something in it is not a callback.
-    """
+    """The callbacks of a run, in their order; `watch_steps` says whether one sees every step."""
 
     def __init__(self, callbacks: Any) -> None:
         if not isinstance(callbacks, Iterable):
             raise InvalidArgumentError(
-                f"fit: callbacks must be a list. Got {type(callbacks).__name__}. "
-                f"Write [callback]."
+                f"fit: callbacks must be a list. Got {type(callbacks).__name__}. Write [callback]."
             )
         self._callbacks = [as_callback(callback) for callback in callbacks]
         self.watch_steps = any(callback.watches_steps for callback in self._callbacks)
@@ -201,13 +181,10 @@ class BestWeights(Callback):
         self.best, self.best_iteration, self._weights = math.nan, None, None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value so far and its weights."""
-        return {
-            "monitor": self.monitor,
-            "best": self.best,
-            "best_iteration": self.best_iteration,
-            "weights": self._weights,
-        }
+        """Return the settings, the best value so far and its weights."""
+        settings = {name: getattr(self, name) for name in self.SETTINGS}
+        best = {"best": self.best, "best_iteration": self.best_iteration, "weights": self._weights}
+        return settings | best
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Go on comparing with the best value of a stored state.
@@ -232,8 +209,7 @@ class BestWeights(Callback):
         first = self._weights is None and math.isfinite(value)
         if not (first or gain > min_delta):
             return False
-        self.best = value
-        self.best_iteration = run.iteration
+        self.best, self.best_iteration = value, run.iteration
         self._weights = run.model.state_dict()
         return True
 
@@ -273,10 +249,7 @@ class EarlyStopping(BestWeights):
     SETTINGS = ("monitor", "patience", "min_delta")
 
     def __init__(
-        self,
-        patience: int = 5,
-        min_delta: float = 0.0,
-        monitor: str = "validation_loss",
+        self, patience: int = 5, min_delta: float = 0.0, monitor: str = "validation_loss",
         restore_best: bool = True,
     ) -> None:
         super().__init__(monitor)
@@ -292,8 +265,7 @@ class EarlyStopping(BestWeights):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of `BestWeights` and the evaluations without improvement."""
-        own = {"patience": self.patience, "min_delta": self.min_delta, "waited": self.waited}
-        return {**super().state_dict(), **own}
+        return super().state_dict() | {"waited": self.waited}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Go on counting from a stored state."""

@@ -72,34 +72,17 @@ class Checkpoint:
 class CheckpointWriter:
     """The writer of a run's checkpoints, which also reads one back.
 
-    Args:
-        checkpoint: a `Checkpoint`, or a path.
-        run: the run, before it starts.
-        steps: the steps of the run.
-        callbacks: the callbacks of the run.
-        data: the arrays that the model is trained and evaluated on, by name.
-
-    Attributes:
-        resumes: whether there is a file to resume from.
-
-    Raises:
-        CheckpointError: the file belongs to another training. Nothing has been changed.
-        DataError: the file is damaged.
-        DataNotFoundError, InvalidArgumentError: a file of that name cannot be written.
+    The file, if there is one, is read and checked before the run starts: `resumes` says whether
+    there is one. `data` are the arrays that the model is trained and evaluated on, by name.
     """
 
     def __init__(
-        self,
-        checkpoint: Any,
-        run: Run,
-        steps: StepRunner,
-        callbacks: CallbackList,
-        data: dict[str, Array],
+        self, checkpoint: Checkpoint | str | os.PathLike[str], run: Run, steps: StepRunner,
+        callbacks: CallbackList, data: dict[str, Array],
     ) -> None:
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)
-        self.checkpoint = checkpoint
-        self.run, self.steps = run, steps
+        self.checkpoint, self.run, self.steps = checkpoint, run, steps
         for method in ("state_dict", "load_state_dict"):
             if not hasattr(run.optimizer, method):
                 raise InvalidArgumentError(
@@ -108,7 +91,8 @@ class CheckpointWriter:
                     f"which has no {method}."
                 )
         self._callbacks = callbacks.with_state
-        self._generators = _generators(run.model, steps.order.rng)
+        generators = _generators(run.model, steps.order.rng)
+        self._generators = [generator for _, generator in generators]
         known = {id(p) for p in run.model.parameters()}
         # Parameters beside those of the model, as of a loss that is trained as well.
         self._others = [p for p in getattr(run.optimizer, "parameters", ()) if id(p) not in known]
@@ -120,15 +104,12 @@ class CheckpointWriter:
             },
             "data": {name: fingerprint(array) for name, array in data.items()},
             "callbacks": [callback.name for callback in self._callbacks],
-            "generators": [[*names, kind] for names, kind, _ in self._generators],
+            "generators": [users for users, _ in generators],
         }
         self._written: Any = None
         self._mark = self._count()
-        self._stored: dict[str, Any] | None = None
-        target = checked_target(checkpoint.path)
-        self.resumes = os.path.exists(target)
-        if self.resumes:
-            self._stored = self._read()
+        self.resumes = os.path.exists(checked_target(checkpoint.path))
+        self._stored = self._read() if self.resumes else None
 
     # -- when --------------------------------------------------------------------------------
 
@@ -179,7 +160,7 @@ class CheckpointWriter:
             "optimizer": run.optimizer.state_dict(),
             "parameters": [p.data for p in self._others],
             "callbacks": [callback.state_dict() for callback in self._callbacks],
-            "generators": [generator.bit_generator.state for _, _, generator in self._generators],
+            "generators": [generator.bit_generator.state for generator in self._generators],
             "steps": self.steps.state_dict(),
             "history": run.history.state_dict(),
         }  # fmt: skip
@@ -188,10 +169,8 @@ class CheckpointWriter:
             parts = {name: packed(part, name, arrays) for name, part in state.items()}
         except InvalidArgumentError as error:
             raise InvalidArgumentError(f"fit: this state cannot be stored: {error}") from None
-        facts = {
-            "architecture": self._architecture,
-            "checkpoint": {**self._of_the_run, "state": parts},
-        }
+        about = {**self._of_the_run, "state": parts}
+        facts = {"architecture": self._architecture, "checkpoint": about}
         write(self.checkpoint.path, arrays, facts, "fit: checkpoint")
         self._written, self._mark = self._place(), self._count()
 
@@ -234,14 +213,11 @@ class CheckpointWriter:
     def _misfits(self, state: dict[str, Any]) -> list[str]:
         """Return what prevents taking over the state, a line each."""
         optimizer, epochs = self.run.optimizer, self.run.history.settings["epochs"]
-        own: dict[str, Any] = self.run.model.state_dict()
-        own |= {f"parameter {i} of the optimizer": p.data for i, p in enumerate(self._others)}
-        other = dict(state["model"])
-        other |= {f"parameter {i} of the optimizer": a for i, a in enumerate(state["parameters"])}
-        lines = _differences("arrays", _kinds(other), _kinds(own))
+        own = _kinds(self.run.model.state_dict(), [p.data for p in self._others])
+        lines = _differences("arrays", _kinds(state["model"], state["parameters"]), own)
         # Damaged parts raise an error here, before anything has been changed.
         History().load_state_dict(state["history"])
-        for (_, _, generator), stored in zip(self._generators, state["generators"], strict=True):
+        for generator, stored in zip(self._generators, state["generators"], strict=True):
             type(generator.bit_generator)().state = stored
         for part, keys in NEEDED.items():
             [state[part][key] for key in keys]
@@ -269,7 +245,7 @@ class CheckpointWriter:
             module.training = state["modes"][path]
         for parameter, data in zip(self._others, state["parameters"], strict=True):
             parameter.data = data
-        for (_, _, generator), stored in zip(self._generators, state["generators"], strict=True):
+        for generator, stored in zip(self._generators, state["generators"], strict=True):
             generator.bit_generator.state = stored
         run.history.load_state_dict(state["history"])
         of_run = state["run"]
@@ -282,17 +258,19 @@ class CheckpointWriter:
         self._written, self._mark = self._place(), self._count()
 
 
-def _generators(model: Module, order: Any) -> list[tuple[list[str], str, Any]]:
-    """Return each generator once, with its users: the order of the samples, modules by name."""
-    found: dict[int, tuple[list[str], str, Any]] = {}
+def _generators(model: Module, order: Any) -> list[tuple[list[str], Any]]:
+    """Return each generator once, after the names of its users and of its kind."""
+    found: dict[int, tuple[list[str], Any]] = {}
     used = [] if order is None else [("order", order)]
     for name, generator in [*used, *model.named_generators()]:
-        kind = type(generator.bit_generator).__name__
-        found.setdefault(id(generator), ([], kind, generator))[0].append(name)
-    return list(found.values())
+        found.setdefault(id(generator), ([], generator))[0].append(name)
+    return [([*users, type(g.bit_generator).__name__], g) for users, g in found.values()]
 
 
-def _kinds(arrays: dict[str, Any]) -> dict[str, str]:
+def _kinds(model: dict[str, Any], parameters: list[Any]) -> dict[str, str]:
+    """Return dtype and shape of a model's arrays and of an optimizer's other parameters."""
+    others = {f"parameter {i} of the optimizer": a for i, a in enumerate(parameters)}
+    arrays = {**model, **others}
     return {name: f"{np.asarray(a).dtype} {np.shape(a)}" for name, a in arrays.items()}
 
 

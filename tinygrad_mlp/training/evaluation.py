@@ -70,14 +70,8 @@ def _loss_and_accuracy(
 class Examples:
     """Checked data: X and Y are finite numbers of one precision, with a target for each input.
 
-    Args:
-        X: inputs, shape ``(n, ...)``.
-        Y: targets, shape ``(n, ...)``; `classes` says whether they are one-hot rows.
-        dtype: the precision that both are converted to.
-        part: "validation " for the data that are not trained on; messages name it.
-
-    Raises:
-        ShapeError, DTypeError, InvalidArgumentError: the data are not such.
+    `classes` says whether the targets are one-hot rows. For the data that are not trained on,
+    `part` is "validation ", for messages and for the names of the `arrays`.
     """
 
     def __init__(self, X: Any, Y: Any, dtype: Any, part: str = "") -> None:
@@ -106,20 +100,11 @@ class Examples:
 class Evaluator:
     """The evaluations of a training run, on its training data and on its validation data.
 
-    Args:
-        model, loss, training, validation: those of the call of `fit`.
-        threads: BLAS threads for an evaluation, which has many rows at a time.
-
-    Raises:
-        ShapeError: the data do not fit the model, or the loss is not one number.
+    They have many rows at a time, and so BLAS threads of their own.
     """
 
     def __init__(
-        self,
-        model: Any,
-        loss: LossFunction,
-        training: Examples,
-        validation: Examples | None,
+        self, model: Any, loss: LossFunction, training: Examples, validation: Examples | None,
         threads: int,
     ) -> None:
         self.model, self.loss, self.threads = model, loss, threads
@@ -171,14 +156,7 @@ def predict(model: Any, X: Any) -> Array:
 
 
 def accuracy(Y: Any, Y_hat: Any) -> float:
-    """Return the share of rows whose largest entry is at the same place: classes that are right.
-
-    Args:
-        Y: one-hot targets, shape ``(n, k)``.
-        Y_hat: predictions, of the same shape.
-
-    Raises:
-        ShapeError: the shapes differ, or are not those of rows.
+    """Return the share of rows of one-hot targets whose largest entry the predictions share.
 
     >>> accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.4, 0.6]])
     0.5
@@ -199,26 +177,14 @@ def hits(Y: Array, Y_hat: Array) -> Array:
 
 
 def is_one_hot(Y: Array) -> bool:
-    """Return whether each row of Y has a single 1 and zeros otherwise.
-
-    >>> is_one_hot(np.eye(3)), is_one_hot(np.full((2, 2), 0.5)), is_one_hot(np.ones((2, 1)))
-    (True, False, False)
-    """
-    return bool(
-        Y.ndim == 2
-        and Y.shape[1] > 1
-        and ((Y == 0) | (Y == 1)).all()
-        and (Y.sum(axis=1) == 1).all()
-    )
+    """Return whether each row of Y has a single 1 and zeros otherwise."""
+    if Y.ndim != 2 or Y.shape[1] < 2:
+        return False
+    return bool(((Y == 0) | (Y == 1)).all() and (Y.sum(axis=1) == 1).all())
 
 
 def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
-    """Return `a` as an array of `dtype` with at least one sample, all of it finite.
-
-    Raises:
-        ShapeError, DTypeError, InvalidArgumentError: it has no samples, is not an array of
-            numbers, or holds NaN or infinity; the message begins with `name`.
-    """
+    """Return `a` as an array of `dtype` with at least one sample, all of it finite."""
     array = as_rows(a, name)
     if array.dtype.kind == "f":
         at = index_beyond(array, float(np.finfo(dtype).max))
@@ -231,11 +197,7 @@ def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
 
 
 def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
-    """Raise an error unless there are as many targets as inputs.
-
-    Raises:
-        ShapeError: the numbers differ; the message names both.
-    """
+    """Raise an error unless there are as many targets as inputs."""
     if len(x) != len(y):
         raise ShapeError(
             f"{name_x} and {name_y} must have the same number of samples. Got shapes "
@@ -244,11 +206,7 @@ def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
 
 
 def as_rows(a: Any, name: str) -> Array:
-    """Return `a` as an array of numbers with at least one sample.
-
-    Raises:
-        ShapeError, DTypeError: it is something else; the message begins with `name`.
-    """
+    """Return `a` as an array of numbers with at least one sample."""
     try:
         array = np.asarray(plain(a))
     except ValueError as error:
@@ -263,11 +221,7 @@ def as_rows(a: Any, name: str) -> Array:
 
 
 def as_number(loss: Any) -> float:
-    """Return the value of a loss as a float.
-
-    Raises:
-        ShapeError: the loss is not one number.
-    """
+    """Return the value of a loss as a float."""
     array = np.asarray(plain(loss))
     if array.size != 1 or array.dtype.kind not in "fiub":
         raise ShapeError(

@@ -16,15 +16,20 @@ from tinygrad_mlp.support.blas_threads import (
     threads_now,
     threads_that_pay,
     warm_up,
-)
+)  # fmt: skip
 from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.training.callbacks import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction
 from tinygrad_mlp.training.history import History, Record
-from tinygrad_mlp.training.order import SampleOrder
 from tinygrad_mlp.training.progress import Progress
-from tinygrad_mlp.training.run import INTERRUPTED, FitSettings, Run, deferred_interrupt
+from tinygrad_mlp.training.run import (
+    INTERRUPTED,
+    FitSettings,
+    Run,
+    SampleOrder,
+    deferred_interrupt,
+)  # fmt: skip
 from tinygrad_mlp.training.steps import StepRunner
 
 if TYPE_CHECKING:
@@ -32,23 +37,11 @@ if TYPE_CHECKING:
 
 
 def fit(
-    model: Any,
-    loss: LossFunction,
-    optimizer: Any,
-    X: Any,
-    Y: Any,
-    *,
-    epochs: int,
-    batch_size: int = 32,
-    validation: tuple[Any, Any] | None = None,
-    shuffle: bool = True,
-    rng: Generator | None = None,
-    callbacks: Iterable[Any] = (),
-    monitor: bool | Callable[[Record], str] = False,
-    compiled: bool | str = "auto",
-    block: int | None = None,
-    threads: int | None = None,
-    record_every: int | None = None,
+    model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *,
+    epochs: int, batch_size: int = 32, validation: tuple[Any, Any] | None = None,
+    shuffle: bool = True, rng: Generator | None = None, callbacks: Iterable[Any] = (),
+    monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
+    block: int | None = None, threads: int | None = None, record_every: int | None = None,
     checkpoint: Any = None,
 ) -> History:
     """Train `model` by gradient descent on batches.
@@ -110,9 +103,8 @@ def fit(
     >>> model.weight.data.round(3), len(history)
     (array([[2.]]), 100)
     """
-    settings = FitSettings(
-        epochs, batch_size, shuffle, compiled, block, threads, record_every
-    ).checked()
+    settings = FitSettings(epochs, batch_size, shuffle, compiled, block, threads, record_every)
+    settings = settings.checked()
     _check_parts(model, loss, optimizer)
     dtype = precision(model)
     training = Examples(X, Y, dtype)
@@ -143,7 +135,8 @@ def fit(
                     events.after_step()
                 if not run.stopped:
                     events.after_epoch()
-            events.after_last_step()
+            if writer is not None:
+                writer.at_end()
         except KeyboardInterrupt:
             run.stop(INTERRUPTED)
         finally:
@@ -195,11 +188,6 @@ class _Events:
         self.steps.order.end_epoch()
         if self.writer is not None:
             self.writer.after_epoch()
-
-    def after_last_step(self) -> None:
-        """Write the last checkpoint."""
-        if self.writer is not None:
-            self.writer.at_end()
 
     def end(self) -> None:
         """Complete the history and tell the callbacks, however training ended."""

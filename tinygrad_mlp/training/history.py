@@ -124,8 +124,7 @@ class History:
         for values, present in rows:
             pairs = zip(values, present, strict=True)
             row: list[Any] = [value if p else None for value, p in pairs]
-            iteration, epoch, *others = row
-            records.append(Record(int(iteration), int(epoch), *others))
+            records.append(Record(int(row[0]), int(row[1]), *row[2:]))
         self.records = records
         self.execution, self.stopped = stored["execution"], stored["stopped"]
 

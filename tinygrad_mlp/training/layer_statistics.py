@@ -74,11 +74,9 @@ class Distributions:
     def state_dict(self) -> dict[str, Any]:
         """Return everything that was collected."""
         return {
-            "epochs": self.epochs,
-            "activations": self.activations,
-            "gradients": self.gradients,
+            "epochs": self.epochs, "activations": self.activations, "gradients": self.gradients,
             "with_parameters": sorted(self.with_parameters),
-        }
+        }  # fmt: skip
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Take over a state that `state_dict` has returned."""

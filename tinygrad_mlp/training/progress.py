@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from tinygrad_mlp.training.history import Record
@@ -15,16 +14,8 @@ class Progress:
     """A context manager that shows the progress of a number of iterations.
 
     On a terminal there is a bar with the time left and the latest figures. Where the output goes to
-    a file or a pipe, only the lines are printed.
-
-    Args:
-        iterations: the number of iterations there will be.
-        enabled: whether to show anything; a function that makes a line of a `Record` sets what is
-            printed of each.
-
-    Attributes:
-        wanted: whether calling `advance` shows anything.
-        accuracy: the latest accuracy, which the bar shows beside the loss, or None.
+    a file or a pipe, only the lines are printed. `enabled` says whether to show anything; a
+    function sets the line that is printed of a `Record`.
     """
 
     # Redrawing costs far more than a step of a small network.
@@ -34,14 +25,14 @@ class Progress:
     ROOM_FOR_THE_TIME, ROOM_FOR_A_BAR = 57, 67
 
     def __init__(self, iterations: int, enabled: bool | Callable[[Record], str]) -> None:
-        self.wanted = False
+        self.wanted = False  # whether calling `advance` shows anything
         self._bar: Any = None
         self._task: Any = None
         self._enabled = bool(enabled)
         self._as_line = enabled if callable(enabled) else monitor_line
         self._iterations = iterations
         self._next_update = 0.0
-        self.accuracy: float | None = None
+        self.accuracy: float | None = None  # the latest, which the bar shows beside the loss
 
     def __enter__(self) -> Progress:
         if self._enabled and sys.stdout.isatty():
@@ -55,20 +46,14 @@ class Progress:
             columns += [MofNCompleteColumn()]
             if width >= self.ROOM_FOR_THE_TIME:
                 columns += [TimeRemainingColumn(), "left "]
-            self._bar = Bar(
-                *columns, "{task.description}", refresh_per_second=self.REDRAWS_PER_SECOND
-            )
+            columns += ["{task.description}"]
+            self._bar = Bar(*columns, refresh_per_second=self.REDRAWS_PER_SECOND)
             self._bar.start()
             self._task = self._bar.add_task("", total=self._iterations)
             self.wanted = True
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
@@ -110,12 +95,7 @@ class Progress:
 
 
 def monitor_line(record: Record, loss_factor: float = 1.0) -> str:
-    """Return the line that is printed of a record; losses are multiplied by `loss_factor`.
-
-    >>> monitor_line(Record(0, 0, 0.1, 2.5, 0.125, 2.75, 0.25))
-    'Iteration 0 - training loss: 2.5 | training accuracy: 0.125 | validation loss: 2.75 | \
-validation accuracy: 0.25'
-    """
+    """Return the line that is printed of a record; losses are multiplied by `loss_factor`."""
     parts = []
     for field in Record._fields[3:]:
         value = getattr(record, field)

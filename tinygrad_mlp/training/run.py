@@ -1,4 +1,4 @@
-"""A training run: its settings, its state, and how Ctrl-C ends it."""
+"""A training run: its settings, its state, its place in the data, and how Ctrl-C ends it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.training.history import History, Record
@@ -30,11 +31,7 @@ class FitSettings(NamedTuple):
     record_every: int | None
 
     def checked(self) -> FitSettings:
-        """Return the settings with Python's own integers.
-
-        Raises:
-            InvalidArgumentError: one of them is impossible; the message names it.
-        """
+        """Return the settings with Python's own integers, or raise an error that names one."""
 
         def optional(lowest: int, value: Any, name: str) -> int | None:
             return None if value is None else integer_at_least(lowest, value, name)
@@ -49,15 +46,7 @@ class FitSettings(NamedTuple):
         )
 
     def described(self, loss: Callable[..., Any], optimizer: Any) -> dict[str, Any]:
-        """Return all settings of a training as JSON can hold them; functions by their names.
-
-        >>> import tinygrad_mlp as tg
-        >>> layer = tg.nn.Linear(2, 1)
-        >>> settings = FitSettings(3, 32, True, "auto", None, None, None)
-        >>> sgd = tg.optim.SGD(layer.parameters(), 0.1)
-        >>> settings.described(tg.nn.squared_error, sgd)["loss"]
-        'squared_error'
-        """
+        """Return all settings of a training as JSON can hold them; functions by their names."""
         known = isinstance(optimizer, Optimizer)
         own = optimizer.settings() if known else {"optimizer": type(optimizer).__name__}
         name = getattr(loss, "__qualname__", None) or getattr(loss, "name", None)
@@ -84,16 +73,11 @@ class Run:
     """
 
     def __init__(
-        self,
-        model: Any,
-        optimizer: Any,
-        history: History,
+        self, model: Any, optimizer: Any, history: History,
         recorded: tuple[str, ...] = Record._fields,
     ) -> None:
-        self.model = model
-        self.optimizer = optimizer
-        self.history = history
-        self.recorded = recorded
+        self.model, self.optimizer = model, optimizer
+        self.history, self.recorded = history, recorded
         self.epoch = 0
         self.iteration = -1
         self.loss = math.nan
@@ -108,6 +92,54 @@ class Run:
     def stop(self, reason: str = "") -> None:
         """End training after the present step, for this reason."""
         self.stopped = reason or "a callback asked for it"
+
+
+class SampleOrder:
+    """The order of the samples in each epoch, and the place that has been reached in it.
+
+    `rng` draws a new order for each epoch; without it, the samples stay in the order given. So many
+    `epochs` are done, and so many `samples` of the present one.
+    """
+
+    def __init__(self, n: int, rng: Any) -> None:
+        self.n, self.rng = n, rng
+        self.epochs = 0
+        self.samples = 0
+        self._drawn_from: Any = None  # the generator's state before it drew the present order
+        self._drawn: Array | None = None
+
+    def begin(self) -> None:
+        """Draw the order of the present epoch, or draw it again after resuming within the epoch."""
+        if self.rng is None:
+            return
+        bits = self.rng.bit_generator
+        now = bits.state
+        if self._drawn_from is None:
+            self._drawn_from = now
+            self._drawn = self.rng.permutation(self.n)
+            return
+        bits.state = self._drawn_from
+        self._drawn = self.rng.permutation(self.n)
+        bits.state = now
+
+    def rows(self, start: int, stop: int) -> Any:
+        """Return the index of the samples between two places of the order."""
+        stop = min(stop, self.n)
+        return slice(start, stop) if self._drawn is None else self._drawn[start:stop]
+
+    def end_epoch(self) -> None:
+        """Go to the beginning of the next epoch."""
+        self.epochs += 1
+        self.samples, self._drawn_from = 0, None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place that has been reached."""
+        return {"epochs": self.epochs, "samples": self.samples, "drawn_from": self._drawn_from}
+
+    def load_state_dict(self, stored: dict[str, Any]) -> None:
+        """Go to a place that `state_dict` has returned."""
+        self.epochs, self.samples = stored["epochs"], stored["samples"]
+        self._drawn_from = stored["drawn_from"]
 
 
 @contextmanager

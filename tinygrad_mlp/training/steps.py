@@ -16,8 +16,7 @@ from tinygrad_mlp.program.deferred.block import Block, plan
 from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.support.blas_threads import blas_threads
 from tinygrad_mlp.training.evaluation import Examples, LossFunction, as_number
-from tinygrad_mlp.training.order import SampleOrder
-from tinygrad_mlp.training.run import FitSettings, Run
+from tinygrad_mlp.training.run import FitSettings, Run, SampleOrder
 
 WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
@@ -31,33 +30,21 @@ class StepRunner:
 
     Each step computes the loss of a batch and its gradient, and lets the optimizer update the
     parameters. After a step, or a block of steps, the run, the model and the optimizer are up to
-    date.
+    date. If a loss is not finite, the run is stopped, and `diverged` is set.
 
-    Args:
-        run, loss, data, order, settings: those of the call of `fit`. The run is stopped if a loss
-            is not finite, and `diverged` is set.
-        threads: BLAS threads for the large products of a block.
-        watched: whether a callback sees every step; there are no blocks then, and the gradients
-            are left in the parameters.
+    The large products of a block use so many BLAS `threads`. Where a callback has `watched` every
+    step, there are no blocks, and the gradients are left in the parameters.
     """
 
     def __init__(
-        self,
-        run: Run,
-        loss: LossFunction,
-        data: Examples,
-        order: SampleOrder,
-        settings: FitSettings,
-        *,
-        threads: int,
-        watched: bool,
+        self, run: Run, loss: LossFunction, data: Examples, order: SampleOrder,
+        settings: FitSettings, *, threads: int, watched: bool,
     ) -> None:
         self.run, self.loss, self.data, self.order = run, loss, data, order
         self.batch_size, self.record_every = settings.batch_size, settings.record_every
         self.compiled = settings.compiled
         self.block = 1 if watched else settings.block
-        self.threads = threads
-        self.watched = watched
+        self.threads, self.watched = threads, watched
         self.diverged = False
         self._last_epoch = settings.epochs
         self._program = CompiledFunction(self._step) if self.compiled else None
@@ -149,19 +136,19 @@ class StepRunner:
         run = self.run
         value = self._loss_of(x, y)
         run.loss = as_number(value)
-        if not math.isfinite(run.loss):
-            reason = (
-                f"the loss of iteration {run.iteration + 1} is {run.loss}: "
-                f"{first_non_finite(value)}. The weights are those before that iteration"
-            )
-            warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER)
-            run.stop(reason)
-            self.diverged = True
-            return 0
-        value.backward()
-        run.optimizer.step()
-        run.iteration += 1
-        return 1
+        if math.isfinite(run.loss):
+            value.backward()
+            run.optimizer.step()
+            run.iteration += 1
+            return 1
+        reason = (
+            f"the loss of iteration {run.iteration + 1} is {run.loss}: {first_non_finite(value)}. "
+            f"The weights are those before that iteration"
+        )
+        warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER)
+        run.stop(reason)
+        self.diverged = True
+        return 0
 
     # -- by a program ------------------------------------------------------------------------
 
@@ -188,12 +175,11 @@ class StepRunner:
                 raise
             self._give_up(str(error).partition("\n")[0])
             if isinstance(error, TraceError):
-                warnings.warn(
+                message = (
                     f"fit: the step cannot be recorded, and training goes on without a program, "
-                    f"more slowly: {error}\nPass compiled=False to train without from the start.",
-                    UserWarning,
-                    stacklevel=CALLER,
+                    f"more slowly: {error}\nPass compiled=False to train without from the start."
                 )
+                warnings.warn(message, UserWarning, stacklevel=CALLER)
             return 0
         if len(x) == self.batch_size and self._program.programs:  # none while debugging
             self._runner = self._program.executable
@@ -257,12 +243,9 @@ class StepRunner:
             for key, runners in self._program.programs.items()
             for runner in runners if runner.assumed()
         ]  # fmt: skip
-        return {
-            **self.order.state_dict(),
-            "programs": programs,
-            "blocks": self._blocks is not None and self._blocks.used,
-            "eager_reason": self._eager_reason,
-        }
+        blocks = self._blocks is not None and self._blocks.used
+        own = {"programs": programs, "blocks": blocks, "eager_reason": self._eager_reason}
+        return self.order.state_dict() | own
 
     def load_state_dict(self, stored: dict[str, Any]) -> None:
         """Go on from there; the model, its optimizer and the generators must be up to date.
@@ -278,7 +261,6 @@ class StepRunner:
             self._program.prepare(self.data.X[:size], self.data.Y[:size], confirmed=confirmed)
             if size == self.batch_size:
                 self._runner = self._program.executable
-        if stored["blocks"]:
-            blocks = self._planned()
-            if blocks is not None:
-                blocks.used = True
+        blocks = self._planned() if stored["blocks"] else None
+        if blocks is not None:
+            blocks.used = True
