@@ -14,6 +14,6 @@ def thorough() -> bool:
     return settings.get_current_profile_name() == THOROUGH
 
 
-def chosen(quick: int, in_full: int) -> int:
-    """Return how many of something are tried: a few by default, or all."""
+def chosen(quick: int, in_full: int | None) -> int | None:
+    """Return how many of something are tried: a few by default, or all of them."""
     return in_full if thorough() else quick

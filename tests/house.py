@@ -55,6 +55,11 @@ class Source:
     text: str
     tree: ast.Module
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All that its text is made of."""
+        return list(ast.walk(self.tree))
+
     @property
     def lines(self) -> int:
         """The number of its lines."""
@@ -107,7 +112,7 @@ def class_names(files: list[Source]) -> list[tuple[str, str]]:
     return [
         (node.name, file.name)
         for file in files
-        for node in ast.walk(file.tree)
+        for node in file.nodes
         if isinstance(node, ast.ClassDef)
     ]
 
@@ -130,7 +135,7 @@ def functions(files: list[Source]) -> list[tuple[int, str]]:
     found = [
         (node.end_lineno - node.lineno + 1, f"{file.name}: {node.name}")
         for file in files
-        for node in ast.walk(file.tree)
+        for node in file.nodes
         if isinstance(node, kinds)
     ]
     return sorted(found, reverse=True)
@@ -157,7 +162,7 @@ def questions(files: list[Source]) -> list[str]:
     """Return the docstrings that begin like a question, attributes' docstrings among them."""
     found = []
     for file in files:
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 text = node.value.value
                 if isinstance(text, str) and text.lstrip().startswith(QUESTIONS):
