@@ -19,16 +19,12 @@ def program_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, lis
     """Return the key of the program for such arguments, and the data among them.
 
     The key holds shapes and dtypes of arrays, and the values of everything that is not data.
-
-    Raises:
-        TraceError: an argument that requires a gradient, or one that cannot be part of a key.
     """
     key: list[Any] = []
     data: list[Any] = []
-    flat = args if not kwargs else (*args, *kwargs.values())
     if kwargs:
         key.append(tuple(kwargs))
-    for a in flat:
+    for a in (*args, *kwargs.values()):
         if isinstance(a, (list, tuple, dict)):
             key.append(_structure(a))
             for leaf in leaves(a):
@@ -75,25 +71,13 @@ def _add(a: Any, key: list[Any], data: list[Any]) -> None:
 def traced_arguments(
     recording: Recording, function: Callable[..., Any], args: tuple[Any, ...], flat: list[Any]
 ) -> list[Any]:
-    """Return what the function is given, in the place of its arguments, while it is recorded.
-
-    Args:
-        recording: the recording.
-        function: the function, whose parameters give the inputs their names.
-        args: its positional arguments.
-        flat: all its arguments, one by one.
-    """
-    names = argument_names(function, args)
-    return [
-        _traced(recording, a, names[number] if number < len(names) else None)
-        for number, a in enumerate(flat)
-    ]
+    """Return what the function is given while it is recorded, for each of its `flat` arguments."""
+    names = iter(argument_names(function, args))
+    return [_traced(recording, a, next(names, None)) for a in flat]
 
 
 def _traced(recording: Recording, a: Any, name: str | None) -> Any:
-    if isinstance(a, np.generic):
-        a = np.asarray(a)
-    if type(a) is np.ndarray or type(a) is float:
+    if isinstance(a, (np.ndarray, np.generic)) or type(a) is float:
         return recording.input(a, DATA, name)
     if isinstance(a, Value):
         made = Tensor(recording.input(a.data, DATA, name))

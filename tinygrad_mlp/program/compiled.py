@@ -14,7 +14,7 @@ from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.arguments import changing_argument, program_key, traced_arguments
-from tinygrad_mlp.program.executable import Executable, commit, drop_examples
+from tinygrad_mlp.program.executable import Executable, commit
 from tinygrad_mlp.program.fast_path import OUTDATED, FastPath
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import Recording
@@ -113,7 +113,8 @@ class CompiledFunction:
                 self._use(executable)
                 return result
         recording, out = self._recorded(args, kwargs)
-        executable = self._executable_of(recording, out, args, kwargs)
+        only_arrays = not kwargs and all(type(a) is np.ndarray for a in args)
+        executable = Executable(recording, out, self.name, only_arrays)
         result = commit(recording, out)
         self._keep(key, executable)
         return result
@@ -142,8 +143,7 @@ class CompiledFunction:
     ) -> tuple[Recording, Any]:
         """Return a recording of a call, which has changed nothing yet, and what it returned.
 
-        Raises:
-            FloatingPointError: a value that must be finite is not, and `finite` insists on it.
+        Raise FloatingPointError if a value that must be finite is not, and `finite` insists on it.
         """
         recording = Recording()
         flat = traced_arguments(recording, self.function, args, leaves([args, kwargs]))
@@ -162,17 +162,15 @@ class CompiledFunction:
     # -- keeping programs ------------------------------------------------------------------------
 
     def prepare(self, *args: Any, confirmed: bool) -> None:
-        """Make the program for such arguments without calling the function or changing anything.
+        """Make the program for such arrays without calling the function or changing anything.
 
-        Args:
-            args: arrays.
-            confirmed: whether a second call has shown before that the function does the same.
+        If `confirmed`, a second call has shown before that the function does the same.
         """
         key, _ = program_key(args, {})
         recording, out = self._recorded(args, {}, finite=False)
-        executable = self._executable_of(recording, out, args, {})
+        executable = Executable(recording, out, self.name, only_arrays=True)
         recording.undo()
-        drop_examples(recording)
+        recording.drop_examples()
         if confirmed:
             executable.signature = None
         self._keep(key, executable)
@@ -189,14 +187,6 @@ class CompiledFunction:
                 executable.release()
         if self._last is not None and not self._last.assumed():
             self._last = self._fast_path = None
-
-    def _executable_of(
-        self, recording: Recording, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Executable:
-        executable = Executable(recording, out, self.name)
-        if not kwargs and all(type(a) is np.ndarray for a in args):
-            executable.prepare_fast_path()
-        return executable
 
     def _use(self, executable: Executable) -> None:
         """Try this program first at the next call."""

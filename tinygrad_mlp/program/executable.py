@@ -22,32 +22,19 @@ from tinygrad_mlp.program.trace import Tracer
 
 
 class _State(NamedTuple):
-    """An input that is read at every run: a parameter, a velocity, a learning rate.
-
-    Attributes:
-        get: reads it.
-        type: the shape and dtype that it must have; None for a Python number.
-        put: replaces its array by one of our own, if the program writes into that array.
-    """
+    """An input that is read at every run: a parameter, a velocity, a learning rate."""
 
     get: Callable[[], Any]
-    type: Any
-    put: Callable[[Any], None] | None
+    type: Any  # the shape and dtype that it must have; None for a Python number
+    put: Callable[[Any], None] | None  # replaces its array by our own, if that is written into
 
 
 class _Result(NamedTuple):
-    """A value that the recorded function returned.
+    """A value that the recorded function returned."""
 
-    Attributes:
-        place: its place among the values that the program's function returns; None for a
-            constant.
-        constant: its value if it is a constant.
-        wrap: makes of an array what the recorded function returned, a Tensor or an array.
-    """
-
-    place: int | None
+    place: int | None  # among the values that the program's function returns; None for a constant
     constant: Any
-    wrap: Callable[[Any], Any]
+    wrap: Callable[[Any], Any]  # makes a Tensor or an array of it, as the function did
 
 
 class Executable:
@@ -63,7 +50,7 @@ class Executable:
             last run, and returns `OUTDATED` elsewhere; None where arguments are more than arrays.
     """
 
-    def __init__(self, recording: Recording, out: Any, name: str) -> None:
+    def __init__(self, recording: Recording, out: Any, name: str, only_arrays: bool) -> None:
         self.signature: TraceSignature | None = TraceSignature(recording)
         self.recorded = _recorded_program(recording, out, name)
         self.simplified = simplify(self.recorded)
@@ -74,7 +61,12 @@ class Executable:
         self._assumptions = recording.assumptions
         # All runs share the program's memory.
         self._lock = threading.Lock()
-        self._states = self._read_before()
+        in_place = {line.into for line in self.program.instructions}
+        puts = {u.target: u.put for u in self.program.updates if u.target in in_place}
+        self._states = [
+            _State(v.label.get, None if v.dtype is None else v.type, puts.get(v))
+            for v in self.program.inputs if v.label.kind != "data"
+        ]  # fmt: skip
         self._known: list[Any] = [None] * len(self._states)
         # Numbers in the place of what was returned, so that nothing of this call is kept.
         self._structure = rebuild(out, range(len(leaves(out))))
@@ -85,15 +77,12 @@ class Executable:
             for a, leaf in zip(self.program.results, leaves(out), strict=True)
         ]  # fmt: skip
         self._puts, self._constants = self._handed_over_after(place)
-
-    def _read_before(self) -> list[_State]:
-        """Return the inputs that are read at the beginning of a run."""
-        in_place = {line.into for line in self.program.instructions}
-        puts = {u.target: u.put for u in self.program.updates if u.target in in_place}
-        return [
-            _State(v.label.get, None if v.dtype is None else v.type, puts.get(v))
-            for v in self.program.inputs if v.label.kind != "data"
-        ]  # fmt: skip
+        if only_arrays and self._structure == 0 and self._results[0].place is not None:
+            self.fast_path = fast_path(
+                self.program.inputs, self._assumptions, self._puts, self._constants,
+                self._results[0].place, function=self._function, known=self._known,
+                lock=self._lock, wrap=self._results[0].wrap,
+            )  # fmt: skip
 
     def _handed_over_after(self, place: dict[Variable, int]) -> tuple[list[Any], list[Any]]:
         """Return functions to call after a run: with places of values, and with constants."""
@@ -110,15 +99,6 @@ class Executable:
     def confirmed(self) -> bool:
         """True once a second call has shown that the function does the same at every call."""
         return self.signature is None
-
-    def prepare_fast_path(self) -> None:
-        """Prepare for calls whose arguments are arrays, where the result is one value."""
-        if self._structure == 0 and self._results[0].place is not None:
-            self.fast_path = fast_path(
-                self.program.inputs, self._assumptions, self._puts, self._constants,
-                self._results[0].place, function=self._function, known=self._known,
-                lock=self._lock, wrap=self._results[0].wrap,
-            )  # fmt: skip
 
     def holds(self) -> bool:
         """Return whether the program still does what the function does, with present settings."""
@@ -180,7 +160,7 @@ class Executable:
 def _recorded_program(recording: Recording, out: Any, name: str) -> Program:
     """Return the program of a recording of a function that returned `out`."""
     # An array of a parameter that was read before the parameter itself is no constant.
-    parameters = recording.constants()
+    parameters = recording.inputs_by_array()
 
     def with_parameters(line: Instruction) -> Instruction:
         return line.changed(operands=tuple(
@@ -201,8 +181,7 @@ def _recorded_program(recording: Recording, out: Any, name: str) -> Program:
 def commit(recording: Recording, out: Any) -> Any:
     """Make the updates of a recorded call, as if it had not been recorded, and drop its examples.
 
-    Returns:
-        what the function returned, with arrays in the place of tracers.
+    Return what the function returned, with arrays in the place of tracers.
     """
 
     def example(a: Any) -> Any:
@@ -211,15 +190,8 @@ def commit(recording: Recording, out: Any) -> Any:
     result = rebuild(out, [_wrapping(leaf)(example(as_operand(leaf))) for leaf in leaves(out)])
     for update in recording.updates:
         update.put(example(update.value))
-    drop_examples(recording)
+    recording.drop_examples()
     return result
-
-
-def drop_examples(recording: Recording) -> None:
-    """Let go of the arrays of the call that was recorded."""
-    results = (r for line in recording.instructions for r in line.results)
-    for variable in (*recording.inputs, *results):
-        variable.data = None
 
 
 def _wrapping(leaf: Any) -> Callable[[Any], Any]:

@@ -47,24 +47,19 @@ FastPath = Callable[[tuple[Any, ...]], Any]
 
 
 def fast_path(
-    inputs: Sequence[Variable],
-    assumptions: Sequence[tuple[Callable[[], Any], Any]],
+    inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[], Any], Any]],
     puts: Sequence[tuple[Callable[[Any], None], int]],
-    constants: Sequence[tuple[Callable[[Any], None], Any]],
-    result: int,
-    **scope: Any,
-) -> FastPath:
+    constants: Sequence[tuple[Callable[[Any], None], Any]], result: int, **scope: Any,
+) -> FastPath:  # fmt: skip
     """Return the function that runs a program where only the numbers of the arguments are new.
 
     Args:
         inputs: the inputs of the program; the first ones are data, each an array.
         assumptions: pairs of a function and the value that it must still return.
-        puts: functions to call with values that the program's function returns, by their places.
+        puts: functions to call with values of the given places among those that are returned.
         constants: functions to call with values that are the same at every run.
         result: the place of the result among the values.
-        scope: `function`, the program's function; `wrap`, which makes the result of a value;
-            `known`, the list of the arrays that were read last, in the order of the inputs that
-            are not data; `lock`.
+        scope: `function`, `wrap`, `lock`, and `known`, the arrays that the states held last.
     """
     scope.update(ndarray=np.ndarray, OUTDATED=OUTDATED)
     names = _Names(scope)
@@ -78,33 +73,27 @@ def fast_path(
     ]
     changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
     changed += [names.different(get, expected) for get, expected in assumptions]
-    text = "\n".join(
-        [
-            "def fast_path(arguments):",
-            f"    if len(arguments) != {len(data)}:",
-            "        return OUTDATED",
-            *([f"    {', '.join(arguments)}, = arguments"] if data else []),
-            *_unless(others, "    "),
-            "    with lock:",
-            *(f"        s{n} = {names.reading(v.label.get)}" for n, v in states),
-            *_unless(changed, "        "),
-            f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",
-            *(f"        {names.of(put)}(out[{place}])" for put, place in puts),
-            *(f"        {names.of(put)}({names.of(value)})" for put, value in constants),
-            f"    return wrap(out[{result}])",
-        ]
-    )
-    exec(compile(text, "<fast path>", "exec"), scope)
+    text = [
+        "def fast_path(arguments):",
+        f"    if len(arguments) != {len(data)}:",
+        "        return OUTDATED",
+        *([f"    {', '.join(arguments)}, = arguments"] if data else []),
+        *_unless(others, "    "),
+        "    with lock:",
+        *(f"        s{n} = {names.reading(v.label.get)}" for n, v in states),
+        *_unless(changed, "        "),
+        f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",
+        *(f"        {names.of(put)}(out[{place}])" for put, place in puts),
+        *(f"        {names.of(put)}({names.of(value)})" for put, value in constants),
+        f"    return wrap(out[{result}])",
+    ]
+    exec(compile("\n".join(text), "<fast path>", "exec"), scope)
     made: FastPath = scope["fast_path"]
     return made
 
 
 class _Names:
-    """The objects that the generated function uses, each by a name of its own.
-
-    Args:
-        scope: the objects by name; new ones are added.
-    """
+    """The objects that the generated function uses, each by a name of its own, in `scope`."""
 
     def __init__(self, scope: dict[str, Any]) -> None:
         self.scope = scope

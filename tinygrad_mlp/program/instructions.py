@@ -37,11 +37,7 @@ class Variable:
     __slots__ = ("data", "instruction", "index", "label", "name", "shape", "dtype")
 
     def __init__(
-        self,
-        data: Any,
-        instruction: Instruction | None = None,
-        index: int = 0,
-        label: Any = None,
+        self, data: Any, instruction: Instruction | None = None, index: int = 0, label: Any = None
     ) -> None:
         self.data = data
         self.instruction = instruction
@@ -104,9 +100,9 @@ class Instruction:
 
     def changed(self, **fields: Any) -> Instruction:
         """Return an instruction with the same results and other `fields`."""
-        made = Instruction.__new__(Instruction)
-        for name in Instruction.__slots__:
-            setattr(made, name, fields.get(name, getattr(self, name)))
+        made = copy.copy(self)
+        for name, value in fields.items():
+            setattr(made, name, value)
         return made
 
     def replacing(self, instead: Mapping[Variable, Any]) -> Instruction:
@@ -139,10 +135,5 @@ def is_random(static: dict[str, Any]) -> bool:
 
 def generators_in(instructions: Iterable[Instruction]) -> list[Any]:
     """Return the random generators that instructions draw from."""
-    found = {
-        id(value): value
-        for line in instructions
-        for value in line.static.values()
-        if is_generator(value)
-    }
-    return list(found.values())
+    values = (value for line in instructions for value in line.static.values())
+    return list({id(value): value for value in values if is_generator(value)}.values())

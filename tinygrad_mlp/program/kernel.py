@@ -53,13 +53,10 @@ Operands = Mapping[str, ast.expr]
 
 
 class Kernel:
-    """The NumPy code of an operation.
+    """The NumPy code of an operation: the `expression` it returns, or None where it does more.
 
-    Attributes:
-        expression: the one expression that the forward function returns; None where it does more.
-        ufunc: the ufunc where the expression is one call of it, e.g. "np.tanh"; else None.
-        elementwise: whether that ufunc goes element by element.
-        may_alias: whether the result may be a view of an operand.
+    `ufunc` is the ufunc, e.g. "np.tanh", where that is one call of it; None elsewhere. `may_alias`
+    says whether the result may be a view of an operand.
     """
 
     def __init__(self, op: Op) -> None:
@@ -82,34 +79,22 @@ class Kernel:
         return True
 
     def code(self, operands: Operands, static: Mapping[str, Any]) -> ast.expr:
-        """Return the expression with the operands in it.
-
-        Raises:
-            LookupError: there is none, or it contains something that cannot be written.
-        """
+        """Return the expression with the operands in it; raise LookupError without one."""
         if self.expression is None:
             raise LookupError("more than an expression")
         tree: ast.expr = _Filling(operands, static, self._scope).visit(self.expression)
         return tree
 
-    def code_into(
-        self, operands: Operands, static: Mapping[str, Any], out: ast.expr
-    ) -> ast.expr:
-        """Return the call of the ufunc that writes the result into `out`.
-
-        Raises:
-            LookupError: there is none, or it contains something that cannot be written.
-        """
+    def code_into(self, operands: Operands, static: Mapping[str, Any], out: ast.expr) -> ast.expr:
+        """Return the call of the ufunc that writes into `out`; raise LookupError without one."""
         if self.ufunc is None:
             raise LookupError("not one ufunc")
         filling = _Filling(operands, static, self._scope)
         return call(self.ufunc, *map(filling.visit, self._arguments), out=out)
 
 
-@functools.cache
-def kernel_of(op: Op) -> Kernel:
-    """Return the kernel of an operation."""
-    return Kernel(op)
+kernel_of = functools.cache(Kernel)
+"""The kernel of an operation."""
 
 
 # -- syntax trees ------------------------------------------------------------------------------
@@ -146,11 +131,7 @@ class TreeCopier(ast.NodeTransformer):
 
 
 class _Filling(TreeCopier):
-    """Puts the code of operands and static values in the place of parameters.
-
-    Raises:
-        LookupError: a name, or a value, that cannot be written in source code.
-    """
+    """Puts code in the place of parameters; raises LookupError where a name has none."""
 
     def __init__(
         self, operands: Operands, static: Mapping[str, Any], scope: Mapping[str, Any]
@@ -180,11 +161,7 @@ class _Filling(TreeCopier):
 
 
 def literal(value: Any) -> str:
-    """Return a static parameter as source code.
-
-    Raises:
-        LookupError: source code cannot hold such a value.
-    """
+    """Return a static parameter as source code; raise LookupError where that cannot hold it."""
     if isinstance(value, (float, np.floating)) and not math.isfinite(value):
         raise LookupError(value)  # inf and nan are no literals of Python
     if value is Ellipsis:
@@ -227,10 +204,9 @@ def _single_ufunc(
     """Return the ufunc and its arguments where an expression is one call of a ufunc."""
     ufunc: str | None = None
     arguments: list[ast.expr] = []
-    if isinstance(tree, ast.BinOp) and type(tree.op) in OPERATORS:
-        ufunc, arguments = f"np.{OPERATORS[type(tree.op)]}", [tree.left, tree.right]
-    elif isinstance(tree, ast.UnaryOp) and type(tree.op) in OPERATORS:
-        ufunc, arguments = f"np.{OPERATORS[type(tree.op)]}", [tree.operand]
+    if isinstance(tree, (ast.BinOp, ast.UnaryOp)) and type(tree.op) in OPERATORS:
+        ufunc = f"np.{OPERATORS[type(tree.op)]}"
+        arguments = [tree.left, tree.right] if isinstance(tree, ast.BinOp) else [tree.operand]
     elif isinstance(tree, ast.Call) and not tree.keywords:
         ufunc, arguments = _called_ufunc(tree.func, scope), tree.args
     # A nested expression would need new memory inside the call.

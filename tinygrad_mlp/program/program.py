@@ -195,10 +195,7 @@ def _check_memory(where: str, line: Instruction, memory: set[Variable]) -> None:
 
 
 def _check_types(where: str, line: Instruction) -> None:
-    """Compare the types of results with what the operation makes of such operands.
-
-    Operations that cannot be tried on made-up numbers are left out.
-    """
+    """Compare the types of results with those of a trial, where made-up numbers allow one."""
     operands = [_made_up(o) if isinstance(o, Variable) else o for o in line.operands]
     try:
         with changed_mode(hook=None, recorder=None), np.errstate(all="ignore"):
@@ -230,12 +227,7 @@ def _type_of(variable: Variable) -> str:
 
 
 def unique_names(program: Program, reserved: Iterable[str] = ()) -> dict[Variable, str]:
-    """Return a name for every variable: a Python identifier that no other variable has.
-
-    Args:
-        program: the program.
-        reserved: names that no variable may have, besides those of the modules that code uses.
-    """
+    """Return a name for every variable: an identifier that no other has, nor is `reserved`."""
     taken = {"np", "blas", "special", "math", program.name, *reserved}
     everything = [(v, v.label.kind[0]) for v in program.inputs]
     everything += [(v, "buffer") for v in program.buffers]
@@ -259,11 +251,7 @@ def _name_of(variable: Variable, letter: str, taken: set[str]) -> str:
 
 
 def unique_name(wanted: str, taken: set[str]) -> str:
-    """Return a name like the one that is wanted, and add it to those that are taken.
-
-    >>> unique_name("x", {"x", "x_2"})
-    'x_3'
-    """
+    """Return a name like the one that is wanted, and add it to those that are taken."""
     name, number = wanted, 1
     while name in taken:
         number += 1

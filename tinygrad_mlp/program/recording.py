@@ -22,25 +22,22 @@ from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError
+from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, layer_number
 from tinygrad_mlp.program.instructions import Number, Variable, is_generator
-from tinygrad_mlp.program.layer_names import LayerNames, name_variable
 from tinygrad_mlp.program.trace import Trace, Tracer
 
 
 class InputSource(NamedTuple):
     """The place that an input of a program is read from.
 
-    Attributes:
-        kind: "data" (an argument), "parameter" (a tensor that gradients flow to) or "state"
-            (anything else that is read at every run).
-        get: a function that reads the value at a run; None for arguments.
-        of: an object that identifies the place: the tensor, or the function that reads it.
+    An input is "data" (an argument), a "parameter" (a tensor that gradients flow to) or a "state"
+    (anything else that is read at every run).
     """
 
     kind: str
-    get: Callable[[], Any] | None = None
-    of: Any = None
+    get: Callable[[], Any] | None = None  # reads the value at a run; None for arguments
+    of: Any = None  # identifies the place: the tensor, or the function that reads it
 
 
 DATA = InputSource("data")
@@ -59,17 +56,11 @@ class Attribute:
 
 
 class Update(NamedTuple):
-    """A change that a program makes outside of itself at the end of a run.
+    """A change that a program makes outside of itself at the end of a run."""
 
-    Attributes:
-        put: a function to call with the new value.
-        value: the new value: a variable, or a constant.
-        target: the input whose array is replaced and may be overwritten, or None.
-    """
-
-    put: Callable[[Any], None]
-    value: Any
-    target: Variable | None = None
+    put: Callable[[Any], None]  # to be called with the new value
+    value: Any  # the new value: a variable, or a constant
+    target: Variable | None = None  # the input whose array is replaced and may be overwritten
 
 
 class _Captured(NamedTuple):
@@ -85,12 +76,9 @@ class _Captured(NamedTuple):
 class Recording(Trace):
     """A trace of a step that reads and changes tensors and other states.
 
-    Attributes:
-        inputs: the variables the program starts from, in order of their first use.
-        updates: the changes it makes at the end.
-        assumptions: pairs of a function and the value it returned. The program holds as long as
-            it returns that value.
-        required: variables that must be finite before anything is changed.
+    It has the `inputs` in order of their first use, and the `updates` made at the end. The program
+    holds as long as each function in `assumptions` returns the value beside it; variables in
+    `required` must be finite before anything is changed.
     """
 
     def __init__(self) -> None:
@@ -196,7 +184,7 @@ class Recording(Trace):
         if isinstance(result, Value) and type(result) is not Tracer:
             self._layer_names.add(op, args, static, result)
             if "target" in op.arrays:
-                name_variable(result.data, "loss")
+                _name_variable(result.data, "loss")
         return out
 
     def _walk(self, starts: Any) -> Callable[[Node, Any], Any]:
@@ -223,11 +211,11 @@ class Recording(Trace):
             grad: Any = leaf.grad
             if data is not tracer:
                 _name(data, "{}_new", tracer)
-                put = _setter(leaf, "data")
+                put = partial(setattr, leaf, "data")
                 self.updates.append(Update(put, as_operand(data), tracer.variable))
             if grad is not grad_tracer:
                 _name(grad, "grad_{}", tracer)
-                self.updates.append(Update(_setter(leaf, "grad"), as_operand(grad)))
+                self.updates.append(Update(partial(setattr, leaf, "grad"), as_operand(grad)))
         self.restore()
 
     def restore(self) -> None:
@@ -241,16 +229,61 @@ class Recording(Trace):
         for generator, state in self._generators.values():
             generator.bit_generator.state = state
 
-    def constants(self) -> dict[int, Variable]:
-        """Return inputs by the identity of their arrays.
+    def inputs_by_array(self) -> dict[int, Variable]:
+        """Return the inputs that are tensors by the identity of their arrays."""
+        captured = self._captured.values()
+        return {id(c.data): c.tracer.variable for c in captured if isinstance(c.data, np.ndarray)}
 
-        With these, an array of a parameter that was read before the parameter is not a constant.
-        """
-        return {
-            id(c.data): c.tracer.variable
-            for c in self._captured.values()
-            if isinstance(c.data, np.ndarray)
-        }
+    def drop_examples(self) -> None:
+        """Let go of the arrays of the call that was recorded."""
+        results = (r for line in self.instructions for r in line.results)
+        for variable in (*self.inputs, *results):
+            variable.data = None
+
+
+class LayerNames:
+    """Collects the operations of a forward pass and names the parts of their layers."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Node] = []
+        self._node_of: dict[Variable, Node] = {}
+        self._given = False
+
+    def add(self, op: Op, args: tuple[Any, ...], static: dict[str, Any], result: Value) -> None:
+        """Note an operation, until the names have been given."""
+        if self._given:
+            return
+        node = result.node
+        if node is None or not result.requires_grad:  # under no_grad(), nodes have no parents
+            arrays = tuple(a.data if isinstance(a, Value) else a for a in args)
+            node = Node([self._origin(a) for a in args], op, arrays, static, result.data)
+        self._nodes.append(node)
+        made: Any = result.data
+        if type(made) is Tracer:
+            self._node_of[made.variable] = node
+
+    def _origin(self, argument: Any) -> Node | Value | None:
+        """Return what a node lists as a parent: the node of a result, or a parameter."""
+        data: Any = argument.data if isinstance(argument, Value) else None
+        if type(data) is not Tracer:
+            return None
+        leaf = isinstance(argument, Value) and argument.requires_grad
+        return argument if leaf else self._node_of.get(data.variable)
+
+    def give(self) -> None:
+        """Name the variables; what is added later gets no name."""
+        for node, position, name in named_parts(find_layers(self._nodes)):
+            assert node.arrays is not None
+            _name_variable(node.out if position is None else node.arrays[position], name)
+        self._nodes.clear()
+        self._node_of.clear()
+        self._given = True
+
+
+def _name_variable(value: Any, name: str) -> None:
+    """Give the variable of a traced value a name if it has none."""
+    if type(value) is Tracer and value.variable.name is None:
+        value.variable.name = name
 
 
 def _name(value: Any, pattern: str, of: Tracer) -> None:
@@ -263,10 +296,6 @@ def _name(value: Any, pattern: str, of: Tracer) -> None:
 def _identity(get: Callable[[], Any]) -> Any:
     """Return what two functions that read the same place have in common."""
     return (get.func, get.args) if isinstance(get, partial) else get
-
-
-def _setter(leaf: Value, attribute: str) -> Callable[[Any], None]:
-    return lambda value: setattr(leaf, attribute, value)
 
 
 def as_operand(value: Any) -> Any:

@@ -54,6 +54,7 @@ class TraceSignature:
     def _difference_in(
         self, line: Instruction, twin: Instruction, other: TraceSignature
     ) -> str | None:
+        """Return the first thing in which two calls of an operation differ, or None."""
         for name, value in line.static.items():
             if not _same(value, twin.static[name]):
                 return f"the parameter {name}"

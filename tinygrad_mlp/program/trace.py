@@ -12,7 +12,6 @@ Gradient rules consist of operators and operations only, so they can be traced l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -79,11 +78,7 @@ class Tracer(Tensor):
 
     @property
     def data(self) -> Any:  # type: ignore[override]
-        """The tracer itself, while something is traced.
-
-        Raises:
-            TraceError: recording has ended, so that there is no number to return.
-        """
+        """The tracer itself, while something is traced; afterwards, a TraceError."""
         if MODE.get().hook is None:
             raise TraceError(
                 f"a traced value of shape {self.shape} has left the function that was being "
@@ -146,11 +141,7 @@ class Tracer(Tensor):
         return f"Tracer(shape={self.shape}, dtype={self.dtype})"
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse an operation that needs a number.
-
-        Raises:
-            TraceError: always.
-        """
+        """Raise TraceError: an operation needs a number."""
         raise TraceError(
             f"a traced value of shape {self.shape} cannot become a number: the program would hold "
             f"for this one value only. Use tg.where(...) instead of 'if', tg.array([...]) instead "
@@ -231,23 +222,14 @@ def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
     square of the learning rate times float32 must be float32, too.
     """
     if operands and op.outputs == 1 and all(type(o) in Number for o in operands):
-        out = np.asarray(number_result(op.forward, operands, static))
+        try:
+            out = np.asarray(op.forward(*operands, **static))
+        except AttributeError:  # it insists on arrays
+            out = np.asarray(op.forward(*map(np.asarray, operands), **static))
         if out.ndim == 0 and not op.variadic:
             return out.item()
     out = op.unhooked(tuple(operands), static)
-    if op.outputs > 1:
-        return tuple(np.asarray(o) for o in out)
-    return np.asarray(out)
-
-
-def number_result(
-    forward: Callable[..., Any], operands: list[Any], static: dict[str, Any]
-) -> Any:
-    """Call a forward function on Python numbers, or on arrays where it insists on arrays."""
-    try:
-        return forward(*operands, **static)
-    except AttributeError:
-        return forward(*map(np.asarray, operands), **static)
+    return tuple(map(np.asarray, out)) if op.outputs > 1 else np.asarray(out)
 
 
 def untraced(a: Any) -> Any:
