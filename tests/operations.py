@@ -32,7 +32,7 @@ ORDER = (
     "inverse_hyperbolic", "special", "gamma_and_bessel", "rectifiers", "rounding", "sums",
     "reduction", "statistics", "scans", "differences",
     "sorting", "normalisation", "shape", "axes", "matmul", "tensordot", "einsum", "convolution",
-    "solve", "triangular", "spectral", "norms", "losses", "comparison", "logic",
+    "solve", "triangular", "spectral", "norms", "losses", "comparison",
 )  # fmt: skip
 """The modules of operations as the page has them; others follow."""
 

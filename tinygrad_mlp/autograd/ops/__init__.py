@@ -27,7 +27,6 @@ from tinygrad_mlp.autograd.ops.products.matmul import *
 from tinygrad_mlp.autograd.ops.products.tensordot import *
 from tinygrad_mlp.autograd.ops.products.windows import *
 from tinygrad_mlp.autograd.ops.reductions.differences import *
-from tinygrad_mlp.autograd.ops.reductions.logic import *
 from tinygrad_mlp.autograd.ops.reductions.normalisation import *
 from tinygrad_mlp.autograd.ops.reductions.reduction import *
 from tinygrad_mlp.autograd.ops.reductions.scans import *

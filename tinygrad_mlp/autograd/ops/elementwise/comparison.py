@@ -1,4 +1,4 @@
-"""Comparisons, element by element: plain arrays of booleans, without gradient.
+"""Comparisons and logic, element by element: plain arrays of booleans, without gradient.
 
 They are constant wherever they have a derivative. Functions that depend on them choose between
 values: see `where`.
@@ -14,7 +14,7 @@ from tinygrad_mlp.autograd.op import Sample, op
 
 __all__ = [
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isclose", "isnan",
-    "isfinite", "isinf", "signbit"]
+    "isfinite", "isinf", "signbit", "logical_and", "logical_or", "logical_xor", "logical_not"]
 
 
 @op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", numpy=np.equal,
@@ -150,3 +150,56 @@ def signbit(x: Any) -> Any:
     array([False,  True])
     """
     return np.signbit(x)
+
+
+def _conditions(rng: Any) -> list[Sample]:
+    """Return pairs of conditions, and of numbers, which are true where they are not 0."""
+    return [
+        Sample(np.array([True, True, False, False]), np.array([True, False, True, False])),
+        Sample(rng.integers(0, 2, size=(2, 3)) * 0.5, rng.integers(0, 2, size=3) * 1.5)]
+
+
+@op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", numpy=np.logical_and,
+    reference=lambda x1, x2: np.multiply(x1, x2) != 0, samples=_conditions, nondifferentiable=True)
+def logical_and(x1: Any, x2: Any) -> Any:
+    """Test whether both hold, element by element. The result is a plain array of booleans.
+
+    >>> logical_and([True, True], [True, False])
+    array([ True, False])
+    """
+    return np.logical_and(x1, x2)
+
+
+@op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", numpy=np.logical_or,
+    reference=lambda x1, x2: np.maximum(x1, x2) != 0, samples=_conditions, nondifferentiable=True)
+def logical_or(x1: Any, x2: Any) -> Any:
+    """Test whether one or both hold, element by element. The result is a plain boolean array.
+
+    >>> logical_or([True, False], [False, False])
+    array([ True, False])
+    """
+    return np.logical_or(x1, x2)
+
+
+@op(equation="y = [(x1 or x2) and not (x1 and x2)]", latex=r"\mathrm{{xor}}({x1}, {x2})",
+    numpy=np.logical_xor, reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0),
+    samples=_conditions, nondifferentiable=True)
+def logical_xor(x1: Any, x2: Any) -> Any:
+    """Test whether exactly one holds, element by element. The result is a plain boolean array.
+
+    >>> logical_xor([True, True], [True, False])
+    array([False,  True])
+    """
+    return np.logical_xor(x1, x2)
+
+
+@op(equation="y = [not x]", latex=r"\neg {x}", numpy=np.logical_not,
+    reference=lambda x: np.equal(x, 0),
+    samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)], nondifferentiable=True)
+def logical_not(x: Any) -> Any:
+    """Negate a condition, element by element. The result is a plain array of booleans.
+
+    >>> logical_not([True, False])
+    array([False,  True])
+    """
+    return np.logical_not(x)

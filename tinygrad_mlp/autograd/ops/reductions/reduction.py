@@ -1,4 +1,4 @@
-"""Extremes; and the axes of a reduction as one axis.
+"""Extremes and tests over axes; and the axes of a reduction as one axis.
 
 `axis` and `keepdims` mean what they mean in NumPy.
 """
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.shapes.axes import swapaxes, transpose
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 from tinygrad_mlp.autograd.ops.sums import axes_of, kept, over, reductions, sum
 
-__all__ = ["max", "amax", "min", "amin"]
+__all__ = ["max", "amax", "min", "amin", "all", "any", "count_nonzero"]
 
 largest: Any = np.maximum.reduce
 smallest: Any = np.minimum.reduce
@@ -82,3 +82,48 @@ def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return smallest(a, axis=axis, keepdims=keepdims)
 
 amin = min
+
+
+def _rounded(rng: Any) -> list[Sample]:
+    """Draw samples of a reduction with zeros among the elements."""
+    return [Sample(np.rint(s.args[0]), **s.static) for s in reductions(rng)]
+
+
+@op(equation="y = Π [a ≠ 0]",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{all}}{over(axis, a.ndim)}({a})", numpy=np.all,
+    reference=lambda a, axis, keepdims: np.min(np.abs(a), axis=axis, keepdims=keepdims) > 0,
+    samples=_rounded, nondifferentiable=True)
+def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Test whether all elements over `axis` are true. The result is a plain boolean array.
+
+    >>> all([[True, False], [True, True]], axis=1)
+    array([False,  True])
+    """
+    return np.all(a, axis=axis, keepdims=keepdims)
+
+
+@op(equation="y = [Σ [a ≠ 0] > 0]",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{any}}{over(axis, a.ndim)}({a})", numpy=np.any,
+    reference=lambda a, axis, keepdims: np.max(np.abs(a), axis=axis, keepdims=keepdims) > 0,
+    samples=_rounded, nondifferentiable=True)
+def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Test whether an element over `axis` is true. The result is a plain boolean array.
+
+    >>> any([[True, False], [False, False]], axis=1)
+    array([ True, False])
+    """
+    return np.any(a, axis=axis, keepdims=keepdims)
+
+
+@op(equation="y = Σ [a ≠ 0]",
+    latex=lambda a, axis, keepdims: rf"\mathrm{{count}}{over(axis, a.ndim)}({a})",
+    numpy=np.count_nonzero,
+    reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),
+    samples=_rounded, nondifferentiable=True)
+def count_nonzero(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Count the elements over `axis` that are not 0. The result is a plain array.
+
+    >>> count_nonzero([[1.0, 0.0], [2.0, 3.0]], axis=1)
+    array([1, 2])
+    """
+    return np.sum(np.not_equal(a, 0), axis=axis, keepdims=keepdims, dtype=np.intp)
