@@ -4,7 +4,9 @@ The first axis counts samples; a vector or a number is one sample. A loss is sum
 outputs of a sample, then averaged ("mean") or summed ("sum") over samples. With n the number of
 samples (1 for "sum"), the gradients at the pre-activation z of an activation g are:
 
-    squared error:    g′(z) (g(z) − y) / n       cross entropy:    (g(z) − y) / n
+    squared error:    g′(z) (g(z) − t) / n       cross entropy:    (g(z) − t) / n
+
+The rules write y for the loss, p for the prediction, t for the target and z for the logits.
 """
 
 from __future__ import annotations
@@ -40,12 +42,7 @@ def divisor(prediction: Any, reduction: str) -> int:
 
 
 def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
-    """Refuse arguments that would broadcast by accident.
-
-    Raises:
-        ShapeError: prediction and target differ in shape, or are empty.
-        InvalidArgumentError: an unknown reduction.
-    """
+    """Refuse an unknown reduction, and arguments that are empty or would be broadcast."""
     shape = getattr(prediction, "shape", ())
     if shape != np.shape(target):
         raise ShapeError(
@@ -57,8 +54,7 @@ def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
             f"{name}() expects at least one sample with one output. Got shape {shape}.")
     if reduction not in REDUCTIONS:
         raise InvalidArgumentError(
-            f"{name}() expects reduction to be one of {', '.join(REDUCTIONS)}. "
-            f"Got {reduction!r}.")
+            f"{name}() expects reduction to be one of {', '.join(REDUCTIONS)}. Got {reduction!r}.")
 
 
 def _total(losses: Any, prediction: Any, reduction: str) -> Any:
@@ -88,15 +84,11 @@ def _samples(prediction: str = "real", target: str = "real") -> Any:
         for reduction in REDUCTIONS]
 
 
-@op(rules={
-        "prediction": lambda g, loss, prediction, target, reduction: (prediction - target)
-        * (g / divisor(prediction, reduction)),
-        "target": lambda g, loss, prediction, target, reduction: (target - prediction)
-        * (g / divisor(prediction, reduction))},
+@op(rules={"prediction": lambda g, y, p, t, reduction: (p - t) * (g / divisor(p, reduction)),
+           "target": lambda g, y, p, t, reduction: (t - p) * (g / divisor(p, reduction))},
     equation="L = ½ Σ (p − t)² / n,  p̄ = g (p − t) / n,  t̄ = g (t − p) / n",
     latex=_squared_latex,
-    reference=lambda prediction, target, reduction: 0.5
-    * np.linalg.norm(prediction - target) ** 2 / divisor(prediction, reduction),
+    reference=lambda p, t, reduction: 0.5 * np.linalg.norm(p - t) ** 2 / divisor(p, reduction),
     samples=_samples(), decomposable=True)
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Compute half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
@@ -125,25 +117,24 @@ def _log_or_zero(factor: Any, argument: Any) -> Any:
     return factor * log(where(equal(factor, 0), 1, argument))
 
 
-def _bce_prediction(g: Any, loss: Any, prediction: Any, target: Any, reduction: str) -> Any:
-    # Each quotient only where its numerator is not 0, so that 0/0 does not arise at ŷ = y.
-    missed = (1 - target) / where(equal(target, 1), 1, 1 - prediction)
-    hit = target / where(equal(target, 0), 1, prediction)
-    return (missed - hit) * (g / divisor(prediction, reduction))
+def _bce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
+    # Each quotient only where its numerator is not 0, so that 0/0 does not arise at p = t.
+    missed = (1 - t) / where(equal(t, 1), 1, 1 - p)
+    hit = t / where(equal(t, 0), 1, p)
+    return (missed - hit) * (g / divisor(p, reduction))
 
 
-def _bce_target(g: Any, loss: Any, prediction: Any, target: Any, reduction: str) -> Any:
-    return (log1p(-prediction) - log(prediction)) * (g / divisor(prediction, reduction))
+def _bce_target(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
+    return (log1p(-p) - log(p)) * (g / divisor(p, reduction))
 
 
 @op(name="binary_cross_entropy", rules={"prediction": _bce_prediction, "target": _bce_target},
     equation="L = −Σ (t ln p + (1 − t) ln(1 − p)) / n,  p̄ = g ((1 − t) / (1 − p) − t / p) / n,  "
     "t̄ = g (ln(1 − p) − ln p) / n",
-    latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
-    rf"\left({target} \odot \ln({prediction}) + (1 - {target}) \odot \ln(1 - {prediction})\right)",
-    reference=lambda prediction, target, reduction: -np.log(
-        np.prod(prediction**target * (1 - prediction) ** (1 - target))
-    ) / divisor(prediction, reduction),
+    latex=lambda p, t, reduction: rf"-{mean_latex(p, reduction)}\sum "
+    rf"\left({t} \odot \ln({p}) + (1 - {t}) \odot \ln(1 - {p})\right)",
+    reference=lambda p, t, reduction: -np.log(
+        np.prod(p**t * (1 - p) ** (1 - t))) / divisor(p, reduction),
     samples=_samples("probability", "probability"))
 def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("binary_cross_entropy", prediction, target, reduction)
@@ -152,16 +143,13 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
     return 0 - _total(losses, prediction, reduction)  # -0.0 would be a strange loss
 
 
-@op(rules={
-        "logits": lambda g, loss, logits, target, reduction: (sigmoid(logits) - target)
-        * (g / divisor(logits, reduction)),
-        "target": lambda g, loss, logits, target, reduction: -logits
-        * (g / divisor(logits, reduction))},
+@op(rules={"logits": lambda g, y, z, t, reduction: (sigmoid(z) - t) * (g / divisor(z, reduction)),
+           "target": lambda g, y, z, t, reduction: -z * (g / divisor(z, reduction))},
     equation="L = Σ (ln(1 + e^z) − t z) / n,  z̄ = g (σ(z) − t) / n,  t̄ = −g z / n,  z = logits",
-    latex=lambda logits, target, reduction: rf"{mean_latex(logits, reduction)}\sum "
-    rf"\left(\ln(1 + e^{{{logits}}}) - {target} \odot {logits}\right)",
-    reference=lambda logits, target, reduction: binary_cross_entropy_op(
-        1 / (1 + np.exp(-logits)), target, reduction=reduction),
+    latex=lambda z, t, reduction: rf"{mean_latex(z, reduction)}\sum "
+    rf"\left(\ln(1 + e^{{{z}}}) - {t} \odot {z}\right)",
+    reference=lambda z, t, reduction: binary_cross_entropy_op(
+        1 / (1 + np.exp(-z)), t, reduction=reduction),
     samples=_samples("real", "probability"), decomposable=True)
 def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Compute the cross entropy of the sigmoid of `logits`, accurate for any size of them.
@@ -190,18 +178,17 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") 
     return _total(losses, logits, reduction)
 
 
+def _cce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
+    share = where(equal(t, 0), 0, -t / where(equal(t, 0), 1, p))
+    return share * (g / divisor(p, reduction))
+
+
 @op(name="categorical_cross_entropy",
-    rules={
-        "prediction": lambda g, loss, prediction, target, reduction: where(
-            equal(target, 0), 0, -target / where(equal(target, 0), 1, prediction))
-        * (g / divisor(prediction, reduction)),
-        "target": lambda g, loss, prediction, target, reduction: -log(prediction)
-        * (g / divisor(prediction, reduction))},
+    rules={"prediction": _cce_prediction,
+           "target": lambda g, y, p, t, reduction: -log(p) * (g / divisor(p, reduction))},
     equation="L = −Σ t ln p / n,  p̄ = −g t / p / n,  t̄ = −g ln p / n",
-    latex=lambda prediction, target, reduction: rf"-{mean_latex(prediction, reduction)}\sum "
-    rf"{target} \odot \ln({prediction})",
-    reference=lambda prediction, target, reduction: -np.log(np.prod(prediction**target))
-    / divisor(prediction, reduction),
+    latex=lambda p, t, reduction: rf"-{mean_latex(p, reduction)}\sum {t} \odot \ln({p})",
+    reference=lambda p, t, reduction: -np.log(np.prod(p**t)) / divisor(p, reduction),
     samples=_samples("probability", "probability"))
 def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("categorical_cross_entropy", prediction, target, reduction)
@@ -209,19 +196,19 @@ def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str
         return 0 - _total(_log_or_zero(target, prediction), prediction, reduction)
 
 
+def _logits_rule(g: Any, y: Any, z: Any, t: Any, reduction: str) -> Any:
+    return (softmax(z) * sum_(t, axis=-1, keepdims=True) - t) * (g / divisor(z, reduction))
+
+
 @op(name="softmax_cross_entropy",
-    rules={
-        "logits": lambda g, loss, logits, target, reduction: (
-            softmax(logits) * sum_(target, axis=-1, keepdims=True) - target)
-        * (g / divisor(logits, reduction)),
-        "target": lambda g, loss, logits, target, reduction: -log_softmax(logits)
-        * (g / divisor(logits, reduction))},
+    rules={"logits": _logits_rule,
+           "target": lambda g, y, z, t, reduction: -log_softmax(z) * (g / divisor(z, reduction))},
     equation="L = −Σ t ln(softmax(z)) / n,  z̄ = g (softmax(z) Σⱼ t − t) / n,  "
     "t̄ = −g ln(softmax(z)) / n,  z = logits",
-    latex=lambda logits, target, reduction: rf"-{mean_latex(logits, reduction)}\sum "
-    rf"{target} \odot \ln(\mathrm{{softmax}}({logits}))",
-    reference=lambda logits, target, reduction: categorical_cross_entropy_op(
-        softmax(logits), target, reduction=reduction),
+    latex=lambda z, t, reduction: rf"-{mean_latex(z, reduction)}\sum "
+    rf"{t} \odot \ln(\mathrm{{softmax}}({z}))",
+    reference=lambda z, t, reduction: categorical_cross_entropy_op(
+        softmax(z), t, reduction=reduction),
     samples=_samples("real", "distribution"))
 def softmax_cross_entropy_op(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("softmax_cross_entropy", logits, target, reduction)
@@ -326,8 +313,7 @@ def softmax_cross_entropy(prediction: Any, target: Any, reduction: str = "mean")
         warnings.warn(
             "softmax_cross_entropy() applies softmax itself, and this prediction is already the "
             "output of softmax. Pass the pre-activations, or use categorical_cross_entropy().",
-            UserWarning,
-            stacklevel=2)
+            UserWarning, stacklevel=2)
     return softmax_cross_entropy_op(prediction, target, reduction=reduction)
 
 

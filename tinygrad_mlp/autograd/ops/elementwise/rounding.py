@@ -176,11 +176,7 @@ def fmod(x1: Any, x2: Any) -> Any:
     latex=r"\mathrm{{nan\_to\_num}}({x})", numpy=np.nan_to_num,
     reference=lambda x, copy, nan, posinf, neginf: np.where(np.isnan(x), nan, x), elementwise=True)
 def nan_to_num(
-    x: Any,
-    *,
-    copy: bool = True,
-    nan: float = 0.0,
-    posinf: float | None = None,
+    x: Any, *, copy: bool = True, nan: float = 0.0, posinf: float | None = None,
     neginf: float | None = None,
 ) -> Any:
     """Replace NaN and ±∞ by numbers (None: the largest of the dtype). They get no gradient.

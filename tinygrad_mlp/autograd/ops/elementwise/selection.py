@@ -45,8 +45,13 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return np.where(condition, x, y)
 
 
-@op(rules={"x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x1, x2), g, 0)),
-           "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(greater(x2, x1), g, 0))},
+def _to_winner(g: Any, x1: Any, x2: Any, wins: Any) -> Any:
+    """Return the cotangent where an argument wins, and half of it where both are equal."""
+    return where(equal(x1, x2), g / 2, where(wins, g, 0))
+
+
+@op(rules={"x1": lambda g, y, x1, x2: _to_winner(g, x1, x2, greater(x1, x2)),
+           "x2": lambda g, y, x1, x2: _to_winner(g, x1, x2, greater(x2, x1))},
     equation="y = max(x1, x2),  x̄1 = g [x1 > x2] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 > x1] + ½ g [x1 = x2]",
     latex=r"\max({x1}, {x2})", numpy=np.maximum,
@@ -60,8 +65,8 @@ def maximum(x1: Any, x2: Any) -> Any:
     return np.maximum(x1, x2)
 
 
-@op(rules={"x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x1, x2), g, 0)),
-           "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(less(x2, x1), g, 0))},
+@op(rules={"x1": lambda g, y, x1, x2: _to_winner(g, x1, x2, less(x1, x2)),
+           "x2": lambda g, y, x1, x2: _to_winner(g, x1, x2, less(x2, x1))},
     equation="y = min(x1, x2),  x̄1 = g [x1 < x2] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 < x1] + ½ g [x1 = x2]",
     latex=r"\min({x1}, {x2})", numpy=np.minimum,
@@ -75,14 +80,8 @@ def minimum(x1: Any, x2: Any) -> Any:
     return np.minimum(x1, x2)
 
 
-def _wins(x1: Any, x2: Any, beyond: Any) -> Any:
-    return beyond(x1, x2) | isnan(x2)
-
-
-@op(rules={
-        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x1, x2, greater), g, 0)),
-        "x2": lambda g, y, x1, x2: where(
-            equal(x1, x2), g / 2, where(_wins(x2, x1, greater), g, 0))},
+@op(rules={"x1": lambda g, y, x1, x2: _to_winner(g, x1, x2, greater(x1, x2) | isnan(x2)),
+           "x2": lambda g, y, x1, x2: _to_winner(g, x1, x2, greater(x2, x1) | isnan(x1))},
     equation="y = x2 where isnan(x1) or x2 > x1 else x1,  "
     "x̄1 = g [x1 > x2 or isnan(x2)] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 > x1 or isnan(x1)] + ½ g [x1 = x2]",
@@ -97,9 +96,8 @@ def fmax(x1: Any, x2: Any) -> Any:
     return np.fmax(x1, x2)
 
 
-@op(rules={
-        "x1": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x1, x2, less), g, 0)),
-        "x2": lambda g, y, x1, x2: where(equal(x1, x2), g / 2, where(_wins(x2, x1, less), g, 0))},
+@op(rules={"x1": lambda g, y, x1, x2: _to_winner(g, x1, x2, less(x1, x2) | isnan(x2)),
+           "x2": lambda g, y, x1, x2: _to_winner(g, x1, x2, less(x2, x1) | isnan(x1))},
     equation="y = x2 where isnan(x1) or x2 < x1 else x1,  "
     "x̄1 = g [x1 < x2 or isnan(x2)] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 < x1 or isnan(x1)] + ½ g [x1 = x2]",

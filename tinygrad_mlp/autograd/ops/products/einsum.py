@@ -105,11 +105,6 @@ def _from_lists(operands: Sequence[Any]) -> tuple[str, list[Any]]:
 def explicit(subscripts: str, ndims: Sequence[int]) -> str:
     """Return subscripts with the output written out and letters in place of ellipses.
 
-    Raises:
-        ShapeError: not as many terms as arrays, or a term with another number of indices than
-            its array has axes.
-        InvalidArgumentError: the output has no ellipsis, although there are axes for it.
-
     >>> explicit("...ij,jk", [3, 2]), explicit("ba", [2]), explicit("ii", [2])
     ('Aij,jk->Aik', 'ba->ab', 'ii->')
     """

@@ -19,11 +19,7 @@ Pair = tuple[int, int]
 
 
 def pair(value: Any, name: str, least: int = 1) -> Pair:
-    """Return `value`, an integer or two of them, as (vertical, horizontal).
-
-    Raises:
-        InvalidArgumentError: it is neither, or smaller than `least`.
-    """
+    """Return `value`, an integer of at least `least` or two of them, as (vertical, horizontal)."""
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
         raise InvalidArgumentError(

@@ -53,8 +53,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     shape = list(np.shape(a))
     shape[axis] = 1
     ends = [
-        [] if end is None
-        else [end if np.ndim(end) else np.full(shape, end)]
+        [] if end is None else [end if np.ndim(end) else np.full(shape, end)]
         for end in (prepend, append)]
     return diff_op(concatenate([*ends[0], a, *ends[1]], axis), n=n, axis=axis)
 

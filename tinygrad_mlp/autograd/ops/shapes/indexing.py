@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,22 +18,14 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["getitem", "scatter_add", "take", "take_along_axis", "select"]
 
 
+@dataclass(frozen=True, slots=True)
 class IndexSlot:
     """Place of an index array in an index: ``x[0, i]`` has the template ``(0, IndexSlot(0))``."""
 
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
+    number: int
 
     def __repr__(self) -> str:
         return f"IndexSlot({self.number})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, IndexSlot) and other.number == self.number
-
-    def __hash__(self) -> int:
-        return hash(("IndexSlot", self.number))
 
 
 def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -113,13 +106,7 @@ def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
 
 
 def _scatter_rule(
-    g: Any,
-    y: Any,
-    a: Any,
-    *indices: Any,
-    position: int,
-    template: tuple[Any, ...],
-    shape: tuple[int, ...],
+    g: Any, y: Any, a: Any, *indices: Any, position: int, template: tuple[Any, ...], shape: Any
 ) -> Any:
     return getitem(g, *indices, template=template) if position == 0 else None
 

@@ -60,11 +60,7 @@ def ravel(a: Any) -> Any:
 
 
 def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    """Return `axis`, an integer or several, as positions from the front.
-
-    Raises:
-        ShapeError: there is no such axis among `ndim`.
-    """
+    """Return `axis`, an integer or several among `ndim`, as positions from the front."""
     try:
         return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
     except (ValueError, TypeError) as error:
