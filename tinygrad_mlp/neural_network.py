@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from tinygrad_mlp.training.evaluation import accuracy, as_rows, checked_numbers,
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import monitor_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
@@ -95,22 +92,11 @@ class NeuralNetwork:
     """
 
     def __init__(
-        self,
-        layers: Sequence[int],
-        loss: str = "cross_entropy",
-        monitor: bool | Callable[[Record], str] = True,
-        plot: bool = True,
-        *,
-        hidden_activation: str = "tanh",
-        output_activation: str = "sigmoid",
-        bias: bool = False,
-        sigma: float = 0.01,
-        seed: int | None = None,
-        dtype: Any = np.float64,
-        batch_size: int = 1,
-        learning_rate: Any = None,
-        optimizer: str = "sgd",
-        shuffle: bool = False,
+        self, layers: Sequence[int], loss: str = "cross_entropy",
+        monitor: bool | Callable[[Record], str] = True, plot: bool = True, *,
+        hidden_activation: str = "tanh", output_activation: str = "sigmoid", bias: bool = False,
+        sigma: float = 0.01, seed: int | None = None, dtype: Any = np.float64, batch_size: int = 1,
+        learning_rate: Any = None, optimizer: str = "sgd", shuffle: bool = False,
     ) -> None:
         self.layers = _checked_layers(layers)
         who, names = "NeuralNetwork", list(ACTIVATIONS)
@@ -134,8 +120,7 @@ class NeuralNetwork:
         default = optim.schedule.inverse_time()
         self.learning_rate = default if learning_rate is None else learning_rate
         self.shuffle = bool(shuffle)
-        self.monitor = monitor
-        self.plot = plot
+        self.monitor, self.plot = monitor, plot
         self.n_save = 10_000
         self.training_loss: list[float] = []
         self.training_accuracy: list[float] = []
@@ -175,16 +160,12 @@ class NeuralNetwork:
     def settings(self) -> dict[str, Any]:
         """Return the arguments for a network of the same architecture, as JSON can hold them."""
         return {
-            "layers": self.layers,
-            "loss": self.loss_name,
+            "layers": self.layers, "loss": self.loss_name,
             "hidden_activation": self.hidden_activation,
             "output_activation": self.output_activation,
-            "bias": self.bias,
-            "sigma": self.sigma,
-            "dtype": self.dtype.name,
-            "batch_size": self.batch_size,
-            "optimizer": self.optimizer_name,
-        }
+            "bias": self.bias, "sigma": self.sigma, "dtype": self.dtype.name,
+            "batch_size": self.batch_size, "optimizer": self.optimizer_name,
+        }  # fmt: skip
 
     def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
         """Return what `export_onnx` writes: the network, after its preprocessing if it has one."""
@@ -282,17 +263,9 @@ class NeuralNetwork:
         return predict(self.model, checked_numbers(X, "NeuralNetwork: X", self.dtype))
 
     def train(
-        self,
-        X: Any,
-        Y: Any,
-        epochs: int = 2,
-        validation: Any = None,
-        validation_label: Any = None,
-        *,
-        callbacks: Iterable[Any] = (),
-        compiled: bool | str = "auto",
-        block: int | None = None,
-        threads: int | None = None,
+        self, X: Any, Y: Any, epochs: int = 2, validation: Any = None,
+        validation_label: Any = None, *, callbacks: Iterable[Any] = (),
+        compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
         checkpoint: Any = None,
     ) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
@@ -330,9 +303,8 @@ class NeuralNetwork:
         if monitor and not callable(monitor):
             monitor = functools.partial(monitor_line, loss_factor=n)
         self.history = fit(
-            self.model, self.criterion, self.new_optimizer(), X, Y,
-            epochs=epochs, batch_size=self.batch_size, validation=held_out,
-            shuffle=self.shuffle, rng=self._rng,
+            self.model, self.criterion, self.new_optimizer(), X, Y, epochs=epochs,
+            batch_size=self.batch_size, validation=held_out, shuffle=self.shuffle, rng=self._rng,
             callbacks=callbacks, monitor=monitor,
             record_every=self.n_save if self.monitor or self.plot else 0,
             compiled=compiled, block=block, threads=threads, checkpoint=checkpoint,
@@ -389,8 +361,7 @@ class _Preprocessed(nn.Sequential):
         self.preprocessing = _Standardise(mean, scale)
 
     def forward(self, x: Any) -> Any:
-        x = self.preprocessing(x)
-        return super().forward(x)
+        return super().forward(self.preprocessing(x))
 
 
 class _Weights(list[Array]):
@@ -426,5 +397,5 @@ def _checked_layers(layers: Any) -> list[int]:
             f"NeuralNetwork: layers must list at least two sizes, input and output, e.g. "
             f"[784, 256, 10]. Got {layers!r}."
         )
-    name = "NeuralNetwork: layers[{}]"
-    return [integer_at_least(1, size, name.format(i)) for i, size in enumerate(sizes)]
+    who = "NeuralNetwork: layers"
+    return [integer_at_least(1, size, f"{who}[{i}]") for i, size in enumerate(sizes)]
