@@ -111,7 +111,10 @@ def as_callback(callback: Any) -> Callback:
 
 
 class CallbackList:
-    """The callbacks of a run, in their order; `watch_steps` says whether one sees every step."""
+    """The callbacks of a run, in their order.
+
+    `watch_steps` says whether one sees every step; a checkpoint stores those `with_state`.
+    """
 
     def __init__(self, callbacks: Any) -> None:
         if not isinstance(callbacks, Iterable):
@@ -120,14 +123,10 @@ class CallbackList:
             )
         self._callbacks = [as_callback(callback) for callback in callbacks]
         self.watch_steps = any(callback.watches_steps for callback in self._callbacks)
+        self.with_state = [callback for callback in self._callbacks if callback.keeps_state]
 
     def __len__(self) -> int:
         return len(self._callbacks)
-
-    @property
-    def with_state(self) -> list[Callback]:
-        """The callbacks whose state a checkpoint stores."""
-        return [callback for callback in self._callbacks if callback.keeps_state]
 
     def tell(self, event: str, run: Any) -> None:
         """Call the method of that name of each callback."""

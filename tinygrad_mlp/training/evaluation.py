@@ -200,8 +200,8 @@ def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
     """Raise an error unless there are as many targets as inputs."""
     if len(x) != len(y):
         raise ShapeError(
-            f"{name_x} and {name_y} must have the same number of samples. Got shapes "
-            f"{x.shape} and {y.shape}."
+            f"{name_x} and {name_y} must have the same number of samples. Got shapes {x.shape} "
+            f"and {y.shape}."
         )
 
 

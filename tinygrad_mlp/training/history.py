@@ -36,6 +36,11 @@ class Record(NamedTuple):
     validation_loss: float | None
     validation_accuracy: float | None
 
+    def figures(self) -> dict[str, float]:
+        """Return the losses and accuracies that were recorded, by what a reader calls them."""
+        pairs = zip(self._fields[3:], self[3:], strict=True)
+        return {name.replace("_", " "): value for name, value in pairs if value is not None}
+
 
 class History:
     """The records of a training run, in order; each field is also a list.
@@ -82,16 +87,10 @@ class History:
         stopped = f"; stopped: {self.stopped})" if self.stopped else ")"
         if not self.records:
             return f"History(no records{stopped}"
-        last = self.records[-1]
-        shown = ", ".join(
-            f"{field.replace('_', ' ')} {value:.6g}"
-            for field, value in zip(Record._fields[3:], last[3:], strict=True)
-            if value is not None
-        )
-        n = len(self.records)
-        return (
-            f"History({n} record{'s' * (n != 1)}, {last.iteration + 1} iterations: {shown}{stopped}"
-        )
+        n, last = len(self.records), self.records[-1]
+        shown = ", ".join(f"{name} {value:.6g}" for name, value in last.figures().items())
+        records, iterations = f"{n} record{'s' * (n != 1)}", f"{last.iteration + 1} iterations"
+        return f"History({records}, {iterations}: {shown}{stopped}"
 
     def _repr_html_(self) -> str:
         """Return the recorded columns as a table; of many records the first and the last ten."""

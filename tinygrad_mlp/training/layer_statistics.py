@@ -111,19 +111,17 @@ class Distributions:
             values = outputs.get(name, [])
             if any(True for _ in module.parameters()):
                 self.with_parameters.add(name)
-            if values:
-                kept = self._kept([v.data for v in values])
-                self.activations.setdefault(name, []).append(kept)
             found = [v.grad for v in values if v.node is not None and v.grad is not None]
-            if found:
-                self.gradients.setdefault(name, []).append(self._kept(found))
+            self._keep(self.activations, name, [v.data for v in values])
+            self._keep(self.gradients, name, found)
 
-    def _kept(self, arrays: list[Array]) -> Array:
-        """Return elements of some arrays, evenly spread."""
-        flat = np.concatenate([array.ravel() for array in arrays])
-        if flat.size <= self.values:
-            return flat
-        return flat[np.linspace(0, flat.size - 1, self.values).astype(np.intp)]
+    def _keep(self, kept: dict[str, list[Array]], name: str, arrays: list[Array]) -> None:
+        """Keep elements of some arrays, evenly spread."""
+        if arrays:
+            flat = np.concatenate([array.ravel() for array in arrays])
+            if flat.size > self.values:
+                flat = flat[np.linspace(0, flat.size - 1, self.values).astype(np.intp)]
+            kept.setdefault(name, []).append(flat)
 
 
 def _layers(model: Module) -> Iterator[tuple[str, Module]]:

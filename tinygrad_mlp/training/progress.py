@@ -97,9 +97,7 @@ class Progress:
 def monitor_line(record: Record, loss_factor: float = 1.0) -> str:
     """Return the line that is printed of a record; losses are multiplied by `loss_factor`."""
     parts = []
-    for field in Record._fields[3:]:
-        value = getattr(record, field)
-        if value is not None:
-            factor = loss_factor if field.endswith("loss") else 1.0
-            parts.append(f"{field.replace('_', ' ')}: {value * factor:.6g}")
+    for name, value in record.figures().items():
+        factor = loss_factor if name.endswith("loss") else 1.0
+        parts.append(f"{name}: {value * factor:.6g}")
     return f"Iteration {record.iteration} - " + " | ".join(parts)
