@@ -35,9 +35,6 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
     """Add the derivatives of `root`, weighted with `cotangent`, to the `.grad` of its leaves.
 
     Nothing is added anywhere before the whole walk has succeeded.
-
-    Raises:
-        GraphReleasedError: an earlier backward pass has used the graph up.
     """
     found: dict[int, tuple[Value, Array]] = {}
 
@@ -185,11 +182,7 @@ def _outputs(node: Node, cls: type[Value]) -> Any:
     """Return the node's outputs as values, so that rules that use them can be differentiated."""
     if node.op.outputs == 1:
         return make_value(cls, node.out, node, True)
-    values = []
-    for index, out in enumerate(node.out):
-        values.append(make_value(cls, out, node, True))
-        values[-1].index = index
-    return tuple(values)
+    return tuple(make_value(cls, out, node, True, index) for index, out in enumerate(node.out))
 
 
 def _argument(parent: Node | Value | None, array: Any, cls: type[Value]) -> Any:
@@ -215,10 +208,6 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
 
     Where the forward pass broadcast an argument, the derivative is the sum over the copies. That
     is done here, once, so that no rule needs to mention it.
-
-    Raises:
-        NotDifferentiableError: there is no rule.
-        OpDefinitionError: the result is of another shape or kind.
     """
     if share is None:
         raise NotDifferentiableError(
@@ -232,9 +221,8 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
     if shape != like.shape:
         if not broadcasts(like.shape, shape):
             raise _wrong_share(
-                op, position,
-                f"a gradient of shape {like.shape}, the shape of its argument (or one that the "
-                f"argument was broadcast to). Got {shape}.",
+                op, position, f"a gradient of shape {like.shape}, the shape of its argument (or "
+                f"one that the argument was broadcast to). Got {shape}.",
             )  # fmt: skip
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:

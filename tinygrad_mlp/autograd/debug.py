@@ -186,7 +186,7 @@ class Watch:
                         f"{called(op, note.site)}\n{MUTATION_FIX}"
                     )
         site = note.site if note is not None else None
-        cotangents = arrays_of(g if op.outputs > 1 else (g,))
+        cotangents = arrays_of(op.as_tuple(g))
         for a in cotangents:
             if not finite(a):  # although the start was finite, and each of the shares
                 raise NonFiniteError(
@@ -261,7 +261,7 @@ def judge(
         tame = [a if finite(a) else np.where(np.isfinite(a), a, 1) for a in given]
         with quiet():
             again = op.forward(*tame, **static)
-        if all(map(finite, again if op.outputs > 1 else (again,))):
+        if all(map(finite, op.as_tuple(again))):
             return
     raise NonFiniteError(
         f"debug: {op.name}() must return finite numbers. Got {trouble(bad)}, from\n"
@@ -294,7 +294,7 @@ def arrays_of(values: Any) -> list[Any]:
 
 def held_by(node: Node) -> list[Any]:
     """Return the arrays that a node keeps for the backward pass: arguments, then outputs."""
-    return [*(node.arrays or ()), *(node.out if node.op.outputs > 1 else (node.out,))]
+    return [*(node.arrays or ()), *node.op.as_tuple(node.out)]
 
 
 def is_parameter(arg: Any) -> bool:

@@ -107,7 +107,7 @@ def first_non_finite(value: Value) -> str:
             if not isinstance(parent, Node) and not finite(array):
                 name = f"'{parent.name}' " if parent is not None and parent.name else ""
                 return f"an argument {name}of '{node.op.name}' was not finite before it"
-        outs = node.out if node.op.outputs > 1 else (node.out,)
+        outs = node.op.as_tuple(node.out)
         if not all(finite(out) for out in outs):
             shapes = ", ".join(str(np.shape(a)) for a in arrays if a is not None)
             return (

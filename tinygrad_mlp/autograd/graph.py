@@ -109,13 +109,9 @@ class Node(list[Any]):
     note: Any
 
     def __init__(
-        self,
-        parents: list[Node | Value | None],
-        op: Any,
-        arrays: tuple[Any, ...],
-        static: dict[str, Any],
-        out: Any,
-    ) -> None:
+        self, parents: list[Node | Value | None], op: Any, arrays: tuple[Any, ...],
+        static: dict[str, Any], out: Any,
+    ) -> None:  # fmt: skip
         list.__init__(self, parents)
         self.op = op
         self.arrays = arrays
@@ -130,13 +126,14 @@ class Node(list[Any]):
     __ne__ = object.__ne__
 
 
-def make_value(cls: type[Value], data: Array, node: Node | None, requires_grad: bool) -> Value:
+def make_value(
+    cls: type[Value], data: Array, node: Node | None, requires_grad: bool, index: int = 0
+) -> Value:
     """Return a value of class `cls` without the checks of its constructor."""
     value = cls.__new__(cls)
     value.data = data
-    value.grad = None
-    value.own_name = None
+    value.grad = value.own_name = None
     value._requires_grad = requires_grad
     value.node = node
-    value.index = 0
+    value.index = index
     return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -90,12 +89,7 @@ class changed_mode:
         outer = MODE.get()
         MODE.set(self.changed(outer)._replace(outer=outer))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         MODE.set(MODE.get().outer or ORDINARY)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Rule = Callable[..., Any]
 Samples = Callable[["Generator"], "Iterator[Sample] | Sequence[Sample]"]
-Parents = list[Node | Value | None]
+Static = dict[str, Any]
 
 ndarray = np.ndarray
 
@@ -44,7 +44,7 @@ OPS: dict[str, Op] = {}
 IMPLEMENTED_BY: dict[Any, Callable[..., Any]] = {}
 """The functions composed of operations that implement NumPy functions for a `Tensor`."""
 
-NO_STATIC: dict[str, Any] = {}
+NO_STATIC: Static = {}
 
 
 class Sample:
@@ -164,10 +164,8 @@ class Op:
         self.variadic = any(p.kind is of.VAR_POSITIONAL for p in arrays)
         self.arity = len(arrays)
         self.defaults = {p.name: p.default for p in parameters if p.kind is of.KEYWORD_ONLY}
-        self.required = tuple(
-            p.name for p in parameters
-            if p.default is of.empty and p.kind is not of.VAR_POSITIONAL
-        )  # fmt: skip
+        needed = [p for p in parameters if p.default is of.empty]
+        self.required = tuple(p.name for p in needed if p.kind is not of.VAR_POSITIONAL)
         self.rules = tuple(record.rules.get(name) for name in self.arrays)
         # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
         # is float32. On its own it becomes an array, so that forward can rely on having one.
@@ -208,7 +206,7 @@ class Op:
         cls = None
         requires_grad = False
         arrays: list[Any] = []
-        parents: Parents = []
+        parents: list[Node | Value | None] = []
         for a in args:
             if isinstance(a, Value):
                 cls = a.result_class
@@ -232,7 +230,7 @@ class Op:
             return out
         requires_grad = requires_grad and mode.recording
         if self.outputs > 1:
-            return self.wrap(cls, parents, tuple(arrays), static, out, requires_grad)
+            return self.as_value(args, tuple(arrays), static, out)
         if type(out) is not ndarray:
             out = np.asarray(out)
         value = cls.__new__(cls)  # as `make_value`, without the call
@@ -247,52 +245,41 @@ class Op:
             value.node = Node(parents, self, tuple(arrays), static or NO_STATIC, out)
         return value
 
-    def wrap(
-        self,
-        cls: type[Value],
-        parents: Parents,
-        arrays: tuple[Any, ...],
-        static: dict[str, Any],
-        out: Any,
-        requires_grad: bool,
+    def as_value(
+        self, args: Sequence[Any], arrays: tuple[Any, ...], static: Static, out: Any
     ) -> Any:
-        """Return the output as a value, or the outputs as values, with a node behind them.
+        """Return what the call ``op(*args, **static)`` returns where its output is `out`.
 
-        Args:
-            cls: the class of the values.
-            parents: see `Node`.
-            arrays: the array arguments.
-            static: the static parameters.
-            out: the output, or the outputs.
-            requires_grad: whether the values require a gradient.
+        For several outputs, which are a tuple, and for hooks that compute the output themselves.
+        The node keeps `arrays` in the place of the arrays of `args`.
         """
+        # (A traced array is a value, too, but takes the place of an array: it is its own data.)
+        values = [a for a in args if isinstance(a, Value) and id(a.data) != id(a)]
+        if not values or self.nondifferentiable:
+            return out
+        outs: tuple[Any, ...] = tuple(
+            o if isinstance(o, Value) else np.asarray(o) for o in self.as_tuple(out)
+        )
+        requires_grad = MODE.get().recording and any(a.requires_grad for a in values)
         node = None
-        if self.outputs > 1:
-            out = tuple(o if isinstance(o, Value) else np.asarray(o) for o in out)
-        elif type(out) is not ndarray and not isinstance(out, Value):
-            out = np.asarray(out)
         if requires_grad or self.provenance:
-            if not requires_grad:
-                parents = [None] * len(parents)
-            node = Node(parents, self, arrays, static or NO_STATIC, out)
-        if self.outputs == 1:
-            return make_value(cls, out, node, requires_grad)
-        values = tuple(make_value(cls, array, node, requires_grad) for array in out)
-        for index, value in enumerate(values):
-            value.index = index
-        return values
+            parents = [_parent(a) if requires_grad else None for a in args]
+            kept = outs if self.outputs > 1 else outs[0]
+            node = Node(parents, self, arrays, static or NO_STATIC, kept)
+        cls = values[-1].result_class
+        made = tuple(make_value(cls, o, node, requires_grad, i) for i, o in enumerate(outs))
+        return made if self.outputs > 1 else made[0]
 
-    def unhooked(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """Call the operation without the hook: the way in which a hook continues.
+    def as_tuple(self, out: Any) -> tuple[Any, ...]:
+        """Return the outputs of a call, or their cotangents, as a tuple also where it is one."""
+        return tuple(out) if self.outputs > 1 else (out,)
 
-        The forward function runs without a hook, too.
-        """
+    def unhooked(self, args: tuple[Any, ...], static: Static) -> Any:
+        """Call the operation, and its forward function, without the hook: how a hook continues."""
         with changed_mode(hook=None):
             return self(*args, **static)
 
-    def bind(
-        self, args: tuple[Any, ...], static: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def bind(self, args: tuple[Any, ...], static: Static) -> tuple[tuple[Any, ...], Static]:
         """Sort a call's arguments into array arguments and static parameters, as NumPy would.
 
         Array parameters may be given by keyword; static parameters may follow the arrays by
@@ -332,22 +319,12 @@ class Op:
         """Return the name of the parameter that takes the argument at `position`."""
         return self.arrays[0 if self.variadic else position]
 
-    def vjp(
-        self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]
-    ) -> Any:
+    def vjp(self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: Static) -> Any:
         """Return the share of an argument x in the gradient: ``x̄ = ȳᵀ ∂y/∂x`` with ``ȳ = g``.
 
-        The share is as the rule returns it: where x was broadcast, of the broadcast shape.
-
-        Args:
-            position: the position of x among the array arguments.
-            g: the cotangent of y, a tuple where there are several outputs.
-            y: the output, or the outputs.
-            arrays: the array arguments.
-            static: the static parameters.
-
-        Returns:
-            the share; None where there is no rule for x.
+        `position` is that of x among the array arguments; for several outputs, `g` and `y` are
+        tuples. The share is as the rule returns it: where x was broadcast, of the broadcast shape;
+        None where there is no rule for x.
         """
         if self.variadic:
             rule = self.rules[0]
@@ -364,17 +341,22 @@ OURS_FOR_NUMPYS = (
 )
 
 
-def _explained(
-    op: Op, error: Exception, arrays: Sequence[Any], static: Mapping[str, Any]
-) -> Exception:
+def _parent(argument: Any) -> Node | Value | None:
+    """Return what a node has as the parent for an argument (see `Node`)."""
+    if not isinstance(argument, Value) or not argument.requires_grad:
+        return None
+    node = argument.node
+    return argument if node is None or node.op.outputs > 1 else node
+
+
+def _explained(op: Op, error: Exception, arrays: Sequence[Any], static: Static) -> Exception:
     """Return NumPy's `error` in terms of the operation and its arguments' shapes."""
     if isinstance(error, TinygradError):
         return error
     shown = [
         f"{op.parameter(position)} of shape {np.shape(array)}"
-        for position, array in enumerate(arrays)
-        if array is not None
-    ]
+        for position, array in enumerate(arrays) if array is not None
+    ]  # fmt: skip
     shown += [f"{key}={value!r}" for key, value in static.items()]
     kind = next(ours for numpys, ours in OURS_FOR_NUMPYS if isinstance(error, numpys))
     return kind(f"{op.name}() cannot take {', '.join(shown)}: {error}")
@@ -430,30 +412,18 @@ def op(
     """Make an operation of the package of a NumPy function and its gradient rules.
 
     The tests check these operations. For one's own there is `declaration.op`, which is ``tg.op``.
-
-    Args:
-        rules: the gradient rules by parameter name.
-        name: the name, if it is not that of the function.
-        numpy: the NumPy function that it implements, or several in a tuple.
-        elementwise: see `OpRecord`. An operation that implements a ufunc is elementwise anyway.
-        register: whether to enter it into `OPS`.
-        kind: the class of the operation.
-        declared: the other fields of `OpRecord`.
+    `declared` are the other fields of `OpRecord`. An operation that implements a ufunc is
+    elementwise anyway.
     """
     functions = numpy if isinstance(numpy, tuple) else (numpy,)
     is_ufunc = [isinstance(f, np.ufunc) and f.signature is None for f in functions]
     elementwise = elementwise or any(is_ufunc) or bool(declared.get("scipy"))
 
     def declare(forward: Callable[..., Any]) -> Op:
-        record = OpRecord(
-            name=name or forward.__name__,
-            forward=forward,
-            rules=rules or {},
-            numpy=functions,
-            elementwise=elementwise,
-            **declared,
-        )
-        made = kind(record)
+        made = kind(OpRecord(
+            name=name or forward.__name__, forward=forward, rules=rules or {}, numpy=functions,
+            elementwise=elementwise, **declared,
+        ))  # fmt: skip
         if register:
             OPS[made.name] = made
         return made
@@ -466,11 +436,6 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 
     The field `numpy` does the same for an operation. A composed function has no record: it is
     differentiated, compiled and explained through the operations that it calls.
-
-    >>> import numpy as np, tinygrad_mlp as tg
-    >>> np.vstack([tg.Tensor([1.0, 2.0]), [3.0, 4.0]])
-    Tensor([[1., 2.],
-            [3., 4.]])
     """
 
     def declare(composed: Callable[..., Any]) -> Callable[..., Any]:

@@ -108,7 +108,7 @@ def _kinds_of_operations(graph: Recorded) -> Array:
                 arguments.append(array)
             else:
                 arguments.append((parent is None, np.shape(array) if array is not None else None))
-        outs = node.out if node.op.outputs > 1 else (node.out,)
+        outs = node.op.as_tuple(node.out)
         static = tuple((name, repr(value)) for name, value in node.static.items())
         call = node.op.name, static, tuple(arguments), tuple(out.shape for out in outs)
         kinds.append(numbers.setdefault(call, len(numbers)))

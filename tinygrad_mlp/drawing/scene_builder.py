@@ -124,7 +124,7 @@ class SceneBuilder:
         return Vertex(self.box[source], DATA if leaf is None else PARAMETER, name.text, lines)
 
     def _result_box(self, node: Node) -> Vertex:
-        outs = node.out if node.op.outputs > 1 else (node.out,)
+        outs = node.op.as_tuple(node.out)
         name = ", ".join(self.naming.of_node(node, i).text for i in range(node.op.outputs))
         lines = (self._call(node), ", ".join(map(_shape, outs)), *self._summaries(node.out, node))
         kind = OUTPUT if node is self.graph.output.node else RESULT

@@ -89,8 +89,7 @@ class Instruction:
         self.op = op
         self.operands = operands
         self.static = static
-        outs = out if op.outputs > 1 else (out,)
-        self.results = tuple(Variable(o, self, i) for i, o in enumerate(outs))
+        self.results = tuple(Variable(o, self, i) for i, o in enumerate(op.as_tuple(out)))
         self.into: Variable | None = None
 
     @property
@@ -116,10 +115,9 @@ class Instruction:
     def forward(self, operands: Iterable[Any]) -> tuple[Any, ...]:
         """Compute the values of the results from values of the operands."""
         out = self.op.forward(*operands, **self.static)
-        outs = out if self.op.outputs > 1 else (out,)
         return tuple(
             value if variable.dtype is None else np.asarray(value)
-            for variable, value in zip(self.results, outs, strict=True)
+            for variable, value in zip(self.results, self.op.as_tuple(out), strict=True)
         )
 
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.hooks import as_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.autograd.ops import astype
@@ -203,7 +202,7 @@ class Trace:
         self.instructions.append(made)
         tracers = tuple(map(Tracer.of, made.results))
         out = tracers if op.outputs > 1 else tracers[0]
-        return as_value(op, args, arrays, static, out)
+        return op.as_value(args, arrays, static, out)
 
     def _array(self, op: Op, a: Any) -> Any:
         """Return an argument as the gradient rules see it."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.autograd.hooks import as_value
 from tinygrad_mlp.autograd.op import Op
 
 TRIALS = 4
@@ -71,4 +70,4 @@ def exact_arrays(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
 def evaluate(op: Op, args: tuple[Any, ...], arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
     """Return and record what `op` computes from `arrays`, as its result for `args`."""
     out = op.forward(*arrays, **static)
-    return as_value(op, args, arrays, static, out if op.outputs > 1 else np.asarray(out))
+    return op.as_value(args, arrays, static, out if op.outputs > 1 else np.asarray(out))

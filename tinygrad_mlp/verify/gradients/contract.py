@@ -64,7 +64,7 @@ class Contract:
         """Return the share of an argument, as `op.vjp`, after checking it if it is an array."""
         if op.rule(position) is None:
             return None
-        parts, outs = (g, y) if op.outputs > 1 else ((g,), (y,))
+        parts, outs = op.as_tuple(g), op.as_tuple(y)
         if any(isinstance(a, Value) for a in (*parts, *inputs)):
             return op.vjp(position, g, y, inputs, static)  # checked where it is called with arrays
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.autograd.hooks import as_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TinygradError
@@ -178,7 +177,7 @@ def analytic(
         out = np.asarray(op.record.reference(*arrays, **static))  # type: ignore[misc]
         if not np.iscomplexobj(out):
             raise NotAnalytic(op.name)
-        return as_value(op, args, arrays, static, out)
+        return op.as_value(args, arrays, static, out)
 
     def hook(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         arrays = arrays_of(op, args)

@@ -55,7 +55,7 @@ class OpCase:
     def forward(self, args: Sequence[Any]) -> list[Array]:
         """Return the outputs for arrays."""
         out = self.op.forward(*args, **self.static)
-        return [np.asarray(o) for o in (out if self.op.outputs > 1 else (out,))]
+        return [np.asarray(o) for o in self.op.as_tuple(out)]
 
     def of(self, *places: int) -> Callable[..., Any]:
         """Return the operation as a function of the arguments at `places` alone."""

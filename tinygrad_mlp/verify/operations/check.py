@@ -164,7 +164,7 @@ def _emptied(cases: list[OpCase]) -> Iterator[OpCase]:
                 shapes = [out.shape for out in empty.forward(empty.copies())]
                 if case.op.record.reference is not None:
                     found = case.op.record.reference(*empty.copies(), **case.static)
-                    wanted = found if case.op.outputs > 1 else (found,)
+                    wanted = case.op.as_tuple(found)
                     if [np.shape(out) for out in wanted] != shapes:
                         continue
         except Exception:

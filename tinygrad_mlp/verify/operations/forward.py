@@ -55,7 +55,7 @@ def check_forward(case: OpCase) -> Iterator[Failure]:
     outs = [o.copy() for o in outs]
     if case.op.record.reference is not None:
         found = case.op.record.reference(*case.copies(), **case.static)
-        wanted = [np.asarray(r) for r in (found if case.op.outputs > 1 else (found,))]
+        wanted = [np.asarray(r) for r in case.op.as_tuple(found)]
         for out, true in zip(outs, wanted, strict=True):
             if out.shape != true.shape:
                 yield failure("forward wrong", f"Shape {out.shape}, reference {true.shape}.")

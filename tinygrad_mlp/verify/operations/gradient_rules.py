@@ -157,7 +157,7 @@ def _check_behaviour(case: OpCase, place: int) -> Iterator[Failure]:
     plain = np.asarray(case.share(place, g, outs, args))
     lifted = [Tensor(a, requires_grad=True) if i in case.floats else a for i, a in enumerate(args)]
     made = case.op(*lifted, **case.static)
-    values = list(made) if case.op.outputs > 1 else [made]
+    values = list(case.op.as_tuple(made))
     found = case.share(place, [Tensor(u, requires_grad=True) for u in g], values, lifted)
     if not close(found.data if isinstance(found, Value) else found, plain, 1e-11):
         message = "On Tensors it gives other numbers than on arrays."

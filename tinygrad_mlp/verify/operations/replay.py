@@ -34,7 +34,7 @@ def check_replay(case: OpCase, place: int) -> Iterator[Failure]:
 
     def loss(x: Any) -> Any:
         found = f(x)
-        parts = found if case.op.outputs > 1 else (found,)
+        parts = case.op.as_tuple(found)
         return sum(ops.sum(w * part) for w, part in zip(weights, parts, strict=True))
 
     both = value_and_grad(loss)
