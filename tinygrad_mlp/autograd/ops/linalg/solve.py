@@ -100,8 +100,7 @@ def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
     equation="y = a⁺,  ā = −yᵀ @ g @ yᵀ + (I − a @ y) @ gᵀ @ y @ yᵀ + yᵀ @ y @ gᵀ @ (I − y @ a)",
     latex="{a}^{{+}}",
     reference=lambda a, rcond: (
-        np.linalg.inv(a.mT @ a) @ a.mT
-        if a.shape[-2] >= a.shape[-1]
+        np.linalg.inv(a.mT @ a) @ a.mT if a.shape[-2] >= a.shape[-1]
         else a.mT @ np.linalg.inv(a @ a.mT)),
     samples=lambda rng: [
         Sample(rng.normal(size=shape) + 2 * np.eye(*shape[-2:]), rcond=None)

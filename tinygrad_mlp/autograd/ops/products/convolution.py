@@ -53,13 +53,9 @@ def _conv_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, paddin
     _, channels, kh, kw = weight.shape
     patches = _pixels(g) @ reshape(weight, shape=(-1, _row_length(weight)))
     patches = reshape(patches, shape=(n, rows, columns, channels, kh, kw))
-    height, width = x.shape[-2:]
-    image = fold(
-        transpose(patches, axes=(0, 3, 1, 2, 4, 5)),
-        shape=(height + 2 * padding[0], width + 2 * padding[1]),
-        size=(kh, kw),
-        stride=stride)
-    return _cropped(image, padding)
+    padded = x.shape[-2] + 2 * padding[0], x.shape[-1] + 2 * padding[1]
+    patches = transpose(patches, axes=(0, 3, 1, 2, 4, 5))
+    return _cropped(fold(patches, shape=padded, size=(kh, kw), stride=stride), padding)
 
 
 def _conv_weight(
@@ -89,8 +85,7 @@ def _conv_by_loops(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) 
 
 
 @op(name="conv2d",
-    rules={"x": _conv_x,
-           "weight": _conv_weight,
+    rules={"x": _conv_x, "weight": _conv_weight,
            "bias": lambda g, y, x, weight, bias, stride, padding: sum_(g, axis=(0, 2, 3))},
     equation="y[m, o, i, j] = b[o] + Σ x[m, c, s[0] i + p − r[0], s[1] j + q − r[1]] "
     "W[o, c, p, q],  "

@@ -41,10 +41,8 @@ def _einsum_rule(
         wanted += label
         if not any(label in t and o.shape[t.index(label)] == n for t, o in factors):
             factors.append((label, np.ones(n, a.dtype)))
-    return einsum_op(
-        *(o for _, o in factors),
-        subscripts=f"{','.join(t for t, _ in factors)}->{wanted}",
-        optimize=optimize)
+    subscripts = f"{','.join(t for t, _ in factors)}->{wanted}"
+    return einsum_op(*(o for _, o in factors), subscripts=subscripts, optimize=optimize)
 
 
 def _einsum_latex(*operands: Any, subscripts: str, optimize: bool) -> str:
@@ -119,8 +117,7 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> str:
         missing = ndim - len(term.replace("...", ""))
         if missing < 0 or (missing and "..." not in term):
             raise ShapeError(
-                f"einsum() expects an index for each axis. Got {term!r} for an array with {ndim} "
-                f"axes.")
+                f"einsum() expects an index for each axis. Got {term!r} for {ndim} axes.")
         hidden.append(missing)
     most = max(hidden)
     unused = [c for c in string.ascii_uppercase + string.ascii_lowercase if c not in subscripts]
@@ -162,7 +159,5 @@ def einsum(*operands: Any, optimize: Any = False) -> Any:
         subscripts, arrays = operands[0], list(operands[1:])
     else:
         subscripts, arrays = _from_lists(operands)
-    return einsum_op(
-        *arrays,
-        subscripts=explicit(subscripts, [len(shape_of(a)) for a in arrays]),
-        optimize=bool(optimize))
+    subscripts = explicit(subscripts, [len(shape_of(a)) for a in arrays])
+    return einsum_op(*arrays, subscripts=subscripts, optimize=bool(optimize))

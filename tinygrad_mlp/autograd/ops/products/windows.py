@@ -23,8 +23,7 @@ def pair(value: Any, name: str, least: int = 1) -> Pair:
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
         raise InvalidArgumentError(
-            f"{name} must be an integer of at least {least}, or a pair of them. "
-            f"Got {value!r}.")
+            f"{name} must be an integer of at least {least}, or a pair of them. Got {value!r}.")
     return int(both[0]), int(both[1])
 
 
@@ -51,8 +50,7 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     "ā[k, l] = Σ g[i, j, k − s[0] i, l − s[1] j],  s = stride",
     latex=lambda a, size, stride: window_latex("windows", a, size, stride),
     reference=lambda a, size, stride: np.lib.stride_tricks.sliding_window_view(
-        a, size, axis=(-2, -1)
-    )[..., :: stride[0], :: stride[1], :, :],
+        a, size, axis=(-2, -1))[..., :: stride[0], :: stride[1], :, :],
     samples=_samples_of_windows)
 def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     """Return windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.

@@ -53,16 +53,20 @@ def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     return reshape(flipped(cumsum(flipped(g, along), axis=along), along), shape=a.shape)
 
 
+def _scanned(rng: Any) -> list[Sample]:
+    return [
+        *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
+        *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
+        *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,))]
+
+
 @op(rules={"a": _cumsum_rule},
     equation="y[i] = Σ a[j] [j ≤ i],  ā[i] = Σ g[j] [j ≥ i]", latex=_scan_latex("cumsum"),
     numpy=np.cumsum,
     reference=lambda a, axis: np.apply_along_axis(
         lambda row: np.tri(len(row)) @ row, 0 if axis is None else axis,
         np.ravel(a) if axis is None else a),
-    samples=lambda rng: (
-        *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
-        *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
-        *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,))))
+    samples=_scanned)
 def cumsum(a: Any, *, axis: int | None = None) -> Any:
     """Compute running sums of the elements along `axis` (None: of all, in one axis).
 
@@ -136,11 +140,7 @@ def _cumprod_reference(a: Any, axis: int | None) -> Any:
 @op(rules={"a": _cumprod_rule},
     equation="y[i] = Π a[j]^[j ≤ i],  a[i] ā[i] = Σ g[j] y[j] [j ≥ i]",
     latex=_scan_latex("cumprod"), numpy=np.cumprod, reference=_cumprod_reference,
-    samples=lambda rng: (
-        *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
-        *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
-        *sample_arrays(rng, shapes=((2, 2, 2),), axis=(1,)),
-        Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0)))
+    samples=lambda rng: [*_scanned(rng), Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0)])
 def cumprod(a: Any, *, axis: int | None = None) -> Any:
     """Compute running products of the elements along `axis` (None: of all, in one axis).
 
@@ -168,8 +168,7 @@ def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     equation="y = Π a,  ā[i] = g Π a[j]^[j ≠ i]",
     latex=lambda a, axis, keepdims: rf"\mathrm{{prod}}{over(axis, a.ndim)}({a})", numpy=np.prod,
     reference=lambda a, axis, keepdims: np.exp(
-        np.sum(np.log(a.astype(complex)), axis=axis, keepdims=keepdims)
-    ).real,
+        np.sum(np.log(a.astype(complex)), axis=axis, keepdims=keepdims)).real,
     samples=reductions)
 def prod(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute the product over `axis` (None: over all elements).
