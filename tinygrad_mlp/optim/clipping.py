@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.errors import NonFiniteError
-from tinygrad_mlp.optim.parameter_list import label, parameter_list
+from tinygrad_mlp.optim.parameters import label, parameter_list
 from tinygrad_mlp.support.checks import positive_or_infinite
 
 

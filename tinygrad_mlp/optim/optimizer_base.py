@@ -19,10 +19,9 @@ from tinygrad_mlp.errors import (
     ShapeError,
     StateDictError,
 )
-from tinygrad_mlp.optim.parameter_list import label, parameter_list
+from tinygrad_mlp.optim.parameters import flattened, label, parameter_list, unflattened
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.optim.schedule import Schedule, as_schedule, from_dict
-from tinygrad_mlp.optim.stored_state import flattened, unflattened
 from tinygrad_mlp.support.checks import integer_at_least, not_negative
 
 Rate = float | Schedule | Callable[[int], float]
@@ -80,8 +79,7 @@ class Optimizer:
                     "leave it out, or make it one."
                 )
         self.hyperparameters = self.check(hyperparameters)
-        self.epoch = 0
-        self.steps = 0
+        self.epoch = self.steps = 0
         self.lr = lr
         self._states = [self.init_state(p.data) for p in self.parameters]
         self._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
@@ -250,11 +248,8 @@ class Optimizer:
             lr = float(self._lr)
         elif self._schedule.storable:
             lr = self._schedule.to_dict()
-        return {
-            "optimizer": type(self).__name__,
-            "lr": lr,
-            "hyperparameters": dict(self.hyperparameters),
-        }
+        kind, numbers = type(self).__name__, dict(self.hyperparameters)
+        return {"optimizer": kind, "lr": lr, "hyperparameters": numbers}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the settings and the state as plain data, to resume with bit-identical results.
@@ -263,12 +258,8 @@ class Optimizer:
             the `settings()`, "epoch", "steps" and "arrays": copies of the states by "position in
             parameters.name", such as "0.velocity". All but "arrays" can be written as JSON.
         """
-        return {
-            **self.settings(),
-            "epoch": self.epoch,
-            "steps": self.steps,
-            "arrays": {key: np.array(value) for key, value in flattened(self._states).items()},
-        }
+        arrays = {key: np.array(value) for key, value in flattened(self._states).items()}
+        return {**self.settings(), "epoch": self.epoch, "steps": self.steps, "arrays": arrays}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Load the settings and the state of a `state_dict()`; parameters are not part of it.

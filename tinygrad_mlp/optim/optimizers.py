@@ -50,12 +50,8 @@ class SGD(Optimizer):
     checks = {"momentum": fraction, "nesterov": flag, "weight_decay": not_negative}
 
     def __init__(
-        self,
-        parameters: Iterable[Tensor],
-        lr: Rate,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
+        self, parameters: Iterable[Tensor], lr: Rate, momentum: float = 0.0,
+        nesterov: bool = False, weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
             parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
@@ -109,14 +105,8 @@ class Adam(Optimizer):
     checks = {"beta1": fraction, "beta2": fraction, "eps": positive, "weight_decay": not_negative}
 
     def __init__(
-        self,
-        parameters: Iterable[Tensor],
-        lr: Rate = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        self, parameters: Iterable[Tensor], lr: Rate = 0.001, *, beta1: float = 0.9,
+        beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
             parameters, lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
@@ -149,14 +139,8 @@ class AdamW(Adam):
     update = staticmethod(rules.adamw)
 
     def __init__(
-        self,
-        parameters: Iterable[Tensor],
-        lr: Rate = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
+        self, parameters: Iterable[Tensor], lr: Rate = 0.001, *, beta1: float = 0.9,
+        beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01,
     ) -> None:
         super().__init__(
             parameters, lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
@@ -190,33 +174,18 @@ class RMSprop(Optimizer):
 
     update = staticmethod(rules.rmsprop)
     checks = {
-        "alpha": fraction,
-        "eps": positive,
-        "momentum": fraction,
-        "centered": flag,
+        "alpha": fraction, "eps": positive, "momentum": fraction, "centered": flag,
         "weight_decay": not_negative,
-    }
+    }  # fmt: skip
 
     def __init__(
-        self,
-        parameters: Iterable[Tensor],
-        lr: Rate = 0.01,
-        *,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        momentum: float = 0.0,
-        centered: bool = False,
-        weight_decay: float = 0.0,
+        self, parameters: Iterable[Tensor], lr: Rate = 0.01, *, alpha: float = 0.99,
+        eps: float = 1e-8, momentum: float = 0.0, centered: bool = False, weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
-            parameters,
-            lr,
-            alpha=alpha,
-            eps=eps,
-            momentum=momentum,
-            centered=centered,
+            parameters, lr, alpha=alpha, eps=eps, momentum=momentum, centered=centered,
             weight_decay=weight_decay,
-        )
+        )  # fmt: skip
 
     def init_state(self, parameter: Any) -> State:
         """Return means of 0, and with momentum a velocity of 0."""

@@ -24,14 +24,8 @@ State = dict[str, Any]
 
 
 def sgd(
-    parameter: Any,
-    gradient: Any,
-    state: State,
-    *,
-    lr: Any,
-    momentum: float = 0.0,
-    nesterov: bool = False,
-    weight_decay: float = 0.0,
+    parameter: Any, gradient: Any, state: State, *, lr: Any, momentum: float = 0.0,
+    nesterov: bool = False, weight_decay: float = 0.0,
 ) -> tuple[Any, State]:
     """Return the step of stochastic gradient descent, ``θ' = θ − α g``.
 
@@ -60,15 +54,8 @@ def sgd(
 
 
 def adam(
-    parameter: Any,
-    gradient: Any,
-    state: State,
-    *,
-    lr: Any,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
+    parameter: Any, gradient: Any, state: State, *, lr: Any, beta1: float = 0.9,
+    beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0,
 ) -> tuple[Any, State]:
     """Return the step of Adam, of about `α` whatever the scale of the gradient.
 
@@ -100,15 +87,8 @@ def adam(
 
 
 def adamw(
-    parameter: Any,
-    gradient: Any,
-    state: State,
-    *,
-    lr: Any,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    weight_decay: float = 0.01,
+    parameter: Any, gradient: Any, state: State, *, lr: Any, beta1: float = 0.9,
+    beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01,
 ) -> tuple[Any, State]:
     """Return the step of Adam with decoupled weight decay: ``(1 − α λ) θ`` replaces `θ`.
 
@@ -129,16 +109,8 @@ def adamw(
 
 
 def rmsprop(
-    parameter: Any,
-    gradient: Any,
-    state: State,
-    *,
-    lr: Any,
-    alpha: float = 0.99,
-    eps: float = 1e-8,
-    momentum: float = 0.0,
-    centered: bool = False,
-    weight_decay: float = 0.0,
+    parameter: Any, gradient: Any, state: State, *, lr: Any, alpha: float = 0.99,
+    eps: float = 1e-8, momentum: float = 0.0, centered: bool = False, weight_decay: float = 0.0,
 ) -> tuple[Any, State]:
     """Return the step of RMSprop: the gradient over the root of the mean of its square.
 

@@ -48,22 +48,15 @@ class Schedule:
     __slots__ = ("formula", "unit", "name", "parameters", "equation")
 
     def __init__(
-        self,
-        formula: Callable[[int], float],
-        unit: str = "epoch",
-        *,
-        name: str | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        equation: str = "",
+        self, formula: Callable[[int], float], unit: str = "epoch", *, name: str | None = None,
+        parameters: Mapping[str, Any] | None = None, equation: str = "",
     ) -> None:
         if not callable(formula):
             raise InvalidArgumentError(f"Schedule(): formula must be a function. Got {formula!r}.")
         if unit not in UNITS:
             where = f"{name}(): per" if name else "Schedule(): unit"
             raise InvalidArgumentError(f"{where} must be 'epoch' or 'step'. Got {unit!r}.")
-        self.formula = formula
-        self.unit = unit
-        self.name = name
+        self.formula, self.unit, self.name = formula, unit, name
         self.parameters = dict(parameters or {})
         self.equation = equation
 
@@ -110,8 +103,9 @@ class Schedule:
     def __reduce_ex__(self, protocol: Any) -> Any:
         # By its parameters: the formulas of this module are local functions, which cannot be
         # found again by name.
-        known = self.storable
-        return (from_dict, (self.to_dict(),)) if known else super().__reduce_ex__(protocol)
+        if self.storable:
+            return from_dict, (self.to_dict(),)
+        return super().__reduce_ex__(protocol)
 
     def __repr__(self) -> str:
         if self.name is None:
@@ -163,12 +157,9 @@ def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") 
     offset = positive(offset, "inverse_time(): offset")
     rate = not_negative(rate, "inverse_time(): rate")
     return Schedule(
-        lambda k: 1 / (offset + rate * k),
-        per,
-        name="inverse_time",
-        parameters={"offset": offset, "rate": rate},
-        equation=f"1 / ({offset:g} + {rate:g} k)",
-    )
+        lambda k: 1 / (offset + rate * k), per, name="inverse_time",
+        parameters={"offset": offset, "rate": rate}, equation=f"1 / ({offset:g} + {rate:g} k)",
+    )  # fmt: skip
 
 
 def step_decay(initial: float, factor: float, every: int, per: str = "epoch") -> Schedule:
@@ -186,12 +177,10 @@ def step_decay(initial: float, factor: float, every: int, per: str = "epoch") ->
     factor = decay_factor(factor, "step_decay(): factor")
     every = integer_at_least(1, every, "step_decay(): every")
     return Schedule(
-        lambda k: initial * factor ** (k // every),
-        per,
-        name="step_decay",
+        lambda k: initial * factor ** (k // every), per, name="step_decay",
         parameters={"initial": initial, "factor": factor, "every": every},
         equation=f"{initial:g} · {factor:g}^⌊k / {every}⌋",
-    )
+    )  # fmt: skip
 
 
 def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
@@ -208,12 +197,9 @@ def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
     initial = not_negative(initial, "exponential(): initial")
     decay = decay_factor(decay, "exponential(): decay")
     return Schedule(
-        lambda k: initial * decay**k,
-        per,
-        name="exponential",
-        parameters={"initial": initial, "decay": decay},
-        equation=f"{initial:g} · {decay:g}^k",
-    )
+        lambda k: initial * decay**k, per, name="exponential",
+        parameters={"initial": initial, "decay": decay}, equation=f"{initial:g} · {decay:g}^k",
+    )  # fmt: skip
 
 
 def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Schedule:
@@ -234,11 +220,9 @@ def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Sch
     length = integer_at_least(1, length, "cosine(): length")
     return Schedule(
         lambda k: final + (initial - final) * (1 + math.cos(math.pi * min(k / length, 1))) / 2,
-        per,
-        name="cosine",
-        parameters={"initial": initial, "final": final, "length": length},
+        per, name="cosine", parameters={"initial": initial, "final": final, "length": length},
         equation=f"{final:g} + ½ ({initial:g} − {final:g}) (1 + cos(π min(k / {length}, 1)))",
-    )
+    )  # fmt: skip
 
 
 def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Schedule:
@@ -270,14 +254,10 @@ def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Sc
         )
     return Schedule(
         lambda k: following(0) * (k + 1) / (length + 1) if k < length else following(k - length),
-        per,
-        name="linear_warmup",
-        parameters={"length": length, "after": after},
-        equation=(
-            f"{following(0):g} (k + 1) / {length + 1} for k < {length}, "
-            f"then {following.equation} with k − {length} for k"
-        ),
-    )
+        per, name="linear_warmup", parameters={"length": length, "after": after},
+        equation=f"{following(0):g} (k + 1) / {length + 1} for k < {length}, "
+                 f"then {following.equation} with k − {length} for k",
+    )  # fmt: skip
 
 
 CONSTRUCTORS: dict[str, Callable[..., Schedule]] = {
