@@ -22,16 +22,13 @@ from tinygrad_mlp.training.history import History, Record
 MEAN, SCALE = "preprocessing.mean", "preprocessing.scale"
 RESERVED = (
     "format", "versions", "architecture", "neural_network", "training", "checkpoint", "checksum"
-)  # fmt: skip
+)
 """The entries of the metadata that `save` writes itself."""
 
 
 def save(
-    path: str | os.PathLike[str],
-    model: Any,
-    *,
-    metadata: dict[str, Any] | None = None,
-    history: History | None = None,
+    path: str | os.PathLike[str], model: Any, *,
+    metadata: dict[str, Any] | None = None, history: History | None = None,
 ) -> None:
     """Write the weights and the architecture of a model to a file, completely or not at all.
 
@@ -135,10 +132,8 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     if "neural_network" in stored:  # a module may have arrays of these names, too
         mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
     if "checkpoint" in stored:
-        arrays = {
-            name.removeprefix("model."): array for name, array in arrays.items()
-            if name.startswith("model.")
-        }  # fmt: skip
+        arrays = {name.removeprefix("model."): array for name, array in arrays.items()
+                  if name.startswith("model.")}
     module = model.model if isinstance(model, NeuralNetwork) else model
     different = "\n  ".join(differences(stored.get("architecture"), module))
     try:
@@ -152,9 +147,7 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     if different:
         warnings.warn(
             f"load: the weights of {os.fspath(path)} fit, but they were saved from another "
-            f"model:\n  {different}",
-            UserWarning,
-            stacklevel=2,
+            f"model:\n  {different}", stacklevel=2,
         )
     return model
 

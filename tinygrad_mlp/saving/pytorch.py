@@ -22,10 +22,7 @@ PICKLES = (b"PK", b"\x80")
 
 
 def from_torch_state(
-    model_or_layers: Any,
-    path_or_dict: Any,
-    *,
-    rename: Mapping[str, str] | None = None,
+    model_or_layers: Any, path_or_dict: Any, *, rename: Mapping[str, str] | None = None
 ) -> Any:
     """Load the weights of a PyTorch model into layers of the same sizes.
 
@@ -64,7 +61,7 @@ def from_torch_state(
     module = _module_of(model_or_layers)
     state = _state_of(path_or_dict)
     given = {name: value for name, value in _renamed(state, rename).items()
-             if name.rpartition(".")[2] != COUNTER}  # fmt: skip
+             if name.rpartition(".")[2] != COUNTER}
     own = dict(module.named_state())
     given, replacement = _with_our_prefix(own, given)
     new, problems = matched(own, given)
@@ -113,7 +110,7 @@ def _state_of(source: Any) -> dict[str, Any]:
             f"name. Got {type(source).__name__}."
         )
     try:
-        arrays, _ = read(source)
+        return dict(read(source)[0])
     except DataError:
         with open(source, "rb") as file:
             if not file.read(2).startswith(PICKLES):
@@ -123,7 +120,6 @@ def _state_of(source: Any) -> dict[str, Any]:
             f"torch.save, which would run the program in it. In PyTorch: "
             f"safetensors.torch.save_file(model.state_dict(), path)."
         ) from None
-    return dict(arrays)
 
 
 def _on_cpu(value: Any) -> Any:
@@ -180,8 +176,7 @@ def _shared_prefixes(names: Iterable[str]) -> Iterator[str]:
 def _with_our_prefix(own: Mapping[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Replace the prefix of PyTorch's names by that of ours, if that gives more common names.
 
-    Returns:
-        the state with most of the names of `own`, and the replacement as text for messages.
+    The second result is the replacement as text for messages.
     """
     best, most, replacement = given, len(own.keys() & given.keys()), ""
     for theirs in _shared_prefixes(given):

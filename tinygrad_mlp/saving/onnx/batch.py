@@ -26,9 +26,6 @@ class Affine(NamedTuple):
         return self.scale * n + self.offset
 
 
-BATCH = Affine(1, 0)
-
-
 class Filled(NamedTuple):
     """An array of one repeated number; its shape or that number depends on the batch size."""
 
@@ -44,12 +41,9 @@ class Varies(Exception):
 def in_terms_of_batch(values: Sequence[Any], sizes: Sequence[int]) -> Any:
     """Express the values that something had at the batch sizes `sizes` as a function of these.
 
-    Returns:
-        the value itself if it is always the same, else `Affine` for numbers and `Filled` for
-        arrays; in tuples, lists and slices entry by entry.
-
-    Raises:
-        Varies: the values are no line in the batch size.
+    The function is the value itself if it is always the same, else `Affine` for numbers and
+    `Filled` for arrays; in tuples, lists and slices entry by entry. Where there is none, it raises
+    `Varies`.
 
     >>> in_terms_of_batch([(5, 3), (7, 3), (11, 3)], SIZES)
     (Affine(scale=1, offset=0), 3)

@@ -125,7 +125,9 @@ def expansion(line: Instruction) -> tuple[list[Instruction], Variable] | None:
         return None
     trace = Trace()
     given = [Tracer.of(Variable(o.data)) if isinstance(o, Variable) else o for o in line.operands]
-    own = {g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer}
+    own: dict[Variable, Any] = {
+        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer
+    }
     definition = DEFINITIONS.get(op.name) if OPS.get(op.name) is op else None
     try:
         with trace.recording(), np.errstate(all="ignore"):
@@ -136,11 +138,7 @@ def expansion(line: Instruction) -> tuple[list[Instruction], Variable] | None:
         return None
     if not _same(result.variable, line.results[0]):
         return None
-    made = [
-        m.changed(operands=tuple(own.get(o, o) if isinstance(o, Variable) else o
-                                 for o in m.operands))
-        for m in trace.instructions
-    ]  # fmt: skip
+    made = [instruction.replacing(own) for instruction in trace.instructions]
     return made, own.get(result.variable, result.variable)
 
 

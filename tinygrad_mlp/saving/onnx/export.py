@@ -8,27 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import (
-    ExportError,
-    InvalidArgumentError,
-    MissingToolError,
-    ShapeError,
-)
+from tinygrad_mlp.errors import ExportError, InvalidArgumentError, MissingToolError, ShapeError
 from tinygrad_mlp.nn import Module
+from tinygrad_mlp.saving.onnx import inputs
 from tinygrad_mlp.saving.onnx.batch import Affine
-from tinygrad_mlp.saving.onnx.inputs import (
-    Shape,
-    checked_dtype,
-    checked_input_dtype,
-    checked_shape,
-    model_dtype,
-    sample_shape,
-)
+from tinygrad_mlp.saving.onnx.inputs import Shape, checked_shape
 from tinygrad_mlp.saving.onnx.model_lowering import LoweredModel, lower_model
 from tinygrad_mlp.saving.onnx.nodes import write
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
 from tinygrad_mlp.support.checks import checked_metadata, integer_at_least
 from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.version import __version__
 
 OPSET, IR_VERSION = 18, 8
 """Those of the oldest sufficient ONNX (1.13, 2022), so that older tools read the files."""
@@ -38,16 +28,9 @@ LARGEST = 2_000_000_000
 
 
 def export_onnx(
-    model: Any,
-    path: str | os.PathLike[str],
-    *,
-    input_shape: Any = None,
-    input_dtype: Any = None,
-    dtype: Any = None,
-    batch_size: int | None = None,
-    input_name: str = "input",
-    output_name: str = "output",
-    metadata: dict[str, Any] | None = None,
+    model: Any, path: str | os.PathLike[str], *, input_shape: Any = None, input_dtype: Any = None,
+    dtype: Any = None, batch_size: int | None = None, input_name: str = "input",
+    output_name: str = "output", metadata: dict[str, Any] | None = None,
 ) -> None:
     """Write a model as an ONNX file, completely or not at all, for onnxruntime and other tools.
 
@@ -98,7 +81,7 @@ def export_onnx(
         ) from None
     module, known_shape = _module_of(model)
     shape = known_shape if input_shape is None else checked_shape(input_shape)
-    wanted = None if dtype is None else checked_dtype(dtype)
+    wanted = None if dtype is None else inputs.checked_dtype(dtype)
     if batch_size is not None:
         integer_at_least(1, batch_size, "export_onnx: batch_size")
     names = input_name, output_name
@@ -108,8 +91,11 @@ def export_onnx(
         )
     entries = _metadata(metadata, module)
     guessed = input_shape is None and isinstance(model, Module)
-    x_dtype = model_dtype(module) if input_dtype is None else checked_input_dtype(input_dtype)
-    lowered = _lowered(module, shape, guessed, x_dtype, wanted, batch_size)
+    x_dtype = inputs.model_dtype(module)
+    if input_dtype is not None:
+        x_dtype = inputs.checked_input_dtype(input_dtype)
+    double = None if wanted is None else wanted == np.float64
+    lowered = _lowered(module, shape, guessed, x_dtype, double, batch_size)
     onnx_model = _onnx_model(module, lowered, wanted, names)
     for key, value in entries.items():
         onnx_model.metadata_props.add(key=key, value=value)
@@ -126,7 +112,7 @@ def export_onnx(
 def _module_of(model: Any) -> tuple[Module, Shape | None]:
     """Return the module of anything that can be exported, and the shape of a sample if known."""
     if isinstance(model, Module):
-        return model, sample_shape(model)
+        return model, inputs.sample_shape(model)
     if hasattr(model, "__onnx__") and not isinstance(model, type):
         module, shape = model.__onnx__()
         if isinstance(module, Module):
@@ -139,8 +125,6 @@ def _module_of(model: Any) -> tuple[Module, Shape | None]:
 
 
 def _metadata(metadata: Any, module: Module) -> dict[str, str]:
-    from tinygrad_mlp.support.version import __version__
-
     entries = {"tinygrad_mlp": __version__, "model": type(module).__name__}
     given = checked_metadata(metadata, entries, "export_onnx")
     try:
@@ -153,11 +137,7 @@ def _metadata(metadata: Any, module: Module) -> dict[str, str]:
 
 
 def _lowered(
-    module: Module,
-    shape: Shape | None,
-    guessed: bool,
-    x_dtype: Any,
-    dtype: Any,
+    module: Module, shape: Shape | None, guessed: bool, x_dtype: Any, double: bool | None,
     batch_size: int | None,
 ) -> LoweredModel:
     ask = (
@@ -167,7 +147,6 @@ def _lowered(
     )
     if shape is None:
         raise InvalidArgumentError(ask)
-    double = None if dtype is None else dtype == np.float64
     try:
         return lower_model(module, shape, x_dtype, batch_size, double)
     except ShapeError as error:
@@ -179,8 +158,6 @@ def _lowered(
 def _onnx_model(module: Module, lowered: LoweredModel, dtype: Any, names: tuple[str, str]) -> Any:
     from onnx import helper, numpy_helper
 
-    from tinygrad_mlp.support.version import __version__
-
     state = {name: tensor.data for name, tensor in module.named_state()}
     graph = OnnxGraph(state, dtype, names)
     graph.bind(lowered.x, names[0], lowered.x_shape)
@@ -188,32 +165,27 @@ def _onnx_model(module: Module, lowered: LoweredModel, dtype: Any, names: tuple[
         write(graph, call)
     graph.finish(lowered.output)
     if graph.unsupported and dtype is None:
-        listed = ", ".join(
-            sorted({f"{kind} (layer '{layer}')" for kind, layer in graph.unsupported})
-        )
+        unsupported = {f"{kind} (layer '{layer}')" for kind, layer in graph.unsupported}
         raise InvalidArgumentError(
-            f"export_onnx: onnxruntime has no float64 for {listed}. Give dtype=np.float32 to "
-            f"export in single precision, or dtype=np.float64 to write the file nevertheless, "
-            f"for other tools."
+            f"export_onnx: onnxruntime has no float64 for {', '.join(sorted(unsupported))}. Give "
+            f"dtype=np.float32 to export in single precision, or dtype=np.float64 to write the "
+            f"file nevertheless, for other tools."
         )
 
     def value_info(name: str, dtype: Any, shape: Shape) -> Any:
-        lengths = [_length(n) for n in shape]
         element = helper.np_dtype_to_tensor_dtype(graph.element(dtype))
-        return helper.make_tensor_value_info(name, element, lengths)
+        return helper.make_tensor_value_info(name, element, [_length(n) for n in shape])
 
-    out = lowered.output
     onnx_graph = helper.make_graph(
-        graph.nodes,
-        type(module).__name__,
+        graph.nodes, type(module).__name__,
         [value_info(names[0], lowered.x.dtype, lowered.x_shape)],
-        [value_info(names[1], graph.dtype_of(out), lowered.shape)],
+        [value_info(names[1], graph.dtype_of(lowered.output), lowered.shape)],
         [numpy_helper.from_array(a, name) for name, a in graph.initialisers.items()],
     )
     return helper.make_model(
         onnx_graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
         producer_name="tinygrad_mlp", producer_version=__version__,
-    )  # fmt: skip
+    )
 
 
 def _length(n: Any) -> Any:

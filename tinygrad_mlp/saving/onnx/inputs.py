@@ -39,11 +39,7 @@ def sample_shape(model: nn.Module) -> Shape | None:
 
 
 def checked_shape(shape: Any) -> Shape:
-    """Return a caller's shape as a tuple of integers >= 1.
-
-    Raises:
-        InvalidArgumentError: it is something else.
-    """
+    """Return a caller's shape as a tuple of integers >= 1."""
     given: Any = shape if isinstance(shape, Iterable) else (shape,)
     try:
         lengths = tuple(operator.index(n) for n in given)
@@ -58,11 +54,7 @@ def checked_shape(shape: Any) -> Shape:
 
 
 def checked_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return a caller's dtype, if it is float32 or float64.
-
-    Raises:
-        InvalidArgumentError: it is something else.
-    """
+    """Return a caller's dtype, if it is float32 or float64."""
     try:
         name = np.dtype(dtype).name
     except TypeError:
@@ -72,11 +64,7 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return a caller's dtype of the input, if ONNX has it and it is of real numbers.
-
-    Raises:
-        InvalidArgumentError: it is something else.
-    """
+    """Return a caller's dtype of the input, if ONNX has it and it is of real numbers."""
     try:
         found: np.dtype[Any] = np.dtype(dtype)
     except TypeError:

@@ -17,15 +17,11 @@ from tinygrad_mlp.program.recording import Recording, as_operand
 
 
 class LayerRecording(Recording):
-    """A recording that also notes in which module each instruction was made.
-
-    Attributes:
-        layers: for each instruction the name of the innermost module, "" outside of all.
-    """
+    """A recording that also notes in which module each instruction was made."""
 
     def __init__(self, model: Module) -> None:
         super().__init__()
-        self.layers: dict[Instruction, str] = {}
+        self.layers: dict[Instruction, str] = {}  # the innermost module; "" outside of all
         self._names = {id(module): name for name, module in model.named_modules()}
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
@@ -59,21 +55,16 @@ def example(shape: tuple[int, ...], dtype: Any) -> Any:
     Its numbers decide nothing, but differ, so that a wrong definition shows. Integers, which may
     be positions, are zeros and ones only.
     """
-    if np.dtype(dtype).kind != "f":
-        return (np.arange(np.prod(shape, dtype=int)) % 2).reshape(shape).astype(dtype)
-    return (0.55 + 0.4 * np.sin(np.arange(np.prod(shape, dtype=int)))).reshape(shape).astype(dtype)
+    positions = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    floats = np.dtype(dtype).kind == "f"
+    return (0.55 + 0.4 * np.sin(positions) if floats else positions % 2).astype(dtype)
 
 
 def record(model: Module, shape: tuple[int, ...], dtype: Any) -> tuple[LayerRecording, Any]:
     """Record ``model(x)`` for an x of some shape and dtype, without changing the model.
 
-    Returns:
-        the recording, whose input labelled as data is x, and the output: a variable, or an array
-        if it depends on no input.
-
-    Raises:
-        ExportError: the model changes an array of its own, or its output is no array.
-        TraceError: its operations depend on values.
+    Return the recording, whose input labelled as data is x, and the output: a variable, or an array
+    if it depends on no input.
     """
     recording = LayerRecording(model)
     try:

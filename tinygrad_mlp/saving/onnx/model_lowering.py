@@ -15,27 +15,19 @@ from tinygrad_mlp.program.instructions import Instruction, Variable, is_random
 from tinygrad_mlp.program.recording import DATA
 from tinygrad_mlp.saving.onnx.batch import SIZES, Varies, in_terms_of_batch
 from tinygrad_mlp.saving.onnx.definitions import expansion
-from tinygrad_mlp.saving.onnx.ir import OpCall, Stored
 from tinygrad_mlp.saving.onnx.layer_recording import LayerRecording, record
 from tinygrad_mlp.saving.onnx.nodes import has_node
+from tinygrad_mlp.saving.onnx.onnx_graph import OpCall, Stored
 
 
 class LoweredModel(NamedTuple):
-    """A model as calls of operations.
-
-    Attributes:
-        x: its input.
-        x_shape: of its input, in terms of the batch size.
-        calls: the calls, in order.
-        output: a variable, a `Stored`, or an array.
-        shape: of the output, in terms of the batch size.
-    """
+    """A model as calls of operations; shapes are in terms of the batch size."""
 
     x: Variable
     x_shape: tuple[Any, ...]
     calls: list[OpCall]
-    output: Any
-    shape: tuple[Any, ...]
+    output: Any  # a variable, a `Stored`, or an array
+    shape: tuple[Any, ...]  # of the output
 
 
 def lower_model(
@@ -43,15 +35,7 @@ def lower_model(
 ) -> LoweredModel:
     """Lower a model for inputs of shape ``(n, *shape)``, for every n or for `batch_size`.
 
-    Args:
-        model: the module.
-        shape: of one sample.
-        dtype: of x while recording.
-        batch_size: the batch size, or None for any.
-        double: whether floats are written as float64; None for the dtypes they have.
-
-    Raises:
-        ExportError, TraceError: the model cannot be exported.
+    Floats are written as float64 if `double`; for None in the dtypes that they have.
     """
     # Twice also for a fixed size: random numbers that NumPy draws differ between the two.
     sizes = SIZES if batch_size is None else (batch_size, batch_size)
@@ -73,8 +57,7 @@ class _LoweredRecording:
     def __init__(
         self, model: Module, recording: LayerRecording, output: Any, double: bool | None
     ) -> None:
-        self.model = model
-        self.double = double
+        self.model, self.double = model, double
         self.calls: list[OpCall] = []
         [self.x] = [v for v in recording.inputs if v.label is DATA]
         self._live = {self.x}
@@ -90,7 +73,7 @@ class _LoweredRecording:
     def _put(self, line: Instruction, layer: str) -> None:
         line = line.changed(operands=tuple(map(self._resolved, line.operands)))
         result = line.results[0]
-        live = any(o in self._live for o in line.operands if isinstance(o, Variable))
+        live = any(variable in self._live for variable in line.variables)
         if is_random(line.static):
             raise ExportError(
                 f"export_onnx: {_where(self.model, layer)} draws random numbers in evaluation "
@@ -108,8 +91,8 @@ class _LoweredRecording:
             self._expand(line, layer)
 
     def _expand(self, line: Instruction, layer: str) -> None:
-        inner = expansion(line)
-        if inner is None:
+        definition = expansion(line)
+        if definition is None:
             given = {k: repr(v) for k, v in line.static.items()}
             unusual = [f"{k}={v}" for k, v in given.items() if v != repr(line.op.defaults[k])]
             settings = f" with {', '.join(unusual)}" if unusual else ""
@@ -118,7 +101,7 @@ class _LoweredRecording:
                 f"{settings}, which {_where(self.model, layer)} uses. Compute the same from other "
                 f"operations, or export the part of the model without it."
             )
-        instructions, result = inner
+        instructions, result = definition
         for made in instructions:
             self._put(made, layer)
         self._instead[line.results[0]] = result
@@ -165,12 +148,11 @@ def _merged(
     first = recordings[0]
     twins: list[dict[Variable, Variable]] = [{s.x: first.x} for s in recordings]
 
-    def common(values: Sequence[Any]) -> Any:
-        """Return the operand for those of the recordings."""
-        return in_terms_of_batch(
-            [twins[k].get(v, v) if isinstance(v, Variable) else v for k, v in enumerate(values)],
-            sizes,
-        )
+    def common(values: Sequence[tuple[Any, ...]]) -> Any:
+        """Return the operands for those of the recordings."""
+        own = [tuple(twin.get(v, v) if isinstance(v, Variable) else v for v in operands)
+               for twin, operands in zip(twins, values, strict=True)]
+        return in_terms_of_batch(own, sizes)
 
     calls = []
     for lines in zip_longest(*(s.calls for s in recordings)):
@@ -178,23 +160,23 @@ def _merged(
         try:
             if any(line is None or line.op is not one.op for line in lines):
                 raise Varies
-            if any(len(line.operands) != len(one.operands) for line in lines):
-                raise Varies
-            operands = tuple(map(common, zip(*(line.operands for line in lines), strict=True)))
-            static = {k: common([line.static[k] for line in lines]) for k in one.static}
-            shape = common([line.shape for line in lines])
+            operands = common([line.operands for line in lines])
+            static = {
+                k: in_terms_of_batch([line.static[k] for line in lines], sizes) for k in one.static
+            }
+            shape = in_terms_of_batch([line.shape for line in lines], sizes)
         except Varies:
-            raise ExportError(_varies(f"'{one.op.name}' in {_where(model, one.layer)}", sizes)) \
-                from None  # fmt: skip
+            what = f"'{one.op.name}' in {_where(model, one.layer)}"
+            raise ExportError(_varies(what, sizes)) from None
         for twin, line in zip(twins, lines, strict=True):
             twin[line.result] = one.result
         calls.append(OpCall(one.op, operands, static, one.result, shape, one.layer))
     try:
-        output = common([s.output for s in recordings])
-        shape = common([s.shape for s in recordings])
+        [output] = common([(s.output,) for s in recordings])
+        shape = in_terms_of_batch([s.shape for s in recordings], sizes)
     except Varies:
         raise ExportError(_varies("the output", sizes)) from None
-    x_shape = common([s.x.shape for s in recordings])
+    x_shape = in_terms_of_batch([s.x.shape for s in recordings], sizes)
     return LoweredModel(first.x, x_shape, calls, output, shape)
 
 

@@ -1,42 +1,63 @@
-"""An ONNX graph under construction: nodes, initialisers, and their names."""
+"""The calls of operations in a model, and the ONNX graph that is made from them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import DTypeError
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.saving.onnx.batch import Affine, Filled
-from tinygrad_mlp.saving.onnx.ir import OpCall, Stored
 
 FLOAT32_ONLY = frozenset({
     "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "Cosh", "Det", "Erf",
     "Sinh", "Tan",
-})  # fmt: skip
+})
 """Operators that onnxruntime (1.32, on the CPU) has in float32 but not in float64."""
 
 
-class OnnxGraph:
-    """Nodes and initialisers of an ONNX model.
+class Stored(NamedTuple):
+    """A parameter or a buffer of the model, by its name."""
 
-    Attributes:
-        nodes: ONNX nodes, in order.
-        initialisers: arrays by name.
-        call: the call for which nodes are being added.
-        unsupported: operators that were written in float64 although onnxruntime lacks them, with
-            their layers.
-    """
+    name: str
+
+
+class OpCall(NamedTuple):
+    """One call of an operation in the model."""
+
+    op: Op
+    operands: tuple[Any, ...]  # variables, `Stored`, arrays, numbers, `Affine`, `Filled`, or None
+    static: dict[str, Any]  # numbers in it may be `Affine`
+    result: Variable
+    shape: tuple[Any, ...]  # of the result, in terms of the batch size
+    layer: str  # the name of the module that makes the call
+
+    @property
+    def results(self) -> tuple[Variable, ...]:
+        """The results, under the same name as those of an instruction."""
+        return (self.result,)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the result."""
+        assert self.result.dtype is not None
+        return self.result.dtype
+
+
+class OnnxGraph:
+    """An ONNX graph under construction: nodes, initialisers, and their names."""
 
     def __init__(
         self, state: Mapping[str, Array], float_dtype: Any, names: tuple[str, str]
     ) -> None:
         self.nodes: list[Any] = []
         self.initialisers: dict[str, Array] = {}
-        self.call: OpCall | None = None
+        self.call: OpCall | None = None  # for which nodes are being added
+        # Operators that onnxruntime lacks in float64 but that were written so, with their layers.
         self.unsupported: list[tuple[str, str]] = []
         self._state = state
         self._float: np.dtype[Any] | None = float_dtype

@@ -9,9 +9,8 @@ import numpy as np
 
 from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.program.trace import both, either, opposite
-from tinygrad_mlp.saving.onnx.ir import OpCall
-from tinygrad_mlp.saving.onnx.nodes.table import node_for
-from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
+from tinygrad_mlp.saving.onnx.nodes.table import node_for, one_node
+from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph, OpCall
 
 ARITHMETIC = {
     "abs": "Abs", "add": "Add", "ceil": "Ceil", "cos": "Cos", "divide": "Div", "erf": "Erf",
@@ -20,19 +19,18 @@ ARITHMETIC = {
     "reciprocal": "Reciprocal", "relu": "Relu", "rint": "Round", "sigmoid": "Sigmoid",
     "sign": "Sign", "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "subtract": "Sub",
     "tanh": "Tanh", "arccos": "Acos", "arcsin": "Asin", "arctan": "Atan",
-}  # fmt: skip
-"""Operations with one node, which computes in the dtype of the result."""
+}
 
+# In float64 their definitions are used.
 FLOAT32_ARITHMETIC = {
     "arccosh": "Acosh", "arcsinh": "Asinh", "arctanh": "Atanh", "cosh": "Cosh", "sinh": "Sinh",
     "tan": "Tan",
-}  # fmt: skip
-"""The same in float32 only; in float64 their definitions are used."""
+}
 
 COMPARISONS = {
     "equal": "Equal", "not_equal": "Equal", "less": "Less", "less_equal": "LessOrEqual",
     "greater": "Greater", "greater_equal": "GreaterOrEqual",
-}  # fmt: skip
+}
 
 LOGIC = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "logical_not": "Not"}
 
@@ -45,15 +43,14 @@ def _numbers(line: Instruction) -> bool:
     return dtype is not None and dtype.kind != "b"  # True + True is True in NumPy only
 
 
-@node_for(*ARITHMETIC, when=_numbers)
-def _arithmetic(g: OnnxGraph, call: OpCall) -> str:
-    operands = [g.read(a, call.dtype) for a in call.operands]
-    return g.node(ARITHMETIC[call.op.name], *operands)
+def _conditions(line: Instruction) -> bool:
+    return line.results[0].dtype == bool
 
 
-@node_for(*FLOAT32_ARITHMETIC, when=_numbers, in_double=False)
-def _float32_arithmetic(g: OnnxGraph, call: OpCall) -> str:
-    return g.node(FLOAT32_ARITHMETIC[call.op.name], g.read(call.operands[0], call.dtype))
+one_node(ARITHMETIC, when=_numbers)
+one_node(FLOAT32_ARITHMETIC, when=_numbers, in_double=False)
+one_node(LOGIC)
+one_node(SYMBOLS, when=_conditions)
 
 
 @node_for(*COMPARISONS)
@@ -63,20 +60,6 @@ def _comparison(g: OnnxGraph, call: OpCall) -> str:
         common = np.dtype(np.int32)  # ONNX cannot compare conditions
     compared = g.node(COMPARISONS[call.op.name], *(g.read(a, common) for a in call.operands))
     return g.node("Not", compared) if call.op.name == "not_equal" else compared
-
-
-@node_for(*LOGIC)
-def _logic(g: OnnxGraph, call: OpCall) -> str:
-    return g.node(LOGIC[call.op.name], *(g.read(a, np.bool_) for a in call.operands))
-
-
-def _conditions(line: Instruction) -> bool:
-    return line.results[0].dtype == bool
-
-
-@node_for(*SYMBOLS, when=_conditions)
-def _symbols(g: OnnxGraph, call: OpCall) -> str:
-    return g.node(SYMBOLS[call.op], *(g.read(a, np.bool_) for a in call.operands))
 
 
 @node_for("where")

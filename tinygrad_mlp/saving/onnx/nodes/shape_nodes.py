@@ -8,9 +8,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
 from tinygrad_mlp.program.instructions import Instruction
-from tinygrad_mlp.saving.onnx.ir import OpCall
 from tinygrad_mlp.saving.onnx.nodes.table import node_for
-from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
+from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph, OpCall
 
 TO_THE_END = np.iinfo(np.int64).max
 """A bound of a slice beyond every axis; ONNX clips it to the length of the axis."""
@@ -101,16 +100,17 @@ def _getitem(g: OnnxGraph, call: OpCall) -> str:
 
 
 def _sliced(g: OnnxGraph, name: str, parts: list[Any]) -> str:
-    cut = [(axis, s) for axis, s in enumerate(parts)
-           if isinstance(s, slice) and s != slice(None)]  # fmt: skip
-    if not cut:
+    starts, stops, axes, steps = [], [], [], []
+    for axis, part in enumerate(parts):
+        if isinstance(part, slice) and part != slice(None):
+            step = 1 if part.step is None else part.step
+            first, end = (0, TO_THE_END) if step > 0 else (TO_THE_END, -TO_THE_END)
+            starts.append(first if part.start is None else part.start)
+            stops.append(end if part.stop is None else part.stop)
+            axes.append(axis)
+            steps.append(step)
+    if not axes:
         return name
-    steps = [1 if s.step is None else s.step for _, s in cut]
-    starts = [(0 if n > 0 else TO_THE_END) if s.start is None else s.start
-              for (_, s), n in zip(cut, steps, strict=True)]  # fmt: skip
-    stops = [(TO_THE_END if n > 0 else -TO_THE_END) if s.stop is None else s.stop
-             for (_, s), n in zip(cut, steps, strict=True)]  # fmt: skip
-    axes = [axis for axis, _ in cut]
     return g.node("Slice", name, g.ints(starts), g.ints(stops), g.ints(axes), g.ints(steps))
 
 

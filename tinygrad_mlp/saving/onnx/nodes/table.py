@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.program.instructions import Instruction
-from tinygrad_mlp.saving.onnx.ir import OpCall
-from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
+from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph, OpCall
 
-Write = Callable[["OnnxGraph", "OpCall"], str]
+Write = Callable[[OnnxGraph, OpCall], str]
 When = Callable[[Instruction], bool]
 
 
 class NodeEntry(NamedTuple):
-    """The ONNX form of an operation.
+    """The ONNX form of an operation."""
 
-    Attributes:
-        write: adds the nodes of a call to a graph and returns the name of the result.
-        when: whether ONNX has the operation with these operands and parameters.
-        in_double: whether this form is used in float64, too; otherwise its definition is.
-    """
-
-    write: Write
-    when: When
-    in_double: bool
+    write: Write  # adds the nodes of a call to a graph and returns the name of the result
+    when: When  # whether ONNX has the operation with these operands and parameters
+    in_double: bool  # whether this form is used in float64, too; otherwise its definition is
 
 
 NODES: dict[Op, NodeEntry] = {}
@@ -53,12 +47,22 @@ def node_for(
     return enter
 
 
+def one_node(
+    kinds: Mapping[str, str] | Mapping[Op, str], *, when: When = always, in_double: bool = True
+) -> None:
+    """Enter operations that are one node of a kind, which computes in the dtype of the result."""
+    for op, kind in kinds.items():
+        node_for(op, when=when, in_double=in_double)(functools.partial(_one_node, kind))
+
+
+def _one_node(kind: str, g: OnnxGraph, call: OpCall) -> str:
+    return g.node(kind, *(g.read(a, call.dtype) for a in call.operands))
+
+
 def has_node(line: Instruction, double: bool | None) -> bool:
     """Return whether an instruction has an ONNX form of its own.
 
-    Args:
-        line: the instruction.
-        double: whether floats are written in float64; None for the dtypes they have.
+    Floats are written in float64 if `double`; for None in the dtypes that they have.
     """
     entry = NODES.get(line.op)
     if entry is None or not entry.when(line):
