@@ -88,18 +88,11 @@ def one_of(value: Any, choices: Any, name: str) -> Any:
 def checked_metadata(metadata: Any, reserved: Collection[str], who: str) -> dict[str, Any]:
     """Return the metadata that a user wants stored as a dict; {} for None.
 
-    Args:
-        metadata: a dict, or None.
-        reserved: the keys that `who` writes itself.
-        who: the function that begins the message.
-
-    Raises:
-        InvalidArgumentError: it is no dict, or a key is not a string or reserved.
+    The keys must be strings other than the reserved ones, which the function `who` writes itself.
     """
     given = {} if metadata is None else metadata
-    if not isinstance(given, dict) or not all(
-        isinstance(key, str) and key not in reserved for key in given
-    ):
+    valid = isinstance(given, dict) and all(isinstance(key, str) for key in given)
+    if not valid or not given.keys().isdisjoint(reserved):
         raise InvalidArgumentError(
             f"{who}: metadata must be a dict whose keys are strings other than "
             f"{', '.join(reserved)}. Got {metadata!r}."
@@ -108,11 +101,7 @@ def checked_metadata(metadata: Any, reserved: Collection[str], who: str) -> dict
 
 
 def checked_rng(rng: Any, who: str) -> Generator:
-    """Return `rng`, if it is a generator. A bare seed would repeat itself and is refused.
-
-    Raises:
-        InvalidArgumentError: it is something else.
-    """
+    """Return `rng`, if it is a generator. A bare seed would repeat itself and is refused."""
     if not isinstance(rng, np.random.Generator):
         raise InvalidArgumentError(
             f"{who}: rng must be a numpy.random.Generator. Got {rng!r}. "

@@ -16,10 +16,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     Readers see the old file or the new one, never a part of it, whatever happens to this process
     or to the machine. After an error the old file remains and the temporary one is removed.
 
-    Raises:
-        DataNotFoundError: the folder does not exist.
-        InvalidArgumentError: `path` is a folder.
-
     >>> import pathlib, tempfile
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "curve.csv"
     >>> with atomic_path(target) as temporary:
@@ -51,11 +47,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def checked_target(path: str | os.PathLike[str]) -> str:
-    """Return the absolute path of a file to be written, if its folder exists.
-
-    Raises:
-        DataNotFoundError, InvalidArgumentError: as for `atomic_path`.
-    """
+    """Return the absolute path of a file to be written, if its folder exists."""
     target = os.path.abspath(os.fspath(path))
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):

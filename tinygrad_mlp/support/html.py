@@ -15,9 +15,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], below: str = "
 <p>that is &lt;all&gt;</p>'
     """
     head = "".join(f"<th>{escaped(heading)}</th>" for heading in headings)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    lines = ["".join(f"<td>{escaped(cell)}</td>" for cell in row) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     text = f"<p>{escaped(below)}</p>" if below else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{text}"
 

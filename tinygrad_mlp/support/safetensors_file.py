@@ -18,6 +18,7 @@ import numpy as np
 
 from tinygrad_mlp.errors import DataError, DataNotFoundError, DTypeError, InvalidArgumentError
 from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.version import __version__
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,41 +29,24 @@ CHECKSUM = "checksum"
 
 def versions() -> dict[str, str]:
     """Return the versions of this package, of NumPy and of Python, which are stored in files."""
-    from tinygrad_mlp.support.version import __version__
-
-    return {
-        "tinygrad_mlp": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+    return {"tinygrad_mlp": __version__, "numpy": np.__version__,
+            "python": platform.python_version()}
 
 
 def write(
-    path: str | os.PathLike[str],
-    arrays: Mapping[str, NDArray[Any]],
-    metadata: Mapping[str, Any],
+    path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any],
     who: str,
 ) -> None:
-    """Write a file, completely or not at all.
+    """Write arrays and metadata to a file, completely or not at all.
 
-    Args:
-        path: the path of the file.
-        arrays: arrays by name.
-        metadata: values that JSON can express, by name; format and versions are added.
-        who: the function that begins the messages of errors.
-
-    Raises:
-        InvalidArgumentError: the metadata cannot be expressed in JSON.
-        DTypeError: an array has a dtype that the format lacks.
-        DataNotFoundError: the folder does not exist.
+    The metadata are values that JSON can express; format and versions are added. Messages of errors
+    begin with `who`.
     """
     from safetensors.numpy import save_file
 
     # The format stores memory as it is, so a transposed view would be read back scrambled.
-    arrays = {
-        name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
-        for name, array in arrays.items()
-    }
+    arrays = {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+              for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub" or array.itemsize > 8:
             raise DTypeError(
@@ -73,9 +57,8 @@ def write(
     try:
         text = json.dumps(metadata)
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(
-            f"{who}: metadata must be expressible in JSON: {error}"
-        ) from None
+        message = f"{who}: metadata must be expressible in JSON: {error}"
+        raise InvalidArgumentError(message) from None
     # One entry, because the format keeps no order, and equal content should make equal files.
     entries = {FORMAT: json.dumps({**metadata, CHECKSUM: _checksum(arrays, text)})}
     with atomic_path(path) as temporary:
@@ -83,12 +66,7 @@ def write(
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Return the arrays and the metadata of a file.
-
-    Raises:
-        DataNotFoundError: there is no such file.
-        DataError: it is damaged, or not in the safetensors format.
-    """
+    """Return the arrays and the metadata of a file."""
     from safetensors import SafetensorError, safe_open
 
     name = os.fspath(path)
@@ -110,8 +88,11 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
         ) from error
     if FORMAT not in entries:
         return arrays, dict(entries)  # written by another program
-    metadata = _parsed(entries[FORMAT])
-    if metadata is None:
+    try:
+        metadata = json.loads(entries[FORMAT])
+    except (ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict):
         raise DataError(f"{name}: the metadata are damaged. Save it again.")
     checksum = metadata.pop(CHECKSUM, None)
     if checksum is not None and checksum != _checksum(arrays, json.dumps(metadata)):
@@ -120,14 +101,6 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
             f"is damaged, or was changed by another program. Save it again."
         )
     return arrays, metadata
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        metadata = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return metadata if isinstance(metadata, dict) else None
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
@@ -154,22 +127,11 @@ def fingerprint(array: NDArray[Any]) -> str:
     return f"{array.dtype.name} {array.shape} {value:08x}"
 
 
-# -- trees of arrays and plain values ----------------------------------------------------------
-
-
 def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """Return nested values in a form that JSON can express; their arrays go into `arrays`.
 
-    Args:
-        tree: None, strings, numbers and arrays, in dicts, lists and tuples.
-        name: of the tree; the names of its arrays begin with it.
-        arrays: the dict to which the arrays are added.
-
-    Returns:
-        The argument for `unpacked`.
-
-    Raises:
-        InvalidArgumentError: the tree holds a value of another type; the message names its place.
+    The values are None, strings, numbers and arrays, in dicts, lists and tuples. The names of the
+    arrays begin with that of the tree. `unpacked` takes the result.
 
     >>> arrays = {}
     >>> packed({"best": math.nan, "weights": {"b": np.zeros(2)}, "n": (1, 2)}, "mine", arrays)
@@ -206,8 +168,7 @@ def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
 def unpacked(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     """Return the nested values that were `packed`; the arrays keep their layout in memory.
 
-    Raises:
-        KeyError, TypeError, ValueError: `packed` has not returned this tree.
+    KeyError, TypeError or ValueError is raised if `packed` has not returned this tree.
     """
     if isinstance(tree, list):
         return [unpacked(item, arrays) for item in tree]
