@@ -12,21 +12,8 @@ from typing import Annotated
 import typer
 
 from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.cli.options import (
-    DATASETS,
-    LAYERS,
-    LOSSES,
-    Bias,
-    DataDir,
-    HiddenActivation,
-    Json,
-    Layers,
-    Loss,
-    OutputActivation,
-    Settings,
-    completed,
-    with_settings,
-)
+from tinygrad_mlp.cli import options
+from tinygrad_mlp.cli.options import DataDir, Json, Loss, Settings, completed, file, with_settings
 from tinygrad_mlp.cli.running import Outcome, guarded
 from tinygrad_mlp.support.version import __version__
 
@@ -52,7 +39,7 @@ def top(
     version: Annotated[bool, typer.Option(
         "--version", callback=show_version, is_eager=True, help="Print the version and end."
     )] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Train small neural networks on handwritten digits, and use them.
 
     \b
@@ -77,27 +64,20 @@ def train(
     *,
     loss: Loss = "cross_entropy",
     settings: Settings,
-    save: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Write the model there, for predict (*.safetensors)."
-    )] = None,
-    plot: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Draw the curves of loss and accuracy there (*.png, *.pdf ...)."
-    )] = None,
-    history: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Write all evaluations there as a table (*.csv)."
-    )] = None,
-    checkpoint: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Save a checkpoint there, every ten seconds and at the end; if there "
-        "is one already, resume from it (*.safetensors)."
-    )] = None,
-    report: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Write a report there, one page for any browser (*.html)."
-    )] = None,
-    run: Annotated[Path | None, typer.Option(
-        metavar="FOLDER", help="Write model, options and history there, for report."
-    )] = None,
+    save: Annotated[Path | None, file(
+        "Write the model there, for predict (*.safetensors).")] = None,
+    plot: Annotated[Path | None, file(
+        "Draw the curves of loss and accuracy there (*.png, *.pdf ...).")] = None,
+    history: Annotated[Path | None, file("Write all evaluations there as a table (*.csv).")] = None,
+    checkpoint: Annotated[Path | None, file(
+        "Save a checkpoint there, every ten seconds and at the end; if there is one already, "
+        "resume from it (*.safetensors).")] = None,
+    report: Annotated[Path | None, file(
+        "Write a report there, one page for any browser (*.html).")] = None,
+    run: Annotated[Path | None, file(
+        "Write model, options and history there, for report.", "FOLDER")] = None,
     as_json: Json = False,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Train a network to classify images.
 
     A tenth of the images is set aside for validation. Without options there is one hidden layer
@@ -118,40 +98,27 @@ def train(
       tinygrad-mlp train digits --json > run.json
     """
     from tinygrad_mlp.cli.train import train as run_train
-
-    return run_train(
-        settings,
-        loss,
-        save=save,
-        plot=plot,
-        history=history,
-        checkpoint_file=checkpoint,
-        report=report,
-        run=run,
-    )
+    return run_train(settings, loss, save=save, plot=plot, history=history,
+                     checkpoint_file=checkpoint, report=report, run=run)
 
 
 @app.command()
 @guarded
 def predict(
     model: Annotated[Path, typer.Argument(
-        metavar="MODEL", help="A file that train --save has written."
-    )],
+        metavar="MODEL", help="A file that train --save has written.")],
     target: Annotated[str, typer.Argument(
-        metavar="IMAGE_OR_DATASET", autocompletion=completed(DATASETS),
+        metavar="IMAGE_OR_DATASET", autocompletion=completed(options.DATASETS),
         help="A picture of one digit (PNG, JPEG ...), dark on light or light on dark; or "
-        "digits, mnist (its 10,000 test images), or FILE.mat.",
-    )],
+        "digits, mnist (its 10,000 test images), or FILE.mat.")],
     data_dir: DataDir = None,
-    limit: Annotated[int | None, typer.Option(
-        min=1, metavar="NUMBER", help="Only the first images of the data set."
-    )] = None,
+    limit: Annotated[int | None, options.number(
+        "Only the first images of the data set.", min=1)] = None,
     whole_picture: Annotated[bool, typer.Option(
         "--whole-picture", help="Use the picture as it is. By default the drawing is cut out and "
-        "centred as in MNIST."
-    )] = False,
+        "centred as in MNIST.")] = False,
     as_json: Json = False,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Classify an image, or a whole data set.
 
     For an image, the outputs for all classes are shown; for a data set, the accuracy and the
@@ -164,7 +131,6 @@ def predict(
       tinygrad-mlp predict model.safetensors digits --limit 100
     """
     from tinygrad_mlp.cli.predict import predict as run_predict
-
     return run_predict(model, target, data_dir=data_dir, limit=limit, whole_picture=whole_picture)
 
 
@@ -172,18 +138,16 @@ def predict(
 @guarded
 def report(
     run: Annotated[Path, typer.Argument(
-        metavar="RUN", help="A folder that train --run has written."
-    )],
+        metavar="RUN", help="A folder that train --run has written.")],
     dataset: Annotated[str | None, typer.Argument(
         metavar="DATASET", show_default=False,
         help="The data it was trained on, if they are elsewhere now: digits, mnist, or FILE.mat.",
     )] = None,
     output: Annotated[Path | None, typer.Option(
-        metavar="FILE", show_default="RUN/report.html", help="The file to write (*.html)."
-    )] = None,
+        metavar="FILE", show_default="RUN/report.html", help="The file to write (*.html).")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Write a report on a training: one page for any browser, which needs no connection.
 
     It shows the settings, the curves, the confusion matrix, the images classified wrongly, a
@@ -196,7 +160,6 @@ def report(
       tinygrad-mlp report digits-run --output report.html
     """
     from tinygrad_mlp.cli.report import report as run_report
-
     return run_report(run, dataset, output=output, data_dir=data_dir)
 
 
@@ -206,11 +169,10 @@ def report(
 def compare(
     *,
     settings: Settings,
-    plot: Annotated[Path, typer.Option(
-        metavar="FILE", help="Draw the comparison and its explanation there."
-    )] = Path("comparison.png"),
+    plot: Annotated[Path, file(
+        "Draw the comparison and its explanation there.")] = Path("comparison.png"),
     as_json: Json = False,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Compare the two losses.
 
     Two networks, one for mean_square and one for cross_entropy, start from the same weights and
@@ -222,7 +184,6 @@ def compare(
       tinygrad-mlp compare mnist --plot losses.pdf
     """
     from tinygrad_mlp.cli.compare import compare as run_compare
-
     return run_compare(settings, plot=plot)
 
 
@@ -231,15 +192,13 @@ def compare(
 def check(
     subjects: Annotated[list[str] | None, typer.Argument(
         metavar="WHAT", show_default=False,
-        autocompletion=completed([*OPS, *(f"formulas.{loss}" for loss in LOSSES)]),
+        autocompletion=completed([*OPS, *(f"formulas.{loss}" for loss in options.LOSSES)]),
         help="Operations by name; Python files, or folders of them; module:name or file.py:name "
-        "for one operation of your own. Without any, everything built in is checked.",
-    )] = None,
+        "for one operation of your own. Without any, everything built in is checked.")] = None,
     quick: Annotated[bool, typer.Option(
-        "--quick", help="Try each operation on its first three samples only."
-    )] = False,
+        "--quick", help="Try each operation on its first three samples only.")] = False,
     as_json: Json = False,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Check gradients: those built in, of operations of your own, or derived by hand in a file.
 
     Of an operation, the forward function is compared with a reference, first (1st) and second
@@ -260,23 +219,21 @@ def check(
       tinygrad-mlp check mymodule:swish
     """
     from tinygrad_mlp.cli.check import check as run_check
-
     return run_check(subjects or [], quick=quick)
 
 
 @app.command()
 @guarded
 def explain(
-    layers: Layers = LAYERS,
+    layers: options.Layers = options.LAYERS,
     loss: Loss = "cross_entropy",
-    hidden_activation: HiddenActivation = "tanh",
-    output_activation: OutputActivation = "sigmoid",
-    bias: Bias = False,
+    hidden_activation: options.HiddenActivation = "tanh",
+    output_activation: options.OutputActivation = "sigmoid",
+    bias: options.Bias = False,
     latex: Annotated[bool, typer.Option(
-        "--latex", help="Print LaTeX instead of plain text."
-    )] = False,
+        "--latex", help="Print LaTeX instead of plain text.")] = False,
     as_json: Json = False,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Print the derivation of the gradients of a network.
 
     The forward equations, one equation for each step of the backward pass, and the gradients as
@@ -290,11 +247,8 @@ def explain(
       tinygrad-mlp explain --layers 4,3,2 --latex
     """
     from tinygrad_mlp.cli.explain import explain as run_explain
-
-    return run_explain(
-        layers, loss, hidden=hidden_activation, output=output_activation, bias=bias,
-        latex=latex,
-    )  # fmt: skip
+    return run_explain(layers, loss, hidden=hidden_activation, output=output_activation,
+                       bias=bias, latex=latex)
 
 
 @app.command()
@@ -311,5 +265,4 @@ def info(as_json: Json = False) -> Outcome:
       tinygrad-mlp info --json
     """
     from tinygrad_mlp.cli.info import info as run_info
-
     return run_info()

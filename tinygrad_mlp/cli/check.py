@@ -24,34 +24,30 @@ from tinygrad_mlp.verify import DerivationReport, check_derivation
 def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
     """Check what the words name, or everything built in, and print the results."""
     with registry_restored():
-        subjects = subjects_of(words)
-        verdicts = check_all(subjects.operations, subjects.losses, quick=quick, notes=bool(words))
-        interrupted, files = verdicts.interrupted, list[dict[str, Any]]()
-        for path in subjects.files:
+        operations, losses, paths = subjects_of(words)
+        verdicts, interrupted = check_all(operations, losses, quick=quick, notes=bool(words))
+        files: list[dict[str, Any]] = []
+        for path in paths:
             if interrupted:
                 break
-            if len(subjects.files) > 1 or verdicts.all:
+            if len(paths) > 1 or verdicts:
                 print(f"\n{path}")
             files.append(check_file(path, quick))
             interrupted = files[-1]["interrupted"]
-    total = len(verdicts.all) + len(files)
-    right = verdicts.right + sum(file["ok"] for file in files)
+    total = len(verdicts) + len(files)
+    right = sum(one["ok"] for one in [*verdicts, *files])
     if total > 1:
-        print(f"\n{right} of {total} {'right' if verdicts.all else 'files right'}.")
+        print(f"\n{right} of {total} {'right' if verdicts else 'files right'}.")
     elif total == right == 1:
         print("\nAll right.")
     if interrupted:
         fail("interrupted by Ctrl-C.")
     code = INTERRUPT if interrupted else SUCCESS if right == total else FAILURE
-    document = {
-        "operations": verdicts.operations,
-        "formulas": verdicts.formulas,
-        "files": files,
-        "right": right,
-        "total": total,
-        "interrupted": interrupted,
-    }
-    return Outcome(code, document)
+    n = len(operations)
+    return Outcome(code, {
+        "operations": verdicts[:n], "formulas": verdicts[n:], "files": files,
+        "right": right, "total": total, "interrupted": interrupted,
+    })
 
 
 def check_file(path: Path, quick: bool) -> dict[str, Any]:
@@ -59,7 +55,7 @@ def check_file(path: Path, quick: bool) -> dict[str, Any]:
     document: dict[str, Any] = {
         "path": path, "ok": False, "error": None, "gradients": None, "operations": [],
         "interrupted": False,
-    }  # fmt: skip
+    }
     try:
         with registry_restored():
             names = namespace_of(path)
@@ -70,23 +66,19 @@ def check_file(path: Path, quick: bool) -> dict[str, Any]:
                 document["gradients"] = _derivation_document(report)
                 print(_derivation_text(report))
                 print(end="\n" if own else "")
-            verdicts = check_all(own, quick=quick, notes=True)
+            verdicts, interrupted = check_all(own, quick=quick, notes=True)
     except TinygradError as error:
         document["error"] = str(error)
         print(wrapped(f"Cannot be checked: {error}"))
         return document
-    document["operations"] = verdicts.operations
-    document["interrupted"] = verdicts.interrupted
-    document["ok"] = (report is None or report.ok) and verdicts.right == len(own)
+    right = sum(verdict["ok"] for verdict in verdicts)
+    document["operations"], document["interrupted"] = verdicts, interrupted
+    document["ok"] = (report is None or report.ok) and right == len(own)
     return document
 
 
 def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport:
-    """Check `loss` and `derived` of a file.
-
-    Raises:
-        InvalidArgumentError: the file lacks one of them or a parameter, or they raise an error.
-    """
+    """Check `loss` and `derived` of a file."""
     for name in ("loss", "derived"):
         if name not in names:
             raise InvalidArgumentError(
@@ -109,10 +101,8 @@ def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport
 
 def _parameters(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arrays of a file that have the names of the loss's parameters."""
-    wanted = [
-        p.name for p in inspect.signature(names["loss"]).parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]  # fmt: skip
+    wanted = [p.name for p in inspect.signature(names["loss"]).parameters.values()
+              if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     missing = [name for name in wanted if name not in names]
     if missing or not wanted:
         raise InvalidArgumentError(
@@ -147,7 +137,7 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
             {"name": term.name, "ok": term.ok, "meaning": term.meaning} for term in report.terms
         ],
         "first_wrong": report.first_wrong,
-    }  # fmt: skip
+    }
 
 
 def _derivation_text(report: DerivationReport) -> str:
@@ -155,14 +145,13 @@ def _derivation_text(report: DerivationReport) -> str:
     table = Table([
         Heading("gradient"), Heading(""), Heading("error", right=True, rank=2),
         Heading("allowed", right=True, rank=2), Heading("worst element", rank=1),
-    ])  # fmt: skip
+    ])
     for row in report.rows.values():
         at = f" (at further point {row.point})" if row.point else ""
-        table.add(
-            row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}", f"{row.tolerance:.2g}",
-            "shapes differ" if row.worst is None
-            else f"{row.worst}: {row.person:.6g}, right {row.right:.6g}{at}",
-        )  # fmt: skip
+        worst = "shapes differ" if row.worst is None \
+            else f"{row.worst}: {row.person:.6g}, right {row.right:.6g}{at}"
+        table.add(row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}",
+                  f"{row.tolerance:.2g}", worst)
     for name in report.not_given:
         table.add(name, "not given", "", "", "")
     for term in report.terms:

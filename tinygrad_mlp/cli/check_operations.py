@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,64 +29,37 @@ Verdict = dict[str, Any]
 """The result of a check as JSON; docs/command_line.md describes its keys."""
 
 
-class Verdicts:
-    """The verdicts on operations and formulas, in the order of the checks.
-
-    Attributes:
-        operations: one for each operation.
-        formulas: one for each formula.
-        interrupted: whether Ctrl-C ended the checks early.
-    """
-
-    def __init__(self) -> None:
-        self.operations: list[Verdict] = []
-        self.formulas: list[Verdict] = []
-        self.interrupted = False
-
-    @property
-    def all(self) -> list[Verdict]:
-        """The verdicts on operations, then those on formulas."""
-        return [*self.operations, *self.formulas]
-
-    @property
-    def right(self) -> int:
-        """The number of those that passed."""
-        return sum(verdict["ok"] for verdict in self.all)
-
-
 def check_all(
     operations: Sequence[Op], losses: Sequence[str] = (), *, quick: bool, notes: bool
-) -> Verdicts:
+) -> tuple[list[Verdict], bool]:
     """Check operations and formulas, and print a table as they come, then the failures.
 
-    Args:
-        operations: the operations.
-        losses: the losses whose formulas are checked.
-        quick: whether to take only the first samples of each operation.
-        notes: whether to print also what could not be checked.
+    `quick` takes only the first samples of each operation; `notes` are printed of what could not be
+    checked. Return the verdicts in their order, and whether Ctrl-C ended the checks early.
     """
-    names = [*(op.name for op in operations), *(f"formulas.{loss}" for loss in losses)]
-    verdicts = Verdicts()
-    if not names:
-        return verdicts
-    table = _table(max(map(len, ["operation", *names])))
-    with Progress(len(names), enabled=True) as progress:
+    checks: list[tuple[str, Callable[[], Verdict]]] = [
+        *((op.name, functools.partial(_of_operation, op, quick)) for op in operations),
+        *((f"formulas.{loss}", functools.partial(_of_formula, loss)) for loss in losses),
+    ]
+    verdicts: list[Verdict] = []
+    interrupted = False
+    if not checks:
+        return verdicts, interrupted
+    table = _table(max(len("operation"), *(len(name) for name, _ in checks)))
+    with Progress(len(checks), enabled=True) as progress:
         progress.line(table.head())
         try:
-            for op in operations:
-                progress.show(len(verdicts.all), op.name)
-                verdicts.operations.append(_of_operation(op, quick))
-                progress.line(_row(table, verdicts.operations[-1]))
-            for loss in losses:
-                progress.show(len(verdicts.all), f"formulas.{loss}")
-                verdicts.formulas.append(_of_formula(loss))
-                progress.line(_row(table, verdicts.formulas[-1]))
+            for name, check in checks:
+                progress.show(len(verdicts), name)
+                start = time.perf_counter()
+                verdicts.append({"name": name, **check(), "seconds": time.perf_counter() - start})
+                progress.line(_row(table, verdicts[-1]))
         except KeyboardInterrupt:
-            verdicts.interrupted = True
-    for verdict in verdicts.all:
+            interrupted = True
+    for verdict in verdicts:
         for text in _remarks(verdict, notes):
             print(f"\n{text}")
-    return verdicts
+    return verdicts, interrupted
 
 
 def _table(name_width: int) -> Table:
@@ -118,7 +92,6 @@ def _remarks(verdict: Verdict, notes: bool) -> list[str]:
 
 def _of_operation(op: Op, quick: bool) -> Verdict:
     """Check an operation."""
-    start = time.perf_counter()
     samples = None
     if quick and op.record.samples is not None:
         samples = list(itertools.islice(samples_of(op, np.random.default_rng(0)), QUICK))
@@ -126,49 +99,36 @@ def _of_operation(op: Op, quick: bool) -> Verdict:
         report = check_op(op, samples)
     except Exception as error:  # a user's operation may raise anything
         return {
-            "name": op.name, "ok": False, "checks": {}, "samples": 0, "worst_error": None,
-            "failures": [], "not_checked": [], "error": f"{type(error).__name__}: {error}",
-            "seconds": time.perf_counter() - start,
-        }  # fmt: skip
+            "ok": False, "checks": {}, "samples": 0, "worst_error": None, "failures": [],
+            "not_checked": [], "error": f"{type(error).__name__}: {error}",
+        }
     return {
-        "name": op.name,
-        "ok": report.ok,
-        "checks": report.passed,
-        "samples": report.samples,
+        "ok": report.ok, "checks": report.passed, "samples": report.samples,
         "worst_error": report.worst_error if report.passed["first order"] else None,
         "failures": [{**f._asdict(), "text": str(f)} for f in report.failures],
-        "not_checked": report.notes,
-        "error": None,
-        "seconds": time.perf_counter() - start,
+        "not_checked": report.notes, "error": None,
     }
 
 
 def _of_formula(loss: str) -> Verdict:
     """Check a formula with the diagonal matrices D2 and D3 against the graph."""
-    start = time.perf_counter()
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=5), np.eye(3)[1]
     of: Mapping[str, Callable[..., Any]] = {
-        "mean_square": ops.squared_error,
-        "cross_entropy": ops.binary_cross_entropy,
+        "mean_square": ops.squared_error, "cross_entropy": ops.binary_cross_entropy
     }
     by_hand = getattr(formulas, loss)
-
     report = check_derivation(
         lambda W1, W2: of[loss](ops.sigmoid(W2 @ ops.tanh(W1 @ x)), y),
         lambda W1, W2: by_hand(W1, W2, x, y),
-        W1=rng.normal(size=(4, 5)),
-        W2=rng.normal(size=(3, 4)),
+        W1=rng.normal(size=(4, 5)), W2=rng.normal(size=(3, 4)),
     )
     return {
-        "name": f"formulas.{loss}",
-        "ok": report.ok,
-        "checks": {"first order": report.ok},
+        "ok": report.ok, "checks": {"first order": report.ok},
         "worst_error": max(row.error for row in report.rows.values()),
         "failures": [
             {"rule": name, "cause": diagnosis.kind, "text": diagnosis.message}
             for name, diagnosis in report.diagnoses.items()
         ],
         "not_checked": [],
-        "seconds": time.perf_counter() - start,
     }

@@ -22,16 +22,10 @@ FORMULAS = tuple(f"formulas.{loss}" for loss in formulas.LOSSES)
 
 
 class Subjects(NamedTuple):
-    """The things to check.
+    """The things to check."""
 
-    Attributes:
-        operations: operations, built in or not.
-        losses: losses whose formulas are checked.
-        files: Python files.
-    """
-
-    operations: list[Op]
-    losses: list[str]
+    operations: list[Op]  # built in or not
+    losses: list[str]  # those whose formulas are checked
     files: list[Path]
 
 
@@ -40,10 +34,6 @@ def subjects_of(words: Sequence[str]) -> Subjects:
 
     A word is a file, a folder, the name of an operation or a formula, or ``where:name`` of an
     operation in a file or a module.
-
-    Raises:
-        DataNotFoundError: there is no such file, or no Python file in a folder.
-        InvalidArgumentError: a word names none of these.
     """
     if not words:
         return Subjects(list(OPS.values()), list(formulas.LOSSES), [])
@@ -51,7 +41,10 @@ def subjects_of(words: Sequence[str]) -> Subjects:
     for word in words:
         where, colon, name = word.rpartition(":")
         if os.path.isdir(word):
-            found.files.extend(_files_in(Path(word)))
+            files = sorted(Path(word).glob("*.py"))
+            if not files:
+                raise DataNotFoundError(f"{word}: this folder has no Python files.")
+            found.files.extend(files)
         elif os.path.isfile(word):
             found.files.append(Path(word))
         elif word in OPS:
@@ -62,13 +55,6 @@ def subjects_of(words: Sequence[str]) -> Subjects:
             found.operations.append(_operation(where, name))
         else:
             raise _unknown(word)
-    return found
-
-
-def _files_in(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("*.py"))
-    if not found:
-        raise DataNotFoundError(f"{folder}: this folder has no Python files.")
     return found
 
 
@@ -133,11 +119,7 @@ def operations_in(names: Mapping[str, Any]) -> list[Op]:
 
 
 def namespace_of(path: Path) -> dict[str, Any]:
-    """Run a file and return the names it defines.
-
-    Raises:
-        InvalidArgumentError: it raises an error.
-    """
+    """Run a file and return the names it defines."""
     try:
         return runpy.run_path(str(path), run_name="homework")
     except (Exception, SystemExit) as error:

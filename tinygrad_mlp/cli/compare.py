@@ -6,17 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinygrad_mlp.cli import outputs
 from tinygrad_mlp.cli.experiment import Experiment
 from tinygrad_mlp.cli.options import Settings
-from tinygrad_mlp.cli.outputs import (
-    INTERRUPT,
-    SUCCESS,
-    Heading,
-    Table,
-    check_outputs,
-    wrapped,
-    write_all,
-)
+from tinygrad_mlp.cli.outputs import INTERRUPT, SUCCESS, Heading, Table
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.neural_network import LOSSES
 from tinygrad_mlp.plotting import plot_comparison
@@ -25,27 +18,24 @@ from tinygrad_mlp.training.history import History
 
 def compare(settings: Settings, *, plot: Path) -> Outcome:
     """Train a network with each loss from the same weights, in the same order of samples."""
-    check_outputs({"--plot": plot})
+    outputs.check_outputs({"--plot": plot})
     experiment = Experiment(settings, LOSSES)
     networks = {loss: experiment.network(loss) for loss in LOSSES}
     print(experiment.summary(networks[LOSSES[0]], " and ".join(LOSSES)))
     code, runs = SUCCESS, {}
     for loss, network in networks.items():
         print(f"\n{loss}", end="")
-        trained = experiment.train(network)
-        experiment.print_result(trained)
-        code, runs[loss] = trained.code or code, trained.document
-        if trained.code == INTERRUPT:
+        ended, runs[loss] = experiment.train(network)
+        code = ended or code
+        if ended == INTERRUPT:
             break
     histories = {loss: network.history for loss, network in networks.items() if network.history}
     if len(histories) == len(LOSSES):
         print(f"\n{verdict(histories)}")
-    failed, files = SUCCESS, list[Path]()
-    if histories:
-        failed, files = write_all({plot: lambda path: plot_comparison(histories, path)})
+    drawing = {plot: lambda path: plot_comparison(histories, path)}
+    failed, files = outputs.write_all(drawing if histories else {})
     document: dict[str, Any] = {
-        **experiment.document(networks[LOSSES[0]]),
-        "runs": runs,
+        **experiment.document(networks[LOSSES[0]]), "runs": runs,
         "ahead": times_ahead(histories) if len(histories) == len(LOSSES) else None,
         "files": files,
     }
@@ -55,10 +45,8 @@ def compare(settings: Settings, *, plot: Path) -> Outcome:
 def leaders(histories: Mapping[str, History]) -> dict[int, tuple[float, float, str | None]]:
     """Return by iteration the validation accuracies of two trainings, and the leader, if any."""
     first, second = histories
-    columns = [
-        {record.iteration: record.validation_accuracy or 0.0 for record in history}
-        for history in histories.values()
-    ]
+    columns = [{record.iteration: record.validation_accuracy or 0.0 for record in history}
+               for history in histories.values()]
     found: dict[int, tuple[float, float, str | None]] = {}
     # One of them may have ended early, at an iteration at which the other was not evaluated.
     for iteration in sorted(columns[0].keys() & columns[1].keys()):
@@ -69,7 +57,7 @@ def leaders(histories: Mapping[str, History]) -> dict[int, tuple[float, float, s
 
 def times_ahead(histories: Mapping[str, History]) -> dict[str, int]:
     """Return how often each of two trainings was ahead of the other, and how often neither."""
-    ahead = [leader for *_, leader in leaders(histories).values()]
+    ahead = [leader for _, _, leader in leaders(histories).values()]
     return {**{loss: ahead.count(loss) for loss in histories}, "neither": ahead.count(None)}
 
 
@@ -92,15 +80,10 @@ def verdict(histories: Mapping[str, History]) -> str:
     table = Table([
         Heading("iteration", right=True), Heading(first, right=True), Heading(second, right=True),
         Heading("ahead", rank=1),
-    ])  # fmt: skip
+    ])
     for iteration, (one, other, leader) in leaders(histories).items():
         table.add(f"{iteration:,}", f"{one:.4f}", f"{other:.4f}", leader or "-")
     ahead = times_ahead(histories)
-    return "\n".join([
-        "Validation accuracy at equal iterations",
-        str(table),
-        wrapped(
-            f"Times ahead: {second} {ahead[second]}, {first} {ahead[first]}, neither "
-            f"{ahead['neither']}."
-        ),
-    ])  # fmt: skip
+    times = f"{second} {ahead[second]}, {first} {ahead[first]}, neither {ahead['neither']}"
+    below = outputs.wrapped(f"Times ahead: {times}.")
+    return f"Validation accuracy at equal iterations\n{table}\n{below}"

@@ -7,21 +7,14 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.cli import outputs
 from tinygrad_mlp.cli.options import EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE, Settings
-from tinygrad_mlp.cli.outputs import (
-    FAILURE,
-    INTERRUPT,
-    SUCCESS,
-    fail,
-    labelled,
-    width_of_terminal,
-    wrapped,
-)
+from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS
 from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.neural_network import NeuralNetwork
@@ -39,49 +32,13 @@ NARROW_HEADER = """\
 iteration   loss  acc.   loss  acc."""
 
 
-class Trained(NamedTuple):
-    """A network after its training, and the seconds it took."""
-
-    network: NeuralNetwork
-    seconds: float
-
-    @property
-    def code(self) -> int:
-        """The exit code: training was completed, was interrupted, or diverged."""
-        stopped = self.network.history.stopped
-        if stopped is None:
-            return SUCCESS
-        return INTERRUPT if stopped.startswith(INTERRUPTED) else FAILURE
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The training as JSON; losses are per image."""
-        history = self.network.history
-        records = [record._asdict() for record in history]
-        return {
-            "history": records,
-            "final": records[-1] if records else None,
-            "seconds": self.seconds,
-            "stopped": history.stopped,
-        }
-
-
 class Experiment:
-    """A data set prepared for training, and networks to train on it.
-
-    Args:
-        settings: the options.
-        losses: the losses of the networks to be made.
-
-    Raises:
-        TinygradError: an option is not allowed, or the data cannot be loaded.
-    """
+    """A data set prepared for training, and networks to train on it with some losses."""
 
     def __init__(self, settings: Settings, losses: Sequence[str]) -> None:
         self.settings = settings
         for loss in losses:
-            # Raise an error for an impossible option before a download.
-            self._network(loss, 1, 1)
+            self._network(loss, 1, 1)  # raises an error for an impossible option before a download
         self.dataset = load(settings.dataset, settings.data_dir, progress=sys.stderr.isatty())
         if self.dataset.n_classes < 2:
             raise DataError(
@@ -92,7 +49,7 @@ class Experiment:
             self.dataset.X, self.dataset.labels,
             rng=np.random.default_rng(settings.seed), whole_set=settings.whole_set,
             n_classes=self.dataset.n_classes, dtype=settings.dtype,
-        )  # fmt: skip
+        )
         self.epochs = settings.epochs or EPOCHS_OF.get(settings.dataset, EPOCHS)
         self.steps = -(-len(self.split.X) // settings.batch_size)
         self.monitor_every = settings.monitor_every or evaluation_interval(self.epochs * self.steps)
@@ -115,13 +72,13 @@ class Experiment:
             output_activation=chosen.output_activation,
             bias=chosen.bias, sigma=chosen.sigma, seed=chosen.seed, dtype=chosen.dtype,
             batch_size=chosen.batch_size, learning_rate=rate, optimizer=chosen.optimizer,
-        )  # fmt: skip
+        )
 
     def summary(self, network: NeuralNetwork, loss: str) -> str:
         """Return the settings as text, to be read before training starts."""
         split, chosen = self.split, self.settings
         rate = network.learning_rate
-        return labelled({
+        return outputs.labelled({
             "data": f"{self.dataset.name}, {'x'.join(map(str, self.dataset.image_shape))}: "
             f"{len(split.X):,} to train, {len(split.X_validation):,} to validate"
             + (", standardised over all" if chosen.whole_set else ""),
@@ -132,7 +89,7 @@ class Experiment:
             + (f"{rate.equation} in epoch k" if isinstance(rate, Schedule) else f"{rate:g}"),
             "training": f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.steps:,} steps, "
             f"batch size {chosen.batch_size}, seed {chosen.seed}",
-        })  # fmt: skip
+        })
 
     def document(self, network: NeuralNetwork) -> dict[str, Any]:
         """Return the settings as JSON."""
@@ -140,36 +97,32 @@ class Experiment:
         rate = network.learning_rate
         return {
             "data": {
-                "name": self.dataset.name,
-                "image_shape": self.dataset.image_shape,
+                "name": self.dataset.name, "image_shape": self.dataset.image_shape,
                 "classes": self.dataset.n_classes,
-                "training_images": len(split.X),
-                "validation_images": len(split.X_validation),
+                "training_images": len(split.X), "validation_images": len(split.X_validation),
                 "standardised_over": "all" if chosen.whole_set else "training",
             },
             "network": {
-                "layers": network.layers,
-                "hidden_activation": chosen.hidden_activation,
-                "output_activation": chosen.output_activation,
-                "bias": chosen.bias,
-                "sigma": chosen.sigma,
-                "parameters": network.model.n_parameters,
+                "layers": network.layers, "hidden_activation": chosen.hidden_activation,
+                "output_activation": chosen.output_activation, "bias": chosen.bias,
+                "sigma": chosen.sigma, "parameters": network.model.n_parameters,
                 "dtype": chosen.dtype,
             },
             "training": {
                 "optimizer": chosen.optimizer,
                 "learning_rate": rate.equation if isinstance(rate, Schedule) else rate,
-                "epochs": self.epochs,
-                "steps_per_epoch": self.steps,
-                "batch_size": chosen.batch_size,
-                "seed": chosen.seed,
+                "epochs": self.epochs, "steps_per_epoch": self.steps,
+                "batch_size": chosen.batch_size, "seed": chosen.seed,
             },
         }
 
-    def train(self, network: NeuralNetwork, checkpoint: Path | None = None) -> Trained:
+    def train(
+        self, network: NeuralNetwork, checkpoint: Path | None = None
+    ) -> tuple[int, dict[str, Any]]:
         """Train a network, and print a table of evaluations as they are made.
 
-        The last record of its history is of the network at the end.
+        The last record of its history is of the network at the end. Return the exit code and the
+        training as JSON; losses are per image.
         """
         print(f"\n{header()}")
         split = self.split
@@ -181,24 +134,23 @@ class Experiment:
                 split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
                 callbacks=[FinalRecord(network, split)],
                 checkpoint=checkpoint and Checkpoint(checkpoint, 10, "second"),
-            )  # fmt: skip
-        trained = Trained(network, time.perf_counter() - start)
-        if trained.code == FAILURE:
-            fail(f"training diverged: {network.history.stopped}. Try a smaller --lr.")
-        return trained
-
-    def print_result(self, trained: Trained) -> None:
-        """Print the last evaluation of a training."""
-        records = trained.network.history.records
-        if not records or trained.code == FAILURE:
-            return
-        last = records[-1]
-        print(wrapped(
-            f"\nFinal validation accuracy {last.validation_accuracy:.4f}, loss "
-            f"{last.validation_loss:.4g}; in training {last.training_accuracy:.4f} and "
-            f"{last.training_loss:.4g}. {last.iteration + 1:,} iterations took "
-            f"{trained.seconds:.1f} s."
-        ))  # fmt: skip
+            )
+        seconds, stopped = time.perf_counter() - start, network.history.stopped
+        interrupted = stopped is not None and stopped.startswith(INTERRUPTED)
+        code = SUCCESS if stopped is None else INTERRUPT if interrupted else FAILURE
+        records = network.history.records
+        if code == FAILURE:
+            outputs.fail(f"training diverged: {stopped}. Try a smaller --lr.")
+        elif records:
+            last = records[-1]
+            print(outputs.wrapped(
+                f"\nFinal validation accuracy {last.validation_accuracy:.4f}, loss "
+                f"{last.validation_loss:.4g}; in training {last.training_accuracy:.4f} and "
+                f"{last.training_loss:.4g}. {last.iteration + 1:,} iterations took {seconds:.1f} s."
+            ))
+        rows = [record._asdict() for record in records]
+        final = rows[-1] if rows else None
+        return code, {"history": rows, "final": final, "seconds": seconds, "stopped": stopped}
 
 
 class FinalRecord(Callback):
@@ -212,13 +164,10 @@ class FinalRecord(Callback):
         records, split = run.history.records, self.split
         if run.iteration < 0 or (records and records[-1].iteration == run.iteration):
             return
-        run.history.append(
-            Record(
-                run.iteration, run.epoch, run.seconds,
-                *self._loss_and_accuracy(split.X, split.Y),
-                *self._loss_and_accuracy(split.X_validation, split.Y_validation),
-            )
-        )  # fmt: skip
+        run.history.append(Record(
+            run.iteration, run.epoch, run.seconds, *self._loss_and_accuracy(split.X, split.Y),
+            *self._loss_and_accuracy(split.X_validation, split.Y_validation),
+        ))
 
     def _loss_and_accuracy(self, X: Array, Y: Array) -> tuple[float, float]:
         prediction = self.network.predict(X)
@@ -227,7 +176,7 @@ class FinalRecord(Callback):
 
 def narrow() -> bool:
     """Return whether the terminal is too narrow for the full table of evaluations."""
-    return width_of_terminal() < len(HEADER.splitlines()[1])
+    return outputs.width_of_terminal() < len(HEADER.splitlines()[1])
 
 
 def header() -> str:
@@ -244,24 +193,21 @@ def record_line(record: Record) -> str:
         5,000  0.8569    0.9750    0.9024    0.9530
     (None, None)
     """
-    figures: tuple[float, ...] = (
-        record.training_loss, record.training_accuracy or 0.0,
-        record.validation_loss or 0.0, record.validation_accuracy or 0.0,
-    )  # fmt: skip
-    shown = [f"{figure:.4f}" if figure < 1000 else f"{figure:.1e}" for figure in figures]
+    figures: list[float] = [figure or 0.0 for figure in record[3:]]
     if narrow():
+        widths = (7, 6, 7, 6)
         shown = [f"{figure:.3f}" if figure < 100 else f"{figure:.0e}" for figure in figures]
-    widths = (7, 6, 7, 6) if narrow() else (8, 10, 10, 10)
-    return f"{record.iteration:>9,}" + "".join(
-        f"{figure:>{width}}" for figure, width in zip(shown, widths, strict=True)
-    )
+    else:
+        widths = (8, 10, 10, 10)
+        shown = [f"{figure:.4f}" if figure < 1000 else f"{figure:.1e}" for figure in figures]
+    cells = [f"{figure:>{width}}" for figure, width in zip(shown, widths, strict=True)]
+    return f"{record.iteration:>9,}{''.join(cells)}"
 
 
 def evaluation_interval(iterations: int) -> int:
     """Return a round number of iterations that gives 5 to 10 evaluations, and at most 10,000.
 
     The classic experiment on MNIST evaluates every 10,000 iterations.
-
 
     >>> [evaluation_interval(n) for n in (9, 1_000, 48_510, 108_000)]
     [1, 100, 5000, 10000]

@@ -19,10 +19,8 @@ def explain(
 ) -> Outcome:
     """Derive the gradients for one sample, a column vector."""
     # The network raises the errors: for one layer, for the cross entropy of a tanh.
-    NeuralNetwork(
-        layers, loss, hidden_activation=hidden, output_activation=output, monitor=False,
-        plot=False, sigma=0,
-    )  # fmt: skip
+    NeuralNetwork(layers, loss, hidden_activation=hidden, output_activation=output, monitor=False,
+                  plot=False, sigma=0)
     parameters: list[Any] = []
 
     def parameter(name: str, *shape: int) -> Any:
@@ -46,16 +44,12 @@ def explain(
         value = ops.binary_cross_entropy(a, y)
     derivation = derive(value, parameters)
     document = {
-        "layers": layers,
-        "loss": loss,
-        "hidden_activation": hidden,
-        "output_activation": output,
+        "layers": layers, "loss": loss, "hidden_activation": hidden, "output_activation": output,
         "bias": bias,
         "equations": [
             {"name": e.name, "kind": e.kind, "text": str(e), "latex": e.latex, "shape": e.shape}
             for e in derivation.equations
         ],
-        "latex": derivation.latex,
-        "text": derivation.text,
+        "latex": derivation.latex, "text": derivation.text,
     }
     return Outcome(SUCCESS, document, derivation.latex if latex else derivation.text)

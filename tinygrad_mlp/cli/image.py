@@ -18,21 +18,10 @@ def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Arra
     """Read a picture as ink: 0 for the background, 1 for the pixel that differs most from it.
 
     The background is the median of the border, so that dark on light and light on dark give the
-    same ink. Unless the picture has the wanted shape already, the drawing is cut out and centred
-    as in the images of MNIST.
-
-    Args:
-        path: an image file in any format that pillow reads.
-        shape: height and width of the result.
-        size: the length in pixels of the longer side of the drawing. For None nothing is cut
-            out, and the picture is padded to the proportions of `shape`.
-
-    Returns:
-        The ink, and whether the picture was dark on light.
-
-    Raises:
-        DataNotFoundError: there is no such file.
-        DataError: it is no image, is damaged, or has one even colour.
+    same ink; the second result is whether it was dark on light. Unless the picture has the wanted
+    shape already, the drawing is cut out and centred as in the images of MNIST: `size` is the
+    length of its longer side in pixels. For None the picture is padded to the proportions of
+    `shape` instead.
     """
     grey = _grey_levels(path)
     background = border_level(grey)

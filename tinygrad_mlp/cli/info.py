@@ -22,33 +22,27 @@ from tinygrad_mlp.support.version import __version__
 def info() -> Outcome:
     """Return versions, libraries, cores and threads, and the data found or searched for."""
     required, extras = requirements()
+    all_cores = os.cpu_count()
+    limited = hasattr(os, "sched_getaffinity")  # a process may be limited to some cores
+    usable = len(os.sched_getaffinity(0)) if limited else all_cores
     document: dict[str, Any] = {
-        "package": {
-            "version": __version__,
-            "folder": Path(__file__).parents[1],
-        },
+        "package": {"version": __version__, "folder": Path(__file__).parents[1]},
         "python": {
             "version": platform.python_version(),
-            "implementation": platform.python_implementation(),
-            "executable": sys.executable,
+            "implementation": platform.python_implementation(), "executable": sys.executable,
         },
-        "platform": platform.platform(),
-        "libraries": required,
-        "extras": extras,
+        "platform": platform.platform(), "libraries": required, "extras": extras,
         "graphviz": find_dot(),
-        "cores": {"machine": os.cpu_count(), "usable": usable_cores()},
+        "cores": {"machine": all_cores, "usable": usable},
         "blas": [
             {
-                "library": library["internal_api"],
-                "version": library["version"],
-                "threads": library["num_threads"],
-                "architecture": library.get("architecture"),
+                "library": library["internal_api"], "version": library["version"],
+                "threads": library["num_threads"], "architecture": library.get("architecture"),
                 "file": library["filepath"],
             }
             for library in sorted(libraries(), key=lambda one: str(one["filepath"]))
         ],
-        "data": data(),
-        "cache": Path(cache_dir()).parent,
+        "data": data(), "cache": Path(cache_dir()).parent,
     }
     return Outcome(SUCCESS, document, as_lines(document))
 
@@ -77,21 +71,13 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
-def usable_cores() -> int | None:
-    """Return the number of cores that this process may use, if known, or of all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
-
-
 def data() -> dict[str, Any]:
     """Return the data sets found; of each part of MNIST also the places searched."""
     mnist: dict[str, Any] = {}
     for part in ("train", "test"):
         folder, searched = find_mnist(part)
         mnist[part] = {
-            "folder": folder,
-            "files": [file.name for file in FILES[part]],
+            "folder": folder, "files": [file.name for file in FILES[part]],
             "searched": [{"place": place, "result": result} for place, result in searched],
         }
     return {"digits": {"found": version_of("scikit-learn") is not None}, "mnist": mnist}
@@ -123,7 +109,7 @@ def as_lines(document: Mapping[str, Any]) -> str:
         lines[f"mnist {part}"] = (
             f"found in {found['folder']}" if found["folder"]
             else f"not found, will be downloaded once. Searched {searched}"
-        )  # fmt: skip
+        )
     return labelled({**lines, "cache": str(document["cache"])})
 
 

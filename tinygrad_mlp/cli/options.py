@@ -17,8 +17,8 @@ import typer
 
 LOSSES = ("mean_square", "cross_entropy")
 ACTIVATIONS = (
-    "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu", "softmax", "identity",
-)  # fmt: skip
+    "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu", "softmax", "identity"
+)
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 
 DATASETS = ("digits", "mnist")
@@ -35,21 +35,6 @@ RATE_OF_ADAPTIVE = 0.001
 LAYERS, HIDDEN = [784, 256, 10], [256]
 
 Result = TypeVar("Result")
-
-
-# -- checks and completion -----------------------------------------------------------------------
-
-
-def one_of_names(names: Iterable[str]) -> Callable[[str], str]:
-    """Return a check that the value of an option is one of some names."""
-    known = list(names)
-
-    def check(value: str) -> str:
-        if value not in known:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}.")
-        return value
-
-    return check
 
 
 def check_dataset(value: str) -> str:
@@ -99,96 +84,86 @@ def completed(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 def choice(option: str, names: Iterable[str], text: str) -> Any:
     """Return an option whose value is one of some names; its help lists them."""
-    return typer.Option(
-        option, metavar="NAME", callback=one_of_names(names), autocompletion=completed(names),
-        help=f"{text}: {', '.join(names)}.",
-    )  # fmt: skip
+    known = list(names)
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}.")
+        return value
+
+    return typer.Option(option, metavar="NAME", callback=check, autocompletion=completed(known),
+                        help=f"{text}: {', '.join(known)}.")
 
 
-# -- the options ---------------------------------------------------------------------------------
+def number(text: str, **more: Any) -> Any:
+    """Return an option whose value is a number, with a help text."""
+    return typer.Option(metavar="NUMBER", help=text, **more)
+
+
+def file(text: str, metavar: str = "FILE") -> Any:
+    """Return an option whose value is a path, with a help text."""
+    return typer.Option(metavar=metavar, help=text)
+
 
 Json = Annotated[bool, typer.Option(
-    "--json", help="Print the result as one JSON document; progress and errors go to standard "
-    "error.",
-)]  # fmt: skip
-DatasetName = Annotated[str, typer.Argument(
-    metavar="DATASET", show_default=False, callback=check_dataset,
-    autocompletion=completed(DATASETS),
-    help="digits, 1,797 images of 8x8 that need no download (the default); mnist, "
-    "60,000 of 28x28; or a MATLAB file with train_images (h, w, n) and train_labels.",
-)]  # fmt: skip
+    "--json",
+    help="Print the result as one JSON document; progress and errors go to standard error.")]
 DataDir = Annotated[Path | None, typer.Option(
     metavar="FOLDER",
     help="The folder of the MNIST files. Without it they are looked for in the folder named by "
-    "TINYGRAD_MLP_DATA and in the cache, and downloaded once.",
-)]  # fmt: skip
+    "TINYGRAD_MLP_DATA and in the cache, and downloaded once.")]
 Layers = Annotated[list[int], typer.Option(
-    metavar="SIZES", parser=layer_sizes, callback=joined,
-    show_default=False,
-    help="Neurons of all layers, from the input to the output. [default: 784,256,10]",
-)]  # fmt: skip
-Hidden = Annotated[list[int], typer.Option(
-    metavar="SIZES", parser=layer_sizes, callback=joined,
-    help="Neurons of the hidden layers: --hidden 300,100 or --hidden 300 --hidden 100.",
-)]  # fmt: skip
+    metavar="SIZES", parser=layer_sizes, callback=joined, show_default=False,
+    help="Neurons of all layers, from the input to the output. [default: 784,256,10]")]
 Loss = Annotated[str, choice("--loss", LOSSES, "The loss to minimise")]
 HiddenActivation = Annotated[str, choice(
     "--hidden-activation", [name for name in ACTIVATIONS if name != "softmax"],
-    "Activation of the hidden layers",
-)]  # fmt: skip
+    "Activation of the hidden layers")]
 OutputActivation = Annotated[str, choice(
     "--output-activation", ACTIVATIONS,
-    "Activation of the outputs; cross_entropy needs sigmoid or softmax",
-)]  # fmt: skip
+    "Activation of the outputs; cross_entropy needs sigmoid or softmax")]
 Bias = Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the layers have biases.")]
-
-
-Epochs = Annotated[int | None, typer.Option(
-    min=1, metavar="NUMBER", show_default=False,
-    help=f"Passes through the training data. [default: {EPOCHS}; "
-    + "; ".join(f"{n} for {name}" for name, n in EPOCHS_OF.items()) + "]",
-)]  # fmt: skip
-BatchSize = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Images a step.")]
-Rate = Annotated[float | None, typer.Option(
-    metavar="NUMBER", show_default=False, callback=check_positive,
-    help="Learning rate. [default: 1/(100 + 10k) in epoch k = 0, 1, ... for sgd; "
-    f"{RATE_OF_ADAPTIVE} for the others]",
-)]  # fmt: skip
-OptimizerName = Annotated[str, choice("--optimizer", OPTIMIZERS, "The optimizer")]
-Sigma = Annotated[float, typer.Option(
-    metavar="NUMBER", callback=check_positive, help="Standard deviation of the initial weights."
-)]  # fmt: skip
-DType = Annotated[str, choice("--dtype", ("float64", "float32"), "Precision of the numbers")]
-Seed = Annotated[int, typer.Option(
-    min=0, metavar="NUMBER", help="Seed of the shuffle and of the initial weights."
-)]  # fmt: skip
-WholeSet = Annotated[bool, typer.Option(
-    "--whole-set", help="Standardise over all images, validation included."
-)]  # fmt: skip
-MonitorEvery = Annotated[int | None, typer.Option(
-    min=1, metavar="NUMBER", show_default=False,
-    help="Iterations between evaluations. [default: for about 10 of them, 10000 at most]",
-)]  # fmt: skip
 
 
 class Settings(NamedTuple):
     """The options of the commands that train, with their defaults; None: chosen by the data."""
 
-    dataset: DatasetName = "digits"
-    hidden: Hidden = HIDDEN
-    epochs: Epochs = None
-    batch_size: BatchSize = 1
-    lr: Rate = None
-    optimizer: OptimizerName = "sgd"
+    dataset: Annotated[str, typer.Argument(
+        metavar="DATASET", show_default=False, callback=check_dataset,
+        autocompletion=completed(DATASETS),
+        help="digits, 1,797 images of 8x8 that need no download (the default); mnist, "
+        "60,000 of 28x28; or a MATLAB file with train_images (h, w, n) and train_labels.",
+    )] = "digits"
+    hidden: Annotated[list[int], typer.Option(
+        metavar="SIZES", parser=layer_sizes, callback=joined,
+        help="Neurons of the hidden layers: --hidden 300,100 or --hidden 300 --hidden 100.",
+    )] = HIDDEN
+    epochs: Annotated[int | None, number(
+        f"Passes through the training data. [default: {EPOCHS}; "
+        + "; ".join(f"{n} for {name}" for name, n in EPOCHS_OF.items()) + "]",
+        min=1, show_default=False,
+    )] = None
+    batch_size: Annotated[int, number("Images a step.", min=1)] = 1
+    lr: Annotated[float | None, number(
+        "Learning rate. [default: 1/(100 + 10k) in epoch k = 0, 1, ... for sgd; "
+        f"{RATE_OF_ADAPTIVE} for the others]", show_default=False, callback=check_positive,
+    )] = None
+    optimizer: Annotated[str, choice("--optimizer", OPTIMIZERS, "The optimizer")] = "sgd"
     hidden_activation: HiddenActivation = "tanh"
     output_activation: OutputActivation = "sigmoid"
     bias: Bias = False
-    sigma: Sigma = 0.01
-    dtype: DType = "float64"
-    seed: Seed = 0
-    whole_set: WholeSet = False
+    sigma: Annotated[float, number(
+        "Standard deviation of the initial weights.", callback=check_positive)] = 0.01
+    dtype: Annotated[str, choice(
+        "--dtype", ("float64", "float32"), "Precision of the numbers")] = "float64"
+    seed: Annotated[int, number("Seed of the shuffle and of the initial weights.", min=0)] = 0
+    whole_set: Annotated[bool, typer.Option(
+        "--whole-set", help="Standardise over all images, validation included.")] = False
     data_dir: DataDir = None
-    monitor_every: MonitorEvery = None
+    monitor_every: Annotated[int | None, number(
+        "Iterations between evaluations. [default: for about 10 of them, 10000 at most]",
+        min=1, show_default=False,
+    )] = None
 
 
 def with_settings(command: Callable[..., Result]) -> Callable[..., Result]:
@@ -199,11 +174,10 @@ def with_settings(command: Callable[..., Result]) -> Callable[..., Result]:
     hints = get_type_hints(Settings, include_extras=True)
     options = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[name],
-            default=Settings._field_defaults[name],
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[name], default=default
         )
-        for name in Settings._fields
-    ]  # fmt: skip
+        for name, default in Settings._field_defaults.items()
+    ]
     signature = inspect.signature(command, eval_str=True)
     expanded: list[inspect.Parameter] = []
     for parameter in signature.parameters.values():

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ def wrapped(text: str, indent: str = "") -> str:
         textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False,
                       break_on_hyphens=False)
         for line in text.splitlines()
-    )  # fmt: skip
+    )
 
 
 def width_of_terminal() -> int:
@@ -54,18 +54,6 @@ def labelled(pairs: Mapping[str, str]) -> str:
     )
 
 
-def enumeration(words: Iterable[object]) -> str:
-    """Return words as a list in a sentence.
-
-    >>> enumeration(["a", "b", "c"])
-    'a, b and c'
-    """
-    *most, last = map(str, words)
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-# -- tables ----------------------------------------------------------------------------------
-
 STYLES = {"right": "green", "found": "green", "WRONG": "bold red", "missing": "yellow"}
 """The colours of cells that hold just one of these words."""
 
@@ -73,27 +61,16 @@ GAP = 2
 
 
 class Heading(NamedTuple):
-    """The heading of a table's column, and how the column is printed.
-
-    Attributes:
-        text: the text above the column.
-        right: whether its cells are aligned to the right.
-        rank: columns of the highest rank are left out first if the terminal is too narrow.
-        width: characters to keep free for it; needed if rows are printed one at a time.
-    """
+    """The heading of a table's column, and how the column is printed."""
 
     text: str
-    right: bool = False
-    rank: int = 0
-    width: int = 0
+    right: bool = False  # whether the cells are aligned to the right
+    rank: int = 0  # the highest are left out first if the terminal is too narrow
+    width: int = 0  # characters to keep free; needed if rows are printed one at a time
 
 
 class Table:
     """A table of rows below headings, as wide as its cells; what does not fit is wrapped.
-
-    Args:
-        headings: those of the columns, from left to right.
-        width: characters that there is room for; by default those of the terminal.
 
     >>> table = Table([Heading("gradient"), Heading("error", right=True), Heading("at", rank=1)])
     >>> table.add("W1", 0.5, "(0, 3)")
@@ -136,21 +113,16 @@ class Table:
             for i, heading in enumerate(self.headings)
         ]
         shown = self._that_fit(widths)
-        table = RichTable(
-            box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0),
-            header_style="bold",
-        )  # fmt: skip
+        table = RichTable(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0),
+                          header_style="bold")
         for i in shown:
             heading: Any = self.headings[i]
-            table.add_column(
-                Text(heading.text), justify="right" if heading.right else "left",
-                overflow="fold", min_width=heading.width or None,
-            )  # fmt: skip
+            table.add_column(Text(heading.text), justify="right" if heading.right else "left",
+                             overflow="fold", min_width=heading.width or None)
         for row in rows:
             table.add_row(*(Text(row[i], STYLES.get(row[i], "")) for i in shown))
-        console = Console(
-            file=sys.stdout, width=max(self.width, 10), markup=False, highlight=False, emoji=False
-        )
+        console = Console(file=sys.stdout, width=max(self.width, 10), markup=False,
+                          highlight=False, emoji=False)
         with console.capture() as printed:
             console.print(table)
         return "\n".join(line.rstrip() for line in printed.get().splitlines())
@@ -158,29 +130,18 @@ class Table:
     def _that_fit(self, widths: list[int]) -> list[int]:
         """Return the places of the columns that fit; those of rank 0 stay and may wrap."""
         shown = list(range(len(self.headings)))
-
-        def too_wide() -> bool:
-            return sum(widths[i] + GAP for i in shown) - GAP > self.width
-
-        while too_wide() and (worst := max(self.headings[i].rank for i in shown)):
+        while sum(widths[i] + GAP for i in shown) - GAP > self.width:
+            worst = max(self.headings[i].rank for i in shown)
+            if worst == 0:
+                break
             shown = [i for i in shown if self.headings[i].rank < worst]
         return shown
 
 
-# -- files -----------------------------------------------------------------------------------
-
-
-def check_outputs(paths: Mapping[str, Path | None], pictures: Iterable[str] = ("--plot",)) -> None:
+def check_outputs(paths: Mapping[str, Path | None]) -> None:
     """Raise an error for files that could not be written, before hours are spent on them.
 
-    Args:
-        paths: by option; None where the option was not given.
-        pictures: the options whose files are pictures.
-
-    Raises:
-        DataNotFoundError: a folder does not exist.
-        InvalidArgumentError: a path is a folder, cannot be written, is named twice, or has an
-            ending that is no format of pictures.
+    The paths are given by option, None for an option that was not given.
     """
     from tinygrad_mlp.plotting import check_picture_format
 
@@ -190,7 +151,7 @@ def check_outputs(paths: Mapping[str, Path | None], pictures: Iterable[str] = ("
             continue
         if path.is_dir():
             raise InvalidArgumentError(f"{option}: {path} is a folder. Add a file name.")
-        if option in pictures:
+        if option == "--plot":
             check_picture_format(path)
         first = options.setdefault(os.path.realpath(path), option)
         if first != option:
@@ -216,11 +177,7 @@ def _check_writable(path: Path, option: str) -> None:
 
 
 def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, list[Path]]:
-    """Write each file and print their names; if one fails, the others are still written.
-
-    Returns:
-        The exit code, and the files that were written.
-    """
+    """Write each file and print their names; if one fails, the others are still written."""
     written, code = [], SUCCESS
     for path, write in writers.items():
         try:
@@ -231,5 +188,6 @@ def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, li
         else:
             written.append(path)
     if written:
-        print(wrapped(f"Wrote {enumeration(written)}."))
+        *most, last = map(str, written)
+        print(wrapped(f"Wrote {', '.join(most)} and {last}." if most else f"Wrote {last}."))
     return code, written

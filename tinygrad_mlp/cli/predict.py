@@ -23,15 +23,7 @@ BAR = 24
 
 
 class SavedNetwork:
-    """A saved network, and the metadata of its file on the images it was trained on.
-
-    Args:
-        path: a file written by `save` with a `NeuralNetwork`.
-
-    Raises:
-        DataNotFoundError: there is no such file.
-        TinygradError: it is damaged, or holds no `NeuralNetwork`.
-    """
+    """A saved network, and the metadata of its file on the images it was trained on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -93,34 +85,22 @@ class SavedNetwork:
 
 
 def predict(
-    model: Path,
-    target: str,
-    *,
-    data_dir: Path | None = None,
-    limit: int | None = None,
-    whole_picture: bool = False,
+    model: Path, target: str, *, data_dir: Path | None, limit: int | None, whole_picture: bool
 ) -> Outcome:
     """Classify an image, or all images of a data set.
 
-    Args:
-        model: the file of the model.
-        target: the name of a data set, or the path of a data set or an image.
-        data_dir: the folder of the MNIST files.
-        limit: the number of images of the data set to use; None for all.
-        whole_picture: whether to use an image as it is. Otherwise the drawing is cut out and
-            centred, if the model's file says how large it is to be.
+    Unless the whole picture is used, the drawing on an image is cut out and centred, if the model's
+    file says how large it is to be.
     """
     saved = SavedNetwork(model)
     dataset = target in DATASETS or target.lower().endswith(".mat")
-    unfit = {"--whole-picture": whole_picture} if dataset else {
-        "--limit": limit is not None, "--data-dir": data_dir is not None,
-    }  # fmt: skip
-    for option, given in unfit.items():
-        if given:
-            kinds = ("images", "a data set") if dataset else ("data sets", "an image")
-            raise InvalidArgumentError(f"{option} is for {kinds[0]}; {target} is {kinds[1]}.")
     if dataset:
+        if whole_picture:
+            raise InvalidArgumentError(f"--whole-picture is for images; {target} is a data set.")
         return _of_dataset(saved, target, data_dir, limit)
+    for option, value in {"--limit": limit, "--data-dir": data_dir}.items():
+        if value is not None:
+            raise InvalidArgumentError(f"{option} is for data sets; {target} is an image.")
     return _of_image(saved, Path(target), whole_picture)
 
 
@@ -142,7 +122,7 @@ def _of_image(model: SavedNetwork, path: Path, whole_picture: bool) -> Outcome:
     document = {
         "model": model.path, "image": path, "answer": best, "outputs": outputs,
         "probabilities": probable, "polarity": polarity, "image_shape": model.image_shape,
-    }  # fmt: skip
+    }
     read = wrapped(f"(read as {polarity}, brought to {shape} pixels)")
     return Outcome(SUCCESS, document, f"{path}: {best}\n{read}\n{table}")
 
@@ -172,7 +152,7 @@ def _of_dataset(
     document = {
         "model": model.path, "dataset": dataset.name, "images": len(labels), "right": right,
         "accuracy": right / len(labels), "confusion": counts, "seen_in_training": seen,
-    }  # fmt: skip
+    }
     table = confusion_table(counts, width_of_terminal())
     return Outcome(SUCCESS, document, wrapped("\n".join(lines)) + f"\n\n{table}")
 
@@ -201,24 +181,18 @@ def confusion_table(counts: Array, width: int) -> str:
     n_classes = len(counts)
     cell = len(str(max(int(counts.max()), n_classes - 1))) + 1
     if 5 + n_classes * cell <= width:
-        rows = [
-            f"{row:>3} |" + "".join(f"{count or '.':>{cell}}" for count in counts[row])
-            for row in range(n_classes)
-        ]
+        rows = [f"{row:>3} |" + "".join(f"{count or '.':>{cell}}" for count in counts[row])
+                for row in range(n_classes)]
         head = " " * 5 + "".join(f"{column:>{cell}}" for column in range(n_classes))
         return "\n".join([wrapped("Rows: the true class. Columns: the answer."), head, *rows])
     mistakes = counts * (1 - np.eye(n_classes, dtype=np.intp))
     worst = np.argsort(mistakes, axis=None, kind="stable")[::-1][:10]
     pairs = [divmod(int(i), n_classes) for i in worst if mistakes.flat[i]]
-    return "\n".join(
-        ["The most frequent mistakes:" if pairs else "There are no mistakes."]
-        + [f"  {true} taken for {answer}: {mistakes[true, answer]}" for true, answer in pairs]
-    )
+    lines = [f"  {true} taken for {answer}: {mistakes[true, answer]}" for true, answer in pairs]
+    return "\n".join(["The most frequent mistakes:" if pairs else "There are no mistakes.", *lines])
 
 
 def _numbers(pair: Any, kind: Any) -> bool:
-    return (
-        isinstance(pair, list)
-        and len(pair) == 2
-        and all(isinstance(n, kind) and not isinstance(n, bool) for n in pair)
+    return isinstance(pair, list) and len(pair) == 2 and all(
+        isinstance(n, kind) and not isinstance(n, bool) for n in pair
     )

@@ -18,12 +18,7 @@ from tinygrad_mlp.cli.experiment import Experiment
 from tinygrad_mlp.cli.options import Settings
 from tinygrad_mlp.cli.outputs import check_outputs, write_all
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.errors import (
-    DataError,
-    DataNotFoundError,
-    InvalidArgumentError,
-    TinygradError,
-)
+from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
@@ -37,11 +32,7 @@ MODEL, ACCOUNT, PAGE = "model.safetensors", "run.json", "report.html"
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of a run, before hours are spent on its content.
-
-    Raises:
-        InvalidArgumentError: it cannot be made, or no file can be written into it.
-    """
+    """Make the folder of a run, before hours are spent on its content."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -54,13 +45,9 @@ def make_folder(folder: Path) -> None:
 def write_run(
     folder: Path, experiment: Experiment, network: NeuralNetwork, metadata: dict[str, Any] | None
 ) -> None:
-    """Write the model and the account of its training.
+    """Write the account of a training and the model; no model after a divergence.
 
-    Args:
-        folder: the folder of the run.
-        experiment: the data and the options.
-        network: the trained network.
-        metadata: of the model's file; None for no model, after a divergence.
+    `metadata` are those of the model's file, None after a divergence.
     """
     model = folder / MODEL
     if metadata is not None:
@@ -73,35 +60,22 @@ def write_run(
         "settings": {**settings, "hidden": list(settings["hidden"])},
         "history": {
             "records": [list(record) for record in history],
-            "stopped": history.stopped,
-            "execution": history.execution,
+            "stopped": history.stopped, "execution": history.execution,
         },
         "model": None if metadata is None else _fingerprint(model),
     }
-    text = json.dumps(account, indent=1)
     with atomic_path(folder / ACCOUNT) as temporary:
-        Path(temporary).write_text(text + "\n", encoding="utf-8")
+        Path(temporary).write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
 
 
 def report(
     run: Path, dataset: str | None = None, *, output: Path | None, data_dir: Path | None
 ) -> Outcome:
-    """Write a report on a run.
-
-    Args:
-        run: the folder that ``train --run`` has written.
-        dataset: the data it was trained on, if they have another name now.
-        output: the file of the report; by default ``report.html`` in the folder.
-        data_dir: the folder of the MNIST files.
-
-    Raises:
-        TinygradError: `train` has not written this folder, or the data differ.
-    """
+    """Write a report on a run; `dataset` is the data it was trained on, if not as in training."""
     output = run / PAGE if output is None else output
-    account = _read(run)
     check_outputs({"--output": output})
     check_ending(output, "--output")
-    settings, loss, history = _checked(run, account, dataset, data_dir)
+    settings, loss, history = _read(run, dataset, data_dir)
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     before = network.preprocessing
@@ -117,23 +91,27 @@ def report(
     return Outcome(code, {"run": run, "loss": loss, "files": files})
 
 
-def _checked(
-    run: Path, account: Any, dataset: str | None, data_dir: Path | None
+def _read(
+    run: Path, dataset: str | None, data_dir: Path | None
 ) -> tuple[Settings, str, History]:
-    """Return settings, loss and history of a run whose account and model are undamaged.
-
-    Raises:
-        DataError: one of them is damaged, or there is no model.
-    """
-    model = run / MODEL
+    """Return settings, loss and history of a run whose account and model are undamaged."""
+    path, model = run / ACCOUNT, run / MODEL
+    if not path.is_file():
+        raise DataNotFoundError(
+            f"{run}: expected a folder that `tinygrad-mlp train --run` has written. It has no "
+            f"{ACCOUNT}."
+        )
     try:
-        settings, loss, history = _parsed(account, dataset, data_dir)
-        fingerprint = account["model"]
+        account = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: expected JSON. Got {error}. Train again.") from error
+    try:
+        settings = _settings(account["settings"], dataset, data_dir)
+        loss, fingerprint = str(account["loss"]), account["model"]
+        history = _history(account["history"])
     except (TypeError, KeyError, ValueError) as error:
-        if isinstance(error, TinygradError):
-            raise
         raise DataError(
-            f"{run / ACCOUNT}: expected an account of a training, as `tinygrad-mlp train --run` "
+            f"{path}: expected an account of a training, as `tinygrad-mlp train --run` "
             f"writes it. Got {error!r}. Train again."
         ) from error
     if fingerprint is None:
@@ -148,20 +126,6 @@ def _checked(
             f"{MODEL}. Put the right one back, or train again."
         )
     return settings, loss, history
-
-
-def _read(run: Path) -> Any:
-    """Return the account in the folder of a run."""
-    path = run / ACCOUNT
-    if not path.is_file():
-        raise DataNotFoundError(
-            f"{run}: expected a folder that `tinygrad-mlp train --run` has written. It has no "
-            f"{ACCOUNT}."
-        )
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON. Got {error}. Train again.") from error
 
 
 def _fingerprint(path: Path) -> str:
@@ -185,27 +149,21 @@ def write(path: Path, experiment: Experiment, network: NeuralNetwork) -> None:
             "standardised over": "all images" if chosen.whole_set else "the training images",
             "seed": chosen.seed,
         },
-    )  # fmt: skip
+    )
 
 
-def _parsed(
-    account: Any, dataset: str | None, data_dir: Path | None
-) -> tuple[Settings, str, History]:
-    """Return the options, the loss and the history of an account.
-
-    Raises:
-        TypeError, KeyError, ValueError: it is something else.
-    """
-    saved = {**account["settings"], "data_dir": data_dir}
+def _settings(saved: Any, dataset: str | None, data_dir: Path | None) -> Settings:
+    """Return the options that `write_run` wrote; raise TypeError or KeyError for anything else."""
+    given = {**saved, "data_dir": data_dir}
     if dataset is not None:
-        saved["dataset"] = dataset
-    settings = Settings(**saved)
-    if saved.keys() != set(Settings._fields):
-        raise KeyError(*sorted(set(Settings._fields) - saved.keys()))
+        given["dataset"] = dataset
+    settings = Settings(**given)
+    if given.keys() != set(Settings._fields):
+        raise KeyError(*sorted(set(Settings._fields) - given.keys()))
     for name, hint in get_type_hints(Settings).items():
         if not _fits(getattr(settings, name), hint):
             raise TypeError(f"{name} must be of {hint}. Got {getattr(settings, name)!r}.")
-    return settings, str(account["loss"]), _history(account["history"])
+    return settings
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -223,8 +181,7 @@ def _fits(value: Any, hint: Any) -> bool:
 def _history(saved: Any) -> History:
     """Return the history that `write_run` wrote."""
     history = History()
-    for row in saved["records"]:
-        history.append(Record(*row))
+    history.records = [Record(*row) for row in saved["records"]]
     history.stopped, history.execution = saved["stopped"], str(saved["execution"])
     return history
 

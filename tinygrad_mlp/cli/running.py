@@ -8,7 +8,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,16 +22,13 @@ from tinygrad_mlp.support.version import __version__
 class Outcome(NamedTuple):
     """The result of a command.
 
-    Attributes:
-        code: the exit code.
-        document: the result as JSON, which ``--json`` prints. docs/command_line.md describes its
-            keys: new ones may be added, none changes its meaning.
-        text: the result as text; empty if the command has printed it already.
+    docs/command_line.md describes the keys of `document`, which ``--json`` prints: new ones may be
+    added, none changes its meaning.
     """
 
     code: int
     document: Mapping[str, Any]
-    text: str = ""
+    text: str = ""  # empty if the command has printed it already
 
 
 def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
@@ -44,7 +41,8 @@ def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
     def run(*args: object, **options: object) -> None:
         as_json = bool(options["as_json"])
         try:
-            with _text_aside(as_json):
+            # With --json, standard output holds nothing but the document.
+            with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
                 outcome = command(*args, **options)
             code = outcome.code
             if as_json:
@@ -76,16 +74,6 @@ def report_error(message: str, error: BaseException, code: int, as_json: bool) -
         return
     told = {"type": type(error).__name__, "message": message, "exit_code": code}
     print(json.dumps({"error": told}), file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _text_aside(as_json: bool) -> Iterator[None]:
-    """Send text to standard error if standard output is for JSON."""
-    if not as_json:
-        yield
-        return
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
 
 
 def json_text(document: Mapping[str, Any]) -> str:

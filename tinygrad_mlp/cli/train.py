@@ -18,15 +18,8 @@ from tinygrad_mlp.saving import model as model_file
 
 
 def train(
-    settings: Settings,
-    loss: str,
-    *,
-    save: Path | None,
-    plot: Path | None,
-    history: Path | None,
-    checkpoint_file: Path | None,
-    report: Path | None,
-    run: Path | None,
+    settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None,
+    checkpoint_file: Path | None, report: Path | None, run: Path | None,
 ) -> Outcome:
     """Train a network, print its evaluations, and write the files asked for.
 
@@ -35,7 +28,7 @@ def train(
     check_outputs({
         "--save": save, "--plot": plot, "--history": history, "--checkpoint": checkpoint_file,
         "--report": report,
-    })  # fmt: skip
+    })
     if report is not None:
         check_ending(report, "--report")
     if run is not None:
@@ -43,9 +36,8 @@ def train(
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     print(experiment.summary(network, loss))
-    trained = experiment.train(network, checkpoint_file)
-    experiment.print_result(trained)
-    diverged = trained.code == FAILURE
+    ended, training = experiment.train(network, checkpoint_file)
+    diverged = ended == FAILURE
     if save is not None and diverged:
         print(f"The model is not saved to {save}, since training diverged.")
     metadata = None if diverged or (save is None and run is None) else model_metadata(experiment)
@@ -62,10 +54,9 @@ def train(
     if report is not None:
         writers[report] = lambda path: write_report(path, experiment, network)
     code, files = write_all(writers)
-    document = {
-        "loss": loss, **experiment.document(network), **trained.document, "files": files,
-    }  # fmt: skip
-    return Outcome(code or trained.code, document)
+    return Outcome(code or ended, {
+        "loss": loss, **experiment.document(network), **training, "files": files
+    })
 
 
 def model_metadata(experiment: Experiment) -> dict[str, Any]:
