@@ -35,54 +35,35 @@ class _Tape:
 
     def __init__(self, name: str, function: Function, args: Sequence[Any]) -> None:
         self.name = name
-        outer = MODE.get()
         given = leaves(args)
-        # Results keep their history where an outer transform, or the caller, could ask for it.
-        self.create_graph = outer.recording and (
-            outer.depth > 0 or any(isinstance(a, Value) and a.requires_grad for a in given)
-        )
+        self.create_graph = _keeps_history(given)
         self.inputs = [_input(name, a) for a in given]
-        with changed_mode(recording=True, depth=outer.depth + 1):
+        with changed_mode(recording=True, depth=MODE.get().depth + 1):
             self.out = function(*rebuild(args, self.inputs))
-
-    def outputs(self) -> list[Tensor]:
-        """Return the leaves of what the function returned, as tensors."""
         out = leaves(self.out)
         for value in out:
             if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
                 raise InvalidArgumentError(
-                    f"{self.name}() expects a function that returns arrays. "
+                    f"{name}() expects a function that returns arrays. "
                     f"It returned {type(value).__name__}."
                 )
-        return [v if isinstance(v, Tensor) else Tensor(v) for v in out]
-
-    def scalar(self) -> Tensor:
-        """Return the one number that the function returned.
-
-        Raises:
-            ShapeError: it returned something else.
-        """
-        out = self.outputs()
-        if len(out) != 1 or out[0].size != 1:
-            shapes = ", ".join(str(o.shape) for o in out)
-            raise ShapeError(
-                f"{self.name}() expects a function that returns one number. It returned shape "
-                f"{shapes}: reduce it, e.g. with tg.sum(...), or use jacobian()."
-            )
-        return out[0]
+        self.outputs = [v if isinstance(v, Tensor) else Tensor(v) for v in out]
 
     def pull_back(
-        self, cotangents: Sequence[Any], *, create_graph: bool | None = None, release: bool = False
+        self, cotangents: Sequence[Any], *, create_graph: bool = False, release: bool = False
     ) -> list[Any]:
-        """Return the cotangents of the inputs for those of the outputs; zeros for none."""
-        create_graph = self.create_graph if create_graph is None else create_graph
+        """Return the cotangents of the inputs for those of the outputs; zeros for none.
+
+        They keep their history with `create_graph`, and where a caller could ask for it.
+        """
+        create_graph = create_graph or self.create_graph or _keeps_history(cotangents)
+        starts = [
+            (out, c if isinstance(c, Value) and create_graph else _cast(c, out))
+            for out, c in zip(self.outputs, cotangents, strict=True)
+        ]
+        release = release and not create_graph
         with changed_mode(recording=True):
-            found = gradients(
-                list(zip(self.outputs(), cotangents, strict=True)),
-                self.inputs,
-                create_graph=create_graph,
-                release=release and not create_graph,
-            )
+            found = gradients(starts, self.inputs, create_graph=create_graph, release=release)
         result: list[Any] = []
         for g, x in zip(found, self.inputs, strict=True):
             g = np.zeros(x.shape, x.dtype) if g is None else g
@@ -99,6 +80,13 @@ class _Tape:
     def plain(self, value: Any) -> Any:
         """Return a result without history, unless an outer transform may differentiate it."""
         return value if self.create_graph or not isinstance(value, Value) else value.data
+
+
+def _keeps_history(given: Sequence[Any]) -> bool:
+    """Return whether an outer transform, or the caller, could differentiate what comes of it."""
+    mode = MODE.get()
+    tracked = any(isinstance(a, Value) and a.requires_grad for a in given)
+    return mode.recording and (mode.depth > 0 or tracked)
 
 
 def _input(name: str, a: Any) -> Tensor:
@@ -118,17 +106,29 @@ def _input(name: str, a: Any) -> Tensor:
     return Tensor(array, requires_grad=True, name=getattr(a, "name", None))
 
 
-def _one_like(value: Value) -> Any:
-    return np.ones(value.data.shape, value.data.dtype)
+def _cast(array: Any, like: Tensor) -> Any:
+    array = array.data if isinstance(array, Value) else np.asarray(array)
+    return array.astype(like.dtype)
 
 
-def _check_argnums(name: str, argnums: Sequence[int], args: Sequence[Any]) -> None:
+def _function_of(
+    name: str, argnums: Sequence[int], f: Function, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[Function, list[Any]]:
+    """Return `f` as a function of the arguments `argnums` alone, and these arguments."""
     for number in argnums:
         if not -len(args) <= number < len(args):
             raise InvalidArgumentError(
                 f"{name}() was asked for argument {number} of a call with {len(args)} "
                 f"positional arguments. Change argnums."
             )
+
+    def of_chosen(*chosen: Any) -> Any:
+        complete = list(args)
+        for number, value in zip(argnums, chosen, strict=True):
+            complete[number] = value
+        return f(*complete, **kwargs)
+
+    return of_chosen, [args[number] for number in argnums]
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -151,19 +151,16 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     chosen = tuple(argnums) if isinstance(argnums, Sequence) else (int(argnums),)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        _check_argnums("grad", chosen, args)
-        places = [number % len(args) for number in chosen]
-
-        def of_chosen(*inputs: Any) -> Any:
-            complete = list(args)
-            for place, value in zip(places, inputs, strict=True):
-                complete[place] = value
-            return f(*complete, **kwargs)
-
-        picked = [args[place] for place in places]
-        run = _Tape("grad", of_chosen, picked)
-        out = run.scalar()
-        found = rebuild(picked, run.pull_back([_one_like(out)], release=True))
+        function, picked = _function_of("grad", chosen, f, args, kwargs)
+        run = _Tape("grad", function, picked)
+        if [out.size for out in run.outputs] != [1]:
+            shapes = ", ".join(str(out.shape) for out in run.outputs)
+            raise ShapeError(
+                f"grad() expects a function that returns one number. It returned shape {shapes}: "
+                f"reduce it, e.g. with tg.sum(...), or use jacobian()."
+            )
+        out = run.outputs[0]
+        found = rebuild(picked, run.pull_back([np.ones(out.shape, out.dtype)], release=True))
         return run.plain(out), tuple(found) if several else found[0]
 
     return value_and_gradient
@@ -214,25 +211,12 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     (array([1., 4.]), (array([ 2., 40.]),))
     """
     run = _Tape("vjp", f, primals)
-    outputs = run.outputs()
 
     def pullback(cotangent: Any) -> Any:
-        given = _given("vjp", "cotangent", cotangent, run.out, outputs)
-        outer = MODE.get()
-        tracked = any(isinstance(c, Value) and c.requires_grad for c in given)
-        create_graph = run.create_graph or (outer.recording and (outer.depth > 0 or tracked))
-        cotangents = [
-            c if isinstance(c, Value) and create_graph else _cast(c, out)
-            for c, out in zip(given, outputs, strict=True)
-        ]
-        return rebuild(primals, run.pull_back(cotangents, create_graph=create_graph))
+        given = _given("vjp", "cotangent", cotangent, run.out, run.outputs)
+        return rebuild(primals, run.pull_back(given))
 
     return map_leaves(run.plain, run.out), pullback
-
-
-def _cast(array: Any, like: Tensor) -> Any:
-    array = array.data if isinstance(array, Value) else np.asarray(array)
-    return array.astype(like.dtype)
 
 
 def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]) -> list[Any]:
@@ -272,21 +256,13 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     primals = tuple(primals)
     run = _Tape("jvp", f, primals)
     given = _given("jvp", "tangent", tuple(tangents), primals, run.inputs)
-    outputs = run.outputs()
 
     def linear(*u: Any) -> Any:
         return run.pull_back(u, create_graph=True)
 
     # At u = 0: a function that is linear in u has the same derivative everywhere.
-    second = _Tape("jvp", linear, [np.zeros(o.shape, o.dtype) for o in outputs])
-    create_graph = run.create_graph or (
-        MODE.get().recording and any(isinstance(t, Value) and t.requires_grad for t in given)
-    )
-    cotangents = [
-        t if isinstance(t, Value) and create_graph else _cast(t, x)
-        for t, x in zip(given, run.inputs, strict=True)
-    ]
-    tangent = second.pull_back(cotangents, create_graph=create_graph)
+    second = _Tape("jvp", linear, [np.zeros(o.shape, o.dtype) for o in run.outputs])
+    tangent = second.pull_back(given, create_graph=run.create_graph)
     return map_leaves(run.plain, run.out), rebuild(run.out, tangent)
 
 
@@ -313,22 +289,13 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     """
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        _check_argnums("jacobian", (argnums,), args)
-        x = args[argnums]
-
-        def of_one(value: Any) -> Any:
-            complete = list(args)
-            complete[argnums] = value
-            return f(*complete, **kwargs)
-
-        run = _Tape("jacobian", of_one, (x,))
-        outputs = run.outputs()
-        if len(outputs) != 1 or len(run.inputs) != 1:
+        run = _Tape("jacobian", *_function_of("jacobian", (argnums,), f, args, kwargs))
+        if len(run.outputs) != 1 or len(run.inputs) != 1:
             raise InvalidArgumentError(
                 "jacobian() expects a function from one array to one array. Stack the outputs, or "
                 "take the Jacobian with respect to one array at a time."
             )
-        out = outputs[0]
+        out = run.outputs[0]
         rows = []
         for index in np.ndindex(out.shape):
             unit = np.zeros(out.shape, out.dtype)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -42,34 +42,14 @@ ADVICE = (
     "for an assignment), or use .numpy() where no gradient is needed."
 )
 
-_REDUCE = {
-    np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min",
-    np.logical_and: "all", np.logical_or: "any",
-}  # fmt: skip
-_ACCUMULATE = {np.add: "cumsum", np.multiply: "cumprod"}
-
 
 def shown(function: Any) -> str:
-    """Return a function's name as a user would write it: ``np.linalg.norm``.
-
-    >>> shown(np.linalg.norm), shown(np.tanh)
-    ('np.linalg.norm', 'np.tanh')
-    """
+    """Return a function's name as a user would write it: ``np.linalg.norm``, ``np.tanh``."""
     name = getattr(function, "__name__", str(function))
     if getattr(np, name, None) is function:
         return f"np.{name}"
     module = getattr(function, "__module__", None) or "scipy.special"  # whose ufuncs have none
     return f"{module}.{name}".replace("numpy.", "np.", 1)
-
-
-def without_rule(function: Any) -> NotDifferentiableError:
-    """Return the error for a function that no operation implements."""
-    name = shown(function)
-    return NotDifferentiableError(
-        f"{name} has no gradient rule, so it cannot be applied to a Tensor. Use another function; "
-        f"or give it a rule: @tg.op(rules={{'x': lambda g, y, x: ...}}, numpy={name}) before a "
-        f"function of x that calls it; or apply it to .numpy() if no gradient is needed."
-    )
 
 
 def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,6 +62,8 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
     if known is None or isinstance(known, Op) and OPS.get(known.name) is not known:
         # The first call, or an operation was defined, redefined or removed since then.
         _NUMPY.clear()
+        _NUMPY.update({one: partial(_constant, one, _array) for one in CONSTANT})
+        _NUMPY.update({one: partial(_constant, one, _like) for one in SHAPES_ONLY})
         # Loaded if a function of it was called; else it need not be, and nothing is imported here.
         special = sys.modules.get("scipy.special")  # noqa: TID251
         for op in OPS.values():
@@ -94,21 +76,34 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
                        np.copy: lambda a: a.copy(), np.positive: lambda x: +x})  # fmt: skip
         known = _NUMPY.get(function)
     if known is None:
-        known = constant(function)
-    if known is None:
-        raise without_rule(function)
+        name = shown(function)
+        raise NotDifferentiableError(
+            f"{name} has no gradient rule, so it cannot be applied to a Tensor. Use another "
+            f"function; or give it a rule: @tg.op(rules={{'x': lambda g, y, x: ...}}, "
+            f"numpy={name}) before a function of x that calls it; or apply it to .numpy() if no "
+            f"gradient is needed."
+        )
     return known
 
 
 _NUMPY: dict[Any, Callable[..., Any]] = {}
 
 
-def refuse_options(name: str, options: Mapping[str, Any]) -> None:
-    """Refuse ``out=`` and ``where=``: what they write to, or leave out, would leave the graph.
+def _constant(function: Any, plain: Callable[[Any], Any], *args: Any, **keywords: Any) -> Any:
+    """Call a function whose result has no derivative on the arrays of Tensors."""
+    return function(*map(plain, args), **{key: plain(value) for key, value in keywords.items()})
 
-    Raises:
-        InvalidArgumentError: one of them is given.
-    """
+
+def _array(a: Any) -> Any:
+    return a.numpy() if isinstance(a, Tensor) else a
+
+
+def _like(a: Any) -> Any:
+    return np.empty(a.shape, a.dtype) if isinstance(a, Tensor) else a
+
+
+def refuse_options(name: str, options: Keywords) -> None:
+    """Refuse ``out=`` and ``where=``: what they write to, or leave out, would leave the graph."""
     given = [key for key in ("out", "where") if options.get(key) is not None]
     if given:
         in_place = " (an in-place operation such as += is an out=, too)" if "out" in given else ""
@@ -118,48 +113,49 @@ def refuse_options(name: str, options: Mapping[str, Any]) -> None:
         )
 
 
-def constant(function: Callable[..., Any]) -> Callable[..., Any] | None:
-    """Return the function on the arrays of Tensors if its result has no derivative; else None."""
-    if function in SHAPES_ONLY:
-        return lambda *args, **kwargs: function(*map(_like, args), **kwargs)
-    if function in CONSTANT:
-        return lambda *args, **kwargs: function(
-            *map(_array, args), **{key: _array(value) for key, value in kwargs.items()}
-        )
-    return None
+# -- ufuncs ----------------------------------------------------------------------------------------
 
 
-def _array(a: Any) -> Any:
-    return a.numpy() if isinstance(a, Value) else a  # type: ignore[attr-defined]
-
-
-def _like(a: Any) -> Any:
-    return np.empty(a.shape, a.dtype) if isinstance(a, Value) else a  # type: ignore[attr-defined]
-
-
-def ufunc_method(ufunc: Any, kind: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Call ``np.add.reduce`` and the like as operations.
-
-    Raises:
-        InvalidArgumentError: no operation does the same.
-    """
-    name = f"np.{ufunc.__name__}.{kind}"
+def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """Call the operation that implements a ufunc: NumPy's protocol `__array_ufunc__`."""
+    name = f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}"
     refuse_options(name, options)
-    if kind == "outer" and not options:
+    if method != "__call__":
+        return _ufunc_method(name, ufunc, method, inputs, options)
+    if options:
+        raise InvalidArgumentError(
+            f"{name} cannot take {', '.join(f'{k}=' for k in options)} where a Tensor is "
+            f"involved. Use .astype(...) for dtype=, and leave the others out."
+        )
+    return numpy_op(ufunc)(*inputs)
+
+
+def _ufunc_method(
+    name: str, ufunc: Any, method: str, inputs: tuple[Any, ...], options: Keywords
+) -> Any:
+    """Call ``np.add.reduce`` and the like as operations."""
+    if method == "outer" and not options:
         a, b = inputs
         spread = a if np.ndim(a) == 0 else ops.reshape(a, shape=np.shape(a) + (1,) * np.ndim(b))
         return ufunc(spread, b)
-    if kind in ("reduce", "accumulate"):
-        options.setdefault("axis", 0)  # a ufunc's default, unlike np.sum's
-        known = OPS.get((_REDUCE if kind == "reduce" else _ACCUMULATE).get(ufunc, ""))
-        if known is not None:
-            return known(*inputs, **options)
-    raise InvalidArgumentError(
-        f"{name} cannot be applied to a Tensor: there is no gradient rule for it. {ADVICE}"
-    )
+    known = _METHODS.get(method, {}).get(ufunc)
+    if known is None:
+        raise InvalidArgumentError(
+            f"{name} cannot be applied to a Tensor: there is no gradient rule for it. {ADVICE}"
+        )
+    return known(*inputs, **{"axis": 0, **options})  # a ufunc's default axis, unlike np.sum's
 
 
-# -- parameters that operations do not have ------------------------------------------------------
+_METHODS: dict[str, dict[Any, Op]] = {
+    "reduce": {
+        np.add: ops.sum, np.multiply: ops.prod, np.maximum: ops.max, np.minimum: ops.min,
+        np.logical_and: ops.all, np.logical_or: ops.any,
+    },
+    "accumulate": {np.add: ops.cumsum, np.multiply: ops.cumprod},
+}  # fmt: skip
+
+
+# -- functions -------------------------------------------------------------------------------------
 
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "out": (None,), "dtype": (None,), "where": (True, None), "initial": (None,), "order": ("C",),
@@ -176,13 +172,10 @@ RENAMED: dict[Any, dict[str, str]] = {
 """Other names that parameters have in NumPy."""
 
 
-def numpy_call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Keywords) -> Any:
-    """Call the operation, or composed function, that implements `function`.
-
-    Raises:
-        NotDifferentiableError: there is none.
-        InvalidArgumentError: a parameter that operations do not have, such as ``out=``.
-    """
+def call_function(
+    tensor: Tensor, function: Callable[..., Any], types: Any, args: Any, keywords: Keywords
+) -> Any:
+    """Call what implements a function of NumPy: the protocol `__array_function__`."""
     known = numpy_op(function)
     kept = 1 if function is np.ravel else 2
     if len(args) > kept and len(args) > getattr(known, "arity", kept):
@@ -195,12 +188,11 @@ def numpy_call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Ke
         renamed = RENAMED.get(function, {})
         keywords = {
             renamed.get(key, key): value for key, value in keywords.items()
-            if value is not np._NoValue
-            and not any(value is one for one in NEUTRAL.get(key, ()))
+            if value is not np._NoValue and not any(value is one for one in NEUTRAL.get(key, ()))
         }  # fmt: skip
-        for options, composed in COMPOSED.get(function, ()):
-            if not options.isdisjoint(keywords):
-                return composed(known, *args, **keywords)
+        options, composed = COMPOSED.get(function, ((), known))
+        if not keywords.keys().isdisjoint(options):
+            return composed(known, *args, **keywords)
         refuse_options(shown(function), keywords)
     return known(*args, **keywords)
 
@@ -255,9 +247,7 @@ def _joined(known: Callable[..., Any], arrays: Any, *args: Any, dtype: Any, **mo
     return known(arrays, *args, **more).astype(dtype)
 
 
-def _in_order(
-    known: Callable[..., Any], a: Any, shape: Any = -1, *, order: str, **more: Any
-) -> Any:
+def _in_order(known: Any, a: Any, shape: Any = -1, *, order: str, **more: Any) -> Any:
     """Read and write the elements in Fortran's order: the first index runs fastest."""
     if order != "F":
         raise InvalidArgumentError(f"order= must be 'C' or 'F' for a Tensor. Got {order!r}.")
@@ -265,49 +255,18 @@ def _in_order(
     return ops.transpose(ops.reshape(ops.transpose(a, axes=None), shape=shape[::-1]), axes=None)
 
 
-_with_dtype = frozenset({"dtype"})
-_chosen = frozenset({"dtype", "where", "initial"})
-_ordered = frozenset({"order"})
-
-COMPOSED: dict[Any, tuple[tuple[frozenset[str], Callable[..., Any]], ...]] = {
-    np.sum: ((_chosen, _reduced),),
-    np.prod: ((_chosen, _reduced),),
-    np.mean: ((_chosen - {"initial"}, _reduced),),
-    **dict.fromkeys((np.max, np.amax, np.min, np.amin), ((_chosen - {"dtype"}, _reduced),)),
+COMPOSED: dict[Any, tuple[tuple[str, ...], Callable[..., Any]]] = {
+    **dict.fromkeys((np.sum, np.prod), (("dtype", "where", "initial"), _reduced)),
+    np.mean: (("dtype", "where"), _reduced),
+    **dict.fromkeys((np.max, np.amax, np.min, np.amin), (("where", "initial"), _reduced)),
     **dict.fromkeys(
         (np.var, np.std, np.cumsum, np.cumprod, np.trace, np.linalg.trace),
-        ((_with_dtype, _converted),),
+        (("dtype",), _converted),
     ),
-    **dict.fromkeys(
-        (np.concatenate, np.stack, np.hstack, np.vstack), ((_with_dtype, _joined),)
-    ),
-    np.reshape: ((_ordered, _in_order),),
-    np.ravel: ((_ordered, _in_order),),
+    **dict.fromkeys((np.concatenate, np.stack, np.hstack, np.vstack), (("dtype",), _joined)),
+    **dict.fromkeys((np.reshape, np.ravel), (("order",), _in_order)),
 }
 """For a function, parameters that its operation does not have, and what expresses them."""
-
-
-# -- the protocols ---------------------------------------------------------------------------------
-
-
-def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-    """Call the operation that implements a ufunc: NumPy's protocol `__array_ufunc__`."""
-    if method != "__call__":
-        return ufunc_method(ufunc, method, inputs, options)
-    refuse_options(f"np.{ufunc.__name__}", options)
-    if options:
-        raise InvalidArgumentError(
-            f"np.{ufunc.__name__} cannot take {', '.join(f'{k}=' for k in options)} where a "
-            f"Tensor is involved. Use .astype(...) for dtype=, and leave the others out."
-        )
-    return numpy_op(ufunc)(*inputs)
-
-
-def call_function(
-    tensor: Tensor, function: Callable[..., Any], types: Any, args: Any, options: Any
-) -> Any:
-    """Call what implements a function of NumPy: the protocol `__array_function__`."""
-    return numpy_call(function, args, options)
 
 
 Tensor.__array_ufunc__ = call_ufunc
