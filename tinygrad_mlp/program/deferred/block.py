@@ -15,10 +15,8 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import SGD
 from tinygrad_mlp.program.codegen.expressions import BLAS_LETTER
 from tinygrad_mlp.program.codegen.loop import LoopSource
-from tinygrad_mlp.program.deferred.block_memory import ParameterArrays, StepRows
-from tinygrad_mlp.program.deferred.coefficients import Coefficients, coefficients
+from tinygrad_mlp.program.deferred.coefficients import coefficients
 from tinygrad_mlp.program.deferred.pattern import (
-    Deferrable,
     MeanLoss,
     Pattern,
     mean_loss_in,
@@ -39,33 +37,23 @@ LARGEST_BATCH = 16
 """Samples of a batch up to which deferring pays off: beyond, a step's products are large enough."""
 SMALLEST_WEIGHT = 20_000
 """Elements of a weight from which deferring its update pays off."""
+MOST_COEFFICIENTS = 4
+"""Sequences of learning rates for which a block keeps its coefficients."""
 
 
 class Block:
     """A runner of steps in blocks, which gives the results of single steps.
 
-    Args:
-        executable: the compiled step.
-        optimizer: the optimizer whose update the step does.
-        pattern: the weight whose update is deferred, and how it is used.
-        steps: steps of a block.
-        threads: BLAS threads for the large products; None for those of the steps.
-
-    Attributes:
-        program: the program of one step without the weight.
-        batch: samples of a step.
-        used: whether there has been a block.
-        source: the source code of the steps of a block.
+    `program` is that of one step without the weight, and `source` the code of the steps of a block.
+    `batch` is the number of samples of a step, and `steps` that of the steps of a block. `threads`
+    is the number of BLAS threads for the large products; None for that of the steps. `used` says
+    whether there has been a block.
     """
 
     def __init__(
-        self,
-        executable: Executable,
-        optimizer: Any,
-        pattern: Pattern,
-        steps: int,
-        threads: int | None = None,
-    ) -> None:
+        self, executable: Executable, optimizer: Any, pattern: Pattern, steps: int,
+        threads: int | None,
+    ) -> None:  # fmt: skip
         from scipy.linalg import blas
 
         self.pattern = pattern
@@ -95,22 +83,16 @@ class Block:
         self._constants = [u for u in self.program.updates if not isinstance(u.value, Variable)]
         self._written = {u.target for u in self._updates}
         self._generators = generators_in(self.program.instructions)
-        self._step_rows = StepRows(self.steps, self.batch, pattern.z, self._loss)
-        self._kernels: dict[tuple[float, ...], tuple[Coefficients, Array]] = {}
-        self._arrays = ParameterArrays()
+        self._step_rows = _StepRows(self.steps, self.batch, pattern.z, self._loss)
+        self._coefficients: dict[tuple[float, ...], tuple[Array, Array, Array]] = {}
+        self._ours: dict[Variable, Array] = {}  # of the deferred parameters and velocities
 
     def release(self) -> None:
         """Write to no array that has been handed out until now: someone may hold it."""
-        self._arrays.release()
+        self._ours.clear()
 
     def run(self, *data: Array) -> float:
-        """Do the steps of a block.
-
-        Args:
-            data: the arguments of the step, each with the samples of all the block's steps.
-
-        Returns:
-            the loss of the last step.
+        """Do the steps of a block on the samples of all of them, and return the last step's loss.
 
         Raises:
             FloatingPointError: the loss of a step was not finite. Nothing has been changed.
@@ -120,15 +102,17 @@ class Block:
         X = given[self.pattern.data].reshape(-1, self.pattern.x.shape[1])
         steps = len(X) // self.batch
         lrs = tuple(self.optimizer.coming_lrs(steps))
-        found, kernel = self._coefficients(lrs)
-        arrays = self._step_rows if steps == self.steps else StepRows(
-            steps, self.batch, self.pattern.z, self._loss
-        )  # fmt: skip
-        self._prepare(X, found, kernel, arrays)
-        losses: list[float] = []
-        rows = [*arrays.parts, *(_by_step(given[v], self.batch) for v in self._rows)]
+        in_weight, in_velocity, kernel = self._coefficients_for(lrs)
+        arrays = self._step_rows
+        if steps != self.steps:
+            arrays = _StepRows(steps, self.batch, self.pattern.z, self._loss)
+        self._prepare(X, in_weight, kernel, arrays)
+        rows = list(arrays.parts)
+        for v in self._rows:
+            rows.append(given[v].reshape(-1, self.batch, *given[v].shape[1:]))
         if self._rate is not None:
             rows.append(lrs)
+        losses: list[float] = []
         values = self._function(zip(*rows, strict=True), losses, *map(self._read, self._fixed))
         try:
             last = self._last_loss(arrays, given, losses)
@@ -136,9 +120,9 @@ class Block:
             for generator, state in zip(self._generators, states, strict=True):
                 generator.bit_generator.state = state
             raise
-        self._finish(X, found, arrays.D, steps)
+        self._finish(X, arrays.D, in_weight[-1], in_velocity[-1])
         for update, value in zip(self._updates, values, strict=True):
-            self._arrays.hand_out(update.put, update.target, value)
+            update.put(value)
         for update in self._constants:
             for _ in range(steps):
                 update.put(update.value)
@@ -148,31 +132,40 @@ class Block:
     # -- the parts of a block ----------------------------------------------------------------
 
     def _read(self, variable: Variable) -> Any:
-        """Return what the steps read of a parameter or state, and may write into."""
-        if variable in self._written and variable.dtype is not None:
-            return self._arrays.copy_of(variable)
-        return variable.label.get()
+        """Return what the steps read of a parameter or state, and may write into.
 
-    def _coefficients(self, lrs: tuple[float, ...]) -> tuple[Coefficients, Array]:
-        """Return the numbers c, e and k, and k for each pair of samples."""
-        known = self._kernels.get(lrs)
-        if known is None:
-            if len(self._kernels) >= 4:
-                self._kernels.clear()
-            found = coefficients(self.optimizer, lrs)
-            k = found.k[: len(lrs)].astype(self._dtype)
-            known = self._kernels[lrs] = found, k.repeat(self.batch, 0).repeat(self.batch, 1)
-        return known
+        That is a copy: everything stays as it is until the losses are known to be finite.
+        """
+        value = variable.label.get()
+        copied = variable in self._written and variable.dtype is not None
+        return np.array(value, order="C") if copied else value
 
-    def _prepare(self, X: Array, found: Coefficients, kernel: Array, arrays: StepRows) -> None:
+    def _own(self, variable: Variable) -> Array:
+        """Return the array of a deferred parameter, copied if it is not ours to write into."""
+        array = variable.label.get()
+        if array is not self._ours.get(variable):
+            self._ours[variable] = np.array(array, order="C")
+        return self._ours[variable]
+
+    def _coefficients_for(self, lrs: tuple[float, ...]) -> tuple[Array, Array, Array]:
+        """Return the coefficients in W and in V, and k for each pair of samples."""
+        if lrs not in self._coefficients:
+            if len(self._coefficients) >= MOST_COEFFICIENTS:
+                self._coefficients.clear()
+            in_weight, in_velocity = coefficients(self.optimizer, lrs)
+            k = in_weight[:-1, 2:].astype(self._dtype)
+            kernel = k.repeat(self.batch, 0).repeat(self.batch, 1)
+            self._coefficients[lrs] = in_weight, in_velocity, kernel
+        return self._coefficients[lrs]
+
+    def _prepare(self, X: Array, in_weight: Array, kernel: Array, arrays: _StepRows) -> None:
         """Put ``c X W_0ᵀ + e X V_0ᵀ`` into D, and ``k X Xᵀ`` into M."""
         D, M = arrays.D, arrays.M
         weight, bias = self.pattern.weight, self.pattern.bias
-        self._affine(X, weight.parameter, bias and bias.parameter, found.c[:-1], D)
+        c, e = in_weight[:-1, 0], in_weight[:-1, 1]
+        self._affine(X, weight.parameter, bias and bias.parameter, c, D)
         if weight.velocity is not None:
-            D += self._affine(
-                X, weight.velocity, bias and bias.velocity, found.e[:-1], np.empty_like(D)
-            )
+            D += self._affine(X, weight.velocity, bias and bias.velocity, e, np.empty_like(D))
         X.dot(X.T, out=M)
         if bias is not None:
             M += 1
@@ -199,7 +192,7 @@ class Block:
         return out
 
     def _last_loss(
-        self, arrays: StepRows, given: dict[Variable, Array], losses: Sequence[float]
+        self, arrays: _StepRows, given: dict[Variable, Array], losses: Sequence[float]
     ) -> float:
         """Return the loss of the last step, and make sure that all of them are finite."""
         if self._loss is None:
@@ -213,35 +206,36 @@ class Block:
             raise FloatingPointError(total)
         return last
 
-    def _finish(self, X: Array, found: Coefficients, D: Array, steps: int) -> None:
+    def _finish(self, X: Array, D: Array, in_weight: Array, in_velocity: Array) -> None:
         """Bring the deferred parameters and their velocities up to date."""
-        row, velocity_row = found.weight[steps], found.velocity[steps]
         for deferred in self.pattern.deferred():
-            W = self._arrays.own(deferred.parameter)
-            V = None if deferred.velocity is None else self._arrays.own(deferred.velocity)
-            W_0 = W.copy() if V is not None and velocity_row[0] else W
-            _scale(W, row[0])
-            if V is not None:
-                W += self._dtype.type(row[1]) * V
-            self._add(W, deferred, row[2 : 2 + steps], X, D)
-            if deferred.velocity is not None and V is not None:
-                _scale(V, velocity_row[1])
-                if velocity_row[0]:
-                    V += self._dtype.type(velocity_row[0]) * W_0
-                self._add(V, deferred, velocity_row[2 : 2 + steps], X, D)
-                self._deferred_puts[deferred.velocity](V)
+            of_bias, velocity = deferred is self.pattern.bias, deferred.velocity
+            W = self._own(deferred.parameter)
+            V = None if velocity is None else self._own(velocity)
+            W_0 = W.copy() if V is not None and in_velocity[0] else W
+            self._combine(W, in_weight[0], V, in_weight[1])
+            self._add(W, of_bias, in_weight[2:], X, D)
+            if velocity is not None and V is not None:
+                self._combine(V, in_velocity[1], W_0, in_velocity[0])
+                self._add(V, of_bias, in_velocity[2:], X, D)
+                self._deferred_puts[velocity](V)
             self._deferred_puts[deferred.parameter](W)
 
-    def _add(
-        self, to: Array, deferred: Deferrable, factors: Array, X: Array, D: Array
-    ) -> None:
+    def _combine(self, to: Array, factor: float, other: Array | None, of_other: float) -> None:
+        """Multiply an array by a factor and add a multiple of another one, in place."""
+        if factor != 1.0:
+            to *= self._dtype.type(factor)
+        if other is not None and of_other:
+            to += self._dtype.type(of_other) * other
+
+    def _add(self, to: Array, of_bias: bool, factors: Array, X: Array, D: Array) -> None:
         """Add ``Σ factors_i D_iᵀ X_i`` to a parameter or a velocity, in place."""
         weights = factors.astype(self._dtype)
         alpha = weights[0]
         if (weights != alpha).any():
             alpha = self._dtype.type(1)
             D = weights.repeat(self.batch)[:, None] * D
-        if deferred is self.pattern.bias:
+        if of_bias:
             to += alpha * D.sum(axis=0)
         else:
             with blas_threads(self.threads):
@@ -249,13 +243,30 @@ class Block:
                 self._gemm(alpha, X.T, D.T, beta=1, c=to.T, trans_b=1, overwrite_c=1)
 
 
-def _by_step(array: Array, batch: int) -> Array:
-    return array.reshape(-1, batch, *array.shape[1:])
+class _StepRows:
+    """The arrays that the steps of a block read and write, each step its own rows.
 
+    D holds the derivatives at the pre-activations; before a step, its pre-activation except for the
+    changes of the weight within the block. M is ``k X Xᵀ``. `parts` lists the part of every step,
+    for each array that a step uses.
+    """
 
-def _scale(array: Array, factor: float) -> None:
-    if factor != 1.0:
-        array *= array.dtype.type(factor)
+    def __init__(self, steps: int, batch: int, z: Variable, loss: MeanLoss | None) -> None:
+        rows = steps * batch
+        self.D: Array = np.empty((rows, z.shape[1]), z.dtype)
+        self.M: Array = np.empty((rows, rows), z.dtype)
+        starts = range(0, rows, batch)
+        own = 1 if batch == 1 else 0
+        self.parts: list[Any] = [
+            [self.M[i : i + batch, : i + own] for i in starts],
+            [self.D[: i + own] for i in starts],
+            [self.D[i : i + batch] for i in starts],
+        ]
+        self.predictions: Array | None = None
+        if loss is not None:
+            shape, dtype = loss.prediction.shape, loss.prediction.dtype
+            made = self.predictions = np.empty((rows, *shape[1:]), dtype)
+            self.parts.append([made[i : i + batch] for i in starts])
 
 
 def _for_block(program: Program, loss: MeanLoss | None) -> Program:
@@ -265,23 +276,13 @@ def _for_block(program: Program, loss: MeanLoss | None) -> Program:
     return remove_dead_code(replace(program, results=results, required=()))[0]
 
 
-def steps_that_pay(weight: tuple[int, ...], batch: int) -> int:
-    """Return how many steps a block should have for a weight of this shape; 1 for no blocks."""
-    if weight[0] * weight[1] < SMALLEST_WEIGHT or batch > LARGEST_BATCH:
-        return 1
-    return ROWS // batch
-
-
 def plan(
     executable: Executable, optimizer: Any, steps: int | None = None, threads: int = 1
 ) -> Block | None:
     """Return blocks for a step that returns its loss, where they are possible and pay off.
 
-    Args:
-        executable: the compiled step.
-        optimizer: the optimizer whose update it does.
-        steps: of a block; None for as many as pay off.
-        threads: BLAS threads for the large products, where they are worth sharing.
+    `steps` is the number of steps of a block, None for as many as pay off. `threads` is the number
+    of BLAS threads for the large products, where they are worth sharing.
     """
     if type(optimizer) is not SGD or len(executable.simplified.results) != 1:
         return None
@@ -290,7 +291,8 @@ def plan(
         return None
     weight, batch = pattern.weight.parameter.shape, pattern.x.shape[0]
     if steps is None:
-        steps = steps_that_pay(weight, batch)
+        small = weight[0] * weight[1] < SMALLEST_WEIGHT or batch > LARGEST_BATCH
+        steps = 1 if small else ROWS // batch
     if steps == 1:
         return None
     shared = threads_that_pay(steps * batch * weight[0] * weight[1]) is None and threads > 1

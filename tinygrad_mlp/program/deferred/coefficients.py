@@ -27,49 +27,18 @@ run on vectors of coefficients, in which W_0, V_0 and the g_i are the unit vecto
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 
 
-class Coefficients(NamedTuple):
-    """The numbers c, e and k for a block of K steps.
-
-    Attributes:
-        weight: those of W_0, V_0 and every g_i in W_t, in rows t = 0, …, K; shape (K + 1, K + 2).
-        velocity: those in V_t.
-    """
-
-    weight: Array
-    velocity: Array
-
-    @property
-    def c(self) -> Array:
-        """The coefficient of W_0 in each W_t."""
-        return self.weight[:, 0]
-
-    @property
-    def e(self) -> Array:
-        """The coefficient of V_0 in each W_t."""
-        return self.weight[:, 1]
-
-    @property
-    def k(self) -> Array:
-        """The coefficients of every g_i in each W_t."""
-        return self.weight[:, 2:]
-
-
-def coefficients(optimizer: Any, lrs: Sequence[float]) -> Coefficients:
+def coefficients(optimizer: Any, lrs: Sequence[float]) -> tuple[Array, Array]:
     """Return what the optimizer's rule makes of W_0, V_0 and the gradients, step by step.
 
-    >>> import tinygrad_mlp as tg
-    >>> optimizer = tg.optim.SGD([tg.nn.Parameter([0.0])], lr=0.5, momentum=0.5)
-    >>> coefficients(optimizer, [0.5, 0.5]).k  # v_2 = μ g_0 + g_1
-    array([[ 0.  ,  0.  ],
-           [-0.5 ,  0.  ],
-           [-0.75, -0.5 ]])
+    The first array has a row for each t = 0, …, K with the coefficients of W_0, V_0 and every g_i
+    in W_t, that is c_t, e_t and k_t; the second has those in V_t. Both have shape (K + 1, K + 2).
     """
     unit = np.eye(len(lrs) + 2)
     weight, state = unit[0], {"velocity": unit[1]}
@@ -79,4 +48,4 @@ def coefficients(optimizer: Any, lrs: Sequence[float]) -> Coefficients:
         state = state or {"velocity": unit[1]}
         rows.append(weight)
         velocities.append(state["velocity"])
-    return Coefficients(np.array(rows), np.array(velocities))
+    return np.array(rows), np.array(velocities)

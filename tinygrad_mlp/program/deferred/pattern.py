@@ -17,19 +17,12 @@ from tinygrad_mlp.program.passes.simplify import remove_dead_code
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA
 
-LINEAR = ("add", "subtract", "multiply", "negative")
-
 
 class Deferrable(NamedTuple):
-    """A parameter whose update can be deferred.
-
-    Attributes:
-        parameter: a weight W, shape (m, p), or a bias b, shape (m,).
-        velocity: its velocity V, an input of the program; None where there is no momentum.
-    """
+    """A weight W, shape (m, p), or a bias b, shape (m,), whose update can be deferred."""
 
     parameter: Variable
-    velocity: Variable | None
+    velocity: Variable | None  # its velocity, an input; None where there is no momentum
 
     def inputs(self) -> set[Variable]:
         """Return the inputs that the program of a step without the parameter does not read."""
@@ -37,23 +30,14 @@ class Deferrable(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """The parts of a program that compute with a weight whose update can be deferred.
-
-    Attributes:
-        weight: W.
-        bias: b, or None where there is none, or where it is not deferred.
-        x: the samples, shape (n, p): a data input, or one whose samples were flattened.
-        data: that data input.
-        z: the pre-activation ``x Wᵀ + b``, shape (n, m).
-        delta: D, the derivative at z, shape (n, m).
-    """
+    """The parts of a program that compute with a weight whose update can be deferred."""
 
     weight: Deferrable
-    bias: Deferrable | None
-    x: Variable
-    data: Variable
-    z: Variable
-    delta: Variable
+    bias: Deferrable | None  # None where there is none, or where it is not deferred
+    x: Variable  # the samples, shape (n, p): a data input, or one whose samples were flattened
+    data: Variable  # that data input
+    z: Variable  # the pre-activation x Wᵀ + b, shape (n, m)
+    delta: Variable  # D, the derivative at z, shape (n, m)
 
     def deferred(self) -> list[Deferrable]:
         """Return the weight, and the bias where there is one."""
@@ -61,13 +45,7 @@ class Pattern(NamedTuple):
 
 
 class _Finder:
-    """A search for patterns in a simplified program.
-
-    Attributes:
-        program: the program.
-        definition: the instruction that computes each variable.
-        users: the instructions that use each variable.
-    """
+    """A search for patterns in a simplified program."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -135,10 +113,9 @@ class _Finder:
     def update_of(
         self, parameter: Variable, gradient: Callable[[Instruction], Variable | None]
     ) -> tuple[Variable, Deferrable] | None:
-        """Return D and the parameter, where its update is linear.
+        """Return D and the parameter, where its new value and velocity are linear.
 
-        That is, its new value and its new velocity are linear in the old ones and in what
-        `gradient` recognises as the gradient that is computed from D.
+        That is, in the old ones and in what `gradient` recognises as the gradient made from D.
         """
         news = {u.target: u.value for u in self.program.updates if u.target is not None}
         found = self.linear(news.get(parameter), parameter, gradient)
@@ -196,9 +173,9 @@ class _Finder:
 
 def _is_linear(line: Instruction) -> bool:
     """Return whether an instruction is a sum, or a product with a number."""
-    if line.op.name != "multiply":
-        return line.op.name in LINEAR
-    return any(not isinstance(o, Variable) or o.dtype is None for o in line.operands)
+    if line.op.name == "multiply":
+        return any(not isinstance(o, Variable) or o.dtype is None for o in line.operands)
+    return line.op.name in ("add", "subtract", "negative")
 
 
 def pattern_in(program: Program) -> Pattern | None:
@@ -222,17 +199,11 @@ def without(program: Program, pattern: Pattern) -> Program:
 
 
 class MeanLoss(NamedTuple):
-    """A loss that is a mean over samples, so that all losses of a block can be computed at once.
-
-    Attributes:
-        op: the operation.
-        prediction: its first operand, a variable of the program.
-        target: its second operand, a data input.
-    """
+    """A loss that is a mean over samples, so that all losses of a block can be computed at once."""
 
     op: Op
-    prediction: Variable
-    target: Variable
+    prediction: Variable  # its first operand, a variable of the program
+    target: Variable  # its second operand, a data input
 
 
 def mean_loss_in(recorded: Program, simplified: Program) -> MeanLoss | None:
