@@ -25,15 +25,10 @@ class RoundingNoise:
     Each element is multiplied by ``1 + eps · n``, where n is a standard normal number. How far
     several evaluations under this hook are from the exact one shows what rounding can do to the
     result, including errors that cancellation inside the function magnifies.
-
-    Args:
-        eps: relative size of one rounding error.
-        rng: source of the random numbers.
     """
 
     def __init__(self, eps: float, rng: np.random.Generator) -> None:
-        self.eps = eps
-        self.rng = rng
+        self.eps, self.rng = eps, rng
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Apply the operation to changed arguments."""
@@ -41,13 +36,12 @@ class RoundingNoise:
 
     def arrays(self, op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the arguments' arrays with errors, or exact where `op` only compares or moves."""
+        exact = exact_arrays(op, args)
         # Equal numbers must stay equal: the rule of max looks for the maximum in its argument.
         if op.nondifferentiable or op in MOVING:
-            return exact_arrays(op, args)
-        return tuple(
-            self._rounded(array) if isinstance(a, Value) else array
-            for a, array in zip(args, exact_arrays(op, args), strict=True)
-        )
+            return exact
+        pairs = zip(args, exact, strict=True)
+        return tuple(self._rounded(array) if isinstance(a, Value) else array for a, array in pairs)
 
     def _rounded(self, array: Array) -> Array:
         if array.dtype.kind not in "fc":

@@ -23,13 +23,9 @@ from tinygrad_mlp.verify.gradients.verdict import ALONE
 
 
 def check_grad(
-    f: Callable[..., Any],
-    *args: Any,
-    order: int = 1,
-    fast: bool = False,
-    seed: int = 0,
-    rtol: float | None = None,
-) -> GradReport:
+    f: Callable[..., Any], *args: Any,
+    order: int = 1, fast: bool = False, seed: int = 0, rtol: float | None = None,
+) -> GradReport:  # fmt: skip
     """Compare the gradients of `f` with numerical derivatives, for every output and input.
 
     An automatic derivative ``a`` and a numeric one ``n``, known to ``± e``, agree if
@@ -92,26 +88,15 @@ def check_grad(
                 pairs, errors = pairs + more[0], errors + more[1]
                 problems += [p for p in more[2] if p not in problems]
     inputs = dict(zip(probe.inputs, probe.original, strict=True))
-    return GradReport(
-        pairs, problems, inputs, errors, seed=seed, rtol=rtol, order=order, fast=fast
-    )
+    return GradReport(pairs, problems, inputs, errors, seed=seed, rtol=rtol, order=order, fast=fast)
 
 
 def _check_order(
     probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: float, fast: bool, order: int
 ) -> tuple[list[Pair], list[Array], list[Problem], bool]:
-    """Check the first derivatives of a probe's function.
+    """Check the first derivatives of a probe, that of f or of its gradient.
 
-    Args:
-        probe: f, or its gradient.
-        of_f: f.
-        rng: source of all random numbers.
-        rtol: the relative error allowed.
-        fast: whether to take random directions.
-        order: the order of these derivatives of f.
-
-    Returns:
-        The pairs, their errors, the other problems, and whether there were gradients at all.
+    Return the pairs, their errors, the other problems, and whether there were gradients at all.
     """
     cotangents = [rng.standard_normal(output.shape) for output in probe.outputs]
     problems, usable = check_contract(probe, cotangents)
@@ -122,7 +107,10 @@ def _check_order(
     if any(pair.status == "WRONG" for pair in pairs):
         culprit = operation_at_kink(of_f, rng)
         if culprit:
-            sides = [_all_pairs(side, rng, rtol, fast, order) for side in _beside(probe, rng)]
+            # The same function at two points not far away, on opposite sides of its point.
+            away = [2.0**-6 * random_direction(a, rng) for a in probe.original]
+            beside = probe.moved(away), probe.moved([-v for v in away])
+            sides = [_all_pairs(side, rng, rtol, fast, order) for side in beside]
             pairs = [
                 _excused(pair, culprit) if pair.note == ALONE or up.status == down.status == "ok"
                 else pair
@@ -137,22 +125,14 @@ def _all_pairs(
     """Return every pair of an output and an input, with the errors by the input's elements."""
     here = probe.noise(probe.point, rng)
     tapes = probe.record(probe.point), probe.record(probe.original)
-    columns = [
-        OutputGradients(probe, number, *tapes, rng, fast) for number in range(len(probe.outputs))
-    ]
+    columns = [OutputGradients(probe, i, *tapes, rng, fast) for i in range(len(probe.outputs))]
     found = []
     for leaf in range(len(probe.inputs)):
         numbers = NumericDerivatives(probe, leaf, here, rng, fast)
         for column in columns:
-            pairing = Pairing(column, numbers, here, rtol, rng)
+            pairing = Pairing(column, numbers, rtol, rng)
             found.append((pairing.pair()._replace(order=order), pairing.by_element()))
     return found
-
-
-def _beside(probe: Probe, rng: np.random.Generator) -> tuple[Probe, Probe]:
-    """Return the same function at two points not far away, on opposite sides of its point."""
-    away = [2.0**-6 * random_direction(a, rng) for a in probe.original]
-    return probe.moved(away), probe.moved([-v for v in away])
 
 
 def _excused(pair: Pair, culprit: str) -> Pair:

@@ -26,16 +26,26 @@ LINEAR_FACTOR = -4.0
 """A power of two: products and sums scale by it without rounding."""
 
 
+def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Problem], bool]:
+    """Return the problems besides wrong numbers, and whether there are gradients to compare."""
+    contract = Contract(probe)
+    usable = contract.check(cotangents)
+    return list(contract.problems.values()), usable
+
+
 class Contract:
     """An observer of one evaluation and its backward pass, as hook and as walk of the mode."""
 
-    def __init__(self) -> None:
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
         self.problems: dict[tuple[str, str], Problem] = {}
         self.op = ""
 
     def report(self, kind: str, where: str, message: str) -> None:
         """Record a problem, once for each place."""
         self.problems.setdefault((kind, where), Problem(kind, f"{where} {message}"))
+
+    # -- operations and their rules ----------------------------------------------------------
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Apply an operation and check that its arguments are the same afterwards."""
@@ -48,10 +58,6 @@ class Contract:
                 message = f"changed its argument {name}. Let it work on a copy."
                 self.report("changed in place", f"op '{op.name}'", message)
         return out
-
-    def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
-        """Return the function that gives the backward pass the rules of a node."""
-        return self.vjp_of
 
     def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
         """Return the `vjp` of the node's operation, observed."""
@@ -132,89 +138,75 @@ class Contract:
             message = f"is not linear in its cotangent: for {f} g it is not {f} times that for g."
             self.report("cotangent", where, message)
 
+    # -- the whole function ------------------------------------------------------------------
 
-def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Problem], bool]:
-    """Return the problems besides wrong numbers, and whether there are gradients to compare.
+    def check(self, cotangents: Sequence[Array]) -> bool:
+        """Check an evaluation and the gradients; return whether there are any to compare."""
+        with changed_mode(hook=self, walk=lambda starts: self.vjp_of):
+            run = self.probe.record(self.probe.original)
+            self._check_inputs(run, "f")
+            try:
+                found = [self._backward(run, number, u) for number, u in enumerate(cotangents)]
+            except Exception as error:
+                after = f", after a rule of '{self.op}'" if self.op else ""
+                message = f"raised {type(error).__name__}{after}: {error}"
+                self.report("error", "the backward pass", message)
+                return False
+            self._check_inputs(run, "the backward pass")
+        self._check_second_run(run, cotangents, found)
+        return True
 
-    Args:
-        probe: the function.
-        cotangents: one for each output.
-    """
-    contract = Contract()
-    with changed_mode(hook=contract, walk=contract.walk):
-        run = probe.record(probe.original)
-        _check_inputs(contract, probe, run, "f")
-        try:
-            found = [
-                _backward(contract, probe, run, number, u) for number, u in enumerate(cotangents)
-            ]
-        except Exception as error:
-            after = f", after a rule of '{contract.op}'" if contract.op else ""
-            message = f"raised {type(error).__name__}{after}: {error}"
-            contract.report("error", "the backward pass", message)
-            return list(contract.problems.values()), False
-        _check_inputs(contract, probe, run, "the backward pass")
-    _check_second_run(contract, probe, cotangents, run, found)
-    return list(contract.problems.values()), True
+    def _check_inputs(self, run: ProbeTape, who: str) -> None:
+        """Check that the inputs hold the numbers they were given."""
+        for name, leaf, a in zip(self.probe.inputs, run.inputs, self.probe.original, strict=True):
+            same = leaf.data.shape == a.shape and np.array_equal(leaf.data, a, equal_nan=True)
+            if not same and not any(kind == "changed in place" for kind, _ in self.problems):
+                self.report("changed in place", who, f"changed its input {name}.")
 
-
-def _check_second_run(
-    contract: Contract, probe: Probe, cotangents: Sequence[Array], run: ProbeTape,
-    found: list[list[Array]],
-) -> None:  # fmt: skip
-    """Check that a second run gives the same and leaves the gradients of the first one alone."""
-    kept = [[g.copy() for g in row] for row in found]
-    second = probe.record(probe.original)
-    again = [second.pull(number, u) for number, u in enumerate(cotangents)]
-    for number, output in enumerate(probe.outputs):
-        same = _close(run.outputs[number], second.outputs[number])
-        if not same:
-            message = "was different when f was called again. Fix what is random, or keeps state."
-            contract.report("second run", output.name, message)
-        rows = zip(probe.inputs, found[number], kept[number], again[number], strict=True)
-        for name, g, before, now in rows:
-            where = f"the gradient of {output.name} for {name}"
-            if not np.array_equal(g, before, equal_nan=True):
-                message = "was overwritten when another was computed. Return a new array."
-                contract.report("shared memory", where, message)
-            elif same and not _close(before, now):
-                message = "was different in a second run of the same computation."
-                contract.report("second run", where, message)
-
-
-def _backward(
-    contract: Contract, probe: Probe, run: ProbeTape, number: int, cotangent: Array
-) -> list[Array]:
-    """Return the gradients of one output as `Tensor.backward` leaves them, after checking them."""
-    value = run.outputs[number]
-    for leaf in run.inputs:
-        leaf.grad = None
-    if isinstance(value, Value) and value.requires_grad:
-        cotangent = cotangent.astype(value.data.dtype)
-        backward(value, cotangent, retain_graph=True)
-    found: list[Array] = []
-    for name, leaf in zip(probe.inputs, run.inputs, strict=True):
-        g = leaf.grad
-        where = f"the gradient of {probe.outputs[number].name} for {name}"
-        if g is None:
-            g = np.zeros(leaf.data.shape, leaf.data.dtype)
-        if g.shape != leaf.data.shape:
-            contract.report("shape", where, f"has shape {g.shape}, not {leaf.data.shape}.")
-        if g.dtype != leaf.data.dtype:
-            contract.report("dtype", where, f"is of {g.dtype}, not of {leaf.data.dtype}.")
+    def _backward(self, run: ProbeTape, number: int, cotangent: Array) -> list[Array]:
+        """Return an output's gradients as `Tensor.backward` leaves them, after checking them."""
+        value = run.outputs[number]
+        for leaf in run.inputs:
+            leaf.grad = None
+        if isinstance(value, Value) and value.requires_grad:
+            cotangent = cotangent.astype(value.data.dtype)
+            backward(value, cotangent, retain_graph=True)
         others = [leaf.data for leaf in run.inputs] + [data_of(v) for v in run.outputs]
-        if any(np.shares_memory(g, a) for a in [*others, cotangent, *found]):
-            contract.report("shared memory", where, "shares memory with another array.")
-        found.append(g)
-    return found
+        found: list[Array] = []
+        for name, leaf in zip(self.probe.inputs, run.inputs, strict=True):
+            where = f"the gradient of {self.probe.outputs[number].name} for {name}"
+            g = np.zeros(leaf.data.shape, leaf.data.dtype) if leaf.grad is None else leaf.grad
+            if g.shape != leaf.data.shape:
+                self.report("shape", where, f"has shape {g.shape}, not {leaf.data.shape}.")
+            if g.dtype != leaf.data.dtype:
+                self.report("dtype", where, f"is of {g.dtype}, not of {leaf.data.dtype}.")
+            if any(np.shares_memory(g, a) for a in [*others, cotangent, *found]):
+                self.report("shared memory", where, "shares memory with another array.")
+            found.append(g)
+        return found
 
-
-def _check_inputs(contract: Contract, probe: Probe, run: ProbeTape, who: str) -> None:
-    """Check that the inputs hold the numbers they were given."""
-    for name, leaf, a in zip(probe.inputs, run.inputs, probe.original, strict=True):
-        same = leaf.data.shape == a.shape and np.array_equal(leaf.data, a, equal_nan=True)
-        if not same and not any(kind == "changed in place" for kind, _ in contract.problems):
-            contract.report("changed in place", who, f"changed its input {name}.")
+    def _check_second_run(
+        self, run: ProbeTape, cotangents: Sequence[Array], found: list[list[Array]]
+    ) -> None:
+        """Check that a second run gives the same and leaves the first one's gradients alone."""
+        kept = [[g.copy() for g in row] for row in found]
+        second = self.probe.record(self.probe.original)
+        again = [second.pull(number, u) for number, u in enumerate(cotangents)]
+        for number, output in enumerate(self.probe.outputs):
+            same = _close(run.outputs[number], second.outputs[number])
+            if not same:
+                message = "was different when f was called again. "
+                message += "Fix what is random, or keeps state."
+                self.report("second run", output.name, message)
+            rows = zip(self.probe.inputs, found[number], kept[number], again[number], strict=True)
+            for name, g, before, now in rows:
+                where = f"the gradient of {output.name} for {name}"
+                if not np.array_equal(g, before, equal_nan=True):
+                    message = "was overwritten when another was computed. Return a new array."
+                    self.report("shared memory", where, message)
+                elif same and not _close(before, now):
+                    message = "was different in a second run of the same computation."
+                    self.report("second run", where, message)
 
 
 def _close(a: Any, b: Any) -> bool:

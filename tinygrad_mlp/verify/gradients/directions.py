@@ -49,13 +49,7 @@ def random_direction(a: Array, rng: np.random.Generator) -> Array:
 
 
 class Directions:
-    """The directions in which one input is moved.
-
-    Args:
-        probe: the function.
-        leaf: the number of the input.
-        vectors: the directions; None for one along each element.
-    """
+    """The directions in which input number `leaf` is moved; without vectors, along each element."""
 
     def __init__(self, probe: Probe, leaf: int, vectors: Sequence[Array] | None = None) -> None:
         self.probe, self.leaf, self.vectors = probe, leaf, vectors
@@ -90,10 +84,7 @@ class Directions:
         return np.array([np.vdot(gradient, v) for v in self.vectors])
 
     def unit(self, k: int) -> float:
-        """Return the length of direction `k` if it is along an element, else 1.
-
-        Derivatives of φ are divided by it, and steps multiplied with it, to have the input's units.
-        """
+        """Return what derivatives of φ are divided by to have the input's units."""
         return float(self.size.flat[k]) if self.vectors is None else 1.0
 
     def vector(self, k: int) -> Array:
@@ -103,10 +94,6 @@ class Directions:
         v = np.zeros(self.point.shape)
         v.flat[k] = 1
         return v
-
-    def index(self, k: int) -> tuple[int, ...] | None:
-        """Return the index of the element that direction `k` is along, or None."""
-        return index_of(k, self.point.shape) if self.vectors is None else None
 
     def finest(self, k: int) -> int:
         """Return the exponent of the smallest useful step, far below the input's own size."""
@@ -145,8 +132,5 @@ class Noise:
 
 
 def usual_step(eps: float) -> float:
-    """Return the step of the first attempt, where truncation and rounding errors are both small.
-
-    ``eps^(1/4.4)``, a power of two.
-    """
+    """Return the step of the first attempt, where truncation and rounding errors are both small."""
     return float(2.0 ** np.round(np.log2(eps) / 4.4))

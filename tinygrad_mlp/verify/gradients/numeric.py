@@ -11,12 +11,7 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TinygradError
-from tinygrad_mlp.verify.gradients.directions import (
-    Directions,
-    Noise,
-    random_direction,
-    usual_step,
-)
+from tinygrad_mlp.verify.gradients.directions import Directions, Noise, random_direction, usual_step
 from tinygrad_mlp.verify.gradients.probe import Probe, data_of, several
 from tinygrad_mlp.verify.gradients.sweep import Sweep
 from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise, evaluate, exact_arrays
@@ -33,12 +28,7 @@ RANDOM_DIRECTIONS = 3
 class Estimates(NamedTuple):
     """Derivatives along directions (first axis) of all elements of the outputs (second axis).
 
-    Attributes:
-        value: the derivatives.
-        error: bounds of their errors.
-        bent: where the two sides seem to have different slopes.
-        step: t.
-        method: the method in words.
+    They are `bent` where the two sides seem to have different slopes.
     """
 
     value: Array
@@ -52,20 +42,14 @@ class NumericDerivatives:
     """The numerical derivatives with respect to one input.
 
     They are computed by complex steps if the function takes these, else by differences; a sweep
-    over many steps is made of a direction when it is first asked for.
-
-    Args:
-        probe: the function.
-        leaf: the number of the input.
-        here: the rounding errors of the outputs at the point.
-        rng: source of random directions and of artificial rounding.
-        fast: whether to take random directions instead of the elements.
+    over many steps is made of a direction when it is first asked for. `here` is the rounding error
+    of the outputs at the point. For `fast`, random directions are taken instead of the elements.
     """
 
     def __init__(
         self, probe: Probe, leaf: int, here: Array, rng: np.random.Generator, fast: bool = False
     ) -> None:
-        point, vectors = probe.point[leaf], None
+        point, vectors, self.here = probe.point[leaf], None, here
         if fast:
             vectors = [random_direction(point, rng) for _ in range(RANDOM_DIRECTIONS)]
         self.directions = Directions(probe, leaf, vectors)
@@ -91,11 +75,7 @@ def by_complex_steps(
 ) -> Estimates | None:
     """Return derivatives by complex steps, or None if these fail a trial, as those of |x| do.
 
-    Args:
-        directions: the directions to differentiate along.
-        trial: one direction, in which all elements of the input move.
-        sweep: the sweep along it.
-        rng: source of artificial rounding, from which the error is estimated.
+    The trial is one direction, in which all elements of the input move, with the sweep along it.
     """
     probe = directions.probe
     fine = np.isfinite(probe.base)
@@ -133,10 +113,6 @@ def complex_steps(directions: Directions, references: str) -> Array | None:
     """Return ``Im f(x + iε v) / ε``, exact to rounding as nothing is subtracted; None if f cannot.
 
     Source: Squire and Trapp, SIAM Review 40 (1998).
-
-    Args:
-        directions: the v.
-        references: when the operations' references are evaluated instead, see `analytic`.
     """
     found = []
     try:
@@ -157,27 +133,14 @@ class NotAnalytic(Exception):
     """Raised and caught here, where an operation cannot be continued to complex numbers."""
 
 
-def analytic(
-    references: str, outer: Any = None
-) -> Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]:
+def analytic(references: str, outer: Any) -> Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]:
     """Return a hook under which operations take complex numbers.
 
-    Some forward functions cannot (SciPy's are real), or lose the imaginary part; the reference of
-    the operation's record may replace them.
-
-    Args:
-        references: "never", "where needed" or "wherever known".
-        outer: the hook around this one; if it is a `RoundingNoise`, that changes the arguments.
+    Some forward functions cannot (SciPy's are real), or lose the imaginary part. The reference of
+    the operation's record replaces them "never", "where needed" or "wherever known". If the `outer`
+    hook, around this one, is a `RoundingNoise`, that changes the arguments.
     """
     arrays_of = outer.arrays if isinstance(outer, RoundingNoise) else exact_arrays
-
-    def by_reference(op: Op, args: tuple[Any, ...], arrays: Any, static: dict[str, Any]) -> Any:
-        if references == "never":
-            raise NotAnalytic(op.name)
-        out = np.asarray(op.record.reference(*arrays, **static))  # type: ignore[misc]
-        if not np.iscomplexobj(out):
-            raise NotAnalytic(op.name)
-        return op.as_value(args, arrays, static, out)
 
     def hook(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         arrays = arrays_of(op, args)
@@ -193,9 +156,11 @@ def analytic(
                 out = None
             if out is not None and all(np.iscomplexobj(data_of(part)) for part in several(out)):
                 return out
-            if not known:
-                raise NotAnalytic(op.name)
-        return by_reference(op, args, arrays, static)
+        if known and references != "never":
+            out = np.asarray(op.record.reference(*arrays, **static))  # type: ignore[misc]
+            if np.iscomplexobj(out):
+                return op.as_value(args, arrays, static, out)
+        raise NotAnalytic(op.name)
 
     return hook
 

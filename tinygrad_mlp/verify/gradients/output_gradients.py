@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from tinygrad_mlp.autograd.describe import finite, first_non_finite
 from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of, several
 
 MOST_ROWS = 256
@@ -21,16 +21,9 @@ MIXTURES = 2
 class OutputGradients:
     """One output and the gradients that automatic differentiation gives for it.
 
-    The output's elements are taken one by one or, where these are too many, in random mixtures:
-    each row of `cotangents` holds the weights of one mixture.
-
-    Args:
-        probe: the function.
-        number: the number of the output.
-        tape: the function recorded in the precision of the check.
-        own_tape: the same in the precision of the inputs as they were given.
-        rng: source of the mixtures.
-        fast: whether to mix the elements of every output that has several.
+    The output's elements are taken one by one or, where these are too many (for `fast`: where
+    there are several), in random mixtures: each row of `cotangents` holds the weights of one
+    mixture. `own_tape` is recorded in the precision of the inputs as they were given.
     """
 
     def __init__(
@@ -39,12 +32,13 @@ class OutputGradients:
     ) -> None:  # fmt: skip
         self.probe, self.number = probe, number
         self.output = output = probe.outputs[number]
-        self.mixed = output.size > (1 if fast else MOST_ROWS)
+        size = math.prod(output.shape)
+        self.mixed = size > (1 if fast else MOST_ROWS)
         if self.mixed:
             self.cotangents = rng.standard_normal((MIXTURES, *output.shape))
         else:
-            self.cotangents = np.eye(output.size).reshape(output.size, *output.shape)
-        self.weights = self.cotangents.reshape(len(self.cotangents), output.size)
+            self.cotangents = np.eye(size).reshape(size, *output.shape)
+        self.weights = self.cotangents.reshape(len(self.cotangents), size)
         self.finite = np.isfinite(probe.base[output.place])
         self.gradients = [tape.pull(number, u) for u in self.cotangents]
         self.own_gradients = [own_tape.pull(number, u) for u in self.cotangents]
@@ -88,17 +82,3 @@ class OutputGradients:
         except ArithmeticError:
             return True
         return False
-
-    def order_along(self, numbers: NumericDerivatives) -> float | None:
-        """Return the order of the remainder in a random direction, for a mixture of all rows."""
-        if not self.gradients or not self.finite.all():
-            return None
-        trial = numbers.trial
-        rows = range(1 if self.mixed else len(self.gradients))
-        slopes = np.array([trial.along(self.gradients[row][trial.leaf])[0] for row in rows])
-        factors = np.cos(np.arange(len(slopes)))  # as irregular as random ones
-        slope = factors @ slopes
-        if not np.isfinite(slope):
-            return None
-        weights = factors @ self.weights[: len(slopes)]
-        return numbers.trial_sweep.order(slope, weights, self.output.place)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.gradients.directions import Directions, index_of
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.output_gradients import OutputGradients
-from tinygrad_mlp.verify.gradients.report import STATUSES, Pair
-from tinygrad_mlp.verify.gradients.verdict import (
+from tinygrad_mlp.verify.gradients.report import (
     NOT_FINITE,
     OK,
-    RESOLVED,
+    STATUSES,
     UNRELIABLE,
     WRONG,
-    Entry,
-    Verdict,
-    relative_error,
-    verdict_of,
+    Pair,
 )
+from tinygrad_mlp.verify.gradients.verdict import RESOLVED, Entry, Verdict, judge, relative_error
 
 MOST_SWEEPS = 32
 """Number of unresolved entries of a pair that are given a second chance by a sweep."""
@@ -34,25 +29,14 @@ class Pairing:
     """The entries of one pair: directions of the input in rows, mixtures of the output in columns.
 
     All are derivatives of φ (see `directions`); only a `Pair` has the units of the input.
-
-    Args:
-        column: the output and its gradients.
-        numbers: the numerical derivatives with respect to the input.
-        here: the rounding errors of all outputs at the point.
-        rtol: the relative error allowed.
-        rng: source of artificial rounding.
     """
 
     def __init__(
-        self,
-        column: OutputGradients,
-        numbers: NumericDerivatives,
-        here: Array,
-        rtol: float,
+        self, column: OutputGradients, numbers: NumericDerivatives, rtol: float,
         rng: np.random.Generator,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.column, self.numbers, self.directions = column, numbers, numbers.directions
-        self.here, self.rtol, self.rng = here[column.output.place], rtol, rng
+        self.here, self.rtol, self.rng = numbers.here[column.output.place], rtol, rng
         estimates, leaf = numbers.estimates, self.directions.leaf
         along = [self.directions.along(row[leaf]) for row in column.gradients]
         self.autograd = np.array(along).reshape(len(along), len(self.directions)).T
@@ -74,13 +58,14 @@ class Pairing:
         queue = _largest(self.errors, contested)
         queue += _largest(np.abs(self.autograd), weak)[:MOST_SWEEPS]
         for at in queue:
-            entry = self._entry(*at)
-            found = verdict_of(entry, partial(self.numbers.sweep, at[0]))
-            self.verdicts[at] = found
+            a = self.autograd[at]
+            rounding = self._rounding(*at) if np.isfinite(a) else 0.0
+            found = self.verdicts[at] = judge(Entry(
+                self.column, self.numbers, *at, a, self.numeric[at], self.error[at], self.bent[at],
+                rounding, self.rtol,
+            ))  # fmt: skip
             self.numeric[at], self.error[at] = found.numeric, found.error
-            self.errors[at] = relative_error(
-                entry.autograd, found.numeric, found.error, self.rtol
-            )
+            self.errors[at] = relative_error(a, found.numeric, found.error, self.rtol)
             self.status[at], self.zero[at] = found.status, found.zero
             if found.status == WRONG:
                 break  # the rest would be decided likewise, at some cost
@@ -90,27 +75,6 @@ class Pairing:
         size = np.maximum(np.abs(self.autograd), np.abs(self.numeric))
         allowed = max(RESOLVED, 100 * self.rtol) * size
         return np.asarray(~self.zero & ~(self.error <= allowed))
-
-    def _entry(self, k: int, row: int) -> Entry:
-        column, directions, estimates = self.column, self.directions, self.numbers.estimates
-        a = self.autograd[k, row]
-        return Entry(
-            autograd=a,
-            numeric=self.numeric[k, row],
-            error=self.error[k, row],
-            bent=self.bent[k, row],
-            step=estimates.step,
-            method=estimates.method,
-            rounding=self._rounding(k, row) if np.isfinite(a) else 0.0,
-            weights=column.weights[row],
-            place=column.output.place,
-            here=self.here,
-            finite=bool(column.finite.all()),
-            overflow=column.overflow if np.isnan(a) else "",
-            unit=directions.unit(k),
-            along_element=directions.vectors is None,
-            rtol=self.rtol,
-        )
 
     def _rounding(self, k: int, row: int) -> float:
         """Return by how much rounding in the rules may change an entry's automatic derivative."""
@@ -147,14 +111,28 @@ class Pairing:
         k, row = (int(i) for i in np.unravel_index(np.argmax(ranking), ranking.shape))
         if worst == NOT_FINITE and not self.column.finite.all():
             note = "f is not finite at the point."
+        estimates = self.numbers.estimates
         found = self.verdicts.get((k, row)) or Verdict(
-            worst, self.numeric[k, row], self.error[k, row],
-            self.numbers.estimates.step, self.numbers.estimates.method,
-            convergence=self.column.order_along(self.numbers),
+            worst, self.numeric[k, row], self.error[k, row], estimates.step, estimates.method,
+            convergence=self._convergence(),
         )  # fmt: skip
         found = found._replace(status=worst, note=found.note or note)
         a, error = float(self.autograd[k, row]), float(self.errors[k, row])
         return self._described(found, a, error, k, row, int(unresolved.sum()))
+
+    def _convergence(self) -> float | None:
+        """Return the order of the remainder in a random direction, for a mixture of all rows."""
+        column, trial = self.column, self.numbers.trial
+        if not column.gradients or not column.finite.all():
+            return None
+        gradients = column.gradients[:1] if column.mixed else column.gradients
+        slopes = np.array([trial.along(row[trial.leaf])[0] for row in gradients])
+        factors = np.cos(np.arange(len(slopes)))  # as irregular as random ones
+        slope = factors @ slopes
+        if not np.isfinite(slope):
+            return None
+        weights = factors @ column.weights[: len(slopes)]
+        return self.numbers.trial_sweep.order(slope, weights, column.output.place)
 
     def _wrong_in_own_precision(self) -> Pair | None:
         """Return a pair that tells where the gradient is wrong in the input's own precision.
@@ -206,27 +184,17 @@ class Pairing:
     ) -> Pair:  # fmt: skip
         """Return a pair with the numbers of the entry in direction `k` of mixture `row`."""
         column, directions = self.column, directions or self.directions
-        unit = directions.unit(k)
+        unit, by_element = directions.unit(k), directions.vectors is None
         return Pair(
-            output=column.output.name,
-            input=directions.probe.inputs[directions.leaf],
-            status=STATUSES[found.status],
-            autograd=a / unit,
-            numeric=float(found.numeric) / unit,
-            relative_error=relative,
-            uncertainty=float(found.error) / unit,
+            output=column.output.name, input=directions.probe.inputs[directions.leaf],
+            status=STATUSES[found.status], autograd=a / unit, numeric=float(found.numeric) / unit,
+            relative_error=relative, uncertainty=float(found.error) / unit,
             output_index=None if column.mixed else index_of(row, column.output.shape),
-            input_index=directions.index(k),
-            step=found.step * unit,
-            method=found.method,
-            convergence=found.convergence,
-            order=1,
-            entries=self.errors.size,
-            unresolved=unresolved,
-            note=found.note,
-            cotangent=column.cotangents[row],
-            direction=directions.vector(k),
-        )
+            input_index=index_of(k, directions.point.shape) if by_element else None,
+            step=found.step * unit, method=found.method, convergence=found.convergence,
+            order=1, entries=self.errors.size, unresolved=unresolved, note=found.note,
+            cotangent=column.cotangents[row], direction=directions.vector(k),
+        )  # fmt: skip
 
     def by_element(self) -> Array:
         """Return the relative errors, the worst over the output: by elements, or by directions."""

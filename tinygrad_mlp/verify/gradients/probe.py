@@ -1,8 +1,4 @@
-"""A function at a point: its values nearby, its gradients, and their rounding errors.
-
-`check_grad` calls the function through a `Probe` only, which passes it copies of the inputs as
-tensors, and flattens the nesting that it returns.
-"""
+"""A function at a point: its values nearby, its gradients, and their rounding errors."""
 
 from __future__ import annotations
 
@@ -39,44 +35,19 @@ def undisturbed() -> Iterator[None]:
 
 
 class Output(NamedTuple):
-    """One array that the function returns.
-
-    Attributes:
-        name: its name in reports.
-        shape: its shape.
-        place: the places of its elements in the result of `Probe.values`.
-    """
+    """One array that the function returns; `place` is that of its elements in `Probe.values`."""
 
     name: str
     shape: tuple[int, ...]
     place: slice
 
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return int(self.place.stop - self.place.start)
-
 
 class Probe:
-    """The function `f` at the point `args`.
+    """The function `f` at the point `args`, called with copies of its inputs as tensors.
 
-    Args:
-        f: takes arrays or tensors, returns arrays, tensors, or a nesting of them.
-        args: arrays, numbers, tensors, and nestings of them. Those that hold floating-point
-            numbers are inputs; the others are passed on as they are.
-        names: of the inputs; by default those of the function's parameters.
-
-    Attributes:
-        inputs: names of the inputs.
-        original: the inputs as they were given.
-        point: the inputs in double precision, where `f` takes that; all numbers are computed here.
-        outputs: the floating-point arrays among the results of `f`.
-        base: the values of `f` at the point.
-        eps: the relative rounding error of these.
-
-    Raises:
-        DTypeError: no argument, or no result, is of floating-point numbers.
-        InvalidArgumentError: `f` returns something that is no array.
+    The inputs are the arrays of floating-point numbers in `args`: `original` as they were given,
+    and `point` in double precision, where `f` takes that; all numbers are computed there. `base`
+    holds the values of all floating-point `outputs` in a row, with a relative rounding error `eps`.
     """
 
     def __init__(
@@ -84,15 +55,14 @@ class Probe:
     ) -> None:
         self.f, self.args = f, args
         self._given = leaves(args)
-        self._places = [i for i, a in enumerate(self._given) if is_floating(a)]
+        self._places = [i for i, a in enumerate(self._given) if _is_floating(a)]
         if not self._places:
             kinds = ", ".join(_kind(a) for a in self._given) or "none"
             raise DTypeError(
                 f"check_grad() expects at least one floating-point argument. Got {kinds}: write "
                 f"2.0 instead of 2, or convert an array with .astype(float)."
             )
-        all_names = names or input_names(f, args)
-        self.inputs = [all_names[i] for i in self._places] if names is None else all_names
+        self.inputs = names or [input_names(f, args)[i] for i in self._places]
         self.original = [np.array(data_of(self._given[i])) for i in self._places]
         self.point = [a.astype(np.result_type(a, np.float64)) for a in self.original]
         try:
@@ -148,23 +118,16 @@ class Probe:
         return np.concatenate([np.ravel(data_of(found[i])) for i in self._kept])
 
     def values(self, arrays: Sequence[Array]) -> Array:
-        """Return all elements of all outputs, in a row, for `arrays` in place of the inputs.
-
-        NaN outside the function's domain, also where it raises NumPy's error there, as
-        decompositions of matrices do.
-        """
+        """Return all elements of all outputs, in a row, for `arrays` in place of the inputs."""
         try:
             return self._flat(self.call(arrays))
-        except np.linalg.LinAlgError:
+        except np.linalg.LinAlgError:  # outside its domain, as decompositions of matrices say it
             return np.full(self.base.shape, np.nan)
 
     def noise(
         self, arrays: Sequence[Array], rng: np.random.Generator, trials: int = TRIALS
     ) -> Array:
-        """Return by how much rounding may change each element of the outputs.
-
-        It is observed under `RoundingNoise`, and is at least a few roundings of the result.
-        """
+        """Return by how much rounding may change each element of the outputs, as trials show it."""
         exact = self.values(arrays)
         moved = np.zeros(exact.shape)
         with changed_mode(hook=RoundingNoise(self.eps, rng)):
@@ -176,9 +139,8 @@ class Probe:
     def moved(self, by: Sequence[Array]) -> Probe:
         """Return the same function at another point."""
         other = copy(self)
-        other.original = [
-            np.asarray(a + v, dtype=a.dtype) for a, v in zip(self.original, by, strict=True)
-        ]
+        pairs = zip(self.original, by, strict=True)
+        other.original = [np.asarray(a + v, dtype=a.dtype) for a, v in pairs]
         pairs = zip(other.original, self.point, strict=True)
         other.point = [a.astype(p.dtype) for a, p in pairs]
         other.base = other.values(other.point)
@@ -206,26 +168,18 @@ class Probe:
             with changed_mode(hook=RoundingNoise(eps, rng)):
                 for _ in range(2 * TRIALS):  # it may be the winner of a tie that rounding decides
                     trial = self.record(self.point).pull(output, cotangent, create_graph=True)
-                    found = [
-                        np.maximum(n, np.abs(a - b))
-                        for n, a, b in zip(found, trial, exact, strict=True)
-                    ]
+                    rows = zip(found, trial, exact, strict=True)
+                    found = [np.maximum(n, np.abs(a - b)) for n, a, b in rows]
         except Exception:  # any error of a rule that was written for arrays only
             return None
         return found if all(np.isfinite(n).all() for n in found) else None
 
 
-class ProbeTape:
-    """One evaluation of a function whose graph was kept.
+class ProbeTape(NamedTuple):
+    """One evaluation of a function whose graph was kept; outputs without inputs are arrays."""
 
-    Attributes:
-        inputs: the leaves.
-        outputs: the floating-point results; plain arrays where they depend on no input.
-    """
-
-    def __init__(self, inputs: list[Value], outputs: list[Any]) -> None:
-        self.inputs = inputs
-        self.outputs = outputs
+    inputs: list[Value]
+    outputs: list[Any]
 
     def pull(self, output: int, cotangent: Array, *, create_graph: bool = False) -> list[Array]:
         """Return the gradients of all inputs for a cotangent of one output."""
@@ -244,8 +198,7 @@ class ProbeTape:
 # -- names and kinds -------------------------------------------------------------------------------
 
 
-def is_floating(a: Any) -> bool:
-    """Return whether `a` is an array, a tensor or a number of floating-point type."""
+def _is_floating(a: Any) -> bool:
     if isinstance(a, (Value, np.ndarray, np.generic)):
         return bool(data_of(a).dtype.kind == "f")
     return isinstance(a, float)

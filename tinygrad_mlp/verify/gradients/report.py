@@ -15,6 +15,9 @@ WIDTH = 70
 STATUSES = ("ok", "kink", "unreliable", "not finite", "WRONG")
 """The possible outcomes for a pair, the worst last. Only the last is a mistake in a gradient."""
 
+OK, KINK, UNRELIABLE, NOT_FINITE, WRONG = range(5)
+"""Places in `STATUSES`."""
+
 
 class WrongGradientError(TinygradError, AssertionError):
     """Raised by `GradReport.assert_ok`; the message is the report.
@@ -110,9 +113,7 @@ class Pair(NamedTuple):
             "" if index == () else f"[{', '.join(map(str, index))}]" if index else f" {word}"
             for index, word in zip((self.output_index, self.input_index), mixed, strict=True)
         )
-        return " / ".join(
-            name + i for name, i in zip((self.output, self.input), at, strict=True)
-        )
+        return " / ".join(name + i for name, i in zip((self.output, self.input), at, strict=True))
 
 
 @dataclass(eq=False, repr=False)
@@ -187,11 +188,11 @@ class GradReport:
         return plot_gradient_errors(self.errors, titles, self.rtol, path)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{n} {status}" for status, n in self._counts() if n)
-        return f"GradReport(ok={self.ok}, pairs: {counts}, problems: {len(self.problems)})"
+        return f"GradReport(ok={self.ok}, pairs: {self._counts()}, problems: {len(self.problems)})"
 
-    def _counts(self) -> list[tuple[str, int]]:
-        return [(s, sum(pair.status == s for pair in self.pairs)) for s in STATUSES]
+    def _counts(self) -> str:
+        counts = [(s, sum(pair.status == s for pair in self.pairs)) for s in STATUSES]
+        return ", ".join(f"{n} {status}" for status, n in counts if n)
 
     def _repr_html_(self) -> str:
         from tinygrad_mlp.support.html import table
@@ -207,10 +208,9 @@ class GradReport:
         return table(headings, rows, "\n".join([verdict, *problems]))
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{n} {status}" for status, n in self._counts() if n)
         problems = f"; {len(self.problems)} other problems" if self.problems else ""
         lines = [
-            f"check_grad: {counts or 'no pairs'}{problems}",
+            f"check_grad: {self._counts() or 'no pairs'}{problems}",
             "",
             f"{'pair':<24} {'autograd':>13} {'numeric':>13} {'rel.err':>8} status",
         ]
@@ -218,16 +218,12 @@ class GradReport:
             lines += _lines(pair)
         for problem in self.problems:
             lines += ["", *_wrapped(f"{problem.kind}: {problem.message}", "")]
-        lines += ["", *self._reproduction()]
-        return "\n".join(lines)
-
-    def _reproduction(self) -> list[str]:
-        text = (
+        reproduction = (
             f"Reproduce: check_grad(f, …, order={self.order}, fast={self.fast}, "
             f"seed={self.seed}, rtol={self.rtol:g}), the inputs as in .inputs. The numbers are "
             f"uᵀJv with u = .cotangent and v = .direction of a pair in .pairs."
         )
-        return _wrapped(text, "")
+        return "\n".join([*lines, "", *_wrapped(reproduction, "")])
 
 
 def _lines(pair: Pair) -> list[str]:
@@ -240,10 +236,8 @@ def _lines(pair: Pair) -> list[str]:
     if pair.entries == 0:
         return lines
     order = "" if pair.convergence is None else f", order {pair.convergence:.1f}"
-    detail = (
-        f"worst at {pair.place}: ±{pair.uncertainty:.1e}, step {pair.step:.1e}, "
-        f"{pair.method}{order}"
-    )
+    detail = f"worst at {pair.place}: ±{pair.uncertainty:.1e}, step {pair.step:.1e}, "
+    detail += f"{pair.method}{order}"
     if pair.unresolved:
         detail += f"; {pair.unresolved} of {pair.entries} entries below what numbers can resolve"
     lines += _wrapped(detail, "    ")

@@ -42,23 +42,18 @@ def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
     def gradients_of(args: tuple[Any, ...], cotangents: list[Any]) -> list[Any]:
         given = leaves(args)
         # (Complex numbers are there only because a complex step is being taken.)
-        places = [
-            i for i, a in enumerate(given) if isinstance(a, Value) and a.data.dtype.kind in "fc"
-        ]
         inputs = []
-        for i in places:
-            a = given[i]
-            # A new vertex, which continues the argument's history where it has one.
-            again = ops.identity(a) if a.requires_grad else make_value(Tensor, a.data, None, True)
-            given[i] = again
-            inputs.append(again)
+        for i, a in enumerate(given):
+            if isinstance(a, Value) and a.data.dtype.kind in "fc":
+                # A new vertex, which continues the argument's history where it has one.
+                new = ops.identity(a) if a.requires_grad else make_value(Tensor, a.data, None, True)
+                given[i] = new
+                inputs.append(new)
         with changed_mode(recording=True, depth=MODE.get().depth + 1):
-            out = [
-                v for v in leaves(f(*rebuild(args, given)))
-                if np.asarray(data_of(v)).dtype.kind in "fc"
-            ]  # fmt: skip
+            outs = leaves(f(*rebuild(args, given)))
+            outs = [v for v in outs if np.asarray(data_of(v)).dtype.kind in "fc"]
             pairs = [
-                (v, u) for v, u in zip(out, cotangents, strict=True)
+                (v, u) for v, u in zip(outs, cotangents, strict=True)
                 if isinstance(v, Value) and v.requires_grad
             ]  # fmt: skip
             found = gradients(pairs, inputs, create_graph=True) if pairs else [None] * len(inputs)

@@ -8,12 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value
-from tinygrad_mlp.verify.gradients.directions import (
-    WIDEST,
-    Directions,
-    Noise,
-    random_direction,
-)
+from tinygrad_mlp.verify.gradients.directions import WIDEST, Directions, Noise, random_direction
 from tinygrad_mlp.verify.gradients.probe import Probe, several
 
 ALLOWANCE = 2.0
@@ -24,7 +19,7 @@ KINK_STEPS = 2.0**-14, 2.0**-20
 
 
 class Sweep:
-    """The function φ at many steps in one direction, and its behaviour at 0.
+    """The function φ at many steps in direction `k`, and its behaviour at 0.
 
     Each level gives ``D = (φ(t) − φ(−t)) / 2t``, extrapolated from the level before, with a
     rounding error of about ``η / t``, where η is that of φ. Of these the one with the largest step
@@ -32,26 +27,12 @@ class Sweep:
     no larger than rounding, and no guess of a length scale of f is needed. The same for the slopes
     of the two sides, and for the gap between them.
 
+    For each element of the outputs, `value` is the derivative, taken from `step`, and `third` about
+    the third derivative, or more. `sides` are the slopes on both sides, which differ at a `kink`;
+    at a `jump` f changes by the same, however small the step. `settled` tells whether differences
+    agree at several small steps, and `finite` whether f is finite there on both sides.
+
     Source: O. Lepski, Theory of Probability and its Applications 35 (1990), for the choice.
-
-    Args:
-        directions: of the input.
-        k: which of them.
-        noise: the rounding error of the outputs.
-        doublings: how often a step is halved to get the next.
-
-    Attributes:
-        steps: t of each level, descending.
-        value: the derivative of each output element.
-        error: a bound of its error.
-        step: the step it was taken from.
-        sides: the slopes on the left and on the right.
-        sides_error: a bound of their errors.
-        kink: whether these differ.
-        settled: whether the differences agree with each other at several small steps.
-        jump: whether f changes by the same, however small the step.
-        finite: whether f is finite on both sides, close to the point.
-        third: about the third derivative, or more.
     """
 
     def __init__(self, directions: Directions, k: int, noise: Noise, doublings: int = 2) -> None:
@@ -118,13 +99,9 @@ class Sweep:
     def order(self, slope: float, weights: Array, output: slice) -> float | None:
         """Return the observed order of ``|φ(t) − φ(0) − t φ′(0)|``, if `slope` is φ′(0).
 
-        2 or more if it is φ′(0), and 1 if it is not, as a part ∝ t remains. None where the rest
-        is lost in rounding, as that of a linear function is.
-
-        Args:
-            slope: the weighted sum of the derivatives of the output's elements.
-            weights: of these elements.
-            output: their places among all elements.
+        φ is the weighted sum of the elements at `output`. The order is 2 or more if `slope` is its
+        derivative, and 1 if it is not, as a part ∝ t remains. It is None where the rest is lost in
+        rounding, as that of a linear function is.
         """
         up = self.up[:, output] @ weights - self.steps * slope
         down = self.down[:, output] @ weights - self.steps * slope
@@ -146,26 +123,18 @@ class Sweep:
 
 
 def limit_of(values: Array, spread: Array, factor: int) -> tuple[Array, Array, Array, Array]:
-    """Return the limit of estimates at descending steps, for the step that serves best.
+    """Return the limit of estimates, a bound of its error, its row, and how many rows agree.
 
-    Each estimate is freed of an error that shrinks by `factor` from row to row; of the results,
-    the first is taken that agrees with all that follow.
-
-    Args:
-        values: the estimates, one row for each step.
-        spread: their rounding errors; infinite for one that does not count.
-        factor: by how much the error of truncation shrinks.
-
-    Returns:
-        The limit, a bound of its error, its row, and how many rows it agrees with.
+    Each row of estimates, for descending steps, is freed of an error that shrinks by `factor` from
+    row to row; of the results, the first is taken that agrees with all that follow. Where `spread`,
+    the rounding error, is infinite, an estimate does not count.
     """
     values = (factor * values[1:] - values[:-1]) / (factor - 1)
     spread = (factor * spread[1:] + spread[:-1]) / (factor - 1)
-    low = np.full(values.shape[1:], -np.inf)
-    high = np.full(values.shape[1:], np.inf)
-    chosen = np.full(values.shape[1:], len(values) - 1)
-    agreeing = np.zeros(values.shape[1:], int)
-    going = np.ones(values.shape[1:], bool)
+    shape = values.shape[1:]
+    low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
+    chosen, agreeing = np.full(shape, len(values) - 1), np.zeros(shape, int)
+    going = np.ones(shape, bool)
     for k in range(len(values) - 1, -1, -1):
         counts = np.isfinite(spread[k])
         # All pairs of intervals overlap if and only if all have a point in common.
@@ -174,10 +143,9 @@ def limit_of(values: Array, spread: Array, factor: int) -> tuple[Array, Array, A
         going &= low <= high
         chosen = np.where(going & counts, k, chosen)
         agreeing += going & counts
-    pick = chosen[None]
     # A kink may hide between this step and one 16 times smaller, in the rounding of the latter.
-    error = 18 * ALLOWANCE * np.take_along_axis(spread, pick, axis=0)[0]
-    value = np.take_along_axis(values, pick, axis=0)[0]
+    error = 18 * ALLOWANCE * np.take_along_axis(spread, chosen[None], axis=0)[0]
+    value = np.take_along_axis(values, chosen[None], axis=0)[0]
     return value, np.where(np.isfinite(value), error, np.inf), chosen, agreeing - 1
 
 
@@ -203,8 +171,7 @@ def _is_at_kink(node: Node, rng: np.random.Generator) -> bool:
         moved: list[Any] = list(arrays)
         for i, v in directions.items():
             moved[i] = np.asarray(moved[i] + t * v, dtype=arrays[i].dtype)
-        outs = several(node.op.forward(*moved, **node.static))
-        return np.concatenate([np.ravel(out) for out in outs])
+        return np.concatenate(list(map(np.ravel, several(node.op.forward(*moved, **node.static)))))
 
     here = value(0.0)
     gaps, jumps, size = [], [], np.abs(here)
