@@ -9,33 +9,25 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, Sample
+from tinygrad_mlp.verify.gradients import GradReport, check_grad
 from tinygrad_mlp.verify.operations.report import Failure
 
 
 class OpCase:
     """An operation with the arguments of one sample.
 
-    Attributes:
-        op: the operation.
-        sample: the sample as text, for reports.
-        args: its array arguments.
-        static: all its static parameters.
-        floats: the positions of arguments that hold floating-point numbers.
-        moving: those of them that have a gradient rule.
+    `floats` are the positions of the arguments that hold floating-point numbers, and `moving`
+    those of them that have a gradient rule. `seed` and `rtol` are those of `check_grad`.
     """
 
-    def __init__(self, op: Op, sample: Sample) -> None:
-        self.op, self.sample = op, repr(sample)
+    def __init__(self, op: Op, sample: Sample, seed: int = 0, rtol: float | None = None) -> None:
+        self.op, self.sample, self.seed, self.rtol = op, repr(sample), seed, rtol
         given, self.static = op.bind(sample.args, sample.static)
         self.args: list[Any] = [None if a is None else np.array(a) for a in given]
         self.floats = [i for i, a in enumerate(self.args) if a is not None and a.dtype.kind == "f"]
         self.moving = [
-            i for i in self.floats if not op.nondifferentiable and self.rule(i) is not None
+            i for i in self.floats if not op.nondifferentiable and op.rule(i) is not None
         ]
-
-    def rule(self, place: int) -> Callable[..., Any] | None:
-        """Return the gradient rule of an argument."""
-        return self.op.rule(place)
 
     def name(self, place: int) -> str:
         """Return the name of the parameter that an argument is passed for."""
@@ -54,8 +46,14 @@ class OpCase:
 
     def forward(self, args: Sequence[Any]) -> list[Array]:
         """Return the outputs for arrays."""
-        out = self.op.forward(*args, **self.static)
-        return [np.asarray(o) for o in self.op.as_tuple(out)]
+        return [np.asarray(o) for o in self.op.as_tuple(self.op.forward(*args, **self.static))]
+
+    def reference(self) -> list[Array] | None:
+        """Return the outputs that the record's reference gives; None where it has none."""
+        function = self.op.record.reference
+        if function is None:
+            return None
+        return [np.asarray(o) for o in self.op.as_tuple(function(*self.copies(), **self.static))]
 
     def of(self, *places: int) -> Callable[..., Any]:
         """Return the operation as a function of the arguments at `places` alone."""
@@ -68,6 +66,11 @@ class OpCase:
 
         f.__name__ = self.op.name
         return f
+
+    def check_grad(self, f: Any, places: Sequence[int], order: int = 1) -> GradReport:
+        """Check the gradients of a function of the arguments at `places`."""
+        inputs = [self.args[i] for i in places]
+        return check_grad(f, *inputs, order=order, seed=self.seed, rtol=self.rtol)
 
     def rule_inputs(self, seed: int) -> tuple[list[Any], list[Array], list[Array]]:
         """Return copies of the arguments, the outputs, and random cotangents of these."""

@@ -7,6 +7,7 @@ Jacobian of the operation (from `verify.gradients`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from itertools import chain, permutations
 from typing import Any
 
@@ -24,13 +25,13 @@ Cause = tuple[str, str]
 """One of `CAUSES`, and a sentence that says what was seen."""
 
 
-def cause_of(case: OpCase, place: int, seed: int) -> Cause:
+def cause_of(case: OpCase, place: int) -> Cause:
     """Return the cause of a wrong rule, and a sentence that says what was seen.
 
     The rule's matrix is brought to the argument's shape as the engine does it, by summing over
     copies; where that is impossible, the shape itself is wrong.
     """
-    right = numeric_jacobian(case, place, seed)
+    right = numeric_jacobian(case, place)
     raw = rule_matrix(case, place)
     if raw is None:
         return "rule raises", "It fails for a unit cotangent."
@@ -38,7 +39,7 @@ def cause_of(case: OpCase, place: int, seed: int) -> Cause:
     found = summed(raw, shape)
     cause = (
         _multiple(found, right)
-        or _rule_of_another(case, place, raw, seed)
+        or _rule_of_another(case, place, raw)
         or _rearranged(case, place, raw, right)
     )
     if cause:
@@ -46,9 +47,9 @@ def cause_of(case: OpCase, place: int, seed: int) -> Cause:
     return _wrong_shape(raw, shape, right) if found is None else _wrong_numbers(found, right)
 
 
-def numeric_jacobian(case: OpCase, place: int, seed: int) -> Array:
+def numeric_jacobian(case: OpCase, place: int) -> Array:
     """Return ``J[o, i] = ∂ output o / ∂ element i`` of an argument, all outputs in a row."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(case.seed)
     with undisturbed():
         probe = Probe(case.of(place), (case.args[place],))
         numbers = NumericDerivatives(probe, 0, probe.noise(probe.point, rng), rng)
@@ -56,28 +57,24 @@ def numeric_jacobian(case: OpCase, place: int, seed: int) -> Array:
     return np.asarray((numbers.estimates.value / units).T)
 
 
-def rule_matrix(case: OpCase, place: int, static: dict[str, Any] | None = None) -> Array | None:
+def rule_matrix(case: OpCase, place: int, **static: Any) -> Array | None:
     """Return the results of the rule for every unit cotangent, a row each; None if it fails.
 
-    Args:
-        case: the operation at a sample.
-        place: the argument.
-        static: static parameters to give the rule instead of the sample's.
+    Static parameters that are given replace the sample's for the rule, not for forward.
     """
-    args, kept = case.copies(), case.static
+    args = case.copies()
     outs = case.forward(args)
+    changed = copy(case)
+    changed.static = {**case.static, **static}
     rows = []
     try:
-        case.static = {**kept, **(static or {})}
         for number, out in enumerate(outs):
             for index in np.ndindex(out.shape):
                 g = [np.zeros(o.shape, o.dtype) for o in outs]
                 g[number][index] = 1
-                rows.append(np.array(case.share(place, g, outs, args), float))
+                rows.append(np.array(changed.share(place, g, outs, args), float))
     except Exception:
         return None
-    finally:
-        case.static = kept
     return np.array(rows)
 
 
@@ -110,12 +107,12 @@ def _multiple(found: Array | None, right: Array) -> Cause | None:
     return "factor", f"It is {ratio:.6g} times the right one."
 
 
-def _rule_of_another(case: OpCase, place: int, raw: Array, seed: int) -> Cause | None:
+def _rule_of_another(case: OpCase, place: int, raw: Array) -> Cause | None:
     """Return the cause if the matrix is the right one for another argument."""
     for i in case.moving:
         if i == place:
             continue
-        jacobian = numeric_jacobian(case, i, seed)
+        jacobian = numeric_jacobian(case, i)
         matrices = (summed(raw, case.args[at].shape) for at in (i, place))
         if any(m is not None and close(m, jacobian, CLOSE) for m in matrices):
             return "wrong argument's rule", f"It is the one of '{case.name(i)}'."
@@ -158,7 +155,7 @@ def _along(case: OpCase, place: int) -> Iterator[tuple[Array | None, str]]:
     shape = case.args[place].shape
     for name in ("axis", "axes", "axis1", "axis2"):
         for axis in [None, *range(len(shape))] if name in case.static else []:
-            other = rule_matrix(case, place, {name: axis})
+            other = rule_matrix(case, place, **{name: axis})
             matrix = None if other is None else summed(other, shape)
             yield matrix, f"It would be right for {name}={axis}."
 

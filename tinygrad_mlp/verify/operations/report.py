@@ -14,7 +14,7 @@ WIDTH = 78
 CAUSES = {
     "forward wrong": "forward and reference give different numbers",
     "forward in place": "forward writes into its arguments; let it work on a copy",
-        "dtype promoted": "float32 in, something wider out; keep NumPy's promotion",
+    "dtype promoted": "float32 in, something wider out; keep NumPy's promotion",
     "memory layout": "the result depends on how the argument lies in memory",
     "sign": "the rule is the right one with the wrong sign",
     "factor": "the rule is the right one times a constant",
@@ -37,7 +37,6 @@ CAUSES = {
     "equation": "the equation says something else than the operation computes",
 }
 """The causes of failures, and their meaning."""
-
 
 CHECKS = ("forward", "first order", "second order", "program", "LaTeX", "equation")
 """The checks of an operation, in order."""
@@ -125,9 +124,7 @@ class OpReport:
         Where the first order is wrong, neither the second order nor a program is tried.
         """
         of_record = {"forward": "forward", "latex": "LaTeX", "equation": "equation"}
-        wrong = {
-            of_record.get(f.rule, LATER.get(f.cause, "first order")) for f in self.failures
-        }
+        wrong = {of_record.get(f.rule, LATER.get(f.cause, "first order")) for f in self.failures}
         stopped = bool(wrong & {"forward", "first order"})
         verdicts: dict[str, bool | None] = {}
         for check in CHECKS:
