@@ -1,4 +1,8 @@
-"""All operations, one block each. Importing this package fills the registry `OPS`."""
+"""All operations, one block each. Importing this package fills the registry `OPS`.
+
+Every record has its fields in the same order: name and rules; equation, LaTeX and the function of
+NumPy or SciPy; reference, domain and samples; traits.
+"""
 
 import types
 import typing

@@ -1,4 +1,4 @@
-"""Sample inputs for the records of operations, used by checks and tests.
+"""Sample inputs and references for the records of operations, used by checks and tests.
 
 A record gives its samples as a function of a `numpy.random.Generator`. An elementwise operation
 gives only the interval of each argument (`OpRecord.domain`), and its samples are made here.
@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tinygrad_mlp.autograd.op import Op, Sample
 
@@ -44,6 +46,11 @@ def well_apart(rng: Generator, samples: Sequence[Sample]) -> list[Sample]:
         return values.reshape(shape)
 
     return [Sample(*(drawn(a.shape) for a in s.args), **s.static) for s in samples]
+
+
+def each_row(f: Any, a: Any, axis: int | None) -> Any:
+    """Apply a function of vectors along `axis` (None: to all elements)."""
+    return np.apply_along_axis(f, -1 if axis is None else axis, np.ravel(a) if axis is None else a)
 
 
 def samples_of(op: Op, rng: Generator) -> Iterator[Sample]:

@@ -76,6 +76,11 @@ def over(axis: Any, ndim: int) -> str:
     return rf"_{{\mathrm{{{'axis' if len(axes) == 1 else 'axes'}\ {numbers}}}}}"
 
 
+def named_over(name: str) -> Any:
+    """Return the function that writes a named operation with its axes in LaTeX."""
+    return lambda a, axis, **static: rf"\mathrm{{{name}}}{over(axis, a.ndim)}({a})"
+
+
 @op(
     # The engine sums a gradient down to the shape of its argument: that is the whole rule.
     rules={"a": lambda g, y, a, shape: g},
@@ -116,8 +121,7 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 @op(rules={
         "a": lambda g, y, a, axis, keepdims: spread(g, a.shape, axis, keepdims)
         / reduced_count(a.shape, axis)},
-    equation="y = Σ a / n,  ā = g / n",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{mean}}{over(axis, a.ndim)}({a})", numpy=np.mean,
+    equation="y = Σ a / n,  ā = g / n", latex=named_over("mean"), numpy=np.mean,
     reference=lambda a, axis, keepdims: np.average(a, axis=axis, keepdims=keepdims),
     samples=reductions, decomposable=True)
 def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged
 from tinygrad_mlp.autograd.ops.reductions.scans import widened
-from tinygrad_mlp.autograd.ops.samples import sample_arrays
+from tinygrad_mlp.autograd.ops.samples import each_row, sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
 from tinygrad_mlp.autograd.ops.sums import kept, over
@@ -30,8 +30,8 @@ def _diff_rule(g: Any, y: Any, a: Any, n: int, axis: int) -> Any:
     equation="y[i] = Σ (−1)^(n + i − j) C(n, j − i) a[j],  "
     "ā[j] = Σ (−1)^(n + i − j) C(n, j − i) g[i]",
     latex=lambda a, n, axis: (rf"\Delta{f'^{{{n}}}' if n != 1 else ''}{over(axis, a.ndim)} {a}"),
-    reference=lambda a, n, axis: np.apply_along_axis(
-        lambda row: np.convolve(row, (np.poly1d([1.0, -1.0]) ** n).coeffs, "valid"), axis, a),
+    reference=lambda a, n, axis: each_row(
+        lambda row: np.convolve(row, (np.poly1d([1.0, -1.0]) ** n).coeffs, "valid"), a, axis),
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((4,),), n=(0, 1, 2, 3), axis=(-1,)),
         *sample_arrays(rng, shapes=((3, 4),), n=(1, 2), axis=(0, -1))))

@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.shapes.axes import swapaxes, transpose
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
-from tinygrad_mlp.autograd.ops.sums import axes_of, kept, over, reductions, sum
+from tinygrad_mlp.autograd.ops.sums import axes_of, kept, named_over, over, reductions, sum
 
 __all__ = ["max", "amax", "min", "amin", "all", "any", "count_nonzero"]
 
@@ -89,8 +89,7 @@ def _rounded(rng: Any) -> list[Sample]:
     return [Sample(np.rint(s.args[0]), **s.static) for s in reductions(rng)]
 
 
-@op(equation="y = Π [a ≠ 0]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{all}}{over(axis, a.ndim)}({a})", numpy=np.all,
+@op(equation="y = Π [a ≠ 0]", latex=named_over("all"), numpy=np.all,
     reference=lambda a, axis, keepdims: np.min(np.abs(a), axis=axis, keepdims=keepdims) > 0,
     samples=_rounded, nondifferentiable=True)
 def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
@@ -102,8 +101,7 @@ def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return np.all(a, axis=axis, keepdims=keepdims)
 
 
-@op(equation="y = [Σ [a ≠ 0] > 0]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{any}}{over(axis, a.ndim)}({a})", numpy=np.any,
+@op(equation="y = [Σ [a ≠ 0] > 0]", latex=named_over("any"), numpy=np.any,
     reference=lambda a, axis, keepdims: np.max(np.abs(a), axis=axis, keepdims=keepdims) > 0,
     samples=_rounded, nondifferentiable=True)
 def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
@@ -115,9 +113,7 @@ def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return np.any(a, axis=axis, keepdims=keepdims)
 
 
-@op(equation="y = Σ [a ≠ 0]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{count}}{over(axis, a.ndim)}({a})",
-    numpy=np.count_nonzero,
+@op(equation="y = Σ [a ≠ 0]", latex=named_over("count"), numpy=np.count_nonzero,
     reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),
     samples=_rounded, nondifferentiable=True)
 def count_nonzero(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:

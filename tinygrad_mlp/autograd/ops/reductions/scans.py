@@ -13,11 +13,11 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged, in_many_axes, in_one_axis
-from tinygrad_mlp.autograd.ops.samples import sample_arrays
+from tinygrad_mlp.autograd.ops.samples import each_row, sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
-from tinygrad_mlp.autograd.ops.sums import over, reductions, spread
+from tinygrad_mlp.autograd.ops.sums import named_over, reductions, spread
 from tinygrad_mlp.errors import ShapeError
 
 __all__ = ["cumsum", "cumprod", "prod", "recurrence"]
@@ -44,10 +44,6 @@ def delayed(a: Any, first: float) -> Any:
     return widened(getitem(a, template=(Ellipsis, slice(0, -1))), 1, 0, value=first)
 
 
-def _scan_latex(name: str) -> Any:
-    return lambda a, axis: rf"\mathrm{{{name}}}{'' if axis is None else over(axis, a.ndim)}({a})"
-
-
 def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     along = 0 if axis is None else axis
     return reshape(flipped(cumsum(flipped(g, along), axis=along), along), shape=a.shape)
@@ -61,11 +57,9 @@ def _scanned(rng: Any) -> list[Sample]:
 
 
 @op(rules={"a": _cumsum_rule},
-    equation="y[i] = Σ a[j] [j ≤ i],  ā[i] = Σ g[j] [j ≥ i]", latex=_scan_latex("cumsum"),
+    equation="y[i] = Σ a[j] [j ≤ i],  ā[i] = Σ g[j] [j ≥ i]", latex=named_over("cumsum"),
     numpy=np.cumsum,
-    reference=lambda a, axis: np.apply_along_axis(
-        lambda row: np.tri(len(row)) @ row, 0 if axis is None else axis,
-        np.ravel(a) if axis is None else a),
+    reference=lambda a, axis: each_row(lambda row: np.tri(len(row)) @ row, a, axis),
     samples=_scanned)
 def cumsum(a: Any, *, axis: int | None = None) -> Any:
     """Compute running sums of the elements along `axis` (None: of all, in one axis).
@@ -130,16 +124,11 @@ def _cumprod_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     return reshape(exchanged(delayed(y, 1) * _backwards(g, a), axis), shape=shape)
 
 
-def _cumprod_reference(a: Any, axis: int | None) -> Any:
-    def running(row: Any) -> Any:
-        return np.array([np.prod(row[: i + 1]) for i in range(len(row))])
-
-    return np.apply_along_axis(running, axis or 0, np.ravel(a) if axis is None else a)
-
-
 @op(rules={"a": _cumprod_rule},
     equation="y[i] = Π a[j]^[j ≤ i],  a[i] ā[i] = Σ g[j] y[j] [j ≥ i]",
-    latex=_scan_latex("cumprod"), numpy=np.cumprod, reference=_cumprod_reference,
+    latex=named_over("cumprod"), numpy=np.cumprod,
+    reference=lambda a, axis: each_row(
+        lambda row: [np.prod(row[: i + 1]) for i in range(len(row))], a, axis),
     samples=lambda rng: [*_scanned(rng), Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0)])
 def cumprod(a: Any, *, axis: int | None = None) -> Any:
     """Compute running products of the elements along `axis` (None: of all, in one axis).
@@ -165,8 +154,7 @@ def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @op(rules={"a": _prod_rule},
-    equation="y = Π a,  ā[i] = g Π a[j]^[j ≠ i]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{prod}}{over(axis, a.ndim)}({a})", numpy=np.prod,
+    equation="y = Π a,  ā[i] = g Π a[j]^[j ≠ i]", latex=named_over("prod"), numpy=np.prod,
     reference=lambda a, axis, keepdims: np.exp(
         np.sum(np.log(a.astype(complex)), axis=axis, keepdims=keepdims)).real,
     samples=reductions)

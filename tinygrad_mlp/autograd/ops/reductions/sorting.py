@@ -15,10 +15,10 @@ from tinygrad_mlp.autograd.ops.elementwise.comparison import not_equal
 from tinygrad_mlp.autograd.ops.reductions.differences import neighbours
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged
 from tinygrad_mlp.autograd.ops.reductions.scans import cumsum, widened
-from tinygrad_mlp.autograd.ops.samples import sample_arrays, well_apart
+from tinygrad_mlp.autograd.ops.samples import each_row, sample_arrays, well_apart
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
-from tinygrad_mlp.autograd.ops.sums import over
+from tinygrad_mlp.autograd.ops.sums import named_over
 
 __all__ = ["sort", "partition", "argsort", "argpartition", "argmax", "argmin", "searchsorted"]
 
@@ -75,11 +75,6 @@ def _apart(rng: Any, **given: Any) -> list[Sample]:
     return well_apart(rng, sample_arrays(rng, **given))
 
 
-def _latex(name: str) -> Any:
-    return lambda a, axis, **static: (
-        rf"\mathrm{{{name}}}{'' if axis is None else over(axis, a.ndim)}({a})")
-
-
 def _insertion_sort(row: Any) -> Any:
     result: list[Any] = []
     for value in row:
@@ -87,14 +82,10 @@ def _insertion_sort(row: Any) -> Any:
     return np.array(result)
 
 
-def _each_row(f: Any, a: Any, axis: int | None) -> Any:
-    return np.apply_along_axis(f, -1 if axis is None else axis, np.ravel(a) if axis is None else a)
-
-
 @op(rules={"a": lambda g, y, a, axis, kind: _given_back(g, y, a, axis, True)},
     equation="y = sort(a, axis),  ā[i] = Σ g[j] [y[j] = a[i]] / Σ [y[j] = a[i]]",
-    latex=_latex("sort"), numpy=np.sort,
-    reference=lambda a, axis, kind: _each_row(_insertion_sort, a, axis),
+    latex=named_over("sort"), numpy=np.sort,
+    reference=lambda a, axis, kind: each_row(_insertion_sort, a, axis),
     samples=lambda rng: (
         *_apart(rng, shapes=((3, 2),), axis=(None, 0, -1)),
         *_apart(rng, shapes=((2, 2, 2),), axis=(1,))))
@@ -109,7 +100,7 @@ def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
 
 @op(rules={"a": lambda g, y, a, kth, axis, kind: _given_back(g, y, a, axis, False)},
     equation="sort(y, axis) = sort(a, axis),  ā[i] = Σ g[j] [y[j] = a[i]] / Σ [y[j] = a[i]]",
-    latex=_latex("partition"), numpy=np.partition,
+    latex=named_over("partition"), numpy=np.partition,
     # The order of the others is not specified: nothing but the function itself can tell it.
     reference=lambda a, kth, axis, kind: np.take_along_axis(
         np.ravel(a) if axis is None else a,
@@ -124,9 +115,9 @@ def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introsele
     return np.partition(a, kth, axis=axis, kind=kind)
 
 
-@op(equation="take_along_axis(a, y, axis) = sort(a, axis)", latex=_latex("argsort"),
+@op(equation="take_along_axis(a, y, axis) = sort(a, axis)", latex=named_over("argsort"),
     numpy=np.argsort,
-    reference=lambda a, axis, kind: _each_row(
+    reference=lambda a, axis, kind: each_row(
         lambda row: np.array(sorted(range(len(row)), key=row.__getitem__), int), a, axis),
     samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), axis=(None, 0, -1)),
     nondifferentiable=True)
@@ -140,7 +131,7 @@ def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
 
 
 @op(equation="sort(take_along_axis(a, y, axis), axis) = sort(a, axis)",
-    latex=_latex("argpartition"), numpy=np.argpartition,
+    latex=named_over("argpartition"), numpy=np.argpartition,
     reference=lambda a, kth, axis: np.argpartition(np.array(a), kth, axis),
     samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), kth=(1,), axis=(None, 0, -1)),
     nondifferentiable=True)
@@ -167,9 +158,8 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
         np.expand_dims(place, along) if keepdims else place)
 
 
-@op(equation="amax(a, axis) = Σ a[j] [j = y]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{argmax}}{over(axis, a.ndim)}({a})",
-    numpy=np.argmax, reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
+@op(equation="amax(a, axis) = Σ a[j] [j = y]", latex=named_over("argmax"), numpy=np.argmax,
+    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
     samples=_places_of, nondifferentiable=True)
 def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the largest element over `axis`. The result is a plain array.
@@ -180,9 +170,8 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     return np.argmax(a, axis=axis, keepdims=keepdims)
 
 
-@op(equation="amin(a, axis) = Σ a[j] [j = y]",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{argmin}}{over(axis, a.ndim)}({a})",
-    numpy=np.argmin, reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
+@op(equation="amin(a, axis) = Σ a[j] [j = y]", latex=named_over("argmin"), numpy=np.argmin,
+    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
     samples=_places_of, nondifferentiable=True)
 def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the smallest element over `axis`. The result is a plain array.

@@ -21,6 +21,7 @@ from tinygrad_mlp.autograd.ops.sums import (
     axes_of,
     kept,
     mean,
+    named_over,
     over,
     reduced_count,
     reductions,
@@ -187,8 +188,7 @@ def _median_reference(a: Any, axis: Any, keepdims: bool) -> Any:
     equation="y = (l + u) / 2,  "
     "ā[i] = ½ g ([a[i] = l] / Σ [a[j] = l] + [a[i] = u] / Σ [a[j] = u]),  l = s[⌊(n − 1) / 2⌋],  "
     "u = s[⌊n / 2⌋],  s = sort(a, axis)",
-    latex=lambda a, axis, keepdims: rf"\mathrm{{median}}{over(axis, a.ndim)}({a})",
-    numpy=np.median, reference=_median_reference,
+    latex=named_over("median"), numpy=np.median, reference=_median_reference,
     samples=lambda rng: well_apart(rng, reductions(rng)))
 def median(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute the median over `axis`. Ties share the gradient equally.
