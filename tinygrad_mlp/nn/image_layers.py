@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,9 @@ from tinygrad_mlp.autograd.ops.products.windows import pair
 from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
-from tinygrad_mlp.nn.layers import as_input
-from tinygrad_mlp.nn.module import Module, Parameter
-from tinygrad_mlp.support.checks import integer_at_least, rng_or_fresh
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
+from tinygrad_mlp.nn.layers import as_input, weight_and_bias
+from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.support.checks import integer_at_least
 
 
 class Conv2d(Module):
@@ -47,17 +44,9 @@ class Conv2d(Module):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        bias: bool = True,
-        *,
-        init: Initialiser | None = None,
-        rng: Generator | None = None,
-        dtype: Any = None,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0, bias: bool = True, *, init: Initialiser | None = None,
+        rng: np.random.Generator | None = None, dtype: Any = None,
     ) -> None:
         in_channels = integer_at_least(1, in_channels, "Conv2d: in_channels")
         out_channels = integer_at_least(1, out_channels, "Conv2d: out_channels")
@@ -66,11 +55,7 @@ class Conv2d(Module):
         self.padding = pair(padding, "Conv2d() padding", least=0)
         init = initialisers.he_normal() if init is None else init
         shape = (out_channels, in_channels, *self.kernel_size)
-        weight = initialisers.drawn(init, shape, rng_or_fresh(rng, "Conv2d"), "Conv2d")
-        self.weight = Parameter(weight, dtype=dtype or np.float64, name="weight")
-        self.bias = (
-            Parameter(np.zeros(out_channels, self.weight.dtype), name="bias") if bias else None
-        )
+        self.weight, self.bias = weight_and_bias("Conv2d", shape, bias, init, rng, dtype)
 
     def forward(self, x: Any) -> Any:
         """Convolve the last two axes."""
@@ -120,9 +105,8 @@ class _Pool2d(Module):
 
     def describe(self) -> str:
         """Return the sizes."""
-        return f"{self.kernel_size}" + (
-            f", stride={self.stride}" if self.stride != self.kernel_size else ""
-        )
+        stride = f", stride={self.stride}" if self.stride != self.kernel_size else ""
+        return f"{self.kernel_size}{stride}"
 
 
 class MaxPool2d(_Pool2d):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,20 +19,11 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.support.checks import not_negative
 
-if TYPE_CHECKING:
-    from numpy.random import Generator
-
-Initialiser = Callable[[tuple[int, ...], "Generator"], Array]
+Initialiser = Callable[[tuple[int, ...], "np.random.Generator"], Array]
 
 
-def drawn(init: Any, shape: tuple[int, ...], rng: Generator, layer: str) -> Array:
-    """Return the weight that the initialiser `init` draws for a layer.
-
-    Args:
-        init: an initialiser: a function ``(shape, rng)`` that gives an array.
-        shape: of the weight.
-        rng: generator of the draw.
-        layer: who asks, for messages.
+def drawn(init: Any, shape: tuple[int, ...], rng: np.random.Generator, layer: str) -> Array:
+    """Return the weight of this `shape` that `init` draws with `rng`; messages name the `layer`.
 
     Raises:
         InvalidArgumentError: `init` is no initialiser.
@@ -127,12 +118,7 @@ def xavier_uniform(gain: float = 1.0) -> Initialiser:
     0.1
     """
     gain = not_negative(gain, "xavier_uniform: gain")
-
-    def draw(shape: tuple[int, ...], rng: Generator) -> Array:
-        limit = gain * math.sqrt(6 / sum(_fans(shape)))
-        return rng.uniform(-limit, limit, shape)
-
-    return draw
+    return lambda shape, rng: uniform(gain * math.sqrt(6 / sum(_fans(shape))))(shape, rng)
 
 
 def he_normal(gain: float = math.sqrt(2)) -> Initialiser:
@@ -156,9 +142,4 @@ def he_uniform(gain: float = math.sqrt(2)) -> Initialiser:
     1.0
     """
     gain = not_negative(gain, "he_uniform: gain")
-
-    def draw(shape: tuple[int, ...], rng: Generator) -> Array:
-        limit = gain * math.sqrt(3 / _fans(shape)[0])
-        return rng.uniform(-limit, limit, shape)
-
-    return draw
+    return lambda shape, rng: uniform(gain * math.sqrt(3 / _fans(shape)[0]))(shape, rng)

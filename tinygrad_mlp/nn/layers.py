@@ -1,8 +1,12 @@
-"""The linear layer, standardisation and dropout. Layers compose operations; none has a backward."""
+"""Sequences, the linear layer, standardisation and dropout.
+
+Layers compose operations; none has a backward.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +20,69 @@ from tinygrad_mlp.nn.init import Initialiser
 from tinygrad_mlp.nn.module import Buffer, Module, Parameter
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, rng_or_fresh
 
-if TYPE_CHECKING:
-    from numpy.random import Generator
+
+class Sequential(Module):
+    """Modules one after another: the output of each is the input of the next.
+
+    Args:
+        layers: the modules, or one list of them.
+
+    Raises:
+        InvalidArgumentError: one of them is not a module.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> rng = np.random.default_rng(0)
+    >>> tg.nn.Sequential(tg.nn.Linear(4, 3, rng=rng), tg.nn.Tanh())
+    Sequential(                               # 15 parameters
+      (0) Linear(4, 3)                          # 15 parameters
+      (1) Tanh()
+    )
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+            layers = tuple(layers[0])
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                made = f" Did you mean {layer.__name__}()?" if isinstance(layer, type) else ""
+                raise InvalidArgumentError(
+                    f"Sequential() expects modules. Argument {i} is {layer!r}.{made}"
+                )
+        self.layers: list[Module] = list(layers)
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        # "0.weight" and not "layers.0.weight", as in other frameworks.
+        for name, member in super()._members():
+            yield name.removeprefix("layers."), member
+
+    def forward(self, x: Any) -> Any:
+        """Apply the layers in order."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int) -> Module:
+        return self.layers[index]
 
 
 def as_input(x: Any) -> Any:
     """Return the input of a layer as an array or a tensor."""
     return x if isinstance(x, Value) else np.asarray(x)
+
+
+def weight_and_bias(
+    layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser, rng: Any, dtype: Any
+) -> tuple[Parameter, Parameter | None]:
+    """Return the weight of a layer as it is drawn, and a bias of zeros if there is to be one."""
+    drawn = initialisers.drawn(init, shape, rng_or_fresh(rng, layer), layer)
+    weight = Parameter(drawn, dtype=dtype or np.float64, name="weight")
+    return weight, Parameter(np.zeros(shape[0], weight.dtype), name="bias") if bias else None
 
 
 class Linear(Module):
@@ -49,24 +109,14 @@ class Linear(Module):
     """
 
     def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        *,
-        init: Initialiser | None = None,
-        rng: Generator | None = None,
-        dtype: Any = None,
+        self, in_features: int, out_features: int, bias: bool = True, *,
+        init: Initialiser | None = None, rng: np.random.Generator | None = None, dtype: Any = None,
     ) -> None:
         self.in_features = integer_at_least(1, in_features, "Linear: in_features")
         self.out_features = integer_at_least(1, out_features, "Linear: out_features")
         init = initialisers.xavier_uniform() if init is None else init
         shape = (self.out_features, self.in_features)
-        weight = initialisers.drawn(init, shape, rng_or_fresh(rng, "Linear"), "Linear")
-        self.weight = Parameter(weight, dtype=dtype or np.float64, name="weight")
-        self.bias = (
-            Parameter(np.zeros(out_features, self.weight.dtype), name="bias") if bias else None
-        )
+        self.weight, self.bias = weight_and_bias("Linear", shape, bias, init, rng, dtype)
 
     def forward(self, x: Any) -> Any:
         """Apply the affine map to the last axis."""
@@ -223,7 +273,7 @@ class Dropout(Module):
     array([1., 1., 1.])
     """
 
-    def __init__(self, p: float = 0.5, *, rng: Generator | None = None) -> None:
+    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | None = None) -> None:
         if not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
             raise InvalidArgumentError(
                 f"Dropout() expects p to be at least 0 and less than 1. Got {p!r}."
