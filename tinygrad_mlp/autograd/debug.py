@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -41,6 +42,9 @@ ORIGIN_FIX = (
 )
 MUTATION_FIX = "Change a copy, or assign a new array: x.data = x.data + 1, not x.data += 1."
 COPY_FIX = "Let it work on a copy, and return that."
+
+QUIET = partial(np.errstate, divide="ignore", over="ignore", invalid="ignore")
+"""A context without NumPy's warnings, for what is reported better here."""
 
 
 def debug() -> changed_mode:
@@ -89,38 +93,26 @@ Fingerprint = tuple[tuple[int, ...], int] | None
 
 
 class Note(NamedTuple):
-    """The notes of a watch about a node.
-
-    Attributes:
-        site: where the operation was called.
-        prints: fingerprints of its arguments and outputs.
-    """
+    """The notes of a watch about a node: the call's place, and the prints of what it holds."""
 
     site: CallSite | None
     prints: list[Fingerprint]
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class Watch:
     """Observes operations (as the mode's hook) and backward passes (as its walk).
 
-    Args:
+    Attributes:
         outer: the hook that was there before, which continues with the operation.
         rule: in words, the gradient rule that is being run, if one is. Inside of it infinities
             are allowed; only its result is checked.
         site: where that rule's operation was called, if it is known.
     """
 
-    __slots__ = ("outer", "rule", "site")
-
-    def __init__(
-        self,
-        outer: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any] | None,
-        rule: str = "",
-        site: CallSite | None = None,
-    ) -> None:
-        self.outer = outer
-        self.rule = rule
-        self.site = site
+    outer: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any] | None
+    rule: str = ""
+    site: CallSite | None = None
 
     # -- forward -----------------------------------------------------------------------------
 
@@ -128,19 +120,16 @@ class Watch:
         """Apply `op`, check its result, and leave a note in its node."""
         site = self.site if self.rule else user_site()
         given = arrays_of(args)
-        before = [fingerprint(a) for a in given]
-        with quiet():
-            if self.outer is None:
-                result = op.unhooked(args, static)
-            else:
-                result = self.outer(op, args, static)
-        values = result if isinstance(result, tuple) else (result,)
+        before = list(map(fingerprint, given))
+        with QUIET():
+            result = self.outer(op, args, static) if self.outer else op.unhooked(args, static)
+        values = op.as_tuple(result)
         node = values[0].node if isinstance(values[0], Value) else None
         if node is not None and node.op is op and node.arrays is not None:
-            node.note = Note(site, [fingerprint(a) for a in held_by(node)])
-            after = node.note.prints
+            after = list(map(fingerprint, held_by(node)))
+            node.note = Note(site, after)
         else:
-            after = [fingerprint(a) for a in given]
+            after = list(map(fingerprint, given))
         for position, (a, then, now) in enumerate(zip(given, before, after, strict=False)):
             if then is not None and then != now:
                 raise MutatedArrayError(
@@ -173,7 +162,7 @@ class Watch:
         op = node.op
         note: Note | None = getattr(node, "note", None)
         arrays = held_by(node)
-        prints = [fingerprint(a) for a in arrays]
+        prints = list(map(fingerprint, arrays))
         names = [label(op, position, parent) for position, parent in enumerate(node)]
         names += ["the result"] * op.outputs
         if note is not None:
@@ -196,18 +185,14 @@ class Watch:
                 )
         names += ["the result's gradient"] * op.outputs
         arrays += cotangents
-        prints += [fingerprint(a) for a in cotangents]
+        prints += map(fingerprint, cotangents)
         held = list(zip(names, arrays, prints, strict=True))
         return partial(self._checked, op, held, site)
 
     def _checked(
-        self,
-        op: Op,
-        held: Sequence[tuple[str, Any, Fingerprint]],
-        site: CallSite | None,
-        position: int,
-        *given: Any,
-    ) -> Any:
+        self, op: Op, held: Sequence[tuple[str, Any, Fingerprint]], site: CallSite | None,
+        position: int, *given: Any,
+    ) -> Any:  # fmt: skip
         """Return the share of an argument: finite, and computed without changing an array."""
         if op.rule(position) is None:
             return None
@@ -216,7 +201,7 @@ class Watch:
         hook = MODE.get().hook  # another one, where it was put in front of the watch
         outer = self.outer if isinstance(hook, Watch) else hook
         inside = Watch(outer, title, site and site._replace(inside=title))
-        with quiet(), changed_mode(hook=inside):
+        with QUIET(), changed_mode(hook=inside):
             share = unbroadcast(op.vjp(position, *given), like, op, position)
         for name, a, before in held:
             if fingerprint(a) != before:
@@ -234,23 +219,16 @@ class Watch:
 
 
 def judge(
-    op: Op,
-    args: Sequence[Any],
-    static: dict[str, Any],
-    outs: Sequence[Any],
-    site: CallSite | None,
+    op: Op, args: Sequence[Any], static: dict[str, Any], outs: Sequence[Any], site: CallSite | None
 ) -> None:
-    """Raise an error for a result that is not finite, unless it must be meant.
-
-    Raises:
-        NonFiniteError: an argument was not finite already, or the operation made it so.
-    """
+    """Raise an error for a result that is not finite, unless it must be meant."""
     given = arrays_of(args)
     bad = next(out for out in outs if not finite(out))
     nan = bool(np.isnan(bad).any())
     for position, (arg, a) in enumerate(zip(args, given, strict=True)):
         # An infinite constant may be meant; NaN never is, and no parameter is ever infinite.
-        if not finite(a) and (np.isnan(a).any() if nan else is_parameter(arg)):
+        is_parameter = isinstance(arg, Value) and arg.requires_grad and arg.node is None
+        if not finite(a) and (np.isnan(a).any() if nan else is_parameter):
             raise NonFiniteError(
                 f"debug: {op.name}() must be given finite numbers. Already before it, "
                 f"{label(op, position, arg)}, {origin_of(arg)} of shape {np.shape(a)}, held "
@@ -259,7 +237,7 @@ def judge(
     if not nan and not all(map(finite, given)):
         # Infinite constants among the arguments: are these all, or did the operation add its own?
         tame = [a if finite(a) else np.where(np.isfinite(a), a, 1) for a in given]
-        with quiet():
+        with QUIET():
             again = op.forward(*tame, **static)
         if all(map(finite, op.as_tuple(again))):
             return
@@ -268,11 +246,6 @@ def judge(
         f"{listed((label(op, i, arg), given[i]) for i, arg in enumerate(args))}"
         f"{called(op, site)}\n{FORWARD_FIX}"
     )
-
-
-def quiet() -> np.errstate:
-    """Return a context without NumPy's warnings, for what is reported better here."""
-    return np.errstate(divide="ignore", over="ignore", invalid="ignore")
 
 
 def fingerprint(a: Any) -> Fingerprint:
@@ -295,8 +268,3 @@ def arrays_of(values: Any) -> list[Any]:
 def held_by(node: Node) -> list[Any]:
     """Return the arrays that a node keeps for the backward pass: arguments, then outputs."""
     return [*(node.arrays or ()), *node.op.as_tuple(node.out)]
-
-
-def is_parameter(arg: Any) -> bool:
-    """Return whether it is a leaf that gradients flow to."""
-    return isinstance(arg, Value) and arg.requires_grad and arg.node is None

@@ -63,8 +63,7 @@ def op(
             known = OPS.get(made.name)
             if known is not None and not _in_one_namespace(made, known):
                 raise OpDefinitionError(
-                    f"op '{made.name}' exists already (in {known.__module__}). "
-                    f"Choose another name."
+                    f"op '{made.name}' exists already (in {known.__module__}). Choose another name."
                 )
             OPS[made.name] = made
         return made
@@ -97,12 +96,8 @@ class CheckedOp(Op):
     def vjp(
         self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]
     ) -> Any:
-        """Return the share of an argument in the gradient, as `Op.vjp` does.
-
-        Raises:
-            OpDefinitionError: the share is to be differentiated again, and cannot be.
-        """
-        one: Any = y[0] if self.outputs > 1 else y
+        """Return the share of an argument, as `Op.vjp` does, after a check at the first call."""
+        one: Any = self.as_tuple(y)[0]
         # (A traced array is a value, too, but takes the place of an array: it is its own data.)
         create_graph = isinstance(one, Value) and one.data is not one
         if not self.rules_checked:
@@ -111,9 +106,7 @@ class CheckedOp(Op):
             self.rules_checked, self.rule_error = found is not None, found or ""
             if found and not create_graph:
                 site = user_site()
-                warnings.warn_explicit(
-                    found, RawNumbersWarning, site.code.co_filename, site.line
-                )
+                warnings.warn_explicit(found, RawNumbersWarning, site.code.co_filename, site.line)
         if self.rule_error and create_graph:
             raise OpDefinitionError(self.rule_error)
         return super().vjp(position, g, y, arrays, static)
@@ -139,7 +132,7 @@ def _check_parameters(record: OpRecord) -> None:
 
 
 def _check_rule(op: Op, parameter: str, rule: Any) -> None:
-    """Raise an error for a rule of something else, no function, or one of other arguments."""
+    """Raise an error for a rule of no array parameter, no function, or one of other arguments."""
     if parameter not in op.arrays:
         raise OpDefinitionError(
             f"op '{op.name}' expects gradient rules for its array parameters "
@@ -156,11 +149,9 @@ def _check_rule(op: Op, parameter: str, rule: Any) -> None:
         signature = inspect.signature(rule)
     except (ValueError, TypeError):
         return  # built in, without a signature
-    numbers = (0, 1, 9) if op.variadic else (op.arity,)
     try:
-        for n in numbers:
+        for n in (0, 1, 9) if op.variadic else (op.arity,):
             signature.bind("g", "y", *("x" * n), **dict.fromkeys(keywords))
     except TypeError as error:
-        raise OpDefinitionError(
-            f"{who}. Got rule{signature}: {error}.{defined_at(rule)}"
-        ) from None
+        message = f"{who}. Got rule{signature}: {error}.{defined_at(rule)}"
+        raise OpDefinitionError(message) from None

@@ -20,8 +20,6 @@ def trouble(a: Any) -> str:
 
     >>> trouble(np.array([[1.0, np.nan], [-np.inf, 2.0]]))
     'NaN and -inf in 2 of 4 elements, the first at index (0, 1)'
-    >>> trouble(np.inf)
-    'inf'
     """
     a = np.asarray(a)
     bad = ~np.isfinite(a)
@@ -36,9 +34,8 @@ def trouble(a: Any) -> str:
 def described(a: Any) -> str:
     """Describe an array by shape, dtype and range; a single number by its value.
 
-    >>> described(np.array([0.5, 3.0, np.inf], np.float32))
-    'of shape (3,), float32, values from 0.5 to 3, and inf in 1 of 3 elements, the first at index \
-(2,)'
+    >>> described(np.array([0.5, np.inf]))
+    'of shape (2,), float64, value 0.5, and inf in 1 of 2 elements, the first at index (1,)'
     >>> described(2), described(np.zeros((0, 3)))
     ('2', 'of shape (0, 3), float64')
     """
@@ -59,12 +56,7 @@ def described(a: Any) -> str:
 
 
 def listed(arrays: Iterable[tuple[str, Any]]) -> str:
-    """List named arrays, one a line, without those that are None.
-
-    >>> print(listed([("x1", np.ones(2)), ("x2", None), ("x3", 0.5)]), end="")
-        x1 of shape (2,), float64, value 1
-        x3 0.5
-    """
+    """List named arrays, one a line, without those that are None."""
     return "".join(f"    {name} {described(a)}\n" for name, a in arrays if a is not None)
 
 

@@ -33,17 +33,15 @@ def leaves_like(model: Any, tree: Any) -> list[Any]:
     [10, 20]
     """
     if isinstance(model, dict):
-        if not isinstance(tree, dict) or tree.keys() != model.keys():
-            raise InvalidArgumentError(
-                f"expected a dict with the keys {list(model)}. Got {_kind(tree)}."
-            )
-        return [leaf for key in model for leaf in leaves_like(model[key], tree[key])]
-    if isinstance(model, (list, tuple)):
-        if not isinstance(tree, (list, tuple)) or len(tree) != len(model):
-            raise InvalidArgumentError(f"expected {_kind(model)}. Got {_kind(tree)}.")
-        pairs = zip(model, tree, strict=True)
-        return [leaf for branch, other in pairs for leaf in leaves_like(branch, other)]
-    return [tree]
+        if isinstance(tree, dict) and tree.keys() == model.keys():
+            return [leaf for key in model for leaf in leaves_like(model[key], tree[key])]
+    elif isinstance(model, (list, tuple)):
+        if isinstance(tree, (list, tuple)) and len(tree) == len(model):
+            pairs = zip(model, tree, strict=True)
+            return [leaf for branch, other in pairs for leaf in leaves_like(branch, other)]
+    else:
+        return [tree]
+    raise InvalidArgumentError(f"expected {_kind(model)}. Got {_kind(tree)}.")
 
 
 def _kind(tree: Any) -> str:

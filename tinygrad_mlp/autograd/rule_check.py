@@ -33,18 +33,10 @@ def raw_numbers(
 ) -> str | None:
     """Return a sentence about the first rule that computes with raw numbers; empty if none does.
 
-    Args:
-        op: the operation.
-        g: the cotangent that its rules are called with; a sequence for several outputs.
-        y: its output, or outputs.
-        inputs: its arguments.
-        static: its static parameters.
-
-    Returns:
-        None where nothing can be said: the arguments are being traced, and have no numbers yet.
+    The rules are called as in the backward pass, with the cotangent `g` of the output `y`. None
+    where nothing can be said: the arguments are being traced, and have no numbers yet.
     """
-    several = op.outputs > 1
-    given = [*(g if several else [g]), *(y if several else [y]), *inputs]
+    given = [*op.as_tuple(g), *op.as_tuple(y), *inputs]
     given = [a.data if isinstance(a, Value) else a for a in given]
     if any(isinstance(a, Value) for a in given):
         return None
@@ -60,8 +52,9 @@ def raw_numbers(
     }  # fmt: skip
     quiet = np.errstate(all="ignore")
     with changed_mode(hook=None, walk=None, recorder=None, recording=True), quiet:
-        for position in range(len(inputs)):
-            if first + position not in names:
+        for place in names:
+            position = place - first
+            if position < 0:
                 continue
             try:
                 found = _lost(partial(_share, op, position, static), given, names)
@@ -88,11 +81,9 @@ def _in_double_precision(a: Any) -> Any:
 def _share(op: Op, position: int, static: dict[str, Any], given: Sequence[Any]) -> Any:
     """Run a rule on cotangents, outputs and arguments in one sequence."""
     n = op.outputs
-    g, y, arrays = given[:n], given[n : 2 * n], given[2 * n :]
+    g, y, arrays = tuple(given[:n]), tuple(given[n : 2 * n]), given[2 * n :]
     # The rule alone, without the check that `CheckedOp.vjp` begins with.
-    return Op.vjp(
-        op, position, tuple(g) if n > 1 else g[0], tuple(y) if n > 1 else y[0], arrays, static
-    )
+    return Op.vjp(op, position, g if n > 1 else g[0], y if n > 1 else y[0], arrays, static)
 
 
 def _lost(
@@ -100,21 +91,18 @@ def _lost(
 ) -> str:
     """Return what the graph of a rule's result does not depend on, but should; empty if nothing.
 
-    Args:
-        rule: the rule as a function of a sequence of arrays.
-        given: the arrays.
-        names: the places in `given` of arrays to differentiate with respect to, with names.
+    The rule is differentiated with respect to those arrays of `given` whose places have `names`.
     """
 
-    def run(values: dict[int, Any]) -> Any:
-        return rule([
-            values[place] if place in values else None if a is None else np.array(a)
-            for place, a in enumerate(given)
-        ])  # fmt: skip
+    def run(changed: int | None = None, step: Any = 0) -> Any:
+        arrays = [None if a is None else np.array(a) for a in given]
+        if changed is not None:
+            arrays[changed] = given[changed] + step
+        return np.asarray(rule(arrays), float)
 
     leaves = {place: Tensor(given[place], requires_grad=True) for place in names}
     recorded = rule([leaves.get(place, a) for place, a in enumerate(given)])
-    plain = np.asarray(run({}), float)
+    plain = run()
     rng = np.random.default_rng(0)
     weights = rng.uniform(0.5, 1.5, size=plain.shape)
     slopes: list[Any] = [None] * len(names)
@@ -125,9 +113,7 @@ def _lost(
         a = given[place]
         direction = (float(np.max(np.abs(a))) or 1.0) * rng.choice([-1.0, 1.0], size=a.shape)
         known = 0.0 if slope is None else float(np.vdot(slope, direction))
-        ahead, behind = (
-            np.asarray(run({place: a + step * direction}), float) for step in (STEP, -STEP)
-        )
+        ahead, behind = run(place, STEP * direction), run(place, -STEP * direction)
         # At a kink, or a jump, the two sides differ: so much may the derivative there, too.
         allowed = np.sum(weights * np.abs(ahead + behind - 2 * plain)) / STEP
         true = float(np.sum(weights * (ahead - behind))) / (2 * STEP)
