@@ -71,11 +71,19 @@ def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     return np.lib.stride_tricks.as_strided(a, shape, strides, writeable=False)
 
 
+def _fold_by_loops(a: Any, shape: Pair, size: Pair, stride: Pair) -> Any:
+    out = np.zeros((*a.shape[:-4], *shape), a.dtype)
+    for i, j in np.ndindex(*a.shape[-4:-2]):
+        top, left = i * stride[0], j * stride[1]
+        out[..., top : top + size[0], left : left + size[1]] += a[..., i, j, :, :]
+    return out
+
+
 @op(rules={"a": lambda g, y, a, shape, size, stride: windows(g, size=size, stride=stride)},
     equation="y[k, l] = Σ a[i, j, k − s[0] i, l − s[1] j],  "
     "ā[i, j, p, q] = g[s[0] i + p, s[1] j + q],  s = stride",
     latex=lambda a, shape, size, stride: window_latex("fold", a, size, stride),
-    reference=lambda a, shape, size, stride: _fold_by_loops(a, shape, size, stride),
+    reference=_fold_by_loops,
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 4, 4, 2, 3)), shape=(5, 6), size=(2, 3), stride=(1, 1)),
         Sample(rng.normal(size=(2, 2, 3, 2)), shape=(5, 6), size=(3, 2), stride=(2, 3))])
@@ -98,12 +106,4 @@ def fold(a: Any, *, shape: Pair, size: Pair, stride: Pair) -> Any:
     for p in range(kh):
         for q in range(kw):
             out[..., p : p + sh * rows : sh, q : q + sw * columns : sw] += a[..., p, q]
-    return out
-
-
-def _fold_by_loops(a: Any, shape: Pair, size: Pair, stride: Pair) -> Any:
-    out = np.zeros((*a.shape[:-4], *shape), a.dtype)
-    for i, j in np.ndindex(*a.shape[-4:-2]):
-        top, left = i * stride[0], j * stride[1]
-        out[..., top : top + size[0], left : left + size[1]] += a[..., i, j, :, :]
     return out
