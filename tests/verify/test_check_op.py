@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.campaigns import chosen
+from tests.campaigns import thorough
 from tests.verify.planted_ops import examine, planted, right, table
 from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -30,9 +28,16 @@ IN_WORDS = {
 
 
 def some(samples):
-    """The first of the samples and one from their middle, or all."""
+    """Of the samples the first, two from their middle, and one with all arguments; or all."""
+
+    def given(sample):
+        return sum(value is not None for value in (*sample.args, *sample.static.values()))
+
     samples = list(samples)
-    return samples[:: math.ceil(len(samples) / chosen(2, len(samples)))]
+    if thorough() or len(samples) <= 4:
+        return samples
+    most = max(reversed(samples), key=given)
+    return [samples[0], samples[len(samples) // 3], samples[len(samples) // 2], most]
 
 
 # First derivatives for all samples: tests/verify/test_check_grad.py.
