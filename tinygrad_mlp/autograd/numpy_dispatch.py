@@ -191,9 +191,9 @@ def call_function(
             if value is not np._NoValue and not any(value is one for one in NEUTRAL.get(key, ()))
         }  # fmt: skip
         options, composed = COMPOSED.get(function, ((), known))
+        refuse_options(shown(function), {k: v for k, v in keywords.items() if k not in options})
         if not keywords.keys().isdisjoint(options):
             return composed(known, *args, **keywords)
-        refuse_options(shown(function), keywords)
     return known(*args, **keywords)
 
 
@@ -213,7 +213,6 @@ def _reduced(
     where: Any = None, initial: Any = None, **more: Any,
 ) -> Any:  # fmt: skip
     """Reduce in `dtype` the elements chosen by `where`, together with `initial`."""
-    refuse_options(f"np.{known.name}", more)
     if dtype is not None:
         a = a.astype(dtype)
     along: Keywords = {"axis": axis, "keepdims": keepdims, **more}
@@ -237,13 +236,11 @@ def _reduced(
 
 def _converted(known: Callable[..., Any], a: Any, *args: Any, dtype: Any, **more: Any) -> Any:
     """Call the function on the same elements in another dtype."""
-    refuse_options("dtype= of a function", more)
     return known(a.astype(dtype), *args, **more)
 
 
 def _joined(known: Callable[..., Any], arrays: Any, *args: Any, dtype: Any, **more: Any) -> Any:
     """Join arrays in another dtype."""
-    refuse_options("dtype= of a function", more)
     return known(arrays, *args, **more).astype(dtype)
 
 

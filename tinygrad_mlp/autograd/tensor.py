@@ -63,17 +63,11 @@ class Tensor(Value):
     _repr_html_: ClassVar[Callable[[Tensor], str]]
 
     def __init__(
-        self,
-        data: Any,
-        *,
-        requires_grad: bool = False,
-        dtype: Any = None,
-        name: str | None = None,
+        self, data: Any, *, requires_grad: bool = False, dtype: Any = None, name: str | None = None
     ) -> None:
         self.data = numeric_array(data, dtype)
-        self.grad = None
+        self.grad = self.node = None
         self.own_name = name
-        self.node = None
         self.index = 0
         self._requires_grad = False
         if requires_grad:
@@ -252,83 +246,35 @@ class Tensor(Value):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return self.__copy__()
 
-    # -- operators ---------------------------------------------------------------------------
+    # -- operators: a line each, so that they read as a table ----------------------------------
 
-    def __add__(self, other: Any) -> Tensor:
-        return OPERATIONS["add"](self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return OPERATIONS["add"](other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return OPERATIONS["subtract"](self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return OPERATIONS["subtract"](other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return OPERATIONS["multiply"](self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return OPERATIONS["multiply"](other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return OPERATIONS["divide"](self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return OPERATIONS["divide"](other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return OPERATIONS["power"](self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return OPERATIONS["power"](other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return OPERATIONS["matmul"](self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return OPERATIONS["matmul"](other, self)
-
-    def __neg__(self) -> Tensor:
-        return OPERATIONS["negative"](self)
-
-    def __abs__(self) -> Tensor:
-        return OPERATIONS["abs"](self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __mod__(self, other: Any) -> Tensor:
-        return OPERATIONS["mod"](self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return OPERATIONS["mod"](other, self)
+    def __add__(self, other: Any) -> Tensor: return OPERATIONS["add"](self, other)
+    def __radd__(self, other: Any) -> Tensor: return OPERATIONS["add"](other, self)
+    def __sub__(self, other: Any) -> Tensor: return OPERATIONS["subtract"](self, other)
+    def __rsub__(self, other: Any) -> Tensor: return OPERATIONS["subtract"](other, self)
+    def __mul__(self, other: Any) -> Tensor: return OPERATIONS["multiply"](self, other)
+    def __rmul__(self, other: Any) -> Tensor: return OPERATIONS["multiply"](other, self)
+    def __truediv__(self, other: Any) -> Tensor: return OPERATIONS["divide"](self, other)
+    def __rtruediv__(self, other: Any) -> Tensor: return OPERATIONS["divide"](other, self)
+    def __pow__(self, other: Any) -> Tensor: return OPERATIONS["power"](self, other)
+    def __rpow__(self, other: Any) -> Tensor: return OPERATIONS["power"](other, self)
+    def __matmul__(self, other: Any) -> Tensor: return OPERATIONS["matmul"](self, other)
+    def __rmatmul__(self, other: Any) -> Tensor: return OPERATIONS["matmul"](other, self)
+    def __neg__(self) -> Tensor: return OPERATIONS["negative"](self)
+    def __abs__(self) -> Tensor: return OPERATIONS["abs"](self)
+    def __pos__(self) -> Tensor: return self
+    def __mod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](self, other)
+    def __rmod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](other, self)
 
     # These give plain arrays: they are constant wherever they have a derivative.
-    def __floordiv__(self, other: Any) -> Any:
-        return OPERATIONS["floor_divide"](self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return OPERATIONS["floor_divide"](other, self)
-
-    def __eq__(self, other: object) -> Any:
-        return OPERATIONS["equal"](self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return OPERATIONS["not_equal"](self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return OPERATIONS["less"](self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return OPERATIONS["less_equal"](self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return OPERATIONS["greater"](self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return OPERATIONS["greater_equal"](self, other)
+    def __floordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](self, other)
+    def __rfloordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](other, self)
+    def __eq__(self, other: object) -> Any: return OPERATIONS["equal"](self, other)
+    def __ne__(self, other: object) -> Any: return OPERATIONS["not_equal"](self, other)
+    def __lt__(self, other: Any) -> Any: return OPERATIONS["less"](self, other)
+    def __le__(self, other: Any) -> Any: return OPERATIONS["less_equal"](self, other)
+    def __gt__(self, other: Any) -> Any: return OPERATIONS["greater"](self, other)
+    def __ge__(self, other: Any) -> Any: return OPERATIONS["greater_equal"](self, other)
 
     __hash__ = object.__hash__  # by identity, although == compares elements: usable as a key
 
@@ -417,14 +363,11 @@ class Tensor(Value):
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
             return partial(getattr(np, name), self)
-        raise AttributeError(
-            f"'Tensor' object has no attribute '{name}'"
-            + (
-                f". ndarray has; use a function of tg, or .numpy().{name} if no gradient is needed."
-                if hasattr(np.ndarray, name) else ""
-            ),
-            name=name, obj=self,
-        )  # fmt: skip
+        message = f"'Tensor' object has no attribute '{name}'"
+        if hasattr(np.ndarray, name):
+            message += f". ndarray has; use a function of tg, or .numpy().{name} if no gradient is "
+            message += "needed."
+        raise AttributeError(message, name=name, obj=self)
 
     # -- Python's protocols ------------------------------------------------------------------
 
@@ -477,28 +420,21 @@ Tensor.result_class = Tensor
 
 
 def numeric_array(data: Any, dtype: Any = None) -> Array:
-    """Return `data` as a numeric array.
-
-    Raises:
-        DTypeError: it is not numeric, or ragged.
-    """
+    """Return `data` as a numeric array; raise `DTypeError` where it is not numeric, or ragged."""
     if isinstance(data, Value):
         data = data.data
         if isinstance(data, Value):  # a traced array, which is its own data
             traced: Any = data
             return traced if dtype is None else traced.astype(dtype)  # type: ignore[no-any-return]
-    if type(data) is np.ndarray and dtype is None:
-        array = data
-    else:
-        try:
-            array = np.asarray(data, dtype=dtype)
-        except TinygradError:
-            raise  # a list that holds a tensor which requires a gradient
-        except (ValueError, TypeError) as error:
-            raise DTypeError(
-                f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "
-                f"that NumPy cannot convert: {error}."
-            ) from error
+    try:
+        array = np.asarray(data, dtype=dtype)
+    except TinygradError:
+        raise  # a list that holds a tensor which requires a gradient
+    except (ValueError, TypeError) as error:
+        raise DTypeError(
+            f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "
+            f"that NumPy cannot convert: {error}."
+        ) from error
     if array.dtype.kind not in "fiub":
         raise DTypeError(
             f"Tensor() expects real numbers. Got data of dtype {array.dtype}. "
@@ -523,14 +459,10 @@ def refuse_storing() -> None:
     The gradient would be lost without a word. This is the one place that reads byte code:
     ``float(x)`` is welcome and calls the same method from the same frame, so that the two differ
     only in the instruction that the caller has reached.
-
-    Raises:
-        NotDifferentiableError: it is an assignment to an element.
     """
     from dis import opname
 
     caller = sys._getframe(2)
-    if caller.f_lasti >= 0 and opname[caller.f_code.co_code[caller.f_lasti]] in (
-        "STORE_SUBSCR", "STORE_SLICE",
-    ):  # fmt: skip
+    reached = opname[caller.f_code.co_code[caller.f_lasti]] if caller.f_lasti >= 0 else ""
+    if reached in ("STORE_SUBSCR", "STORE_SLICE"):
         raise cannot_become_an_array()
