@@ -7,14 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinygrad_mlp.cli import check_subjects
 from tinygrad_mlp.cli.check_operations import check_all
-from tinygrad_mlp.cli.check_subjects import (
-    line_of,
-    namespace_of,
-    operations_in,
-    registry_restored,
-    subjects_of,
-)
+from tinygrad_mlp.cli.check_subjects import registry_restored
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, Heading, Table, fail, wrapped
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import InvalidArgumentError, TinygradError
@@ -24,7 +19,7 @@ from tinygrad_mlp.verify import DerivationReport, check_derivation
 def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
     """Check what the words name, or everything built in, and print the results."""
     with registry_restored():
-        operations, losses, paths = subjects_of(words)
+        operations, losses, paths = check_subjects.subjects_of(words)
         verdicts, interrupted = check_all(operations, losses, quick=quick, notes=bool(words))
         files: list[dict[str, Any]] = []
         for path in paths:
@@ -58,8 +53,8 @@ def check_file(path: Path, quick: bool) -> dict[str, Any]:
     }
     try:
         with registry_restored():
-            names = namespace_of(path)
-            own = operations_in(names)
+            names = check_subjects.namespace_of(path)
+            own = check_subjects.operations_in(names)
             report = None
             if not own or "loss" in names or "derived" in names:
                 report = _derivation_report(path, names)
@@ -95,7 +90,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport
     except Exception as error:
         raise InvalidArgumentError(
             f"{path}: loss or derived fails with {type(error).__name__}: {error} "
-            f"({line_of(error, path)})."
+            f"({check_subjects.line_of(error, path)})."
         ) from error
 
 
@@ -148,8 +143,9 @@ def _derivation_text(report: DerivationReport) -> str:
     ])
     for row in report.rows.values():
         at = f" (at further point {row.point})" if row.point else ""
-        worst = "shapes differ" if row.worst is None \
-            else f"{row.worst}: {row.person:.6g}, right {row.right:.6g}{at}"
+        worst = f"{row.worst}: {row.person:.6g}, right {row.right:.6g}{at}"
+        if row.worst is None:
+            worst = "shapes differ"
         table.add(row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}",
                   f"{row.tolerance:.2g}", worst)
     for name in report.not_given:

@@ -143,9 +143,6 @@ def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
     return train_rows, test_rows
 
 
-# -- the optimizer and its learning rate -----------------------------------------------------
-
-
 def make_optimizer(estimator: Any, parameters: list[nn.Parameter]) -> optim.Optimizer:
     """Return the optimizer that an estimator's parameters describe."""
     rate = estimator.learning_rate

@@ -27,12 +27,6 @@ FORMAT = "tinygrad_mlp"
 CHECKSUM = "checksum"
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of this package, of NumPy and of Python, which are stored in files."""
-    return {"tinygrad_mlp": __version__, "numpy": np.__version__,
-            "python": platform.python_version()}
-
-
 def write(
     path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any],
     who: str,
@@ -53,7 +47,9 @@ def write(
                 f"{who}: '{name}' has dtype {array.dtype}, which a safetensors file cannot hold. "
                 f"Convert it to float64 first."
             )
-    metadata = {"format": FORMAT, "versions": versions(), **metadata}
+    versions = {"tinygrad_mlp": __version__, "numpy": np.__version__,
+                "python": platform.python_version()}
+    metadata = {"format": FORMAT, "versions": versions, **metadata}
     try:
         text = json.dumps(metadata)
     except (TypeError, ValueError) as error:

@@ -21,10 +21,6 @@ from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.trace import Trace, Tracer
 
 
-def _logaddexp(x1: Any, x2: Any) -> Any:
-    return ops.maximum(x1, x2) + ops.log(1 + ops.exp(-ops.abs(x1 - x2)))
-
-
 def _clip(a: Any, a_min: Any, a_max: Any) -> Any:
     at_least = a if a_min is None else ops.maximum(a, a_min)
     return at_least if a_max is None else ops.minimum(at_least, a_max)
@@ -39,10 +35,6 @@ def _logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
     m = ops.max(a, axis=axis, keepdims=True)
     total = m + ops.log(ops.sum(ops.exp(a - m), axis=axis, keepdims=True))
     return total if keepdims else ops.sum(total, axis=axis)  # removes axes of length 1
-
-
-def _log_softmax(a: Any, axis: Any) -> Any:
-    return a - _logsumexp(a, axis, True)
 
 
 def _stack(*arrays: Any, axis: int) -> Any:
@@ -95,8 +87,8 @@ DEFINITIONS: dict[str, Callable[..., Any]] = {
     "log10": lambda x: ops.log(x) * (1 / math.log(10)),
     "log1p": lambda x: ops.log(1 + x),
     "log2": lambda x: ops.log(x) * (1 / math.log(2)),
-    "log_softmax": _log_softmax,
-    "logaddexp": _logaddexp,
+    "log_softmax": lambda a, axis: a - _logsumexp(a, axis, True),
+    "logaddexp": lambda x1, x2: ops.maximum(x1, x2) + ops.log(1 + ops.exp(-ops.abs(x1 - x2))),
     "logit": lambda x: ops.log(x / (1 - x)),
     "logsumexp": _logsumexp,
     "mod": lambda x1, x2: x1 - ops.floor(x1 / x2) * x2,

@@ -40,9 +40,8 @@ def sample_shape(model: nn.Module) -> Shape | None:
 
 def checked_shape(shape: Any) -> Shape:
     """Return a caller's shape as a tuple of integers >= 1."""
-    given: Any = shape if isinstance(shape, Iterable) else (shape,)
     try:
-        lengths = tuple(operator.index(n) for n in given)
+        lengths = tuple(map(operator.index, shape if isinstance(shape, Iterable) else (shape,)))
     except TypeError:
         lengths = (0,)
     if any(n < 1 for n in lengths):

@@ -43,14 +43,10 @@ def _numbers(line: Instruction) -> bool:
     return dtype is not None and dtype.kind != "b"  # True + True is True in NumPy only
 
 
-def _conditions(line: Instruction) -> bool:
-    return line.results[0].dtype == bool
-
-
 one_node(ARITHMETIC, when=_numbers)
 one_node(FLOAT32_ARITHMETIC, when=_numbers, in_double=False)
 one_node(LOGIC)
-one_node(SYMBOLS, when=_conditions)
+one_node(SYMBOLS, when=lambda line: line.results[0].dtype == bool)
 
 
 @node_for(*COMPARISONS)

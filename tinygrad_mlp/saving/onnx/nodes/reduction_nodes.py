@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.program.instructions import Instruction
@@ -63,12 +61,7 @@ def _cumsum(g: OnnxGraph, call: OpCall) -> str:
     return g.node("CumSum", a, g.constant(np.array(axis, np.int64)))
 
 
-def _one_axis(line: Instruction) -> bool:
-    axis: Any = line.static["axis"]
-    return isinstance(axis, (int, np.integer))
-
-
-@node_for(*NORMALISERS, when=_one_axis)
+@node_for(*NORMALISERS, when=lambda line: isinstance(line.static["axis"], (int, np.integer)))
 def _normaliser(g: OnnxGraph, call: OpCall) -> str:
     a = g.read(call.operands[0], call.dtype)
     return g.node(NORMALISERS[call.op.name], a, axis=int(call.static["axis"]))

@@ -28,13 +28,8 @@ NODES: dict[Op, NodeEntry] = {}
 """The entries by operation, since a user's operation may have the name of a built-in one."""
 
 
-def always(line: Instruction) -> bool:
-    """Return True: ONNX has the operation for all arguments."""
-    return True
-
-
 def node_for(
-    *names: str | Op, when: When = always, in_double: bool = True
+    *names: str | Op, when: When = lambda line: True, in_double: bool = True
 ) -> Callable[[Write], Write]:
     """Return a decorator that enters a function into the table for some operations."""
 
@@ -47,12 +42,10 @@ def node_for(
     return enter
 
 
-def one_node(
-    kinds: Mapping[str, str] | Mapping[Op, str], *, when: When = always, in_double: bool = True
-) -> None:
+def one_node(kinds: Mapping[str, str] | Mapping[Op, str], **conditions: Any) -> None:
     """Enter operations that are one node of a kind, which computes in the dtype of the result."""
     for op, kind in kinds.items():
-        node_for(op, when=when, in_double=in_double)(functools.partial(_one_node, kind))
+        node_for(op, **conditions)(functools.partial(_one_node, kind))
 
 
 def _one_node(kind: str, g: OnnxGraph, call: OpCall) -> str:
