@@ -74,11 +74,7 @@ def joined(words: list[list[int]]) -> list[int]:
 
 
 def completed(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Return what the shell asks for the names that continue the beginning of a word.
-
-    >>> completed(["tanh", "sigmoid", "softplus"])("s")
-    ['sigmoid', 'softplus']
-    """
+    """Return what the shell asks for the names that continue the beginning of a word."""
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 

@@ -70,18 +70,7 @@ class Heading(NamedTuple):
 
 
 class Table:
-    """A table of rows below headings, as wide as its cells; what does not fit is wrapped.
-
-    >>> table = Table([Heading("gradient"), Heading("error", right=True), Heading("at", rank=1)])
-    >>> table.add("W1", 0.5, "(0, 3)")
-    >>> print(table)
-    gradient  error  at
-    W1          0.5  (0, 3)
-    >>> table.width = 16
-    >>> print(table)
-    gradient  error
-    W1          0.5
-    """
+    """A table of rows below headings, as wide as its cells; what does not fit is wrapped."""
 
     def __init__(self, headings: Sequence[Heading], width: int | None = None) -> None:
         self.headings = list(headings)

@@ -158,12 +158,7 @@ def _of_dataset(
 
 
 def confusion_counts(labels: Array, answers: Array, n_classes: int) -> Array:
-    """Return how often images of each class (rows) got each answer (columns).
-
-    >>> confusion_counts(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]), 2)
-    array([[1, 0],
-           [1, 2]])
-    """
+    """Return how often images of each class (rows) got each answer (columns)."""
     counts = np.zeros((n_classes, n_classes), np.intp)
     np.add.at(counts, (labels, answers), 1)
     return counts

@@ -72,10 +72,10 @@ def report(
     run: Path, dataset: str | None = None, *, output: Path | None, data_dir: Path | None
 ) -> Outcome:
     """Write a report on a run; `dataset` is the data it was trained on, if not as in training."""
+    settings, loss, history = _read(run, dataset, data_dir)
     output = run / PAGE if output is None else output
     check_outputs({"--output": output})
     check_ending(output, "--output")
-    settings, loss, history = _read(run, dataset, data_dir)
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     before = network.preprocessing

@@ -77,17 +77,7 @@ def report_error(message: str, error: BaseException, code: int, as_json: bool) -
 
 
 def json_text(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON text. NaN and infinity, which JSON lacks, become null.
-
-    >>> print(json_text({"loss": float("nan"), "layers": (2, 1)}))
-    {
-      "loss": null,
-      "layers": [
-        2,
-        1
-      ]
-    }
-    """
+    """Return a document as JSON text. NaN and infinity, which JSON lacks, become null."""
     return json.dumps(_plain(document), indent=2, allow_nan=False)
 
 

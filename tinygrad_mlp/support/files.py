@@ -15,13 +15,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
 
     Readers see the old file or the new one, never a part of it, whatever happens to this process
     or to the machine. After an error the old file remains and the temporary one is removed.
-
-    >>> import pathlib, tempfile
-    >>> target = pathlib.Path(tempfile.mkdtemp()) / "curve.csv"
-    >>> with atomic_path(target) as temporary:
-    ...     _ = pathlib.Path(temporary).write_text("whole")
-    >>> target.read_text()
-    'whole'
     """
     import tempfile  # takes as long to import as this whole package
 

@@ -44,9 +44,6 @@ def in_terms_of_batch(values: Sequence[Any], sizes: Sequence[int]) -> Any:
     The function is the value itself if it is always the same, else `Affine` for numbers and
     `Filled` for arrays; in tuples, lists and slices entry by entry. Where there is none, it raises
     `Varies`.
-
-    >>> in_terms_of_batch([(5, 3), (7, 3), (11, 3)], SIZES)
-    (Affine(scale=1, offset=0), 3)
     """
     first = values[0]
     kind = type(first)
