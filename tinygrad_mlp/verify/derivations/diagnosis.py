@@ -13,11 +13,6 @@ from tinygrad_mlp.verify.derivations.mutations import Candidate, candidates
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 from tinygrad_mlp.verify.derivations.wording import description, well_known
 
-KINDS = (
-    "sign", "scale", "transpose", "missing-factor", "extra-factor", "wrong-point", "missing-term",
-    "shape", "unknown",
-)  # fmt: skip
-
 
 class Diagnosis(NamedTuple):
     """The mistake in one gradient.
@@ -48,13 +43,7 @@ class Diagnosis(NamedTuple):
 
 
 class GradientCase(NamedTuple):
-    """One parameter's gradients at one point.
-
-    Attributes:
-        recording: the graph there, cross entropies not fused.
-        right: the right gradient.
-        person: the person's.
-    """
+    """One parameter's gradients at one point, where the graph has cross entropies not fused."""
 
     recording: RecordedLoss
     right: Array
@@ -66,13 +55,9 @@ Further = Callable[[], Iterator[GradientCase]]
 
 
 def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> Diagnosis:
-    """Find the mistake in the gradient of the parameter `name`.
+    """Find the mistake in the gradient of a parameter, which is known to be wrong at `first`.
 
-    Args:
-        name: the parameter.
-        first: the point where the person's gradient is known to be wrong.
-        further: yields the cases at further points, none where there are none.
-        rtol: how far multiples may be off, relative to their largest element.
+    Multiples may be off by `rtol`, relative to their largest element.
     """
     subject = f"The gradient of {name}"
     same_shape = first.person.shape == first.right.shape
@@ -92,10 +77,12 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
         return plain
     if not same_shape:
         return _wrong_shape(subject, first, rtol)
-    found = [
-        _described(name, first.recording, candidate, c, rtol)
-        for candidate, c in _matching(name, first, further, rtol)
-    ]
+    found = []
+    for candidate, c in _matching(name, first, further, rtol):
+        scale, text = well_known(c, first.recording, rtol)
+        node, message = description(name, first.recording, candidate)
+        message += "." if scale == 1.0 else f", times {text}."
+        found.append(Diagnosis(candidate.kind, candidate.op, node, scale, message))
     if not found:
         return _unknown("")  # the caller can tell where the two part
     return found[0]._replace(alternatives=tuple(found[1:]))
@@ -198,13 +185,12 @@ def _matching(
                 for index, candidate, c in found
                 if index >= len(there) or _agrees(case, there[index], name, c, rtol)
             ]
-    # A change without a factor is a simpler explanation than one with.
-    found.sort(key=lambda entry: (not _is_one(entry[2]), entry[0]))
     distinct: dict[Any, tuple[Candidate, float]] = {}
     for _, candidate, c in found:
         key = candidate.kind, candidate.op, id(candidate.change.node), round(c, 6)
         distinct.setdefault(key, (candidate, c))
-    exact = [entry for entry in distinct.values() if _is_one(entry[1])]
+    # A change without a factor is a simpler explanation than one with.
+    exact = [(x, c) for x, c in distinct.values() if math.isclose(c, 1.0, rel_tol=1e-6)]
     return exact or list(distinct.values())
 
 
@@ -224,10 +210,6 @@ def _matching_here(
             yield index, candidate, c
 
 
-def _is_one(c: float) -> bool:
-    return math.isclose(c, 1.0, rel_tol=1e-6)
-
-
 def _agrees(case: GradientCase, candidate: Candidate, name: str, c: float, rtol: float) -> bool:
     gradient = _changed_gradient(case.recording, candidate, name)
     return gradient is not None and _is_multiple(case.person, gradient, c, rtol) is not False
@@ -240,13 +222,3 @@ def _changed_gradient(recording: RecordedLoss, candidate: Candidate, name: str) 
         return None
     gradient = gradients[name]
     return gradient if np.isfinite(gradient).all() else None
-
-
-def _described(
-    name: str, recording: RecordedLoss, candidate: Candidate, c: float, rtol: float
-) -> Diagnosis:
-    """Return the diagnosis for a change that reproduces the numbers."""
-    scale, text = well_known(c, recording, rtol)
-    node, message = description(name, recording, candidate)
-    message += "." if scale == 1.0 else f", times {text}."
-    return Diagnosis(candidate.kind, candidate.op, node, scale, message)

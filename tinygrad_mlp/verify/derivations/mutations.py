@@ -7,7 +7,7 @@ transposed; a path forgotten. Each is derived here from the graph alone, for any
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,16 +26,11 @@ LONGEST_SEGMENT = 8
 
 
 class Candidate(NamedTuple):
-    """A change, and how to speak of it.
+    """A change, and how to speak of it: a kind of mistake in the local derivative of `op`.
 
-    Attributes:
-        kind: the kind of mistake.
-        op: the operation whose local derivative is at fault.
-        change: what is different in the backward pass; its node is the one the mistake is about.
-        source: the argument at which the derivative belongs.
-        other: where the derivative is taken instead, or the value or matrix used instead. The
-            source itself stands for a derivative written in terms of the result (1 − a²) and
-            taken at the argument (1 − z²).
+    The derivative belongs at `source` and is taken at `other`, or that value or matrix is used
+    instead. Where both are the same, it is written in terms of the result (1 − a²) and taken at the
+    argument (1 − z²).
     """
 
     kind: str
@@ -74,7 +69,7 @@ def candidates(recording: RecordedLoss) -> Iterator[Candidate]:
             if id(node) not in activations:
                 yield from edge.lost_or_doubled_factor()
             if uses[id(parent)] > 1:  # the paths part here, so a forgotten one is such an edge
-                yield edge.instead("missing-term", _zeros_like(recording.value(parent)))
+                yield edge.forgotten()
 
 
 # -- activations ------------------------------------------------------------------------------
@@ -82,12 +77,11 @@ def candidates(recording: RecordedLoss) -> Iterator[Candidate]:
 
 def segments(recording: RecordedLoss) -> Iterator[Segment]:
     """Yield all functions of one variable that are applied element by element, shortest first."""
-    plain = {
-        node
-        for node in recording.nodes
-        if any(p is not None for p in node)
-        and all(recording.is_diagonal(node, i) for i, p in enumerate(node) if p is not None)
-    }
+    plain = set()
+    for node in recording.nodes:
+        positions = [i for i, parent in enumerate(node) if parent is not None]
+        if positions and all(recording.is_diagonal(node, i) for i in positions):
+            plain.add(node)
     for end in recording.nodes:
         if end in plain:
             yield from _segments_to(recording, end, plain)
@@ -198,6 +192,11 @@ class Edge(NamedTuple):
                 share = self._with_array(at, self.recording.value(other))
                 yield self.instead("wrong-point", share, other)
 
+    def forgotten(self) -> Candidate:
+        """Return the path through the argument left out."""
+        nothing = np.zeros_like(self.recording.value(self.parent))
+        return self.instead("missing-term", lambda g: nothing)
+
     def lost_or_doubled_factor(self) -> Iterator[Candidate]:
         """Yield the local derivative left out, and applied twice."""
         shape, to = self.recording.value(self.node).shape, self.recording.value(self.parent).shape
@@ -207,17 +206,13 @@ class Edge(NamedTuple):
             yield self.instead("extra-factor", lambda g: self._share(self._share(g)))
 
     def _share(self, g: Array, arrays: Any = None) -> Array:
-        return self.recording.share(self.node, self.position, g, arrays=arrays)
+        return self.recording.share(self.node, self.position, g, arrays)
 
     def _with_array(self, at: int, array: Array) -> Share:
         """Return the right share, computed with another array as argument `at`."""
         arrays = list(self.node.arrays or ())
         arrays[at] = array
         return lambda g: self._share(g, arrays)
-
-
-def _zeros_like(array: Array) -> Callable[[Array], Array]:
-    return lambda g: np.zeros_like(array)
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

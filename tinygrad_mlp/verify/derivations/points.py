@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,26 +26,12 @@ MOST_POINTS = 6
 
 
 class Point:
-    """The person's gradients and the right ones at one point.
-
-    Args:
-        loss: the loss.
-        derived: the person's gradients, or a function that returns them.
-        parameters: the point, by name.
-        rng: source of the noise that shows what rounding can do.
-        rtol: tolerance relative to the largest element, or None for the one that rounding implies.
-        number: 0 for the point that was given, else that of the further point.
-    """
+    """The person's gradients and the right ones at one point; `number` is 0 for the given one."""
 
     def __init__(
-        self,
-        loss: Callable[..., Any],
-        derived: Any,
-        parameters: Mapping[str, Array],
-        rng: np.random.Generator,
-        rtol: float | None,
-        number: int = 0,
-    ) -> None:
+        self, loss: Callable[..., Any], derived: Any, parameters: Mapping[str, Array],
+        rng: np.random.Generator, rtol: float | None, number: int = 0,
+    ) -> None:  # fmt: skip
         self.loss, self.derived, self.parameters = loss, derived, parameters
         self.rng, self.rtol, self.number = rng, rtol, number
         self.exact = RecordedLoss(loss, parameters, exact=True)
@@ -54,7 +41,6 @@ class Point:
         # The coarsest precision of the numbers involved counts.
         numbers = (*parameters.values(), *self.given.values())
         self.eps = max(float(np.finfo(a.dtype).eps) for a in numbers)
-        self._allowed: dict[str, Array] | None = None
 
     def moved(self, number: int) -> Point:
         """Draw the further point with this number, farther away the higher the number."""
@@ -78,10 +64,9 @@ class Point:
         person, right = self.given[name], self.right[name]
         if self.rtol is not None:
             allowed = np.full(right.shape, self.rtol * np.abs(right).max(initial=0))
-            return _row(name, person, right, allowed, self.number)
-        if self._allowed is None:
-            self._allowed = self._rounding_allowed()
-        return _row(name, person, right, self._allowed[name], self.number)
+        else:
+            allowed = self._rounding_allowed[name]
+        return _row(name, person, right, allowed, self.number)
 
     def is_right(self, name: str) -> bool:
         """Return whether the gradient of one parameter is right here."""
@@ -96,8 +81,9 @@ class Point:
         """Return the difference that is allowed for the rounding of the result itself."""
         return 8 * self.eps * float(np.abs(right).max(initial=0))
 
+    @cached_property
     def _rounding_allowed(self) -> dict[str, Array]:
-        """Return, for each element of each gradient, the difference that rounding can make.
+        """The difference that rounding can make, for each element of each gradient.
 
         Both with and without fused cross entropies: a person may have derived either form.
         """
@@ -114,11 +100,11 @@ class Point:
                 include(base, self.right)  # the distance of the two forms is rounding, too
                 for _ in range(TRIALS):
                     include(recording.gradients_with_noise(self.rng, self.eps), base)
-        return {name: self._tolerance(name, n) for name, n in noise.items()}
-
-    def _tolerance(self, name: str, noise: Array) -> Array:
-        mean = float(np.sqrt(np.mean(noise**2))) if noise.size else 0.0
-        return np.asarray(SAFETY * (noise + mean) + self._least_allowed(self.right[name]))
+        allowed = {}
+        for name, n in noise.items():
+            mean = float(np.sqrt(np.mean(n**2))) if n.size else 0.0
+            allowed[name] = SAFETY * (n + mean) + self._least_allowed(self.right[name])
+        return allowed
 
 
 class OtherPoints:
@@ -192,10 +178,9 @@ def _row(name: str, person: Array, right: Array, allowed: Array, point: int) -> 
     """Compare two gradients element by element."""
     largest = float(np.abs(right).max(initial=0)) or 1.0
     tolerance = float(allowed.max(initial=0)) / largest
-    if person.shape != right.shape:
-        return Row(name, False, np.inf, tolerance, None, np.nan, np.nan, point)
-    if person.size == 0:
-        return Row(name, True, 0.0, tolerance, None, np.nan, np.nan, point)
+    if person.shape != right.shape or person.size == 0:
+        ok = person.shape == right.shape
+        return Row(name, ok, 0.0 if ok else np.inf, tolerance, None, np.nan, np.nan, point)
     with np.errstate(invalid="ignore"):
         difference = np.abs(person - right).astype(float)
     difference = np.where(np.isnan(difference), np.inf, difference)

@@ -23,13 +23,10 @@ Share = Callable[[Array], Array]
 
 
 class Change(NamedTuple):
-    """One local departure from the right backward pass.
+    """One local departure from the right backward pass, at a node.
 
-    Attributes:
-        node: the node at which it departs.
-        share: computes the changed share from the node's cotangent.
-        position: the argument that receives the share; the others receive what they should.
-        target: the vertex that receives the share instead, and the arguments receive nothing.
+    The argument at `position` receives another share, and the others what they should. Or the
+    vertex `target` receives it, and the arguments nothing.
     """
 
     node: Node
@@ -39,22 +36,11 @@ class Change(NamedTuple):
 
 
 class RecordedLoss:
-    """The graph of ``loss(**parameters)`` at one point.
+    """The graph of ``loss(**parameters)`` at one point, with its nodes, oldest first.
 
-    Args:
-        loss: a scalar function of arrays, with `tg` operations or NumPy functions.
-        parameters: the point, by name.
-        exact: whether cross entropies are fused with the sigmoid before them.
-
-    Attributes:
-        leaves: the parameters as tensors, by name.
-        nodes: the recorded nodes, oldest first.
-        names: the names of nodes and leaves, where they have one: their own, that of the local
-            variable of `loss` that held them, or z2, a2, z3, … for the parts of layers.
-
-    Raises:
-        ShapeError: the loss is not one number.
-        NotDifferentiableError: it does not depend on the parameters.
+    For `exact`, cross entropies are fused with the sigmoid before them. `names` has the names of
+    nodes and leaves, where they have one: their own, that of the local variable of `loss` that
+    held them, or z2, a2, z3, … for the parts of layers.
     """
 
     def __init__(
@@ -62,8 +48,7 @@ class RecordedLoss:
     ) -> None:
         self.loss, self.exact = loss, exact
         self.leaves = {
-            name: Tensor(array, requires_grad=True, name=name)
-            for name, array in parameters.items()
+            name: Tensor(array, requires_grad=True, name=name) for name, array in parameters.items()
         }
         with changed_mode(recording=True, exact_losses=exact):
             self.out, variables = call_with_local_variables(loss, self.leaves)
@@ -85,26 +70,18 @@ class RecordedLoss:
                 taken.add(name)
         return names
 
-    # -- values ------------------------------------------------------------------------------
-
     def value(self, vertex: Node | Value) -> Array:
         """Return the array at a vertex."""
         return np.asarray(vertex.out if isinstance(vertex, Node) else vertex.data)
 
-    # -- the backward pass -------------------------------------------------------------------
-
-    def share(
-        self, node: Node, position: int, g: Any, *, y: Any = None, arrays: Any = None
-    ) -> Array:
+    def share(self, node: Node, position: int, g: Any, arrays: Any = None) -> Array:
         """Return what argument `position` of a node receives for the cotangent `g`.
 
-        Args:
-            y: the output that the rule is to use instead of the recorded one.
-            arrays: the arguments that the rule is to use instead of the recorded ones.
+        The rule uses `arrays` instead of the recorded arguments where they are given.
         """
         op, recorded = node.op, node.arrays or ()
-        arrays, y = recorded if arrays is None else arrays, node.out if y is None else y
-        share = op.vjp(position, g, y, arrays, node.static)
+        arrays = recorded if arrays is None else arrays
+        share = op.vjp(position, g, node.out, arrays, node.static)
         return np.asarray(unbroadcast(share, np.asarray(recorded[position]), op, position))
 
     def is_diagonal(self, node: Node, position: int) -> bool:
@@ -128,11 +105,7 @@ class RecordedLoss:
         return bool(np.allclose(found, probe * diagonal, rtol=1e-4, atol=0, equal_nan=True))
 
     def replay(self, change: Change | None = None) -> tuple[dict[str, Array], dict[Node, Any]]:
-        """Return the gradients by parameter, and the cotangents by node, of the backward pass.
-
-        Args:
-            change: what is different in it; None for the right one.
-        """
+        """Return the gradients by parameter, and the cotangents by node, of the backward pass."""
         found = {id(leaf): np.zeros_like(leaf.data) for leaf in self.leaves.values()}
         cotangents: dict[Node, Any] = {}
         starts: list[tuple[Value, Any]] = [(self.out, np.ones_like(self.out.data))]
@@ -147,7 +120,10 @@ class RecordedLoss:
                 return node.op.vjp
             if change.target is not None:
                 # Shares add up, so what goes to the target may be carried on by a walk of its own.
-                starts.append((_as_value(change.target), change.share(g)))
+                target = change.target
+                if isinstance(target, Node):
+                    target = make_value(Tensor, target.out, target, True)
+                starts.append((target, change.share(g)))
             return _changed_vjp(node.op, change)
 
         with changed_mode(walk=lambda _: vjp_of):
@@ -193,18 +169,10 @@ def _root(out: Any, parameters: Mapping[str, Array]) -> Node:
     return out.node
 
 
-def _as_value(vertex: Node | Value) -> Value:
-    if isinstance(vertex, Value):
-        return vertex
-    return make_value(Tensor, vertex.out, vertex, True)
-
-
 def _changed_vjp(op: Op, change: Change) -> Callable[..., Any]:
     """Return what takes the place of `op.vjp` at the node at which the backward pass departs."""
 
-    def vjp(
-        position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]
-    ) -> Any:
+    def vjp(position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
         if change.target is not None:
             return np.zeros_like(arrays[position])
         if position == change.position:

@@ -18,14 +18,7 @@ RTOL = 1e-6
 
 
 class Term(NamedTuple):
-    """An intermediate quantity that was given.
-
-    Attributes:
-        name: the person's name for it.
-        ok: whether it is right.
-        meaning: the quantity it was compared with.
-        right: the right numbers.
-    """
+    """An intermediate quantity that was given; `meaning` and `right` are those of its name."""
 
     name: str
     ok: bool
@@ -34,11 +27,7 @@ class Term(NamedTuple):
 
 
 def check_terms(recording: RecordedLoss, given: Mapping[str, Array]) -> list[Term]:
-    """Check the quantities by their names, in the order of the backward pass.
-
-    Raises:
-        InvalidArgumentError: a name that belongs to no quantity of the graph.
-    """
+    """Check the quantities by their names, in the order of the backward pass."""
     if not given:
         return []
     known = _known_terms(recording)
@@ -49,9 +38,7 @@ def check_terms(recording: RecordedLoss, given: Mapping[str, Array]) -> list[Ter
             f"({', '.join(sorted(known))}). Got {unknown[0]!r}. Name the tensors in the loss "
             f"(z2, a2, …) to refer to them."
         )
-    rank = {name: i for i, name in enumerate(known)}
-    ordered = sorted(given, key=rank.__getitem__)
-    return [_checked(name, given[name], *known[name]) for name in ordered]
+    return [_checked(name, given[name], *known[name]) for name in known if name in given]
 
 
 def _known_terms(recording: RecordedLoss) -> dict[str, tuple[str, Array]]:

@@ -21,13 +21,7 @@ DERIVATIVES: dict[str, Callable[[str], str]] = {
 def description(
     parameter: str, recording: RecordedLoss, candidate: Candidate
 ) -> tuple[str | None, str]:
-    """Return the name of the tensor that a change is about, and the change in words.
-
-    Args:
-        parameter: the parameter whose gradient the change reproduces.
-        recording: the graph that is changed.
-        candidate: the change.
-    """
+    """Return the name of the tensor that a change is about, and the change in words."""
     names = recording.names
     node, op = candidate.change.node, candidate.op
     name, source = names.get(node), names.get(candidate.source)
@@ -38,14 +32,11 @@ def description(
         change = f"with the factor {_factor(recording, candidate)} applied twice"
     elif candidate.kind == "transpose":
         matrix = _name_of(candidate.other, names) or "a matrix"
-        change = (
-            f"with {matrix} in the place of its transpose, in the product that computes {computed}"
-        )
+        change = f"with {matrix} in the place of its transpose, in the product that computes "
+        change += computed
     elif candidate.kind == "missing-term":
-        argument = source or "one of its arguments"
-        change = (
-            f"without the path from {computed} to {argument}: the sum over all paths lacks a term"
-        )
+        path = f"the path from {computed} to {source or 'one of its arguments'}"
+        change = f"without {path}: the sum over all paths lacks a term"
     else:
         change = _wrong_point(names, candidate)
     return name, f"The gradient of {parameter} equals the right one {change}"
@@ -74,10 +65,8 @@ def _wrong_point(names: dict[Node | Value, str], candidate: Candidate) -> str:
     rest = (p for p in node if p is not None and p is not candidate.source)
     replaced = _name_of(next(rest, None), names) or "the right one"
     computed = names.get(node, f"the result of {op}")
-    return (
-        f"with {other} in the place of {replaced} in the derivative of {op} (which computes "
-        f"{computed})"
-    )
+    where = f"in the derivative of {op} (which computes {computed})"
+    return f"with {other} in the place of {replaced} {where}"
 
 
 def _name_of(vertex: Node | Value | None, names: dict[Node | Value, str]) -> str | None:
@@ -85,13 +74,9 @@ def _name_of(vertex: Node | Value | None, names: dict[Node | Value, str]) -> str
 
 
 def factor_text(op: str, z: str | None, a: str | None, column: bool) -> str:
-    """Return the local derivative of an activation, as a factor of the gradient.
+    """Return the local derivative of an activation a of z, as a factor of the gradient.
 
-    Args:
-        op: the operation.
-        z: the name of its argument.
-        a: the name of its result.
-        column: whether z is one column vector, so that the factor is a diagonal matrix.
+    Where z is one column vector, the factor is a diagonal matrix.
 
     >>> factor_text("tanh", "z2", "a2", True)
     'D2 = diag(1 − tanh²(z2))'

@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.verify.gradients.directions import Directions, Noise, random_direction, usual_step
-from tinygrad_mlp.verify.gradients.probe import Probe, data_of, several
+from tinygrad_mlp.verify.gradients.probe import Probe, data_of
 from tinygrad_mlp.verify.gradients.sweep import Sweep
 from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise, evaluate, exact_arrays
 
@@ -154,7 +154,7 @@ def analytic(references: str, outer: Any) -> Callable[[Op, tuple[Any, ...], dict
                 out = evaluate(op, args, arrays, static)
             except (TinygradError, ValueError, TypeError):
                 out = None
-            if out is not None and all(np.iscomplexobj(data_of(part)) for part in several(out)):
+            if out is not None and all(np.iscomplexobj(data_of(o)) for o in op.as_tuple(out)):
                 return out
         if known and references != "never":
             out = np.asarray(op.record.reference(*arrays, **static))  # type: ignore[misc]

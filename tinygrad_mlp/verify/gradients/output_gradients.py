@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.describe import finite, first_non_finite
 from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of, several
+from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of
 
 MOST_ROWS = 256
 """Outputs with more elements than this are checked in random mixtures instead of one by one."""
@@ -71,7 +71,7 @@ class OutputGradients:
         root = self._recorded
         if not isinstance(root, Value) or root.node is None:
             return ""
-        outs = [out for node in ancestors([root.node]) for out in several(node.out)]
+        outs = [out for node in ancestors([root.node]) for out in node.op.as_tuple(node.out)]
         return "" if all(map(finite, outs)) else first_non_finite(root)
 
     def leaves_own_range(self, row: int) -> bool:

@@ -234,8 +234,3 @@ def input_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
 def data_of(a: Any) -> Any:
     """Return the array of a value; other things as they are."""
     return a.data if isinstance(a, Value) else a
-
-
-def several(out: Any) -> tuple[Any, ...]:
-    """Return the outputs of an operation as a tuple, also where there is only one."""
-    return out if isinstance(out, tuple) else (out,)

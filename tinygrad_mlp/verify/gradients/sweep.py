@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.verify.gradients.directions import WIDEST, Directions, Noise, random_direction
-from tinygrad_mlp.verify.gradients.probe import Probe, several
+from tinygrad_mlp.verify.gradients.probe import Probe
 
 ALLOWANCE = 2.0
 """Two derivatives agree if they differ by no more than this many times their rounding errors."""
@@ -171,7 +171,8 @@ def _is_at_kink(node: Node, rng: np.random.Generator) -> bool:
         moved: list[Any] = list(arrays)
         for i, v in directions.items():
             moved[i] = np.asarray(moved[i] + t * v, dtype=arrays[i].dtype)
-        return np.concatenate(list(map(np.ravel, several(node.op.forward(*moved, **node.static)))))
+        outs = node.op.as_tuple(node.op.forward(*moved, **node.static))
+        return np.concatenate([np.ravel(out) for out in outs])
 
     here = value(0.0)
     gaps, jumps, size = [], [], np.abs(here)
