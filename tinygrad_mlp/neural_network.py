@@ -204,8 +204,6 @@ class NeuralNetwork:
         lines = [repr(self), about, *([repr(self.history)] if len(self.history) else [])]
         return self.picture() + table(SUMMARY, self.model.summary(), "\n".join(lines))
 
-    # -- weights -----------------------------------------------------------------------------
-
     def _linears(self) -> list[nn.Linear]:
         return [layer for layer in self.model if isinstance(layer, nn.Linear)]
 
@@ -224,8 +222,6 @@ class NeuralNetwork:
         arrays = [_checked_weight(w, linears[i], i) for i, w in enumerate(new)]
         for layer, array in zip(linears, arrays, strict=True):
             layer.weight.data = array
-
-    # -- loss, prediction, training ----------------------------------------------------------
 
     def loss(self, Y: Any, Y_hat: Any) -> float:
         """Return the loss of predictions, summed over samples and outputs.

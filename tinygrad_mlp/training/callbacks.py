@@ -110,7 +110,7 @@ def as_callback(callback: Any) -> Callback:
     )
 
 
-class CallbackList:
+class CallbackList(list[Callback]):
     """The callbacks of a run, in their order.
 
     `watch_steps` says whether one sees every step; a checkpoint stores those `with_state`.
@@ -121,16 +121,13 @@ class CallbackList:
             raise InvalidArgumentError(
                 f"fit: callbacks must be a list. Got {type(callbacks).__name__}. Write [callback]."
             )
-        self._callbacks = [as_callback(callback) for callback in callbacks]
-        self.watch_steps = any(callback.watches_steps for callback in self._callbacks)
-        self.with_state = [callback for callback in self._callbacks if callback.keeps_state]
-
-    def __len__(self) -> int:
-        return len(self._callbacks)
+        super().__init__(as_callback(callback) for callback in callbacks)
+        self.watch_steps = any(callback.watches_steps for callback in self)
+        self.with_state = [callback for callback in self if callback.keeps_state]
 
     def tell(self, event: str, run: Any) -> None:
         """Call the method of that name of each callback."""
-        for callback in self._callbacks:
+        for callback in self:
             getattr(callback, event)(run)
 
 

@@ -111,8 +111,6 @@ class CheckpointWriter:
         self.resumes = os.path.exists(checked_target(checkpoint.path))
         self._stored = self._read() if self.resumes else None
 
-    # -- when --------------------------------------------------------------------------------
-
     def after_step(self) -> None:
         """Write a checkpoint within an epoch, if one is due."""
         # At the end of an epoch the checkpoint follows the evaluations, in `after_epoch`.
@@ -145,8 +143,6 @@ class CheckpointWriter:
         stopped = self.run.stopped
         return None if stopped is None or stopped.startswith(INTERRUPTED) else stopped
 
-    # -- writing -----------------------------------------------------------------------------
-
     def write(self) -> None:
         """Write the present state of the run, completely or not at all."""
         run = self.run
@@ -173,8 +169,6 @@ class CheckpointWriter:
         facts = {"architecture": self._architecture, "checkpoint": about}
         write(self.checkpoint.path, arrays, facts, "fit: checkpoint")
         self._written, self._mark = self._place(), self._count()
-
-    # -- reading back ------------------------------------------------------------------------
 
     def _read(self) -> dict[str, Any]:
         """Return the state in the file, checked to belong to this training."""

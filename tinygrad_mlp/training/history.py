@@ -96,8 +96,7 @@ class History:
         """Return the recorded columns as a table; of many records the first and the last ten."""
         from tinygrad_mlp.support.html import table
 
-        columns = {field: getattr(self, field) for field in Record._fields}
-        kept = [field for field, values in columns.items() if set(values) - {None}]
+        kept = [field for field in Record._fields if set(getattr(self, field)) - {None}]
         rows = [[getattr(record, field) for field in kept] for record in self.records]
         if len(rows) > 2 * SHOWN:
             rows = [*rows[:SHOWN], ["…"] * len(kept), *rows[-SHOWN:]]

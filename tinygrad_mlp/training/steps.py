@@ -58,8 +58,6 @@ class StepRunner:
             for size, steps in ((self.batch_size, whole), (rest, 1))
         }
 
-    # -- the epochs and their steps ----------------------------------------------------------
-
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until the run is stopped."""
         run = self.run
@@ -115,8 +113,6 @@ class StepRunner:
             return "a program"
         return "eager" if self._eager_reason is None else f"eager: {self._eager_reason}"
 
-    # -- one step ----------------------------------------------------------------------------
-
     def _samples(self, start: int, stop: int) -> tuple[Array, Array]:
         rows = self.order.rows(start, stop)
         return self.data.X[rows], self.data.Y[rows]
@@ -149,8 +145,6 @@ class StepRunner:
         run.stop(reason)
         self.diverged = True
         return 0
-
-    # -- by a program ------------------------------------------------------------------------
 
     def _step(self, x: Any, y: Any) -> Any:
         """Take a step, as it is recorded for a program, and return its loss."""
@@ -201,8 +195,6 @@ class StepRunner:
         self._program = self._runner = self._blocks = None
         self._eager_reason = reason
 
-    # -- in blocks ---------------------------------------------------------------------------
-
     def _by_block(self, start: int) -> int:
         """Take several steps at once where that pays off, and return their number."""
         left = (len(self.data) - start) // self.batch_size
@@ -233,8 +225,6 @@ class StepRunner:
             self._planned_for = runner
             self._blocks = plan(runner, self.run.optimizer, self.block, self.threads)
         return self._blocks
-
-    # -- resuming ----------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return the place in the data, and how the next steps will be taken."""
