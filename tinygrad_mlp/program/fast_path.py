@@ -53,13 +53,10 @@ def fast_path(
 ) -> FastPath:  # fmt: skip
     """Return the function that runs a program where only the numbers of the arguments are new.
 
-    Args:
-        inputs: the inputs of the program; the first ones are data, each an array.
-        assumptions: pairs of a function and the value that it must still return.
-        puts: functions to call with values of the given places among those that are returned.
-        constants: functions to call with values that are the same at every run.
-        result: the place of the result among the values.
-        scope: `function`, `wrap`, `lock`, and `known`, the arrays that the states held last.
+    The first `inputs` are data, each an array. `puts` are called with values of the given places
+    among those that the program returns, and `constants` with the values beside them. `result` is
+    the place of the result. `scope` holds `function`, `wrap`, `lock`, and in `known` the arrays
+    that the other inputs held last.
     """
     scope.update(ndarray=np.ndarray, OUTDATED=OUTDATED)
     names = _Names(scope)

@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -163,8 +164,7 @@ class Program:
         memory = {*self.inputs, *self.buffers}
         for number, line in enumerate(self.instructions):
             where = f"instruction {number} ({line.op.name})"
-            _check_operands(where, line, defined)
-            _check_memory(where, line, memory)
+            _check_line(where, line, defined, memory)
             if not is_random(line.static):
                 _check_types(where, line)
             defined.update(line.results)
@@ -173,7 +173,9 @@ class Program:
                 raise ProgramError(f"the program hands over {a!r}, which is never computed.")
 
 
-def _check_operands(where: str, line: Instruction, defined: set[Variable]) -> None:
+def _check_line(
+    where: str, line: Instruction, defined: set[Variable], memory: set[Variable]
+) -> None:
     for operand in line.variables:
         if operand not in defined:
             raise ProgramError(f"{where} uses {operand!r} before it is computed.")
@@ -183,14 +185,9 @@ def _check_operands(where: str, line: Instruction, defined: set[Variable]) -> No
     again = defined.intersection(line.results)
     if again:
         raise ProgramError(f"{where} computes {again.pop()!r} a second time.")
-
-
-def _check_memory(where: str, line: Instruction, memory: set[Variable]) -> None:
-    if line.into is None:
-        return
-    if line.into not in memory:
+    if line.into is not None and line.into not in memory:
         raise ProgramError(f"{where} writes into {line.into!r}, which is not memory.")
-    if line.into.type != line.results[0].type:
+    if line.into is not None and line.into.type != line.results[0].type:
         raise ProgramError(f"{where} writes {line.results[0]!r} into {line.into!r}.")
 
 
@@ -244,10 +241,8 @@ def _name_of(variable: Variable, letter: str, taken: set[str]) -> str:
     text = re.sub(r"\W", "_", variable.name or "")
     if text.isidentifier() and not keyword.iskeyword(text):
         return unique_name(text, taken)
-    number = 1
-    while f"{letter}{number}" in taken:
-        number += 1
-    return unique_name(f"{letter}{number}", taken)
+    made = (f"{letter}{number}" for number in count(1))
+    return unique_name(next(name for name in made if name not in taken), taken)
 
 
 def unique_name(wanted: str, taken: set[str]) -> str:

@@ -119,9 +119,8 @@ class Recording(Trace):
 
     def _capture(self, leaf: Value, cleared: bool = False) -> _Captured:
         """Make a tensor from outside an input, and let it hold tracers until the end."""
-        known = self._captured.get(id(leaf))
-        if known is not None:
-            return known
+        if id(leaf) in self._captured:
+            return self._captured[id(leaf)]
         data, grad = leaf.data, leaf.grad
         kind = "parameter" if leaf.requires_grad else "state"
         own = leaf.name if leaf.name not in SAME_IN_EVERY_LAYER else None
@@ -132,9 +131,9 @@ class Recording(Trace):
             grad_tracer = self.input(grad, source, own and f"grad_{own}")
         elif leaf.requires_grad and not cleared:
             self.assumptions.append((Attribute(leaf, "grad"), None))
-        known = self._captured[id(leaf)] = _Captured(leaf, data, grad, tracer, grad_tracer)
+        captured = self._captured[id(leaf)] = _Captured(leaf, data, grad, tracer, grad_tracer)
         leaf.data, leaf.grad = tracer, grad_tracer  # type: ignore[assignment]
-        return known
+        return captured
 
     # -- what the step says of itself (see `autograd.mode.Recorder`) -------------------------------
 
@@ -155,8 +154,8 @@ class Recording(Trace):
 
     def clear_grad(self, leaf: Value) -> None:
         """Record that a gradient is dropped, whatever it was."""
-        tracer = self._capture(leaf, cleared=True).tracer
-        _name(leaf.grad, "grad_{}", tracer)
+        own = self._capture(leaf, cleared=True).tracer.variable.name
+        _name(leaf.grad, own and f"grad_{own}")
         leaf.grad = None
 
     def require_finite(self, value: Any) -> None:
@@ -184,7 +183,7 @@ class Recording(Trace):
         if isinstance(result, Value) and type(result) is not Tracer:
             self._layer_names.add(op, args, static, result)
             if "target" in op.arrays:
-                _name_variable(result.data, "loss")
+                _name(result.data, "loss")
         return out
 
     def _walk(self, starts: Any) -> Callable[[Node, Any], Any]:
@@ -192,11 +191,10 @@ class Recording(Trace):
         self._layer_names.give()
 
         def watched(node: Node, g: Any) -> Any:
-            if type(g) is Tracer and type(node.out) is Tracer and g.variable.name is None:
-                of = node.out.variable.name
-                if of and g.variable is not node.out.variable:
-                    number = layer_number(of)
-                    g.variable.name = f"g_{of}" if number is None else f"delta{number}"
+            of = node.out.variable.name if type(node.out) is Tracer else None
+            if of and g is not node.out:
+                number = layer_number(of)
+                _name(g, f"g_{of}" if number is None else f"delta{number}")
             return node.op.vjp
 
         return watched
@@ -209,12 +207,13 @@ class Recording(Trace):
         for leaf, _, _, tracer, grad_tracer in self._captured.values():
             data: Any = leaf.data
             grad: Any = leaf.grad
+            own = tracer.variable.name
             if data is not tracer:
-                _name(data, "{}_new", tracer)
+                _name(data, own and f"{own}_new")
                 put = partial(setattr, leaf, "data")
                 self.updates.append(Update(put, as_operand(data), tracer.variable))
             if grad is not grad_tracer:
-                _name(grad, "grad_{}", tracer)
+                _name(grad, own and f"grad_{own}")
                 self.updates.append(Update(partial(setattr, leaf, "grad"), as_operand(grad)))
         self.restore()
 
@@ -274,23 +273,17 @@ class LayerNames:
         """Name the variables; what is added later gets no name."""
         for node, position, name in named_parts(find_layers(self._nodes)):
             assert node.arrays is not None
-            _name_variable(node.out if position is None else node.arrays[position], name)
+            _name(node.out if position is None else node.arrays[position], name)
         self._nodes.clear()
         self._node_of.clear()
         self._given = True
 
 
-def _name_variable(value: Any, name: str) -> None:
+def _name(value: Any, name: str | None) -> None:
     """Give the variable of a traced value a name if it has none."""
-    if type(value) is Tracer and value.variable.name is None:
-        value.variable.name = name
-
-
-def _name(value: Any, pattern: str, of: Tracer) -> None:
-    """Name a value after the tensor that it belongs to, if it has no name."""
-    variable, name = as_operand(value), of.variable.name
-    if isinstance(variable, Variable) and variable.name is None and name is not None:
-        variable.name = pattern.format(name)
+    variable = as_operand(value)
+    if isinstance(variable, Variable) and variable.name is None:
+        variable.name = name
 
 
 def _identity(get: Callable[[], Any]) -> Any:

@@ -13,9 +13,6 @@ from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import Update
 
-VIEWS = ("transpose", "swapaxes", "reshape", "getitem", "broadcast_to", "identity", "diagonal")
-"""Operations whose result may share the memory of their first operand."""
-
 
 class Lifetimes:
     """The `root` that owns each variable's memory, and the `last` instruction that uses it.
@@ -40,17 +37,9 @@ class Lifetimes:
         if line.into is not None:
             return self.root.setdefault(line.into, line.into)
         first = line.operands[0] if line.operands else None
-        if isinstance(first, Variable) and shares_memory(line):
-            return self.root[first]
-        return result
-
-
-def shares_memory(line: Instruction) -> bool:
-    """Return whether the result of an instruction may be a view of its first operand."""
-    if line.op.name in VIEWS:
-        return True
-    # What is not known to make new memory is taken to be a view.
-    return line.op.outputs == 1 and kernel_of(line.op).may_alias
+        # What is not known to make new memory is taken to be a view of the first operand.
+        is_view = line.op.outputs == 1 and kernel_of(line.op).may_alias
+        return self.root[first] if isinstance(first, Variable) and is_view else result
 
 
 def update_in_place(program: Program) -> tuple[Program, int]:
