@@ -178,8 +178,7 @@ class CompiledFunction:
     def release(self) -> None:
         """Drop the programs that do not hold any more, and write to no array handed out before.
 
-        Settings and arrays may have changed hands. What runs next must not depend on programs for
-        settings that have been left.
+        What runs next must not depend on programs for settings that have been left.
         """
         for executables in self.programs.values():
             executables[:] = [executable for executable in executables if executable.assumed()]

@@ -24,16 +24,10 @@ WRITTEN_OUT = 8
 class Expressions:
     """The expressions for instructions, and what the source code around them must provide.
 
-    Args:
-        names: the name of every variable.
-        reserved: other names that are in use.
-
-    Attributes:
-        taken: all names that are in use.
-        given: objects that source code cannot hold (a random generator, a large constant, the
-            forward function of an unregistered operation), by name.
-        constants: the code of the other constant arrays, by name.
-        imported: names of the operations whose forward functions are imported.
+    `names` are those of variables, and `taken` all that are in use. By name, `given` has objects
+    that source code cannot hold (a random generator, a large constant, the forward function of an
+    unregistered operation), and `constants` the code of the other constant arrays. Forward
+    functions of the operations named in `imported` are imported.
     """
 
     def __init__(self, names: dict[Variable, str], reserved: Iterable[str]) -> None:
@@ -157,11 +151,13 @@ class Expressions:
         c, s, a, b = map(self.operand, line.operands)
         if line.operands[2].shape[1] != 1:
             return _gemm(line, s, a, b, beta=ast.Constant(1), c=_transposed(c))
-        updated = call(
-            _blas(line, "ger"), s, _first_row(b), _first_column(a), a=_transposed(c),
-            overwrite_a=_in_place(line),
-        )  # fmt: skip
-        return _transposed(updated)
+        row = ast.Subscript(b, ast.Constant(0))
+        if _is_transposed(a):
+            column = ast.Subscript(untransposed(a), ast.Constant(0))
+        else:
+            column = ast.Subscript(a, ast.Tuple([ast.Slice(), ast.Constant(0)]))
+        function, overwrite = _blas(line, "ger"), _in_place(line)
+        return _transposed(call(function, s, row, column, a=_transposed(c), overwrite_a=overwrite))
 
     def _product(self, line: Instruction) -> ast.expr:
         a, b = map(self.operand, line.operands)
@@ -186,9 +182,7 @@ def _in_place(line: Instruction) -> ast.expr:
     return ast.Constant(int(line.into is not None))
 
 
-def _gemm(
-    line: Instruction, s: ast.expr, a: ast.expr, b: ast.expr, **into: ast.expr
-) -> ast.expr:
+def _gemm(line: Instruction, s: ast.expr, a: ast.expr, b: ast.expr, **into: ast.expr) -> ast.expr:
     """Return the code of ``C + s A B`` by BLAS's `gemm`.
 
     BLAS stores matrices column by column and NumPy row by row, so everything is transposed:
@@ -221,13 +215,3 @@ def _transposed(tree: ast.expr) -> ast.expr:
 def untransposed(tree: ast.expr) -> ast.expr:
     """Return the code before a final ``.T``, or the code itself where there is none."""
     return tree.value if isinstance(tree, ast.Attribute) and _is_transposed(tree) else tree
-
-
-def _first_row(tree: ast.expr) -> ast.expr:
-    return ast.Subscript(tree, ast.Constant(0))
-
-
-def _first_column(tree: ast.expr) -> ast.expr:
-    if _is_transposed(tree):
-        return _first_row(untransposed(tree))
-    return ast.Subscript(tree, ast.Tuple([ast.Slice(), ast.Constant(0)]))

@@ -30,22 +30,15 @@ class LoopSource(NumPySource):
     An instruction that can write into given memory writes its result into these rows directly.
     Functions, and views of arrays that stay where they are, get their names before the loop.
 
-    Args:
-        program: the program of a step.
-        rows: its inputs that differ from step to step.
-        fixed: its other inputs: parameters, which it may update in place, and states.
-        collects: whether the first result is written into the rows `p`; otherwise it is a loss,
-            a number.
+    `rows` are the inputs that differ from step to step; `fixed` are the others: parameters, which
+    a step may update in place, and states. If it `collects`, the first result is written into the
+    rows `p`; otherwise it is a loss, a number.
     """
 
     reserved = ("steps", "losses", "weights", "before", "d", "p")
 
     def __init__(
-        self,
-        program: Program,
-        rows: Sequence[Variable],
-        fixed: Sequence[Variable],
-        collects: bool,
+        self, program: Program, rows: Sequence[Variable], fixed: Sequence[Variable], collects: bool
     ) -> None:
         self.z, self.rows, self.fixed, self.collects = program.inputs[0], rows, fixed, collects
         self._p, self._d = Variable(0.0), Variable(0.0)
@@ -53,13 +46,9 @@ class LoopSource(NumPySource):
         if collects:
             self._places = {program.results[0]: self._p, **self._places}
         self._z_memory = self.z.like(self.z.name)
-        super().__init__(
-            replace(
-                program,
-                instructions=tuple(map(self._placed, program.instructions)),
-                buffers=(self._z_memory, *program.buffers),
-            )
-        )
+        instructions = tuple(map(self._placed, program.instructions))
+        buffers = (self._z_memory, *program.buffers)
+        super().__init__(replace(program, instructions=instructions, buffers=buffers))
 
     def _placed(self, line: Instruction) -> Instruction:
         """Return an instruction that writes into a row of D or of the predictions if it can."""
@@ -108,14 +97,10 @@ class LoopSource(NumPySource):
     def _body(self) -> list[Line]:
         """Return the lines of a step: its pre-activation, its instructions, and what is kept."""
         z = self.names[self.z]
-        first = [f"weights.dot(before, out={z})"]
+        first = [Line(ast.Expr(expression(f"weights.dot(before, out={z})")))]
         if self.z.shape[0] > 1:
-            first.append(f"np.add({z}, d, out={z})")
-        return [
-            *(Line(ast.Expr(expression(text))) for text in first),
-            *super()._body(),
-            *self._kept(),
-        ]
+            first.append(Line(ast.Expr(expression(f"np.add({z}, d, out={z})"))))
+        return [*first, *super()._body(), *self._kept()]
 
     def _kept(self) -> list[Line]:
         """Return the lines that keep what has not been written into its row already."""

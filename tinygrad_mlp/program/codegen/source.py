@@ -35,15 +35,10 @@ program_numbers = count()
 
 
 class Line(NamedTuple):
-    """A line of source code.
-
-    Attributes:
-        statement: its syntax tree.
-        shape: the shape of the value, printed as a comment; empty for no comment.
-    """
+    """A line of source code."""
 
     statement: ast.stmt
-    shape: str = ""
+    shape: str = ""  # of the value, printed as a comment
 
     def __str__(self) -> str:
         text = ast.unparse(self.statement)
@@ -51,15 +46,9 @@ class Line(NamedTuple):
 
 
 class NumPySource:
-    """The source code of a program, and the objects it needs.
+    """The source code of a program; `given` has the objects that it cannot hold, by name."""
 
-    Attributes:
-        given: objects that source code cannot hold (a random generator, a large constant), by
-            name.
-        reserved: names that no variable may have.
-    """
-
-    reserved: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()  # names that no variable may have
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -136,29 +125,19 @@ class NumPySource:
     def _module(self, arguments: list[str], body: list[str], before: Sequence[str] = ()) -> str:
         """Return the code of the function with this body, and of everything before it."""
         returned = f"return ({self._tuple(self.returned())})"
-        return "\n".join(
-            [
-                *self._head,
-                *before,
-                "",
-                f"def {self.program.name}({', '.join(arguments)}):",
-                *(indent(text, "    ") for text in (*body, returned)),
-                "",
-            ]
-        )
+        signature = f"def {self.program.name}({', '.join(arguments)}):"
+        inside = [indent(text, "    ") for text in (*body, returned)]
+        return "\n".join([*self._head, *before, "", signature, *inside, ""])
 
     def _header(self) -> list[str]:
         """Return imports, constants and buffers."""
         used = {"np"}.union(*(names_in(line.statement) for line in self._lines))
         lines = [text for name, text in IMPORTS.items() if name in used]
-        lines += [
-            f'from tinygrad_mlp import OPS; {name} = OPS["{name}"].forward'
-            for name in sorted(self._expressions.imported)
-        ]
-        lines += [
-            f"# given: {name}, {_described(value)}"
-            for name, value in self.given.items() if not callable(value)
-        ]  # fmt: skip
+        for name in sorted(self._expressions.imported):
+            lines.append(f'from tinygrad_mlp import OPS; {name} = OPS["{name}"].forward')
+        for name, value in self.given.items():
+            if not callable(value):
+                lines.append(f"# given: {name}, {_described(value)}")
         constants, buffers = self._expressions.constants, self.program.buffers
         if constants or buffers:
             lines.append("")
@@ -205,13 +184,10 @@ BLAS_ARGUMENTS = {
 class Hoister(TreeCopier):
     """A visitor that gives names, once, to what is the same at every run.
 
-    These are functions, and views of arrays that stay where they are. A step of a small network
-    is two dozen calls of half a microsecond each; finding ``np.add``, making ``W2.T`` and passing
-    ``out=`` by keyword take a fifth of that.
-
-    Args:
-        fixed: names of the arrays that are the same at every run.
-        taken: names that are in use; the new ones are added.
+    These are functions, and views of the arrays named in `fixed`, which stay where they are. New
+    names are added to those that are `taken`. A step of a small network is two dozen calls of half
+    a microsecond each; finding ``np.add``, making ``W2.T`` and passing ``out=`` by keyword take a
+    fifth of that.
     """
 
     def __init__(self, fixed: set[str], taken: set[str]) -> None:
@@ -240,7 +216,7 @@ class Hoister(TreeCopier):
     def _call(self, node: ast.Call) -> ast.Call:
         """Return a call by a short name, with its arguments by position."""
         function = _dotted_name(node.func)
-        made: ast.Call = self.generic_visit(by_position(node, function))
+        made: ast.Call = self.generic_visit(_by_position(node, function))
         library, _, name = function.partition(".")
         if library in ("np", "special", "blas"):
             if function not in self._functions:
@@ -273,16 +249,11 @@ def _dotted_name(tree: ast.expr) -> str:
     return tree.id if isinstance(tree, ast.Name) else ""
 
 
-def by_position(node: ast.Call, function: str) -> ast.Call:
+def _by_position(node: ast.Call, function: str) -> ast.Call:
     """Return a call with its optional arguments by position, which is faster than by keyword.
 
-    SciPy takes a microsecond to find out what three keywords mean.
-
-    >>> for text in ("np.tanh(z2, out=a2)", "blas.dger(s, x, y, a=W.T, overwrite_a=1)"):
-    ...     tree = expression(text)
-    ...     print(ast.unparse(by_position(tree, text.partition("(")[0])))
-    np.tanh(z2, a2)
-    blas.dger(s, x, y, 1, 1, W.T, 1, 1, 1)
+    SciPy takes a microsecond to find out what three keywords mean. The call
+    ``blas.dger(s, x, y, a=W.T, overwrite_a=1)`` becomes ``blas.dger(s, x, y, 1, 1, W.T, 1, 1, 1)``.
     """
     given = {keyword.arg: keyword.value for keyword in node.keywords}
     library, _, name = function.partition(".")
