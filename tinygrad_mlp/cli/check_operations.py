@@ -43,7 +43,7 @@ def check_all(
     ]
     verdicts: list[Verdict] = []
     interrupted = False
-    if not checks:
+    if not checks:  # a file may hold a derivation only
         return verdicts, interrupted
     table = _table(max(len("operation"), *(len(name) for name, _ in checks)))
     with Progress(len(checks), enabled=True) as progress:

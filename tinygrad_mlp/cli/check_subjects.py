@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
@@ -21,41 +21,35 @@ from tinygrad_mlp.verify import formulas
 FORMULAS = tuple(f"formulas.{loss}" for loss in formulas.LOSSES)
 
 
-class Subjects(NamedTuple):
-    """The things to check."""
-
-    operations: list[Op]  # built in or not
-    losses: list[str]  # those whose formulas are checked
-    files: list[Path]
-
-
-def subjects_of(words: Sequence[str]) -> Subjects:
-    """Return the things that the words name; without words, everything built in.
+def subjects_of(words: Sequence[str]) -> tuple[list[Op], list[str], list[Path]]:
+    """Return the operations, the losses of formulas and the Python files that the words name.
 
     A word is a file, a folder, the name of an operation or a formula, or ``where:name`` of an
-    operation in a file or a module.
+    operation in a file or a module. Without words, it is everything built in.
     """
     if not words:
-        return Subjects(list(OPS.values()), list(formulas.LOSSES), [])
-    found = Subjects([], [], [])
+        return list(OPS.values()), list(formulas.LOSSES), []
+    operations: list[Op] = []
+    losses: list[str] = []
+    files: list[Path] = []
     for word in words:
         where, colon, name = word.rpartition(":")
         if os.path.isdir(word):
-            files = sorted(Path(word).glob("*.py"))
-            if not files:
+            found = sorted(Path(word).glob("*.py"))
+            if not found:
                 raise DataNotFoundError(f"{word}: this folder has no Python files.")
-            found.files.extend(files)
+            files += found
         elif os.path.isfile(word):
-            found.files.append(Path(word))
+            files.append(Path(word))
         elif word in OPS:
-            found.operations.append(OPS[word])
+            operations.append(OPS[word])
         elif word in FORMULAS:
-            found.losses.append(word.partition(".")[2])
+            losses.append(word.partition(".")[2])
         elif colon and where:
-            found.operations.append(_operation(where, name))
+            operations.append(_operation(where, name))
         else:
             raise _unknown(word)
-    return found
+    return operations, losses, files
 
 
 def _unknown(word: str) -> TinygradError:

@@ -21,7 +21,7 @@ ARITHMETIC = {
     "tanh": "Tanh", "arccos": "Acos", "arcsin": "Asin", "arctan": "Atan",
 }
 
-# In float64 their definitions are used.
+# These are written in float32 only; in float64 their definitions are used.
 FLOAT32_ARITHMETIC = {
     "arccosh": "Acosh", "arcsinh": "Asinh", "arctanh": "Atanh", "cosh": "Cosh", "sinh": "Sinh",
     "tan": "Tan",
