@@ -20,12 +20,8 @@ class CallSite(NamedTuple):
     """A place in a program: a piece of code and how far it had got.
 
     The code is kept and not the frame, which would keep all its variables alive. The line and its
-    text are looked up only when they are shown.
-
-    Attributes:
-        code: the function (or module) that made the call.
-        instruction: offset of the instruction that it had reached.
-        inside: in whose gradient rule the call was made, or nothing.
+    text are looked up only when they are shown. `instruction` is the offset of the instruction that
+    the code had reached, `inside` says in whose gradient rule the call was made, if in one.
     """
 
     code: CodeType

@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS, Op, OpRecord, Rule, defined_at
+from tinygrad_mlp.autograd.op import OPS, Op, OpRecord, Rule, Static, defined_at
 from tinygrad_mlp.autograd.op import op as declare
 from tinygrad_mlp.autograd.rule_check import raw_numbers
 from tinygrad_mlp.errors import OpDefinitionError, RawNumbersWarning
@@ -80,9 +80,8 @@ def _in_one_namespace(made: Op, known: Op) -> bool:
 class CheckedOp(Op):
     """An operation declared outside of the package.
 
-    Attributes:
-        rules_checked: whether its rules have been checked for differentiability.
-        rule_error: a sentence about the first rule that cannot be differentiated, or nothing.
+    Once its rules have been checked for differentiability (`rules_checked`), `rule_error` is a
+    sentence about the first that cannot be differentiated, or nothing.
     """
 
     def __init__(self, record: OpRecord) -> None:
@@ -93,9 +92,7 @@ class CheckedOp(Op):
         self.rules_checked = False
         self.rule_error = ""
 
-    def vjp(
-        self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]
-    ) -> Any:
+    def vjp(self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: Static) -> Any:
         """Return the share of an argument, as `Op.vjp` does, after a check at the first call."""
         one: Any = self.as_tuple(y)[0]
         # (A traced array is a value, too, but takes the place of an array: it is its own data.)

@@ -10,19 +10,13 @@ from tinygrad_mlp.autograd.graph import Node, Value
 
 
 def gradients(
-    outputs: Sequence[tuple[Value, Any]],
-    targets: Sequence[Value],
-    *,
-    create_graph: bool = False,
+    outputs: Sequence[tuple[Value, Any]], targets: Sequence[Value], *, create_graph: bool = False,
     release: bool = False,
-) -> list[Any]:
+) -> list[Any]:  # fmt: skip
     """Return the derivatives with respect to `targets`; None where the outputs depend on none.
 
-    Args:
-        outputs: pairs of a value and its cotangent.
-        targets: values, leaves or not. The pass does not go beyond them.
-        create_graph: run the rules on values, so that the results can be differentiated again.
-        release: release the graph on the way.
+    `outputs` are pairs of a value and its cotangent. The targets may be leaves or not, and the pass
+    does not go beyond them. See `propagate` for `create_graph` and `release`.
     """
     found: dict[Node | int, Any] = {key_of(t): None for t in targets if t._requires_grad}
 
@@ -62,10 +56,7 @@ def leading_to(targets: dict[Node | int, Any], nodes: Iterable[Node]) -> set[Nod
     """Return the nodes among the ancestors of `nodes` through which gradients reach `targets`."""
     useful: set[Node] = set()
     for node in ancestors(nodes):
-        if node in targets or any(
-            id(parent) in targets or origin(parent) in useful
-            for parent in node
-            if parent is not None
-        ):
+        parents = [parent for parent in node if parent is not None]
+        if node in targets or any(id(p) in targets or origin(p) in useful for p in parents):
             useful.add(node)
     return useful

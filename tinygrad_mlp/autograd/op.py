@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +29,8 @@ from tinygrad_mlp.errors import (
     TinygradError,
 )
 
-if TYPE_CHECKING:
-    from numpy.random import Generator
-
 Rule = Callable[..., Any]
-Samples = Callable[["Generator"], "Iterator[Sample] | Sequence[Sample]"]
+Samples = Callable[[np.random.Generator], "Iterator[Sample] | Sequence[Sample]"]
 Static = dict[str, Any]
 
 ndarray = np.ndarray
@@ -368,7 +365,7 @@ def _documentation(record: OpRecord) -> str | None:
     if not written:
         return None
     names = [f"np.{function.__name__}" for function in record.numpy]
-    names += [] if record.scipy is None else [f"scipy.special.{record.scipy}"]
+    names += [f"scipy.special.{record.scipy}"] if record.scipy else []
     added = ""
     if record.equation:
         added += f"""

@@ -25,12 +25,6 @@ def leaves_like(model: Any, tree: Any) -> list[Any]:
     """Return the arrays of `tree` in the order of those of `model`, of the same structure.
 
     Dicts are matched by key, so that the order of their insertion does not matter.
-
-    Raises:
-        InvalidArgumentError: the structures differ.
-
-    >>> leaves_like({"W": 1, "b": 2}, {"b": 20, "W": 10})
-    [10, 20]
     """
     if isinstance(model, dict):
         if isinstance(tree, dict) and tree.keys() == model.keys():
@@ -72,9 +66,5 @@ def _rebuild(tree: Any, source: Iterator[Any]) -> Any:
 
 
 def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
-    """Apply `function` to the corresponding leaves of one or more nestings.
-
-    >>> map_leaves(lambda a, b: a + b, [1, (2,)], [10, (20,)])
-    [11, (22,)]
-    """
+    """Apply `function` to the corresponding leaves of one or more nestings."""
     return rebuild(tree, map(function, leaves(tree), *(leaves(other) for other in others)))

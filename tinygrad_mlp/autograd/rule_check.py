@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.autograd.op import Op, defined_at
+from tinygrad_mlp.autograd.op import Op, Static, defined_at
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError
 
@@ -28,9 +28,7 @@ TOLERANCE = 0.01
 """The relative error allowed. Only clear mistakes are reported: `check_op` looks closer."""
 
 
-def raw_numbers(
-    op: Op, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any]
-) -> str | None:
+def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -> str | None:
     """Return a sentence about the first rule that computes with raw numbers; empty if none does.
 
     The rules are called as in the backward pass, with the cotangent `g` of the output `y`. None
@@ -78,7 +76,7 @@ def _in_double_precision(a: Any) -> Any:
     return a.astype(float) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
 
 
-def _share(op: Op, position: int, static: dict[str, Any], given: Sequence[Any]) -> Any:
+def _share(op: Op, position: int, static: Static, given: Sequence[Any]) -> Any:
     """Run a rule on cotangents, outputs and arguments in one sequence."""
     n = op.outputs
     g, y, arrays = tuple(given[:n]), tuple(given[n : 2 * n]), given[2 * n :]
@@ -86,9 +84,7 @@ def _share(op: Op, position: int, static: dict[str, Any], given: Sequence[Any]) 
     return Op.vjp(op, position, g if n > 1 else g[0], y if n > 1 else y[0], arrays, static)
 
 
-def _lost(
-    rule: Callable[[Sequence[Any]], Any], given: Sequence[Any], names: dict[int, str]
-) -> str:
+def _lost(rule: Callable[[list[Any]], Any], given: list[Any], names: dict[int, str]) -> str:
     """Return what the graph of a rule's result does not depend on, but should; empty if nothing.
 
     The rule is differentiated with respect to those arrays of `given` whose places have `names`.
