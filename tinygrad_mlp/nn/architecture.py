@@ -23,11 +23,8 @@ def architecture(model: Module) -> dict[str, str]:
 
 
 def _described(module: Module) -> str:
-    settings = [
-        f"{name}={_plain(value)!r}"
-        for name, value in vars(module).items()
-        if not name.startswith("_") and _is_setting(value)
-    ]
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    settings = [f"{name}={_plain(v)!r}" for name, v in public.items() if _is_setting(v)]
     return f"{type(module).__name__}({', '.join(settings)})"
 
 
@@ -55,9 +52,8 @@ def differences(stored: Any, model: Module) -> list[str]:
     if not isinstance(stored, dict):
         return []
     own = architecture(model)
+    paths = [path for path in dict.fromkeys([*stored, *own]) if stored.get(path) != own.get(path)]
     return [
         f"'{path}': the file has {stored.get(path, 'nothing')}, this model "
-        f"{own.get(path, 'nothing')}"
-        for path in dict.fromkeys([*stored, *own])
-        if stored.get(path) != own.get(path)
-    ]
+        f"{own.get(path, 'nothing')}" for path in paths
+    ]  # fmt: skip

@@ -97,11 +97,10 @@ class CheckpointWriter:
         # Parameters beside those of the model, as of a loss that is trained as well.
         self._others = [p for p in getattr(run.optimizer, "parameters", ()) if id(p) not in known]
         self._architecture = architecture(run.model)
-        self._of_the_run = {
-            "settings": {
-                **{k: v for k, v in run.history.settings.items() if k not in FREE},
-                "steps": "each watched by a callback" if steps.watched else "unwatched",
-            },
+        settings = {k: v for k, v in run.history.settings.items() if k not in FREE}
+        watched = "each watched by a callback" if steps.watched else "unwatched"
+        self._of_the_run: dict[str, Any] = {
+            "settings": {**settings, "steps": watched},
             "data": {name: fingerprint(array) for name, array in data.items()},
             "callbacks": [callback.name for callback in self._callbacks],
             "generators": [users for users, _ in generators],
@@ -182,11 +181,9 @@ class CheckpointWriter:
             )
         try:
             found = facts["checkpoint"]
-            different = [
-                line
-                for part, own in self._of_the_run.items()
-                for line in _differences(part, found[part], own)
-            ]
+            different: list[str] = []
+            for part, own in self._of_the_run.items():
+                different += _differences(part, found[part], own)
             different += differences(facts["architecture"], self.run.model)
             state: dict[str, Any] = unpacked(found["state"], arrays)
             if not different:

@@ -10,27 +10,15 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import precision
-from tinygrad_mlp.support.blas_threads import (
-    WORTH_WARMING,
-    blas_threads,
-    threads_now,
-    threads_that_pay,
-    warm_up,
-)  # fmt: skip
+from tinygrad_mlp.support.blas_threads import blas_threads, threads_now
 from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.training.callbacks import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import Progress
-from tinygrad_mlp.training.run import (
-    INTERRUPTED,
-    FitSettings,
-    Run,
-    SampleOrder,
-    deferred_interrupt,
-)  # fmt: skip
-from tinygrad_mlp.training.steps import StepRunner
+from tinygrad_mlp.training.run import INTERRUPTED, FitSettings, Run, deferred_interrupt
+from tinygrad_mlp.training.steps import StepRunner, threads_of_steps
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -110,14 +98,14 @@ def fit(
     training = Examples(X, Y, dtype)
     held_out = Examples.of_validation(validation, dtype)
     hooks = CallbackList(callbacks)
-    order = SampleOrder(len(training), rng_or_fresh(rng, "fit") if shuffle else None)
+    order_rng = rng_or_fresh(rng, "fit") if shuffle else None
     all_threads = settings.threads or threads_now()
     evaluator = Evaluator(model, loss, training, held_out, all_threads)
 
     run = Run(model, optimizer, History(), () if settings.record_every == 0 else evaluator.fields)
     run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
-        run, loss, training, order, settings, threads=all_threads, watched=hooks.watch_steps
+        run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps
     )
     writer = None
     if checkpoint is not None:
@@ -125,7 +113,7 @@ def fit(
     progress = Progress(settings.epochs * math.ceil(len(training) / settings.batch_size), monitor)
     events = _Events(run, steps, evaluator, hooks, writer, progress, settings.record_every)
 
-    step_threads = _threads_of_steps(settings, model.n_parameters, len(training))
+    step_threads = threads_of_steps(settings, model.n_parameters, len(training))
     with deferred_interrupt(run), progress, blas_threads(step_threads):
         model.train()
         try:
@@ -228,13 +216,3 @@ def _check_parts(model: Any, loss: Any, optimizer: Any) -> None:
             f"fit: optimizer must be an optimizer of the model's parameters, such as "
             f"tg.optim.SGD(model.parameters(), lr=0.1). Got {optimizer!r}."
         )
-
-
-def _threads_of_steps(settings: FitSettings, n_parameters: int, n: int) -> int | None:
-    """Return the BLAS threads for a step, None for all; prepare BLAS for a long training."""
-    # Each parameter costs about one multiplication for each sample.
-    if settings.epochs * n * n_parameters >= WORTH_WARMING:
-        warm_up()
-    if settings.threads is not None:
-        return settings.threads
-    return threads_that_pay(settings.batch_size * n_parameters)

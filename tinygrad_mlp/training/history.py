@@ -111,9 +111,8 @@ class History:
         return {
             "records": np.array(values, np.float64).reshape(shape),
             "present": np.array(present, bool).reshape(shape),
-            "execution": self.execution,
-            "stopped": self.stopped,
-        }
+            "execution": self.execution, "stopped": self.stopped,
+        }  # fmt: skip
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Take over a state that `state_dict` has returned."""

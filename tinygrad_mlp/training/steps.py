@@ -14,7 +14,7 @@ from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.deferred.block import Block, plan
 from tinygrad_mlp.program.executable import Executable
-from tinygrad_mlp.support.blas_threads import blas_threads
+from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, threads_that_pay, warm_up
 from tinygrad_mlp.training.evaluation import Examples, LossFunction, as_number
 from tinygrad_mlp.training.run import FitSettings, Run, SampleOrder
 
@@ -25,6 +25,16 @@ CALLER = 4
 """Calls from a warning here up to the line that called `fit`."""
 
 
+def threads_of_steps(settings: FitSettings, n_parameters: int, n: int) -> int | None:
+    """Return the BLAS threads for a step, None for all; prepare BLAS for a long training."""
+    # Each parameter costs about one multiplication for each sample.
+    if settings.epochs * n * n_parameters >= WORTH_WARMING:
+        warm_up()
+    if settings.threads is not None:
+        return settings.threads
+    return threads_that_pay(settings.batch_size * n_parameters)
+
+
 class StepRunner:
     """The steps of a training run.
 
@@ -32,15 +42,17 @@ class StepRunner:
     parameters. After a step, or a block of steps, the run, the model and the optimizer are up to
     date. If a loss is not finite, the run is stopped, and `diverged` is set.
 
-    The large products of a block use so many BLAS `threads`. Where a callback has `watched` every
-    step, there are no blocks, and the gradients are left in the parameters.
+    `rng` draws the order of the samples, and the large products of a block use so many BLAS
+    `threads`. Where every step is `watched` by a callback, there are no blocks, and the gradients
+    are left in the parameters.
     """
 
     def __init__(
-        self, run: Run, loss: LossFunction, data: Examples, order: SampleOrder,
-        settings: FitSettings, *, threads: int, watched: bool,
+        self, run: Run, loss: LossFunction, data: Examples, settings: FitSettings, rng: Any, *,
+        threads: int, watched: bool,
     ) -> None:
-        self.run, self.loss, self.data, self.order = run, loss, data, order
+        self.run, self.loss, self.data = run, loss, data
+        self.order = SampleOrder(len(data), rng)
         self.batch_size, self.record_every = settings.batch_size, settings.record_every
         self.compiled = settings.compiled
         self.block = 1 if watched else settings.block
