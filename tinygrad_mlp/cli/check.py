@@ -128,9 +128,7 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
             }
             for name, found in report.diagnoses.items()
         },
-        "terms": [
-            {"name": term.name, "ok": term.ok, "meaning": term.meaning} for term in report.terms
-        ],
+        "terms": [{"name": t.name, "ok": t.ok, "meaning": t.meaning} for t in report.terms],
         "first_wrong": report.first_wrong,
     }
 

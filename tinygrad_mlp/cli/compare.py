@@ -77,10 +77,8 @@ def verdict(histories: Mapping[str, History]) -> str:
     Times ahead: cross_entropy 1, mean_square 0, neither 1.
     """
     first, second = histories
-    table = Table([
-        Heading("iteration", right=True), Heading(first, right=True), Heading(second, right=True),
-        Heading("ahead", rank=1),
-    ])
+    headings = [Heading(text, right=True) for text in ("iteration", first, second)]
+    table = Table([*headings, Heading("ahead", rank=1)])
     for iteration, (one, other, leader) in leaders(histories).items():
         table.add(f"{iteration:,}", f"{one:.4f}", f"{other:.4f}", leader or "-")
     ahead = times_ahead(histories)

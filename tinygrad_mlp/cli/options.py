@@ -16,9 +16,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 import typer
 
 LOSSES = ("mean_square", "cross_entropy")
-ACTIVATIONS = (
-    "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu", "softmax", "identity"
-)
+ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu", "softmax", "identity")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 
 DATASETS = ("digits", "mnist")
@@ -168,12 +166,9 @@ def with_settings(command: Callable[..., Result]) -> Callable[..., Result]:
     typer reads a command's options from its signature, so the signature is what changes.
     """
     hints = get_type_hints(Settings, include_extras=True)
-    options = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[name], default=default
-        )
-        for name, default in Settings._field_defaults.items()
-    ]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    options = [inspect.Parameter(name, kind, annotation=hints[name], default=default)
+               for name, default in Settings._field_defaults.items()]
     signature = inspect.signature(command, eval_str=True)
     expanded: list[inspect.Parameter] = []
     for parameter in signature.parameters.values():

@@ -91,9 +91,7 @@ def report(
     return Outcome(code, {"run": run, "loss": loss, "files": files})
 
 
-def _read(
-    run: Path, dataset: str | None, data_dir: Path | None
-) -> tuple[Settings, str, History]:
+def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settings, str, History]:
     """Return settings, loss and history of a run whose account and model are undamaged."""
     path, model = run / ACCOUNT, run / MODEL
     if not path.is_file():

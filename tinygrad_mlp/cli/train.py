@@ -61,10 +61,8 @@ def train(
 
 def model_metadata(experiment: Experiment) -> dict[str, Any]:
     """Return what `predict` must know of the images that a model was trained on."""
-    X = experiment.dataset.X
+    dataset, X = experiment.dataset, experiment.dataset.X
     return {
-        "dataset": experiment.dataset.name,
-        "image_shape": list(experiment.dataset.image_shape),
-        "pixel_range": [float(X.min()), float(X.max())],
-        "digit_size": typical_size(X),
+        "dataset": dataset.name, "image_shape": list(dataset.image_shape),
+        "pixel_range": [float(X.min()), float(X.max())], "digit_size": typical_size(X),
     }

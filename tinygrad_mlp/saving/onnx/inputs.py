@@ -58,8 +58,7 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
         name = np.dtype(dtype).name
     except TypeError:
         name = dtype
-    found: np.dtype[Any] = np.dtype(one_of(name, ("float32", "float64"), "export_onnx: dtype"))
-    return found
+    return np.dtype(str(one_of(name, ("float32", "float64"), "export_onnx: dtype")))
 
 
 def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
