@@ -21,5 +21,4 @@ from tinygrad_mlp.data.sources import load, load_digits
 
 __all__ = [
     "Dataset", "Split", "batches", "load", "load_digits", "load_mat", "load_mnist", "one_hot",
-    "preprocess", "read_idx", "standardise",
-]  # fmt: skip
+    "preprocess", "read_idx", "standardise"]

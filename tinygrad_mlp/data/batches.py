@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def batches(
-    n: int, batch_size: int, rng: np.random.Generator | None = None
-) -> Iterator[slice | NDArray[np.intp]]:
+def batches(n: int, batch_size: int,
+            rng: np.random.Generator | None = None) -> Iterator[slice | NDArray[np.intp]]:
     """Return the indices of the batches of one epoch, which visits each sample once.
 
     With ``m = batch_size`` there are ``ceil(n / m)`` batches; batch ``b`` holds the positions

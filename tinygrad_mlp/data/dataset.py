@@ -40,13 +40,11 @@ class Dataset(NamedTuple):
     def __repr__(self) -> str:
         return (
             f"Dataset({self.name!r}: {len(self.X)} images of shape {self.image_shape}, "
-            f"{self.X.dtype}, {self.n_classes} classes)"
-        )
+            f"{self.X.dtype}, {self.n_classes} classes)")
 
 
-def one_hot(
-    labels: ArrayLike, n_classes: int | None = None, dtype: DTypeLike = float
-) -> NDArray[Any]:
+def one_hot(labels: ArrayLike, n_classes: int | None = None,
+            dtype: DTypeLike = float) -> NDArray[Any]:
     """Return a row for each class number, 1 at that class and 0 elsewhere.
 
     ``Y[i, j] = 1 if labels[i] == j else 0``, for sample ``i`` and class ``j``.
@@ -84,13 +82,11 @@ def class_numbers(labels: ArrayLike, who: str) -> NDArray[np.intp]:
         raise ShapeError(
             f"{who}: labels must have shape (n,), one class number per sample. Got shape "
             f"{given.shape}. Use labels.ravel() for a single row or column, and "
-            "labels.argmax(axis=1) for one-hot rows."
-        )
+            "labels.argmax(axis=1) for one-hot rows.")
     if given.dtype.kind not in "biuf":
         raise DTypeError(
             f"{who}: labels must be class numbers 0, 1, 2, .... Got an array of {given.dtype}. "
-            "numpy.unique(labels, return_inverse=True)[1] numbers the classes of any type."
-        )
+            "numpy.unique(labels, return_inverse=True)[1] numbers the classes of any type.")
     # Compared before the cast to an index, which would make large unsigned numbers negative and NaN
     # arbitrary. float16 cannot be compared with so large a limit.
     numbers = given.astype(np.float64) if given.dtype.kind == "f" else given
@@ -99,8 +95,7 @@ def class_numbers(labels: ArrayLike, who: str) -> NDArray[np.intp]:
         i = int(np.argmin(usable))
         raise InvalidArgumentError(
             f"{who}: labels must be integers >= 0. Got labels[{i}] = {given[i]}. "
-            "Number the classes 0, 1, 2, ..."
-        )
+            "Number the classes 0, 1, 2, ...")
     return given.astype(np.intp, copy=False)
 
 
@@ -109,28 +104,24 @@ def class_count(classes: NDArray[np.intp], n_classes: int | None, who: str) -> i
     if n_classes is None:
         if classes.size == 0:
             raise InvalidArgumentError(
-                f"{who}: n_classes must be given if there are no labels. Got None."
-            )
+                f"{who}: n_classes must be given if there are no labels. Got None.")
         return int(classes.max()) + 1
     width = integer_at_least(1, n_classes, f"{who}: n_classes")
     if classes.size and classes.max() >= width:
         i = int(np.argmax(classes >= width))
         raise InvalidArgumentError(
             f"{who}: labels must be below n_classes = {width}. Got labels[{i}] = {classes[i]}. "
-            f"Pass n_classes >= {int(classes.max()) + 1}, or number the classes from 0."
-        )
+            f"Pass n_classes >= {int(classes.max()) + 1}, or number the classes from 0.")
     return width
 
 
-def dataset_from_file(
-    X: NDArray[Any], labels: NDArray[Any], *, name: str, least_classes: int, where: str
-) -> Dataset:
+def dataset_from_file(X: NDArray[Any], labels: NDArray[Any], *, name: str, least_classes: int,
+                      where: str) -> Dataset:
     """Return a `Dataset` of arrays read from `where`; raise a `DataError` if they do not fit."""
     if X.ndim != 3 or X.dtype.kind not in "biuf" or X.size == 0:
         raise DataError(
             f"{where}: expected real images of shape (n, h, w), at least one of them. Found an "
-            f"array of {X.dtype} of shape {X.shape}. Export the images again."
-        )
+            f"array of {X.dtype} of shape {X.shape}. Export the images again.")
     try:
         classes = class_numbers(labels, where)
     except (InvalidArgumentError, DTypeError) as error:
@@ -138,6 +129,5 @@ def dataset_from_file(
     if len(classes) != len(X):
         raise DataError(
             f"{where}: expected one label per image. Found {len(X)} images and {len(classes)} "
-            "labels. The two must come from the same export."
-        )
+            "labels. The two must come from the same export.")
     return Dataset(X, classes, name, max(least_classes, int(classes.max()) + 1))

@@ -71,14 +71,12 @@ def _check_content(body: bytearray, url: str, size: int, sha256: str) -> None:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{url} sent {len(body)} bytes that are not a complete gzip file ({error}) and begin "
-            f"with {bytes(body[:16])!r}"
-        ) from error
+            f"with {bytes(body[:16])!r}") from error
     if length != size or digest.hexdigest() != sha256:
         found = f"{length}" if length <= size else f"more than {size}"
         raise DataError(
             f"{url} sent other data. Expected {size} bytes with SHA-256 {sha256}. Found {found} "
-            f"with {digest.hexdigest()}"
-        )
+            f"with {digest.hexdigest()}")
 
 
 @contextlib.contextmanager

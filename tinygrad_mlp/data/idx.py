@@ -73,8 +73,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(
                 f"read_idx: {name}: the gzip compression is damaged ({error}). "
-                "Delete it and fetch it again."
-            ) from error
+                "Delete it and fetch it again.") from error
 
 
 def _read(stream: Stream, name: str) -> NDArray[Any]:
@@ -87,8 +86,7 @@ def _read(stream: Stream, name: str) -> NDArray[Any]:
     if math.prod(size or 1 for size in shape) * dtype.itemsize > MAX_BYTES:
         raise DataError(
             f"read_idx: {name}: {promise}. At most {MAX_BYTES} are read. "
-            "The header is damaged; delete the file and fetch it again."
-        )
+            "The header is damaged; delete the file and fetch it again.")
     # Read chunk by chunk, so that a wrong header costs no more memory than the file has bytes.
     content = bytearray()
     while chunk := stream.read(min(CHUNK, n_bytes - len(content))):
@@ -107,19 +105,16 @@ def _read_header(stream: Stream, name: str) -> tuple[np.dtype[Any], tuple[int, .
         raise DataError(
             f"read_idx: {name}: expected the magic bytes 00 00 and one of the types "
             f"{', '.join(f'{code:02x}' for code in ELEMENT_TYPES)}. Found "
-            f"{magic.hex(' ') or 'an empty file'}. This is not an IDX file."
-        )
+            f"{magic.hex(' ') or 'an empty file'}. This is not an IDX file.")
     n_axes = magic[3]
     if not 1 <= n_axes <= MAX_AXES:
         raise DataError(
             f"read_idx: {name}: expected 1 to {MAX_AXES} axes. The header states {n_axes}. "
-            "Delete it and fetch it again."
-        )
+            "Delete it and fetch it again.")
     sizes = stream.read(4 * n_axes)
     if len(sizes) < 4 * n_axes:
         raise DataError(
             f"read_idx: {name}: expected {n_axes} sizes of 4 bytes. The file ends after "
-            f"{len(sizes)} bytes of them. Delete it and fetch it again."
-        )
+            f"{len(sizes)} bytes of them. Delete it and fetch it again.")
     shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
     return np.dtype(ELEMENT_TYPES[magic[2]]), shape

@@ -48,26 +48,22 @@ def load_mat(path: str | os.PathLike[str]) -> Dataset:
             raise DataError(
                 f"load_mat: {name}: expected numbers under {key!r}. Found "
                 f"{_describe(value, variables)}. Save the images as {IMAGES} (h, w, n) and the "
-                f"labels as {LABELS} (n, 1)."
-            )
+                f"labels as {LABELS} (n, 1).")
     images, labels = variables[IMAGES], variables[LABELS]
     if labels.size != max(labels.shape):
         raise DataError(
             f"load_mat: {name}: expected {LABELS} in one row or column. Found shape "
-            f"{labels.shape}. Save class numbers, not one-hot rows."
-        )
+            f"{labels.shape}. Save class numbers, not one-hot rows.")
     if images.ndim == 2 and labels.size == 1:
         images = images[:, :, None]  # MATLAB drops the last axis of a single image
     if images.ndim != 3 or images.shape[2] != labels.size:
         raise DataError(
             f"load_mat: {name}: expected {IMAGES} of shape (h, w, n) with n = {labels.size}, the "
-            f"number of {LABELS}. Found {images.shape}. In MATLAB, permute puts the samples last."
-        )
+            f"number of {LABELS}. Found {images.shape}. In MATLAB, permute puts the samples last.")
     images = np.ascontiguousarray(images.transpose(2, 0, 1))
     return dataset_from_file(
         images, labels.ravel(), name=os.path.basename(name), least_classes=1,
-        where=f"load_mat: {name}",
-    )  # fmt: skip
+        where=f"load_mat: {name}")
 
 
 def _read_variables(name: str) -> dict[str, Any]:
@@ -79,16 +75,14 @@ def _read_variables(name: str) -> dict[str, Any]:
     if hdf5:
         raise DataError(
             f"load_mat: {name}: expected a MATLAB file up to version 7. Found version 7.3, which "
-            "is HDF5. Save it again in MATLAB with save(..., '-v7')."
-        )
+            "is HDF5. Save it again in MATLAB with save(..., '-v7').")
     try:
         variables: dict[str, Any] = loadmat(name, appendmat=False)
     # For a damaged file SciPy raises nearly anything, from TypeError to zlib.error.
     except Exception as error:
         raise DataError(
             f"load_mat: {name}: expected a MATLAB file up to version 7. SciPy cannot read it "
-            f"({type(error).__name__}: {error}). Export the file again."
-        ) from error
+            f"({type(error).__name__}: {error}). Export the file again.") from error
     return {key: value for key, value in variables.items() if not key.startswith("__")}
 
 

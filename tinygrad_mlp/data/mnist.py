@@ -20,8 +20,7 @@ Subset = Literal["train", "test", "all"]
 ENVIRONMENT = "TINYGRAD_MLP_DATA"
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
+    "https://storage.googleapis.com/cvdf-datasets/mnist/")
 
 
 class RemoteFile(NamedTuple):
@@ -38,26 +37,17 @@ FILES: dict[str, tuple[RemoteFile, RemoteFile]] = {
         RemoteFile("train-images-idx3-ubyte", 47_040_016,
                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
         RemoteFile("train-labels-idx1-ubyte", 60_008,
-                   "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    ),
+                   "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5")),
     "test": (
         RemoteFile("t10k-images-idx3-ubyte", 7_840_016,
                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
         RemoteFile("t10k-labels-idx1-ubyte", 10_008,
-                   "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
-    ),
-}  # fmt: skip
+                   "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"))}
 
 
-def load_mnist(
-    data_dir: str | os.PathLike[str] | None = None,
-    *,
-    subset: Subset = "train",
-    download: bool = True,
-    progress: bool = False,
-    mirrors: Sequence[str] = MIRRORS,
-    timeout: float = 30.0,
-) -> Dataset:
+def load_mnist(data_dir: str | os.PathLike[str] | None = None, *, subset: Subset = "train",
+               download: bool = True, progress: bool = False, mirrors: Sequence[str] = MIRRORS,
+               timeout: float = 30.0) -> Dataset:
     """Load MNIST from a folder of IDX files; download it once if no folder has it.
 
     The folders searched are `data_dir`, the one named by the environment variable
@@ -99,8 +89,7 @@ def load_mnist(
             raise DataNotFoundError(
                 f"load_mnist: data_dir = {folder!r} must hold the MNIST files, plain or .gz. It "
                 f"{lacks}. Correct data_dir, or leave it out to search {ENVIRONMENT} and the "
-                f"cache and to download. {_ALTERNATIVE}"
-            )
+                f"cache and to download. {_ALTERNATIVE}")
         return _read(folder, parts)
 
     found, searched = find_mnist(subset)
@@ -142,8 +131,7 @@ def cache_dir() -> str:
 
 _ALTERNATIVE = (
     "Without a download there are the 8x8 digits: tinygrad_mlp.data.load_digits(), "
-    "or `tinygrad-mlp train digits` on the command line."
-)
+    "or `tinygrad-mlp train digits` on the command line.")
 
 
 def _find(folder: str, name: str) -> str | None:
@@ -171,33 +159,27 @@ def _read(folder: str, parts: Sequence[str]) -> Dataset:
     if len(shapes) > 1:
         raise DataError(
             f"load_mnist: {folder}: expected training and test images of one size. Found the "
-            f"sizes {sorted(shapes)}. Put files of one export into the folder."
-        )
+            f"sizes {sorted(shapes)}. Put files of one export into the folder.")
     if len(loaded) == 1:
         return loaded[0]
     return Dataset(
         np.concatenate([one.X for one in loaded]),
         np.concatenate([one.labels for one in loaded]),
         "mnist",
-        max(one.n_classes for one in loaded),
-    )
+        max(one.n_classes for one in loaded))
 
 
 def _read_pair(folder: str, images: RemoteFile, labels: RemoteFile) -> Dataset:
     # If a file has been removed in the meantime, read_idx reports the canonical name.
     images_path, labels_path = (
-        _find(folder, file.name) or os.path.join(folder, file.name) for file in (images, labels)
-    )
+        _find(folder, file.name) or os.path.join(folder, file.name) for file in (images, labels))
     where = f"load_mnist: {images_path} and {labels_path}"
     return dataset_from_file(
-        read_idx(images_path), read_idx(labels_path), name="mnist", least_classes=10, where=where
-    )
+        read_idx(images_path), read_idx(labels_path), name="mnist", least_classes=10, where=where)
 
 
-def _download(
-    wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str], mirrors: Sequence[str],
-    timeout: float, progress: bool,
-) -> None:  # fmt: skip
+def _download(wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str],
+              mirrors: Sequence[str], timeout: float, progress: bool) -> None:
     """Download the missing files of `wanted` into `cache`, or raise an error with all reasons."""
 
     def not_found(*why: str) -> DataNotFoundError:
@@ -224,9 +206,8 @@ def _download(
             raise not_found(f"The cache cannot be written: {error}.") from error
 
 
-def _first_good(
-    mirrors: list[str], file: RemoteFile, answers: list[str], timeout: float, progress: bool
-) -> bytes | None:
+def _first_good(mirrors: list[str], file: RemoteFile, answers: list[str], timeout: float,
+                progress: bool) -> bytes | None:
     """Return the file from the first mirror that has it; add the refusals to `answers`.
 
     A mirror that fails goes to the end of the list, so that the next file does not wait for it.
@@ -236,8 +217,7 @@ def _first_good(
             try:
                 url = f"{mirrors[0].rstrip('/')}/{file.name}.gz"
                 return fetch(
-                    url, size=file.size, sha256=file.sha256, timeout=timeout, on_bytes=on_bytes
-                )
+                    url, size=file.size, sha256=file.sha256, timeout=timeout, on_bytes=on_bytes)
             except DataError as error:
                 answers.append(f"  {error}")
                 mirrors.append(mirrors.pop(0))

@@ -54,20 +54,12 @@ class Split(NamedTuple):
     def __repr__(self) -> str:
         return (
             f"Split({len(self.X)} training and {len(self.X_validation)} validation samples, "
-            f"{self.X.shape[1]} features, {self.Y.shape[1]} classes, {self.X.dtype})"
-        )
+            f"{self.X.shape[1]} features, {self.Y.shape[1]} classes, {self.X.dtype})")
 
 
-def preprocess(
-    X: ArrayLike,
-    labels: ArrayLike,
-    *,
-    validation: float = 0.1,
-    rng: np.random.Generator,
-    whole_set: bool = False,
-    n_classes: int | None = None,
-    dtype: DTypeLike = np.float64,
-) -> Split:
+def preprocess(X: ArrayLike, labels: ArrayLike, *, validation: float = 0.1,
+               rng: np.random.Generator, whole_set: bool = False, n_classes: int | None = None,
+               dtype: DTypeLike = np.float64) -> Split:
     """Vectorise and shuffle images, split and standardise them, and encode labels one-hot.
 
     Each column ``j`` becomes ``(x_j - mean_j) / scale_j``, where ``mean_j`` is its average and
@@ -111,8 +103,7 @@ def preprocess(
     if len(classes) != n:
         raise ShapeError(
             f"preprocess: X and labels must have the same number of samples. Got X of shape "
-            f"{np.shape(X)} and labels of shape {classes.shape}."
-        )
+            f"{np.shape(X)} and labels of shape {classes.shape}.")
     width = class_count(classes, n_classes, "preprocess")
     n_training = n - _validation_count(n, validation)
     # Nothing is drawn before this line, so that a refused call does not change the generator.
@@ -130,9 +121,8 @@ def preprocess(
     )
 
 
-def standardise(
-    X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *, dtype: DTypeLike = np.float64
-) -> NDArray[Any]:
+def standardise(X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *,
+                dtype: DTypeLike = np.float64) -> NDArray[Any]:
     """Vectorise and standardise new images in the same way as the training images.
 
     ``(x_j - mean_j) / scale_j`` for each column ``j``.
@@ -158,8 +148,7 @@ def standardise(
         raise ShapeError(
             f"standardise: X of shape {np.shape(X)} has {features.shape[1]} values per image and "
             f"needs mean and scale of shape {(features.shape[1],)}. Got mean of shape "
-            f"{mean.shape} and scale of shape {scale.shape}. Use images of the training size."
-        )
+            f"{mean.shape} and scale of shape {scale.shape}. Use images of the training size.")
     result = features.astype(kind)
     result -= mean
     result /= scale
@@ -186,8 +175,7 @@ def _validation_count(n: int, validation: float) -> int:
     if count >= n:
         raise InvalidArgumentError(
             f"preprocess: validation = {validation!r} of {n} samples leaves none for training. "
-            "Lower validation or give more samples."
-        )
+            "Lower validation or give more samples.")
     return count
 
 
@@ -204,19 +192,16 @@ def _features(X: ArrayLike, kind: np.dtype[Any], who: str) -> NDArray[Any]:
     if given.ndim < 2:
         raise ShapeError(
             f"{who}: X must have shape (n, p) or (n, h, w). Got {given.shape}. "
-            "For a single image pass image[None]."
-        )
+            "For a single image pass image[None].")
     if given.dtype.kind not in "biuf":
         raise DTypeError(f"{who}: X must be real numbers. Got an array of {given.dtype}.")
     if given.size == 0:
         raise InvalidArgumentError(
-            f"{who}: X must have at least one sample and one value. Got shape {given.shape}."
-        )
+            f"{who}: X must have at least one sample and one value. Got shape {given.shape}.")
     limit = min(float(np.finfo(kind).max), LARGEST)
     where = index_beyond(given, limit)
     if where is not None:
         raise InvalidArgumentError(
             f"{who}: X must be finite and at most {limit:.3g} in size for {kind}. Got "
-            f"X[{', '.join(map(str, where))}] = {given[where]}. Clean the data or divide it."
-        )
+            f"X[{', '.join(map(str, where))}] = {given[where]}. Clean the data or divide it.")
     return given.reshape(len(given), -1)

@@ -10,14 +10,8 @@ from tinygrad_mlp.data.mnist import Subset, load_mnist
 from tinygrad_mlp.errors import InvalidArgumentError
 
 
-def load(
-    name_or_path: str | os.PathLike[str],
-    data_dir: str | os.PathLike[str] | None = None,
-    *,
-    subset: Subset = "train",
-    download: bool = True,
-    progress: bool = False,
-) -> Dataset:
+def load(name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None, *,
+         subset: Subset = "train", download: bool = True, progress: bool = False) -> Dataset:
     """Load ``"digits"``, ``"mnist"``, or a MATLAB file by its path.
 
     Args:
@@ -41,8 +35,7 @@ def load(
         return load_mat(name)
     raise InvalidArgumentError(
         f"load: name_or_path must be 'digits', 'mnist' or a path ending in .mat. Got "
-        f"{name_or_path!r}. For a folder of IDX files pass 'mnist' and the folder as data_dir."
-    )
+        f"{name_or_path!r}. For a folder of IDX files pass 'mnist' and the folder as data_dir.")
 
 
 def load_digits() -> Dataset:

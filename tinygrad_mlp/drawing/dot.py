@@ -30,15 +30,12 @@ class Look(NamedTuple):
 
 LOOKS = {
     PARAMETER: Look(
-        "#CFE5F5", 'style="filled,rounded" color="#0072B2" penwidth=2', "parameter (heavy border)"
-    ),
+        "#CFE5F5", 'style="filled,rounded" color="#0072B2" penwidth=2', "parameter (heavy border)"),
     DATA: Look("#EBEBEB", 'style="filled,dashed" color="#555555"', "data (dashed)"),
     RESULT: Look("white", 'style="filled" color="#333333"', "result"),
     OUTPUT: Look(
-        "#FCE8D2", 'style="filled" color="#333333" peripheries=2', "output (double border)"
-    ),
-    FOLD: Look("#F6F3D7", 'style="filled,rounded" color="#333333" peripheries=3', "folded"),
-}
+        "#FCE8D2", 'style="filled" color="#333333" peripheries=2', "output (double border)"),
+    FOLD: Look("#F6F3D7", 'style="filled,rounded" color="#333333" peripheries=3', "folded")}
 
 WEAK, STRONG = (0xB5, 0xCD, 0xE3), (0x08, 0x30, 0x6B)
 """The colours of the smallest and the largest gradient."""
@@ -60,8 +57,7 @@ def to_dot(scene: Scene, direction: str = "down") -> str:
         f"  graph [newrank=true rankdir={DIRECTIONS[direction]} nodesep=0.25 ranksep=0.35 "
         'fontname="Helvetica,Arial,sans-serif" fontsize=11 labelloc=b]',
         '  node [shape=box fontname="Helvetica,Arial,sans-serif" fontsize=11 margin="0.12,0.06"]',
-        '  edge [fontname="Helvetica,Arial,sans-serif" fontsize=9 arrowsize=0.7 color="#333333"]',
-    ]
+        '  edge [fontname="Helvetica,Arial,sans-serif" fontsize=9 arrowsize=0.7 color="#333333"]']
     lines += [f"  {_vertex(vertex)}" for vertex in scene.vertices]
     for i, group in enumerate(scene.groups):
         lines += [
@@ -69,8 +65,7 @@ def to_dot(scene: Scene, direction: str = "down") -> str:
             f"    label=<{_text(group.title)}>",
             '    labelloc=t labeljust=l style=rounded color="#8C8C8C" bgcolor="#FAFAFA"',
             f"    {'; '.join(group.keys)}",
-            "  }",
-        ]
+            "  }"]
     beside = _placed_beside(scene)
     for head, tails in beside.items():
         lines.append(f"  {{rank=same; {'; '.join([head, *tails])}}}")
@@ -158,8 +153,7 @@ def _legend(scene: Scene, scale: _ArrowScale) -> str:
     kinds = {vertex.kind for vertex in scene.vertices}
     cells = "".join(
         f'<td border="1" width="16" bgcolor="{look.colour}"></td><td align="left">{look.text}</td>'
-        for kind, look in LOOKS.items() if kind in kinds
-    )  # fmt: skip
+        for kind, look in LOOKS.items() if kind in kinds)
     rows = [cells]
     if scale.sizes:
         words = "mean |∂L/∂v| of what an arrow carries; dashed where it is 0:"

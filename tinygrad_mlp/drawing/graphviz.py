@@ -11,8 +11,7 @@ MISSING = (
     "A picture is laid out by Graphviz, whose program 'dot' was not found. Install it (apt install "
     "graphviz, brew install graphviz, winget install graphviz, or conda install graphviz) and see "
     "that 'dot' is in the PATH. Without it, the picture's text is in .dot, which any Graphviz "
-    "viewer shows."
-)
+    "viewer shows.")
 
 TIMEOUT = 120
 """Seconds after which a layout is given up. 200 boxes take less than one."""
@@ -30,8 +29,7 @@ def render(dot: str, format: str) -> bytes:
         raise MissingToolError(MISSING)
     try:
         done = subprocess.run(
-            [program, f"-T{format}"], input=dot.encode(), capture_output=True, timeout=TIMEOUT
-        )
+            [program, f"-T{format}"], input=dot.encode(), capture_output=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingToolError(f"Graphviz could not lay out the picture: {error}.") from error
     if done.returncode:

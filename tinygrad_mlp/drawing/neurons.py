@@ -51,8 +51,7 @@ def neurons(weights: Sequence[Array], captions: Sequence[tuple[str, str]]) -> st
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-label="{html.escape(label)}" '
-        f'font-family="sans-serif">{"".join(parts)}</svg>'
-    )
+        f'font-family="sans-serif">{"".join(parts)}</svg>')
 
 
 def _heights(size: int, rows: int) -> dict[int, float]:
@@ -64,9 +63,8 @@ def _heights(size: int, rows: int) -> dict[int, float]:
     return {unit: ROW * (row + 0.5) for row, unit in enumerate(shown) if unit is not None}
 
 
-def _column(
-    size: int, heights: dict[int, float], captions: tuple[str, str], x: int, below: int
-) -> Iterator[str]:
+def _column(size: int, heights: dict[int, float], captions: tuple[str, str], x: int,
+            below: int) -> Iterator[str]:
     """Draw the units of a layer, and two lines of text below them."""
     for y in heights.values():
         yield f'<circle cx="{x}" cy="{y:g}" r="{RADIUS}" fill="none" stroke="currentColor"/>'
@@ -77,8 +75,7 @@ def _column(
     for y, font, caption in zip((below, below + 18), (13, 11), captions, strict=True):
         yield (
             f'<text x="{x}" y="{y}" font-size="{font}" text-anchor="middle" '
-            f'fill="currentColor">{html.escape(caption)}</text>'
-        )
+            f'fill="currentColor">{html.escape(caption)}</text>')
 
 
 def _lines(weight: Array, left: dict[int, float], right: dict[int, float], x: int) -> Iterator[str]:
@@ -92,5 +89,4 @@ def _lines(weight: Array, left: dict[int, float], right: dict[int, float], x: in
             yield (
                 f'<line x1="{x + RADIUS}" y1="{y1:g}" x2="{x + COLUMN - RADIUS}" y2="{y2:g}" '
                 f'stroke={look} stroke-width="{0.3 + 2.2 * share:.2f}" '
-                f'stroke-opacity="{0.25 + 0.75 * share:.2f}"/>'
-            )
+                f'stroke-opacity="{0.25 + 0.75 * share:.2f}"/>')

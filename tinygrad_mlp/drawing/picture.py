@@ -85,20 +85,12 @@ class Drawing:
         kinds = [vertex.kind for vertex in self.scene.vertices]
         return (
             f"<Drawing of {self.scene.operations} operations: {len(kinds)} boxes, of them "
-            f"{kinds.count(PARAMETER)} parameters and {kinds.count(DATA)} data>"
-        )
+            f"{kinds.count(PARAMETER)} parameters and {kinds.count(DATA)} data>")
 
 
-def draw(
-    output: Value,
-    *,
-    model: Module | None = None,
-    values: bool = False,
-    gradients: bool = False,
-    fold: bool | str = "auto",
-    names: Mapping[str, Any] | None = None,
-    direction: str = "down",
-) -> Drawing:
+def draw(output: Value, *, model: Module | None = None, values: bool = False,
+         gradients: bool = False, fold: bool | str = "auto", names: Mapping[str, Any] | None = None,
+         direction: str = "down") -> Drawing:
     """Draw the graph behind a result: operations, names and shapes, layers as groups.
 
     Every operation is a box with the name of its result (the same as in `explain`), the call and
@@ -138,22 +130,17 @@ def draw(
             found = "Nothing this one was computed from requires a gradient: nothing was recorded."
         raise NotDifferentiableError(
             f"draw() expects a tensor that was computed from one with requires_grad=True, outside "
-            f"of no_grad(). {found}"
-        )
+            f"of no_grad(). {found}")
     if model is not None and not isinstance(model, Module):
         raise InvalidArgumentError(
-            f"draw(): model must be a Module (see tg.nn). Got {type(model).__name__}."
-        )
+            f"draw(): model must be a Module (see tg.nn). Got {type(model).__name__}.")
     if gradients and output.data.size != 1:
         raise ShapeError(
             f"draw(): gradients are those of a single number. Got an output of shape "
-            f"{output.data.shape}: reduce it, e.g. with .sum(), or leave gradients out."
-        )
+            f"{output.data.shape}: reduce it, e.g. with .sum(), or leave gradients out.")
     one_of(fold, (True, False, "auto"), "draw(): fold")
     one_of(direction, tuple(DIRECTIONS), "draw(): direction")
     graph = Recorded(output, "draw()")
-    graph = Recorded(output, "draw()")
     builder = SceneBuilder(
-        graph, names or {}, model=model, values=values, gradients=gradients, fold=fold
-    )
+        graph, names or {}, model=model, values=values, gradients=gradients, fold=fold)
     return Drawing(builder.scene(), direction)

@@ -45,16 +45,8 @@ class GraphInput(NamedTuple):
 class SceneBuilder:
     """Builds the scene of a graph. The arguments are those of `draw`."""
 
-    def __init__(
-        self,
-        graph: Recorded,
-        names: Mapping[str, Any],
-        *,
-        model: Module | None,
-        values: bool,
-        gradients: bool,
-        fold: bool | str,
-    ) -> None:
+    def __init__(self, graph: Recorded, names: Mapping[str, Any], *, model: Module | None,
+                 values: bool, gradients: bool, fold: bool | str) -> None:
         self.graph = graph
         # A prediction is not a loss.
         self.naming = Naming(graph, names, "L" if graph.output.data.size == 1 else None)
@@ -78,10 +70,8 @@ class SceneBuilder:
         inputs = [key for key in self.inputs if self.box[key] not in self.folds]
         results = [node for node in self.graph.nodes if self.box[node] not in self.folds]
         vertices = [
-            *map(self._input_box, inputs),
-            *map(self._result_box, results),
-            *map(self._fold_box, self.folds),
-        ]
+            *map(self._input_box, inputs), *map(self._result_box, results),
+            *map(self._fold_box, self.folds)]
         return Scene(vertices, self._edges(), list(self._groups()), len(self.graph.nodes))
 
     def _find_inputs(self) -> dict[Key, GraphInput]:
@@ -161,8 +151,7 @@ class SceneBuilder:
         arguments = [
             self._argument(parent, array)
             for parent, array in zip(node, arrays_of(node), strict=True)
-            if array is not None
-        ]
+            if array is not None]
         if len(arguments) > MOST_ARGUMENTS:
             more = len(arguments) - MOST_ARGUMENTS + 1
             arguments = [*arguments[: MOST_ARGUMENTS - 1], f"and {more} more"]

@@ -9,13 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op, op
-from tinygrad_mlp.explanation.expression import (
-    Application,
-    Expression,
-    Number,
-    Shape,
-    within,
-)
+from tinygrad_mlp.explanation.expression import Application, Expression, Number, Shape, within
 
 # -- operations that formulas have and NumPy has not --------------------------------------------
 
@@ -79,14 +73,12 @@ class Algebra:
         """A number, in every element of an array of a shape if a dtype is given."""
         made = Number(number, shape, dtype)
         known = self._known.setdefault(
-            ("number", repr(number), shape, made.dtype, made.plain), made
-        )
+            ("number", repr(number), shape, made.dtype, made.plain), made)
         assert isinstance(known, Number)
         return known
 
-    def apply(
-        self, op: Op, args: Any, static: dict[str, Any], shape: Shape, dtype: Any, index: int = 0
-    ) -> Expression:
+    def apply(self, op: Op, args: Any, static: dict[str, Any], shape: Shape, dtype: Any,
+              index: int = 0) -> Expression:
         """An operation on expressions, or something simpler of the same value."""
         made = Application(op, args, static, shape, dtype, index)
         for rule in self.rules.get(op, ()):
@@ -117,9 +109,8 @@ class Algebra:
         """The elements in another shape, written the same."""
         return self.apply(in_shape, (a,), {"shape": shape}, shape, a.dtype)
 
-    def rewritten(
-        self, e: Expression, change: Callable[[Expression], Expression | None]
-    ) -> Expression:
+    def rewritten(self, e: Expression,
+                  change: Callable[[Expression], Expression | None]) -> Expression:
         """`e` with parts replaced, from the inside out; `change` gives None for what stays."""
         new: dict[Expression, Expression] = {}
         for part in within([e]):
@@ -128,7 +119,6 @@ class Algebra:
                 args = [None if a is None else new[a] for a in part.args]
                 if any(a is not b for a, b in zip(args, part.args, strict=True)):
                     made = self.apply(
-                        part.op, args, part.static, part.shape, part.dtype, part.index
-                    )
+                        part.op, args, part.static, part.shape, part.dtype, part.index)
             new[part] = change(made) or made
         return new[e]

@@ -15,8 +15,7 @@ from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 
 FORWARD, ADJOINT, GRADIENT, CLOSED, DEFINITION = (
-    "forward", "adjoint", "gradient", "closed form", "definition",
-)  # fmt: skip
+    "forward", "adjoint", "gradient", "closed form", "definition")
 
 COLUMNS = 100
 """How wide the plain text of a derivation is at most."""
@@ -95,8 +94,7 @@ HEADINGS = {
     FORWARD: "Forward",
     ADJOINT: "Backward",
     CLOSED: "As products, with vectors as columns",
-    DEFINITION: "where",
-}
+    DEFINITION: "where"}
 
 
 class Derivation:
@@ -122,8 +120,7 @@ class Derivation:
                 return equation
         raise InvalidArgumentError(
             f"this derivation has no equation for '{name}'. It has equations for "
-            f"{', '.join(dict.fromkeys(e.name for e in self.equations))}."
-        )
+            f"{', '.join(dict.fromkeys(e.name for e in self.equations))}.")
 
     def of_kind(self, *kinds: str) -> list[Equation]:
         """The equations of some kinds, in order."""
@@ -139,8 +136,7 @@ class Derivation:
             HEADINGS[FORWARD]: self.equations[:first],
             HEADINGS[ADJOINT]: self.equations[first:end],
             HEADINGS[CLOSED]: self.equations[end:after],
-            HEADINGS[DEFINITION]: self.equations[after:],
-        }
+            HEADINGS[DEFINITION]: self.equations[after:]}
         return [(heading, list(part)) for heading, part in parts.items() if part]
 
     @property
@@ -178,9 +174,8 @@ class Derivation:
         return f"<Derivation of {', '.join(names)}: {len(self.equations)} equations>"
 
 
-def explain(
-    output: Value, wrt: Any = None, *, names: Mapping[str, Any] | None = None
-) -> Derivation:
+def explain(output: Value, wrt: Any = None, *,
+            names: Mapping[str, Any] | None = None) -> Derivation:
     """Write out how the gradient of a number is derived.
 
     From the recorded graph: the forward equations; then, with ``v̄ = ∂L/∂v``, one adjoint equation
@@ -223,13 +218,11 @@ def explain(
     if not isinstance(output, Value) or not output.requires_grad or output.node is None:
         raise NotDifferentiableError(
             "explain() expects a tensor that was computed from one with requires_grad=True, "
-            "outside of no_grad(). Nothing this output was computed from requires a gradient."
-        )
+            "outside of no_grad(). Nothing this output was computed from requires a gradient.")
     if output.data.size != 1:
         raise ShapeError(
             f"explain() expects an output of one element. Got shape {output.data.shape}: reduce "
-            f"it, e.g. with .sum()."
-        )
+            f"it, e.g. with .sum().")
     graph = Recorded(output)
     naming = Naming(graph, names or {})
     deriving = Deriving(graph, naming, _targets(graph, naming, wrt))
@@ -238,8 +231,7 @@ def explain(
     equations = [Equation(FORWARD, symbol) for symbol in deriving.forward]
     for symbol in deriving.backward:
         kind = DEFINITION if symbol in deriving.auxiliary else (
-            GRADIENT if symbol in gradients else ADJOINT
-        )
+            GRADIENT if symbol in gradients else ADJOINT)
         equations.append(Equation(kind, symbol))
     for forms in closed.products:
         equations += [Equation(CLOSED, symbol) for symbol in forms]
@@ -274,8 +266,7 @@ def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:
             called = f"'{item.name}'" if item.name else f"of shape {item.data.shape}"
             raise NotDifferentiableError(
                 f"explain(): the output does not depend on the tensor {called}, or that does not "
-                f"require a gradient, so there is nothing to derive with respect to it."
-            )
+                f"require a gradient, so there is nothing to derive with respect to it.")
         targets.append(item)
     return targets
 
@@ -283,5 +274,4 @@ def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:
 def _no_tensor(item: Any) -> InvalidArgumentError:
     return InvalidArgumentError(
         f"explain() expects wrt to be a tensor, a tensor's name, or several of these. "
-        f"Got {type(item).__name__}."
-    )
+        f"Got {type(item).__name__}.")

@@ -39,9 +39,7 @@ class Deriving:
         auxiliary: names for what occurs several times.
     """
 
-    def __init__(
-        self, graph: Recorded, naming: Naming, targets: Sequence[Value]
-    ) -> None:
+    def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value]) -> None:
         self.graph = graph
         self.targets = targets
         self.naming = naming
@@ -120,8 +118,7 @@ class Deriving:
         output, reader = self.graph.output, self.reader
         assert output.node is not None
         useful = leading_to(
-            {(id(t) if t.node is None else t.node): None for t in self.targets}, [output.node]
-        )
+            {(id(t) if t.node is None else t.node): None for t in self.targets}, [output.node])
         left = self._uses(useful)
         one = self.algebra.number(1.0, output.data.shape, output.data.dtype)
         arrived: dict[Any, Any] = {key_of(output): reader.tracer(one)}
@@ -139,8 +136,7 @@ class Deriving:
             y = self._outputs(node)
             inputs = [
                 None if e is None else reader.tracer(e, a)
-                for e, a in zip(self.arguments(node), arrays_of(node), strict=True)
-            ]
+                for e, a in zip(self.arguments(node), arrays_of(node), strict=True)]
             for position, parent in enumerate(node):
                 key = key_of(parent)
                 if parent is None or not (key in left or self._leads(parent, useful)):
@@ -175,8 +171,7 @@ class Deriving:
         if node.op.outputs > 1:
             return tuple(
                 self._named(self.naming.of_node(node, index), arrived.pop((node, index), None), out)
-                for index, out in enumerate(node.out)
-            )
+                for index, out in enumerate(node.out))
         g = arrived.pop(node)
         if node in self.inlined or node in self.aliases:
             return g
@@ -198,8 +193,7 @@ class Deriving:
             return self.reader.tracer(self.values[node], node.out)
         return tuple(
             self.reader.tracer(self.values[(node, index)], out)
-            for index, out in enumerate(node.out)
-        )
+            for index, out in enumerate(node.out))
 
     def _gradient(self, of: Name, e: Expression) -> Symbol:
         name = gradient(self.naming.of_output(), of)

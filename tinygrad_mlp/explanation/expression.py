@@ -91,10 +91,8 @@ class Symbol(Expression):
 
     __slots__ = ("name", "definition", "value")
 
-    def __init__(
-        self, name: Name, shape: Shape, dtype: Any, *,
-        definition: Expression | None = None, value: Any = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, name: Name, shape: Shape, dtype: Any, *,
+                 definition: Expression | None = None, value: Any = None) -> None:
         self.name = name
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -140,15 +138,8 @@ class Application(Expression):
 
     __slots__ = ("op", "args", "static", "index")
 
-    def __init__(
-        self,
-        op: Op,
-        args: Sequence[Expression | None],
-        static: dict[str, Any],
-        shape: Shape,
-        dtype: Any,
-        index: int = 0,
-    ) -> None:
+    def __init__(self, op: Op, args: Sequence[Expression | None], static: dict[str, Any],
+                 shape: Shape, dtype: Any, index: int = 0) -> None:
         self.op = op
         self.args = tuple(args)
         self.static = static
@@ -168,9 +159,8 @@ class Application(Expression):
         return np.asarray(out[self.index] if self.op.outputs > 1 else out)
 
 
-def evaluate(
-    expressions: Iterable[Expression], values: Mapping[str, Any] | None = None
-) -> list[Any]:
+def evaluate(expressions: Iterable[Expression],
+             values: Mapping[str, Any] | None = None) -> list[Any]:
     """The values of expressions, each shared part computed once.
 
     Raises:
@@ -203,8 +193,7 @@ def _replacement(symbol: Symbol, value: Any) -> Array:
     if array.shape != symbol.shape:
         raise ShapeError(
             f"evaluate() expects {symbol.name.text} to have shape {symbol.shape}. "
-            f"Got {array.shape}."
-        )
+            f"Got {array.shape}.")
     return array
 
 

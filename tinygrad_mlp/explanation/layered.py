@@ -28,8 +28,7 @@ from tinygrad_mlp.graph_view.names import gradient
 BINARY_CROSS_ENTROPY = OPS["binary_cross_entropy"]
 LOSSES = (
     ops.squared_error, ops.sigmoid_cross_entropy, BINARY_CROSS_ENTROPY,
-    OPS["softmax_cross_entropy"], OPS["categorical_cross_entropy"],
-)  # fmt: skip
+    OPS["softmax_cross_entropy"], OPS["categorical_cross_entropy"])
 
 
 class Adjoint(NamedTuple):
@@ -105,9 +104,8 @@ class ClosedForms:
             slope = self._target_first(slope, self._column(target))
         yield Adjoint(slope, None, prediction)
 
-    def _loss_slope(
-        self, op: Op, prediction: Expression, target: Expression, loss: Node
-    ) -> Expression:
+    def _loss_slope(self, op: Op, prediction: Expression, target: Expression,
+                    loss: Node) -> Expression:
         """The derivative of a loss with respect to its prediction."""
         return self.reader.derivative(op, 0, None, [prediction, target], loss.static)
 
@@ -165,8 +163,7 @@ class ClosedForms:
         if not node.op.record.elementwise and node.op in OPS.values():
             return None
         slope = self.reader.derivative(
-            node.op, places[0], self._written_out(node), self.deriving.arguments(node), node.static
-        )
+            node.op, places[0], self._written_out(node), self.deriving.arguments(node), node.static)
         if slope.shape != under.out.shape or not self._is_diagonal(slope):
             return None
         slope = self._column(slope)
@@ -177,8 +174,7 @@ class ClosedForms:
     def _is_diagonal(self, slope: Expression) -> bool:
         """Whether every operation in it is elementwise, so that outputs depend on one input."""
         return all(
-            not isinstance(e, Application) or e.op.record.elementwise for e in within([slope])
-        )
+            not isinstance(e, Application) or e.op.record.elementwise for e in within([slope]))
 
     def _times_slope(self, adjoint: Adjoint, layer: Layer) -> Expression:
         """``D v`` with D the diagonal matrix of the slopes of what follows a layer."""
@@ -205,9 +201,8 @@ class ClosedForms:
             single = layer.weight == 0 and (below.ndim == 1 or below.shape[1:] == (1,))
         return (weight, self._column(below)) if single else None
 
-    def _note(
-        self, node: Node, position: int, product: Expression, found: dict[int, list[Symbol]]
-    ) -> None:
+    def _note(self, node: Node, position: int, product: Expression,
+              found: dict[int, list[Symbol]]) -> None:
         """Keep a product if it is the gradient of a target."""
         leaf = node[position]
         target = next((t for t in self.deriving.targets if t is leaf), None)

@@ -13,8 +13,7 @@ from typing import NamedTuple
 # What kind of expression a piece of writing is, for deciding on brackets.
 ATOM, CALL, POWER, SCALED, MATMUL, HADAMARD, QUOTIENT, LOGICAL, BIG, NEGATIVE, SUM, LIST = (
     "atom", "call", "power", "scaled", "matmul", "hadamard", "quotient", "logical", "big",
-    "negative", "sum", "list",
-)  # fmt: skip
+    "negative", "sum", "list")
 
 TIGHT = frozenset({ATOM, CALL, POWER})
 ANYTHING = TIGHT | {SCALED, MATMUL, HADAMARD, QUOTIENT, LOGICAL, BIG, NEGATIVE, SUM, LIST}
@@ -27,8 +26,7 @@ BESIDE = {
     MATMUL: (TIGHT | {MATMUL, SCALED}, TIGHT | {MATMUL}),
     SCALED: (TIGHT | {SCALED}, TIGHT | {SCALED, HADAMARD, MATMUL}),
     QUOTIENT: (TIGHT | {HADAMARD, MATMUL, SCALED}, TIGHT),
-    LOGICAL: (TIGHT, TIGHT),
-}
+    LOGICAL: (TIGHT, TIGHT)}
 
 
 TERM, FACTOR = 2, 1
@@ -106,8 +104,7 @@ SIGNS = {
     r"\leq": "≤", r"\geq": "≥", r"\sum": "Σ", r"\top": "ᵀ", r"\infty": "∞", r"\pi": "π",
     r"\Vert": "‖", r"\left\Vert": "‖", r"\right\Vert": "‖", r"\left|": "|", r"\right|": "|",
     r"\left(": "(", r"\right)": ")", r"\left[": "[", r"\right]": "]", r"\times": "×",
-    r"\dots": "…", r"\,": " ",
-}  # fmt: skip
+    r"\dots": "…", r"\,": " "}
 
 SUPERSCRIPTS = str.maketrans("0123456789-−+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻⁺")
 FRACTIONS = {("1", "2"): "½", ("1", "3"): "⅓", ("1", "4"): "¼", ("2", "3"): "⅔", ("3", "4"): "¾"}

@@ -86,8 +86,7 @@ class _Parser:
         return OpDefinitionError(
             f"the LaTeX {self.template!r} of an operation cannot be read: its brackets do not "
             f"match. In a template, braces of LaTeX are doubled, and single ones stand around the "
-            f"names of parameters."
-        )
+            f"names of parameters.")
 
     def until(self, closing: str | None) -> Template | None:
         """What stands before a closing delimiter, which is passed over."""

@@ -41,9 +41,8 @@ class RuleReader:
             args = [None if o is None else self._operand(o) for o in instruction.operands]
             for result in instruction.results:
                 self._read[result] = self.algebra.apply(
-                    instruction.op, args, instruction.static,
-                    result.data.shape, result.data.dtype, result.index,
-                )  # fmt: skip
+                    instruction.op, args, instruction.static, result.data.shape, result.data.dtype,
+                    result.index)
         self._done = len(self.trace.instructions)
         return self._operand(carrier.variable if isinstance(carrier, Tracer) else carrier)
 
@@ -55,17 +54,14 @@ class RuleReader:
             return self._read[operand]
         return self.constant(untraced(operand))
 
-    def share(
-        self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any]
-    ) -> Any:
+    def share(self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any],
+              static: dict[str, Any]) -> Any:
         """What the rule of one argument makes of carriers (None where there is no rule)."""
         with self.trace.recording(), np.errstate(all="ignore"):
             return op.vjp(position, g, y, inputs, static)
 
-    def derivative(
-        self, op: Op, position: int, y: Expression | None, args: Sequence[Expression | None],
-        static: dict[str, Any],
-    ) -> Expression:  # fmt: skip
+    def derivative(self, op: Op, position: int, y: Expression | None,
+                   args: Sequence[Expression | None], static: dict[str, Any]) -> Expression:
         """What the rule makes of the cotangent 1."""
         if y is None:
             arrays = [None if a is None else a.evaluate() for a in args]
@@ -75,5 +71,4 @@ class RuleReader:
         one = self.algebra.number(1.0, y.shape, y.dtype)
         inputs = [None if a is None else self.tracer(a) for a in args]
         return self.expression(
-            self.share(op, position, self.tracer(one), self.tracer(y), inputs, static)
-        )
+            self.share(op, position, self.tracer(one), self.tracer(y), inputs, static))

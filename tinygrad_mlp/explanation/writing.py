@@ -57,8 +57,7 @@ KNOWN_NUMBERS = {
     math.sqrt(math.pi): (r"\sqrt{\pi}", "√π"),
     math.sqrt(2 * math.pi): (r"\sqrt{2 \pi}", "√(2π)"),
     2 / math.sqrt(math.pi): (r"\frac{2}{\sqrt{\pi}}", "(2/√π)"),
-    0.5: (r"\frac{1}{2}", "½"),
-}
+    0.5: (r"\frac{1}{2}", "½")}
 """Numbers that rules are written with, and that six digits would not be recognised by."""
 
 
@@ -173,9 +172,7 @@ def centred(text: str, columns: int) -> str:
     return " " * (missing // 2) + text + " " * (missing - missing // 2)
 
 
-def two_lines(
-    left: Expression, right: Expression, columns: int, hide_left: bool = False
-) -> str:
+def two_lines(left: Expression, right: Expression, columns: int, hide_left: bool = False) -> str:
     """``left = right`` with the shapes of the factors under them, wrapped to so many columns."""
     start = list(write(left, PLAIN, True).pieces)
     indent = sum(map(piece_width, start))
@@ -247,7 +244,6 @@ def _cut(piece: Piece, columns: int) -> list[Piece]:
     shape = [None] * (len(parts) - 1) + [piece.shape]
     return [
         Piece(part if i == 0 else f" {part}", below)
-        for i, (part, below) in enumerate(zip(parts, shape, strict=True))
-    ]
+        for i, (part, below) in enumerate(zip(parts, shape, strict=True))]
 
 

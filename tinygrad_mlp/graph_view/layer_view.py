@@ -24,8 +24,7 @@ PRODUCTS = (ops.matmul, *WITH_BIAS)
 """Operations that a layer begins with."""
 
 ACTIVATIONS = (
-    ops.tanh, ops.sigmoid, ops.relu, ops.leaky_relu, ops.softplus, ops.gelu, ops.erf, ops.softmax,
-)  # fmt: skip
+    ops.tanh, ops.sigmoid, ops.relu, ops.leaky_relu, ops.softplus, ops.gelu, ops.erf, ops.softmax)
 """Functions that end a layer which no other layer follows."""
 
 
@@ -142,9 +141,8 @@ def _is_parameter(node: Node, position: int) -> bool:
     return isinstance(parent, Value) and parent.node is None
 
 
-def _with_bias(
-    product: Node, users: dict[Node, list[Node]]
-) -> tuple[Node, tuple[Node, int] | None]:
+def _with_bias(product: Node,
+               users: dict[Node, list[Node]]) -> tuple[Node, tuple[Node, int] | None]:
     """Return the node of z, with the node and the position of the bias.
 
     A product that the user has named is a quantity of its own, and so is z without the bias.
@@ -188,8 +186,7 @@ class Recorded:
                 raise GraphReleasedError(
                     f"{who}: the graph through '{node.op.name}' was released by backward(). "
                     f"Call {who} before it, or compute the output again, or pass "
-                    f"retain_graph=True to backward()."
-                )
+                    f"retain_graph=True to backward().")
         self.users = users_of(self.nodes)
         layers = find_layers(self.nodes)
         self.layers = layers if in_sequence(layers) else []

@@ -61,8 +61,7 @@ class Naming:
             if key is None or foreign:
                 raise InvalidArgumentError(
                     f"{self.graph.who}: names must be of arrays and tensors that the output was "
-                    f"computed from. Got something else for '{text}' (a copy is another array)."
-                )
+                    f"computed from. Got something else for '{text}' (a copy is another array).")
             self._suggest(key, text)
         for _, _, parent, _ in self.graph.arguments():
             if isinstance(parent, Value) and parent.name and parent.name not in SAME_IN_EVERY_LAYER:
@@ -127,8 +126,7 @@ class Naming:
         known = [self._of[key].text for key in leaves]
         known += [n.text for key, n in self._of.items() if not isinstance(key, int)]
         raise InvalidArgumentError(
-            f"explain(): wrt must name a tensor of the graph: {', '.join(known)}. Got '{text}'."
-        )
+            f"explain(): wrt must name a tensor of the graph: {', '.join(known)}. Got '{text}'.")
 
     def known(self, key: Any) -> bool:
         """Return whether a key has a name already."""

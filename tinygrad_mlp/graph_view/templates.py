@@ -49,8 +49,7 @@ def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
     changed = ", ".join(
         rf"{_upright(key)} = {_upright(value)}"
         for key, value in static.items()
-        if repr(value) != repr(op.defaults.get(key))
-    )
+        if repr(value) != repr(op.defaults.get(key)))
     inner = f"{joined}; {changed}" if changed else joined
     return rf"{_upright(op.name)}({inner})"
 

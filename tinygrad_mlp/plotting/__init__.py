@@ -22,5 +22,4 @@ __all__ = [
     "check_picture_format", "heat_map", "plot_comparison", "plot_confusion",
     "plot_decision_boundary", "plot_distributions", "plot_gradient_errors", "plot_history",
     "plot_learning_rate", "plot_mistakes", "plot_runs", "plot_weights", "pull_on_pre_activation",
-    "show_training",
-]  # fmt: skip
+    "show_training"]

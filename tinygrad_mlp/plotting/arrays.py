@@ -35,8 +35,7 @@ def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = No
     values = np.asarray(values, np.float64)
     if values.size == 0:
         raise InvalidArgumentError(
-            f"heat_map: values must have at least one element. Got shape {values.shape}."
-        )
+            f"heat_map: values must have at least one element. Got shape {values.shape}.")
     from matplotlib import colormaps
 
     figure, (axes,) = new_figure(1)
@@ -50,12 +49,8 @@ def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = No
     return save_figure(figure, path)
 
 
-def plot_gradient_errors(
-    errors: Sequence[Array],
-    titles: Sequence[str],
-    rtol: float,
-    path: str | os.PathLike[str] | None = None,
-) -> Figure:
+def plot_gradient_errors(errors: Sequence[Array], titles: Sequence[str], rtol: float,
+                         path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the relative errors of gradients: right ones white to blue, wrong ones orange to brown.
 
     The colour is the logarithm of error / rtol: the hue changes at the error allowed, and darker is
@@ -79,8 +74,7 @@ def plot_gradient_errors(
     drawn = [(np.asarray(a, np.float64), title) for a, title in pairs if a.size]
     if not drawn:
         raise InvalidArgumentError(
-            "plot_gradient_errors: there must be at least one array with an element. Got none."
-        )
+            "plot_gradient_errors: there must be at least one array with an element. Got none.")
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 

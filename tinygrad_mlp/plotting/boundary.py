@@ -26,12 +26,8 @@ MARGIN = 0.08
 """Border around the samples, as a share of their extent."""
 
 
-def plot_decision_boundary(
-    answers: Answer | Mapping[str, Answer],
-    X: Any,
-    Y: Any,
-    path: str | os.PathLike[str] | None = None,
-) -> Figure:
+def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: Any, Y: Any,
+                           path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the answers of a classifier of points in the plane, and the samples on top.
 
     With one output p, the probability of class 1, the colour shows p, and the black line is where
@@ -63,13 +59,11 @@ def plot_decision_boundary(
     named = answers if isinstance(answers, Mapping) else {"": answers}
     if not named:
         raise InvalidArgumentError(
-            "plot_decision_boundary: answers must have at least one function. Got none."
-        )
+            "plot_decision_boundary: answers must have at least one function. Got none.")
     X = as_array(X)
     if X.ndim != 2 or X.shape[1] != 2 or not len(X):
         raise ShapeError(
-            f"plot_decision_boundary: X must be points of the plane, shape (n, 2). Got {X.shape}."
-        )
+            f"plot_decision_boundary: X must be points of the plane, shape (n, 2). Got {X.shape}.")
     Y = as_array(Y)
     Y = Y[:, 0] if Y.ndim == 2 and Y.shape[1] == 1 else Y
     low, high = X.min(axis=0), X.max(axis=0)
@@ -85,8 +79,7 @@ def plot_decision_boundary(
         k = max(k, 2)
         if k > len(PALETTE):
             raise InvalidArgumentError(
-                f"plot_decision_boundary: there must be at most {len(PALETTE)} classes. Got {k}."
-            )
+                f"plot_decision_boundary: there must be at most {len(PALETTE)} classes. Got {k}.")
         everywhere = outputs_of(answer, points).reshape(FINENESS, FINENESS, -1)
         if everywhere.shape[2] == 1:
             shades = _draw_probability(axes, u, v, everywhere[..., 0])
@@ -114,8 +107,7 @@ def outputs_of(answer: Answer, points: Array) -> Array:
     if outputs.ndim != 2 or len(outputs) != len(points) or not outputs.shape[1]:
         raise ShapeError(
             f"plot_decision_boundary: answers must be of shape ({len(points)}, k) for points of "
-            f"shape {points.shape}. Got {outputs.shape}."
-        )
+            f"shape {points.shape}. Got {outputs.shape}.")
     return outputs
 
 

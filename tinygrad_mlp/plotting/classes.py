@@ -19,12 +19,8 @@ MOST_WRITTEN = 20
 """The most classes of a confusion matrix in which the numbers are written."""
 
 
-def plot_confusion(
-    Y: Any,
-    Y_hat: Any,
-    classes: Sequence[Any] | None = None,
-    path: str | os.PathLike[str] | None = None,
-) -> Figure:
+def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
+                   path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw how often samples of one class were taken for another.
 
     Row i, column j holds the number of samples of class i whose answer was j. The colour is the
@@ -50,8 +46,7 @@ def plot_confusion(
     names = [str(name) for name in (range(k) if classes is None else classes)]
     if len(names) < k:
         raise InvalidArgumentError(
-            f"plot_confusion: classes must name all {k} classes. Got {len(names)} names."
-        )
+            f"plot_confusion: classes must name all {k} classes. Got {len(names)} names.")
     k = len(names)
     counts = np.zeros((k, k), np.int64)
     np.add.at(counts, (true, answered), 1)
@@ -112,19 +107,16 @@ def classes_of(Y: Any, Y_hat: Any, who: str) -> tuple[Array, Array, int]:
         if array.ndim != 1 or not array.size:
             raise ShapeError(
                 f"{who}: {name} must be of shape (n, k), a column for each class, or of shape "
-                f"(n,), class numbers. Got {array.shape}."
-            )
+                f"(n,), class numbers. Got {array.shape}.")
         whole = array.astype(np.int64) if array.dtype.kind in "fiub" else None
         if whole is None or (whole != array).any() or (whole < 0).any():
             raise InvalidArgumentError(
-                f"{who}: {name} must hold class numbers 0, 1, 2, …. Got {array[:5]!r}."
-            )
+                f"{who}: {name} must hold class numbers 0, 1, 2, …. Got {array[:5]!r}.")
         numbers.append(whole)
         widths.append(int(whole.max()) + 1)
     true, answered = numbers
     if len(true) != len(answered):
         raise ShapeError(
             f"{who}: Y and Y_hat must have the same number of samples. Got {len(true)} and "
-            f"{len(answered)}."
-        )
+            f"{len(answered)}.")
     return true, answered, max(widths)

@@ -39,11 +39,8 @@ STUCK = 0.1
 QUANTITIES = ("loss", "accuracy")
 
 
-def plot_history(
-    history: Curves,
-    path: str | os.PathLike[str] | None = None,
-    quantities: Sequence[str] = QUANTITIES,
-) -> Figure:
+def plot_history(history: Curves, path: str | os.PathLike[str] | None = None,
+                 quantities: Sequence[str] = QUANTITIES) -> Figure:
     """Draw loss per sample and accuracy, in training and validation, against iterations.
 
     Args:
@@ -69,8 +66,7 @@ def plot_history(
     drawn = [q for q in quantities if all_known(getattr(history, f"training_{q}"))]
     if not drawn:
         raise InvalidArgumentError(
-            f"plot_history: quantities must have been recorded. Got {quantities!r} for {history}."
-        )
+            f"plot_history: quantities must have been recorded. Got {quantities!r} for {history}.")
     figure, panels = new_figure(len(drawn))
     for axes, quantity in zip(panels, drawn, strict=True):
         for part, style in (("training", TRAINING), ("validation", VALIDATION)):
@@ -129,9 +125,8 @@ def show_training(history: Curves, loss_name: str, loss_factor: float = 1.0) -> 
     return figure
 
 
-def plot_comparison(
-    histories: Mapping[str, Curves], path: str | os.PathLike[str] | None = None
-) -> Figure:
+def plot_comparison(histories: Mapping[str, Curves],
+                    path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw how well two losses train, and why: accuracy, error, and the pull on the pre-activation.
 
     The third panel gives the reason. For an output ``a = g(z)`` with target 1 it shows how strongly
@@ -160,8 +155,7 @@ def plot_comparison(
         if name not in LOSS_STYLES:
             known = " or ".join(LOSS_STYLES)
             raise InvalidArgumentError(
-                f"plot_comparison: histories must be named {known}. Got {name!r}."
-            )
+                f"plot_comparison: histories must be named {known}. Got {name!r}.")
     figure, (accuracies, errors, pull) = new_figure(3)
     for name, history in histories.items():
         style, label = LOSS_STYLES[name], name.replace("_", " ")
@@ -217,9 +211,8 @@ def _draw_pull(axes: Axes) -> None:
     stuck = (z < 0) & (pulls["mean_square"] < STUCK * pulls["cross_entropy"])
     axes.axvspan(z[stuck].min(), z[stuck].max(), color=GREY, alpha=0.18, linewidth=0)
     axes.annotate(
-        "wrong answer, yet\nthe mean square\nhardly learns",
-        xy=(z[stuck].mean(), 0.02), xytext=(z[stuck].mean(), 0.45), ha="center", va="center",
-        fontsize="small", arrowprops={"arrowstyle": "->", "color": GREY},
-    )  # fmt: skip
+        "wrong answer, yet\nthe mean square\nhardly learns", xy=(z[stuck].mean(), 0.02),
+        xytext=(z[stuck].mean(), 0.45), ha="center", va="center", fontsize="small",
+        arrowprops={"arrowstyle": "->", "color": GREY})
     label_axes(axes, "Why: the pull on an output that should be 1", "|∂L/∂z|", "Pre-activation z")
     axes.legend()

@@ -34,12 +34,9 @@ class LayerArrays(Protocol):
     with_parameters: set[str]
 
 
-def plot_distributions(
-    runs: LayerArrays | Mapping[str, LayerArrays],
-    what: str = "gradients",
-    layers: Sequence[str] | None = None,
-    path: str | os.PathLike[str] | None = None,
-) -> Figure:
+def plot_distributions(runs: LayerArrays | Mapping[str, LayerArrays], what: str = "gradients",
+                       layers: Sequence[str] | None = None,
+                       path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw histograms of activations or gradients: a panel a layer, a column an epoch.
 
     The darker a cell, the larger the share of the numbers in it; the line is the median. Gradients
@@ -75,8 +72,7 @@ def plot_distributions(
     if not found or not all(found.values()):
         raise InvalidArgumentError(
             f"plot_distributions: runs must have collected {what}. Got none. Pass the callback to "
-            f"fit(callbacks=[...]) first."
-        )
+            f"fit(callbacks=[...]) first.")
     first, chosen = next(iter(named.values())), layers
     if chosen is None:
         known = getattr(first, what)
@@ -90,8 +86,7 @@ def plot_distributions(
     logarithms = what == "gradients"
     shown = {
         (run, layer): [_logarithms(a) if logarithms else a for a in found[run][layer]]
-        for run in named for layer in chosen
-    }  # fmt: skip
+        for run in named for layer in chosen}
     images = []
     for axes, ((run, layer), arrays) in zip(panels, shown.items(), strict=True):
         # Gradients of all layers on one scale; outputs of one layer in all runs.
@@ -128,9 +123,8 @@ def _range(arrays: Sequence[Array]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _draw(
-    axes: Axes, epochs: Sequence[int], arrays: Sequence[Array], low: float, high: float, zeros: bool
-) -> Any:
+def _draw(axes: Axes, epochs: Sequence[int], arrays: Sequence[Array], low: float, high: float,
+          zeros: bool) -> Any:
     """Draw a column of shares for each epoch, and the median; return the image."""
     edges = np.linspace(low, high, BINS + 1)
     shares = np.zeros((BINS, len(arrays)))

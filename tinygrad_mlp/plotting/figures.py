@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
 TRAINING: dict[str, Any] = {"color": BLUE, "marker": "o", "label": "training"}
 VALIDATION: dict[str, Any] = {
-    "color": VERMILION, "marker": "s", "linestyle": "--", "label": "validation",
-}  # fmt: skip
+    "color": VERMILION, "marker": "s", "linestyle": "--", "label": "validation"}
 LOSS_STYLES: dict[str, dict[str, Any]] = {
     "mean_square": {"color": VERMILION, "marker": "s"},
-    "cross_entropy": {"color": BLUE, "marker": "o"},
-}
+    "cross_entropy": {"color": BLUE, "marker": "o"}}
 MARKER_SIZE = 3.5
 
 PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -48,9 +46,8 @@ class Curves(Protocol):
     def __getattr__(self, name: str, /) -> list[Any]: ...
 
 
-def new_figure(
-    n: int, *, columns: int = 4, size: tuple[float, float] = (4.4, 3.5), pyplot: bool = False
-) -> tuple[Figure, list[Axes]]:
+def new_figure(n: int, *, columns: int = 4, size: tuple[float, float] = (4.4, 3.5),
+               pyplot: bool = False) -> tuple[Figure, list[Axes]]:
     """Return a figure with `n` panels in rows of at most `columns`, and the panels.
 
     The size is that of a panel in inches. With `pyplot`, ``pyplot.show`` shows the figure.
@@ -108,8 +105,7 @@ def require_records(history: Curves, who: str) -> None:
     if not len(history):
         raise InvalidArgumentError(
             f"{who}: history must have at least one record. Got none. Training records with "
-            "monitor=True, or with plot=True."
-        )
+            "monitor=True, or with plot=True.")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
@@ -135,8 +131,7 @@ def check_picture_format(path: str | os.PathLike[str]) -> None:
     if os.path.splitext(path)[1].lstrip(".").lower() not in known:
         raise InvalidArgumentError(
             f"a picture must end in one of {', '.join('.' + name for name in known)}. Got "
-            f"{os.fspath(path)}."
-        )
+            f"{os.fspath(path)}.")
 
 
 def has_display() -> bool:

@@ -21,14 +21,8 @@ STRONG = 0.99
 """Share of the weights whose size the colours distinguish; the rest are darkest."""
 
 
-def plot_mistakes(
-    X: Any,
-    Y: Any,
-    Y_hat: Any,
-    n: int = 20,
-    shape: tuple[int, int] | None = None,
-    path: str | os.PathLike[str] | None = None,
-) -> Figure:
+def plot_mistakes(X: Any, Y: Any, Y_hat: Any, n: int = 20, shape: tuple[int, int] | None = None,
+                  path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the images that a classifier got wrong, those with the largest outputs first.
 
     Above each image are the answer and the class of the image, with the outputs of the network for
@@ -56,15 +50,13 @@ def plot_mistakes(
     outputs = as_array(Y_hat)
     if outputs.ndim != 2:
         raise ShapeError(
-            f"plot_mistakes: Y_hat must be the outputs, of shape (n, k). Got {outputs.shape}."
-        )
+            f"plot_mistakes: Y_hat must be the outputs, of shape (n, k). Got {outputs.shape}.")
     true, answered, _ = classes_of(Y, outputs, "plot_mistakes")
     images = as_images(as_array(X), shape, "plot_mistakes: X")
     if len(images) != len(true):
         raise ShapeError(
             f"plot_mistakes: X and Y must have the same number of samples. Got {len(images)} and "
-            f"{len(true)}."
-        )
+            f"{len(true)}.")
     wrong = surest_mistakes(true, outputs)
     shown = wrong[:n]
     if not len(shown):
@@ -80,17 +72,12 @@ def plot_mistakes(
         axes.set_title(f"{taken_for}\nis {is_really}", fontsize=8.5)
     figure.suptitle(
         f"{len(wrong)} of {len(true)} wrong; answer and output, below what it is and output",
-        fontsize="medium",
-    )
+        fontsize="medium")
     return save_figure(figure, path)
 
 
-def plot_weights(
-    weights: Any,
-    n: int = 64,
-    shape: tuple[int, int] | None = None,
-    path: str | os.PathLike[str] | None = None,
-) -> Figure:
+def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None,
+                 path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the weights of a first layer as images: the input to which each unit responds.
 
     There is one image a unit, in the order of the units. White is 0, orange positive, violet
@@ -116,8 +103,7 @@ def plot_weights(
     array = as_array(_first_weights(weights)).astype(np.float64)
     if not array.size:
         raise InvalidArgumentError(
-            f"plot_weights: weights must have at least one element. Got shape {array.shape}."
-        )
+            f"plot_weights: weights must have at least one element. Got shape {array.shape}.")
     images = as_images(array, shape, "plot_weights: weights")[:n]
     rows, columns = images.shape[1:]
     across = math.ceil(math.sqrt(len(images) * 1.5))
@@ -172,8 +158,7 @@ def as_images(array: Array, shape: tuple[int, int] | None, name: str) -> Array:
         expected = "pixels" if shape is None else f"{shape[0]} × {shape[1]} pixels"
         raise ShapeError(
             f"{name} must have rows of {expected}. Got shape {array.shape}. Give "
-            f"shape=(height, width) for images that are not square; they must have one channel."
-        )
+            f"shape=(height, width) for images that are not square; they must have one channel.")
     return array.reshape(len(array), *shape)
 
 
@@ -186,6 +171,5 @@ def _first_weights(weights: Any) -> Any:
             if parameter.data.ndim >= 2:
                 return parameter.data
         raise InvalidArgumentError(
-            f"plot_weights: {type(weights).__name__} has no parameter with two axes or more."
-        )
+            f"plot_weights: {type(weights).__name__} has no parameter with two axes or more.")
     return weights

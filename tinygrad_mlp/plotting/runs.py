@@ -28,11 +28,8 @@ AGAINST = {"iteration": "Iterations", "epoch": "Epoch", "seconds": "Time in s"}
 QUANTITIES = {"loss": "Loss per sample", "accuracy": "Share of right answers"}
 
 
-def plot_runs(
-    runs: Mapping[str, Curves],
-    against: str = "iteration",
-    path: str | os.PathLike[str] | None = None,
-) -> Figure:
+def plot_runs(runs: Mapping[str, Curves], against: str = "iteration",
+              path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw losses and accuracies of several runs: validation with lines, training dotted.
 
     Args:
@@ -110,15 +107,13 @@ def plot_learning_rate(rates: Any, n: int, path: str | os.PathLike[str] | None =
     named = rates if isinstance(rates, Mapping) else {"": rates}
     schedules: dict[str, Schedule] = {
         str(name): as_schedule(getattr(rate, "lr", rate), "plot_learning_rate: rates")
-        for name, rate in named.items()
-    }
+        for name, rate in named.items()}
     units = {schedule.unit for schedule in schedules.values()}
     if len(units) != 1:
         raise InvalidArgumentError(
             f"plot_learning_rate: rates must all count epochs, or all count steps. Got "
             f"{', '.join(f'{name}: {s.unit}' for name, s in schedules.items()) or 'none'}. "
-            f"Draw them separately."
-        )
+            f"Draw them separately.")
     (unit,) = units
     figure, (axes,) = new_figure(1, size=(5.2, 3.7))
     for (name, schedule), style in zip(schedules.items(), styles(len(schedules)), strict=True):

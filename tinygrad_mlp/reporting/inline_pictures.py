@@ -25,8 +25,7 @@ GRID = "#040506"
 
 PAGE_COLOURS = {
     INK: "currentColor", GRID: "var(--grid)", "#0072b2": "var(--blue)",
-    "#d55e00": "var(--vermilion)",
-}  # fmt: skip
+    "#d55e00": "var(--vermilion)"}
 """The page's colours, by those of a figure as matplotlib writes them."""
 
 SETTINGS: dict[Any, Any] = {
@@ -44,9 +43,8 @@ LEFT_OUT = ("metadata", "style", "title", "script")
 """Elements that a page cannot use: a style of a picture would hold for the whole page."""
 
 
-def inline_figure(
-    draw: Callable[[], Figure], name: str, label: str, size: tuple[float, float] | None = None
-) -> Markup:
+def inline_figure(draw: Callable[[], Figure], name: str, label: str,
+                  size: tuple[float, float] | None = None) -> Markup:
     """Draw a figure with matplotlib as SVG within a page. Equal figures give equal SVG.
 
     The name and the label are those of `inline_svg`; the size is in inches, None keeps that of the
@@ -83,15 +81,13 @@ def inline_svg(svg: str, name: str, label: str, colours: dict[str, str] | None =
         element.attrib = {
             _local(key): _adapt_value(key, value, name, colours or {})
             for key, value in element.attrib.items()
-            if key != "id" or value in used
-        }
+            if key != "id" or value in used}
         for place in ("text", "tail"):
             if not (getattr(element, place) or "x").strip():
                 setattr(element, place, None)  # indentation
     style = f"width: {pixels:.0f}px; min-width: {SMALLEST_SHARE * pixels:.0f}px"
     root.attrib = {
-        "viewBox": root.attrib["viewBox"], "style": style, "role": "img", "aria-label": label
-    }
+        "viewBox": root.attrib["viewBox"], "style": style, "role": "img", "aria-label": label}
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 

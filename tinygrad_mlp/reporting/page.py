@@ -19,20 +19,10 @@ from tinygrad_mlp.training.history import History
 ENDINGS = (".html", ".htm")
 
 
-def report(
-    path: str | os.PathLike[str],
-    model: Any,
-    X: Any,
-    Y: Any,
-    *,
-    loss: LossFunction | None = None,
-    optimizer: Any = None,
-    history: History | None = None,
-    batch_size: int | None = None,
-    images: Any = None,
-    settings: Mapping[str, Any] | None = None,
-    title: str | None = None,
-) -> None:
+def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
+           loss: LossFunction | None = None, optimizer: Any = None, history: History | None = None,
+           batch_size: int | None = None, images: Any = None,
+           settings: Mapping[str, Any] | None = None, title: str | None = None) -> None:
     """Write a report on a trained model: one HTML file that needs nothing but a browser.
 
     It holds the settings; the curves of loss and accuracy; the confusion matrix and samples with
@@ -73,13 +63,11 @@ def report(
     check_ending(path, "report: path")
     if settings is not None and not isinstance(settings, Mapping):
         raise InvalidArgumentError(
-            f"report: settings must be a mapping from names to facts. Got {settings!r}."
-        )
+            f"report: settings must be a mapping from names to facts. Got {settings!r}.")
     with np.errstate(all="ignore"):  # a training that diverged has a report, too
         subject = ReportedModel(
             model, X, Y, loss=loss, optimizer=optimizer, history=history, batch_size=batch_size,
-            images=images,
-        )  # fmt: skip
+            images=images)
         page = render_page(subject, settings or {}, title)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(page)
@@ -102,8 +90,7 @@ def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str 
     # Everything that is not markup made here is text, whatever characters it contains.
     environment = Environment(
         loader=PackageLoader("tinygrad_mlp.reporting", "."), autoescape=True,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     wrong, mistakes = results.mistakes(subject)
     check = workings.gradient_check(subject)
     return environment.get_template("page.html").render(
@@ -125,8 +112,7 @@ def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str 
         step=workings.step(subject),
         check=check,
         timings=results.timings(subject),
-        versions=f"tinygrad_mlp {__version__}, NumPy {np.__version__}",
-    )  # fmt: skip
+        versions=f"tinygrad_mlp {__version__}, NumPy {np.__version__}")
 
 
 def _name(subject: ReportedModel) -> str:
@@ -143,8 +129,7 @@ def _facts(subject: ReportedModel) -> dict[str, str]:
             "model": type(subject.model).__name__,
             "loss": getattr(subject.loss, "__name__", str(subject.loss)),
             "optimizer": "none given" if subject.optimizer is None else f"{subject.optimizer}",
-            "batch size": f"{subject.batch_size}",
-        }
+            "batch size": f"{subject.batch_size}"}
     rate = getattr(network.learning_rate, "equation", network.learning_rate)
     return {
         "layers": "-".join(map(str, network.layers)) + (", with biases" if network.bias else ""),
@@ -153,8 +138,7 @@ def _facts(subject: ReportedModel) -> dict[str, str]:
         "optimizer": f"{network.optimizer_name}, learning rate {rate}",
         "batch size": f"{network.batch_size}",
         "initial weights": f"drawn from N(0, {network.sigma:g}²)",
-        "precision": network.dtype.name,
-    }
+        "precision": network.dtype.name}
 
 
 def _tiles(subject: ReportedModel, check: workings.CheckSection) -> list[tuple[str, str, str]]:

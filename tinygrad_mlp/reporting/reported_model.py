@@ -47,18 +47,9 @@ class ReportedModel:
     are those of `report`.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        X: Any,
-        Y: Any,
-        *,
-        loss: LossFunction | None = None,
-        optimizer: Any = None,
-        history: History | None = None,
-        batch_size: int | None = None,
-        images: Any = None,
-    ) -> None:
+    def __init__(self, model: Any, X: Any, Y: Any, *, loss: LossFunction | None = None,
+                 optimizer: Any = None, history: History | None = None,
+                 batch_size: int | None = None, images: Any = None) -> None:
         self.network = model if isinstance(model, NeuralNetwork) else None
         if self.network is not None:
             _refuse_given(loss=loss, optimizer=optimizer, batch_size=batch_size)
@@ -92,8 +83,7 @@ class ReportedModel:
         if array.ndim != 3 or len(array) != len(self.X):
             raise ShapeError(
                 f"report: images must have shape (n, height, width), one for each of the "
-                f"{len(self.X)} samples. Got {array.shape}."
-            )
+                f"{len(self.X)} samples. Got {array.shape}.")
         return array
 
     @property
@@ -180,14 +170,12 @@ def _check_kinds(model: Any, loss: Any, optimizer: Any, history: Any) -> None:
     _require(is_model, "model must be a NeuralNetwork or a Module", type(model).__name__)
     expected = (
         "loss must be the function (prediction, target) that the module was trained with, such as "
-        "tg.nn.squared_error"
-    )
+        "tg.nn.squared_error")
     _require(callable(loss), expected, repr(loss))
     usable = hasattr(optimizer, "step") and not isinstance(optimizer, type)
     expected = (
         "optimizer must be the optimizer that the module was trained with, such as "
-        "tg.optim.SGD(model.parameters(), lr=0.1)"
-    )
+        "tg.optim.SGD(model.parameters(), lr=0.1)")
     _require(optimizer is None or usable, expected, repr(optimizer))
     is_history = history is None or isinstance(history, History)
     _require(is_history, "history must be the History that fit returned", type(history).__name__)

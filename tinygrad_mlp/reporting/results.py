@@ -72,12 +72,10 @@ def curves(history: History) -> list[Markup]:
     """Draw loss and accuracy in a figure each, so that the page can place them."""
     return [
         inline_figure(
-            partial(plot_history, history, quantities=[quantity]),
-            f"curve-{quantity}", f"{quantity} against iterations",
-        )
+            partial(plot_history, history, quantities=[quantity]), f"curve-{quantity}",
+            f"{quantity} against iterations")
         for quantity in ("loss", "accuracy")
-        if len(history) and all_known(getattr(history, f"training_{quantity}"))
-    ]  # fmt: skip
+        if len(history) and all_known(getattr(history, f"training_{quantity}"))]
 
 
 def evaluations(history: History) -> ReportTable:
@@ -108,16 +106,14 @@ def timings(subject: ReportedModel) -> list[tuple[str, str]]:
     of_each = f"{iterations:,} of {counted(subject.batch_size, 'sample')} each"
     rows = [
         ("wall time", f"{duration(seconds)} until the last evaluation, evaluations included"),
-        ("iterations until then", of_each),
-    ]
+        ("iterations until then", of_each)]
     if seconds > 0:
         rows.append(("time per iteration", f"{1e6 * seconds / iterations:,.1f} µs on average"))
     validated = " and all validation data" if all_known(history.validation_loss) else ""
     rows += [
         ("evaluations", f"{len(history)}, of all training data{validated}"),
         ("steps taken by", history.execution),
-        ("ended", history.stopped or "after the last epoch"),
-    ]
+        ("ended", history.stopped or "after the last epoch")]
     return rows
 
 
@@ -132,8 +128,7 @@ def confusion(subject: ReportedModel) -> Markup | None:
     side = max(3.6, 2.4 + 0.26 * k)
     return inline_figure(
         partial(plot_confusion, subject.Y, subject.outputs), "confusion",
-        "confusion matrix: true classes in rows, answers in columns", (side + 0.9, side),
-    )  # fmt: skip
+        "confusion matrix: true classes in rows, answers in columns", (side + 0.9, side))
 
 
 def mistakes(subject: ReportedModel) -> tuple[int, list[Mistake]]:

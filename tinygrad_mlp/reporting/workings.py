@@ -72,8 +72,7 @@ def first_weights(subject: ReportedModel) -> Markup | None:
         return None
     return inline_figure(
         partial(plot_weights, weight, MOST_UNITS, shape), "weights",
-        "weights of the first layer as images", (6.2, 3.9),
-    )  # fmt: skip
+        "weights of the first layer as images", (6.2, 3.9))
 
 
 class Equations(NamedTuple):
@@ -173,8 +172,7 @@ def gradient_check(subject: ReportedModel) -> CheckSection:
         place = "a random direction" if index is None else f"[{', '.join(map(str, index))}]"
         rows.append((
             called, place, f"{pair.autograd:.6e}", f"{pair.numeric:.6e}",
-            f"{pair.relative_error:.1e}", pair.method, pair.status,
-        ))  # fmt: skip
+            f"{pair.relative_error:.1e}", pair.method, pair.status))
     headings = ["parameter", "worst at", "automatic", "numerical", "relative error", "by", "found"]
     table = ReportTable(headings, rows, numeric=range(2, 5))
     return CheckSection(table, report.ok, _verdict(report), _method(report, subject))
@@ -196,5 +194,4 @@ def _method(report: GradReport, subject: ReportedModel) -> str:
     samples = counted(min(CHECKED_SAMPLES, len(subject.X)), "sample")
     return (
         f"Checked: {what} {which}, on the mean loss of {samples}; allowed: a relative error of "
-        f"{report.rtol:g}."
-    )
+        f"{report.rtol:g}.")

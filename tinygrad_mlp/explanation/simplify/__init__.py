@@ -11,6 +11,4 @@ from __future__ import annotations
 from tinygrad_mlp.explanation.simplify import arithmetic, choices, products, shapes
 from tinygrad_mlp.explanation.simplify.registry import RULES, is_op
 
-__all__ = [
-    "RULES", "arithmetic", "choices", "is_op", "products", "shapes",
-]  # fmt: skip
+__all__ = ["RULES", "arithmetic", "choices", "is_op", "products", "shapes"]

@@ -5,13 +5,7 @@ from __future__ import annotations
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.algebra import Algebra, in_shape, outer, ratio, where_not, where_only
 from tinygrad_mlp.explanation.expression import Application, Expression, Number
-from tinygrad_mlp.explanation.simplify.registry import (
-    arguments,
-    is_number,
-    is_op,
-    rule,
-    same_kind,
-)
+from tinygrad_mlp.explanation.simplify.registry import arguments, is_number, is_op, rule, same_kind
 
 
 @rule(ops.add, ops.subtract, ops.multiply, ops.negative)
@@ -80,8 +74,7 @@ def negative_twice(algebra: Algebra, e: Application) -> Expression | None:
 PRODUCTS = (ops.multiply, ops.divide, ratio, ops.matmul, outer)
 LINEAR = (
     ops.sum, ops.mean, ops.getitem, ops.scatter_add, ops.windows, ops.fold, ops.reshape,
-    ops.broadcast_to, ops.sum_to, ops.transpose, ops.swapaxes, in_shape,
-)  # fmt: skip
+    ops.broadcast_to, ops.sum_to, ops.transpose, ops.swapaxes, in_shape)
 
 
 @rule(*PRODUCTS)

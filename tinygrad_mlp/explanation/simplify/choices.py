@@ -7,13 +7,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.algebra import Algebra, ratio, where_not, where_only
 from tinygrad_mlp.explanation.expression import Application, Expression, Number
-from tinygrad_mlp.explanation.simplify.registry import (
-    arguments,
-    is_number,
-    is_op,
-    rule,
-    same_kind,
-)
+from tinygrad_mlp.explanation.simplify.registry import arguments, is_number, is_op, rule, same_kind
 
 
 @rule(where_only)

@@ -5,12 +5,7 @@ from __future__ import annotations
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.algebra import Algebra, outer
 from tinygrad_mlp.explanation.expression import Application, Expression
-from tinygrad_mlp.explanation.simplify.registry import (
-    arguments,
-    is_op,
-    is_scalar_number,
-    rule,
-)
+from tinygrad_mlp.explanation.simplify.registry import arguments, is_op, is_scalar_number, rule
 
 
 def is_column_of(e: Expression | None) -> Expression | None:
@@ -93,7 +88,5 @@ def number_in_product(algebra: Algebra, e: Application) -> Expression | None:
             if rest.shape == x.shape:
                 factors = list(e.parts())
                 factors[place] = rest
-                return algebra.like(
-                    e, ops.multiply, number, algebra.like(e, e.op, *factors)
-                )
+                return algebra.like(e, ops.multiply, number, algebra.like(e, e.op, *factors))
     return None
