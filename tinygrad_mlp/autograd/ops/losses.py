@@ -203,8 +203,8 @@ def _logits_rule(g: Any, y: Any, z: Any, t: Any, reduction: str) -> Any:
 @op(name="softmax_cross_entropy",
     rules={"logits": _logits_rule,
            "target": lambda g, y, z, t, reduction: -log_softmax(z) * (g / divisor(z, reduction))},
-    equation="L = −Σ t ln(softmax(z)) / n,  z̄ = g (softmax(z) Σⱼ t − t) / n,  "
-    "t̄ = −g ln(softmax(z)) / n,  z = logits",
+    equation="L = −Σ t ln q / n,  z̄[i] = g (q[i] Σ t[j] − t[i]) / n,  "
+    "t̄ = −g ln q / n,  q[i] = e^z[i] / Σ e^z[j],  z = logits",
     latex=lambda z, t, reduction: rf"-{mean_latex(z, reduction)}\sum "
     rf"{t} \odot \ln(\mathrm{{softmax}}({z}))",
     reference=lambda z, t, reduction: categorical_cross_entropy_op(

@@ -84,7 +84,7 @@ def named_over(name: str) -> Any:
 @op(
     # The engine sums a gradient down to the shape of its argument: that is the whole rule.
     rules={"a": lambda g, y, a, shape: g},
-    equation="y = broadcast_to(a, shape),  ā = sum_to(g, shape(a))", latex="{a}",
+    equation="y = broadcast_to(a, shape),  ā = g", latex="{a}",
     numpy=np.broadcast_to, reference=lambda a, shape: a * np.ones(shape, a.dtype),
     samples=lambda rng: [
         Sample(rng.normal(size=size), shape=shape)
@@ -142,7 +142,7 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @op(rules={"a": lambda g, y, a, shape: broadcast_to(g, shape=a.shape)},
-    equation="y = a summed down to shape,  ā = broadcast_to(g, shape(a))",
+    equation="y = a summed down to shape,  ā = g",
     latex=lambda a, shape: rf"\sum{over(_copied(a.shape, shape), a.ndim)} {a}",
     reference=lambda a, shape: np.einsum("ij->j", a) if shape == a.shape[1:]
     else np.einsum("ij->i", a)[:, None],

@@ -1,36 +1,171 @@
-"""The equation of an operation, read from its record: relations, definitions, and words.
+"""The equation of an operation, read from its record: ``x̄ = g (1 − y²)`` as Python code.
 
-Every name in an equation stands for an array: an argument, the output `y`, its cotangent `g`, and
-``x̄``, what the gradient rule for `x` returns. `equation_syntax` describes how it is written and
-`equation_values` how it is checked.
+An equation is a list of relations, with a comma and two spaces between them. A name is an array: an
+argument or its initial, a static parameter, the output `y`, its cotangent `g`, and ``x̄``, what the
+gradient rule for `x` returns. Factors are written side by side (`@` is the matrix product);
+``f x`` and ``f(x, …)`` are calls; ``[x > 0]`` is 1 where the condition holds and 0 elsewhere;
+``a[i, j]``, without a space, is an element. `equation_values` evaluates both sides.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
+import math
+import re
 import unicodedata
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import Any, NamedTuple, TypeGuard
 
-from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.verify.operations.equation_functions import (
-    OVER_AXES,
-    PREFIXES,
-    SYMBOLS,
-    function_named,
+import numpy as np
+
+from tinygrad_mlp.autograd.op import OPS, Op
+
+BAR = "\u0304"
+CONSTANTS = {"π": math.pi, "e": math.e, "inf": math.inf}
+SUMS = ("Σ", "Π")
+"""The functions of a whole product: ``Σ a b`` is ``Σ(a b)``, while ``ln a b`` is ``(ln a) b``."""
+
+SIGNS = str.maketrans({
+    "−": "-", "·": "*", "^": "**", "²": "**2", "³": "**3", "ᵀ": ".T", "½": "0.5", "√": "sqrt ",
+    "∛": "cbrt ", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", "∞": "inf", "₀": "0", "₁": "1",
+    "₂": "2", "=": "==", "≠": "!=", "≤": "<=", "≥": ">=",
+})  # fmt: skip
+KEYWORDS = {"where": "if", "else": "else", "and": "and", "or": "or", "not": "not"}
+TOKEN = re.compile(
+    rf"\d+(?:\.\d+)?|'[^']*'|holds\[|[^\W\d][\w{BAR}]*|\*\*|\.T|[=!<>]=|[-+*/@<>,()\[\]]"
 )
-from tinygrad_mlp.verify.operations.equation_syntax import (
-    BAR,
-    NotAnEquation,
-    Parser,
-    Tree,
-    decomposed,
-)
 
 
-class Clause(NamedTuple):
-    """A relation of an equation: as text, and as a tree."""
+class NoMeaning(Exception):
+    """Raised for a sample that an equation says nothing about."""
+
+
+def matrix(a: Any) -> Any:
+    """Return an array that has the two axes of matrices; a vector has no transpose."""
+    if np.ndim(a) < 2:
+        raise NoMeaning("a vector is no matrix")
+    return a
+
+
+@functools.cache
+def known_functions() -> dict[str, Any]:
+    """Return the functions that equations can call beside operations: NumPy's, SciPy's, and own."""
+    from scipy import special
+
+    modules = {**vars(special), **vars(np.linalg), **vars(np)}
+    return {
+        **{name: function for name, function in modules.items() if callable(function)},
+        "ln": np.log, "arsinh": np.arcsinh, "arcosh": np.arccosh, "artanh": np.arctanh,
+        "max": np.maximum, "min": np.minimum, "C": special.binom, "σ": special.expit,
+        "Φ": special.ndtr, "φ": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
+        "ψ": special.digamma, "Γ": special.gamma,
+        "diag": lambda a: a[..., None, :] * np.eye(a.shape[-1]),
+        "transposed": lambda a: np.swapaxes(matrix(a), -1, -2),
+        "matrix_product": lambda a, b: matrix(a) @ matrix(b),
+        "holds": lambda condition: np.asarray(condition, float),
+        "all_of": lambda *conditions: functools.reduce(np.logical_and, conditions),
+        "any_of": lambda *conditions: functools.reduce(np.logical_or, conditions),
+    }  # fmt: skip
+
+
+def python_source(text: str, functions: Collection[str]) -> str:
+    """Return an expression in Python's notation: ``2 * sin( x ) * y`` for ``2 sin x y``.
+
+    Raises:
+        SyntaxError: there is a sign that equations do not have.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(SIGNS))
+    text = re.sub(r"\|([^|]+)\|", r"abs(\1)", text)
+    text = re.sub(rf"(?<![\w)\]{BAR}])\[", "holds[", text)  # after others it begins a place
+    tokens = TOKEN.findall(text)
+    if "".join(tokens) != text.replace(" ", ""):
+        raise SyntaxError(text)
+    source: list[str] = []
+    unclosed: list[str] = []  # brackets, and functions without brackets, whose arguments go on
+    operand = False  # whether the last token ends an operand
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
+        begins = token not in KEYWORDS and (token[0] in "('" or token[0].isalnum())
+        if operand and token not in ("**", ".T", "["):
+            factor = begins or token == "*"
+            while unclosed and unclosed[-1] in (("function",) if factor else ("function", "sum")):
+                unclosed.pop()
+                source.append(")")
+            source += ["*"] * begins
+        source.append(KEYWORDS.get(token, token))
+        if token in SUMS or (token in functions and following != "("):
+            source.append("(")
+            unclosed.append("sum" if token in SUMS else "function")
+        elif token[-1] in "([":
+            unclosed.append("bracket")
+        elif token in ")]":
+            del unclosed[-1:]
+        called = token in SUMS or token in functions or token[-1] in "(["
+        operand = token in (")", "]", ".T") or (begins and not called)
+    return " ".join(source) + ")" * (len(unclosed) - unclosed.count("bracket"))
+
+
+Element = tuple[str, list[str]]
+"""The array of an element and its places: names that stand there alone, and "" for others."""
+
+
+class Expression(ast.NodeTransformer):
+    """One side of a relation as code, with calls for what Python only does with single values."""
+
+    def __init__(self, text: str, functions: Collection[str]) -> None:
+        self.names: set[str] = set()  # also those of functions
+        self.elements: list[Element] = []
+        tree = self.visit(ast.parse(python_source(text, functions), mode="eval"))
+        self.code = compile(ast.fix_missing_locations(tree), text, "eval")
+        self.places = [place for _, places in self.elements for place in places if place]
+
+    def visit(self, node: ast.AST) -> Any:
+        """Return what replaces a node, after the nodes in it have been replaced."""
+        match self.generic_visit(node):
+            case ast.Name(id=name):
+                self.names.add(name)
+            case ast.BoolOp(op=sign, values=conditions):
+                return _call("all_of" if isinstance(sign, ast.And) else "any_of", *conditions)
+            case ast.Compare(left=left, ops=signs, comparators=others):
+                pairs = zip([left, *others], signs, others, strict=False)
+                return _call("all_of", *(ast.Compare(a, [sign], [b]) for a, sign, b in pairs))
+            case ast.UnaryOp(op=ast.Not(), operand=condition):
+                return _call("logical_not", condition)
+            case ast.IfExp(test=condition, body=a, orelse=b):
+                return _call("where", condition, a, b)
+            case ast.Attribute(value=a):
+                return _call("transposed", a)
+            case ast.BinOp(left=a, op=ast.MatMult(), right=b):
+                return _call("matrix_product", a, b)
+            case ast.Subscript(value=ast.Name(id="holds"), slice=condition):
+                return _call("holds", condition)
+            case ast.Subscript(value=array, slice=index):
+                places = index.elts if isinstance(index, ast.Tuple) else [index]
+                names = [getattr(part, "id", "") for part in (array, *places)]
+                self.elements.append((names[0], names[1:]))
+                return _call("element", array, *places)
+        return node
+
+
+def _call(function: str, *args: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(function, ast.Load()), list(args), [])
+
+
+class Relation(NamedTuple):
+    """Two sides that are equal."""
 
     text: str
-    tree: Tree
+    left: Expression
+    right: Expression
+
+
+def read_relation(text: str, functions: Collection[str]) -> Relation | None:
+    """Read a relation; words give None. A condition, ``|y − x| ≤ ½``, is one that equals 1."""
+    left, _, right = (text if " = " in text else f"[{text}] = 1").partition(" = ")
+    try:
+        return Relation(text, Expression(left, functions), Expression(right, functions))
+    except SyntaxError:
+        return None
 
 
 class WrittenEquation:
@@ -39,106 +174,84 @@ class WrittenEquation:
     The first relation may begin with the names of the outputs, ``Q, R: a = Q @ R``, or be about
     another name than `y`: ``out = x ln y``. A name that is alone on the left of a later relation
     is defined by it. Words are what cannot be read, or has names that nothing explains.
-
-    Args:
-        op: the operation.
-
-    Attributes:
-        outputs: the names of the outputs.
-        clauses: the relations that must hold.
-        definitions: the relations that define a name, by that name.
-        words: the relations in words, which are not evaluated.
-        missing: the arguments with a gradient rule that no relation is about.
-
-    >>> import tinygrad_mlp as tg
-    >>> [clause.text for clause in WrittenEquation(tg.OPS["mean"]).clauses][0]
-    'y = Σ a / n'
     """
 
     def __init__(self, op: Op) -> None:
-        self.op = op
-        self.outputs = ["y"]
-        self.clauses: list[Clause] = []
-        self.definitions: dict[str, Tree] = {}
-        self.words: list[str] = []
-        texts = decomposed(op.record.equation).split(",  ") if op.record.equation else []
+        self.op, self.functions = op, {**OPS, **known_functions(), "__builtins__": {}}
+        outputs, colon, equation = op.record.equation.partition(": ")
+        if not colon or "=" in outputs:
+            outputs, equation = "", op.record.equation
+        texts = equation.split(",  ") if equation else []
         names = [_left_name(text) for text in texts]
-        if texts and ": " in texts[0]:
-            listed, _, texts[0] = texts[0].partition(": ")
-            self.outputs = listed.split(", ")
-        elif texts and names[0] and names[0] not in op.arrays:
-            self.outputs = [names[0]]
-        given = {*op.arrays, *self.outputs, "g"}
-        defined = {name for name in names if name and name not in given}
-        initials = {initial for a in op.arrays for initial in (a[0], a[0].upper())}
-        for name, text in zip(names, texts, strict=True):
-            try:
-                tree = Parser(text, PREFIXES, {*given, *defined, *initials}).relation()
-            except NotAnEquation:
-                self.words.append(text)
-                continue
-            if name in defined:
-                self.definitions[name] = tree
-            else:
-                self.clauses.append(Clause(text, tree))
-        self._sort_out_words()
+        other = [name for name in names[:1] if name and name not in op.arrays]
+        self.outputs = outputs.split(", ") if outputs else other or ["y"]
+        given = {*op.arrays, *self.outputs, *(["g"] if op.outputs == 1 else [])}
+        defined = {n: text for n, text in zip(names, texts, strict=True) if n and n not in given}
+        self.arguments = _arguments(op, defined)
+        barred = [*self.arguments, *(self.outputs if op.outputs > 1 else [])]
+        self.values = {*given, *defined, *self.arguments, *op.defaults, *CONSTANTS, "n"}
+        self.values.update(bar(name) for name in barred)
+        read = {text: read_relation(text, self.functions.keys() - self.values) for text in texts}
+        while unclear := {name for name in defined if not self._is_clear(read[defined[name]])}:
+            self.values -= unclear
+            defined = {name: text for name, text in defined.items() if name not in unclear}
+        clear = {text: relation for text, relation in read.items() if self._is_clear(relation)}
+        self.words = [text for text in texts if text not in clear]
+        self.definitions = {name: clear[text] for name, text in defined.items()}
+        self.relations = [clear[text] for text in clear if text not in defined.values()]
 
-    def _sort_out_words(self) -> None:
-        self.definitions = {n: t for n, t in self.definitions.items() if self._has_meaning(t)}
-        self.words += [clause.text for clause in self.clauses if not self._has_meaning(clause.tree)]
-        self.clauses = [clause for clause in self.clauses if clause.text not in self.words]
-        trees = [tree for clause in self.clauses for tree in clause.tree.walk()]
-        covered = {self.argument(tree.text) for tree in trees if tree.head == "bar"}
-        in_words = any(BAR in text for text in self.words)
-        self.missing = [
-            name for name, rule in zip(self.op.arrays, self.op.rules, strict=True)
-            if rule is not None and name not in covered and not in_words
-        ]  # fmt: skip
-
-    def _has_meaning(self, relation: Tree) -> bool:
+    def _is_clear(self, relation: Relation | None) -> TypeGuard[Relation]:
         """Return whether every name and function in a relation is known."""
-        op = self.op
-        names = {*op.defaults, *self.outputs, *self.definitions, *SYMBOLS, *relation.indices()}
-        names |= {"n", "g"} if op.outputs == 1 else {"n"}
-        of_gradient = any(tree.head == "bar" for tree in relation.walk())
-
-        def known(tree: Tree) -> bool:
-            if tree.head in ("number", "text", "tuple", "element", "Σⱼ", "softmax", *OVER_AXES):
-                return True
-            if tree.head == "name" and tree.text in names:
-                return True
-            if tree.head in ("name", "bar"):
-                return tree.text in self.outputs or self.argument(tree.text) is not None
-            function = function_named(tree.head)
-            itself = isinstance(function, Op) and function.forward is op.forward
+        if relation is None:
+            return False
+        names = relation.left.names | relation.right.names
+        for name in names - self.values - {*SUMS, *relation.left.places, *relation.right.places}:
+            function = self.functions.get(name)
+            itself = isinstance(function, Op) and function.forward is self.op.forward
             # y = f(x), with the operation itself as f, says nothing.
-            return function is not None and (of_gradient or not itself)
-
-        return all(known(tree) for tree in relation.walk())
-
-    def argument(self, name: str) -> str | None:
-        """Return the parameter that a name stands for: itself, an initial, or a definition."""
-        if name in self.op.arrays:
-            return name
-        if name in self.definitions:
-            right = self.definitions[name].parts[1]
-            return self.argument(right.text) if right.head == "name" else None
-        found = [a for a in self.op.arrays if a[0] == name.lower()]
-        return found[0] if len(found) == 1 else None
+            if function is None or (itself and not any(map(has_bar, names))):
+                return False
+        return True
 
     def notes(self) -> list[str]:
         """Return what the check of the equation leaves open."""
         if not self.op.record.equation:
             return ["the equation, as the record has none."]
-        shown = [unicodedata.normalize("NFC", text) for text in self.words]
+        covered = {name for r in self.relations for name in r.left.names | r.right.names}
+        explained = {array for name, array in self.arguments.items() if bar(name) in covered}
+        rules = zip(self.op.arrays, self.op.rules, strict=True)
+        missing = [name for name, rule in rules if rule is not None and name not in explained]
         return [
-            *(f"the equation '{text}', which is in words." for text in shown),
-            *(f"an equation for '{name}': the record has none." for name in self.missing),
-        ]
+            *(f"the equation '{text}', which is in words." for text in self.words),
+            *(f"an equation for '{name}': the record has none." for name in missing
+              if not any(map(has_bar, self.words))),
+        ]  # fmt: skip
+
+
+def bar(name: str) -> str:
+    """Return the name of a cotangent: ``x̄1`` for `x1`."""
+    return unicodedata.normalize("NFKC", name[0] + BAR + name[1:])
+
+
+def has_bar(text: str) -> bool:
+    """Return whether there is a cotangent in a text."""
+    return BAR in unicodedata.normalize("NFD", text)
 
 
 def _left_name(text: str) -> str:
     """Return the name that is alone on the left side of a relation, or nothing."""
     left, equal, _ = text.partition(" = ")
-    name = left.partition("[")[0].strip()
-    return name if equal and name.isidentifier() and BAR not in name else ""
+    name = left.partition("[")[0]
+    return name if equal and name.isidentifier() and not has_bar(name) else ""
+
+
+def _arguments(op: Op, defined: dict[str, str]) -> dict[str, str]:
+    """Return the parameters by their names: an initial, one that is defined by it, their own."""
+    initials = [array[0] for array in op.arrays]
+    unique = {array[0]: array for array in op.arrays if initials.count(array[0]) == 1}
+    rights = {name: text.partition(" = ")[2] for name, text in defined.items()}
+    return {
+        **unique, **{initial.upper(): array for initial, array in unique.items()},
+        **{name: right for name, right in rights.items() if right in op.arrays},
+        **{array: array for array in op.arrays},
+    }  # fmt: skip

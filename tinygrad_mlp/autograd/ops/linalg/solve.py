@@ -32,7 +32,7 @@ def _square(rng: Any) -> list[Sample]:
 
 
 @op(rules={"a": lambda g, y, a: -(y.mT @ g @ y.mT)},
-    equation="y = a⁻¹,  ā = −yᵀ @ g @ yᵀ", latex="{a}^{{-1}}", numpy=np.linalg.inv,
+    equation="y = inv(a),  ā = −yᵀ @ g @ yᵀ", latex="{a}^{{-1}}", numpy=np.linalg.inv,
     reference=lambda a: np.linalg.solve(a, np.broadcast_to(np.eye(a.shape[-1]), a.shape)),
     samples=_square)
 def inv(a: Any) -> Any:
@@ -63,7 +63,7 @@ def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 @op(rules={"a": _solve_a, "b": _solve_b},
-    equation="y = a⁻¹ @ b,  ā = −a⁻ᵀ @ g @ yᵀ,  b̄ = a⁻ᵀ @ g", latex="{a}^{{-1}} {b}",
+    equation="y = inv(a) @ b,  ā = −inv(a)ᵀ @ g @ yᵀ,  b̄ = inv(a)ᵀ @ g", latex="{a}^{{-1}} {b}",
     numpy=np.linalg.solve,
     reference=lambda a, b: (np.linalg.inv(a) @ (b if b.ndim > 1 else b[:, None])).reshape(
         np.linalg.solve(a, b).shape),
@@ -97,8 +97,8 @@ def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
 
 
 @op(name="pinv", rules={"a": _pinv_rule},
-    equation="y = a⁺,  ā = −yᵀ @ g @ yᵀ + (I − a @ y) @ gᵀ @ y @ yᵀ + yᵀ @ y @ gᵀ @ (I − y @ a)",
-    latex="{a}^{{+}}",
+    equation="y = pinv(a),  ā = −yᵀ @ g @ yᵀ + (gᵀ − a @ y @ gᵀ) @ y @ yᵀ + "
+    "yᵀ @ y @ (gᵀ − gᵀ @ y @ a)", latex="{a}^{{+}}",
     reference=lambda a, rcond: (
         np.linalg.inv(a.mT @ a) @ a.mT if a.shape[-2] >= a.shape[-1]
         else a.mT @ np.linalg.inv(a @ a.mT)),
@@ -152,7 +152,8 @@ def _minors(a: Any) -> Any:
 
 
 @op(rules={"a": _cofactor_rule},
-    equation="y = det(a) a⁻ᵀ,  ā = tr(gᵀ @ y) a⁻ᵀ − y @ gᵀ @ a⁻ᵀ", latex=r"\mathrm{{cof}}({a})",
+    equation="y[i, j] = d b[j, i],  ā[i, j] = Σ g[k, l] (y[k, l] b[j, i] − y[i, l] b[j, k]),  "
+    "b = inv(a),  d = det(a)", latex=r"\mathrm{{cof}}({a})",
     reference=_minors, samples=_square)
 def cofactor(a: Any) -> Any:
     """Compute the matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
@@ -177,7 +178,7 @@ def cofactor(a: Any) -> Any:
 
 
 @op(rules={"a": lambda g, y, a: expand_dims(g, (-2, -1)) * cofactor(a)},
-    equation="y = det(a),  ā[i, j] = g cofactor(a)[i, j]", latex=r"\mathrm{{det}}({a})",
+    equation="y = det(a),  ā[i, j] = g c[i, j],  c = cofactor(a)", latex=r"\mathrm{{det}}({a})",
     numpy=np.linalg.det, reference=lambda a: np.prod(np.linalg.eigvals(a), axis=-1).real,
     samples=_square)
 def det(a: Any) -> Any:
@@ -198,7 +199,7 @@ def det(a: Any) -> Any:
 
 
 @op(name="slogdet", rules={"a": lambda g, y, a: expand_dims(g[1], (-2, -1)) * inv(a).mT},
-    equation="s, l: s = sign(det(a)),  l = ln |det(a)|,  ā[i, j] = l̄ a⁻ᵀ[i, j]",
+    equation="s, l: s = sign(det(a)),  l = ln |det(a)|,  ā[i, j] = l̄ b[j, i],  b = inv(a)",
     latex=r"\mathrm{{slogdet}}({a})",
     reference=lambda a: (np.sign(np.linalg.det(a)), np.log(np.abs(np.linalg.det(a)))),
     samples=lambda rng: [Sample(s.args[0] * sign) for s in _square(rng) for sign in (1, -1)],

@@ -72,7 +72,7 @@ def _symmetric_samples(rng: Any) -> list[Sample]:
 
 @op(name="eigh", rules={"a": _eigh_rule},
     equation="λ, V: a = V @ diag(λ) @ Vᵀ,  "
-    "ā = tril(M + Mᵀ) − I M where UPLO = 'L' else triu(M + Mᵀ) − I M,  "
+    "ā = tril(M) + triu(M, 1)ᵀ where UPLO = 'L' else triu(M) + tril(M, −1)ᵀ,  "
     "M = V @ (diag(λ̄) + F (Vᵀ @ V̄)) @ Vᵀ,  F[i, j] = 1 / (λ[j] − λ[i]) where i ≠ j else 0",
     latex=r"\mathrm{{eigh}}({a})", reference=_by_powers, samples=_symmetric_samples, outputs=2)
 def eigh_op(a: Any, *, UPLO: str = "L") -> Any:
@@ -114,8 +114,8 @@ def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
 
 @op(rules={"a": _eigvalsh_rule},
     equation="a = V @ diag(y) @ Vᵀ,  "
-    "ā = tril(M + Mᵀ) − I M where UPLO = 'L' else triu(M + Mᵀ) − I M,  M = V @ diag(g) @ Vᵀ,  "
-    "V = eigenvectors(a)",
+    "ā = tril(M) + triu(M, 1)ᵀ where UPLO = 'L' else triu(M) + tril(M, −1)ᵀ,  "
+    "M = V @ diag(g) @ Vᵀ,  V = eigh(a)[1]",
     latex=r"\lambda({a})", numpy=np.linalg.eigvalsh,
     reference=lambda a, UPLO: np.sort(np.linalg.eigvals(_full(a, UPLO)).real, axis=-1),
     samples=_symmetric_samples)
@@ -168,8 +168,8 @@ def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
 
 @op(name="svd", rules={"a": _svd_rule},
     equation="U, s, H: a = U @ diag(s) @ H,  "
-    "ā = U @ (diag(s̄) + F (A − Aᵀ) @ diag(s) + diag(s) @ (F (B − Bᵀ))) @ H + (I − U @ Uᵀ) @ Ū @ "
-    "diag(1 / s) @ H + U @ diag(1 / s) @ H̄ @ (I − Hᵀ @ H),  A = Uᵀ @ Ū,  B = H @ H̄ᵀ,  "
+    "ā = U @ (diag(s̄) + F (A − Aᵀ) @ diag(s) + diag(s) @ (F (B − Bᵀ))) @ H + "
+    "(Ū − U @ A) @ diag(1 / s) @ H + U @ diag(1 / s) @ (H̄ − Bᵀ @ H),  A = Uᵀ @ Ū,  B = H @ H̄ᵀ,  "
     "F[i, j] = 1 / (s[j]² − s[i]²) where i ≠ j else 0",
     latex=r"\mathrm{{svd}}({a})", reference=_by_eigenvectors,
     samples=lambda rng: [Sample(distinct(rng, *shape), full_matrices=False) for shape in SHAPES],
@@ -218,8 +218,8 @@ def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
 
 
 @op(rules={"a": _svdvals_rule},
-    equation="a = U @ diag(y) @ Vᵀ,  ā = U @ diag(g) @ Vᵀ,  U = left_vectors(a),  "
-    "V = right_vectors(a)",
+    equation="a = U @ diag(y) @ Vᵀ,  ā = U @ diag(g) @ Vᵀ,  U = svd(a, 0)[0],  "
+    "V = svd(a, 0)[2]ᵀ",
     latex=r"\sigma({a})", numpy=np.linalg.svdvals,
     reference=lambda a: np.sqrt(
         np.linalg.eigvalsh(a.mT @ a if a.shape[-1] <= a.shape[-2] else a @ a.mT)[..., ::-1]),

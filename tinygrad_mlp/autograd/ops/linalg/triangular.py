@@ -69,8 +69,8 @@ def _cholesky_by_columns(a: Any, upper: bool) -> Any:
 
 
 @op(rules={"a": _cholesky_rule},
-    equation="L @ Lᵀ = a,  ā = A where not upper else Aᵀ,  A = tril(B + Bᵀ) − I B,  "
-    "B = L⁻ᵀ @ C @ L⁻¹,  C = tril(D) − I D / 2,  D = Lᵀ @ tril(G),  "
+    equation="L @ Lᵀ = a,  ā = A where not upper else Aᵀ,  A = tril(B) + triu(B, 1)ᵀ,  "
+    "B = inv(L)ᵀ @ C @ inv(L),  C = (tril(D) + tril(D, −1)) / 2,  D = Lᵀ @ tril(G),  "
     "L = y where not upper else yᵀ,  G = g where not upper else gᵀ",
     latex=r"\mathrm{{chol}}({a})", numpy=np.linalg.cholesky, reference=_cholesky_by_columns,
     samples=lambda rng: [
@@ -136,7 +136,7 @@ def _by_projections(a: Any, mode: str) -> Any:
 
 
 @op(name="qr", rules={"a": _qr_rule},
-    equation="Q, R: a = Q @ R,  ā = (Q̄ + Q @ (tril(M) + tril(M, −1)ᵀ)) @ R⁻ᵀ,  "
+    equation="Q, R: a = Q @ R,  ā = (Q̄ + Q @ (tril(M) + tril(M, −1)ᵀ)) @ inv(R)ᵀ,  "
     "M = R @ R̄ᵀ − Q̄ᵀ @ Q",
     latex=r"\mathrm{{qr}}({a})", reference=_by_projections,
     samples=lambda rng: [Sample(distinct(rng, *shape), mode="reduced") for shape in SHAPES],

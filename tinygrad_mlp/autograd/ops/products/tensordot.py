@@ -157,7 +157,7 @@ def _cross_by_permutations(a: Any, b: Any) -> Any:
 
 
 @op(name="cross", rules={"a": _cross_a, "b": _cross_b},
-    equation="y = a × b,  ā = b × g,  b̄ = g × a", latex=r"{a} \times {b}",
+    equation="y = cross(a, b),  ā = cross(b, g),  b̄ = cross(g, a)", latex=r"{a} \times {b}",
     reference=_cross_by_permutations,
     samples=lambda rng: [
         Sample(rng.normal(size=a), rng.normal(size=b))

@@ -158,7 +158,7 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
         np.expand_dims(place, along) if keepdims else place)
 
 
-@op(equation="amax(a, axis) = Σ a[j] [j = y]", latex=named_over("argmax"), numpy=np.argmax,
+@op(equation="amax(a, axis) = m,  m = Σ a[j] [j = y]", latex=named_over("argmax"), numpy=np.argmax,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
     samples=_places_of, nondifferentiable=True)
 def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
@@ -170,7 +170,7 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     return np.argmax(a, axis=axis, keepdims=keepdims)
 
 
-@op(equation="amin(a, axis) = Σ a[j] [j = y]", latex=named_over("argmin"), numpy=np.argmin,
+@op(equation="amin(a, axis) = m,  m = Σ a[j] [j = y]", latex=named_over("argmin"), numpy=np.argmin,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
     samples=_places_of, nondifferentiable=True)
 def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:

@@ -56,7 +56,7 @@ def _of_several(rng: Any) -> list[Sample]:
 
 
 @op(rules={"a": _var_rule},
-    equation="y = Σ (a − mean a)² / (n − ddof),  ā = 2 g (a − mean a) / (n − ddof)",
+    equation="y = Σ (a − m)² / (n − ddof),  ā = 2 g (a − m) / (n − ddof),  m = Σ a / n",
     latex=_var_latex, numpy=np.var,
     reference=lambda a, axis, ddof, keepdims: np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
     ** 2,
@@ -79,8 +79,8 @@ def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> A
 
 
 @op(rules={"a": _std_rule},
-    equation="y = √(Σ (a − mean a)² / (n − ddof)),  "
-    "ā = g (a − mean a) / ((n − ddof) y) where y ≠ 0 else 0",
+    equation="y = √(Σ (a − m)² / (n − ddof)),  "
+    "ā = g (a − m) / ((n − ddof) y) where y ≠ 0 else 0,  m = Σ a / n",
     latex=lambda a, axis, ddof, keepdims: rf"\sqrt{{{_var_latex(a, axis, ddof, keepdims)}}}",
     numpy=np.std,
     reference=lambda a, axis, ddof, keepdims: np.sqrt(

@@ -32,7 +32,7 @@ def _reshape_latex(a: Any, shape: Any) -> str:
 
 
 @op(rules={"a": lambda g, y, a, shape: g.reshape(a.shape)},
-    equation="y = reshape(a, shape),  ā = reshape(g, shape(a))", latex=_reshape_latex,
+    equation="y = reshape(a, shape),  reshape(ā, shape) = g", latex=_reshape_latex,
     numpy=np.reshape,
     reference=lambda a, shape: np.ndarray(shape, a.dtype, np.ascontiguousarray(a)),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3, 2), (6,), (1, 2, 3))))
