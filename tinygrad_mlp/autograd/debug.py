@@ -79,8 +79,6 @@ def debug() -> changed_mode:
 class _Debugging(changed_mode):
     """The mode in which a watch observes; a second one inside of it changes nothing."""
 
-    __slots__ = ()
-
     def changed(self, mode: Mode) -> Mode:
         """Return the mode with a watch in front of the hook that there is."""
         if isinstance(mode.hook, Watch):

@@ -57,10 +57,12 @@ class _Tape:
         They keep their history with `create_graph`, and where a caller could ask for it.
         """
         create_graph = create_graph or self.create_graph or _keeps_history(cotangents)
-        starts = [
-            (out, c if isinstance(c, Value) and create_graph else _cast(c, out))
-            for out, c in zip(self.outputs, cotangents, strict=True)
-        ]
+        starts = []
+        for out, c in zip(self.outputs, cotangents, strict=True):
+            if not create_graph or not isinstance(c, Value):
+                array = c.data if isinstance(c, Value) else np.asarray(c)
+                c = array.astype(out.dtype)
+            starts.append((out, c))
         release = release and not create_graph
         with changed_mode(recording=True):
             found = gradients(starts, self.inputs, create_graph=create_graph, release=release)
@@ -104,11 +106,6 @@ def _input(name: str, a: Any) -> Tensor:
             f"convert it with .astype(float), or leave it out of argnums."
         )
     return Tensor(array, requires_grad=True, name=getattr(a, "name", None))
-
-
-def _cast(array: Any, like: Tensor) -> Any:
-    array = array.data if isinstance(array, Value) else np.asarray(array)
-    return array.astype(like.dtype)
 
 
 def _function_of(
@@ -225,7 +222,7 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
         given = leaves_like(model, tree)
     except InvalidArgumentError as error:
         raise ShapeError(f"{name}() cannot use this {what}: {error}") from None
-    shapes = [np.shape(g.data if isinstance(g, Value) else g) for g in given]
+    shapes = [np.shape(g) for g in given]
     expected = [w.shape for w in wanted]
     if shapes != expected:
         raise ShapeError(

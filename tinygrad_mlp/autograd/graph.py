@@ -21,17 +21,7 @@ order of these numbers is an order in which gradients can flow back: no sorting 
 
 
 class Value:
-    """An array with a history: a vertex of the graph.
-
-    Attributes:
-        data: the array.
-        grad: for leaves after `backward()`, the derivative of the output with respect to `data`
-            (same shape and dtype), else None.
-        own_name: the name of a leaf (see `name`).
-        requires_grad: whether gradients flow to it.
-        node: the node that computed it; None for a leaf.
-        index: the number of this value among the outputs of the node.
-    """
+    """An array with a history: a vertex of the graph."""
 
     __slots__ = ("data", "grad", "own_name", "_requires_grad", "node", "index", "__weakref__")
 
@@ -40,11 +30,11 @@ class Value:
     the sum of two parameters is just a `Tensor`."""
 
     data: Array
-    grad: Array | None
-    own_name: str | None
+    grad: Array | None  # of a leaf, after `backward()`: the derivative with respect to `data`
+    own_name: str | None  # the name of a leaf (see `name`)
     _requires_grad: bool
-    node: Node | None
-    index: int
+    node: Node | None  # the node that computed it; None for a leaf
+    index: int  # the number of this value among the outputs of the node
 
     @property
     def requires_grad(self) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
@@ -69,14 +69,12 @@ MODE: ContextVar[Mode] = ContextVar("tinygrad_mlp.mode", default=ORDINARY)
 evaluates under `no_grad` must not stop another one from recording."""
 
 
-class changed_mode:
+class changed_mode(ContextDecorator):
     """Context manager, also usable as a decorator, under which `MODE` has other fields.
 
     It may be entered several times, nested, in sequence, and in several threads at once: the mode
     to return to is kept in the mode and not in here.
     """
-
-    __slots__ = ("_changes",)
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
@@ -91,18 +89,6 @@ class changed_mode:
 
     def __exit__(self, *error: object) -> None:
         MODE.set(MODE.get().outer or ORDINARY)
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function as it runs in this mode, as a decorator does."""
-        kind, changes = type(self), self._changes
-
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            # A fresh manager for every call: this one may be in use in another thread.
-            with kind(**changes):
-                return function(*args, **kwargs)
-
-        return wrapped
 
 
 def no_grad() -> changed_mode:
