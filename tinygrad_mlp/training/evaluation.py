@@ -108,32 +108,32 @@ class Evaluator:
         threads: int,
     ) -> None:
         self.model, self.loss, self.threads = model, loss, threads
-        self._parts = {"training": training, "validation": validation}
+        self._parts = {"training": training}
+        if validation is not None:
+            self._parts["validation"] = validation
         self.data: dict[str, Array] = {}  # all arrays by name
-        for part in (training, validation):
-            if part is not None:
-                self.data |= part.arrays
-                # Two samples show what does not fit, before anything has been changed.
-                _loss_and_accuracy(model, loss, part.X[:2], part.Y[:2], part.classes)
+        for part in self._parts.values():
+            self.data |= part.arrays
+            # Two samples show what does not fit, before anything has been changed.
+            _loss_and_accuracy(model, loss, part.X[:2], part.Y[:2], part.classes)
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of `Record` that an evaluation fills in."""
         names = list(Record._fields[:3])
         for name, part in self._parts.items():
-            if part is not None:
-                names += [f"{name}_loss", f"{name}_accuracy"][: 1 + part.classes]
+            names += [f"{name}_loss", f"{name}_accuracy"][: 1 + part.classes]
         return tuple(names)
 
     def record(self, run: Run) -> Record:
         """Return the record of the run as it is now."""
-        figures: list[float | None] = []
+        figures: dict[str, Any] = dict.fromkeys(Record._fields[3:])
         with blas_threads(self.threads):
-            for part in self._parts.values():
-                figures += (None, None) if part is None else _loss_and_accuracy(
+            for name, part in self._parts.items():
+                figures[f"{name}_loss"], figures[f"{name}_accuracy"] = _loss_and_accuracy(
                     self.model, self.loss, part.X, part.Y, part.classes
-                )  # fmt: skip
-        return Record(run.iteration, run.epoch, run.seconds, *figures)  # type: ignore[arg-type]
+                )
+        return Record(run.iteration, run.epoch, run.seconds, **figures)
 
 
 def predict(model: Any, X: Any) -> Array:

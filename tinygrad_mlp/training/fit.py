@@ -151,10 +151,8 @@ class _Events:
         self._tell("on_start")
         if self.writer is not None and self.writer.resumes:
             self.writer.resume()
-            self.progress.line(
-                f"Resuming after iteration {self.run.iteration}, from "
-                f"{self.writer.checkpoint.path}."
-            )
+            path = self.writer.checkpoint.path
+            self.progress.line(f"Resuming after iteration {self.run.iteration}, from {path}.")
 
     def after_step(self) -> None:
         """Show the progress, tell the callbacks, evaluate and save, each where it is due."""
