@@ -126,22 +126,16 @@ def _scaled_at_the_source(
     if numbers is None:
         return None
     lines = [*numbers, *(line for line in program.instructions if line not in numbers)]
-    found = _common_source(program, lines, factor, set(targets))
-    if found is None:
-        return None
-    source, between = found
-    made: list[Instruction] = []
-    scaled: dict[Variable, Variable] = {}  # s · v for every variable v that is scaled
-    for line in lines:
-        if line in targets:
-            scaled[line.results[0]] = next(scaled[v] for v in line.variables if v in scaled)
-        elif line is source:
-            made += _multiplied(line, factor, scaled)
-        else:
-            if line in between:
-                line = _with_own_result(line, scaled)
-            made.append(line.replacing(scaled))
-    return program.rewritten(made, {line.results[0]: scaled[line.results[0]] for line in targets})
+    outside = program.escaping() | set(program.required)
+    for place, line in enumerate(lines):
+        result = line.results[0]
+        is_float = result.dtype is not None and result.dtype.kind == "f"
+        if line in targets or result in outside or len(line.results) > 1 or not is_float:
+            continue
+        found = _scaled_from(place, lines, factor, targets, outside)
+        if found is not None:
+            return program.rewritten(*found)
+    return None
 
 
 def _computing(number: Variable, program: Program) -> list[Instruction] | None:
@@ -157,45 +151,30 @@ def _computing(number: Variable, program: Program) -> list[Instruction] | None:
     return found[::-1]
 
 
-def _common_source(
-    program: Program, lines: list[Instruction], factor: Variable, targets: set[Instruction]
-) -> tuple[Instruction, set[Instruction]] | None:
-    """Return the first instruction in whose result all targets are linear, and those between."""
-    outside = program.escaping() | set(program.required)
-    for number, line in enumerate(lines):
-        result = line.results[0]
-        is_float = result.dtype is not None and result.dtype.kind == "f"
-        if line in targets or result in outside or len(line.results) > 1 or not is_float:
-            continue
-        between = _between(result, factor, lines[number + 1 :], targets, outside)
-        if between is not None:
-            return line, between
-    return None
-
-
-def _between(
-    source: Variable, factor: Variable, lines: list[Instruction], targets: set[Instruction],
+def _scaled_from(
+    place: int, lines: list[Instruction], factor: Variable, targets: list[Instruction],
     outside: set[Variable],
-) -> set[Instruction] | None:  # fmt: skip
-    """Return the instructions from `source` to the targets.
+) -> tuple[list[Instruction], dict[Variable, Variable]] | None:  # fmt: skip
+    """Return the lines with the result of line `place` scaled, and the values of the targets.
 
-    None where it is used for something else, too, or not linearly, or not for all the targets.
+    None where that is used for something else, too, or not linearly, or not for all the targets.
     """
-    linear, found, reached = {source}, set(), set()
-    for line in lines:
-        inside = [isinstance(o, Variable) and o in linear for o in line.operands]
+    scaled: dict[Variable, Variable] = {}  # s · v for every variable v that is scaled
+    instead: dict[Variable, Variable] = {}
+    made = [*lines[:place], *_multiplied(lines[place], factor, scaled)]
+    for line in lines[place + 1 :]:
+        inside = [isinstance(o, Variable) and o in scaled for o in line.operands]
         if not any(inside):
-            continue
-        if line in targets:
-            if factor in linear or sum(inside) > 1:
+            made.append(line)
+        elif line in targets:
+            if factor in scaled or sum(inside) > 1:
                 return None
-            reached.add(line)
+            instead[line.results[0]] = next(scaled[v] for v in line.variables if v in scaled)
         elif _is_linear(line, inside) and outside.isdisjoint(line.results):
-            linear.update(line.results)
-            found.add(line)
+            made.append(_with_own_result(line, scaled).replacing(scaled))
         else:
             return None
-    return found if reached == targets else None
+    return (made, instead) if len(instead) == len(targets) else None
 
 
 def _is_linear(line: Instruction, inside: list[bool]) -> bool:
