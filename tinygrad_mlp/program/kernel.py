@@ -32,6 +32,10 @@ OPERATORS: dict[type[ast.AST], str] = {
 MAKING_VIEWS = ("reshape", "transpose", "swapaxes", "broadcast_to", "squeeze", "ravel", "asarray",
                 "moveaxis", "diagonal", "real", "einsum")  # fmt: skip
 
+Operands = Mapping[str, ast.expr]
+"""The code of each argument, by the name of the parameter."""
+
+
 @op(register=False)
 def accumulate(c: Any, alpha: Any, a: Any, b: Any) -> Any:
     """Add a multiple of a product of matrices to a matrix: ``c + alpha · a b``.
@@ -48,10 +52,6 @@ def product(a: Any, b: Any) -> Any:
     return a @ b
 
 
-Operands = Mapping[str, ast.expr]
-"""The code of each argument, by the name of the parameter."""
-
-
 class Kernel:
     """The NumPy code of an operation: the `expression` it returns, or None where it does more.
 
@@ -65,7 +65,7 @@ class Kernel:
             (None, []) if op.variadic else _single_ufunc(self.expression, self._scope)
         )
         self.elementwise = self.ufunc not in (None, "np.matmul")
-        self.may_alias = self.ufunc is None and op.name != "accumulate" and (
+        self.may_alias = self.ufunc is None and op is not accumulate and (
             self.expression is None or _may_alias(self.expression)
         )
         self._parameters: Operands = {name: ast.Name(name) for name in op.arrays}
@@ -108,9 +108,8 @@ def expression(text: str) -> ast.expr:
 
 def call(function: str, /, *arguments: ast.expr, **keywords: ast.expr) -> ast.expr:
     """Return the syntax tree of a call of the function of that name."""
-    return ast.Call(
-        expression(function), list(arguments), [ast.keyword(k, v) for k, v in keywords.items()]
-    )
+    by_name = [ast.keyword(k, v) for k, v in keywords.items()]
+    return ast.Call(expression(function), list(arguments), by_name)
 
 
 class TreeCopier(ast.NodeTransformer):
@@ -136,9 +135,7 @@ class _Filling(TreeCopier):
     def __init__(
         self, operands: Operands, static: Mapping[str, Any], scope: Mapping[str, Any]
     ) -> None:
-        self.operands = operands
-        self.static = static
-        self.scope = scope
+        self.operands, self.static, self.scope = operands, static, scope
 
     def visit_Call(self, node: ast.Call) -> Any:
         """Return a call with its arguments filled in."""
@@ -169,7 +166,7 @@ def literal(value: Any) -> str:
     if value is None or type(value) in (bool, int, float, str):
         return repr(value)
     if isinstance(value, (tuple, list)):
-        inner = ", ".join(literal(v) for v in value)
+        inner = ", ".join(map(literal, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     if isinstance(value, (np.integer, np.floating)):
         return repr(value.item())

@@ -128,9 +128,9 @@ def use_one_blas(program: Program) -> tuple[Program, int]:
 def _is_large_product(operands: Sequence[Any]) -> bool:
     """Return whether a product of matrices is so large that BLAS shares it among threads."""
     a, b = operands
-    matrices = len(a.shape) == len(b.shape) == 2 and 1 not in a.shape + b.shape
     return (
-        matrices
+        len(a.shape) == len(b.shape) == 2
+        and 1 not in a.shape + b.shape
         and math.prod(a.shape) * b.shape[1] > SHARED
         and a.dtype == b.dtype
         and a.dtype in (np.float32, np.float64)

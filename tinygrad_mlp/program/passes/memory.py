@@ -94,70 +94,56 @@ def _may_write(line: Instruction, target: Variable, lives: Lifetimes) -> bool:
 
 def reuse_buffers(program: Program) -> tuple[Program, int]:
     """Write results into memory that is allocated once, and shared by values that never meet."""
-    buffers = _Buffers(Lifetimes(program))
-    lines = []
+    lives, end = Lifetimes(program), len(program.instructions)
+    allocated: list[Variable] = []
+    free: list[Variable] = []
+    busy: dict[Variable, Variable] = {}  # the buffers of results that are still needed
+    lines, placed = [], 0
     for number, line in enumerate(program.instructions):
-        if buffers.can_hold(line, before=len(program.instructions)):
-            line = line.changed(into=buffers.place_for(line, number))
-        buffers.free_after(number)
+        if _can_hold(line, lives, end):
+            result = line.results[0]
+            dying = _dying_operand(line, number, lives, busy)
+            place = next((b for b in free if b.type == result.type), None)
+            if dying is not None:
+                place = busy.pop(dying)
+            elif place is not None:
+                free.remove(place)
+            else:
+                place = result.like()
+                allocated.append(place)
+            placed += 1
+            busy[result] = place
+            line = line.changed(into=place)
+        for owner in [o for o in busy if lives.last[o] <= number]:
+            free.append(busy.pop(owner))
         lines.append(line)
-    made = replace(
-        program, instructions=tuple(lines), buffers=(*program.buffers, *buffers.allocated)
+    buffers = (*program.buffers, *allocated)
+    return replace(program, instructions=tuple(lines), buffers=buffers), placed - len(allocated)
+
+
+def _can_hold(line: Instruction, lives: Lifetimes, end: int) -> bool:
+    """Return whether a result can lie in a buffer: it is dead before the end."""
+    result = line.results[0]
+    return (
+        line.into is None
+        and len(line.results) == 1
+        and result.dtype is not None
+        and result.shape != ()
+        and lives.root[result] is result
+        and lives.last[result] < end
+        and kernel_of(line.op).takes_out(line.static)
     )
-    return made, buffers.reused
 
 
-class _Buffers:
-    """The memory for the results of a program, and how often some of it was `reused`."""
-
-    def __init__(self, lives: Lifetimes) -> None:
-        self.allocated: list[Variable] = []
-        self.reused = 0
-        self._lives = lives
-        self._busy: dict[Variable, Variable] = {}  # the buffers of results that are still needed
-        self._free: list[Variable] = []
-
-    def can_hold(self, line: Instruction, before: int) -> bool:
-        """Return whether a result can lie in a buffer: it is dead before that instruction."""
-        result = line.results[0]
-        return (
-            line.into is None
-            and len(line.results) == 1
-            and result.dtype is not None
-            and result.shape != ()
-            and self._lives.root[result] is result
-            and self._lives.last[result] < before
-            and kernel_of(line.op).takes_out(line.static)
-        )
-
-    def place_for(self, line: Instruction, number: int) -> Variable:
-        """Return the buffer for the result of instruction `number`."""
-        result = line.results[0]
-        owner = self._dying_operand(line, number) if kernel_of(line.op).elementwise else None
-        free = next((b for b in self._free if b.type == result.type), None)
-        if owner is not None:
-            place = self._busy.pop(owner)
-        elif free is not None:
-            place = free
-            self._free.remove(free)
-        else:
-            place = result.like()
-            self.allocated.append(place)
-        self.reused += owner is not None or free is not None
-        self._busy[result] = place
-        return place
-
-    def free_after(self, number: int) -> None:
-        """Free the buffers of values that are not used after instruction `number`."""
-        for owner in [o for o in self._busy if self._lives.last[o] <= number]:
-            self._free.append(self._busy.pop(owner))
-
-    def _dying_operand(self, line: Instruction, number: int) -> Variable | None:
-        """Return an operand of the result's type whose buffer is not needed any more."""
-        root = self._lives.root
-        for operand in line.variables:
-            dies = operand in self._busy and self._lives.last[operand] == number
-            alone = all(o is operand or root[o] is not operand for o in line.variables)
-            if dies and alone and operand.type == line.results[0].type:
-                return operand
+def _dying_operand(
+    line: Instruction, number: int, lives: Lifetimes, busy: dict[Variable, Variable]
+) -> Variable | None:
+    """Return an operand whose buffer can take the result, since it is not needed any more."""
+    if not kernel_of(line.op).elementwise:
         return None
+    for operand in line.variables:
+        dies = operand in busy and lives.last[operand] == number
+        alone = all(o is operand or lives.root[o] is not operand for o in line.variables)
+        if dies and alone and operand.type == line.results[0].type:
+            return operand
+    return None

@@ -114,16 +114,14 @@ def _unchanged(line: Instruction, definition: dict[Variable, Instruction]) -> An
                 return before.operands[0]
     if name in ("multiply", "divide"):
         first, second = line.operands
-        same = first if _is_one(second) else None
-        if name == "multiply" and same is None and _is_one(first):
+        if type(second) in Number and second == 1:
+            same = first
+        elif name == "multiply" and type(first) in Number and first == 1:
             same = second
-        if array_type(same) == result.type or result.dtype is None:
-            return same
+        else:
+            return None
+        return same if array_type(same) == result.type or result.dtype is None else None
     return None
-
-
-def _is_one(a: Any) -> bool:
-    return type(a) in Number and a == 1
 
 
 def fold_constants(program: Program) -> tuple[Program, int]:
