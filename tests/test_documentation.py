@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests import architecture
 from tests.documents import TOGETHER, together
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+GUIDES = sorted((ROOT / "tinygrad_mlp").rglob("README.md"))
+"""The README of each folder that has one."""
+
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md"), *GUIDES])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
@@ -50,6 +54,22 @@ def test_index_lists_every_example_and_every_decision(path):
     links = LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))
 
     assert path in {(DOCS / link).resolve() for link in links}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=name_of)
+def test_the_readme_of_a_folder_names_its_modules_and_no_others(guide):
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", guide.read_text(encoding="utf-8")))
+    files = [*ROOT.glob("tinygrad_mlp/**/*.py"), *ROOT.glob("tests/**/*.py")]
+    assert [name for name in named if not any(file.match(name) for file in files)] == []
+
+    modules = [path for path in guide.parent.rglob("*.py") if path.name != "__init__.py"]
+    if guide.parent.name == "autograd":  # operations are not listed: a block each
+        modules = [path for path in modules if "ops" not in path.parts]
+    assert [path.name for path in modules if not any(path.match(name) for name in named)] == []
+
+
+def test_the_picture_of_the_architecture_is_drawn_from_the_code():
+    assert architecture.DOT.read_text() == architecture.dot(), "python -m tests.architecture"
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "decisions").glob("*.md")), ids=lambda p: p.stem)
