@@ -106,7 +106,9 @@ def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settin
     try:
         settings = _settings(account["settings"], dataset, data_dir)
         loss, fingerprint = str(account["loss"]), account["model"]
-        history = _history(account["history"])
+        saved, history = account["history"], History()
+        history.records = [Record(*row) for row in saved["records"]]
+        history.stopped, history.execution = saved["stopped"], str(saved["execution"])
     except (TypeError, KeyError, ValueError) as error:
         raise DataError(
             f"{path}: expected an account of a training, as `tinygrad-mlp train --run` "
@@ -174,14 +176,6 @@ def _fits(value: Any, hint: Any) -> bool:
     if isinstance(value, bool):
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)
-
-
-def _history(saved: Any) -> History:
-    """Return the history that `write_run` wrote."""
-    history = History()
-    history.records = [Record(*row) for row in saved["records"]]
-    history.stopped, history.execution = saved["stopped"], str(saved["execution"])
-    return history
 
 
 def _equal_but_for_rounding(before: Any, after: Any) -> bool:

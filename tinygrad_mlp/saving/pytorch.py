@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -165,12 +165,11 @@ def _prefixes(name: str) -> list[str]:
     return [".".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def _shared_prefixes(names: Iterable[str]) -> Iterator[str]:
-    """Yield the prefixes that all names share, from "" to the longest."""
+def _shared_prefixes(names: Iterable[str]) -> list[str]:
+    """Return the prefixes that all names share, from "" to the longest."""
     every = [set(_prefixes(name.rpartition(".")[0])) for name in names]
-    yield ""
-    if every:
-        yield from (f"{prefix}." for prefix in sorted(set.intersection(*every), key=len) if prefix)
+    shared = set.intersection(*every) - {""} if every else set()
+    return ["", *(f"{prefix}." for prefix in sorted(shared, key=len))]
 
 
 def _with_our_prefix(own: Mapping[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], str]:
