@@ -26,7 +26,6 @@ def fetch(url: str, *, size: int, sha256: str, timeout: float, on_bytes: OnBytes
     import http.client
     import urllib.error
     import urllib.request
-
     body = bytearray()
     cap = size + GZIP_OVERHEAD
     headers = {"User-Agent": "tinygrad_mlp"}  # some servers refuse the name that urllib uses
@@ -60,7 +59,6 @@ def _check_content(body: bytearray, url: str, size: int, sha256: str) -> None:
     import gzip
     import hashlib
     import zlib
-
     digest, length = hashlib.sha256(), 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
@@ -87,7 +85,6 @@ def progress_display(name: str, show: bool) -> Iterator[OnBytes]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
     name_column = TextColumn("{task.description}")
     columns = name_column, BarColumn(), DownloadColumn(), TransferSpeedColumn()
     # Standard error, so that the results on standard output can be piped elsewhere.

@@ -56,7 +56,6 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """
     import gzip
     import zlib
-
     name = os.fspath(path)
     if not os.path.exists(name):
         raise DataNotFoundError(f"read_idx: there is no file {name}. Check the path.")

@@ -68,7 +68,6 @@ def load_mat(path: str | os.PathLike[str]) -> Dataset:
 
 def _read_variables(name: str) -> dict[str, Any]:
     from scipy.io import loadmat
-
     with open(name, "rb") as file:
         # MATLAB puts a text header of 512 bytes before the HDF5 content.
         hdf5 = HDF5_MAGIC in file.read(512 + len(HDF5_MAGIC))

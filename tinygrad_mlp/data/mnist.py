@@ -91,7 +91,6 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, *, subset: Subset
                 f"{lacks}. Correct data_dir, or leave it out to search {ENVIRONMENT} and the "
                 f"cache and to download. {_ALTERNATIVE}")
         return _read(folder, parts)
-
     found, searched = find_mnist(subset)
     if found is None:
         shown = ["  data_dir: not given", *(f"  {place}: {what}" for place, what in searched)]
@@ -125,7 +124,6 @@ def _files(subset: Subset) -> tuple[list[str], list[RemoteFile]]:
 def cache_dir() -> str:
     """Return the folder of downloads, where the operating system keeps caches."""
     from platformdirs import user_cache_dir
-
     return os.path.join(user_cache_dir("tinygrad_mlp", appauthor=False), "mnist")
 
 

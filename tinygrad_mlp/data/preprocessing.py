@@ -108,7 +108,6 @@ def preprocess(X: ArrayLike, labels: ArrayLike, *, validation: float = 0.1,
     n_training = n - _validation_count(n, validation)
     # Nothing is drawn before this line, so that a refused call does not change the generator.
     order = checked_rng(rng, "preprocess").permutation(n).astype(np.intp, copy=False)
-
     # One array for both parts, standardised in place: for MNIST in float64 it takes 376 MB.
     standardised = features[order].astype(kind, copy=False)
     mean, scale = _column_statistics(standardised if whole_set else standardised[:n_training])
@@ -157,7 +156,6 @@ def standardise(X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *,
 
 def _column_statistics(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     from sklearn.preprocessing import StandardScaler
-
     scaler = StandardScaler()
     for rows in batches(len(X), BLOCK):
         scaler.partial_fit(X[rows])

@@ -49,6 +49,5 @@ def load_digits() -> Dataset:
     ((1797, 8, 8), [0, 1, 2, 3, 4])
     """
     from sklearn import datasets
-
     bunch = datasets.load_digits()
     return Dataset(bunch.images, bunch.target, "digits", n_classes=10)

@@ -37,17 +37,12 @@ LOOKS = {
         "#FCE8D2", 'style="filled" color="#333333" peripheries=2', "output (double border)"),
     FOLD: Look("#F6F3D7", 'style="filled,rounded" color="#333333" peripheries=3', "folded")}
 
-WEAK, STRONG = (0xB5, 0xCD, 0xE3), (0x08, 0x30, 0x6B)
-"""The colours of the smallest and the largest gradient."""
-
-FEWEST_DECADES = 3
-"""The least number of powers of ten that the colours span: small differences look small."""
+WEAK, STRONG = (0xB5, 0xCD, 0xE3), (0x08, 0x30, 0x6B)  # of the smallest, the largest gradient
+FEWEST_DECADES = 3  # powers of ten that the colours span at least: small differences look small
 
 NO_GRADIENT = 'color="#767676" style=dashed'
 NOT_FINITE = 'color="#D55E00" penwidth=4 label="not finite" fontcolor="#D55E00"'
-
-LINE_LENGTH = 60
-"""The greatest number of characters in a line of a box."""
+LINE_LENGTH = 60  # the greatest number of characters in a line of a box
 
 
 def to_dot(scene: Scene, direction: str = "down") -> str:

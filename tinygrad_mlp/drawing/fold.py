@@ -18,14 +18,9 @@ from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 
-LONGEST_PERIOD = 256
-"""Longer blocks, in operations, are not searched for."""
-
-FEWEST_TIMES = 4
-"""Repetitions from which on a block is folded. Two of them stay visible."""
-
-SHORTEST_RUN = 5
-"""Operations in a line from which on they are folded. Two of them stay visible."""
+LONGEST_PERIOD = 256  # longer blocks, in operations, are not searched for
+FEWEST_TIMES = 4  # repetitions from which on a block is folded; two of them stay visible
+SHORTEST_RUN = 5  # operations in a line from which on they are folded; two of them stay visible
 
 
 class Fold(NamedTuple):

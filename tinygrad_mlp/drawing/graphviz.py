@@ -13,8 +13,7 @@ MISSING = (
     "that 'dot' is in the PATH. Without it, the picture's text is in .dot, which any Graphviz "
     "viewer shows.")
 
-TIMEOUT = 120
-"""Seconds after which a layout is given up. 200 boxes take less than one."""
+TIMEOUT = 120  # seconds after which a layout is given up; 200 boxes take less than one
 
 
 def find_dot() -> str | None:

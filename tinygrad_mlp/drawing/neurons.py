@@ -9,17 +9,10 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 
-MOST_UNITS = 10
-"""Rows of a column. Of more units the first and the last are shown, with dots between them."""
-
-LAST_UNITS = 3
-"""The number of last units that are shown in a column with dots."""
-
-ROW, COLUMN, RADIUS, MARGIN = 30, 150, 9, 50
-"""Distances in pixels."""
-
-POSITIVE, NEGATIVE = "#E66101", "#8073AC"
-"""Orange and violet, as in the pictures of weights."""
+MOST_UNITS = 10  # rows of a column; of more units the first and the last are shown, dots between
+LAST_UNITS = 3  # the number of last units that are shown in a column with dots
+ROW, COLUMN, RADIUS, MARGIN = 30, 150, 9, 50  # distances in pixels
+POSITIVE, NEGATIVE = "#E66101", "#8073AC"  # orange and violet, as in the pictures of weights
 
 
 def neurons(weights: Sequence[Array], captions: Sequence[tuple[str, str]]) -> str:

@@ -27,11 +27,8 @@ from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.naming import Naming
 from tinygrad_mlp.nn import Module
 
-FOLD_ABOVE = 24
-"""Graphs of more operations than this are folded by default."""
-
-LONGEST_ARGUMENT, MOST_ARGUMENTS = 24, 4
-"""Characters of an argument, and arguments of a call, that are shown."""
+FOLD_ABOVE = 24  # graphs of more operations than this are folded by default
+LONGEST_ARGUMENT, MOST_ARGUMENTS = 24, 4  # characters of an argument, arguments of a call: shown
 
 
 class GraphInput(NamedTuple):

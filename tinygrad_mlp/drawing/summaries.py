@@ -11,8 +11,7 @@ from tinygrad_mlp.autograd.backward import propagate
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 
-Key = Node | int
-"""A node, or the identity of a leaf."""
+Key = Node | int  # a node, or the identity of a leaf
 
 
 def record_cotangents(output: Value) -> dict[Key, Any]:

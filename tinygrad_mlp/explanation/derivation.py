@@ -17,8 +17,7 @@ from tinygrad_mlp.graph_view.naming import Naming
 FORWARD, ADJOINT, GRADIENT, CLOSED, DEFINITION = (
     "forward", "adjoint", "gradient", "closed form", "definition")
 
-COLUMNS = 100
-"""How wide the plain text of a derivation is at most."""
+COLUMNS = 100  # how wide the plain text of a derivation is at most
 
 
 class Equation:

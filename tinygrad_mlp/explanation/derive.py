@@ -123,7 +123,6 @@ class Deriving:
         one = self.algebra.number(1.0, output.data.shape, output.data.dtype)
         arrived: dict[Any, Any] = {key_of(output): reader.tracer(one)}
         found: dict[Any, Symbol] = {}
-
         for node in reversed(self.graph.nodes):
             if node not in useful:
                 continue

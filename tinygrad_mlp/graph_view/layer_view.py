@@ -17,15 +17,11 @@ from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.ops.products.convolution import conv2d_op
 from tinygrad_mlp.errors import GraphReleasedError
 
-WITH_BIAS = (ops.linear, conv2d_op)
-"""Products that take their input, the weight and the bias, in this order."""
-
-PRODUCTS = (ops.matmul, *WITH_BIAS)
-"""Operations that a layer begins with."""
-
+WITH_BIAS = (ops.linear, conv2d_op)  # products that take their input, the weight and the bias
+PRODUCTS = (ops.matmul, *WITH_BIAS)  # operations that a layer begins with
+# Functions that end a layer which no other layer follows.
 ACTIVATIONS = (
     ops.tanh, ops.sigmoid, ops.relu, ops.leaky_relu, ops.softplus, ops.gelu, ops.erf, ops.softmax)
-"""Functions that end a layer which no other layer follows."""
 
 
 class Layer(NamedTuple):

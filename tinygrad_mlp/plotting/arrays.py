@@ -37,7 +37,6 @@ def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = No
         raise InvalidArgumentError(
             f"heat_map: values must have at least one element. Got shape {values.shape}.")
     from matplotlib import colormaps
-
     figure, (axes,) = new_figure(1)
     finite = np.abs(values[np.isfinite(values)])
     # Symmetric about 0, so that the colour tells the sign.
@@ -77,7 +76,6 @@ def plot_gradient_errors(errors: Sequence[Array], titles: Sequence[str], rtol: f
             "plot_gradient_errors: there must be at least one array with an element. Got none.")
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
-
     right, wrong = colormaps["Blues"], colormaps["Oranges"]
     halves = [right(np.linspace(0.0, 0.45, 128)), wrong(np.linspace(0.55, 1.0, 128))]
     colours = ListedColormap(np.concatenate(halves)).with_extremes(bad="black")

@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
 Answer = Callable[[Array], Any]
 
-FINENESS = 160
-"""Number of points along each side at which the classifier is evaluated."""
-
-MARGIN = 0.08
-"""Border around the samples, as a share of their extent."""
+FINENESS = 160  # number of points along each side at which the classifier is evaluated
+MARGIN = 0.08  # border around the samples, as a share of their extent
 
 
 def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: Any, Y: Any,
@@ -70,7 +67,6 @@ def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: Any, Y: An
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
     u, v = (np.linspace(low[i], high[i], FINENESS) for i in range(2))
     points = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(X.dtype, copy=False)
-
     figure, panels = new_figure(len(named), columns=3, size=(4.4, 4.0))
     figure.set_layout_engine("compressed")  # for panels with equal scales
     shades, size = None, float(np.clip(2000 / len(X), 22, 110))
@@ -120,7 +116,6 @@ def answered_classes(answer: Answer, points: Array) -> Array:
 
 def _draw_probability(axes: Axes, u: Array, v: Array, p: Array) -> Any:
     from matplotlib.colors import LinearSegmentedColormap
-
     # The colours of the two classes' markers, with white between them.
     colours = LinearSegmentedColormap.from_list("two classes", [PALETTE[0], "white", PALETTE[1]])
     within = np.clip(p, 0.0, 1.0)
@@ -132,7 +127,6 @@ def _draw_probability(axes: Axes, u: Array, v: Array, p: Array) -> Any:
 
 def _draw_regions(axes: Axes, u: Array, v: Array, outputs: Array) -> None:
     from matplotlib.colors import to_rgb
-
     best = outputs.argmax(axis=2)
     second, first = np.moveaxis(np.sort(outputs, axis=2)[..., -2:], 2, 0)
     lead = (first - second) / max(float((first - second).max()), np.finfo(float).tiny)

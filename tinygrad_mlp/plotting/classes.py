@@ -15,8 +15,7 @@ from tinygrad_mlp.plotting.figures import label_image, new_figure, save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_WRITTEN = 20
-"""The most classes of a confusion matrix in which the numbers are written."""
+MOST_WRITTEN = 20  # the most classes of a confusion matrix in which the numbers are written
 
 
 def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
@@ -54,7 +53,6 @@ def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
     wrong = np.where(np.eye(k, dtype=bool), np.nan, shares)
     most = float(np.nanmax(wrong, initial=0.0)) or 1.0
     from matplotlib import colormaps
-
     side = 3.2 + 0.28 * min(k, 20)
     figure, (axes,) = new_figure(1, size=(side + 1.2, side))
     colours = colormaps["Oranges"].with_extremes(bad="#E8E8E8")

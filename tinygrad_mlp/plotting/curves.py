@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STUCK = 0.1
-"""Ratio of the pulls of both losses on z below which the squared error hardly learns."""
-
+STUCK = 0.1  # ratio of the pulls of both losses on z below which the squared error hardly learns
 QUANTITIES = ("loss", "accuracy")
 
 
@@ -111,7 +109,6 @@ def show_training(history: Curves, loss_name: str, loss_factor: float = 1.0) -> 
         label_axes(axes, f"Training {name} vs Iterations ({loss_name})", name)
     if display:
         import matplotlib.pyplot as plt
-
         plt.show()
         return figure
     path = os.path.abspath(f"training_{loss_name}.png")

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 48
-
-TAIL = 0.02
-"""Share of the numbers at either end that may lie beyond the edge of the picture."""
+TAIL = 0.02  # share of the numbers at either end that may lie beyond the edge of the picture
 
 Y_LABELS = {"activations": "Output of the layer", "gradients": "log₁₀ |∂L/∂v|"}
 
@@ -97,7 +95,6 @@ def plot_distributions(runs: LayerArrays | Mapping[str, LayerArrays], what: str 
         axes.grid(visible=False)
         axes.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
     from matplotlib.colors import PowerNorm
-
     most = max(float(image.get_array().max()) for image in images)
     for image in images:
         image.set_norm(PowerNorm(0.5, 0, most))  # a root, so that thin tails are visible

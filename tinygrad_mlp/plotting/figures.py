@@ -54,7 +54,6 @@ def new_figure(n: int, *, columns: int = 4, size: tuple[float, float] = (4.4, 3.
     """
     if pyplot:
         import matplotlib.pyplot as plt
-
         new: Callable[..., Figure] = plt.figure
     else:
         from matplotlib.figure import Figure as new  # noqa: N813
@@ -126,7 +125,6 @@ def check_picture_format(path: str | os.PathLike[str]) -> None:
     >>> check_picture_format("curves.png")
     """
     from matplotlib.backend_bases import FigureCanvasBase
-
     known = sorted(FigureCanvasBase.get_supported_filetypes())
     if os.path.splitext(path)[1].lstrip(".").lower() not in known:
         raise InvalidArgumentError(
@@ -137,7 +135,6 @@ def check_picture_format(path: str | os.PathLike[str]) -> None:
 def has_display() -> bool:
     """Return whether matplotlib shows figures here: in a window, or in a notebook."""
     import matplotlib.pyplot as plt
-
     backend = plt.get_backend().lower()
     if "inline" in backend:
         # Programs started from a notebook inherit this setting, but have no display.

@@ -17,8 +17,7 @@ from tinygrad_mlp.support.checks import integer_at_least
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STRONG = 0.99
-"""Share of the weights whose size the colours distinguish; the rest are darkest."""
+STRONG = 0.99  # share of the weights whose size the colours distinguish; the rest are darkest
 
 
 def plot_mistakes(X: Any, Y: Any, Y_hat: Any, n: int = 20, shape: tuple[int, int] | None = None,
@@ -119,7 +118,6 @@ def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None
     strong = float(np.quantile(sizes, STRONG, method="higher")) if sizes.size else 0.0
     limit = strong or largest or 1.0
     from matplotlib import colormaps
-
     figure, (axes,) = new_figure(1, size=(7.0, 5.5 * down / across + 0.6))
     colours = colormaps["PuOr_r"].with_extremes(bad="#606060")
     drawn = axes.imshow(mosaic, cmap=colours, vmin=-limit, vmax=limit, interpolation="none")

@@ -76,7 +76,6 @@ def plot_runs(runs: Mapping[str, Curves], against: str = "iteration",
         ):
             axes.set_yscale("log")
     from matplotlib.lines import Line2D
-
     handles, _ = panels[0].get_legend_handles_labels()
     if all(all_known(history.validation_loss) for history in runs.values()):
         handles.append(Line2D([], [], color="black", linestyle=":", label="dotted: training"))

@@ -17,11 +17,8 @@ from tinygrad_mlp.autograd.graph import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INK = "#010203"
-"""A placeholder for the colour of the page's text while a figure is drawn."""
-
-GRID = "#040506"
-"""A placeholder for the colour of the lines behind the curves."""
+INK = "#010203"  # a placeholder for the colour of the page's text while a figure is drawn
+GRID = "#040506"  # a placeholder for the colour of the lines behind the curves
 
 PAGE_COLOURS = {
     INK: "currentColor", GRID: "var(--grid)", "#0072b2": "var(--blue)",
@@ -36,8 +33,7 @@ SETTINGS: dict[Any, Any] = {
     "legend.facecolor": "none", "legend.edgecolor": "none",
 }  # fmt: skip
 
-SMALLEST_SHARE = 0.6
-"""On small screens a picture shrinks to this share of its width; below that, it scrolls."""
+SMALLEST_SHARE = 0.6  # of its width that a picture shrinks to on small screens, before it scrolls
 
 LEFT_OUT = ("metadata", "style", "title", "script")
 """Elements that a page cannot use: a style of a picture would hold for the whole page."""
@@ -51,7 +47,6 @@ def inline_figure(draw: Callable[[], Figure], name: str, label: str,
     figure.
     """
     from matplotlib import rc_context
-
     with rc_context({**SETTINGS, "svg.hashsalt": name}):
         figure = draw()
         if size is not None:
@@ -121,7 +116,6 @@ def png(image: Array) -> str:
     'data:image/png;base64,'
     """
     from matplotlib import image as matplotlib_image
-
     file = io.BytesIO()
     shown = np.nan_to_num(np.asarray(image, np.float64))
     matplotlib_image.imsave(file, shown, cmap="gray_r", format="png")

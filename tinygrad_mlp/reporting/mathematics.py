@@ -13,8 +13,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 BOLD = {str(digit): chr(0x1D7CE + digit) for digit in range(10)}
 """Bold digits as characters of their own: browsers have no other bold mathematics."""
 
-GAP = "0.35em"
-"""The space between two factors, so that the shapes under them do not touch."""
+GAP = "0.35em"  # the space between two factors, so that the shapes under them do not touch
 
 
 def mathml(latex: str) -> Markup:
@@ -29,7 +28,6 @@ def mathml(latex: str) -> Markup:
     <math displaystyle="true"><mrow><msup><mi>a</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
     """
     from latex2mathml.converter import convert_to_element
-
     try:
         root = convert_to_element(latex)
     except Exception as error:  # of many kinds, some of them its own

@@ -86,7 +86,6 @@ def check_ending(path: str | os.PathLike[str], name: str) -> None:
 def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str | None) -> str:
     """Return the HTML of a report."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-
     # Everything that is not markup made here is text, whatever characters it contains.
     environment = Environment(
         loader=PackageLoader("tinygrad_mlp.reporting", "."), autoescape=True,

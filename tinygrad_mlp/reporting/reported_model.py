@@ -30,14 +30,9 @@ from tinygrad_mlp.training.evaluation import (
 from tinygrad_mlp.training.history import History
 from tinygrad_mlp.verify import GradReport, check_grad
 
-EVERY_ELEMENT = 1000
-"""Up to so many parameters, the gradient of each is checked; of more, random directions."""
-
-MOST_CHECKED = 20
-"""Arrays of parameters whose gradients are checked. Of more, the first and the last are."""
-
-CHECKED_SAMPLES = 4
-"""Samples over which the checked loss is averaged."""
+EVERY_ELEMENT = 1000  # up to so many parameters each is checked; of more, random directions
+MOST_CHECKED = 20  # arrays of parameters that are checked; of more, the first and the last are
+CHECKED_SAMPLES = 4  # samples over which the checked loss is averaged
 
 
 class ReportedModel:

@@ -16,11 +16,8 @@ from tinygrad_mlp.reporting.inline_pictures import inline_figure, png
 from tinygrad_mlp.reporting.reported_model import ReportedModel
 from tinygrad_mlp.training.history import SHOWN, History, Record
 
-MOST_MISTAKES = 24
-"""The largest number of wrong answers that are shown."""
-
-CONFUSION_CLASSES = 30
-"""The largest number of classes for which the confusion matrix is drawn."""
+MOST_MISTAKES = 24  # the largest number of wrong answers that are shown
+CONFUSION_CLASSES = 30  # the largest number of classes for which the confusion matrix is drawn
 
 
 class ReportTable(NamedTuple):

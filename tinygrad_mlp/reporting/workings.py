@@ -21,11 +21,8 @@ from tinygrad_mlp.reporting.reported_model import CHECKED_SAMPLES, ReportedModel
 from tinygrad_mlp.reporting.results import ReportTable, counted
 from tinygrad_mlp.verify import GradReport
 
-MOST_UNITS = 24
-"""Units whose weights are shown as images."""
-
-MOST_EQUATIONS = 100
-"""The largest number of equations that are shown: those of about ten layers."""
+MOST_UNITS = 24  # units whose weights are shown as images
+MOST_EQUATIONS = 100  # the largest number of equations that are shown: those of about ten layers
 
 
 def layers(model: nn.Module) -> ReportTable:
