@@ -30,7 +30,7 @@ from tinygrad_mlp.errors import (
 )
 
 Rule = Callable[..., Any]
-Samples = Callable[[np.random.Generator], "Iterator[Sample] | Sequence[Sample]"]
+Samples = Callable[["np.random.Generator"], "Iterator[Sample] | Sequence[Sample]"]
 Static = dict[str, Any]
 
 ndarray = np.ndarray
