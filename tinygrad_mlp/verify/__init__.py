@@ -1,19 +1,10 @@
 """Checks that compare gradients with independent ways to the same numbers."""
 
 from tinygrad_mlp.verify import formulas
-from tinygrad_mlp.verify.derivations.check import (
-    DerivationReport,
-    WrongDerivationError,
-    check_derivation,
-)
+from tinygrad_mlp.verify.derivations.check import check_derivation
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
-from tinygrad_mlp.verify.gradients import (
-    GradReport,
-    Pair,
-    Problem,
-    WrongGradientError,
-    check_grad,
-)
+from tinygrad_mlp.verify.derivations.report import DerivationReport, WrongDerivationError
+from tinygrad_mlp.verify.gradients import GradReport, Pair, Problem, WrongGradientError, check_grad
 from tinygrad_mlp.verify.operations import Failure, OpReport, WrongOperationError, check_op
 
 __all__ = [

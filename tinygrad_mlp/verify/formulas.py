@@ -89,10 +89,8 @@ def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
            [-0.5]])
     """
     W2, x, y, a2, z3, D2, D3 = _network(W1, W2, x, y)
-    return {
-        "W1": -D2 @ W2.T @ D3 @ (y - g(z3)) @ x.T,
-        "W2": -D3 @ (y - g(z3)) @ a2.T,
-    }
+    error = y - g(z3)
+    return {"W1": -D2 @ W2.T @ D3 @ error @ x.T, "W2": -D3 @ error @ a2.T}
 
 
 def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
@@ -121,10 +119,7 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     """
     W2, x, y, a2, z3, D2, D3 = _network(W1, W2, x, y)
     slope = (1 - y) / (1 - g(z3)) - y / g(z3)
-    return {
-        "W1": D2 @ W2.T @ D3 @ slope @ x.T,
-        "W2": D3 @ slope @ a2.T,
-    }
+    return {"W1": D2 @ W2.T @ D3 @ slope @ x.T, "W2": D3 @ slope @ a2.T}
 
 
 def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
@@ -145,12 +140,7 @@ def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
 
 
 def layered(
-    weights: Sequence[Any],
-    x: Any,
-    y: Any,
-    *,
-    loss: str,
-    biases: Sequence[Any] | None = None,
+    weights: Sequence[Any], x: Any, y: Any, *, loss: str, biases: Sequence[Any] | None = None
 ) -> Gradients:
     """Return the gradients of one sample for any number of layers.
 
@@ -189,13 +179,9 @@ def layered(
     a[-1] = g(z[-1])
     y = _column(y, "y", len(z[-1]))
     error = (a[-1] - y) if loss == "mean_square" else (1 - y) / (1 - a[-1]) - y / a[-1]
-    delta = np.diag((a[-1] * (1 - a[-1])).ravel()) @ error
-    deltas = [delta]
+    deltas = [np.diag((a[-1] * (1 - a[-1])).ravel()) @ error]
     for W, z_l in zip(matrices[:0:-1], z[-2::-1], strict=True):
         D = np.diag((1 - np.tanh(z_l) ** 2).ravel())
         deltas.insert(0, D @ W.T @ deltas[0])
-    return Gradients(
-        weights=[d @ below.T for d, below in zip(deltas, a, strict=False)],
-        biases=[d.ravel() for d in deltas],
-        deltas=[d.ravel() for d in deltas],
-    )
+    flat = [d.ravel() for d in deltas]
+    return Gradients([d @ a_l.T for d, a_l in zip(deltas, a, strict=False)], flat, list(flat))

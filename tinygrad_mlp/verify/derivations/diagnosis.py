@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.graph import Array, Node
 from tinygrad_mlp.verify.derivations.mutations import Candidate, candidates
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 from tinygrad_mlp.verify.derivations.wording import description, well_known
@@ -50,6 +50,9 @@ class GradientCase(NamedTuple):
     person: Array
 
 
+LARGEST_SYSTEM = 1_000
+"""Size of the largest system of equations that is solved for a cotangent."""
+
 Further = Callable[[], Iterator[GradientCase]]
 """Yields the gradients of the same parameter at further points, the same for every call."""
 
@@ -60,6 +63,7 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
     Multiples may be off by `rtol`, relative to their largest element.
     """
     subject = f"The gradient of {name}"
+    given = first
     same_shape = first.person.shape == first.right.shape
     if same_shape and not first.person.any():
         # The units of a ReLU can all be off: look for a point where neither gradient vanishes.
@@ -84,15 +88,12 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
         message += "." if scale == 1.0 else f", times {text}."
         found.append(Diagnosis(candidate.kind, candidate.op, node, scale, message))
     if not found:
-        return _unknown("")  # the caller can tell where the two part
+        return _unknown(_unexplained(name, given.recording, given.person, rtol))
     return found[0]._replace(alternatives=tuple(found[1:]))
 
 
 def _unknown(message: str) -> Diagnosis:
     return Diagnosis("unknown", None, None, 1.0, message)
-
-
-# -- multiples --------------------------------------------------------------------------------
 
 
 def multiple(person: Array, other: Array, rtol: float) -> float | None:
@@ -167,9 +168,6 @@ def _wrong_shape(subject: str, first: GradientCase, rtol: float) -> Diagnosis:
     return Diagnosis("shape", None, None, scale, message + ".")
 
 
-# -- changes of the backward pass ---------------------------------------------------------------
-
-
 def _matching(
     name: str, first: GradientCase, further: Further, rtol: float
 ) -> list[tuple[Candidate, float]]:
@@ -222,3 +220,50 @@ def _changed_gradient(recording: RecordedLoss, candidate: Candidate, name: str) 
         return None
     gradient = gradients[name]
     return gradient if np.isfinite(gradient).all() else None
+
+
+def _unexplained(name: str, recording: RecordedLoss, person: Array, rtol: float) -> str:
+    """Return a sentence with the smallest expression that a person's gradient cannot come from.
+
+    Going from the parameter towards the loss, the factors are right as long as the numbers are what
+    *some* cotangent of the next node would give.
+    """
+    _, cotangents = recording.replay()
+    vertex: Any = recording.leaves[name]
+    numbers = person
+    good: list[str] = []
+    while True:
+        users = [(node, i) for node in recording.nodes for i, p in enumerate(node) if p is vertex]
+        if len(users) != 1:
+            break
+        node, position = users[0]
+        implied = _implied(recording, node, position, numbers, rtol)
+        right = cotangents.get(node)
+        if implied is None or right is None or np.allclose(implied, right, rtol=1e-6, atol=0):
+            break
+        good.append(node.op.name)
+        vertex, numbers = node, implied
+    text = f"The gradient of {name} is wrong, but not by a mistake that is recognised."
+    if not good:
+        return f"{text} No value of the quantities behind its first factor gives these numbers."
+    computed = recording.names.get(vertex, f"the result of {vertex.op.name}")
+    factors = " and ".join(dict.fromkeys(good))
+    return f"{text} Its factors from {factors} agree; it stops agreeing at ∂L/∂{computed}."
+
+
+def _implied(
+    recording: RecordedLoss, node: Node, position: int, numbers: Array, rtol: float
+) -> Array | None:
+    """Return the cotangent of a node for which its rule gives `numbers`; None if there is none."""
+    shape = recording.value(node).shape
+    size = math.prod(shape)
+    if size > LARGEST_SYSTEM or node.op.outputs > 1:
+        return None
+    units = np.eye(size).reshape(size, *shape)
+    columns = [recording.share(node, position, unit).ravel() for unit in units]
+    matrix = np.stack(columns, axis=1).astype(float)
+    target = numbers.astype(float).ravel()
+    solution, *_ = np.linalg.lstsq(matrix, target, rcond=None)
+    if np.abs(matrix @ solution - target).max() > max(rtol, 1e-6) * np.abs(target).max(initial=0):
+        return None
+    return np.asarray(solution.reshape(shape))

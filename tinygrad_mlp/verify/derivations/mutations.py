@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.autograd.op import OPS, Op
+from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.verify.derivations.replay import Change, RecordedLoss, Share
 
@@ -72,9 +72,6 @@ def candidates(recording: RecordedLoss) -> Iterator[Candidate]:
                 yield edge.forgotten()
 
 
-# -- activations ------------------------------------------------------------------------------
-
-
 def segments(recording: RecordedLoss) -> Iterator[Segment]:
     """Yield all functions of one variable that are applied element by element, shortest first."""
     plain = set()
@@ -106,18 +103,14 @@ def _segments_to(recording: RecordedLoss, end: Node, plain: set[Node]) -> Iterat
 
 def _recognised_op(recording: RecordedLoss, start: Node | Value, end: Node, length: int) -> str:
     """Return the operation that several nodes amount to: ``1 / (1 + exp(−z))`` is the sigmoid."""
-    if length > 1:
-        z, a = recording.value(start), recording.value(end)
-        with np.errstate(all="ignore"):
-            for op in OPS.values():
-                if _is_function_of_one(op) and np.allclose(op.forward(z), a, rtol=1e-6, atol=0):
-                    return op.name
+    z, a = recording.value(start), recording.value(end)
+    with np.errstate(all="ignore"):
+        for op in OPS.values() if length > 1 else ():
+            more = op.defaults or op.nondifferentiable or op.variadic or op.record.samples
+            of_one_array = len(op.arrays) == 1 and not more
+            if of_one_array and np.allclose(op.forward(z), a, rtol=1e-6, atol=0):
+                return op.name
     return str(end.op.name)
-
-
-def _is_function_of_one(op: Op) -> bool:
-    more = op.defaults or op.nondifferentiable or op.variadic or op.record.samples
-    return len(op.arrays) == 1 and not more
 
 
 def slope(recording: RecordedLoss, segment: Segment, point: Array | None = None) -> Array:
@@ -159,9 +152,6 @@ def segment_changes(recording: RecordedLoss, segment: Segment) -> Iterator[Candi
             yield instead("wrong-point", times(in_terms_of_z), start)
 
 
-# -- single arguments ---------------------------------------------------------------------------
-
-
 class Edge(NamedTuple):
     """One argument of a node, and the mistakes in what it receives."""
 
@@ -200,7 +190,11 @@ class Edge(NamedTuple):
     def lost_or_doubled_factor(self) -> Iterator[Candidate]:
         """Yield the local derivative left out, and applied twice."""
         shape, to = self.recording.value(self.node).shape, self.recording.value(self.parent).shape
-        if _broadcasts(shape, to):
+        try:
+            broadcasts = np.broadcast_shapes(shape, to) == to
+        except ValueError:
+            broadcasts = False
+        if broadcasts:
             yield self.instead("missing-factor", lambda g: np.broadcast_to(g, to))
         if shape == to:
             yield self.instead("extra-factor", lambda g: self._share(self._share(g)))
@@ -213,13 +207,6 @@ class Edge(NamedTuple):
         arrays = list(self.node.arrays or ())
         arrays[at] = array
         return lambda g: self._share(g, arrays)
-
-
-def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, to) == to
-    except ValueError:
-        return False
 
 
 class Neighbours:

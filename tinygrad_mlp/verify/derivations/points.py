@@ -66,7 +66,20 @@ class Point:
             allowed = np.full(right.shape, self.rtol * np.abs(right).max(initial=0))
         else:
             allowed = self._rounding_allowed[name]
-        return _row(name, person, right, allowed, self.number)
+        largest = float(np.abs(right).max(initial=0)) or 1.0
+        tolerance = float(allowed.max(initial=0)) / largest
+        if person.shape != right.shape or person.size == 0:
+            ok = person.shape == right.shape
+            error = 0.0 if ok else np.inf
+            return Row(name, ok, error, tolerance, None, np.nan, np.nan, self.number)
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(person - right).astype(float)
+        difference = np.where(np.isnan(difference), np.inf, difference)
+        excess = difference - allowed
+        worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
+        ok, error = bool((excess <= 0).all()), float(difference.max()) / largest
+        mine, true = float(person[worst]), float(right[worst])
+        return Row(name, ok, error, tolerance, worst, mine, true, self.number)
 
     def is_right(self, name: str) -> bool:
         """Return whether the gradient of one parameter is right here."""
@@ -166,26 +179,7 @@ def _given(derived: Any, parameters: Mapping[str, Array]) -> dict[str, Array]:
     for name, value in found.items():
         array = np.asarray(value.data if isinstance(value, Value) else value)
         if array.dtype.kind not in "fiu":
-            raise DTypeError(
-                f"check_derivation: derived[{name!r}] must be an array of numbers. Got dtype "
-                f"{array.dtype}."
-            )
+            what = f"check_derivation: derived[{name!r}]"
+            raise DTypeError(f"{what} must be an array of numbers. Got dtype {array.dtype}.")
         arrays[str(name)] = array if array.dtype.kind == "f" else array.astype(float)
     return arrays
-
-
-def _row(name: str, person: Array, right: Array, allowed: Array, point: int) -> Row:
-    """Compare two gradients element by element."""
-    largest = float(np.abs(right).max(initial=0)) or 1.0
-    tolerance = float(allowed.max(initial=0)) / largest
-    if person.shape != right.shape or person.size == 0:
-        ok = person.shape == right.shape
-        return Row(name, ok, 0.0 if ok else np.inf, tolerance, None, np.nan, np.nan, point)
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(person - right).astype(float)
-    difference = np.where(np.isnan(difference), np.inf, difference)
-    excess = difference - allowed
-    worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
-    error = float(difference.max()) / largest
-    ok = bool((excess <= 0).all())
-    return Row(name, ok, error, tolerance, worst, float(person[worst]), float(right[worst]), point)

@@ -56,8 +56,8 @@ class RecordedLoss:
         self.names = self._names(variables)
         self._diagonal: dict[tuple[Node, int], bool] = {}
 
-    def _names(self, variables: Mapping[str, Any]) -> dict[Node | Value, str]:
-        names: dict[Node | Value, str] = {leaf: name for name, leaf in self.leaves.items()}
+    def _names(self, variables: Mapping[str, Any]) -> dict[Any, str]:
+        names: dict[Any, str] = {leaf: name for name, leaf in self.leaves.items()}
         for name, value in variables.items():
             if isinstance(value, Value) and value.node is not None and value.node.name is None:
                 names.setdefault(value.node, name)

@@ -12,18 +12,11 @@ from tinygrad_mlp.verify.derivations.terms import Term
 
 
 class Row(NamedTuple):
-    """The comparison of one parameter's gradient.
+    """The comparison of one parameter's gradient, with the two numbers at the worst element.
 
-    Attributes:
-        name: the parameter.
-        ok: whether the person's gradient is right.
-        error: the largest difference, relative to the largest element of the right gradient.
-        tolerance: the largest difference that rounding explains, relative to the same.
-        worst: the index of the worst element, () for a number, None where shapes differ.
-        person: the person's number there.
-        right: the right number there.
-        point: 0 for the point that was given; else the number of the further point, drawn
-            around it, at which a gradient that is right there turned out to be wrong.
+    Relative to the largest element of the right gradient, `error` is the largest difference, and
+    `tolerance` the largest that rounding explains. `worst` is None where shapes differ. A gradient
+    that is right at the given point, 0, may be wrong at a further one, whose number is `point`.
     """
 
     name: str
@@ -79,11 +72,7 @@ class DerivationReport:
         return all(row.ok for row in self.rows.values()) and self.first_wrong is None
 
     def assert_ok(self) -> None:
-        """Raise an error if something is wrong.
-
-        Raises:
-            WrongDerivationError: the message is the report.
-        """
+        """Raise a `WrongDerivationError`, whose message is the report, if something is wrong."""
         if not self.ok:
             raise WrongDerivationError(str(self))
 
@@ -124,28 +113,27 @@ class DerivationReport:
         headings = ["gradient", "", "error", "allowed", "worst element", "yours", "right"]
         said = [diagnosis.message for diagnosis in self.diagnoses.values()]
         if self.first_wrong is not None:
-            said.append(f"Going back from the loss, the first wrong term is {self.first_wrong}.")
+            said.append(self._first_wrong())
         return table(headings, rows, "\n".join(said) or "All that was given is right.")
 
     def __str__(self) -> str:
         lines = [f"{'gradient':<12} {'':<6} {'error':>9} {'allowed':>9}  worst element"]
         for row in self.rows.values():
-            at = "shapes differ" if row.worst is None else (
-                f"{row.worst}: {row.person:.6g}, right {row.right:.6g}"
-            )  # fmt: skip
+            at = f"{row.worst}: {row.person:.6g}, right {row.right:.6g}"
+            at = "shapes differ" if row.worst is None else at
             verdict = "right" if row.ok else "WRONG"
             at += f" (at further point {row.point})" if row.point else ""
-            lines.append(
-                f"{row.name:<12} {verdict:<6} {row.error:>9.2g} {row.tolerance:>9.2g}  {at}"
-            )
+            numbers = f"{row.error:>9.2g} {row.tolerance:>9.2g}"
+            lines.append(f"{row.name:<12} {verdict:<6} {numbers}  {at}")
         lines += [f"{name:<12} not given" for name in self.not_given]
         for term in self.terms:
             lines.append(f"{term.name:<12} {'right' if term.ok else 'WRONG':<6} {term.meaning}")
         for diagnosis in self.diagnoses.values():
-            lines.append("")
-            lines.append(diagnosis.message)
+            lines += ["", diagnosis.message]
             lines += [f"Or: {other.message}" for other in diagnosis.alternatives]
         if self.first_wrong is not None:
-            lines.append("")
-            lines.append(f"Going back from the loss, the first wrong term is {self.first_wrong}.")
+            lines += ["", self._first_wrong()]
         return "\n".join(lines)
+
+    def _first_wrong(self) -> str:
+        return f"Going back from the loss, the first wrong term is {self.first_wrong}."

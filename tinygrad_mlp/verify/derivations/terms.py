@@ -54,11 +54,10 @@ def _known_terms(recording: RecordedLoss) -> dict[str, tuple[str, Array]]:
         name = names.get(node)
         if name is None or node not in cotangents or node.op.outputs > 1:
             continue
-        g = np.asarray(cotangents[node])
-        known[f"{name}_bar"] = (f"∂L/∂{name}", g)
+        known[f"{name}_bar"] = (f"∂L/∂{name}", np.asarray(cotangents[node]))
         number = layer_number(name)
         if number is not None:
-            known[f"delta{number}"] = (f"∂L/∂{name}", g)
+            known[f"delta{number}"] = known[f"{name}_bar"]
         activation = between.get(id(node))
         if activation is not None:
             start = names[activation.start]
@@ -77,7 +76,6 @@ def _checked(name: str, person: Array, meaning: str, right: Array) -> Term:
         flat = np.diag(right.ravel())  # D written out as a matrix
     elif person.size == right.size:
         person = person.reshape(right.shape)  # columns as vectors, and the reverse
-    ok = person.shape == flat.shape and bool(
-        np.abs(person - flat).max(initial=0) <= RTOL * (np.abs(flat).max(initial=0) or 1.0)
-    )
+    allowed = RTOL * (np.abs(flat).max(initial=0) or 1.0)
+    ok = person.shape == flat.shape and bool(np.abs(person - flat).max(initial=0) <= allowed)
     return Term(name, ok, meaning, right)

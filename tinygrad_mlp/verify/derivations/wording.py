@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Any
 
-from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.graph_view.names import layer_number
 from tinygrad_mlp.verify.derivations.mutations import Candidate
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 
-DERIVATIVES: dict[str, Callable[[str], str]] = {
-    "tanh": lambda z: f"1 − tanh²({z})",
-    "sigmoid": lambda z: f"g({z})(1 − g({z}))",
-    "relu": lambda z: f"[{z} > 0]",
-}
+DERIVATIVES = {"tanh": "1 − tanh²({z})", "sigmoid": "g({z})(1 − g({z}))", "relu": "[{z} > 0]"}
 """The derivatives of activations as text, for an argument of a given name."""
 
 
@@ -31,7 +26,7 @@ def description(
     elif candidate.kind == "extra-factor":
         change = f"with the factor {_factor(recording, candidate)} applied twice"
     elif candidate.kind == "transpose":
-        matrix = _name_of(candidate.other, names) or "a matrix"
+        matrix = names.get(candidate.other) or "a matrix"
         change = f"with {matrix} in the place of its transpose, in the product that computes "
         change += computed
     elif candidate.kind == "missing-term":
@@ -44,16 +39,23 @@ def description(
 
 def _factor(recording: RecordedLoss, candidate: Candidate) -> str:
     """Return the local derivative that is left out or applied twice."""
-    node, names = candidate.change.node, recording.names
-    source = names.get(candidate.source)
+    node, op = candidate.change.node, candidate.op
+    z, a = recording.names.get(candidate.source), recording.names.get(node)
+    where = z or "its argument"
     if candidate.change.target is None:
-        return f"the derivative of {candidate.op} with respect to {source or 'its argument'}"
+        return f"the derivative of {op} with respect to {where}"
+    text = DERIVATIVES.get(op, f"{op}′({{z}})").format(z=where)
     shape = recording.value(node).shape
-    column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
-    return factor_text(candidate.op, source, names.get(node), column)
+    if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
+        return text
+    # The derivative at a column vector is a diagonal matrix.
+    number = layer_number(z)
+    if number is None:
+        number = layer_number(a, "a")
+    return f"D{number} = diag({text})" if number is not None else f"diag({text})"
 
 
-def _wrong_point(names: dict[Node | Value, str], candidate: Candidate) -> str:
+def _wrong_point(names: dict[Any, str], candidate: Candidate) -> str:
     """Describe a derivative that is taken at another point than the right one."""
     node, op = candidate.change.node, candidate.op
     z, a = names.get(candidate.source, "its argument"), names.get(node, "its result")
@@ -61,37 +63,12 @@ def _wrong_point(names: dict[Node | Value, str], candidate: Candidate) -> str:
         return f"with the derivative of {op} in terms of its result, taken at {z} instead of {a}"
     if candidate.change.target is not None:
         return f"with the derivative of {op} taken at {a} instead of {z}"
-    other = _name_of(candidate.other, names) or "another value"
+    other = names.get(candidate.other) or "another value"
     rest = (p for p in node if p is not None and p is not candidate.source)
-    replaced = _name_of(next(rest, None), names) or "the right one"
+    replaced = names.get(next(rest, None)) or "the right one"
     computed = names.get(node, f"the result of {op}")
     where = f"in the derivative of {op} (which computes {computed})"
     return f"with {other} in the place of {replaced} {where}"
-
-
-def _name_of(vertex: Node | Value | None, names: dict[Node | Value, str]) -> str | None:
-    return None if vertex is None else names.get(vertex)
-
-
-def factor_text(op: str, z: str | None, a: str | None, column: bool) -> str:
-    """Return the local derivative of an activation a of z, as a factor of the gradient.
-
-    Where z is one column vector, the factor is a diagonal matrix.
-
-    >>> factor_text("tanh", "z2", "a2", True)
-    'D2 = diag(1 − tanh²(z2))'
-    """
-    where = z or "its argument"
-    text = DERIVATIVES[op](where) if op in DERIVATIVES else f"{op}′({where})"
-    number = layer_number(z)
-    if number is None:
-        number = layer_number(a, "a")
-    if not column:
-        return text
-    return f"D{number} = diag({text})" if number is not None else f"diag({text})"
-
-
-# -- well-known multiples ---------------------------------------------------------------------
 
 
 def well_known(c: float, recording: RecordedLoss, rtol: float) -> tuple[float, str]:

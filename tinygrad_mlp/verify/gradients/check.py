@@ -15,9 +15,8 @@ from tinygrad_mlp.verify.gradients.directions import random_direction
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.output_gradients import OutputGradients
 from tinygrad_mlp.verify.gradients.pairing import Pairing
-from tinygrad_mlp.verify.gradients.probe import Probe, undisturbed
+from tinygrad_mlp.verify.gradients.probe import Probe, probe_of_gradient, undisturbed
 from tinygrad_mlp.verify.gradients.report import GradReport, Pair, Problem
-from tinygrad_mlp.verify.gradients.second_order import probe_of_gradient
 from tinygrad_mlp.verify.gradients.sweep import operation_at_kink
 from tinygrad_mlp.verify.gradients.verdict import ALONE
 
@@ -111,11 +110,12 @@ def _check_order(
             away = [2.0**-6 * random_direction(a, rng) for a in probe.original]
             beside = probe.moved(away), probe.moved([-v for v in away])
             sides = [_all_pairs(side, rng, rtol, fast, order) for side in beside]
-            pairs = [
-                _excused(pair, culprit) if pair.note == ALONE or up.status == down.status == "ok"
-                else pair
-                for pair, (up, _), (down, _) in zip(pairs, *sides, strict=True)
-            ]  # fmt: skip
+            for i, (pair, (up, _), (down, _)) in enumerate(zip(pairs, *sides, strict=True)):
+                right = pair.note == ALONE or up.status == down.status == "ok"
+                if pair.status == "WRONG" and right:
+                    where = f"Inside of f, '{culprit}' is at a kink"
+                    note = f"{where}, and its convention there is at work."
+                    pairs[i] = pair._replace(status="kink", note=note)
     return pairs, errors, problems, True
 
 
@@ -133,11 +133,3 @@ def _all_pairs(
             pairing = Pairing(column, numbers, rtol, rng)
             found.append((pairing.pair()._replace(order=order), pairing.by_element()))
     return found
-
-
-def _excused(pair: Pair, culprit: str) -> Pair:
-    """Return a wrong pair as one at a kink: the gradient is right beside the point."""
-    if pair.status != "WRONG":
-        return pair
-    note = f"Inside of f, '{culprit}' is at a kink, and its convention there is at work."
-    return pair._replace(status="kink", note=note)

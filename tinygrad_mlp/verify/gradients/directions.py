@@ -23,8 +23,7 @@ f, as in ``1 + x²`` for x = 10⁻⁶."""
 def typical_size(a: Array) -> Array:
     """Return for each element the length of its steps: its own size, or the median's if larger.
 
-    A power of two, so that steps of ``2**-k`` times it are added without rounding. Zeros do not
-    count for the median; the size is 1 where all elements are 0.
+    A power of two, so that steps of ``2**-k`` times it are added without rounding.
 
     >>> typical_size(np.array([3.0, 1e-9, 0.0, 5.0])), typical_size(np.zeros(2))
     (array([2., 2., 2., 4.]), array([1., 1.]))

@@ -39,11 +39,10 @@ class Estimates(NamedTuple):
 
 
 class NumericDerivatives:
-    """The numerical derivatives with respect to one input.
+    """The numerical derivatives with respect to one input: complex steps, or else differences.
 
-    They are computed by complex steps if the function takes these, else by differences; a sweep
-    over many steps is made of a direction when it is first asked for. `here` is the rounding error
-    of the outputs at the point. For `fast`, random directions are taken instead of the elements.
+    `here` is the rounding error of the outputs at the point. For `fast`, random directions are
+    taken instead of the elements.
     """
 
     def __init__(
@@ -65,9 +64,6 @@ class NumericDerivatives:
         if k not in self._sweeps:
             self._sweeps[k] = Sweep(self.directions, k, self.noise)
         return self._sweeps[k]
-
-
-# -- complex steps ----------------------------------------------------------------------------
 
 
 def by_complex_steps(
@@ -163,9 +159,6 @@ def analytic(references: str, outer: Any) -> Callable[[Op, tuple[Any, ...], dict
         raise NotAnalytic(op.name)
 
     return hook
-
-
-# -- differences ------------------------------------------------------------------------------
 
 
 def differences(directions: Directions, noise: Noise) -> Estimates:

@@ -92,8 +92,6 @@ class Pairing:
         rounding = 16 * (self.here @ np.abs(self.column.weights[row]))
         return np.asarray(rounding * eps / self.column.probe.eps / self.directions.size)
 
-    # -- results -----------------------------------------------------------------------------
-
     def pair(self) -> Pair:
         """Return the pair with its worst entry, in the units of the input."""
         if self.errors.size == 0:

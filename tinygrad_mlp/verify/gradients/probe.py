@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
-from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
@@ -84,10 +85,8 @@ class Probe:
         start = 0
         for i, (name, value) in enumerate(zip(named(out, "out"), leaves(out), strict=True)):
             if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
-                raise InvalidArgumentError(
-                    f"check_grad() expects a function that returns arrays. "
-                    f"It returned {type(value).__name__}."
-                )
+                what = "check_grad() expects a function that returns arrays."
+                raise InvalidArgumentError(f"{what} It returned {type(value).__name__}.")
             array = np.asarray(data_of(value))
             if array.dtype.kind == "f":
                 self._kept.append(i)
@@ -99,8 +98,6 @@ class Probe:
                 "check_grad() expects a function with a floating-point result. "
                 f"It returned {', '.join(_kind(v) for v in leaves(out)) or 'nothing'}."
             )
-
-    # -- values ------------------------------------------------------------------------------
 
     def call(self, arrays: Sequence[Array]) -> Any:
         """Return the result of `f` for copies of `arrays` in place of its inputs."""
@@ -146,8 +143,6 @@ class Probe:
         other.base = other.values(other.point)
         return other
 
-    # -- gradients ---------------------------------------------------------------------------
-
     def record(self, arrays: Sequence[Array]) -> ProbeTape:
         """Evaluate the function at `arrays` and keep the graph."""
         inputs = [make_value(Tensor, np.array(a), None, True) for a in arrays]
@@ -158,10 +153,7 @@ class Probe:
     def rule_noise(
         self, output: int, cotangent: Array, eps: float, rng: np.random.Generator
     ) -> list[Array] | None:
-        """Return by how much rounding may change the gradients of an output, as `noise` does.
-
-        None where the rules cannot run on tensors, and so cannot be observed.
-        """
+        """Return by how much rounding may change an output's gradients; None if it is not seen."""
         found: list[Array] = [np.zeros(a.shape) for a in self.point]
         try:
             exact = self.record(self.point).pull(output, cotangent, create_graph=True)
@@ -195,7 +187,48 @@ class ProbeTape(NamedTuple):
         ]
 
 
-# -- names and kinds -------------------------------------------------------------------------------
+def probe_of_gradient(probe: Probe, rng: np.random.Generator) -> Probe:
+    """Return the gradient of a probe's function, as a function of its inputs and of cotangents."""
+    values = map(data_of, probe.record(probe.original).outputs)
+    cotangents = [rng.standard_normal(value.shape).astype(value.dtype) for value in values]
+    names = [*probe.inputs, *(f"cotangent of {output.name}" for output in probe.outputs)]
+    second = Probe(pulled_back(probe.f), (probe.args, cotangents), names)
+    outputs = zip(second.outputs, probe.inputs, strict=True)
+    second.outputs = [output._replace(name=f"gradient of {name}") for output, name in outputs]
+    return second
+
+
+def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function ``(args, cotangents) -> gradients of f``, which order 2 differentiates.
+
+    It is linear in the cotangents, which are inputs as well: a rule that loses the history of
+    its cotangent is wrong at second order only.
+    """
+
+    def gradients_of(args: tuple[Any, ...], cotangents: list[Any]) -> list[Any]:
+        given = leaves(args)
+        # (Complex numbers are there only because a complex step is being taken.)
+        inputs = []
+        for i, a in enumerate(given):
+            if isinstance(a, Value) and a.data.dtype.kind in "fc":
+                # A new vertex, which continues the argument's history where it has one.
+                new = ops.identity(a) if a.requires_grad else make_value(Tensor, a.data, None, True)
+                given[i] = new
+                inputs.append(new)
+        with changed_mode(recording=True, depth=MODE.get().depth + 1):
+            outs = leaves(f(*rebuild(args, given)))
+            outs = [v for v in outs if np.asarray(data_of(v)).dtype.kind in "fc"]
+            pairs = [
+                (v, u) for v, u in zip(outs, cotangents, strict=True)
+                if isinstance(v, Value) and v.requires_grad
+            ]  # fmt: skip
+            found = gradients(pairs, inputs, create_graph=True) if pairs else [None] * len(inputs)
+        return [
+            Tensor(np.zeros(x.data.shape, x.data.dtype)) if g is None else g
+            for g, x in zip(found, inputs, strict=True)
+        ]
+
+    return gradients_of
 
 
 def _is_floating(a: Any) -> bool:

@@ -162,11 +162,7 @@ class GradReport:
         return max((p.relative_error for p in self.pairs if p.status in ("ok", "WRONG")), default=0)
 
     def assert_ok(self) -> None:
-        """Raise an error if a mistake was found.
-
-        Raises:
-            WrongGradientError: the message is the report.
-        """
+        """Raise a `WrongGradientError`, whose message is the report, if a mistake was found."""
         if not self.ok:
             raise WrongGradientError(str(self))
 
@@ -209,11 +205,8 @@ class GradReport:
 
     def __str__(self) -> str:
         problems = f"; {len(self.problems)} other problems" if self.problems else ""
-        lines = [
-            f"check_grad: {self._counts() or 'no pairs'}{problems}",
-            "",
-            f"{'pair':<24} {'autograd':>13} {'numeric':>13} {'rel.err':>8} status",
-        ]
+        lines = [f"check_grad: {self._counts() or 'no pairs'}{problems}", ""]
+        lines += [f"{'pair':<24} {'autograd':>13} {'numeric':>13} {'rel.err':>8} status"]
         for pair in self.pairs:
             lines += _lines(pair)
         for problem in self.problems:
@@ -229,10 +222,8 @@ class GradReport:
 def _lines(pair: Pair) -> list[str]:
     name = f"{pair.output} / {pair.input}"
     lines = [] if len(name) <= 24 else _wrapped(name, "")
-    lines.append(
-        f"{name if not lines else '':<24} {pair.autograd:>13.6e} {pair.numeric:>13.6e} "
-        f"{pair.relative_error:>8.1e} {pair.status}"
-    )
+    numbers = f"{pair.autograd:>13.6e} {pair.numeric:>13.6e} {pair.relative_error:>8.1e}"
+    lines.append(f"{name if not lines else '':<24} {numbers} {pair.status}")
     if pair.entries == 0:
         return lines
     order = "" if pair.convergence is None else f", order {pair.convergence:.1f}"

@@ -109,17 +109,13 @@ class Sweep:
         floor = 16 * (self.noise[:, output] @ np.abs(weights))
         floor += 16 * float(np.finfo(float).eps) * np.abs(self.steps * slope)
         seen = np.isfinite(remainder) & (remainder > floor)
-        pairs = [
-            np.log(remainder[k] / remainder[k + 1]) / np.log(self.ratio)
-            for k in range(len(self.steps) - 1)
-            if seen[k] and seen[k + 1]
-        ]
-        if len(pairs) < 3:
+        orders = np.log(remainder[:-1] / remainder[1:])[seen[:-1] & seen[1:]] / np.log(self.ratio)
+        if len(orders) < 3:
             return None  # from large steps only, which may have crossed a kink far away
         last = int(np.flatnonzero(seen)[-1])
         if last + 1 < len(self.steps) and remainder[last] > 4 * self.ratio**2 * floor[last + 1]:
             return None  # it did not sink below rounding but end: so it came from far away, too
-        return float(np.median(pairs[-3:]))
+        return float(np.median(orders[-3:]))
 
 
 def limit_of(values: Array, spread: Array, factor: int) -> tuple[Array, Array, Array, Array]:
@@ -152,9 +148,8 @@ def limit_of(values: Array, spread: Array, factor: int) -> tuple[Array, Array, A
 def operation_at_kink(probe: Probe, rng: np.random.Generator) -> str:
     """Return the name of the first operation in the graph that is at a kink or jump, or "".
 
-    A kink of the function itself shows in its numbers. But ``|x|²`` has none at 0, nor has
-    ``relu(x) − relu(−x)``; their automatic derivative there depends on the convention of an
-    operation (the slope 0 for |x|), and may be anything.
+    A kink of f itself shows in its numbers. But ``|x|²`` has none at 0, while its automatic
+    derivative there depends on the convention of an operation (the slope 0 for |x|).
     """
     outputs = probe.record(probe.point).outputs
     roots = [v.node for v in outputs if isinstance(v, Value) and v.node is not None]

@@ -35,8 +35,7 @@ def relative_error(a: Any, n: Any, error: Any, rtol: float) -> Any:
 class Verdict(NamedTuple):
     """The outcome for an entry: its place in `STATUSES`, and the derivative of φ that is trusted.
 
-    `convergence` is the order of the remainder. `zero` tells whether both derivatives are 0, up to
-    rounding.
+    Both derivatives may be `zero` up to rounding. `convergence` is the order of the remainder.
     """
 
     status: int
@@ -69,7 +68,7 @@ class Entry(NamedTuple):
 
     def agrees_with(self, numeric: float, error: float) -> bool:
         """Return whether the automatic derivative agrees with a numerical one."""
-        return agree(self.autograd, numeric, error, self.rtol)
+        return bool(relative_error(self.autograd, numeric, error, self.rtol) <= self.rtol)
 
     @property
     def weights(self) -> Array:
@@ -85,11 +84,6 @@ class Entry(NamedTuple):
     def mix_errors(self, errors: Array) -> float:
         """Return a bound of the mixture's error from those of the elements."""
         return float(self.used(errors) @ np.abs(self.weights))
-
-
-def agree(a: float, n: float, error: float, rtol: float) -> bool:
-    """Return whether two derivatives agree, of which one is known to ± `error`."""
-    return bool(relative_error(a, n, error, rtol) <= rtol)
 
 
 def judge(entry: Entry) -> Verdict:
@@ -179,7 +173,7 @@ def _compared(entry: Entry, sweep: Sweep, first: Verdict, by_sweep: Verdict) -> 
         return by_sweep._replace(status=OK if right else WRONG)
     first = first._replace(convergence=by_sweep.convergence)
     error = entry.mix_errors(sweep.error) + entry.error
-    if agree(entry.numeric, by_sweep.numeric, error, entry.rtol):
+    if relative_error(entry.numeric, by_sweep.numeric, error, entry.rtol) <= entry.rtol:
         if entry.agrees_with(first.numeric, first.error):
             return first
         if not right:

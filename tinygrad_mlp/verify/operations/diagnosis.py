@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.ops.sums import broadcasts, sum_to
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.probe import Probe, undisturbed
 from tinygrad_mlp.verify.operations.cases import OpCase
@@ -26,11 +27,7 @@ Cause = tuple[str, str]
 
 
 def cause_of(case: OpCase, place: int) -> Cause:
-    """Return the cause of a wrong rule, and a sentence that says what was seen.
-
-    The rule's matrix is brought to the argument's shape as the engine does it, by summing over
-    copies; where that is impossible, the shape itself is wrong.
-    """
+    """Return the cause of a wrong rule, and a sentence that says what was seen."""
     right = numeric_jacobian(case, place)
     raw = rule_matrix(case, place)
     if raw is None:
@@ -80,18 +77,9 @@ def rule_matrix(case: OpCase, place: int, **static: Any) -> Array | None:
 
 def summed(raw: Array, shape: tuple[int, ...]) -> Array | None:
     """Return the rows summed to `shape` as the engine does it, flat; None if they do not fit."""
-    result = raw
-    while result.ndim - 1 > len(shape):
-        result = result.sum(axis=1)
-    if result.ndim - 1 != len(shape):
+    if not broadcasts(shape, raw.shape[1:]):
         return None
-    for axis, n in enumerate(shape, 1):
-        if n == 1 and result.shape[axis] != 1:
-            result = result.sum(axis=axis, keepdims=True)
-    return result.reshape(len(raw), -1) if result.shape[1:] == shape else None
-
-
-# -- causes -----------------------------------------------------------------------------------
+    return np.array([sum_to.forward(row, shape=shape) for row in raw]).reshape(len(raw), -1)
 
 
 def _multiple(found: Array | None, right: Array) -> Cause | None:
@@ -121,15 +109,15 @@ def _rule_of_another(case: OpCase, place: int, raw: Array) -> Cause | None:
 
 def _rearranged(case: OpCase, place: int, raw: Array, right: Array) -> Cause | None:
     """Return the cause if the matrix is right with its elements in another order."""
-    ways = chain(_transposed(case, place, raw), _reversed(case, place, raw), _along(case, place))
+    ways = chain(_turned(case, place, raw), _along(case, place))
     for matrix, text in ways:
         if matrix is not None and close(matrix, right, CLOSE):
             return "wrong axis", text
     return None
 
 
-def _transposed(case: OpCase, place: int, raw: Array) -> Iterator[tuple[Array | None, str]]:
-    """Yield the matrix with the axes of the result, or of g, in another order."""
+def _turned(case: OpCase, place: int, raw: Array) -> Iterator[tuple[Array | None, str]]:
+    """Yield the matrix with the axes of the result, or of g, in another order, or reversed."""
     shape = case.args[place].shape
     for order in permutations(range(1, raw.ndim)):
         turned = raw.transpose(0, *order)
@@ -141,13 +129,8 @@ def _transposed(case: OpCase, place: int, raw: Array) -> Iterator[tuple[Array | 
         for order in permutations(range(units.ndim)):
             if units.transpose(order).shape == units.shape:
                 yield summed(raw[units.transpose(order).ravel()], shape), "g is transposed."
-
-
-def _reversed(case: OpCase, place: int, raw: Array) -> Iterator[tuple[Array | None, str]]:
-    """Yield the matrix with the result reversed along an axis."""
     for axis in range(1, raw.ndim):
-        matrix = summed(np.flip(raw, axis), case.args[place].shape)
-        yield matrix, "It is right when its result is reversed."
+        yield summed(np.flip(raw, axis), shape), "It is right when its result is reversed."
 
 
 def _along(case: OpCase, place: int) -> Iterator[tuple[Array | None, str]]:

@@ -14,7 +14,7 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.program import compile
 from tinygrad_mlp.verify.gradients import GradReport, Pair
-from tinygrad_mlp.verify.gradients.second_order import pulled_back
+from tinygrad_mlp.verify.gradients.probe import pulled_back
 from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.diagnosis import cause_of
 from tinygrad_mlp.verify.operations.forward import LAYOUTS, close
@@ -51,9 +51,6 @@ def check_rules(case: OpCase) -> tuple[list[Failure], float]:
     for place in places:
         found += list(_check_behaviour(case, place)) or list(_check_replay(case, place))
     return found, report.worst_error
-
-
-# -- numbers --------------------------------------------------------------------------------------
 
 
 def _one_by_one(case: OpCase) -> list[Failure]:
@@ -102,11 +99,10 @@ def _second_order(case: OpCase, place: int) -> Failure | None:
         return case.failure(place, AGAIN, _text(error))
     if report.ok:
         return None
-    pair = _wrong_pair(report)
-    if pair is None:
-        return case.failure(place, AGAIN, report.problems[0].message)
-    message = f"{pair.place}: {pair.autograd:.6g}, numerically {pair.numeric:.6g}."
-    return case.failure(place, AGAIN, message)
+    pair, message = _wrong_pair(report), ""
+    if pair is not None:
+        message = f"{pair.place}: {pair.autograd:.6g}, numerically {pair.numeric:.6g}."
+    return case.failure(place, AGAIN, message or report.problems[0].message)
 
 
 def _mixed_second_order(case: OpCase, place: int) -> Failure | None:
@@ -134,9 +130,6 @@ def _wrong_pair(report: GradReport) -> Pair | None:
 
 def _text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-# -- behaviour ------------------------------------------------------------------------------------
 
 
 def _changed_in_place(case: OpCase, place: int) -> Failure | None:
@@ -176,9 +169,6 @@ def _check_behaviour(case: OpCase, place: int) -> Iterator[Failure]:
             return
 
 
-# -- other numbers than those of the call before --------------------------------------------------
-
-
 def _other_numbers(case: OpCase, place: int) -> Array:
     """Return other numbers for an argument: its own in another order, nearer to their mean.
 
@@ -208,11 +198,8 @@ def _check_replay(case: OpCase, place: int) -> Iterator[Failure]:
         return
     for what, a, b in zip(("value", "gradient"), found, expected, strict=True):
         if not close(a, b, 1e-10):
-            message = (
-                f"The program recorded at this sample gives another {what} for other numbers than "
-                f"the operation does."
-            )
-            yield case.failure(place, BAKED, message)
+            message = f"The program recorded at this sample gives another {what} for other numbers"
+            yield case.failure(place, BAKED, f"{message} than the operation does.")
             return
 
 

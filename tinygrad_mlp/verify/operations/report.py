@@ -125,25 +125,17 @@ class OpReport:
         """
         of_record = {"forward": "forward", "latex": "LaTeX", "equation": "equation"}
         wrong = {of_record.get(f.rule, LATER.get(f.cause, "first order")) for f in self.failures}
-        stopped = bool(wrong & {"forward", "first order"})
-        verdicts: dict[str, bool | None] = {}
-        for check in CHECKS:
-            of_rules = check in ("first order", "second order", "program")
-            skipped = not self.checks["gradients"] if of_rules else False
-            skipped = skipped or (stopped and check in ("second order", "program"))
-            skipped = skipped or (check == "equation" and not self.checks["equation"])
-            verdicts[check] = False if check in wrong else None if skipped else True
-            stopped = stopped or (check == "second order" and check in wrong)
-        if not self.op.record.latex and "LaTeX" not in wrong:
-            verdicts["LaTeX"] = None
-        return verdicts
+        rules = bool(self.checks["gradients"])
+        second = rules and not wrong & {"forward", "first order"}
+        reached = {
+            "forward": True, "first order": rules, "second order": second,
+            "program": second and "second order" not in wrong,
+            "LaTeX": bool(self.op.record.latex), "equation": bool(self.checks["equation"]),
+        }  # fmt: skip
+        return {check: False if check in wrong else reached[check] or None for check in CHECKS}
 
     def assert_ok(self) -> None:
-        """Raise an error if something is wrong.
-
-        Raises:
-            WrongOperationError: the message is the report.
-        """
+        """Raise a `WrongOperationError`, whose message is the report, if something is wrong."""
         if not self.ok:
             raise WrongOperationError(str(self))
 
@@ -153,18 +145,13 @@ class OpReport:
     def __str__(self) -> str:
         verdict = "right" if self.ok else f"{len(self.failures)} failures"
         made = ", ".join(f"{what} {n}" for what, n in self.checks.items())
-        lines = [
-            f"check_op: {self.op.name}: {verdict}",
-            *_wrapped(f"{self.samples} samples: {made}; worst error {self.worst_error:.1e}", "  "),
-        ]
+        head = f"  {self.samples} samples: {made}; worst error {self.worst_error:.1e}"
+        lines = [f"check_op: {self.op.name}: {verdict}"]
+        lines += textwrap.wrap(head, WIDTH, subsequent_indent="  ")
         for number, failure in enumerate(self.failures, 1):
-            lines += ["", *_wrapped(f"{number}. {failure}", "")]
+            lines += ["", *textwrap.wrap(f"{number}. {failure}", WIDTH)]
         for note in self.notes:
-            lines += ["", *_wrapped(f"Not checked: {note}", "")]
+            lines += ["", *textwrap.wrap(f"Not checked: {note}", WIDTH)]
         if not self.ok:
             lines += ["", f"Reproduce: check_op({self.op.name}, seed={self.seed})."]
         return "\n".join(lines)
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
