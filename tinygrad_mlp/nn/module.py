@@ -241,16 +241,7 @@ def _with_count(line: str, module: Module) -> str:
 
 @contextmanager
 def evaluation(model: Module) -> Iterator[None]:
-    """Put a model into evaluation mode, and afterwards each of its modules into its own again.
-
-    >>> import tinygrad_mlp as tg
-    >>> layer = tg.nn.Dropout(0.5)
-    >>> with evaluation(layer):
-    ...     layer(np.ones(3))
-    array([1., 1., 1.])
-    >>> layer.training
-    True
-    """
+    """Put a model into evaluation mode, and afterwards each of its modules into its own again."""
     before = [(module, module._training) for _, module in model.named_modules()]
     model.eval()
     try:
