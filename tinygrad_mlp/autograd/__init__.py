@@ -2,15 +2,7 @@
 
 from tinygrad_mlp.autograd.debug import debug
 from tinygrad_mlp.autograd.declaration import op
-from tinygrad_mlp.autograd.functional import (
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    value_and_grad,
-    vjp,
-)
+from tinygrad_mlp.autograd.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.numpy_dispatch import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample

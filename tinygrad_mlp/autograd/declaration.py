@@ -57,24 +57,7 @@ def op(
             )  # fmt: skip
             declared[new] = declared.pop(old)
 
-    def checked(forward: Callable[..., Any]) -> Op:
-        made = declare(rules=rules, register=False, kind=CheckedOp, **declared)(forward)
-        if register:
-            known = OPS.get(made.name)
-            if known is not None and not _in_one_namespace(made, known):
-                raise OpDefinitionError(
-                    f"op '{made.name}' exists already (in {known.__module__}). Choose another name."
-                )
-            OPS[made.name] = made
-        return made
-
-    return checked
-
-
-def _in_one_namespace(made: Op, known: Op) -> bool:
-    """Return whether one definition replaces the other: a notebook's cell was run again."""
-    of_made, of_known = (getattr(op.forward, "__globals__", None) for op in (made, known))
-    return of_made is not None and of_made is of_known
+    return declare(rules=rules, register=register, kind=CheckedOp, **declared)
 
 
 class CheckedOp(Op):
@@ -91,6 +74,19 @@ class CheckedOp(Op):
             _check_rule(self, name, rule)
         self.rules_checked = False
         self.rule_error = ""
+
+    def register(self) -> None:
+        """Enter the operation into `OPS`; in the place of another only if both have one namespace.
+
+        So that a notebook's cell can be run again.
+        """
+        known = OPS.get(self.name, self)
+        namespace = getattr(self.forward, "__globals__", None)
+        if known is not self and namespace is not getattr(known.forward, "__globals__", ()):
+            raise OpDefinitionError(
+                f"op '{self.name}' exists already (in {known.__module__}). Choose another name."
+            )
+        super().register()
 
     def vjp(self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: Static) -> Any:
         """Return the share of an argument, as `Op.vjp` does, after a check at the first call."""

@@ -72,30 +72,26 @@ class Node(list[Any]):
     A node *is* a list, instead of having one, because Python's garbage collector visits every
     container again and again while a graph grows. With one container a node instead of three, the
     time that a long chain takes grows linearly.
-
-    Attributes:
-        op: the operation, an `Op`. (Its type is not named here: `op.py` imports this module.)
-        arrays: the arguments as the forward function saw them; None once released. Kept although
-            leaves hold their arrays, because an optimizer may give a parameter a new array
-            before gradients are asked for.
-        static: the static parameters, defaults filled in.
-        out: the array that the operation returned (a tuple of arrays where it has several
-            outputs). The array and not the value: a value points to its node, and pointing back
-            would make a reference cycle that only the garbage collector could free.
-        order: the number of the node (see `next_order`).
-        name: the name given to the value it computed, or None.
-        retained: weak references to the outputs whose own gradient was asked for.
-        note: what `debug` noted when the node was recorded. The slot is set under `debug` only, so
-            that it costs nothing otherwise.
     """
 
     __slots__ = ("op", "arrays", "static", "out", "order", "name", "retained", "note")
 
+    # The operation, an `Op`. (Its type is not named here: `op.py` imports this module.)
     op: Any
+    # The arguments as the forward function saw them; None once released. Kept although leaves hold
+    # their arrays, because an optimizer may give a parameter a new array before gradients are
+    # asked for.
     arrays: tuple[Any, ...] | None
+    static: dict[str, Any]  # the static parameters, defaults filled in
+    # The array that the operation returned (a tuple of arrays where it has several outputs). The
+    # array and not the value: a value points to its node, and pointing back would make a reference
+    # cycle that only the garbage collector could free.
     out: Any
-    name: str | None
-    retained: list[weakref.ref[Value]] | None
+    order: int  # the number of the node (see `next_order`)
+    name: str | None  # the name given to the value it computed
+    retained: list[weakref.ref[Value]] | None  # the outputs whose own gradient was asked for
+    # What `debug` noted when the node was recorded. Set under `debug` only, so that it costs
+    # nothing otherwise.
     note: Any
 
     def __init__(

@@ -3,9 +3,7 @@
 `numpy_op` finds the operation that implements a function. Operations have the parameters that
 matter to a derivative. Others that NumPy's functions have are expressed in operations here
 (``dtype=``, ``where=`` and ``initial=`` of reductions, the order of memory in ``reshape``), left
-out where they change nothing, or refused. The rest: methods of ufuncs (``np.add.reduce``),
-functions whose result is constant wherever it has a derivative, and error messages for functions
-that no operation implements.
+out where they change nothing, or refused.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.autograd.tensor import Tensor
@@ -166,8 +163,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 
 RENAMED: dict[Any, dict[str, str]] = {
     np.clip: {"min": "a_min", "max": "a_max"},
-    np.var: {"correction": "ddof"},
-    np.std: {"correction": "ddof"},
+    **dict.fromkeys((np.var, np.std), {"correction": "ddof"}),
 }
 """Other names that parameters have in NumPy."""
 
@@ -294,17 +290,15 @@ def array(data: Any, dtype: Any = None) -> Any:
     array([12.,  8.])
     """
     made = _with_tensors(data)
-    if isinstance(made, Value):
-        return made if dtype is None else made.astype(dtype)  # type: ignore[attr-defined]
+    if isinstance(made, Tensor):
+        return made if dtype is None else made.astype(dtype)
     return np.array(made, dtype=dtype)
 
 
 def _with_tensors(data: Any) -> Any:
-    if isinstance(data, Value):
-        return data.copy()  # type: ignore[attr-defined]
+    if isinstance(data, Tensor):
+        return data.copy()
     if not isinstance(data, (list, tuple)):
         return data
     parts = [_with_tensors(part) for part in data]
-    if any(isinstance(part, Value) for part in parts):
-        return ops.stack(parts)
-    return np.array(parts) if parts else np.array(data)
+    return ops.stack(parts) if any(isinstance(p, Tensor) for p in parts) else np.array(parts)

@@ -186,6 +186,10 @@ class Op:
             return registered, (self.name,)
         return super().__reduce_ex__(protocol)
 
+    def register(self) -> None:
+        """Enter the operation into `OPS`."""
+        OPS[self.name] = self
+
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.forward)}>"
 
@@ -422,7 +426,7 @@ def op(
             elementwise=elementwise, **declared,
         ))  # fmt: skip
         if register:
-            OPS[made.name] = made
+            made.register()
         return made
 
     return declare
