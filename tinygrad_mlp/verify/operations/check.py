@@ -71,7 +71,7 @@ def check_op(
             found += _check_empty(case)
         evaluated = 0
         if all(failure.rule == "latex" for failure in found):
-            evaluated, wrong = check_equation(equation, cases, seed)
+            evaluated, wrong = check_equation(equation, cases)
             found += wrong
     rules = sum(result.rules for result in results)
     checks = {"forward": len(cases), "gradients": rules, "replays": rules, "equation": evaluated}

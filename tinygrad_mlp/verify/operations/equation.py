@@ -70,19 +70,16 @@ def known_functions() -> dict[str, Any]:
 
 
 def python_source(text: str, functions: Collection[str]) -> str:
-    """Return an expression in Python's notation: ``2 * sin( x ) * y`` for ``2 sin x y``.
-
-    Raises:
-        SyntaxError: there is a sign that equations do not have.
-    """
+    """Return an expression in Python's notation: ``2 * sin ( x ) * y`` for ``2 sin x y``."""
     text = unicodedata.normalize("NFKC", text.translate(SIGNS))
     text = re.sub(r"\|([^|]+)\|", r"abs(\1)", text)
-    text = re.sub(rf"(?<![\w)\]{BAR}])\[", "holds[", text)  # after others it begins a place
+    text = re.sub(rf"(?<![\w)\]{BAR}])\[", "holds[", text)  # else an element follows
     tokens = TOKEN.findall(text)
     if "".join(tokens) != text.replace(" ", ""):
-        raise SyntaxError(text)
+        raise SyntaxError(text)  # it has other signs
+    # A function without brackets ends before the next factor, and a sum after the last one.
     source: list[str] = []
-    unclosed: list[str] = []  # brackets, and functions without brackets, whose arguments go on
+    unclosed: list[str] = []  # the brackets, functions and sums that have not ended
     operand = False  # whether the last token ends an operand
     for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
         begins = token not in KEYWORDS and (token[0] in "('" or token[0].isalnum())
@@ -118,6 +115,7 @@ class Expression(ast.NodeTransformer):
         tree = self.visit(ast.parse(python_source(text, functions), mode="eval"))
         self.code = compile(ast.fix_missing_locations(tree), text, "eval")
         self.places = [place for _, places in self.elements for place in places if place]
+        self.has_bar = any(map(has_bar, self.names))
 
     def visit(self, node: ast.AST) -> Any:
         """Return what replaces a node, after the nodes in it have been replaced."""
@@ -158,6 +156,11 @@ class Relation(NamedTuple):
     left: Expression
     right: Expression
 
+    @property
+    def names(self) -> set[str]:
+        """All names in it."""
+        return self.left.names | self.right.names
+
 
 def read_relation(text: str, functions: Collection[str]) -> Relation | None:
     """Read a relation; words give None. A condition, ``|y − x| ≤ ½``, is one that equals 1."""
@@ -192,6 +195,7 @@ class WrittenEquation:
         self.values = {*given, *defined, *self.arguments, *op.defaults, *CONSTANTS, "n"}
         self.values.update(bar(name) for name in barred)
         read = {text: read_relation(text, self.functions.keys() - self.values) for text in texts}
+        # What is defined by words, or by a name that is, is words itself.
         while unclear := {name for name in defined if not self._is_clear(read[defined[name]])}:
             self.values -= unclear
             defined = {name: text for name, text in defined.items() if name not in unclear}
@@ -204,12 +208,12 @@ class WrittenEquation:
         """Return whether every name and function in a relation is known."""
         if relation is None:
             return False
-        names = relation.left.names | relation.right.names
-        for name in names - self.values - {*SUMS, *relation.left.places, *relation.right.places}:
+        known = {*self.values, *SUMS, *relation.left.places, *relation.right.places}
+        for name in relation.names - known:
             function = self.functions.get(name)
             itself = isinstance(function, Op) and function.forward is self.op.forward
             # y = f(x), with the operation itself as f, says nothing.
-            if function is None or (itself and not any(map(has_bar, names))):
+            if function is None or (itself and not any(map(has_bar, relation.names))):
                 return False
         return True
 
@@ -217,7 +221,7 @@ class WrittenEquation:
         """Return what the check of the equation leaves open."""
         if not self.op.record.equation:
             return ["the equation, as the record has none."]
-        covered = {name for r in self.relations for name in r.left.names | r.right.names}
+        covered = {name for relation in self.relations for name in relation.names}
         explained = {array for name, array in self.arguments.items() if bar(name) in covered}
         rules = zip(self.op.arrays, self.op.rules, strict=True)
         missing = [name for name, rule in rules if rule is not None and name not in explained]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.ops.losses import divisor
-from tinygrad_mlp.autograd.ops.sums import axes_of, broadcasts, kept, reduced_count, sum_to
+from tinygrad_mlp.autograd.ops.sums import axes_of, broadcasts, reduced_count, sum_to
 from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.equation import (
     CONSTANTS,
@@ -26,7 +26,6 @@ from tinygrad_mlp.verify.operations.equation import (
     Relation,
     WrittenEquation,
     bar,
-    has_bar,
 )  # fmt: skip
 from tinygrad_mlp.verify.operations.forward import close
 from tinygrad_mlp.verify.operations.report import Failure
@@ -34,9 +33,7 @@ from tinygrad_mlp.verify.operations.report import Failure
 RTOL = 1e-8
 
 
-def check_equation(
-    equation: WrittenEquation, cases: list[OpCase], seed: int
-) -> tuple[int, list[Failure]]:
+def check_equation(equation: WrittenEquation, cases: list[OpCase]) -> tuple[int, list[Failure]]:
     """Return for how many samples an equation was evaluated, and which relations do not hold.
 
     An equation need not have a meaning for every sample (that of matrices has none for vectors).
@@ -45,7 +42,7 @@ def check_equation(
     evaluated = 0
     for case in cases if equation.relations else ():
         try:
-            found = [(relation, case) for relation in wrong_relations(equation, case, seed)]
+            found = [(relation, case) for relation in wrong_relations(equation, case)]
         except (NoMeaning, np.linalg.LinAlgError):
             continue
         except (ValueError, TypeError, LookupError, RecursionError) as error:
@@ -57,7 +54,7 @@ def check_equation(
         rounded.args = [np.rint(a) if i in case.floats else a for i, a in enumerate(case.args)]
         rounded.sample = f"{case.sample}, rounded to whole numbers"
         with contextlib.suppress(Exception):
-            found += [(r, rounded) for r in wrong_relations(equation, rounded, seed, partly=True)]
+            found += [(r, rounded) for r in wrong_relations(equation, rounded, partly=True)]
         for relation, at in found:
             text = f"'{relation.text}' does not hold."
             wrong.setdefault(text, Failure("equation", "equation", text, at.sample))
@@ -66,10 +63,10 @@ def check_equation(
 
 @np.errstate(all="ignore")
 def wrong_relations(
-    equation: WrittenEquation, case: OpCase, seed: int, partly: bool = False
+    equation: WrittenEquation, case: OpCase, partly: bool = False
 ) -> list[Relation]:
     """Return the relations that do not hold; partly: but for places with NaN."""
-    values = Values(equation, case, seed)
+    values = Values(equation, case)
     return [relation for relation in equation.relations if not values.agree(relation, partly)]
 
 
@@ -86,44 +83,35 @@ def as_shape(value: Any, shape: tuple[int, ...]) -> Any:
 class Values:
     """The values of names and expressions for the arrays of one case."""
 
-    def __init__(self, equation: WrittenEquation, case: OpCase, seed: int) -> None:
+    def __init__(self, equation: WrittenEquation, case: OpCase) -> None:
         if any(a is None for a in case.args) or case.op.variadic:
             raise NoMeaning("the equation is about all arguments")
         self.equation, self.static, self.axis = equation, case.static, case.static.get("axis")
         self.first = first = case.args[0]
         outs = case.forward(case.copies())
-        g = case.cotangents(outs, seed)
+        g = case.cotangents(outs, case.seed)
         self.reduced = dict(zip(equation.outputs, outs, strict=True))
         if case.op.outputs == 1:
             self.reduced["g"] = g[0]
+        axes = axes_of(self.axis, first.ndim) if "axis" in self.static else ()
         if self.static.get("keepdims"):
-            axes = axes_of(self.axis, first.ndim)
             self.reduced = {name: np.squeeze(a, axes) for name, a in self.reduced.items()}
+        reduction = self.static.get("reduction")
+        n = divisor(first, reduction) if reduction else reduced_count(first.shape, self.axis)
         arguments = dict(zip(case.op.arrays, case.args, strict=True))
         self.names: dict[str, Any] = {
             **{name: arguments[array] for name, array in equation.arguments.items()},
-            **CONSTANTS, "n": self._count(), **self.static, **arguments,
-            **{name: self._kept(value) for name, value in self.reduced.items()},
+            **CONSTANTS, "n": n, **self.static, **arguments, **self.reduced,
         }  # fmt: skip
+        for name, a in self.reduced.items():
+            if a.ndim == first.ndim - len(axes):
+                self.names[name] = np.expand_dims(a, axes)
         for i in case.moving:
             gradient = as_shape(case.share(i, g, outs, case.copies()), case.args[i].shape)
             names = [name for name, a in equation.arguments.items() if a == case.name(i)]
             self.names.update((bar(name), gradient) for name in names)
         if case.op.outputs > 1:
             self.names.update(zip(map(bar, equation.outputs), g, strict=True))
-
-    def _count(self) -> int:
-        """Return the number of elements, or samples, that one result is made of."""
-        if "reduction" in self.static:
-            return divisor(self.first, self.static["reduction"])
-        return reduced_count(self.first.shape, self.axis)
-
-    def _kept(self, value: Any) -> Any:
-        """Put the reduced axes of an output back."""
-        ndim = self.first.ndim
-        if "axis" not in self.static or value.ndim != ndim - len(axes_of(self.axis, ndim)):
-            return value
-        return kept(value, self.first.shape, self.axis, False)
 
     def agree(self, relation: Relation, partly: bool) -> bool:
         """Return whether a relation holds."""
@@ -132,7 +120,7 @@ class Values:
             np.asarray(self.of(side, relation.left.places, elements), float)
             for side in (relation.left, relation.right)
         )
-        if any(map(has_bar, relation.left.names)):
+        if relation.left.has_bar:
             right = as_shape(right, left.shape)
         elif left.size != right.size:
             left, right = np.broadcast_arrays(left, right)
