@@ -47,14 +47,7 @@ def find_folds(graph: Recorded) -> list[Fold]:
 
 
 def count_operations(nodes: list[Node]) -> str:
-    """Return the names of the nodes' operations and how often each occurs, most frequent first.
-
-    >>> import tinygrad_mlp as tg
-    >>> x = tg.Tensor(2.0, requires_grad=True)
-    >>> y = tg.exp(tg.exp(tg.tanh(x)))
-    >>> count_operations([y.node, y.node[0], y.node[0][0]])
-    'exp ×2, tanh'
-    """
+    """Return the names of operations with their numbers, most frequent first: "exp ×2, tanh"."""
     counts = Counter(node.op.name for node in nodes).most_common()
     shown = [f"{name} ×{n}" if n > 1 else name for name, n in counts[:6]]
     return ", ".join(shown) + (", …" if len(counts) > 6 else "")

@@ -20,11 +20,8 @@ def neurons(weights: Sequence[Array], captions: Sequence[tuple[str, str]]) -> st
 
     A line is a weight. It is thicker for a larger size among the shown weights of the layer, orange
     for a positive weight, violet and dashed for a negative one. Text and circles take the colour of
-    the text around the picture.
-
-    Args:
-        weights: ``weights[i]``, shape ``(units of layer i + 1, units of layer i)``.
-        captions: two lines below the column of each layer, one pair more than there are weights.
+    the text around the picture. ``weights[i]`` has the shape ``(units of layer i + 1, units of
+    layer i)``; the captions are two lines below the column of each layer.
 
     >>> picture = neurons([np.ones((2, 3))], [("x", "3 inputs"), ("a2", "2 tanh")])
     >>> picture.count("<circle"), picture.count("<line")

@@ -53,7 +53,6 @@ def ratio(a: Any, b: Any) -> Any:
 
 # -- making expressions ---------------------------------------------------------------------------
 
-
 Rule = Callable[["Algebra", Application], Expression | None]
 """Gives something simpler of the same value, shape and dtype, or None."""
 
@@ -61,8 +60,7 @@ Rule = Callable[["Algebra", Application], Expression | None]
 class Algebra:
     """Makes expressions, so that equal ones are one and the same object.
 
-    Args:
-        rules: what to simplify by (see `simplify.RULES`); nothing without.
+    `rules` are what to simplify by (see `simplify.RULES`); nothing without.
     """
 
     def __init__(self, rules: Mapping[Op, Sequence[Rule]] | None = None) -> None:

@@ -239,12 +239,7 @@ def explain(output: Value, wrt: Any = None, *,
 
 
 def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:
-    """What is asked for, as tensors of the graph.
-
-    Raises:
-        NotDifferentiableError: the output does not depend on one of them.
-        InvalidArgumentError: an unknown name, or something that is no tensor.
-    """
+    """What is asked for, as tensors of the graph that the output depends on."""
     leaves: dict[int, Value] = {}
     for _, _, parent, _ in graph.arguments():
         if isinstance(parent, Value) and parent.node is None:

@@ -25,18 +25,11 @@ from tinygrad_mlp.program.trace import untraced
 
 
 class Deriving:
-    """Derives the gradients of an output.
+    """Derives the gradients of an output with respect to the targets.
 
-    Args:
-        graph: the graph behind it.
-        naming: the names in it.
-        targets: what to differentiate with respect to.
-
-    Attributes:
-        forward: the symbols computed on the way to the output, in order.
-        backward: adjoints, gradients and auxiliary symbols in the order of the backward pass.
-        gradients: the symbols of the targets' gradients, in the order of the targets.
-        auxiliary: names for what occurs several times.
+    `forward` are the symbols computed on the way to the output, in order; `backward` the adjoints,
+    gradients and auxiliary symbols in the order of the backward pass; `gradients` those of the
+    targets, in their order; `auxiliary` names for what occurs several times.
     """
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value]) -> None:

@@ -81,13 +81,7 @@ class Expression:
 
 
 class Symbol(Expression):
-    """Something with a name.
-
-    Attributes:
-        name: how it is written.
-        definition: what it stands for; None for what is given.
-        value: its array, where it is given.
-    """
+    """Something with a name: its definition, or its array where it is given."""
 
     __slots__ = ("name", "definition", "value")
 
@@ -109,9 +103,7 @@ class Symbol(Expression):
 class Number(Expression):
     """A number, in every element where it has a shape.
 
-    Attributes:
-        number: the number.
-        plain: whether it is a Python number, which does not raise the precision of float32.
+    It is `plain` if it is a Python number, which does not raise the precision of float32.
     """
 
     __slots__ = ("number", "plain")
@@ -127,14 +119,7 @@ class Number(Expression):
 
 
 class Application(Expression):
-    """An operation applied to expressions.
-
-    Attributes:
-        op: the operation.
-        args: its array arguments; None for one left out.
-        static: its keyword parameters.
-        index: which of the outputs it is, where the operation has several.
-    """
+    """An operation applied to expressions; `index` is the number of the output among several."""
 
     __slots__ = ("op", "args", "static", "index")
 
@@ -161,11 +146,7 @@ class Application(Expression):
 
 def evaluate(expressions: Iterable[Expression],
              values: Mapping[str, Any] | None = None) -> list[Any]:
-    """The values of expressions, each shared part computed once.
-
-    Raises:
-        ShapeError: an array of `values` has another shape than its symbol.
-    """
+    """The values of expressions, each shared part computed once."""
     wanted = list(expressions)
     values = values or {}
     known: dict[Expression, Any] = {}

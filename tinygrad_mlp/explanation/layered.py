@@ -34,10 +34,8 @@ LOSSES = (
 class Adjoint(NamedTuple):
     """The adjoint of a node as a product, on the way down.
 
-    Attributes:
-        column: the product so far.
-        slope: what it is to be multiplied by element by element, as a column; None for nothing.
-        node: the node.
+    `column` is the product so far, `slope` what it is to be multiplied by element by element, as a
+    column; None for nothing.
     """
 
     column: Expression
@@ -48,13 +46,8 @@ class Adjoint(NamedTuple):
 class ClosedForms:
     """Finds the closed forms of the gradients of a derivation.
 
-    Args:
-        deriving: the derivation.
-
-    Attributes:
-        products: for each target that has them, in the order of the document (last layer first):
-            its gradient's forms, the simplest last.
-        slopes: the diagonal matrices in them.
+    `products` are, for each target that has them, in the order of the document (last layer first),
+    its gradient's forms, the simplest last; `slopes` are the diagonal matrices in them.
     """
 
     def __init__(self, deriving: Deriving) -> None:

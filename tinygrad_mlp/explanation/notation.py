@@ -28,18 +28,14 @@ BESIDE = {
     QUOTIENT: (TIGHT | {HADAMARD, MATMUL, SCALED}, TIGHT),
     LOGICAL: (TIGHT, TIGHT)}
 
-
 TERM, FACTOR = 2, 1
 
 
 class Piece(NamedTuple):
-    """A part of a written line.
+    """A part of a written line, and the shape that is annotated under it.
 
-    Attributes:
-        text: the characters.
-        shape: what is annotated under it; None for nothing.
-        joint: where a line may be broken before it: TERM for a sign between terms, FACTOR for
-            one between factors, 0 for anything else.
+    A line may be broken before a joint: TERM for a sign between terms, FACTOR for one between
+    factors, 0 for anything else.
     """
 
     text: str
@@ -66,11 +62,7 @@ def written(text: str, kind: str = ATOM) -> Written:
 
 
 class Language:
-    """How one of the two languages writes what templates are made of.
-
-    Args:
-        latex: whether it is LaTeX; plain text with Unicode's mathematical signs otherwise.
-    """
+    """How LaTeX, or plain text with Unicode's signs, writes what templates are made of."""
 
     def __init__(self, latex: bool) -> None:
         self.latex = latex
@@ -112,7 +104,6 @@ SHAPE_KEEPING = (r"\ln", r"\mathrm{softmax}")
 """Functions in templates whose result has the shape of their argument."""
 
 SEPARATORS = (",", ";")
-
 FUNCTION_NAME = re.compile(r"\\?(tanh|sin|cos|ln)(?=\(|\\left)")
 
 

@@ -59,9 +59,6 @@ Item = Template | Sign
 def parsed(template: str) -> Template:
     """The tree of a template.
 
-    Raises:
-        OpDefinitionError: its braces do not match.
-
     >>> from tinygrad_mlp.explanation.notation import SUM, written
     >>> arguments = [written("a"), written("b + c", SUM)]
     >>> parsed(r"⟪0⟫ + ⟪1⟫^\\top").write(PLAIN, lambda i, shapes: arguments[i], False).string

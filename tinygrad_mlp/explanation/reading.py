@@ -17,9 +17,7 @@ from tinygrad_mlp.program.trace import Trace, Tracer, untraced
 class RuleReader:
     """Runs rules on tracers that stand for expressions, and reads off what comes out.
 
-    Args:
-        algebra: what makes the expressions.
-        constant: the expression for an array that a rule brings in.
+    `constant` gives the expression for an array that a rule brings in.
     """
 
     def __init__(self, algebra: Algebra, constant: Callable[[Any], Expression]) -> None:

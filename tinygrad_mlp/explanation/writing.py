@@ -48,7 +48,6 @@ from tinygrad_mlp.graph_view.names import Name
 from tinygrad_mlp.graph_view.templates import template_of
 
 COMPOSITE = frozenset({SCALED, MATMUL, HADAMARD, QUOTIENT, LOGICAL, BIG, NEGATIVE, SUM})
-
 SUMS = {ops.add: "+", ops.subtract: "-"}
 
 KNOWN_NUMBERS = {

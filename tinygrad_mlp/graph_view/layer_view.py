@@ -163,14 +163,9 @@ def _activation(users: list[Node]) -> Node | None:
 class Recorded:
     """The graph behind an output, for the function `who` that messages speak of.
 
-    Attributes:
-        nodes: the nodes that lead to the output, oldest first.
-        users: for each node, the nodes that take its result, once for each use.
-        layers: the layers if they follow one another, first layer first; otherwise none.
-        inlined: the products of layers to which a bias is added, written together with that.
-
-    Raises:
-        GraphReleasedError: a backward pass has released the graph.
+    `nodes` come oldest first, with the nodes that take their results in `users`. `layers` are
+    those that follow one another, first layer first; otherwise none. `inlined` are the products
+    of layers to which a bias is added, written together with that.
     """
 
     def __init__(self, output: Value, who: str = "explain()") -> None:

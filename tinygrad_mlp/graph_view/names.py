@@ -6,10 +6,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-GREEK = """
-    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau
-    upsilon phi chi psi omega
-""".split()
+GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma
+    tau upsilon phi chi psi omega""".split()
 LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True))
 
 LAYERED = frozenset(["W", "b", "z", "a", "D", "δ"])
@@ -33,11 +31,7 @@ class Name(NamedTuple):
 
 
 def name(text: str) -> Name:
-    r"""Return the name for a text.
-
-    >>> [name(text).latex for text in ("W2", "y_hat", "x1", "w_ih", "theta")]
-    ['W^{(2)}', '\\hat{y}', 'x_{1}', 'w_{\\mathrm{ih}}', '\\theta']
-    """
+    """Return the name for a text, such as W2, x1, w_ih, y_hat or theta."""
     if text == "L":
         return Name(text, r"\mathcal{L}")
     numbered = re.fullmatch(r"([^\W\d_]+)_?(\d+)", text)
@@ -67,21 +61,13 @@ def _escaped(text: str) -> str:
 
 
 def layer_number(text: str | None, letter: str = "z") -> int | None:
-    """Return the number of the layer that a name such as ``z2`` or ``z_2`` belongs to, or None.
-
-    >>> layer_number("z2"), layer_number("a3", "a"), layer_number("hidden")
-    (2, 3, None)
-    """
+    """Return the number of the layer that a name such as ``z2`` or ``z_2`` belongs to, or None."""
     numbered = re.fullmatch(rf"{letter}_?(\d+)", text or "")
     return int(numbered[1]) if numbered else None
 
 
 def adjoint(of: Name) -> Name:
-    """Return the name of a cotangent: z̄ for z, and δ for the pre-activation of a layer.
-
-    >>> adjoint(name("a2")).text, adjoint(name("z2")).text, adjoint(name("loss")).text
-    ('ā2', 'δ2', 'bar(loss)')
-    """
+    """Return the name of a cotangent: z̄ for z, δ for the pre-activation of a layer."""
     number = layer_number(of.text)
     if number is not None:
         return Name(f"δ{number}", r"\delta", f"^{{({number})}}")
@@ -107,12 +93,7 @@ class UniqueNames:
         self.given: dict[str, int] = {}
 
     def unique(self, text: str) -> Name:
-        """Return `text`, with a number behind it if it was given out before.
-
-        >>> names = UniqueNames()
-        >>> names.unique("w").text, names.unique("w").text, names.unique("w").text
-        ('w', 'w_2', 'w_3')
-        """
+        """Return `text`, with a number behind it if it was given out before."""
         wanted = text
         while wanted in self.given:
             self.given[text] += 1

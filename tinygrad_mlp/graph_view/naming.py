@@ -22,10 +22,8 @@ from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames
 class Naming:
     """The names of the values of one graph.
 
-    Args:
-        graph: the graph.
-        given: arrays and tensors by name; one that is not in the graph is refused.
-        result: the name of the output if it has no other; None for a numbered name.
+    `given` are arrays and tensors of the graph by name. `result` is the name of the output if it
+    has no other; None for a numbered name.
     """
 
     def __init__(self, graph: Recorded, given: Mapping[str, Any], result: str | None = "L") -> None:
@@ -105,11 +103,7 @@ class Naming:
     # -- asking for names ------------------------------------------------------------
 
     def find(self, text: str) -> Value:
-        """Return the tensor of a name in this graph, or with that name of its own.
-
-        Raises:
-            InvalidArgumentError: there is no such tensor.
-        """
+        """Return the tensor of a name in this graph, or with that name of its own."""
         leaves = self.graph.leaves()
         key = {name.text: key for key, name in self._of.items()}.get(text)
         if key in leaves:

@@ -76,10 +76,6 @@ def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
 def surest_mistakes(true: Array, outputs: Array) -> Array:
     """Return the samples whose largest output is of another class, the largest output first.
 
-    Args:
-        true: class numbers, shape ``(n,)``.
-        outputs: shape ``(n, k)``.
-
     >>> surest_mistakes(np.array([0, 0, 1]), np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8]]))
     array([1, 0])
     """

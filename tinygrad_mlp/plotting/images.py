@@ -137,10 +137,7 @@ def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None
 
 
 def as_images(array: Array, shape: tuple[int, int] | None, name: str) -> Array:
-    """Return samples as images, shape ``(n, height, width)``.
-
-    Raises:
-        ShapeError: they are not images of that shape, or not square images if none is given.
+    """Return samples as images, shape ``(n, height, width)``; square ones without a shape.
 
     >>> as_images(np.zeros((5, 64)), None, "X").shape
     (5, 8, 8)

@@ -74,11 +74,7 @@ def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
 
 
 def check_ending(path: str | os.PathLike[str], name: str) -> None:
-    """Refuse a path that a browser would not open as a page.
-
-    Raises:
-        InvalidArgumentError: the path does not end in .html. The message begins with `name`.
-    """
+    """Refuse a path that a browser would not open as a page; the message begins with `name`."""
     if os.path.splitext(path)[1].lower() not in ENDINGS:
         raise InvalidArgumentError(f"{name} must end in .html. Got {os.fspath(path)}.")
 
