@@ -193,6 +193,7 @@ class CompiledFunction:
         self._fast_path = executable.fast_path if executable.confirmed else None
 
     def _keep(self, key: Any, executable: Executable) -> None:
+        """Keep a new program, and drop the least recently used ones."""
         kept = self.programs.setdefault(key, [])
         kept.append(executable)
         del kept[:-MOST_SETTINGS]

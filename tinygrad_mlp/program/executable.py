@@ -72,28 +72,25 @@ class Executable:
         self._structure = rebuild(out, range(len(leaves(out))))
         place = {v: n for n, v in enumerate(self.source.returned())}
         self._results = [
-            _Result(place[a], None, _wrapping(leaf)) if isinstance(a, Variable)
-            else _Result(None, a, _wrapping(leaf))
+            _Result(place[a] if isinstance(a, Variable) else None, a, _wrapping(leaf))
             for a, leaf in zip(self.program.results, leaves(out), strict=True)
+        ]
+        # What is not written in place is handed over after a run.
+        updates = [u for u in self.program.updates if isinstance(u.value, Variable)]
+        written = {r: line.into for line in self.program.instructions for r in line.results}
+        self._puts = [
+            (u.put, place[u.value]) for u in updates
+            if u.target is None or written.get(u.value) is not u.target
         ]  # fmt: skip
-        self._puts, self._constants = self._handed_over_after(place)
+        self._constants = [
+            (u.put, u.value) for u in self.program.updates if not isinstance(u.value, Variable)
+        ]
         if only_arrays and self._structure == 0 and self._results[0].place is not None:
             self.fast_path = fast_path(
                 self.program.inputs, self._assumptions, self._puts, self._constants,
                 self._results[0].place, function=self._function, known=self._known,
                 lock=self._lock, wrap=self._results[0].wrap,
             )  # fmt: skip
-
-    def _handed_over_after(self, place: dict[Variable, int]) -> tuple[list[Any], list[Any]]:
-        """Return functions to call after a run: with places of values, and with constants."""
-        written = {r: line.into for line in self.program.instructions for r in line.results}
-        puts, constants = [], []
-        for put, value, target in self.program.updates:
-            if not isinstance(value, Variable):
-                constants.append((put, value))
-            elif target is None or written.get(value) is not target:  # not written in place
-                puts.append((put, place[value]))
-        return puts, constants
 
     @property
     def confirmed(self) -> bool:

@@ -3,30 +3,8 @@
 In nearly every call the arguments have the shapes of the last call, the parameters hold the very
 arrays that the last call left there, and the settings are unchanged. Checking that line by line in
 general code takes as long as twenty operations on small arrays. So a function is written for each
-program, like its instructions::
-
-    def fast_path(arguments):
-        if len(arguments) != 2:
-            return OUTDATED
-        a0, a1 = arguments
-        if (
-            type(a0) is not ndarray or a0.shape != (2, 4) or a0.dtype is not v7
-            or ...
-        ):
-            return OUTDATED
-        with lock:
-            s0 = v9.data
-            s1 = v10()
-            if (
-                s0 is not known[0]
-                or v11.grad is not None
-                or ...
-            ):
-                return OUTDATED
-            out = function(a0, a1, s0, s1)
-        return wrap(out[0])
-
-Where it returns `OUTDATED`, `Executable.run` finds out what has changed.
+program, like its instructions. Where it returns `OUTDATED`, `Executable.run` finds out what has
+changed.
 """
 
 from __future__ import annotations

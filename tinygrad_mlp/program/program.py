@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -105,12 +106,9 @@ class Program:
 
     def uses(self) -> dict[Variable, int]:
         """Return how often each variable is used, by instructions or outside."""
-        count: dict[Variable, int] = {}
         used = [v for line in self.instructions for v in line.variables]
-        for a in (*used, *self.outputs(), *self.required):
-            if isinstance(a, Variable):
-                count[a] = count.get(a, 0) + 1
-        return count
+        outside = (*self.outputs(), *self.required)
+        return Counter([*used, *(a for a in outside if isinstance(a, Variable))])
 
     def line_by_line(self, change: Callable[[Instruction], Instruction]) -> tuple[Program, int]:
         """Return the program with `change` done to each instruction, and how many differ."""

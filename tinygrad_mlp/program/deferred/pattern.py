@@ -24,10 +24,6 @@ class Deferrable(NamedTuple):
     parameter: Variable
     velocity: Variable | None  # its velocity, an input; None where there is no momentum
 
-    def inputs(self) -> set[Variable]:
-        """Return the inputs that the program of a step without the parameter does not read."""
-        return {self.parameter} if self.velocity is None else {self.parameter, self.velocity}
-
 
 class Pattern(NamedTuple):
     """The parts of a program that compute with a weight whose update can be deferred."""
@@ -42,6 +38,10 @@ class Pattern(NamedTuple):
     def deferred(self) -> list[Deferrable]:
         """Return the weight, and the bias where there is one."""
         return [self.weight] if self.bias is None else [self.weight, self.bias]
+
+    def inputs(self) -> set[Variable]:
+        """Return the inputs that the program of a step without the parameters does not read."""
+        return {v for deferred in self.deferred() for v in deferred if v is not None}
 
 
 class _Finder:
@@ -107,8 +107,7 @@ class _Finder:
 
     def is_enough(self, pattern: Pattern) -> bool:
         """Return whether the step needs nothing of the deferred parameters but z."""
-        left = set(without(self.program, pattern).inputs)
-        return not any(left & deferred.inputs() for deferred in pattern.deferred())
+        return pattern.inputs().isdisjoint(without(self.program, pattern).inputs)
 
     def update_of(
         self, parameter: Variable, gradient: Callable[[Instruction], Variable | None]
@@ -156,11 +155,11 @@ class _Finder:
         """Return D, where an instruction computes ``Dᵀ x`` (for one sample, an outer product)."""
         if line.op.name not in ("matmul", "multiply") or line.operands[1] is not x:
             return None
+        if line.op.name == "multiply" and x.shape[0] != 1:
+            return None
         first = line.operands[0]
         before = self.definition.get(first) if isinstance(first, Variable) else None
         if before is None or before.op.name != "transpose" or len(line.results[0].shape) != 2:
-            return None
-        if line.op.name == "multiply" and x.shape[0] != 1:
             return None
         delta = before.operands[0]
         return delta if isinstance(delta, Variable) else None
@@ -187,7 +186,7 @@ def pattern_in(program: Program) -> Pattern | None:
 def without(program: Program, pattern: Pattern) -> Program:
     """Return the step without W: the pre-activation is its first input, D its last result."""
     z = pattern.z.like(pattern.z.name, label=DATA)
-    gone = set[Variable]().union(*(deferred.inputs() for deferred in pattern.deferred()))
+    gone = pattern.inputs()
     delta = z if pattern.delta is pattern.z else pattern.delta
     kept = replace(
         program,
