@@ -15,6 +15,8 @@ DOCS = ROOT / "docs"
 GUIDES = sorted((ROOT / "tinygrad_mlp").rglob("README.md"))
 """The README of each folder that has one."""
 
+MODULES = [m for top in ("tinygrad_mlp", "tests", "examples") for m in ROOT.glob(f"{top}/**/*.py")]
+
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md"), *GUIDES])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -56,11 +58,18 @@ def test_index_lists_every_example_and_every_decision(path):
     assert path in {(DOCS / link).resolve() for link in links}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_module_of_the_package_that_a_page_names_exists(page):
+    if page.parent.name == "decisions" or page.name == "changelog.md":
+        return  # they tell of the past
+    named = re.findall(r"`((?:tinygrad_mlp/)?(?:\w+/)+\w+\.py)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not any(file.match(name) for file in MODULES)] == []
+
+
 @pytest.mark.parametrize("guide", GUIDES, ids=name_of)
 def test_the_readme_of_a_folder_names_its_modules_and_no_others(guide):
     named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", guide.read_text(encoding="utf-8")))
-    files = [*ROOT.glob("tinygrad_mlp/**/*.py"), *ROOT.glob("tests/**/*.py")]
-    assert [name for name in named if not any(file.match(name) for file in files)] == []
+    assert [name for name in named if not any(file.match(name) for file in MODULES)] == []
 
     modules = [path for path in guide.parent.rglob("*.py") if path.name != "__init__.py"]
     if guide.parent.name == "autograd":  # operations are not listed: a block each
