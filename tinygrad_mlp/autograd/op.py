@@ -30,6 +30,7 @@ from tinygrad_mlp.errors import (
 )
 
 Rule = Callable[..., Any]
+# (A string: NumPy loads np.random when it is first named.)
 Samples = Callable[["np.random.Generator"], "Iterator[Sample] | Sequence[Sample]"]
 Static = dict[str, Any]
 
