@@ -14,7 +14,7 @@ import functools
 import math
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
@@ -23,6 +23,10 @@ from tinygrad_mlp.autograd.op import OPS, Op
 
 BAR = "\u0304"
 CONSTANTS = {"π": math.pi, "e": math.e, "inf": math.inf}
+REDUCTIONS: dict[str, Any] = {
+    "Σ": np.sum, "Π": np.prod, "mean": np.mean, "max": np.max, "min": np.min,
+}  # fmt: skip
+"""The functions over the operation's `axis`; max and min of several arguments are elementwise."""
 SUMS = ("Σ", "Π")
 """The functions of a whole product: ``Σ a b`` is ``Σ(a b)``, while ``ln a b`` is ``(ln a) b``."""
 
@@ -31,7 +35,7 @@ SIGNS = str.maketrans({
     "∛": "cbrt ", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", "∞": "inf", "₀": "0", "₁": "1",
     "₂": "2", "=": "==", "≠": "!=", "≤": "<=", "≥": ">=",
 })  # fmt: skip
-KEYWORDS = {"where": "if", "else": "else", "and": "and", "or": "or", "not": "not"}
+KEYWORDS = ("if", "else", "and", "or", "not")
 TOKEN = re.compile(
     rf"\d+(?:\.\d+)?|'[^']*'|holds\[|[^\W\d][\w{BAR}]*|\*\*|\.T|[=!<>]=|[-+*/@<>,()\[\]]"
 )
@@ -69,10 +73,10 @@ def known_functions() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def python_source(text: str, functions: Collection[str]) -> str:
+def python_source(text: str, functions: Mapping[str, Any]) -> str:
     """Return an expression in Python's notation: ``2 * sin ( x ) * y`` for ``2 sin x y``."""
     text = unicodedata.normalize("NFKC", text.translate(SIGNS))
-    text = re.sub(r"\|([^|]+)\|", r"abs(\1)", text)
+    text = re.sub(r"\bwhere\b", "if", re.sub(r"\|([^|]+)\|", r"abs(\1)", text))
     text = re.sub(rf"(?<![\w)\]{BAR}])\[", "holds[", text)  # else an element follows
     tokens = TOKEN.findall(text)
     if "".join(tokens) != text.replace(" ", ""):
@@ -89,8 +93,10 @@ def python_source(text: str, functions: Collection[str]) -> str:
                 unclosed.pop()
                 source.append(")")
             source += ["*"] * begins
-        source.append(KEYWORDS.get(token, token))
+        source.append(token)
         if token in SUMS or (token in functions and following != "("):
+            if token not in REDUCTIONS and getattr(functions[token], "nin", 0) != 1:
+                raise SyntaxError(f"{token} needs brackets")
             source.append("(")
             unclosed.append("sum" if token in SUMS else "function")
         elif token[-1] in "([":
@@ -109,7 +115,7 @@ Element = tuple[str, list[str]]
 class Expression(ast.NodeTransformer):
     """One side of a relation as code, with calls for what Python only does with single values."""
 
-    def __init__(self, text: str, functions: Collection[str]) -> None:
+    def __init__(self, text: str, functions: Mapping[str, Any]) -> None:
         self.names: set[str] = set()  # also those of functions
         self.elements: list[Element] = []
         tree = self.visit(ast.parse(python_source(text, functions), mode="eval"))
@@ -162,7 +168,7 @@ class Relation(NamedTuple):
         return self.left.names | self.right.names
 
 
-def read_relation(text: str, functions: Collection[str]) -> Relation | None:
+def read_relation(text: str, functions: Mapping[str, Any]) -> Relation | None:
     """Read a relation; words give None. A condition, ``|y − x| ≤ ½``, is one that equals 1."""
     left, _, right = (text if " = " in text else f"[{text}] = 1").partition(" = ")
     try:
@@ -194,7 +200,8 @@ class WrittenEquation:
         barred = [*self.arguments, *(self.outputs if op.outputs > 1 else [])]
         self.values = {*given, *defined, *self.arguments, *op.defaults, *CONSTANTS, "n"}
         self.values.update(bar(name) for name in barred)
-        read = {text: read_relation(text, self.functions.keys() - self.values) for text in texts}
+        functions = {n: f for n, f in self.functions.items() if n not in self.values}
+        read = {text: read_relation(text, functions) for text in texts}
         # What is defined by words, or by a name that is, is words itself.
         while unclear := {name for name in defined if not self._is_clear(read[defined[name]])}:
             self.values -= unclear

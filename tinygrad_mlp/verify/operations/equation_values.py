@@ -20,6 +20,7 @@ from tinygrad_mlp.autograd.ops.sums import axes_of, broadcasts, reduced_count, s
 from tinygrad_mlp.verify.operations.cases import OpCase
 from tinygrad_mlp.verify.operations.equation import (
     CONSTANTS,
+    REDUCTIONS,
     Element,
     Expression,
     NoMeaning,
@@ -45,7 +46,7 @@ def check_equation(equation: WrittenEquation, cases: list[OpCase]) -> tuple[int,
             found = [(relation, case) for relation in wrong_relations(equation, case)]
         except (NoMeaning, np.linalg.LinAlgError):
             continue
-        except (ValueError, TypeError, LookupError, RecursionError) as error:
+        except Exception as error:  # the functions in it may raise anything
             text = f"'{equation.op.record.equation}' cannot be evaluated: {error}."
             return evaluated, [Failure("equation", "equation", text, case.sample)]
         evaluated += 1
@@ -157,8 +158,9 @@ class Values:
         return value.reshape(value.shape[: value.ndim - len(summed)])
 
     def _evaluated(self, side: Expression, names: dict[str, Any], axis: Any, keepdims: bool) -> Any:
-        names["Σ"] = partial(np.sum, axis=axis, keepdims=keepdims)
-        names["Π"] = partial(np.prod, axis=axis, keepdims=keepdims)
+        for name in side.names & REDUCTIONS.keys() - names.keys():
+            of_several = self.equation.functions.get(name)
+            names[name] = partial(over_axes, name, of_several, axis=axis, keepdims=keepdims)
         return eval(side.code, self.equation.functions, names)
 
     def _sizes(self, elements: list[Element]) -> dict[str, int]:
@@ -188,6 +190,11 @@ class Values:
             elif "axis" in self.static:
                 value = np.ravel(value) if self.axis is None else np.moveaxis(value, self.axis, -1)
         return value.reshape(value.shape + (1,) * count) if isinstance(value, np.ndarray) else value
+
+
+def over_axes(name: str, of_several: Any, *parts: Any, **axes: Any) -> Any:
+    """Return the reduction of one array, or what the function of several arrays gives."""
+    return of_several(*parts) if len(parts) > 1 else REDUCTIONS[name](*parts, **axes)
 
 
 def element(count: int, array: Any, *places: Any) -> Any:

@@ -53,7 +53,7 @@ def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @op(rules={"a": _at_extreme},
-    equation="y = amax(a, axis),  ā = g [a = y] / Σ [a = y]",
+    equation="y = max a,  ā = g [a = y] / Σ [a = y]",
     latex=lambda a, axis, keepdims: rf"\max{over(axis, a.ndim)}({a})", numpy=(np.max, np.amax),
     reference=lambda a, axis, keepdims: -np.amin(-a, axis=axis, keepdims=keepdims),
     samples=reductions)
@@ -69,7 +69,7 @@ amax = max
 
 
 @op(rules={"a": _at_extreme},
-    equation="y = amin(a, axis),  ā = g [a = y] / Σ [a = y]",
+    equation="y = min a,  ā = g [a = y] / Σ [a = y]",
     latex=lambda a, axis, keepdims: rf"\min{over(axis, a.ndim)}({a})", numpy=(np.min, np.amin),
     reference=lambda a, axis, keepdims: -np.amax(-a, axis=axis, keepdims=keepdims),
     samples=reductions)
