@@ -160,11 +160,9 @@ def _read(folder: str, parts: Sequence[str]) -> Dataset:
             f"sizes {sorted(shapes)}. Put files of one export into the folder.")
     if len(loaded) == 1:
         return loaded[0]
-    return Dataset(
-        np.concatenate([one.X for one in loaded]),
-        np.concatenate([one.labels for one in loaded]),
-        "mnist",
-        max(one.n_classes for one in loaded))
+    X = np.concatenate([one.X for one in loaded])
+    labels = np.concatenate([one.labels for one in loaded])
+    return Dataset(X, labels, "mnist", max(one.n_classes for one in loaded))
 
 
 def _read_pair(folder: str, images: RemoteFile, labels: RemoteFile) -> Dataset:

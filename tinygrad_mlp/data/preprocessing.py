@@ -114,10 +114,9 @@ def preprocess(X: ArrayLike, labels: ArrayLike, *, validation: float = 0.1,
     standardised -= mean
     standardised /= scale
     Y = one_hot(classes[order], width, kind)
-    training, held_out = slice(n_training), slice(n_training, None)
     return Split(
-        standardised[training], Y[training], standardised[held_out], Y[held_out], mean, scale, order
-    )
+        standardised[:n_training], Y[:n_training], standardised[n_training:], Y[n_training:],
+        mean, scale, order)
 
 
 def standardise(X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *,

@@ -125,9 +125,8 @@ def draw(output: Value, *, model: Module | None = None, values: bool = False,
     'digraph {'
     """
     if not isinstance(output, Value) or not output.requires_grad:
-        found = f"Got {type(output).__name__}."
-        if isinstance(output, Value):
-            found = "Nothing this one was computed from requires a gradient: nothing was recorded."
+        nothing = "Nothing this one was computed from requires a gradient: nothing was recorded."
+        found = nothing if isinstance(output, Value) else f"Got {type(output).__name__}."
         raise NotDifferentiableError(
             f"draw() expects a tensor that was computed from one with requires_grad=True, outside "
             f"of no_grad(). {found}")
@@ -140,7 +139,6 @@ def draw(output: Value, *, model: Module | None = None, values: bool = False,
             f"{output.data.shape}: reduce it, e.g. with .sum(), or leave gradients out.")
     one_of(fold, (True, False, "auto"), "draw(): fold")
     one_of(direction, tuple(DIRECTIONS), "draw(): direction")
-    graph = Recorded(output, "draw()")
-    builder = SceneBuilder(
-        graph, names or {}, model=model, values=values, gradients=gradients, fold=fold)
+    builder = SceneBuilder(Recorded(output, "draw()"), names or {}, model=model, values=values,
+                           gradients=gradients, fold=fold)
     return Drawing(builder.scene(), direction)

@@ -71,7 +71,9 @@ def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: Any, Y: An
     figure.set_layout_engine("compressed")  # for panels with equal scales
     shades, size = None, float(np.clip(2000 / len(X), 22, 110))
     for axes, (name, answer) in zip(panels, named.items(), strict=True):
-        true, found, k = classes_of(Y, answered_classes(answer, X), "plot_decision_boundary")
+        outputs = outputs_of(answer, X)
+        found = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+        true, found, k = classes_of(Y, found, "plot_decision_boundary")
         k = max(k, 2)
         if k > len(PALETTE):
             raise InvalidArgumentError(
@@ -84,14 +86,14 @@ def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: Any, Y: An
         for i in range(k):
             x1, x2 = X[true == i].T
             axes.scatter(x1, x2, s=size, marker=MARKERS[i], color=PALETTE[i], edgecolors="white",
-                         linewidths=0.6, label=f"class {i}")  # fmt: skip
+                         linewidths=0.6, label=f"class {i}")
         right = f"{np.count_nonzero(true == found)} of {len(X)} samples are right"
         label_axes(axes, f"{name}: {right}" if name else right, "x₂", "x₁")
         axes.grid(visible=False)
         axes.set_aspect("equal", adjustable="box")
     if shades is not None:
         figure.colorbar(shades, ax=panels, label="Probability of class 1", ticks=[0, 0.5, 1],
-                        shrink=0.8)  # fmt: skip
+                        shrink=0.8)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     return save_figure(figure, path)
@@ -105,13 +107,6 @@ def outputs_of(answer: Answer, points: Array) -> Array:
             f"plot_decision_boundary: answers must be of shape ({len(points)}, k) for points of "
             f"shape {points.shape}. Got {outputs.shape}.")
     return outputs
-
-
-def answered_classes(answer: Answer, points: Array) -> Array:
-    """Return the classes that a function answers, shape ``(m,)``."""
-    outputs = outputs_of(answer, points)
-    found: Array = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
-    return found.astype(np.intp)
 
 
 def _draw_probability(axes: Axes, u: Array, v: Array, p: Array) -> Any:
@@ -134,9 +129,9 @@ def _draw_regions(axes: Axes, u: Array, v: Array, outputs: Array) -> None:
     strength = (0.1 + 0.4 * lead)[..., None]
     picture = 1 - strength * (1 - colours[best])
     axes.imshow(picture, origin="lower", extent=(u[0], u[-1], v[0], v[-1]), aspect="auto",
-                interpolation="bilinear")  # fmt: skip
+                interpolation="bilinear")
     for i in range(outputs.shape[2]):
         others = np.delete(outputs, i, axis=2).max(axis=2)
         if (best == i).any() and (best != i).any():
             axes.contour(u, v, outputs[..., i] - others, levels=[0.0], colors="black",
-                         linewidths=1.0)  # fmt: skip
+                         linewidths=1.0)

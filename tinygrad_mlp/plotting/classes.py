@@ -69,7 +69,7 @@ def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
                 dark = i != j and shares[i, j] > 0.6 * most
                 axes.text(j, i, f"{count}", ha="center", va="center", fontsize="small",
                           color="white" if dark else "black",
-                          fontweight="bold" if i == j else "normal")  # fmt: skip
+                          fontweight="bold" if i == j else "normal")
     return save_figure(figure, path)
 
 

@@ -26,7 +26,7 @@ from tinygrad_mlp.plotting.figures import (
     new_figure,
     require_records,
     save_figure,
-)  # fmt: skip
+)
 from tinygrad_mlp.support.checks import one_of
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def plot_comparison(histories: Mapping[str, Curves],
         style, label = LOSS_STYLES[name], name.replace("_", " ")
         if all_known(history.validation_accuracy):
             draw_curve(accuracies, history.iteration, history.validation_accuracy, **style,
-                       label=f"{label}, validation")  # fmt: skip
+                       label=f"{label}, validation")
         if all_known(history.training_accuracy):
             draw_curve(accuracies, history.iteration, history.training_accuracy,
                        label=f"{label}, training", **{**style, "marker": "", "linestyle": ":"})
@@ -192,11 +192,10 @@ def pull_on_pre_activation(z: Array) -> dict[str, Array]:
     """
     target = np.ones_like(z)
     losses = {"mean_square": nn.squared_error, "cross_entropy": nn.binary_cross_entropy}
+    # A vector is one sample, whose loss is a sum: the gradient of each z is of its term only.
     return {
-        # A vector is one sample, whose loss is a sum: the gradient of each z is of its term only.
         name: np.abs(grad(lambda z, loss=loss: loss(sigmoid(z), target))(z))
-        for name, loss in losses.items()
-    }
+        for name, loss in losses.items()}
 
 
 def _draw_pull(axes: Axes) -> None:

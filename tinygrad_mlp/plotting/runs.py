@@ -71,9 +71,8 @@ def plot_runs(runs: Mapping[str, Curves], against: str = "iteration",
         if against == "seconds":
             axes.xaxis.set_major_formatter("{x:g}")
         label_axes(axes, quantity.capitalize(), label, AGAINST[against])
-        if quantity == "loss" and all(
-            loss > 0 for history in runs.values() for loss in history.training_loss
-        ):
+        losses = (loss for history in runs.values() for loss in history.training_loss)
+        if quantity == "loss" and all(loss > 0 for loss in losses):
             axes.set_yscale("log")
     from matplotlib.lines import Line2D
     handles, _ = panels[0].get_legend_handles_labels()

@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 INK = "#010203"  # a placeholder for the colour of the page's text while a figure is drawn
 GRID = "#040506"  # a placeholder for the colour of the lines behind the curves
 
+# The page's colours, by those of a figure as matplotlib writes them.
 PAGE_COLOURS = {
-    INK: "currentColor", GRID: "var(--grid)", "#0072b2": "var(--blue)",
-    "#d55e00": "var(--vermilion)"}
-"""The page's colours, by those of a figure as matplotlib writes them."""
+    INK: "currentColor", GRID: "var(--grid)",
+    "#0072b2": "var(--blue)", "#d55e00": "var(--vermilion)"}
 
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, sharp, and found by a search
     "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK,
     "xtick.color": INK, "ytick.color": INK, "grid.color": GRID,
     "axes.facecolor": "none", "figure.facecolor": "none",
-    "legend.facecolor": "none", "legend.edgecolor": "none",
-}  # fmt: skip
+    "legend.facecolor": "none", "legend.edgecolor": "none"}
 
 SMALLEST_SHARE = 0.6  # of its width that a picture shrinks to on small screens, before it scrolls
 

@@ -89,23 +89,15 @@ def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str 
     wrong, mistakes = results.mistakes(subject)
     check = workings.gradient_check(subject)
     return environment.get_template("page.html").render(
-        title=title or _name(subject),
-        tiles=_tiles(subject, check),
+        title=title or _name(subject), tiles=_tiles(subject, check),
         settings={**_facts(subject), **{str(k): str(v) for k, v in settings.items()}},
-        curves=results.curves(subject.history),
-        evaluations=results.evaluations(subject.history),
-        classifies=subject.classifies,
-        confusion=results.confusion(subject),
+        curves=results.curves(subject.history), evaluations=results.evaluations(subject.history),
+        classifies=subject.classifies, confusion=results.confusion(subject),
         mistakes=mistakes, more=wrong > len(mistakes), wrong=f"{wrong:,}",
-        of=results.counted(len(subject.X), "sample"),
-        probable=subject.probabilities is not None,
-        layers=workings.layers(subject.model),
-        neurons=workings.neurons(subject),
-        graph=workings.graph(subject),
-        weights=workings.first_weights(subject),
-        derivation=workings.derivation(subject),
-        step=workings.step(subject),
-        check=check,
+        of=results.counted(len(subject.X), "sample"), probable=subject.probabilities is not None,
+        layers=workings.layers(subject.model), neurons=workings.neurons(subject),
+        graph=workings.graph(subject), weights=workings.first_weights(subject),
+        derivation=workings.derivation(subject), step=workings.step(subject), check=check,
         timings=results.timings(subject),
         versions=f"tinygrad_mlp {__version__}, NumPy {np.__version__}")
 

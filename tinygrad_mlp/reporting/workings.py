@@ -49,11 +49,10 @@ class GraphSection(NamedTuple):
 
 def graph(subject: ReportedModel) -> GraphSection:
     """Draw the graph of the loss."""
-    dot = ""
+    dot, label = "", "the graph of the loss: operations, parameters and data"
     try:
         drawing = subject.drawing()
         dot = drawing.dot
-        label = "the graph of the loss: operations, parameters and data"
         return GraphSection(inline_svg(drawing.svg, "graph", label), "", dot)
     except TinygradError as error:  # the graph cannot be drawn, or Graphviz is missing
         return GraphSection(None, str(error), dot)
@@ -176,11 +175,11 @@ def gradient_check(subject: ReportedModel) -> CheckSection:
 
 
 def _verdict(report: GradReport) -> str:
-    problems = [f"{problem.kind}: {problem.message}" for problem in report.problems]
-    if report.ok:
-        undecided = [p for p in report.pairs if p.status != "ok"]
-        return "right" if not undecided else f"right, but for {len(undecided)} undecided"
-    return "; ".join(["WRONG", *problems])
+    if not report.ok:
+        found = (f"{problem.kind}: {problem.message}" for problem in report.problems)
+        return "; ".join(["WRONG", *found])
+    undecided = sum(pair.status != "ok" for pair in report.pairs)
+    return f"right, but for {undecided} undecided" if undecided else "right"
 
 
 def _method(report: GradReport, subject: ReportedModel) -> str:
