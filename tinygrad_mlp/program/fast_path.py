@@ -37,17 +37,16 @@ def fast_path(
     that the other inputs held last.
     """
     scope.update(ndarray=np.ndarray, OUTDATED=OUTDATED)
-    names = _Names(scope)
     data = [v for v in inputs if v.label.kind == "data"]
     states = list(enumerate(inputs[len(data) :]))
     arguments = [f"a{n}" for n in range(len(data))]
     others = [
         f"type({a}) is not ndarray or {a}.shape != {v.shape} "
-        f"or {a}.dtype is not {names.of(v.dtype)}"
+        f"or {a}.dtype is not {_name(v.dtype, scope)}"
         for a, v in zip(arguments, data, strict=True)
     ]
     changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
-    changed += [names.different(get, expected) for get, expected in assumptions]
+    changed += [_different(get, expected, scope) for get, expected in assumptions]
     text = [
         "def fast_path(arguments):",
         f"    if len(arguments) != {len(data)}:",
@@ -55,11 +54,11 @@ def fast_path(
         *([f"    {', '.join(arguments)}, = arguments"] if data else []),
         *_unless(others, "    "),
         "    with lock:",
-        *(f"        s{n} = {names.reading(v.label.get)}" for n, v in states),
+        *(f"        s{n} = {_reading(v.label.get, scope)}" for n, v in states),
         *_unless(changed, "        "),
         f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",
-        *(f"        {names.of(put)}(out[{place}])" for put, place in puts),
-        *(f"        {names.of(put)}({names.of(value)})" for put, value in constants),
+        *(f"        {_name(put, scope)}(out[{place}])" for put, place in puts),
+        *(f"        {_name(put, scope)}({_name(value, scope)})" for put, value in constants),
         f"    return wrap(out[{result}])",
     ]
     exec(compile("\n".join(text), "<fast path>", "exec"), scope)
@@ -67,29 +66,25 @@ def fast_path(
     return made
 
 
-class _Names:
-    """The objects that the generated function uses, each by a name of its own, in `scope`."""
+def _name(value: Any, scope: dict[str, Any]) -> str:
+    """Return a new name for an object that the generated function uses."""
+    name = f"v{len(scope)}"
+    scope[name] = value
+    return name
 
-    def __init__(self, scope: dict[str, Any]) -> None:
-        self.scope = scope
 
-    def of(self, value: Any) -> str:
-        """Return a new name for an object."""
-        name = f"v{len(self.scope)}"
-        self.scope[name] = value
-        return name
+def _reading(get: Callable[[], Any], scope: dict[str, Any]) -> str:
+    """Return the code that reads a place outside of the program."""
+    if isinstance(get, Attribute):
+        return f"{_name(get.owner, scope)}.{get.attribute}"
+    return f"{_name(get, scope)}()"
 
-    def reading(self, get: Callable[[], Any]) -> str:
-        """Return the code that reads a place outside of the program."""
-        if isinstance(get, Attribute):
-            return f"{self.of(get.owner)}.{get.attribute}"
-        return f"{self.of(get)}()"
 
-    def different(self, get: Callable[[], Any], expected: Any) -> str:
-        """Return the condition that a place does not hold what it is expected to hold."""
-        if expected is None or isinstance(expected, bool):
-            return f"{self.reading(get)} is not {expected}"
-        return f"{self.reading(get)} != {self.of(expected)}"
+def _different(get: Callable[[], Any], expected: Any, scope: dict[str, Any]) -> str:
+    """Return the condition that a place does not hold what it is expected to hold."""
+    if expected is None or isinstance(expected, bool):
+        return f"{_reading(get, scope)} is not {expected}"
+    return f"{_reading(get, scope)} != {_name(expected, scope)}"
 
 
 def _unless(conditions: list[str], indent: str) -> list[str]:

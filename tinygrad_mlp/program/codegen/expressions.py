@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import OPS, Op
+from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_generator
 from tinygrad_mlp.program.kernel import accumulate, call, expression, kernel_of, literal, product
 from tinygrad_mlp.program.program import unique_name
@@ -100,15 +100,13 @@ class Expressions:
     def _forward_call(self, line: Instruction, operands: list[ast.expr]) -> ast.expr:
         """Return a call of a forward function that is more than an expression."""
         static = {key: self._static(value) for key, value in line.static.items()}
-        return call(self._forward_name(line.op), *operands, **static)
-
-    def _forward_name(self, op: Op) -> str:
-        name = re.sub(r"\W+", "_", op.name)  # a lambda is called <lambda>
-        if OPS.get(name) is op and (name in self.imported or name not in self.taken):
+        name = re.sub(r"\W+", "_", line.op.name)  # a lambda is called <lambda>
+        if OPS.get(name) is line.op and (name in self.imported or name not in self.taken):
             self.imported.add(name)
             self.taken.add(name)
-            return name
-        return self._given_name(op.forward, name)
+        else:
+            name = self._given_name(line.op.forward, name)
+        return call(name, *operands, **static)
 
     def _static(self, value: Any) -> ast.expr:
         try:
