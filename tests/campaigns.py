@@ -5,8 +5,11 @@ from __future__ import annotations
 from hypothesis import settings
 
 QUICK, THOROUGH = "quick", "thorough"
-QUICK_EXAMPLES = 30
-"""How many examples Hypothesis draws for a property by default."""
+QUICK_EXAMPLES, THOROUGH_EXAMPLES = 20, 300
+"""How many examples Hypothesis draws for a property, if the property itself does not say.
+
+Random programs and the checks' false alarms are tried by the thousand.
+"""
 
 
 def thorough() -> bool:

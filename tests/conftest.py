@@ -1,39 +1,46 @@
 """For all tests: the profiles, naive derivatives, and a guard against leaked state.
 
 ``pytest --thorough`` runs the long campaigns in full: tests marked ``thorough``, which are left out
-otherwise, every planted mistake, and thousands of Hypothesis's examples, new ones every time.
+otherwise, every planted mistake, and ten times as many of Hypothesis's examples or more, new ones
+every time.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import warnings
 
 # Before NumPy is loaded: tests compute with small arrays, for which BLAS on several threads mostly
 # waits, and several tests run side by side. Tests of threads ask for more themselves.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Children load the package, too: where no bytecode may be kept, each would compile all of it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no test opens a window
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests.campaigns import QUICK, QUICK_EXAMPLES, THOROUGH
+from tests.campaigns import QUICK, QUICK_EXAMPLES, THOROUGH, THOROUGH_EXAMPLES
 from tests.documents import Documents
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import OPS
 
+sys.dont_write_bytecode = False  # the tests, too, are compiled once
 settings.register_profile(
     QUICK, derandomize=True, deadline=None, print_blob=True, max_examples=QUICK_EXAMPLES
 )
-settings.register_profile(THOROUGH, deadline=None, print_blob=True, max_examples=2000)
+settings.register_profile(
+    THOROUGH, deadline=None, print_blob=True, max_examples=THOROUGH_EXAMPLES
+)
 settings.load_profile(QUICK)
 
 
 def pytest_addoption(parser):
     """Let the command line choose the profile."""
-    explanation = "run the long campaigns in full, which takes most of an hour"
+    explanation = "run the long campaigns in full, which takes about half an hour on two cores"
     parser.addoption("--thorough", action="store_true", help=explanation)
 
 

@@ -11,13 +11,18 @@ must come out, with ``...`` for anything. What is shown as ``sh`` is not run.
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
 import os
+import re
+import shlex
 import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from sybil import Example, Sybil
@@ -29,6 +34,9 @@ from tests import child
 OPERATIONS = "operations before this document"
 FOLDER = "folder of this document"
 ROOT = Path(__file__).parent.parent
+COMMAND = "tinygrad-mlp"
+OF_THE_SHELL = re.compile(r"[|&;<>$`*?(){}\n]")
+"""Characters that mean something to a shell; a backslash and quotes are read by `shlex`, too."""
 
 
 def begin(namespace: dict[str, Any]) -> None:
@@ -73,18 +81,42 @@ def run_console(example: Example) -> str | None:
     """
     if FOLDER not in example.namespace:
         example.namespace[FOLDER] = tempfile.TemporaryDirectory()
-    name = f'tinygrad-mlp() {{ "{sys.executable}" -m tinygrad_mlp "$@"; }}; '
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    folder = example.namespace[FOLDER].name
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     for command, output in typed(example.parsed):
-        done = child.run(
-            ["bash", "-c", name + command], cwd=example.namespace[FOLDER].name, env=environment,
-            stdout=child.PIPE, stderr=child.STDOUT, timeout=300,
-        )  # fmt: skip
-        shown = doctest.OutputChecker().check_output(output, done.stdout, flags)
-        if not (shown if output else done.returncode == 0):
-            return f"{command}Expected:\n{output}\nGot ({done.returncode}):\n{done.stdout}"
+        run = in_shell if OF_THE_SHELL.search(command.strip()) else in_this_process
+        code, found = run(command, folder)
+        shown = doctest.OutputChecker().check_output(output, found, flags)
+        if not (shown if output else code == 0):
+            return f"{command}Expected:\n{output}\nGot ({code}):\n{found}"
     return None
+
+
+def in_shell(command: str, folder: str) -> tuple[int, str]:
+    """Run a command in a shell of its own; return its exit code and all that it printed."""
+    name = f'{COMMAND}() {{ "{sys.executable}" -m tinygrad_mlp "$@"; }}; '
+    done = child.run(
+        ["bash", "-c", name + command], cwd=folder, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+        stdout=child.PIPE, stderr=child.STDOUT,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def in_this_process(command: str, folder: str) -> tuple[int, str]:
+    """Do the same for a ``tinygrad-mlp`` without a process of its own."""
+    from tinygrad_mlp.cli import main
+
+    name, *words = shlex.split(command)
+    if name != COMMAND:
+        return in_shell(command, folder)
+    printed = io.StringIO()
+    with (
+        contextlib.chdir(folder), mock.patch.dict(os.environ, COLUMNS="80"),
+        contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed),
+    ):  # fmt: skip
+        code = main(words)
+    return code, printed.getvalue()
 
 
 NEEDS = {

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from tests import house
+import pytest
+
+from tests import child, house
 
 
+@pytest.mark.thorough
 def test_the_table_is_printed():
     lines = list(house.table(house.ROOT))
 
     assert any(line.startswith("functions over complexity") for line in lines)
     assert any(line.startswith("all ") for line in lines)
+
+
+def test_the_table_of_another_copy_is_printed(tmp_path):
+    package = tmp_path / house.PACKAGE
+    package.mkdir()
+    for name, other in (("one", "two"), ("two", "one"), ("__init__", "errors"), ("errors", "")):
+        text = f"from {house.PACKAGE} import {other}\n" if other else ""
+        (package / f"{name}.py").write_text(text)
+    done = child.python("-m", "tests.house", tmp_path, cwd=house.ROOT, check=True)
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+    assert "circles of modules that import each other 1" in lines and "2: one, two" in lines
+    assert any(line.startswith("functions over complexity") for line in lines)
+    assert "all 4 3 35000 3" in lines
 
 
 def test_lines_of_code_are_those_that_are_neither_text_nor_comment_nor_blank():

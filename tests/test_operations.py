@@ -7,12 +7,25 @@ import pytest
 
 import tinygrad_mlp as tg
 from tests import operations
+from tests.campaigns import chosen
 
 
-def test_the_page_is_up_to_date():
-    text = operations.PAGE.read_text(encoding="utf-8")
-    if operations.VERSIONS not in text:
+@pytest.fixture
+def text():
+    """The page as it is."""
+    found = operations.PAGE.read_text(encoding="utf-8")
+    if operations.VERSIONS not in found:
         pytest.skip("made with other versions of NumPy and SciPy, which have other functions")
+    return found
+
+
+def test_the_rows_of_the_page_are_up_to_date(text):
+    for op in list(tg.OPS.values())[:: chosen(6, 1)]:
+        assert operations.row(op) in text, "write the page anew: python -m tests.operations"
+
+
+@pytest.mark.thorough
+def test_the_whole_page_is_up_to_date(text):
     assert text == operations.page(), "write it anew: python -m tests.operations"
 
 

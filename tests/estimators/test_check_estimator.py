@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from tests.campaigns import chosen
 from tinygrad_mlp.estimators import MLPClassifier, MLPRegressor
 
 # Small and quick, since there are hundreds of fits; nothing else differs from the defaults.
@@ -24,8 +25,8 @@ def global_generator_restored(no_leaks):
     [
         MLPClassifier(**QUICK),
         MLPRegressor(**QUICK),
-        MLPClassifier((5,), solver="lbfgs", max_iter=15),
-        MLPRegressor((5,), solver="lbfgs", max_iter=15),
+        MLPClassifier((5,), solver="lbfgs", max_iter=chosen(15, 40)),
+        MLPRegressor((5,), solver="lbfgs", max_iter=chosen(15, 40)),
     ]
 )
 def test_scikit_learn_finds_nothing_wrong(estimator, check):

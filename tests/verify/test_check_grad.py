@@ -68,7 +68,8 @@ def test_every_operation_is_right_in_single_precision(name):
     assert report.conclusive, report
 
 
-@pytest.mark.parametrize("name", list(OPERATIONS)[:: chosen(3, 1)])
+@pytest.mark.thorough  # by default tests/verify/test_check_op.py checks two samples so
+@every_operation
 def test_every_operation_is_right_at_second_order(name):
     _, f, args = OPERATIONS[name][0]
     report = check_grad(f, *args, order=2)
@@ -301,7 +302,7 @@ def test_the_network_of_the_classic_experiment_takes_seconds():
 
 
 def test_fast_mode_takes_a_moment_for_two_hundred_thousand_parameters():
-    loss, weights, biases = network((784, 256, 10), n=8, dtype=np.float32)
+    loss, weights, biases = network((784, 256, 10), n=chosen(8, 32), dtype=np.float32)
     start = time.process_time()
     report = check_grad(loss, weights, biases, fast=True)
     assert time.process_time() - start < 10

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.campaigns import chosen
 from tests.saving.onnx.runtime import TOLERANCE, difference, onnxruntime, run
 from tinygrad_mlp import nn
 
@@ -78,9 +79,9 @@ def test_a_convolutional_network_trained_on_digits_gives_its_predictions(digits,
 
 @pytest.fixture(scope="module")
 def some_of_mnist():
-    """3,000 of the images of MNIST with their labels."""
+    """Some thousands of the images of MNIST with their labels."""
     mnist = tg.data.load("mnist")
-    some = np.random.default_rng(0).permutation(len(mnist.X))[:3000]
+    some = np.random.default_rng(0).permutation(len(mnist.X))[: chosen(3000, 6000)]
     return mnist.X[some], mnist.labels[some]
 
 
