@@ -22,10 +22,6 @@ def neurons(weights: Sequence[Array], captions: Sequence[tuple[str, str]]) -> st
     for a positive weight, violet and dashed for a negative one. Text and circles take the colour of
     the text around the picture. ``weights[i]`` has the shape ``(units of layer i + 1, units of
     layer i)``; the captions are two lines below the column of each layer.
-
-    >>> picture = neurons([np.ones((2, 3))], [("x", "3 inputs"), ("a2", "2 tanh")])
-    >>> picture.count("<circle"), picture.count("<line")
-    (5, 6)
     """
     sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
     rows = max(min(size, MOST_UNITS) for size in sizes)

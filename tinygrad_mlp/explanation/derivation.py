@@ -90,9 +90,7 @@ class Equation:
 
 
 HEADINGS = {
-    FORWARD: "Forward",
-    ADJOINT: "Backward",
-    CLOSED: "As products, with vectors as columns",
+    FORWARD: "Forward", ADJOINT: "Backward", CLOSED: "As products, with vectors as columns",
     DEFINITION: "where"}
 
 

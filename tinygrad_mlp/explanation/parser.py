@@ -57,13 +57,7 @@ Item = Template | Sign
 
 @cache
 def parsed(template: str) -> Template:
-    """The tree of a template.
-
-    >>> from tinygrad_mlp.explanation.notation import SUM, written
-    >>> arguments = [written("a"), written("b + c", SUM)]
-    >>> parsed(r"⟪0⟫ + ⟪1⟫^\\top").write(PLAIN, lambda i, shapes: arguments[i], False).string
-    'a + (b + c)ᵀ'
-    """
+    """The tree of a template."""
     return _Parser(template).whole()
 
 
@@ -181,9 +175,8 @@ def _product(items: list[Item]) -> Template:
             operand = _product(items[place + 1 :])
             big = Big(_template(item), operand)
             return _product([*items[:place], big]) if place else big
-    for kind, signs in (
-        (LOGICAL, AND_OR), (HADAMARD, TIMES), (QUOTIENT, ("/",)), (SCALED, (r"\,",)),
-    ):  # fmt: skip
+    for kind, signs in ((LOGICAL, AND_OR), (HADAMARD, TIMES), (QUOTIENT, ("/",)),
+                        (SCALED, (r"\,",))):
         parts, between = _split(items, signs)
         if between:
             return Product(kind, between[0], [_product(p) for p in parts])

@@ -78,11 +78,7 @@ def adjoint(of: Name) -> Name:
 
 
 def gradient(output: Name, of: Name) -> Name:
-    """Return the name of the derivative of the output with respect to a value.
-
-    >>> gradient(name("L"), name("W2"))
-    Name(text='∂L/∂W2', base='\\\\nabla_{W^{(2)}}\\\\mathcal{L}', script='')
-    """
+    """Return the name of the derivative of the output with respect to a value."""
     return Name(f"∂{output.text}/∂{of.text}", rf"\nabla_{{{of.latex}}}{output.latex}")
 
 

@@ -163,15 +163,13 @@ def _refuse_given(**arguments: Any) -> None:
 def _check_kinds(model: Any, loss: Any, optimizer: Any, history: Any) -> None:
     is_model = isinstance(model, nn.Module)
     _require(is_model, "model must be a NeuralNetwork or a Module", type(model).__name__)
-    expected = (
-        "loss must be the function (prediction, target) that the module was trained with, such as "
-        "tg.nn.squared_error")
-    _require(callable(loss), expected, repr(loss))
+    _require(
+        callable(loss), "loss must be the function (prediction, target) that the module was "
+        "trained with, such as tg.nn.squared_error", repr(loss))
     usable = hasattr(optimizer, "step") and not isinstance(optimizer, type)
-    expected = (
-        "optimizer must be the optimizer that the module was trained with, such as "
-        "tg.optim.SGD(model.parameters(), lr=0.1)")
-    _require(optimizer is None or usable, expected, repr(optimizer))
+    _require(
+        optimizer is None or usable, "optimizer must be the optimizer that the module was trained "
+        "with, such as tg.optim.SGD(model.parameters(), lr=0.1)", repr(optimizer))
     is_history = history is None or isinstance(history, History)
     _require(is_history, "history must be the History that fit returned", type(history).__name__)
 
