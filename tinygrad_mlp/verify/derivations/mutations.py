@@ -16,6 +16,7 @@ from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.autograd.ops.sums import broadcasts
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.verify.derivations.replay import Change, RecordedLoss, Share
 
@@ -190,11 +191,7 @@ class Edge(NamedTuple):
     def lost_or_doubled_factor(self) -> Iterator[Candidate]:
         """Yield the local derivative left out, and applied twice."""
         shape, to = self.recording.value(self.node).shape, self.recording.value(self.parent).shape
-        try:
-            broadcasts = np.broadcast_shapes(shape, to) == to
-        except ValueError:
-            broadcasts = False
-        if broadcasts:
+        if broadcasts(shape, to):
             yield self.instead("missing-factor", lambda g: np.broadcast_to(g, to))
         if shape == to:
             yield self.instead("extra-factor", lambda g: self._share(self._share(g)))

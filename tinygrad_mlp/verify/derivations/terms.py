@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.graph import Array, Node
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.graph_view.names import layer_number
 from tinygrad_mlp.verify.derivations.mutations import Segment, segments, slope
@@ -45,10 +45,10 @@ def _known_terms(recording: RecordedLoss) -> dict[str, tuple[str, Array]]:
     """Return meaning and right numbers of all quantities by name, from the loss backwards."""
     names = recording.names
     _, cotangents = recording.replay()
-    between: dict[int, Segment] = {}
+    between: dict[Node, Segment] = {}
     for segment in segments(recording):
         if names.get(segment.start) and names.get(segment.end):
-            between.setdefault(id(segment.end), segment)
+            between.setdefault(segment.end, segment)
     known: dict[str, tuple[str, Array]] = {}
     for node in reversed(recording.nodes):
         name = names.get(node)
@@ -58,13 +58,12 @@ def _known_terms(recording: RecordedLoss) -> dict[str, tuple[str, Array]]:
         number = layer_number(name)
         if number is not None:
             known[f"delta{number}"] = known[f"{name}_bar"]
-        activation = between.get(id(node))
-        if activation is not None:
-            start = names[activation.start]
-            D = slope(recording, activation)
+        if node in between:
+            start, op = names[between[node].start], between[node].op
             number = layer_number(start) or layer_number(name, "a")
             label = f"D{number}" if number is not None else f"D_{name}"
-            known[label] = (f"the derivative of {activation.op} at {start}, on the diagonal", D)
+            meaning = f"the derivative of {op} at {start}, on the diagonal"
+            known[label] = (meaning, slope(recording, between[node]))
         known[name] = (f"the value of {name}", recording.value(node))
     return known
 

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import OpDefinitionError
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
-from tinygrad_mlp.verify.gradients.contract import check_contract
+from tinygrad_mlp.verify.gradients.contract import Contract
 from tinygrad_mlp.verify.gradients.directions import random_direction
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.output_gradients import OutputGradients
@@ -98,8 +98,9 @@ def _check_order(
     Return the pairs, their errors, the other problems, and whether there were gradients at all.
     """
     cotangents = [rng.standard_normal(output.shape) for output in probe.outputs]
-    problems, usable = check_contract(probe, cotangents)
-    if not usable:
+    contract = Contract(probe)
+    problems = contract.problems
+    if not contract.check(cotangents):
         return [], [], problems, False
     compared = _all_pairs(probe, rng, rtol, fast, order)
     pairs, errors = [pair for pair, _ in compared], [error for _, error in compared]

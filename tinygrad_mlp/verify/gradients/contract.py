@@ -26,24 +26,20 @@ LINEAR_FACTOR = -4.0
 """A power of two: products and sums scale by it without rounding."""
 
 
-def check_contract(probe: Probe, cotangents: Sequence[Array]) -> tuple[list[Problem], bool]:
-    """Return the problems besides wrong numbers, and whether there are gradients to compare."""
-    contract = Contract(probe)
-    usable = contract.check(cotangents)
-    return list(contract.problems.values()), usable
-
-
 class Contract:
     """An observer of one evaluation and its backward pass, as hook and as walk of the mode."""
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
-        self.problems: dict[tuple[str, str], Problem] = {}
-        self.op = ""
+        self.problems: list[Problem] = []
+        self._reported: set[tuple[str, str]] = set()
+        self._op = ""
 
     def report(self, kind: str, where: str, message: str) -> None:
         """Record a problem, once for each place."""
-        self.problems.setdefault((kind, where), Problem(kind, f"{where} {message}"))
+        if (kind, where) not in self._reported:
+            self._reported.add((kind, where))
+            self.problems.append(Problem(kind, f"{where} {message}"))
 
     # -- operations and their rules ----------------------------------------------------------
 
@@ -61,7 +57,7 @@ class Contract:
 
     def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
         """Return the `vjp` of the node's operation, observed."""
-        self.op = node.op.name
+        self._op = node.op.name
         return partial(self._checked, node.op)
 
     def _checked(
@@ -148,7 +144,7 @@ class Contract:
             try:
                 found = [self._backward(run, number, u) for number, u in enumerate(cotangents)]
             except Exception as error:
-                after = f", after a rule of '{self.op}'" if self.op else ""
+                after = f", after a rule of '{self._op}'" if self._op else ""
                 message = f"raised {type(error).__name__}{after}: {error}"
                 self.report("error", "the backward pass", message)
                 return False
@@ -160,7 +156,7 @@ class Contract:
         """Check that the inputs hold the numbers they were given."""
         for name, leaf, a in zip(self.probe.inputs, run.inputs, self.probe.original, strict=True):
             same = leaf.data.shape == a.shape and np.array_equal(leaf.data, a, equal_nan=True)
-            if not same and not any(kind == "changed in place" for kind, _ in self.problems):
+            if not same and not any(p.kind == "changed in place" for p in self.problems):
                 self.report("changed in place", who, f"changed its input {name}.")
 
     def _backward(self, run: ProbeTape, number: int, cotangent: Array) -> list[Array]:

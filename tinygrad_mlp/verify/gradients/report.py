@@ -210,18 +210,18 @@ class GradReport:
         for pair in self.pairs:
             lines += _lines(pair)
         for problem in self.problems:
-            lines += ["", *_wrapped(f"{problem.kind}: {problem.message}", "")]
+            lines += ["", *textwrap.wrap(f"{problem.kind}: {problem.message}", WIDTH)]
         reproduction = (
             f"Reproduce: check_grad(f, …, order={self.order}, fast={self.fast}, "
             f"seed={self.seed}, rtol={self.rtol:g}), the inputs as in .inputs. The numbers are "
             f"uᵀJv with u = .cotangent and v = .direction of a pair in .pairs."
         )
-        return "\n".join([*lines, "", *_wrapped(reproduction, "")])
+        return "\n".join([*lines, "", *textwrap.wrap(reproduction, WIDTH)])
 
 
 def _lines(pair: Pair) -> list[str]:
     name = f"{pair.output} / {pair.input}"
-    lines = [] if len(name) <= 24 else _wrapped(name, "")
+    lines = [] if len(name) <= 24 else textwrap.wrap(name, WIDTH)
     numbers = f"{pair.autograd:>13.6e} {pair.numeric:>13.6e} {pair.relative_error:>8.1e}"
     lines.append(f"{name if not lines else '':<24} {numbers} {pair.status}")
     if pair.entries == 0:
@@ -231,11 +231,6 @@ def _lines(pair: Pair) -> list[str]:
     detail += f"{pair.method}{order}"
     if pair.unresolved:
         detail += f"; {pair.unresolved} of {pair.entries} entries below what numbers can resolve"
-    lines += _wrapped(detail, "    ")
-    if pair.note:
-        lines += _wrapped(pair.note, "    ")
+    for text in (detail, pair.note):
+        lines += textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
     return lines
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from copy import copy
-from typing import NamedTuple
 
 import numpy as np
 
@@ -66,42 +65,30 @@ def check_op(
     with undisturbed(), warnings.catch_warnings():
         warnings.simplefilter("ignore", RawNumbersWarning)  # the report will say it
         results = [_check_case(case) for case in cases]
-        found = [failure for result in results for failure in result.failures]
+        found = [failure for failures, _ in results for failure in failures]
         for case in _emptied(cases) if not found else ():
             found += _check_empty(case)
         evaluated = 0
         if all(failure.rule == "latex" for failure in found):
             evaluated, wrong = check_equation(equation, cases)
             found += wrong
-    rules = sum(result.rules for result in results)
+    checked = [case for case, (_, error) in zip(cases, results, strict=True) if error is not None]
+    rules = sum(len(case.moving) for case in checked)
     checks = {"forward": len(cases), "gradients": rules, "replays": rules, "equation": evaluated}
-    right = {rule for result in results for rule in result.right}
-    worst = max(result.worst_error for result in results)
+    worst = max(error or 0.0 for _, error in results)
     notes = _notes(op, cases) + equation.notes()
-    return OpReport(op, len(cases), checks, _summed_up(found, right, cases), notes, worst, seed)
+    return OpReport(op, len(cases), checks, _summed_up(found, cases, checked), notes, worst, seed)
 
 
-class CaseResult(NamedTuple):
-    """The result for one sample; `right` has the right rules, and whether they were broadcast."""
-
-    failures: list[Failure]
-    rules: int = 0
-    right: frozenset[tuple[str, bool]] = frozenset()
-    worst_error: float = 0.0
-
-
-def _check_case(case: OpCase) -> CaseResult:
-    """Check forward, LaTeX and gradient rules at one sample."""
+def _check_case(case: OpCase) -> tuple[list[Failure], float | None]:
+    """Return the failures at a sample, and the largest error of its rules if they were checked."""
     found = [*check_latex(case), *check_forward(case)]
     if any(failure.rule == "forward" for failure in found) or not case.moving:
-        return CaseResult(found)  # gradients of a wrong function would be wrong, too
+        return found, None  # gradients of a wrong function would be wrong, too
     if not any(case.args[i].size for i in case.moving):
-        return CaseResult(found + _check_empty(case))
+        return found + _check_empty(case), None
     wrong, worst = check_rules(case)
-    guilty = {failure.rule for failure in wrong}
-    names = {(case.name(i), _broadcast(case, i)) for i in case.moving}
-    right = frozenset(pair for pair in names if pair[0] not in guilty)
-    return CaseResult(found + wrong, len(case.moving), right, worst)
+    return found + wrong, worst
 
 
 def _cases(
@@ -111,7 +98,11 @@ def _cases(
     rng = np.random.default_rng(seed)
     made_up = samples is None and op.record.samples is None
     cases, errors = [], []
-    for sample in _tried(op, rng) if samples is None else samples:
+    if samples is None:
+        samples = list(samples_of(op, rng))
+    if made_up:
+        samples = [*samples, Sample(*(np.zeros((0, 3)) for _ in op.arrays), **op.defaults)]
+    for sample in samples:
         try:
             case = OpCase(op, sample, seed, rtol)
             with np.errstate(all="ignore"):
@@ -129,13 +120,6 @@ def _cases(
             f"check_op({op.name}, [tg.Sample(array, ...), ...]), or give its record samples=."
         )
     return cases
-
-
-def _tried(op: Op, rng: np.random.Generator) -> Iterator[Sample]:
-    """Yield the record's samples, and one without elements if they are drawn from the domain."""
-    yield from samples_of(op, rng)
-    if op.record.samples is None:
-        yield Sample(*(np.zeros((0, 3)) for _ in op.arrays), **op.defaults)
 
 
 def _emptied(cases: list[OpCase]) -> Iterator[OpCase]:
@@ -174,13 +158,8 @@ def _check_empty(case: OpCase) -> list[Failure]:
     return found
 
 
-def _broadcast(case: OpCase, place: int) -> bool:
-    """Return whether the argument has fewer elements than the output, so that each is reused."""
-    return bool(case.args[place].size < max(o.size for o in case.forward(case.copies())))
-
-
 def _summed_up(
-    found: list[Failure], right: set[tuple[str, bool]], cases: list[OpCase]
+    found: list[Failure], cases: list[OpCase], checked: list[OpCase]
 ) -> list[Failure]:
     """Return one failure for each rule, with the likeliest cause."""
     chosen: list[Failure] = []
@@ -195,21 +174,26 @@ def _summed_up(
         if cause == "sign" and len(counts) > 1:
             cause = "factor" if "factor" in counts else "wrong value"
         first = next((f for f in mine if f.cause == cause), mine[0])
-        # Right wherever no element is used twice, wrong where one is.
-        if cause in vague and (rule, False) in right and _only_broadcast(mine, cases, rule):
+        if cause in vague and _only_broadcast(mine, cases, checked):
             first = first._replace(cause="missing broadcast reduction")
         chosen.append(first)
     return chosen
 
 
-def _only_broadcast(mine: list[Failure], cases: list[OpCase], rule: str) -> bool:
-    """Return whether all failures of a rule are at samples where its argument is broadcast."""
-    samples = {f.sample for f in mine}
-    at = [
-        _broadcast(case, i) for case in cases if case.sample in samples
-        for i in case.moving if case.name(i) == rule
-    ]  # fmt: skip
-    return bool(at) and all(at)
+def _only_broadcast(mine: list[Failure], cases: list[OpCase], checked: list[OpCase]) -> bool:
+    """Return whether a rule is right where no element is used twice, wrong only where one is."""
+    samples, rule = {f.sample for f in mine}, mine[0].rule
+
+    def used_twice(cases: Iterable[OpCase]) -> set[bool]:
+        """Return whether the argument has fewer elements than the output, in each of the cases."""
+        return {
+            case.args[i].size < max(o.size for o in case.forward(case.copies()))
+            for case in cases for i in case.moving if case.name(i) == rule
+        }  # fmt: skip
+
+    right = used_twice(case for case in checked if case.sample not in samples)
+    wrong = used_twice(case for case in cases if case.sample in samples)
+    return False in right and wrong == {True}
 
 
 def _notes(op: Op, cases: list[OpCase]) -> list[str]:
