@@ -21,6 +21,9 @@ ENVIRONMENT = "TINYGRAD_MLP_DATA"
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/")
+_ALTERNATIVE = (
+    "Without a download there are the 8x8 digits: tinygrad_mlp.data.load_digits(), "
+    "or `tinygrad-mlp train digits` on the command line.")
 
 
 class RemoteFile(NamedTuple):
@@ -125,11 +128,6 @@ def cache_dir() -> str:
     """Return the folder of downloads, where the operating system keeps caches."""
     from platformdirs import user_cache_dir
     return os.path.join(user_cache_dir("tinygrad_mlp", appauthor=False), "mnist")
-
-
-_ALTERNATIVE = (
-    "Without a download there are the 8x8 digits: tinygrad_mlp.data.load_digits(), "
-    "or `tinygrad-mlp train digits` on the command line.")
 
 
 def _find(folder: str, name: str) -> str | None:

@@ -42,6 +42,8 @@ FEWEST_DECADES = 3  # powers of ten that the colours span at least: small differ
 
 NO_GRADIENT = 'color="#767676" style=dashed'
 NOT_FINITE = 'color="#D55E00" penwidth=4 label="not finite" fontcolor="#D55E00"'
+TABLE = '<table border="0" cellspacing="4" cellpadding="1">'
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LINE_LENGTH = 60  # the greatest number of characters in a line of a box
 
 
@@ -140,9 +142,6 @@ class _ArrowScale:
         return f'<td width="26" bgcolor="{colour}"></td><td align="left">{format_number(size)}</td>'
 
 
-TABLE = '<table border="0" cellspacing="4" cellpadding="1">'
-
-
 def _legend(scene: Scene, scale: _ArrowScale) -> str:
     """Return the legend of the kinds of boxes and arrows that occur."""
     kinds = {vertex.kind for vertex in scene.vertices}
@@ -156,9 +155,6 @@ def _legend(scene: Scene, scale: _ArrowScale) -> str:
         rows.append(f"<td>{_text(words)}</td>{swatches}")
     body = "".join(f"<tr><td>{TABLE}<tr>{row}</tr></table></td></tr>" for row in rows)
     return f'<<font point-size="9"><table border="0" cellspacing="0">{body}</table></font>>'
-
-
-NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _text(text: str) -> str:

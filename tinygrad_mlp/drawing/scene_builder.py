@@ -102,8 +102,6 @@ class SceneBuilder:
             if len(shown) > 1:
                 yield VertexGroup(group.title, shown)
 
-    # -- boxes ---------------------------------------------------------------------------------
-
     def _input_box(self, source: Key) -> Vertex:
         leaf, array, _ = self.inputs[source]
         name = self.naming.of_argument(leaf, array)

@@ -18,12 +18,14 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.graph_view.layer_view import PRODUCTS, Recorded, arrays_of, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames
 
+UNCHANGING = (ops.identity, ops.astype, ops.reshape, ops.broadcast_to, ops.sum_to)
+
 
 class Naming:
     """The names of the values of one graph.
 
     `given` are arrays and tensors of the graph by name. `result` is the name of the output if it
-    has no other; None for a numbered name.
+    has no other; None for a numbered name. Keys are nodes, and leaves and constants by identity.
     """
 
     def __init__(self, graph: Recorded, given: Mapping[str, Any], result: str | None = "L") -> None:
@@ -42,8 +44,6 @@ class Naming:
             if node not in graph.inlined and not is_alias(node):
                 for index in range(node.op.outputs):
                     self.of_node(node, index)
-
-    # -- finding names; keys are nodes, and leaves and constants by identity -----------------------
 
     def _suggest(self, key: Any, text: str) -> None:
         if key not in self._of:
@@ -99,8 +99,6 @@ class Naming:
                 self._suggest(key, leaf.name or "x")
             else:
                 self._of[key] = self.names.numbered("x")
-
-    # -- asking for names ------------------------------------------------------------
 
     def find(self, text: str) -> Value:
         """Return the tensor of a name in this graph, or with that name of its own."""
@@ -169,9 +167,6 @@ def key_of(parent: Any, array: Any = None) -> Any:
     if parent.node is None:
         return id(parent)
     return parent.node if parent.node.op.outputs == 1 else (parent.node, parent.index)
-
-
-UNCHANGING = (ops.identity, ops.astype, ops.reshape, ops.broadcast_to, ops.sum_to)
 
 
 def is_alias(node: Node) -> bool:

@@ -62,9 +62,6 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-# -- training ---------------------------------------------------------------------------------
-
-
 def curves(history: History) -> list[Markup]:
     """Draw loss and accuracy in a figure each, so that the page can place them."""
     return [
@@ -112,9 +109,6 @@ def timings(subject: ReportedModel) -> list[tuple[str, str]]:
         ("steps taken by", history.execution),
         ("ended", history.stopped or "after the last epoch")]
     return rows
-
-
-# -- answers ----------------------------------------------------------------------------------
 
 
 def confusion(subject: ReportedModel) -> Markup | None:
