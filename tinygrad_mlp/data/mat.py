@@ -61,9 +61,8 @@ def load_mat(path: str | os.PathLike[str]) -> Dataset:
             f"load_mat: {name}: expected {IMAGES} of shape (h, w, n) with n = {labels.size}, the "
             f"number of {LABELS}. Found {images.shape}. In MATLAB, permute puts the samples last.")
     images = np.ascontiguousarray(images.transpose(2, 0, 1))
-    return dataset_from_file(
-        images, labels.ravel(), name=os.path.basename(name), least_classes=1,
-        where=f"load_mat: {name}")
+    return dataset_from_file(images, labels.ravel(), name=os.path.basename(name), least_classes=1,
+                             where=f"load_mat: {name}")
 
 
 def _read_variables(name: str) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from tinygrad_mlp.support.files import atomic_path
 Subset = Literal["train", "test", "all"]
 
 ENVIRONMENT = "TINYGRAD_MLP_DATA"
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/")
+MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
+           "https://storage.googleapis.com/cvdf-datasets/mnist/")
 _ALTERNATIVE = (
     "Without a download there are the 8x8 digits: tinygrad_mlp.data.load_digits(), "
     "or `tinygrad-mlp train digits` on the command line.")

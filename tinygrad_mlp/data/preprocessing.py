@@ -114,9 +114,8 @@ def preprocess(X: ArrayLike, labels: ArrayLike, *, validation: float = 0.1,
     standardised -= mean
     standardised /= scale
     Y = one_hot(classes[order], width, kind)
-    return Split(
-        standardised[:n_training], Y[:n_training], standardised[n_training:], Y[n_training:],
-        mean, scale, order)
+    return Split(standardised[:n_training], Y[:n_training], standardised[n_training:],
+                 Y[n_training:], mean, scale, order)
 
 
 def standardise(X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *,

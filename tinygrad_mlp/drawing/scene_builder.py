@@ -66,9 +66,8 @@ class SceneBuilder:
         """Return the scene."""
         inputs = [key for key in self.inputs if self.box[key] not in self.folds]
         results = [node for node in self.graph.nodes if self.box[node] not in self.folds]
-        vertices = [
-            *map(self._input_box, inputs), *map(self._result_box, results),
-            *map(self._fold_box, self.folds)]
+        vertices = [*map(self._input_box, inputs), *map(self._result_box, results),
+                    *map(self._fold_box, self.folds)]
         return Scene(vertices, self._edges(), list(self._groups()), len(self.graph.nodes))
 
     def _find_inputs(self) -> dict[Key, GraphInput]:

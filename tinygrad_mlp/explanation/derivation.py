@@ -89,9 +89,8 @@ class Equation:
         return f"<Equation ({self.kind}) {self}>"
 
 
-HEADINGS = {
-    FORWARD: "Forward", ADJOINT: "Backward", CLOSED: "As products, with vectors as columns",
-    DEFINITION: "where"}
+HEADINGS = {FORWARD: "Forward", ADJOINT: "Backward", CLOSED: "As products, with vectors as columns",
+            DEFINITION: "where"}
 
 
 class Derivation:
@@ -129,11 +128,10 @@ class Derivation:
         end = closed[0] if closed else len(self.equations)
         after = closed[-1] + 1 if closed else end
         first = len(self.of_kind(FORWARD))
-        parts = {
-            HEADINGS[FORWARD]: self.equations[:first],
-            HEADINGS[ADJOINT]: self.equations[first:end],
-            HEADINGS[CLOSED]: self.equations[end:after],
-            HEADINGS[DEFINITION]: self.equations[after:]}
+        parts = {HEADINGS[FORWARD]: self.equations[:first],
+                 HEADINGS[ADJOINT]: self.equations[first:end],
+                 HEADINGS[CLOSED]: self.equations[end:after],
+                 HEADINGS[DEFINITION]: self.equations[after:]}
         return [(heading, list(part)) for heading, part in parts.items() if part]
 
     @property

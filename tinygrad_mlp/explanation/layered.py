@@ -26,9 +26,8 @@ from tinygrad_mlp.graph_view.layer_view import Layer, arrays_of
 from tinygrad_mlp.graph_view.names import gradient
 
 BINARY_CROSS_ENTROPY = OPS["binary_cross_entropy"]
-LOSSES = (
-    ops.squared_error, ops.sigmoid_cross_entropy, BINARY_CROSS_ENTROPY,
-    OPS["softmax_cross_entropy"], OPS["categorical_cross_entropy"])
+LOSSES = (ops.squared_error, ops.sigmoid_cross_entropy, BINARY_CROSS_ENTROPY,
+          OPS["softmax_cross_entropy"], OPS["categorical_cross_entropy"])
 
 
 class Adjoint(NamedTuple):

@@ -206,9 +206,8 @@ def _draw_pull(axes: Axes) -> None:
     # Below z = 0 the output is nearer to 0 than to its target 1.
     stuck = (z < 0) & (pulls["mean_square"] < STUCK * pulls["cross_entropy"])
     axes.axvspan(z[stuck].min(), z[stuck].max(), color=GREY, alpha=0.18, linewidth=0)
-    axes.annotate(
-        "wrong answer, yet\nthe mean square\nhardly learns", xy=(z[stuck].mean(), 0.02),
-        xytext=(z[stuck].mean(), 0.45), ha="center", va="center", fontsize="small",
-        arrowprops={"arrowstyle": "->", "color": GREY})
+    axes.annotate("wrong answer, yet\nthe mean square\nhardly learns", xy=(z[stuck].mean(), 0.02),
+                  xytext=(z[stuck].mean(), 0.45), ha="center", va="center", fontsize="small",
+                  arrowprops={"arrowstyle": "->", "color": GREY})
     label_axes(axes, "Why: the pull on an output that should be 1", "|∂L/∂z|", "Pre-activation z")
     axes.legend()

@@ -21,9 +21,8 @@ INK = "#010203"  # a placeholder for the colour of the page's text while a figur
 GRID = "#040506"  # a placeholder for the colour of the lines behind the curves
 
 # The page's colours, by those of a figure as matplotlib writes them.
-PAGE_COLOURS = {
-    INK: "currentColor", GRID: "var(--grid)",
-    "#0072b2": "var(--blue)", "#d55e00": "var(--vermilion)"}
+PAGE_COLOURS = {INK: "currentColor", GRID: "var(--grid)", "#0072b2": "var(--blue)",
+                "#d55e00": "var(--vermilion)"}
 
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, sharp, and found by a search

@@ -65,9 +65,8 @@ def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
         raise InvalidArgumentError(
             f"report: settings must be a mapping from names to facts. Got {settings!r}.")
     with np.errstate(all="ignore"):  # a training that diverged has a report, too
-        subject = ReportedModel(
-            model, X, Y, loss=loss, optimizer=optimizer, history=history, batch_size=batch_size,
-            images=images)
+        subject = ReportedModel(model, X, Y, loss=loss, optimizer=optimizer, history=history,
+                                batch_size=batch_size, images=images)
         page = render_page(subject, settings or {}, title)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(page)
@@ -83,9 +82,8 @@ def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str 
     """Return the HTML of a report."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     # Everything that is not markup made here is text, whatever characters it contains.
-    environment = Environment(
-        loader=PackageLoader("tinygrad_mlp.reporting", "."), autoescape=True,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(loader=PackageLoader("tinygrad_mlp.reporting", "."), autoescape=True,
+                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     wrong, mistakes = results.mistakes(subject)
     check = workings.gradient_check(subject)
     return environment.get_template("page.html").render(
@@ -112,11 +110,10 @@ def _facts(subject: ReportedModel) -> dict[str, str]:
     """Return the settings of a model by name."""
     network = subject.network
     if network is None:
-        return {
-            "model": type(subject.model).__name__,
-            "loss": getattr(subject.loss, "__name__", str(subject.loss)),
-            "optimizer": "none given" if subject.optimizer is None else f"{subject.optimizer}",
-            "batch size": f"{subject.batch_size}"}
+        return {"model": type(subject.model).__name__,
+                "loss": getattr(subject.loss, "__name__", str(subject.loss)),
+                "optimizer": "none given" if subject.optimizer is None else f"{subject.optimizer}",
+                "batch size": f"{subject.batch_size}"}
     rate = getattr(network.learning_rate, "equation", network.learning_rate)
     return {
         "layers": "-".join(map(str, network.layers)) + (", with biases" if network.bias else ""),

@@ -65,9 +65,8 @@ def duration(seconds: float) -> str:
 def curves(history: History) -> list[Markup]:
     """Draw loss and accuracy in a figure each, so that the page can place them."""
     return [
-        inline_figure(
-            partial(plot_history, history, quantities=[quantity]), f"curve-{quantity}",
-            f"{quantity} against iterations")
+        inline_figure(partial(plot_history, history, quantities=[quantity]), f"curve-{quantity}",
+                      f"{quantity} against iterations")
         for quantity in ("loss", "accuracy")
         if len(history) and all_known(getattr(history, f"training_{quantity}"))]
 
@@ -98,9 +97,8 @@ def timings(subject: ReportedModel) -> list[tuple[str, str]]:
         return []
     seconds, iterations = history.seconds[-1], history.iteration[-1] + 1
     of_each = f"{iterations:,} of {counted(subject.batch_size, 'sample')} each"
-    rows = [
-        ("wall time", f"{duration(seconds)} until the last evaluation, evaluations included"),
-        ("iterations until then", of_each)]
+    rows = [("wall time", f"{duration(seconds)} until the last evaluation, evaluations included"),
+            ("iterations until then", of_each)]
     if seconds > 0:
         rows.append(("time per iteration", f"{1e6 * seconds / iterations:,.1f} µs on average"))
     validated = " and all validation data" if all_known(history.validation_loss) else ""

@@ -66,9 +66,8 @@ def first_weights(subject: ReportedModel) -> Markup | None:
     shape = subject.images.shape[1:]
     if weight.shape[1] != shape[0] * shape[1]:
         return None
-    return inline_figure(
-        partial(plot_weights, weight, MOST_UNITS, shape), "weights",
-        "weights of the first layer as images", (6.2, 3.9))
+    return inline_figure(partial(plot_weights, weight, MOST_UNITS, shape), "weights",
+                         "weights of the first layer as images", (6.2, 3.9))
 
 
 class Equations(NamedTuple):
@@ -166,9 +165,8 @@ def gradient_check(subject: ReportedModel) -> CheckSection:
         called = name.partition("'")[2].rpartition("'")[0]
         index = pair.input_index
         place = "a random direction" if index is None else f"[{', '.join(map(str, index))}]"
-        rows.append((
-            called, place, f"{pair.autograd:.6e}", f"{pair.numeric:.6e}",
-            f"{pair.relative_error:.1e}", pair.method, pair.status))
+        rows.append((called, place, f"{pair.autograd:.6e}", f"{pair.numeric:.6e}",
+                     f"{pair.relative_error:.1e}", pair.method, pair.status))
     headings = ["parameter", "worst at", "automatic", "numerical", "relative error", "by", "found"]
     table = ReportTable(headings, rows, numeric=range(2, 5))
     return CheckSection(table, report.ok, _verdict(report), _method(report, subject))

@@ -72,9 +72,8 @@ def negative_twice(algebra: Algebra, e: Application) -> Expression | None:
 
 
 PRODUCTS = (ops.multiply, ops.divide, ratio, ops.matmul, outer)
-LINEAR = (
-    ops.sum, ops.mean, ops.getitem, ops.scatter_add, ops.windows, ops.fold, ops.reshape,
-    ops.broadcast_to, ops.sum_to, ops.transpose, ops.swapaxes, in_shape)
+LINEAR = (ops.sum, ops.mean, ops.getitem, ops.scatter_add, ops.windows, ops.fold, ops.reshape,
+          ops.broadcast_to, ops.sum_to, ops.transpose, ops.swapaxes, in_shape)
 
 
 @rule(*PRODUCTS)
