@@ -97,6 +97,11 @@ def test_examples_that_a_page_links_to_are_pages(site):
     assert "binary_cross_entropy" in html(site, "source/examples/xor")
 
 
+def test_so_are_the_readmes_of_folders(site):
+    assert 'href="source/autograd/README.html"' in html(site, "architecture")
+    assert "backward" in html(site, "source/autograd/README")
+
+
 def public_names():
     """What a user can write after ``tg.`` and after the names of the modules there."""
     modules = [name for name in dir(tg) if inspect.ismodule(getattr(tg, name))]
