@@ -34,7 +34,7 @@ def main(picture: str = "autoencoder.png") -> None:
     tg.fit(
         model, tg.nn.squared_error, tg.optim.Adam(model.parameters(), lr=0.003),
         X[training], X[training], epochs=100, rng=rng,
-    )  # fmt: skip
+    )
     back, mean = tg.predict(model, X), X[training].mean(axis=0)
     _, _, axes = np.linalg.svd(X[training] - mean, full_matrices=False)
     linear = mean + (X - mean) @ axes[:2].T @ axes[:2]  # the two principal components
@@ -44,10 +44,10 @@ def main(picture: str = "autoencoder.png") -> None:
 
     codes, labels = tg.predict(encoder, X), digits.labels
     figure, (plane, right) = plt.subplots(1, 2, figsize=(9, 6), width_ratios=(3, 1),
-                                          layout="constrained")  # fmt: skip
+                                          layout="constrained")
     for k in range(10):  # the digits are their own markers
         plane.scatter(*codes[labels == k].T, marker=f"${k}$", s=30, linewidths=0.3,
-                      color=plt.cm.plasma(0.085 * k))  # fmt: skip
+                      color=plt.cm.plasma(0.085 * k))
     plane.set(title="All digits by their code", xlabel="first number", ylabel="second number")
     shown = [validation[np.flatnonzero(labels[validation] == k)[0]] for k in range(10)]
     rows = np.stack([result[shown].reshape(10, 8, 8) for result in (X, linear, back)], axis=1)

@@ -54,15 +54,15 @@ def main(picture: str = "characters.png") -> None:
     model = tg.nn.Sequential(
         tg.nn.Linear(n, 2, bias=False, rng=rng), tg.nn.Flatten(),  # two numbers a character
         tg.nn.Linear(2 * CONTEXT, 64, rng=rng), tg.nn.Tanh(), tg.nn.Linear(64, n, rng=rng),
-    )  # fmt: skip
+    )
     falling = tg.optim.schedule.cosine(0.01, 0.0, 15)  # the learning rate, over the epochs
     history = tg.fit(
         model, tg.nn.softmax_cross_entropy, tg.optim.Adam(model.parameters(), lr=falling),
         *windows(words), epochs=15, batch_size=100, rng=rng, validation=windows(unseen),
-    )  # fmt: skip
+    )
     bits = np.array(history.validation_loss) / np.log(2)
     print(f"bits a character: {np.log2(n):.3f} by guessing, {bits[-1]:.3f} by the network, "
-          f"{bound:.3f} by the grammar")  # fmt: skip
+          f"{bound:.3f} by the grammar")
     written = [write(model, rng) for _ in range(300)]
     mixed = [bool(set(word) & set(FRONT) and set(word) & set(BACK)) for word in written]
     print(f"it writes: {' '.join(written[:12])}")

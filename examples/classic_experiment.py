@@ -31,7 +31,7 @@ def main(picture: str = "classic_experiment.png", name: str = "mnist", size: str
         classifier.train(
             data.X, data.Y, epochs=2 if n > 10_000 else 3,
             validation=data.X_validation, validation_label=data.Y_validation,
-        )  # fmt: skip
+        )
         right = classifier.accuracy(data.Y_validation, classifier.predict(data.X_validation))
         print(f"The validation accuracy is {right:.4f}.")
         histories[loss] = classifier.history

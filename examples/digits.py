@@ -31,7 +31,7 @@ def main(picture: str = "digits.png") -> None:
         data.X, data.Y, epochs=80, batch_size=32, rng=rng,
         validation=(data.X_validation, data.Y_validation),
         callbacks=[tg.callbacks.EarlyStopping(patience=8)],
-    )  # fmt: skip
+    )
     print(history)
 
     probabilities = tg.softmax(tg.predict(model, data.X_validation))

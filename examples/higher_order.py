@@ -33,7 +33,7 @@ def main(picture: str = "higher_order.png") -> None:
     slope, curvature = tg.grad(rosenbrock), tg.hessian(rosenbrock)
     # SciPy's minimisers take value and gradient from one function, and H v from another.
     minimise = partial(optimize.minimize, tg.value_and_grad(rosenbrock), START, jac=True,
-                       options={"return_all": True})  # fmt: skip
+                       options={"return_all": True})
     paths = {
         "gradient descent": walk(lambda p: 0.002 * slope(p), 2000),
         "Newton (tg.hessian)": walk(lambda p: np.linalg.solve(curvature(p), slope(p)), 6),

@@ -26,7 +26,7 @@ def lenet(rng):
         tg.nn.Conv2d(6, 16, 5, **given), tg.nn.ReLU(), tg.nn.MaxPool2d(2), tg.nn.Flatten(),
         tg.nn.Linear(400, 120, **given), tg.nn.ReLU(), tg.nn.Linear(120, 84, **given),
         tg.nn.ReLU(), tg.nn.Linear(84, 10, **given),
-    )  # fmt: skip
+    )
 
 
 def small_lenet(rng):
@@ -35,7 +35,7 @@ def small_lenet(rng):
         tg.nn.Conv2d(1, 6, 3, padding=1, **given), tg.nn.ReLU(), tg.nn.MaxPool2d(2),
         tg.nn.Conv2d(6, 16, 3, padding=1, **given), tg.nn.ReLU(), tg.nn.MaxPool2d(2),
         tg.nn.Flatten(), tg.nn.Linear(64, 10, **given),
-    )  # fmt: skip
+    )
 
 
 def main(picture: str = "lenet.png", name: str = "mnist", size: str = "10000") -> None:
@@ -49,7 +49,7 @@ def main(picture: str = "lenet.png", name: str = "mnist", size: str = "10000") -
         model, tg.nn.softmax_cross_entropy, tg.optim.Adam(model.parameters(), lr=0.003),
         X[:n], Y[:n], epochs=2 if name == "mnist" else 12, rng=rng, monitor=True,
         validation=(X[n:], Y[n:]),
-    )  # fmt: skip
+    )
     print(f"{history.validation_accuracy[-1]:.1%} of the validation digits are right")
 
     kernels = model[0].weight.data[:, 0]

@@ -49,7 +49,7 @@ def main(picture: str = "logistic_regression.png") -> None:
     for i, k in enumerate(order):
         axes.errorbar(w[k], i, xerr=1.96 * deviation[k], capsize=3, markersize=7,
                       marker="o" if sure[k] else "s", color="#0072B2" if sure[k] else "#767676",
-                      markerfacecolor=None if sure[k] else "white")  # fmt: skip
+                      markerfacecolor=None if sure[k] else "white")
     axes.set_yticks(range(10), names[order])
     axes.set_title("What speaks for a malignant tumour: 95 % intervals")
     axes.set_xlabel("change of the log-odds (nats) per standard deviation of the measurement")

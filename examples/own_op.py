@@ -21,7 +21,7 @@ def pull(g, y, x, centres, width):  # x̄_i = Σ_j g_ij y_ij (c_j - x_i) / width
 
 # For the centres, the roles are exchanged. Unregistered: not listed with the package's own ops.
 @tg.op(rules={"x": pull, "centres": lambda g, y, x, c, width: pull(g.T, y.T, c, x, width)},
-       latex=r"\mathrm{{bumps}}({x}, {centres})", register=False)  # fmt: skip
+       latex=r"\mathrm{{bumps}}({x}, {centres})", register=False)
 def bumps(x, centres, *, width=1.0):
     return np.exp(-((x[:, None, :] - centres) ** 2).sum(axis=-1) / (2 * width**2))
 

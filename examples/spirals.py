@@ -42,12 +42,12 @@ def main(picture: str = "spirals.png") -> None:
         tg.nn.Linear(2, 32, rng=rng), tg.nn.Tanh(),
         tg.nn.Linear(32, 32, rng=rng), tg.nn.Tanh(),
         tg.nn.Linear(32, 3, rng=rng),
-    )  # fmt: skip
+    )
     snapshots = Snapshots(1, 15, 100)
     history = tg.fit(
         model, tg.nn.softmax_cross_entropy, tg.optim.Adam(model.parameters(), lr=0.005),
         X, Y, epochs=100, rng=rng, validation=validation, callbacks=[snapshots],
-    )  # fmt: skip
+    )
     for name, copied in snapshots.models.items():
         loss, accuracy = tg.evaluate(copied, tg.nn.softmax_cross_entropy, *validation)
         print(f"{name:9}: cross entropy {loss:.3f} nats, {accuracy:.1%} of new points are right")

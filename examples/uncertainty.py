@@ -31,7 +31,7 @@ def main(picture: str = "uncertainty.png") -> None:
         tg.nn.Linear(1, 100, init=tg.nn.init.normal(2.0), rng=rng), tg.nn.ReLU(),
         tg.nn.Dropout(0.1, rng=rng), tg.nn.Linear(100, 100, rng=rng), tg.nn.ReLU(),
         tg.nn.Dropout(0.1, rng=rng), tg.nn.Linear(100, 1, rng=rng),
-    )  # fmt: skip
+    )
     model[0].bias.data[:] = rng.uniform(-4, 4, 100)  # kinks all along x, not only at 0
     adam = tg.optim.Adam(model.parameters(), lr=0.003)
     tg.fit(model, tg.nn.squared_error, adam, x, y, epochs=300, rng=rng)
@@ -44,16 +44,16 @@ def main(picture: str = "uncertainty.png") -> None:
     deviation = np.hypot(spread, NOISE)
     size, within = np.abs(grid[:, 0]), np.abs(truth(grid[:, 0]) - mean) < 2 * deviation
     parts = {"on the data": (0.6 <= size) & (size <= 2), "in the gap": size < 0.4,
-             "beyond the edge": size > 2.2}  # fmt: skip
+             "beyond the edge": size > 2.2}
     for name, part in parts.items():
         print(f"{name:15}: spread of the networks {spread[part].mean():.3f}, "
-              f"{within[part].mean():.0%} of the truth within two standard deviations")  # fmt: skip
+              f"{within[part].mean():.0%} of the truth within two standard deviations")
 
     line, figure = grid[:, 0], plt.figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
     for k, alpha in ((2, 0.25), (1, 0.45)):
         axes.fill_between(line, mean - k * deviation, mean + k * deviation, linewidth=0,
-                          color="#56B4E9", alpha=alpha, label=f"± {k} deviations")  # fmt: skip
+                          color="#56B4E9", alpha=alpha, label=f"± {k} deviations")
     axes.plot(line, mean, color="#0072B2", label="mean of the networks")
     axes.plot(line, truth(line), "k--", label="truth")
     axes.scatter(x, y, s=9, color="#D55E00", zorder=3, label="data")

@@ -30,13 +30,13 @@ def main(picture: str = "vanishing_gradient.png") -> None:
         model = tg.nn.Sequential(
             tg.nn.Linear(64, 32, init=large, rng=rng), tg.nn.Tanh(),
             tg.nn.Linear(32, 10, init=large, rng=rng), tg.nn.Sigmoid(),
-        )  # fmt: skip
+        )
         seen[name] = tg.callbacks.Distributions(loss, data.X[:300], data.Y[:300])
         history = tg.fit(
             model, loss, tg.optim.SGD(model.parameters(), lr=0.1), data.X, data.Y,
             epochs=10, rng=rng, validation=(data.X_validation, data.Y_validation),
             callbacks=[seen[name]],
-        )  # fmt: skip
+        )
         right = history.validation_accuracy[-1]
         print(f"{name}: {right:.1%} of the validation digits are right after 10 epochs.")
         for layer in ("0 Linear", "2 Linear"):

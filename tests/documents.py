@@ -99,7 +99,7 @@ def in_shell(command: str, folder: str) -> tuple[int, str]:
         ["bash", "-c", name + command], cwd=folder, timeout=300,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
         stdout=child.PIPE, stderr=child.STDOUT,
-    )  # fmt: skip
+    )
     return done.returncode, done.stdout
 
 
@@ -114,7 +114,7 @@ def in_this_process(command: str, folder: str) -> tuple[int, str]:
     with (
         contextlib.chdir(folder), mock.patch.dict(os.environ, COLUMNS="80"),
         contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed),
-    ):  # fmt: skip
+    ):
         code = main(words)
     return code, printed.getvalue()
 

@@ -36,7 +36,7 @@ BUDGETS = {
     "data": 1040, "program": 3300, "training": 1850, "explanation": 2600, "drawing": 1100,
     "plotting": 1250, "verify": 4250, "neural_network.py": 430, "saving": 1850,
     "estimators": 1350, "reporting": 980, "cli": 2300, "": 35000,
-}  # fmt: skip
+}
 """Lines that each folder is planned to have; `autograd` is counted without its operations."""
 
 QUESTIONS = ("What ", "How ", "Whether ", "Which ")
@@ -44,7 +44,7 @@ THE_DOCUMENT = re.compile(r"\bthe\s+document\b", re.IGNORECASE)
 NOT_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENDMARKER,
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -148,7 +148,7 @@ def complex_functions(root: Path) -> list[str]:
         "--select", "C901",
         "--config", f"lint.mccabe.max-complexity={COMPLEXITY}", "--output-format", "json",
         str(root / PACKAGE),
-    ]  # fmt: skip
+    ]
     done = child.python(*command, check=True)
     found = []
     for fault in json.loads(done.stdout):
@@ -261,7 +261,7 @@ def table(root: Path) -> Iterator[str]:
     circles = module_cycles(graph)
     yield from listed("circles of modules that import each other", [
         f"{len(circle)}: {', '.join(circle)}" for circle in circles
-    ])  # fmt: skip
+    ])
     yield from listed("imports that close a circle between siblings", folder_cycles(graph), 40)
     for title, pairs in (("class", class_names(files)), ("file", file_names(files))):
         places = [f"{name}: {', '.join(where)}" for name, where in repeated(pairs).items()]

@@ -33,7 +33,7 @@ ORDER = (
     "reduction", "statistics", "scans", "differences",
     "sorting", "normalisation", "shape", "axes", "matmul", "tensordot", "einsum", "convolution",
     "solve", "triangular", "spectral", "norms", "losses", "comparison",
-)  # fmt: skip
+)
 """The modules of operations as the page has them; others follow."""
 
 VERSIONS = f"NumPy {np.__version__.rpartition('.')[0]}, SciPy {version('scipy').rpartition('.')[0]}"
@@ -154,7 +154,7 @@ def cases(op: tg.Op) -> list[tuple[tuple[Any, ...], dict[str, Any], list[int]]]:
         moved = [
             i for i, a in enumerate(args)
             if a is not None and a.size and a.dtype.kind == "f" and rules[i] is not None
-        ]  # fmt: skip
+        ]
         found.append((args, static, moved))
     return found
 

@@ -71,7 +71,7 @@ def test_a_contender_that_computes_something_else_is_found(factor):
 
     def wrong(samples):
         return [old + factor * (new - old)
-                for new, old in zip(right(samples), given.weights, strict=True)]  # fmt: skip
+                for new, old in zip(right(samples), given.weights, strict=True)]
 
     with pytest.raises(AssertionError, match="wrong"):
         assert_same({"right": right, "wrong": wrong}, 32, given, "right")
@@ -128,7 +128,7 @@ def test_alternating_measures_each_function_and_tells_slow_from_fast():
     times = alternating(
         {"little": lambda: array[:10].sum(), "much": lambda: np.sort(array[::-1])},
         rounds=3, seconds=0.002,
-    )  # fmt: skip
+    )
     assert times["much"] > times["little"] > 0
 
 
@@ -187,7 +187,7 @@ def made_up(speed, threads=(1, 2)):
             case.medians[target.ours] = 0.5 / speed
     cases[targets.mini_batch(8)].missing.append("MyGrad")
     machine = {"cpu": "a processor", "cores": 2, "system": "Linux", "blas": "openblas",
-               "versions": {"numpy": "2.0"}}  # fmt: skip
+               "versions": {"numpy": "2.0"}}
     runs = [{"threads": n, "cases": [asdict(case) for case in cases.values()]} for n in threads]
     return {"machine": machine, "quick": True, "images": "made", "runs": runs}
 
@@ -271,7 +271,7 @@ def test_the_command_prints_the_table_and_writes_its_files(tmp_path):
     done = run(
         "--quick", "--only", "small_graphs,import_time", "--json", paths["json"],
         "--markdown", paths["md"], "--picture", paths["png"],
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert all(path.stat().st_size for path in paths.values())
     results = json.loads(paths["json"].read_text())
@@ -281,7 +281,7 @@ def test_the_command_prints_the_table_and_writes_its_files(tmp_path):
         assert {library["num_threads"] for library in measured["libraries"]} == {1}
     assert {row.case for row in rows(results["runs"])} == {
         targets.SMALL_STEP, targets.SMALL_PROGRAM, "import"
-    }  # fmt: skip
+    }
     assert "import tinygrad_mlp / import numpy" in done.stdout
 
 

@@ -17,7 +17,7 @@ MODULES = [
     "", "autograd", "autograd.ops.linalg.namespace", "data", "drawing", "errors", "explanation",
     "nn", "nn.init", "optim", "optim.schedule", "plotting", "program", "saving.model",
     "training.callbacks", "verify", "verify.formulas",
-]  # fmt: skip
+]
 """Whose names are public: those of ``__all__``, or all without an underscore that live there."""
 
 FORMULA = re.compile(r"``[^`\n]*Σ[^`\n]*``|``(?=[^`\n]*=)[^`\n]*[∂√½ᵀ²·−σλαβγεμθφΦŷ∫⊙][^`\n]*``")
@@ -225,7 +225,7 @@ def test_what_an_operation_lacks_is_found():
     assert operation_faults(bare) == [
         "the equation has no gradient rule", "shapes are not mentioned", "there is no example",
         "there is no source",
-    ]  # fmt: skip
+    ]
 
 
 def test_what_a_method_lacks_is_found():
@@ -246,4 +246,4 @@ def test_what_a_method_lacks_is_found():
 
     assert method_faults(Thing) == [
         "silent: there is no docstring", "silent: ValueError is raised, but not mentioned",
-    ]  # fmt: skip
+    ]

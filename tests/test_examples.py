@@ -159,7 +159,7 @@ RIGHT = {
         homework, lenet, logistic_regression, numpy_network, own_op, spirals, uncertainty,
         vanishing_gradient, xor,
     )
-}  # fmt: skip
+}
 """What the output of each must say."""
 
 
@@ -178,7 +178,7 @@ def test_an_example_runs_as_a_user_runs_it(tmp_path):
     done = child.python(
         "-W", "error", ROOT / "examples" / "xor.py", "other.png",
         cwd=tmp_path, env=environment, encoding="utf-8",
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     xor(done.stdout)
     assert [file.name for file in tmp_path.iterdir()] == ["other.png"]

@@ -65,7 +65,7 @@ def test_ruff_finds_what_import_linter_cannot_see(way):
     done = child.python(
         "-m", "ruff", "check", "--no-cache", "--output-format=concise", "--select", rule,
         "--stdin-filename", PACKAGE / "support" / "planted.py", "-", cwd=ROOT, input=text + "\n",
-    )  # fmt: skip
+    )
     assert done.returncode == 1 and rule in done.stdout, done.stdout + done.stderr
 
 

@@ -45,10 +45,10 @@ def golden(request):
     trained.train(
         GOLDEN["X"], GOLDEN["Y"], epochs=3,
         validation=GOLDEN["X_validation"], validation_label=GOLDEN["Y_validation"], **WAYS[way],
-    )  # fmt: skip
+    )
     assert trained.history.execution.partition(" (")[0] == {
         "eager": "eager", "program": "a program", "blocks": "a program, in blocks of 7 steps",
-    }[way]  # fmt: skip
+    }[way]
     return trained, {key.removeprefix(f"{loss}_"): GOLDEN[key] for key in GOLDEN}
 
 
@@ -140,7 +140,7 @@ def test_the_monitor_line_has_each_part_once(task, capsys):
     assert [line.split(" - ")[0] for line in lines] == ["Iteration 0", "Iteration 8"]
     assert [part.split(":")[0] for part in lines[0].split(" - ")[1].split(" | ")] == [
         "training loss", "training accuracy", "validation loss", "validation accuracy",
-    ]  # fmt: skip
+    ]
 
 
 def test_nothing_is_evaluated_where_nobody_watches(task):

@@ -48,17 +48,17 @@ def wrong_at(order):
     """The exponential, with a rule whose derivative of that order is wrong."""
 
     @tg.op(rules={"x": lambda g, y, x: g * y * 1.001}, register=False,
-           samples=lambda rng: [tg.Sample(rng.normal(size=3))])  # fmt: skip
+           samples=lambda rng: [tg.Sample(rng.normal(size=3))])
     def first(x):
         return np.exp(x)
 
     @tg.op(rules={"x": lambda g, y, x: g * first(x)}, register=False,
-           samples=lambda rng: [tg.Sample(rng.normal(size=3))])  # fmt: skip
+           samples=lambda rng: [tg.Sample(rng.normal(size=3))])
     def second(x):
         return np.exp(x)
 
     @tg.op(rules={"x": lambda g, y, x: g * second(x)}, register=False,
-           samples=lambda rng: [tg.Sample(rng.normal(size=3))])  # fmt: skip
+           samples=lambda rng: [tg.Sample(rng.normal(size=3))])
     def third(x):
         return np.exp(x)
 

@@ -31,7 +31,7 @@ def test_tg_shows_its_public_names_and_nothing_else():
     assert modules == [
         "callbacks", "checkpoint", "data", "drawing", "errors", "estimators", "explanation",
         "linalg", "nn", "optim", "plotting", "verify",
-    ]  # fmt: skip
+    ]
     foreign = [
         name
         for name in set(shown) - set(modules) - {"OPS"}
@@ -50,7 +50,7 @@ def test_an_unknown_name_is_refused_with_advice():
 def test_importing_the_package_loads_nothing_heavy():
     heavy = [
         "scipy", "sklearn", "matplotlib", "rich", "typer", "safetensors", "onnx", "numpy.random",
-    ]  # fmt: skip
+    ]
     code = f"import sys, tinygrad_mlp; print([m for m in {heavy} if m in sys.modules])"
     shown = child.python("-c", code, check=True)
     assert shown.stdout.strip() == "[]"

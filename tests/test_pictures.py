@@ -31,7 +31,7 @@ def history(loss=2.0, validation=True, accuracy=True):
                 1.1 * loss / (i + 1) if validation else None,
                 0.4 if validation and accuracy else None,
             )
-        )  # fmt: skip
+        )
     return made
 
 
@@ -63,7 +63,7 @@ def test_runs_are_compared_by_validation_with_training_dotted():
     ("against", "label", "x"),
     [("iteration", "Iterations", [9, 19, 29]), ("epoch", "Epoch", [0, 1, 2]),
      ("seconds", "Time in s", [0, 0.1, 0.2])],
-)  # fmt: skip
+)
 def test_runs_can_be_drawn_against_time(against, label, x):
     axes = plotting.plot_runs({"a": history()}, against).axes[0]
     assert axes.get_xlabel() == label
@@ -109,7 +109,7 @@ def test_a_confusion_matrix_counts_answers_by_true_class(rng):
     figure = plotting.plot_confusion(np.eye(4)[true], answers)
     axes = figure.axes[0]
     written = {(int(t.get_position()[1]), int(t.get_position()[0])): int(t.get_text())
-               for t in axes.texts}  # fmt: skip
+               for t in axes.texts}
     for i in range(4):
         for j in range(4):
             assert written.get((i, j), 0) == ((true == i) & (answers == j)).sum()
@@ -179,7 +179,7 @@ def network(rng):
     return tg.nn.Sequential(
         tg.nn.Linear(3, 5, rng=rng), tg.nn.Tanh(), tg.nn.Dropout(0.5, rng=rng),
         tg.nn.Linear(5, 2, rng=rng), tg.nn.Sigmoid(),
-    )  # fmt: skip
+    )
 
 
 def trained(callbacks, loss=tg.nn.squared_error):
@@ -261,7 +261,7 @@ def test_distributions_have_a_panel_for_each_layer_and_run(tmp_path):
     panels = [axes for axes in figure.axes if axes.get_title()]
     assert [axes.get_title() for axes in panels] == [
         "a: 0 Linear", "a: 3 Linear", "b: 0 Linear", "b: 3 Linear",
-    ]  # fmt: skip
+    ]
     assert {axes.get_ylabel() for axes in panels} == {"log₁₀ |∂L/∂v|"}
     assert {axes.get_xlabel() for axes in panels} == {"Epochs trained"}
     (median,) = [line for line in panels[0].lines if len(line.get_xdata()) == 4]
@@ -339,7 +339,7 @@ STEP = schedule.constant(0.1, per="step")
         (lambda: tg.callbacks.Distributions(3, [1], [1]), InvalidArgumentError, "loss must be"),
         (lambda: tg.callbacks.Distributions(abs, [1], [1], 0), InvalidArgumentError, "values"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_drawn_is_refused(draw, error, message):
     with pytest.raises(error, match=message):
         draw()

@@ -27,7 +27,7 @@ def history(*, n=3, validation=True, accuracy=True, loss=2.0):
                 1.1 * loss / (i + 1) if validation else None,
                 0.4 + 0.1 * i if validation and accuracy else None,
             )
-        )  # fmt: skip
+        )
     return made
 
 
@@ -123,7 +123,7 @@ def test_curves_that_leave_the_range_of_numbers_can_be_drawn(tmp_path):
         (lambda: plotting.plot_history(history(), "no/such/folder.png"), DataNotFoundError,
          "there is no folder"),
     ],
-)  # fmt: skip
+)
 def test_a_picture_that_cannot_be_drawn_is_refused(draw, error, message):
     with pytest.raises(error, match=message):
         draw()
@@ -150,7 +150,7 @@ def test_the_comparison_shows_where_the_squared_error_stops_learning():
         float, hnp.array_shapes(min_dims=0, max_dims=3, max_side=4),
         elements=st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf]),
     )
-)  # fmt: skip
+)
 def test_the_colours_of_a_heat_map_tell_the_sign(values):
     axes = plotting.heat_map(values, "difference").axes[0]
     (image,) = axes.images

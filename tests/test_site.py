@@ -119,7 +119,7 @@ def test_reference_describes_every_public_name(described):
     assert len(names) > 200
     assert not {name for name in names if name.rpartition(".")[2] not in ends} - {
         "linalg.LinAlgError", "nn.init", "optim.schedule", "verify.formulas"
-    }  # fmt: skip
+    }
 
 
 def test_every_operation_is_described_by_its_equation(site):

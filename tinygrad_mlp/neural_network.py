@@ -165,7 +165,7 @@ class NeuralNetwork:
             "output_activation": self.output_activation,
             "bias": self.bias, "sigma": self.sigma, "dtype": self.dtype.name,
             "batch_size": self.batch_size, "optimizer": self.optimizer_name,
-        }  # fmt: skip
+        }
 
     def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
         """Return what `export_onnx` writes: the network, after its preprocessing if it has one."""
@@ -293,7 +293,7 @@ class NeuralNetwork:
         held_out = None if validation is None else (
             self._inputs(validation, "validation"),
             self._targets(validation_label, "validation_label"),
-        )  # fmt: skip
+        )
         n = len(X)
         monitor = self.monitor
         if monitor and not callable(monitor):
@@ -304,7 +304,7 @@ class NeuralNetwork:
             callbacks=callbacks, monitor=monitor,
             record_every=self.n_save if self.monitor or self.plot else 0,
             compiled=compiled, block=block, threads=threads, checkpoint=checkpoint,
-        )  # fmt: skip
+        )
         self.training_loss += [record.training_loss * n for record in self.history]
         self.training_accuracy += self.history.training_accuracy
         if self.plot:

@@ -44,7 +44,7 @@ SYMBOLS = {
     "⟨": r"\langle ", "⟩": r"\rangle ", "‖": r"\Vert ",
     "½": r"\tfrac{1}{2}", "¼": r"\tfrac{1}{4}", "{": r"\{", "}": r"\}", "%": r"\%", "→": r"\to ",
     "@": r"\,", "'": "'", "′": "'", "μ": r"\mu ", "µ": r"\mu ",
-}  # fmt: skip
+}
 
 SAME = set("0123456789+-=<>/()[]|,.:;! ")
 MARKS = {"\u0304": "bar", "\u0302": "hat", "\u0303": "tilde", "\u0307": "dot"}
@@ -307,7 +307,7 @@ class ReadNotation(SphinxTransform):
                     self.replace(literal, text)
         for table in self.document.findall(nodes.table):
             heads = [entry.astext() for head in table.findall(nodes.thead)
-                     for entry in head.findall(nodes.entry)]  # fmt: skip
+                     for entry in head.findall(nodes.entry)]
             if "equation" in heads:
                 for body in table.findall(nodes.tbody):
                     for row in body.findall(nodes.row):

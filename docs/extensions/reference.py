@@ -107,11 +107,11 @@ class Public(SphinxDirective):
             taken = others.get(module, set()) | {
                 other.removeprefix(f"{module}.").partition(".")[0]
                 for other in others if other.startswith(f"{module}.")
-            }  # fmt: skip
+            }
             taken |= {"OPS", *functions()} if module == ROOT else set()
             names = [name for name in public_names(module) if name not in taken]
         lines = [line for name in names
-                 for line in documented(f"{module}.{name}", "members" in self.options)]  # fmt: skip
+                 for line in documented(f"{module}.{name}", "members" in self.options)]
         return self.parse_text_to_nodes("\n".join(["````{eval-rst}", *lines, "````"]))
 
 
@@ -175,7 +175,7 @@ def known(
     link = addnodes.pending_xref(
         raw, nodes.literal(text, text), reftype="known", refdomain="", reftarget=text,
         refdoc=env.docname, refwarn=False, scope=env.ref_context.get("py:class") or "",
-    )  # fmt: skip
+    )
     return [link], []
 
 

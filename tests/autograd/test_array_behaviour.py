@@ -228,7 +228,7 @@ REFUSED = {
                                      NotDifferentiableError, "@tg.op"),
     "assigning to an element": (
         lambda x: x.__setitem__((0, 0), 1.0), InvalidArgumentError, "tg.where"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("row", REFUSED)

@@ -62,7 +62,7 @@ CONSTRUCTION = {
         lambda x: switch(tg.Tensor([1]), True), DTypeError, ["int64"]),
     "gradients of a result switched off": (
         lambda x: switch(x * 2, False), InvalidArgumentError, ["leaves", ".detach()"]),
-}  # fmt: skip
+}
 
 OPERATORS = {
     "add": (lambda x: x + np.ones((3, 2)), ShapeError, ["add()", "(2, 3)", "(3, 2)"]),
@@ -86,7 +86,7 @@ OPERATORS = {
     "item of several": (lambda x: x.item(), ShapeError, [".item()", "one element", "(2, 3)"]),
     "matrix transpose of a vector": (lambda x: x[0].mT, ShapeError, [".mT", "(3,)"]),
     "an array of it": (lambda x: np.asarray(x), NotDifferentiableError, [".numpy()", ".detach()"]),
-}  # fmt: skip
+}
 
 FUNCTIONS = {
     "unknown keyword": (
@@ -119,7 +119,7 @@ FUNCTIONS = {
     "cast to integers": (lambda x: tg.astype(x, dtype=int), DTypeError, ["astype()", "int64"]),
     "linear": (
         lambda x: tg.linear(x, np.ones((4, 2))), ShapeError, ["linear()", "(2, 3)", "(4, 2)"]),
-}  # fmt: skip
+}
 
 CONVOLUTIONS = {
     "channels": (
@@ -143,7 +143,7 @@ CONVOLUTIONS = {
     "pool stride": (
         lambda x: tg.avg_pool2d(image, 2, 0.5), InvalidArgumentError, ["avg_pool2d() stride"]),
     "window": (lambda x: tg.max_pool2d(image, 6), ShapeError, ["(6, 6)", "(5, 5)"]),
-}  # fmt: skip
+}
 
 BACKWARD = {
     "not a scalar": (lambda x: (x * 2).backward(), ShapeError, ["backward()", "(2, 3)", ".sum()"]),
@@ -157,7 +157,7 @@ BACKWARD = {
         lambda x: x.detach().retain_grad(), NotDifferentiableError, ["retain_grad()"]),
     "retain the gradient of a released tensor": (
         lambda x: released(x).retain_grad(), GraphReleasedError, ["retain_grad()"]),
-}  # fmt: skip
+}
 
 NUMPY = {
     "no rule for a ufunc": (
@@ -171,11 +171,11 @@ NUMPY = {
     "unknown keyword": (
         lambda x: np.median(x, overwrite_input=True), InvalidArgumentError, ["'overwrite_input'"]),
     "shapes": (lambda x: np.add(x, np.ones(2)), ShapeError, ["add()", "(2, 3)", "(2,)"]),
-}  # fmt: skip
+}
 
 
 LOSSES = ("squared_error", "binary_cross_entropy", "sigmoid_cross_entropy",
-          "categorical_cross_entropy", "softmax_cross_entropy")  # fmt: skip
+          "categorical_cross_entropy", "softmax_cross_entropy")
 
 
 def of_loss(name):
@@ -188,7 +188,7 @@ def of_loss(name):
             lambda x: loss(x, y, reduction="none"), InvalidArgumentError, ["'none'", "mean, sum"]),
         "no samples": (lambda x: loss(x[:0], y[:0]), ShapeError, ["(0, 3)"]),
         "no outputs": (lambda x: loss(x[:, :0], y[:, :0]), ShapeError, ["(2, 0)"]),
-    }  # fmt: skip
+    }
     return {row: (call, kind, [f"{name}()", *words]) for row, (call, kind, words) in rows.items()}
 
 

@@ -182,7 +182,7 @@ CASES = {
     "linalg.trace": [(C, lambda np, a: np.linalg.trace(a))],
     "linalg.matrix_transpose": [(C, lambda np, a: np.linalg.matrix_transpose(a))],
     "matrix_transpose": [(C, lambda np, a: np.linalg.matrix_transpose(a))],
-}  # fmt: skip
+}
 
 
 def name_of(function):

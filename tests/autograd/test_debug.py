@@ -64,7 +64,7 @@ FORWARD = {
     "plain arrays": ("log", "-inf", lambda: tg.log(np.zeros(2))),
     "a NumPy function": ("log", "-inf", lambda: np.log(leaf(0))),
     "infinities that cancel": ("subtract", "NaN", lambda: tg.subtract(INF, np.array([INF]))),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("quiet", [nullcontext, tg.no_grad])
@@ -126,7 +126,7 @@ ALREADY = {
         "x, a plain array of shape (1, 2), held NaN in 1 of 2",
         lambda: tg.nn.Linear(2, 3, rng=np.random.default_rng(0))(np.array([[0, NAN]])),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("example", ALREADY)
@@ -204,7 +204,7 @@ BACKWARD = {
     "one of several": ("wrong_at_one", "arrays[1]", lambda: wrong_at_one(leaf(1), leaf(2))),
     "copies added up": ("add", "x1", lambda: ((leaf(0) + np.zeros(3)) * 1e308).sum()),
     "cast down": ("astype", "a", lambda: leaf(0, dtype=np.float32).astype(float) * 1e300),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("example", BACKWARD)

@@ -68,7 +68,7 @@ CHANGES = {
     "a plain array": (r"multiply\(\) .* but x2 of", lambda x, c, y: c.__iadd__(1)),
     "order of elements": (r"multiply\(\) .* but x2 of", lambda x, c, y: swapped(c)),
     "a result": (r"multiply\(\) .* but x1 of", lambda x, c, y: y.data.__imul__(2)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("example", CHANGES)
@@ -261,7 +261,7 @@ def test_a_rule_that_changes_an_array_is_named(example, recorded):
     with recorded():
         loss = (product(leaf(1, 2, name="x"), np.array([3.0, 4.0])) * 2).sum()
     expected = re.escape(f"rule of product() for x ('x') must leave all arrays as they are. It "
-                         f"changed {example}")  # fmt: skip
+                         f"changed {example}")
     with tg.debug(), pytest.raises(MutatedArrayError, match=expected):
         loss.backward()
 

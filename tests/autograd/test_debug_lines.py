@@ -39,7 +39,7 @@ def test_the_line_is_that_of_the_innermost_function_of_the_user():
 
     assert found_by(lambda: outer(leaf(0))) == (
         inspect.getsourcelines(inner)[1] + 1, "return tg.log(x)  # here",
-    )  # fmt: skip
+    )
 
 
 def test_of_a_model_the_line_is_the_one_that_calls_it():
@@ -70,7 +70,7 @@ def test_of_a_statement_of_several_lines_it_is_the_one_with_the_call():
             tg.exp(x)
             + tg.log(x)
             + 1
-        )  # fmt: skip
+        )
 
     assert found_by(compute) == (inspect.getsourcelines(compute)[1] + 3, "+ tg.log(x)")
 

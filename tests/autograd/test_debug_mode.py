@@ -42,7 +42,7 @@ def test_every_operation_gives_the_same_numbers_under_debug(case):
 def test_every_gradient_is_the_same_under_debug(smooth):
     def gradients():
         args = [tg.Tensor(a, requires_grad=i in smooth.floats) if a is not None else None
-                for i, a in enumerate(smooth.args)]  # fmt: skip
+                for i, a in enumerate(smooth.args)]
         out = smooth.op(*args, **smooth.static)
         for o in out if smooth.op.outputs > 1 else [out]:
             o.backward(np.full(o.shape, 0.5), retain_graph=True)
@@ -227,7 +227,7 @@ def test_when_off_nothing_of_it_is_called_and_nodes_carry_nothing(monkeypatch):
     calls = []
     watch = type(tg.debug().changed(ORDINARY).hook)
     for owner, name in ((watch, "__call__"), (watch, "walk"), (watch, "vjp_of"),
-                        (callsite, "user_site"), (Op, "unhooked")):  # fmt: skip
+                        (callsite, "user_site"), (Op, "unhooked")):
         original = getattr(owner, name)
         monkeypatch.setattr(
             owner, name, lambda *a, f=original, n=name: calls.append(n) or f(*a)

@@ -89,7 +89,7 @@ def test_second_derivatives_of_float32_are_float32(smooth):
 BROADCASTING = [
     op for op in tg.OPS.values()
     if len(op.arrays) > 1 and (op.record.samples is None or op.name == "where")
-]  # fmt: skip
+]
 
 
 def naive_sum_to(g, shape):

@@ -88,7 +88,7 @@ def test_what_does_not_depend_on_the_signs_of_vectors_has_the_right_gradient(rng
         return total
 
     both = [tg.grad(lambda b, f=f: tg.sum(tg.sin(f(b + b.T))))(a / 2)
-            for f in (by_vectors, by_series)]  # fmt: skip
+            for f in (by_vectors, by_series)]
     np.testing.assert_allclose(both[0], both[1], rtol=1e-10, atol=1e-12)
 
 
@@ -97,7 +97,7 @@ def test_only_the_triangle_that_is_read_has_a_gradient(rng):
     for f, upper in ((lambda a: tg.sum(tg.cholesky(a)), False),
                      (lambda a: tg.sum(tg.linalg.cholesky(a, upper=True)), True),
                      (lambda a: tg.eigh(a).eigenvalues[0], False),
-                     (lambda a: tg.eigh(a, UPLO="U").eigenvalues[0], True)):  # fmt: skip
+                     (lambda a: tg.eigh(a, UPLO="U").eigenvalues[0], True)):
         g = tg.grad(f)(a)
         np.testing.assert_array_equal(np.tril(g, -1) if upper else np.triu(g, 1), 0)
         assert np.any(g)
@@ -124,7 +124,7 @@ def test_factors_multiply_to_the_matrix_and_so_do_their_gradients(rng):
 
     for x, f in ((a, of_svd), (wide, of_svd), (wide.T, of_svd), (a, of_qr), (wide, of_qr),
                  (wide.T, of_qr), (a, lambda a: tg.inv(tg.inv(a))),
-                 (wide, lambda a: tg.pinv(tg.pinv(a)))):  # fmt: skip
+                 (wide, lambda a: tg.pinv(tg.pinv(a)))):
         expected = tg.grad(product(lambda a: a))(x)
         np.testing.assert_allclose(tg.grad(product(f))(x), expected, rtol=1e-8, atol=1e-10)
 
@@ -198,7 +198,7 @@ REFUSED = {
     "a place to roll to": (lambda: tg.rollaxis(np.eye(2), 0, 3), "start between"),
     "a grid's order": (lambda: tg.meshgrid(np.ones(2), indexing="yx"), "'ij'"),
     "a grid of matrices": (lambda: tg.meshgrid(np.eye(2)), "vectors"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", REFUSED)
@@ -221,7 +221,7 @@ EMPTY = [
     lambda a: tg.norm(a), lambda a: tg.norm(a, axis=1), lambda a: tg.take(a, [0], 1),
     lambda a: tg.inv(a[:, :0]), lambda a: tg.svd(a, False)[1], lambda a: tg.array_split(a, 2)[0],
     lambda a: tg.moveaxis(a, 0, 1), lambda a: tg.pad(a, ((0, 0), (1, 0))),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("f", EMPTY)
@@ -238,7 +238,7 @@ METHODS = {
     "repeat": lambda a: a.repeat(2, axis=1), "take": lambda a: a.take([0, 3, 0], axis=2),
     "diagonal": lambda a: a.diagonal(1, 1, 2), "trace": lambda a: a.trace(0, 2, 1),
     "T": lambda a: a.T, "mT": lambda a: a.mT, "reshape": lambda a: a.reshape(4, -1),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", METHODS)

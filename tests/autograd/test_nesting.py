@@ -116,7 +116,7 @@ MISTAKES = {
     "hessian of a list": (
         lambda: tg.hessian(lambda p: tg.sum(p[0] * p[1]))([two, two]), InvalidArgumentError,
         ["one array"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

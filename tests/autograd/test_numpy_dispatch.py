@@ -16,7 +16,7 @@ BY_POSITION = (np.reshape, np.broadcast_to, np.astype)
 
 FUNCTIONS = [
     (function, op) for op in tg.OPS.values() for function in dict.fromkeys(op.record.numpy)
-]  # fmt: skip
+]
 
 
 def tracked(array):
@@ -144,7 +144,7 @@ REFUSED = {
     ),
     "a recurrence of two shapes": (lambda x: tg.recurrence(x, x[0]), r"one shape.*\(2, 2\)"),
     "an option without a rule": (lambda x: np.median(x, overwrite_input=True), "'overwrite_input'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -156,7 +156,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(name):
 
 OPERATORS = [
     operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.matmul,
-]  # fmt: skip
+]
 OTHERS = {
     "array": np.array([2.0, 3.0]),
     "list": [2.0, 3.0],

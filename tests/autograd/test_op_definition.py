@@ -159,7 +159,7 @@ DECLARATIONS = {
     "*args beside others": (declare({}, lambda x, *more: x, name="mine"), ["'mine'", "*more", "x"]),
     "a name that is taken": (
         lambda: tg.op(name="tanh", rules={"x": ok})(lambda x: x), ["'tanh'", "exists"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", DECLARATIONS)
@@ -254,7 +254,7 @@ CALLS = {
     "shapes that do not fit": (
         lambda x: mine(x, np.ones((3, 3))), ShapeError, ["(2,)", "(3, 3)", "k=1"]),
     "text": (lambda x: mine(x, "text"), DTypeError, ["a of shape (2,)"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", CALLS)
@@ -352,6 +352,6 @@ def test_the_rules_of_the_package_would_not_be_reported(smooth):
     out = op.forward(*smooth.args, **smooth.static)
     g = np.random.default_rng(2).normal(size=np.shape(out)) if op.outputs == 1 else [
         np.ones(o.shape) for o in out
-    ]  # fmt: skip
+    ]
     found = raw_numbers(op, g, out, smooth.args, smooth.static)
     assert found == ""

@@ -26,7 +26,7 @@ OFFSETS = np.arange(9.0).reshape(3, 3)[:, ::-1] * 3
 ANYWHERE = (
     "tanh", "sigmoid", "sin", "cos", "arctan", "arcsinh", "sinc", "erf", "erfc", "square", "relu",
     "softplus", "abs", "sign", "floor", "exp2", "degrees", "gelu",
-)  # fmt: skip
+)
 POSITIVE = ("log", "log2", "log10", "log1p", "sqrt", "reciprocal", "gammaln", "digamma", "cbrt")
 INSIDE = ("arcsin", "arccos", "arctanh", "erfinv", "tan", "expm1", "logit_of_half")
 ROWS = ("sum", "mean", "prod", "max", "min", "var", "logsumexp")
@@ -90,7 +90,7 @@ def our_functions():
     return SimpleNamespace(
         **{name: getattr(tg, name) for name in dir(tg)},
         constant=lambda a: a, logit_of_half=half_logit(tg.logit),
-    )  # fmt: skip
+    )
 
 
 def torch_functions():
@@ -117,7 +117,7 @@ def torch_functions():
             "constant": lambda a: torch.tensor(a.copy()),
             "logit_of_half": half_logit(torch.logit),
         }
-    )  # fmt: skip
+    )
 
 
 def jax_functions():
@@ -137,7 +137,7 @@ def jax_functions():
             "constant": jnp.asarray,
             "logit_of_half": half_logit(special.logit),
         }
-    )  # fmt: skip
+    )
 
 
 def run(m, program, values):
@@ -160,7 +160,7 @@ def run(m, program, values):
 programs = st.lists(
     st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 9), st.integers(0, 1)),
     min_size=1, max_size=10,
-)  # fmt: skip
+)
 
 
 def agree(program, seed, number, gradient):
@@ -202,4 +202,4 @@ def test_random_programs_agree_with_jax(program, seed):
     f = lambda xs: run(m, program, xs)  # noqa: E731
     with jax.enable_x64(True):
         agree(program, seed, lambda a: float(f(list(map(m.constant, a)))),
-              lambda a: list(map(np.asarray, jax.grad(f)(list(map(m.constant, a))))))  # fmt: skip
+              lambda a: list(map(np.asarray, jax.grad(f)(list(map(m.constant, a))))))

@@ -180,7 +180,7 @@ def test_updating_a_parameter_without_recording_leaves_it_a_leaf(x):
 @every_sample
 def test_values_are_the_same_with_and_without_recording(smooth):
     args = [tg.Tensor(a, requires_grad=i in smooth.floats) if a is not None else None
-            for i, a in enumerate(smooth.args)]  # fmt: skip
+            for i, a in enumerate(smooth.args)]
     recorded = smooth.op(*args, **smooth.static)
     with tg.no_grad():
         quiet = smooth.op(*args, **smooth.static)
@@ -217,4 +217,4 @@ def test_one_manager_may_be_in_use_in_several_threads_at_once(x):
     assert seen == {
         "first, inside": False, "first, outside": True,
         "second, inside": False, "second, outside": True,
-    }  # fmt: skip
+    }

@@ -196,5 +196,5 @@ def test_subclasses_of_arrays_are_arrays():
 def test_python_numbers_do_not_widen_float32():
     x = tg.Tensor(np.ones(3, np.float32), requires_grad=True)
     for result in (x + 1, 1 - x, 2.5 * x, x / 3, 1 / x, x**2, 2.0**x, tg.maximum(x, 0),
-                   tg.where(x > 0, x, 0.0), tg.clip(x, 0, 1.5), x.mean(), x.var()):  # fmt: skip
+                   tg.where(x > 0, x, 0.0), tg.clip(x, 0, 1.5), x.mean(), x.var()):
         assert result.dtype == np.float32, result.node.op.name

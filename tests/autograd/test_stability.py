@@ -194,7 +194,7 @@ def test_a_loss_of_probabilities_has_the_bits_of_the_loss_of_logits(point, targe
          lambda z: tg.sigmoid_cross_entropy(z, y)),
         (lambda z: tg.categorical_cross_entropy(tg.softmax(z), y),
          lambda z: tg.softmax_cross_entropy(z, y)),
-    ]  # fmt: skip
+    ]
     for of_probabilities, of_logits in pairs:
         results = [tg.value_and_grad(f)(z) for f in (of_probabilities, of_logits)]
         assert bits(results[0][0]) == bits(results[1][0])

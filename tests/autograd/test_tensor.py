@@ -158,7 +158,7 @@ def test_iterating_gives_rows_with_history():
          "Tensor([1.], name='w', requires_grad=True)"),
         (tg.tanh(tg.Tensor([0.0], requires_grad=True)), "Tensor([0.], op=tanh)"),
     ],
-)  # fmt: skip
+)
 def test_a_tensor_shows_what_it_is(tensor, shown):
     assert repr(tensor) == str(tensor) == f"{tensor}" == shown
 

@@ -35,7 +35,7 @@ def in_child(name: str, number: int, quick: bool) -> dict[str, Any]:
     done = child.python(
         "-m", "tests.benchmarks", "--child", name, *["--quick"] * quick,
         env=threads.environment(number), stdout=child.PIPE, check=True, timeout=3600,
-    )  # fmt: skip
+    )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {"threads": number, **found}
 
@@ -71,7 +71,7 @@ def arguments() -> argparse.ArgumentParser:
         prog="python -m tests.benchmarks", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(f"  {name:<16} {what}" for name, what in MEASUREMENTS.items()),
-    )  # fmt: skip
+    )
     parser.add_argument("--quick", action="store_true",
                         help="a short look: few rounds, one thread; the figures are rough")
     parser.add_argument("--only", type=names, default=list(MEASUREMENTS), metavar="A,B",
@@ -100,7 +100,7 @@ def main() -> None:
     results = {
         "machine": machine.description(), "quick": chosen.quick,
         "images": setting.source_of_images(), "runs": runs,
-    }  # fmt: skip
+    }
     about = results["machine"]
     print(f"{about['cpu']}, {about['cores']} cores, BLAS {about['blas']}\n")
     print(report.table(results))

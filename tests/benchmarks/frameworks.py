@@ -41,7 +41,7 @@ def tinygrad_mlp(given: Setting) -> Train:
             tg.optim.SGD(model.parameters(), tg.optim.schedule.inverse_time()),
             given.X[:samples], given.Y[:samples], epochs=max(1, samples // IMAGES),
             batch_size=given.batch, shuffle=False, record_every=0, compiled="auto",
-        )  # fmt: skip
+        )
         return [parameter.data for parameter in model.parameters()]
 
     return train
@@ -71,7 +71,7 @@ def pytorch_of(given: Setting) -> Any:
     model = torch.nn.Sequential(
         torch.nn.Linear(INPUTS, HIDDEN, bias=False), torch.nn.Tanh(),
         torch.nn.Linear(HIDDEN, OUTPUTS, bias=False), torch.nn.Sigmoid(),
-    )  # fmt: skip
+    )
     weights = (torch.tensor(weight) for weight in given.weights)
     for parameter, weight in zip(model.parameters(), weights, strict=True):
         parameter.data = weight
@@ -147,7 +147,7 @@ def jax_scan(given: Setting) -> Train:
         if samples not in inputs:
             shape = (samples // given.batch, given.batch, -1)
             inputs[samples] = [jax.numpy.array(a[:samples].reshape(shape))
-                               for a in (given.X, given.Y)]  # fmt: skip
+                               for a in (given.X, given.Y)]
         weights = epoch(tuple(given.weights), *inputs[samples])
         return [np.asarray(W) for W in jax.block_until_ready(weights)]
 
@@ -209,7 +209,7 @@ def scikit_learn(given: Setting) -> Train:
     classifier = MLPClassifier(
         (HIDDEN,), activation="tanh", solver="sgd", momentum=0.0, nesterovs_momentum=False,
         alpha=0.0, learning_rate_init=LR, batch_size=given.batch, shuffle=False, random_state=0,
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a batch larger than the data
         classifier.partial_fit(given.X[:1], labels[:1], classes=np.arange(OUTPUTS))
@@ -239,7 +239,7 @@ def numpy_softmax(given: Setting) -> Train:
             for parameter, gradient in (
                 (W1, delta2.T @ x), (b1, delta2.sum(axis=0)),
                 (W2, delta3.T @ a2), (b2, delta3.sum(axis=0)),
-            ):  # fmt: skip
+            ):
                 parameter -= LR * gradient
         return [W1, W2]
 

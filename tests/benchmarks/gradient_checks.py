@@ -88,7 +88,7 @@ def measure(quick: bool) -> list[Case]:
         functions = {
             what: make(sample) for what, make in CONTENDERS.items()
             if what != "check_grad, every element" or layers is DIGITS
-        }  # fmt: skip
+        }
         check(functions, sample)
         medians = alternating(functions, rounds=1 if quick else 5, seconds=0)
         cases.append(Case(f"checks of the {name}", medians, "run"))

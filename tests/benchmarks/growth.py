@@ -94,7 +94,7 @@ def _training(layers: int, width: int, samples: int) -> Callable[[int], object]:
     return lambda epochs: tg.fit(
         model, tg.nn.squared_error, optimizer, X, Y,
         epochs=epochs, batch_size=32, shuffle=False, record_every=0,
-    )  # fmt: skip
+    )
 
 
 def network_memory(layers: int = 4, width: int = 128, samples: int = 512) -> int:
@@ -129,7 +129,7 @@ def measure(quick: bool) -> list[Case]:
     for what, size in bases.items():
         one, two = {**bases, what: size}, {**bases, what: 2 * size}
         times = {"one": lambda one=one: network_seconds(**one),
-                 "two": lambda two=two: network_seconds(**two)}  # fmt: skip
+                 "two": lambda two=two: network_seconds(**two)}
         taken: dict[str, list[float]] = {name: [] for name in times}
         for _ in range(repeats):
             for name, function in times.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 PACKAGES = (
     "numpy", "scipy", "scikit-learn", "torch", "jax", "autograd", "mygrad",
-)  # fmt: skip
+)
 
 
 def cpu() -> str:
@@ -37,7 +37,7 @@ def blas() -> str:
     import numpy  # noqa: F401
 
     found = [f"{info['internal_api']} {info['version']} ({info['architecture']})"
-             for info in libraries() if info["internal_api"] not in ("openmp", None)]  # fmt: skip
+             for info in libraries() if info["internal_api"] not in ("openmp", None)]
     return found[0] if found else "unknown"
 
 
@@ -52,4 +52,4 @@ def description() -> dict[str, Any]:
     return {
         "cpu": cpu(), "cores": os.cpu_count(), "blas": blas(), "versions": versions,
         "system": f"{platform.system()} {platform.machine()}",
-    }  # fmt: skip
+    }

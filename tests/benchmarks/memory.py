@@ -38,7 +38,7 @@ def peaks(batch: int, images: int = IMAGES) -> list[float]:
     model = tg.nn.Sequential(
         tg.nn.Linear(INPUTS, HIDDEN, bias=False, rng=rng, dtype=np.float32), tg.nn.Tanh(),
         tg.nn.Linear(HIDDEN, OUTPUTS, bias=False, rng=rng, dtype=np.float32), tg.nn.Sigmoid(),
-    )  # fmt: skip
+    )
     optimizer = tg.optim.SGD(model.parameters(), lr=0.01)
     found = [most_resident()]
 
@@ -49,7 +49,7 @@ def peaks(batch: int, images: int = IMAGES) -> list[float]:
             found.append(most_resident())
 
     tg.fit(model, tg.nn.squared_error, optimizer, X, Y, epochs=4, batch_size=batch, rng=rng,
-           callbacks=[Watch()])  # fmt: skip
+           callbacks=[Watch()])
     return found
 
 

@@ -37,7 +37,7 @@ def check(trainers: dict[str, Train], given: Setting) -> None:
     assert_same(same, samples, given, "NumPy by hand")
     if "scikit-learn" in trainers:
         softmax = {"scikit-learn": trainers["scikit-learn"],
-                   "by hand": frameworks.numpy_softmax(given)}  # fmt: skip
+                   "by hand": frameworks.numpy_softmax(given)}
         assert_same(softmax, samples, given, "by hand")
 
 

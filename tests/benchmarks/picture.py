@@ -23,21 +23,21 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     threads = threads_of(results)
     places, labels, cases = _places(shown)
     figure = Figure(figsize=(9, max(2.5, 0.27 * (len(shown) + 1.4 * len(cases)))),
-                    layout="constrained")  # fmt: skip
+                    layout="constrained")
     axes = figure.subplots()
     height = 0.8 / len(threads)
     for number_of_bar, n in enumerate(threads):
         at = [y + height * (number_of_bar - (len(threads) - 1) / 2)
-              for y, row in zip(places, shown, strict=True) if n in row.values]  # fmt: skip
+              for y, row in zip(places, shown, strict=True) if n in row.values]
         speeds = [row.speed(row.values[n]) for row in shown if n in row.values]
         # Bars begin at 1, as fast as the other: to the right we win, to the left we lose.
         axes.barh(at, [s - 1 for s in speeds], height, left=1, color=COLOURS[number_of_bar % 4],
-                  label=f"{n} thread{'s' if n > 1 else ''}")  # fmt: skip
+                  label=f"{n} thread{'s' if n > 1 else ''}")
         for y, speed in zip(at, speeds, strict=True):
             axes.annotate(number(speed), (speed, y), xytext=(3 if speed >= 1 else -3, 0),
                           textcoords="offset points", va="center", fontsize=6,
                           ha="left" if speed >= 1 else "right", zorder=5,
-                          bbox=BEHIND)  # fmt: skip
+                          bbox=BEHIND)
     label: str | None = "target"
     for y, row in zip(places, shown, strict=True):
         if row.target is not None:
@@ -54,7 +54,7 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     for y, case in cases:
         axes.annotate(case, (0, y), xycoords=("axes fraction", "data"), xytext=(-4, 0),
                       textcoords="offset points", ha="right", va="center", fontsize=8,
-                      fontweight="bold")  # fmt: skip
+                      fontweight="bold")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("times as fast as the other (logarithmic)")
     axes.spines[["top", "right"]].set_visible(False)

@@ -82,7 +82,7 @@ def rows(runs: Iterable[dict[str, Any]]) -> list[Row]:
 def _ratio(
     case: str, other: str, ours: str, by_threads: dict[int, dict[str, float]],
     target: Target | None,
-) -> Row:  # fmt: skip
+) -> Row:
     pairs = {n: (m[ours], m[other]) for n, m in by_threads.items() if ours in m and other in m}
     cost = case in COSTS or ours != OURS or (target is not None and target.at_most is not None)
 

@@ -107,7 +107,7 @@ def losses(results: dict[str, Any]) -> list[str]:
         parts = [
             f"{number(1 / row.speed(value))} × ({n} thread{'s' if n > 1 else ''})"
             for n, value in sorted(row.values.items()) if row.speed(value) < 1
-        ]  # fmt: skip
+        ]
         sentences.append(f"{row.case}: {row.other} is faster, {', '.join(parts)}")
     return sentences
 

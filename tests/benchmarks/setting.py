@@ -89,4 +89,4 @@ def assert_same(trainers: dict[str, Train], samples: int, given: Setting, refere
             np.testing.assert_allclose(
                 got - old, want, rtol=0,
                 atol=(1e-10 if exact else 2e-3) * np.abs(want).max(), err_msg=name,
-            )  # fmt: skip
+            )

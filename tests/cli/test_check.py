@@ -166,7 +166,7 @@ def test_an_operation_that_takes_no_sample_is_said_to(run, tmp_path):
     ("nowhere_at_all:cube", "the module nowhere_at_all cannot be imported"),
     ("nowhere.py:cube", "there is no such file"),
     ("folder/nothing", "there is no such file"),
-])  # fmt: skip
+])
 def test_what_stands_for_nothing_is_the_users_mistake(run, own, word, said):
     done = run("check", word)
     assert done.code == 2 and said in done.err

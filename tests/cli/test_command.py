@@ -54,7 +54,7 @@ def test_a_table_leaves_out_the_least_important_columns_that_do_not_fit():
     columns = [
         outputs.Heading("name"), outputs.Heading("error", right=True, rank=1),
         outputs.Heading("remark", rank=2),
-    ]  # fmt: skip
+    ]
     table = outputs.Table(columns, width=30)
     table.add("W1", 0.125, "a remark")
     assert str(table) == "name  error  remark\nW1    0.125  a remark"
@@ -119,7 +119,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(words):
     with child.started(
         [sys.executable, "-m", "tinygrad_mlp", *words],
         stdout=child.PIPE, stderr=child.PIPE, text=True,
-    ) as running:  # fmt: skip
+    ) as running:
         running.stdout.close()  # before anything is written
         assert running.stderr.read() == ""
         running.stderr.close()
@@ -130,7 +130,7 @@ def test_what_cannot_be_encoded_is_replaced():
     done = child.python(
         "-m", "tinygrad_mlp", "explain", "--layers", "3,2",
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0 and "2?3" in done.stdout
 
 

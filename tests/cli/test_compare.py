@@ -17,7 +17,7 @@ def test_compare_trains_both_losses_from_the_same_weights_and_draws_them(mat, tm
     table = result.out.split("Validation accuracy at equal iterations")[1]
     assert [line.split()[0] for line in table.splitlines()[2:9]] == [
         "0", "20", "40", "60", "80", "100", "107",
-    ]  # fmt: skip
+    ]
     assert "Times ahead: " in table
     assert picture.read_bytes().startswith(PNG)
 

@@ -39,7 +39,7 @@ def offered(monkeypatch, run):
     ("check formulas.m", ["formulas.mean_square"]),
     ("check exp tanh matm", ["matmul"]),
     ("info --j", ["--json"]),
-])  # fmt: skip
+])
 def test_the_values_that_go_on_from_a_word_are_offered(offered, line, expected):
     assert set(expected) <= set(offered(line))
     assert all(word.startswith(line.split(" ")[-1]) for word in offered(line))
@@ -48,7 +48,7 @@ def test_the_values_that_go_on_from_a_word_are_offered(offered, line, expected):
 @pytest.mark.parametrize(("shell", "more", "expected"), [
     ("zsh", {}, ['"mean_square"', '"cross_entropy"']),
     ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}, ["mean_square", "cross_entropy"]),
-])  # fmt: skip
+])
 def test_other_shells_are_offered_the_same(run, monkeypatch, shell, more, expected):
     more = {"_TYPER_COMPLETE_ARGS": "tinygrad-mlp train --loss ", **more}
     for name, value in {"_TINYGRAD_MLP_COMPLETE": f"complete_{shell}", **more}.items():

@@ -31,7 +31,7 @@ def test_relu_and_softmax_are_derived_as_well(run):
     done = run(
         "explain", "--layers", "5,4,3", "--hidden-activation", "relu",
         "--output-activation", "softmax",
-    )  # fmt: skip
+    )
     assert "D2=diag([z2>0])" in words(done)
 
 

@@ -78,7 +78,7 @@ def test_the_document_of_a_training_says_what_the_table_says(mat, run, quick, tm
     document = parsed(done)
     assert [record["iteration"] for record in document["history"]] == [
         0, 20, 40, 60, 80, 100, 107,
-    ]  # fmt: skip
+    ]
     assert document["final"] == document["history"][-1]
     assert document["final"]["validation_accuracy"] == 1.0
     assert document["stopped"] is None and document["files"] == [str(model)]
@@ -91,7 +91,7 @@ def test_a_training_that_diverges_has_a_document_without_nan(mat, run):
     done = run(
         "train", mat, "--hidden", "8", "--loss", "mean_square", "--hidden-activation", "relu",
         "--output-activation", "identity", "--sigma", "1", "--lr", "1e6", "--json",
-    )  # fmt: skip
+    )
     document = parsed(done)
     assert done.code == document["exit_code"] == 1
     assert "the loss of iteration" in document["stopped"]
@@ -122,7 +122,7 @@ def test_a_wrong_operation_has_its_rule_and_cause(run, tmp_path):
     assert operation["checks"] == {
         "forward": True, "equation": None, "first order": False, "second order": None,
         "program": None, "LaTeX": None,
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(("line", "code", "kind"), [
@@ -131,7 +131,7 @@ def test_a_wrong_operation_has_its_rule_and_cause(run, tmp_path):
     (["train", "--bogus"], 2, None),
     (["trian"], 2, None),
     (["check", "tahn"], 2, "InvalidArgumentError"),
-])  # fmt: skip
+])
 def test_an_error_is_a_document_on_standard_error(run, line, code, kind):
     done = run(*line, "--json")
     assert (done.code, done.out) == (code, "")
@@ -154,7 +154,7 @@ def test_arrays_paths_and_what_is_not_finite_become_what_json_knows():
     found = json.loads(json_text({
         "a": np.array([1.5, np.nan]), "b": Path("x"), "c": (np.int64(3), np.bool_(True)),
         "d": float("inf"), "e": None,
-    }))  # fmt: skip
+    }))
     assert found == {"a": [1.5, None], "b": "x", "c": [3, True], "d": None, "e": None}
 
 

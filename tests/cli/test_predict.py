@@ -30,7 +30,7 @@ def test_a_confusion_table_counts_every_image_once(case):
 @given(
     background=st.integers(0, 60), ink=st.integers(120, 255), invert=st.booleans(),
     scale=st.integers(1, 4), margins=st.tuples(*[st.integers(0, 30)] * 4),
-)  # fmt: skip
+)
 def test_a_picture_is_read_alike_whatever_its_size_place_and_brightness(
     tmp_path_factory, background, ink, invert, scale, margins
 ):
@@ -69,7 +69,7 @@ PICTURES = {
         Image.fromarray(np.stack([0 * ink, 0 * ink, 0 * ink, ink], -1)), "dark on light"
     ),
     "16 bits": lambda ink: (Image.fromarray(ink.astype(np.uint16) * 257), "light on dark"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", PICTURES)
@@ -119,4 +119,4 @@ def test_classes_too_many_for_a_table_are_told_by_their_mistakes():
     counts = predict.confusion_counts(np.array([3, 3, 3, 30]), np.array([5, 5, 3, 2]), 40)
     assert predict.confusion_table(counts, width=80).splitlines() == [
         "The most frequent mistakes:", "  3 taken for 5: 2", "  30 taken for 2: 1",
-    ]  # fmt: skip
+    ]

@@ -44,7 +44,7 @@ def change(kept):
 def test_training_leaves_a_folder_and_says_so(once):
     assert sorted(path.name for path in (once / "bars").iterdir()) == [
         "model.safetensors", "run.json",
-    ]  # fmt: skip
+    ]
     out = (once / "out.txt").read_text().replace("\n", " ")
     assert "Wrote bars.safetensors, bars and first.html." in out
 
@@ -66,7 +66,7 @@ def test_the_report_tells_how_the_network_was_trained(once):
     text = (once / "first.html").read_text(encoding="utf-8")
     for fact in ("<h1>bars.mat: a 30-8-3 network</h1>", "bars.mat, images of 6×5 pixels in 3",
                  "54 images, 2 epochs of 54 steps", "6 images, set aside", "learning rate 0.1",
-                 "108 of 1 sample each", "The answers to all 6 samples are right."):  # fmt: skip
+                 "108 of 1 sample each", "The answers to all 6 samples are right."):
         assert fact in text
 
 
@@ -163,7 +163,7 @@ def test_training_that_diverged_is_reported_with_its_reason_and_leaves_no_model(
 ):
     page, folder = tmp_path / "report.html", tmp_path / "run"
     options = ["--hidden", "8", "--sigma", "3", "--lr", "1e200", "--loss", "mean_square",
-               "--hidden-activation", "relu", "--output-activation", "identity"]  # fmt: skip
+               "--hidden-activation", "relu", "--output-activation", "identity"]
     assert run("train", mat, *options, "--report", page, "--run", folder).code == 1
     assert "the loss of iteration" in page.read_text(encoding="utf-8")
     assert [path.name for path in folder.iterdir()] == ["run.json"]

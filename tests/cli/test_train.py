@@ -32,7 +32,7 @@ def test_train_says_what_it_does_and_how_it_went(trained):
     for text in ("bars.mat, 6x5: 54 to train, 6 to validate", "30-8-3, tanh and sigmoid",
                  "cross_entropy, computed in float64", "sgd, learning rate 0.1",
                  "2 epochs of 54 steps, batch size 1, seed 0", "Final validation accuracy 1.0000",
-                 "108 iterations took"):  # fmt: skip
+                 "108 iterations took"):
         assert text in trained.out
 
 
@@ -48,7 +48,7 @@ def test_the_history_ends_with_the_network_that_is_saved(trained):
     network = checkpoint.load_network(trained.model)
     split = tg.data.preprocess(*tg.data.load(trained.data)[:2], rng=np.random.default_rng(0))
     for X, Y, part in ((split.X, split.Y, "training"),
-                       (split.X_validation, split.Y_validation, "validation")):  # fmt: skip
+                       (split.X_validation, split.Y_validation, "validation")):
         prediction = network.predict(X)
         assert float(rows[-1][f"{part}_loss"]) == network.loss(Y, prediction) / len(Y)
         assert float(rows[-1][f"{part}_accuracy"]) == network.accuracy(Y, prediction)
@@ -111,7 +111,7 @@ def test_training_that_diverges_fails_and_spares_the_model(mat, tmp_path, run):
         "train", mat, "--hidden", "8", "--loss", "mean_square", "--hidden-activation", "relu",
         "--output-activation", "identity", "--sigma", "1", "--lr", "1e6",
         "--save", model, "--history", table, "--plot", tmp_path / "curves.png",
-    )  # fmt: skip
+    )
     assert result.code == 1
     assert "Error: training diverged: the loss of iteration" in result.err
     assert "Try a smaller --lr." in result.err
@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_written_at_the_end_keeps_no_other_from_it(
     result = run(
         "train", mat, *quick, "--history", tmp_path / "run.csv",
         "--save", tmp_path / "model.safetensors",
-    )  # fmt: skip
+    )
     assert result.code == 1
     assert "run.csv could not be written: [Errno 28] No space left" in result.err
     assert (tmp_path / "model.safetensors").exists()
@@ -173,7 +173,7 @@ def test_mnist_is_learned_and_its_test_images_predicted(tmp_path, run):
         "train", "mnist", "--data-dir", REAL_DATA, "--epochs", "1", "--batch-size", "100",
         "--optimizer", "adam", "--hidden", "32", "--dtype", "float32", "--sigma", "0.1",
         "--monitor-every", "1000000", "--save", model,
-    )  # fmt: skip
+    )
     assert result.code == 0 and "mnist, 28x28: 54,000 to train, 6,000 to validate" in result.out
     result = run("predict", model, "mnist", "--data-dir", REAL_DATA, "--limit", "500")
     assert result.code == 0

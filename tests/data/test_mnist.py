@@ -358,7 +358,7 @@ def test_the_real_files_are_the_digits_everyone_knows(real_mnist, monkeypatch):
     assert test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert np.bincount(train.labels).tolist() == [
         5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
-    ]  # fmt: skip
+    ]
     assert train.X[0].sum() == read_idx(mnist._find(real_mnist, "train-images-idx3-ubyte"))[0].sum()
 
 

@@ -65,7 +65,7 @@ def test_a_picture_has_the_names_calls_and_shapes_of_the_graph(rng):
     assert set(arrows(drawing)) == {
         ("W1", "z2"), ("x", "z2"), ("z2", "a2"), ("a2", "z3"), ("W2", "z3"), ("z3", "a3"),
         ("a3", "L"), ("y", "L"),
-    }  # fmt: skip
+    }
 
 
 def test_names_are_those_of_the_derivation(rng):
@@ -113,7 +113,7 @@ def test_what_is_used_twice_by_one_operation_has_one_arrow_that_says_so():
 def test_an_operation_of_several_outputs_is_one_box(rng):
     @tg.op(
         rules={"x": lambda g, y, x: g[0] + 2 * g[1]}, outputs=2, register=False,
-    )  # fmt: skip
+    )
     def once_and_twice(x):
         return x + 0, 2 * x
 
@@ -167,7 +167,7 @@ def test_with_a_model_groups_are_called_as_its_modules(rng):
     calls = {
         vertex.lines[0].partition("(")[0]
         for vertex in drawing.scene.vertices if vertex.title in groups["1 LayerNorm(4)"]
-    }  # fmt: skip
+    }
     assert {"mean", "sqrt", "divide", "multiply", "add", "relu"} <= calls
 
 
@@ -213,7 +213,7 @@ def test_shown_and_folded_operations_are_all_there_are(rng):
 
 def test_a_recurrent_network_folds_by_time_steps(rng):
     U, V = (tg.Tensor(rng.normal(size=(4, n)), requires_grad=True, name=name)
-            for n, name in ((3, "U"), (4, "V")))  # fmt: skip
+            for n, name in ((3, "U"), (4, "V")))
     h = np.zeros(4)
     for _ in range(50):
         h = tg.tanh(U @ rng.normal(size=3) + V @ h)
@@ -260,7 +260,7 @@ def test_arrows_of_a_folded_graph_make_no_cycle(rng):
 
 @pytest.mark.parametrize(("layers", "fold", "folded"), [
     (5, "auto", False), (5, True, True), (40, "auto", True), (40, False, False),
-])  # fmt: skip
+])
 def test_folding_can_be_chosen(rng, layers, fold, folded):
     scene = tg.draw(deep(rng, layers)[0], fold=fold).scene
     assert any(box.kind == "fold" for box in scene.vertices) == folded
@@ -274,7 +274,7 @@ def test_every_operation_is_shown_or_counted_once(names):
         y = {
             "tanh": lambda y: tg.tanh(y), "double": lambda y: 2 * y, "square": lambda y: y * y,
             "branch": lambda y: tg.sin(y) + y * x,
-        }[name](y)  # fmt: skip
+        }[name](y)
     y = tg.sum(y)
     scene = tg.draw(y, fold=True, gradients=True).scene
     counted = sum(box.kind in ("result", "output") for box in scene.vertices)
@@ -320,7 +320,7 @@ def test_a_vanishing_gradient_is_drawn_ever_thinner(rng):
     widths = [
         float(re.search(rf"{box.key} -> .*penwidth=([\d.]+)", drawing.dot)[1])
         for box in drawing.scene.vertices if box.lines[0].startswith("linear")
-    ]  # fmt: skip
+    ]
     assert len(widths) == 6
     assert widths == sorted(widths) and widths[0] < 1.3 and widths[-1] > 3
 
@@ -345,7 +345,7 @@ def test_drawing_under_debug_still_checks():
 
 ODD = [
     'a"b', "a\\nb", "<b>&amp;", "a\nb", "]];{}", "ä→∂ 数", "", "\x00\x1b", "x" * 300, " ", "node",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -449,7 +449,7 @@ VECTOR = tg.Tensor([1.0, 2.0], requires_grad=True)
          r"'\.dot', '\.gv', '\.svg'.*'\.jpg'"),
         (lambda: tg.draw(VECTOR).save("no/such/graph.dot"), DataNotFoundError, "no folder"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_drawn_is_refused(draw, error, message):
     with pytest.raises(error, match=message):
         draw()

@@ -58,7 +58,7 @@ def test_a_line_tells_sign_and_size_of_the_weight_between_its_units():
     assert found == {
         (0, 0): (POSITIVE, False, 2.5), (0, 1): (NEGATIVE, True, 1.4),
         (1, 0): (POSITIVE, False, 0.3), (1, 1): (POSITIVE, False, 0.85),
-    }  # fmt: skip
+    }
 
 
 def test_the_units_shown_are_the_first_and_the_last():

@@ -32,12 +32,12 @@ SETTINGS = {
     # Where the square root of a tiny v' counts, ours adds ε after its correction.
     "adam": {"solver": "adam", "batch_size": 16, "epsilon": 1e-100},
     "lbfgs": {"solver": "lbfgs", "activation": "tanh"},
-}  # fmt: skip
+}
 
 CASES = {
     "classes": "MLPClassifier", "two classes": "MLPClassifier", "labels": "MLPClassifier",
     "number": "MLPRegressor", "counts": "MLPRegressor",
-}  # fmt: skip
+}
 
 
 def trained(module, name, settings, X, y, **fit):
@@ -149,7 +149,7 @@ def test_scikit_learns_gradient_of_several_outputs_is_too_long_by_their_number(
             X, y, None, [X] + [None] * (layers - 1), [None] * (layers - 1),
             [np.empty(w.shape) for w in regressor.coefs_],
             [np.empty(b.shape) for b in regressor.intercepts_],
-        )  # fmt: skip
+        )
         return loss, gradients[-1]
 
     weight = regressor.coefs_[-1] + 0.1

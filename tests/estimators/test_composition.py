@@ -48,7 +48,7 @@ def test_clones_have_the_same_parameters_and_train_to_the_same_bits(X, targets):
         "learning_rate": tg.optim.Schedule(lambda k: 0.01 / (1 + k)),
         "callbacks": [tg.callbacks.EarlyStopping(patience=2, monitor="training_loss")],
         "dropout": (0.1, 0.2), "max_iter": 3, "random_state": 0,
-    }  # fmt: skip
+    }
     original = MLPRegressor(**settings).fit(X, targets["number"])
     twin = clone(original)
     assert not hasattr(twin, "network_")
@@ -96,7 +96,7 @@ def test_sparse_samples_are_those_samples(kind, X, targets):
     ("kind", "output", "shape"),
     [("classes", "softmax", (70, 3)), ("two classes", "logistic", (70, 2)),
      ("labels", "logistic", (70, 3))],
-)  # fmt: skip
+)
 def test_every_kind_of_classes_is_learned(kind, output, shape, X, targets):
     y = targets[kind]
     classifier = MLPClassifier((30,), solver="lbfgs", random_state=0, max_iter=400).fit(X, y)
@@ -164,7 +164,7 @@ WRONG = [
     ({"solver": "lbfgs", "callbacks": [print]}, "callbacks cannot be used with solver='lbfgs'"),
     ({"solver": "lbfgs", "learning_rate": tg.optim.schedule.constant(0.1)},
      "learning_rate cannot be used with solver='lbfgs'"),
-]  # fmt: skip
+]
 NOT_REFUSED = {"random_state", "verbose", "class_weight", "output_activation"}
 """Checked by scikit-learn, anything at all, or tested with the estimator that has them."""
 

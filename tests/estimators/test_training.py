@@ -47,7 +47,7 @@ def test_small_batches_are_trained_in_blocks_where_nothing_reads_the_first_weigh
     assert "in blocks of" in blocks.history_.execution
     watched = MLPClassifier(
         alpha=0, random_state=0, callbacks=[StepCounter()], **settings
-    ).fit(X, y)  # fmt: skip
+    ).fit(X, y)
     assert watched.history_.execution == "a program"
     assert_same(blocks, watched, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(blocks.loss_curve_, watched.loss_curve_, rtol=1e-7)
@@ -76,9 +76,9 @@ def test_the_penalty_leaves_the_biases_alone(rng):
     """Without data to speak of, weights shrink and biases stay."""
     X, y = np.zeros((20, 2)), np.zeros(20)
     settings = {"hidden_layer_sizes": (), "solver": "sgd", "momentum": 0, "random_state": 0,
-                "loss": lambda prediction, target: 0 * prediction, "max_iter": 10}  # fmt: skip
+                "loss": lambda prediction, target: 0 * prediction, "max_iter": 10}
     free, bound = (MLPRegressor(alpha=a, learning_rate_init=1.0, **settings).fit(X, y)
-                   for a in (0, 10.0))  # fmt: skip
+                   for a in (0, 10.0))
     assert_same_biases = zip(free.intercepts_, bound.intercepts_, strict=True)
     assert all((a == b).all() for a, b in assert_same_biases)
     # Each step: W − α W / n
@@ -119,7 +119,7 @@ def test_a_schedule_goes_on_over_parts(X, targets):
     regressor = MLPRegressor(
         learning_rate=tg.optim.schedule.step_decay(0.1, 0.5, every=1), solver="sgd",
         callbacks=[lambda run: seen.append(run.optimizer.current_lr())],
-    )  # fmt: skip
+    )
     for _ in range(3):
         regressor.partial_fit(X, targets["number"])
     assert seen == [0.1, 0.05, 0.025]
@@ -142,7 +142,7 @@ def test_labels_that_the_first_part_lacks_may_come_later(X, targets):
         (lambda c, X, y: c.set_params(early_stopping=True).partial_fit(X, y, classes=set(y)),
          "early_stopping"),
     ],
-)  # fmt: skip
+)
 def test_a_first_part_that_cannot_work_is_refused_and_changes_nothing(call, message, X, targets):
     classifier = MLPClassifier()
     with pytest.raises(InvalidArgumentError, match=message):
@@ -204,14 +204,14 @@ def test_early_stopping_keeps_the_weights_of_the_best_score(kind, X, targets):
     estimator = cls(
         early_stopping=True, validation_fraction=0.3, learning_rate_init=0.05, random_state=0,
         n_iter_no_change=5, max_iter=100, callbacks=[Scores()],
-    ).fit(X, targets[kind])  # fmt: skip
+    ).fit(X, targets[kind])
     scores = estimator.validation_scores_
     assert len(scores) == estimator.n_iter_ == len(seen)
     assert estimator.best_validation_score_ == max(scores) > scores[0]
     assert estimator.best_loss_ is None
     best = seen[int(np.argmax(scores))]
     assert all((p.data == b).all() for p, b in zip(estimator.network_.parameters(), best,
-                                                   strict=True))  # fmt: skip
+                                                   strict=True))
     assert estimator.history_.validation_loss[-1] > 0
     accuracies = estimator.history_.validation_accuracy
     assert accuracies == ([None] * len(scores) if kind == "number" else scores)
@@ -280,11 +280,11 @@ def test_each_layer_can_have_its_own_activation_and_dropout(X, targets):
     own = MLPRegressor(
         (5, 4, 3), ["tanh", tg.nn.LeakyReLU(0.2), np.sin], dropout=[0, 0.5, 0], max_iter=2,
         random_state=0,
-    ).fit(X, targets["number"])  # fmt: skip
+    ).fit(X, targets["number"])
     assert [type(layer).__name__ for layer in own.network_] == [
         "Linear", "Tanh", "Linear", "LeakyReLU", "Dropout", "Linear", "Function", "Linear",
         "Identity",
-    ]  # fmt: skip
+    ]
     assert own.predict(X).shape == (70,)
     assert (own.predict(X) == own.predict(X)).all()  # nothing is dropped in predictions
 
@@ -330,7 +330,7 @@ def test_a_loss_may_ask_for_something_else_than_the_mean(rng):
     quantile = MLPRegressor(
         (), loss=lambda p, t: tg.maximum(0.9 * (t - p), -0.1 * (t - p)), random_state=0,
         learning_rate_init=0.05, max_iter=100,
-    ).fit(X, y)  # fmt: skip
+    ).fit(X, y)
     assert 0.85 < np.mean(y <= quantile.predict(X)) < 0.95
 
 

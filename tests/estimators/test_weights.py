@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 KINDS = {
     "classes": MLPClassifier, "two classes": MLPClassifier, "labels": MLPClassifier,
     "number": MLPRegressor, "numbers": MLPRegressor,
-}  # fmt: skip
+}
 
 
 def each_squared_error(prediction, target):
@@ -88,7 +88,7 @@ def test_balanced_weights_help_the_rare_class(rng):
         MLPClassifier((8,), class_weight=c, solver="lbfgs", alpha=1, max_iter=50, random_state=0)
         .fit(X, y).predict(X[280:]).mean()
         for c in (None, "balanced")
-    )  # fmt: skip
+    )
     assert balanced > plain + 0.2
 
 

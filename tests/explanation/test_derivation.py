@@ -143,7 +143,7 @@ def test_a_part_of_the_adjoints_that_occurs_twice_is_named_once():
         assert sum(right in line for line in lines(derivation)) == 1
         assert sum(line.partition(" = ")[2].count(e.name) for line in lines(derivation)) >= 2
         first = next(i for i, line in enumerate(lines(derivation))
-                     if e.name in line.partition(" = ")[2])  # fmt: skip
+                     if e.name in line.partition(" = ")[2])
         assert lines(derivation).index(str(e)) < first
 
 
@@ -238,7 +238,7 @@ REFUSED = {
         lambda loss, x, other: tg.explain(loss, x)["L"].evaluate({"x": np.ones(2)}),
         tg.errors.ShapeError, r"x to have shape \(3,\). Got \(2,\)",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", REFUSED)
@@ -277,7 +277,7 @@ def test_networks_of_every_layer_are_explained(rng, assert_gradients):
         tg.nn.Conv2d(1, 2, 3, stride=2, padding=1, rng=rng), tg.nn.ReLU(), tg.nn.MaxPool2d(2),
         tg.nn.Flatten(), tg.nn.Linear(8, 5, rng=rng), tg.nn.BatchNorm1d(5), tg.nn.GELU(),
         tg.nn.Dropout(0.5, rng=rng), tg.nn.LayerNorm(5), tg.nn.Linear(5, 3, rng=rng),
-    )  # fmt: skip
+    )
     leaves = list(model.parameters())
     for i, leaf in enumerate(leaves):
         leaf.name = f"p{i}"

@@ -106,7 +106,7 @@ def test_the_latex_shows_the_shape_below_every_factor(rng):
 @given(
     p=st.integers(1, 5), n2=st.integers(1, 5), k=st.integers(1, 5), columns=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
-)  # fmt: skip
+)
 def test_the_printed_products_evaluate_to_the_hand_derived_formulas(loss, p, n2, k, columns, seed):
     output, W1, W2, x, y = document_network(
         loss, np.random.default_rng(seed), p, n2, k, columns
@@ -127,7 +127,7 @@ def test_the_printed_products_evaluate_to_the_hand_derived_formulas(loss, p, n2,
 ACTIVATIONS = {
     "tanh": tg.tanh, "sigmoid": tg.sigmoid, "relu": tg.relu, "softplus": tg.softplus,
     "identity": lambda z: z, "by hand": lambda z: 1 / (1 + tg.exp(-z)),
-}  # fmt: skip
+}
 
 
 def layered_network(widths, bias, form, hidden, output, loss, rng):

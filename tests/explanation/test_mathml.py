@@ -11,20 +11,20 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.reporting.mathematics import mathml
 
 ELEMENTS = {"math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup",
-            "munder", "mover", "munderover", "mfrac", "msqrt", "mroot"}  # fmt: skip
+            "munder", "mover", "munderover", "mfrac", "msqrt", "mroot"}
 ATTRIBUTES = {"displaystyle", "stretchy", "fence", "form", "mathvariant", "width", "separator"}
 
 WORDS = {"tanh", "sinh", "cosh", "sin", "cos", "tan", "ln", "log", "max", "min", "arcsin",
-         "arccos", "arctan"}  # fmt: skip
+         "arccos", "arctan"}
 SIGNS = {"odot": "⊙", "sum": "∑", "times": "×", "top": "⊤", "nabla": "∇", "pi": "π",
          "infty": "∞", "delta": "δ", "lambda": "λ", "sigma": "σ", "psi": "ψ", "Gamma": "Γ",
-         "Delta": "Δ"}  # fmt: skip
+         "Delta": "Δ"}
 
 
 def letters(text):
     """How often each letter, digit and sign of interest occurs; bold digits are digits."""
     plain = "".join(str((ord(c) - 0x1D7CE) % 10) if "\U0001d7ce" <= c <= "\U0001d7ff" else c
-                    for c in text)  # fmt: skip
+                    for c in text)
     return Counter(re.findall(rf"[A-Za-z0-9ℒ{''.join(SIGNS.values())}]", plain))
 
 

@@ -13,7 +13,7 @@ A, B, X, Y = (
     tg.Tensor(v, requires_grad=True, name=n)
     for n, v in (("A", [[1.0, 2.0], [3.0, 5.0]]), ("B", [[2.0, 0.0], [1.0, 4.0]]),
                  ("x", [0.5, 2.0]), ("y", [1.5, 3.0]))
-)  # fmt: skip
+)
 
 
 def written_out(value):
@@ -79,7 +79,7 @@ WRITTEN = {
     "a small number": (
         lambda: X * 1.5e-7, r"(1.5 \cdot 10^{-7}) \, x", "1.5e-07 x",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", WRITTEN)
@@ -123,7 +123,7 @@ NAMES = {
     "θ": r"\theta", "β2": r"\beta_{2}", "weight": r"\mathrm{weight}", "a.b c": r"\mathrm{a.b c}",
     "100%": r"\mathrm{100\%}", "a_b_c": r"a_{\mathrm{b\_c}}", "_": r"\mathrm{\_}",
     "{$^}": r"\mathrm{\ \$\ \ }",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", NAMES)

@@ -30,11 +30,11 @@ FUNCTIONS = {
     "GELU": lambda x: x * (1 + special.erf(x / np.sqrt(2))) / 2,
     "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
     "diag": lambda x: np.diag(np.ravel(x)), "max": np.maximum, "min": np.minimum,
-}  # fmt: skip
+}
 COMPARISONS = {
     "=": np.equal, "<": np.less, ">": np.greater, "≤": np.less_equal, "≥": np.greater_equal,
     "≠": np.not_equal,
-}  # fmt: skip
+}
 
 
 class Row:
@@ -49,7 +49,7 @@ class Reader:
 
     def __init__(self, text, known):
         self.tokens = [next(part for part in m.groups() if part is not None)
-                       for m in TOKEN.finditer(text.rstrip())]  # fmt: skip
+                       for m in TOKEN.finditer(text.rstrip())]
         self.known = known
         self.at = 0
         self.open = []  # of |…| and ‖…‖, which begin and end alike
@@ -81,7 +81,7 @@ class Reader:
             sign = self.take()
             other = self.factors()
             value = value * other if sign == "⊙" else (value & other if sign == "∧"
-                                                       else value | other)  # fmt: skip
+                                                       else value | other)
         if self.peek() == "/":
             self.take()
             value = value / self.factor()

@@ -16,7 +16,7 @@ from tinygrad_mlp.graph_view.names import name
 def symbols():
     rng = np.random.default_rng(5)
     shapes = {"s": (), "x": (3,), "y": (3,), "A": (2, 3), "B": (3, 3), "c": (3, 1), "r": (1, 2),
-              "o": (1, 1)}  # fmt: skip
+              "o": (1, 1)}
     made = {
         key: Symbol(name(key), shape, float, value=rng.uniform(0.5, 2, size=shape))
         for key, shape in shapes.items()
@@ -153,7 +153,7 @@ SIMPLER = {
     "columns of sums": (
         lambda m: m.in_shape(m.subtract(m.x, m.multiply(2, m.y)), shape=(3, 1)), "x − 2 y"
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("rule", SIMPLER)
@@ -234,7 +234,7 @@ def test_random_expressions_keep_their_values(data):
 def test_equal_expressions_are_one_object():
     algebra, s = Algebra(RULES), symbols()
     first, second = (applied(algebra, ops.tanh, applied(algebra, ops.add, s["x"], s["y"]))
-                     for _ in range(2))  # fmt: skip
+                     for _ in range(2))
     assert first is second
     assert algebra.number(2.0) is algebra.number(2.0) is not algebra.number(2)
     assert isinstance(algebra.number(2.0, (3,), float), Number)

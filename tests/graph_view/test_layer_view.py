@@ -50,14 +50,14 @@ def test_names_count_from_the_input(rng):
     assert names_of(y_hat) == [
         ("W1", None), ("b1", None), ("z2", "add"), ("x", None),
         ("W2", None), ("z3", "matmul"), ("a2", "tanh"), ("a3", "sigmoid"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_is_what_the_next_layer_takes(rng):
     model = nn.Sequential(
         nn.Linear(3, 4, bias=False, rng=rng), nn.ReLU(), nn.Dropout(0.5, rng=rng),
         nn.Linear(4, 2, bias=False, rng=rng),
-    )  # fmt: skip
+    )
     names = dict(names_of(model(np.ones((1, 3)))))
     assert names["a2"] not in ("relu", "linear") and names["z3"] == "linear"
 
@@ -108,7 +108,7 @@ def test_what_is_no_sequence_of_layers_has_no_names(rng, case):
 def test_the_number_is_read_off_a_name():
     assert [layer_number(text) for text in ("z2", "z_12", "a2", "z", "z2x", None)] == [
         2, 12, None, None, None, None,
-    ]  # fmt: skip
+    ]
     assert layer_number("a2", "a") == 2
 
 
@@ -119,7 +119,7 @@ def network(rng):
     return nn.Sequential(
         nn.Linear(3, 5, rng=rng), nn.Tanh(), nn.Linear(5, 4, rng=rng), nn.ReLU(),
         nn.Linear(4, 2, rng=rng), nn.Sigmoid(),
-    )  # fmt: skip
+    )
 
 
 LAYER_NAMES = {"z2", "a2", "z3", "a3", "z4", "a4", "W1", "b1", "W2", "b2", "W3", "b3"}

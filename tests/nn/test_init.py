@@ -24,7 +24,7 @@ NORMAL = {
     ),
     "he": (init.he_normal(), lambda fan_in, fan_out: math.sqrt(2 / fan_in)),
     "he, gain 1": (init.he_normal(1.0), lambda fan_in, fan_out: math.sqrt(1 / fan_in)),
-}  # fmt: skip
+}
 
 UNIFORM = {
     "uniform": (init.uniform(0.3), lambda fan_in, fan_out: 0.3),
@@ -34,7 +34,7 @@ UNIFORM = {
     ),
     "he": (init.he_uniform(), lambda fan_in, fan_out: math.sqrt(6 / fan_in)),
     "he, gain 1": (init.he_uniform(1.0), lambda fan_in, fan_out: math.sqrt(3 / fan_in)),
-}  # fmt: skip
+}
 
 RANDOM = {**NORMAL, **{f"{name} (uniform)": row for name, row in UNIFORM.items()}}
 
@@ -101,7 +101,7 @@ def test_a_width_of_zero_gives_zeros(make, rng):
     "make",
     [init.normal, init.uniform, init.xavier_normal, init.xavier_uniform, init.he_normal,
      init.he_uniform],
-)  # fmt: skip
+)
 def test_an_impossible_width_is_refused_by_name_before_anything_is_drawn(make, width):
     with pytest.raises(InvalidArgumentError, match=f"^{make.__name__}: .*{width}"):
         make(width)

@@ -94,7 +94,7 @@ def batch_norm(layer, x):
         layer.weight.data[j] * (x[:, j] - np.mean(x[:, j])) / math.sqrt(np.var(x[:, j]) + layer.eps)
         + layer.bias.data[j]
         for j in range(x.shape[1])
-    ]).T  # fmt: skip
+    ]).T
 
 
 def batch_norm_in_evaluation(layer, x):
@@ -210,7 +210,7 @@ ROWS = {
     "LogSoftmax of columns": Row(
         lambda rng, dtype: nn.LogSoftmax(0), (4, 3), along_first(rows_of(log_softmax))
     ),
-}  # fmt: skip
+}
 
 every_layer = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

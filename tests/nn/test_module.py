@@ -109,7 +109,7 @@ def test_named_modules_go_from_outer_to_inner():
     block = Block()
     assert [name for name, _ in block.named_modules()] == [
         "", "inner", "branches.0", "pair.0", "pair.1",
-    ]  # fmt: skip
+    ]
 
 
 def test_the_number_of_parameters_counts_numbers_and_no_buffers():

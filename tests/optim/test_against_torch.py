@@ -62,7 +62,7 @@ def test_the_defaults_are_those_of_pytorch():
         optim.RMSprop(w): {
             "alpha": 0.99, "eps": 1e-8, "momentum": 0, "centered": False, "weight_decay": 0,
         },
-    }  # fmt: skip
+    }
     for optimizer, expected in defaults.items():
         assert optimizer.hyperparameters == expected
     assert [optimizer.lr for optimizer in defaults] == [0.1, 0.001, 0.001, 0.01]

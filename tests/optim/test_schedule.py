@@ -116,7 +116,7 @@ def test_schedules_are_equal_where_kind_parameters_and_unit_are():
     different = [row[0] for row in TABLE] + [
         schedule.inverse_time(99), schedule.inverse_time(per="step"), schedule.constant(0.2),
         Schedule(math.sqrt), Schedule(math.exp), Schedule(math.exp, unit="step"),
-    ]  # fmt: skip
+    ]
     assert len(set(different)) == len(different)
     assert schedule.inverse_time(100, 10) == schedule.inverse_time()
     assert Schedule(math.exp) == Schedule(math.exp)

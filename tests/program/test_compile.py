@@ -67,7 +67,7 @@ def gradients_replay(op, sample):
         i for i, a in enumerate(sample.args)
         if op.rule(i) is not None
         and a is not None and np.asarray(a).dtype.kind == "f"
-    ]  # fmt: skip
+    ]
     if not places:
         return
 
@@ -98,7 +98,7 @@ def network(seed=0, dtype=np.float64, extra=()):
     return tg.nn.Sequential(
         tg.nn.Linear(5, 7, rng=rng, dtype=dtype), tg.nn.Tanh(), *extra,
         tg.nn.Linear(7, 3, rng=rng, dtype=dtype), tg.nn.Sigmoid(),
-    )  # fmt: skip
+    )
 
 
 def step_of(model, optimizer, loss=tg.nn.squared_error):
@@ -181,7 +181,7 @@ def test_the_table_of_layers_is_complete():
     layers = {
         name for name in tg.nn.__all__
         if isinstance(found := getattr(tg.nn, name), type) and issubclass(found, tg.nn.Module)
-    }  # fmt: skip
+    }
     tried = {type(module).__name__ for make in LAYERS.values() for module in make()}
     assert layers - {"Module"} == tried | IMAGE_LAYERS
 
@@ -203,7 +203,7 @@ def test_convolutions_and_pooling_do_too():
             tg.nn.Conv2d(1, 2, 3, padding=1, rng=rng), tg.nn.ReLU(), tg.nn.MaxPool2d(2),
             tg.nn.Conv2d(2, 3, 2, rng=rng), tg.nn.AvgPool2d(2), tg.nn.Flatten(),
             tg.nn.Linear(3, 2, rng=rng),
-        )  # fmt: skip
+        )
         step = step_of(model, tg.optim.Adam(model.parameters()), tg.nn.softmax_cross_entropy)
         step = tg.compile(step) if compiled else step
         losses = [
@@ -217,7 +217,7 @@ def test_convolutions_and_pooling_do_too():
 LOSSES = {
     name: getattr(tg.nn, name)
     for name in tg.nn.__all__ if name.endswith(("_entropy", "_error"))
-}  # fmt: skip
+}
 LOSSES["of ones own"] = lambda p, t: tg.sum(tg.abs(p - t))
 
 
@@ -415,7 +415,7 @@ def test_the_source_reads_like_backpropagation_by_hand():
     text = step.readable
     lines = [line.split("#")[0].strip() for line in text.splitlines()]
     for expected in ("z2 = x @ W1.T", "a2 = np.tanh(z2)", "z3 = a2 @ W2.T",
-                     "a3 = special.expit(z3)"):  # fmt: skip
+                     "a3 = special.expit(z3)"):
         assert expected in lines
     assert any(line.startswith("delta3 = ") for line in lines)
     assert any(line.startswith("delta2 = ") for line in lines)
@@ -446,7 +446,7 @@ def test_every_pass_leaves_the_numbers_alone(rng):
     def values(of):
         given = {"x": x, "y": y, "W1": weights[0], "W2": weights[1], "lr": 0.1}
         results, updates = of.run([np.copy(given[v.name]) if v.name != "lr" else 0.1
-                                   for v in of.inputs if v.name in given])  # fmt: skip
+                                   for v in of.inputs if v.name in given])
         return [*results, *updates]
 
     close(values(executable.simplified), values(program))
@@ -630,7 +630,7 @@ def test_the_fast_path_sees_everything_that_is_no_longer_as_it_was(rng):
         lambda model, optimizer: setattr(model[0].bias, "grad", np.ones(5)),
         lambda model, optimizer: setattr(model[2].weight, "data",
                                          np.asfortranarray(model[2].weight.data)),
-    ]  # fmt: skip
+    ]
     for change in changes:
         for _ in range(4):
             same()

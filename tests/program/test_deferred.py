@@ -75,7 +75,7 @@ def test_blocks_give_the_numbers_of_single_steps(name, bias, threads):
 @given(
     name=st.sampled_from(sorted(RULES)), batch=st.integers(1, 64), block=st.integers(2, 12),
     loss=st.sampled_from(LOSSES),
-)  # fmt: skip
+)
 @settings(deadline=None, max_examples=40)
 def test_so_they_do_for_batches_and_blocks_of_any_size(name, batch, block, loss):
     assert_blocks_equal_steps(RULES[name], batch, block, n_blocks=2, loss=loss)
@@ -189,7 +189,7 @@ NETWORKS = {
     "layer norm": lambda rng: [
         nn.Linear(6, 5, False, rng=rng), nn.LayerNorm(5), nn.Softplus(), nn.Linear(5, 3, rng=rng)
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -202,7 +202,7 @@ def test_large_products_of_the_other_layers_are_written_where_they_belong():
         return [
             nn.Linear(6, 70, rng=rng), nn.Tanh(), nn.Linear(70, 60, rng=rng), nn.Tanh(),
             nn.Linear(60, 50, rng=rng),
-        ]  # fmt: skip
+        ]
 
     plan = single_steps_and_blocks(sequential(layers), nn.squared_error, batch=4, classes=50)
     assert plan.source.count("dgemm(1, ") == 4  # by the BLAS that adds products, forth and back

@@ -93,7 +93,7 @@ def test_all_passes_are_explained_with_what_they_saved():
     program = optimize(simplify(training(hidden=200)))
     lines = program.explain_passes().splitlines()
     for text in ("shared common sub-expressions", "in place: 4",
-                 "by BLAS where they belong: 2", "memory that was there", "as views"):  # fmt: skip
+                 "by BLAS where they belong: 2", "memory that was there", "as views"):
         assert any(text in line for line in lines), text
     assert all(int(line.rpartition(": ")[2]) > 0 for line in lines)
 
@@ -182,7 +182,7 @@ def test_small_parameters_share_one_multiplication_by_the_learning_rate():
     by_number = [
         line for line in changed.instructions if line.op.name == "multiply"
         and any(isinstance(o, Variable) and o.dtype is None for o in line.operands)
-    ]  # fmt: skip
+    ]
     assert [line.results[0].dtype for line in by_number] == [None, np.dtype(float)]
     assert rate in changed.instructions[0].operands
     assert_same(program, changed)
@@ -226,7 +226,7 @@ def test_rows_of_small_matrices_are_added_up_by_a_product():
     [lambda x: tg.sum(x, axis=1), lambda x: tg.sum(x), lambda x: tg.sum(x, axis=0, keepdims=True),
      lambda x: tg.sum(tg.concatenate([x] * 40), axis=0), lambda x: tg.sum(x[0], axis=0)],
     ids=["columns", "all", "keepdims", "large", "vector"],
-)  # fmt: skip
+)
 def test_other_sums_stay_sums(sum_of):
     assert sum_by_products(recorded(sum_of, X))[1] == 0
 
@@ -285,4 +285,4 @@ def test_results_never_lie_in_memory_of_the_program():
     program = optimize(simplify(recorded(lambda x: [tg.exp(x), tg.exp(x).T], X)))
     returned = {id(v) for v in program.results}
     assert not any(line.into for line in program.instructions
-                   if returned.intersection(map(id, line.results)))  # fmt: skip
+                   if returned.intersection(map(id, line.results)))

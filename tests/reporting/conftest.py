@@ -120,7 +120,7 @@ def made(trained, tmp_path_factory):
     tg.report(
         path, trained.network, trained.X, trained.Y, images=trained.images,
         title="Digits & <network>", settings={"seed": 0, "note": "<b>bold</b>"},
-    )  # fmt: skip
+    )
     return path
 
 

@@ -64,7 +64,7 @@ def browser():
 
 
 @pytest.fixture(scope="module", params=[(w, c) for w in (400, 1400) for c in ("light", "dark")],
-                ids=lambda p: f"{p[0]}-{p[1]}")  # fmt: skip
+                ids=lambda p: f"{p[0]}-{p[1]}")
 def shown(request, browser, made):
     """The report, opened from disk with all that can be unfolded, and what went wrong."""
     width, scheme = request.param
@@ -99,7 +99,7 @@ def test_nothing_is_wider_than_the_window(shown):
 @pytest.mark.parametrize("selector", [
     "section", "h2", "svg", "svg text", "svg image", "li img", "math", "math mi", "math munder",
     "math mo", "table", "pre", "dl div", ".bar i",
-])  # fmt: skip
+])
 def test_everything_is_visible(shown, selector):
     boxes = shown.evaluate(SIZES, selector)
     assert boxes
@@ -119,7 +119,7 @@ def test_mathematics_is_laid_out_as_such(shown):
         for above, below in shown.evaluate(
             "tag => [...document.querySelectorAll(tag)].map(e => [...e.children]"
             ".map(c => c.getBoundingClientRect()).map(b => b.top + b.height / 2))", element
-        ):  # fmt: skip
+        ):
             assert below > above + low
 
 

@@ -14,7 +14,7 @@ from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, ShapeEr
 from tinygrad_mlp.training.history import History, Record
 
 SECTIONS = ["settings", "training", "answers", "mistakes", "network", "derivation", "step",
-            "gradients", "timings"]  # fmt: skip
+            "gradients", "timings"]
 HOSTILE = "<script>alert('1')</script>&\"<img src=x onerror=y>"
 
 needs_graphviz = pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz is not installed")
@@ -74,7 +74,7 @@ def test_equal_arguments_give_equal_files(trained, made, tmp_path):
     tg.report(
         again, trained.network, trained.X, trained.Y, images=trained.images,
         title="Digits & <network>", settings={"seed": 0, "note": "<b>bold</b>"},
-    )  # fmt: skip
+    )
     assert again.read_bytes() == made.read_bytes()
 
 
@@ -117,7 +117,7 @@ def test_curves_and_evaluations_are_those_of_the_history(page, trained):
     training = page.one(id="training")
     assert [svg.attributes["aria-label"] for svg in training.all("svg")] == [
         "loss against iterations", "accuracy against iterations",
-    ]  # fmt: skip
+    ]
     rows = training.one("table").cells()
     assert [int(row[0].replace(",", "")) for row in rows] == trained.network.history.iteration
     assert float(rows[-1][3]) == pytest.approx(trained.network.history.training_loss[-1], abs=1e-4)
@@ -195,7 +195,7 @@ def test_timings_are_those_of_the_history(page, trained):
 @needs_graphviz
 def test_the_graph_is_drawn_with_its_names(page):
     (graph,) = page.one(id="network").all("svg", **{"aria-label": "the graph of the loss: "
-                                                    "operations, parameters and data"})  # fmt: skip
+                                                    "operations, parameters and data"})
     for name in ("W1", "z2", "tanh(z2)", "L"):
         assert name in graph.text
 
@@ -237,7 +237,7 @@ def test_outputs_that_are_no_probabilities_are_called_outputs(report_on, rng):
 def test_a_regression_has_no_answers_and_no_mistakes(report_on, rng):
     model = nn.Sequential(nn.Linear(3, 1, rng=rng))
     page = report_on(model, rng.normal(size=(20, 3)), rng.normal(size=(20, 1)),
-                     loss=nn.squared_error)  # fmt: skip
+                     loss=nn.squared_error)
     names = [section.attributes["id"] for section in page.all("section")]
     assert names == [name for name in SECTIONS if name not in ("answers", "mistakes")]
     assert [a.attributes["href"][1:] for a in page.one("nav").all("a")] == names
@@ -261,12 +261,12 @@ def test_a_convolutional_network_with_dropout_and_adam_is_reported(report_on, rn
     model = nn.Sequential(
         nn.Conv2d(1, 2, 3, rng=rng), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5, rng=rng),
         nn.Linear(32, 3, rng=rng),
-    )  # fmt: skip
+    )
     X, Y = rng.normal(size=(12, 1, 6, 6)), np.eye(3)[rng.integers(0, 3, 12)]
     optimizer = tg.optim.Adam(model.parameters(), lr=0.01)
     history = tg.fit(model, nn.softmax_cross_entropy, optimizer, X, Y, epochs=1, rng=rng)
     page = report_on(model, X, Y, loss=nn.softmax_cross_entropy, optimizer=optimizer,
-                     history=history, batch_size=4)  # fmt: skip
+                     history=history, batch_size=4)
     assert "keep_mask" in page.one(id="step").text  # the step is that of training …
     rows = page.one(id="gradients").one("table").cells()  # … and the gradients are checked without
     assert [row[0] for row in rows] == ["0.weight", "0.bias", "4.weight", "4.bias"]
@@ -277,7 +277,7 @@ def test_a_convolutional_network_with_dropout_and_adam_is_reported(report_on, rn
 def test_of_very_many_parameters_the_first_and_the_last_are_checked(report_on, rng):
     layers = [nn.Linear(2, 2, rng=rng) for _ in range(12)]
     page = report_on(nn.Sequential(*layers), np.ones((4, 2)), np.ones((4, 2)),
-                     loss=nn.squared_error)  # fmt: skip
+                     loss=nn.squared_error)
     rows = page.one(id="gradients").one("table").cells()
     assert [row[0] for row in rows] == [
         f"{layer}.{name}" for layer in (*range(5), *range(7, 12)) for name in ("weight", "bias")
@@ -288,7 +288,7 @@ def test_of_very_many_parameters_the_first_and_the_last_are_checked(report_on, r
 def test_a_derivation_that_is_too_long_ends_and_says_how_much_is_missing(report_on, rng):
     layers = [nn.Linear(2, 2, rng=rng) for _ in range(20)]
     page = report_on(nn.Sequential(*layers), np.ones((4, 2)), np.ones((4, 2)),
-                     loss=nn.squared_error)  # fmt: skip
+                     loss=nn.squared_error)
     section = page.one(id="derivation")
     assert sum(len(table.all("tr")) for table in section.all("table")) == 100
     assert "more equations." in section.words
@@ -372,7 +372,7 @@ def test_no_name_becomes_markup(report_on, rng):
     history.stopped = history.execution = HOSTILE
     _, X, Y = small(rng)
     page = report_on(Named(), X, Y, loss=loss, history=history, title=HOSTILE,
-                     settings={HOSTILE: HOSTILE})  # fmt: skip
+                     settings={HOSTILE: HOSTILE})
     assert not page.all("script") and not page.all("img", src="x")
     assert page.one("title").text == page.one("h1").text == HOSTILE
     assert page.one(id="settings").facts()[HOSTILE] == HOSTILE
@@ -407,7 +407,7 @@ REFUSED = {
     "too few targets": ({"Y": np.eye(2)[:1]}, ShapeError, "X and Y must have the same number"),
     "too few images": ({"images": np.zeros((1, 2, 2))}, ShapeError, "one for each of the 2"),
     "settings that are a list": ({"settings": ["a"]}, InvalidArgumentError, "mapping"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

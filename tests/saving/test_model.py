@@ -243,7 +243,7 @@ NETWORKS = {
         sigma=0.5, dtype=np.float32, batch_size=3, optimizer="adam", learning_rate=0.01,
     ),
     "softmax": dict(output_activation="softmax", bias=True),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -513,7 +513,7 @@ UNSAVABLE = {
         lambda path: tg.save(path, nn.Tanh(), history={"loss": 1}),
         InvalidArgumentError, "history must be the History that tg.fit returns. Got dict",
     ),
-}  # fmt: skip
+}
 ENDLESS = []
 ENDLESS.append(ENDLESS)
 

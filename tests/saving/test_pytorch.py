@@ -34,7 +34,7 @@ def convolutional():
         nn.Conv2d(1, 2, 3, rng=rng), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
         nn.Linear(18, 5, rng=rng), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.LayerNorm(5), nn.GELU(),
         nn.Linear(5, 3, rng=rng, bias=False), nn.LogSoftmax(),
-    )  # fmt: skip
+    )
 
 
 def torch_state(front=""):
@@ -44,7 +44,7 @@ def torch_state(front=""):
         "0.weight": (2, 1, 3, 3), "0.bias": (2,), "4.weight": (5, 18), "4.bias": (5,),
         "5.weight": (5,), "5.bias": (5,), "5.running_mean": (5,), "5.running_var": (5,),
         "7.weight": (5,), "7.bias": (5,), "9.weight": (3, 5),
-    }  # fmt: skip
+    }
     state = {
         f"{front}{name}": rng.uniform(0.1, 1.0, shape).astype(np.float32)
         for name, shape in shapes.items()
@@ -79,7 +79,7 @@ def test_a_layer_with_pytorchs_weights_gives_pytorchs_output(i, path):
     name, args, kwargs, _ = LAYERS[i]
     state = {key.removeprefix(f"layer.{i}.start."): ARRAYS[key] for key in with_state(i)}
     averages = {key.removeprefix(f"layer.{i}.after."): ARRAYS[key]
-                for key in ARRAYS if key.startswith(f"layer.{i}.after.")}  # fmt: skip
+                for key in ARRAYS if key.startswith(f"layer.{i}.after.")}
     if averages:
         averages["num_batches_tracked"] = np.array(1)
     safetensors.numpy.save_file(state | averages, path)
@@ -132,7 +132,7 @@ def test_a_neural_network_takes_over_its_layers():
     network = tg.NeuralNetwork([3, 4, 2], monitor=False, plot=False, bias=True)
     rng = np.random.default_rng(0)
     state = {"net.0.weight": rng.normal(size=(4, 3)), "net.0.bias": rng.normal(size=4),
-             "net.2.weight": rng.normal(size=(2, 4)), "net.2.bias": rng.normal(size=2)}  # fmt: skip
+             "net.2.weight": rng.normal(size=(2, 4)), "net.2.bias": rng.normal(size=2)}
     assert tg.from_torch_state(network, state) is network
     np.testing.assert_array_equal(network.weights[1], state["net.2.weight"])
 
@@ -141,7 +141,7 @@ def test_names_that_differ_are_given_by_name_or_by_their_front_part():
     model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2))
     rng = np.random.default_rng(0)
     state = {"net.fc1.weight": rng.normal(size=(2, 3)), "net.fc1.bias": rng.normal(size=2),
-             "net.fc2.weight": rng.normal(size=(2, 2)), "shift": rng.normal(size=2)}  # fmt: skip
+             "net.fc2.weight": rng.normal(size=(2, 2)), "shift": rng.normal(size=2)}
     tg.from_torch_state(model, state, rename={"net.fc1": "0", "net.fc2": "2", "shift": "2.bias"})
     np.testing.assert_array_equal(model[0].bias.data, state["net.fc1.bias"])
     np.testing.assert_array_equal(model[2].weight.data, state["net.fc2.weight"])
@@ -196,7 +196,7 @@ WRONG = {
         [r"with 'model.' in their names read as ''", r"'4.bias' is \(6,\), expected \(5,\)"],
     ),
     "nothing": ({}, ["missing: '0.weight'"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -271,7 +271,7 @@ def in_torch(torch):
         t.Conv2d(1, 2, 3), t.ReLU(), t.MaxPool2d(2), t.Flatten(), t.Linear(18, 5),
         t.BatchNorm1d(5), t.Dropout(0.5), t.LayerNorm(5), t.GELU(), t.Linear(5, 3, bias=False),
         t.LogSoftmax(-1),
-    )  # fmt: skip
+    )
 
 
 def images():
@@ -286,7 +286,7 @@ def test_a_network_of_pytorchs_gives_the_same_here(torch, path):
     save_file(theirs.state_dict(), path)
     expected = theirs.eval()(torch.tensor(images())).detach().numpy()
     for source in (path, theirs.state_dict(), dict(theirs.named_parameters())
-                   | dict(theirs.named_buffers())):  # fmt: skip
+                   | dict(theirs.named_buffers())):
         ours = tg.from_torch_state(convolutional(), source)
         np.testing.assert_allclose(tg.predict(ours, images()), expected, rtol=1e-11, atol=1e-13)
 

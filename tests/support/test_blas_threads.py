@@ -38,7 +38,7 @@ def test_it_is_put_back_after_an_error(two_threads):
 
 @pytest.mark.parametrize(("batch_size", "chosen", "expected"), [
     (2, None, 1), (2, 2, 2), (40, None, 2), (40, 1, 1),
-])  # fmt: skip
+])
 def test_training_sets_what_its_products_are_worth(batch_size, chosen, expected, two_threads):
     n_in = 1_000_000 if batch_size == 40 else 6
     rng = np.random.default_rng(0)
@@ -53,14 +53,14 @@ def test_training_sets_what_its_products_are_worth(batch_size, chosen, expected,
         model, nn.squared_error, optim.SGD(model.parameters(), 1e-9),
         np.ones((batch_size, n_in), np.float32), np.ones((batch_size, 1), np.float32), epochs=1,
         batch_size=batch_size, record_every=0, threads=chosen, callbacks=[Watcher()], shuffle=False,
-    )  # fmt: skip
+    )
     assert seen == [{expected}]
     assert numbers() == two_threads
 
 
 @pytest.mark.parametrize(("width", "chosen", "expected"), [
     (3000, None, {2}), (3000, 1, {1}), (3000, 2, {2}), (5, None, {1}), (5, 2, {2}),
-])  # fmt: skip
+])
 def test_large_products_of_a_block_are_shared_and_its_steps_are_not(
     width, chosen, expected, two_threads, monkeypatch
 ):
@@ -84,7 +84,7 @@ def test_large_products_of_a_block_are_shared_and_its_steps_are_not(
     history = tg.fit(
         model, nn.squared_error, optim.SGD(model.parameters(), 1e-5), X, Y, epochs=1, batch_size=1,
         record_every=0, threads=chosen, block=19, compiled=True, shuffle=False,
-    )  # fmt: skip
+    )
     assert "in blocks of 19 steps" in history.execution
     assert products and all(seen == expected for seen in products)
     # The first is an evaluation; two steps are recorded.

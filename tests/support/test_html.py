@@ -51,7 +51,7 @@ EVERYTHING = [
     tensor, model, history, compiled, lambda: compiled().program, lambda: tg.compile(tg.tanh),
     grad_report, derivation_report, lambda: derivation_report(-1.0), History,
     lambda: network(),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("make", EVERYTHING)
@@ -68,7 +68,7 @@ def test_a_tensor_shows_its_name_shape_numbers_and_gradient():
     w = tensor()
     assert cells(w) == [
         ["name", "shape", "dtype", "gradient"], ["<w>", "(1, 2)", "float64", "leaf"]
-    ]  # fmt: skip
+    ]
     assert "[[1. 2.]]" in w._repr_html_()
     y = tg.sum(w * w)
     assert cells(y)[1][-1] == "through sum"
@@ -102,7 +102,7 @@ def test_a_history_is_a_table_of_what_was_recorded():
     rows = cells(history(validation=False))
     assert rows[0] == ["iteration", "epoch", "seconds", "training loss", "training accuracy"]
     assert rows[1:] == [["0", "0", "0.5", "1", "0.5"], ["1", "1", "0.5", "0.5", "0.5"],
-                        ["2", "2", "0.5", "0.333333", "0.5"]]  # fmt: skip
+                        ["2", "2", "0.5", "0.333333", "0.5"]]
     stopped = history()
     stopped.stopped = "enough"
     assert "stopped: enough" in stopped._repr_html_()

@@ -26,7 +26,7 @@ def train(callbacks, epochs=3, lr=0.1, **settings):
     history = tg.fit(
         model, nn.squared_error, optim.SGD(model.parameters(), lr), X, Y, epochs=epochs,
         batch_size=3, shuffle=False, callbacks=callbacks, **settings,
-    )  # fmt: skip
+    )
     return model, history
 
 
@@ -50,7 +50,7 @@ def test_the_events_come_in_order_with_the_numbers_of_the_run():
         ("on_step", 0, 0, 0), ("on_step", 0, 1, 0), ("on_record", 0, 1, 1), ("on_epoch", 0, 1, 1),
         ("on_step", 1, 2, 1), ("on_step", 1, 3, 1), ("on_record", 1, 3, 2), ("on_epoch", 1, 3, 2),
         ("on_end", 1, 3, 2),
-    ]  # fmt: skip
+    ]
 
 
 def test_records_between_epochs_come_after_their_step():
@@ -60,7 +60,7 @@ def test_records_between_epochs_come_after_their_step():
     assert order == [
         ("on_start", -1), ("on_step", 0), ("on_record", 0), ("on_step", 1), ("on_step", 2),
         ("on_step", 3), ("on_record", 3), ("on_end", 3),
-    ]  # fmt: skip
+    ]
 
 
 def test_several_callbacks_are_called_in_their_order():
@@ -274,7 +274,7 @@ def test_best_weights_are_restored_with_the_buffers_and_however_training_ended()
     history = tg.fit(
         model, nn.squared_error, optim.SGD(model.parameters(), 3.0), X, Y, epochs=9,
         batch_size=6, callbacks=[best, look],
-    )  # fmt: skip
+    )
     assert history.stopped.startswith("interrupted")
     number = int(np.argmin(history.training_loss))
     assert number != 2
@@ -320,7 +320,7 @@ def test_impossible_settings_are_refused(make, message):
          "It records training_loss, training_accuracy, validation_loss;"),
         ("training_loss", {"record_every": 0}, "nothing, because of record_every=0"),
     ],
-)  # fmt: skip
+)
 def test_a_figure_that_the_run_does_not_record_is_refused_before_training(
     monitor, settings, records
 ):

@@ -79,7 +79,7 @@ class Spy(nn.Module):
 @given(
     seed=st.integers(0, 2**32 - 1), n=st.integers(1, 8), lr=st.floats(0, 0.5),
     features=st.integers(1, 4), outputs=st.integers(1, 3),
-)  # fmt: skip
+)
 def test_a_full_batch_step_is_the_update_written_by_hand(seed, n, lr, features, outputs):
     model, X, Y = task(seed, n, features, outputs)
     W, b = by_hand(model, X, Y, lambda epoch: lr, n, 1)
@@ -91,7 +91,7 @@ def test_a_full_batch_step_is_the_update_written_by_hand(seed, n, lr, features, 
 @given(
     seed=st.integers(0, 2**32 - 1), n=st.integers(1, 9), batch_size=st.integers(1, 11),
     epochs=st.integers(1, 3),
-)  # fmt: skip
+)
 def test_each_epoch_passes_through_the_data_in_batches_of_which_the_last_may_be_smaller(
     seed, n, batch_size, epochs
 ):
@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_bits(seed):
         history = tg.fit(
             model, nn.softmax_cross_entropy, optim.Adam(model.parameters(), 0.01), X, Y,
             epochs=3, batch_size=5, rng=np.random.default_rng(seed), validation=(X, Y),
-        )  # fmt: skip
+        )
         states.append(model.state_dict())
         losses.append((history.training_loss, history.validation_loss))
     assert same_state(*states) and losses[0] == losses[1]
@@ -249,7 +249,7 @@ def test_modules_are_in_training_mode_for_steps_and_in_evaluation_mode_for_figur
 @given(
     n=st.integers(1, 7), batch_size=st.integers(1, 4), epochs=st.integers(1, 4),
     every=st.integers(1, 9),
-)  # fmt: skip
+)
 @settings(max_examples=40)
 def test_record_every_k_records_after_the_first_step_and_every_k_th_from_there(
     n, batch_size, epochs, every
@@ -283,11 +283,11 @@ def test_a_record_is_the_evaluation_of_the_weights_of_that_moment():
     history = train(
         model, X, Y, loss=nn.softmax_cross_entropy, batch_size=5, record_every=2, epochs=2,
         validation=validation, callbacks=[look],
-    )  # fmt: skip
+    )
     columns = (
         history.training_loss, history.training_accuracy, history.validation_loss,
         history.validation_accuracy, history.iteration,
-    )  # fmt: skip
+    )
     assert list(zip(*columns, strict=True)) == expected and len(expected) == 3
     assert history.seconds == sorted(history.seconds)
 
@@ -318,7 +318,7 @@ def grown_in_400_steps(measure, compiled):
     gc.disable()  # so that a reference cycle in a step would show
     try:
         train(model, X, Y, loss=nn.softmax_cross_entropy, batch_size=3, epochs=125,
-              record_every=0, callbacks=[step], compiled=compiled)  # fmt: skip
+              record_every=0, callbacks=[step], compiled=compiled)
     finally:
         gc.enable()
     return held[450] - held[50]
@@ -430,7 +430,7 @@ def test_ctrl_c_ends_training_after_the_step_and_says_so(interrupt, capsys, ctrl
     ended = Callback()
     ended.on_end = lambda run: setattr(run, "at_end", run.stopped)
     history = train(model, X, Y, batch_size=1, epochs=4, record_every=1, monitor=True,
-                    callbacks=[at_step(2, interrupt), ended])  # fmt: skip
+                    callbacks=[at_step(2, interrupt), ended])
     assert signal.getsignal(signal.SIGINT) is handler
     assert history.stopped == "interrupted by Ctrl-C after iteration 2"
     assert history.iteration[:2] == [0, 1]
@@ -461,7 +461,7 @@ def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(ctrl_c):
     history = train(
         model, X, Y, loss=interrupted_loss(2, times=1), batch_size=1, record_every=0,
         callbacks=[step],
-    )  # fmt: skip
+    )
     assert history.stopped == "interrupted by Ctrl-C after iteration 2"
     assert steps == [0, 1, 2]  # callbacks hear of every update
     np.testing.assert_allclose(model.weight.data, W, rtol=1e-12)
@@ -577,7 +577,7 @@ REFUSED = {
     "one callback": (dict(callbacks=Callback()), InvalidArgumentError, r"Write \[callback\]"),
     "a callback's class": (dict(callbacks=[Callback]), InvalidArgumentError, r"Write Callback\(\)"),
     "no callback": (dict(callbacks=[3]), InvalidArgumentError, "on_start, on_step.*Got 3"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -588,7 +588,7 @@ def test_impossible_arguments_are_refused_before_anything_is_changed(case):
     arguments = {
         "model": model, "loss": nn.squared_error, "optimizer": optimizer, "X": GOOD_X, "Y": GOOD_Y,
         "epochs": 1, "rng": rng, **changes,
-    }  # fmt: skip
+    }
     arguments.pop("dtype", None)
     before = model.state_dict(), optimizer.state_dict(), rng.bit_generator.state
     with pytest.raises(kind, match=message):
@@ -674,7 +674,7 @@ def test_callback_that_predicts_leaves_training_as_it_is():
     def trained(callbacks):
         rng = np.random.default_rng(0)
         model = nn.Sequential(nn.Linear(2, 8, rng=rng), nn.Dropout(0.5, rng=rng),
-                              nn.Linear(8, 2, rng=rng))  # fmt: skip
+                              nn.Linear(8, 2, rng=rng))
         X, Y = np.ones((6, 2)), np.ones((6, 2))
         train(model, X, Y, batch_size=2, epochs=3, record_every=0, callbacks=callbacks)
         return model.state_dict()

@@ -125,7 +125,7 @@ def test_only_a_bar_wants_to_know_of_every_step(monkeypatch):
         ((1 / 3, None, 2.0, 1.0),
          "training loss: 0.333333 | validation loss: 2 | validation accuracy: 1"),
     ],
-)  # fmt: skip
+)
 def test_a_line_has_the_figures_there_are(figures, line):
     assert monitor_line(Record(30, 1, 0.5, *figures)) == f"Iteration 30 - {line}"
 
@@ -151,7 +151,7 @@ def test_on_a_terminal_a_bar_shows_the_time_left_until_ctrl_c_is_typed():
     with child.started(
         [sys.executable, "-c", PROGRAM], stdin=there, stdout=there, stderr=there,
         start_new_session=True, env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
-    ) as running:  # fmt: skip
+    ) as running:
         os.close(there)
         try:
             while data := os.read(here, 4096):

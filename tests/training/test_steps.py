@@ -39,7 +39,7 @@ def trained(way, *, model=None, targets=Y, make=momentum, **chosen):
     settings = {
         "epochs": 3, "batch_size": 2, "rng": np.random.default_rng(3), "loss": nn.squared_error,
         **WAYS[way], **chosen,
-    }  # fmt: skip
+    }
     history = tg.fit(model, settings.pop("loss"), optimizer, X, targets, **settings)
     return model, optimizer, history
 
@@ -63,7 +63,7 @@ def test_the_table_of_optimizers_is_complete():
     kinds = {
         name for name, kind in vars(optim).items()
         if isinstance(kind, type) and issubclass(kind, optim.Optimizer)
-    }  # fmt: skip
+    }
     assert kinds - {"Optimizer"} == set(OPTIMIZERS)
 
 
@@ -179,7 +179,7 @@ def test_early_stopping_puts_back_the_best_weights(way):
     chosen = dict(
         epochs=8, validation=(X[:9], Y[:9]), callbacks=[callbacks.EarlyStopping(patience=1)],
         make=lambda p: optim.SGD(p, 1.5),
-    )  # fmt: skip
+    )
     expected, _, history = trained("eager", **chosen)
     model, _, found = trained(way, **chosen)
     assert found.stopped == history.stopped

@@ -213,7 +213,7 @@ def mistakes(network: Network) -> Iterator[Mistake]:  # noqa: C901 (a branch for
             for action, what in (
                 ("no D", "missing-factor"), ("D twice", "extra-factor"),
                 ("D at a", "wrong-point"), ("1 − z²", "wrong-point"),
-            ):  # fmt: skip
+            ):
                 if op == "relu" and action != "no D":
                     continue  # the mask is its own square, and the same taken from a
                 yield from scaled(Mistake(name, (action, layer), what, (op,)))

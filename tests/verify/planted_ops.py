@@ -28,7 +28,7 @@ class Planted(NamedTuple):
 
 def matrices(rng):
     return [tg.Sample(rng.normal(size=(3, 3)), rng.normal(size=(3, 3))),
-            tg.Sample(rng.normal(size=(2, 3)), rng.normal(size=(3, 4)))]  # fmt: skip
+            tg.Sample(rng.normal(size=(2, 3)), rng.normal(size=(3, 4)))]
 
 
 def rows(rng):
@@ -90,7 +90,7 @@ RIGHT = {
                    {"a": lambda g, y, a, axis: (
                        tg.broadcast_to(tg.sum(g, axis=axis, keepdims=True), shape=a.shape)
                        - _before(g, axis))}, {"samples": rows}),
-}  # fmt: skip
+}
 
 
 def _before(g, axis):
@@ -233,7 +233,7 @@ def planted():
     for name, f, slope in (
         ("sine", np.sin, np.cos), ("square", lambda x: x * x, lambda x: 2 * x),
         ("exponential", np.exp, np.exp),
-    ):  # fmt: skip
+    ):
         kept, forward = keeping(f)
         add(name, "x", "value baked into a trace",
             lambda g, y, x, kept=kept, slope=slope: g * slope(kept.x),

@@ -163,7 +163,7 @@ EQUAL = {
         * (W2.T @ (np.diag(quantities(W1, W2)[5]) * (quantities(W1, W2)[3] - y))),
         x,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", EQUAL)
@@ -255,7 +255,7 @@ def test_a_bias_not_summed_over_the_samples_is_told_so(rng):
     report = check_derivation(
         lambda b: tg.nn.squared_error(X + b, Y, reduction="sum"), lambda b: {"b": X + b - Y},
         b=rng.normal(size=3),
-    )  # fmt: skip
+    )
     assert report.diagnoses["b"].kind == "shape"
     assert "not been summed over the samples" in report.diagnoses["b"].message
 
@@ -287,7 +287,7 @@ def test_the_first_wrong_term_of_the_backward_pass_is_named(weights):
         return {
             "delta2": delta2, "D2": wrong_D2, "delta3": delta3, "D3": D3, "a3": a3,
             "W1": np.outer(delta2, x), "W2": np.outer(delta3, a2),
-        }  # fmt: skip
+        }
 
     report = check_derivation(loss, derived, **weights)
     assert [term.name for term in report.terms] == ["D3", "a3", "delta3", "D2", "delta2"]

@@ -30,7 +30,7 @@ def differentiable_samples():
             moving = [
                 i for i, a in enumerate(args)
                 if np.asarray(a).dtype.kind == "f" and op.rule(i) is not None
-            ]  # fmt: skip
+            ]
             if op.nondifferentiable or not moving:
                 continue
 
@@ -101,7 +101,7 @@ STEPS = {
 }
 ENDS = {
     "all": lambda x: x, "sum": tg.sum, "logsumexp": tg.logsumexp, "norm": lambda x: tg.sum(x**2),
-}  # fmt: skip
+}
 
 
 @tg.op(rules={"x": lambda g, y, x: g}, register=False)

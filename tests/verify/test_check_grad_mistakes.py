@@ -22,7 +22,7 @@ def copy_of(op, forward=None, **rules):
     made = tg.op(
         rules={**kept, **rules}, register=False, name=op.name, reference=op.record.reference,
         outputs=op.outputs,
-    )  # fmt: skip
+    )
     return made(forward or op.forward)
 
 
@@ -103,7 +103,7 @@ def test_the_table_covers_the_registry():
     assert expected - covered == {
         ("sign", "x"), ("floor", "x"), ("ceil", "x"), ("trunc", "x"), ("rint", "x"),
         ("round", "a"), ("heaviside", "x1"), ("heaviside", "x2"),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("op", [op for op in tg.OPS.values() if any(op.rules)], ids=NAME)
@@ -156,7 +156,7 @@ NUMBERS = {
     "one element of many": (unary(lambda g, y, x: g * 2 * x * np.array([[1, 1, 1.01]])), x),
     "an order of elements": (unary(lambda g, y, x: (g * 2 * x)[:, ::-1]), x),
     "a constant added": (unary(lambda g, y, x: g * (2 * x + 1e-5)), x),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", NUMBERS)
@@ -247,7 +247,7 @@ PROBLEMS = {
     "a gradient without an axis": (unary(lambda g, y, x: (g * 2 * x)[0]), "error"),
     "a product of shapes that do not fit": (unary(lambda g, y, x: g @ x), "error"),
     "a rule that gives nothing": (unary(lambda g, y, x: None), "error"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", PROBLEMS)

@@ -237,7 +237,7 @@ def test_a_failed_assertion_prints_the_report():
     text = str(error.value)
     assert text == str(report)
     for part in ("1 ok, 1 WRONG", "out['loss'] / W", "2.001", "WRONG", "step", "complex step",
-                 "order 1.0", "seed=0", "rtol=1e-06"):  # fmt: skip
+                 "order 1.0", "seed=0", "rtol=1e-06"):
         assert part in text, part
     assert repr(report) == "GradReport(ok=False, pairs: 1 ok, 1 WRONG, problems: 0)"
 
@@ -245,7 +245,7 @@ def test_a_failed_assertion_prints_the_report():
 def test_the_report_fits_into_seventy_columns():
     def f(parameters, a_long_name_for_an_input):
         return {"a long name for a loss": tg.sum(wrong(parameters["weights of the first layer"])
-                                                 * a_long_name_for_an_input)}  # fmt: skip
+                                                 * a_long_name_for_an_input)}
 
     report = check_grad(f, {"weights of the first layer": np.ones((2, 3))}, 2.0, order=2)
     assert max(map(len, str(report).splitlines())) <= 70

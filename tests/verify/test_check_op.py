@@ -48,7 +48,7 @@ def test_every_operation_is_right(op):
     open_ends = [
         note for note in report.notes
         if "has no rule" not in note and not (in_words and "in words" in note)
-    ]  # fmt: skip
+    ]
     assert not open_ends, "the package's own records are complete"
     assert bool(report.checks["equation"]) == (op.name not in ANY_NUMBER)
     assert in_words == any("in words" in note for note in report.notes)
@@ -126,7 +126,7 @@ def _cube(rule, **record):
      [True, True, True, True, None, False]),
 ], ids=[
     "right", "discrete", "no LaTeX", "forward", "sign", "raw", "LaTeX", "equation",
-])  # fmt: skip
+])
 def test_a_report_tells_which_checks_were_passed_and_which_not_come_to(op, expected):
     assert list(check_op(op).passed.items()) == list(zip(CHECKS, expected, strict=True))
 

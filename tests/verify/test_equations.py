@@ -103,7 +103,7 @@ def test_an_equation_that_no_array_fits_is_reported_as_well():
     "y = tanh x,  x̄ = g sech(x)",
     "y = tanh x,  x̄ = g (1 − y² ?",
     "y = tanh x,  x̄ = gradient x",
-])  # fmt: skip
+])
 def test_words_and_unknown_names_are_a_note_and_no_failure(equation):
     report = check_op(with_equation(tg.tanh, equation))
     assert report.ok
@@ -131,10 +131,10 @@ def test_an_operation_does_not_explain_itself():
     ("√x²", 3), ("ln e x", 3), ("[x > 2] + [x = 3] + [not x < 3]", 3), ("[1 < x ≤ 3]", 1),
     ("⌊x / 2⌋ + ⌈x / 2⌉", 3), ("max(x, 5) − min(x, 5)", 2), ("1 where x = 0 else x", 3),
     ("σ(0)", 0.5), ("[x = 3 and (x < 0 or x > 2)]", 1),
-])  # fmt: skip
+])
 def test_expressions_mean_what_they_mean_in_mathematics(text, value):
     @tg.op(register=False, equation=f"y = {text}", nondifferentiable=True,
-           samples=lambda rng: [tg.Sample(np.array(3.0))])  # fmt: skip
+           samples=lambda rng: [tg.Sample(np.array(3.0))])
     def constant(x):
         return np.asarray(value, float)
 
@@ -147,7 +147,7 @@ def test_expressions_mean_what_they_mean_in_mathematics(text, value):
     ("2 sin x y", "2*sin(x)*y"), ("Σ a b / c", "Σ(a*b)/c"), ("ln Σ e^a b", "ln(Σ(e**a*b))"),
     ("Σ ln p − t", "Σ(ln(p))-t"), ("x (1 − y²)", "x*(1-y**2)"), ("sin(x)² xᵀ", "sin(x)**2*x.T"),
     ("½ [a[i] ≤ |b|] g", "0.5*holds[a[i]<=abs(b)]*g"), ("√π/2 x^−y", "sqrt(π)/2*x**-y"),
-])  # fmt: skip
+])
 def test_the_notation_of_mathematics_becomes_that_of_python(text, source):
     functions = {"sin": np.sin, "ln": np.log, "sqrt": np.sqrt, "abs": np.abs}
     assert python_source(text, functions).replace(" ", "") == source

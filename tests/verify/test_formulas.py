@@ -79,7 +79,7 @@ def test_layer_objects_average_the_formulas_over_a_batch(loss, seed, n):
     X, Y = rng.normal(size=(n, 4)), np.eye(3)[rng.integers(3, size=n)]
     LOSSES[loss](model(X), Y).backward()
     each = [TWO_LAYERS[loss](first.weight.data, second.weight.data, x, y)
-            for x, y in zip(X, Y, strict=True)]  # fmt: skip
+            for x, y in zip(X, Y, strict=True)]
     assert_close(first.weight.grad, np.mean([e["W1"] for e in each], axis=0))
     assert_close(second.weight.grad, np.mean([e["W2"] for e in each], axis=0))
 

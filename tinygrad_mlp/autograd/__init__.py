@@ -11,4 +11,4 @@ from tinygrad_mlp.autograd.tensor import Tensor
 __all__ = [
     "OPS", "Op", "Sample", "Tensor", "array", "debug", "grad", "hessian", "hvp", "jacobian", "jvp",
     "no_grad", "op", "value_and_grad", "vjp",
-]  # fmt: skip
+]

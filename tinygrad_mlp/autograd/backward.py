@@ -223,7 +223,7 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
             raise _wrong_share(
                 op, position, f"a gradient of shape {like.shape}, the shape of its argument (or "
                 f"one that the argument was broadcast to). Got {shape}.",
-            )  # fmt: skip
+            )
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:
         if share.dtype.kind not in "fiub":

@@ -190,7 +190,7 @@ class Watch:
     def _checked(
         self, op: Op, held: Sequence[tuple[str, Any, Fingerprint]], site: CallSite | None,
         position: int, *given: Any,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """Return the share of an argument: finite, and computed without changing an array."""
         if op.rule(position) is None:
             return None

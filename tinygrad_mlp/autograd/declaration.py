@@ -54,7 +54,7 @@ def op(
             warnings.warn(
                 f"op() calls {old}= {new}= now. Got {old}=, which will be removed.",
                 DeprecationWarning, stacklevel=2,
-            )  # fmt: skip
+            )
             declared[new] = declared.pop(old)
 
     return declare(rules=rules, register=register, kind=CheckedOp, **declared)

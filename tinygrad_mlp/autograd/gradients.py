@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.graph import Node, Value
 def gradients(
     outputs: Sequence[tuple[Value, Any]], targets: Sequence[Value], *, create_graph: bool = False,
     release: bool = False,
-) -> list[Any]:  # fmt: skip
+) -> list[Any]:
     """Return the derivatives with respect to `targets`; None where the outputs depend on none.
 
     `outputs` are pairs of a value and its cotangent. The targets may be leaves or not, and the pass

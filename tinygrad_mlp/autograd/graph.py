@@ -97,7 +97,7 @@ class Node(list[Any]):
     def __init__(
         self, parents: list[Node | Value | None], op: Any, arrays: tuple[Any, ...],
         static: dict[str, Any], out: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         list.__init__(self, parents)
         self.op = op
         self.arrays = arrays

@@ -27,7 +27,7 @@ Keywords = dict[str, Any]
 CONSTANT = (
     np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.array_repr,
     np.array_str, np.array2string, np.shares_memory, np.may_share_memory,
-)  # fmt: skip
+)
 """Functions whose results are constant wherever they have a derivative: plain arrays. Those that
 have a record, such as argmax and isnan, are not listed here."""
 
@@ -70,7 +70,7 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
         _NUMPY.update(IMPLEMENTED_BY)
         _NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim,
                        np.size: lambda a: a.size,
-                       np.copy: lambda a: a.copy(), np.positive: lambda x: +x})  # fmt: skip
+                       np.copy: lambda a: a.copy(), np.positive: lambda x: +x})
         known = _NUMPY.get(function)
     if known is None:
         name = shown(function)
@@ -149,7 +149,7 @@ _METHODS: dict[str, dict[Any, Op]] = {
         np.logical_and: ops.all, np.logical_or: ops.any,
     },
     "accumulate": {np.add: ops.cumsum, np.multiply: ops.cumprod},
-}  # fmt: skip
+}
 
 
 # -- functions -------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "out": (None,), "dtype": (None,), "where": (True, None), "initial": (None,), "order": ("C",),
     "copy": (None,), "subok": (False,), "casting": ("same_kind",), "overwrite_input": (False,),
     "returned": (False,), "mean": (None,),
-}  # fmt: skip
+}
 """Values of parameters that change nothing. (`np._NoValue` is one everywhere.)"""
 
 RENAMED: dict[Any, dict[str, str]] = {
@@ -185,7 +185,7 @@ def call_function(
         keywords = {
             renamed.get(key, key): value for key, value in keywords.items()
             if value is not np._NoValue and not any(value is one for one in NEUTRAL.get(key, ()))
-        }  # fmt: skip
+        }
         options, composed = COMPOSED.get(function, ((), known))
         refuse_options(shown(function), {k: v for k, v in keywords.items() if k not in options})
         if not keywords.keys().isdisjoint(options):
@@ -207,7 +207,7 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...]:
 def _reduced(
     known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None,
     where: Any = None, initial: Any = None, **more: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     """Reduce in `dtype` the elements chosen by `where`, together with `initial`."""
     if dtype is not None:
         a = a.astype(dtype)

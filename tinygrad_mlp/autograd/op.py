@@ -358,7 +358,7 @@ def _explained(op: Op, error: Exception, arrays: Sequence[Any], static: Static) 
     shown = [
         f"{op.parameter(position)} of shape {np.shape(array)}"
         for position, array in enumerate(arrays) if array is not None
-    ]  # fmt: skip
+    ]
     shown += [f"{key}={value!r}" for key, value in static.items()]
     kind = next(ours for numpys, ours in OURS_FOR_NUMPYS if isinstance(error, numpys))
     return kind(f"{op.name}() cannot take {', '.join(shown)}: {error}")
@@ -425,7 +425,7 @@ def op(
         made = kind(OpRecord(
             name=name or forward.__name__, forward=forward, rules=rules or {}, numpy=functions,
             elementwise=elementwise, **declared,
-        ))  # fmt: skip
+        ))
         if register:
             made.register()
         return made

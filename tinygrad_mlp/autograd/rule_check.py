@@ -47,7 +47,7 @@ def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -
         for place, a in enumerate(given)
         if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.size
         and (place < first or op.rule(place - first) is not None)
-    }  # fmt: skip
+    }
     quiet = np.errstate(all="ignore")
     with changed_mode(hook=None, walk=None, recorder=None, recording=True), quiet:
         for place in names:

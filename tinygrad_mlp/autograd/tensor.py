@@ -32,7 +32,7 @@ OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 METHODS = (
     "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "argsort",
     "searchsorted", "nonzero", "all", "any", "ravel",
-)  # fmt: skip
+)
 """Further methods of ndarray: NumPy has functions of the same names, with the array first."""
 
 

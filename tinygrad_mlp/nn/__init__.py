@@ -29,4 +29,4 @@ __all__ = [
     "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
     "categorical_cross_entropy", "init", "sigmoid_cross_entropy", "softmax_cross_entropy",
     "squared_error",
-]  # fmt: skip
+]

@@ -52,4 +52,4 @@ def differences(stored: Any, model: Module) -> list[str]:
     return [
         f"'{path}': the file has {stored.get(path, 'nothing')}, this model "
         f"{own.get(path, 'nothing')}" for path in paths
-    ]  # fmt: skip
+    ]

@@ -12,4 +12,4 @@ from tinygrad_mlp.optim.schedule import Schedule
 
 __all__ = [
     "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Schedule", "clip_by_norm", "schedule",
-]  # fmt: skip
+]

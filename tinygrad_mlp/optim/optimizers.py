@@ -176,7 +176,7 @@ class RMSprop(Optimizer):
     checks = {
         "alpha": fraction, "eps": positive, "momentum": fraction, "centered": flag,
         "weight_decay": not_negative,
-    }  # fmt: skip
+    }
 
     def __init__(
         self, parameters: Iterable[Tensor], lr: Rate = 0.01, *, alpha: float = 0.99,
@@ -185,10 +185,10 @@ class RMSprop(Optimizer):
         super().__init__(
             parameters, lr, alpha=alpha, eps=eps, momentum=momentum, centered=centered,
             weight_decay=weight_decay,
-        )  # fmt: skip
+        )
 
     def init_state(self, parameter: Any) -> State:
         """Return means of 0, and with momentum a velocity of 0."""
         needed = {"v": True, "m": self.hyperparameters["centered"],
-                  "velocity": self.hyperparameters["momentum"]}  # fmt: skip
+                  "velocity": self.hyperparameters["momentum"]}
         return {name: _zeros(parameter) for name, wanted in needed.items() if wanted}

@@ -159,7 +159,7 @@ def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") 
     return Schedule(
         lambda k: 1 / (offset + rate * k), per, name="inverse_time",
         parameters={"offset": offset, "rate": rate}, equation=f"1 / ({offset:g} + {rate:g} k)",
-    )  # fmt: skip
+    )
 
 
 def step_decay(initial: float, factor: float, every: int, per: str = "epoch") -> Schedule:
@@ -180,7 +180,7 @@ def step_decay(initial: float, factor: float, every: int, per: str = "epoch") ->
         lambda k: initial * factor ** (k // every), per, name="step_decay",
         parameters={"initial": initial, "factor": factor, "every": every},
         equation=f"{initial:g} · {factor:g}^⌊k / {every}⌋",
-    )  # fmt: skip
+    )
 
 
 def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
@@ -199,7 +199,7 @@ def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
     return Schedule(
         lambda k: initial * decay**k, per, name="exponential",
         parameters={"initial": initial, "decay": decay}, equation=f"{initial:g} · {decay:g}^k",
-    )  # fmt: skip
+    )
 
 
 def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Schedule:
@@ -222,7 +222,7 @@ def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Sch
         lambda k: final + (initial - final) * (1 + math.cos(math.pi * min(k / length, 1))) / 2,
         per, name="cosine", parameters={"initial": initial, "final": final, "length": length},
         equation=f"{final:g} + ½ ({initial:g} − {final:g}) (1 + cos(π min(k / {length}, 1)))",
-    )  # fmt: skip
+    )
 
 
 def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Schedule:
@@ -257,7 +257,7 @@ def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Sc
         per, name="linear_warmup", parameters={"length": length, "after": after},
         equation=f"{following(0):g} (k + 1) / {length + 1} for k < {length}, "
                  f"then {following.equation} with k − {length} for k",
-    )  # fmt: skip
+    )
 
 
 CONSTRUCTORS: dict[str, Callable[..., Schedule]] = {

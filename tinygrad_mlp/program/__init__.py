@@ -7,4 +7,4 @@ from tinygrad_mlp.program.trace import Trace, Tracer
 
 __all__ = [
     "CompiledFunction", "Instruction", "Program", "Trace", "Tracer", "Variable", "compile",
-]  # fmt: skip
+]

@@ -66,7 +66,7 @@ class Executable:
         self._states = [
             _State(v.label.get, None if v.dtype is None else v.type, puts.get(v))
             for v in self.program.inputs if v.label.kind != "data"
-        ]  # fmt: skip
+        ]
         self._known: list[Any] = [None] * len(self._states)
         # Numbers in the place of what was returned, so that nothing of this call is kept.
         self._structure = rebuild(out, range(len(leaves(out))))
@@ -81,7 +81,7 @@ class Executable:
         self._puts = [
             (u.put, place[u.value]) for u in updates
             if u.target is None or written.get(u.value) is not u.target
-        ]  # fmt: skip
+        ]
         self._constants = [
             (u.put, u.value) for u in self.program.updates if not isinstance(u.value, Variable)
         ]
@@ -90,7 +90,7 @@ class Executable:
                 self.program.inputs, self._assumptions, self._puts, self._constants,
                 self._results[0].place, function=self._function, known=self._known,
                 lock=self._lock, wrap=self._results[0].wrap,
-            )  # fmt: skip
+            )
 
     @property
     def confirmed(self) -> bool:
@@ -162,7 +162,7 @@ def _recorded_program(recording: Recording, out: Any, name: str) -> Program:
     def with_parameters(line: Instruction) -> Instruction:
         return line.changed(operands=tuple(
             parameters.get(id(o), o) if isinstance(o, np.ndarray) else o for o in line.operands
-        ))  # fmt: skip
+        ))
 
     return Program(
         inputs=tuple(recording.inputs),

@@ -28,7 +28,7 @@ def fast_path(
     inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[], Any], Any]],
     puts: Sequence[tuple[Callable[[Any], None], int]],
     constants: Sequence[tuple[Callable[[Any], None], Any]], result: int, **scope: Any,
-) -> FastPath:  # fmt: skip
+) -> FastPath:
     """Return the function that runs a program where only the numbers of the arguments are new.
 
     The first `inputs` are data, each an array. `puts` are called with values of the given places

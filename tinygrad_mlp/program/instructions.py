@@ -110,7 +110,7 @@ class Instruction:
             return self
         return self.changed(operands=tuple(
             instead.get(o, o) if isinstance(o, Variable) else o for o in self.operands
-        ))  # fmt: skip
+        ))
 
     def forward(self, operands: Iterable[Any]) -> tuple[Any, ...]:
         """Compute the values of the results from values of the operands."""

@@ -27,10 +27,10 @@ OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
     ast.Pow: "power", ast.MatMult: "matmul", ast.USub: "negative", ast.Invert: "invert",
     ast.BitAnd: "bitwise_and", ast.BitOr: "bitwise_or",
-}  # fmt: skip
+}
 
 MAKING_VIEWS = ("reshape", "transpose", "swapaxes", "broadcast_to", "squeeze", "ravel", "asarray",
-                "moveaxis", "diagonal", "real", "einsum")  # fmt: skip
+                "moveaxis", "diagonal", "real", "einsum")
 
 Operands = Mapping[str, ast.expr]
 """The code of each argument, by the name of the parameter."""

@@ -29,7 +29,7 @@ class TraceSignature:
             if isinstance(v.label.of, Value) and not v.label.of.requires_grad
             else None
             for v in recording.inputs
-        ]  # fmt: skip
+        ]
         self._lines = recording.instructions
         results = [r for line in self._lines for r in line.results]
         self._number = {v: n for n, v in enumerate([*self._inputs, *results])}

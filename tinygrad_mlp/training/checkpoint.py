@@ -158,7 +158,7 @@ class CheckpointWriter:
             "generators": [generator.bit_generator.state for generator in self._generators],
             "steps": self.steps.state_dict(),
             "history": run.history.state_dict(),
-        }  # fmt: skip
+        }
         arrays: dict[str, Array] = {}
         try:
             parts = {name: packed(part, name, arrays) for name, part in state.items()}

@@ -112,7 +112,7 @@ class History:
             "records": np.array(values, np.float64).reshape(shape),
             "present": np.array(present, bool).reshape(shape),
             "execution": self.execution, "stopped": self.stopped,
-        }  # fmt: skip
+        }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Take over a state that `state_dict` has returned."""

@@ -76,7 +76,7 @@ class Distributions:
         return {
             "epochs": self.epochs, "activations": self.activations, "gradients": self.gradients,
             "with_parameters": sorted(self.with_parameters),
-        }  # fmt: skip
+        }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Take over a state that `state_dict` has returned."""

@@ -244,7 +244,7 @@ class StepRunner:
             (key[0][0][0], runner.confirmed)
             for key, runners in self._program.programs.items()
             for runner in runners if runner.assumed()
-        ]  # fmt: skip
+        ]
         blocks = self._blocks is not None and self._blocks.used
         own = {"programs": programs, "blocks": blocks, "eager_reason": self._eager_reason}
         return self.order.state_dict() | own

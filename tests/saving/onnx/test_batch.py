@@ -30,7 +30,7 @@ def test_containers_are_looked_into():
     values = [(slice(0, n), [n * 3, None, "text"]) for n in SIZES]
     assert in_terms_of_batch(values, SIZES) == (
         slice(0, Affine(1, 0)), [Affine(3, 0), None, "text"],
-    )  # fmt: skip
+    )
 
 
 def test_an_array_of_one_number_follows_the_batch_with_its_shape_or_its_number():

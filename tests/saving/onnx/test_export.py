@@ -163,7 +163,7 @@ def test_a_neural_network_gives_what_predict_gives(path, output, dtype):
     network = a_network(
         output_activation=output, loss="mean_square", dtype=dtype, bias=True,
         hidden_activation="leaky_relu",
-    )  # fmt: skip
+    )
     tg.export_onnx(network, path)
     X = np.random.default_rng(1).normal(size=(6, 3)).astype(dtype)
     found = run(path, X)

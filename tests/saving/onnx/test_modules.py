@@ -289,7 +289,7 @@ REFUSED = {
     "numbers of the samples": (
         Function(lambda m, x: x + np.arange(x.shape[0])[:, None]), ExportError, "'add' in Function",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -303,7 +303,7 @@ def test_what_a_file_cannot_hold_is_refused_by_name(name, tmp_path):
 BY_BATCH = [
     "half of the samples", "the batch size squared", "a decision by the batch size",
     "numbers of the samples",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", BY_BATCH)

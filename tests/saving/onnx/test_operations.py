@@ -22,7 +22,7 @@ SAMPLES = 4
 AS_WRITTEN = {
     "binary_cross_entropy", "categorical_cross_entropy", "sigmoid_cross_entropy",
     "sinc_derivative", "softmax_cross_entropy", "squared_error", "sum_to",
-}  # fmt: skip
+}
 """Operations that are exported as what their own forward function consists of."""
 
 EXPORTED = {op.name for op in NODES if tg.OPS.get(op.name) is op} | set(DEFINITIONS) | AS_WRITTEN
@@ -43,7 +43,7 @@ class Of(nn.Module):
         self.place = next(
             (i for i, a in enumerate(self.args)
              if a is not None and a.dtype.kind == "f" and a.ndim > 0), None,
-        )  # fmt: skip
+        )
 
     def forward(self, x):
         args = list(self.args)

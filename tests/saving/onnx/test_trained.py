@@ -59,11 +59,11 @@ def test_a_convolutional_network_trained_on_digits_gives_its_predictions(digits,
         nn.Flatten(), nn.Linear(96, 32, rng=rng, dtype=np.float32), nn.BatchNorm1d(
             32, dtype=np.float32), nn.GELU(), nn.Dropout(0.2, rng=rng),
         nn.Linear(32, 10, rng=rng, dtype=np.float32), nn.Softmax(),
-    )  # fmt: skip
+    )
     tg.fit(
         model, nn.categorical_cross_entropy, tg.optim.Adam(model.parameters(), lr=0.003),
         images[0], split.Y.astype(np.float32), epochs=3, rng=rng, compiled=False,
-    )  # fmt: skip
+    )
     expected = tg.predict(model, images[1])
     assert tg.NeuralNetwork.accuracy(split.Y_validation, expected) > 0.8
 

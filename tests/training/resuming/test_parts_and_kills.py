@@ -33,7 +33,7 @@ def fresh(part):
             "generators": lambda: [np.random.default_rng(3).bit_generator.state],
             "modes": lambda: dict.fromkeys(state["modes"], True),
             "callbacks": lambda: [hook.state_dict() for hook in made.hooks],
-        }[part]()  # fmt: skip
+        }[part]()
 
     return spoil
 

@@ -50,7 +50,7 @@ def single(rng):
     return nn.Sequential(
         nn.Linear(FEATURES, 20, rng=rng, dtype=np.float32), nn.Tanh(),
         nn.Linear(20, 3, rng=rng, dtype=np.float32),
-    )  # fmt: skip
+    )
 
 
 def dropping(p=0.5, seed=None):
@@ -183,7 +183,7 @@ FOREIGN = {
     "a checkpoint that is a list": (
         lambda path: storage.write(path, {}, {"checkpoint": [1, 2]}, ""), DataError
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FOREIGN)

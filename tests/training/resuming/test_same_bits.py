@@ -41,7 +41,7 @@ def test_the_table_of_optimizers_is_complete():
     kinds = {
         kind for kind in vars(optim).values()
         if isinstance(kind, type) and issubclass(kind, optim.Optimizer)
-    }  # fmt: skip
+    }
     layer = nn.Linear(2, 1)
     made = {type(make(layer.parameters())) for make in OPTIMIZERS.values()}
     assert made == kinds - {optim.Optimizer}
@@ -70,11 +70,11 @@ def test_wherever_it_is_cut_off_and_however_often_it_is_written(data, tmp_path_f
         Training, draw(st.sampled_from(list(WAYS))), draw(st.sampled_from(list(OPTIMIZERS))),
         model, batch_size=batch_size, record_every=draw(st.sampled_from([None, 1, 4, 7])),
         shuffle=draw(st.booleans()), epochs=2,
-    )  # fmt: skip
+    )
     checkpoint = tg.Checkpoint(
         tmp_path_factory.mktemp("run") / "run", draw(st.integers(1, 9)),
         draw(st.sampled_from(["step", "epoch"])),
-    )  # fmt: skip
+    )
     expected = make().run().everything()
     for iteration in draw(st.lists(st.integers(0, 2 * N // batch_size), max_size=4)):
         with contextlib.suppress(Cut):  # or it was done already
@@ -120,7 +120,7 @@ def test_the_document_network_goes_on_bit_for_bit(tmp_path, dtype):
         made = tg.NeuralNetwork(
             [FEATURES, 5, 3], monitor=lambda record: "", plot=False, seed=0, shuffle=True,
             sigma=0.5, dtype=dtype,
-        )  # fmt: skip
+        )
         made.n_save = 10
         return made
 

@@ -206,7 +206,7 @@ def test_every_callback_of_the_package_is_tried():
     kinds = {
         name for name, kind in vars(callbacks).items()
         if isinstance(kind, type) and hasattr(kind, "on_start")
-    }  # fmt: skip
+    }
     assert kinds - {"Callback", "AdaptedCallback"} == set(HOOKS) - {"one's own"}
 
 

@@ -27,7 +27,7 @@ OPTIMIZERS = {
     "Adam": lambda p: optim.Adam(p, optim.schedule.linear_warmup(20, 0.01)),
     "AdamW": lambda p: optim.AdamW(p, 0.01),
     "RMSprop": lambda p: optim.RMSprop(p, 0.01, momentum=0.5, centered=True),
-}  # fmt: skip
+}
 
 
 def plain(rng):
@@ -38,7 +38,7 @@ def random_and_normalised(rng):
     return nn.Sequential(
         nn.Linear(FEATURES, 20, rng=rng), nn.BatchNorm1d(20), nn.ReLU(), nn.Dropout(0.3, rng=rng),
         nn.Linear(20, 3, rng=rng),
-    )  # fmt: skip
+    )
 
 
 class Projected(nn.Module):
@@ -65,7 +65,7 @@ class Images(nn.Module):
 
 MODELS = {
     "plain": plain, "random": random_and_normalised, "projected": Projected, "images": Images
-}  # fmt: skip
+}
 
 # (way, model, optimizer, batch size). Of single samples programs and steps round differently, and
 # the order in memory matters; batches of 4 leave a smaller one over. Only SGD is done in blocks.
@@ -99,7 +99,7 @@ class Training:
             "epochs": 3, "batch_size": 4, "rng": self.rng, "loss": nn.softmax_cross_entropy,
             "data": (X, Y), "validation": (X_OTHER, Y_OTHER), "record_every": 5, **WAYS[way],
             **chosen,
-        }  # fmt: skip
+        }
 
     def run(self, checkpoint=None, extra=()):
         chosen = dict(self.settings)
@@ -107,7 +107,7 @@ class Training:
         self.history = tg.fit(
             self.model, chosen.pop("loss"), self.optimizer, X, Y, checkpoint=checkpoint,
             callbacks=[*self.hooks, *extra], **chosen,
-        )  # fmt: skip
+        )
         return self
 
     def everything(self):

@@ -191,7 +191,7 @@ def _gemm(line: Instruction, s: ast.expr, a: ast.expr, b: ast.expr, **into: ast.
     computed = call(
         _blas(line, "gemm"), s, left, right, **into, trans_a=trans_a, trans_b=trans_b,
         overwrite_c=_in_place(line),
-    )  # fmt: skip
+    )
     return _transposed(computed)
 
 

@@ -77,7 +77,7 @@ class LoopSource(NumPySource):
             u.target: u.value for u in self.program.updates
             if u.target is not None and u.target in self.fixed and isinstance(u.value, Variable)
             and self.names[u.target] != self.names[u.value]
-        }  # fmt: skip
+        }
         lines = list(self._lines)
         if carried:
             values = expression(f"({self._tuple(carried.values())})")

@@ -261,7 +261,7 @@ def _by_position(node: ast.Call, function: str) -> ast.Call:
         order: tuple[str, ...] = BLAS_ARGUMENTS[name[1:]]
     elif set(given) == {"out"} and function not in BY_KEYWORD and (
         library in ("np", "special") or function.endswith(".dot")
-    ):  # fmt: skip
+    ):
         order = ("out",)
     else:
         return node

@@ -53,7 +53,7 @@ class Block:
     def __init__(
         self, executable: Executable, optimizer: Any, pattern: Pattern, steps: int,
         threads: int | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         from scipy.linalg import blas
 
         self.pattern = pattern

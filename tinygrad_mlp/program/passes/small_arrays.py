@@ -21,7 +21,7 @@ FILLED = 1024
 """Elements up to which a number beside an array is written out as an array."""
 
 OF_ONE_OPERAND = ("negative", "reshape", "transpose", "swapaxes", "sum", "sum_to", "broadcast_to",
-                  "getitem", "identity", "expand_dims", "squeeze", "mean")  # fmt: skip
+                  "getitem", "identity", "expand_dims", "squeeze", "mean")
 """Operations that are linear in their first operand, which is the only array they have."""
 
 
@@ -71,7 +71,7 @@ def fill_numbers(program: Program) -> tuple[Program, int]:
             made.setdefault((a, result.type), np.full(result.shape, a, result.dtype))
             if type(a) in Number else a
             for a in line.operands
-        ))  # fmt: skip
+        ))
 
     return program.line_by_line(filled)
 
@@ -154,7 +154,7 @@ def _computing(number: Variable, program: Program) -> list[Instruction] | None:
 def _scaled_from(
     place: int, lines: list[Instruction], factor: Variable, targets: list[Instruction],
     outside: set[Variable],
-) -> tuple[list[Instruction], dict[Variable, Variable]] | None:  # fmt: skip
+) -> tuple[list[Instruction], dict[Variable, Variable]] | None:
     """Return the lines with the result of line `place` scaled, and the values of the targets.
 
     None where that is used for something else, too, or not linearly, or not for all the targets.
