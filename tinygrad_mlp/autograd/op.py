@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,7 @@ ndarray = np.ndarray
 OPS: dict[str, Op] = {}
 """Every operation by name, in the order of definition."""
 
+Composed = TypeVar("Composed", bound=Callable[..., Any])
 IMPLEMENTED_BY: dict[Any, Callable[..., Any]] = {}
 """The functions composed of operations that implement NumPy functions for a `Tensor`."""
 
@@ -433,14 +434,14 @@ def op(
     return declare
 
 
-def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def implements(*functions: Any) -> Callable[[Composed], Composed]:
     """Let a function composed of operations implement NumPy functions for a `Tensor`.
 
     The field `numpy` does the same for an operation. A composed function has no record: it is
     differentiated, compiled and explained through the operations that it calls.
     """
 
-    def declare(composed: Callable[..., Any]) -> Callable[..., Any]:
+    def declare(composed: Composed) -> Composed:
         IMPLEMENTED_BY.update(dict.fromkeys(functions, composed))
         return composed
 

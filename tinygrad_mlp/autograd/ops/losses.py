@@ -24,6 +24,7 @@ from tinygrad_mlp.autograd.ops.elementwise.exponential import log, log1p
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.elementwise.special import sigmoid
 from tinygrad_mlp.autograd.ops.reductions.normalisation import log_softmax, softmax
+from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -43,12 +44,12 @@ def divisor(prediction: Any, reduction: str) -> int:
 
 def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
     """Refuse an unknown reduction, and arguments that are empty or would be broadcast."""
-    shape = getattr(prediction, "shape", ())
-    if shape != np.shape(target):
+    shape, wanted = shape_of(prediction), shape_of(target)
+    if shape != wanted:
         raise ShapeError(
             f"{name}() expects prediction and target of the same shape. Got prediction of shape "
-            f"{shape} and target of shape {np.shape(target)}. Class numbers become "
-            f"rows of 0 and 1 through tg.data.one_hot(labels).")
+            f"{shape} and target of shape {wanted}. Class numbers become rows of 0 and 1 through "
+            f"tg.data.one_hot(labels).")
     if 0 in shape:
         raise ShapeError(
             f"{name}() expects at least one sample with one output. Got shape {shape}.")
@@ -124,11 +125,10 @@ def _bce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
     return (missed - hit) * (g / divisor(p, reduction))
 
 
-def _bce_target(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
-    return (log1p(-p) - log(p)) * (g / divisor(p, reduction))
-
-
-@op(name="binary_cross_entropy", rules={"prediction": _bce_prediction, "target": _bce_target},
+@op(name="binary_cross_entropy",
+    rules={"prediction": _bce_prediction,
+           "target": lambda g, y, p, t, reduction: (log1p(-p) - log(p)) * (
+               g / divisor(p, reduction))},
     equation="L = −Σ (t ln p + (1 − t) ln(1 − p)) / n,  p̄ = g ((1 − t) / (1 − p) − t / p) / n,  "
     "t̄ = g (ln(1 − p) − ln p) / n",
     latex=lambda p, t, reduction: rf"-{mean_latex(p, reduction)}\sum "
@@ -256,7 +256,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
     """
     logits = _logits_behind(prediction, sigmoid)
     if logits is not None:
-        check_loss("binary_cross_entropy", logits.data, _array(target), reduction)
+        check_loss("binary_cross_entropy", logits, target, reduction)
         return sigmoid_cross_entropy(logits, target, reduction=reduction)
     return binary_cross_entropy_op(prediction, target, reduction=reduction)
 
@@ -282,7 +282,7 @@ def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "me
     """
     logits = _logits_behind(prediction, softmax)
     if logits is not None and prediction.node.static["axis"] in (-1, logits.data.ndim - 1):
-        check_loss("categorical_cross_entropy", logits.data, _array(target), reduction)
+        check_loss("categorical_cross_entropy", logits, target, reduction)
         return softmax_cross_entropy_op(logits, target, reduction=reduction)
     return categorical_cross_entropy_op(prediction, target, reduction=reduction)
 
@@ -315,7 +315,3 @@ def softmax_cross_entropy(prediction: Any, target: Any, reduction: str = "mean")
             "output of softmax. Pass the pre-activations, or use categorical_cross_entropy().",
             UserWarning, stacklevel=2)
     return softmax_cross_entropy_op(prediction, target, reduction=reduction)
-
-
-def _array(a: Any) -> Any:
-    return a.data if isinstance(a, Value) else np.asarray(a)

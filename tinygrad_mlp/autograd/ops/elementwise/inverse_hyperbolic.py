@@ -24,8 +24,6 @@ def arcsinh(x: Any) -> Any:
     """
     return np.arcsinh(x)
 
-asinh = arcsinh
-
 
 @op(rules={"x": lambda g, y, x: g / (sqrt(x - 1) * sqrt(x + 1))},
     equation="y = arcosh x,  x̄ = g / √(x² − 1)", latex=r"\mathrm{{arccosh}}({x})",
@@ -37,8 +35,6 @@ def arccosh(x: Any) -> Any:
     array([0.   , 1.317])
     """
     return np.arccosh(x)
-
-acosh = arccosh
 
 
 @op(rules={"x": lambda g, y, x: g / ((1 - x) * (1 + x))},
@@ -52,4 +48,5 @@ def arctanh(x: Any) -> Any:
     """
     return np.arctanh(x)
 
-atanh = arctanh
+
+asinh, acosh, atanh = arcsinh, arccosh, arctanh

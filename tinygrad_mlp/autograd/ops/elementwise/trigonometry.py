@@ -72,8 +72,6 @@ def arcsin(x: Any) -> Any:
     """
     return np.arcsin(x)
 
-asin = arcsin
-
 
 @op(rules={"x": lambda g, y, x: -g / sqrt((1 - x) * (1 + x))},
     equation="y = arccos x,  x̄ = −g / √(1 − x²)", latex=r"\arccos({x})", numpy=np.arccos,
@@ -86,8 +84,6 @@ def arccos(x: Any) -> Any:
     """
     return np.arccos(x)
 
-acos = arccos
-
 
 @op(rules={"x": lambda g, y, x: g / (1 + x * x)},
     equation="y = arctan x,  x̄ = g / (1 + x²)", latex=r"\arctan({x})", numpy=np.arctan,
@@ -99,8 +95,6 @@ def arctan(x: Any) -> Any:
     array([0.    , 0.7854])
     """
     return np.arctan(x)
-
-atan = arctan
 
 
 def _hypot_rule(g: Any, y: Any, x1: Any, x2: Any) -> Any:
@@ -141,8 +135,6 @@ def arctan2(x1: Any, x2: Any) -> Any:
     """
     return np.arctan2(x1, x2)
 
-atan2 = arctan2
-
 
 @op(rules={"x": lambda g, y, x: g * (180 / math.pi)},
     equation="y = 180 x / π,  x̄ = 180 g / π", latex=r"\frac{{180}}{{\pi}}\,{x}",
@@ -155,8 +147,6 @@ def degrees(x: Any) -> Any:
     """
     return np.degrees(x)
 
-rad2deg = degrees
-
 
 @op(rules={"x": lambda g, y, x: g * (math.pi / 180)},
     equation="y = π x / 180,  x̄ = π g / 180", latex=r"\frac{{\pi}}{{180}}\,{x}",
@@ -168,8 +158,6 @@ def radians(x: Any) -> Any:
     array([0.    , 3.1416])
     """
     return np.radians(x)
-
-deg2rad = radians
 
 
 def _sinc_integral(x: Any, order: int) -> Any:
@@ -225,3 +213,7 @@ def sinc_derivative(x: Any, *, order: int = 1) -> Any:
         power = power * near / (m + 1)
     y = math.pi**order * np.where(small, series, result)
     return y.astype(x.dtype) if x.dtype.kind == "f" else y
+
+
+asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
+rad2deg, deg2rad = degrees, radians

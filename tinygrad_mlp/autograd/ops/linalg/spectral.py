@@ -30,9 +30,6 @@ _lapack_eigh: Any = np.linalg.eigh
 _lapack_eigvalsh: Any = np.linalg.eigvalsh
 
 
-# -- eigenvalues of symmetric matrices ----------------------------------------------------------
-
-
 def _eigh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
     (g_values, g_vectors), (values, vectors) = g, y
     eye = np.eye(a.shape[-1], dtype=a.dtype)
@@ -47,21 +44,14 @@ def _full(a: Any, UPLO: str) -> Any:
     return np.triu(a) + np.triu(a, 1).mT if UPLO == "U" else np.tril(a) + np.tril(a, -1).mT
 
 
-def _by_powers(a: Any, UPLO: str) -> Any:
-    """Compute each eigenvector from the product of ``a − λ_j`` for all other eigenvalues."""
-    a, vectors = _full(a, UPLO), _lapack_eigh(a, UPLO).eigenvectors
-    values = np.sort(np.linalg.eigvals(a).real, axis=-1)
-    eye, found = np.eye(a.shape[-1]), []
-    for i in range(a.shape[-1]):
-        left = np.broadcast_to(eye, a.shape)
-        for j in range(a.shape[-1]):
-            if j != i:
-                left = left @ (a - values[..., j, None, None] * eye)
-        column = left @ vectors[..., i, None]  # LAPACK's vector only for its sign
-        scale = values[..., i, None] - np.delete(values, i, -1)
-        column = column[..., 0] * np.sign(np.prod(scale, -1, keepdims=True))
-        found.append(column / np.linalg.norm(column, axis=-1, keepdims=True))
-    return values, np.stack(found, axis=-1)
+def _by_general_solver(a: Any, UPLO: str) -> Any:
+    """Compute eigenvalues and vectors as of any square matrix, with the signs that eigh gives."""
+    values, vectors = np.linalg.eig(_full(a, UPLO))
+    order = np.argsort(values.real)
+    values = np.take_along_axis(values.real, order, -1)
+    vectors = np.take_along_axis(vectors.real, order[..., None, :], -1)
+    alike = np.sum(vectors * _lapack_eigh(a, UPLO).eigenvectors, axis=-2, keepdims=True)
+    return values, vectors * np.sign(alike)
 
 
 def _symmetric_samples(rng: Any) -> list[Sample]:
@@ -74,7 +64,8 @@ def _symmetric_samples(rng: Any) -> list[Sample]:
     equation="λ, V: a = V @ diag(λ) @ Vᵀ,  "
     "ā = tril(M) + triu(M, 1)ᵀ where UPLO = 'L' else triu(M) + tril(M, −1)ᵀ,  "
     "M = V @ (diag(λ̄) + F (Vᵀ @ V̄)) @ Vᵀ,  F[i, j] = 1 / (λ[j] − λ[i]) where i ≠ j else 0",
-    latex=r"\mathrm{{eigh}}({a})", reference=_by_powers, samples=_symmetric_samples, outputs=2)
+    latex=r"\mathrm{{eigh}}({a})", reference=_by_general_solver,
+    samples=_symmetric_samples, outputs=2)
 def eigh_op(a: Any, *, UPLO: str = "L") -> Any:
     return tuple(_lapack_eigh(a, UPLO))
 
@@ -129,9 +120,6 @@ def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
     array([1., 3.])
     """
     return _lapack_eigvalsh(a, UPLO)
-
-
-# -- singular values ----------------------------------------------------------------------------
 
 
 def _svd_rule(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:

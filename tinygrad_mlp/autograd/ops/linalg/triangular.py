@@ -49,9 +49,6 @@ def distinct(rng: Any, *shape: int) -> Any:
 SHAPES = ((3, 3), (4, 2), (2, 3), (2, 3, 2))
 
 
-# -- Cholesky -----------------------------------------------------------------------------------
-
-
 def _cholesky_rule(g: Any, y: Any, a: Any, upper: bool) -> Any:
     factor, g = (y.mT, g.mT) if upper else (y, g)
     inner = (factor.mT @ tril(g, k=0)) * _triangle(a.shape[-1], a.dtype)
@@ -94,9 +91,6 @@ def cholesky(a: Any, *, upper: bool = False) -> Any:
            [1., 2.]])
     """
     return np.linalg.cholesky(a, upper=upper)
-
-
-# -- QR -----------------------------------------------------------------------------------------
 
 
 def _tall_qr_rule(g_q: Any, g_r: Any, q: Any, r: Any) -> Any:

@@ -11,7 +11,14 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
-from tinygrad_mlp.autograd.ops.products.windows import Pair, fold, pair, window_latex, windows
+from tinygrad_mlp.autograd.ops.products.windows import (
+    Pair,
+    fold,
+    pair,
+    window_latex,
+    windows,
+    windows_by_numpy,
+)
 from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, reshape
@@ -165,10 +172,7 @@ def _pool_samples(rng: Any) -> list[Sample]:
     "h[i, j, p, q] = g[i, j] [v[i, j, p, q] = y[i, j]] / t[i, j],  "
     "t[i, j] = Σ [v[i, j, p, q] = y[i, j]],  v = windows(x, size, stride),  s = stride",
     latex=lambda x, size, stride: window_latex("maxpool", x, size, stride),
-    reference=lambda x, size, stride: np.max(
-        np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
-            ..., :: stride[0], :: stride[1], :, :],
-        axis=(-2, -1)),
+    reference=lambda x, size, stride: np.max(windows_by_numpy(x, size, stride), axis=(-2, -1)),
     samples=_pool_samples)
 def max_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
     return windows(x, size=size, stride=stride).max(axis=(-2, -1))
@@ -205,10 +209,7 @@ def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
     "x̄[k, l] = Σ g[i, j] [0 ≤ k − s[0] i < d[0]] [0 ≤ l − s[1] j < d[1]] / (d[0] d[1]),  "
     "s = stride,  d = size",
     latex=lambda x, size, stride: window_latex("avgpool", x, size, stride),
-    reference=lambda x, size, stride: np.mean(
-        np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[
-            ..., :: stride[0], :: stride[1], :, :],
-        axis=(-2, -1)),
+    reference=lambda x, size, stride: np.mean(windows_by_numpy(x, size, stride), axis=(-2, -1)),
     samples=_pool_samples)
 def avg_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
     return windows(x, size=size, stride=stride).mean(axis=(-2, -1))

@@ -41,6 +41,12 @@ def _samples_of_windows(rng: Any) -> list[Sample]:
         Sample(rng.normal(size=(5, 6)), size=(3, 2), stride=(2, 3))]
 
 
+def windows_by_numpy(a: Any, size: Pair, stride: Pair) -> Any:
+    """Return the same as `windows`, computed by NumPy."""
+    seen = np.lib.stride_tricks.sliding_window_view(a, size, axis=(-2, -1))
+    return seen[..., :: stride[0], :: stride[1], :, :]
+
+
 def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     return fold(g, shape=a.shape[-2:], size=size, stride=stride)
 
@@ -49,9 +55,7 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     equation="y[i, j, p, q] = a[s[0] i + p, s[1] j + q],  "
     "ā[k, l] = Σ g[i, j, k − s[0] i, l − s[1] j],  s = stride",
     latex=lambda a, size, stride: window_latex("windows", a, size, stride),
-    reference=lambda a, size, stride: np.lib.stride_tricks.sliding_window_view(
-        a, size, axis=(-2, -1))[..., :: stride[0], :: stride[1], :, :],
-    samples=_samples_of_windows)
+    reference=windows_by_numpy, samples=_samples_of_windows)
 def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     """Return windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
 

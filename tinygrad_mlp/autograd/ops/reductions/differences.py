@@ -65,15 +65,14 @@ def neighbours(a: Any) -> tuple[Any, Any]:
         getitem(a, template=(Ellipsis, slice(0, -1))))
 
 
-def _along(x: Any, axis: int) -> Any:
-    return x if x.ndim < 2 else exchanged(x, axis)
-
-
 def _trapezoid_y(g: Any, out: Any, y: Any, x: Any, dx: float, axis: int) -> Any:
     if y.size == 0:
         return np.zeros(y.shape, y.dtype)
     half = kept(g, y.shape, axis, False) / 2
-    apart = np.full(y.shape[axis] - 1, dx, y.dtype) if x is None else diff_op(_along(x, axis))
+    if x is None:
+        apart = np.full(y.shape[axis] - 1, dx, y.dtype)
+    else:
+        apart = diff_op(x if x.ndim < 2 else exchanged(x, axis))
     half = exchanged(half, axis) * apart
     return exchanged(widened(half, 1, 0) + widened(half, 0, 1), axis)
 

@@ -34,11 +34,8 @@ def _largest(a: Any, axis: Any) -> Any:
     return np.where(np.isfinite(m), m, 0)
 
 
-def _log_share_y(g: Any, out: Any, a: Any, y: Any, axis: Any) -> Any:
-    return -sum(g, axis=axis, keepdims=True)
-
-
-@op(rules={"a": lambda g, out, a, y, axis: g, "y": _log_share_y},
+@op(rules={"a": lambda g, out, a, y, axis: g,
+           "y": lambda g, out, a, y, axis: -sum(g, axis=axis, keepdims=True)},
     equation="out = a − y,  ā = g,  ȳ = −Σ g", latex="{a} - {y}",
     reference=lambda a, y, axis: np.subtract(a, y),
     samples=lambda rng: [

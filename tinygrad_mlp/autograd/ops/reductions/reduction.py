@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
-from tinygrad_mlp.autograd.ops.shapes.axes import swapaxes, transpose
+from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis, swapaxes
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 from tinygrad_mlp.autograd.ops.sums import axes_of, kept, named_over, over, reductions, sum
 
@@ -26,9 +26,9 @@ def in_one_axis(a: Any, axis: Any) -> Any:
     axes = axes_of(axis, a.ndim)
     if axes == (a.ndim - 1,):
         return a
-    rest = tuple(i for i in range(a.ndim) if i not in axes)
-    moved = transpose(a, axes=(*rest, *axes))
-    return reshape(moved, shape=(*moved.shape[: len(rest)], -1 if a.size else 0))
+    rest = a.ndim - len(axes)
+    moved = moveaxis(a, axes, range(rest, a.ndim))
+    return reshape(moved, shape=(*moved.shape[:rest], -1 if a.size else 0))
 
 
 def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
@@ -36,9 +36,9 @@ def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
     axes = axes_of(axis, len(shape))
     if axes == (len(shape) - 1,):
         return a
-    order = (*(i for i in range(len(shape)) if i not in axes), *axes)
-    inverse = tuple(int(i) for i in np.argsort(order))
-    return transpose(reshape(a, shape=tuple(shape[i] for i in order)), axes=inverse)
+    rest = [n for i, n in enumerate(shape) if i not in axes]
+    apart = reshape(a, shape=(*rest, *(shape[i] for i in axes)))
+    return moveaxis(apart, range(len(rest), len(shape)), axes)
 
 
 def exchanged(a: Any, axis: int) -> Any:

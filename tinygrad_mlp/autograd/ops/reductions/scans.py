@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged, in_many_axes, in_one_axis
 from tinygrad_mlp.autograd.ops.samples import each_row, sample_arrays
-from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
+from tinygrad_mlp.autograd.ops.shapes.arranging import flip, pad_op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
 from tinygrad_mlp.autograd.ops.sums import named_over, reductions, spread
@@ -23,11 +23,6 @@ from tinygrad_mlp.errors import ShapeError
 __all__ = ["cumsum", "cumprod", "prod", "recurrence"]
 
 multiply_up: Any = np.multiply.reduce  # its stubs accept no keepdims but a literal
-
-
-def flipped(a: Any, axis: int = -1) -> Any:
-    """Reverse the elements along an axis."""
-    return getitem(a, template=(slice(None),) * (axis % a.ndim) + (slice(None, None, -1),))
 
 
 def widened(a: Any, before: int, after: int, axis: int = -1, value: float = 0) -> Any:
@@ -46,7 +41,7 @@ def delayed(a: Any, first: float) -> Any:
 
 def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     along = 0 if axis is None else axis
-    return reshape(flipped(cumsum(flipped(g, along), axis=along), along), shape=a.shape)
+    return reshape(flip(cumsum(flip(g, along), axis=along), along), shape=a.shape)
 
 
 def _scanned(rng: Any) -> list[Sample]:
@@ -72,7 +67,7 @@ def cumsum(a: Any, *, axis: int | None = None) -> Any:
 
 def _backwards(g: Any, a: Any) -> Any:
     """Compute ``tᵢ = gᵢ + aᵢ₊₁ tᵢ₊₁`` from the last element to the first."""
-    return flipped(recurrence(flipped(g), delayed(flipped(a), 1)))
+    return flip(recurrence(flip(g, -1), delayed(flip(a, -1), 1)), -1)
 
 
 def _recurrence_reference(b: Any, a: Any) -> Any:
@@ -142,7 +137,7 @@ def cumprod(a: Any, *, axis: int | None = None) -> Any:
 def _all_but_one(a: Any) -> Any:
     """Compute for each element the product of all others along the last axis."""
     before = delayed(cumprod(a, axis=-1), 1)
-    behind = flipped(delayed(cumprod(flipped(a), axis=-1), 1))
+    behind = flip(delayed(cumprod(flip(a, -1), axis=-1), 1), -1)
     return before * behind
 
 

@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.ops.reductions.scans import cumsum, widened
 from tinygrad_mlp.autograd.ops.samples import each_row, sample_arrays, well_apart
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
-from tinygrad_mlp.autograd.ops.sums import named_over
+from tinygrad_mlp.autograd.ops.sums import kept, named_over
 
 __all__ = ["sort", "partition", "argsort", "argpartition", "argmax", "argmin", "searchsorted"]
 
@@ -75,17 +75,10 @@ def _apart(rng: Any, **given: Any) -> list[Sample]:
     return well_apart(rng, sample_arrays(rng, **given))
 
 
-def _insertion_sort(row: Any) -> Any:
-    result: list[Any] = []
-    for value in row:
-        result.insert(sum(known <= value for known in result), value)
-    return np.array(result)
-
-
 @op(rules={"a": lambda g, y, a, axis, kind: _given_back(g, y, a, axis, True)},
     equation="y = sort(a, axis),  ā[i] = Σ g[j] [y[j] = a[i]] / Σ [y[j] = a[i]]",
     latex=named_over("sort"), numpy=np.sort,
-    reference=lambda a, axis, kind: each_row(_insertion_sort, a, axis),
+    reference=lambda a, axis, kind: each_row(sorted, a, axis),
     samples=lambda rng: (
         *_apart(rng, shapes=((3, 2),), axis=(None, 0, -1)),
         *_apart(rng, shapes=((2, 2, 2),), axis=(1,))))
@@ -151,15 +144,12 @@ def _places_of(rng: Any) -> list[Sample]:
 
 
 def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
-    hit = a == extreme(a, axis=axis, keepdims=True)
-    flat, along = (np.ravel(hit), 0) if axis is None else (hit, axis)
-    place = np.argmin(np.cumsum(flat, axis=along) == 0, axis=along)
-    return np.reshape(place, [1] * a.ndim) if axis is None and keepdims else (
-        np.expand_dims(place, along) if keepdims else place)
+    place = each_row(lambda row: list(row).index(extreme(row)), a, axis)
+    return kept(place, a.shape, axis, False) if keepdims else place
 
 
 @op(equation="amax(a, axis) = m,  m = Σ a[j] [j = y]", latex=named_over("argmax"), numpy=np.argmax,
-    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amax),
+    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, max),
     samples=_places_of, nondifferentiable=True)
 def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the largest element over `axis`. The result is a plain array.
@@ -171,7 +161,7 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
 
 
 @op(equation="amin(a, axis) = m,  m = Σ a[j] [j = y]", latex=named_over("argmin"), numpy=np.argmin,
-    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, np.amin),
+    reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, min),
     samples=_places_of, nondifferentiable=True)
 def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the smallest element over `axis`. The result is a plain array.

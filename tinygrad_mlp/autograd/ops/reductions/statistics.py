@@ -71,11 +71,8 @@ def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> A
 
 
 def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
-    deviation = a - mean(a, axis=axis, keepdims=True)
-    n = reduced_count(a.shape, axis)
     # Where all elements are equal, all deviations are 0, and so is the gradient.
-    scale = kept(g / (where(equal(y, 0), 1, y) * (n - ddof)), a.shape, axis, keepdims)
-    return deviation * scale
+    return _var_rule(g / (2 * where(equal(y, 0), 1, y)), y, a, axis, ddof, keepdims)
 
 
 @op(rules={"a": _std_rule},
@@ -177,18 +174,12 @@ def _median_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     return in_many_axes(share, axis, a.shape)
 
 
-def _median_reference(a: Any, axis: Any, keepdims: bool) -> Any:
-    rows = np.sort(in_one_axis(a, axis) if a.ndim else a[None])
-    n = rows.shape[-1]
-    y = (rows[..., (n - 1) // 2] + rows[..., n // 2]) / 2
-    return np.asarray(kept(y, a.shape, axis, False)) if keepdims else y
-
-
 @op(rules={"a": _median_rule},
     equation="y = (l + u) / 2,  "
     "ā[i] = ½ g ([a[i] = l] / Σ [a[j] = l] + [a[i] = u] / Σ [a[j] = u]),  l = s[⌊(n − 1) / 2⌋],  "
     "u = s[⌊n / 2⌋],  s = sort(a, axis)",
-    latex=named_over("median"), numpy=np.median, reference=_median_reference,
+    latex=named_over("median"), numpy=np.median,
+    reference=lambda a, axis, keepdims: np.quantile(a, 0.5, axis=axis, keepdims=keepdims),
     samples=lambda rng: well_apart(rng, reductions(rng)))
 def median(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute the median over `axis`. Ties share the gradient equally.

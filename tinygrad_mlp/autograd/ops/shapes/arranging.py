@@ -10,7 +10,14 @@ from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add, take
-from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, ravel, reshape, shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import (
+    expand_dims,
+    places,
+    ravel,
+    require_axes,
+    reshape,
+    shape_of,
+)
 from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.errors import ShapeError
 
@@ -48,12 +55,9 @@ def pad_op(array: Any, *, pad_width: Any, mode: str = "constant", constant_value
     return _np_pad(array, pad_width, mode=mode)
 
 
-def _opposite(shift: Any) -> Any:
-    return tuple(-int(s) for s in shift) if np.ndim(shift) else -int(shift)
-
-
 def _roll_rule(g: Any, y: Any, a: Any, shift: Any, axis: Any) -> Any:
-    return roll(g, shift=_opposite(shift), axis=axis)
+    back = tuple(-int(s) for s in shift) if np.ndim(shift) else -int(shift)
+    return roll(g, shift=back, axis=axis)
 
 
 def _roll_reference(a: Any, shift: Any, axis: Any) -> Any:
@@ -103,11 +107,6 @@ def flip(m: Any, axis: Any = None) -> Any:
     return getitem(m, template=step)
 
 
-def _with_axes(name: str, m: Any, least: int) -> None:
-    if len(shape_of(m)) < least:
-        raise ShapeError(f"{name}() expects at least {least} axes. Got shape {shape_of(m)}.")
-
-
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
     """Reverse the order of the columns.
@@ -119,7 +118,7 @@ def fliplr(m: Any) -> Any:
     array([[2., 1.],
            [4., 3.]])
     """
-    _with_axes("fliplr", m, 2)
+    require_axes("fliplr", m, 2)
     return flip(m, 1)
 
 
@@ -134,7 +133,7 @@ def flipud(m: Any) -> Any:
     array([[3., 4.],
            [1., 2.]])
     """
-    _with_axes("flipud", m, 1)
+    require_axes("flipud", m, 1)
     return flip(m, 0)
 
 

@@ -33,11 +33,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 
 def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
-    known = a if isinstance(a, Value) else np.asarray(a)
-    return (
-        shape_of(known) if shape is None else shape,
-        known.dtype if dtype is None else dtype,  # type: ignore[union-attr]
-    )
+    known: Any = a if isinstance(a, Value) else np.asarray(a)
+    return known.shape if shape is None else shape, known.dtype if dtype is None else dtype
 
 
 @implements(np.full_like)
@@ -52,8 +49,8 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     >>> full_like([1.0, 2.0], 0.5)
     array([0.5, 0.5])
     """
-    wanted, kind = _like(a, dtype, shape)
-    return full(wanted, fill_value, kind)
+    shape, dtype = _like(a, dtype, shape)
+    return full(shape, fill_value, dtype)
 
 
 @implements(np.zeros_like)
@@ -105,11 +102,9 @@ def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any,
     if indexing == "xy" and len(xi) > 1:
         order[:2] = 1, 0
     lengths = [int(np.prod(shape_of(x), dtype=int)) for x in xi]
-    grid = [0] * len(xi)
-    for n, axis in zip(lengths, order, strict=True):
-        grid[axis] = n
+    grid = tuple(lengths[axis] for axis in order)  # the order is its own inverse
     made = []
     for x, axis in zip(xi, order, strict=True):
         along = reshape(x, shape=tuple(-1 if i == axis else 1 for i in range(len(xi))))
-        made.append(along if sparse else broadcast_to(along, shape=tuple(grid)))
+        made.append(along if sparse else broadcast_to(along, shape=grid))
     return tuple(made)

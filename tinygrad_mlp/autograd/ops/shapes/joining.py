@@ -17,6 +17,7 @@ from tinygrad_mlp.autograd.ops.shapes.shape import (
     expand_dims,
     places,
     ravel,
+    require_axes,
     shape_of,
 )
 from tinygrad_mlp.errors import ShapeError
@@ -220,16 +221,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         raise ShapeError(
             f"split() expects a number of sections that divides the length {shape[place]} of axis "
             f"{axis}. Got {indices_or_sections}: use array_split() for parts of different length.")
-    parts: list[Any] = array_split(ary, indices_or_sections, place)
-    return parts
-
-
-def _split_along(name: str, ary: Any, sections: Any, axis: int, least: int) -> list[Any]:
-    ndim = len(shape_of(ary))
-    if ndim < least:
-        raise ShapeError(f"{name}() expects at least {least} axes. Got shape {shape_of(ary)}.")
-    parts: list[Any] = split(ary, sections, axis)
-    return parts
+    return array_split(ary, indices_or_sections, place)
 
 
 @implements(np.vsplit)
@@ -243,7 +235,8 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     >>> [part.shape for part in vsplit(np.ones((4, 2)), 2)]
     [(2, 2), (2, 2)]
     """
-    return _split_along("vsplit", ary, indices_or_sections, 0, 2)
+    require_axes("vsplit", ary, 2)
+    return split(ary, indices_or_sections, 0)
 
 
 @implements(np.hsplit)
@@ -257,7 +250,8 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     >>> hsplit(np.array([1.0, 2.0]), 2)
     [array([1.]), array([2.])]
     """
-    return _split_along("hsplit", ary, indices_or_sections, int(len(shape_of(ary)) > 1), 1)
+    require_axes("hsplit", ary, 1)
+    return split(ary, indices_or_sections, 1 if len(shape_of(ary)) > 1 else 0)
 
 
 @implements(np.dsplit)
@@ -271,4 +265,5 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     >>> [part.shape for part in dsplit(np.ones((1, 2, 4)), 2)]
     [(1, 2, 2), (1, 2, 2)]
     """
-    return _split_along("dsplit", ary, indices_or_sections, 2, 3)
+    require_axes("dsplit", ary, 3)
+    return split(ary, indices_or_sections, 2)

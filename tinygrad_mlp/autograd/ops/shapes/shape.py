@@ -24,6 +24,12 @@ def shape_of(a: Any) -> tuple[int, ...]:
     return np.shape(a) if shape is None else tuple(shape)
 
 
+def require_axes(name: str, a: Any, least: int) -> None:
+    """Raise a `ShapeError` if `a` has fewer axes than the function `name` needs."""
+    if len(shape_of(a)) < least:
+        raise ShapeError(f"{name}() expects at least {least} axes. Got shape {shape_of(a)}.")
+
+
 def _reshape_latex(a: Any, shape: Any) -> str:
     lengths = np.empty(a.shape, bool).reshape(shape).shape
     if [n for n in a.shape if n != 1] == [n for n in lengths if n != 1]:
@@ -111,11 +117,9 @@ def expand_dims(a: Any, axis: Any) -> Any:
 def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
     made = []
     for a in arrays:
-        shape = shape_of(a)
-        wanted = wider(shape)
-        made.append(
-            reshape(a, shape=wanted) if wanted != shape
-            else a if isinstance(a, Value) else np.asarray(a))
+        known: Any = a if isinstance(a, Value) else np.asarray(a)
+        shape = wider(known.shape)
+        made.append(known if shape == known.shape else reshape(known, shape=shape))
     return made[0] if len(made) == 1 else tuple(made)
 
 
