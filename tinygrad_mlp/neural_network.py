@@ -19,15 +19,8 @@ from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import monitor_line
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "softplus": nn.Softplus,
-    "gelu": nn.GELU,
-    "softmax": nn.Softmax,
-    "identity": nn.Identity,
-}
+    "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU,
+    "softplus": nn.Softplus, "gelu": nn.GELU, "softmax": nn.Softmax, "identity": nn.Identity}
 
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop}
 
@@ -91,13 +84,12 @@ class NeuralNetwork:
     True
     """
 
-    def __init__(
-        self, layers: Sequence[int], loss: str = "cross_entropy",
-        monitor: bool | Callable[[Record], str] = True, plot: bool = True, *,
-        hidden_activation: str = "tanh", output_activation: str = "sigmoid", bias: bool = False,
-        sigma: float = 0.01, seed: int | None = None, dtype: Any = np.float64, batch_size: int = 1,
-        learning_rate: Any = None, optimizer: str = "sgd", shuffle: bool = False,
-    ) -> None:
+    def __init__(self, layers: Sequence[int], loss: str = "cross_entropy",
+                 monitor: bool | Callable[[Record], str] = True, plot: bool = True, *,
+                 hidden_activation: str = "tanh", output_activation: str = "sigmoid",
+                 bias: bool = False, sigma: float = 0.01, seed: int | None = None,
+                 dtype: Any = np.float64, batch_size: int = 1, learning_rate: Any = None,
+                 optimizer: str = "sgd", shuffle: bool = False) -> None:
         self.layers = _checked_layers(layers)
         who, names = "NeuralNetwork", list(ACTIVATIONS)
         inner = [name for name in names if name != "softmax"]
@@ -110,8 +102,7 @@ class NeuralNetwork:
             raise InvalidArgumentError(
                 f"{who}: loss='cross_entropy' needs outputs that are probabilities, so "
                 f"output_activation must be 'sigmoid' or 'softmax'. Got {output_activation!r}. "
-                f"For other outputs use loss='mean_square'."
-            )
+                f"For other outputs use loss='mean_square'.")
         self.dtype = kind = np.dtype(dtype)
         if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
             raise InvalidArgumentError(f"{who}: dtype must be float64 or float32. Got {kind}.")
@@ -159,13 +150,11 @@ class NeuralNetwork:
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments for a network of the same architecture, as JSON can hold them."""
-        return {
-            "layers": self.layers, "loss": self.loss_name,
-            "hidden_activation": self.hidden_activation,
-            "output_activation": self.output_activation,
-            "bias": self.bias, "sigma": self.sigma, "dtype": self.dtype.name,
-            "batch_size": self.batch_size, "optimizer": self.optimizer_name,
-        }
+        return {"layers": self.layers, "loss": self.loss_name,
+                "hidden_activation": self.hidden_activation,
+                "output_activation": self.output_activation, "bias": self.bias, "sigma": self.sigma,
+                "dtype": self.dtype.name, "batch_size": self.batch_size,
+                "optimizer": self.optimizer_name}
 
     def __onnx__(self) -> tuple[nn.Module, tuple[int, ...]]:
         """Return what `export_onnx` writes: the network, after its preprocessing if it has one."""
@@ -176,10 +165,8 @@ class NeuralNetwork:
         return model, (self.layers[0],)
 
     def __repr__(self) -> str:
-        return (
-            f"NeuralNetwork({self.layers}, loss={self.loss_name!r}, "
-            f"{self.model.n_parameters:,} parameters)"
-        )
+        return (f"NeuralNetwork({self.layers}, loss={self.loss_name!r}, "
+                f"{self.model.n_parameters:,} parameters)")
 
     def picture(self) -> str:
         """Return the network as SVG, as textbooks draw it: units in columns, weights as lines.
@@ -217,8 +204,7 @@ class NeuralNetwork:
         linears = self._linears()
         if len(new) != len(linears):
             raise ShapeError(
-                f"NeuralNetwork.weights: expected {len(linears)} matrices. Got {len(new)}."
-            )
+                f"NeuralNetwork.weights: expected {len(linears)} matrices. Got {len(new)}.")
         arrays = [_checked_weight(w, linears[i], i) for i, w in enumerate(new)]
         for layer, array in zip(linears, arrays, strict=True):
             layer.weight.data = array
@@ -258,12 +244,10 @@ class NeuralNetwork:
         X = self._inputs(X, "X")
         return predict(self.model, checked_numbers(X, "NeuralNetwork: X", self.dtype))
 
-    def train(
-        self, X: Any, Y: Any, epochs: int = 2, validation: Any = None,
-        validation_label: Any = None, *, callbacks: Iterable[Any] = (),
-        compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
-        checkpoint: Any = None,
-    ) -> None:
+    def train(self, X: Any, Y: Any, epochs: int = 2, validation: Any = None,
+              validation_label: Any = None, *, callbacks: Iterable[Any] = (),
+              compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
+              checkpoint: Any = None) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
         Training continues from the present weights; the learning rate starts from epoch 0.
@@ -288,23 +272,19 @@ class NeuralNetwork:
         if (validation is None) != (validation_label is None):
             raise InvalidArgumentError(
                 "NeuralNetwork.train: validation and validation_label must be given together. "
-                "Got only one of them."
-            )
+                "Got only one of them.")
         held_out = None if validation is None else (
             self._inputs(validation, "validation"),
-            self._targets(validation_label, "validation_label"),
-        )
+            self._targets(validation_label, "validation_label"))
         n = len(X)
         monitor = self.monitor
         if monitor and not callable(monitor):
             monitor = functools.partial(monitor_line, loss_factor=n)
-        self.history = fit(
-            self.model, self.criterion, self.new_optimizer(), X, Y, epochs=epochs,
-            batch_size=self.batch_size, validation=held_out, shuffle=self.shuffle, rng=self._rng,
-            callbacks=callbacks, monitor=monitor,
-            record_every=self.n_save if self.monitor or self.plot else 0,
-            compiled=compiled, block=block, threads=threads, checkpoint=checkpoint,
-        )
+        self.history = fit(self.model, self.criterion, self.new_optimizer(), X, Y, epochs=epochs,
+                           batch_size=self.batch_size, validation=held_out, shuffle=self.shuffle,
+                           rng=self._rng, callbacks=callbacks, monitor=monitor,
+                           record_every=self.n_save if self.monitor or self.plot else 0,
+                           compiled=compiled, block=block, threads=threads, checkpoint=checkpoint)
         self.training_loss += [record.training_loss * n for record in self.history]
         self.training_accuracy += self.history.training_accuracy
         if self.plot:
@@ -323,8 +303,7 @@ class NeuralNetwork:
             first = next(i for i in range(len(array)) if not is_one_hot(array[i : i + 1]))
             raise InvalidArgumentError(
                 f"NeuralNetwork: {name} must be one-hot, each row with a single 1 and zeros "
-                f"otherwise. Got {array[first]} in row {first}. {advice}"
-            )
+                f"otherwise. Got {array[first]} in row {first}. {advice}")
         return array
 
 
@@ -334,8 +313,7 @@ def _rows(given: Any, name: str, width: int, meaning: str, advice: str = "") -> 
     if array.ndim != 2 or array.shape[1] != width:
         raise ShapeError(
             f"NeuralNetwork: {name} must have shape (n, {width}), {meaning}. Got {array.shape}. "
-            f"{advice}".rstrip()
-        )
+            f"{advice}".rstrip())
     return array
 
 
@@ -370,8 +348,7 @@ class _Weights(list[Array]):
     def __setitem__(self, i: SupportsIndex | slice, new: Any) -> None:
         if isinstance(i, slice):
             raise InvalidArgumentError(
-                "NeuralNetwork.weights: assign one matrix at a time, or the whole list."
-            )
+                "NeuralNetwork.weights: assign one matrix at a time, or the whole list.")
         layer = self._linears[i]
         layer.weight.data = _checked_weight(new, layer, int(i))
         super().__setitem__(i, layer.weight.data)
@@ -381,8 +358,7 @@ def _checked_weight(new: Any, layer: nn.Linear, i: int) -> Array:
     array: Array = np.array(new, dtype=layer.weight.dtype)
     if array.shape != layer.weight.shape:
         raise ShapeError(
-            f"NeuralNetwork.weights[{i}] must have shape {layer.weight.shape}. Got {array.shape}."
-        )
+            f"NeuralNetwork.weights[{i}] must have shape {layer.weight.shape}. Got {array.shape}.")
     return array
 
 
@@ -391,7 +367,6 @@ def _checked_layers(layers: Any) -> list[int]:
     if len(sizes) < 2:
         raise InvalidArgumentError(
             f"NeuralNetwork: layers must list at least two sizes, input and output, e.g. "
-            f"[784, 256, 10]. Got {layers!r}."
-        )
+            f"[784, 256, 10]. Got {layers!r}.")
     who = "NeuralNetwork: layers"
     return [integer_at_least(1, size, f"{who}[{i}]") for i, size in enumerate(sizes)]

@@ -8,7 +8,5 @@ from tinygrad_mlp.autograd.numpy_dispatch import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample
 from tinygrad_mlp.autograd.tensor import Tensor
 
-__all__ = [
-    "OPS", "Op", "Sample", "Tensor", "array", "debug", "grad", "hessian", "hvp", "jacobian", "jvp",
-    "no_grad", "op", "value_and_grad", "vjp",
-]
+__all__ = ["OPS", "Op", "Sample", "Tensor", "array", "debug", "grad", "hessian", "hvp", "jacobian",
+           "jvp", "no_grad", "op", "value_and_grad", "vjp"]

@@ -54,14 +54,9 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
 
 # One function, although a long one: a call more for each share costs several percent.
 def propagate(  # noqa: C901
-    starts: Sequence[tuple[Value, Any]],
-    collect: Callable[[Value, Any, bool], None],
-    *,
-    create_graph: type[Value] | None = None,
-    release: bool = False,
-    wanted: set[Node | int] | None = None,
-    stop: dict[Node | int, Any] | None = None,
-) -> None:
+        starts: Sequence[tuple[Value, Any]], collect: Callable[[Value, Any, bool], None], *,
+        create_graph: type[Value] | None = None, release: bool = False,
+        wanted: set[Node | int] | None = None, stop: dict[Node | int, Any] | None = None) -> None:
     """Walk from the outputs to the leaves, newest node first.
 
     Args:
@@ -113,8 +108,7 @@ def propagate(  # noqa: C901
             raise GraphReleasedError(
                 f"backward(): the graph through '{op.name}' was released by an earlier backward(). "
                 f"Compute the output again, or pass retain_graph=True to the first call if its "
-                f"graph is needed twice."
-            )
+                f"graph is needed twice.")
         y, inputs, static = node.out, arrays, node.static
         if create_graph is not None:
             y = _outputs(node, create_graph)
@@ -174,8 +168,7 @@ def _complete(node: Node, parts: Sequence[Any]) -> tuple[Any, ...]:
     """Return the cotangents of several outputs, zero for those that nothing depends on."""
     return tuple(
         np.zeros(out.shape, out.dtype) if part is None else part
-        for part, out in zip(parts, node.out, strict=True)
-    )
+        for part, out in zip(parts, node.out, strict=True))
 
 
 def _outputs(node: Node, cls: type[Value]) -> Any:
@@ -213,8 +206,7 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
         raise NotDifferentiableError(
             f"'{op.name}' has no gradient rule for its argument '{op.parameter(position)}', but a "
             f"gradient with respect to it was asked for. Detach that argument, or give the op a "
-            f"rule for it."
-        )
+            f"rule for it.")
     if not isinstance(share, (Value, ndarray)):
         share = np.asarray(share)
     shape = share.data.shape if isinstance(share, Value) else share.shape
@@ -222,14 +214,12 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
         if not broadcasts(like.shape, shape):
             raise _wrong_share(
                 op, position, f"a gradient of shape {like.shape}, the shape of its argument (or "
-                f"one that the argument was broadcast to). Got {shape}.",
-            )
+                f"one that the argument was broadcast to). Got {shape}.")
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:
         if share.dtype.kind not in "fiub":
             raise _wrong_share(
-                op, position, f"real numbers for an argument of {like.dtype}. Got {share.dtype}."
-            )
+                op, position, f"real numbers for an argument of {like.dtype}. Got {share.dtype}.")
         share = share.astype(like.dtype)
     return share
 
@@ -237,5 +227,4 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
 def _wrong_share(op: Op, position: int, expected: str) -> OpDefinitionError:
     return OpDefinitionError(
         f"op '{op.name}': the gradient rule for '{op.parameter(position)}' must return {expected}"
-        f"{defined_at(op.rule(position))}"
-    )
+        f"{defined_at(op.rule(position))}")

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 PACKAGES = tuple(
-    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
-)
+    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__))
 """The packages whose calls are made for someone else: this one, and NumPy."""
 
 

@@ -30,16 +30,13 @@ from tinygrad_mlp.errors import MutatedArrayError, NonFiniteError
 
 FORWARD_FIX = (
     "Keep its arguments where it is defined and its result can be represented: scale or clip "
-    "them, or use one operation for several steps (logsumexp, log1p, softmax_cross_entropy)."
-)
+    "them, or use one operation for several steps (logsumexp, log1p, softmax_cross_entropy).")
 BACKWARD_FIX = (
     "Keep its arguments away from where the derivative is infinite or undefined: add a small "
-    "constant, clip them, or choose elements with where() before the operation, not after it."
-)
+    "constant, clip them, or choose elements with where() before the operation, not after it.")
 ORIGIN_FIX = (
     "Look at where that comes from: the data, an assignment to .data, or an update with too large "
-    "a learning rate."
-)
+    "a learning rate.")
 MUTATION_FIX = "Change a copy, or assign a new array: x.data = x.data + 1, not x.data += 1."
 COPY_FIX = "Let it work on a copy, and return that."
 
@@ -133,8 +130,7 @@ class Watch:
                 raise MutatedArrayError(
                     f"debug: {op.name}() must leave its arguments as they are. It changed "
                     f"{label(op, position, args[position])} of shape {a.shape} in place.\n"
-                    f"{called(op, site)}\n{COPY_FIX}"
-                )
+                    f"{called(op, site)}\n{COPY_FIX}")
         outs = arrays_of(values)
         if not self.rule and not all(map(finite, outs)):
             judge(op, args, static, outs, site)
@@ -151,8 +147,7 @@ class Watch:
                 what = "leaf" if node is None else f"result of {node.op.name}()"
                 raise NonFiniteError(
                     f"debug: a backward pass must start from a finite gradient. The one given for "
-                    f"the {what}, of shape {np.shape(g)}, held {trouble(g)}. Pass another one."
-                )
+                    f"the {what}, of shape {np.shape(g)}, held {trouble(g)}. Pass another one.")
         return self.vjp_of
 
     def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
@@ -170,8 +165,7 @@ class Watch:
                         f"debug: the arrays of {op.name}() must stay as they are until the "
                         f"backward pass, but {name} of shape {a.shape} was changed in place "
                         f"after the forward pass. The gradient would be wrong.\n"
-                        f"{called(op, note.site)}\n{MUTATION_FIX}"
-                    )
+                        f"{called(op, note.site)}\n{MUTATION_FIX}")
         site = note.site if note is not None else None
         cotangents = arrays_of(op.as_tuple(g))
         for a in cotangents:
@@ -179,18 +173,15 @@ class Watch:
                 raise NonFiniteError(
                     f"debug: the gradient of the result of {op.name}() must be finite. Added up "
                     f"over everything the result was used for, it held {trouble(a)}.\n"
-                    f"{called(op, site)}\n{BACKWARD_FIX}"
-                )
+                    f"{called(op, site)}\n{BACKWARD_FIX}")
         names += ["the result's gradient"] * op.outputs
         arrays += cotangents
         prints += map(fingerprint, cotangents)
         held = list(zip(names, arrays, prints, strict=True))
         return partial(self._checked, op, held, site)
 
-    def _checked(
-        self, op: Op, held: Sequence[tuple[str, Any, Fingerprint]], site: CallSite | None,
-        position: int, *given: Any,
-    ) -> Any:
+    def _checked(self, op: Op, held: Sequence[tuple[str, Any, Fingerprint]], site: CallSite | None,
+                 position: int, *given: Any) -> Any:
         """Return the share of an argument: finite, and computed without changing an array."""
         if op.rule(position) is None:
             return None
@@ -205,20 +196,17 @@ class Watch:
             if fingerprint(a) != before:
                 raise MutatedArrayError(
                     f"debug: {title} must leave all arrays as they are. It changed {name}, of "
-                    f"shape {a.shape}, in place.\n{called(op, site)}\n{COPY_FIX}"
-                )
+                    f"shape {a.shape}, in place.\n{called(op, site)}\n{COPY_FIX}")
         (array,) = arrays_of((share,))
         if not finite(array):
             raise NonFiniteError(
                 f"debug: {title} must return finite numbers. Got {trouble(array)}, from\n"
-                f"{listed((name, a) for name, a, _ in held)}{called(op, site)}\n{BACKWARD_FIX}"
-            )
+                f"{listed((name, a) for name, a, _ in held)}{called(op, site)}\n{BACKWARD_FIX}")
         return share
 
 
-def judge(
-    op: Op, args: Sequence[Any], static: dict[str, Any], outs: Sequence[Any], site: CallSite | None
-) -> None:
+def judge(op: Op, args: Sequence[Any], static: dict[str, Any], outs: Sequence[Any],
+          site: CallSite | None) -> None:
     """Raise an error for a result that is not finite, unless it must be meant."""
     given = arrays_of(args)
     bad = next(out for out in outs if not finite(out))
@@ -230,8 +218,7 @@ def judge(
             raise NonFiniteError(
                 f"debug: {op.name}() must be given finite numbers. Already before it, "
                 f"{label(op, position, arg)}, {origin_of(arg)} of shape {np.shape(a)}, held "
-                f"{trouble(a)}.\n{called(op, site)}\n{ORIGIN_FIX}"
-            )
+                f"{trouble(a)}.\n{called(op, site)}\n{ORIGIN_FIX}")
     if not nan and not all(map(finite, given)):
         # Infinite constants among the arguments: are these all, or did the operation add its own?
         tame = [a if finite(a) else np.where(np.isfinite(a), a, 1) for a in given]
@@ -242,8 +229,7 @@ def judge(
     raise NonFiniteError(
         f"debug: {op.name}() must return finite numbers. Got {trouble(bad)}, from\n"
         f"{listed((label(op, i, arg), given[i]) for i, arg in enumerate(args))}"
-        f"{called(op, site)}\n{FORWARD_FIX}"
-    )
+        f"{called(op, site)}\n{FORWARD_FIX}")
 
 
 def fingerprint(a: Any) -> Fingerprint:

@@ -22,9 +22,8 @@ RENAMED = {"discrete": "nondifferentiable", "composed": "decomposable"}
 """Fields of the record that had other names."""
 
 
-def op(
-    *, rules: dict[str, Rule] | None = None, register: bool = True, **declared: Any
-) -> Callable[[Callable[..., Any]], Op]:
+def op(*, rules: dict[str, Rule] | None = None, register: bool = True,
+       **declared: Any) -> Callable[[Callable[..., Any]], Op]:
     """Make an operation of a NumPy function and one gradient rule per differentiable argument.
 
     Positional parameters of the function are arrays, keyword-only ones are static. A rule is
@@ -51,10 +50,8 @@ def op(
     """
     for old, new in RENAMED.items():
         if old in declared:
-            warnings.warn(
-                f"op() calls {old}= {new}= now. Got {old}=, which will be removed.",
-                DeprecationWarning, stacklevel=2,
-            )
+            warnings.warn(f"op() calls {old}= {new}= now. Got {old}=, which will be removed.",
+                          DeprecationWarning, stacklevel=2)
             declared[new] = declared.pop(old)
 
     return declare(rules=rules, register=register, kind=CheckedOp, **declared)
@@ -84,8 +81,7 @@ class CheckedOp(Op):
         namespace = getattr(self.forward, "__globals__", None)
         if known is not self and namespace is not getattr(known.forward, "__globals__", ()):
             raise OpDefinitionError(
-                f"op '{self.name}' exists already (in {known.__module__}). Choose another name."
-            )
+                f"op '{self.name}' exists already (in {known.__module__}). Choose another name.")
         super().register()
 
     def vjp(self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: Static) -> Any:
@@ -114,14 +110,12 @@ def _check_parameters(record: OpRecord) -> None:
         if kind is of.VAR_KEYWORD:
             raise OpDefinitionError(
                 f"op '{record.name}' expects that every static parameter is named after a '*', so "
-                f"that calls can be checked. Got **{name}."
-            )
+                f"that calls can be checked. Got **{name}.")
         if kind is of.VAR_POSITIONAL and len(arrays) > 1:
             others = ", ".join(other for other in arrays if other != name)
             raise OpDefinitionError(
                 f"op '{record.name}' expects *{name} to take all arrays. Got other array "
-                f"parameters beside it ({others})."
-            )
+                f"parameters beside it ({others}).")
 
 
 def _check_rule(op: Op, parameter: str, rule: Any) -> None:
@@ -130,8 +124,7 @@ def _check_rule(op: Op, parameter: str, rule: Any) -> None:
         raise OpDefinitionError(
             f"op '{op.name}' expects gradient rules for its array parameters "
             f"({', '.join(op.arrays) or 'none'}). Got one for '{parameter}'. Static parameters "
-            f"(after the '*') have no gradient."
-        )
+            f"(after the '*') have no gradient.")
     keywords = [*(["position"] if op.variadic else []), *op.defaults]
     arrays = [f"*{op.arrays[0]}"] if op.variadic else op.arrays
     call = ", ".join(["g", "y", *arrays, *(f"{key}={key}" for key in keywords)])

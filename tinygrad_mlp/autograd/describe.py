@@ -81,8 +81,7 @@ def called(op: Op, site: CallSite | None) -> str:
     if site is None:
         return (
             f"{op.name}() was recorded without debug(), so the line that called it is not known: "
-            f"compute the output under debug(), too."
-        )
+            f"compute the output under debug(), too.")
     return f"{op.name}() was called at {site}"
 
 
@@ -102,10 +101,8 @@ def first_non_finite(value: Value) -> str:
         outs = node.op.as_tuple(node.out)
         if not all(finite(out) for out in outs):
             shapes = ", ".join(str(np.shape(a)) for a in arrays if a is not None)
-            return (
-                f"the first value that is not finite was produced by '{node.op.name}' from "
-                f"arguments of shape {shapes}"
-            )
+            return (f"the first value that is not finite was produced by '{node.op.name}' from "
+                    f"arguments of shape {shapes}")
     return "no single operation produced it"
 
 

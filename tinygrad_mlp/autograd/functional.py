@@ -45,13 +45,11 @@ class _Tape:
             if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
                 raise InvalidArgumentError(
                     f"{name}() expects a function that returns arrays. "
-                    f"It returned {type(value).__name__}."
-                )
+                    f"It returned {type(value).__name__}.")
         self.outputs = [v if isinstance(v, Tensor) else Tensor(v) for v in out]
 
-    def pull_back(
-        self, cotangents: Sequence[Any], *, create_graph: bool = False, release: bool = False
-    ) -> list[Any]:
+    def pull_back(self, cotangents: Sequence[Any], *, create_graph: bool = False,
+                  release: bool = False) -> list[Any]:
         """Return the cotangents of the inputs for those of the outputs; zeros for none.
 
         They keep their history with `create_graph`, and where a caller could ask for it.
@@ -103,21 +101,18 @@ def _input(name: str, a: Any) -> Tensor:
     if array.dtype.kind != "f":
         raise DTypeError(
             f"{name}() expects floating-point arguments. Got an array of {array.dtype}: "
-            f"convert it with .astype(float), or leave it out of argnums."
-        )
+            f"convert it with .astype(float), or leave it out of argnums.")
     return Tensor(array, requires_grad=True, name=getattr(a, "name", None))
 
 
-def _function_of(
-    name: str, argnums: Sequence[int], f: Function, args: Sequence[Any], kwargs: dict[str, Any]
-) -> tuple[Function, list[Any]]:
+def _function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[Any],
+                 kwargs: dict[str, Any]) -> tuple[Function, list[Any]]:
     """Return `f` as a function of the arguments `argnums` alone, and these arguments."""
     for number in argnums:
         if not -len(args) <= number < len(args):
             raise InvalidArgumentError(
                 f"{name}() was asked for argument {number} of a call with {len(args)} "
-                f"positional arguments. Change argnums."
-            )
+                f"positional arguments. Change argnums.")
 
     def of_chosen(*chosen: Any) -> Any:
         complete = list(args)
@@ -154,8 +149,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
             shapes = ", ".join(str(out.shape) for out in run.outputs)
             raise ShapeError(
                 f"grad() expects a function that returns one number. It returned shape {shapes}: "
-                f"reduce it, e.g. with tg.sum(...), or use jacobian()."
-            )
+                f"reduce it, e.g. with tg.sum(...), or use jacobian().")
         out = run.outputs[0]
         found = rebuild(picked, run.pull_back([np.ones(out.shape, out.dtype)], release=True))
         return run.plain(out), tuple(found) if several else found[0]
@@ -227,8 +221,7 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
     if shapes != expected:
         raise ShapeError(
             f"{name}() expects a {what} of shape {', '.join(map(str, expected))}. "
-            f"Got {', '.join(map(str, shapes))}."
-        )
+            f"Got {', '.join(map(str, shapes))}.")
     return given
 
 
@@ -290,8 +283,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
         if len(run.outputs) != 1 or len(run.inputs) != 1:
             raise InvalidArgumentError(
                 "jacobian() expects a function from one array to one array. Stack the outputs, or "
-                "take the Jacobian with respect to one array at a time."
-            )
+                "take the Jacobian with respect to one array at a time.")
         out = run.outputs[0]
         rows = []
         for index in np.ndindex(out.shape):

@@ -94,10 +94,8 @@ class Node(list[Any]):
     # nothing otherwise.
     note: Any
 
-    def __init__(
-        self, parents: list[Node | Value | None], op: Any, arrays: tuple[Any, ...],
-        static: dict[str, Any], out: Any,
-    ) -> None:
+    def __init__(self, parents: list[Node | Value | None], op: Any, arrays: tuple[Any, ...],
+                 static: dict[str, Any], out: Any) -> None:
         list.__init__(self, parents)
         self.op = op
         self.arrays = arrays
@@ -112,9 +110,8 @@ class Node(list[Any]):
     __ne__ = object.__ne__
 
 
-def make_value(
-    cls: type[Value], data: Array, node: Node | None, requires_grad: bool, index: int = 0
-) -> Value:
+def make_value(cls: type[Value], data: Array, node: Node | None, requires_grad: bool,
+               index: int = 0) -> Value:
     """Return a value of class `cls` without the checks of its constructor."""
     value = cls.__new__(cls)
     value.data = data

@@ -24,10 +24,8 @@ from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 
 Keywords = dict[str, Any]
 
-CONSTANT = (
-    np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.array_repr,
-    np.array_str, np.array2string, np.shares_memory, np.may_share_memory,
-)
+CONSTANT = (np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.array_repr,
+            np.array_str, np.array2string, np.shares_memory, np.may_share_memory)
 """Functions whose results are constant wherever they have a derivative: plain arrays. Those that
 have a record, such as argmax and isnan, are not listed here."""
 
@@ -36,8 +34,7 @@ SHAPES_ONLY = (np.empty_like, np.result_type, np.iscomplexobj, np.isrealobj)
 
 ADVICE = (
     "Write the expression without it (x = x + y for x += y, tg.where(...) for where=, a new array "
-    "for an assignment), or use .numpy() where no gradient is needed."
-)
+    "for an assignment), or use .numpy() where no gradient is needed.")
 
 
 def shown(function: Any) -> str:
@@ -78,8 +75,7 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
             f"{name} has no gradient rule, so it cannot be applied to a Tensor. Use another "
             f"function; or give it a rule: @tg.op(rules={{'x': lambda g, y, x: ...}}, "
             f"numpy={name}) before a function of x that calls it; or apply it to .numpy() if no "
-            f"gradient is needed."
-        )
+            f"gradient is needed.")
     return known
 
 
@@ -106,8 +102,7 @@ def refuse_options(name: str, options: Keywords) -> None:
         in_place = " (an in-place operation such as += is an out=, too)" if "out" in given else ""
         raise InvalidArgumentError(
             f"{name} cannot take {', '.join(f'{key}=' for key in given)} where a Tensor is "
-            f"involved{in_place}: it would leave the graph. {ADVICE}"
-        )
+            f"involved{in_place}: it would leave the graph. {ADVICE}")
 
 
 # -- ufuncs ----------------------------------------------------------------------------------------
@@ -122,14 +117,12 @@ def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options:
     if options:
         raise InvalidArgumentError(
             f"{name} cannot take {', '.join(f'{k}=' for k in options)} where a Tensor is "
-            f"involved. Use .astype(...) for dtype=, and leave the others out."
-        )
+            f"involved. Use .astype(...) for dtype=, and leave the others out.")
     return numpy_op(ufunc)(*inputs)
 
 
-def _ufunc_method(
-    name: str, ufunc: Any, method: str, inputs: tuple[Any, ...], options: Keywords
-) -> Any:
+def _ufunc_method(name: str, ufunc: Any, method: str, inputs: tuple[Any, ...],
+                  options: Keywords) -> Any:
     """Call ``np.add.reduce`` and the like as operations."""
     if method == "outer" and not options:
         a, b = inputs
@@ -138,18 +131,14 @@ def _ufunc_method(
     known = _METHODS.get(method, {}).get(ufunc)
     if known is None:
         raise InvalidArgumentError(
-            f"{name} cannot be applied to a Tensor: there is no gradient rule for it. {ADVICE}"
-        )
+            f"{name} cannot be applied to a Tensor: there is no gradient rule for it. {ADVICE}")
     return known(*inputs, **{"axis": 0, **options})  # a ufunc's default axis, unlike np.sum's
 
 
 _METHODS: dict[str, dict[Any, Op]] = {
-    "reduce": {
-        np.add: ops.sum, np.multiply: ops.prod, np.maximum: ops.max, np.minimum: ops.min,
-        np.logical_and: ops.all, np.logical_or: ops.any,
-    },
-    "accumulate": {np.add: ops.cumsum, np.multiply: ops.cumprod},
-}
+    "reduce": {np.add: ops.sum, np.multiply: ops.prod, np.maximum: ops.max, np.minimum: ops.min,
+               np.logical_and: ops.all, np.logical_or: ops.any},
+    "accumulate": {np.add: ops.cumsum, np.multiply: ops.cumprod}}
 
 
 # -- functions -------------------------------------------------------------------------------------
@@ -157,20 +146,16 @@ _METHODS: dict[str, dict[Any, Op]] = {
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "out": (None,), "dtype": (None,), "where": (True, None), "initial": (None,), "order": ("C",),
     "copy": (None,), "subok": (False,), "casting": ("same_kind",), "overwrite_input": (False,),
-    "returned": (False,), "mean": (None,),
-}
+    "returned": (False,), "mean": (None,)}
 """Values of parameters that change nothing. (`np._NoValue` is one everywhere.)"""
 
-RENAMED: dict[Any, dict[str, str]] = {
-    np.clip: {"min": "a_min", "max": "a_max"},
-    **dict.fromkeys((np.var, np.std), {"correction": "ddof"}),
-}
+RENAMED: dict[Any, dict[str, str]] = {np.clip: {"min": "a_min", "max": "a_max"},
+                                      **dict.fromkeys((np.var, np.std), {"correction": "ddof"})}
 """Other names that parameters have in NumPy."""
 
 
-def call_function(
-    tensor: Tensor, function: Callable[..., Any], types: Any, args: Any, keywords: Keywords
-) -> Any:
+def call_function(tensor: Tensor, function: Callable[..., Any], types: Any, args: Any,
+                  keywords: Keywords) -> Any:
     """Call what implements a function of NumPy: the protocol `__array_function__`."""
     known = numpy_op(function)
     kept = 1 if function is np.ravel else 2
@@ -184,8 +169,7 @@ def call_function(
         renamed = RENAMED.get(function, {})
         keywords = {
             renamed.get(key, key): value for key, value in keywords.items()
-            if value is not np._NoValue and not any(value is one for one in NEUTRAL.get(key, ()))
-        }
+            if value is not np._NoValue and not any(value is one for one in NEUTRAL.get(key, ()))}
         options, composed = COMPOSED.get(function, ((), known))
         refuse_options(shown(function), {k: v for k, v in keywords.items() if k not in options})
         if not keywords.keys().isdisjoint(options):
@@ -204,18 +188,15 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind in by_place)
 
 
-def _reduced(
-    known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None,
-    where: Any = None, initial: Any = None, **more: Any,
-) -> Any:
+def _reduced(known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None,
+             where: Any = None, initial: Any = None, **more: Any) -> Any:
     """Reduce in `dtype` the elements chosen by `where`, together with `initial`."""
     if dtype is not None:
         a = a.astype(dtype)
     along: Keywords = {"axis": axis, "keepdims": keepdims, **more}
     if initial is None and where is not None and known in (ops.max, ops.min):
         raise InvalidArgumentError(
-            f"np.{known.name} with where= expects initial=, the result where nothing is chosen."
-        )
+            f"np.{known.name} with where= expects initial=, the result where nothing is chosen.")
     if where is not None:
         where = np.broadcast_to(where, shape_of(a))
         other: Any = {ops.prod: 1, ops.max: initial, ops.min: initial}.get(known, 0)
@@ -252,13 +233,10 @@ COMPOSED: dict[Any, tuple[tuple[str, ...], Callable[..., Any]]] = {
     **dict.fromkeys((np.sum, np.prod), (("dtype", "where", "initial"), _reduced)),
     np.mean: (("dtype", "where"), _reduced),
     **dict.fromkeys((np.max, np.amax, np.min, np.amin), (("where", "initial"), _reduced)),
-    **dict.fromkeys(
-        (np.var, np.std, np.cumsum, np.cumprod, np.trace, np.linalg.trace),
-        (("dtype",), _converted),
-    ),
+    **dict.fromkeys((np.var, np.std, np.cumsum, np.cumprod, np.trace, np.linalg.trace),
+                    (("dtype",), _converted)),
     **dict.fromkeys((np.concatenate, np.stack, np.hstack, np.vstack), (("dtype",), _joined)),
-    **dict.fromkeys((np.reshape, np.ravel), (("order",), _in_order)),
-}
+    **dict.fromkeys((np.reshape, np.ravel), (("order",), _in_order))}
 """For a function, parameters that its operation does not have, and what expresses them."""
 
 

@@ -248,9 +248,8 @@ class Op:
             value.node = Node(parents, self, tuple(arrays), static or NO_STATIC, out)
         return value
 
-    def as_value(
-        self, args: Sequence[Any], arrays: tuple[Any, ...], static: Static, out: Any
-    ) -> Any:
+    def as_value(self, args: Sequence[Any], arrays: tuple[Any, ...], static: Static,
+                 out: Any) -> Any:
         """Return what the call ``op(*args, **static)`` returns where its output is `out`.
 
         For several outputs, which are a tuple, and for hooks that compute the output themselves.
@@ -261,8 +260,7 @@ class Op:
         if not values or self.nondifferentiable:
             return out
         outs: tuple[Any, ...] = tuple(
-            o if isinstance(o, Value) else np.asarray(o) for o in self.as_tuple(out)
-        )
+            o if isinstance(o, Value) else np.asarray(o) for o in self.as_tuple(out))
         requires_grad = MODE.get().recording and any(a.requires_grad for a in values)
         node = None
         if requires_grad or self.provenance:
@@ -340,8 +338,7 @@ OURS_FOR_NUMPYS = (
     (TypeError, DTypeError),
     (np.linalg.LinAlgError, LinAlgError),
     (ValueError, ShapeError),  # also an axis that does not exist, which is an IndexError, too
-    (IndexError, IndexingError),
-)
+    (IndexError, IndexingError))
 
 
 def _parent(argument: Any) -> Node | Value | None:
@@ -358,8 +355,7 @@ def _explained(op: Op, error: Exception, arrays: Sequence[Any], static: Static) 
         return error
     shown = [
         f"{op.parameter(position)} of shape {np.shape(array)}"
-        for position, array in enumerate(arrays) if array is not None
-    ]
+        for position, array in enumerate(arrays) if array is not None]
     shown += [f"{key}={value!r}" for key, value in static.items()]
     kind = next(ours for numpys, ours in OURS_FOR_NUMPYS if isinstance(error, numpys))
     return kind(f"{op.name}() cannot take {', '.join(shown)}: {error}")
@@ -402,16 +398,9 @@ def registered(name: str) -> Op:
     return OPS[name]
 
 
-def op(
-    *,
-    rules: Mapping[str, Rule] | None = None,
-    name: str | None = None,
-    numpy: Any = (),
-    elementwise: bool = False,
-    register: bool = True,
-    kind: type[Op] = Op,
-    **declared: Any,
-) -> Callable[[Callable[..., Any]], Op]:
+def op(*, rules: Mapping[str, Rule] | None = None, name: str | None = None, numpy: Any = (),
+       elementwise: bool = False, register: bool = True, kind: type[Op] = Op,
+       **declared: Any) -> Callable[[Callable[..., Any]], Op]:
     """Make an operation of the package of a NumPy function and its gradient rules.
 
     The tests check these operations. For one's own there is `declaration.op`, which is ``tg.op``.
@@ -423,10 +412,8 @@ def op(
     elementwise = elementwise or any(is_ufunc) or bool(declared.get("scipy"))
 
     def declare(forward: Callable[..., Any]) -> Op:
-        made = kind(OpRecord(
-            name=name or forward.__name__, forward=forward, rules=rules or {}, numpy=functions,
-            elementwise=elementwise, **declared,
-        ))
+        made = kind(OpRecord(name=name or forward.__name__, forward=forward, rules=rules or {},
+                             numpy=functions, elementwise=elementwise, **declared))
         if register:
             made.register()
         return made

@@ -46,8 +46,7 @@ def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -
         else f"'{op.parameter(place - first)}'"
         for place, a in enumerate(given)
         if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.size
-        and (place < first or op.rule(place - first) is not None)
-    }
+        and (place < first or op.rule(place - first) is not None)}
     quiet = np.errstate(all="ignore")
     with changed_mode(hook=None, walk=None, recorder=None, recording=True), quiet:
         for place in names:
@@ -65,8 +64,7 @@ def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -
                     f"op '{op.name}': the gradient rule for '{op.parameter(position)}' computes "
                     f"with raw numbers: {found}. First derivatives are right, higher ones would "
                     f"not be. Write it with operators and functions of tg only, without .data, "
-                    f".numpy(), np.asarray() and float().{defined_at(op.rule(position))}"
-                )
+                    f".numpy(), np.asarray() and float().{defined_at(op.rule(position))}")
     return ""
 
 

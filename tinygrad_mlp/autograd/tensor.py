@@ -29,10 +29,8 @@ from tinygrad_mlp.errors import (
 
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 
-METHODS = (
-    "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round", "argsort",
-    "searchsorted", "nonzero", "all", "any", "ravel",
-)
+METHODS = ("std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round",
+           "argsort", "searchsorted", "nonzero", "all", "any", "ravel")
 """Further methods of ndarray: NumPy has functions of the same names, with the array first."""
 
 
@@ -62,9 +60,8 @@ class Tensor(Value):
     __array_function__: ClassVar[Callable[..., Any]]
     _repr_html_: ClassVar[Callable[[Tensor], str]]
 
-    def __init__(
-        self, data: Any, *, requires_grad: bool = False, dtype: Any = None, name: str | None = None
-    ) -> None:
+    def __init__(self, data: Any, *, requires_grad: bool = False, dtype: Any = None,
+                 name: str | None = None) -> None:
         self.data = numeric_array(data, dtype)
         self.grad = self.node = None
         self.own_name = name
@@ -85,13 +82,11 @@ class Tensor(Value):
         if self.node is not None and self._requires_grad and not wanted:
             raise InvalidArgumentError(
                 "requires_grad can be switched off on leaves only, and this tensor was computed. "
-                "Use .detach() for a tensor without history."
-            )
+                "Use .detach() for a tensor without history.")
         if wanted and self.data.dtype.kind != "f":
             raise DTypeError(
                 f"requires_grad=True expects floating-point data. Got {self.data.dtype}, with "
-                f"respect to which there is no derivative. Write 3.0 for 3, or use .astype(float)."
-            )
+                f"respect to which there is no derivative. Write 3.0 for 3, or use .astype(float).")
         if wanted and not self._requires_grad:
             self.node = None  # what it was computed from without recording is not its history
         self._requires_grad = bool(wanted)
@@ -115,24 +110,21 @@ class Tensor(Value):
         if not self._requires_grad:
             raise NotDifferentiableError(
                 "backward() expects a tensor computed from one with requires_grad=True, outside "
-                "of no_grad(). Nothing this tensor was computed from requires a gradient."
-            )
+                "of no_grad(). Nothing this tensor was computed from requires a gradient.")
         data = self.data
         if gradient is None:
             if data.size != 1:
                 raise ShapeError(
                     f"backward() without a gradient expects a scalar. Got a tensor of shape "
                     f"{data.shape}: reduce it first, e.g. with .sum(), or pass the derivative of "
-                    f"the final output with respect to it as backward(gradient)."
-                )
+                    f"the final output with respect to it as backward(gradient).")
             gradient = np.ones(data.shape, data.dtype)
         else:
             gradient = gradient.data if isinstance(gradient, Value) else np.asarray(gradient)
             if gradient.shape != data.shape:
                 raise ShapeError(
                     f"backward(gradient) expects a gradient of shape {data.shape}, the shape of "
-                    f"the tensor. Got {gradient.shape}."
-                )
+                    f"the tensor. Got {gradient.shape}.")
             gradient = gradient.astype(data.dtype)
         run_backward(self, gradient, retain_graph=retain_graph)
 
@@ -145,8 +137,7 @@ class Tensor(Value):
         """
         if not self._requires_grad:
             raise NotDifferentiableError(
-                "retain_grad() expects a tensor that gradients flow to. This one requires none."
-            )
+                "retain_grad() expects a tensor that gradients flow to. This one requires none.")
         node = self.node
         if node is None:
             return  # a leaf keeps its gradient anyway
@@ -284,8 +275,7 @@ class Tensor(Value):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise InvalidArgumentError(
             "a tensor's elements cannot be assigned: the graph could not tell the old value from "
-            "the new one. Use tg.where(...) to choose elements, or assign to a leaf's .data."
-        )
+            "the new one. Use tg.where(...) to choose elements, or assign to a leaf's .data.")
 
     # -- methods of ndarray ------------------------------------------------------------------
 
@@ -433,13 +423,11 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
     except (ValueError, TypeError) as error:
         raise DTypeError(
             f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "
-            f"that NumPy cannot convert: {error}."
-        ) from error
+            f"that NumPy cannot convert: {error}.") from error
     if array.dtype.kind not in "fiub":
         raise DTypeError(
             f"Tensor() expects real numbers. Got data of dtype {array.dtype}. "
-            f"Convert it with .astype(float) first."
-        )
+            f"Convert it with .astype(float) first.")
     return array
 
 
@@ -449,8 +437,7 @@ def cannot_become_an_array() -> NotDifferentiableError:
         "a tensor that requires a gradient cannot become (a part of) a plain array unnoticed: its "
         "history would be lost. Join tensors with tg.array([...]) instead of np.array([...]) "
         "(or tg.stack, tg.concatenate), also instead of filling an array element by element; use "
-        ".numpy() or .detach() if the history is to be lost."
-    )
+        ".numpy() or .detach() if the history is to be lost.")
 
 
 def refuse_storing() -> None:

@@ -23,8 +23,7 @@ app = typer.Typer(
     # own complete traceback for a bug.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+    context_settings={"help_option_names": ["-h", "--help"]})
 
 
 def show_version(wanted: bool) -> None:
@@ -36,10 +35,8 @@ def show_version(wanted: bool) -> None:
 
 @app.callback()
 def top(
-    version: Annotated[bool, typer.Option(
-        "--version", callback=show_version, is_eager=True, help="Print the version and end."
-    )] = False,
-) -> None:
+    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True,
+                                          help="Print the version and end.")] = False) -> None:
     """Train small neural networks on handwritten digits, and use them.
 
     \b
@@ -76,8 +73,7 @@ def train(
         "Write a report there, one page for any browser (*.html).")] = None,
     run: Annotated[Path | None, file(
         "Write model, options and history there, for report.", "FOLDER")] = None,
-    as_json: Json = False,
-) -> Outcome:
+    as_json: Json = False) -> Outcome:
     """Train a network to classify images.
 
     A tenth of the images is set aside for validation. Without options there is one hidden layer
@@ -117,8 +113,7 @@ def predict(
     whole_picture: Annotated[bool, typer.Option(
         "--whole-picture", help="Use the picture as it is. By default the drawing is cut out and "
         "centred as in MNIST.")] = False,
-    as_json: Json = False,
-) -> Outcome:
+    as_json: Json = False) -> Outcome:
     """Classify an image, or a whole data set.
 
     For an image, the outputs for all classes are shown; for a data set, the accuracy and the
@@ -146,8 +141,7 @@ def report(
     output: Annotated[Path | None, typer.Option(
         metavar="FILE", show_default="RUN/report.html", help="The file to write (*.html).")] = None,
     data_dir: DataDir = None,
-    as_json: Json = False,
-) -> Outcome:
+    as_json: Json = False) -> Outcome:
     """Write a report on a training: one page for any browser, which needs no connection.
 
     It shows the settings, the curves, the confusion matrix, the images classified wrongly, a
@@ -171,8 +165,7 @@ def compare(
     settings: Settings,
     plot: Annotated[Path, file(
         "Draw the comparison and its explanation there.")] = Path("comparison.png"),
-    as_json: Json = False,
-) -> Outcome:
+    as_json: Json = False) -> Outcome:
     """Compare the two losses.
 
     Two networks, one for mean_square and one for cross_entropy, start from the same weights and
@@ -197,8 +190,7 @@ def check(
         "for one operation of your own. Without any, everything built in is checked.")] = None,
     quick: Annotated[bool, typer.Option(
         "--quick", help="Try each operation on its first three samples only.")] = False,
-    as_json: Json = False,
-) -> Outcome:
+    as_json: Json = False) -> Outcome:
     """Check gradients: those built in, of operations of your own, or derived by hand in a file.
 
     Of an operation, the forward function is compared with a reference, first (1st) and second
@@ -232,8 +224,7 @@ def explain(
     bias: options.Bias = False,
     latex: Annotated[bool, typer.Option(
         "--latex", help="Print LaTeX instead of plain text.")] = False,
-    as_json: Json = False,
-) -> Outcome:
+    as_json: Json = False) -> Outcome:
     """Print the derivation of the gradients of a network.
 
     The forward equations, one equation for each step of the backward pass, and the gradients as

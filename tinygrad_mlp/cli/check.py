@@ -39,18 +39,14 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
         fail("interrupted by Ctrl-C.")
     code = INTERRUPT if interrupted else SUCCESS if right == total else FAILURE
     n = len(operations)
-    return Outcome(code, {
-        "operations": verdicts[:n], "formulas": verdicts[n:], "files": files,
-        "right": right, "total": total, "interrupted": interrupted,
-    })
+    return Outcome(code, {"operations": verdicts[:n], "formulas": verdicts[n:], "files": files,
+                          "right": right, "total": total, "interrupted": interrupted})
 
 
 def check_file(path: Path, quick: bool) -> dict[str, Any]:
     """Check ``loss`` and ``derived`` of a file and its operations; print and return the results."""
-    document: dict[str, Any] = {
-        "path": path, "ok": False, "error": None, "gradients": None, "operations": [],
-        "interrupted": False,
-    }
+    document: dict[str, Any] = {"path": path, "ok": False, "error": None, "gradients": None,
+                                "operations": [], "interrupted": False}
     try:
         with registry_restored():
             names = check_subjects.namespace_of(path)
@@ -79,8 +75,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport
             raise InvalidArgumentError(
                 f"{path} has no '{name}'. It must define loss(W1, W2, ...), a function of the "
                 f"parameters; derived, the gradients by parameter name or a function that returns "
-                f"them; and the parameters themselves, as arrays of the names that loss takes."
-            )
+                f"them; and the parameters themselves, as arrays of the names that loss takes.")
     if not callable(names["loss"]):
         raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
@@ -90,8 +85,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport
     except Exception as error:
         raise InvalidArgumentError(
             f"{path}: loss or derived fails with {type(error).__name__}: {error} "
-            f"({check_subjects.line_of(error, path)})."
-        ) from error
+            f"({check_subjects.line_of(error, path)}).") from error
 
 
 def _parameters(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,8 +97,7 @@ def _parameters(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidArgumentError(
             f"{path}: loss takes {', '.join(wanted) or 'no parameters'}, but the file defines no "
             f"array called {', '.join(missing) or '...'}. Define the point at which to check, "
-            f"e.g. W1 = np.random.default_rng(0).normal(size=(4, 3))."
-        )
+            f"e.g. W1 = np.random.default_rng(0).normal(size=(4, 3)).")
     return {name: names[name] for name in wanted}
 
 
@@ -113,32 +106,24 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
     return {
         "ok": report.ok,
         "parameters": {
-            name: {
-                "ok": row.ok, "error": row.error, "tolerance": row.tolerance, "worst": row.worst,
-                "yours": row.person, "right": row.right, "further_point": row.point,
-            }
-            for name, row in report.rows.items()
-        },
+            name: {"ok": row.ok, "error": row.error, "tolerance": row.tolerance, "worst": row.worst,
+                   "yours": row.person, "right": row.right, "further_point": row.point}
+            for name, row in report.rows.items()},
         "not_given": report.not_given,
         "diagnoses": {
             name: {
                 "kind": found.kind, "op": found.op, "node": found.node, "scale": found.scale,
                 "message": found.message,
-                "alternatives": [other.message for other in found.alternatives],
-            }
-            for name, found in report.diagnoses.items()
-        },
+                "alternatives": [other.message for other in found.alternatives]}
+            for name, found in report.diagnoses.items()},
         "terms": [{"name": t.name, "ok": t.ok, "meaning": t.meaning} for t in report.terms],
-        "first_wrong": report.first_wrong,
-    }
+        "first_wrong": report.first_wrong}
 
 
 def _derivation_text(report: DerivationReport) -> str:
     """Return a report on a derivation as text; on a narrow terminal without the numbers."""
-    table = Table([
-        Heading("gradient"), Heading(""), Heading("error", right=True, rank=2),
-        Heading("allowed", right=True, rank=2), Heading("worst element", rank=1),
-    ])
+    table = Table([Heading("gradient"), Heading(""), Heading("error", right=True, rank=2),
+                   Heading("allowed", right=True, rank=2), Heading("worst element", rank=1)])
     for row in report.rows.values():
         at = f" (at further point {row.point})" if row.point else ""
         worst = f"{row.worst}: {row.person:.6g}, right {row.right:.6g}{at}"

@@ -29,9 +29,8 @@ Verdict = dict[str, Any]
 """The result of a check as JSON; docs/command_line.md describes its keys."""
 
 
-def check_all(
-    operations: Sequence[Op], losses: Sequence[str] = (), *, quick: bool, notes: bool
-) -> tuple[list[Verdict], bool]:
+def check_all(operations: Sequence[Op], losses: Sequence[str] = (), *, quick: bool,
+              notes: bool) -> tuple[list[Verdict], bool]:
     """Check operations and formulas, and print a table as they come, then the failures.
 
     `quick` takes only the first samples of each operation; `notes` are printed of what could not be
@@ -39,8 +38,7 @@ def check_all(
     """
     checks: list[tuple[str, Callable[[], Verdict]]] = [
         *((op.name, functools.partial(_of_operation, op, quick)) for op in operations),
-        *((f"formulas.{loss}", functools.partial(_of_formula, loss)) for loss in losses),
-    ]
+        *((f"formulas.{loss}", functools.partial(_of_formula, loss)) for loss in losses)]
     verdicts: list[Verdict] = []
     interrupted = False
     if not checks:  # a file may hold a derivation only
@@ -98,16 +96,13 @@ def _of_operation(op: Op, quick: bool) -> Verdict:
     try:
         report = check_op(op, samples)
     except Exception as error:  # a user's operation may raise anything
-        return {
-            "ok": False, "checks": {}, "samples": 0, "worst_error": None, "failures": [],
-            "not_checked": [], "error": f"{type(error).__name__}: {error}",
-        }
+        return {"ok": False, "checks": {}, "samples": 0, "worst_error": None, "failures": [],
+                "not_checked": [], "error": f"{type(error).__name__}: {error}"}
     return {
         "ok": report.ok, "checks": report.passed, "samples": report.samples,
         "worst_error": report.worst_error if report.passed["first order"] else None,
         "failures": [{**f._asdict(), "text": str(f)} for f in report.failures],
-        "not_checked": report.notes, "error": None,
-    }
+        "not_checked": report.notes, "error": None}
 
 
 def _of_formula(loss: str) -> Verdict:
@@ -115,20 +110,15 @@ def _of_formula(loss: str) -> Verdict:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=5), np.eye(3)[1]
     of: Mapping[str, Callable[..., Any]] = {
-        "mean_square": ops.squared_error, "cross_entropy": ops.binary_cross_entropy
-    }
+        "mean_square": ops.squared_error, "cross_entropy": ops.binary_cross_entropy}
     by_hand = getattr(formulas, loss)
     report = check_derivation(
-        lambda W1, W2: of[loss](ops.sigmoid(W2 @ ops.tanh(W1 @ x)), y),
-        lambda W1, W2: by_hand(W1, W2, x, y),
-        W1=rng.normal(size=(4, 5)), W2=rng.normal(size=(3, 4)),
-    )
+        lambda W1, W2: of[loss](ops.sigmoid(W2 @ ops.tanh(W1 @ x)), y), lambda W1,
+        W2: by_hand(W1, W2, x, y), W1=rng.normal(size=(4, 5)), W2=rng.normal(size=(3, 4)))
     return {
         "ok": report.ok, "checks": {"first order": report.ok},
         "worst_error": max(row.error for row in report.rows.values()),
         "failures": [
             {"rule": name, "cause": diagnosis.kind, "text": diagnosis.message}
-            for name, diagnosis in report.diagnoses.items()
-        ],
-        "not_checked": [],
-    }
+            for name, diagnosis in report.diagnoses.items()],
+        "not_checked": []}

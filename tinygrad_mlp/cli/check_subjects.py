@@ -58,8 +58,7 @@ def _unknown(word: str) -> TinygradError:
     return InvalidArgumentError(
         f"{word!r} is no operation and no file{_suggestion(word, [*OPS, *FORMULAS])}. Give "
         f"the name of an operation, a Python file or a folder of them, or module:name for "
-        f"an operation of your own."
-    )
+        f"an operation of your own.")
 
 
 def _operation(where: str, name: str) -> Op:
@@ -76,14 +75,12 @@ def _operation(where: str, name: str) -> Op:
     if name in names:
         raise InvalidArgumentError(
             f"{where}:{name} is no operation, but a {type(names[name]).__name__}. An operation is "
-            f"made with @tg.op."
-        )
+            f"made with @tg.op.")
     known = [key for key, value in names.items() if isinstance(value, Op)]
     own = [key for key in known if names[key] in operations_in(names)]
     raise InvalidArgumentError(
         f"{where} has no operation {name!r}{_suggestion(name, known)}. It defines "
-        f"{', '.join(own) or 'none'}."
-    )
+        f"{', '.join(own) or 'none'}.")
 
 
 def _module(where: str) -> dict[str, Any]:
@@ -96,8 +93,7 @@ def _module(where: str) -> dict[str, Any]:
     except (Exception, SystemExit) as error:
         raise InvalidArgumentError(
             f"the module {where} cannot be imported: {type(error).__name__}: {error}. It is looked "
-            f"for in the current folder and among the installed packages."
-        ) from error
+            f"for in the current folder and among the installed packages.") from error
 
 
 def _suggestion(word: str, names: Sequence[str]) -> str:

@@ -37,8 +37,7 @@ def compare(settings: Settings, *, plot: Path) -> Outcome:
     document: dict[str, Any] = {
         **experiment.document(networks[LOSSES[0]]), "runs": runs,
         "ahead": times_ahead(histories) if len(histories) == len(LOSSES) else None,
-        "files": files,
-    }
+        "files": files}
     return Outcome(failed or code, document)
 
 

@@ -43,13 +43,10 @@ class Experiment:
         if self.dataset.n_classes < 2:
             raise DataError(
                 f"{settings.dataset}: expected images of at least two classes. Got one class, and "
-                "nothing to tell apart."
-            )
+                "nothing to tell apart.")
         self.split = preprocess(
-            self.dataset.X, self.dataset.labels,
-            rng=np.random.default_rng(settings.seed), whole_set=settings.whole_set,
-            n_classes=self.dataset.n_classes, dtype=settings.dtype,
-        )
+            self.dataset.X, self.dataset.labels, rng=np.random.default_rng(settings.seed),
+            whole_set=settings.whole_set, n_classes=self.dataset.n_classes, dtype=settings.dtype)
         self.epochs = settings.epochs or EPOCHS_OF.get(settings.dataset, EPOCHS)
         self.steps = -(-len(self.split.X) // settings.batch_size)
         self.monitor_every = settings.monitor_every or evaluation_interval(self.epochs * self.steps)
@@ -68,11 +65,9 @@ class Experiment:
             rate = RATE_OF_ADAPTIVE
         return NeuralNetwork(
             [inputs, *chosen.hidden, outputs], loss, monitor=record_line, plot=False,
-            hidden_activation=chosen.hidden_activation,
-            output_activation=chosen.output_activation,
+            hidden_activation=chosen.hidden_activation, output_activation=chosen.output_activation,
             bias=chosen.bias, sigma=chosen.sigma, seed=chosen.seed, dtype=chosen.dtype,
-            batch_size=chosen.batch_size, learning_rate=rate, optimizer=chosen.optimizer,
-        )
+            batch_size=chosen.batch_size, learning_rate=rate, optimizer=chosen.optimizer)
 
     def summary(self, network: NeuralNetwork, loss: str) -> str:
         """Return the settings as text, to be read before training starts."""
@@ -88,37 +83,28 @@ class Experiment:
             "optimizer": f"{chosen.optimizer}, learning rate "
             + (f"{rate.equation} in epoch k" if isinstance(rate, Schedule) else f"{rate:g}"),
             "training": f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.steps:,} steps, "
-            f"batch size {chosen.batch_size}, seed {chosen.seed}",
-        })
+            f"batch size {chosen.batch_size}, seed {chosen.seed}"})
 
     def document(self, network: NeuralNetwork) -> dict[str, Any]:
         """Return the settings as JSON."""
         split, chosen = self.split, self.settings
         rate = network.learning_rate
         return {
-            "data": {
-                "name": self.dataset.name, "image_shape": self.dataset.image_shape,
-                "classes": self.dataset.n_classes,
-                "training_images": len(split.X), "validation_images": len(split.X_validation),
-                "standardised_over": "all" if chosen.whole_set else "training",
-            },
-            "network": {
-                "layers": network.layers, "hidden_activation": chosen.hidden_activation,
-                "output_activation": chosen.output_activation, "bias": chosen.bias,
-                "sigma": chosen.sigma, "parameters": network.model.n_parameters,
-                "dtype": chosen.dtype,
-            },
-            "training": {
-                "optimizer": chosen.optimizer,
-                "learning_rate": rate.equation if isinstance(rate, Schedule) else rate,
-                "epochs": self.epochs, "steps_per_epoch": self.steps,
-                "batch_size": chosen.batch_size, "seed": chosen.seed,
-            },
-        }
+            "data": {"name": self.dataset.name, "image_shape": self.dataset.image_shape,
+                     "classes": self.dataset.n_classes, "training_images": len(split.X),
+                     "validation_images": len(split.X_validation),
+                     "standardised_over": "all" if chosen.whole_set else "training"},
+            "network": {"layers": network.layers, "hidden_activation": chosen.hidden_activation,
+                        "output_activation": chosen.output_activation, "bias": chosen.bias,
+                        "sigma": chosen.sigma, "parameters": network.model.n_parameters,
+                        "dtype": chosen.dtype},
+            "training": {"optimizer": chosen.optimizer,
+                         "learning_rate": rate.equation if isinstance(rate, Schedule) else rate,
+                         "epochs": self.epochs, "steps_per_epoch": self.steps,
+                         "batch_size": chosen.batch_size, "seed": chosen.seed}}
 
-    def train(
-        self, network: NeuralNetwork, checkpoint: Path | None = None
-    ) -> tuple[int, dict[str, Any]]:
+    def train(self, network: NeuralNetwork,
+              checkpoint: Path | None = None) -> tuple[int, dict[str, Any]]:
         """Train a network, and print a table of evaluations as they are made.
 
         The last record of its history is of the network at the end. Return the exit code and the
@@ -130,11 +116,9 @@ class Experiment:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # A loss that is not finite ends training with a reason, which is printed below.
             warnings.simplefilter("ignore", RuntimeWarning)
-            network.train(
-                split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
-                callbacks=[FinalRecord(network, split)],
-                checkpoint=checkpoint and Checkpoint(checkpoint, 10, "second"),
-            )
+            network.train(split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
+                          callbacks=[FinalRecord(network, split)],
+                          checkpoint=checkpoint and Checkpoint(checkpoint, 10, "second"))
         seconds, stopped = time.perf_counter() - start, network.history.stopped
         interrupted = stopped is not None and stopped.startswith(INTERRUPTED)
         code = SUCCESS if stopped is None else INTERRUPT if interrupted else FAILURE
@@ -146,8 +130,8 @@ class Experiment:
             print(outputs.wrapped(
                 f"\nFinal validation accuracy {last.validation_accuracy:.4f}, loss "
                 f"{last.validation_loss:.4g}; in training {last.training_accuracy:.4f} and "
-                f"{last.training_loss:.4g}. {last.iteration + 1:,} iterations took {seconds:.1f} s."
-            ))
+                f"{last.training_loss:.4g}. {last.iteration + 1:,} iterations took "
+                f"{seconds:.1f} s."))
         rows = [record._asdict() for record in records]
         final = rows[-1] if rows else None
         return code, {"history": rows, "final": final, "seconds": seconds, "stopped": stopped}
@@ -166,8 +150,7 @@ class FinalRecord(Callback):
             return
         run.history.append(Record(
             run.iteration, run.epoch, run.seconds, *self._loss_and_accuracy(split.X, split.Y),
-            *self._loss_and_accuracy(split.X_validation, split.Y_validation),
-        ))
+            *self._loss_and_accuracy(split.X_validation, split.Y_validation)))
 
     def _loss_and_accuracy(self, X: Array, Y: Array) -> tuple[float, float]:
         prediction = self.network.predict(X)

@@ -14,9 +14,8 @@ from tinygrad_mlp.explanation import explain as derive
 from tinygrad_mlp.neural_network import NeuralNetwork
 
 
-def explain(
-    layers: Sequence[int], loss: str, *, hidden: str, output: str, bias: bool, latex: bool
-) -> Outcome:
+def explain(layers: Sequence[int], loss: str, *, hidden: str, output: str, bias: bool,
+            latex: bool) -> Outcome:
     """Derive the gradients for one sample, a column vector."""
     # The network raises the errors: for one layer, for the cross entropy of a tanh.
     NeuralNetwork(layers, loss, hidden_activation=hidden, output_activation=output, monitor=False,
@@ -48,8 +47,6 @@ def explain(
         "bias": bias,
         "equations": [
             {"name": e.name, "kind": e.kind, "text": str(e), "latex": e.latex, "shape": e.shape}
-            for e in derivation.equations
-        ],
-        "latex": derivation.latex, "text": derivation.text,
-    }
+            for e in derivation.equations],
+        "latex": derivation.latex, "text": derivation.text}
     return Outcome(SUCCESS, document, derivation.latex if latex else derivation.text)

@@ -30,8 +30,7 @@ def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Arra
     if contrast < LEAST_CONTRAST:
         raise DataError(
             f"{path}: expected a picture of something. Got one even colour. Transparent parts "
-            "count as white."
-        )
+            "count as white.")
     sign = -1.0 if dark_on_light else 1.0
     ink = np.clip(sign * (grey - background) / contrast, 0.0, 1.0)
     if ink.shape != shape:
@@ -84,8 +83,7 @@ def _grey_levels(path: Path) -> Array:
     if not path.exists():
         raise DataNotFoundError(
             f"{path}: there is no such file. Expected an image, digits, mnist, or a file that "
-            "ends in .mat."
-        )
+            "ends in .mat.")
     try:
         with Image.open(path) as file:
             image: Any = ImageOps.exif_transpose(file)  # cameras store the rotation apart
@@ -98,8 +96,7 @@ def _grey_levels(path: Path) -> Array:
     except Exception as error:
         raise DataError(
             f"{path}: expected an image, such as PNG or JPEG; it cannot be read "
-            f"({type(error).__name__}: {error})."
-        ) from error
+            f"({type(error).__name__}: {error}).") from error
 
 
 def _cut_out(ink: Array, shape: tuple[int, int], size: int) -> Array:

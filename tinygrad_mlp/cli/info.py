@@ -29,21 +29,16 @@ def info() -> Outcome:
         "package": {"version": __version__, "folder": Path(__file__).parents[1]},
         "python": {
             "version": platform.python_version(),
-            "implementation": platform.python_implementation(), "executable": sys.executable,
-        },
+            "implementation": platform.python_implementation(), "executable": sys.executable},
         "platform": platform.platform(), "libraries": required, "extras": extras,
         "graphviz": find_dot(),
         "cores": {"machine": all_cores, "usable": usable},
         "blas": [
-            {
-                "library": library["internal_api"], "version": library["version"],
-                "threads": library["num_threads"], "architecture": library.get("architecture"),
-                "file": library["filepath"],
-            }
-            for library in sorted(libraries(), key=lambda one: str(one["filepath"]))
-        ],
-        "data": data(), "cache": Path(cache_dir()).parent,
-    }
+            {"library": library["internal_api"], "version": library["version"],
+             "threads": library["num_threads"], "architecture": library.get("architecture"),
+             "file": library["filepath"]}
+            for library in sorted(libraries(), key=lambda one: str(one["filepath"]))],
+        "data": data(), "cache": Path(cache_dir()).parent}
     return Outcome(SUCCESS, document, as_lines(document))
 
 
@@ -78,8 +73,7 @@ def data() -> dict[str, Any]:
         folder, searched = find_mnist(part)
         mnist[part] = {
             "folder": folder, "files": [file.name for file in FILES[part]],
-            "searched": [{"place": place, "result": result} for place, result in searched],
-        }
+            "searched": [{"place": place, "result": result} for place, result in searched]}
     return {"digits": {"found": version_of("scikit-learn") is not None}, "mnist": mnist}
 
 
@@ -94,22 +88,19 @@ def as_lines(document: Mapping[str, Any]) -> str:
         "libraries": listed(document["libraries"]),
         **{f"extra {name}": listed(group) for name, group in document["extras"].items()},
         "Graphviz": document["graphviz"] or "missing: tg.draw gives DOT text, but no SVG",
-        "cores": f"{cores['usable']} of {cores['machine']} usable",
-    }
+        "cores": f"{cores['usable']} of {cores['machine']} usable"}
     for number, library in enumerate(document["blas"], 1):
         threads = library["threads"]
         lines[f"BLAS {number}" if len(document["blas"]) > 1 else "BLAS"] = (
             f"{library['library']} {library['version']}, {threads} thread{'s' * (threads != 1)}, "
-            f"{Path(library['file']).name}"
-        )
+            f"{Path(library['file']).name}")
     has_digits = document["data"]["digits"]["found"]
     lines["digits"] = "found, in scikit-learn" if has_digits else "missing: install scikit-learn"
     for part, found in document["data"]["mnist"].items():
         searched = "; ".join(f"{one['place']}: {one['result']}" for one in found["searched"])
         lines[f"mnist {part}"] = (
             f"found in {found['folder']}" if found["folder"]
-            else f"not found, will be downloaded once. Searched {searched}"
-        )
+            else f"not found, will be downloaded once. Searched {searched}")
     return labelled({**lines, "cache": str(document["cache"])})
 
 

@@ -39,8 +39,7 @@ def check_dataset(value: str) -> str:
     """Raise an error unless a data set can be loaded by this name."""
     if value not in DATASETS and not value.lower().endswith(".mat"):
         raise typer.BadParameter(
-            f"{value!r} is neither {' nor '.join(DATASETS)} nor a path that ends in .mat."
-        )
+            f"{value!r} is neither {' nor '.join(DATASETS)} nor a path that ends in .mat.")
     return value
 
 
@@ -61,8 +60,7 @@ def layer_sizes(word: object) -> list[int]:
     for number in numbers:
         if not (number.strip().isascii() and number.strip().isdigit() and int(number) > 0):
             raise typer.BadParameter(
-                f"{number!r} is not a whole number above 0. For two layers write 300,100."
-            )
+                f"{number!r} is not a whole number above 0. For two layers write 300,100.")
     return [int(number) for number in numbers]
 
 
@@ -135,13 +133,11 @@ class Settings(NamedTuple):
     epochs: Annotated[int | None, number(
         f"Passes through the training data. [default: {EPOCHS}; "
         + "; ".join(f"{n} for {name}" for name, n in EPOCHS_OF.items()) + "]",
-        min=1, show_default=False,
-    )] = None
+        min=1, show_default=False)] = None
     batch_size: Annotated[int, number("Images a step.", min=1)] = 1
     lr: Annotated[float | None, number(
         "Learning rate. [default: 1/(100 + 10k) in epoch k = 0, 1, ... for sgd; "
-        f"{RATE_OF_ADAPTIVE} for the others]", show_default=False, callback=check_positive,
-    )] = None
+        f"{RATE_OF_ADAPTIVE} for the others]", show_default=False, callback=check_positive)] = None
     optimizer: Annotated[str, choice("--optimizer", OPTIMIZERS, "The optimizer")] = "sgd"
     hidden_activation: HiddenActivation = "tanh"
     output_activation: OutputActivation = "sigmoid"
@@ -155,9 +151,8 @@ class Settings(NamedTuple):
         "--whole-set", help="Standardise over all images, validation included.")] = False
     data_dir: DataDir = None
     monitor_every: Annotated[int | None, number(
-        "Iterations between evaluations. [default: for about 10 of them, 10000 at most]",
-        min=1, show_default=False,
-    )] = None
+        "Iterations between evaluations. [default: for about 10 of them, 10000 at most]", min=1,
+        show_default=False)] = None
 
 
 def with_settings(command: Callable[..., Result]) -> Callable[..., Result]:

@@ -32,8 +32,7 @@ def wrapped(text: str, indent: str = "") -> str:
     return "\n".join(
         textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False,
                       break_on_hyphens=False)
-        for line in text.splitlines()
-    )
+        for line in text.splitlines())
 
 
 def width_of_terminal() -> int:
@@ -50,8 +49,7 @@ def labelled(pairs: Mapping[str, str]) -> str:
     """
     column = max(map(len, pairs)) + 2
     return "\n".join(
-        wrapped(f"{name:<{column}}{value}", " " * column) for name, value in pairs.items()
-    )
+        wrapped(f"{name:<{column}}{value}", " " * column) for name, value in pairs.items())
 
 
 STYLES = {"right": "green", "found": "green", "WRONG": "bold red", "missing": "yellow"}
@@ -99,8 +97,7 @@ class Table:
 
         widths = [
             max(heading.width, len(heading.text), *(len(row[i]) for row in rows), 0)
-            for i, heading in enumerate(self.headings)
-        ]
+            for i, heading in enumerate(self.headings)]
         shown = self._that_fit(widths)
         table = RichTable(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0),
                           header_style="bold")
@@ -152,8 +149,7 @@ def _check_writable(path: Path, option: str) -> None:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise DataNotFoundError(
-            f"{option}: {path} cannot be written: there is no folder {folder}. Create it."
-        )
+            f"{option}: {path} cannot be written: there is no folder {folder}. Create it.")
     try:
         # As atomic_path will do at the end; a folder's permissions alone do not tell.
         with tempfile.TemporaryFile(dir=folder):
@@ -161,8 +157,7 @@ def _check_writable(path: Path, option: str) -> None:
     except OSError as error:
         raise InvalidArgumentError(
             f"{option}: {path} cannot be written: no file can be made in {folder}. Choose another "
-            "folder."
-        ) from error
+            "folder.") from error
 
 
 def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, list[Path]]:

@@ -34,8 +34,7 @@ class SavedNetwork:
             if array.shape != wanted:
                 raise DataError(
                     f"{path}: expected a mean and a scale of shape {wanted}, one for each input. "
-                    f"Got shape {array.shape}. Save the model again."
-                )
+                    f"Got shape {array.shape}. Save the model again.")
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -46,8 +45,7 @@ class SavedNetwork:
         if not _numbers(shape, int) or min(shape) < 1 or math.prod(shape) != inputs:
             raise DataError(
                 f"{self.path}: expected image_shape, the height and width of images of {inputs} "
-                f"pixels. Got {shape}. Save the model with metadata={{'image_shape': [h, w]}}."
-            )
+                f"pixels. Got {shape}. Save the model with metadata={{'image_shape': [h, w]}}.")
         return shape[0], shape[1]
 
     @property
@@ -58,8 +56,7 @@ class SavedNetwork:
             raise DataError(
                 f"{self.path}: expected pixel_range, the lowest and highest level of the images "
                 f"it was trained on. Got {levels}. Save the model with `tinygrad-mlp train "
-                "--save`, or with metadata={'pixel_range': [0, 255]}."
-            )
+                "--save`, or with metadata={'pixel_range': [0, 255]}.")
         return float(levels[0]), float(levels[1])
 
     @property
@@ -84,9 +81,8 @@ class SavedNetwork:
         return self.network.predict(standardise(images, *self.network.preprocessing))
 
 
-def predict(
-    model: Path, target: str, *, data_dir: Path | None, limit: int | None, whole_picture: bool
-) -> Outcome:
+def predict(model: Path, target: str, *, data_dir: Path | None, limit: int | None,
+            whole_picture: bool) -> Outcome:
     """Classify an image, or all images of a data set.
 
     Unless the whole picture is used, the drawing on an image is cut out and centred, if the model's
@@ -119,17 +115,14 @@ def _of_image(model: SavedNetwork, path: Path, whole_picture: bool) -> Outcome:
     for number, output in enumerate(outputs):
         bar = mark * round(longest * min(max(float(output), 0.0), 1.0))
         table.add(number, f"{output:.4f}", bar)
-    document = {
-        "model": model.path, "image": path, "answer": best, "outputs": outputs,
-        "probabilities": probable, "polarity": polarity, "image_shape": model.image_shape,
-    }
+    document = {"model": model.path, "image": path, "answer": best, "outputs": outputs,
+                "probabilities": probable, "polarity": polarity, "image_shape": model.image_shape}
     read = wrapped(f"(read as {polarity}, brought to {shape} pixels)")
     return Outcome(SUCCESS, document, f"{path}: {best}\n{read}\n{table}")
 
 
-def _of_dataset(
-    model: SavedNetwork, name: str, data_dir: Path | None, limit: int | None
-) -> Outcome:
+def _of_dataset(model: SavedNetwork, name: str, data_dir: Path | None,
+                limit: int | None) -> Outcome:
     # For MNIST, the images that training never sees.
     dataset = load(name, data_dir, subset="test", progress=sys.stderr.isatty())
     inputs, outputs = model.network.layers[0], model.network.layers[-1]
@@ -138,8 +131,7 @@ def _of_dataset(
         raise InvalidArgumentError(
             f"{model.path} takes images of {inputs} pixels and knows {outputs} classes; {name} has "
             f"images of {'x'.join(map(str, dataset.image_shape))} = {size} pixels in {classes} "
-            f"classes. Use a model trained on such data."
-        )
+            f"classes. Use a model trained on such data.")
     labels = dataset.labels[:limit]
     answers = np.argmax(model.outputs(dataset.X[:limit]), axis=1)
     right = int((answers == labels).sum())
@@ -149,10 +141,8 @@ def _of_dataset(
     if seen:
         lines.append("(Most of these images are those it was trained on.)")
     counts = confusion_counts(labels, answers, outputs)
-    document = {
-        "model": model.path, "dataset": dataset.name, "images": len(labels), "right": right,
-        "accuracy": right / len(labels), "confusion": counts, "seen_in_training": seen,
-    }
+    document = {"model": model.path, "dataset": dataset.name, "images": len(labels), "right": right,
+                "accuracy": right / len(labels), "confusion": counts, "seen_in_training": seen}
     table = confusion_table(counts, width_of_terminal())
     return Outcome(SUCCESS, document, wrapped("\n".join(lines)) + f"\n\n{table}")
 
@@ -189,5 +179,4 @@ def confusion_table(counts: Array, width: int) -> str:
 
 def _numbers(pair: Any, kind: Any) -> bool:
     return isinstance(pair, list) and len(pair) == 2 and all(
-        isinstance(n, kind) and not isinstance(n, bool) for n in pair
-    )
+        isinstance(n, kind) and not isinstance(n, bool) for n in pair)

@@ -37,14 +37,12 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidArgumentError(
-            f"--run: {folder} cannot be made: {error}. Choose another folder."
-        ) from error
+            f"--run: {folder} cannot be made: {error}. Choose another folder.") from error
     check_outputs({"--run": folder / MODEL})
 
 
-def write_run(
-    folder: Path, experiment: Experiment, network: NeuralNetwork, metadata: dict[str, Any] | None
-) -> None:
+def write_run(folder: Path, experiment: Experiment, network: NeuralNetwork,
+              metadata: dict[str, Any] | None) -> None:
     """Write the account of a training and the model; no model after a divergence.
 
     `metadata` are those of the model's file, None after a divergence.
@@ -60,17 +58,14 @@ def write_run(
         "settings": {**settings, "hidden": list(settings["hidden"])},
         "history": {
             "records": [list(record) for record in history],
-            "stopped": history.stopped, "execution": history.execution,
-        },
-        "model": None if metadata is None else _fingerprint(model),
-    }
+            "stopped": history.stopped, "execution": history.execution},
+        "model": None if metadata is None else _fingerprint(model)}
     with atomic_path(folder / ACCOUNT) as temporary:
         Path(temporary).write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
 
 
-def report(
-    run: Path, dataset: str | None = None, *, output: Path | None, data_dir: Path | None
-) -> Outcome:
+def report(run: Path, dataset: str | None = None, *, output: Path | None,
+           data_dir: Path | None) -> Outcome:
     """Write a report on a run; `dataset` is the data it was trained on, if not as in training."""
     settings, loss, history = _read(run, dataset, data_dir)
     output = run / PAGE if output is None else output
@@ -85,8 +80,7 @@ def report(
         raise DataError(
             f"{settings.dataset}: expected the images that the model of {run} was trained on. "
             "Got others, with another mean or scale. Name the right ones: tinygrad-mlp report "
-            "RUN DATASET."
-        )
+            "RUN DATASET.")
     code, files = write_all({output: lambda path: write(path, experiment, network)})
     return Outcome(code, {"run": run, "loss": loss, "files": files})
 
@@ -97,8 +91,7 @@ def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settin
     if not path.is_file():
         raise DataNotFoundError(
             f"{run}: expected a folder that `tinygrad-mlp train --run` has written. It has no "
-            f"{ACCOUNT}."
-        )
+            f"{ACCOUNT}.")
     try:
         account = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -112,19 +105,16 @@ def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settin
     except (TypeError, KeyError, ValueError) as error:
         raise DataError(
             f"{path}: expected an account of a training, as `tinygrad-mlp train --run` "
-            f"writes it. Got {error!r}. Train again."
-        ) from error
+            f"writes it. Got {error!r}. Train again.") from error
     if fingerprint is None:
         raise DataError(
             f"{run}: there is no model to report on, since training diverged: {history.stopped}. "
-            "Use `train --report` to see how."
-        )
+            "Use `train --report` to see how.")
     model_file.read(model)  # raises a better error for a file that is no model at all
     if fingerprint != _fingerprint(model):
         raise DataError(
             f"{run}: expected the model whose training {ACCOUNT} describes. Got another "
-            f"{MODEL}. Put the right one back, or train again."
-        )
+            f"{MODEL}. Put the right one back, or train again.")
     return settings, loss, history
 
 
@@ -147,9 +137,7 @@ def write(path: Path, experiment: Experiment, network: NeuralNetwork) -> None:
             "validation": f"{counted(len(split.X_validation), 'image')}, set aside; this report "
             "judges the network on them",
             "standardised over": "all images" if chosen.whole_set else "the training images",
-            "seed": chosen.seed,
-        },
-    )
+            "seed": chosen.seed})
 
 
 def _settings(saved: Any, dataset: str | None, data_dir: Path | None) -> Settings:
@@ -182,5 +170,4 @@ def _equal_but_for_rounding(before: Any, after: Any) -> bool:
     """Return whether mean and scale are equal, up to the rounding of another machine."""
     return after is not None and all(
         a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-9)
-        for a, b in zip(before, after, strict=True)
-    )
+        for a, b in zip(before, after, strict=True))

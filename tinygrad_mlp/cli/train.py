@@ -17,18 +17,15 @@ from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.saving import model as model_file
 
 
-def train(
-    settings: Settings, loss: str, *, save: Path | None, plot: Path | None, history: Path | None,
-    checkpoint_file: Path | None, report: Path | None, run: Path | None,
-) -> Outcome:
+def train(settings: Settings, loss: str, *, save: Path | None, plot: Path | None,
+          history: Path | None, checkpoint_file: Path | None, report: Path | None,
+          run: Path | None) -> Outcome:
     """Train a network, print its evaluations, and write the files asked for.
 
     They are also written after Ctrl-C, and after a divergence, except for the model.
     """
-    check_outputs({
-        "--save": save, "--plot": plot, "--history": history, "--checkpoint": checkpoint_file,
-        "--report": report,
-    })
+    check_outputs({"--save": save, "--plot": plot, "--history": history,
+                   "--checkpoint": checkpoint_file, "--report": report})
     if report is not None:
         check_ending(report, "--report")
     if run is not None:
@@ -55,14 +52,11 @@ def train(
         writers[report] = lambda path: write_report(path, experiment, network)
     code, files = write_all(writers)
     return Outcome(code or ended, {
-        "loss": loss, **experiment.document(network), **training, "files": files
-    })
+        "loss": loss, **experiment.document(network), **training, "files": files})
 
 
 def model_metadata(experiment: Experiment) -> dict[str, Any]:
     """Return what `predict` must know of the images that a model was trained on."""
     dataset, X = experiment.dataset, experiment.dataset.X
-    return {
-        "dataset": dataset.name, "image_shape": list(dataset.image_shape),
-        "pixel_range": [float(X.min()), float(X.max())], "digit_size": typical_size(X),
-    }
+    return {"dataset": dataset.name, "image_shape": list(dataset.image_shape),
+            "pixel_range": [float(X.min()), float(X.max())], "digit_size": typical_size(X)}

@@ -93,17 +93,16 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
     classes_: Any
     _binarizer: Any
 
-    def __init__(
-        self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
-        loss: Any = "log_loss", class_weight: Any = None, dropout: Any = 0.0, solver: Any = "adam",
-        alpha: float = 0.0001, batch_size: Any = "auto", learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
-        shuffle: bool = True, random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
-        warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
-        early_stopping: bool = False, validation_fraction: float = 0.1, beta_1: float = 0.9,
-        beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
-        max_fun: int = 15000, callbacks: Any = (),
-    ) -> None:
+    def __init__(self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
+                 loss: Any = "log_loss", class_weight: Any = None, dropout: Any = 0.0,
+                 solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
+                 learning_rate: Any = "constant", learning_rate_init: float = 0.001,
+                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool = True,
+                 random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
+                 warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
+                 early_stopping: bool = False, validation_fraction: float = 0.1,
+                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
+                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = ()) -> None:
         self._set(locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
@@ -117,9 +116,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         return self._fit(X, y, sample_weight)  # type: ignore[no-any-return]
 
     @available_if(lambda estimator: estimator._has_partial_fit())  # type: ignore[untyped-decorator]
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
-    ) -> MLPClassifier:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None,
+                    classes: Any = None) -> MLPClassifier:
         """Train for one epoch on these samples, from the end of the last call.
 
         Args:
@@ -129,8 +127,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         first = not hasattr(self, "network_")
         if first and classes is None and not type_of_target(y).startswith("multilabel"):
             raise InvalidArgumentError(
-                "MLPClassifier: classes must be passed in the first call of partial_fit."
-            )
+                "MLPClassifier: classes must be passed in the first call of partial_fit.")
         fitted: MLPClassifier = self._fit(X, y, sample_weight, partial=True, classes=classes)
         return fitted
 
@@ -142,8 +139,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             if classes is not None and set(unique_labels(classes)) != set(self.classes_):
                 raise InvalidArgumentError(
                     f"MLPClassifier: classes must be those of the first call of partial_fit, "
-                    f"{self.classes_}. Got {classes}."
-                )
+                    f"{self.classes_}. Got {classes}.")
             binarizer = self._binarizer
         else:
             multilabel = type_of_target(y).startswith("multilabel")
@@ -151,8 +147,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         if len(new := np.setdiff1d(unique_labels(y), binarizer.classes_)):
             raise InvalidArgumentError(
                 f"MLPClassifier: training can only continue with the classes of the first call, "
-                f"{binarizer.classes_}. Got {new}, too."
-            )
+                f"{binarizer.classes_}. Got {new}, too.")
         encoded: Array = binarizer.transform(y).astype(dtype)
         self._binarizer, self.classes_ = binarizer, binarizer.classes_
         return encoded
@@ -168,8 +163,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         if partial and isinstance(self.class_weight, str):
             raise InvalidArgumentError(
                 "MLPClassifier: class_weight='balanced' needs all samples at once, which "
-                "partial_fit does not see. Pass the weights by class."
-            )
+                "partial_fit does not see. Pass the weights by class.")
         return compute_sample_weight(self.class_weight, y)
 
     def _loss(self) -> tuple[Any, Any]:

@@ -40,10 +40,8 @@ class EpochMonitor(Callback):
     objective sums over the batches. An epoch has `samples` samples.
     """
 
-    def __init__(
-        self, estimator: Any, state: FitState, objective: Objective, samples: int,
-        validate: Validation | None,
-    ) -> None:
+    def __init__(self, estimator: Any, state: FitState, objective: Objective, samples: int,
+                 validate: Validation | None) -> None:
         self.state, self.objective = state, objective
         self.samples, self.validate = samples, validate
         self.tol: float = estimator.tol
@@ -84,8 +82,7 @@ class EpochMonitor(Callback):
             validation_loss, score, accuracy = self.validate()
             self.state.scores.append(score)
         run.history.append(
-            Record(run.iteration, run.epoch, run.seconds, loss, None, validation_loss, accuracy)
-        )
+            Record(run.iteration, run.epoch, run.seconds, loss, None, validation_loss, accuracy))
         if self.verbose:
             shown = "" if score is None else f", validation score = {score:.6f}"
             print(f"Iteration {self.epochs}, loss = {loss:.8f}{shown}", flush=True)
@@ -122,5 +119,4 @@ class EpochMonitor(Callback):
                 print(f"Setting learning rate to {run.optimizer.lr:f}", flush=True)
         else:
             run.stop(
-                f"the {quantity} has not improved by tol={self.tol:g} for {self.patience:g} epochs"
-            )
+                f"the {quantity} has not improved by tol={self.tol:g} for {self.patience:g} epochs")

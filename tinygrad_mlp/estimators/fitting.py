@@ -57,10 +57,8 @@ class Samples(NamedTuple):
         return self.Y if self.weight is None else np.column_stack([self.Y, self.weight])
 
 
-def train(
-    estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
-    state: FitState, samples: Samples, random: Any, partial: bool,
-) -> History:
+def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
+          state: FitState, samples: Samples, random: Any, partial: bool) -> History:
     """Fit by `tg.fit`; update the state, and set the estimator's `n_iter_`.
 
     `model` is the part of the network whose output the objective judges, `random` a
@@ -78,19 +76,16 @@ def train(
         state.rng, state.epochs = generator(random), 0
     set_rate(estimator, state.optimizer, n, state.epochs)
     monitor = EpochMonitor(estimator, state, objective, n, validate)
-    history = fit(
-        model, objective, state.optimizer, samples.X, samples.targets,
-        epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
-        shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
-        monitor=bool(estimator.verbose), record_every=0,
-    )
+    history = fit(model, objective, state.optimizer, samples.X, samples.targets,
+                  epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
+                  shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
+                  monitor=bool(estimator.verbose), record_every=0)
     state.epochs += monitor.epochs
     estimator.n_iter_ = monitor.epochs
     if history.stopped is None and not partial:
         warnings.warn(
             f"{who}: training has not converged in max_iter={estimator.max_iter} epochs. "
-            f"Increase max_iter, or scale the data.", ConvergenceWarning, stacklevel=CALLER,
-        )
+            f"Increase max_iter, or scale the data.", ConvergenceWarning, stacklevel=CALLER)
     elif history.stopped is not None and history.stopped.startswith(INTERRUPTED):
         warnings.warn(f"{who}: training was {history.stopped}.", UserWarning, stacklevel=CALLER)
     return history
@@ -103,15 +98,12 @@ def batch_size(estimator: Any, n: int) -> int:
     if estimator.batch_size > n:
         warnings.warn(
             f"{type(estimator).__name__}: batch_size={estimator.batch_size} is larger than the "
-            f"number of samples, {n}. All of them form one batch.", stacklevel=CALLER + 1,
-        )
+            f"number of samples, {n}. All of them form one batch.", stacklevel=CALLER + 1)
     return min(int(estimator.batch_size), n)
 
 
-def validation(
-    estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
-    samples: Samples,
-) -> Validation:
+def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
+               samples: Samples) -> Validation:
     """Return a function that returns loss, score, and accuracy or None, of samples held out."""
 
     def validate() -> tuple[float, float, float | None]:
@@ -130,16 +122,14 @@ def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
         raise InvalidArgumentError(
             f"{type(estimator).__name__}: early_stopping needs at least two samples to validate "
             f"on, and one to train on. Got {held_out} of {n} samples to validate on, with "
-            f"validation_fraction={estimator.validation_fraction}."
-        )
+            f"validation_fraction={estimator.validation_fraction}.")
     classes = estimator._class_numbers(Y)
     if classes is not None:
         numbers = np.unique(classes, return_counts=True)[1]
         if numbers.min() < 2 or min(held_out, n - held_out) < len(numbers):
             classes = None
     train_rows, test_rows = train_test_split(
-        np.arange(n), test_size=held_out, random_state=random, stratify=classes
-    )
+        np.arange(n), test_size=held_out, random_state=random, stratify=classes)
     return train_rows, test_rows
 
 
@@ -166,13 +156,11 @@ def make_optimizer(estimator: Any, parameters: list[nn.Parameter]) -> optim.Opti
         raise InvalidArgumentError(
             f"{who}: solver, as a function, must take (parameters, lr), as the class "
             f"tg.optim.RMSprop does. Got the error: {error}. The learning rate itself is set by "
-            f"learning_rate_init or learning_rate."
-        ) from error
+            f"learning_rate_init or learning_rate.") from error
     if not isinstance(made, optim.Optimizer):
         raise InvalidArgumentError(
             f"{who}: solver must be a function (parameters, lr) that returns an optimizer of "
-            f"tg.optim. Got {made!r} from it."
-        )
+            f"tg.optim. Got {made!r} from it.")
     return made
 
 

@@ -16,9 +16,8 @@ from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.training.history import History, Record
 
 
-def minimise(
-    estimator: Any, model: nn.Module, objective: Objective, state: FitState, X: Array, Y: Array
-) -> History:
+def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitState, X: Array,
+             Y: Array) -> History:
     """Minimise the loss ``objective(model(X), Y)`` over the parameters of the model.
 
     It has converged when no element of the gradient exceeds the estimator's `tol`. The state gets
@@ -51,9 +50,7 @@ def minimise(
     found = minimize(
         loss_and_gradient, _flattened([p.data for p in parameters]), method="L-BFGS-B", jac=True,
         callback=after_iteration, options={
-            "maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol
-        },
-    )
+            "maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol})
     _assign(found.x, parameters)
     model.zero_grad()
     state.losses += [record.training_loss for record in history] or [float(found.fun)]
@@ -63,8 +60,7 @@ def minimise(
         history.stopped = str(found.message)
         warnings.warn(
             f"{type(estimator).__name__}: L-BFGS ended before it had converged: {found.message}.",
-            ConvergenceWarning, stacklevel=4,  # the line that called the estimator's `fit`
-        )
+            ConvergenceWarning, stacklevel=4)  # the line that called the estimator's `fit`
     return history
 
 

@@ -36,17 +36,15 @@ class Function(nn.Module):
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     **{name: layer for name, layer in NAMED.items() if name != "softmax"},
-    "logistic": nn.Sigmoid,
-}
+    "logistic": nn.Sigmoid}
 """Activations of hidden layers by name: scikit-learn's and the package's."""
 
 OUTPUTS = {**ACTIVATIONS, "softmax": nn.Softmax, "exp": lambda: Function(exp)}
 """Activations of the output by name."""
 
 
-def activation_layer(
-    activation: Any, known: dict[str, Callable[[], nn.Module]], name: str = "activation"
-) -> nn.Module:
+def activation_layer(activation: Any, known: dict[str, Callable[[], nn.Module]],
+                     name: str = "activation") -> nn.Module:
     """Return the layer for a user's activation; a module is copied."""
     if isinstance(activation, str) and activation in known:
         return known[activation]()
@@ -58,8 +56,7 @@ def activation_layer(
         return Function(activation)
     raise InvalidArgumentError(
         f"{name} must be one of {', '.join(map(repr, known))}, a layer, or a function of "
-        f"tensors. Got {activation!r}."
-    )
+        f"tensors. Got {activation!r}.")
 
 
 def per_layer(value: Any, layers: int, name: str) -> list[Any]:
@@ -73,14 +70,12 @@ def per_layer(value: Any, layers: int, name: str) -> list[Any]:
     if len(value) != layers:
         raise InvalidArgumentError(
             f"{name} must be one for all hidden layers, or a list of one for each. Got "
-            f"{len(value)} for {layers} hidden layers."
-        )
+            f"{len(value)} for {layers} hidden layers.")
     return list(value)
 
 
-def build(
-    units: Sequence[int], activation: Any, output: Any, dropout: Any, random: Any, dtype: Any
-) -> nn.Sequential:
+def build(units: Sequence[int], activation: Any, output: Any, dropout: Any, random: Any,
+          dtype: Any) -> nn.Sequential:
     """Return a fully connected network with scikit-learn's initial weights.
 
     Weights and biases are drawn uniformly within ±√(6 / (fan-in + fan-out)), with 2 instead of 6

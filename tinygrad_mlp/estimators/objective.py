@@ -27,30 +27,22 @@ class OutputLoss(NamedTuple):
 LOSSES = {
     # −Σ y ln softmax(z)
     "log_loss of classes": OutputLoss(
-        "softmax", lambda z, y: -ops.sum(y * ops.log_softmax(z), axis=1), nn.softmax_cross_entropy
-    ),
+        "softmax", lambda z, y: -ops.sum(y * ops.log_softmax(z), axis=1), nn.softmax_cross_entropy),
     # −Σ (y ln σ(z) + (1 − y) ln(1 − σ(z)))
     "log_loss of labels": OutputLoss(
-        "logistic",
-        lambda z, y: ops.sum(y * ops.softplus(-z) + (1 - y) * ops.softplus(z), axis=1),
-        nn.sigmoid_cross_entropy,
-    ),
+        "logistic", lambda z, y: ops.sum(y * ops.softplus(-z) + (1 - y) * ops.softplus(z), axis=1),
+        nn.sigmoid_cross_entropy),
     # ½ Σ (z − y)²
     "squared_error": OutputLoss(
-        "identity", lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1), nn.squared_error
-    ),
+        "identity", lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1), nn.squared_error),
     # Σ (e^z − y + y ln(y / e^z)), half of the Poisson deviance
     "poisson": OutputLoss(
-        "exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1)
-    ),
-}
+        "exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1))}
 """The losses by name; each is summed over the outputs of a sample."""
 
 
-@op(
-    rules={"weight": lambda g, penalty, weight: g * weight},
-    equation="y = ½ ‖W‖²,  W̄ = g W", register=False,
-)
+@op(rules={"weight": lambda g, penalty, weight: g * weight}, equation="y = ½ ‖W‖²,  W̄ = g W",
+    register=False)
 def penalty(weight: Any) -> Any:
     """Return half the sum of squares, in one pass over the matrix."""
     flat = weight.reshape(-1)
@@ -73,14 +65,12 @@ class Objective:
     1.75
     """
 
-    def __init__(
-        self, model: nn.Module, loss: Any, alpha: float = 0.0, weighted: bool = False
-    ) -> None:
+    def __init__(self, model: nn.Module, loss: Any, alpha: float = 0.0,
+                 weighted: bool = False) -> None:
         self.model, self.loss = model, loss
         self.alpha, self.weighted = float(alpha), weighted
         self.weights: Sequence[nn.Parameter] = [
-            module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)
-        ]
+            module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)]
         # A tensor, so that a program can update it; in double precision, since the sum of an
         # epoch has many terms.
         self._total = nn.Buffer(np.zeros(()))
@@ -120,8 +110,7 @@ class Objective:
         if value.ndim == 0:
             raise InvalidArgumentError(
                 "loss must return a number for each sample if samples or classes have weights. "
-                "Got one number. Leave out the mean."
-            )
+                "Got one number. Leave out the mean.")
         return ops.sum(value, axis=tuple(range(1, value.ndim))) if value.ndim > 1 else value
 
     def _checked(self, value: Any, n: int) -> Any:
@@ -129,8 +118,7 @@ class Objective:
         if value.ndim and value.shape[0] != n:
             raise ShapeError(
                 f"loss must return one number, or one for each of the {n} samples of a batch. Got "
-                f"shape {value.shape}."
-            )
+                f"shape {value.shape}.")
         return value
 
     def take_total(self) -> float:

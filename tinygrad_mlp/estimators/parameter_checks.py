@@ -26,8 +26,7 @@ CHECKS: dict[Callable[[Any, str], Any], tuple[str, ...]] = {
     checks.positive: ("learning_rate_init", "epsilon"),
     fraction: ("momentum", "beta_1", "beta_2", "validation_fraction"),
     at_least_1: ("max_iter", "max_fun"),
-    checks.flag: ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"),
-}
+    checks.flag: ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")}
 """The parameters that are one number or a flag, by their check."""
 
 
@@ -45,8 +44,7 @@ def check(estimator: Any) -> None:
     _check_names(estimator, who)
     if not isinstance(estimator.callbacks, Iterable):
         raise InvalidArgumentError(
-            f"{who}: callbacks must be a list. Got {estimator.callbacks!r}. Write [callback]."
-        )
+            f"{who}: callbacks must be a list. Got {estimator.callbacks!r}. Write [callback].")
     if estimator.solver == LBFGS:
         _check_lbfgs(estimator, who)
 
@@ -69,24 +67,20 @@ def _check_names(estimator: Any, who: str) -> None:
         one_of(estimator.learning_rate, RATES, f"{who}: learning_rate, unless it is a schedule,")
     elif isinstance(estimator.learning_rate, type):
         raise InvalidArgumentError(
-            f"{who}: learning_rate must be a schedule. Got the class {estimator.learning_rate!r}."
-        )
+            f"{who}: learning_rate must be a schedule. Got the class {estimator.learning_rate!r}.")
     if not callable(estimator.loss):
         one_of(estimator.loss, estimator.known_losses, f"{who}: loss, unless it is a function,")
 
 
 def _check_lbfgs(estimator: Any, who: str) -> None:
     """Check that nothing is random or by step: L-BFGS minimises one function of the weights."""
-    unfit = {
-        "dropout": np.any(estimator.dropout), "callbacks": list(estimator.callbacks),
-        "learning_rate": isinstance(estimator.learning_rate, Schedule),
-    }
+    unfit = {"dropout": np.any(estimator.dropout), "callbacks": list(estimator.callbacks),
+             "learning_rate": isinstance(estimator.learning_rate, Schedule)}
     for name, given in unfit.items():
         if given:
             raise InvalidArgumentError(
                 f"{who}: {name} cannot be used with solver='lbfgs', which takes no steps on "
-                f"batches. Got {getattr(estimator, name)!r}. Use another solver."
-            )
+                f"batches. Got {getattr(estimator, name)!r}. Use another solver.")
 
 
 def hidden_layers(sizes: Any, name: str) -> list[int]:
@@ -95,6 +89,5 @@ def hidden_layers(sizes: Any, name: str) -> list[int]:
         sizes = [sizes]
     if isinstance(sizes, str) or not isinstance(sizes, Iterable):
         raise InvalidArgumentError(
-            f"{name} must be a list of the numbers of hidden neurons. Got {sizes!r}."
-        )
+            f"{name} must be a list of the numbers of hidden neurons. Got {sizes!r}.")
     return [integer_at_least(1, n, name) for n in sizes]

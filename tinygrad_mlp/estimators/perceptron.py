@@ -62,21 +62,18 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
 
     # -- training ----------------------------------------------------------------------------
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, partial: bool = False, classes: Any = None
-    ) -> Any:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool = False,
+             classes: Any = None) -> Any:
         """Train, from the start or from the end of an earlier call."""
         parameter_checks.check(self)
         if partial and self.early_stopping:
             raise InvalidArgumentError(
                 f"{type(self).__name__}: partial_fit cannot be used with early_stopping=True, as "
-                "each call may bring other samples. Hold samples out yourself and use score()."
-            )
+                "each call may bring other samples. Hold samples out yourself and use score().")
         goes_on = hasattr(self, "network_") and bool(self.warm_start or partial)
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32),
-            y_numeric=is_regressor(self), reset=not goes_on,
-        )
+            y_numeric=is_regressor(self), reset=not goes_on)
         X = X if isinstance(X, np.ndarray) else X.toarray()  # `fit` takes rows of dense arrays
         own, weight = self._weights(X, y, sample_weight, partial)
         samples = Samples(X, self._encoded(y, X.dtype, goes_on, classes), weight, own)
@@ -109,8 +106,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         if weight is not None and not weight.any():
             raise InvalidArgumentError(
                 f"{type(self).__name__}: sample_weight must be above 0 for at least one sample. "
-                f"Got only zeros."
-            )
+                f"Got only zeros.")
         return own, weight
 
     def _network(self, samples: Samples, random: Any, goes_on: bool) -> nn.Sequential:
@@ -124,8 +120,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         if found != units:
             raise InvalidArgumentError(
                 f"{type(self).__name__}: training can only continue with the same network, with "
-                f"layers of {found} units. Got {units}. Set warm_start=False, or use a clone."
-            )
+                f"layers of {found} units. Got {units}. Set warm_start=False, or use a clone.")
         network: nn.Sequential = self.network_
         return network
 
@@ -187,8 +182,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         if self.solver == parameter_checks.LBFGS:
             raise AttributeError(
                 f"{type(self).__name__}: solver='lbfgs' trains on all samples at once and has no "
-                f"partial_fit. Use another solver."
-            )
+                f"partial_fit. Use another solver.")
         return True
 
     def __sklearn_tags__(self) -> Any:

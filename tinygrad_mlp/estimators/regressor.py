@@ -57,18 +57,16 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
 
     known_losses = ("squared_error", "poisson")
 
-    def __init__(
-        self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
-        loss: Any = "squared_error", output_activation: Any = None, dropout: Any = 0.0,
-        solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
-        learning_rate: Any = "constant", learning_rate_init: float = 0.001, power_t: float = 0.5,
-        max_iter: int = 200, shuffle: bool = True, random_state: Any = None, tol: float = 1e-4,
-        verbose: bool = False, warm_start: bool = False, momentum: float = 0.9,
-        nesterovs_momentum: bool = True, early_stopping: bool = False,
-        validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999,
-        epsilon: float = 1e-8, n_iter_no_change: float = 10, max_fun: int = 15000,
-        callbacks: Any = (),
-    ) -> None:
+    def __init__(self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
+                 loss: Any = "squared_error", output_activation: Any = None, dropout: Any = 0.0,
+                 solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
+                 learning_rate: Any = "constant", learning_rate_init: float = 0.001,
+                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool = True,
+                 random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
+                 warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
+                 early_stopping: bool = False, validation_fraction: float = 0.1,
+                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
+                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = ()) -> None:
         self._set(locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
@@ -94,8 +92,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if self.loss == "poisson" and y.min() < 0:
             raise InvalidArgumentError(
-                f"MLPRegressor: y must be >= 0 with loss='poisson'. Got {y.min()}."
-            )
+                f"MLPRegressor: y must be >= 0 with loss='poisson'. Got {y.min()}.")
         targets: Array = y.reshape(len(y), -1).astype(dtype, copy=False)
         return targets
 
@@ -110,8 +107,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
             return (lambda prediction, target: 0.5 * (prediction - target) ** 2), chosen
         raise InvalidArgumentError(
             f"MLPRegressor: output_activation must be None or 'exp' with loss='poisson'. Got "
-            f"{chosen!r}."
-        )
+            f"{chosen!r}.")
 
     def _score(self, output: Array, target: Array, weight: Any) -> float:
         if not np.isfinite(output).all():

@@ -23,10 +23,8 @@ from tinygrad_mlp.nn.image_layers import AvgPool2d, Conv2d, Flatten, MaxPool2d
 from tinygrad_mlp.nn.layers import BatchNorm1d, Dropout, LayerNorm, Linear, Sequential
 from tinygrad_mlp.nn.module import Buffer, Module, Parameter
 
-__all__ = [
-    "AvgPool2d", "BatchNorm1d", "Buffer", "Conv2d", "Dropout", "Flatten", "GELU", "Identity",
-    "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "Parameter", "ReLU",
-    "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
-    "categorical_cross_entropy", "init", "sigmoid_cross_entropy", "softmax_cross_entropy",
-    "squared_error",
-]
+__all__ = ["AvgPool2d", "BatchNorm1d", "Buffer", "Conv2d", "Dropout", "Flatten", "GELU", "Identity",
+           "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "Parameter",
+           "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
+           "categorical_cross_entropy", "init", "sigmoid_cross_entropy", "softmax_cross_entropy",
+           "squared_error"]

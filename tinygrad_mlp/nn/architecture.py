@@ -51,5 +51,4 @@ def differences(stored: Any, model: Module) -> list[str]:
     paths = [path for path in dict.fromkeys([*stored, *own]) if stored.get(path) != own.get(path)]
     return [
         f"'{path}': the file has {stored.get(path, 'nothing')}, this model "
-        f"{own.get(path, 'nothing')}" for path in paths
-    ]
+        f"{own.get(path, 'nothing')}" for path in paths]

@@ -43,11 +43,9 @@ class Conv2d(Module):
     (2, 6, 28, 28)
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0, bias: bool = True, *, init: Initialiser | None = None,
-        rng: np.random.Generator | None = None, dtype: Any = None,
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+                 padding: Any = 0, bias: bool = True, *, init: Initialiser | None = None,
+                 rng: np.random.Generator | None = None, dtype: Any = None) -> None:
         in_channels = integer_at_least(1, in_channels, "Conv2d: in_channels")
         out_channels = integer_at_least(1, out_channels, "Conv2d: out_channels")
         self.kernel_size = pair(kernel_size, "Conv2d() kernel_size")
@@ -63,8 +61,7 @@ class Conv2d(Module):
         if x.ndim != 4 or x.shape[1] != self.weight.shape[1]:
             raise ShapeError(
                 f"Conv2d({self.describe()}) expects inputs of shape "
-                f"(n, {self.weight.shape[1]}, height, width). Got {x.shape}."
-            )
+                f"(n, {self.weight.shape[1]}, height, width). Got {x.shape}.")
         _check_window(self, x, self.padding)
         return ops.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
 
@@ -83,8 +80,7 @@ def _check_window(layer: Any, x: Any, padding: tuple[int, int]) -> None:
     if x.size == 0 or any(n < k for n, k in zip(seen, layer.kernel_size, strict=True)):
         raise ShapeError(
             f"{type(layer).__name__}({layer.describe()}) expects at least one image, with its "
-            f"padding not smaller than the kernel. Got {x.shape}."
-        )
+            f"padding not smaller than the kernel. Got {x.shape}.")
 
 
 class _Pool2d(Module):
@@ -98,8 +94,7 @@ class _Pool2d(Module):
         if x.ndim < 2:
             raise ShapeError(
                 f"{type(self).__name__}({self.describe()}) expects inputs of shape "
-                f"(..., height, width). Got {x.shape}."
-            )
+                f"(..., height, width). Got {x.shape}.")
         _check_window(self, x, (0, 0))
         return x
 

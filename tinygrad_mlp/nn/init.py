@@ -36,13 +36,11 @@ def drawn(init: Any, shape: tuple[int, ...], rng: np.random.Generator, layer: st
     if not callable(init) or globals().get(getattr(init, "__name__", "")) is init:
         raise InvalidArgumentError(
             f"{layer}: init must be a function (shape, rng) -> array, such as "
-            f"nn.init.he_normal(), with the parentheses. Got {init!r}."
-        )
+            f"nn.init.he_normal(), with the parentheses. Got {init!r}.")
     weight = np.asarray(init(shape, rng))
     if weight.shape != shape:
         raise ShapeError(
-            f"{layer}: init must return a weight of shape {shape}. Got {weight.shape}."
-        )
+            f"{layer}: init must return a weight of shape {shape}. Got {weight.shape}.")
     return weight
 
 
@@ -50,8 +48,7 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) < 2:
         raise InvalidArgumentError(
             f"Xavier and He initialisers expect a weight with at least two axes "
-            f"(out, in, …). Got shape {shape}: use normal(sigma) or constant(value)."
-        )
+            f"(out, in, …). Got shape {shape}: use normal(sigma) or constant(value).")
     kernel = math.prod(shape[2:])
     return shape[1] * kernel, shape[0] * kernel
 

@@ -46,8 +46,7 @@ class Sequential(Module):
             if not isinstance(layer, Module):
                 made = f" Did you mean {layer.__name__}()?" if isinstance(layer, type) else ""
                 raise InvalidArgumentError(
-                    f"Sequential() expects modules. Argument {i} is {layer!r}.{made}"
-                )
+                    f"Sequential() expects modules. Argument {i} is {layer!r}.{made}")
         self.layers: list[Module] = list(layers)
 
     def _members(self) -> Iterator[tuple[str, Any]]:
@@ -76,9 +75,8 @@ def as_input(x: Any) -> Any:
     return x if isinstance(x, Value) else np.asarray(x)
 
 
-def weight_and_bias(
-    layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser, rng: Any, dtype: Any
-) -> tuple[Parameter, Parameter | None]:
+def weight_and_bias(layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser, rng: Any,
+                    dtype: Any) -> tuple[Parameter, Parameter | None]:
     """Return the weight of a layer as it is drawn, and a bias of zeros if there is to be one."""
     drawn = initialisers.drawn(init, shape, rng_or_fresh(rng, layer), layer)
     weight = Parameter(drawn, dtype=dtype or np.float64, name="weight")
@@ -108,10 +106,9 @@ class Linear(Module):
     (5, 2)
     """
 
-    def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, *,
-        init: Initialiser | None = None, rng: np.random.Generator | None = None, dtype: Any = None,
-    ) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
+                 init: Initialiser | None = None, rng: np.random.Generator | None = None,
+                 dtype: Any = None) -> None:
         self.in_features = integer_at_least(1, in_features, "Linear: in_features")
         self.out_features = integer_at_least(1, out_features, "Linear: out_features")
         init = initialisers.xavier_uniform() if init is None else init
@@ -124,8 +121,7 @@ class Linear(Module):
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(
                 f"Linear({self.describe()}) expects inputs of shape (..., {self.in_features}). "
-                f"Got {x.shape}."
-            )
+                f"Got {x.shape}.")
         return ops.linear(x, self.weight, self.bias)
 
     def describe(self) -> str:
@@ -191,9 +187,8 @@ class BatchNorm1d(Module):
            [ 1.]])
     """
 
-    def __init__(
-        self, features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: Any = None
-    ) -> None:
+    def __init__(self, features: int, eps: float = 1e-5, momentum: float = 0.1, *,
+                 dtype: Any = None) -> None:
         features = integer_at_least(1, features, "BatchNorm1d: features")
         self.eps = not_negative(eps, "BatchNorm1d: eps")
         self.momentum = not_negative(momentum, "BatchNorm1d: momentum")
@@ -212,8 +207,7 @@ class BatchNorm1d(Module):
         if n < 2:
             raise ShapeError(
                 "BatchNorm1d() expects at least two samples in training: one has no variance. "
-                "Got a batch of 1. Use a larger batch, or .eval() for predictions."
-            )
+                "Got a batch of 1. Use a larger batch, or .eval() for predictions.")
         mean = ops.mean(x, axis=0)
         centred = x - mean
         var = ops.mean(centred * centred, axis=0)
@@ -238,8 +232,7 @@ def _check_features(layer: Any, x: Any, axis: int) -> Any:
         wanted = "(n, {})" if axis == 1 else "(..., {})"
         raise ShapeError(
             f"{type(layer).__name__}({layer.describe()}) expects inputs of shape "
-            f"{wanted.format(features)}. Got {x.shape}."
-        )
+            f"{wanted.format(features)}. Got {x.shape}.")
     return x
 
 
@@ -276,8 +269,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator | None = None) -> None:
         if not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
             raise InvalidArgumentError(
-                f"Dropout() expects p to be at least 0 and less than 1. Got {p!r}."
-            )
+                f"Dropout() expects p to be at least 0 and less than 1. Got {p!r}.")
         self.p = float(p)
         self.rng = rng_or_fresh(rng, "Dropout")
 

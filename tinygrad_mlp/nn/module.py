@@ -45,8 +45,7 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return super().__repr__().replace("Tensor(", "Parameter(").replace(
-            ", requires_grad=True", ""
-        )
+            ", requires_grad=True", "")
 
 
 class Buffer(Tensor):
@@ -165,16 +164,14 @@ class Module:
         if not isinstance(state, Mapping):
             raise StateDictError(
                 f"load_state_dict() expects arrays by name, as state_dict() gives them. Got "
-                f"{type(state).__name__}."
-            )
+                f"{type(state).__name__}.")
         own = dict(self.named_state())
         new, problems = matched(own, state)
         if problems:
             raise StateDictError(
                 f"load_state_dict(): these weights do not belong to this "
                 f"{type(self).__name__}. Build it with the layers they were saved with.\n  "
-                + "\n  ".join(problems)
-            )
+                + "\n  ".join(problems))
         for name, member in own.items():
             member.data = new[name]
 
@@ -256,9 +253,8 @@ def precision(model: Module) -> np.dtype[Any]:
     return next((p.dtype for p in model.parameters()), np.dtype(np.float64))
 
 
-def matched(
-    own: Mapping[str, Tensor], state: Mapping[str, Any]
-) -> tuple[dict[str, Array], list[str]]:
+def matched(own: Mapping[str, Tensor],
+            state: Mapping[str, Any]) -> tuple[dict[str, Array], list[str]]:
     """Return arrays by name for a module's tensors `own`, and a line for each that does not fit."""
     problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
     new: dict[str, Array] = {}

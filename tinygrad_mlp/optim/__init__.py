@@ -10,6 +10,4 @@ from tinygrad_mlp.optim.optimizer_base import Optimizer
 from tinygrad_mlp.optim.optimizers import SGD, Adam, AdamW, RMSprop
 from tinygrad_mlp.optim.schedule import Schedule
 
-__all__ = [
-    "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Schedule", "clip_by_norm", "schedule",
-]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Schedule", "clip_by_norm", "schedule"]

@@ -52,8 +52,7 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
             raise NonFiniteError(
                 f"clip_by_norm() expects finite gradients. That of {label(index, parameter)} "
                 "contains NaN or infinity: lower the learning rate, or look for a division by "
-                "zero or an overflow in the loss."
-            )
+                "zero or an overflow in the loss.")
         largest = max(largest, peak)
         found.append((parameter, parameter.grad))
     if largest == 0.0:

@@ -67,8 +67,7 @@ class Optimizer:
         if not hasattr(self, "update"):
             raise InvalidArgumentError(
                 f"{who} has no update rule: it is the base of the optimizers. Use SGD, Adam, "
-                "AdamW, RMSprop, or a subclass with an `update`."
-            )
+                "AdamW, RMSprop, or a subclass with an `update`.")
         self.parameters = parameter_list(who, parameters)
         for index, parameter in enumerate(self.parameters):
             if parameter.node is not None or not parameter.requires_grad:
@@ -76,8 +75,7 @@ class Optimizer:
                     f"{who}: every parameter must be a leaf with requires_grad=True, as only such "
                     f"tensors receive a gradient. {label(index, parameter)} "
                     f"{'has requires_grad=False' if parameter.node is None else 'was computed'}: "
-                    "leave it out, or make it one."
-                )
+                    "leave it out, or make it one.")
         self.hyperparameters = self.check(hyperparameters)
         self.epoch = self.steps = 0
         self.lr = lr
@@ -94,12 +92,10 @@ class Optimizer:
         if set(hyperparameters) != set(self.checks):
             raise InvalidArgumentError(
                 f"{who} has the hyper-parameters {', '.join(self.checks) or '(none)'}. "
-                f"Got {', '.join(map(str, hyperparameters)) or '(none)'}."
-            )
+                f"Got {', '.join(map(str, hyperparameters)) or '(none)'}.")
         return {
             name: check(hyperparameters[name], f"{who}: {name}")
-            for name, check in self.checks.items()
-        }
+            for name, check in self.checks.items()}
 
     # -- the rule ----------------------------------------------------------------------------
 
@@ -147,8 +143,7 @@ class Optimizer:
             raise NotDifferentiableError(
                 f"{type(self).__name__}.step() expects parameters with gradients. None of the "
                 f"{len(self.parameters)} has one: call backward() on a loss computed from them "
-                "first, and zero_grad() after step()."
-            )
+                "first, and zero_grad() after step().")
         for index, new, state, old in updates:
             self.parameters[index].data = new
             for name, value in state.items():
@@ -160,8 +155,7 @@ class Optimizer:
         # By index, as `load_state_dict` replaces the dicts in the list.
         return {
             name: read_state(partial(self._kept, index, name), name)
-            for name in self._states[index]
-        }
+            for name in self._states[index]}
 
     def _kept(self, index: int, name: str) -> Any:
         return self._states[index][name]
@@ -181,20 +175,17 @@ class Optimizer:
         if found != data.shape:
             raise ShapeError(
                 f"{who} expects the gradient of {label(index, parameter)} to have its shape "
-                f"{data.shape}. Got {type(gradient).__name__ if found is None else found}."
-            )
+                f"{data.shape}. Got {type(gradient).__name__ if found is None else found}.")
         if gradient.dtype != data.dtype:
             raise DTypeError(
                 f"{who} expects the gradient of {label(index, parameter)} to have its dtype "
-                f"{data.dtype}. Got {gradient.dtype}: convert it with .astype()."
-            )
+                f"{data.dtype}. Got {gradient.dtype}: convert it with .astype().")
         if self._states[index] and self._made_for[index] != (data.shape, data.dtype):
             shape, dtype = self._made_for[index]
             raise ShapeError(
                 f"{who} expects {label(index, parameter)} to stay of shape {shape} and dtype "
                 f"{dtype}, as the state kept for it is. Got {data.shape} and {data.dtype}: make a "
-                "new optimizer for the changed parameters."
-            )
+                "new optimizer for the changed parameters.")
 
     def zero_grad(self) -> None:
         """Set every parameter's `.grad` to None."""
@@ -278,8 +269,7 @@ class Optimizer:
         if stored["optimizer"] != type(self).__name__:
             raise StateDictError(
                 f"{who} expects the state of this kind of optimizer. Got that of "
-                f"{stored['optimizer']!r}: make one of the kind that was saved."
-            )
+                f"{stored['optimizer']!r}: make one of the kind that was saved.")
         # A copy loads everything, so that nothing is changed where that fails.
         twin = copy.copy(self)
         try:
@@ -302,8 +292,7 @@ class Optimizer:
         if self._schedule.storable:
             raise InvalidArgumentError(
                 f"the learning rate was a function, which is not stored, and this optimizer has "
-                f"lr={self._lr!r}. Set lr to that function first."
-            )
+                f"lr={self._lr!r}. Set lr to that function first.")
         return self._lr
 
     def __repr__(self) -> str:

@@ -49,13 +49,10 @@ class SGD(Optimizer):
     update = staticmethod(rules.sgd)
     checks = {"momentum": fraction, "nesterov": flag, "weight_decay": not_negative}
 
-    def __init__(
-        self, parameters: Iterable[Tensor], lr: Rate, momentum: float = 0.0,
-        nesterov: bool = False, weight_decay: float = 0.0,
-    ) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate, momentum: float = 0.0,
+                 nesterov: bool = False, weight_decay: float = 0.0) -> None:
         super().__init__(
-            parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
-        )
+            parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 
     def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """Check the hyper-parameters; with `nesterov` there must be momentum.
@@ -67,8 +64,7 @@ class SGD(Optimizer):
         if plain["nesterov"] and not plain["momentum"]:
             raise InvalidArgumentError(
                 "SGD(): nesterov=True must come with momentum > 0. Got momentum=0: pass e.g. "
-                "momentum=0.9, or leave nesterov out."
-            )
+                "momentum=0.9, or leave nesterov out.")
         return plain
 
     def init_state(self, parameter: Any) -> State:
@@ -104,13 +100,10 @@ class Adam(Optimizer):
     update = staticmethod(rules.adam)
     checks = {"beta1": fraction, "beta2": fraction, "eps": positive, "weight_decay": not_negative}
 
-    def __init__(
-        self, parameters: Iterable[Tensor], lr: Rate = 0.001, *, beta1: float = 0.9,
-        beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0,
-    ) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate = 0.001, *, beta1: float = 0.9,
+                 beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(
-            parameters, lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
-        )
+            parameters, lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
     def init_state(self, parameter: Any) -> State:
         """Return means of 0, after no step."""
@@ -138,13 +131,10 @@ class AdamW(Adam):
 
     update = staticmethod(rules.adamw)
 
-    def __init__(
-        self, parameters: Iterable[Tensor], lr: Rate = 0.001, *, beta1: float = 0.9,
-        beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01,
-    ) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate = 0.001, *, beta1: float = 0.9,
+                 beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01) -> None:
         super().__init__(
-            parameters, lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
-        )
+            parameters, lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
 class RMSprop(Optimizer):
@@ -173,19 +163,14 @@ class RMSprop(Optimizer):
     """
 
     update = staticmethod(rules.rmsprop)
-    checks = {
-        "alpha": fraction, "eps": positive, "momentum": fraction, "centered": flag,
-        "weight_decay": not_negative,
-    }
+    checks = {"alpha": fraction, "eps": positive, "momentum": fraction, "centered": flag,
+              "weight_decay": not_negative}
 
-    def __init__(
-        self, parameters: Iterable[Tensor], lr: Rate = 0.01, *, alpha: float = 0.99,
-        eps: float = 1e-8, momentum: float = 0.0, centered: bool = False, weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(
-            parameters, lr, alpha=alpha, eps=eps, momentum=momentum, centered=centered,
-            weight_decay=weight_decay,
-        )
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate = 0.01, *, alpha: float = 0.99,
+                 eps: float = 1e-8, momentum: float = 0.0, centered: bool = False,
+                 weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, lr, alpha=alpha, eps=eps, momentum=momentum, centered=centered,
+                         weight_decay=weight_decay)
 
     def init_state(self, parameter: Any) -> State:
         """Return means of 0, and with momentum a velocity of 0."""

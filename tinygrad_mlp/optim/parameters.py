@@ -24,32 +24,27 @@ def parameter_list(who: str, parameters: Iterable[Tensor]) -> list[Tensor]:
     if isinstance(parameters, Tensor):
         raise InvalidArgumentError(
             f"{who}: parameters must be an iterable of tensors. Got a single one of shape "
-            f"{parameters.shape}: write [parameter]."
-        )
+            f"{parameters.shape}: write [parameter].")
     try:
         found = list(parameters)
     except TypeError:
         raise InvalidArgumentError(
             f"{who}: parameters must be an iterable of tensors, such as model.parameters(). "
-            f"Got {type(parameters).__name__}."
-        ) from None
+            f"Got {type(parameters).__name__}.") from None
     if not found:
         raise InvalidArgumentError(
             f"{who}: parameters must hold at least one tensor. Got none: a model without "
-            "parameters, or a generator that was used before (make a list of it)."
-        )
+            "parameters, or a generator that was used before (make a list of it).")
     places: dict[int, int] = {}
     for index, parameter in enumerate(found):
         if not isinstance(parameter, Tensor):
             raise InvalidArgumentError(
                 f"{who}: every parameter must be a Tensor. Got {type(parameter).__name__} "
-                f"as parameters[{index}]."
-            )
+                f"as parameters[{index}].")
         if id(parameter) in places:
             raise InvalidArgumentError(
                 f"{who}: every parameter must be given once, or it would be changed twice. "
-                f"{label(index, parameter)} is also parameters[{places[id(parameter)]}]."
-            )
+                f"{label(index, parameter)} is also parameters[{places[id(parameter)]}].")
         places[id(parameter)] = index
     return found
 
@@ -70,13 +65,11 @@ def unflattened(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
         if (want.shape, want.dtype) != (got.shape, got.dtype):
             wrong.append(
                 f"{key} must be of shape {want.shape} and dtype {want.dtype}, and is of "
-                f"{got.shape} and {got.dtype}"
-            )
+                f"{got.shape} and {got.dtype}")
     if wrong:
         raise InvalidArgumentError(
             f"it belongs to other parameters, or to these in another order "
-            f"({'; '.join(sorted(wrong))}). Make the optimizer for the model that was saved."
-        )
+            f"({'; '.join(sorted(wrong))}). Make the optimizer for the model that was saved.")
 
     def value(key: str, like: Any) -> Any:
         array = found[key]
@@ -84,5 +77,4 @@ def unflattened(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
 
     return [
         {name: value(f"{i}.{name}", like) for name, like in state.items()}
-        for i, state in enumerate(fresh)
-    ]
+        for i, state in enumerate(fresh)]

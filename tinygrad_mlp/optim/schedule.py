@@ -47,10 +47,9 @@ class Schedule:
 
     __slots__ = ("formula", "unit", "name", "parameters", "equation")
 
-    def __init__(
-        self, formula: Callable[[int], float], unit: str = "epoch", *, name: str | None = None,
-        parameters: Mapping[str, Any] | None = None, equation: str = "",
-    ) -> None:
+    def __init__(self, formula: Callable[[int], float], unit: str = "epoch", *,
+                 name: str | None = None, parameters: Mapping[str, Any] | None = None,
+                 equation: str = "") -> None:
         if not callable(formula):
             raise InvalidArgumentError(f"Schedule(): formula must be a function. Got {formula!r}.")
         if unit not in UNITS:
@@ -92,12 +91,10 @@ class Schedule:
         if self.name is None:
             raise InvalidArgumentError(
                 f"{self!r} is a function, which cannot be stored as data. Use a schedule of "
-                "tg.optim.schedule, or set the optimizer's lr again after loading."
-            )
+                "tg.optim.schedule, or set the optimizer's lr again after loading.")
         plain = {
             key: value.to_dict() if isinstance(value, Schedule) else value
-            for key, value in self.parameters.items()
-        }
+            for key, value in self.parameters.items()}
         return {"name": self.name, "per": self.unit, **plain}
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -158,8 +155,7 @@ def inverse_time(offset: float = 100.0, rate: float = 10.0, per: str = "epoch") 
     rate = not_negative(rate, "inverse_time(): rate")
     return Schedule(
         lambda k: 1 / (offset + rate * k), per, name="inverse_time",
-        parameters={"offset": offset, "rate": rate}, equation=f"1 / ({offset:g} + {rate:g} k)",
-    )
+        parameters={"offset": offset, "rate": rate}, equation=f"1 / ({offset:g} + {rate:g} k)")
 
 
 def step_decay(initial: float, factor: float, every: int, per: str = "epoch") -> Schedule:
@@ -176,11 +172,9 @@ def step_decay(initial: float, factor: float, every: int, per: str = "epoch") ->
     initial = not_negative(initial, "step_decay(): initial")
     factor = decay_factor(factor, "step_decay(): factor")
     every = integer_at_least(1, every, "step_decay(): every")
-    return Schedule(
-        lambda k: initial * factor ** (k // every), per, name="step_decay",
-        parameters={"initial": initial, "factor": factor, "every": every},
-        equation=f"{initial:g} · {factor:g}^⌊k / {every}⌋",
-    )
+    return Schedule(lambda k: initial * factor ** (k // every), per, name="step_decay",
+                    parameters={"initial": initial, "factor": factor, "every": every},
+                    equation=f"{initial:g} · {factor:g}^⌊k / {every}⌋")
 
 
 def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
@@ -198,8 +192,7 @@ def exponential(initial: float, decay: float, per: str = "epoch") -> Schedule:
     decay = decay_factor(decay, "exponential(): decay")
     return Schedule(
         lambda k: initial * decay**k, per, name="exponential",
-        parameters={"initial": initial, "decay": decay}, equation=f"{initial:g} · {decay:g}^k",
-    )
+        parameters={"initial": initial, "decay": decay}, equation=f"{initial:g} · {decay:g}^k")
 
 
 def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Schedule:
@@ -219,10 +212,9 @@ def cosine(initial: float, final: float, length: int, per: str = "epoch") -> Sch
     final = not_negative(final, "cosine(): final")
     length = integer_at_least(1, length, "cosine(): length")
     return Schedule(
-        lambda k: final + (initial - final) * (1 + math.cos(math.pi * min(k / length, 1))) / 2,
-        per, name="cosine", parameters={"initial": initial, "final": final, "length": length},
-        equation=f"{final:g} + ½ ({initial:g} − {final:g}) (1 + cos(π min(k / {length}, 1)))",
-    )
+        lambda k: final + (initial - final) * (1 + math.cos(math.pi * min(k / length, 1))) / 2, per,
+        name="cosine", parameters={"initial": initial, "final": final, "length": length},
+        equation=f"{final:g} + ½ ({initial:g} − {final:g}) (1 + cos(π min(k / {length}, 1)))")
 
 
 def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Schedule:
@@ -250,20 +242,17 @@ def linear_warmup(length: int, after: Schedule | float, per: str = "step") -> Sc
     if following.unit != per:
         raise InvalidArgumentError(
             f"linear_warmup(): after must count what the warm-up counts. Got per={per!r} and "
-            f"{after!r}. Give both the same unit: a k in epochs cannot follow one in steps."
-        )
+            f"{after!r}. Give both the same unit: a k in epochs cannot follow one in steps.")
     return Schedule(
         lambda k: following(0) * (k + 1) / (length + 1) if k < length else following(k - length),
         per, name="linear_warmup", parameters={"length": length, "after": after},
         equation=f"{following(0):g} (k + 1) / {length + 1} for k < {length}, "
-                 f"then {following.equation} with k − {length} for k",
-    )
+                 f"then {following.equation} with k − {length} for k")
 
 
 CONSTRUCTORS: dict[str, Callable[..., Schedule]] = {
     function.__name__: function
-    for function in (constant, inverse_time, step_decay, exponential, cosine, linear_warmup)
-}
+    for function in (constant, inverse_time, step_decay, exponential, cosine, linear_warmup)}
 """The schedules of this module, by the names under which they are stored."""
 
 
@@ -283,8 +272,7 @@ def from_dict(stored: Mapping[str, Any]) -> Schedule:
     name = parameters.pop("name", None)
     if name not in CONSTRUCTORS:
         raise InvalidArgumentError(
-            f"from_dict(): name must be one of {', '.join(CONSTRUCTORS)}. Got {name!r}."
-        )
+            f"from_dict(): name must be one of {', '.join(CONSTRUCTORS)}. Got {name!r}.")
     if isinstance(parameters.get("after"), Mapping):
         parameters["after"] = from_dict(parameters["after"])
     try:
@@ -313,6 +301,5 @@ def as_schedule(lr: Any, argument: str = "lr") -> Schedule:
     if lr in CONSTRUCTORS.values():
         raise InvalidArgumentError(
             f"{argument} must be a number or a schedule. Got schedule.{lr.__name__}, the function "
-            f"that makes one: call it, as in schedule.{lr.__name__}(...)."
-        )
+            f"that makes one: call it, as in schedule.{lr.__name__}(...).")
     return Schedule(lr)

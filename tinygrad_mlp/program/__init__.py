@@ -5,6 +5,4 @@ from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.trace import Trace, Tracer
 
-__all__ = [
-    "CompiledFunction", "Instruction", "Program", "Trace", "Tracer", "Variable", "compile",
-]
+__all__ = ["CompiledFunction", "Instruction", "Program", "Trace", "Tracer", "Variable", "compile"]

@@ -51,8 +51,7 @@ def _add(a: Any, key: list[Any], data: list[Any]) -> None:
         if a.requires_grad:
             raise TraceError(
                 "a compiled function was given a tensor that requires a gradient as an argument. "
-                "Let the function use it from outside, as a parameter, or pass x.detach()."
-            )
+                "Let the function use it from outside, as a parameter, or pass x.detach().")
         data.append(a.data)
     elif type(a) is float:
         key.append("number")
@@ -63,14 +62,12 @@ def _add(a: Any, key: list[Any], data: list[Any]) -> None:
         except TypeError:
             raise TraceError(
                 f"a compiled function expects arrays, numbers and hashable static arguments. "
-                f"Got {type(a).__name__}: pass the arrays in it instead."
-            ) from None
+                f"Got {type(a).__name__}: pass the arrays in it instead.") from None
         key.append((type(a), a))
 
 
-def traced_arguments(
-    recording: Recording, function: Callable[..., Any], args: tuple[Any, ...], flat: list[Any]
-) -> list[Any]:
+def traced_arguments(recording: Recording, function: Callable[..., Any], args: tuple[Any, ...],
+                     flat: list[Any]) -> list[Any]:
     """Return what the function is given while it is recorded, for each of its `flat` arguments."""
     names = iter(argument_names(function, args))
     return [_traced(recording, a, next(names, None)) for a in flat]

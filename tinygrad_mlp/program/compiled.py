@@ -64,8 +64,7 @@ class CompiledFunction:
         if self._last is None:
             raise TraceError(
                 f"{self.name} has no program yet: a program is recorded at the first call, whose "
-                f"arguments say which shapes it is for. Call it once."
-            )
+                f"arguments say which shapes it is for. Call it once.")
         return self._last
 
     @property
@@ -119,9 +118,8 @@ class CompiledFunction:
         self._keep(key, executable)
         return result
 
-    def _confirm(
-        self, executable: Executable, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _confirm(self, executable: Executable, args: tuple[Any, ...],
+                 kwargs: dict[str, Any]) -> Any:
         """Record the second call, and check that the function does what it did at the first."""
         assert executable.signature is not None
         recording, out = self._recorded(args, kwargs)
@@ -132,15 +130,13 @@ class CompiledFunction:
                 f"{self.name} does not do the same at every call: {difference} differs from that "
                 f"of the first call, which a program would repeat for ever. Let it be computed by "
                 f"operations (random numbers by layers such as tg.nn.Dropout), or pass it in as an "
-                f"argument."
-            )
+                f"argument.")
         executable.signature = None
         self._use(executable)
         return commit(recording, out)
 
-    def _recorded(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], finite: bool = True
-    ) -> tuple[Recording, Any]:
+    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any],
+                  finite: bool = True) -> tuple[Recording, Any]:
         """Return a recording of a call, which has changed nothing yet, and what it returned.
 
         Raise FloatingPointError if a value that must be finite is not, and `finite` insists on it.
@@ -206,8 +202,7 @@ class CompiledFunction:
                 f"{changing_argument(list(self.programs), self.function)} keeps changing. Pad or "
                 f"batch the data to a few shapes, or pass numbers that change as floats.",
                 RuntimeWarning,
-                stacklevel=3,
-            )
+                stacklevel=3)
 
 
 def compile(function: Callable[..., Any]) -> CompiledFunction:

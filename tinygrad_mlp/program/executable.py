@@ -65,32 +65,27 @@ class Executable:
         puts = {u.target: u.put for u in self.program.updates if u.target in in_place}
         self._states = [
             _State(v.label.get, None if v.dtype is None else v.type, puts.get(v))
-            for v in self.program.inputs if v.label.kind != "data"
-        ]
+            for v in self.program.inputs if v.label.kind != "data"]
         self._known: list[Any] = [None] * len(self._states)
         # Numbers in the place of what was returned, so that nothing of this call is kept.
         self._structure = rebuild(out, range(len(leaves(out))))
         place = {v: n for n, v in enumerate(self.source.returned())}
         self._results = [
             _Result(place[a] if isinstance(a, Variable) else None, a, _wrapping(leaf))
-            for a, leaf in zip(self.program.results, leaves(out), strict=True)
-        ]
+            for a, leaf in zip(self.program.results, leaves(out), strict=True)]
         # What is not written in place is handed over after a run.
         updates = [u for u in self.program.updates if isinstance(u.value, Variable)]
         written = {r: line.into for line in self.program.instructions for r in line.results}
         self._puts = [
             (u.put, place[u.value]) for u in updates
-            if u.target is None or written.get(u.value) is not u.target
-        ]
+            if u.target is None or written.get(u.value) is not u.target]
         self._constants = [
-            (u.put, u.value) for u in self.program.updates if not isinstance(u.value, Variable)
-        ]
+            (u.put, u.value) for u in self.program.updates if not isinstance(u.value, Variable)]
         if only_arrays and self._structure == 0 and self._results[0].place is not None:
             self.fast_path = fast_path(
                 self.program.inputs, self._assumptions, self._puts, self._constants,
-                self._results[0].place, function=self._function, known=self._known,
-                lock=self._lock, wrap=self._results[0].wrap,
-            )
+                self._results[0].place, function=self._function, known=self._known, lock=self._lock,
+                wrap=self._results[0].wrap)
 
     @property
     def confirmed(self) -> bool:
@@ -131,8 +126,7 @@ class Executable:
                 put(value)
         values = [
             wrap(constant if place is None else out[place])
-            for place, constant, wrap in self._results
-        ]
+            for place, constant, wrap in self._results]
         return values[0] if self._structure == 0 else rebuild(self._structure, values)
 
     def _read(self) -> list[Any] | None:
@@ -161,18 +155,12 @@ def _recorded_program(recording: Recording, out: Any, name: str) -> Program:
 
     def with_parameters(line: Instruction) -> Instruction:
         return line.changed(operands=tuple(
-            parameters.get(id(o), o) if isinstance(o, np.ndarray) else o for o in line.operands
-        ))
+            parameters.get(id(o), o) if isinstance(o, np.ndarray) else o for o in line.operands))
 
-    return Program(
-        inputs=tuple(recording.inputs),
-        instructions=tuple(map(with_parameters, recording.instructions)),
-        results=tuple(map(as_operand, leaves(out))),
-        updates=tuple(recording.updates),
-        required=tuple(recording.required),
-        name=name,
-        write_source=numpy_source,
-    )
+    return Program(inputs=tuple(recording.inputs),
+                   instructions=tuple(map(with_parameters, recording.instructions)),
+                   results=tuple(map(as_operand, leaves(out))), updates=tuple(recording.updates),
+                   required=tuple(recording.required), name=name, write_source=numpy_source)
 
 
 def commit(recording: Recording, out: Any) -> Any:

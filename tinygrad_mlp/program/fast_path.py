@@ -24,11 +24,10 @@ FastPath = Callable[[tuple[Any, ...]], Any]
 """A function from the arguments of a call to its result, or to `OUTDATED`."""
 
 
-def fast_path(
-    inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[], Any], Any]],
-    puts: Sequence[tuple[Callable[[Any], None], int]],
-    constants: Sequence[tuple[Callable[[Any], None], Any]], result: int, **scope: Any,
-) -> FastPath:
+def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[], Any], Any]],
+              puts: Sequence[tuple[Callable[[Any], None], int]],
+              constants: Sequence[tuple[Callable[[Any], None], Any]], result: int,
+              **scope: Any) -> FastPath:
     """Return the function that runs a program where only the numbers of the arguments are new.
 
     The first `inputs` are data, each an array. `puts` are called with values of the given places
@@ -43,8 +42,7 @@ def fast_path(
     others = [
         f"type({a}) is not ndarray or {a}.shape != {v.shape} "
         f"or {a}.dtype is not {_name(v.dtype, scope)}"
-        for a, v in zip(arguments, data, strict=True)
-    ]
+        for a, v in zip(arguments, data, strict=True)]
     changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
     changed += [_different(get, expected, scope) for get, expected in assumptions]
     text = [
@@ -59,8 +57,7 @@ def fast_path(
         f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",
         *(f"        {_name(put, scope)}(out[{place}])" for put, place in puts),
         *(f"        {_name(put, scope)}({_name(value, scope)})" for put, value in constants),
-        f"    return wrap(out[{result}])",
-    ]
+        f"    return wrap(out[{result}])"]
     exec(compile("\n".join(text), "<fast path>", "exec"), scope)
     made: FastPath = scope["fast_path"]
     return made
@@ -95,5 +92,4 @@ def _unless(conditions: list[str], indent: str) -> list[str]:
         f"{indent}if (",
         *(f"{indent}    {'or ' * (n > 0)}{text}" for n, text in enumerate(conditions)),
         f"{indent}):",
-        f"{indent}    return OUTDATED",
-    ]
+        f"{indent}    return OUTDATED"]

@@ -36,9 +36,8 @@ class Variable:
 
     __slots__ = ("data", "instruction", "index", "label", "name", "shape", "dtype")
 
-    def __init__(
-        self, data: Any, instruction: Instruction | None = None, index: int = 0, label: Any = None
-    ) -> None:
+    def __init__(self, data: Any, instruction: Instruction | None = None, index: int = 0,
+                 label: Any = None) -> None:
         self.data = data
         self.instruction = instruction
         self.index = index
@@ -109,16 +108,14 @@ class Instruction:
         if instead.keys().isdisjoint(self.variables):
             return self
         return self.changed(operands=tuple(
-            instead.get(o, o) if isinstance(o, Variable) else o for o in self.operands
-        ))
+            instead.get(o, o) if isinstance(o, Variable) else o for o in self.operands))
 
     def forward(self, operands: Iterable[Any]) -> tuple[Any, ...]:
         """Compute the values of the results from values of the operands."""
         out = self.op.forward(*operands, **self.static)
         return tuple(
             value if variable.dtype is None else np.asarray(value)
-            for variable, value in zip(self.results, self.op.as_tuple(out), strict=True)
-        )
+            for variable, value in zip(self.results, self.op.as_tuple(out), strict=True))
 
 
 def is_generator(value: Any) -> bool:

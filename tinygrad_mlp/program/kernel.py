@@ -26,8 +26,7 @@ from tinygrad_mlp.autograd.ops.elementwise.special import scipy_special
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
     ast.Pow: "power", ast.MatMult: "matmul", ast.USub: "negative", ast.Invert: "invert",
-    ast.BitAnd: "bitwise_and", ast.BitOr: "bitwise_or",
-}
+    ast.BitAnd: "bitwise_and", ast.BitOr: "bitwise_or"}
 
 MAKING_VIEWS = ("reshape", "transpose", "swapaxes", "broadcast_to", "squeeze", "ravel", "asarray",
                 "moveaxis", "diagonal", "real", "einsum")
@@ -62,12 +61,10 @@ class Kernel:
     def __init__(self, op: Op) -> None:
         self.expression, self._scope = _returned_expression(op.forward)
         self.ufunc, self._arguments = (
-            (None, []) if op.variadic else _single_ufunc(self.expression, self._scope)
-        )
+            (None, []) if op.variadic else _single_ufunc(self.expression, self._scope))
         self.elementwise = self.ufunc not in (None, "np.matmul")
         self.may_alias = self.ufunc is None and op is not accumulate and (
-            self.expression is None or _may_alias(self.expression)
-        )
+            self.expression is None or _may_alias(self.expression))
         self._parameters: Operands = {name: ast.Name(name) for name in op.arrays}
 
     def takes_out(self, static: Mapping[str, Any]) -> bool:
@@ -132,9 +129,8 @@ class TreeCopier(ast.NodeTransformer):
 class _Filling(TreeCopier):
     """Puts code in the place of parameters; raises LookupError where a name has none."""
 
-    def __init__(
-        self, operands: Operands, static: Mapping[str, Any], scope: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, operands: Operands, static: Mapping[str, Any],
+                 scope: Mapping[str, Any]) -> None:
         self.operands, self.static, self.scope = operands, static, scope
 
     def visit_Call(self, node: ast.Call) -> Any:
@@ -195,9 +191,8 @@ def _returned_expression(forward: Callable[..., Any]) -> tuple[ast.expr | None, 
     return body[0].value, getattr(forward, "__globals__", {})
 
 
-def _single_ufunc(
-    tree: ast.expr | None, scope: Mapping[str, Any]
-) -> tuple[str | None, list[ast.expr]]:
+def _single_ufunc(tree: ast.expr | None,
+                  scope: Mapping[str, Any]) -> tuple[str | None, list[ast.expr]]:
     """Return the ufunc and its arguments where an expression is one call of a ufunc."""
     ufunc: str | None = None
     arguments: list[ast.expr] = []
@@ -228,8 +223,7 @@ def _is_special(tree: ast.AST, scope: Mapping[str, Any]) -> bool:
     return (
         isinstance(tree, ast.Call)
         and isinstance(tree.func, ast.Name)
-        and scope.get(tree.func.id) is scipy_special
-    )
+        and scope.get(tree.func.id) is scipy_special)
 
 
 def _may_alias(tree: ast.expr) -> bool:

@@ -116,9 +116,8 @@ class Program:
         saved = sum(new is not old for new, old in zip(lines, self.instructions, strict=True))
         return replace(self, instructions=lines), saved
 
-    def rewritten(
-        self, instructions: Iterable[Instruction], instead: Mapping[Variable, Any]
-    ) -> Program:
+    def rewritten(self, instructions: Iterable[Instruction],
+                  instead: Mapping[Variable, Any]) -> Program:
         """Return the program of these instructions, with others in the place of variables."""
 
         def of(a: Any) -> Any:
@@ -132,8 +131,7 @@ class Program:
             instructions=tuple(line.replacing(final) for line in instructions),
             results=tuple(map(of, self.results)),
             updates=tuple(update._replace(value=of(update.value)) for update in self.updates),
-            required=tuple(v for v in map(of, self.required) if isinstance(v, Variable)),
-        )
+            required=tuple(v for v in map(of, self.required) if isinstance(v, Variable)))
 
     # -- running and checking it -------------------------------------------------------------
 
@@ -171,9 +169,8 @@ class Program:
                 raise ProgramError(f"the program hands over {a!r}, which is never computed.")
 
 
-def _check_line(
-    where: str, line: Instruction, defined: set[Variable], memory: set[Variable]
-) -> None:
+def _check_line(where: str, line: Instruction, defined: set[Variable],
+                memory: set[Variable]) -> None:
     for operand in line.variables:
         if operand not in defined:
             raise ProgramError(f"{where} uses {operand!r} before it is computed.")
@@ -203,8 +200,7 @@ def _check_types(where: str, line: Instruction) -> None:
         if variable.dtype is not None and (value.shape, value.dtype) != variable.type:
             raise ProgramError(
                 f"{where} is written down as {variable!r}, but gives "
-                f"{value.dtype}{list(value.shape)}."
-            )
+                f"{value.dtype}{list(value.shape)}.")
 
 
 def _made_up(variable: Variable) -> Any:

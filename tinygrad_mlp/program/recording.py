@@ -113,8 +113,7 @@ class Recording(Trace):
             raise TraceError(
                 f"a tensor that was computed outside of the function being recorded (by "
                 f"'{value.node.op.name}') is used in it: gradients cannot flow back to what it "
-                f"was computed from. Compute it inside, or pass it in.\n  at {user_site()}"
-            )
+                f"was computed from. Compute it inside, or pass it in.\n  at {user_site()}")
         return self._capture(value).tracer
 
     def _capture(self, leaf: Value, cleared: bool = False) -> _Captured:
@@ -172,12 +171,10 @@ class Recording(Trace):
             if is_generator(value):
                 self._generators.setdefault(id(value), (value, value.bit_generator.state))
         if op.name in ("getitem", "scatter_add") and any(
-            type(a) is Tracer and a.dtype == bool for a in args[1:]
-        ):
+                type(a) is Tracer and a.dtype == bool for a in args[1:]):
             raise TraceError(
                 f"x[mask] with a traced mask has a shape that depends on values. Use "
-                f"tg.where(mask, x, 0), which keeps the shape.\n  at {user_site()}"
-            )
+                f"tg.where(mask, x, 0), which keeps the shape.\n  at {user_site()}")
         out = super().__call__(op, args, static)
         result = out[0] if op.outputs > 1 else out
         if isinstance(result, Value) and type(result) is not Tracer:

@@ -28,8 +28,7 @@ class TraceSignature:
             np.array(v.label.of.data)
             if isinstance(v.label.of, Value) and not v.label.of.requires_grad
             else None
-            for v in recording.inputs
-        ]
+            for v in recording.inputs]
         self._lines = recording.instructions
         results = [r for line in self._lines for r in line.results]
         self._number = {v: n for n, v in enumerate([*self._inputs, *results])}
@@ -40,8 +39,7 @@ class TraceSignature:
             if one is None or two is None or one.type != two.type:
                 return "what it reads"
             if not _same_place(one.label.of, two.label.of) and (
-                a is None or b is None or not _same(a, b)
-            ):
+                    a is None or b is None or not _same(a, b)):
                 return "the tensors it reads"
         for line, twin in zip_longest(self._lines, other._lines):
             if line is None or twin is None or line.op is not twin.op:
@@ -51,9 +49,8 @@ class TraceSignature:
                 return f"{different} of '{line.op.name}'"
         return None
 
-    def _difference_in(
-        self, line: Instruction, twin: Instruction, other: TraceSignature
-    ) -> str | None:
+    def _difference_in(self, line: Instruction, twin: Instruction,
+                       other: TraceSignature) -> str | None:
         """Return the first thing in which two calls of an operation differ, or None."""
         for name, value in line.static.items():
             if not _same(value, twin.static[name]):

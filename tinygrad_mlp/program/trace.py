@@ -82,8 +82,7 @@ class Tracer(Tensor):
             raise TraceError(
                 f"a traced value of shape {self.shape} has left the function that was being "
                 f"recorded: it has no number in it. Return it from the function instead of "
-                f"storing it.\n  at {user_site()}"
-            )
+                f"storing it.\n  at {user_site()}")
         return self
 
     @property
@@ -145,8 +144,7 @@ class Tracer(Tensor):
             f"a traced value of shape {self.shape} cannot become a number: the program would hold "
             f"for this one value only. Use tg.where(...) instead of 'if', tg.array([...]) instead "
             f"of np.array([...]), return what is to be looked at, and leave conversions to the "
-            f"caller.\n  at {user_site()}"
-        )
+            f"caller.\n  at {user_site()}")
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = __contains__ = _refuse
     item = numpy = tolist = __format__ = _refuse
@@ -194,8 +192,7 @@ class Trace:
                 raise TraceError(
                     f"{op.name}() expects '{key}' to be known when the program is recorded. Got "
                     f"a traced value, which differs from run to run. Compute it outside and pass "
-                    f"it in as a plain Python object.\n  at {user_site()}"
-                )
+                    f"it in as a plain Python object.\n  at {user_site()}")
         operands = tuple(a.variable if type(a) is Tracer else a for a in arrays)
         examples = [o.data if isinstance(o, Variable) else o for o in operands]
         made = Instruction(op, operands, static, example(op, examples, static))

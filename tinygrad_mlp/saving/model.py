@@ -21,15 +21,12 @@ from tinygrad_mlp.training.history import History, Record
 
 MEAN, SCALE = "preprocessing.mean", "preprocessing.scale"
 RESERVED = (
-    "format", "versions", "architecture", "neural_network", "training", "checkpoint", "checksum"
-)
+    "format", "versions", "architecture", "neural_network", "training", "checkpoint", "checksum")
 """The entries of the metadata that `save` writes itself."""
 
 
-def save(
-    path: str | os.PathLike[str], model: Any, *,
-    metadata: dict[str, Any] | None = None, history: History | None = None,
-) -> None:
+def save(path: str | os.PathLike[str], model: Any, *, metadata: dict[str, Any] | None = None,
+         history: History | None = None) -> None:
     """Write the weights and the architecture of a model to a file, completely or not at all.
 
     The metadata hold the architecture (each module's class and settings), the versions of this
@@ -60,8 +57,7 @@ def save(
     given = checked_metadata(metadata, RESERVED, "save")
     if history is not None and not isinstance(history, History):
         raise InvalidArgumentError(
-            f"save: history must be the History that tg.fit returns. Got {type(history).__name__}."
-        )
+            f"save: history must be the History that tg.fit returns. Got {type(history).__name__}.")
     stored: dict[str, Any] = {}
     if isinstance(model, NeuralNetwork):
         stored["neural_network"] = model.settings()
@@ -75,8 +71,7 @@ def save(
         arrays = model.state_dict()
     else:
         raise InvalidArgumentError(
-            f"save: model must be a Module or a NeuralNetwork. Got {type(model).__name__}."
-        )
+            f"save: model must be a Module or a NeuralNetwork. Got {type(model).__name__}.")
     if history is not None and history.settings:
         stored["training"] = _training_metadata(history)
     write(path, arrays, {**stored, **given}, "save")
@@ -125,8 +120,7 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     """
     if not isinstance(model, (Module, NeuralNetwork)):
         raise InvalidArgumentError(
-            f"load: model must be a Module or a NeuralNetwork. Got {type(model).__name__}."
-        )
+            f"load: model must be a Module or a NeuralNetwork. Got {type(model).__name__}.")
     arrays, stored = read(path)
     mean = scale = None
     if "neural_network" in stored:  # a module may have arrays of these names, too
@@ -147,8 +141,7 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     if different:
         warnings.warn(
             f"load: the weights of {os.fspath(path)} fit, but they were saved from another "
-            f"model:\n  {different}", stacklevel=2,
-        )
+            f"model:\n  {different}", stacklevel=2)
     return model
 
 
@@ -176,8 +169,7 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
     if not isinstance(settings, dict):
         raise DataError(
             f"{os.fspath(path)}: expected a saved NeuralNetwork. Got weights without its "
-            f"settings. Build the model yourself and use tg.load(path, model)."
-        )
+            f"settings. Build the model yourself and use tg.load(path, model).")
     layers = settings.get("layers")
     sizes = list(zip(layers[1:], layers, strict=False)) if isinstance(layers, list) else []
     found = [arrays[key].shape for i in range(len(sizes)) if (key := f"{2 * i}.weight") in arrays]
@@ -185,12 +177,10 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
         # Before building, since damaged sizes could need any amount of memory.
         raise DataError(
             f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: layers {layers!r} "
-            f"do not fit weights of the shapes {found}."
-        )
+            f"do not fit weights of the shapes {found}.")
     try:
         network = NeuralNetwork(**settings, monitor=False, plot=False)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: {error}"
-        ) from error
+            f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: {error}") from error
     return load(path, network)  # type: ignore[no-any-return]

@@ -21,9 +21,8 @@ PICKLES = (b"PK", b"\x80")
 """The first bytes of files of ``torch.save``: archives of pickles, and single ones."""
 
 
-def from_torch_state(
-    model_or_layers: Any, path_or_dict: Any, *, rename: Mapping[str, str] | None = None
-) -> Any:
+def from_torch_state(model_or_layers: Any, path_or_dict: Any, *,
+                     rename: Mapping[str, str] | None = None) -> Any:
     """Load the weights of a PyTorch model into layers of the same sizes.
 
     `Linear`, `Conv2d`, `LayerNorm` and `BatchNorm1d` have the arrays of PyTorch's layers of the
@@ -75,8 +74,7 @@ def from_torch_state(
             f"from_torch_state: these weights do not fit this "
             f"{type(module).__name__}{replacement}. Build it with the same layers and sizes. "
             f"If only names differ, give rename={{PyTorch's name: name here}}. "
-            "Nothing was changed.\n  " + "\n  ".join(problems)
-        )
+            "Nothing was changed.\n  " + "\n  ".join(problems))
     for name, tensor in own.items():
         tensor.data = new[name]
     return model_or_layers
@@ -91,8 +89,7 @@ def _module_of(model: Any) -> Module:
         return Sequential(*model)
     raise InvalidArgumentError(
         f"from_torch_state: model_or_layers must be a Module, a NeuralNetwork, or a list of "
-        f"layers. Got {type(model).__name__}."
-    )
+        f"layers. Got {type(model).__name__}.")
 
 
 def _state_of(source: Any) -> dict[str, Any]:
@@ -101,14 +98,12 @@ def _state_of(source: Any) -> dict[str, Any]:
         if not all(isinstance(name, str) for name in source):
             raise InvalidArgumentError(
                 "from_torch_state: the names in a state dict must be strings. Pass "
-                "model.state_dict()."
-            )
+                "model.state_dict().")
         return {name: _on_cpu(value) for name, value in source.items()}
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidArgumentError(
             f"from_torch_state: path_or_dict must be a path of a safetensors file, or arrays by "
-            f"name. Got {type(source).__name__}."
-        )
+            f"name. Got {type(source).__name__}.")
     try:
         return dict(read(source)[0])
     except DataError:
@@ -118,8 +113,7 @@ def _state_of(source: Any) -> dict[str, Any]:
         raise DataError(
             f"{os.fspath(source)}: expected a file in the safetensors format. Got a pickle of "
             f"torch.save, which would run the program in it. In PyTorch: "
-            f"safetensors.torch.save_file(model.state_dict(), path)."
-        ) from None
+            f"safetensors.torch.save_file(model.state_dict(), path).") from None
 
 
 def _on_cpu(value: Any) -> Any:
@@ -132,12 +126,10 @@ def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict
     if rename is None:
         return dict(state)
     if not isinstance(rename, Mapping) or not all(
-        isinstance(part, str) for pair in rename.items() for part in pair
-    ):
+            isinstance(part, str) for pair in rename.items() for part in pair):
         raise InvalidArgumentError(
             f"from_torch_state: rename must be a dict of names, PyTorch's and those here. Got "
-            f"{rename!r}."
-        )
+            f"{rename!r}.")
     unused = set(rename)
     renamed: dict[str, Any] = {}
     for name, value in state.items():
@@ -148,14 +140,12 @@ def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict
             name = f"{rename[prefix]}{name[len(prefix) :]}".lstrip(".")
         if name in renamed:
             raise InvalidArgumentError(
-                f"from_torch_state: rename gives two arrays the name '{name}'."
-            )
+                f"from_torch_state: rename gives two arrays the name '{name}'.")
         renamed[name] = value
     if unused:
         raise InvalidArgumentError(
             f"from_torch_state: rename names {', '.join(sorted(map(repr, unused)))}, which is in "
-            f"none of the names {', '.join(sorted(map(repr, state)))}."
-        )
+            f"none of the names {', '.join(sorted(map(repr, state)))}.")
     return renamed
 
 

@@ -95,8 +95,7 @@ def checked_metadata(metadata: Any, reserved: Collection[str], who: str) -> dict
     if not valid or not given.keys().isdisjoint(reserved):
         raise InvalidArgumentError(
             f"{who}: metadata must be a dict whose keys are strings other than "
-            f"{', '.join(reserved)}. Got {metadata!r}."
-        )
+            f"{', '.join(reserved)}. Got {metadata!r}.")
     return given
 
 
@@ -105,8 +104,7 @@ def checked_rng(rng: Any, who: str) -> Generator:
     if not isinstance(rng, np.random.Generator):
         raise InvalidArgumentError(
             f"{who}: rng must be a numpy.random.Generator. Got {rng!r}. "
-            "Make one with numpy.random.default_rng(seed)."
-        )
+            "Make one with numpy.random.default_rng(seed).")
     return rng
 
 

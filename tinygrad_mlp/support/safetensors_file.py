@@ -27,10 +27,8 @@ FORMAT = "tinygrad_mlp"
 CHECKSUM = "checksum"
 
 
-def write(
-    path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any],
-    who: str,
-) -> None:
+def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]],
+          metadata: Mapping[str, Any], who: str) -> None:
     """Write arrays and metadata to a file, completely or not at all.
 
     The metadata are values that JSON can express; format and versions are added. Messages of errors
@@ -45,8 +43,7 @@ def write(
         if array.dtype.kind not in "fiub" or array.itemsize > 8:
             raise DTypeError(
                 f"{who}: '{name}' has dtype {array.dtype}, which a safetensors file cannot hold. "
-                f"Convert it to float64 first."
-            )
+                f"Convert it to float64 first.")
     versions = {"tinygrad_mlp": __version__, "numpy": np.__version__,
                 "python": platform.python_version()}
     metadata = {"format": FORMAT, "versions": versions, **metadata}
@@ -94,8 +91,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     if checksum is not None and checksum != _checksum(arrays, json.dumps(metadata)):
         raise DataError(
             f"{name}: expected the saved content. Got content with another checksum. The file "
-            f"is damaged, or was changed by another program. Save it again."
-        )
+            f"is damaged, or was changed by another program. Save it again.")
     return arrays, metadata
 
 
@@ -157,8 +153,7 @@ def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
         return {"$dict": [[packed(key, name, {}), value] for key, value in pairs]}
     raise InvalidArgumentError(
         f"'{name}' must consist of arrays, numbers, strings, None, dicts, lists and tuples. Got "
-        f"{type(tree).__name__}."
-    )
+        f"{type(tree).__name__}.")
 
 
 def unpacked(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:

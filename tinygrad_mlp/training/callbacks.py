@@ -95,8 +95,7 @@ def as_callback(callback: Any) -> Callback:
     if isinstance(callback, type):
         raise InvalidArgumentError(
             f"fit: callbacks must be objects. Got the class {callback.__name__}. "
-            f"Write {callback.__name__}()."
-        )
+            f"Write {callback.__name__}().")
     if isinstance(callback, Callback):
         return callback
     if any(hasattr(callback, event) for event in EVENTS):
@@ -106,8 +105,7 @@ def as_callback(callback: Any) -> Callback:
         return AdaptedCallback(callback, {"on_record": callback})
     raise InvalidArgumentError(
         f"fit: a callback must be a function of the run, or an object with one of the methods "
-        f"{', '.join(EVENTS)}. Got {callback!r}."
-    )
+        f"{', '.join(EVENTS)}. Got {callback!r}.")
 
 
 class CallbackList(list[Callback]):
@@ -119,8 +117,7 @@ class CallbackList(list[Callback]):
     def __init__(self, callbacks: Any) -> None:
         if not isinstance(callbacks, Iterable):
             raise InvalidArgumentError(
-                f"fit: callbacks must be a list. Got {type(callbacks).__name__}. Write [callback]."
-            )
+                f"fit: callbacks must be a list. Got {type(callbacks).__name__}. Write [callback].")
         super().__init__(as_callback(callback) for callback in callbacks)
         self.watch_steps = any(callback.watches_steps for callback in self)
         self.with_state = [callback for callback in self if callback.keeps_state]
@@ -172,8 +169,7 @@ class BestWeights(Callback):
             raise InvalidArgumentError(
                 f"{type(self).__name__}: this run does not record {self.monitor}. It records "
                 f"{shown}; validation figures need validation=(X, Y), and accuracies need one-hot "
-                f"targets."
-            )
+                f"targets.")
         self.best, self.best_iteration, self._weights = math.nan, None, None
 
     def state_dict(self) -> dict[str, Any]:
@@ -192,8 +188,7 @@ class BestWeights(Callback):
             if stored[name] != getattr(self, name):
                 raise StateDictError(
                     f"{type(self).__name__}: {name} must be {stored[name]!r}, as in the stored "
-                    f"state. Got {getattr(self, name)!r}. Make the callback as it was."
-                )
+                    f"state. Got {getattr(self, name)!r}. Make the callback as it was.")
         self.best, self.best_iteration = stored["best"], stored["best_iteration"]
         self._weights = stored["weights"]
 
@@ -244,10 +239,8 @@ class EarlyStopping(BestWeights):
 
     SETTINGS = ("monitor", "patience", "min_delta")
 
-    def __init__(
-        self, patience: int = 5, min_delta: float = 0.0, monitor: str = "validation_loss",
-        restore_best: bool = True,
-    ) -> None:
+    def __init__(self, patience: int = 5, min_delta: float = 0.0, monitor: str = "validation_loss",
+                 restore_best: bool = True) -> None:
         super().__init__(monitor)
         self.patience = integer_at_least(1, patience, "EarlyStopping: patience")
         self.min_delta = not_negative(min_delta, "EarlyStopping: min_delta")
@@ -277,8 +270,7 @@ class EarlyStopping(BestWeights):
         if self.waited >= self.patience:
             run.stop(
                 f"{self.monitor} has not improved for {self.waited} evaluations "
-                f"(best at iteration {self.best_iteration})"
-            )
+                f"(best at iteration {self.best_iteration})")
 
     def on_end(self, run: Run) -> None:
         """Restore the best weights, if wanted."""

@@ -30,10 +30,8 @@ from tinygrad_mlp.training.steps import StepRunner
 UNITS = ("epoch", "step", "second")
 FREE = ("epochs",)
 """The settings that may change when a training is resumed."""
-NEEDED = {
-    "run": ("iteration", "epoch", "loss", "seconds", "stopped"),
-    "steps": ("epochs", "samples", "drawn_from", "programs", "blocks", "eager_reason"),
-}
+NEEDED = {"run": ("iteration", "epoch", "loss", "seconds", "stopped"),
+          "steps": ("epochs", "samples", "drawn_from", "programs", "blocks", "eager_reason")}
 
 
 class Checkpoint:
@@ -59,8 +57,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], every: int = 1, unit: str = "epoch") -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise InvalidArgumentError(
-                f"Checkpoint: path must be the path of a file. Got {type(path).__name__}."
-            )
+                f"Checkpoint: path must be the path of a file. Got {type(path).__name__}.")
         self.path = os.fspath(path)
         self.every = integer_at_least(1, every, "Checkpoint: every")
         self.unit = one_of(unit, UNITS, "Checkpoint: unit")
@@ -76,10 +73,8 @@ class CheckpointWriter:
     there is one. `data` are the arrays that the model is trained and evaluated on, by name.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint | str | os.PathLike[str], run: Run, steps: StepRunner,
-        callbacks: CallbackList, data: dict[str, Array],
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint | str | os.PathLike[str], run: Run, steps: StepRunner,
+                 callbacks: CallbackList, data: dict[str, Array]) -> None:
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)
         self.checkpoint, self.run, self.steps = checkpoint, run, steps
@@ -88,8 +83,7 @@ class CheckpointWriter:
                 raise InvalidArgumentError(
                     f"fit: checkpoint needs an optimizer with the methods state_dict and "
                     f"load_state_dict, as those of tg.optim. Got {type(run.optimizer).__name__}, "
-                    f"which has no {method}."
-                )
+                    f"which has no {method}.")
         self._callbacks = callbacks.with_state
         generators = _generators(run.model, steps.order.rng)
         self._generators = [generator for _, generator in generators]
@@ -103,8 +97,7 @@ class CheckpointWriter:
             "settings": {**settings, "steps": watched},
             "data": {name: fingerprint(array) for name, array in data.items()},
             "callbacks": [callback.name for callback in self._callbacks],
-            "generators": [users for users, _ in generators],
-        }
+            "generators": [users for users, _ in generators]}
         self._written: Any = None
         self._mark = self._count()
         self.resumes = os.path.exists(checked_target(checkpoint.path))
@@ -146,10 +139,8 @@ class CheckpointWriter:
         """Write the present state of the run, completely or not at all."""
         run = self.run
         state: dict[str, Any] = {
-            "run": {
-                "iteration": run.iteration, "epoch": run.epoch, "loss": run.loss,
-                "seconds": run.seconds, "stopped": self._stopped(),
-            },
+            "run": {"iteration": run.iteration, "epoch": run.epoch, "loss": run.loss,
+                    "seconds": run.seconds, "stopped": self._stopped()},
             "model": run.model.state_dict(),
             "modes": {path: m.training for path, m in run.model.named_modules()},
             "optimizer": run.optimizer.state_dict(),
@@ -157,8 +148,7 @@ class CheckpointWriter:
             "callbacks": [callback.state_dict() for callback in self._callbacks],
             "generators": [generator.bit_generator.state for generator in self._generators],
             "steps": self.steps.state_dict(),
-            "history": run.history.state_dict(),
-        }
+            "history": run.history.state_dict()}
         arrays: dict[str, Array] = {}
         try:
             parts = {name: packed(part, name, arrays) for name, part in state.items()}
@@ -177,8 +167,7 @@ class CheckpointWriter:
             raise CheckpointError(
                 f"{path}: expected a checkpoint, from which training resumes. Found a saved model "
                 f"or another program's weights. Name another file for the checkpoint, and use "
-                f"tg.load(path, model) for weights."
-            )
+                f"tg.load(path, model) for weights.")
         try:
             found = facts["checkpoint"]
             different: list[str] = []
@@ -191,14 +180,12 @@ class CheckpointWriter:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise DataError(
                 f"{path}: the checkpoint is damaged ({type(error).__name__}: {error}). Delete it "
-                f"to start again."
-            ) from error
+                f"to start again.") from error
         if different:
             lines = "\n  ".join(different)
             raise CheckpointError(
                 f"{path}: this checkpoint belongs to another training:\n  {lines}\nName another "
-                f"file, or use the settings it was written with. Nothing has been changed."
-            )
+                f"file, or use the settings it was written with. Nothing has been changed.")
         return state
 
     def _misfits(self, state: dict[str, Any]) -> list[str]:
@@ -272,5 +259,4 @@ def _differences(part: str, in_file: Any, here: Any) -> list[str]:
     return [
         f"{key}: {in_file.get(key, 'nothing')!s} in the file, {here.get(key, 'nothing')!s} here"
         for key in dict.fromkeys([*in_file, *here])
-        if in_file.get(key, "nothing") != here.get(key, "nothing")
-    ]
+        if in_file.get(key, "nothing") != here.get(key, "nothing")]

@@ -53,9 +53,8 @@ def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any) -> tuple[float, flo
     return _loss_and_accuracy(model, loss, X, Y, is_one_hot(Y))
 
 
-def _loss_and_accuracy(
-    model: Any, loss: LossFunction, X: Array, Y: Array, classes: bool
-) -> tuple[float, float | None]:
+def _loss_and_accuracy(model: Any, loss: LossFunction, X: Array, Y: Array,
+                       classes: bool) -> tuple[float, float | None]:
     total, right = 0.0, 0
     with evaluation(model), no_grad():
         for rows in batches(len(X), EVALUATION_ROWS):
@@ -91,8 +90,7 @@ class Examples:
             return None
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
             raise InvalidArgumentError(
-                f"fit: validation must be a pair (X, Y). Got {type(validation).__name__}."
-            )
+                f"fit: validation must be a pair (X, Y). Got {type(validation).__name__}.")
         X, Y = validation
         return cls(X, Y, dtype, "validation ")
 
@@ -103,10 +101,8 @@ class Evaluator:
     They have many rows at a time, and so BLAS threads of their own.
     """
 
-    def __init__(
-        self, model: Any, loss: LossFunction, training: Examples, validation: Examples | None,
-        threads: int,
-    ) -> None:
+    def __init__(self, model: Any, loss: LossFunction, training: Examples,
+                 validation: Examples | None, threads: int) -> None:
         self.model, self.loss, self.threads = model, loss, threads
         self._parts = {"training": training}
         if validation is not None:
@@ -131,8 +127,7 @@ class Evaluator:
         with blas_threads(self.threads):
             for name, part in self._parts.items():
                 figures[f"{name}_loss"], figures[f"{name}_accuracy"] = _loss_and_accuracy(
-                    self.model, self.loss, part.X, part.Y, part.classes
-                )
+                    self.model, self.loss, part.X, part.Y, part.classes)
         return Record(run.iteration, run.epoch, run.seconds, **figures)
 
 
@@ -165,8 +160,7 @@ def accuracy(Y: Any, Y_hat: Any) -> float:
     if Y.shape != Y_hat.shape or Y.ndim != 2 or len(Y) == 0:
         raise ShapeError(
             f"accuracy: Y and Y_hat must have the same shape (n, k) with n >= 1. Got {Y.shape} "
-            f"and {Y_hat.shape}."
-        )
+            f"and {Y_hat.shape}.")
     return float(hits(Y, Y_hat).mean())
 
 
@@ -191,8 +185,7 @@ def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
         if at is not None:
             raise InvalidArgumentError(
                 f"{name} must be finite. Got {array[at]} at index {at}, which is not finite in "
-                f"{np.dtype(dtype)}. Remove or replace such samples first."
-            )
+                f"{np.dtype(dtype)}. Remove or replace such samples first.")
     return array.astype(dtype, copy=False)
 
 
@@ -201,8 +194,7 @@ def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
     if len(x) != len(y):
         raise ShapeError(
             f"{name_x} and {name_y} must have the same number of samples. Got shapes {x.shape} "
-            f"and {y.shape}."
-        )
+            f"and {y.shape}.")
 
 
 def as_rows(a: Any, name: str) -> Array:
@@ -215,8 +207,7 @@ def as_rows(a: Any, name: str) -> Array:
         raise DTypeError(f"{name} must be an array of numbers. Got dtype {array.dtype}.")
     if array.ndim == 0 or array.size == 0:
         raise ShapeError(
-            f"{name} must have at least one sample and one value. Got shape {array.shape}."
-        )
+            f"{name} must have at least one sample and one value. Got shape {array.shape}.")
     return array
 
 
@@ -226,8 +217,7 @@ def as_number(loss: Any) -> float:
     if array.size != 1 or array.dtype.kind not in "fiub":
         raise ShapeError(
             f"the loss function must return one number. Got shape {array.shape} of {array.dtype}. "
-            f"Reduce it over outputs and samples, e.g. with tg.mean(...)."
-        )
+            f"Reduce it over outputs and samples, e.g. with tg.mean(...).")
     return float(array.reshape(()))
 
 

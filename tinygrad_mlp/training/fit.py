@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-def fit(
-    model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *,
-    epochs: int, batch_size: int = 32, validation: tuple[Any, Any] | None = None,
-    shuffle: bool = True, rng: Generator | None = None, callbacks: Iterable[Any] = (),
-    monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
-    block: int | None = None, threads: int | None = None, record_every: int | None = None,
-    checkpoint: Any = None,
-) -> History:
+def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epochs: int,
+        batch_size: int = 32, validation: tuple[Any, Any] | None = None, shuffle: bool = True,
+        rng: Generator | None = None, callbacks: Iterable[Any] = (),
+        monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
+        block: int | None = None, threads: int | None = None, record_every: int | None = None,
+        checkpoint: Any = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
@@ -105,8 +103,7 @@ def fit(
     run = Run(model, optimizer, History(), () if settings.record_every == 0 else evaluator.fields)
     run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
-        run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps
-    )
+        run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps)
     writer = None
     if checkpoint is not None:
         writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
@@ -202,15 +199,12 @@ def _check_parts(model: Any, loss: Any, optimizer: Any) -> None:
     """Raise InvalidArgumentError for a model, a loss or an optimizer of another kind."""
     if not isinstance(model, Module):
         raise InvalidArgumentError(
-            f"fit: model must be a Module (see tg.nn). Got {type(model).__name__}."
-        )
+            f"fit: model must be a Module (see tg.nn). Got {type(model).__name__}.")
     if not callable(loss):
         raise InvalidArgumentError(
             f"fit: loss must be a function (prediction, target), such as tg.nn.squared_error. "
-            f"Got {loss!r}."
-        )
+            f"Got {loss!r}.")
     if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
         raise InvalidArgumentError(
             f"fit: optimizer must be an optimizer of the model's parameters, such as "
-            f"tg.optim.SGD(model.parameters(), lr=0.1). Got {optimizer!r}."
-        )
+            f"tg.optim.SGD(model.parameters(), lr=0.1). Got {optimizer!r}.")

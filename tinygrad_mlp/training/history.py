@@ -79,8 +79,7 @@ class History:
     def __getattr__(self, name: str) -> list[Any]:
         if name not in Record._fields:
             raise AttributeError(
-                f"History has no '{name}'. Its columns are {', '.join(Record._fields)}."
-            )
+                f"History has no '{name}'. Its columns are {', '.join(Record._fields)}.")
         return [getattr(record, name) for record in self.records]
 
     def __repr__(self) -> str:
@@ -108,11 +107,9 @@ class History:
         shape = len(self.records), len(Record._fields)
         values = [[math.nan if v is None else v for v in record] for record in self.records]
         present = [[v is not None for v in record] for record in self.records]
-        return {
-            "records": np.array(values, np.float64).reshape(shape),
-            "present": np.array(present, bool).reshape(shape),
-            "execution": self.execution, "stopped": self.stopped,
-        }
+        return {"records": np.array(values, np.float64).reshape(shape),
+                "present": np.array(present, bool).reshape(shape), "execution": self.execution,
+                "stopped": self.stopped}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Take over a state that `state_dict` has returned."""

@@ -53,13 +53,11 @@ class Distributions:
     ([0, 1, 2], [24, 24, 24])
     """
 
-    def __init__(
-        self, loss: Callable[[Any, Any], Any], X: Any, Y: Any, values: int = 10_000
-    ) -> None:
+    def __init__(self, loss: Callable[[Any, Any], Any], X: Any, Y: Any,
+                 values: int = 10_000) -> None:
         if not callable(loss):
             raise InvalidArgumentError(
-                f"Distributions: loss must be a function (prediction, target). Got {loss!r}."
-            )
+                f"Distributions: loss must be a function (prediction, target). Got {loss!r}.")
         self.loss = loss
         self.X, self.Y = (a.data if isinstance(a, Value) else np.asarray(a) for a in (X, Y))
         self.values = integer_at_least(1, values, "Distributions: values")
@@ -73,10 +71,8 @@ class Distributions:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that was collected."""
-        return {
-            "epochs": self.epochs, "activations": self.activations, "gradients": self.gradients,
-            "with_parameters": sorted(self.with_parameters),
-        }
+        return {"epochs": self.epochs, "activations": self.activations, "gradients": self.gradients,
+                "with_parameters": sorted(self.with_parameters)}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Take over a state that `state_dict` has returned."""

@@ -36,14 +36,12 @@ class FitSettings(NamedTuple):
         def optional(lowest: int, value: Any, name: str) -> int | None:
             return None if value is None else integer_at_least(lowest, value, name)
 
-        return self._replace(
-            epochs=integer_at_least(1, self.epochs, "fit: epochs"),
-            batch_size=integer_at_least(1, self.batch_size, "fit: batch_size"),
-            compiled=one_of(self.compiled, ("auto", True, False), "fit: compiled"),
-            block=optional(1, self.block, "fit: block"),
-            threads=optional(1, self.threads, "fit: threads"),
-            record_every=optional(0, self.record_every, "fit: record_every"),
-        )
+        return self._replace(epochs=integer_at_least(1, self.epochs, "fit: epochs"),
+                             batch_size=integer_at_least(1, self.batch_size, "fit: batch_size"),
+                             compiled=one_of(self.compiled, ("auto", True, False), "fit: compiled"),
+                             block=optional(1, self.block, "fit: block"),
+                             threads=optional(1, self.threads, "fit: threads"),
+                             record_every=optional(0, self.record_every, "fit: record_every"))
 
     def described(self, loss: Callable[..., Any], optimizer: Any) -> dict[str, Any]:
         """Return all settings of a training as JSON can hold them; functions by their names."""
@@ -72,10 +70,8 @@ class Run:
     ('the loss is small enough', -1)
     """
 
-    def __init__(
-        self, model: Any, optimizer: Any, history: History,
-        recorded: tuple[str, ...] = Record._fields,
-    ) -> None:
+    def __init__(self, model: Any, optimizer: Any, history: History,
+                 recorded: tuple[str, ...] = Record._fields) -> None:
         self.model, self.optimizer = model, optimizer
         self.history, self.recorded = history, recorded
         self.epoch = 0

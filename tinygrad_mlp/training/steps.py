@@ -47,10 +47,8 @@ class StepRunner:
     are left in the parameters.
     """
 
-    def __init__(
-        self, run: Run, loss: LossFunction, data: Examples, settings: FitSettings, rng: Any, *,
-        threads: int, watched: bool,
-    ) -> None:
+    def __init__(self, run: Run, loss: LossFunction, data: Examples, settings: FitSettings,
+                 rng: Any, *, threads: int, watched: bool) -> None:
         self.run, self.loss, self.data = run, loss, data
         self.order = SampleOrder(len(data), rng)
         self.batch_size, self.record_every = settings.batch_size, settings.record_every
@@ -67,8 +65,7 @@ class StepRunner:
         whole, rest = divmod(len(data), self.batch_size)
         self._enough = {
             size: self.compiled is True or steps * settings.epochs >= WORTH_A_PROGRAM
-            for size, steps in ((self.batch_size, whole), (rest, 1))
-        }
+            for size, steps in ((self.batch_size, whole), (rest, 1))}
 
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until the run is stopped."""
@@ -117,10 +114,8 @@ class StepRunner:
         """How the steps have been taken, in words."""
         if self._blocks is not None and self._blocks.used:
             weight = self._blocks.pattern.weight.parameter
-            return (
-                f"a program, in blocks of {self._blocks.steps} steps (the update of "
-                f"{weight.name or 'the first weight'} deferred)"
-            )
+            return (f"a program, in blocks of {self._blocks.steps} steps (the update of "
+                    f"{weight.name or 'the first weight'} deferred)")
         if self._program is not None and self._program.programs:
             return "a program"
         return "eager" if self._eager_reason is None else f"eager: {self._eager_reason}"
@@ -135,8 +130,7 @@ class StepRunner:
         if not isinstance(value, Value):
             raise NotDifferentiableError(
                 f"fit: the loss must be a Tensor, computed from the model's parameters by "
-                f"operations that record. Got {type(value).__name__}, which has no history."
-            )
+                f"operations that record. Got {type(value).__name__}, which has no history.")
         return value
 
     def _eagerly(self, x: Array, y: Array) -> int:
@@ -151,8 +145,7 @@ class StepRunner:
             return 1
         reason = (
             f"the loss of iteration {run.iteration + 1} is {run.loss}: {first_non_finite(value)}. "
-            f"The weights are those before that iteration"
-        )
+            f"The weights are those before that iteration")
         warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER)
         run.stop(reason)
         self.diverged = True
@@ -183,8 +176,7 @@ class StepRunner:
             if isinstance(error, TraceError):
                 message = (
                     f"fit: the step cannot be recorded, and training goes on without a program, "
-                    f"more slowly: {error}\nPass compiled=False to train without from the start."
-                )
+                    f"more slowly: {error}\nPass compiled=False to train without from the start.")
                 warnings.warn(message, UserWarning, stacklevel=CALLER)
             return 0
         if len(x) == self.batch_size and self._program.programs:  # none while debugging
@@ -243,8 +235,7 @@ class StepRunner:
         programs = [] if self._program is None else [
             (key[0][0][0], runner.confirmed)
             for key, runners in self._program.programs.items()
-            for runner in runners if runner.assumed()
-        ]
+            for runner in runners if runner.assumed()]
         blocks = self._blocks is not None and self._blocks.used
         own = {"programs": programs, "blocks": blocks, "eager_reason": self._eager_reason}
         return self.order.state_dict() | own

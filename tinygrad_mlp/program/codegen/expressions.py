@@ -188,10 +188,8 @@ def _gemm(line: Instruction, s: ast.expr, a: ast.expr, b: ast.expr, **into: ast.
     the flag that makes BLAS transpose it.
     """
     (left, trans_a), (right, trans_b) = map(_by_columns, (b, a))
-    computed = call(
-        _blas(line, "gemm"), s, left, right, **into, trans_a=trans_a, trans_b=trans_b,
-        overwrite_c=_in_place(line),
-    )
+    computed = call(_blas(line, "gemm"), s, left, right, **into, trans_a=trans_a, trans_b=trans_b,
+                    overwrite_c=_in_place(line))
     return _transposed(computed)
 
 

@@ -37,9 +37,8 @@ class LoopSource(NumPySource):
 
     reserved = ("steps", "losses", "weights", "before", "d", "p")
 
-    def __init__(
-        self, program: Program, rows: Sequence[Variable], fixed: Sequence[Variable], collects: bool
-    ) -> None:
+    def __init__(self, program: Program, rows: Sequence[Variable], fixed: Sequence[Variable],
+                 collects: bool) -> None:
         self.z, self.rows, self.fixed, self.collects = program.inputs[0], rows, fixed, collects
         self._p, self._d = Variable(0.0), Variable(0.0)
         self._places = {program.results[1]: self._d}
@@ -76,8 +75,7 @@ class LoopSource(NumPySource):
         carried = {
             u.target: u.value for u in self.program.updates
             if u.target is not None and u.target in self.fixed and isinstance(u.value, Variable)
-            and self.names[u.target] != self.names[u.value]
-        }
+            and self.names[u.target] != self.names[u.value]}
         lines = list(self._lines)
         if carried:
             values = expression(f"({self._tuple(carried.values())})")

@@ -22,12 +22,8 @@ from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import TreeCopier, expression
 from tinygrad_mlp.program.program import Program, unique_name, unique_names
 
-IMPORTS = {
-    "math": "import math",
-    "np": "import numpy as np",
-    "special": "from scipy import special",
-    "blas": "from scipy.linalg import blas",
-}
+IMPORTS = {"math": "import math", "np": "import numpy as np",
+           "special": "from scipy import special", "blas": "from scipy.linalg import blas"}
 """The modules that code may use, in the order in which they are imported."""
 
 program_numbers = count()
@@ -174,10 +170,8 @@ def _described(value: Any) -> str:
 
 BY_KEYWORD = ("np.maximum", "np.minimum")
 """Functions to which NumPy wants `out` to be passed by keyword."""
-BLAS_ARGUMENTS = {
-    "ger": ("incx", "incy", "a", "overwrite_x", "overwrite_y", "overwrite_a"),
-    "gemm": ("beta", "c", "trans_a", "trans_b", "overwrite_c"),
-}
+BLAS_ARGUMENTS = {"ger": ("incx", "incy", "a", "overwrite_x", "overwrite_y", "overwrite_a"),
+                  "gemm": ("beta", "c", "trans_a", "trans_b", "overwrite_c")}
 """The optional arguments of BLAS's routines, in order."""
 
 
@@ -260,8 +254,7 @@ def _by_position(node: ast.Call, function: str) -> ast.Call:
     if library == "blas" and ("a" in given or "c" in given):  # BLAS writes into memory
         order: tuple[str, ...] = BLAS_ARGUMENTS[name[1:]]
     elif set(given) == {"out"} and function not in BY_KEYWORD and (
-        library in ("np", "special") or function.endswith(".dot")
-    ):
+            library in ("np", "special") or function.endswith(".dot")):
         order = ("out",)
     else:
         return node

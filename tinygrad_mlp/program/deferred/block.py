@@ -50,10 +50,8 @@ class Block:
     whether there has been a block.
     """
 
-    def __init__(
-        self, executable: Executable, optimizer: Any, pattern: Pattern, steps: int,
-        threads: int | None,
-    ) -> None:
+    def __init__(self, executable: Executable, optimizer: Any, pattern: Pattern, steps: int,
+                 threads: int | None) -> None:
         from scipy.linalg import blas
 
         self.pattern = pattern
@@ -174,9 +172,8 @@ class Block:
             # The row of a step stands among those before it, so that one product does it all.
             M.flat[:: len(M) + 1] = 1
 
-    def _affine(
-        self, X: Array, weight: Variable, bias: Variable | None, factors: Array, out: Array
-    ) -> Array:
+    def _affine(self, X: Array, weight: Variable, bias: Variable | None, factors: Array,
+                out: Array) -> Array:
         """Compute ``f (X Wᵀ + b)`` into `out`, with a factor f for each step."""
         W = weight.label.get()
         if self.threads is None:
@@ -191,9 +188,8 @@ class Block:
             out *= factors.astype(self._dtype).repeat(self.batch)[:, None]
         return out
 
-    def _last_loss(
-        self, arrays: _StepRows, given: dict[Variable, Array], losses: Sequence[float]
-    ) -> float:
+    def _last_loss(self, arrays: _StepRows, given: dict[Variable, Array],
+                   losses: Sequence[float]) -> float:
         """Return the loss of the last step, and make sure that all of them are finite."""
         if self._loss is None:
             total, last = sum(losses), float(losses[-1])
@@ -260,8 +256,7 @@ class _StepRows:
         self.parts: list[Any] = [
             [self.M[i : i + batch, : i + own] for i in starts],
             [self.D[: i + own] for i in starts],
-            [self.D[i : i + batch] for i in starts],
-        ]
+            [self.D[i : i + batch] for i in starts]]
         self.predictions: Array | None = None
         if loss is not None:
             shape, dtype = loss.prediction.shape, loss.prediction.dtype
@@ -276,9 +271,8 @@ def _for_block(program: Program, loss: MeanLoss | None) -> Program:
     return remove_dead_code(replace(program, results=results, required=()))[0]
 
 
-def plan(
-    executable: Executable, optimizer: Any, steps: int | None = None, threads: int = 1
-) -> Block | None:
+def plan(executable: Executable, optimizer: Any, steps: int | None = None,
+         threads: int = 1) -> Block | None:
     """Return blocks for a step that returns its loss, where they are possible and pay off.
 
     `steps` is the number of steps of a block, None for as many as pay off. `threads` is the number

@@ -62,8 +62,7 @@ class _Finder:
             for weight in (update.target for update in self.program.updates)
             if weight is not None and weight.label.kind == "parameter" and len(weight.shape) == 2
             for line in self.users.get(weight, ())
-            if line.op.name == "transpose"
-        )
+            if line.op.name == "transpose")
         return [pattern for pattern in found if pattern is not None]
 
     def pattern(self, transposed: Variable, weight: Variable) -> Pattern | None:

@@ -68,8 +68,7 @@ class _ProductFinder:
             isinstance(c, Variable)
             and c.type == line.results[0].type
             and self.last_use[c] is line
-            and c not in self.escaping
-        )
+            and c not in self.escaping)
 
     def product(self, term: Any) -> tuple[Any, Variable, Variable] | None:
         """Return α, A and B where a term that is used nowhere else is ``α · A B``."""
@@ -133,5 +132,4 @@ def _is_large_product(operands: Sequence[Any]) -> bool:
         and 1 not in a.shape + b.shape
         and math.prod(a.shape) * b.shape[1] > SHARED
         and a.dtype == b.dtype
-        and a.dtype in (np.float32, np.float64)
-    )
+        and a.dtype in (np.float32, np.float64))

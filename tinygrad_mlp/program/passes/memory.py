@@ -74,8 +74,7 @@ def _fits_in_place(program: Program, update: Update, number: int) -> bool:
         and target not in held
         and lives.root[value] is value
         and lives.last[target] <= number
-        and _may_write(program.instructions[number], target, lives)
-    )
+        and _may_write(program.instructions[number], target, lives))
 
 
 def _may_write(line: Instruction, target: Variable, lives: Lifetimes) -> bool:
@@ -131,13 +130,11 @@ def _can_hold(line: Instruction, lives: Lifetimes, end: int) -> bool:
         and result.shape != ()
         and lives.root[result] is result
         and lives.last[result] < end
-        and kernel_of(line.op).takes_out(line.static)
-    )
+        and kernel_of(line.op).takes_out(line.static))
 
 
-def _dying_operand(
-    line: Instruction, number: int, lives: Lifetimes, busy: dict[Variable, Variable]
-) -> Variable | None:
+def _dying_operand(line: Instruction, number: int, lives: Lifetimes,
+                   busy: dict[Variable, Variable]) -> Variable | None:
     """Return an operand whose buffer can take the result, since it is not needed any more."""
     if not kernel_of(line.op).elementwise:
         return None

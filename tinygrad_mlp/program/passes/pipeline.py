@@ -26,8 +26,7 @@ SIMPLIFYING: tuple[tuple[str, Pass], ...] = (
     ("folded constants", fold_constants),
     ("left out what changes nothing", remove_identities),
     ("shared common sub-expressions", share_subexpressions),
-    ("left out dead code", remove_dead_code),
-)
+    ("left out dead code", remove_dead_code))
 OPTIMIZING: tuple[tuple[str, Pass], ...] = (
     ("multiplied by the learning rate once and not every gradient", scale_once),
     ("left out dead code", remove_dead_code),
@@ -37,8 +36,7 @@ OPTIMIZING: tuple[tuple[str, Pass], ...] = (
     ("wrote numbers beside small arrays as arrays", fill_numbers),
     ("updated parameters and states in place", update_in_place),
     ("wrote results into memory that was there", reuse_buffers),
-    ("left products to the BLAS that adds them", use_one_blas),
-)
+    ("left products to the BLAS that adds them", use_one_blas))
 
 
 def simplify(program: Program) -> Program:

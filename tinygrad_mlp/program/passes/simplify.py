@@ -42,8 +42,7 @@ def _parts_of(line: Instruction) -> tuple[list[Instruction], Variable]:
     with trace.recording(), np.errstate(all="ignore"):
         result = line.op.forward(*given, **line.static).variable
     operand_of = {
-        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer
-    }
+        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer}
     for part in trace.instructions:
         for variable in part.results:
             variable.data = None

@@ -52,8 +52,7 @@ def _sums_rows(line: Instruction) -> bool:
         and len(a.shape) == 2
         and a.dtype in (np.float32, np.float64)
         and a.dtype == line.results[0].dtype
-        and 0 < math.prod(a.shape) <= SUMMED
-    )
+        and 0 < math.prod(a.shape) <= SUMMED)
 
 
 def fill_numbers(program: Program) -> tuple[Program, int]:
@@ -70,8 +69,7 @@ def fill_numbers(program: Program) -> tuple[Program, int]:
         return line.changed(operands=tuple(
             made.setdefault((a, result.type), np.full(result.shape, a, result.dtype))
             if type(a) in Number else a
-            for a in line.operands
-        ))
+            for a in line.operands))
 
     return program.line_by_line(filled)
 
@@ -86,8 +84,7 @@ def _beside_small_array(line: Instruction) -> bool:
         and result.dtype is not None
         and result.dtype.kind == "f"
         and len(result.shape) > 0
-        and 0 < math.prod(result.shape) <= FILLED
-    )
+        and 0 < math.prod(result.shape) <= FILLED)
 
 
 # -- multiplying by the learning rate once -------------------------------------------------------
@@ -118,9 +115,8 @@ def scale_once(program: Program) -> tuple[Program, int]:
     return program, saved
 
 
-def _scaled_at_the_source(
-    program: Program, factor: Variable, targets: list[Instruction]
-) -> Program | None:
+def _scaled_at_the_source(program: Program, factor: Variable,
+                          targets: list[Instruction]) -> Program | None:
     """Return the program with one multiplication by a number in the place of all the targets."""
     numbers = _computing(factor, program)
     if numbers is None:
@@ -152,9 +148,8 @@ def _computing(number: Variable, program: Program) -> list[Instruction] | None:
 
 
 def _scaled_from(
-    place: int, lines: list[Instruction], factor: Variable, targets: list[Instruction],
-    outside: set[Variable],
-) -> tuple[list[Instruction], dict[Variable, Variable]] | None:
+        place: int, lines: list[Instruction], factor: Variable, targets: list[Instruction],
+        outside: set[Variable]) -> tuple[list[Instruction], dict[Variable, Variable]] | None:
     """Return the lines with the result of line `place` scaled, and the values of the targets.
 
     None where that is used for something else, too, or not linearly, or not for all the targets.
@@ -189,9 +184,8 @@ def _is_linear(line: Instruction, inside: list[bool]) -> bool:
     return name in OF_ONE_OPERAND and inside[0] and not any(inside[1:])
 
 
-def _multiplied(
-    line: Instruction, factor: Variable, scaled: dict[Variable, Variable]
-) -> list[Instruction]:
+def _multiplied(line: Instruction, factor: Variable,
+                scaled: dict[Variable, Variable]) -> list[Instruction]:
     """Return the instructions that compute s times the result of `line`.
 
     Where that is a multiple already, only its number is multiplied.

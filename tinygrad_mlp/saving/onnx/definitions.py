@@ -102,8 +102,7 @@ DEFINITIONS: dict[str, Callable[..., Any]] = {
     "tan": lambda x: ops.sin(x) / ops.cos(x),
     "trunc": lambda x: ops.sign(x) * ops.floor(ops.abs(x)),
     "var": _var,
-    "vector_norm": _norm,
-}
+    "vector_norm": _norm}
 
 
 def expansion(line: Instruction) -> tuple[list[Instruction], Variable] | None:
@@ -118,8 +117,7 @@ def expansion(line: Instruction) -> tuple[list[Instruction], Variable] | None:
     trace = Trace()
     given = [Tracer.of(Variable(o.data)) if isinstance(o, Variable) else o for o in line.operands]
     own: dict[Variable, Any] = {
-        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer
-    }
+        g.variable: o for g, o in zip(given, line.operands, strict=True) if type(g) is Tracer}
     definition = DEFINITIONS.get(op.name) if OPS.get(op.name) is op else None
     try:
         with trace.recording(), np.errstate(all="ignore"):

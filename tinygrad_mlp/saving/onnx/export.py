@@ -27,11 +27,10 @@ LARGEST = 2_000_000_000
 """The number of bytes that a file of this format can hold."""
 
 
-def export_onnx(
-    model: Any, path: str | os.PathLike[str], *, input_shape: Any = None, input_dtype: Any = None,
-    dtype: Any = None, batch_size: int | None = None, input_name: str = "input",
-    output_name: str = "output", metadata: dict[str, Any] | None = None,
-) -> None:
+def export_onnx(model: Any, path: str | os.PathLike[str], *, input_shape: Any = None,
+                input_dtype: Any = None, dtype: Any = None, batch_size: int | None = None,
+                input_name: str = "input", output_name: str = "output",
+                metadata: dict[str, Any] | None = None) -> None:
     """Write a model as an ONNX file, completely or not at all, for onnxruntime and other tools.
 
     The file holds the computation of the model in evaluation mode, taken from a recording of its
@@ -77,8 +76,7 @@ def export_onnx(
     except ImportError:
         raise MissingToolError(
             "export_onnx needs the package onnx. Install it with the extra: "
-            "pip install 'tinygrad_mlp[onnx]'."
-        ) from None
+            "pip install 'tinygrad_mlp[onnx]'.") from None
     module, known_shape = _module_of(model)
     shape = known_shape if input_shape is None else checked_shape(input_shape)
     wanted = None if dtype is None else inputs.checked_dtype(dtype)
@@ -87,8 +85,7 @@ def export_onnx(
     names = input_name, output_name
     if not all(isinstance(n, str) and n for n in names) or input_name == output_name:
         raise InvalidArgumentError(
-            f"export_onnx: input_name and output_name must be two different names. Got {names!r}."
-        )
+            f"export_onnx: input_name and output_name must be two different names. Got {names!r}.")
     entries = _metadata(metadata, module)
     guessed = input_shape is None and isinstance(model, Module)
     x_dtype = inputs.model_dtype(module)
@@ -102,8 +99,7 @@ def export_onnx(
     if onnx_model.ByteSize() > LARGEST:
         raise ExportError(
             f"export_onnx: the model has {onnx_model.ByteSize():,} bytes, and an ONNX file "
-            f"holds {LARGEST:,}. Export it with dtype=np.float32, or in parts."
-        )
+            f"holds {LARGEST:,}. Export it with dtype=np.float32, or in parts.")
     onnx.checker.check_model(onnx_model, full_check=True)
     with atomic_path(path) as temporary:
         onnx.save(onnx_model, temporary)
@@ -120,8 +116,7 @@ def _module_of(model: Any) -> tuple[Module, Shape | None]:
     raise InvalidArgumentError(
         f"export_onnx: model must be a Module, a NeuralNetwork, a fitted estimator, or have a "
         f"method __onnx__() that returns a Module and the shape of one sample. Got "
-        f"{type(model).__name__}."
-    )
+        f"{type(model).__name__}.")
 
 
 def _metadata(metadata: Any, module: Module) -> dict[str, str]:
@@ -131,20 +126,16 @@ def _metadata(metadata: Any, module: Module) -> dict[str, str]:
         texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in given.items()}
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(
-            f"export_onnx: metadata must be expressible in JSON: {error}"
-        ) from None
+            f"export_onnx: metadata must be expressible in JSON: {error}") from None
     return entries | texts
 
 
-def _lowered(
-    module: Module, shape: Shape | None, guessed: bool, x_dtype: Any, double: bool | None,
-    batch_size: int | None,
-) -> LoweredModel:
+def _lowered(module: Module, shape: Shape | None, guessed: bool, x_dtype: Any, double: bool | None,
+             batch_size: int | None) -> LoweredModel:
     ask = (
         f"export_onnx: the first layer of this {type(module).__name__} does not determine the "
         f"shape of its inputs. Give the shape of one sample, without the batch, e.g. "
-        f"input_shape=(1, 28, 28)."
-    )
+        f"input_shape=(1, 28, 28).")
     if shape is None:
         raise InvalidArgumentError(ask)
     try:
@@ -169,8 +160,7 @@ def _onnx_model(module: Module, lowered: LoweredModel, dtype: Any, names: tuple[
         raise InvalidArgumentError(
             f"export_onnx: onnxruntime has no float64 for {', '.join(sorted(unsupported))}. Give "
             f"dtype=np.float32 to export in single precision, or dtype=np.float64 to write the "
-            f"file nevertheless, for other tools."
-        )
+            f"file nevertheless, for other tools.")
 
     def value_info(name: str, dtype: Any, shape: Shape) -> Any:
         element = helper.np_dtype_to_tensor_dtype(graph.element(dtype))
@@ -180,12 +170,10 @@ def _onnx_model(module: Module, lowered: LoweredModel, dtype: Any, names: tuple[
         graph.nodes, type(module).__name__,
         [value_info(names[0], lowered.x.dtype, lowered.x_shape)],
         [value_info(names[1], graph.dtype_of(lowered.output), lowered.shape)],
-        [numpy_helper.from_array(a, name) for name, a in graph.initialisers.items()],
-    )
+        [numpy_helper.from_array(a, name) for name, a in graph.initialisers.items()])
     return helper.make_model(
         onnx_graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
-        producer_name="tinygrad_mlp", producer_version=__version__,
-    )
+        producer_name="tinygrad_mlp", producer_version=__version__)
 
 
 def _length(n: Any) -> Any:

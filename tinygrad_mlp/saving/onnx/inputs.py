@@ -47,8 +47,7 @@ def checked_shape(shape: Any) -> Shape:
     if any(n < 1 for n in lengths):
         raise InvalidArgumentError(
             f"export_onnx: input_shape must be the shape of one sample, integers >= 1 without the "
-            f"batch, such as (1, 28, 28). Got {shape!r}."
-        )
+            f"batch, such as (1, 28, 28). Got {shape!r}.")
     return lengths
 
 
@@ -70,8 +69,7 @@ def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
     if found.kind not in "fiub" or found.itemsize > 8:
         raise InvalidArgumentError(
             f"export_onnx: input_dtype must be a dtype of real numbers, such as numpy.int64. Got "
-            f"{dtype!r}."
-        )
+            f"{dtype!r}.")
     return found
 
 

@@ -73,15 +73,13 @@ def record(model: Module, shape: tuple[int, ...], dtype: Any) -> tuple[LayerReco
             if not isinstance(out, (Value, np.ndarray)):
                 raise ExportError(
                     f"export_onnx: the model must return one array. Got {type(out).__name__}. Wrap "
-                    f"it in a Module whose forward returns one of them, or joins them."
-                )
+                    f"it in a Module whose forward returns one of them, or joins them.")
             recording.finish()
     finally:
         recording.undo()
     if recording.updates:
         raise ExportError(
             "export_onnx: the model changes an array of its own in evaluation mode, which an ONNX "
-            "model cannot. Change it in training mode only: if self.training: …"
-        )
+            "model cannot. Change it in training mode only: if self.training: …")
     result = as_operand(out)
     return recording, result if isinstance(result, (Variable, np.ndarray)) else np.asarray(result)

@@ -30,9 +30,8 @@ class LoweredModel(NamedTuple):
     shape: tuple[Any, ...]  # of the output
 
 
-def lower_model(
-    model: Module, shape: tuple[int, ...], dtype: Any, batch_size: int | None, double: bool | None
-) -> LoweredModel:
+def lower_model(model: Module, shape: tuple[int, ...], dtype: Any, batch_size: int | None,
+                double: bool | None) -> LoweredModel:
     """Lower a model for inputs of shape ``(n, *shape)``, for every n or for `batch_size`.
 
     Floats are written as float64 if `double`; for None in the dtypes that they have.
@@ -54,9 +53,8 @@ def lower_model(
 class _LoweredRecording:
     """One recording as calls of operations that ONNX has, and constants."""
 
-    def __init__(
-        self, model: Module, recording: LayerRecording, output: Any, double: bool | None
-    ) -> None:
+    def __init__(self, model: Module, recording: LayerRecording, output: Any,
+                 double: bool | None) -> None:
         self.model, self.double = model, double
         self.calls: list[OpCall] = []
         [self.x] = [v for v in recording.inputs if v.label is DATA]
@@ -78,8 +76,7 @@ class _LoweredRecording:
             raise ExportError(
                 f"export_onnx: {_where(self.model, layer)} draws random numbers in evaluation "
                 f"mode, which an ONNX model cannot. Draw them in training mode only: "
-                f"if self.training: …"
-            )
+                f"if self.training: …")
         if result.dtype is not None and has_node(line, self.double):
             operands = tuple(map(self._operand, line.operands))
             self.calls.append(OpCall(line.op, operands, line.static, result, result.shape, layer))
@@ -99,8 +96,7 @@ class _LoweredRecording:
             raise ExportError(
                 f"export_onnx: ONNX has no equivalent of the operation '{line.op.name}'"
                 f"{settings}, which {_where(self.model, layer)} uses. Compute the same from other "
-                f"operations, or export the part of the model without it."
-            )
+                f"operations, or export the part of the model without it.")
         instructions, result = definition
         for made in instructions:
             self._put(made, layer)
@@ -141,9 +137,8 @@ def _places(model: Module, recording: LayerRecording) -> dict[Variable, Any]:
     return found
 
 
-def _merged(
-    model: Module, recordings: Sequence[_LoweredRecording], sizes: Sequence[int]
-) -> LoweredModel:
+def _merged(model: Module, recordings: Sequence[_LoweredRecording],
+            sizes: Sequence[int]) -> LoweredModel:
     """Merge recordings at several batch sizes into one, with the batch size as a symbol."""
     first = recordings[0]
     twins: list[dict[Variable, Variable]] = [{s.x: first.x} for s in recordings]
@@ -162,8 +157,7 @@ def _merged(
                 raise Varies
             operands = common([line.operands for line in lines])
             static = {
-                k: in_terms_of_batch([line.static[k] for line in lines], sizes) for k in one.static
-            }
+                k: in_terms_of_batch([line.static[k] for line in lines], sizes) for k in one.static}
             shape = in_terms_of_batch([line.shape for line in lines], sizes)
         except Varies:
             what = f"'{one.op.name}' in {_where(model, one.layer)}"
@@ -184,13 +178,11 @@ def _varies(what: str, sizes: Sequence[int]) -> str:
     if sizes[0] == sizes[1]:
         return (
             f"export_onnx: {what} differs from call to call, so a file cannot hold it. Compute it "
-            f"by operations."
-        )
+            f"by operations.")
     return (
         f"export_onnx: {what} differs between batches of {', '.join(map(str, sizes))} and is no "
         f"linear function of the batch size. Compute it by operations, or export for one batch "
-        f"size with batch_size=…"
-    )
+        f"size with batch_size=…")
 
 
 def _where(model: Module, layer: str) -> str:

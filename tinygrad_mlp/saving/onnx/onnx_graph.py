@@ -13,10 +13,8 @@ from tinygrad_mlp.errors import DTypeError
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.saving.onnx.batch import Affine, Filled
 
-FLOAT32_ONLY = frozenset({
-    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "Cosh", "Det", "Erf",
-    "Sinh", "Tan",
-})
+FLOAT32_ONLY = frozenset({"Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv",
+                          "Cosh", "Det", "Erf", "Sinh", "Tan"})
 """Operators that onnxruntime (1.32, on the CPU) has in float32 but not in float64."""
 
 
@@ -51,9 +49,8 @@ class OpCall(NamedTuple):
 class OnnxGraph:
     """An ONNX graph under construction: nodes, initialisers, and their names."""
 
-    def __init__(
-        self, state: Mapping[str, Array], float_dtype: Any, names: tuple[str, str]
-    ) -> None:
+    def __init__(self, state: Mapping[str, Array], float_dtype: Any,
+                 names: tuple[str, str]) -> None:
         self.nodes: list[Any] = []
         self.initialisers: dict[str, Array] = {}
         self.call: OpCall | None = None  # for which nodes are being added
@@ -139,8 +136,7 @@ class OnnxGraph:
             return self.constant(np.array(values, np.int64).reshape(-1))
         names = [
             self._affine(v) if isinstance(v, Affine) else self.constant(np.array([v], np.int64))
-            for v in values
-        ]
+            for v in values]
         return names[0] if len(names) == 1 else self.node("Concat", *names, axis=0)
 
     def shape(self, lengths: Sequence[Any]) -> str:

@@ -18,19 +18,14 @@ ARITHMETIC = {
     "minimum": "Min", "multiply": "Mul", "negative": "Neg", "power": "Pow",
     "reciprocal": "Reciprocal", "relu": "Relu", "rint": "Round", "sigmoid": "Sigmoid",
     "sign": "Sign", "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "subtract": "Sub",
-    "tanh": "Tanh", "arccos": "Acos", "arcsin": "Asin", "arctan": "Atan",
-}
+    "tanh": "Tanh", "arccos": "Acos", "arcsin": "Asin", "arctan": "Atan"}
 
 # These are written in float32 only; in float64 their definitions are used.
-FLOAT32_ARITHMETIC = {
-    "arccosh": "Acosh", "arcsinh": "Asinh", "arctanh": "Atanh", "cosh": "Cosh", "sinh": "Sinh",
-    "tan": "Tan",
-}
+FLOAT32_ARITHMETIC = {"arccosh": "Acosh", "arcsinh": "Asinh", "arctanh": "Atanh", "cosh": "Cosh",
+                      "sinh": "Sinh", "tan": "Tan"}
 
-COMPARISONS = {
-    "equal": "Equal", "not_equal": "Equal", "less": "Less", "less_equal": "LessOrEqual",
-    "greater": "Greater", "greater_equal": "GreaterOrEqual",
-}
+COMPARISONS = {"equal": "Equal", "not_equal": "Equal", "less": "Less", "less_equal": "LessOrEqual",
+               "greater": "Greater", "greater_equal": "GreaterOrEqual"}
 
 LOGIC = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "logical_not": "Not"}
 

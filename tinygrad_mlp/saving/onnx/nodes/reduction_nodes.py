@@ -8,10 +8,8 @@ from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.saving.onnx.nodes.table import axes_of, node_for, one_node
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph, OpCall
 
-REDUCTIONS = {
-    "sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin",
-    "prod": "ReduceProd",
-}
+REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin",
+              "prod": "ReduceProd"}
 CONDITIONS = {"all": "ReduceMin", "any": "ReduceMax"}
 ARGUMENTS = {"argmax": "ArgMax", "argmin": "ArgMin"}
 NORMALISERS = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}

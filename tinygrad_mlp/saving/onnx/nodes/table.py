@@ -28,9 +28,8 @@ NODES: dict[Op, NodeEntry] = {}
 """The entries by operation, since a user's operation may have the name of a built-in one."""
 
 
-def node_for(
-    *names: str | Op, when: When = lambda line: True, in_double: bool = True
-) -> Callable[[Write], Write]:
+def node_for(*names: str | Op, when: When = lambda line: True,
+             in_double: bool = True) -> Callable[[Write], Write]:
     """Return a decorator that enters a function into the table for some operations."""
 
     def enter(write: Write) -> Write:
