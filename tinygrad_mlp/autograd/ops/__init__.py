@@ -10,7 +10,6 @@ import typing
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
 from tinygrad_mlp.autograd.ops.elementwise.exponential import *
-from tinygrad_mlp.autograd.ops.elementwise.gamma_and_bessel import *
 from tinygrad_mlp.autograd.ops.elementwise.hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.inverse_hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *
@@ -30,7 +29,6 @@ from tinygrad_mlp.autograd.ops.products.einsum import *
 from tinygrad_mlp.autograd.ops.products.matmul import *
 from tinygrad_mlp.autograd.ops.products.tensordot import *
 from tinygrad_mlp.autograd.ops.products.windows import *
-from tinygrad_mlp.autograd.ops.reductions.differences import *
 from tinygrad_mlp.autograd.ops.reductions.normalisation import *
 from tinygrad_mlp.autograd.ops.reductions.reduction import *
 from tinygrad_mlp.autograd.ops.reductions.scans import *

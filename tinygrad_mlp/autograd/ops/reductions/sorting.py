@@ -12,9 +12,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import not_equal
-from tinygrad_mlp.autograd.ops.reductions.differences import neighbours
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged
-from tinygrad_mlp.autograd.ops.reductions.scans import cumsum, widened
+from tinygrad_mlp.autograd.ops.reductions.scans import cumsum, neighbours, widened
 from tinygrad_mlp.autograd.ops.samples import each_row, sample_arrays, well_apart
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add
 from tinygrad_mlp.autograd.ops.shapes.shape import reshape
