@@ -18,16 +18,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.errors import (
-    DTypeError,
-    IndexingError,
-    InvalidArgumentError,
-    LinAlgError,
-    ShapeError,
-    TinygradError,
-)
 
 Rule = Callable[..., Any]
 # (A string: NumPy loads np.random when it is first named.)
@@ -306,9 +299,10 @@ class Op:
         arrays = args if self.variadic else tuple(given.get(name) for name in self.arrays)
         return arrays, {name: given.get(name, value) for name, value in self.defaults.items()}
 
-    def _bad_call(self, what: str) -> InvalidArgumentError:
+    def _bad_call(self, what: str) -> errors.InvalidArgumentError:
         signature = inspect.signature(self.forward)
-        return InvalidArgumentError(f"{self.name}() expects {self.name}{signature}. Got {what}.")
+        return errors.InvalidArgumentError(
+            f"{self.name}() expects {self.name}{signature}. Got {what}.")
 
     # -- the gradient --------------------------------------------------------------------------
 
@@ -335,10 +329,10 @@ class Op:
 
 
 OURS_FOR_NUMPYS = (
-    (TypeError, DTypeError),
-    (np.linalg.LinAlgError, LinAlgError),
-    (ValueError, ShapeError),  # also an axis that does not exist, which is an IndexError, too
-    (IndexError, IndexingError))
+    (TypeError, errors.DTypeError),
+    (np.linalg.LinAlgError, errors.LinAlgError),
+    (ValueError, errors.ShapeError),  # also a missing axis, which is an IndexError, too
+    (IndexError, errors.IndexingError))
 
 
 def _parent(argument: Any) -> Node | Value | None:
@@ -351,7 +345,7 @@ def _parent(argument: Any) -> Node | Value | None:
 
 def _explained(op: Op, error: Exception, arrays: Sequence[Any], static: Static) -> Exception:
     """Return NumPy's `error` in terms of the operation and its arguments' shapes."""
-    if isinstance(error, TinygradError):
+    if isinstance(error, errors.TinygradError):
         return error
     shown = [
         f"{op.parameter(position)} of shape {np.shape(array)}"

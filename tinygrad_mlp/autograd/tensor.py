@@ -15,17 +15,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.backward import backward as run_backward
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
-from tinygrad_mlp.errors import (
-    DTypeError,
-    GraphReleasedError,
-    InvalidArgumentError,
-    NotDifferentiableError,
-    ShapeError,
-    TinygradError,
-)
 
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 
@@ -80,11 +73,11 @@ class Tensor(Value):
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
         if self.node is not None and self._requires_grad and not wanted:
-            raise InvalidArgumentError(
+            raise errors.InvalidArgumentError(
                 "requires_grad can be switched off on leaves only, and this tensor was computed. "
                 "Use .detach() for a tensor without history.")
         if wanted and self.data.dtype.kind != "f":
-            raise DTypeError(
+            raise errors.DTypeError(
                 f"requires_grad=True expects floating-point data. Got {self.data.dtype}, with "
                 f"respect to which there is no derivative. Write 3.0 for 3, or use .astype(float).")
         if wanted and not self._requires_grad:
@@ -108,13 +101,13 @@ class Tensor(Value):
             GraphReleasedError: an earlier call has released the graph.
         """
         if not self._requires_grad:
-            raise NotDifferentiableError(
+            raise errors.NotDifferentiableError(
                 "backward() expects a tensor computed from one with requires_grad=True, outside "
                 "of no_grad(). Nothing this tensor was computed from requires a gradient.")
         data = self.data
         if gradient is None:
             if data.size != 1:
-                raise ShapeError(
+                raise errors.ShapeError(
                     f"backward() without a gradient expects a scalar. Got a tensor of shape "
                     f"{data.shape}: reduce it first, e.g. with .sum(), or pass the derivative of "
                     f"the final output with respect to it as backward(gradient).")
@@ -122,7 +115,7 @@ class Tensor(Value):
         else:
             gradient = gradient.data if isinstance(gradient, Value) else np.asarray(gradient)
             if gradient.shape != data.shape:
-                raise ShapeError(
+                raise errors.ShapeError(
                     f"backward(gradient) expects a gradient of shape {data.shape}, the shape of "
                     f"the tensor. Got {gradient.shape}.")
             gradient = gradient.astype(data.dtype)
@@ -136,13 +129,14 @@ class Tensor(Value):
             GraphReleasedError: its graph was released by an earlier `backward`.
         """
         if not self._requires_grad:
-            raise NotDifferentiableError(
+            raise errors.NotDifferentiableError(
                 "retain_grad() expects a tensor that gradients flow to. This one requires none.")
         node = self.node
         if node is None:
             return  # a leaf keeps its gradient anyway
         if node.arrays is None:
-            raise GraphReleasedError("retain_grad(): this tensor's graph was released already.")
+            raise errors.GraphReleasedError(
+                "retain_grad(): this tensor's graph was released already.")
         if node.retained is None:
             node.retained = []
         if not any(known() is self for known in node.retained):
@@ -184,7 +178,7 @@ class Tensor(Value):
             ShapeError: there are fewer than two axes.
         """
         if self.data.ndim < 2:
-            raise ShapeError(f".mT expects at least two axes. Got shape {self.data.shape}.")
+            raise errors.ShapeError(f".mT expects at least two axes. Got shape {self.data.shape}.")
         return OPERATIONS["swapaxes"](self, axis1=-1, axis2=-2)
 
     # -- copies and conversions --------------------------------------------------------------
@@ -196,7 +190,7 @@ class Tensor(Value):
             ShapeError: there is not exactly one.
         """
         if self.data.size != 1:
-            raise ShapeError(f".item() expects one element. Got shape {self.data.shape}.")
+            raise errors.ShapeError(f".item() expects one element. Got shape {self.data.shape}.")
         return self.data.item()
 
     def numpy(self) -> Array:
@@ -273,7 +267,7 @@ class Tensor(Value):
         return IMPLEMENTED_BY[operator.getitem](self, index)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise InvalidArgumentError(
+        raise errors.InvalidArgumentError(
             "a tensor's elements cannot be assigned: the graph could not tell the old value from "
             "the new one. Use tg.where(...) to choose elements, or assign to a leaf's .data.")
 
@@ -418,22 +412,22 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
             return traced if dtype is None else traced.astype(dtype)  # type: ignore[no-any-return]
     try:
         array = np.asarray(data, dtype=dtype)
-    except TinygradError:
+    except errors.TinygradError:
         raise  # a list that holds a tensor which requires a gradient
     except (ValueError, TypeError) as error:
-        raise DTypeError(
+        raise errors.DTypeError(
             f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "
             f"that NumPy cannot convert: {error}.") from error
     if array.dtype.kind not in "fiub":
-        raise DTypeError(
+        raise errors.DTypeError(
             f"Tensor() expects real numbers. Got data of dtype {array.dtype}. "
             f"Convert it with .astype(float) first.")
     return array
 
 
-def cannot_become_an_array() -> NotDifferentiableError:
+def cannot_become_an_array() -> errors.NotDifferentiableError:
     """Return the error for NumPy taking the numbers of a tensor whose history would be lost."""
-    return NotDifferentiableError(
+    return errors.NotDifferentiableError(
         "a tensor that requires a gradient cannot become (a part of) a plain array unnoticed: its "
         "history would be lost. Join tensors with tg.array([...]) instead of np.array([...]) "
         "(or tg.stack, tg.concatenate), also instead of filling an array element by element; use "

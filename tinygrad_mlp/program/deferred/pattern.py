@@ -17,6 +17,9 @@ from tinygrad_mlp.program.passes.simplify import remove_dead_code
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.program.recording import DATA
 
+GradientSource = Callable[[Instruction], Variable | None]
+"""A function that returns D, where an instruction computes the gradient made from it."""
+
 
 class Deferrable(NamedTuple):
     """A weight W, shape (m, p), or a bias b, shape (m,), whose update can be deferred."""
@@ -108,9 +111,8 @@ class _Finder:
         """Return whether the step needs nothing of the deferred parameters but z."""
         return pattern.inputs().isdisjoint(without(self.program, pattern).inputs)
 
-    def update_of(
-        self, parameter: Variable, gradient: Callable[[Instruction], Variable | None]
-    ) -> tuple[Variable, Deferrable] | None:
+    def update_of(self, parameter: Variable,
+                  gradient: GradientSource) -> tuple[Variable, Deferrable] | None:
         """Return D and the parameter, where its new value and velocity are linear.
 
         That is, in the old ones and in what `gradient` recognises as the gradient made from D.
@@ -124,9 +126,8 @@ class _Finder:
             return None
         return delta, Deferrable(parameter, velocity)
 
-    def linear(
-        self, value: Any, parameter: Variable, gradient: Callable[[Instruction], Variable | None]
-    ) -> tuple[Variable, Variable | None] | None:
+    def linear(self, value: Any, parameter: Variable,
+               gradient: GradientSource) -> tuple[Variable, Variable | None] | None:
         """Return D and V, where `value` is linear in the parameter, V and a gradient only."""
         deltas: set[Variable] = set()
         states: set[Variable] = set()
