@@ -12,11 +12,9 @@ from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.training.callbacks import Callback, CallbackList, Run
 from tinygrad_mlp.training.history import Record
 
-SMALLEST_RATE = 1e-6
-"""The learning rate at which "adaptive" stops dividing it, as in scikit-learn."""
-
+SMALLEST_RATE = 1e-6  # the learning rate at which "adaptive" stops dividing it, as in scikit-learn
+# A function that returns the validation's loss, its score, and the accuracy of a classifier.
 Validation = Callable[[], tuple[float, float, float | None]]
-"""A function that returns the validation's loss, its score, and the accuracy of a classifier."""
 
 
 @dataclass

@@ -24,11 +24,8 @@ from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History
 from tinygrad_mlp.training.run import INTERRUPTED
 
-AUTO_BATCH = 200
-"""The batch size for "auto", if there are as many samples: scikit-learn's number."""
-
-CALLER = 4
-"""The stack level, for a warning in `train`, of the line that called the estimator's `fit`."""
+AUTO_BATCH = 200  # the batch size for "auto", if there are as many samples: scikit-learn's number
+CALLER = 4  # the stack level, for a warning in `train`, of the line that called `fit`
 
 
 class Samples(NamedTuple):
@@ -76,10 +73,11 @@ def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: O
         state.rng, state.epochs = generator(random), 0
     set_rate(estimator, state.optimizer, n, state.epochs)
     monitor = EpochMonitor(estimator, state, objective, n, validate)
-    history = fit(model, objective, state.optimizer, samples.X, samples.targets,
-                  epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
-                  shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
-                  monitor=bool(estimator.verbose), record_every=0)
+    history = fit(
+        model, objective, state.optimizer, samples.X, samples.targets,
+        epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
+        shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
+        monitor=bool(estimator.verbose), record_every=0)
     state.epochs += monitor.epochs
     estimator.n_iter_ = monitor.epochs
     if history.stopped is None and not partial:

@@ -26,7 +26,6 @@ def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitS
     Source: Byrd, Lu, Nocedal and Zhu, 1995.
     """
     from scipy.optimize import minimize
-
     parameters = list(model.parameters())
     history = History()
     history.execution = "L-BFGS-B"

@@ -16,11 +16,7 @@ from tinygrad_mlp.neural_network import ACTIVATIONS as NAMED
 
 
 class Function(nn.Module):
-    """A layer that applies a function of tensors.
-
-    >>> Function(np.sin)(np.zeros(2))
-    array([0., 0.])
-    """
+    """A layer that applies a function of tensors."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
@@ -34,13 +30,11 @@ class Function(nn.Module):
         return str(getattr(self.function, "__name__", self.function))
 
 
+# Activations by name, scikit-learn's and the package's: of hidden layers, and of the output.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     **{name: layer for name, layer in NAMED.items() if name != "softmax"},
     "logistic": nn.Sigmoid}
-"""Activations of hidden layers by name: scikit-learn's and the package's."""
-
 OUTPUTS = {**ACTIVATIONS, "softmax": nn.Softmax, "exp": lambda: Function(exp)}
-"""Activations of the output by name."""
 
 
 def activation_layer(activation: Any, known: dict[str, Callable[[], nn.Module]],
@@ -60,11 +54,7 @@ def activation_layer(activation: Any, known: dict[str, Callable[[], nn.Module]],
 
 
 def per_layer(value: Any, layers: int, name: str) -> list[Any]:
-    """Return a setting for each hidden layer; one that is no list holds for all.
-
-    >>> per_layer("relu", 2, "activation"), per_layer(["relu", "tanh"], 2, "activation")
-    (['relu', 'relu'], ['relu', 'tanh'])
-    """
+    """Return a setting for each hidden layer; one that is no list holds for all."""
     if not isinstance(value, (list, tuple)):
         return [value] * layers
     if len(value) != layers:

@@ -37,12 +37,14 @@ LOSSES = {
         "identity", lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1), nn.squared_error),
     # Σ (e^z − y + y ln(y / e^z)), half of the Poisson deviance
     "poisson": OutputLoss(
-        "exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1))}
+        "exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1)),
+}
 """The losses by name; each is summed over the outputs of a sample."""
 
 
-@op(rules={"weight": lambda g, penalty, weight: g * weight}, equation="y = ½ ‖W‖²,  W̄ = g W",
-    register=False)
+@op(
+    rules={"weight": lambda g, penalty, weight: g * weight},
+    equation="y = ½ ‖W‖²,  W̄ = g W", register=False)
 def penalty(weight: Any) -> Any:
     """Return half the sum of squares, in one pass over the matrix."""
     flat = weight.reshape(-1)
@@ -89,37 +91,33 @@ class Objective:
 
     def of_data(self, output: Any, target: Any) -> tuple[Any, Any]:
         """Return the loss without the penalty, and the sum of the samples' weights."""
-        if self.weighted:
-            weight = target[:, -1]
-            target = target[:, :-1]
-            total = ops.sum(weight)
-            return ops.sum(self._samples(output, target) * weight) / total, total
         n = output.shape[0]
-        if not isinstance(self.loss, OutputLoss):
-            value = self._checked(self.loss(output, target), n)
-            return (value if value.ndim == 0 else ops.sum(value) / n), n
-        if self.loss.mean is not None:
-            return self.loss.mean(output, target), n
-        return ops.sum(self.loss.samples(output, target)) / n, n
-
-    def _samples(self, output: Any, target: Any) -> Any:
-        """Return the loss of each sample, shape ``(n,)``."""
-        if isinstance(self.loss, OutputLoss):
-            return self.loss.samples(output, target)
-        value = self._checked(self.loss(output, target), output.shape[0])
-        if value.ndim == 0:
+        if not self.weighted:
+            if isinstance(self.loss, OutputLoss) and self.loss.mean is not None:
+                return self.loss.mean(output, target), n
+            losses = self._losses(output, target)
+            return (losses if losses.ndim == 0 else ops.sum(losses) / n), n
+        losses, weight = self._losses(output, target[:, :-1]), target[:, -1]
+        if losses.ndim == 0:
             raise InvalidArgumentError(
                 "loss must return a number for each sample if samples or classes have weights. "
                 "Got one number. Leave out the mean.")
-        return ops.sum(value, axis=tuple(range(1, value.ndim))) if value.ndim > 1 else value
+        if losses.ndim > 1:
+            losses = ops.sum(losses, axis=tuple(range(1, losses.ndim)))
+        total = ops.sum(weight)
+        return ops.sum(losses * weight) / total, total
 
-    def _checked(self, value: Any, n: int) -> Any:
-        value = value if hasattr(value, "ndim") else np.asarray(value)
-        if value.ndim and value.shape[0] != n:
+    def _losses(self, output: Any, target: Any) -> Any:
+        """Return the loss of each sample, or what the user's function gives."""
+        if isinstance(self.loss, OutputLoss):
+            return self.loss.samples(output, target)
+        losses = self.loss(output, target)
+        losses = losses if hasattr(losses, "ndim") else np.asarray(losses)
+        if losses.ndim and losses.shape[0] != output.shape[0]:
             raise ShapeError(
-                f"loss must return one number, or one for each of the {n} samples of a batch. Got "
-                f"shape {value.shape}.")
-        return value
+                f"loss must return one number, or one for each of the {output.shape[0]} samples of "
+                f"a batch. Got shape {losses.shape}.")
+        return losses
 
     def take_total(self) -> float:
         """Return the sum over the batches of loss times samples, and set it to zero."""

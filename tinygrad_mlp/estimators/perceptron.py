@@ -137,9 +137,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         self.network_ = network.eval()
         self.history_ = history
         self._fit_state = state
-        layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-        self.n_layers_ = len(layers) + 1
-        self.n_outputs_ = layers[-1].out_features
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_outputs_ = self.coefs_[-1].shape[1]
         self.out_activation_ = self._loss()[1]
         self.loss_curve_ = state.losses
         self.loss_ = state.losses[-1] if state.losses else np.nan
