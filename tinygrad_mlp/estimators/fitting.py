@@ -73,11 +73,10 @@ def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: O
         state.rng, state.epochs = generator(random), 0
     set_rate(estimator, state.optimizer, n, state.epochs)
     monitor = EpochMonitor(estimator, state, objective, n, validate)
-    history = fit(
-        model, objective, state.optimizer, samples.X, samples.targets,
-        epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
-        shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
-        monitor=bool(estimator.verbose), record_every=0)
+    history = fit(model, objective, state.optimizer, samples.X, samples.targets,
+                  epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
+                  shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
+                  monitor=bool(estimator.verbose), record_every=0)
     state.epochs += monitor.epochs
     estimator.n_iter_ = monitor.epochs
     if history.stopped is None and not partial:

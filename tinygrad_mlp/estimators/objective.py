@@ -42,9 +42,8 @@ LOSSES = {
 """The losses by name; each is summed over the outputs of a sample."""
 
 
-@op(
-    rules={"weight": lambda g, penalty, weight: g * weight},
-    equation="y = ½ ‖W‖²,  W̄ = g W", register=False)
+@op(rules={"weight": lambda g, penalty, weight: g * weight}, equation="y = ½ ‖W‖²,  W̄ = g W",
+    register=False)
 def penalty(weight: Any) -> Any:
     """Return half the sum of squares, in one pass over the matrix."""
     flat = weight.reshape(-1)

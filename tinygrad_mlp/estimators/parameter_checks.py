@@ -74,9 +74,8 @@ def _check_names(estimator: Any, who: str) -> None:
 
 def _check_lbfgs(estimator: Any, who: str) -> None:
     """Check that nothing is random or by step: L-BFGS minimises one function of the weights."""
-    unfit = {
-        "dropout": np.any(estimator.dropout), "callbacks": list(estimator.callbacks),
-        "learning_rate": isinstance(estimator.learning_rate, Schedule)}
+    unfit = {"dropout": np.any(estimator.dropout), "callbacks": list(estimator.callbacks),
+             "learning_rate": isinstance(estimator.learning_rate, Schedule)}
     for name, given in unfit.items():
         if given:
             raise InvalidArgumentError(

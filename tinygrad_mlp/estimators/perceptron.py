@@ -38,8 +38,6 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         for name in self._get_param_names():
             setattr(self, name, arguments[name])
 
-    # -- defined by the subclasses -----------------------------------------------------------
-
     def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
         """Return the targets as columns of numbers; `classes` may lack some in y."""
         raise NotImplementedError
@@ -59,8 +57,6 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     def _class_weights(self, y: Any, partial: bool) -> Any:
         """Return a factor for each sample's weight, or None."""
         return None
-
-    # -- training ----------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool = False,
              classes: Any = None) -> Any:
@@ -146,8 +142,6 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         self.best_loss_ = None if validated else state.best_loss
         self.validation_scores_ = state.scores if validated else None
         self.best_validation_score_ = state.best_score if validated else None
-
-    # -- the fitted network ------------------------------------------------------------------
 
     @property
     def coefs_(self) -> list[Array]:
