@@ -142,17 +142,21 @@ PARAMETERS = """Of the parameters of functions that are there:
 # -- what is tried --------------------------------------------------------------------------------
 
 
+def bound(op: tg.Op, sample: tg.Sample) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a sample, as arrays, and its static parameters."""
+    args, static = op.bind(sample.args, sample.static)
+    return tuple(None if a is None else np.asarray(a) for a in args), static
+
+
 def cases(op: tg.Op) -> list[tuple[tuple[Any, ...], dict[str, Any], list[int]]]:
-    """Bound samples: arguments, static parameters, and which arguments can be moved."""
+    """Bound samples, and which of their arguments can be moved."""
     found = []
     for sample in samples_of(op, np.random.default_rng(5)):
-        args, static = op.bind(sample.args, sample.static)
-        args = tuple(None if a is None else np.asarray(a) for a in args)
+        args, static = bound(op, sample)
         rules = [op.rule(i) for i in range(len(args))]
         moved = [
             i for i, a in enumerate(args)
-            if a is not None and a.size and a.dtype.kind == "f" and rules[i] is not None
-        ]
+            if a is not None and a.size and a.dtype.kind == "f" and rules[i] is not None]
         found.append((args, static, moved))
     return found
 
@@ -211,60 +215,48 @@ def takes_complex_step(op: tg.Op) -> bool:
     return True
 
 
+def two_draws(op: tg.Op) -> Iterator[tuple[Any, Any]]:
+    """Pairs of bound samples that differ in nothing but their numbers."""
+    draws = [list(samples_of(op, np.random.default_rng(seed))) for seed in (1, 2)]
+    for pair in zip(*draws, strict=True):
+        first, second = (bound(op, sample) for sample in pair)
+        if [np.shape(a) for a in first[0]] == [np.shape(a) for a in second[0]]:
+            yield first, second
+
+
 def is_compiled(op: tg.Op) -> bool:
     """Whether a program of it gives the right results for two samples of one shape."""
     for first, second in two_draws(op):
         compiled = tg.compile(lambda *args, static=first[1]: op(*args, **static))
+        found, expected = [], []
         try:
-            pairs = [
-                pair
-                for args, static, _ in (first, second)
-                for pair in zip(
-                    outputs(op, compiled(*args)), outputs(op, op(*args, **static)), strict=True
-                )
-            ]
+            for args, static in (first, second):
+                found += outputs(op, compiled(*args))
+                expected += outputs(op, op(*args, **static))
         except tg.errors.TraceError:
             continue
+        pairs = zip(found, expected, strict=True)
         return all(np.allclose(a, b, rtol=1e-12, atol=1e-14, equal_nan=True) for a, b in pairs)
     return False
 
 
-def two_draws(op: tg.Op) -> Iterator[tuple[Any, Any]]:
-    """Pairs of cases that differ in nothing but their numbers."""
-    draws = [list(samples_of(op, np.random.default_rng(seed))) for seed in (1, 2)]
-    for pair in zip(*draws, strict=True):
-        bound = []
-        for sample in pair:
-            args, static = op.bind(sample.args, sample.static)
-            bound.append((tuple(None if a is None else np.asarray(a) for a in args), static, []))
-        if [np.shape(a) for a in bound[0][0]] == [np.shape(a) for a in bound[1][0]]:
-            yield bound[0], bound[1]
-
-
 def takes_stacks(op: tg.Op) -> bool:
     """Whether some sample, stacked with another draw of it, gives the stack of the results."""
-    for (one, static, _), (other, _, _) in two_draws(op):
-        for stacked in (range(len(one)), range(1)):  # all arguments, or the first alone
-            pairs = [
-                (a, b if i in stacked else a)
-                for i, (a, b) in enumerate(zip(one, other, strict=True))
-            ]
-            both = [
-                a if a is None or i not in stacked else np.stack([a, b])
-                for i, (a, b) in enumerate(pairs)
-            ]
+    for (one, static), (drawn, _) in two_draws(op):
+        for n in (len(one), 1):  # all arguments are stacked, or the first alone
+            other = (*drawn[:n], *one[n:])
+            pairs = zip(one[:n], other[:n], strict=True)
+            both = [None if a is None else np.stack([a, b]) for a, b in pairs]
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
-                    found = outputs(op, op(*both, **static))
-                    apart = [outputs(op, op(*args, **static)) for args in zip(*pairs, strict=True)]
+                    found = outputs(op, op(*both, *one[n:], **static))
+                    apart = [outputs(op, op(*args, **static)) for args in (one, other)]
                     expected = [np.stack(parts) for parts in zip(*apart, strict=True)]
             except Exception:
                 continue
-            if all(
-                np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12)
-                for a, b in zip(found, expected, strict=True)
-            ):
+            pairs = zip(found, expected, strict=True)
+            if all(np.shape(a) == b.shape and np.allclose(a, b, rtol=1e-12) for a, b in pairs):
                 return True
     return False
 
@@ -303,9 +295,7 @@ def standing_for(function: Any) -> Any:
 def left_out() -> dict[str, list[str]]:
     """The functions of NumPy without an operation, by reason."""
     missing = [name for name, function in public_functions() if standing_for(function) is None]
-    table = {
-        reason: sorted({*names.split()} & {*missing}) for reason, names in LEFT_OUT.items()
-    }
+    table = {reason: sorted({*names.split()} & {*missing}) for reason, names in LEFT_OUT.items()}
     known = {name for names in table.values() for name in names}
     table["Not there yet."] = [name for name in missing if name not in known]
     return {reason: names for reason, names in table.items() if names}

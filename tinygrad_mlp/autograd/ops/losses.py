@@ -196,12 +196,9 @@ def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str
         return 0 - _total(_log_or_zero(target, prediction), prediction, reduction)
 
 
-def _logits_rule(g: Any, y: Any, z: Any, t: Any, reduction: str) -> Any:
-    return (softmax(z) * sum_(t, axis=-1, keepdims=True) - t) * (g / divisor(z, reduction))
-
-
 @op(name="softmax_cross_entropy",
-    rules={"logits": _logits_rule,
+    rules={"logits": lambda g, y, z, t, reduction: (
+               softmax(z) * sum_(t, axis=-1, keepdims=True) - t) * (g / divisor(z, reduction)),
            "target": lambda g, y, z, t, reduction: -log_softmax(z) * (g / divisor(z, reduction))},
     equation="L = −Σ t ln q / n,  z̄[i] = g (q[i] Σ t[j] − t[i]) / n,  "
     "t̄ = −g ln q / n,  q[i] = e^z[i] / Σ e^z[j],  z = logits",

@@ -6,17 +6,13 @@ gives only the interval of each argument (`OpRecord.domain`), and its samples ar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Op, Sample
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
 
 DEFAULT_DOMAIN = (-2.0, 2.0)
 
@@ -26,9 +22,7 @@ BINARY_SHAPES = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (3,)), ((2, 3)
 
 
 def sample_arrays(
-    rng: Generator,
-    shapes: Sequence[tuple[int, ...]] = ((3,), (2, 3), (2, 3, 2)),
-    **static: Sequence[Any],
+    rng: Any, shapes: Sequence[tuple[int, ...]] = ((3,), (2, 3), (2, 3, 2)), **static: Sequence[Any]
 ) -> list[Sample]:
     """Draw a sample for every shape and every combination of static parameters."""
     return [
@@ -37,15 +31,14 @@ def sample_arrays(
         for values in product(*static.values())]
 
 
-def well_apart(rng: Generator, samples: Sequence[Sample]) -> list[Sample]:
+def well_apart(rng: Any, samples: Sequence[Sample]) -> list[Sample]:
     """Draw samples whose elements differ by 0.2 or more: small changes keep their order."""
 
-    def drawn(shape: tuple[int, ...]) -> Any:
-        n = math.prod(shape)
-        values = (rng.permutation(n) - n / 2) / 2 + rng.uniform(-0.15, 0.15, size=n)
-        return values.reshape(shape)
+    def redrawn(a: Any) -> Any:
+        values = (rng.permutation(a.size) - a.size / 2) / 2
+        return (values + rng.uniform(-0.15, 0.15, size=a.size)).reshape(a.shape)
 
-    return [Sample(*(drawn(a.shape) for a in s.args), **s.static) for s in samples]
+    return [Sample(*map(redrawn, s.args), **s.static) for s in samples]
 
 
 def each_row(f: Any, a: Any, axis: int | None) -> Any:
@@ -53,7 +46,7 @@ def each_row(f: Any, a: Any, axis: int | None) -> Any:
     return np.apply_along_axis(f, -1 if axis is None else axis, np.ravel(a) if axis is None else a)
 
 
-def samples_of(op: Op, rng: Generator) -> Iterator[Sample]:
+def samples_of(op: Op, rng: np.random.Generator) -> Iterator[Sample]:
     """Iterate over the samples of an operation's record, or samples drawn from its domain.
 
     >>> import numpy as np, tinygrad_mlp as tg

@@ -1,8 +1,4 @@
-"""Trigonometric functions, element by element. Angles are in radians.
-
-For each of them the gradient rule is the chain rule ``x̄ = g · f′(x)``, written with the output `y`
-where that is cheaper (``tan′ = 1 + y²``).
-"""
+"""Trigonometric functions, element by element. Angles are in radians."""
 
 from __future__ import annotations
 

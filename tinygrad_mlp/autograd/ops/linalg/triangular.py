@@ -115,24 +115,19 @@ def _qr_rule(g: Any, y: Any, a: Any, mode: str) -> Any:
     return concatenate([first, q @ g_rest], axis=-1)
 
 
-def _by_projections(a: Any, mode: str) -> Any:
-    """Orthogonalise by Gram and Schmidt's method, with LAPACK's signs."""
+def _qr_by_cholesky(a: Any, mode: str) -> Any:
+    """Find R from ``Rᵀ R = aᵀ a`` for the first columns that make Q, with LAPACK's signs."""
+    first = a[..., : a.shape[-2]]
     signs = np.sign(np.linalg.diagonal(np.linalg.qr(a).R))
-    columns: list[Any] = []
-    for j in range(min(a.shape[-2:])):
-        v = a[..., j]
-        for q in columns:
-            v = v - np.sum(q * v, axis=-1, keepdims=True) * q
-        v = v / np.linalg.norm(v, axis=-1, keepdims=True)
-        columns.append(v * signs[..., j, None])
-    q = np.stack(columns, axis=-1)
+    r = signs[..., None] * np.linalg.cholesky(first.mT @ first, upper=True)
+    q = first @ np.linalg.inv(r)
     return q, np.triu(q.mT @ a)
 
 
 @op(name="qr", rules={"a": _qr_rule},
     equation="Q, R: a = Q @ R,  ā = (Q̄ + Q @ (tril(M) + tril(M, −1)ᵀ)) @ inv(R)ᵀ,  "
     "M = R @ R̄ᵀ − Q̄ᵀ @ Q",
-    latex=r"\mathrm{{qr}}({a})", reference=_by_projections,
+    latex=r"\mathrm{{qr}}({a})", reference=_qr_by_cholesky,
     samples=lambda rng: [Sample(distinct(rng, *shape), mode="reduced") for shape in SHAPES],
     outputs=2)
 def qr_op(a: Any, *, mode: str) -> Any:

@@ -1,7 +1,4 @@
-"""Extremes and tests over axes; and the axes of a reduction as one axis.
-
-`axis` and `keepdims` mean what they mean in NumPy.
-"""
+"""Extremes and tests over axes; and the axes of a reduction as one axis."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Statistics along axes: spread, weighted means, the median.
-
-`axis` and `keepdims` mean what they mean in NumPy.
-"""
+"""Statistics along axes: spread, weighted means, the median."""
 
 from __future__ import annotations
 

@@ -55,12 +55,8 @@ def _index(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]
     return tuple(indices[p.number] if isinstance(p, IndexSlot) else p for p in template)
 
 
-def _getitem_rule(
-    g: Any, y: Any, a: Any, *indices: Any, position: int, template: tuple[Any, ...]
-) -> Any:
-    if position == 0:
-        return scatter_add(g, *indices, template=template, shape=a.shape)
-    return None
+def _getitem_rule(g: Any, y: Any, a: Any, *indices: Any, position: int, template: Any) -> Any:
+    return scatter_add(g, *indices, template=template, shape=a.shape) if position == 0 else None
 
 
 def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
