@@ -41,8 +41,7 @@ LOADED_WHEN_USED = {
     "predict": "training.evaluation:predict",
     "report": "reporting.page:report",
     "save": "saving.model:save",
-    "verify": "verify",
-}
+    "verify": "verify"}
 """Where each name that is loaded when first used lives: a module, or ``module:name``. The stub
 for type checkers, ``__init__.pyi``, is written from it by ``python -m tests.stub``."""
 
@@ -51,8 +50,7 @@ def __getattr__(name: str) -> object:
     place = LOADED_WHEN_USED.get(name)
     if place is None:
         raise AttributeError(
-            f"tinygrad_mlp has no '{name}'. Operations are listed in tg.OPS, layers in tg.nn."
-        )
+            f"tinygrad_mlp has no '{name}'. Operations are listed in tg.OPS, layers in tg.nn.")
     from importlib import import_module
 
     module, _, attribute = place.partition(":")

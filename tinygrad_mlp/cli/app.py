@@ -21,8 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     # Plain text, since boxes leave too little room for words on a narrow terminal; and Python's
     # own complete traceback for a bug.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    rich_markup_mode=None, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]})
 
 
@@ -35,8 +34,8 @@ def show_version(wanted: bool) -> None:
 
 @app.callback()
 def top(
-    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True,
-                                          help="Print the version and end.")] = False) -> None:
+        version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True,
+                                              help="Print the version and end.")] = False) -> None:
     """Train small neural networks on handwritten digits, and use them.
 
     \b
@@ -58,22 +57,21 @@ def top(
 @guarded
 @with_settings
 def train(
-    *,
-    loss: Loss = "cross_entropy",
-    settings: Settings,
-    save: Annotated[Path | None, file(
-        "Write the model there, for predict (*.safetensors).")] = None,
-    plot: Annotated[Path | None, file(
-        "Draw the curves of loss and accuracy there (*.png, *.pdf ...).")] = None,
-    history: Annotated[Path | None, file("Write all evaluations there as a table (*.csv).")] = None,
-    checkpoint: Annotated[Path | None, file(
-        "Save a checkpoint there, every ten seconds and at the end; if there is one already, "
-        "resume from it (*.safetensors).")] = None,
-    report: Annotated[Path | None, file(
-        "Write a report there, one page for any browser (*.html).")] = None,
-    run: Annotated[Path | None, file(
-        "Write model, options and history there, for report.", "FOLDER")] = None,
-    as_json: Json = False) -> Outcome:
+        *, loss: Loss = "cross_entropy", settings: Settings,
+        save: Annotated[Path | None, file(
+            "Write the model there, for predict (*.safetensors).")] = None,
+        plot: Annotated[Path | None, file(
+            "Draw the curves of loss and accuracy there (*.png, *.pdf ...).")] = None,
+        history: Annotated[Path | None, file(
+            "Write all evaluations there as a table (*.csv).")] = None,
+        checkpoint: Annotated[Path | None, file(
+            "Save a checkpoint there, every ten seconds and at the end; if there is one already, "
+            "resume from it (*.safetensors).")] = None,
+        report: Annotated[Path | None, file(
+            "Write a report there, one page for any browser (*.html).")] = None,
+        run: Annotated[Path | None, file(
+            "Write model, options and history there, for report.", "FOLDER")] = None,
+        as_json: Json = False) -> Outcome:
     """Train a network to classify images.
 
     A tenth of the images is set aside for validation. Without options there is one hidden layer
@@ -101,19 +99,19 @@ def train(
 @app.command()
 @guarded
 def predict(
-    model: Annotated[Path, typer.Argument(
-        metavar="MODEL", help="A file that train --save has written.")],
-    target: Annotated[str, typer.Argument(
-        metavar="IMAGE_OR_DATASET", autocompletion=completed(options.DATASETS),
-        help="A picture of one digit (PNG, JPEG ...), dark on light or light on dark; or "
-        "digits, mnist (its 10,000 test images), or FILE.mat.")],
-    data_dir: DataDir = None,
-    limit: Annotated[int | None, options.number(
-        "Only the first images of the data set.", min=1)] = None,
-    whole_picture: Annotated[bool, typer.Option(
-        "--whole-picture", help="Use the picture as it is. By default the drawing is cut out and "
-        "centred as in MNIST.")] = False,
-    as_json: Json = False) -> Outcome:
+        model: Annotated[Path, typer.Argument(
+            metavar="MODEL", help="A file that train --save has written.")],
+        target: Annotated[str, typer.Argument(
+            metavar="IMAGE_OR_DATASET", autocompletion=completed(options.DATASETS),
+            help="A picture of one digit (PNG, JPEG ...), dark on light or light on dark; or "
+            "digits, mnist (its 10,000 test images), or FILE.mat.")],
+        data_dir: DataDir = None,
+        limit: Annotated[int | None, options.number(
+            "Only the first images of the data set.", min=1)] = None,
+        whole_picture: Annotated[bool, typer.Option(
+            "--whole-picture", help="Use the picture as it is. By default the drawing is cut out "
+            "and centred as in MNIST.")] = False,
+        as_json: Json = False) -> Outcome:
     """Classify an image, or a whole data set.
 
     For an image, the outputs for all classes are shown; for a data set, the accuracy and the
@@ -132,16 +130,15 @@ def predict(
 @app.command()
 @guarded
 def report(
-    run: Annotated[Path, typer.Argument(
-        metavar="RUN", help="A folder that train --run has written.")],
-    dataset: Annotated[str | None, typer.Argument(
-        metavar="DATASET", show_default=False,
-        help="The data it was trained on, if they are elsewhere now: digits, mnist, or FILE.mat.",
-    )] = None,
-    output: Annotated[Path | None, typer.Option(
-        metavar="FILE", show_default="RUN/report.html", help="The file to write (*.html).")] = None,
-    data_dir: DataDir = None,
-    as_json: Json = False) -> Outcome:
+        run: Annotated[Path, typer.Argument(
+            metavar="RUN", help="A folder that train --run has written.")],
+        dataset: Annotated[str | None, typer.Argument(
+            metavar="DATASET", show_default=False, help="The data it was trained on, if they are "
+            "elsewhere now: digits, mnist, or FILE.mat.")] = None,
+        output: Annotated[Path | None, typer.Option(
+            metavar="FILE", show_default="RUN/report.html",
+            help="The file to write (*.html).")] = None,
+        data_dir: DataDir = None, as_json: Json = False) -> Outcome:
     """Write a report on a training: one page for any browser, which needs no connection.
 
     It shows the settings, the curves, the confusion matrix, the images classified wrongly, a
@@ -161,11 +158,10 @@ def report(
 @guarded
 @with_settings
 def compare(
-    *,
-    settings: Settings,
-    plot: Annotated[Path, file(
-        "Draw the comparison and its explanation there.")] = Path("comparison.png"),
-    as_json: Json = False) -> Outcome:
+        *, settings: Settings,
+        plot: Annotated[Path, file(
+            "Draw the comparison and its explanation there.")] = Path("comparison.png"),
+        as_json: Json = False) -> Outcome:
     """Compare the two losses.
 
     Two networks, one for mean_square and one for cross_entropy, start from the same weights and
@@ -183,14 +179,15 @@ def compare(
 @app.command(short_help="Check gradients: built in, of your own, or derived by hand.")
 @guarded
 def check(
-    subjects: Annotated[list[str] | None, typer.Argument(
-        metavar="WHAT", show_default=False,
-        autocompletion=completed([*OPS, *(f"formulas.{loss}" for loss in options.LOSSES)]),
-        help="Operations by name; Python files, or folders of them; module:name or file.py:name "
-        "for one operation of your own. Without any, everything built in is checked.")] = None,
-    quick: Annotated[bool, typer.Option(
-        "--quick", help="Try each operation on its first three samples only.")] = False,
-    as_json: Json = False) -> Outcome:
+        subjects: Annotated[list[str] | None, typer.Argument(
+            metavar="WHAT", show_default=False,
+            autocompletion=completed([*OPS, *(f"formulas.{loss}" for loss in options.LOSSES)]),
+            help="Operations by name; Python files, or folders of them; module:name or "
+            "file.py:name for one operation of your own. Without any, everything built in is "
+            "checked.")] = None,
+        quick: Annotated[bool, typer.Option(
+            "--quick", help="Try each operation on its first three samples only.")] = False,
+        as_json: Json = False) -> Outcome:
     """Check gradients: those built in, of operations of your own, or derived by hand in a file.
 
     Of an operation, the forward function is compared with a reference, first (1st) and second
@@ -217,14 +214,12 @@ def check(
 @app.command()
 @guarded
 def explain(
-    layers: options.Layers = options.LAYERS,
-    loss: Loss = "cross_entropy",
-    hidden_activation: options.HiddenActivation = "tanh",
-    output_activation: options.OutputActivation = "sigmoid",
-    bias: options.Bias = False,
-    latex: Annotated[bool, typer.Option(
-        "--latex", help="Print LaTeX instead of plain text.")] = False,
-    as_json: Json = False) -> Outcome:
+        layers: options.Layers = options.LAYERS, loss: Loss = "cross_entropy",
+        hidden_activation: options.HiddenActivation = "tanh",
+        output_activation: options.OutputActivation = "sigmoid", bias: options.Bias = False,
+        latex: Annotated[bool, typer.Option(
+            "--latex", help="Print LaTeX instead of plain text.")] = False,
+        as_json: Json = False) -> Outcome:
     """Print the derivation of the gradients of a network.
 
     The forward equations, one equation for each step of the backward pass, and the gradients as
