@@ -19,6 +19,5 @@ from tinygrad_mlp.data.mnist import load_mnist
 from tinygrad_mlp.data.preprocessing import Split, preprocess, standardise
 from tinygrad_mlp.data.sources import load, load_digits
 
-__all__ = [
-    "Dataset", "Split", "batches", "load", "load_digits", "load_mat", "load_mnist", "one_hot",
-    "preprocess", "read_idx", "standardise"]
+__all__ = ["Dataset", "Split", "batches", "load", "load_digits", "load_mat", "load_mnist",
+           "one_hot", "preprocess", "read_idx", "standardise"]

@@ -133,8 +133,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
 
     def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
         y = y.toarray() if issparse(y) else y
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if goes_on:
             if classes is not None and set(unique_labels(classes)) != set(self.classes_):
                 raise InvalidArgumentError(

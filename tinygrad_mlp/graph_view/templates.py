@@ -29,10 +29,7 @@ class StandIn:
 
 
 def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
-    r"""Return the LaTeX of an operation on arguments, which have a shape or are None.
-
-    For tanh it is ``\tanh(⟪0⟫)``.
-    """
+    """Return the LaTeX of an operation on arguments, which have a shape or are None."""
     marks = [None if a is None else StandIn(i, a.shape) for i, a in enumerate(args)]
     if callable(op.record.latex):
         return op.record.latex(*marks, **static)

@@ -18,8 +18,7 @@ from tinygrad_mlp.plotting.figures import check_picture_format
 from tinygrad_mlp.plotting.images import plot_mistakes, plot_weights
 from tinygrad_mlp.plotting.runs import plot_learning_rate, plot_runs
 
-__all__ = [
-    "check_picture_format", "heat_map", "plot_comparison", "plot_confusion",
-    "plot_decision_boundary", "plot_distributions", "plot_gradient_errors", "plot_history",
-    "plot_learning_rate", "plot_mistakes", "plot_runs", "plot_weights", "pull_on_pre_activation",
-    "show_training"]
+__all__ = ["check_picture_format", "heat_map", "plot_comparison", "plot_confusion",
+           "plot_decision_boundary", "plot_distributions", "plot_gradient_errors", "plot_history",
+           "plot_learning_rate", "plot_mistakes", "plot_runs", "plot_weights",
+           "pull_on_pre_activation", "show_training"]

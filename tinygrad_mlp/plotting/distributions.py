@@ -72,25 +72,24 @@ def plot_distributions(runs: LayerArrays | Mapping[str, LayerArrays], what: str 
             f"plot_distributions: runs must have collected {what}. Got none. Pass the callback to "
             f"fit(callbacks=[...]) first.")
     first, chosen = next(iter(named.values())), layers
+    gradients = what == "gradients"
     if chosen is None:
         known = getattr(first, what)
-        parameters = what == "gradients"
-        chosen = [n for n in known if (n in first.with_parameters) == parameters] or list(known)
+        chosen = [n for n in known if (n in first.with_parameters) == gradients] or list(known)
     for name in chosen:
         for arrays in found.values():
             one_of(name, tuple(arrays), "plot_distributions: layers")
     columns = min(len(chosen), 4) if len(named) == 1 else len(chosen)
     figure, panels = new_figure(len(named) * len(chosen), columns=columns, size=(3.3, 2.9))
-    logarithms = what == "gradients"
     shown = {
-        (run, layer): [_logarithms(a) if logarithms else a for a in found[run][layer]]
+        (run, layer): [_logarithms(a) if gradients else a for a in found[run][layer]]
         for run in named for layer in chosen}
     images = []
     for axes, ((run, layer), arrays) in zip(panels, shown.items(), strict=True):
         # Gradients of all layers on one scale; outputs of one layer in all runs.
-        alike = [a for (_, name), a in shown.items() if logarithms or name == layer]
+        alike = [a for (_, name), a in shown.items() if gradients or name == layer]
         low, high = _range([array for one in alike for array in one])
-        images.append(_draw(axes, named[run].epochs, arrays, low, high, logarithms))
+        images.append(_draw(axes, named[run].epochs, arrays, low, high, gradients))
         label_axes(axes, f"{run}: {layer}" if run else layer, Y_LABELS[what], "Epochs trained")
         axes.grid(visible=False)
         axes.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
