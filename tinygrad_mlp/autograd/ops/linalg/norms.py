@@ -38,12 +38,9 @@ def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> A
     return sign(x) * power(part, ord - 1) * g
 
 
-def _norm_latex(x: Any, axis: Any, keepdims: bool, ord: Any) -> str:
-    return rf"\mathrm{{norm}}{over(axis, x.ndim)}({x}; {ord})"
-
-
 @op(name="vector_norm", rules={"x": _norm_rule},
-    equation="y = (Σ |x|^ord)^(1 / ord),  x̄ = g sign(x) (|x| / y)^(ord − 1)", latex=_norm_latex,
+    equation="y = (Σ |x|^ord)^(1 / ord),  x̄ = g sign(x) (|x| / y)^(ord − 1)",
+    latex=lambda x, axis, keepdims, ord: rf"\mathrm{{norm}}{over(axis, x.ndim)}({x}; {ord})",
     reference=lambda x, axis, keepdims, ord: np.power(
         np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims), 1 / ord),
     samples=lambda rng: [s for s in reductions(rng, ord=(2, 1, 3, 2.5)) if s.args[0].ndim])

@@ -35,12 +35,6 @@ def window_latex(name: str, argument: Any, size: Pair, stride: Pair) -> str:
     return rf"\mathrm{{{name}}}_{{{shown}}}({argument})"
 
 
-def _samples_of_windows(rng: Any) -> list[Sample]:
-    return [
-        Sample(rng.normal(size=(2, 5, 6)), size=(2, 3), stride=(1, 1)),
-        Sample(rng.normal(size=(5, 6)), size=(3, 2), stride=(2, 3))]
-
-
 def windows_by_numpy(a: Any, size: Pair, stride: Pair) -> Any:
     """Return the same as `windows`, computed by NumPy."""
     seen = np.lib.stride_tricks.sliding_window_view(a, size, axis=(-2, -1))
@@ -55,7 +49,10 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     equation="y[i, j, p, q] = a[s[0] i + p, s[1] j + q],  "
     "ā[k, l] = Σ g[i, j, k − s[0] i, l − s[1] j],  s = stride",
     latex=lambda a, size, stride: window_latex("windows", a, size, stride),
-    reference=windows_by_numpy, samples=_samples_of_windows)
+    reference=windows_by_numpy,
+    samples=lambda rng: [
+        Sample(rng.normal(size=(2, 5, 6)), size=(2, 3), stride=(1, 1)),
+        Sample(rng.normal(size=(5, 6)), size=(3, 2), stride=(2, 3))])
 def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
     """Return windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
 
