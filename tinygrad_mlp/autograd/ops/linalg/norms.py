@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd.ops.linalg.spectral import svdvals
 from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
-from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, require_axes, shape_of
 from tinygrad_mlp.autograd.ops.sums import kept, over, reductions
 from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
@@ -89,27 +89,21 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     >>> matrix_norm(np.array([[3.0, 0.0], [0.0, 4.0]])).item()
     5.0
     """
-    return _matrix_norm(x, ord, (-2, -1), keepdims)
-
-
-def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    row, column = places("norm", axes, len(shape_of(x)))
+    require_axes("matrix_norm", x, 2)
     if ord is None or ord == "fro":
-        return vector_norm(x, axis=(row, column), keepdims=keepdims)
+        return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord == "nuc" or ord in (2, -2):
-        values = svdvals(moveaxis(x, (row, column), (-2, -1)))
+        values = svdvals(x)
         reduce: Any = sum_ if ord == "nuc" else max_ if ord == 2 else min_
-        result = reduce(values, axis=-1)
     elif ord in (1, -1, math.inf, -math.inf):
-        summed, reduced = (column, row) if math.isinf(ord) else (row, column)
-        sums = sum_(abs_(x), axis=summed)
+        values = sum_(abs_(x), axis=-1 if math.isinf(ord) else -2)
         reduce = max_ if ord > 0 else min_
-        result = reduce(sums, axis=reduced - (reduced > summed))
     else:
         raise InvalidArgumentError(
             f"norm() of matrices expects ord to be one of None, 'fro', 'nuc', ±1, ±2, ±inf. "
             f"Got {ord!r}.")
-    return expand_dims(result, (row, column)) if keepdims else result
+    result = reduce(values, axis=-1)
+    return expand_dims(result, (-2, -1)) if keepdims else result
 
 
 @implements(np.linalg.norm)
@@ -145,7 +139,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
             f"by axis where the vectors or matrices lie.")
     axes = tuple(range(ndim)) if axis is None else places("norm", axis, ndim)
     if len(axes) == 2:
-        return _matrix_norm(x, ord, axes, keepdims)
+        matrices = x if axes == (ndim - 2, ndim - 1) else moveaxis(x, axes, (-2, -1))
+        result = matrix_norm(matrices, ord=ord)
+        return expand_dims(result, axes) if keepdims else result
     if len(axes) != 1:
         raise ShapeError(f"norm() expects one axis or two. Got axis={axis!r}.")
     if isinstance(ord, str):
