@@ -7,8 +7,6 @@ from tinygrad_mlp.verify.derivations.report import DerivationReport, WrongDeriva
 from tinygrad_mlp.verify.gradients import GradReport, Pair, Problem, WrongGradientError, check_grad
 from tinygrad_mlp.verify.operations import Failure, OpReport, WrongOperationError, check_op
 
-__all__ = [
-    "DerivationReport", "Diagnosis", "Failure", "GradReport", "OpReport", "Pair", "Problem",
-    "WrongDerivationError", "WrongGradientError", "WrongOperationError", "check_derivation",
-    "check_grad", "check_op", "formulas",
-]  # fmt: skip
+__all__ = ["DerivationReport", "Diagnosis", "Failure", "GradReport", "OpReport", "Pair", "Problem",
+           "WrongDerivationError", "WrongGradientError", "WrongOperationError", "check_derivation",
+           "check_grad", "check_op", "formulas"]

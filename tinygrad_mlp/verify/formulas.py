@@ -128,8 +128,7 @@ def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
     if W1.ndim != 2 or W2.ndim != 2 or W2.shape[1] != W1.shape[0]:
         raise ShapeError(
             f"formulas: W1 must have shape (n2, p), and W2 shape (k, n2). Got {W1.shape} and "
-            f"{W2.shape}."
-        )
+            f"{W2.shape}.")
     x, y = _column(x, "x", W1.shape[1]), _column(y, "y", W2.shape[0])
     z2 = W1 @ x
     a2 = np.tanh(z2)
@@ -139,9 +138,8 @@ def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
     return W2, x, y, a2, z3, D2, D3
 
 
-def layered(
-    weights: Sequence[Any], x: Any, y: Any, *, loss: str, biases: Sequence[Any] | None = None
-) -> Gradients:
+def layered(weights: Sequence[Any], x: Any, y: Any, *, loss: str,
+            biases: Sequence[Any] | None = None) -> Gradients:
     """Return the gradients of one sample for any number of layers.
 
     With ``z_{l+1} = W_l a_l + b_l``, tanh in the hidden layers and the sigmoid in the last layer N:
@@ -169,8 +167,7 @@ def layered(
     one_of(loss, LOSSES, "formulas.layered: loss")
     matrices = [np.asarray(W, dtype=float) for W in weights]
     shifts = [0.0] * len(matrices) if biases is None else [
-        _column(b, "b", len(W)) for b, W in zip(biases, matrices, strict=True)
-    ]  # fmt: skip
+        _column(b, "b", len(W)) for b, W in zip(biases, matrices, strict=True)]
     a = [_column(x, "x", matrices[0].shape[1])]
     z = []
     for W, b in zip(matrices, shifts, strict=True):

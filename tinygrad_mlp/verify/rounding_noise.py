@@ -14,8 +14,7 @@ TRIALS = 4
 """Number of noisy evaluations from which the rounding error of one evaluation is estimated."""
 
 MOVING = frozenset(
-    {ops.reshape, ops.transpose, ops.swapaxes, ops.broadcast_to, ops.astype, ops.identity}
-)
+    {ops.reshape, ops.transpose, ops.swapaxes, ops.broadcast_to, ops.astype, ops.identity})
 """Operations that pass their argument's numbers on and so do not round."""
 
 

@@ -24,11 +24,10 @@ from tinygrad_mlp.verify.derivations.report import DerivationReport, Row
 from tinygrad_mlp.verify.derivations.terms import check_terms
 
 
-def check_derivation(
-    loss: Callable[..., Any],
-    derived: Callable[..., Mapping[str, Any]] | Mapping[str, Any],
-    *, rng: np.random.Generator | None = None, rtol: float | None = None, **parameters: Any,
-) -> DerivationReport:  # fmt: skip
+def check_derivation(loss: Callable[..., Any],
+                     derived: Callable[..., Mapping[str, Any]] | Mapping[str, Any], *,
+                     rng: np.random.Generator | None = None, rtol: float | None = None,
+                     **parameters: Any) -> DerivationReport:
     """Check gradients derived by hand, and name the mistake in each wrong one.
 
     A gradient p is right where, for every element i and the right gradient r,
@@ -77,8 +76,7 @@ def check_derivation(
     if not parameters:
         raise InvalidArgumentError(
             "check_derivation() expects the point as keyword arguments. Got none. Call it with "
-            "e.g. W1=W1, W2=W2."
-        )
+            "e.g. W1=W1, W2=W2.")
     rng = np.random.default_rng(0) if rng is None else checked_rng(rng, "check_derivation")
     point = {name: _floating(name, value) for name, value in parameters.items()}
     here = Point(loss, derived, point, rng, rtol)
@@ -109,6 +107,5 @@ def _floating(name: str, value: Any) -> Array:
     if array.dtype.kind != "f":
         raise DTypeError(
             f"check_derivation: {name} must be of floating-point numbers. Got {array.dtype}. "
-            f"Convert it with .astype(float)."
-        )
+            f"Convert it with .astype(float).")
     return array

@@ -74,8 +74,7 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
     if same_shape and not np.isfinite(first.person).all():
         return _unknown(
             f"{subject} is not finite, and the right one is: a division by zero or an overflow in "
-            f"the formula, as where g(z)(1 − g(z)) is divided by and g rounds to 0 or 1."
-        )
+            f"the formula, as where g(z)(1 − g(z)) is divided by and g rounds to 0 or 1.")
     plain = _plain_multiple(subject, first, further, rtol)
     if plain is not None:
         return plain
@@ -122,9 +121,8 @@ def _is_multiple(person: Array, other: Array, c: float, rtol: float) -> bool | N
     return math.isclose(found, c, rel_tol=max(10 * rtol, 1e-7))
 
 
-def _plain_multiple(
-    subject: str, first: GradientCase, further: Further, rtol: float
-) -> Diagnosis | None:
+def _plain_multiple(subject: str, first: GradientCase, further: Further,
+                    rtol: float) -> Diagnosis | None:
     """Return the diagnosis of a wrong sign or scale, or a transpose, of the whole gradient."""
 
     def scale_of(form: Callable[[Array], Array]) -> tuple[float, str] | None:
@@ -168,9 +166,8 @@ def _wrong_shape(subject: str, first: GradientCase, rtol: float) -> Diagnosis:
     return Diagnosis("shape", None, None, scale, message + ".")
 
 
-def _matching(
-    name: str, first: GradientCase, further: Further, rtol: float
-) -> list[tuple[Candidate, float]]:
+def _matching(name: str, first: GradientCase, further: Further,
+              rtol: float) -> list[tuple[Candidate, float]]:
     """Return the changes that reproduce the person's numbers, here and at further points."""
     with np.errstate(all="ignore"):
         found = list(_matching_here(name, first, rtol))
@@ -181,8 +178,7 @@ def _matching(
             found = [
                 (index, candidate, c)
                 for index, candidate, c in found
-                if index >= len(there) or _agrees(case, there[index], name, c, rtol)
-            ]
+                if index >= len(there) or _agrees(case, there[index], name, c, rtol)]
     distinct: dict[Any, tuple[Candidate, float]] = {}
     for _, candidate, c in found:
         key = candidate.kind, candidate.op, id(candidate.change.node), round(c, 6)
@@ -192,9 +188,8 @@ def _matching(
     return exact or list(distinct.values())
 
 
-def _matching_here(
-    name: str, first: GradientCase, rtol: float
-) -> Iterator[tuple[int, Candidate, float]]:
+def _matching_here(name: str, first: GradientCase,
+                   rtol: float) -> Iterator[tuple[int, Candidate, float]]:
     """Yield the number of each change that reproduces the person's numbers, it, and the factor."""
     for index, candidate in enumerate(candidates(first.recording)):
         gradient = _changed_gradient(first.recording, candidate, name)
@@ -251,9 +246,8 @@ def _unexplained(name: str, recording: RecordedLoss, person: Array, rtol: float)
     return f"{text} Its factors from {factors} agree; it stops agreeing at ∂L/∂{computed}."
 
 
-def _implied(
-    recording: RecordedLoss, node: Node, position: int, numbers: Array, rtol: float
-) -> Array | None:
+def _implied(recording: RecordedLoss, node: Node, position: int, numbers: Array,
+             rtol: float) -> Array | None:
     """Return the cotangent of a node for which its rule gives `numbers`; None if there is none."""
     shape = recording.value(node).shape
     size = math.prod(shape)

@@ -8,9 +8,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 
-def call_with_local_variables(
-    function: Callable[..., Any], arguments: Mapping[str, Any]
-) -> tuple[Any, dict[str, Any]]:
+def call_with_local_variables(function: Callable[..., Any],
+                              arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return ``function(**arguments)`` and the function's local variables when it returned.
 
     Python 3.11 shows the local variables of a finished call to a profiling function only, so one

@@ -28,10 +28,8 @@ MOST_POINTS = 6
 class Point:
     """The person's gradients and the right ones at one point; `number` is 0 for the given one."""
 
-    def __init__(
-        self, loss: Callable[..., Any], derived: Any, parameters: Mapping[str, Array],
-        rng: np.random.Generator, rtol: float | None, number: int = 0,
-    ) -> None:  # fmt: skip
+    def __init__(self, loss: Callable[..., Any], derived: Any, parameters: Mapping[str, Array],
+                 rng: np.random.Generator, rtol: float | None, number: int = 0) -> None:
         self.loss, self.derived, self.parameters = loss, derived, parameters
         self.rng, self.rtol, self.number = rng, rtol, number
         self.exact = RecordedLoss(loss, parameters, exact=True)
@@ -162,8 +160,7 @@ class OtherPoints:
 
 def _same_numbers(some: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
     return some.keys() == others.keys() and all(
-        np.array_equal(some[name], others[name], equal_nan=True) for name in some
-    )
+        np.array_equal(some[name], others[name], equal_nan=True) for name in some)
 
 
 def _given(derived: Any, parameters: Mapping[str, Array]) -> dict[str, Array]:
@@ -173,8 +170,7 @@ def _given(derived: Any, parameters: Mapping[str, Array]) -> dict[str, Array]:
     if not isinstance(found, Mapping) or not found:
         raise InvalidArgumentError(
             f"check_derivation: derived must give a dict of gradients by parameter name "
-            f"({', '.join(parameters)}). Got {found!r}."
-        )
+            f"({', '.join(parameters)}). Got {found!r}.")
     arrays = {}
     for name, value in found.items():
         array = np.asarray(value.data if isinstance(value, Value) else value)

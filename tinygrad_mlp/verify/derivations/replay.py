@@ -43,13 +43,12 @@ class RecordedLoss:
     held them, or z2, a2, z3, … for the parts of layers.
     """
 
-    def __init__(
-        self, loss: Callable[..., Any], parameters: Mapping[str, Array], *, exact: bool = False
-    ) -> None:
+    def __init__(self, loss: Callable[..., Any], parameters: Mapping[str, Array], *,
+                 exact: bool = False) -> None:
         self.loss, self.exact = loss, exact
         self.leaves = {
-            name: Tensor(array, requires_grad=True, name=name) for name, array in parameters.items()
-        }
+            name: Tensor(array, requires_grad=True, name=name)
+            for name, array in parameters.items()}
         with changed_mode(recording=True, exact_losses=exact):
             self.out, variables = call_with_local_variables(loss, self.leaves)
         self.nodes = ancestors([_root(self.out, parameters)])
@@ -149,8 +148,7 @@ class RecordedLoss:
                 found = gradients([start], list(leaves.values()))
         return {
             name: np.zeros_like(leaf.data) if g is None else g.data if isinstance(g, Value) else g
-            for (name, leaf), g in zip(leaves.items(), found, strict=True)
-        }
+            for (name, leaf), g in zip(leaves.items(), found, strict=True)}
 
 
 def _root(out: Any, parameters: Mapping[str, Array]) -> Node:
@@ -159,13 +157,11 @@ def _root(out: Any, parameters: Mapping[str, Array]) -> Node:
         raise NotDifferentiableError(
             f"check_derivation: loss({', '.join(parameters)}) must be computed from its arguments "
             f"by tg operations or NumPy functions. Got {type(out).__name__} without a history. "
-            f"Do not convert the arguments to plain arrays."
-        )
+            f"Do not convert the arguments to plain arrays.")
     if out.data.size != 1:
         raise ShapeError(
             f"check_derivation: loss must return one number. Got shape {out.data.shape}. Reduce "
-            f"it, e.g. with .sum()."
-        )
+            f"it, e.g. with .sum().")
     return out.node
 
 

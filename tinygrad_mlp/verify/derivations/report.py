@@ -94,8 +94,7 @@ class DerivationReport:
         if name not in self.differences:
             raise InvalidArgumentError(
                 f"DerivationReport.plot: name must be a parameter whose gradient was given in the "
-                f"right shape ({', '.join(self.differences) or 'there is none'}). Got {name!r}."
-            )
+                f"right shape ({', '.join(self.differences) or 'there is none'}). Got {name!r}.")
         return heat_map(self.differences[name], f"{name}: yours − right, relative")
 
     def __repr__(self) -> str:
@@ -107,8 +106,7 @@ class DerivationReport:
         rows: list[tuple[Any, ...]] = [
             (row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}", f"{row.tolerance:.2g}",
              "shapes differ" if row.worst is None else row.worst, row.person, row.right)
-            for row in self.rows.values()
-        ]  # fmt: skip
+            for row in self.rows.values()]
         rows += [(name, "not given", *[""] * 5) for name in self.not_given]
         headings = ["gradient", "", "error", "allowed", "worst element", "yours", "right"]
         said = [diagnosis.message for diagnosis in self.diagnoses.values()]

@@ -36,8 +36,7 @@ def check_terms(recording: RecordedLoss, given: Mapping[str, Array]) -> list[Ter
         raise InvalidArgumentError(
             f"check_derivation: the names in derived must be parameters or quantities of the loss "
             f"({', '.join(sorted(known))}). Got {unknown[0]!r}. Name the tensors in the loss "
-            f"(z2, a2, …) to refer to them."
-        )
+            f"(z2, a2, …) to refer to them.")
     return [_checked(name, given[name], *known[name]) for name in known if name in given]
 
 

@@ -13,9 +13,8 @@ DERIVATIVES = {"tanh": "1 − tanh²({z})", "sigmoid": "g({z})(1 − g({z}))", "
 """The derivatives of activations as text, for an argument of a given name."""
 
 
-def description(
-    parameter: str, recording: RecordedLoss, candidate: Candidate
-) -> tuple[str | None, str]:
+def description(parameter: str, recording: RecordedLoss,
+                candidate: Candidate) -> tuple[str | None, str]:
     """Return the name of the tensor that a change is about, and the change in words."""
     names = recording.names
     node, op = candidate.change.node, candidate.op

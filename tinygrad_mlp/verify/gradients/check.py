@@ -21,10 +21,8 @@ from tinygrad_mlp.verify.gradients.sweep import operation_at_kink
 from tinygrad_mlp.verify.gradients.verdict import ALONE
 
 
-def check_grad(
-    f: Callable[..., Any], *args: Any,
-    order: int = 1, fast: bool = False, seed: int = 0, rtol: float | None = None,
-) -> GradReport:  # fmt: skip
+def check_grad(f: Callable[..., Any], *args: Any, order: int = 1, fast: bool = False, seed: int = 0,
+               rtol: float | None = None) -> GradReport:
     """Compare the gradients of `f` with numerical derivatives, for every output and input.
 
     An automatic derivative ``a`` and a numeric one ``n``, known to ``± e``, agree if
@@ -90,9 +88,8 @@ def check_grad(
     return GradReport(pairs, problems, inputs, errors, seed=seed, rtol=rtol, order=order, fast=fast)
 
 
-def _check_order(
-    probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: float, fast: bool, order: int
-) -> tuple[list[Pair], list[Array], list[Problem], bool]:
+def _check_order(probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: float, fast: bool,
+                 order: int) -> tuple[list[Pair], list[Array], list[Problem], bool]:
     """Check the first derivatives of a probe, that of f or of its gradient.
 
     Return the pairs, their errors, the other problems, and whether there were gradients at all.
@@ -120,9 +117,8 @@ def _check_order(
     return pairs, errors, problems, True
 
 
-def _all_pairs(
-    probe: Probe, rng: np.random.Generator, rtol: float, fast: bool, order: int
-) -> list[tuple[Pair, Array]]:
+def _all_pairs(probe: Probe, rng: np.random.Generator, rtol: float, fast: bool,
+               order: int) -> list[tuple[Pair, Array]]:
     """Return every pair of an output and an input, with the errors by the input's elements."""
     here = probe.noise(probe.point, rng)
     tapes = probe.record(probe.point), probe.record(probe.original)

@@ -60,9 +60,8 @@ class Contract:
         self._op = node.op.name
         return partial(self._checked, node.op)
 
-    def _checked(
-        self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any], static: dict[str, Any]
-    ) -> Any:
+    def _checked(self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any],
+                 static: dict[str, Any]) -> Any:
         """Return the share of an argument, as `op.vjp`, after checking it if it is an array."""
         if op.rule(position) is None:
             return None
@@ -89,8 +88,7 @@ class Contract:
                 self.report(
                     "shared memory", where,
                     "returned an array that shares memory with an argument or the result of the "
-                    "operation. A gradient depends on g, so it cannot be one of these.",
-                )  # fmt: skip
+                    "operation. A gradient depends on g, so it cannot be one of these.")
             self._check_calls(where, run, np.array(array), parts)
         return share
 
@@ -101,9 +99,8 @@ class Contract:
             kinds = f"returned {share.dtype} for an argument of {givers[0].dtype}"
             self.report("dtype", where, f"{kinds}. Keep its precision.")
 
-    def _check_calls(
-        self, where: str, run: Callable[[Any], Any], first: Array, parts: Sequence[Any]
-    ) -> None:
+    def _check_calls(self, where: str, run: Callable[[Any], Any], first: Array,
+                     parts: Sequence[Any]) -> None:
         """Call the rule again, with the same cotangent, a multiple of it, and zero."""
 
         def again(factor: float) -> Array:
@@ -181,9 +178,8 @@ class Contract:
             found.append(g)
         return found
 
-    def _check_second_run(
-        self, run: ProbeTape, cotangents: Sequence[Array], found: list[list[Array]]
-    ) -> None:
+    def _check_second_run(self, run: ProbeTape, cotangents: Sequence[Array],
+                          found: list[list[Array]]) -> None:
         """Check that a second run gives the same and leaves the first one's gradients alone."""
         kept = [[g.copy() for g in row] for row in found]
         second = self.probe.record(self.probe.original)

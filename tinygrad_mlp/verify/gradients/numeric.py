@@ -45,9 +45,8 @@ class NumericDerivatives:
     taken instead of the elements.
     """
 
-    def __init__(
-        self, probe: Probe, leaf: int, here: Array, rng: np.random.Generator, fast: bool = False
-    ) -> None:
+    def __init__(self, probe: Probe, leaf: int, here: Array, rng: np.random.Generator,
+                 fast: bool = False) -> None:
         point, vectors, self.here = probe.point[leaf], None, here
         if fast:
             vectors = [random_direction(point, rng) for _ in range(RANDOM_DIRECTIONS)]
@@ -66,9 +65,8 @@ class NumericDerivatives:
         return self._sweeps[k]
 
 
-def by_complex_steps(
-    directions: Directions, trial: Directions, sweep: Sweep, rng: np.random.Generator
-) -> Estimates | None:
+def by_complex_steps(directions: Directions, trial: Directions, sweep: Sweep,
+                     rng: np.random.Generator) -> Estimates | None:
     """Return derivatives by complex steps, or None if these fail a trial, as those of |x| do.
 
     The trial is one direction, in which all elements of the input move, with the sweep along it.

@@ -26,10 +26,8 @@ class OutputGradients:
     mixture. `own_tape` is recorded in the precision of the inputs as they were given.
     """
 
-    def __init__(
-        self, probe: Probe, number: int, tape: ProbeTape, own_tape: ProbeTape,
-        rng: np.random.Generator, fast: bool,
-    ) -> None:  # fmt: skip
+    def __init__(self, probe: Probe, number: int, tape: ProbeTape, own_tape: ProbeTape,
+                 rng: np.random.Generator, fast: bool) -> None:
         self.probe, self.number = probe, number
         self.output = output = probe.outputs[number]
         size = math.prod(output.shape)

@@ -8,14 +8,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.gradients.directions import Directions, index_of
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
 from tinygrad_mlp.verify.gradients.output_gradients import OutputGradients
-from tinygrad_mlp.verify.gradients.report import (
-    NOT_FINITE,
-    OK,
-    STATUSES,
-    UNRELIABLE,
-    WRONG,
-    Pair,
-)
+from tinygrad_mlp.verify.gradients.report import NOT_FINITE, OK, STATUSES, UNRELIABLE, WRONG, Pair
 from tinygrad_mlp.verify.gradients.verdict import RESOLVED, Entry, Verdict, judge, relative_error
 
 MOST_SWEEPS = 32
@@ -31,10 +24,8 @@ class Pairing:
     All are derivatives of φ (see `directions`); only a `Pair` has the units of the input.
     """
 
-    def __init__(
-        self, column: OutputGradients, numbers: NumericDerivatives, rtol: float,
-        rng: np.random.Generator,
-    ) -> None:  # fmt: skip
+    def __init__(self, column: OutputGradients, numbers: NumericDerivatives, rtol: float,
+                 rng: np.random.Generator) -> None:
         self.column, self.numbers, self.directions = column, numbers, numbers.directions
         self.here, self.rtol, self.rng = numbers.here[column.output.place], rtol, rng
         estimates, leaf = numbers.estimates, self.directions.leaf
@@ -62,8 +53,7 @@ class Pairing:
             rounding = self._rounding(*at) if np.isfinite(a) else 0.0
             found = self.verdicts[at] = judge(Entry(
                 self.column, self.numbers, *at, a, self.numeric[at], self.error[at], self.bent[at],
-                rounding, self.rtol,
-            ))  # fmt: skip
+                rounding, self.rtol))
             self.numeric[at], self.error[at] = found.numeric, found.error
             self.errors[at] = relative_error(a, found.numeric, found.error, self.rtol)
             self.status[at], self.zero[at] = found.status, found.zero
@@ -112,8 +102,7 @@ class Pairing:
         estimates = self.numbers.estimates
         found = self.verdicts.get((k, row)) or Verdict(
             worst, self.numeric[k, row], self.error[k, row], estimates.step, estimates.method,
-            convergence=self._convergence(),
-        )  # fmt: skip
+            convergence=self._convergence())
         found = found._replace(status=worst, note=found.note or note)
         a, error = float(self.autograd[k, row]), float(self.errors[k, row])
         return self._described(found, a, error, k, row, int(unresolved.sum()))
@@ -168,18 +157,14 @@ class Pairing:
     def _empty_pair(self) -> Pair:
         """Return the pair where the output or the input has no elements."""
         output, directions = self.column.output, self.directions
-        return Pair(
-            output=output.name, input=directions.probe.inputs[directions.leaf], status="ok",
-            autograd=0.0, numeric=0.0, relative_error=0.0, uncertainty=0.0,
-            output_index=None, input_index=None, step=0.0, method="none", convergence=None,
-            order=1, entries=0, unresolved=0, note="",
-            cotangent=np.zeros(output.shape), direction=np.zeros(directions.point.shape),
-        )  # fmt: skip
+        return Pair(output=output.name, input=directions.probe.inputs[directions.leaf], status="ok",
+                    autograd=0.0, numeric=0.0, relative_error=0.0, uncertainty=0.0,
+                    output_index=None, input_index=None, step=0.0, method="none", convergence=None,
+                    order=1, entries=0, unresolved=0, note="", cotangent=np.zeros(output.shape),
+                    direction=np.zeros(directions.point.shape))
 
-    def _described(
-        self, found: Verdict, a: float, relative: float, k: int, row: int,
-        unresolved: int = 0, directions: Directions | None = None,
-    ) -> Pair:  # fmt: skip
+    def _described(self, found: Verdict, a: float, relative: float, k: int, row: int,
+                   unresolved: int = 0, directions: Directions | None = None) -> Pair:
         """Return a pair with the numbers of the entry in direction `k` of mixture `row`."""
         column, directions = self.column, directions or self.directions
         unit, by_element = directions.unit(k), directions.vectors is None
@@ -189,10 +174,9 @@ class Pairing:
             relative_error=relative, uncertainty=float(found.error) / unit,
             output_index=None if column.mixed else index_of(row, column.output.shape),
             input_index=index_of(k, directions.point.shape) if by_element else None,
-            step=found.step * unit, method=found.method, convergence=found.convergence,
-            order=1, entries=self.errors.size, unresolved=unresolved, note=found.note,
-            cotangent=column.cotangents[row], direction=directions.vector(k),
-        )  # fmt: skip
+            step=found.step * unit, method=found.method, convergence=found.convergence, order=1,
+            entries=self.errors.size, unresolved=unresolved, note=found.note,
+            cotangent=column.cotangents[row], direction=directions.vector(k))
 
     def by_element(self) -> Array:
         """Return the relative errors, the worst over the output: by elements, or by directions."""

@@ -24,11 +24,8 @@ from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Evaluate without warnings, hooks and recording: a check tries what a program would avoid."""
-    with (
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-        changed_mode(recording=False, hook=None, walk=None),
-    ):
+    with (warnings.catch_warnings(), np.errstate(all="ignore"),
+          changed_mode(recording=False, hook=None, walk=None)):
         warnings.simplefilter("ignore")
         # A lost imaginary part is how a function shows that it cannot take a complex step.
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
@@ -51,9 +48,8 @@ class Probe:
     holds the values of all floating-point `outputs` in a row, with a relative rounding error `eps`.
     """
 
-    def __init__(
-        self, f: Callable[..., Any], args: tuple[Any, ...], names: list[str] | None = None
-    ) -> None:
+    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...],
+                 names: list[str] | None = None) -> None:
         self.f, self.args = f, args
         self._given = leaves(args)
         self._places = [i for i, a in enumerate(self._given) if _is_floating(a)]
@@ -61,8 +57,7 @@ class Probe:
             kinds = ", ".join(_kind(a) for a in self._given) or "none"
             raise DTypeError(
                 f"check_grad() expects at least one floating-point argument. Got {kinds}: write "
-                f"2.0 instead of 2, or convert an array with .astype(float)."
-            )
+                f"2.0 instead of 2, or convert an array with .astype(float).")
         self.inputs = names or [input_names(f, args)[i] for i in self._places]
         self.original = [np.array(data_of(self._given[i])) for i in self._places]
         self.point = [a.astype(np.result_type(a, np.float64)) for a in self.original]
@@ -96,8 +91,7 @@ class Probe:
         if not self._kept:
             raise DTypeError(
                 "check_grad() expects a function with a floating-point result. "
-                f"It returned {', '.join(_kind(v) for v in leaves(out)) or 'nothing'}."
-            )
+                f"It returned {', '.join(_kind(v) for v in leaves(out)) or 'nothing'}.")
 
     def call(self, arrays: Sequence[Array]) -> Any:
         """Return the result of `f` for copies of `arrays` in place of its inputs."""
@@ -121,9 +115,8 @@ class Probe:
         except np.linalg.LinAlgError:  # outside its domain, as decompositions of matrices say it
             return np.full(self.base.shape, np.nan)
 
-    def noise(
-        self, arrays: Sequence[Array], rng: np.random.Generator, trials: int = TRIALS
-    ) -> Array:
+    def noise(self, arrays: Sequence[Array], rng: np.random.Generator,
+              trials: int = TRIALS) -> Array:
         """Return by how much rounding may change each element of the outputs, as trials show it."""
         exact = self.values(arrays)
         moved = np.zeros(exact.shape)
@@ -150,9 +143,8 @@ class Probe:
             found = leaves(self._called(inputs))
         return ProbeTape(inputs, [found[i] for i in self._kept])
 
-    def rule_noise(
-        self, output: int, cotangent: Array, eps: float, rng: np.random.Generator
-    ) -> list[Array] | None:
+    def rule_noise(self, output: int, cotangent: Array, eps: float,
+                   rng: np.random.Generator) -> list[Array] | None:
         """Return by how much rounding may change an output's gradients; None if it is not seen."""
         found: list[Array] = [np.zeros(a.shape) for a in self.point]
         try:
@@ -183,8 +175,7 @@ class ProbeTape(NamedTuple):
                 found = gradients([(value, cotangent)], self.inputs, create_graph=create_graph)
         return [
             np.zeros(x.data.shape, x.data.dtype) if g is None else np.array(data_of(g))
-            for g, x in zip(found, self.inputs, strict=True)
-        ]
+            for g, x in zip(found, self.inputs, strict=True)]
 
 
 def probe_of_gradient(probe: Probe, rng: np.random.Generator) -> Probe:
@@ -220,13 +211,11 @@ def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
             outs = [v for v in outs if np.asarray(data_of(v)).dtype.kind in "fc"]
             pairs = [
                 (v, u) for v, u in zip(outs, cotangents, strict=True)
-                if isinstance(v, Value) and v.requires_grad
-            ]  # fmt: skip
+                if isinstance(v, Value) and v.requires_grad]
             found = gradients(pairs, inputs, create_graph=True) if pairs else [None] * len(inputs)
         return [
             Tensor(np.zeros(x.data.shape, x.data.dtype)) if g is None else g
-            for g, x in zip(found, inputs, strict=True)
-        ]
+            for g, x in zip(found, inputs, strict=True)]
 
     return gradients_of
 

@@ -111,8 +111,7 @@ class Pair(NamedTuple):
         mixed = "(mixed)", "(direction)"
         at = (
             "" if index == () else f"[{', '.join(map(str, index))}]" if index else f" {word}"
-            for index, word in zip((self.output_index, self.input_index), mixed, strict=True)
-        )
+            for index, word in zip((self.output_index, self.input_index), mixed, strict=True))
         return " / ".join(name + i for name, i in zip((self.output, self.input), at, strict=True))
 
 
@@ -179,8 +178,7 @@ class GradReport:
 
         titles = [
             f"{'∂²' if pair.order == 2 else '∂'} {pair.output} / {pair.input}: {pair.status}"
-            for pair in self.pairs
-        ]
+            for pair in self.pairs]
         return plot_gradient_errors(self.errors, titles, self.rtol, path)
 
     def __repr__(self) -> str:
@@ -197,8 +195,7 @@ class GradReport:
         rows = [
             (f"{p.output} / {p.input}", p.place, p.autograd, p.numeric, f"{p.relative_error:.1e}",
              p.status, p.note)
-            for p in self.pairs
-        ]  # fmt: skip
+            for p in self.pairs]
         problems = [f"{problem.kind}: {problem.message}" for problem in self.problems]
         verdict = "No mistake was found." if self.ok else "There are mistakes."
         return table(headings, rows, "\n".join([verdict, *problems]))
@@ -214,8 +211,7 @@ class GradReport:
         reproduction = (
             f"Reproduce: check_grad(f, …, order={self.order}, fast={self.fast}, "
             f"seed={self.seed}, rtol={self.rtol:g}), the inputs as in .inputs. The numbers are "
-            f"uᵀJv with u = .cotangent and v = .direction of a pair in .pairs."
-        )
+            f"uᵀJv with u = .cotangent and v = .direction of a pair in .pairs.")
         return "\n".join([*lines, "", *textwrap.wrap(reproduction, WIDTH)])
 
 

@@ -105,8 +105,7 @@ def judge(entry: Entry) -> Verdict:
     return (
         _where_not_differentiable(entry, sweep, by_sweep)
         or _where_unresolved(entry, sweep, by_sweep)
-        or _compared(entry, sweep, first, by_sweep)
-    )
+        or _compared(entry, sweep, first, by_sweep))
 
 
 def _swept(entry: Entry, sweep: Sweep) -> Verdict:

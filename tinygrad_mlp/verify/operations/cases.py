@@ -26,8 +26,7 @@ class OpCase:
         self.args: list[Any] = [None if a is None else np.array(a) for a in given]
         self.floats = [i for i, a in enumerate(self.args) if a is not None and a.dtype.kind == "f"]
         self.moving = [
-            i for i in self.floats if not op.nondifferentiable and op.rule(i) is not None
-        ]
+            i for i in self.floats if not op.nondifferentiable and op.rule(i) is not None]
 
     def name(self, place: int) -> str:
         """Return the name of the parameter that an argument is passed for."""
@@ -41,8 +40,7 @@ class OpCase:
         """Return copies of the arguments, with `change` applied to arrays of floats."""
         return [
             change(a) if i in self.floats else None if a is None else np.array(a)
-            for i, a in enumerate(self.args)
-        ]
+            for i, a in enumerate(self.args)]
 
     def forward(self, args: Sequence[Any]) -> list[Array]:
         """Return the outputs for arrays."""
@@ -89,5 +87,4 @@ class OpCase:
         rng = np.random.default_rng(seed)
         return [
             np.asarray(rng.normal(size=o.shape), o.dtype if o.dtype.kind == "f" else float)
-            for o in outs
-        ]
+            for o in outs]

@@ -22,9 +22,8 @@ from tinygrad_mlp.verify.operations.gradient_rules import check_rules
 from tinygrad_mlp.verify.operations.report import Failure, OpReport
 
 
-def check_op(
-    op: Op, samples: Iterable[Sample] | None = None, *, seed: int = 0, rtol: float | None = None
-) -> OpReport:
+def check_op(op: Op, samples: Iterable[Sample] | None = None, *, seed: int = 0,
+             rtol: float | None = None) -> OpReport:
     """Check that an operation does everything that its record promises.
 
     At every sample: forward against the reference; each gradient rule, and its own gradients,
@@ -55,8 +54,7 @@ def check_op(
     """
     if not isinstance(op, Op):
         raise InvalidArgumentError(
-            f"check_op() expects an operation, made with @tg.op. Got {type(op).__name__}."
-        )
+            f"check_op() expects an operation, made with @tg.op. Got {type(op).__name__}.")
     seed = integer_at_least(0, seed, "check_op: seed")
     if rtol is not None:
         rtol = not_negative(rtol, "check_op: rtol")
@@ -91,9 +89,7 @@ def _check_case(case: OpCase) -> tuple[list[Failure], float | None]:
     return found + wrong, worst
 
 
-def _cases(
-    op: Op, samples: Iterable[Sample] | None, seed: int, rtol: float | None
-) -> list[OpCase]:
+def _cases(op: Op, samples: Iterable[Sample] | None, seed: int, rtol: float | None) -> list[OpCase]:
     """Return the operation at each sample, or at those it accepts if the samples were made up."""
     rng = np.random.default_rng(seed)
     made_up = samples is None and op.record.samples is None
@@ -117,8 +113,7 @@ def _cases(
         raise InvalidArgumentError(
             f"check_op({op.name}) expects samples that the operation accepts. It accepts none of "
             f"those drawn for it ({errors[0] if errors else 'there were none'}). Pass some, as in "
-            f"check_op({op.name}, [tg.Sample(array, ...), ...]), or give its record samples=."
-        )
+            f"check_op({op.name}, [tg.Sample(array, ...), ...]), or give its record samples=.")
     return cases
 
 
@@ -158,9 +153,7 @@ def _check_empty(case: OpCase) -> list[Failure]:
     return found
 
 
-def _summed_up(
-    found: list[Failure], cases: list[OpCase], checked: list[OpCase]
-) -> list[Failure]:
+def _summed_up(found: list[Failure], cases: list[OpCase], checked: list[OpCase]) -> list[Failure]:
     """Return one failure for each rule, with the likeliest cause."""
     chosen: list[Failure] = []
     for rule in dict.fromkeys(f.rule for f in found):
@@ -188,8 +181,7 @@ def _only_broadcast(mine: list[Failure], cases: list[OpCase], checked: list[OpCa
         """Return whether the argument has fewer elements than the output, in each of the cases."""
         return {
             case.args[i].size < max(o.size for o in case.forward(case.copies()))
-            for case in cases for i in case.moving if case.name(i) == rule
-        }  # fmt: skip
+            for case in cases for i in case.moving if case.name(i) == rule}
 
     right = used_twice(case for case in checked if case.sample not in samples)
     wrong = used_twice(case for case in cases if case.sample in samples)

@@ -37,8 +37,7 @@ def cause_of(case: OpCase, place: int) -> Cause:
     cause = (
         _multiple(found, right)
         or _rule_of_another(case, place, raw)
-        or _rearranged(case, place, raw, right)
-    )
+        or _rearranged(case, place, raw, right))
     if cause:
         return cause
     return _wrong_shape(raw, shape, right) if found is None else _wrong_numbers(found, right)
@@ -161,10 +160,8 @@ def _wrong_numbers(found: Array, right: Array) -> Cause:
     if right.shape[1] < len(right) and not found[missing].any():
         return "missing broadcast reduction", (
             f"It leaves out {missing.sum()} of the {np.count_nonzero(right)} ways in which the "
-            f"elements of the argument are used."
-        )
+            f"elements of the argument are used.")
     worst = np.unravel_index(np.argmax(np.abs(found - right)), right.shape)
     return "wrong value", (
         f"∂ output {worst[0]} / ∂ element {worst[1]} is {found[worst]:.6g}; numerically it is "
-        f"{right[worst]:.6g}."
-    )
+        f"{right[worst]:.6g}.")

@@ -24,8 +24,7 @@ from tinygrad_mlp.autograd.op import OPS, Op
 BAR = "\u0304"
 CONSTANTS = {"π": math.pi, "e": math.e, "inf": math.inf}
 REDUCTIONS: dict[str, Any] = {
-    "Σ": np.sum, "Π": np.prod, "mean": np.mean, "max": np.max, "min": np.min,
-}  # fmt: skip
+    "Σ": np.sum, "Π": np.prod, "mean": np.mean, "max": np.max, "min": np.min}
 """The functions over the operation's `axis`; max and min of several arguments are elementwise."""
 SUMS = ("Σ", "Π")
 """The functions of a whole product: ``Σ a b`` is ``Σ(a b)``, while ``ln a b`` is ``(ln a) b``."""
@@ -33,12 +32,10 @@ SUMS = ("Σ", "Π")
 SIGNS = str.maketrans({
     "−": "-", "·": "*", "^": "**", "²": "**2", "³": "**3", "ᵀ": ".T", "½": "0.5", "√": "sqrt ",
     "∛": "cbrt ", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", "∞": "inf", "₀": "0", "₁": "1",
-    "₂": "2", "=": "==", "≠": "!=", "≤": "<=", "≥": ">=",
-})  # fmt: skip
+    "₂": "2", "=": "==", "≠": "!=", "≤": "<=", "≥": ">="})
 KEYWORDS = ("if", "else", "and", "or", "not")
 TOKEN = re.compile(
-    rf"\d+(?:\.\d+)?|'[^']*'|holds\[|[^\W\d][\w{BAR}]*|\*\*|\.T|[=!<>]=|[-+*/@<>,()\[\]]"
-)
+    rf"\d+(?:\.\d+)?|'[^']*'|holds\[|[^\W\d][\w{BAR}]*|\*\*|\.T|[=!<>]=|[-+*/@<>,()\[\]]")
 
 
 class NoMeaning(Exception):
@@ -69,8 +66,7 @@ def known_functions() -> dict[str, Any]:
         "matrix_product": lambda a, b: matrix(a) @ matrix(b),
         "holds": lambda condition: np.asarray(condition, float),
         "all_of": lambda *conditions: functools.reduce(np.logical_and, conditions),
-        "any_of": lambda *conditions: functools.reduce(np.logical_or, conditions),
-    }  # fmt: skip
+        "any_of": lambda *conditions: functools.reduce(np.logical_or, conditions)}
 
 
 def python_source(text: str, functions: Mapping[str, Any]) -> str:
@@ -235,8 +231,7 @@ class WrittenEquation:
         return [
             *(f"the equation '{text}', which is in words." for text in self.words),
             *(f"an equation for '{name}': the record has none." for name in missing
-              if not any(map(has_bar, self.words))),
-        ]  # fmt: skip
+              if not any(map(has_bar, self.words)))]
 
 
 def bar(name: str) -> str:
@@ -264,5 +259,4 @@ def _arguments(op: Op, defined: dict[str, str]) -> dict[str, str]:
     return {
         **unique, **{initial.upper(): array for initial, array in unique.items()},
         **{name: right for name, right in rights.items() if right in op.arrays},
-        **{array: array for array in op.arrays},
-    }  # fmt: skip
+        **{array: array for array in op.arrays}}

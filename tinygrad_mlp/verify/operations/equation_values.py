@@ -27,7 +27,7 @@ from tinygrad_mlp.verify.operations.equation import (
     Relation,
     WrittenEquation,
     bar,
-)  # fmt: skip
+)
 from tinygrad_mlp.verify.operations.forward import close
 from tinygrad_mlp.verify.operations.report import Failure
 
@@ -63,9 +63,8 @@ def check_equation(equation: WrittenEquation, cases: list[OpCase]) -> tuple[int,
 
 
 @np.errstate(all="ignore")
-def wrong_relations(
-    equation: WrittenEquation, case: OpCase, partly: bool = False
-) -> list[Relation]:
+def wrong_relations(equation: WrittenEquation, case: OpCase,
+                    partly: bool = False) -> list[Relation]:
     """Return the relations that do not hold; partly: but for places with NaN."""
     values = Values(equation, case)
     return [relation for relation in equation.relations if not values.agree(relation, partly)]
@@ -102,8 +101,7 @@ class Values:
         arguments = dict(zip(case.op.arrays, case.args, strict=True))
         self.names: dict[str, Any] = {
             **{name: arguments[array] for name, array in equation.arguments.items()},
-            **CONSTANTS, "n": n, **self.static, **arguments, **self.reduced,
-        }  # fmt: skip
+            **CONSTANTS, "n": n, **self.static, **arguments, **self.reduced}
         for name, a in self.reduced.items():
             if a.ndim == first.ndim - len(axes):
                 self.names[name] = np.expand_dims(a, axes)
@@ -119,8 +117,7 @@ class Values:
         elements = relation.left.elements + relation.right.elements
         left, right = (
             np.asarray(self.of(side, relation.left.places, elements), float)
-            for side in (relation.left, relation.right)
-        )
+            for side in (relation.left, relation.right))
         if relation.left.has_bar:
             right = as_shape(right, left.shape)
         elif left.size != right.size:

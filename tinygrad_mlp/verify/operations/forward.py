@@ -26,8 +26,7 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "read-only": read_only,
     "Fortran-ordered": lambda a: np.array(a, order="F"),
     "non-contiguous": lambda a: np.stack([a, a], axis=-1)[..., 0],
-    "reversed": lambda a: np.flip(np.flip(a).copy()),
-}
+    "reversed": lambda a: np.flip(np.flip(a).copy())}
 """The layouts of the same numbers in memory."""
 
 

@@ -20,11 +20,9 @@ from tinygrad_mlp.verify.operations.diagnosis import cause_of
 from tinygrad_mlp.verify.operations.forward import LAYOUTS, close
 from tinygrad_mlp.verify.operations.report import Failure
 
-PROBLEMS = {
-    "changed in place": "rule in place", "shape": "wrong shape", "dtype": "dtype promoted",
-    "shared memory": "shared memory", "cotangent": "not linear in g",
-    "second run": "not repeatable", "error": "rule raises",
-}
+PROBLEMS = {"changed in place": "rule in place", "shape": "wrong shape", "dtype": "dtype promoted",
+            "shared memory": "shared memory", "cotangent": "not linear in g",
+            "second run": "not repeatable", "error": "rule raises"}
 """The cause for each kind of `verify.Problem`."""
 
 AGAIN, BAKED = "not differentiable again", "value baked into a trace"

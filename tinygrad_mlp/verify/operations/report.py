@@ -34,8 +34,7 @@ CAUSES = {
     "them; compute it from the rule's arguments",
     "not repeatable": "the same call gives another result the second time",
     "LaTeX": "the template does not show the arguments",
-    "equation": "the equation says something else than the operation computes",
-}
+    "equation": "the equation says something else than the operation computes"}
 """The causes of failures, and their meaning."""
 
 CHECKS = ("forward", "first order", "second order", "program", "LaTeX", "equation")
@@ -127,11 +126,9 @@ class OpReport:
         wrong = {of_record.get(f.rule, LATER.get(f.cause, "first order")) for f in self.failures}
         rules = bool(self.checks["gradients"])
         second = rules and not wrong & {"forward", "first order"}
-        reached = {
-            "forward": True, "first order": rules, "second order": second,
-            "program": second and "second order" not in wrong,
-            "LaTeX": bool(self.op.record.latex), "equation": bool(self.checks["equation"]),
-        }  # fmt: skip
+        reached = {"forward": True, "first order": rules, "second order": second,
+                   "program": second and "second order" not in wrong,
+                   "LaTeX": bool(self.op.record.latex), "equation": bool(self.checks["equation"])}
         return {check: False if check in wrong else reached[check] or None for check in CHECKS}
 
     def assert_ok(self) -> None:
