@@ -37,8 +37,7 @@ LOSSES = {
         "identity", lambda z, y: 0.5 * ops.sum((z - y) ** 2, axis=1), nn.squared_error),
     # Σ (e^z − y + y ln(y / e^z)), half of the Poisson deviance
     "poisson": OutputLoss(
-        "exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1)),
-}
+        "exp", lambda z, y: ops.sum(ops.exp(z) - y + ops.xlogy(y, y) - y * z, axis=1))}
 """The losses by name; each is summed over the outputs of a sample."""
 
 
