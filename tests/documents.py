@@ -4,7 +4,7 @@ Each Markdown file is one program: its blocks run from top to bottom in one name
 so that a reader who types them in order gets what the text says. A block that begins with ``>>>``
 is a doctest, and its output is compared.
 
-A block of ``console`` is typed into a shell, in a folder of the document's own, empty at first:
+A block of ``console`` is typed into a shell, in a folder of the page's own, empty at first:
 lines that begin with ``$`` are commands, those with ``>`` go on with one, and the others are what
 must come out, with ``...`` for anything. What is shown as ``sh`` is not run.
 """

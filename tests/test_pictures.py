@@ -84,13 +84,13 @@ def test_many_runs_look_different_in_colour_and_in_print():
 
 
 def test_learning_rates_are_drawn_over_epochs():
-    rates = {"document": schedule.inverse_time(), "constant": 0.005}
+    rates = {"classic": schedule.inverse_time(), "constant": 0.005}
     figure = plotting.plot_learning_rate(rates, 20)
     (axes,) = figure.axes
     assert axes.get_xlabel() == "Epoch"
-    assert curves(axes)["document"] == [1 / (100 + 10 * k) for k in range(20)]
+    assert curves(axes)["classic"] == [1 / (100 + 10 * k) for k in range(20)]
     assert curves(axes)["constant"] == [0.005] * 20
-    assert legend(figure) == ["document", "constant"]
+    assert legend(figure) == ["classic", "constant"]
 
 
 def test_the_learning_rate_of_an_optimizer_is_drawn():

@@ -242,7 +242,7 @@ def test_a_gradient_that_was_asked_for_at_the_probabilities_is_given():
 
 
 def test_losses_keep_their_meaning():
-    """The document's: summed over outputs, then averaged over samples; ½ in the squared error."""
+    """They sum over outputs and average over samples; the squared error has a ½."""
     p, y = np.array([[0.5, 0.25], [0.125, 0.5]]), np.array([[1.0, 0.0], [0.0, 1.0]])
     cross = -np.log([0.5, 0.75, 0.875, 0.5]).sum()
     assert tg.squared_error(p, y) == 0.5 * ((p - y) ** 2).sum() / 2

@@ -11,7 +11,7 @@ from tinygrad_mlp.verify import formulas
 
 
 class StudentsNetwork:
-    """A network as a student writes it after the document: no word of this package in it."""
+    """A network as a student writes it after the tutorial: no word of this package in it."""
 
     def __init__(self, layers, loss, rng):
         self.losses = {"mean_square": self.mean_square, "cross_entropy": self.cross_entropy}

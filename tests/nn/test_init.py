@@ -17,7 +17,7 @@ SHAPES = {(300, 200): (200, 300), (64, 32, 5, 3): (480, 960), (80, 50, 7): (350,
 
 NORMAL = {
     "normal": (init.normal(0.3), lambda fan_in, fan_out: 0.3),
-    "normal, as in the document": (init.normal(), lambda fan_in, fan_out: 0.01),
+    "normal, as in the classic experiment": (init.normal(), lambda fan_in, fan_out: 0.01),
     "xavier": (init.xavier_normal(), lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
     "xavier, gain 3": (
         init.xavier_normal(3), lambda fan_in, fan_out: 3 * math.sqrt(2 / (fan_in + fan_out))

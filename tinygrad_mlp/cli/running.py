@@ -41,7 +41,7 @@ def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
     def run(*args: object, **options: object) -> None:
         as_json = bool(options["as_json"])
         try:
-            # With --json, standard output holds nothing but the document.
+            # With --json, standard output holds nothing but the JSON text.
             with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
                 outcome = command(*args, **options)
             code = outcome.code

@@ -189,7 +189,7 @@ def explain(output: Value, wrt: Any = None, *,
         ShapeError: the output is not a single number.
         InvalidArgumentError: an unknown name, or something else than a tensor.
 
-    Source: the chain rule, in the order and with the names of the document's §2.
+    Source: the chain rule, in the order and with the names of the tutorial, sections 5 and 6.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")

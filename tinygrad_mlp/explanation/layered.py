@@ -1,4 +1,4 @@
-"""The closed product form: the gradients of a layered network with one sample, as in the document.
+"""The closed product form: the gradients of a layered network with one sample, as in the tutorial.
 
 With vectors as columns, an elementwise function multiplies the adjoint by a diagonal matrix D of
 its slopes, and ``z = W a`` by Wᵀ. So the gradients are products, read off from the loss downwards:
@@ -45,7 +45,7 @@ class Adjoint(NamedTuple):
 class ClosedForms:
     """Finds the closed forms of the gradients of a derivation.
 
-    `products` are, for each target that has them, in the order of the document (last layer first),
+    `products` are, for each target that has them, in the order of the tutorial (last layer first),
     its gradient's forms, the simplest last; `slopes` are the diagonal matrices in them.
     """
 
@@ -102,7 +102,7 @@ class ClosedForms:
         return self.reader.derivative(op, 0, None, [prediction, target], loss.static)
 
     def _target_first(self, slope: Expression, target: Expression) -> Expression:
-        """``ŷ − y`` written as ``−(y − ŷ)``, as the document has it for the squared error."""
+        """``ŷ − y`` written as ``−(y − ŷ)``, as the tutorial has it for the squared error."""
 
         def turned(e: Expression) -> Expression | None:
             if is_op(e, ops.subtract) and e.parts()[1] is target:

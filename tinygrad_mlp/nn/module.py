@@ -81,7 +81,7 @@ class Module:
 
     @property
     def training(self) -> bool:
-        """Whether the module is in training mode, which matters to dropout and batch norm."""
+        """The mode: true in training, which matters to dropout and batch norm."""
         return assume(lambda: self._training)  # type: ignore[no-any-return]
 
     @training.setter

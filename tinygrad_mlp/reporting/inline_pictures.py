@@ -58,7 +58,7 @@ def inline_svg(svg: str, name: str, label: str, colours: dict[str, str] | None =
     """Make an SVG document an element of a page, with replacements for some of its colours.
 
     Its identifiers get `name`, which no other picture in the page has, as a prefix. It is as wide
-    as the document, in points as in matplotlib and Graphviz or in pixels, or as the page if that is
+    as the whole page, in points (matplotlib, Graphviz) or in pixels, or as the page if that is
     narrower. The label is for people who cannot see the picture.
     """
     root = ElementTree.fromstring(svg)

@@ -111,7 +111,7 @@ class StepRunner:
 
     @property
     def execution(self) -> str:
-        """How the steps have been taken, in words."""
+        """The ways in which the steps have been taken, in words."""
         if self._blocks is not None and self._blocks.used:
             weight = self._blocks.pattern.weight.parameter
             return (f"a program, in blocks of {self._blocks.steps} steps (the update of "

@@ -108,7 +108,7 @@ Element = tuple[str, list[str]]
 """The array of an element and its places: names that stand there alone, and "" for others."""
 
 
-class Expression(ast.NodeTransformer):
+class RelationSide(ast.NodeTransformer):
     """One side of a relation as code, with calls for what Python only does with single values."""
 
     def __init__(self, text: str, functions: Mapping[str, Any]) -> None:
@@ -155,8 +155,8 @@ class Relation(NamedTuple):
     """Two sides that are equal."""
 
     text: str
-    left: Expression
-    right: Expression
+    left: RelationSide
+    right: RelationSide
 
     @property
     def names(self) -> set[str]:
@@ -168,7 +168,7 @@ def read_relation(text: str, functions: Mapping[str, Any]) -> Relation | None:
     """Read a relation; words give None. A condition, ``|y − x| ≤ ½``, is one that equals 1."""
     left, _, right = (text if " = " in text else f"[{text}] = 1").partition(" = ")
     try:
-        return Relation(text, Expression(left, functions), Expression(right, functions))
+        return Relation(text, RelationSide(left, functions), RelationSide(right, functions))
     except SyntaxError:
         return None
 

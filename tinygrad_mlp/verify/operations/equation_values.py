@@ -22,9 +22,9 @@ from tinygrad_mlp.verify.operations.equation import (
     CONSTANTS,
     REDUCTIONS,
     Element,
-    Expression,
     NoMeaning,
     Relation,
+    RelationSide,
     WrittenEquation,
     bar,
 )
@@ -133,7 +133,7 @@ class Values:
         _, left, right = self.equation.definitions[name]
         return self.of(right, left.places, right.elements)
 
-    def of(self, side: Expression, free: list[str], elements: list[Element]) -> Any:
+    def of(self, side: RelationSide, free: list[str], elements: list[Element]) -> Any:
         """Return the value of one side of a relation, of which all elements are given.
 
         If there are any, every array has an axis for each index, after all other axes: first those
@@ -154,7 +154,9 @@ class Values:
         value = np.asarray(self._evaluated(side, arrays, summed, keepdims=True))
         return value.reshape(value.shape[: value.ndim - len(summed)])
 
-    def _evaluated(self, side: Expression, names: dict[str, Any], axis: Any, keepdims: bool) -> Any:
+    def _evaluated(
+        self, side: RelationSide, names: dict[str, Any], axis: Any, keepdims: bool
+    ) -> Any:
         for name in side.names & REDUCTIONS.keys() - names.keys():
             of_several = self.equation.functions.get(name)
             names[name] = partial(over_axes, name, of_several, axis=axis, keepdims=keepdims)

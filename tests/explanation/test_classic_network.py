@@ -1,4 +1,4 @@
-"""The document's network: the derivation reads as in its §2, and its formulas are those of §2."""
+"""The classic network: its derivation reads as in the tutorial, and has the same formulas."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ LOSSES = {"mean_square": tg.nn.squared_error, "cross_entropy": tg.nn.binary_cros
 FORMULAS = {"mean_square": formulas.mean_square, "cross_entropy": formulas.cross_entropy}
 
 
-def document_network(loss, rng, p=3, n2=4, k=2, columns=True):
-    """The loss of one sample in the document's network, and W1, W2, x, y."""
+def classic_network(loss, rng, p=3, n2=4, k=2, columns=True):
+    """The loss of one sample in the classic network, and W1, W2, x, y."""
     W1 = tg.Tensor(rng.normal(size=(n2, p)), requires_grad=True, name="W1")
     W2 = tg.Tensor(rng.normal(size=(k, n2)), requires_grad=True, name="W2")
     x, y = rng.normal(size=p), rng.uniform(size=k)
@@ -29,7 +29,7 @@ def plain_latex(equations):
 
 
 def test_the_squared_error_reads_as_in_section_2_1(rng):
-    output, W1, W2, _, _ = document_network("mean_square", rng)
+    output, W1, W2, _, _ = classic_network("mean_square", rng)
     derivation = tg.explain(output, [W2, W1])
     assert plain_latex(derivation.of_kind("forward")) == [
         r"z^{(2)} = W^{(1)} x",
@@ -57,7 +57,7 @@ def test_the_squared_error_reads_as_in_section_2_1(rng):
 
 
 def test_the_cross_entropy_reads_as_in_section_2_2_with_its_simplification(rng):
-    output, W1, W2, _, _ = document_network("cross_entropy", rng)
+    output, W1, W2, _, _ = classic_network("cross_entropy", rng)
     derivation = tg.explain(output, [W2, W1])
     slope = r"\left(\frac{1 - y}{1 - g(z^{(3)})} - \frac{y}{g(z^{(3)})}\right)"
     assert plain_latex(derivation.of_kind("closed form")) == [
@@ -73,8 +73,8 @@ def test_the_cross_entropy_reads_as_in_section_2_2_with_its_simplification(rng):
 
 def test_both_forms_are_found_also_where_the_sigmoid_was_recorded(rng):
     with changed_mode(exact_losses=False):
-        unfused, *_ = document_network("cross_entropy", np.random.default_rng(0))
-    fused, *_ = document_network("cross_entropy", np.random.default_rng(0))
+        unfused, *_ = classic_network("cross_entropy", np.random.default_rng(0))
+    fused, *_ = classic_network("cross_entropy", np.random.default_rng(0))
     assert unfused.node.op is not fused.node.op
     forms = [
         [str(e) for e in tg.explain(output).of_kind("closed form", "definition")]
@@ -84,7 +84,7 @@ def test_both_forms_are_found_also_where_the_sigmoid_was_recorded(rng):
 
 
 def test_the_text_shows_the_shape_below_every_factor(rng):
-    output, *_ = document_network("mean_square", rng)
+    output, *_ = classic_network("mean_square", rng)
     derivation = tg.explain(output)
     assert [e for e in derivation.equations if e.kind == "closed form"][1].text == (
         "∂L/∂W1 = −D2  W2ᵀ D3  (y − g(z3)) xᵀ\n"
@@ -93,7 +93,7 @@ def test_the_text_shows_the_shape_below_every_factor(rng):
 
 
 def test_the_latex_shows_the_shape_below_every_factor(rng):
-    output, *_ = document_network("mean_square", rng)
+    output, *_ = classic_network("mean_square", rng)
     closed = tg.explain(output).of_kind("closed form")[0]
     assert closed.latex == (
         r"\underset{2 \times 4}{\nabla_{W^{(2)}}\mathcal{L}} = "
@@ -108,7 +108,7 @@ def test_the_latex_shows_the_shape_below_every_factor(rng):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_the_printed_products_evaluate_to_the_hand_derived_formulas(loss, p, n2, k, columns, seed):
-    output, W1, W2, x, y = document_network(
+    output, W1, W2, x, y = classic_network(
         loss, np.random.default_rng(seed), p, n2, k, columns
     )
     derivation = tg.explain(output, [W1, W2])
