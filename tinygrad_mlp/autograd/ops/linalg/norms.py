@@ -86,6 +86,10 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
         keepdims: keep the axes, with length 1.
         ord: as for matrices in `norm`.
 
+    Raises:
+        ShapeError: `x` has fewer than two axes.
+        InvalidArgumentError: an `ord` that matrices do not have.
+
     >>> matrix_norm(np.array([[3.0, 0.0], [0.0, 4.0]])).item()
     5.0
     """
