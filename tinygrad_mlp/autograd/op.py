@@ -14,7 +14,8 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, TypeVar
+from types import FunctionType
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -37,6 +38,36 @@ IMPLEMENTED_BY: dict[Any, Callable[..., Any]] = {}
 """The functions composed of operations that implement NumPy functions for a `Tensor`."""
 
 NO_STATIC: Static = {}
+
+KEYWORD_ONLY, VAR_POSITIONAL = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_POSITIONAL
+PLAIN = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+class OpParameter(NamedTuple):
+    """A parameter of a forward function, with those fields of `inspect.Parameter` that are used."""
+
+    name: str
+    kind: Any
+    default: Any
+
+
+def parameters_of(function: Callable[..., Any]) -> list[Any]:
+    """Return the parameters of a function in the order of its signature.
+
+    Those of plain functions are read from the code object: with `inspect.signature`, this would be
+    most of what defining an operation takes when the package is imported.
+    """
+    starred = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    if (not isinstance(function, FunctionType) or hasattr(function, "__wrapped__")
+            or function.__code__.co_flags & starred):
+        return list(inspect.signature(function).parameters.values())
+    code, empty = function.__code__, inspect.Parameter.empty
+    names, n = code.co_varnames, code.co_argcount
+    values, given = function.__defaults__ or (), function.__kwdefaults__ or {}
+    defaults = (empty,) * (n - len(values)) + values
+    static = names[n:n + code.co_kwonlyargcount]
+    return [*map(OpParameter, names, (PLAIN,) * n, defaults),
+            *(OpParameter(name, KEYWORD_ONLY, given.get(name, empty)) for name in static)]
 
 
 class Sample:
@@ -149,15 +180,14 @@ class Op:
         self.outputs = record.outputs
         self.nondifferentiable = record.nondifferentiable
         self.provenance = record.provenance
-        of = inspect.Parameter
-        parameters = inspect.signature(record.forward).parameters.values()
-        arrays = [p for p in parameters if p.kind is not of.KEYWORD_ONLY]
-        self.arrays = tuple(p.name for p in arrays)
-        self.variadic = any(p.kind is of.VAR_POSITIONAL for p in arrays)
+        parameters = parameters_of(record.forward)
+        arrays = [p for p in parameters if p.kind is not KEYWORD_ONLY]
+        self.arrays: tuple[str, ...] = tuple(p.name for p in arrays)
+        self.variadic = any(p.kind is VAR_POSITIONAL for p in arrays)
         self.arity = len(arrays)
-        self.defaults = {p.name: p.default for p in parameters if p.kind is of.KEYWORD_ONLY}
-        needed = [p for p in parameters if p.default is of.empty]
-        self.required = tuple(p.name for p in needed if p.kind is not of.VAR_POSITIONAL)
+        self.defaults = {p.name: p.default for p in parameters if p.kind is KEYWORD_ONLY}
+        needed = [p for p in parameters if p.default is inspect.Parameter.empty]
+        self.required = tuple(p.name for p in needed if p.kind is not VAR_POSITIONAL)
         self.rules = tuple(record.rules.get(name) for name in self.arrays)
         # Beside another array a Python number stays one, for NumPy's weak promotion: 2 · float32
         # is float32. On its own it becomes an array, so that forward can rely on having one.

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+
+def escape(text: str) -> str:
+    """Return `html.escape` of a text; the module is loaded when a notebook first asks."""
+    import html
+
+    return html.escape(text)
+
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], below: str = "") -> str:
@@ -27,10 +34,10 @@ def listing(text: str, folded_under: str = "") -> str:
     >>> listing("a < b")
     '<pre>a &lt; b</pre>'
     """
-    shown = f"<pre>{html.escape(text)}</pre>"
+    shown = f"<pre>{escape(text)}</pre>"
     if not folded_under:
         return shown
-    return f"<details><summary>{html.escape(folded_under)}</summary>{shown}</details>"
+    return f"<details><summary>{escape(folded_under)}</summary>{shown}</details>"
 
 
 def escaped(value: Any) -> str:
@@ -42,4 +49,4 @@ def escaped(value: Any) -> str:
     if value is None:
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return html.escape(text).replace("\n", "<br>")
+    return escape(text).replace("\n", "<br>")
