@@ -10,9 +10,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-import grimp
-
-from tests import child
+from tests.house import import_graph
+from tinygrad_mlp.drawing.graphviz import render
 
 ROOT = Path(__file__).parents[1]
 DOT = ROOT / "docs" / "pictures" / "architecture.dot"
@@ -48,8 +47,8 @@ def storeys() -> list[list[str]]:
 
 
 def arrows() -> set[tuple[str, str]]:
-    """Which part imports which, where no path through others says so already."""
-    graph = grimp.build_graph("tinygrad_mlp", cache_dir=None)
+    """Return the pairs of parts that import each other directly and through no third part."""
+    graph = import_graph(ROOT)
     parts = [part for row in storeys() for part in row]
     for part in parts:
         if graph.find_children(f"tinygrad_mlp.{part}"):
@@ -95,7 +94,7 @@ def main() -> None:
     """Write the picture and the text it is drawn from."""
     DOT.write_text(dot())
     picture = DOT.with_suffix(".svg")
-    child.run(["dot", "-Tsvg", DOT, "-o", picture], check=True)
+    picture.write_bytes(render(DOT.read_text(), "svg"))
     print(f"Wrote {picture}")
 
 

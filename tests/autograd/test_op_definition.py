@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import pickle
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tests.every_sample import every_sample
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, parameters_of
 from tinygrad_mlp.autograd.rule_check import raw_numbers
 from tinygrad_mlp.errors import (
     DTypeError,
@@ -355,3 +356,25 @@ def test_the_rules_of_the_package_would_not_be_reported(smooth):
     ]
     found = raw_numbers(op, g, out, smooth.args, smooth.static)
     assert found == ""
+
+
+class Squares:
+    def method(self, x, *, axis=None):
+        return x**2
+
+
+FUNCTIONS = [
+    lambda: None,
+    lambda x, y=2, *, axis, keepdims=False: x,
+    lambda *xs, axis=0, **more: xs,
+    Squares().method,
+    functools.wraps(lambda x, *, axis=0: x)(lambda *args, **static: args),
+]
+
+
+def test_parameters_are_those_that_inspect_finds():
+    for function in [*FUNCTIONS, *(op.forward for op in tg.OPS.values())]:
+        found, expected = parameters_of(function), inspect.signature(function).parameters.values()
+        assert [(p.name, p.kind, p.default) for p in found] == [
+            (p.name, p.kind, p.default) for p in expected
+        ], function

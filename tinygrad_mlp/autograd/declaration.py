@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS, Op, OpRecord, Rule, Static, defined_at
+from tinygrad_mlp.autograd.op import OPS, Op, OpRecord, Rule, Static, defined_at, parameters_of
 from tinygrad_mlp.autograd.op import op as declare
 from tinygrad_mlp.autograd.rule_check import raw_numbers
 from tinygrad_mlp.errors import OpDefinitionError, RawNumbersWarning
@@ -104,7 +104,7 @@ class CheckedOp(Op):
 def _check_parameters(record: OpRecord) -> None:
     """Raise an error for a forward function whose calls could not be checked."""
     of = inspect.Parameter
-    kinds = {p.name: p.kind for p in inspect.signature(record.forward).parameters.values()}
+    kinds = {p.name: p.kind for p in parameters_of(record.forward)}
     arrays = [name for name, kind in kinds.items() if kind is not of.KEYWORD_ONLY]
     for name, kind in kinds.items():
         if kind is of.VAR_KEYWORD:
