@@ -1,4 +1,4 @@
-"""How much of the long campaigns is run: a share by default, and all with ``pytest --thorough``."""
+"""The size of the long campaigns: a fixed subset by default, all with ``pytest --thorough``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import settings
 
 QUICK, THOROUGH = "quick", "thorough"
 QUICK_EXAMPLES, THOROUGH_EXAMPLES = 20, 300
-"""How many examples Hypothesis draws for a property, if the property itself does not say.
+"""Examples that Hypothesis draws for a property which sets no number of its own.
 
 Random programs and the checks' false alarms are tried by the thousand.
 """

@@ -11,7 +11,7 @@ from typing import Any
 
 PIPE, STDOUT = subprocess.PIPE, subprocess.STDOUT
 SECONDS = 120
-"""After how long a child is ended, unless a test says otherwise: far more than any needs."""
+"""The time limit of a child, unless a test sets another; far more than any needs."""
 
 
 def run(command: Sequence[Any], **options: Any) -> subprocess.CompletedProcess[Any]:

@@ -29,7 +29,7 @@ PACKAGE = "tinygrad_mlp"
 FILE_LINES = 300
 COMPLEXITY = 10
 SHOWN = 10
-"""How many of a kind are listed by name."""
+"""The number of items of a kind that are listed by name."""
 
 BUDGETS = {
     "support": 520, "autograd": 2900, "autograd/ops": 6300, "nn": 1100, "optim": 1150,

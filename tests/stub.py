@@ -1,6 +1,6 @@
 """Writes tinygrad_mlp/__init__.pyi, what a type checker reads, from the package's own table.
 
-``python -m tests.stub`` writes it anew; a test holds that it is up to date.
+``python -m tests.stub`` regenerates it; a test checks that it is up to date.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What it takes to understand one backward pass stays short, and the documentation lists it.
+"""The modules that explain one backward pass stay few and short, and the documentation lists them.
 
 `tests/reading_path.py` says what counts.
 """

@@ -68,7 +68,7 @@ def test_the_domain_names_arguments(op):
 
 
 def works_element_by_element(op):
-    """Whether each element of the result is what the operation makes of the elements there."""
+    """Return whether each element of the result depends on the elements at its place only."""
     for sample in samples_of(op, np.random.default_rng(0)):
         args = [np.asarray(a) for a in sample.args]
         try:

@@ -307,7 +307,7 @@ def test_the_model_is_left_in_evaluation_mode_without_gradients():
 
 
 def grown_in_400_steps(measure, compiled):
-    """How much a measure of the process grows from the 51st to the 451st step of a training."""
+    """Return how much a measure of the process grows from the 51st to the 451st step."""
     model, X, Y = classification()
     held = {}
     step = Callback()

@@ -24,7 +24,7 @@ IN_WORDS = {
     "sum_to": "y, the adjoint of a broadcast, is told by shapes alone",
     "sinc_derivative": "y, the derivative of that order, has no closed form for all orders",
 }
-"""What the equations of the package's operations say in words, which nothing evaluates, and why."""
+"""The parts of equations that are in words, which nothing evaluates, with the reason."""
 
 
 def some(samples):

@@ -43,6 +43,7 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
         if known is not None:
             g = known[1] + g
         elif not owned:
+            # The same array may have gone to another leaf, or be a view of a user's array.
             g = g.copy()
         found[id(leaf)] = leaf, g
 

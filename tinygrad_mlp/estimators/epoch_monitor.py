@@ -52,7 +52,7 @@ class EpochMonitor(Callback):
 
     @property
     def watches_steps(self) -> bool:
-        """Whether one of the user's callbacks needs every step."""
+        """True if one of the user's callbacks needs every step."""
         return self.callbacks.watch_steps
 
     def on_start(self, run: Run) -> None:

@@ -75,7 +75,7 @@ class Schedule:
 
     @property
     def storable(self) -> bool:
-        """Whether `to_dict` can describe it: whether no part of it is a user's function."""
+        """True if `to_dict` can describe it: no part of it is a user's function."""
         parts = [part for part in self.parameters.values() if isinstance(part, Schedule)]
         return self.name is not None and all(part.storable for part in parts)
 

@@ -37,12 +37,12 @@ class Callback:
 
     @property
     def watches_steps(self) -> bool:
-        """Whether `on_step` does anything."""
+        """True if `on_step` does anything."""
         return getattr(self.on_step, "__func__", None) is not Callback.on_step
 
     @property
     def keeps_state(self) -> bool:
-        """Whether a checkpoint stores a state of this callback."""
+        """True if a checkpoint stores a state of this callback."""
         return getattr(self.state_dict, "__func__", None) is not Callback.state_dict
 
     @property
