@@ -40,7 +40,7 @@ settings.load_profile(QUICK)
 
 def pytest_addoption(parser):
     """Let the command line choose the profile."""
-    explanation = "run the long campaigns in full, which takes about half an hour on two cores"
+    explanation = "run the long campaigns in full (a quarter of an hour on two cores)"
     parser.addoption("--thorough", action="store_true", help=explanation)
 
 
