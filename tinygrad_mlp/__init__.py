@@ -11,6 +11,10 @@ Tensors, operations and functional transforms are here at once. The floors above
 when first used, so that importing the package costs little more than importing NumPy.
 """
 
+from tinygrad_mlp.support.signals import end_quietly_while_loading
+
+end_quietly_while_loading()
+
 from tinygrad_mlp import autograd
 from tinygrad_mlp import errors as errors
 from tinygrad_mlp.autograd import *

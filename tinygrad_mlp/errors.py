@@ -154,6 +154,14 @@ class DataNotFoundError(TinygradError, FileNotFoundError):
     """
 
 
+class WriteError(TinygradError, OSError):
+    """A file that cannot be written: a full disk, missing permissions, a name that is too long.
+
+    The message names the file. A file that was there before is unchanged. Fix: free the disk, or
+    name a file elsewhere; `errno` is the system's number of the reason.
+    """
+
+
 class MissingToolError(TinygradError, RuntimeError):
     """A required program or optional package that is missing, or does not work.
 

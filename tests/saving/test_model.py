@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import tinygrad_mlp as tg
+from tests.failing_disk import disk
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import (
     DataError,
@@ -21,6 +22,7 @@ from tinygrad_mlp.errors import (
     DTypeError,
     InvalidArgumentError,
     StateDictError,
+    WriteError,
 )
 from tinygrad_mlp.saving.model import load_network, read
 
@@ -535,16 +537,10 @@ def test_precisions_that_the_format_does_not_have_are_refused(path):
     assert not path.exists()
 
 
-def test_a_failure_while_writing_leaves_the_old_file(path, monkeypatch):
-    def fail(arrays, target, described):
-        with open(target, "wb") as file:
-            file.write(b"half a fi")
-        raise OSError("no space left on device")
-
+def test_a_failure_while_writing_leaves_the_old_file(path):
     tg.save(path, Everything(0))
     before = path.read_bytes()
-    monkeypatch.setattr(safetensors.numpy, "save_file", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with disk(failing=2), pytest.raises(WriteError, match=f"cannot write {path}: No space left"):
         tg.save(path, Everything(1))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

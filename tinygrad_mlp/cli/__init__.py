@@ -25,10 +25,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tinygrad-mlp 0.1.0
     0
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is not None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # such as ∂, if only ASCII can be printed
+        return _run(list(arguments))
+    from tinygrad_mlp.cli import process
+    from tinygrad_mlp.cli.outputs import report_error
+
+    words = sys.argv[1:]
+    final = process.take_over(
+        lambda message, error, code: report_error(message, error, code, "--json" in words))
+    return final(_run(words))
+
+
+def _run(words: list[str]) -> int:
     as_json = "--json" in words
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # such as ∂, if only ASCII can be printed
     try:
         from tinygrad_mlp.cli.app import app
 
@@ -41,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        from tinygrad_mlp.cli.running import report_error
+        from tinygrad_mlp.cli.outputs import report_error
 
         report_error(error.format_message(), error, 2, as_json)
         return 2

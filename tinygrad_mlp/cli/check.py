@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_mlp.cli import check_subjects
+from tinygrad_mlp.cli import check_subjects, process
 from tinygrad_mlp.cli.check_operations import check_all
 from tinygrad_mlp.cli.check_subjects import registry_restored
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, Heading, Table, fail, wrapped
@@ -36,7 +36,7 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
     elif total == right == 1:
         print("\nAll right.")
     if interrupted:
-        fail("interrupted by Ctrl-C.")
+        fail(process.interrupt_reason())
     code = INTERRUPT if interrupted else SUCCESS if right == total else FAILURE
     n = len(operations)
     return Outcome(code, {"operations": verdicts[:n], "formulas": verdicts[n:], "files": files,

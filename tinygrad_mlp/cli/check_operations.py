@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.samples import samples_of
+from tinygrad_mlp.cli import process
 from tinygrad_mlp.cli.outputs import Heading, Table, width_of_terminal, wrapped
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.verify import check_derivation, check_op, formulas
@@ -44,6 +45,7 @@ def check_all(operations: Sequence[Op], losses: Sequence[str] = (), *, quick: bo
     if not checks:  # a file may hold a derivation only
         return verdicts, interrupted
     table = _table(max(len("operation"), *(len(name) for name, _ in checks)))
+    process.State.something_to_lose = True  # the verdicts so far
     with Progress(len(checks), enabled=True) as progress:
         progress.line(table.head())
         try:

@@ -6,23 +6,22 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.cli import outputs
+from tinygrad_mlp.cli import outputs, process
 from tinygrad_mlp.cli.options import EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE, Settings
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS
 from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.optim import Schedule
+from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.checkpoint import Checkpoint
 from tinygrad_mlp.training.history import Record
-from tinygrad_mlp.training.run import INTERRUPTED
 
 HEADER = """\
              training            validation
@@ -104,7 +103,7 @@ class Experiment:
                          "batch_size": chosen.batch_size, "seed": chosen.seed}}
 
     def train(self, network: NeuralNetwork,
-              checkpoint: Path | None = None) -> tuple[int, dict[str, Any]]:
+              checkpoint: Checkpoint | None = None) -> tuple[int, dict[str, Any]]:
         """Train a network, and print a table of evaluations as they are made.
 
         The last record of its history is of the network at the end. Return the exit code and the
@@ -113,15 +112,15 @@ class Experiment:
         print(f"\n{header()}")
         split = self.split
         start = time.perf_counter()
+        process.State.something_to_lose = True
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # A loss that is not finite ends training with a reason, which is printed below.
             warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.showwarning = lambda message, *place: outputs.fail(str(message))
             network.train(split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
-                          callbacks=[FinalRecord(network, split)],
-                          checkpoint=checkpoint and Checkpoint(checkpoint, 10, "second"))
+                          callbacks=[FinalRecord(network, split)], checkpoint=checkpoint)
         seconds, stopped = time.perf_counter() - start, network.history.stopped
-        interrupted = stopped is not None and stopped.startswith(INTERRUPTED)
-        code = SUCCESS if stopped is None else INTERRUPT if interrupted else FAILURE
+        code = SUCCESS if stopped is None else INTERRUPT if is_interruption(stopped) else FAILURE
         records = network.history.records
         if code == FAILURE:
             outputs.fail(f"training diverged: {stopped}. Try a smaller --lr.")

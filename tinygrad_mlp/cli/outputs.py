@@ -5,16 +5,17 @@ Everything fits the terminal, whatever its width, and has no colours where the o
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import sys
-import tempfile
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
+from tinygrad_mlp.cli import process
+from tinygrad_mlp.errors import InvalidArgumentError, TinygradError, WriteError
+from tinygrad_mlp.support.files import check_writable
 
 SUCCESS, FAILURE, MISTAKE, INTERRUPT = 0, 1, 2, 130
 """Exit codes. The last is the shell's for a program that Ctrl-C has ended."""
@@ -24,6 +25,15 @@ def fail(message: str) -> None:
     """Print an error on standard error, on one line unless that is a terminal."""
     text = f"Error: {message}"
     print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
+
+
+def report_error(message: str, error: BaseException, code: int, as_json: bool) -> None:
+    """Print an error on standard error, as text or as JSON in one line."""
+    if not as_json:
+        fail(message)
+        return
+    told = {"type": type(error).__name__, "message": message, "exit_code": code}
+    print(json.dumps({"error": told}), file=sys.stderr)
 
 
 def wrapped(text: str, indent: str = "") -> str:
@@ -127,7 +137,8 @@ class Table:
 def check_outputs(paths: Mapping[str, Path | None]) -> None:
     """Raise an error for files that could not be written, before hours are spent on them.
 
-    The paths are given by option, None for an option that was not given.
+    The paths are given by option, None for an option that was not given. From now on, a reader of
+    the output who goes away does not end the command before the files are written.
     """
     from tinygrad_mlp.plotting import check_picture_format
 
@@ -135,40 +146,39 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
     for option, path in paths.items():
         if path is None:
             continue
+        process.State.files_wanted = True
         if path.is_dir():
             raise InvalidArgumentError(f"{option}: {path} is a folder. Add a file name.")
         if option == "--plot":
             check_picture_format(path)
-        first = options.setdefault(os.path.realpath(path), option)
+        try:
+            target = check_writable(path)
+        except (OSError, TinygradError) as error:
+            raise InvalidArgumentError(f"{option}: {error}") from error
+        first = options.setdefault(target, option)
         if first != option:
             raise InvalidArgumentError(f"{first} and {option} name the same file {path}.")
-        _check_writable(path, option)
-
-
-def _check_writable(path: Path, option: str) -> None:
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise DataNotFoundError(
-            f"{option}: {path} cannot be written: there is no folder {folder}. Create it.")
-    try:
-        # As atomic_path will do at the end; a folder's permissions alone do not tell.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InvalidArgumentError(
-            f"{option}: {path} cannot be written: no file can be made in {folder}. Choose another "
-            "folder.") from error
 
 
 def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, list[Path]]:
-    """Write each file and print their names; if one fails, the others are still written."""
+    """Write each file and print their names; if one fails, the others are still written.
+
+    Ctrl-C ends the writing of a file and not that of the others.
+    """
     written, code = [], SUCCESS
+    process.State.something_to_lose = True
     for path, write in writers.items():
         try:
             write(path)
-        except (OSError, TinygradError) as error:
-            fail(f"{path} could not be written: {error}")
-            code = FAILURE
+        except WriteError as error:  # which names the file
+            fail(str(error))
+            code = code or FAILURE
+        except (OSError, TinygradError, MemoryError) as error:
+            fail(f"{path} could not be written: {error or type(error).__name__}")
+            code = code or FAILURE
+        except KeyboardInterrupt:
+            fail(f"{path} was not written: {process.interrupt_reason()}")
+            code = INTERRUPT
         else:
             written.append(path)
     if written:

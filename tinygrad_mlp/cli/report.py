@@ -24,7 +24,7 @@ from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
 from tinygrad_mlp.reporting.results import counted
 from tinygrad_mlp.saving import model as model_file
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.training.history import History, Record
 
 MODEL, ACCOUNT, PAGE = "model.safetensors", "run.json", "report.html"
@@ -38,7 +38,7 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise InvalidArgumentError(
             f"--run: {folder} cannot be made: {error}. Choose another folder.") from error
-    check_outputs({"--run": folder / MODEL})
+    check_outputs({"--run": folder / MODEL, f"--run (its {ACCOUNT})": folder / ACCOUNT})
 
 
 def write_run(folder: Path, experiment: Experiment, network: NeuralNetwork,
@@ -60,8 +60,7 @@ def write_run(folder: Path, experiment: Experiment, network: NeuralNetwork,
             "records": [list(record) for record in history],
             "stopped": history.stopped, "execution": history.execution},
         "model": None if metadata is None else _fingerprint(model)}
-    with atomic_path(folder / ACCOUNT) as temporary:
-        Path(temporary).write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
+    write_file(folder / ACCOUNT, json.dumps(account, indent=1) + "\n")
 
 
 def report(run: Path, dataset: str | None = None, *, output: Path | None,

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any, NamedTuple
 
 import typer
 
-from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, MISTAKE, fail
+from tinygrad_mlp.cli import process
+from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, MISTAKE, report_error
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.support.version import __version__
 
@@ -44,36 +44,27 @@ def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
             # With --json, standard output holds nothing but the JSON text.
             with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
                 outcome = command(*args, **options)
-            code = outcome.code
+            code = process.interrupt_code() if outcome.code == INTERRUPT else outcome.code
             if as_json:
                 whole = {"command": command.__name__, "version": __version__, "exit_code": code}
                 print(json_text({**whole, **outcome.document}))
             elif outcome.text:
                 print(outcome.text)
             sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader of the output, such as `head`, has stopped reading. Python would raise
-            # the error again when it flushes the output at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # the reader of the output, such as `head`, has stopped reading
             code = FAILURE
-        except KeyboardInterrupt as error:
-            code = INTERRUPT
-            report_error("interrupted by Ctrl-C.", error, code, as_json)
-        except (TinygradError, OSError) as error:  # OSError: an unreadable file, a full disk
+        except (TinygradError, OSError) as error:  # OSError: an unreadable file
             code = MISTAKE
             report_error(str(error), error, code, as_json)
+        except BaseException as error:
+            # An interrupted import may raise another exception instead.
+            if not (isinstance(error, KeyboardInterrupt) or process.State.signal):
+                raise
+            code = process.interrupt_code()
+            report_error(process.interrupt_reason(), error, code, as_json)
         raise typer.Exit(code)
 
     return run
-
-
-def report_error(message: str, error: BaseException, code: int, as_json: bool) -> None:
-    """Print an error on standard error, as text or as JSON in one line."""
-    if not as_json:
-        fail(message)
-        return
-    told = {"type": type(error).__name__, "message": message, "exit_code": code}
-    print(json.dumps({"error": told}), file=sys.stderr)
 
 
 def json_text(document: Mapping[str, Any]) -> str:

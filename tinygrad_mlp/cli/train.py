@@ -15,6 +15,7 @@ from tinygrad_mlp.cli.report import write as write_report
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.saving import model as model_file
+from tinygrad_mlp.training.checkpoint import Checkpoint
 
 
 def train(settings: Settings, loss: str, *, save: Path | None, plot: Path | None,
@@ -33,24 +34,28 @@ def train(settings: Settings, loss: str, *, save: Path | None, plot: Path | None
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     print(experiment.summary(network, loss))
-    ended, training = experiment.train(network, checkpoint_file)
+    facts = None if save is None and run is None else model_metadata(experiment)
+    checkpoint = None if checkpoint_file is None else Checkpoint(checkpoint_file, 10, "second")
+    ended, training = experiment.train(network, checkpoint)
     diverged = ended == FAILURE
     if save is not None and diverged:
         print(f"The model is not saved to {save}, since training diverged.")
-    metadata = None if diverged or (save is None and run is None) else model_metadata(experiment)
+    metadata = None if diverged else facts
 
-    writers: dict[Path, Callable[[Path], object]] = {}
-    if plot is not None and len(network.history):
-        writers[plot] = network.history.plot
-    if history is not None:
-        writers[history] = network.history.to_csv
+    writers: dict[Path, Callable[[Path], object]] = {}  # what took longest to make comes first
     if save is not None and not diverged:
         writers[save] = lambda path: model_file.save(path, network, metadata=metadata)
     if run is not None:
         writers[run] = lambda path: write_run(path, experiment, network, metadata)
+    if history is not None:
+        writers[history] = network.history.to_csv
+    if plot is not None and len(network.history):
+        writers[plot] = network.history.plot
     if report is not None:
         writers[report] = lambda path: write_report(path, experiment, network)
     code, files = write_all(writers)
+    if checkpoint is not None and checkpoint.error is not None:
+        code = code or FAILURE  # of which a warning has told
     return Outcome(code or ended, {
         "loss": loss, **experiment.document(network), **training, "files": files})
 

@@ -13,7 +13,7 @@ from tinygrad_mlp.data.download import fetch, progress_display
 from tinygrad_mlp.data.idx import read_idx
 from tinygrad_mlp.errors import DataError, DataNotFoundError
 from tinygrad_mlp.support.checks import one_of
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 
 Subset = Literal["train", "test", "all"]
 
@@ -192,9 +192,7 @@ def _download(wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str],
             raise not_found(f"No mirror supplied {file.name}:", *answers)
         try:
             os.makedirs(cache, exist_ok=True)
-            with atomic_path(os.path.join(cache, f"{file.name}.gz")) as part:
-                with open(part, "wb") as out:
-                    out.write(content)
+            write_file(os.path.join(cache, f"{file.name}.gz"), content)
         except OSError as error:
             raise not_found(f"The cache cannot be written: {error}.") from error
 

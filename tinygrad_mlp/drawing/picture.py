@@ -15,7 +15,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, Sh
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.support.checks import one_of
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.html import escaped, listing
 
 TEXT_ENDINGS, PICTURE_ENDINGS = (".dot", ".gv"), (".svg", ".png", ".pdf")
@@ -63,12 +63,12 @@ class Drawing:
             InvalidArgumentError: the path has another ending.
             MissingToolError: Graphviz is needed and not installed.
             DataNotFoundError: the folder does not exist.
+            WriteError: the file cannot be written, as on a full disk; an old one remains.
         """
         ending = os.path.splitext(path)[1].lower()
         one_of(ending, (*TEXT_ENDINGS, *PICTURE_ENDINGS), "Drawing.save: the ending of path")
         content = self.dot.encode() if ending in TEXT_ENDINGS else render(self.dot, ending[1:])
-        with atomic_path(path) as temporary, open(temporary, "wb") as file:
-            file.write(content)
+        write_file(path, content)
 
     def _repr_svg_(self) -> str | None:
         return self.svg if find_dot() else None

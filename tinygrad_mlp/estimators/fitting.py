@@ -19,10 +19,10 @@ from tinygrad_mlp.estimators.network import generator
 from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.estimators.parameter_checks import RATES
 from tinygrad_mlp.optim.schedule import as_schedule
+from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.evaluation import as_number, predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History
-from tinygrad_mlp.training.run import INTERRUPTED
 
 AUTO_BATCH = 200  # the batch size for "auto", if there are as many samples: scikit-learn's number
 CALLER = 4  # the stack level, for a warning in `train`, of the line that called `fit`
@@ -83,7 +83,7 @@ def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: O
         warnings.warn(
             f"{who}: training has not converged in max_iter={estimator.max_iter} epochs. "
             f"Increase max_iter, or scale the data.", ConvergenceWarning, stacklevel=CALLER)
-    elif history.stopped is not None and history.stopped.startswith(INTERRUPTED):
+    elif is_interruption(history.stopped):
         warnings.warn(f"{who}: training was {history.stopped}.", UserWarning, stacklevel=CALLER)
     return history
 

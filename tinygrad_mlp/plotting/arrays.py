@@ -28,6 +28,7 @@ def heat_map(values: Array, title: str, path: str | os.PathLike[str] | None = No
     Raises:
         InvalidArgumentError: `values` is empty, or matplotlib does not know the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> heat_map(np.array([[0.0, 1.0], [-2.0, 0.0]]), "difference").axes[0].get_title()
     'difference'
@@ -64,6 +65,7 @@ def plot_gradient_errors(errors: Sequence[Array], titles: Sequence[str], rtol: f
     Raises:
         InvalidArgumentError: there is nothing to draw, or matplotlib does not know the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> figure = plot_gradient_errors([np.array([[0.0, 1e-14], [5e-4, 0.0]])], ["out / W"], 1e-6)
     >>> figure.axes[0].get_title()

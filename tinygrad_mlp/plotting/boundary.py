@@ -45,6 +45,7 @@ def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: Any, Y: An
         InvalidArgumentError: there is no function, there are more than seven classes, a class
             number is negative or not an integer, or matplotlib does not know the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     >>> def either(points):  # of the two coordinates is large

@@ -36,6 +36,7 @@ def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
         InvalidArgumentError: class numbers that are negative or not integers, too few names, or an
             ending that matplotlib does not know.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> figure = plot_confusion([0, 1, 1, 2], [0, 1, 2, 2])
     >>> figure.axes[0].get_title()

@@ -50,6 +50,7 @@ def plot_history(history: Curves, path: str | os.PathLike[str] | None = None,
         InvalidArgumentError: `history` is empty or without any of the quantities, or matplotlib
             does not know the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> from tinygrad_mlp.training.history import History, Record
     >>> history = History()
@@ -102,8 +103,17 @@ def show_training(history: Curves, loss_name: str, loss_factor: float = 1.0) -> 
     curves = {"Error": [loss * loss_factor for loss in history.training_loss]}
     if all_known(history.training_accuracy):
         curves["Accuracy"] = history.training_accuracy
-    display = has_display()
-    figure, panels = new_figure(len(curves), pyplot=display)
+    # The weights are worth more than their picture: training must not end in an exception.
+    try:
+        display = has_display()
+    except (ValueError, ImportError) as error:  # MPLBACKEND names nothing, or what is not there
+        print(f"The curves of training could not be drawn: {error}")
+        return None
+    try:
+        figure, panels = new_figure(len(curves), pyplot=display)
+    except ImportError:  # such as MPLBACKEND=GTK4Agg on a machine without windows
+        display = False
+        figure, panels = new_figure(len(curves))
     for axes, (name, values) in zip(panels, curves.items(), strict=True):
         draw_curve(axes, history.iteration, values, **TRAINING)
         label_axes(axes, f"Training {name} vs Iterations ({loss_name})", name)
@@ -115,7 +125,6 @@ def show_training(history: Curves, loss_name: str, loss_factor: float = 1.0) -> 
     try:
         save_figure(figure, path)
     except OSError as error_of_system:
-        # The weights are worth more than their picture: training must not end in an exception.
         print(f"The curves of training could not be saved: {error_of_system}")
     else:
         print(f"There is no display: the curves of training are in {path}")
@@ -138,6 +147,7 @@ def plot_comparison(histories: Mapping[str, Curves],
         InvalidArgumentError: a history is empty, a name is unknown, or matplotlib does not know
             the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> from tinygrad_mlp.training.history import History, Record
     >>> history = History()

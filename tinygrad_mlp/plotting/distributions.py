@@ -53,6 +53,7 @@ def plot_distributions(runs: LayerArrays | Mapping[str, LayerArrays], what: str 
         InvalidArgumentError: nothing was collected, a layer is unknown, or matplotlib does not
             know the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> X = np.linspace(-1, 1, 20)[:, None]

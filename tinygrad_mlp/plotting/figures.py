@@ -6,13 +6,14 @@ settings. Only `show_training` uses pyplot, and only where there is a display.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,8 +112,9 @@ def save_figure(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
     """Save the figure if a path is given, and return the figure."""
     if path is not None:
         check_picture_format(path)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=150)
+        content = io.BytesIO()
+        figure.savefig(content, format=_ending(path), dpi=150)
+        write_file(path, content.getvalue())
     return figure
 
 
@@ -126,10 +128,14 @@ def check_picture_format(path: str | os.PathLike[str]) -> None:
     """
     from matplotlib.backend_bases import FigureCanvasBase
     known = sorted(FigureCanvasBase.get_supported_filetypes())
-    if os.path.splitext(path)[1].lstrip(".").lower() not in known:
+    if _ending(path) not in known:
         raise InvalidArgumentError(
             f"a picture must end in one of {', '.join('.' + name for name in known)}. Got "
             f"{os.fspath(path)}.")
+
+
+def _ending(path: str | os.PathLike[str]) -> str:
+    return os.path.splitext(os.fsdecode(path))[1].lstrip(".").lower()
 
 
 def has_display() -> bool:

@@ -40,6 +40,7 @@ def plot_mistakes(X: Any, Y: Any, Y_hat: Any, n: int = 20, shape: tuple[int, int
         InvalidArgumentError: class numbers that are negative or not integers, or an ending that
             matplotlib does not know.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> X, outputs = np.zeros((2, 9)), np.array([[0.9, 0.1], [0.3, 0.7]])
     >>> plot_mistakes(X, [0, 0], outputs).axes[0].get_title()
@@ -94,6 +95,7 @@ def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None
         ShapeError: the weights are not images of that shape.
         InvalidArgumentError: there are no weights, or matplotlib does not know the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> plot_weights(np.eye(4)).axes[0].get_title()
     'Weights of 4 units, 2 × 2 pixels each'

@@ -41,6 +41,7 @@ def plot_runs(runs: Mapping[str, Curves], against: str = "iteration",
         InvalidArgumentError: there is no run, a history is empty, or matplotlib does not know the
             ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> from tinygrad_mlp.training.history import History, Record
     >>> runs = {"SGD": History(), "Adam": History()}
@@ -95,6 +96,7 @@ def plot_learning_rate(rates: Any, n: int, path: str | os.PathLike[str] | None =
         InvalidArgumentError: one is not a learning rate, some count epochs and others steps, `n` is
             not a positive integer, or matplotlib does not know the ending.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> import tinygrad_mlp as tg
     >>> figure = plot_learning_rate(tg.optim.schedule.inverse_time(), 20)

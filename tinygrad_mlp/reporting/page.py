@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.reporting import results, workings
 from tinygrad_mlp.reporting.reported_model import ReportedModel
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.version import __version__
 from tinygrad_mlp.training.evaluation import LossFunction
 from tinygrad_mlp.training.history import History
@@ -52,6 +52,7 @@ def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
             that a `NeuralNetwork` has itself, or X or Y contain NaN.
         ShapeError: the shapes do not fit each other.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> import pathlib, tempfile, tinygrad_mlp as tg
     >>> network = tg.NeuralNetwork([2, 3, 2], monitor=False, plot=False, seed=0)
@@ -68,8 +69,7 @@ def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
         subject = ReportedModel(model, X, Y, loss=loss, optimizer=optimizer, history=history,
                                 batch_size=batch_size, images=images)
         page = render_page(subject, settings or {}, title)
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(page)
+    write_file(path, page)
 
 
 def check_ending(path: str | os.PathLike[str], name: str) -> None:

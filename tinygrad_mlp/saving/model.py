@@ -45,6 +45,7 @@ def save(path: str | os.PathLike[str], model: Any, *, metadata: dict[str, Any] |
             uses a reserved name.
         DTypeError: an array has a dtype that the format lacks.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> import tempfile, numpy as np, tinygrad_mlp as tg
     >>> path = tempfile.mkdtemp() + "/model.safetensors"

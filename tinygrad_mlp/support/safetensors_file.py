@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.errors import DataError, DataNotFoundError, DTypeError, InvalidArgumentError
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.version import __version__
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]],
     The metadata are values that JSON can express; format and versions are added. Messages of errors
     begin with `who`.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     # The format stores memory as it is, so a transposed view would be read back scrambled.
     arrays = {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
@@ -54,8 +54,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]],
         raise InvalidArgumentError(message) from None
     # One entry, because the format keeps no order, and equal content should make equal files.
     entries = {FORMAT: json.dumps({**metadata, CHECKSUM: _checksum(arrays, text)})}
-    with atomic_path(path) as temporary:
-        save_file(arrays, temporary, entries)
+    write_file(path, save(arrays, entries))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import os
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,12 @@ from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.architecture import architecture, differences
 from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import integer_at_least, one_of
-from tinygrad_mlp.support.files import checked_target
+from tinygrad_mlp.support.files import check_writable
 from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
+from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callbacks import CallbackList
 from tinygrad_mlp.training.history import History
-from tinygrad_mlp.training.run import INTERRUPTED, Run
+from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.steps import StepRunner
 
 UNITS = ("epoch", "step", "second")
@@ -38,7 +40,9 @@ class Checkpoint:
     """The file from which `fit` resumes, and how often the file is written.
 
     If the file exists when `fit` begins, training resumes from it with bit-identical results: see
-    the guide on saving for the conditions.
+    the guide on saving for the conditions. Where the file cannot be written while a training runs,
+    as on a full disk, there is a warning, training goes on, and writing is tried again when it is
+    next due and at the end.
 
     Args:
         path: the file, by convention ending in ``.safetensors``. One file belongs to one training.
@@ -46,6 +50,9 @@ class Checkpoint:
             after Ctrl-C.
         unit: "epoch", "step" or "second". Within an epoch a checkpoint waits until the present
             block of steps is done.
+
+    Attributes:
+        error: why the file could not be written when that was last tried, or None.
 
     Raises:
         InvalidArgumentError: an impossible number, or an unknown unit.
@@ -61,6 +68,7 @@ class Checkpoint:
         self.path = os.fspath(path)
         self.every = integer_at_least(1, every, "Checkpoint: every")
         self.unit = one_of(unit, UNITS, "Checkpoint: unit")
+        self.error: OSError | None = None
 
     def __repr__(self) -> str:
         return f"Checkpoint({self.path!r}, every={self.every}, unit={self.unit!r})"
@@ -100,7 +108,8 @@ class CheckpointWriter:
             "generators": [users for users, _ in generators]}
         self._written: Any = None
         self._mark = self._count()
-        self.resumes = os.path.exists(checked_target(checkpoint.path))
+        self._path = check_writable(checkpoint.path)  # absolute, if the program goes elsewhere
+        self.resumes = os.path.exists(self._path)
         self._stored = self._read() if self.resumes else None
 
     def after_step(self) -> None:
@@ -133,10 +142,10 @@ class CheckpointWriter:
     def _stopped(self) -> str | None:
         """Return why training has ended for good; after Ctrl-C it may be resumed."""
         stopped = self.run.stopped
-        return None if stopped is None or stopped.startswith(INTERRUPTED) else stopped
+        return None if is_interruption(stopped) else stopped
 
     def write(self) -> None:
-        """Write the present state of the run, completely or not at all."""
+        """Write the present state of the run, completely or not at all; warn where that fails."""
         run = self.run
         state: dict[str, Any] = {
             "run": {"iteration": run.iteration, "epoch": run.epoch, "loss": run.loss,
@@ -156,8 +165,15 @@ class CheckpointWriter:
             raise InvalidArgumentError(f"fit: this state cannot be stored: {error}") from None
         about = {**self._of_the_run, "state": parts}
         facts = {"architecture": self._architecture, "checkpoint": about}
-        write(self.checkpoint.path, arrays, facts, "fit: checkpoint")
-        self._written, self._mark = self._place(), self._count()
+        try:
+            write(self._path, arrays, facts, "fit: checkpoint")
+        except OSError as error:
+            if self.checkpoint.error is None:
+                warnings.warn(f"fit: checkpoint: {error} Training goes on.", stacklevel=2)
+            self.checkpoint.error = error
+        else:
+            self.checkpoint.error, self._written = None, self._place()
+        self._mark = self._count()
 
     def _read(self) -> dict[str, Any]:
         """Return the state in the file, checked to belong to this training."""

@@ -12,12 +12,13 @@ from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_now
 from tinygrad_mlp.support.checks import rng_or_fresh
+from tinygrad_mlp.support.signals import interruption, is_interruption
 from tinygrad_mlp.training.callbacks import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import Progress
-from tinygrad_mlp.training.run import INTERRUPTED, FitSettings, Run, deferred_interrupt
+from tinygrad_mlp.training.run import FitSettings, Run, deferred_interrupt
 from tinygrad_mlp.training.steps import StepRunner, threads_of_steps
 
 if TYPE_CHECKING:
@@ -73,12 +74,14 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         DTypeError: they are not numbers.
         InvalidArgumentError: NaN or infinity in the data; an impossible setting.
         CheckpointError: the checkpoint belongs to another model, other settings or other data.
-        DataError: the checkpoint is damaged. Nothing has been changed in all these cases.
+        DataError: the checkpoint is damaged.
+        WriteError: the checkpoint cannot be written. Nothing has been changed in all these cases.
         NotDifferentiableError: the loss was not computed from the optimizer's parameters.
 
     Warns:
         RuntimeWarning: the loss became NaN or infinite; names the iteration and the operation.
-        UserWarning: the step cannot be recorded; training continues eagerly.
+        UserWarning: the step cannot be recorded; training continues eagerly. Or the checkpoint
+            cannot be written while training runs; training continues (see `Checkpoint`).
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> X = np.linspace(-1, 1, 20)[:, None]
@@ -111,7 +114,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     events = _Events(run, steps, evaluator, hooks, writer, progress, settings.record_every)
 
     step_threads = threads_of_steps(settings, model.n_parameters, len(training))
-    with deferred_interrupt(run), progress, blas_threads(step_threads):
+    with deferred_interrupt(run) as forget, progress, blas_threads(step_threads):
         model.train()
         try:
             events.start()
@@ -123,10 +126,12 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
             if writer is not None:
                 writer.at_end()
         except KeyboardInterrupt:
-            run.stop(INTERRUPTED)
+            if not is_interruption(run.stopped):
+                run.stop(interruption())
         finally:
             optimizer.zero_grad()
             model.eval()
+        forget()  # an impatient second Ctrl-C must not lose the history
         events.end()
     return run.history
 
@@ -175,8 +180,8 @@ class _Events:
     def end(self) -> None:
         """Complete the history and tell the callbacks, however training ended."""
         run, history = self.run, self.run.history
-        if run.stopped == INTERRUPTED:
-            run.stop(f"{INTERRUPTED} after iteration {run.iteration}")
+        if is_interruption(run.stopped):
+            run.stop(f"{run.stopped} after iteration {run.iteration}")
         history.execution = self.steps.execution
         self._tell("on_end")
         history.stopped = run.stopped

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 
 SHOWN = 10
 """Number of records at either end of a history that a notebook shows."""
@@ -127,13 +127,16 @@ class History:
 
         Raises:
             DataNotFoundError: the folder does not exist.
+            WriteError: the file cannot be written, as on a full disk; an old one remains.
         """
         import csv
+        import io
 
-        with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(Record._fields)
-            writer.writerows(self.records)  # with every digit of a float; None as an empty field
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(Record._fields)
+        writer.writerows(self.records)  # with every digit of a float; None as an empty field
+        write_file(path, text.getvalue())
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draw the curves of loss and accuracy against iterations.

@@ -35,7 +35,7 @@ class Progress:
         self.accuracy: float | None = None  # the latest, which the bar shows beside the loss
 
     def __enter__(self) -> Progress:
-        if self._enabled and sys.stdout.isatty():
+        if self._enabled and sys.stdout is not None and sys.stdout.isatty():
             from rich import get_console
             from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar

@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import integer_at_least, one_of
+from tinygrad_mlp.support.signals import ENDING, interruption
 from tinygrad_mlp.training.history import History, Record
-
-INTERRUPTED = "interrupted by Ctrl-C"
-"""The beginning of `Run.stopped` where the user has ended the run."""
 
 
 class FitSettings(NamedTuple):
@@ -139,25 +137,38 @@ class SampleOrder:
 
 
 @contextmanager
-def deferred_interrupt(run: Run) -> Iterator[None]:
+def deferred_interrupt(run: Run) -> Iterator[Callable[[], None]]:
     """Let Ctrl-C stop the run after the present step, never in the middle of an update.
 
-    A second Ctrl-C raises KeyboardInterrupt at once, for a step that hangs.
+    A second Ctrl-C raises KeyboardInterrupt at once, for a step that hangs; the function that is
+    yielded forgets the first. What ends the run is the KeyboardInterrupt of a signal's handler, and
+    not the signal: a program with other handlers keeps them.
     """
-    # Only the main thread may set handlers, and only it is interrupted. A program that has set a
-    # handler of its own keeps it.
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
+    before: dict[int, Any] = {}
+    interruptions = 0
 
     def handler(number: int, frame: Any) -> None:
-        if run.stopped:
-            raise KeyboardInterrupt
-        run.stop(INTERRUPTED)
+        nonlocal interruptions
+        try:
+            before[number](number, frame)
+        except KeyboardInterrupt:
+            interruptions += 1
+            if interruptions > 1:
+                raise
+            if not run.stopped:
+                run.stop(interruption(number))
 
-    before = signal.signal(signal.SIGINT, handler)
+    def forget() -> None:
+        nonlocal interruptions
+        interruptions = 0
+
+    # Only the main thread may set handlers, and only it is interrupted.
+    if threading.current_thread() is threading.main_thread():
+        before = {n: h for n in ENDING if callable(h := signal.getsignal(n))}
+    for number in before:
+        signal.signal(number, handler)
     try:
-        yield
+        yield forget
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, own in before.items():
+            signal.signal(number, own)

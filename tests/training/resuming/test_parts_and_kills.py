@@ -1,22 +1,28 @@
 """Every part of a checkpoint is needed, and a process that is killed goes on."""
 
+import contextlib
 import functools
+import os
 import signal
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
+import tinygrad_mlp as tg
 from tests import child
+from tests.failing_disk import content, disk
 from tests.training.resuming.trainings import (
     Averaging,
     Training,
     assert_same_bits,
     cut_and_resumed,
+    cutting_at,
     freezing,
     waiting,
 )
+from tinygrad_mlp.errors import TinygradError, WriteError
 from tinygrad_mlp.support import safetensors_file as storage
+from tinygrad_mlp.support.files import MARK
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.history import History
 
@@ -147,21 +153,18 @@ def test_a_process_that_is_killed_goes_on_bit_for_bit(tmp_path):
 
 DYING_WRITER = """
 import os, signal, sys
-import safetensors.numpy
 import numpy as np
 import tinygrad_mlp as tg
+from tinygrad_mlp.support import files
 
-save_file = safetensors.numpy.save_file
-
-def save_half(arrays, path, facts):
-    save_file(arrays, path, facts)
+def flush_half(handle):
     if len(saved) == 2:
-        os.truncate(path, os.path.getsize(path) // 2)
+        os.truncate(handle, os.fstat(handle).st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
-    saved.append(path)
+    saved.append(handle)
 
 saved = []
-safetensors.numpy.save_file = save_half
+files.os.fsync = flush_half
 model = tg.nn.Linear(3, 2, rng=np.random.default_rng(0))
 tg.fit(model, tg.nn.squared_error, tg.optim.SGD(model.parameters(), 0.1), np.eye(3),
        np.ones((3, 2)), epochs=5, shuffle=False, checkpoint=sys.argv[1])
@@ -174,18 +177,74 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_checkpoint_before(tmp_path):
     assert in_a_process(DYING_WRITER, path).returncode == -signal.SIGKILL
     facts = storage.read(path)[1]
     assert facts["checkpoint"]["state"]["steps"]["epochs"] == 2
+    [half] = [name for name in content(tmp_path) if name.startswith(MARK)]
+    again = child.python("-c", DYING_WRITER, path)  # two more are written
+    assert again.returncode == -signal.SIGKILL and half not in content(tmp_path)
+    assert storage.read(path)[1]["checkpoint"]["state"]["steps"]["epochs"] == 4
 
 
-def test_a_failure_while_writing_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+class Once:
+    """A callback that calls a function at the first evaluation of a training."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def on_record(self, run):
+        if self.call is not None:
+            call, self.call = self.call, None
+            call(run)
+
+
+# -- a full disk -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_where_a_checkpoint_cannot_be_written_training_goes_on_and_warns_once(tmp_path, existing):
     path = tmp_path / "run"
-    Training().run(path)
-    before = path.read_bytes()
+    if existing:
+        Training(epochs=1).run(path)
+    checkpoint = tg.Checkpoint(path, 4, "step")
+    before = []
 
-    def fail(arrays, target, described):
-        raise OSError("no space left on device")
+    def fill(run):  # when the training has begun
+        before.append(content(tmp_path))
+        full.enter_context(disk(failing=0))
 
-    monkeypatch.setattr(safetensors.numpy, "save_file", fail)
-    with pytest.raises(OSError, match="no space left"):
-        Training(epochs=4).run(path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    with contextlib.ExitStack() as full:
+        with pytest.warns(UserWarning, match=f"cannot write {path}: No space left") as told:
+            found = Training(epochs=2).run(checkpoint, [Once(fill)]).everything()
+    assert len(told) == 1 and isinstance(checkpoint.error, WriteError)
+    assert [content(tmp_path)] == before
+    assert_same_bits(found, Training(epochs=2).run().everything())
+
+
+def test_a_checkpoint_that_could_not_be_written_is_tried_again(tmp_path):
+    checkpoint = tg.Checkpoint(tmp_path / "run")
+    with contextlib.ExitStack() as full, pytest.warns(UserWarning, match="No space left"):
+        def fill(run):
+            full.enter_context(disk(failing=0))
+
+        def free(run):
+            if run.epoch == 1:
+                full.close()
+
+        Training().run(checkpoint, [Once(fill), free])
+    assert checkpoint.error is None
+    assert storage.read(tmp_path / "run")[1]["checkpoint"]["state"]["steps"]["epochs"] == 3
+
+
+def test_a_checkpoint_that_cannot_be_written_is_found_before_the_first_step(tmp_path):
+    for name, what in [("n" * 300, "File name too long"), ("missing/run", "there is no folder"),
+                       (".", "it is a folder")]:
+        with pytest.raises(TinygradError, match=what):
+            Training().run(tmp_path / name, [cutting_at(0)])
+    with disk(failing=1), pytest.raises(WriteError, match="run: No space left"):
+        Training().run(tmp_path / "run", [cutting_at(0)])
+    assert content(tmp_path) == {}
+
+
+def test_the_checkpoint_stays_in_its_folder_when_the_program_goes_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    Training().run("run", [lambda run: os.chdir(tmp_path / "elsewhere")])
+    assert list(content(tmp_path)) == ["run"]

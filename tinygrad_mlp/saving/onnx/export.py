@@ -17,7 +17,7 @@ from tinygrad_mlp.saving.onnx.model_lowering import LoweredModel, lower_model
 from tinygrad_mlp.saving.onnx.nodes import write
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
 from tinygrad_mlp.support.checks import checked_metadata, integer_at_least
-from tinygrad_mlp.support.files import atomic_path
+from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.version import __version__
 
 OPSET, IR_VERSION = 18, 8
@@ -60,6 +60,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, input_shape: Any = 
             onnxruntime lacks an operator in float64, unless `dtype` asks for that.
         TraceError: the operations of the model depend on values.
         DataNotFoundError: the folder does not exist.
+        WriteError: the file cannot be written, as on a full disk; an old one remains.
 
     >>> import tempfile, tinygrad_mlp as tg
     >>> model = tg.nn.Sequential(tg.nn.Linear(4, 3), tg.nn.Tanh())
@@ -101,8 +102,10 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, input_shape: Any = 
             f"export_onnx: the model has {onnx_model.ByteSize():,} bytes, and an ONNX file "
             f"holds {LARGEST:,}. Export it with dtype=np.float32, or in parts.")
     onnx.checker.check_model(onnx_model, full_check=True)
-    with atomic_path(path) as temporary:
-        onnx.save(onnx_model, temporary)
+    known = onnx.serialization.registry  # the ending may name a format other than the binary one
+    ending = os.path.splitext(os.fsdecode(path))[1]
+    file_format = known.get_format_from_file_extension(ending) or "protobuf"
+    write_file(path, known.get(file_format).serialize_proto(onnx_model))
 
 
 def _module_of(model: Any) -> tuple[Module, Shape | None]:

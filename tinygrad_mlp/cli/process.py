@@ -1,0 +1,128 @@
+"""The command as a process: output streams that may be closed or full, and signals that end it.
+
+Only `main` without arguments, the program itself, takes the streams and the signals over. A Python
+program that calls `main` keeps its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_mlp.support.signals import ENDING, interruption
+
+FAILURE = 1
+"""The exit code where standard output could not be written."""
+
+
+Tell = Callable[[str, BaseException, int], None]
+"""A function that prints a message for the user, which belongs to an error and an exit code."""
+
+
+class State:
+    """What this process has been asked and told so far."""
+
+    files_wanted = False
+    """Whether files are to be written, also if nobody reads the output any longer."""
+    something_to_lose = False
+    """Whether a signal raises KeyboardInterrupt, rather than ending the process at once."""
+    signal = 0
+    """The number of the last signal that asked the process to end."""
+
+
+class Output(io.FileIO):
+    """A stream that takes everything: what cannot be written is lost, and `error` says why.
+
+    So a full disk behind ``>`` does not end a training whose files can still be written. Where
+    there are no files to write, a reader who has gone ends the command.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write data, or lose them."""
+        while self.error is None:
+            try:
+                written = super().write(data)
+                if written is not None:
+                    return written
+                select.select([], [self], [])  # the stream does not wait by itself
+            except OSError as error:
+                self.error = error
+                if isinstance(error, BrokenPipeError) and not State.files_wanted:
+                    raise
+        return len(data)
+
+
+def take_over(tell: Tell) -> Callable[[int], int]:
+    """Take over streams and signals, and return what makes an exit code final."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the next file to be opened would be taken for the stream
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    # Pictures are drawn into files only, whatever draws windows elsewhere.
+    os.environ["MPLBACKEND"] = "agg"
+    sys.stdout, out = _guarded(sys.stdout, 1, "replace")  # such as ∂, if only ASCII can be printed
+    sys.stderr, _ = _guarded(sys.stderr, 2, "backslashreplace")
+    _take_over_signals(tell)
+
+    def final(code: int) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        if out.error is None:
+            return code
+        if not isinstance(out.error, BrokenPipeError):
+            reason = f"standard output cannot be written: {out.error.strerror}."
+            tell(reason, out.error, code or FAILURE)
+        return code or FAILURE
+
+    return final
+
+
+def _take_over_signals(tell: Tell) -> None:
+    """Let signals end the process at once, or raise KeyboardInterrupt if something may be lost."""
+
+    def end(number: int, frame: Any) -> None:
+        State.signal = number
+        if State.something_to_lose:
+            raise KeyboardInterrupt
+        # At once, since an exception in the middle of an import may come out as another one.
+        with contextlib.suppress(RuntimeError, OSError):  # in the middle of printing
+            tell(f"{interruption(number)}.", KeyboardInterrupt(), 128 + number)
+            sys.stdout.flush()
+        os._exit(128 + number)
+
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
+            signal.signal(number, end)
+
+
+def _guarded(stream: Any, number: int, errors: str) -> tuple[io.TextIOWrapper, Output]:
+    """Return a stream of text, and the `Output` beneath it, in place of one that Python has made.
+
+    That is None where the stream was closed.
+    """
+    raw = Output(number, "w", closefd=False)
+    encoding = "utf-8" if stream is None else stream.encoding
+    direct = stream is not None and stream.write_through
+    text = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, write_through=direct,
+                            line_buffering=number == 2 or raw.isatty())
+    return text, raw
+
+
+def interrupt_code() -> int:
+    """Return the exit code after an interruption, 130 for Ctrl-C, as the shell counts signals."""
+    return 128 + (State.signal or signal.SIGINT)
+
+
+def interrupt_reason() -> str:
+    """Return what has interrupted the command, as a sentence."""
+    return f"{interruption(State.signal or signal.SIGINT)}."
