@@ -116,6 +116,7 @@ class Experiment:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # A loss that is not finite ends training with a reason, which is printed below.
             warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("always", UserWarning)  # such as of a checkpoint on a full disk
             warnings.showwarning = lambda message, *place: outputs.fail(str(message))
             network.train(split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
                           callbacks=[FinalRecord(network, split)], checkpoint=checkpoint)

@@ -6,6 +6,7 @@ Everything fits the terminal, whatever its width, and has no colours where the o
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -142,7 +143,6 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
     """
     from tinygrad_mlp.plotting import check_picture_format
 
-    options: dict[str, str] = {}
     for option, path in paths.items():
         if path is None:
             continue
@@ -152,10 +152,16 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
         if option == "--plot":
             check_picture_format(path)
         try:
-            target = check_writable(path)
+            check_writable(path)
         except (OSError, TinygradError) as error:
             raise InvalidArgumentError(f"{option}: {error}") from error
-        first = options.setdefault(target, option)
+
+
+def check_distinct(paths: Mapping[str, Path | None]) -> None:
+    """Raise an error if two options name the same file."""
+    options: dict[str, str] = {}
+    for option, path in paths.items():
+        first = option if path is None else options.setdefault(os.path.realpath(path), option)
         if first != option:
             raise InvalidArgumentError(f"{first} and {option} name the same file {path}.")
 

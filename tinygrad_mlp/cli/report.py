@@ -38,7 +38,12 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise InvalidArgumentError(
             f"--run: {folder} cannot be made: {error}. Choose another folder.") from error
-    check_outputs({"--run": folder / MODEL, f"--run (its {ACCOUNT})": folder / ACCOUNT})
+    check_outputs(files_of(folder))
+
+
+def files_of(folder: Path) -> dict[str, Path | None]:
+    """Return the files that `write_run` writes, by what an error calls them."""
+    return {f"--run (its {name})": folder / name for name in (MODEL, ACCOUNT)}
 
 
 def write_run(folder: Path, experiment: Experiment, network: NeuralNetwork,

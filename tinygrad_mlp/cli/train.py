@@ -9,8 +9,8 @@ from typing import Any
 from tinygrad_mlp.cli.experiment import Experiment
 from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.options import Settings
-from tinygrad_mlp.cli.outputs import FAILURE, check_outputs, write_all
-from tinygrad_mlp.cli.report import make_folder, write_run
+from tinygrad_mlp.cli.outputs import FAILURE, check_distinct, check_outputs, write_all
+from tinygrad_mlp.cli.report import files_of, make_folder, write_run
 from tinygrad_mlp.cli.report import write as write_report
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.reporting import check_ending
@@ -25,8 +25,10 @@ def train(settings: Settings, loss: str, *, save: Path | None, plot: Path | None
 
     They are also written after Ctrl-C, and after a divergence, except for the model.
     """
-    check_outputs({"--save": save, "--plot": plot, "--history": history,
-                   "--checkpoint": checkpoint_file, "--report": report})
+    outputs = {"--save": save, "--plot": plot, "--history": history,
+               "--checkpoint": checkpoint_file, "--report": report}
+    check_distinct(outputs if run is None else {**outputs, **files_of(run)})
+    check_outputs(outputs)
     if report is not None:
         check_ending(report, "--report")
     if run is not None:
