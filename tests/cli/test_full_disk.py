@@ -159,7 +159,8 @@ BAD = {
 def test_a_path_that_cannot_be_written_is_a_mistake_found_before_training(
     tmp_path, trained, run, option, bad
 ):
-    ending = {"--plot": ".png", "--report": ".html", "--output": ".html"}.get(option.split()[-1], "")
+    endings = {"--plot": ".png", "--report": ".html", "--output": ".html"}
+    ending = endings.get(option.split()[-1], "")
     (tmp_path / "taken").write_bytes(OLD)
     (tmp_path / f"loop{ending}").symlink_to(f"loop{ending}")
     (tmp_path / f"away{ending}").symlink_to(tmp_path / "missing" / "a")
