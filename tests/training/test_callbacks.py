@@ -129,6 +129,50 @@ def test_what_cannot_be_called_back_is_refused(callback, message):
         as_callback(callback)
 
 
+FOREIGN = [
+    "on_epoch_end", "on_epoch_begin", "on_train_begin", "on_train_batch_end", "on_batch", "on_fit",
+    "on_validation_end", "on_ephoch", "on_Step", "onepoch", "onEpoch", "OnEnd", "load_statedict",
+    "epoch_end", "training_step_end", "after_epoch", "before_fit", "begin_epoch",
+    "after_train_step",
+]
+
+
+@pytest.mark.parametrize("base", [Callback, object])
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_method_that_would_never_be_called_is_refused_before_training(base, name):
+    callback = type("Own", (base,), {name: lambda self, run: None, "on_end": lambda self, run: 0})()
+    with pytest.raises(InvalidArgumentError) as caught:
+        train([callback])
+    assert f"Got Own.{name}, which would never be called" in str(caught.value)
+    assert "among on_start, on_step, on_record, on_epoch, on_end, state_dict" in str(caught.value)
+
+
+def test_a_function_set_under_a_wrong_name_is_refused_too():
+    callback = Callback()
+    callback.on_epochs = lambda run: None
+    with pytest.raises(InvalidArgumentError, match=r"Callback\.on_epochs"):
+        train([callback])
+
+
+def test_helpers_and_data_of_a_callback_may_have_other_names():
+    class Own(Callback):
+        on_paper = True  # not a method
+        start, step, one_step = (lambda self: 1,) * 3
+
+        def record(self, run):
+            return run.history
+
+        def on_end(self, run):
+            self.seen = len(self.record(run))
+
+        def _on_plateau(self):
+            return None
+
+    own = Own()
+    train([own])
+    assert own.seen == 3
+
+
 # -- what callbacks may change ---------------------------------------------------------------------
 
 

@@ -22,7 +22,8 @@ from tinygrad_mlp.errors import (
 from tinygrad_mlp.optim.parameters import flattened, label, parameter_list, unflattened
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.optim.schedule import Schedule, as_schedule, from_dict
-from tinygrad_mlp.support.checks import integer_at_least, not_negative
+from tinygrad_mlp.optim.settings import OptimizerSettings
+from tinygrad_mlp.support.checks import not_negative
 
 Rate = float | Schedule | Callable[[int], float]
 """A learning rate as users give it; a plain function is one of the epoch."""
@@ -31,15 +32,19 @@ FIELDS = ("optimizer", "lr", "epoch", "steps", "hyperparameters", "arrays")
 """The keys of a stored state."""
 
 
-class Optimizer:
+class Optimizer(OptimizerSettings):
     """Base of the optimizers: everything but the update rule.
 
     A subclass defines its rule, the checks of its hyper-parameters and, if it has a state, the
     initial state.
 
+    Hyper-parameters and `lr` may be set as attributes; the next step uses them, in a program, too.
+    A momentum that is switched on starts with a velocity of 0.
+
     Raises:
         InvalidArgumentError: no parameters, one twice or none that gradients flow to; or a
             hyper-parameter that the rule does not have or that is outside of its interval.
+        AttributeError: an attribute is set that the optimizer does not have.
 
     >>> class SignDescent(Optimizer):
     ...     update = staticmethod(lambda p, g, state, *, lr: (p - lr * np.sign(g), state))
@@ -51,7 +56,7 @@ class Optimizer:
 
     Attributes:
         parameters: the tensors to change, in order.
-        hyperparameters: the rule's keyword arguments but `lr`, by name.
+        hyperparameters: the rule's keyword arguments but `lr`, by name. Each is an attribute, too.
         epoch: the number of the current epoch, from 0. The training loop sets it for schedules.
         steps: the number of steps done.
         update: the rule, a function like those of `rules` (of the class).
@@ -60,7 +65,6 @@ class Optimizer:
     """
 
     update: ClassVar[Callable[..., tuple[Any, State]]]
-    checks: ClassVar[Mapping[str, Callable[[Any, str], Any]]] = {}
 
     def __init__(self, parameters: Iterable[Tensor], lr: Rate, **hyperparameters: Any) -> None:
         who = f"{type(self).__name__}()"
@@ -68,7 +72,7 @@ class Optimizer:
             raise InvalidArgumentError(
                 f"{who} has no update rule: it is the base of the optimizers. Use SGD, Adam, "
                 "AdamW, RMSprop, or a subclass with an `update`.")
-        self.parameters = parameter_list(who, parameters)
+        self.parameters = tuple(parameter_list(who, parameters))
         for index, parameter in enumerate(self.parameters):
             if parameter.node is not None or not parameter.requires_grad:
                 raise InvalidArgumentError(
@@ -76,26 +80,21 @@ class Optimizer:
                     f"tensors receive a gradient. {label(index, parameter)} "
                     f"{'has requires_grad=False' if parameter.node is None else 'was computed'}: "
                     "leave it out, or make it one.")
-        self.hyperparameters = self.check(hyperparameters)
+        self._states: list[State] = [{} for _ in self.parameters]
+        self.hyperparameters = hyperparameters
         self.epoch = self.steps = 0
         self.lr = lr
-        self._states = [self.init_state(p.data) for p in self.parameters]
         self._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
 
-    def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the hyper-parameters as plain Python numbers.
+    def _names_of_states(self) -> set[str]:
+        return set(self.init_state(self.parameters[0].data))
 
-        Raises:
-            InvalidArgumentError: one is missing, unknown, or of a value that cannot work.
-        """
-        who = f"{type(self).__name__}()"
-        if set(hyperparameters) != set(self.checks):
-            raise InvalidArgumentError(
-                f"{who} has the hyper-parameters {', '.join(self.checks) or '(none)'}. "
-                f"Got {', '.join(map(str, hyperparameters)) or '(none)'}.")
-        return {
-            name: check(hyperparameters[name], f"{who}: {name}")
-            for name, check in self.checks.items()}
+    def _adapt_states(self, before: set[str]) -> None:
+        made = [self.init_state(p.data) for p in self.parameters]
+        gone = before - set(made[0])
+        self._states = [
+            {**first, **{name: value for name, value in old.items() if name not in gone}}
+            for first, old in zip(made, self._states, strict=True)]
 
     # -- the rule ----------------------------------------------------------------------------
 
@@ -111,7 +110,7 @@ class Optimizer:
             state: from `init_state` or an earlier call.
             lr: a Python number.
         """
-        return self.update(parameter, gradient, state, lr=lr, **self.hyperparameters)
+        return self.update(parameter, gradient, state, lr=lr, **self._hyperparameters)
 
     # -- training ----------------------------------------------------------------------------
 
@@ -128,7 +127,8 @@ class Optimizer:
         Nothing is changed where an error is raised.
         """
         lr = read_state(self.current_lr, "lr")
-        assume(lambda: self.hyperparameters)
+        assume(lambda: self._hyperparameters)
+        assume(lambda: self._changes)
         updates = []
         for index, parameter in enumerate(self.parameters):
             gradient = parameter.grad
@@ -164,7 +164,7 @@ class Optimizer:
         self._states[index][name] = value
 
     def _count(self, steps: int) -> None:
-        self.steps += steps
+        vars(self)["steps"] += steps  # without a check: this is part of every step
 
     def _check_fit(self, index: int) -> None:
         parameter = self.parameters[index]
@@ -273,9 +273,8 @@ class Optimizer:
         # A copy loads everything, so that nothing is changed where that fails.
         twin = copy.copy(self)
         try:
-            twin.hyperparameters = self.check(stored["hyperparameters"])
-            twin.epoch = integer_at_least(0, stored["epoch"], "epoch")
-            twin.steps = integer_at_least(0, stored["steps"], "steps")
+            twin.hyperparameters = stored["hyperparameters"]
+            twin.epoch, twin.steps = stored["epoch"], stored["steps"]
             twin.lr = self._restored_lr(stored["lr"])
             fresh = [twin.init_state(p.data) for p in self.parameters]
             twin._states = unflattened(fresh, stored["arrays"])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -17,7 +19,7 @@ UNITS = ("epoch", "step")
 
 
 class Schedule:
-    """A learning rate as a function of the epoch or of the step.
+    """A learning rate as a function of the epoch or of the step. It cannot be changed.
 
     Those of this module are made by the functions below. One of your own::
 
@@ -47,6 +49,12 @@ class Schedule:
 
     __slots__ = ("formula", "unit", "name", "parameters", "equation")
 
+    formula: Callable[[int], float]
+    unit: str
+    name: str | None
+    parameters: Mapping[str, Any]
+    equation: str
+
     def __init__(self, formula: Callable[[int], float], unit: str = "epoch", *,
                  name: str | None = None, parameters: Mapping[str, Any] | None = None,
                  equation: str = "") -> None:
@@ -55,9 +63,17 @@ class Schedule:
         if unit not in UNITS:
             where = f"{name}(): per" if name else "Schedule(): unit"
             raise InvalidArgumentError(f"{where} must be 'epoch' or 'step'. Got {unit!r}.")
-        self.formula, self.unit, self.name = formula, unit, name
-        self.parameters = dict(parameters or {})
-        self.equation = equation
+        given: dict[str, Any] = {"formula": formula, "unit": unit, "name": name,
+                                 "parameters": MappingProxyType(dict(parameters or {})),
+                                 "equation": equation}
+        for attribute, value in given.items():
+            object.__setattr__(self, attribute, value)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        # The formula holds its parameters already: changing one here would have no effect.
+        raise AttributeError(
+            f"a schedule cannot be changed. Got a value for its '{attribute}'. Make a new one, "
+            f"and set the optimizer's lr to it.", name=attribute, obj=self)
 
     def __call__(self, k: int) -> float:
         """Return the learning rate after `k` epochs or steps.
@@ -102,7 +118,8 @@ class Schedule:
         # found again by name.
         if self.storable:
             return from_dict, (self.to_dict(),)
-        return super().__reduce_ex__(protocol)
+        return partial(Schedule, self.formula, self.unit, name=self.name, equation=self.equation,
+                       parameters=dict(self.parameters)), ()
 
     def __repr__(self) -> str:
         if self.name is None:

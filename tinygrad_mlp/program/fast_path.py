@@ -43,8 +43,8 @@ def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[
         f"type({a}) is not ndarray or {a}.shape != {v.shape} "
         f"or {a}.dtype is not {_name(v.dtype, scope)}"
         for a, v in zip(arguments, data, strict=True)]
+    settings = [_different(get, expected, scope) for get, expected in assumptions]
     changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
-    changed += [_different(get, expected, scope) for get, expected in assumptions]
     text = [
         "def fast_path(arguments):",
         f"    if len(arguments) != {len(data)}:",
@@ -52,6 +52,7 @@ def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[
         *([f"    {', '.join(arguments)}, = arguments"] if data else []),
         *_unless(others, "    "),
         "    with lock:",
+        *_unless(settings, "        "),  # first: they decide which states there are
         *(f"        s{n} = {_reading(v.label.get, scope)}" for n, v in states),
         *_unless(changed, "        "),
         f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",

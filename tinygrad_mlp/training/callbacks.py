@@ -8,6 +8,7 @@ to event has `state_dict` and `load_state_dict`, so that training can resume fro
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ class Callback:
 
     A callback with a method `on_step` sees the parameters and their gradients after every step.
     Without one, training may be faster: it takes several steps at a time and keeps no gradients.
+
+    A method that looks like an event but is none, such as ``on_epoch_end``, is refused.
 
     >>> class Patient(Callback):
     ...     def on_record(self, run):
@@ -74,7 +77,14 @@ class Callback:
 
 
 EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
-STATE = ("state_dict", "load_state_dict")
+CALLED = (*EVENTS, "state_dict", "load_state_dict")
+
+FOREIGN = re.compile(
+    r"on_|(before|after|begin|end|start|finish)_(\w+_)?(fit|train|training|epoch|batch|step)$"
+    r"|(\w+_)?(fit|train|training|epoch|batch|step)_(begin|start|end)$")
+"""Names of events in other libraries: `on_epoch_end`, `after_batch`, `training_step_end`."""
+
+RUN_TOGETHER = {name.replace("_", "") for name in CALLED}
 
 
 class AdaptedCallback(Callback):
@@ -96,16 +106,30 @@ def as_callback(callback: Any) -> Callback:
         raise InvalidArgumentError(
             f"fit: callbacks must be objects. Got the class {callback.__name__}. "
             f"Write {callback.__name__}().")
+    _check_names(callback)
     if isinstance(callback, Callback):
         return callback
     if any(hasattr(callback, event) for event in EVENTS):
-        methods = [method for method in EVENTS + STATE if hasattr(callback, method)]
-        return AdaptedCallback(callback, {method: getattr(callback, method) for method in methods})
+        methods = {name: getattr(callback, name) for name in CALLED if hasattr(callback, name)}
+        return AdaptedCallback(callback, methods)
     if callable(callback):
         return AdaptedCallback(callback, {"on_record": callback})
     raise InvalidArgumentError(
         f"fit: a callback must be a function of the run, or an object with one of the methods "
         f"{', '.join(EVENTS)}. Got {callback!r}.")
+
+
+def _check_names(callback: Any) -> None:
+    """Raise InvalidArgumentError for a method that is meant to be called, and never would be."""
+    for name in dir(callback):
+        if name in CALLED or name.startswith("_"):
+            continue
+        meant = FOREIGN.match(name) or name.replace("_", "").lower() in RUN_TOGETHER
+        if meant and callable(getattr(callback, name)):
+            raise InvalidArgumentError(
+                f"fit: a callback's methods must be among {', '.join(CALLED)}. Got "
+                f"{type(callback).__name__}.{name}, which would never be called. Give it one of "
+                f"these names, or begin its name with an underscore if it is a helper.")
 
 
 class CallbackList(list[Callback]):
