@@ -30,7 +30,8 @@ MOST_SETTINGS = 4
 class CompiledFunction:
     """A function that is recorded at its first call and run as a program from then on.
 
-    For arguments of other shapes, dtypes or static values another program is recorded.
+    For arguments of other shapes, dtypes or static values another program is recorded. A copy, also
+    a deep copy or an unpickled one, compiles a copy of the function: it has no programs yet.
 
     Attributes:
         programs: the programs by the types of the arguments, the latest used last.
@@ -51,6 +52,14 @@ class CompiledFunction:
         self.programs: OrderedDict[Any, list[Executable]] = OrderedDict()
         self._last: Executable | None = None
         self._fast_path: FastPath | None = None
+
+    def __reduce__(self) -> Any:
+        # A program belongs to the very tensors that it reads; those of a copy are others. What a
+        # module holds under the function's name is, like a function, the same thing everywhere.
+        name = getattr(self, "__qualname__", "")
+        if getattr(self.function, "__globals__", {}).get(name) is self:
+            return name
+        return type(self), (self.function,)
 
     # -- looking at it -------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[
         *(f"        {_name(put, scope)}({_name(value, scope)})" for put, value in constants),
         f"    return wrap(out[{result}])"]
     exec(compile("\n".join(text), "<fast path>", "exec"), scope)
-    made: FastPath = scope["fast_path"]
+    made: FastPath = scope.pop("fast_path")
     return made
 
 

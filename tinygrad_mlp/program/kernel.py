@@ -90,8 +90,8 @@ class Kernel:
         return call(self.ufunc, *map(filling.visit, self._arguments), out=out)
 
 
-kernel_of = functools.cache(Kernel)
-"""The kernel of an operation."""
+kernel_of = functools.lru_cache(1024)(Kernel)
+"""The kernel of an operation; not of all that there ever were, as users make operations, too."""
 
 
 # -- syntax trees ------------------------------------------------------------------------------

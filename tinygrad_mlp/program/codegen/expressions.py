@@ -134,7 +134,9 @@ class Expressions:
         self._constant_names[id(a)] = name, a
         array = np.asarray(a)
         first = array.flat[0].item() if array.size else 0
-        if array.size > 1 and (array == first).all():
+        if array.size == 0:  # a list of no elements has no second axis
+            self.constants[name] = f"np.zeros({array.shape}, np.{array.dtype})"
+        elif array.size > 1 and (array == first).all():
             self.constants[name] = f"np.full({array.shape}, {first!r}, np.{array.dtype})"
         elif array.size <= WRITTEN_OUT and np.isfinite(array).all():
             self.constants[name] = f"np.array({array.tolist()}, np.{array.dtype})"

@@ -69,7 +69,8 @@ class NumPySource:
         filename = f"<program {self.program.name} {next(program_numbers)}>"
         scope = dict(self.given)
         exec(compile(text, filename, "exec"), scope)
-        function: Callable[..., Any] = scope[self.program.name]
+        # Taken out, lest function and scope keep each other alive until garbage is collected.
+        function: Callable[..., Any] = scope.pop(self.program.name)
         # So that tracebacks and profilers show the lines, as long as there is the function.
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         weakref.finalize(function, linecache.cache.pop, filename, None)
