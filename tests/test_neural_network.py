@@ -143,10 +143,55 @@ def test_the_monitor_line_has_each_part_once(task, capsys):
     ]
 
 
+@pytest.mark.parametrize("n_save", [1, 3, 5, 12, 13, 24, 100, 10_000])
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_losses_are_kept_at_every_n_save_th_update_and_histories_show_learning(
+        task, capsys, n_save, batch_size):
+    """Twelve samples, two epochs."""
+    watched = network(monitor=True, batch_size=batch_size)
+    watched.n_save = n_save
+    watched.train(*task, epochs=2)
+    steps = -(-12 // batch_size)
+    regular = list(range(0, 2 * steps, n_save))
+    ends = [steps - 1, 2 * steps - 1]
+    recorded = sorted({*regular, *(ends if 2 * steps < 4 * n_save else [])})
+    assert watched.history.iteration == recorded
+    by_iteration = dict(zip(recorded, watched.history, strict=True))
+    assert watched.training_loss == [12 * by_iteration[i].training_loss for i in regular]
+    assert watched.training_accuracy == [by_iteration[i].training_accuracy for i in regular]
+    lines = [line.split(" - ")[0] for line in capsys.readouterr().out.splitlines()]
+    printed = recorded if 2 * steps <= n_save else regular
+    assert lines == [f"Iteration {i}" for i in printed]
+
+
+def test_of_many_epochs_a_tenth_have_a_line(task, capsys):
+    watched = network(monitor=True)
+    watched.train(*task, epochs=105)
+    assert len(watched.history) == 106 and len(watched.training_loss) == 1
+    epochs = [int(line.split()[1]) // 12 for line in capsys.readouterr().out.splitlines()]
+    assert epochs == [0, *range(10, 105, 11), 104]
+
+
+def test_further_records_change_no_number_of_the_training(task):
+    weights = []
+    for n_save in (1, 5, 10_000):
+        one = network(monitor=lambda record: "", seed=4)
+        one.n_save = n_save
+        one.train(*task, epochs=20)
+        weights.append(one.weights)
+    for a, b in zip(weights[0], weights[2], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 def test_nothing_is_evaluated_where_nobody_watches(task):
-    quiet = network()
-    quiet.train(*task, epochs=1)
-    assert quiet.training_loss == [] and len(quiet.history) == 0
+    quiet, watched = network(), network(monitor=True)
+    watched.n_save = 0
+    for one in (quiet, watched):
+        one.train(*task, epochs=1)
+        assert one.training_loss == [] and len(one.history) == 0
+    watched.n_save = -1
+    with pytest.raises(tg.errors.InvalidArgumentError, match="n_save must be an integer >= 0"):
+        watched.train(*task, epochs=1)
 
 
 def test_the_recorded_loss_is_a_sum_over_the_data(task):

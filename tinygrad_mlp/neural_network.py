@@ -29,6 +29,11 @@ CROSS_ENTROPY = {"sigmoid": nn.binary_cross_entropy, "softmax": nn.categorical_c
 
 LOSSES = ("mean_square", "cross_entropy")
 
+FEW_RECORDS = 4
+"""Records below which the end of each epoch is recorded, too."""
+MOST_LINES = 10
+"""Lines that are printed of records at the ends of epochs."""
+
 
 class NeuralNetwork:
     """A fully connected network that classifies, trained one sample at a time.
@@ -61,10 +66,11 @@ class NeuralNetwork:
     Attributes:
         weights: list of the weight matrices, ``weights[i]`` of shape
             ``(layers[i + 1], layers[i])``; they can be assigned.
-        training_loss: the loss, summed over the training data, at each record.
-        training_accuracy: the share of correct classes at each record.
-        n_save: iterations between records (10,000).
-        history: the records of the last call of `train`.
+        training_loss: the loss, summed over the training data, after every `n_save`-th update.
+        training_accuracy: the share of correct classes then.
+        n_save: iterations between records (10,000); 0 for no records.
+        history: the records of the last call of `train`. Of a training that is shorter than four
+            times `n_save`, they include the end of each epoch.
         preprocessing: mean and scale by which the training data were standardised, if you set
             them; they are saved with the weights, for predictions on raw images.
         model: the `nn.Sequential` that computes the outputs.
@@ -277,20 +283,43 @@ class NeuralNetwork:
             self._inputs(validation, "validation"),
             self._targets(validation_label, "validation_label"))
         n = len(X)
-        monitor = self.monitor
-        if monitor and not callable(monitor):
-            monitor = functools.partial(monitor_line, loss_factor=n)
+        every = integer_at_least(0, self.n_save, "NeuralNetwork: n_save")
+        epochs = integer_at_least(1, epochs, "NeuralNetwork.train: epochs")
+        # Curves of one or two points show no learning.
+        updates = epochs * -(-n // self.batch_size)
+        short = updates < FEW_RECORDS * every
+        records = bool(every and (self.monitor or self.plot))
         self.history = fit(self.model, self.criterion, self.new_optimizer(), X, Y, epochs=epochs,
                            batch_size=self.batch_size, validation=held_out, shuffle=self.shuffle,
-                           rng=self._rng, callbacks=callbacks, monitor=monitor,
-                           record_every=self.n_save if self.monitor or self.plot else 0,
+                           rng=self._rng, callbacks=callbacks,
+                           monitor=bool(self.monitor) and self._line_of_record(n, epochs, updates),
+                           record_every=every if records else 0, record_epochs=records and short,
                            compiled=compiled, block=block, threads=threads, checkpoint=checkpoint)
-        self.training_loss += [record.training_loss * n for record in self.history]
-        self.training_accuracy += self.history.training_accuracy
+        kept = [r for r in self.history if r.iteration % every == 0]
+        self.training_loss += [record.training_loss * n for record in kept]
+        accuracies: list[Any] = [record.training_accuracy for record in kept]
+        self.training_accuracy += accuracies
         if self.plot:
             from tinygrad_mlp.plotting import show_training
 
             show_training(self.history, self.loss_name, loss_factor=n)
+
+    def _line_of_record(self, n: int, epochs: int, updates: int) -> Callable[[Record], str]:
+        """Return what makes the line of a record, with losses summed over `n` samples.
+
+        Lines are for every `n_save`-th update. Where that is the first one only, some of the ends
+        of epochs have a line, too; other records have none, "".
+        """
+        line = self.monitor if callable(self.monitor) else functools.partial(
+            monitor_line, loss_factor=n)
+        every = self.n_save
+        step = -(-epochs // MOST_LINES) if updates <= every else epochs + 1
+
+        def shown(record: Record) -> str:
+            due = record.iteration % every == 0 or (record.epoch + 1) % step == 0
+            return line(record) if due or record.epoch == epochs - 1 and step <= epochs else ""
+
+        return shown
 
     def _inputs(self, X: Any, name: str) -> Array:
         return _rows(X, name, self.layers[0], "a sample in each row")

@@ -261,6 +261,15 @@ def test_record_every_k_records_after_the_first_step_and_every_k_th_from_there(
     assert history.epoch == [i // steps for i in history.iteration]
 
 
+@pytest.mark.parametrize(("every", "epochs", "iterations"), [
+    (4, True, [0, 2, 4, 5, 8]), (3, True, [0, 2, 3, 5, 6, 8]), (1, True, list(range(9))),
+    (0, True, [2, 5, 8]), (None, False, []), (4, False, [0, 4, 8]), (100, True, [0, 2, 5, 8])])
+def test_epochs_are_recorded_beside_steps_where_wanted_and_none_twice(every, epochs, iterations):
+    model, X, Y = task(n=5)
+    history = train(model, X, Y, batch_size=2, epochs=3, record_every=every, record_epochs=epochs)
+    assert history.iteration == iterations
+
+
 @pytest.mark.parametrize(("every", "iterations"), [(None, [2, 5, 8]), (0, [])])
 def test_records_are_made_at_the_end_of_each_epoch_or_never(every, iterations):
     model, X, Y = task(n=5)
@@ -545,6 +554,7 @@ REFUSED = {
     "epochs=2.5": (dict(epochs=2.5), InvalidArgumentError, "epochs"),
     "epochs=True": (dict(epochs=True), InvalidArgumentError, "epochs"),
     "batch_size=0": (dict(batch_size=0), InvalidArgumentError, "batch_size must be .* >= 1. Got 0"),
+    "record_epochs=1": (dict(record_epochs=1), InvalidArgumentError, "record_epochs"),
     "record_every=-1": (dict(record_every=-1), InvalidArgumentError, "record_every"),
     "compiled": (dict(compiled="fast"), InvalidArgumentError, "compiled must be one of 'auto'"),
     "block of none": (dict(block=0), InvalidArgumentError, "block must be an integer >= 1"),

@@ -51,13 +51,15 @@ def new_figure(n: int, *, columns: int = 4, size: tuple[float, float] = (4.4, 3.
                pyplot: bool = False) -> tuple[Figure, list[Axes]]:
     """Return a figure with `n` panels in rows of at most `columns`, and the panels.
 
-    The size is that of a panel in inches. With `pyplot`, ``pyplot.show`` shows the figure.
+    The size is that of a panel in inches. The figure shows itself in a notebook; with `pyplot`,
+    ``pyplot.show`` shows it.
     """
     if pyplot:
         import matplotlib.pyplot as plt
         new: Callable[..., Figure] = plt.figure
     else:
-        from matplotlib.figure import Figure as new  # noqa: N813
+        from tinygrad_mlp.plotting.shown_figure import ShownFigure
+        new = ShownFigure
     wide = min(n, columns)
     high = -(-n // wide)
     figure = new(figsize=(size[0] * wide, size[1] * high), layout="constrained")

@@ -30,7 +30,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         rng: Generator | None = None, callbacks: Iterable[Any] = (),
         monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
         block: int | None = None, threads: int | None = None, record_every: int | None = None,
-        checkpoint: Any = None) -> History:
+        record_epochs: bool | None = None, checkpoint: Any = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
@@ -60,6 +60,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
             for all otherwise. The numbers of threads set before are restored at the end.
         record_every: number of steps between two evaluations, the first after the first step,
             instead of one at the end of each epoch; 0 for none.
+        record_epochs: whether to evaluate at the end of each epoch, with `record_every`, too.
         checkpoint: a path or a `Checkpoint`: the file to which the state of training is written
             after each epoch, or as often as the `Checkpoint` says. If the file exists, training
             resumes from it with bit-identical results.
@@ -92,8 +93,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     >>> model.weight.data.round(3), len(history)
     (array([[2.]]), 100)
     """
-    settings = FitSettings(epochs, batch_size, shuffle, compiled, block, threads, record_every)
-    settings = settings.checked()
+    settings = FitSettings(epochs, batch_size, shuffle, compiled, block, threads, record_every,
+                           record_epochs).checked()
     _check_parts(model, loss, optimizer)
     dtype = precision(model)
     training = Examples(X, Y, dtype)
@@ -103,7 +104,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     all_threads = settings.threads or threads_now()
     evaluator = Evaluator(model, loss, training, held_out, all_threads)
 
-    run = Run(model, optimizer, History(), () if settings.record_every == 0 else evaluator.fields)
+    run = Run(model, optimizer, History(), evaluator.fields if settings.records else ())
     run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
         run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps)
@@ -111,7 +112,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     if checkpoint is not None:
         writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
     progress = Progress(settings.epochs * math.ceil(len(training) / settings.batch_size), monitor)
-    events = _Events(run, steps, evaluator, hooks, writer, progress, settings.record_every)
+    events = _Events(run, steps, evaluator, hooks, writer, progress, settings)
 
     step_threads = threads_of_steps(settings, model.n_parameters, len(training))
     with deferred_interrupt(run) as forget, progress, blas_threads(step_threads):
@@ -146,7 +147,7 @@ class _Events:
     callbacks: CallbackList
     writer: CheckpointWriter | None
     progress: Progress
-    record_every: int | None
+    settings: FitSettings
 
     def start(self) -> None:
         """Tell the callbacks, and resume from the checkpoint if there is one."""
@@ -163,14 +164,17 @@ class _Events:
             self.progress.advance(run.iteration, run.loss)
         if self.callbacks.watch_steps:
             self._tell("on_step")
-        if self.record_every and run.iteration % self.record_every == 0:
+        every = self.settings.record_every
+        if every and run.iteration % every == 0:
             self._record()
         if self.writer is not None:
             self.writer.after_step()
 
     def after_epoch(self) -> None:
         """Evaluate, tell the callbacks, go to the next epoch, and save."""
-        if self.record_every is None:
+        records = self.run.history.records
+        new = not records or records[-1].iteration != self.run.iteration
+        if self.settings.record_epochs and new:
             self._record()
         self._tell("on_epoch")
         self.steps.order.end_epoch()

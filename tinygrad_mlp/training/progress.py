@@ -15,7 +15,7 @@ class Progress:
 
     On a terminal there is a bar with the time left and the latest figures. Where the output goes to
     a file or a pipe, only the lines are printed. `enabled` says whether to show anything; a
-    function sets the line that is printed of a `Record`.
+    function sets the line that is printed of a `Record`; none is where it returns "".
     """
 
     # Redrawing costs far more than a step of a small network.
@@ -76,8 +76,9 @@ class Progress:
 
     def record(self, record: Record) -> None:
         """Print the line of a record, and keep its accuracy for the bar."""
-        if self._enabled:
-            self.line(self._as_line(record))
+        text = self._as_line(record) if self._enabled else ""
+        if text:
+            self.line(text)
         validated = record.validation_loss is not None
         self.accuracy = record.validation_accuracy if validated else record.training_accuracy
 

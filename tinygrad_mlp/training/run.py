@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import Optimizer
-from tinygrad_mlp.support.checks import integer_at_least, one_of
+from tinygrad_mlp.support.checks import flag, integer_at_least, one_of
 from tinygrad_mlp.support.signals import ENDING, interruption
 from tinygrad_mlp.training.history import History, Record
 
@@ -27,6 +27,7 @@ class FitSettings(NamedTuple):
     block: int | None
     threads: int | None
     record_every: int | None
+    record_epochs: bool | None = None
 
     def checked(self) -> FitSettings:
         """Return the settings with Python's own integers, or raise an error that names one."""
@@ -34,12 +35,20 @@ class FitSettings(NamedTuple):
         def optional(lowest: int, value: Any, name: str) -> int | None:
             return None if value is None else integer_at_least(lowest, value, name)
 
+        given = self.record_epochs
+        epochs = self.record_every is None if given is None else flag(given, "fit: record_epochs")
         return self._replace(epochs=integer_at_least(1, self.epochs, "fit: epochs"),
                              batch_size=integer_at_least(1, self.batch_size, "fit: batch_size"),
                              compiled=one_of(self.compiled, ("auto", True, False), "fit: compiled"),
                              block=optional(1, self.block, "fit: block"),
                              threads=optional(1, self.threads, "fit: threads"),
-                             record_every=optional(0, self.record_every, "fit: record_every"))
+                             record_every=optional(0, self.record_every, "fit: record_every"),
+                             record_epochs=epochs)
+
+    @property
+    def records(self) -> bool:
+        """True if the training is evaluated at all."""
+        return bool(self.record_every or self.record_epochs)
 
     def described(self, loss: Callable[..., Any], optimizer: Any) -> dict[str, Any]:
         """Return all settings of a training as JSON can hold them; functions by their names."""
