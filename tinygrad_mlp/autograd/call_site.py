@@ -14,6 +14,9 @@ PACKAGES = tuple(
     os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__))
 """The packages whose calls are made for someone else: this one, and NumPy."""
 
+ALL_PACKAGES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, PACKAGES[1])
+"""The same with the layers and losses above this package, for readers who wrote none of them."""
+
 
 class CallSite(NamedTuple):
     """A place in a program: a piece of code and how far it had got.
@@ -32,37 +35,48 @@ class CallSite(NamedTuple):
         """The number of the line in the file."""
         return next(islice(self.code.co_positions(), self.instruction // 2, None))[0] or 0
 
-    def __str__(self) -> str:
-        """``file:line, in function``, the source line, and a mark under the expression."""
+    @property
+    def expression(self) -> str | None:
+        """The source text of the call, where it is on one line and there is source."""
+        text, start, end = self._marked()
+        return text[start:end] if end is not None else None
+
+    def _marked(self) -> tuple[str, int, int | None]:
+        """Return the source line, and where the call begins and ends in it, if it ends there."""
         import linecache
 
         positions = self.code.co_positions()
         line, last_line, start, end = next(islice(positions, self.instruction // 2, None))
-        where = f"{self.code.co_filename}:{line}"
+        text = linecache.getline(self.code.co_filename, line or 0).rstrip()
+        if not text or line != last_line or start is None or end is None:
+            return text, 0, None
+        # Offsets count bytes of UTF-8.
+        before, marked = (len(text.encode()[:at].decode()) for at in (start, end))
+        return text, before, marked
+
+    def __str__(self) -> str:
+        """``file:line, in function``, the source line, and a mark under the expression."""
+        where = f"{self.code.co_filename}:{self.line}"
         if self.code.co_name != "<module>":
             where += f", in {self.code.co_name}"
         if self.inside:
             where += f" (inside {self.inside})"
-        text = linecache.getline(self.code.co_filename, line or 0).rstrip()
+        text, start, end = self._marked()
         if not text:
             return where  # typed at a prompt, or the file is gone
         source = text.lstrip()
         shown = f"{where}\n    {source}"
-        if line == last_line and start is not None and end is not None:
-            # Offsets count bytes of UTF-8.
-            before, marked = (len(text.encode()[:at].decode()) for at in (start, end))
-            if marked - before < len(source):
-                shown += "\n    " + " " * (before - len(text) + len(source))
-                shown += "^" * (marked - before)
+        if end is not None and end - start < len(source):
+            shown += "\n    " + " " * (start - len(text) + len(source)) + "^" * (end - start)
         return shown
 
 
-def user_site() -> CallSite:
-    """Return the innermost call on the stack that neither NumPy nor this package makes.
+def user_site(packages: tuple[str, ...] = PACKAGES) -> CallSite:
+    """Return the innermost call on the stack that is made in none of the packages.
 
     Where there is none, the outermost.
     """
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGES) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(packages) and frame.f_back is not None:
         frame = frame.f_back
     return CallSite(frame.f_code, frame.f_lasti)

@@ -33,7 +33,7 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
     right = sum(one["ok"] for one in [*verdicts, *files])
     if total > 1:
         print(f"\n{right} of {total} {'right' if verdicts else 'files right'}.")
-    elif total == right == 1:
+    elif total == right == 1 and all(one["conclusive"] for one in files):
         print("\nAll right.")
     if interrupted:
         fail(process.interrupt_reason())
@@ -46,7 +46,8 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
 def check_file(path: Path, quick: bool) -> dict[str, Any]:
     """Check ``loss`` and ``derived`` of a file and its operations; print and return the results."""
     document: dict[str, Any] = {"path": path, "ok": False, "error": None, "gradients": None,
-                                "operations": [], "interrupted": False}
+                                "operations": [], "interrupted": False, "conclusive": False,
+                                "remarks": []}
     try:
         with registry_restored():
             names = check_subjects.namespace_of(path)
@@ -55,6 +56,7 @@ def check_file(path: Path, quick: bool) -> dict[str, Any]:
             if not own or "loss" in names or "derived" in names:
                 report = _derivation_report(path, names)
                 document["gradients"] = _derivation_document(report)
+                document["remarks"] = report.remarks
                 print(_derivation_text(report))
                 print(end="\n" if own else "")
             verdicts, interrupted = check_all(own, quick=quick, notes=True)
@@ -65,6 +67,7 @@ def check_file(path: Path, quick: bool) -> dict[str, Any]:
     right = sum(verdict["ok"] for verdict in verdicts)
     document["operations"], document["interrupted"] = verdicts, interrupted
     document["ok"] = (report is None or report.ok) and right == len(own)
+    document["conclusive"] = document["ok"] and (report is None or report.conclusive)
     return document
 
 
@@ -79,7 +82,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport
     if not callable(names["loss"]):
         raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
-        return check_derivation(names["loss"], names["derived"], **_parameters(path, names))
+        return check_derivation(names["loss"], names["derived"], _parameters(path, names))
     except TinygradError:
         raise
     except Exception as error:
@@ -106,10 +109,12 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
     return {
         "ok": report.ok,
         "parameters": {
-            name: {"ok": row.ok, "error": row.error, "tolerance": row.tolerance, "worst": row.worst,
-                   "yours": row.person, "right": row.right, "further_point": row.point}
+            name: {
+                "ok": row.ok, "verdict": row.verdict, "error": row.error,
+                "tolerance": row.tolerance, "worst": row.worst, "yours": row.person,
+                "right": row.right, "further_point": row.point}
             for name, row in report.rows.items()},
-        "not_given": report.not_given,
+        "not_given": report.not_given, "not_checked": report.not_checked,
         "diagnoses": {
             name: {
                 "kind": found.kind, "op": found.op, "node": found.node, "scale": found.scale,
@@ -129,8 +134,7 @@ def _derivation_text(report: DerivationReport) -> str:
         worst = f"{row.worst}: {row.person:.6g}, right {row.right:.6g}{at}"
         if row.worst is None:
             worst = "shapes differ"
-        table.add(row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}",
-                  f"{row.tolerance:.2g}", worst)
+        table.add(row.name, row.verdict, f"{row.error:.2g}", f"{row.tolerance:.2g}", worst)
     for name in report.not_given:
         table.add(name, "not given", "", "", "")
     for term in report.terms:
@@ -142,4 +146,6 @@ def _derivation_text(report: DerivationReport) -> str:
     if report.first_wrong is not None:
         first = f"Going back from the loss, the first wrong term is {report.first_wrong}."
         lines += ["", wrapped(first)]
+    for remark in report.remarks:
+        lines += ["", wrapped(remark)]
     return "\n".join(lines)

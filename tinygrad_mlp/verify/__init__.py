@@ -1,12 +1,12 @@
 """Checks that compare gradients with independent ways to the same numbers."""
 
 from tinygrad_mlp.verify import formulas
-from tinygrad_mlp.verify.derivations.check import check_derivation
+from tinygrad_mlp.verify.derivations.check import assert_derivation, check_derivation
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
 from tinygrad_mlp.verify.derivations.report import DerivationReport, WrongDerivationError
 from tinygrad_mlp.verify.gradients import GradReport, Pair, Problem, WrongGradientError, check_grad
 from tinygrad_mlp.verify.operations import Failure, OpReport, WrongOperationError, check_op
 
 __all__ = ["DerivationReport", "Diagnosis", "Failure", "GradReport", "OpReport", "Pair", "Problem",
-           "WrongDerivationError", "WrongGradientError", "WrongOperationError", "check_derivation",
-           "check_grad", "check_op", "formulas"]
+           "WrongDerivationError", "WrongGradientError", "WrongOperationError", "assert_derivation",
+           "check_derivation", "check_grad", "check_op", "formulas"]

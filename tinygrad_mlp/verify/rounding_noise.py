@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,29 +19,72 @@ MOVING = frozenset(
 """Operations that pass their argument's numbers on and so do not round."""
 
 
+DECIDING = frozenset(
+    {ops.max, ops.min, ops.median, ops.sort, ops.partition, ops.maximum, ops.minimum, ops.fmax,
+     ops.fmin, ops.clip, ops.relu, ops.leaky_relu, ops.abs, ops.sign, ops.heaviside, ops.floor,
+     ops.ceil, ops.trunc, ops.rint, ops.round, ops.floor_divide, ops.mod, ops.fmod, ops.nan_to_num,
+     ops.max_pool2d})
+"""Operations that select or compare: which piece of them holds is decided by their arguments, and
+within a piece they are linear. They do not round."""
+
+
+def decides(op: Op, static: dict[str, Any]) -> bool:
+    """Return whether an operation decides something, so that its derivative may jump."""
+    return op.nondifferentiable or op in DECIDING or (
+        op is ops.vector_norm and static.get("ord") not in (None, 2))
+
+
+class Decision(NamedTuple):
+    """A call of an operation that decides: what it was given, and what it returned."""
+
+    op: Op
+    arrays: tuple[Any, ...]
+    out: Any
+
+
 class RoundingNoise:
     """A hook (see `Mode`) that changes the arguments of every operation by a rounding error.
 
     Each element is multiplied by ``1 + eps · n``, where n is a standard normal number. How far
     several evaluations under this hook are from the exact one shows what rounding can do to the
     result, including errors that cancellation inside the function magnifies.
+
+    A jump at a tie is no rounding error. Where the `decisions` of the exact evaluation are given,
+    in their order, those are made again: the branches taken, and the pieces whose slopes the
+    gradient rules use.
     """
 
-    def __init__(self, eps: float, rng: np.random.Generator) -> None:
+    def __init__(self, eps: float, rng: np.random.Generator,
+                 decisions: Sequence[Decision] = ()) -> None:
         self.eps, self.rng = eps, rng
+        self._left = iter(decisions)
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Apply the operation to changed arguments."""
-        return evaluate(op, args, self.arrays(op, args), static)
+        found = evaluate(op, args, self.arrays(op, args, static), static)
+        return self._as_decided(op, found) if decides(op, static) else found
 
-    def arrays(self, op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def arrays(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> tuple[Any, ...]:
         """Return the arguments' arrays with errors, or exact where `op` only compares or moves."""
         exact = exact_arrays(op, args)
         # Equal numbers must stay equal: the rule of max looks for the maximum in its argument.
-        if op.nondifferentiable or op in MOVING:
+        if op in MOVING or decides(op, static):
             return exact
         pairs = zip(args, exact, strict=True)
         return tuple(self._rounded(array) if isinstance(a, Value) else array for a, array in pairs)
+
+    def _as_decided(self, op: Op, found: Any) -> Any:
+        """Return a result with the decision of the exact evaluation, if it made this call."""
+        known = next(self._left, None)
+        if known is None or known.op is not op:
+            self._left = iter(())  # another branch: what follows belongs to other calls
+            return found
+        node = found.node if isinstance(found, Value) else None
+        if op.nondifferentiable:
+            return known.out
+        if node is not None:
+            node.arrays, node.out = known.arrays, known.out
+        return found
 
     def _rounded(self, array: Array) -> Array:
         if array.dtype.kind not in "fc":

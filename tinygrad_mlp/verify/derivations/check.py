@@ -15,17 +15,27 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.tensor import numeric_array
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
-from tinygrad_mlp.support.checks import checked_rng
+from tinygrad_mlp.support.checks import checked_rng, not_negative
+from tinygrad_mlp.verify.derivations.arguments import WHO, Caller, point_of
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis, diagnose
-from tinygrad_mlp.verify.derivations.points import OtherPoints, Point
-from tinygrad_mlp.verify.derivations.report import DerivationReport, Row
-from tinygrad_mlp.verify.derivations.terms import check_terms
+from tinygrad_mlp.verify.derivations.kinks import is_subgradient
+from tinygrad_mlp.verify.derivations.other_points import OtherPoints
+from tinygrad_mlp.verify.derivations.points import Handed, Point, largest
+from tinygrad_mlp.verify.derivations.repeatable import check_repeatable
+from tinygrad_mlp.verify.derivations.report import DerivationReport, Row, WrongDerivationError
+from tinygrad_mlp.verify.derivations.terms import Term, check_terms
+from tinygrad_mlp.verify.further_points import property_of
+
+OPTIONS = ("point", "gradient", "rng", "rtol")
+"""Names of arguments that are no parameters of the loss."""
+
+SIGNIFICANT = 1e-3
+"""A relative difference that rounding may explain, but that leaves a gradient undecided."""
 
 
-def check_derivation(loss: Callable[..., Any],
-                     derived: Callable[..., Mapping[str, Any]] | Mapping[str, Any], *,
+def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Mapping[str, Any],
+                     point: Mapping[str, Any] | None = None, *,
+                     gradient: Callable[..., Any] | None = None,
                      rng: np.random.Generator | None = None, rtol: float | None = None,
                      **parameters: Any) -> DerivationReport:
     """Check gradients derived by hand, and name the mistake in each wrong one.
@@ -38,14 +48,22 @@ def check_derivation(loss: Callable[..., Any],
     over all elements) in trials in which every number of the computation is off by about ε. So
     the tolerance is what rounding can do to this gradient at this point, whatever its scale.
 
+    At a kink, every subgradient is right. A function is also checked at further points. These have
+    the properties of the given one (symmetric, positive, sums of 1, …; see `further_points`).
+
     Args:
         loss: ``loss(**parameters)``, a scalar function written with `tg` operations or NumPy
-            functions.
-        derived: a function of the same parameters that returns the gradients by parameter name,
-            or these gradients themselves. With a function, mistakes that look alike at one point
+            functions. It may also take its parameters by position, or all in one dict.
+        derived: a function of the same parameters that returns the gradients, or these themselves:
+            a dict by parameter name (``W``, ``dW`` and ``grad_W`` are understood), or a tuple in
+            the order of the parameters. With a function, mistakes that look alike at one point
             can be told apart at others. Intermediate quantities may be given, too:
             ``delta3`` or ``z3_bar`` for ∂L/∂z3, ``D2`` for the diagonal matrix of the derivative
             between z2 and a2, or the name of a tensor for its value.
+        point: the parameters by name, where keywords will not do: names of options, for instance.
+        gradient: a function of the parameters that returns the right gradients, as PyTorch or JAX
+            compute them. Then `loss` may be any function; gradients are compared, and no mistake
+            is named.
         rng: of the trials and further points; the same for every call if None.
         rtol: allowed difference relative to the largest element, in the place of the rule above.
         parameters: the point, arrays or numbers by name.
@@ -54,7 +72,8 @@ def check_derivation(loss: Callable[..., Any],
         The report: `.ok`, `.rows`, `.diagnoses`, and `str()` of it.
 
     Raises:
-        InvalidArgumentError: no parameters, or a name in `derived` that means nothing.
+        InvalidArgumentError: no parameters; names in `derived` that mean nothing; or functions that
+            return other numbers when called again.
         ShapeError: the loss is not one number.
         NotDifferentiableError: the loss does not depend on the parameters.
 
@@ -73,39 +92,116 @@ def check_derivation(loss: Callable[..., Any],
     >>> print(report.diagnoses["W"].message)
     The gradient of W equals the right one without the factor D2 = diag(1 − tanh²(z2)).
     """
-    if not parameters:
-        raise InvalidArgumentError(
-            "check_derivation() expects the point as keyword arguments. Got none. Call it with "
-            "e.g. W1=W1, W2=W2.")
-    rng = np.random.default_rng(0) if rng is None else checked_rng(rng, "check_derivation")
-    point = {name: _floating(name, value) for name, value in parameters.items()}
-    here = Point(loss, derived, point, rng, rtol)
-    terms = check_terms(here.plain, {k: v for k, v in here.given.items() if k not in point})
-    others = OtherPoints(here)
+    at = point_of(loss, point, parameters, OPTIONS)
+    rng = np.random.default_rng(0) if rng is None else checked_rng(rng, WHO)
+    if rtol is not None:
+        rtol = not_negative(rtol, f"{WHO}: rtol")
+    handed = Handed(
+        Caller(loss, at, "loss"), Caller(derived, at, "derived") if callable(derived) else derived,
+        None if gradient is None else Caller(gradient, at, "gradient"), rng, rtol)
+    here = Point(handed, at)
+    check_repeatable(here)
+    terms: list[Term] = []
+    not_checked = [*here.answer.ignored]
+    if here.plain is not None:
+        terms, unknown = check_terms(here.plain, here.answer.others, alone=not here.given)
+        not_checked += unknown
+    return _compared(here, OtherPoints(here), terms, not_checked)
+
+
+def assert_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Mapping[str, Any],
+                      point: Mapping[str, Any] | None = None, **options: Any) -> None:
+    """Raise an error unless all gradients derived by hand are given and right: for tests.
+
+    Args:
+        loss: as for `check_derivation`.
+        derived: as for `check_derivation`.
+        point: as for `check_derivation`.
+        options: the other arguments of `check_derivation`, and the parameters by name.
+
+    Raises:
+        WrongDerivationError: a gradient is wrong or missing; the message is the report. It is an
+            `AssertionError`.
+
+    >>> assert_derivation(lambda w: np.sum(w**3), lambda w: {"w": 3 * w**2}, w=np.array([1.0, 2.0]))
+    """
+    report = check_derivation(loss, derived, point, **options)
+    if not report.ok or report.not_given:
+        raise WrongDerivationError(str(report))
+
+
+def _compared(here: Point, others: OtherPoints, terms: list[Term],
+              not_checked: list[str]) -> DerivationReport:
+    """Return the report on all gradients that were given."""
     rows: dict[str, Row] = {}
     diagnoses: dict[str, Diagnosis] = {}
     differences: dict[str, Array] = {}
-    for name in (n for n in point if n in here.given):
-        at = here if not here.row(name).ok else others.where_wrong(name) or here
+    for name in (n for n in here.parameters if n in here.given):
+        at, rows[name] = _judged(here, others, name)
         person, right = at.given[name], at.right[name]
-        rows[name] = row = at.row(name)
         if person.shape == right.shape:
-            differences[name] = (person - right) / (np.abs(right).max(initial=0) or 1.0)
-        if not row.ok:
-            # Multiples are compared relative to the largest element, so the slack is relative.
-            slack = min(1e-2, max(1e-8, 16 * row.tolerance))
-            diagnoses[name] = diagnose(name, at.case(name), partial(others.cases, name), slack)
-    not_given = [name for name in point if name not in here.given]
-    return DerivationReport(rows, diagnoses, terms, not_given, differences)
+            with np.errstate(invalid="ignore"):
+                differences[name] = (person - right) / (largest(right) or 1.0)
+        if not rows[name].ok:
+            diagnoses[name] = _diagnosed(at, others, name, rows[name])
+            rows[name] = rows[name]._replace(verdict=_verdict_of(diagnoses[name]))
+    notes = [*others.failures]
+    if others.ignored:
+        notes.append("derived gives the same numbers at another point. It was checked at the given "
+                     "point only.")
+    not_given = [name for name in here.parameters if name not in here.given]
+    return DerivationReport(rows, diagnoses, terms, not_given, differences, not_checked, notes)
 
 
-def _floating(name: str, value: Any) -> Array:
-    """Return a parameter as an array, if it is one of floating-point numbers."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    array = numeric_array(value)
-    if array.dtype.kind != "f":
-        raise DTypeError(
-            f"check_derivation: {name} must be of floating-point numbers. Got {array.dtype}. "
-            f"Convert it with .astype(float).")
-    return array
+def _judged(here: Point, others: OtherPoints, name: str) -> tuple[Point, Row]:
+    """Return the verdict on a gradient, and the point that shows it."""
+    row = here.row(name)
+    if not row.ok and is_subgradient(here, name):
+        note = (f"At this point the loss has a kink. The gradient of {name} is not the one of the "
+                f"graph there, but a subgradient, and as right.")
+        row = row._replace(ok=True, verdict="kink", note=note)
+    if not row.ok:
+        return here, row
+    at = others.where_wrong(name)
+    if at is not None and not is_subgradient(at, name):
+        return at, at.row(name)
+    if not np.isfinite(here.right[name]).all():
+        note = f"The right gradient of {name} is not finite at this point."
+        return here, row._replace(verdict="undecided", note=note)
+    if here.handed.rtol is None and SIGNIFICANT < row.error and row.verdict == "right":
+        note = (f"Rounding at this point changes the gradient of {name} by up to "
+                f"{row.tolerance:.1g} of its size, so that it cannot be told from a wrong one.")
+        return here, row._replace(verdict="undecided", note=note)
+    return here, _outside_of_properties(here, others, row)
+
+
+def _outside_of_properties(here: Point, others: OtherPoints, row: Row) -> Row:
+    """Return the verdict on a right gradient that may differ where no property is kept."""
+    outside = others.where_wrong_outside(row.name)
+    if outside is None or is_subgradient(outside, row.name):
+        return row
+    found = {name: property_of(value) for name, value in here.parameters.items()}
+    kept = " and ".join(f"{name} is {known.name}" for name, known in found.items() if known)
+    there = outside.row(row.name)
+    example = "" if there.worst is None else (
+        f": element {there.worst} is {there.person:.6g}, and {there.right:.6g} is right")
+    note = (f"The gradient of {row.name} is right where {kept}, as at the given point. It is not "
+            f"where that does not hold{example}.")
+    return row._replace(verdict="undecided", note=note)
+
+
+def _diagnosed(at: Point, others: OtherPoints, name: str, row: Row) -> Diagnosis:
+    """Return the mistake in a wrong gradient."""
+    if at.plain is None:
+        return Diagnosis("unknown", None, None, 1.0,
+                         f"The gradient of {name} is not that of the given function.")
+    # Multiples are compared relative to the largest element, so the slack is relative.
+    slack = min(1e-2, max(1e-8, 16 * row.tolerance))
+    return diagnose(name, at.case(name), partial(others.cases, name), slack)
+
+
+def _verdict_of(diagnosis: Diagnosis) -> str:
+    if diagnosis.kind == "convention":
+        return "convention"
+    return "other shape" if diagnosis.kind == "shape" and diagnosis.scale == 1 and (
+        "same numbers" in diagnosis.message) else "WRONG"

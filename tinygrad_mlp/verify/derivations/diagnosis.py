@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array, Node
 from tinygrad_mlp.verify.derivations.mutations import Candidate, candidates
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
-from tinygrad_mlp.verify.derivations.wording import description, well_known
+from tinygrad_mlp.verify.derivations.wording import called, description, well_known
 
 
 class Diagnosis(NamedTuple):
@@ -95,6 +95,16 @@ def _unknown(message: str) -> Diagnosis:
     return Diagnosis("unknown", None, None, 1.0, message)
 
 
+def _imprecise(subject: str, first: GradientCase) -> Diagnosis:
+    """Return the diagnosis of a gradient that is nearly right, but not up to rounding."""
+    largest = float(np.abs(first.right).max(initial=0)) or 1.0
+    error = float(np.abs(first.person - first.right).max(initial=0)) / largest
+    return Diagnosis(
+        "precision", None, None, 1.0,
+        f"{subject} agrees with the right one to {error:.0e}, but not to rounding: rounded "
+        f"constants, a small ε, or numerical differences?")
+
+
 def multiple(person: Array, other: Array, rtol: float) -> float | None:
     """Return the number c with ``person = c · other`` up to rounding, or None.
 
@@ -137,6 +147,8 @@ def _plain_multiple(subject: str, first: GradientCase, further: Further,
     found = scale_of(lambda right: right)
     if found is not None:
         c, text = found
+        if c == 1.0:
+            return _imprecise(subject, first)
         if c == -1.0:
             return Diagnosis("sign", None, None, c, f"{subject} has the wrong sign.")
         return Diagnosis("scale", None, None, c, f"{subject} is the right one times {text}.")
@@ -221,43 +233,53 @@ def _unexplained(name: str, recording: RecordedLoss, person: Array, rtol: float)
     """Return a sentence with the smallest expression that a person's gradient cannot come from.
 
     Going from the parameter towards the loss, the factors are right as long as the numbers are what
-    *some* cotangent of the next node would give.
+    *some* cotangent of the next node would give. That shows something only where there are more
+    equations than unknowns: any numbers are tanh′ times something.
     """
     _, cotangents = recording.replay()
     vertex: Any = recording.leaves[name]
     numbers = person
-    good: list[str] = []
+    passed: list[str] = []
+    shown: tuple[list[str], Any] = [], None
     while True:
         users = [(node, i) for node in recording.nodes for i, p in enumerate(node) if p is vertex]
-        if len(users) != 1:
+        if len(users) != 1 or users[0][0] not in cotangents:
             break
         node, position = users[0]
-        implied = _implied(recording, node, position, numbers, rtol)
-        right = cotangents.get(node)
-        if implied is None or right is None or np.allclose(implied, right, rtol=1e-6, atol=0):
+        implied, overdetermined = _implied(recording, node, position, numbers, rtol)
+        if implied is None:
             break
-        good.append(node.op.name)
+        passed.append(node.op.name)
+        if overdetermined:
+            shown = [*passed], node
         vertex, numbers = node, implied
     text = f"The gradient of {name} is wrong, but not by a mistake that is recognised."
+    good, last = shown
     if not good:
-        return f"{text} No value of the quantities behind its first factor gives these numbers."
-    computed = recording.names.get(vertex, f"the result of {vertex.op.name}")
+        return text
     factors = " and ".join(dict.fromkeys(good))
-    return f"{text} Its factors from {factors} agree; it stops agreeing at ∂L/∂{computed}."
+    return f"{text} Its factors from {factors} agree, but not with ∂L/∂{called(recording, last)}."
 
 
 def _implied(recording: RecordedLoss, node: Node, position: int, numbers: Array,
-             rtol: float) -> Array | None:
-    """Return the cotangent of a node for which its rule gives `numbers`; None if there is none."""
+             rtol: float) -> tuple[Array | None, bool]:
+    """Return the cotangent of a node for which its rule gives `numbers`; None unless there is one.
+
+    And whether most numbers have none, so that this says something about them.
+    """
     shape = recording.value(node).shape
     size = math.prod(shape)
     if size > LARGEST_SYSTEM or node.op.outputs > 1:
-        return None
+        return None, False
     units = np.eye(size).reshape(size, *shape)
     columns = [recording.share(node, position, unit).ravel() for unit in units]
     matrix = np.stack(columns, axis=1).astype(float)
     target = numbers.astype(float).ravel()
-    solution, *_ = np.linalg.lstsq(matrix, target, rcond=None)
+    if not (np.isfinite(matrix).all() and np.isfinite(target).all()):
+        return None, False
+    solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=1e-8)
     if np.abs(matrix @ solution - target).max() > max(rtol, 1e-6) * np.abs(target).max(initial=0):
-        return None
-    return np.asarray(solution.reshape(shape))
+        return None, False
+    if rank < size:
+        return None, False  # one of many
+    return np.asarray(solution.reshape(shape)), bool(rank < target.size)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import propagate, unbroadcast
+from tinygrad_mlp.autograd.call_site import ALL_PACKAGES, CallSite, user_site
 from tinygrad_mlp.autograd.gradients import ancestors, gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
-from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
+from tinygrad_mlp.verify.derivations.arguments import Caller
 from tinygrad_mlp.verify.derivations.local_variables import call_with_local_variables
-from tinygrad_mlp.verify.rounding_noise import RoundingNoise
+from tinygrad_mlp.verify.rounding_noise import Decision, RoundingNoise, decides, exact_arrays
 
 Share = Callable[[Array], Array]
 """Computes what a vertex receives from the cotangent of a node's output."""
@@ -35,22 +38,46 @@ class Change(NamedTuple):
     target: Node | Value | None = None
 
 
+class Recorder:
+    """A hook that notes the decisions of an evaluation, and where each operation was called."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.sites: dict[Node, CallSite] = {}
+        self._outer = MODE.get().hook
+
+    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Apply the operation as without this hook."""
+        call = op.unhooked if self._outer is None else partial(self._outer, op)
+        found = call(args, static)
+        node = found.node if isinstance(found, Value) else None
+        if node is not None:
+            self.sites[node] = user_site(ALL_PACKAGES)
+        if decides(op, static):
+            arrays = exact_arrays(op, args) if node is None else node.arrays or ()
+            self.decisions.append(Decision(op, arrays, found if node is None else node.out))
+        return found
+
+
 class RecordedLoss:
-    """The graph of ``loss(**parameters)`` at one point, with its nodes, oldest first.
+    """The graph of a loss at one point, with its nodes, oldest first.
 
     For `exact`, cross entropies are fused with the sigmoid before them. `names` has the names of
     nodes and leaves, where they have one: their own, that of the local variable of `loss` that
-    held them, or z2, a2, z3, … for the parts of layers.
+    held them, or z2, a2, z3, … for the parts of layers. `sites` has the places of their calls.
     """
 
-    def __init__(self, loss: Callable[..., Any], parameters: Mapping[str, Array], *,
+    def __init__(self, loss: Caller, parameters: Mapping[str, Array], *,
                  exact: bool = False) -> None:
         self.loss, self.exact = loss, exact
         self.leaves = {
             name: Tensor(array, requires_grad=True, name=name)
             for name, array in parameters.items()}
-        with changed_mode(recording=True, exact_losses=exact):
-            self.out, variables = call_with_local_variables(loss, self.leaves)
+        recorder = Recorder()
+        with changed_mode(recording=True, exact_losses=exact, hook=recorder):
+            args, keywords = loss.pack(self.leaves)
+            self.out, variables = call_with_local_variables(loss.function, keywords, args)
+        self.decisions, self.sites = recorder.decisions, recorder.sites
         self.nodes = ancestors([_root(self.out, parameters)])
         self.names = self._names(variables)
         self._diagonal: dict[tuple[Node, int], bool] = {}
@@ -137,9 +164,9 @@ class RecordedLoss:
         product and sum is only known to a relative `eps`.
         """
         leaves = {name: Tensor(leaf.data, requires_grad=True) for name, leaf in self.leaves.items()}
-        hook = RoundingNoise(eps, rng)
+        hook = RoundingNoise(eps, rng, self.decisions)
         with changed_mode(recording=True, exact_losses=self.exact, hook=hook, walk=None):
-            start = self.loss(**leaves), np.ones_like(self.out.data)
+            start = self.loss(leaves), np.ones_like(self.out.data)
             try:
                 # The rules round, too: in softmax(z) − y the difference can be far smaller than
                 # what is subtracted.

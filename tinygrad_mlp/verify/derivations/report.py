@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
 from tinygrad_mlp.verify.derivations.terms import Term
+
+VERDICTS = ("right", "kink", "undecided", "convention", "other shape", "WRONG")
+"""What is said of a gradient. The first three are no mistakes: a subgradient at a kink is right,
+and where rounding hides all differences, or they begin outside of the set that the point is in,
+nothing can be said. The others leave `.ok` False."""
 
 
 class Row(NamedTuple):
@@ -17,6 +22,7 @@ class Row(NamedTuple):
     Relative to the largest element of the right gradient, `error` is the largest difference, and
     `tolerance` the largest that rounding explains. `worst` is None where shapes differ. A gradient
     that is right at the given point, 0, may be wrong at a further one, whose number is `point`.
+    `verdict` is one of `VERDICTS`, and `note` its reason where it needs one.
     """
 
     name: str
@@ -27,6 +33,8 @@ class Row(NamedTuple):
     person: float
     right: float
     point: int = 0
+    verdict: str = "right"
+    note: str = ""
 
 
 class WrongDerivationError(InvalidArgumentError, AssertionError):
@@ -38,12 +46,15 @@ class DerivationReport:
     """The result of `check_derivation`.
 
     Attributes:
-        ok: whether everything given is right.
+        ok: whether no mistake was found in what was given.
+        conclusive: whether, in addition, all gradients were given and decided.
         rows: one `Row` for each parameter whose gradient was given, by name.
         diagnoses: a `Diagnosis` for each wrong parameter, by name.
         terms: the intermediate quantities that were given, in the order of the backward pass.
         first_wrong: the name of the first of these that is wrong, or None.
         not_given: the parameters whose gradient was not given.
+        not_checked: names in `derived` that stand for no gradient and no quantity of the loss.
+        notes: remarks on the check as a whole.
         differences: the person's minus the right gradient, by name, relative to the largest
             element; `plot` draws them.
 
@@ -60,6 +71,8 @@ class DerivationReport:
     terms: list[Term]
     not_given: list[str]
     differences: dict[str, Array]
+    not_checked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def first_wrong(self) -> str | None:
@@ -68,8 +81,39 @@ class DerivationReport:
 
     @property
     def ok(self) -> bool:
-        """True if everything that was given is right."""
+        """True if no mistake was found in what was given."""
         return all(row.ok for row in self.rows.values()) and self.first_wrong is None
+
+    @property
+    def conclusive(self) -> bool:
+        """True if, in addition, every gradient was given, and none is undecided."""
+        decided = all(row.verdict != "undecided" for row in self.rows.values())
+        return self.ok and decided and not self.not_given
+
+    @property
+    def conclusion(self) -> str:
+        """What the check came to, in a sentence."""
+        if not self.ok:
+            several = [name for name, row in self.rows.items() if not row.ok]
+            return f"Not right: {', '.join([*several, *self._wrong_terms()])}."
+        if not self.conclusive:
+            return "Nothing wrong was found in what was given."
+        return "All right."
+
+    def _wrong_terms(self) -> list[str]:
+        return [term.name for term in self.terms if not term.ok]
+
+    @property
+    def remarks(self) -> list[str]:
+        """Reasons of verdicts, what was not given or not checked, and notes, as sentences."""
+        found = [row.note for row in self.rows.values() if row.note]
+        if self.not_given:
+            found.append(f"Not given: {', '.join(self.not_given)}.")
+        if self.not_checked:
+            found.append(
+                f"Not checked: {', '.join(self.not_checked)}. No parameter and no quantity of the "
+                f"loss has this name.")
+        return [*dict.fromkeys(found), *self.notes]
 
     def assert_ok(self) -> None:
         """Raise a `WrongDerivationError`, whose message is the report, if something is wrong."""
@@ -104,7 +148,7 @@ class DerivationReport:
         from tinygrad_mlp.support.html import table
 
         rows: list[tuple[Any, ...]] = [
-            (row.name, "right" if row.ok else "WRONG", f"{row.error:.2g}", f"{row.tolerance:.2g}",
+            (row.name, row.verdict, f"{row.error:.2g}", f"{row.tolerance:.2g}",
              "shapes differ" if row.worst is None else row.worst, row.person, row.right)
             for row in self.rows.values()]
         rows += [(name, "not given", *[""] * 5) for name in self.not_given]
@@ -112,17 +156,16 @@ class DerivationReport:
         said = [diagnosis.message for diagnosis in self.diagnoses.values()]
         if self.first_wrong is not None:
             said.append(self._first_wrong())
-        return table(headings, rows, "\n".join(said) or "All that was given is right.")
+        return table(headings, rows, "\n".join([*said, *self.remarks, self.conclusion]))
 
     def __str__(self) -> str:
         lines = [f"{'gradient':<12} {'':<6} {'error':>9} {'allowed':>9}  worst element"]
         for row in self.rows.values():
             at = f"{row.worst}: {row.person:.6g}, right {row.right:.6g}"
             at = "shapes differ" if row.worst is None else at
-            verdict = "right" if row.ok else "WRONG"
             at += f" (at further point {row.point})" if row.point else ""
             numbers = f"{row.error:>9.2g} {row.tolerance:>9.2g}"
-            lines.append(f"{row.name:<12} {verdict:<6} {numbers}  {at}")
+            lines.append(f"{row.name:<12} {row.verdict:<6} {numbers}  {at}")
         lines += [f"{name:<12} not given" for name in self.not_given]
         for term in self.terms:
             lines.append(f"{term.name:<12} {'right' if term.ok else 'WRONG':<6} {term.meaning}")
@@ -131,6 +174,10 @@ class DerivationReport:
             lines += [f"Or: {other.message}" for other in diagnosis.alternatives]
         if self.first_wrong is not None:
             lines += ["", self._first_wrong()]
+        for remark in self.remarks:
+            lines += ["", remark]
+        if self.ok:
+            lines += ["", self.conclusion]
         return "\n".join(lines)
 
     def _first_wrong(self) -> str:

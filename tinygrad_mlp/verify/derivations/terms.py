@@ -26,18 +26,24 @@ class Term(NamedTuple):
     right: Array
 
 
-def check_terms(recording: RecordedLoss, given: Mapping[str, Array]) -> list[Term]:
-    """Check the quantities by their names, in the order of the backward pass."""
+def check_terms(recording: RecordedLoss, given: Mapping[str, Array], *,
+                alone: bool) -> tuple[list[Term], list[str]]:
+    """Check the quantities by their names, in the order of the backward pass.
+
+    Return them, and the names that stand for nothing. If these quantities came `alone`, without a
+    gradient, and none is known, that is an error.
+    """
     if not given:
-        return []
+        return [], []
     known = _known_terms(recording)
     unknown = [name for name in given if name not in known]
-    if unknown:
+    if alone and len(unknown) == len(given):
         raise InvalidArgumentError(
             f"check_derivation: the names in derived must be parameters or quantities of the loss "
             f"({', '.join(sorted(known))}). Got {unknown[0]!r}. Name the tensors in the loss "
             f"(z2, a2, …) to refer to them.")
-    return [_checked(name, given[name], *known[name]) for name in known if name in given]
+    checked = [_checked(name, given[name], *known[name]) for name in known if name in given]
+    return checked, unknown
 
 
 def _known_terms(recording: RecordedLoss) -> dict[str, tuple[str, Array]]:

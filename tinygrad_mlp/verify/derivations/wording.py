@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
+from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.graph_view.names import layer_number
 from tinygrad_mlp.verify.derivations.mutations import Candidate
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 
 DERIVATIVES = {"tanh": "1 − tanh²({z})", "sigmoid": "g({z})(1 − g({z}))", "relu": "[{z} > 0]"}
 """The derivatives of activations as text, for an argument of a given name."""
+
+LONGEST_TEXT = 50
+"""Longer expressions of the loss are told by their line."""
+
+
+def called(recording: RecordedLoss, vertex: Any) -> str:
+    """Return what the person calls a vertex: its name, or the text of the call in the loss."""
+    name = recording.names.get(vertex)
+    if name is not None:
+        return name
+    site = recording.sites.get(vertex)
+    text = site.expression if site is not None else None
+    if text and len(text) <= LONGEST_TEXT:
+        return f"({text})" if re.search(r"[^\w.(]", text.split("(")[0]) else text
+    if site is not None and text:
+        return f"the {vertex.op.name} in line {site.line}"
+    return f"the result of {vertex.op.name}" if isinstance(vertex, Node) else "its argument"
 
 
 def description(parameter: str, recording: RecordedLoss,

@@ -134,10 +134,9 @@ def analytic(references: str, outer: Any) -> Callable[[Op, tuple[Any, ...], dict
     the operation's record replaces them "never", "where needed" or "wherever known". If the `outer`
     hook, around this one, is a `RoundingNoise`, that changes the arguments.
     """
-    arrays_of = outer.arrays if isinstance(outer, RoundingNoise) else exact_arrays
-
     def hook(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        arrays = arrays_of(op, args)
+        noisy = isinstance(outer, RoundingNoise)
+        arrays = outer.arrays(op, args, static) if noisy else exact_arrays(op, args)
         if op.nondifferentiable or not any(map(np.iscomplexobj, arrays)):
             return evaluate(op, args, arrays, static)
         recording = MODE.get().recording

@@ -1,0 +1,126 @@
+"""The gradients that a person's function returned, under the names of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+from tinygrad_mlp.verify.derivations.arguments import WHO, plain_array
+
+SPELLINGS = ("d{}", "d_{}", "g{}", "g_{}", "grad_{}", "{}_grad", "grad{}", "dL_d{}", "dLd{}",
+             "dL/d{}", "dJ_d{}", "∂L/∂{}", "∂{}", "∇{}", "nabla_{}", "{}.grad", "d{}_", "delta_{}")
+"""How people name the gradient of a parameter, besides by the name of the parameter."""
+
+EXTRAS = frozenset(["loss", "cost", "cache", "L", "J", "value", "out", "output"])
+"""Names of what people return besides gradients."""
+
+
+class Answer(NamedTuple):
+    """What a person's function returned.
+
+    Attributes:
+        gradients: the arrays by parameter name.
+        others: arrays under other names, which may be quantities of the loss.
+        ignored: the names of what is no gradient and no quantity.
+    """
+
+    gradients: dict[str, Array]
+    others: dict[str, Array]
+    ignored: list[str]
+
+
+def read_answer(found: Any, names: Sequence[str]) -> Answer:
+    """Return the gradients by parameter name; `names` lists the parameters in order.
+
+    Raises:
+        InvalidArgumentError: they are no mapping, tuple, list, or (of one parameter) array; a
+            sequence has another length; or one gradient is given twice.
+        DTypeError: a gradient is not an array of numbers.
+    """
+    found = _without_loss(found, names)
+    if isinstance(found, Mapping):
+        if not found:
+            raise _unreadable(found, names)
+        return _from_mapping(found, names)
+    if len(names) == 1 and not (isinstance(found, (tuple, list)) and len(found) == 1):
+        if found is not None and not isinstance(found, str):
+            return Answer({names[0]: _numbers(found, names[0])}, {}, [])
+    if not isinstance(found, (tuple, list)):
+        raise _unreadable(found, names)
+    if len(found) != len(names):
+        raise InvalidArgumentError(
+            f"{WHO}: derived must give a gradient for each of {', '.join(names)}, in this order. "
+            f"Got {len(found)} of them. Return a dict of gradients by parameter name to give some.")
+    gradients = {name: _numbers(value, name) for name, value in zip(names, found, strict=True)}
+    return Answer(gradients, {}, [])
+
+
+def _without_loss(found: Any, names: Sequence[str]) -> Any:
+    """Return the gradients out of ``loss, gradients``."""
+    if isinstance(found, (tuple, list)) and len(found) == 2:
+        first, second = found
+        nested = isinstance(second, Mapping) or (
+            isinstance(second, (tuple, list)) and len(second) == len(names))
+        if nested and len(names) != 2 and np.ndim(plain_array(first)) == 0:
+            return second
+        if isinstance(second, Mapping):
+            return second
+    return found
+
+
+def _unreadable(found: Any, names: Sequence[str]) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"{WHO}: derived must give a dict of gradients by parameter name "
+        f"({', '.join(names)}), or a tuple of them in this order. Got {found!r}.")
+
+
+def _from_mapping(found: Mapping[Any, Any], names: Sequence[str]) -> Answer:
+    """Return the gradients of a mapping whose keys may be spelt in several ways."""
+    known = {form.format(name): name for name in names for form in SPELLINGS}
+    known.update((name, name) for name in names)
+    keys: dict[str, str] = {}
+    gradients, others, ignored = {}, {}, []
+    for given, value in found.items():
+        key = str(given)
+        name = known.get(key)
+        if name is None:
+            if key in EXTRAS or _no_numbers(value):
+                ignored.append(key)
+            else:
+                others[key] = _numbers(value, key)
+            continue
+        if name in gradients:
+            raise InvalidArgumentError(
+                f"{WHO}: derived must give the gradient of {name} once. Got it as {keys[name]!r} "
+                f"and as {key!r}. Leave one out.")
+        keys[name] = key
+        gradients[name] = _numbers(value, key)
+    return Answer(gradients, others, ignored)
+
+
+def _no_numbers(value: Any) -> bool:
+    """Return whether something is a cache, a text or nothing, and so no array that was meant."""
+    if value is None or isinstance(value, (str, Mapping)):
+        return True
+    try:
+        return plain_array(value).dtype.kind not in "fiuSU"
+    except (ValueError, TypeError):
+        return True
+
+
+def _numbers(value: Any, key: str) -> Array:
+    """Return a gradient as an array of floating-point numbers."""
+    try:
+        array = plain_array(value)
+    except (ValueError, TypeError) as error:
+        raise DTypeError(
+            f"{WHO}: derived[{key!r}] must be an array of numbers. Got {type(value).__name__} that "
+            f"NumPy cannot convert: {error}.") from error
+    if array.dtype.kind not in "fiu":
+        raise DTypeError(
+            f"{WHO}: derived[{key!r}] must be an array of numbers. Got dtype {array.dtype}.")
+    return array if array.dtype.kind == "f" else array.astype(float)

@@ -1,0 +1,161 @@
+"""What `check_derivation` is handed: the point, and functions that take it in several ways."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.tensor import numeric_array
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+
+WHO = "check_derivation"
+
+Parameters = inspect.Parameter
+BY_POSITION = (Parameters.POSITIONAL_ONLY, Parameters.POSITIONAL_OR_KEYWORD)
+
+
+def point_of(loss: Callable[..., Any], point: Any, keywords: Mapping[str, Any],
+             options: Collection[str]) -> dict[str, Array]:
+    """Return the parameters as arrays by name, given as a mapping or as keyword arguments.
+
+    Raises:
+        InvalidArgumentError: there are none, they are given both ways, or a parameter of `loss` has
+            the name of an option, so that a keyword could mean either.
+    """
+    form = "Give the point as a mapping: check_derivation(loss, derived, {{{}: …}})".format
+    if point is not None and not isinstance(point, Mapping):
+        raise InvalidArgumentError(
+            f"{WHO}: point must be a mapping of parameters by name. Got {type(point).__name__}. "
+            f"{form(repr('point'))}.")
+    if point is None:
+        clash = [name for name in _required(loss) if name in options]
+        if clash:
+            known = ", ".join(f"{name!r}: {name}" for name in [*clash, *keywords])
+            raise InvalidArgumentError(
+                f"{WHO}: {clash[0]} is a parameter of the loss and an option of the check. Give "
+                f"the point as a mapping: check_derivation(loss, derived, {{{known}}}).")
+        if not keywords:
+            raise InvalidArgumentError(
+                f"{WHO}() expects the point as keyword arguments. Got none. Call it with "
+                f"e.g. W1=W1, W2=W2, or with a mapping: {{'W1': W1, 'W2': W2}}.")
+        point = keywords
+    elif keywords:
+        raise InvalidArgumentError(
+            f"{WHO}: the point must be one mapping or keyword arguments. Got both, with "
+            f"{', '.join(keywords)} besides the mapping. {form(repr(next(iter(keywords))))}.")
+    if not point:
+        raise InvalidArgumentError(f"{WHO}: the point must have a parameter. Got an empty mapping.")
+    return {str(name): floating(name, value) for name, value in point.items()}
+
+
+def floating(name: Any, value: Any) -> Array:
+    """Return a parameter as an array, if it is one of floating-point numbers."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    array = numeric_array(value)
+    if array.dtype.kind != "f":
+        raise DTypeError(
+            f"{WHO}: {name} must be of floating-point numbers. Got {array.dtype}. "
+            f"Convert it with .astype(float).")
+    return array
+
+
+def _signature(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    """Return the parameters of a function; None where they cannot be seen."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+
+
+def _required(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the parameters that a function must be given."""
+    return [p.name for p in _signature(function) or ()
+            if p.default is p.empty and p.kind in (*BY_POSITION, p.KEYWORD_ONLY)]
+
+
+class Caller:
+    """A person's function of the parameters, called in the way that it takes them.
+
+    By keyword where the names are its own; those it does not ask for are left out. Otherwise by
+    position, as one dict, or not at all. `order` lists the parameters as the function does;
+    `takes_point` is false for a function without arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any], names: Collection[str], role: str) -> None:
+        self.function, self.role, self.order = function, role, list(names)
+        self.takes_point = True
+        self.pack = self._by_keyword(self.order)
+        listed = _signature(function)
+        if listed is None or any(p.kind is p.VAR_KEYWORD for p in listed):
+            return
+        if any(p.kind is p.VAR_POSITIONAL for p in listed):
+            self.pack = self._by_position
+            return
+        own = [p.name for p in listed]
+        required = _required(function)
+        if not own:
+            self.takes_point = False
+            self.pack = self._by_keyword([])
+        elif set(required) <= set(names) and set(own) & set(names):
+            self.order = [name for name in own if name in names]
+            self.order += [name for name in names if name not in self.order]
+            # (What the derivation does not ask for, it does not need; the loss must have it all.)
+            self.pack = self._by_name(listed)
+            if role == "loss" and set(names) - set(own):
+                raise self._refused(required)
+        elif len(required) == 1 and (len(names) > 1 or _subscripts_with(function, self.order[0])):
+            self.pack = self._as_dict
+        elif len(required) == len(names) and all(
+                p.kind in BY_POSITION for p in listed if p.name in required):
+            self.pack = self._by_position
+        else:
+            raise self._refused(required)
+
+    def __call__(self, point: Mapping[str, Any]) -> Any:
+        """Return what the function returns at a point."""
+        args, keywords = self.pack(point)
+        return self.function(*args, **keywords)
+
+    def _by_keyword(self, names: list[str]) -> Callable[[Mapping[str, Any]], Any]:
+        return lambda point: ((), {name: point[name] for name in names})
+
+    def _by_name(self, own: list[inspect.Parameter]) -> Callable[[Mapping[str, Any]], Any]:
+        """Return a way to pass arguments by position as far as they go, and then by keyword."""
+        known = [p for p in own if p.name in self.order]
+        first = [p.name for p in known if p.kind in BY_POSITION]
+        if [p.name for p in own[:len(first)]] != first:
+            return self._by_keyword([p.name for p in known])
+        rest = [p.name for p in known if p.kind not in BY_POSITION]
+        return lambda point: (
+            tuple(point[name] for name in first), {name: point[name] for name in rest})
+
+    def _by_position(self, point: Mapping[str, Any]) -> Any:
+        return tuple(point.values()), {}
+
+    def _as_dict(self, point: Mapping[str, Any]) -> Any:
+        return (dict(point),), {}
+
+    def _refused(self, required: list[str]) -> InvalidArgumentError:
+        return InvalidArgumentError(
+            f"{WHO}: {self.role} must take the parameters of the point ({', '.join(self.order)}). "
+            f"It takes {', '.join(required) or 'none of them'}. Use the same names in both.")
+
+
+def _subscripts_with(function: Callable[..., Any], name: str) -> bool:
+    """Return whether a function of one argument asks that for a name, as in ``p["w"]``."""
+    code = getattr(function, "__code__", None)
+    return code is not None and name in code.co_consts
+
+
+def plain_array(value: Any) -> Array:
+    """Return a tensor of this package or another one, a number, or nested lists as an array."""
+    if isinstance(value, Value):
+        return np.asarray(value.data)
+    if hasattr(value, "detach"):  # a PyTorch tensor
+        value = value.detach().cpu()
+    return np.asarray(value)

@@ -1,0 +1,53 @@
+"""A check that functions return the same numbers when they are called again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.mode import no_grad
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.verify.derivations.arguments import WHO, Caller, plain_array
+from tinygrad_mlp.verify.derivations.points import Point
+
+CALLS = 3
+"""Times that a loss is called again. Two draws of a few random bits may be equal."""
+
+SAME = 1e-9
+"""Numbers that differ by more, relative to the largest, are other numbers. (A library that sums in
+another order is not random.)"""
+
+
+def check_repeatable(point: Point) -> None:
+    """Raise an error if the loss or the derivation draws random numbers.
+
+    Against a loss that draws other numbers at every call, no gradient can be right or wrong.
+    """
+    loss, derived = point.handed.loss, point.handed.derived
+    if point.plain is not None:
+        first = np.asarray(point.plain.out.data)
+        for _ in range(CALLS):
+            with no_grad():
+                again = plain_array(loss(point.plain.leaves))
+            _require_same("loss", first, again)
+    if isinstance(derived, Caller):
+        answer = point.handed.answer(point.parameters).gradients
+        for name in point.given:
+            if name not in answer or answer[name].shape != point.given[name].shape:
+                continue
+            _require_same(f"derived, for {name},", point.given[name], answer[name])
+
+
+def _require_same(what: str, first: Array, again: Array) -> None:
+    tolerance = SAME if first.dtype.itemsize > 4 else 1e-4
+    largest = float(np.abs(first).max(initial=0, where=np.isfinite(first)))
+    if np.allclose(first, again, rtol=tolerance, atol=tolerance * largest, equal_nan=True):
+        return
+    raise InvalidArgumentError(
+        f"{WHO}: {what} must give the same numbers for the same parameters. Got "
+        f"{_shown(first)} and, when called again, {_shown(again)}. If it draws random numbers, "
+        f"draw them before, or from a generator that it seeds itself.")
+
+
+def _shown(a: Array) -> str:
+    return f"{float(a.flat[0]):.6g}" + (", …" if a.size > 1 else "")
