@@ -246,8 +246,8 @@ def test_samples_in_rows_make_the_number_of_samples_a_known_factor(rng):
         mean_loss, lambda W: {"W": (X @ W.T - Y).T @ X}, W=rng.normal(size=(2, 3))
     )
     diagnosis = report.diagnoses["W"]
-    assert (diagnosis.kind, diagnosis.scale) == ("scale", 5.0)
-    assert "the number of samples, 5" in diagnosis.message
+    assert (diagnosis.kind, diagnosis.scale) == ("convention", 5.0)
+    assert "up to the factor 5: summed, not averaged" in diagnosis.message
 
 
 def test_a_bias_not_summed_over_the_samples_is_told_so(rng):

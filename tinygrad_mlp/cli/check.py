@@ -140,9 +140,8 @@ def _derivation_text(report: DerivationReport) -> str:
     for term in report.terms:
         table.add(term.name, "right" if term.ok else "WRONG", "", "", term.meaning)
     lines = [str(table)]
-    for diagnosis in report.diagnoses.values():
-        lines += ["", wrapped(diagnosis.message)]
-        lines += [wrapped(f"Or: {other.message}") for other in diagnosis.alternatives]
+    for message, others in report.messages.items():
+        lines += ["", wrapped(message), *(wrapped(f"Or: {other}") for other in others)]
     if report.first_wrong is not None:
         first = f"Going back from the loss, the first wrong term is {report.first_wrong}."
         lines += ["", wrapped(first)]

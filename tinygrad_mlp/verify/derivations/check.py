@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.support.checks import checked_rng, not_negative
 from tinygrad_mlp.verify.derivations.arguments import WHO, Caller, point_of
+from tinygrad_mlp.verify.derivations.conventions import summed_or_averaged
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis, diagnose
 from tinygrad_mlp.verify.derivations.kinks import is_subgradient
 from tinygrad_mlp.verify.derivations.other_points import OtherPoints
@@ -145,6 +146,7 @@ def _compared(here: Point, others: OtherPoints, terms: list[Term],
         if not rows[name].ok:
             diagnoses[name] = _diagnosed(at, others, name, rows[name])
             rows[name] = rows[name]._replace(verdict=_verdict_of(diagnoses[name]))
+    _tell_conventions(here, rows, diagnoses)
     notes = [*others.failures]
     if others.ignored:
         notes.append("derived gives the same numbers at another point. It was checked at the given "
@@ -200,8 +202,23 @@ def _diagnosed(at: Point, others: OtherPoints, name: str, row: Row) -> Diagnosis
     return diagnose(name, at.case(name), partial(others.cases, name), slack)
 
 
+def _tell_conventions(here: Point, rows: dict[str, Row],
+                      diagnoses: dict[str, Diagnosis]) -> None:
+    """Replace the diagnoses of one factor in all gradients by the convention that has it."""
+    scales = {name: d.scale for name, d in diagnoses.items() if d.kind == "scale"}
+    others = [name for name in rows if name not in scales and largest(here.right[name]) > 0]
+    if not scales or others or here.plain is None:
+        return
+    told = summed_or_averaged(scales, here.plain)
+    if told is None:
+        return
+    for name in scales:
+        diagnoses[name] = diagnoses[name]._replace(kind="convention", message=told)
+        rows[name] = rows[name]._replace(verdict="convention")
+
+
 def _verdict_of(diagnosis: Diagnosis) -> str:
-    if diagnosis.kind == "convention":
-        return "convention"
+    if diagnosis.kind in ("convention", "precision"):
+        return {"convention": "convention", "precision": "close"}[diagnosis.kind]
     return "other shape" if diagnosis.kind == "shape" and diagnosis.scale == 1 and (
         "same numbers" in diagnosis.message) else "WRONG"

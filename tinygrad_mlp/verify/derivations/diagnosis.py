@@ -8,10 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array, Node
-from tinygrad_mlp.verify.derivations.mutations import Candidate, candidates
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.verify.derivations.agreement import unexplained
+from tinygrad_mlp.verify.derivations.cases import Further, GradientCase
+from tinygrad_mlp.verify.derivations.conventions import extra_decay, missing_decay
+from tinygrad_mlp.verify.derivations.edges import Candidate
+from tinygrad_mlp.verify.derivations.multiples import is_multiple, multiple
+from tinygrad_mlp.verify.derivations.mutations import candidates
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
-from tinygrad_mlp.verify.derivations.wording import called, description, well_known
+from tinygrad_mlp.verify.derivations.wording import SCALED, description, is_well_known, well_known
 
 
 class Diagnosis(NamedTuple):
@@ -19,7 +24,8 @@ class Diagnosis(NamedTuple):
 
     Attributes:
         kind: one of "sign", "scale", "transpose", "missing-factor", "extra-factor",
-            "wrong-point", "missing-term", "shape" and "unknown".
+            "wrong-point", "missing-term", "scaled-term", "shape", "precision", "convention" and
+            "unknown".
         op: the operation whose local derivative is at fault, or None.
         node: the name of the tensor that it computes, or None.
         scale: the factor by which the numbers are multiplied on top of the mistake.
@@ -42,19 +48,7 @@ class Diagnosis(NamedTuple):
     alternatives: tuple[Diagnosis, ...] = ()
 
 
-class GradientCase(NamedTuple):
-    """One parameter's gradients at one point, where the graph has cross entropies not fused."""
-
-    recording: RecordedLoss
-    right: Array
-    person: Array
-
-
-LARGEST_SYSTEM = 1_000
-"""Size of the largest system of equations that is solved for a cotangent."""
-
-Further = Callable[[], Iterator[GradientCase]]
-"""Yields the gradients of the same parameter at further points, the same for every call."""
+TERMS = ("missing-term", "scaled-term")
 
 
 def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> Diagnosis:
@@ -80,15 +74,33 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
         return plain
     if not same_shape:
         return _wrong_shape(subject, first, rtol)
-    found = []
-    for candidate, c in _matching(name, first, further, rtol):
-        scale, text = well_known(c, first.recording, rtol)
-        node, message = description(name, first.recording, candidate)
-        message += "." if scale == 1.0 else f", times {text}."
-        found.append(Diagnosis(candidate.kind, candidate.op, node, scale, message))
+    found = [
+        _named(name, first, candidate, c, rtol)
+        for candidate, c in _matching(name, first, further, rtol)]
     if not found:
-        return _unknown(_unexplained(name, given.recording, given.person, rtol))
+        decay = extra_decay(name, first, further, rtol)
+        if decay is not None:
+            return Diagnosis("convention", None, None, 1.0, decay)
+        return _unknown(unexplained(name, given.recording, given.person, rtol))
     return found[0]._replace(alternatives=tuple(found[1:]))
+
+
+def _named(name: str, first: GradientCase, candidate: Candidate, c: float,
+           rtol: float) -> Diagnosis:
+    """Return the diagnosis that a change stands for."""
+    recording, kind = first.recording, candidate.kind
+    if kind == "missing-term" and c == 1.0:
+        lost = missing_decay(name, first, _changed_gradient(recording, candidate, name), rtol)
+        if lost is not None:
+            return Diagnosis("convention", candidate.op, None, 1.0, lost)
+    scale, text = well_known(c, recording, rtol)
+    node, message = description(name, recording, candidate)
+    if kind == "scaled-term":
+        message += f" {SCALED.get(scale, f'times {text}')}."
+    else:
+        message += "." if scale == 1.0 else f", times {text}."
+    kind = "convention" if kind == "epsilon" else kind
+    return Diagnosis(kind, candidate.op, node, scale, message)
 
 
 def _unknown(message: str) -> Diagnosis:
@@ -105,32 +117,6 @@ def _imprecise(subject: str, first: GradientCase) -> Diagnosis:
         f"constants, a small ε, or numerical differences?")
 
 
-def multiple(person: Array, other: Array, rtol: float) -> float | None:
-    """Return the number c with ``person = c · other`` up to rounding, or None.
-
-    ``c = ⟨person, other⟩ / ⟨other, other⟩``; zero arrays are multiples of nothing.
-    """
-    if person.shape != other.shape or not np.isfinite(other).all():
-        return None
-    size, reference = np.abs(person).max(initial=0), np.abs(other).max(initial=0)
-    if size == 0 or reference == 0 or not math.isfinite(size):
-        return None
-    # Normalised first: squares of numbers beyond 1e154 overflow, those below 1e-162 vanish.
-    p, o = (person / size).astype(float).ravel(), (other / reference).astype(float).ravel()
-    c = float(p @ o) / float(o @ o)
-    if c == 0 or np.abs(p - c * o).max() > rtol * np.abs(p).max():
-        return None
-    return c * float(size) / float(reference)
-
-
-def _is_multiple(person: Array, other: Array, c: float, rtol: float) -> bool | None:
-    """Return whether ``person = c · other``; None where both vanish, which says nothing."""
-    found = multiple(person, other, rtol)
-    if found is None:
-        return False if np.any(other) or np.any(person) else None
-    return math.isclose(found, c, rel_tol=max(10 * rtol, 1e-7))
-
-
 def _plain_multiple(subject: str, first: GradientCase, further: Further,
                     rtol: float) -> Diagnosis | None:
     """Return the diagnosis of a wrong sign or scale, or a transpose, of the whole gradient."""
@@ -140,7 +126,7 @@ def _plain_multiple(subject: str, first: GradientCase, further: Further,
         c = multiple(first.person, form(first.right), rtol)
         if c is None:
             return None
-        verdicts = (_is_multiple(case.person, form(case.right), c, rtol) for case in further())
+        verdicts = (is_multiple(case.person, form(case.right), c, rtol) for case in further())
         telling = next((verdict for verdict in verdicts if verdict is not None), True)
         return well_known(c, first.recording, rtol) if telling else None
 
@@ -193,10 +179,14 @@ def _matching(name: str, first: GradientCase, further: Further,
                 if index >= len(there) or _agrees(case, there[index], name, c, rtol)]
     distinct: dict[Any, tuple[Candidate, float]] = {}
     for _, candidate, c in found:
-        key = candidate.kind, candidate.op, id(candidate.change.node), round(c, 6)
+        if not is_well_known(c, first.recording, rtol):
+            continue  # with a factor that fits, many things are equal by chance
+        # A term is lost with any of the nodes that it alone goes through.
+        place = None if candidate.kind in TERMS else (candidate.op, id(candidate.change.node))
+        key = candidate.kind, place, round(c, 6)
         distinct.setdefault(key, (candidate, c))
     # A change without a factor is a simpler explanation than one with.
-    exact = [(x, c) for x, c in distinct.values() if math.isclose(c, 1.0, rel_tol=1e-6)]
+    exact = [(x, 1.0) for x, c in distinct.values() if math.isclose(c, 1.0, rel_tol=1e-6)]
     return exact or list(distinct.values())
 
 
@@ -210,76 +200,39 @@ def _matching_here(name: str, first: GradientCase,
         same = multiple(gradient, first.right, rtol)
         if same is not None and math.isclose(same, 1.0, rel_tol=max(rtol, 1e-9)):
             continue  # no change at all, at this point
-        c = multiple(first.person, gradient, rtol)
+        c = _factor(first, candidate, gradient, rtol)
         if c is not None:
             yield index, candidate, c
 
 
 def _agrees(case: GradientCase, candidate: Candidate, name: str, c: float, rtol: float) -> bool:
     gradient = _changed_gradient(case.recording, candidate, name)
-    return gradient is not None and _is_multiple(case.person, gradient, c, rtol) is not False
+    if gradient is None:
+        return False
+    if candidate.kind == "scaled-term":
+        expected = gradient + c * (case.right - gradient)
+        return is_multiple(case.person, expected, 1.0, rtol) is not False
+    return is_multiple(case.person, gradient, c, rtol) is not False
+
+
+def _factor(case: GradientCase, candidate: Candidate, gradient: Array,
+            rtol: float) -> float | None:
+    """Return the multiple of a changed gradient that the person has, or of the term in question."""
+    if candidate.kind != "scaled-term":
+        return multiple(case.person, gradient, rtol)
+    part, rest = case.right - gradient, case.person - gradient
+    largest = float(np.abs(case.person).max(initial=0))
+    if not np.abs(gradient).max(initial=0) > rtol * largest:
+        return None  # there is no other term
+    if not np.abs(part).max(initial=0) > rtol * largest:
+        return None
+    return multiple(rest, part, max(rtol, 1e-7))
 
 
 def _changed_gradient(recording: RecordedLoss, candidate: Candidate, name: str) -> Array | None:
     try:
-        gradients, _ = recording.replay(candidate.change)
+        gradients, _ = recording.replay(*candidate.changes)
     except (ValueError, TypeError):  # the change does not fit: no one can have made it
         return None
     gradient = gradients[name]
     return gradient if np.isfinite(gradient).all() else None
-
-
-def _unexplained(name: str, recording: RecordedLoss, person: Array, rtol: float) -> str:
-    """Return a sentence with the smallest expression that a person's gradient cannot come from.
-
-    Going from the parameter towards the loss, the factors are right as long as the numbers are what
-    *some* cotangent of the next node would give. That shows something only where there are more
-    equations than unknowns: any numbers are tanh′ times something.
-    """
-    _, cotangents = recording.replay()
-    vertex: Any = recording.leaves[name]
-    numbers = person
-    passed: list[str] = []
-    shown: tuple[list[str], Any] = [], None
-    while True:
-        users = [(node, i) for node in recording.nodes for i, p in enumerate(node) if p is vertex]
-        if len(users) != 1 or users[0][0] not in cotangents:
-            break
-        node, position = users[0]
-        implied, overdetermined = _implied(recording, node, position, numbers, rtol)
-        if implied is None:
-            break
-        passed.append(node.op.name)
-        if overdetermined:
-            shown = [*passed], node
-        vertex, numbers = node, implied
-    text = f"The gradient of {name} is wrong, but not by a mistake that is recognised."
-    good, last = shown
-    if not good:
-        return text
-    factors = " and ".join(dict.fromkeys(good))
-    return f"{text} Its factors from {factors} agree, but not with ∂L/∂{called(recording, last)}."
-
-
-def _implied(recording: RecordedLoss, node: Node, position: int, numbers: Array,
-             rtol: float) -> tuple[Array | None, bool]:
-    """Return the cotangent of a node for which its rule gives `numbers`; None unless there is one.
-
-    And whether most numbers have none, so that this says something about them.
-    """
-    shape = recording.value(node).shape
-    size = math.prod(shape)
-    if size > LARGEST_SYSTEM or node.op.outputs > 1:
-        return None, False
-    units = np.eye(size).reshape(size, *shape)
-    columns = [recording.share(node, position, unit).ravel() for unit in units]
-    matrix = np.stack(columns, axis=1).astype(float)
-    target = numbers.astype(float).ravel()
-    if not (np.isfinite(matrix).all() and np.isfinite(target).all()):
-        return None, False
-    solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=1e-8)
-    if np.abs(matrix @ solution - target).max() > max(rtol, 1e-6) * np.abs(target).max(initial=0):
-        return None, False
-    if rank < size:
-        return None, False  # one of many
-    return np.asarray(solution.reshape(shape)), bool(rank < target.size)

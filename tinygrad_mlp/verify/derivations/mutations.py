@@ -1,7 +1,8 @@
 """Every single mistake one could make in a backward pass, as a change of the recorded one.
 
 A mistake is local: a derivative left out, applied twice, or taken at the wrong point; a matrix not
-transposed; a path forgotten. Each is derived here from the graph alone, for any graph.
+transposed; a path forgotten. Each is derived here from the graph alone, for any graph. In a loop it
+is made in every step.
 """
 
 from __future__ import annotations
@@ -16,29 +17,10 @@ from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.autograd.ops.sums import broadcasts
 from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.verify.derivations.edges import LONGEST_SEGMENT, SUMS, Candidate, Edge, Neighbours
 from tinygrad_mlp.verify.derivations.replay import Change, RecordedLoss, Share
-
-PRODUCTS = ("matmul", "linear")
-
-LONGEST_SEGMENT = 8
-"""Most operations that are taken for one activation; ``1 / (1 + exp(−z))`` has four."""
-
-
-class Candidate(NamedTuple):
-    """A change, and how to speak of it: a kind of mistake in the local derivative of `op`.
-
-    The derivative belongs at `source` and is taken at `other`, or that value or matrix is used
-    instead. Where both are the same, it is written in terms of the result (1 − a²) and taken at the
-    argument (1 − z²).
-    """
-
-    kind: str
-    op: str
-    change: Change
-    source: Node | Value
-    other: Node | Value | None = None
+from tinygrad_mlp.verify.derivations.steps import in_every_step
 
 
 class Segment(NamedTuple):
@@ -52,25 +34,53 @@ class Segment(NamedTuple):
 
 def candidates(recording: RecordedLoss) -> Iterator[Candidate]:
     """Yield all changes of the backward pass, the likeliest mistakes first."""
+    single = []
+    for candidate in _at_one_place(recording):
+        single.append(candidate)
+        yield candidate
+    yield from in_every_step(recording, single)
+
+
+def _at_one_place(recording: RecordedLoss) -> Iterator[Candidate]:
+    """Yield the changes of what one operation, or one activation, passes back."""
     found = list(segments(recording))
     for segment in found:
         yield from segment_changes(recording, segment)
     near = Neighbours(recording)
     uses = Counter(id(parent) for node in recording.nodes for parent in node)
     activations = {id(segment.end) for segment in found if len(segment.nodes) == 1}
+    edges = list(_edges(recording))
+    for edge in edges:
+        yield from edge.other_matrices()
+        yield from edge.other_points(near)
+        if id(edge.node) not in activations:
+            yield from edge.lost_or_doubled_factor()
+    # Terms that are added, nearest the loss first, have simpler names than paths that part.
+    terms = [edge for edge in reversed(edges) if _parts(edge, uses)]
+    terms.sort(key=lambda edge: edge.node.op.name not in SUMS)
+    for edge in terms:
+        yield edge.forgotten()
+    for edge in terms:
+        yield edge.scaled()
+    for edge in edges:
+        yield from edge.with_epsilon()
+    for edge in edges:
+        yield from edge.other_values(near)
+
+
+def _edges(recording: RecordedLoss) -> Iterator[Edge]:
     for node in recording.nodes:
-        if node.op.outputs > 1:
-            continue
-        for position, parent in enumerate(node):
-            if parent is None:
-                continue
-            edge = Edge(recording, node, position, parent)
-            yield from edge.other_matrices()
-            yield from edge.other_points(near)
-            if id(node) not in activations:
-                yield from edge.lost_or_doubled_factor()
-            if uses[id(parent)] > 1:  # the paths part here, so a forgotten one is such an edge
-                yield edge.forgotten()
+        if node.op.outputs == 1 and node not in recording.shifts:
+            for position, parent in enumerate(node):
+                if parent is not None:
+                    yield Edge(recording, node, position, parent)
+
+
+def _parts(edge: Edge, uses: Counter[int]) -> bool:
+    """Return whether paths part or terms meet here, so that one can be forgotten."""
+    if sum(parent is edge.parent for parent in edge.node) > 1:
+        return False  # a square, w * w
+    return uses[id(edge.parent)] > 1 or edge.node.op.name in SUMS
 
 
 def segments(recording: RecordedLoss) -> Iterator[Segment]:
@@ -134,7 +144,7 @@ def segment_changes(recording: RecordedLoss, segment: Segment) -> Iterator[Candi
     start, end = segment.start, segment.end
 
     def instead(kind: str, share: Share, other: Any = None) -> Candidate:
-        return Candidate(kind, segment.op, Change(end, share, target=start), start, other)
+        return Candidate(kind, segment.op, (Change(end, share, target=start),), start, other)
 
     def times(factor: Array) -> Share:
         return lambda g: g * factor
@@ -151,76 +161,3 @@ def segment_changes(recording: RecordedLoss, segment: Segment) -> Iterator[Candi
             z = recording.value(start)
             in_terms_of_z = np.asarray(op.rules[0](np.ones_like(z), z, z))
             yield instead("wrong-point", times(in_terms_of_z), start)
-
-
-class Edge(NamedTuple):
-    """One argument of a node, and the mistakes in what it receives."""
-
-    recording: RecordedLoss
-    node: Node
-    position: int
-    parent: Node | Value
-
-    def instead(self, kind: str, share: Share, other: Any = None) -> Candidate:
-        """Return the change that replaces what the argument receives."""
-        change = Change(self.node, share, position=self.position)
-        return Candidate(kind, self.node.op.name, change, self.parent, other)
-
-    def other_matrices(self) -> Iterator[Candidate]:
-        """Yield, for a product, the use of another factor in the place of its transpose."""
-        if self.node.op.name not in PRODUCTS:
-            return
-        for at, array in enumerate(self.node.arrays or ()):
-            if at != self.position and np.ndim(array) == 2 and array.shape[0] == array.shape[1]:
-                yield self.instead("transpose", self._with_array(at, array.T), self.node[at])
-
-    def other_points(self, near: Neighbours) -> Iterator[Candidate]:
-        """Yield the use of another argument before its activation instead of after it, or v.v."""
-        for at, parent in enumerate(self.node):
-            if at == self.position or parent is None:
-                continue
-            for other in near.of(parent):
-                share = self._with_array(at, self.recording.value(other))
-                yield self.instead("wrong-point", share, other)
-
-    def forgotten(self) -> Candidate:
-        """Return the path through the argument left out."""
-        nothing = np.zeros_like(self.recording.value(self.parent))
-        return self.instead("missing-term", lambda g: nothing)
-
-    def lost_or_doubled_factor(self) -> Iterator[Candidate]:
-        """Yield the local derivative left out, and applied twice."""
-        shape, to = self.recording.value(self.node).shape, self.recording.value(self.parent).shape
-        if broadcasts(shape, to):
-            yield self.instead("missing-factor", lambda g: np.broadcast_to(g, to))
-        if shape == to:
-            yield self.instead("extra-factor", lambda g: self._share(self._share(g)))
-
-    def _share(self, g: Array, arrays: Any = None) -> Array:
-        return self.recording.share(self.node, self.position, g, arrays)
-
-    def _with_array(self, at: int, array: Array) -> Share:
-        """Return the right share, computed with another array as argument `at`."""
-        arrays = list(self.node.arrays or ())
-        arrays[at] = array
-        return lambda g: self._share(g, arrays)
-
-
-class Neighbours:
-    """For each vertex, those it is connected with element by element: z and a of one layer."""
-
-    def __init__(self, recording: RecordedLoss) -> None:
-        self._links: dict[int, list[Node | Value]] = {}
-        for node in recording.nodes:
-            for position, parent in enumerate(node):
-                if parent is not None and recording.is_diagonal(node, position):
-                    self._links.setdefault(id(node), []).append(parent)
-                    self._links.setdefault(id(parent), []).append(node)
-
-    def of(self, vertex: Node | Value) -> Iterator[Node | Value]:
-        """Yield the vertices within reach, nearest first."""
-        seen, ring = {id(vertex)}, [vertex]
-        for _ in range(LONGEST_SEGMENT):
-            ring = [n for v in ring for n in self._links.get(id(v), ()) if id(n) not in seen]
-            seen.update(map(id, ring))
-            yield from ring

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.derivations.arguments import Caller
-from tinygrad_mlp.verify.derivations.diagnosis import GradientCase
+from tinygrad_mlp.verify.derivations.cases import GradientCase
 from tinygrad_mlp.verify.derivations.points import Handed, Point
 from tinygrad_mlp.verify.further_points import property_of
 

@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.answers import Answer, read_answer
 from tinygrad_mlp.verify.derivations.arguments import WHO, Caller
-from tinygrad_mlp.verify.derivations.diagnosis import GradientCase
+from tinygrad_mlp.verify.derivations.cases import GradientCase
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 from tinygrad_mlp.verify.derivations.report import Row
 from tinygrad_mlp.verify.further_points import moved

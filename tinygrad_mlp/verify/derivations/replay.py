@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,8 +130,34 @@ class RecordedLoss:
             found = self.share(node, position, probe)
         return bool(np.allclose(found, probe * diagonal, rtol=1e-4, atol=0, equal_nan=True))
 
-    def replay(self, change: Change | None = None) -> tuple[dict[str, Array], dict[Node, Any]]:
+    @cached_property
+    def shifts(self) -> frozenset[Node]:
+        """The largest elements that are subtracted for safety: nothing depends on them.
+
+        A person leaves these paths out. In a replay with a change their shares would not cancel.
+        """
+        largest = [node for node in self.nodes if node.op.name in ("max", "min")]
+        if not largest:
+            return frozenset()
+        _, cotangents = self.replay()
+        return frozenset(n for n in largest if n in cotangents and self._cancels(n, cotangents))
+
+    def _cancels(self, node: Node, cotangents: Mapping[Node, Any]) -> bool:
+        """Return whether the shares of a node's cotangent add up to zero, over all its copies."""
+        with np.errstate(all="ignore"):
+            shares = [
+                np.abs(user.op.vjp(
+                    position, cotangents[user], user.out, user.arrays, user.static)).max(initial=0)
+                for user in self.nodes if user in cotangents and user.op.outputs == 1
+                for position, parent in enumerate(user) if parent is node]
+        total = float(np.abs(cotangents[node]).max(initial=0))
+        return bool(total <= 1e-6 * max(shares, default=0))
+
+    def replay(self, *changes: Change) -> tuple[dict[str, Array], dict[Node, Any]]:
         """Return the gradients by parameter, and the cotangents by node, of the backward pass."""
+        at: dict[Node, list[Change]] = {}
+        for change in changes:
+            at.setdefault(change.node, []).append(change)
         found = {id(leaf): np.zeros_like(leaf.data) for leaf in self.leaves.values()}
         cotangents: dict[Node, Any] = {}
         starts: list[tuple[Value, Any]] = [(self.out, np.ones_like(self.out.data))]
@@ -142,15 +168,16 @@ class RecordedLoss:
 
         def vjp_of(node: Node, g: Any) -> Any:
             cotangents[node] = g
-            if change is None or node is not change.node:
-                return node.op.vjp
-            if change.target is not None:
-                # Shares add up, so what goes to the target may be carried on by a walk of its own.
+            if changes and node in self.shifts:
+                return _nothing
+            for change in at.get(node, ()):
+                # Shares add up, so what goes to a target may be carried on by a walk of its own.
                 target = change.target
                 if isinstance(target, Node):
                     target = make_value(Tensor, target.out, target, True)
-                starts.append((target, change.share(g)))
-            return _changed_vjp(node.op, change)
+                if target is not None and np.any(g):
+                    starts.append((target, change.share(g)))
+            return _changed_vjp(node.op, at[node]) if node in at else node.op.vjp
 
         with changed_mode(walk=lambda _: vjp_of):
             for start in starts:  # which grows by the target
@@ -192,14 +219,20 @@ def _root(out: Any, parameters: Mapping[str, Array]) -> Node:
     return out.node
 
 
-def _changed_vjp(op: Op, change: Change) -> Callable[..., Any]:
-    """Return what takes the place of `op.vjp` at the node at which the backward pass departs."""
+def _changed_vjp(op: Op, changes: Sequence[Change]) -> Callable[..., Any]:
+    """Return what takes the place of `op.vjp` at a node at which the backward pass departs."""
 
     def vjp(position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
-        if change.target is not None:
-            return np.zeros_like(arrays[position])
-        if position == change.position:
-            return change.share(g)
+        for change in changes:
+            if change.target is not None:
+                return np.zeros_like(arrays[position])
+            if position == change.position:
+                return change.share(g)
         return op.vjp(position, g, y, arrays, static)
 
     return vjp
+
+
+def _nothing(position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
+    """Return a share of zero."""
+    return np.zeros_like(arrays[position])

@@ -10,7 +10,8 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
 from tinygrad_mlp.verify.derivations.terms import Term
 
-VERDICTS = ("right", "kink", "undecided", "convention", "other shape", "WRONG")
+VERDICTS = ("right", "kink", "undecided", "convention", "other shape", "close",
+            "WRONG")
 """What is said of a gradient. The first three are no mistakes: a subgradient at a kink is right,
 and where rounding hides all differences, or they begin outside of the set that the point is in,
 nothing can be said. The others leave `.ok` False."""
@@ -100,6 +101,12 @@ class DerivationReport:
             return "Nothing wrong was found in what was given."
         return "All right."
 
+    @property
+    def messages(self) -> dict[str, list[str]]:
+        """The sentence about each mistake, once, with those about other explanations."""
+        return {found.message: [other.message for other in found.alternatives]
+                for found in self.diagnoses.values()}
+
     def _wrong_terms(self) -> list[str]:
         return [term.name for term in self.terms if not term.ok]
 
@@ -153,7 +160,7 @@ class DerivationReport:
             for row in self.rows.values()]
         rows += [(name, "not given", *[""] * 5) for name in self.not_given]
         headings = ["gradient", "", "error", "allowed", "worst element", "yours", "right"]
-        said = [diagnosis.message for diagnosis in self.diagnoses.values()]
+        said = [*self.messages]
         if self.first_wrong is not None:
             said.append(self._first_wrong())
         return table(headings, rows, "\n".join([*said, *self.remarks, self.conclusion]))
@@ -169,9 +176,8 @@ class DerivationReport:
         lines += [f"{name:<12} not given" for name in self.not_given]
         for term in self.terms:
             lines.append(f"{term.name:<12} {'right' if term.ok else 'WRONG':<6} {term.meaning}")
-        for diagnosis in self.diagnoses.values():
-            lines += ["", diagnosis.message]
-            lines += [f"Or: {other.message}" for other in diagnosis.alternatives]
+        for message, others in self.messages.items():
+            lines += ["", message, *(f"Or: {other}" for other in others)]
         if self.first_wrong is not None:
             lines += ["", self._first_wrong()]
         for remark in self.remarks:

@@ -1,0 +1,21 @@
+"""One parameter's gradients at one point: what a diagnosis looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.verify.derivations.replay import RecordedLoss
+
+
+class GradientCase(NamedTuple):
+    """One parameter's gradients at one point, where the graph has cross entropies not fused."""
+
+    recording: RecordedLoss
+    right: Array
+    person: Array
+
+
+Further = Callable[[], Iterator[GradientCase]]
+"""Yields the gradients of the same parameter at further points, the same for every call."""
