@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.campaigns import thorough
+from tests.campaigns import chosen, thorough
 from tinygrad_mlp.autograd.ops.samples import samples_of
 from tinygrad_mlp.autograd.ops.shapes.indexing import index_parts
 from tinygrad_mlp.autograd.pytree import map_leaves
@@ -332,3 +332,45 @@ def test_fast_mode_finds_a_mistake_in_one_rule(order):
     report = check_grad(lambda x: tg.sum(tg.sin(f(x))), x, fast=True, order=order)
     assert not report.ok
     assert report.pairs[0].input_index is None and report.pairs[0].direction.shape == x.shape
+
+
+# -- further points ----------------------------------------------------------------------------
+
+
+def only_right_where_positive():
+    return tg.op(rules={"x": lambda g, y, x: 2 * g * abs(x)}, register=False)(lambda x: x * x)
+
+
+def test_a_rule_that_is_wrong_away_from_the_given_point_is_found():
+    report = check_grad(only_right_where_positive(), np.array([0.7, 0.0]))
+    assert report.ok  # not negative, so further points are not, either
+    rule = tg.op(rules={"x": lambda g, y, x: g * (x > -1)}, register=False)(lambda x: x + 0)
+    report = check_grad(rule, np.array([-0.7, 0.5, 0.2]))
+    assert not report.ok and "further point" in report.pairs[0].note
+    assert check_grad(rule, np.array([-0.7, 0.5, 0.2]), points=0).ok
+
+
+def test_further_points_are_told_with_their_inputs():
+    report = check_grad(lambda x: tg.tanh(x), np.array([0.5, -1.0]))
+    assert [list(point) for point in report.further] == [["x"], ["x"]]
+
+
+def test_an_assertion_that_fails_at_a_further_point_is_told():
+    def f(x):
+        assert abs(x.data[0] - 0.5) < 0.01, "not here"
+        return tg.sum(x * x)
+
+    report = check_grad(f, np.array([0.5, -1.0]), fast=True, points=1)
+    assert report.ok and not report.further
+    assert report.notes[0].startswith("At further point 1, f fails with AssertionError: not here")
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: tg.sum(tg.log1p(x**2) ** 2), lambda x: tg.log1p(x**2),
+    lambda x: tg.sum(tg.expm1(x**2) ** 2)])
+def test_a_complex_step_through_a_function_that_loses_digits_accuses_no_one(f):
+    """NumPy's log1p of complex numbers near 0 is wrong by 1e-4."""
+    for seed in range(chosen(15, 300)):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(1 + seed % 3,)) * 10 ** rng.uniform(-8, -4)
+        check_grad(f, x, points=0).assert_ok()

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import OpDefinitionError
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
+from tinygrad_mlp.verify.further_points import moved
 from tinygrad_mlp.verify.gradients.contract import Contract
 from tinygrad_mlp.verify.gradients.directions import random_direction
 from tinygrad_mlp.verify.gradients.numeric import NumericDerivatives
@@ -20,9 +21,12 @@ from tinygrad_mlp.verify.gradients.report import GradReport, Pair, Problem
 from tinygrad_mlp.verify.gradients.sweep import operation_at_kink
 from tinygrad_mlp.verify.gradients.verdict import ALONE
 
+REACH = 0.5
+"""How far the first further point is away, in multiples of the size of each input."""
+
 
 def check_grad(f: Callable[..., Any], *args: Any, order: int = 1, fast: bool = False, seed: int = 0,
-               rtol: float | None = None) -> GradReport:
+               rtol: float | None = None, points: int = 2) -> GradReport:
     """Compare the gradients of `f` with numerical derivatives, for every output and input.
 
     An automatic derivative ``a`` and a numeric one ``n``, known to ``± e``, agree if
@@ -39,6 +43,10 @@ def check_grad(f: Callable[..., Any], *args: Any, order: int = 1, fast: bool = F
     Also found: rules that do not multiply with their cotangent, results that differ from run to
     run, gradients of a wrong shape or dtype or that share memory, and arrays changed in place.
 
+    Where the gradients are right at the given point, they are also checked at further `points`, in
+    a few random directions. Further points have the properties of the given one: positive inputs
+    stay positive, symmetric ones symmetric, and so on (see `further_points`).
+
     Inputs of lower precision are checked in double precision, where `f` takes it. Then the
     gradients in their own precision are compared with these, up to rounding.
 
@@ -50,6 +58,7 @@ def check_grad(f: Callable[..., Any], *args: Any, order: int = 1, fast: bool = F
             their number, but a mistake in one element of many may go unnoticed.
         seed: of the random draws.
         rtol: by default 1e-6, in single precision 1e-4.
+        points: the number of further points.
 
     Returns:
         A `GradReport`; print it, or call its `assert_ok()`.
@@ -67,6 +76,7 @@ def check_grad(f: Callable[..., Any], *args: Any, order: int = 1, fast: bool = F
     """
     one_of(order, (1, 2), "check_grad: order")
     seed = integer_at_least(0, seed, "check_grad: seed")
+    points = integer_at_least(0, points, "check_grad: points")
     if rtol is not None:
         rtol = not_negative(rtol, "check_grad: rtol")
     rng = np.random.default_rng(seed)
@@ -84,8 +94,31 @@ def check_grad(f: Callable[..., Any], *args: Any, order: int = 1, fast: bool = F
                 more = _check_order(second, probe, rng, rtol, fast, 2)
                 pairs, errors = pairs + more[0], errors + more[1]
                 problems += [p for p in more[2] if p not in problems]
-    inputs = dict(zip(probe.inputs, probe.original, strict=True))
-    return GradReport(pairs, problems, inputs, errors, seed=seed, rtol=rtol, order=order, fast=fast)
+        inputs = dict(zip(probe.inputs, probe.original, strict=True))
+        report = GradReport(
+            pairs, problems, inputs, errors, seed=seed, rtol=rtol, order=order, fast=fast)
+        for number in range(1, points + 1):
+            if report.ok and pairs:
+                _check_further(report, probe, rng, number)
+    return report
+
+
+def _check_further(report: GradReport, probe: Probe, rng: np.random.Generator, number: int) -> None:
+    """Check the first derivatives at a further point, and put mistakes there into the report."""
+    reach = REACH * number
+    try:
+        further = probe.moved([moved(a, reach, rng) - a for a in probe.original])
+        found = _judged_pairs(further, further, rng, report.rtol, True, 1)
+    except Exception as error:  # anything that f may raise where its author did not call it
+        report.notes.append(
+            f"At further point {number}, f fails with {type(error).__name__}: {error}. It was not "
+            f"checked there.")
+        return
+    report.further.append(dict(zip(further.inputs, further.original, strict=True)))
+    for i, (pair, _) in enumerate(found):
+        if pair.status == "WRONG":
+            note = f"At further point {number} (see .further). {pair.note}".rstrip()
+            report.pairs[i] = pair._replace(note=note)
 
 
 def _check_order(probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: float, fast: bool,
@@ -99,8 +132,16 @@ def _check_order(probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: floa
     problems = contract.problems
     if not contract.check(cotangents):
         return [], [], problems, False
-    compared = _all_pairs(probe, rng, rtol, fast, order)
+    compared = _judged_pairs(probe, of_f, rng, rtol, fast, order)
     pairs, errors = [pair for pair, _ in compared], [error for _, error in compared]
+    return pairs, errors, problems, True
+
+
+def _judged_pairs(probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: float, fast: bool,
+                  order: int) -> list[tuple[Pair, Array]]:
+    """Return every pair, where a convention of an operation at a kink is no mistake."""
+    compared = _all_pairs(probe, rng, rtol, fast, order)
+    pairs = [pair for pair, _ in compared]
     if any(pair.status == "WRONG" for pair in pairs):
         culprit = operation_at_kink(of_f, rng)
         if culprit:
@@ -114,7 +155,7 @@ def _check_order(probe: Probe, of_f: Probe, rng: np.random.Generator, rtol: floa
                     where = f"Inside of f, '{culprit}' is at a kink"
                     note = f"{where}, and its convention there is at work."
                     pairs[i] = pair._replace(status="kink", note=note)
-    return pairs, errors, problems, True
+    return [(pair, error) for pair, (_, error) in zip(pairs, compared, strict=True)]
 
 
 def _all_pairs(probe: Probe, rng: np.random.Generator, rtol: float, fast: bool,

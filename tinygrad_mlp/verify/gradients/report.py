@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
@@ -129,6 +129,8 @@ class GradReport:
         fast: whether random directions were checked instead of elements.
         errors: for each pair the relative errors, of the input's shape (one for each direction in
             fast mode), the worst over the output's elements.
+        further: the inputs at each further point that was checked, too.
+        notes: what failed at further points.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> report = tg.verify.check_grad(lambda x: tg.tanh(x), np.array([0.5, 1.0]))
@@ -144,6 +146,8 @@ class GradReport:
     rtol: float
     order: int
     fast: bool
+    further: list[dict[str, Array]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -198,7 +202,7 @@ class GradReport:
             for p in self.pairs]
         problems = [f"{problem.kind}: {problem.message}" for problem in self.problems]
         verdict = "No mistake was found." if self.ok else "There are mistakes."
-        return table(headings, rows, "\n".join([verdict, *problems]))
+        return table(headings, rows, "\n".join([verdict, *problems, *self.notes]))
 
     def __str__(self) -> str:
         problems = f"; {len(self.problems)} other problems" if self.problems else ""
@@ -208,6 +212,8 @@ class GradReport:
             lines += _lines(pair)
         for problem in self.problems:
             lines += ["", *textwrap.wrap(f"{problem.kind}: {problem.message}", WIDTH)]
+        for note in self.notes:
+            lines += ["", *textwrap.wrap(note, WIDTH)]
         reproduction = (
             f"Reproduce: check_grad(f, …, order={self.order}, fast={self.fast}, "
             f"seed={self.seed}, rtol={self.rtol:g}), the inputs as in .inputs. The numbers are "
