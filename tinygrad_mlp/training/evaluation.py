@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -66,16 +67,39 @@ def _loss_and_accuracy(model: Any, loss: LossFunction, X: Array, Y: Array,
     return total / len(X), right / len(X) if classes else None
 
 
+def fitting_dtypes(model: Any, loss: LossFunction, X: Any, Y: Any, dtype: Any) -> tuple[Any, Any]:
+    """Return the dtypes of inputs and targets that the model and the loss take.
+
+    Numbers become floats of `dtype`. Integers stay integers where floats are refused: by a model
+    that indexes with its inputs, by a loss that indexes with its targets.
+    """
+    arrays = as_rows(X, "fit: X"), as_rows(Y, "fit: Y")
+    choices = [[dtype, a.dtype] if a.dtype.kind in "iu" else [dtype] for a in arrays]
+    pairs = list(itertools.product(*choices))
+    refused: list[type[Exception]] = []
+    for dtypes in pairs if len(pairs) > 1 else []:
+        x, y = (a[:2].astype(kind) for a, kind in zip(arrays, dtypes, strict=True))
+        try:
+            _loss_and_accuracy(model, loss, x, y, False)
+        except (IndexError, TypeError, ValueError) as error:
+            refused.append(type(error))
+        else:
+            return dtypes
+    # The error of integers says what is wrong with an index; without indices, that of floats does.
+    indexing = refused and issubclass(refused[0], IndexError)
+    return pairs[-1] if indexing else pairs[0]
+
+
 class Examples:
-    """Checked data: X and Y are finite numbers of one precision, with a target for each input.
+    """Checked data: X and Y are finite numbers of two dtypes, with a target for each input.
 
     `classes` says whether the targets are one-hot rows. For the data that are not trained on,
     `part` is "validation ", for messages and for the names of the `arrays`.
     """
 
-    def __init__(self, X: Any, Y: Any, dtype: Any, part: str = "") -> None:
-        self.X = checked_numbers(X, f"fit: {part}X", dtype)
-        self.Y = checked_numbers(Y, f"fit: {part}Y", dtype)
+    def __init__(self, X: Any, Y: Any, dtypes: tuple[Any, Any], part: str = "") -> None:
+        self.X = checked_numbers(X, f"fit: {part}X", dtypes[0])
+        self.Y = checked_numbers(Y, f"fit: {part}Y", dtypes[1])
         check_lengths(self.X, self.Y, f"fit: {part}X", f"{part}Y")
         self.arrays = {f"{part}X": self.X, f"{part}Y": self.Y}
         self.classes = is_one_hot(self.Y)
@@ -84,7 +108,7 @@ class Examples:
         return len(self.X)
 
     @classmethod
-    def of_validation(cls, validation: Any, dtype: Any) -> Examples | None:
+    def of_validation(cls, validation: Any, dtypes: tuple[Any, Any]) -> Examples | None:
         """Return the validation data of `fit`, checked; None without any."""
         if validation is None:
             return None
@@ -92,7 +116,7 @@ class Examples:
             raise InvalidArgumentError(
                 f"fit: validation must be a pair (X, Y). Got {type(validation).__name__}.")
         X, Y = validation
-        return cls(X, Y, dtype, "validation ")
+        return cls(X, Y, dtypes, "validation ")
 
 
 class Evaluator:
@@ -180,6 +204,12 @@ def is_one_hot(Y: Array) -> bool:
 def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
     """Return `a` as an array of `dtype` with at least one sample, all of it finite."""
     array = as_rows(a, name)
+    if np.dtype(dtype).kind in "iu":
+        if array.dtype.kind not in "iu":
+            raise DTypeError(
+                f"{name} must be of integers, as the training data are, which the model or the "
+                f"loss indexes with. Got {array.dtype}. Convert it with .astype({dtype}).")
+        return array
     if array.dtype.kind == "f":
         at = index_beyond(array, float(np.finfo(dtype).max))
         if at is not None:

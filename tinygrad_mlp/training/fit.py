@@ -15,7 +15,7 @@ from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.support.signals import interruption, is_interruption
 from tinygrad_mlp.training.callbacks import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
-from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction
+from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction, fitting_dtypes
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.training.run import FitSettings, Run, deferred_interrupt
@@ -41,8 +41,9 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         model: a module.
         loss: a function ``(prediction, target)`` that returns the mean over samples.
         optimizer: the optimizer of the model's parameters (see `optim`).
-        X: training inputs, shape ``(n, ...)``; converted to the precision of the parameters.
-        Y: training targets, shape ``(n, ...)``.
+        X: training inputs, shape ``(n, ...)``; converted to the precision of the parameters, but
+            integers stay integers for a model that indexes with them.
+        Y: training targets, shape ``(n, ...)``; likewise for a loss that indexes with them.
         epochs: number of passes through the data.
         batch_size: samples a step; the last batch of an epoch may be smaller.
         validation: a pair (X, Y) to evaluate on, never to train on.
@@ -96,9 +97,9 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     settings = FitSettings(epochs, batch_size, shuffle, compiled, block, threads, record_every,
                            record_epochs).checked()
     _check_parts(model, loss, optimizer)
-    dtype = precision(model)
-    training = Examples(X, Y, dtype)
-    held_out = Examples.of_validation(validation, dtype)
+    dtypes = fitting_dtypes(model, loss, X, Y, precision(model))
+    training = Examples(X, Y, dtypes)
+    held_out = Examples.of_validation(validation, dtypes)
     hooks = CallbackList(callbacks)
     order_rng = rng_or_fresh(rng, "fit") if shuffle else None
     all_threads = settings.threads or threads_now()
