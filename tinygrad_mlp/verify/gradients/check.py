@@ -108,6 +108,7 @@ def _check_further(report: GradReport, probe: Probe, rng: np.random.Generator, n
     reach = REACH * number
     try:
         further = probe.moved([moved(a, reach, rng) - a for a in probe.original])
+        further.call(further.point)
         found = _judged_pairs(further, further, rng, report.rtol, True, 1)
     except Exception as error:  # anything that f may raise where its author did not call it
         report.notes.append(

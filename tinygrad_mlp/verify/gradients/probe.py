@@ -32,6 +32,10 @@ def undisturbed() -> Iterator[None]:
         yield
 
 
+OUTSIDE = (np.linalg.LinAlgError, AssertionError, ValueError, ArithmeticError)
+"""What a function raises outside of its domain, at points that its author did not choose."""
+
+
 class Output(NamedTuple):
     """One array that the function returns; `place` is that of its elements in `Probe.values`."""
 
@@ -112,7 +116,7 @@ class Probe:
         """Return all elements of all outputs, in a row, for `arrays` in place of the inputs."""
         try:
             return self._flat(self.call(arrays))
-        except np.linalg.LinAlgError:  # outside its domain, as decompositions of matrices say it
+        except OUTSIDE:
             return np.full(self.base.shape, np.nan)
 
     def noise(self, arrays: Sequence[Array], rng: np.random.Generator,
