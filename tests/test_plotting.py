@@ -1,5 +1,6 @@
 """Pictures of training: what they show, and that they leave nothing behind."""
 
+import os
 import sys
 from types import SimpleNamespace
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_mlp as tg
+from tests import child
+from tests.campaigns import thorough
 from tinygrad_mlp import plotting
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
 from tinygrad_mlp.training.history import History, Record
@@ -212,7 +215,8 @@ def test_figures_are_shown_only_where_they_can_be_seen(
     tmp_path, monkeypatch, backend, notebook, display
 ):
     shown = []
-    shell = SimpleNamespace(get_ipython=lambda: "a shell" if notebook else None)
+    shell = SimpleNamespace(get_ipython=lambda: "a shell" if notebook else None,
+                            version_info=(9, 0))
     monkeypatch.setitem(sys.modules, "IPython", shell)
     monkeypatch.setattr(plt, "get_backend", lambda: backend)
     monkeypatch.setattr(plt, "show", lambda: shown.extend(plt.get_fignums()))
@@ -229,3 +233,29 @@ def test_a_network_shows_its_curves_after_training(tmp_path, monkeypatch, capsys
     tg.NeuralNetwork([4, 3, 2], "mean_square", monitor=False, seed=0).train(X, Y, epochs=1)
     assert (tmp_path / "training_mean_square.png").exists()
     assert "training_mean_square.png" in capsys.readouterr().out
+
+
+BACKENDS = ["no_such_backend", "GTK4Agg", "module://nothing"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS if thorough() else BACKENDS[:1])
+def test_a_training_does_not_end_in_an_error_of_the_display(tmp_path, backend):
+    code = ("import numpy as np, tinygrad_mlp as tg; "
+            "network = tg.NeuralNetwork([2, 3, 2], monitor=False, plot=True, seed=0); "
+            "network.train(np.eye(2), np.eye(2), 3); print(len(network.history))")
+    environment = {**os.environ, "MPLBACKEND": backend}
+    environment.pop("DISPLAY", None)
+    done = child.python("-c", code, env=environment, cwd=tmp_path, check=True)
+    assert done.stderr == "" and done.stdout.splitlines()[-1].isdigit()
+    assert "The curves of training could not be drawn" in done.stdout or any(tmp_path.iterdir())
+
+
+BEGINNINGS = {"png": PNG, "PNG": PNG, "pdf": b"%PDF", "svg": b"<?xml", "ps": b"%!PS",
+              "eps": b"%!PS", "jpg": b"\xff\xd8", "tif": b"II*", "svgz": b"\x1f\x8b"}
+
+
+@pytest.mark.parametrize("ending", BEGINNINGS)
+def test_a_picture_has_the_format_of_its_ending(tmp_path, ending):
+    path = tmp_path / f"curves.{ending}"
+    plotting.plot_history(history(), path)
+    assert path.read_bytes().startswith(BEGINNINGS[ending])

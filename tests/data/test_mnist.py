@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import child
+from tests.failing_disk import disk
 from tinygrad_mlp.data import load, load_digits, load_mnist, mnist, preprocess, read_idx
 from tinygrad_mlp.data.download import fetch
 from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
@@ -228,12 +229,9 @@ def test_the_default_mirrors_are_asked_in_turn_and_no_test_reaches_them():
     assert str(caught.value).count("a test tried to reach") == 2
 
 
-def test_a_write_that_fails_leaves_nothing_in_the_cache(tiny, server, cache, monkeypatch):
-    def disk_full(source, target):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(os, "replace", disk_full)
-    with pytest.raises(DataNotFoundError, match="cannot be written: no space left"):
+def test_a_write_that_fails_leaves_nothing_in_the_cache(tiny, server, cache):
+    with disk(failing=5), pytest.raises(
+            DataNotFoundError, match="The cache cannot be written: .*: No space left"):
         load_mnist(mirrors=[server.url("good")])
     assert os.listdir(cache) == []
 

@@ -501,6 +501,42 @@ def test_a_program_with_its_own_way_with_ctrl_c_keeps_it():
     assert history.stopped is None and len(history) == 2
 
 
+class Pressed(KeyboardInterrupt):
+    """Raised by a handler of a user's own."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTERM"), reason="there is no such signal")
+def test_any_signal_whose_handler_raises_keyboard_interrupt_ends_training_after_the_step():
+    def handler(number, frame):
+        raise Pressed
+
+    model, X, Y = task(n=5)
+    W, _ = by_hand(model, X[:3], Y[:3], lambda epoch: 0.1, 1, 1)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        history = train(model, X, Y, batch_size=1, record_every=0, callbacks=[
+            at_step(2, lambda: signal.raise_signal(signal.SIGTERM))])
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert history.stopped == "interrupted by SIGTERM after iteration 2"
+    np.testing.assert_allclose(model.weight.data, W, rtol=1e-12)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_after_the_last_step_an_impatient_ctrl_c_does_not_lose_the_history(ctrl_c, times):
+    ended = Callback()
+    ended.on_end = lambda run: [press_ctrl_c() for _ in range(times)]
+    model, X, Y = task(n=5)
+    callbacks = [at_step(2, press_ctrl_c), ended]
+    if times == 2:  # for one that hangs
+        with pytest.raises(KeyboardInterrupt):
+            train(model, X, Y, batch_size=1, record_every=1, callbacks=callbacks)
+        return
+    history = train(model, X, Y, batch_size=1, record_every=1, callbacks=callbacks)
+    assert history.stopped == "interrupted by Ctrl-C after iteration 2" and len(history) == 3
+
+
 def test_an_error_in_a_callback_comes_through_and_leaves_nothing_behind():
     def fail():
         raise LookupError("from the callback")

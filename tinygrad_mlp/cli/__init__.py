@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 for success, 1 if training diverged, a check failed or a file could not
-        be written, 2 for a user's mistake, 130 after Ctrl-C.
+        be written, 2 for a user's mistake, 130 after Ctrl-C, 128 + n after another signal n.
 
     >>> main(["--version"])
     tinygrad-mlp 0.1.0

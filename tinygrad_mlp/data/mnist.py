@@ -194,7 +194,7 @@ def _download(wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str],
             os.makedirs(cache, exist_ok=True)
             write_file(os.path.join(cache, f"{file.name}.gz"), content)
         except OSError as error:
-            raise not_found(f"The cache cannot be written: {error}.") from error
+            raise not_found(f"The cache cannot be written: {str(error).rstrip('.')}.") from error
 
 
 def _first_good(mirrors: list[str], file: RemoteFile, answers: list[str], timeout: float,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.failing_disk import disk
 from tests.saving.onnx.runtime import TOLERANCE, difference, onnx, onnxruntime, run
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import (
@@ -16,6 +17,7 @@ from tinygrad_mlp.errors import (
     InvalidArgumentError,
     MissingToolError,
     ShapeError,
+    WriteError,
 )
 
 
@@ -246,16 +248,10 @@ def test_a_missing_package_is_named_with_its_remedy(path, monkeypatch):
         tg.export_onnx(small(), path)
 
 
-def test_a_failure_while_writing_leaves_the_old_file(path, monkeypatch):
-    def fail(model, target):
-        with open(target, "wb") as file:
-            file.write(b"half a fi")
-        raise OSError("no space left on device")
-
+def test_a_failure_while_writing_leaves_the_old_file(path):
     tg.export_onnx(small(), path)
     before = path.read_bytes()
-    monkeypatch.setattr(onnx, "save", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with disk(failing=2), pytest.raises(WriteError, match=f"cannot write {path}: No space left"):
         tg.export_onnx(small(np.float32), path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
