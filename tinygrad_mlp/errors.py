@@ -6,9 +6,15 @@ derives from the built-in class that a NumPy user would expect.
 
 Every message has the same order: the function and its argument, what was expected, what it got,
 what to do.
+
+At the end: the refusals of what is no plain array of real numbers. `np.asarray` drops the mask of a
+masked array, the unit of a quantity and the ``*`` of a matrix without a word; every way into the
+package asks here first.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -177,3 +183,81 @@ class RawNumbersWarning(UserWarning):
     operators and functions of ``tg``, without ``.data``, ``.numpy()``, ``np.asarray()`` and
     ``float()``.
     """
+
+
+def refuse_more_than_numbers(data: Any, who: str) -> None:
+    """Refuse an array with a mask, a unit or functions of its own, and a sparse matrix.
+
+    Args:
+        data: what a user passed; a list is looked through.
+        who: the function, as the message begins.
+
+    Raises:
+        DTypeError: it is one of these.
+
+    >>> refuse_more_than_numbers(np.ma.array([1.0, 2.0], mask=[0, 1]), "mean()")
+    Traceback (most recent call last):
+    tinygrad_mlp.errors.DTypeError: mean() expects a plain array. Got numpy.ma.MaskedArray. Its \
+mask would be ignored: use .filled(value), or .compressed() for what it shows.
+    """
+    kind = type(data)
+    if kind is np.ndarray:
+        return
+    if kind in (list, tuple):
+        for part in data:
+            if type(part) not in (float, int):
+                refuse_more_than_numbers(part, who)
+        return
+    if isinstance(data, np.ndarray):
+        remedy = _remedy_for_subclass(data)
+    elif kind.__module__.startswith("scipy.sparse"):
+        remedy = "Use .toarray() for an array with its zeros"
+    elif hasattr(data, "magnitude") and hasattr(data, "units"):
+        remedy = "Use .magnitude for the numbers in a unit of your choice"
+    else:
+        return
+    if remedy:
+        raise DTypeError(f"{who} expects a plain array. Got {kind.__module__}.{kind.__name__}. "
+                         f"{remedy}.")
+
+
+def _remedy_for_subclass(data: Any) -> str:
+    """Return how to make a plain array of a subclass of ndarray; empty where it is one already."""
+    if isinstance(data, np.ma.MaskedArray):
+        return "Its mask would be ignored: use .filled(value), or .compressed() for what it shows"
+    if isinstance(data, np.matrix):
+        return "Its * is a matrix product: use np.asarray(...), and @ for the product"
+    if type(data).__array_ufunc__ is not np.ndarray.__array_ufunc__:
+        return "It computes in its own way (as with units): pass its numbers, np.asarray(...)"
+    return ""
+
+
+def refuse_unreal(array: Any, who: str) -> None:
+    """Refuse an array of anything but real numbers.
+
+    Args:
+        array: the array.
+        who: the function, as the message begins.
+
+    Raises:
+        DTypeError: it holds complex numbers, dates, records, text or objects.
+
+    >>> refuse_unreal(np.array(["a"]), "mean()")
+    Traceback (most recent call last):
+    tinygrad_mlp.errors.DTypeError: mean() expects real numbers. Got data of dtype <U1. Convert \
+it with .astype(float) first.
+    """
+    kind = array.dtype.kind
+    if kind not in "fiub":
+        raise DTypeError(f"{who} expects real numbers. Got data of dtype {array.dtype}. "
+                         f"{_REMEDIES.get(kind, 'Convert it with .astype(float) first')}.")
+
+
+_REMEDIES = {
+    "c": "Compute with real and imaginary parts, .real and .imag, as two arrays",
+    "M": "Subtract a date and divide by np.timedelta64(1, 'D') for days as numbers",
+    "m": "Divide by np.timedelta64(1, 's') for seconds as numbers",
+    "V": "Pass its fields as arrays, or use np.lib.recfunctions.structured_to_unstructured",
+    "O": "Convert it with .astype(float) first; missing values become numbers with "
+         ".to_numpy(float, na_value=np.nan) in pandas"}
+"""What to do with data of a dtype's kind, where ``.astype(float)`` is not the answer."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.errors import DTypeError
 
 numbers = st.floats(-2, 2).map(lambda x: round(x, 6))
 seeds = st.integers(0, 2**32 - 1)
@@ -220,3 +221,51 @@ def test_third_derivatives_as_the_jacobian_of_the_hessian():
     np.testing.assert_allclose(T[0, 0, 0], 24)
     np.testing.assert_allclose(T[1, 1, 1], 48)
     assert np.count_nonzero(T) == 2
+
+
+# -- kinds of numbers ------------------------------------------------------------------------------
+
+POINT = np.array([1.0, 2.0])
+OF_ANOTHER_KIND = {
+    "whole": np.array([1, 0]), "boolean": np.array([True, False]), "unsigned": np.uint8([1, 0]),
+    "complex": np.array([1j, 0]),
+}
+OF_DIRECTIONS = {
+    "jvp": lambda v: tg.jvp(tg.square, (POINT,), (v,)),
+    "vjp": lambda v: tg.vjp(tg.square, POINT)[1](v),
+    "hvp": lambda v: tg.hvp(lambda x: tg.sum(x**3), POINT, v),
+}
+
+
+@pytest.mark.parametrize("kind", OF_ANOTHER_KIND)
+@pytest.mark.parametrize("name", OF_DIRECTIONS)
+def test_a_direction_of_another_kind_is_refused_and_not_cast(name, kind):
+    v = OF_ANOTHER_KIND[kind]
+    with pytest.raises(DTypeError, match=rf"{name}\(\) expects a .*floating-point.*{v.dtype}"):
+        OF_DIRECTIONS[name](v)
+
+
+@pytest.mark.parametrize("name", OF_DIRECTIONS)
+def test_a_direction_of_another_precision_is_taken(name):
+    for v in (np.float32([1, 0.5]), np.float64([1, 0.5])):
+        exact = OF_DIRECTIONS[name](np.array([1, 0.5]))
+        np.testing.assert_array_equal(OF_DIRECTIONS[name](v), exact)
+
+
+PIECEWISE_CONSTANT = {
+    "boolean": lambda x: x[0] > 0, "whole": lambda x: np.argmax(x), "a whole number": lambda x: 3,
+    "a truth": lambda x: True, "a whole tensor": lambda x: x[0].astype(int),
+}
+OF_FUNCTIONS = {
+    "grad": lambda f: tg.grad(f)(POINT), "value_and_grad": lambda f: tg.value_and_grad(f)(POINT),
+    "vjp": lambda f: tg.vjp(f, POINT), "jvp": lambda f: tg.jvp(f, (POINT,), (POINT,)),
+    "jacobian": lambda f: tg.jacobian(f)(POINT), "hessian": lambda f: tg.hessian(f)(POINT),
+    "hvp": lambda f: tg.hvp(f, POINT, POINT),
+}
+
+
+@pytest.mark.parametrize("kind", PIECEWISE_CONSTANT)
+@pytest.mark.parametrize("name", OF_FUNCTIONS)
+def test_what_is_no_floating_point_number_has_no_derivative(name, kind):
+    with pytest.raises(DTypeError, match="floating-point"):
+        OF_FUNCTIONS[name](PIECEWISE_CONSTANT[kind])

@@ -20,6 +20,7 @@ from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.support.checks import as_array
 
 __all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]
 
@@ -47,6 +48,12 @@ class _Tape:
                     f"{name}() expects a function that returns arrays. "
                     f"It returned {type(value).__name__}.")
         self.outputs = [v if isinstance(v, Tensor) else Tensor(v) for v in out]
+        for value in self.outputs:
+            if value.dtype.kind != "f":
+                raise DTypeError(
+                    f"{name}() expects a function that returns floating-point numbers. It returned "
+                    f"{value.dtype}, which is constant wherever it has a derivative. Return what "
+                    f"it is computed from, or a smooth function in its place (tg.sigmoid for >).")
 
     def pull_back(self, cotangents: Sequence[Any], *, create_graph: bool = False,
                   release: bool = False) -> list[Any]:
@@ -132,7 +139,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     Raises:
         ShapeError: when called, if `f` does not return one number.
-        DTypeError: when called, if an argument to differentiate with respect to is not floating.
+        DTypeError: when called, if an argument to differentiate with respect to, or what `f`
+            returns, is not of floating-point numbers.
 
     >>> import numpy as np
     >>> value, gradient = value_and_grad(lambda w: (w * w).sum())(np.array([1.0, 2.0]))
@@ -193,6 +201,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
 
     Raises:
         ShapeError: by the pullback, if a cotangent does not have the shape of its output.
+        DTypeError: an argument or the output is not of floating-point numbers; by the pullback,
+            if a cotangent is not.
 
     Source: Griewank and Walther, "Evaluating Derivatives", 2008, ch. 3 (the reverse mode).
 
@@ -222,6 +232,14 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
         raise ShapeError(
             f"{name}() expects a {what} of shape {', '.join(map(str, expected))}. "
             f"Got {', '.join(map(str, shapes))}.")
+    for g in given:
+        if isinstance(g, (int, float)) and not isinstance(g, bool):
+            continue  # a Python number, as among the arguments
+        dtype = (g if isinstance(g, Value) else as_array(g, f"{name}()")).dtype
+        if dtype.kind != "f":
+            raise DTypeError(
+                f"{name}() expects a {what} of floating-point numbers, as what it belongs to. Got "
+                f"{dtype}. Convert it with .astype(float).")
     return given
 
 
@@ -238,20 +256,26 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
     Raises:
         ShapeError: a tangent does not have the shape of its primal.
+        DTypeError: a tangent is of whole numbers, booleans or complex numbers.
 
     >>> import numpy as np
     >>> jvp(lambda x: x * x, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
     (array([1., 4.]), array([ 2., 40.]))
     """
-    primals = tuple(primals)
-    run = _Tape("jvp", f, primals)
-    given = _given("jvp", "tangent", tuple(tangents), primals, run.inputs)
+    return _pushed_forward("jvp", f, tuple(primals), tuple(tangents))
+
+
+def _pushed_forward(name: str, f: Function, primals: tuple[Any, ...],
+                    tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Compute what `jvp` does for the function `name`."""
+    run = _Tape(name, f, primals)
+    given = _given(name, "tangent", tangents, primals, run.inputs)
 
     def linear(*u: Any) -> Any:
         return run.pull_back(u, create_graph=True)
 
     # At u = 0: a function that is linear in u has the same derivative everywhere.
-    second = _Tape("jvp", linear, [np.zeros(o.shape, o.dtype) for o in run.outputs])
+    second = _Tape(name, linear, [np.zeros(o.shape, o.dtype) for o in run.outputs])
     tangent = second.pull_back(given, create_graph=run.create_graph)
     return map_leaves(run.plain, run.out), rebuild(run.out, tangent)
 
@@ -327,6 +351,7 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
 
     Raises:
         ShapeError: v does not have the shape of x.
+        DTypeError: v is not of floating-point numbers.
 
     Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation, 1994.
 
@@ -334,4 +359,4 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 5.0]), np.array([1.0, 0.0]))
     array([10.,  6.])
     """
-    return jvp(grad(f), (x,), (v,))[1]
+    return _pushed_forward("hvp", grad(f), (x,), (v,))[1]

@@ -28,7 +28,10 @@ Rule = Callable[..., Any]
 Samples = Callable[["np.random.Generator"], "Iterator[Sample] | Sequence[Sample]"]
 Static = dict[str, Any]
 
-ndarray = np.ndarray
+ndarray, DOUBLE = np.ndarray, np.dtype(float)
+
+COMPUTED = "fiubc"
+"""The kinds of dtypes that results may have. Complex steps, of the checks, pass through, too."""
 
 OPS: dict[str, Op] = {}
 """Every operation by name, in the order of definition."""
@@ -124,6 +127,8 @@ class OpRecord:
         decomposable: the forward function consists of operators and NumPy functions that are
             operations, too, and decides nothing by values: a program is made of its parts, which
             can be shared with those of the gradient.
+        floating: whole numbers and booleans are converted to floating point before the call. A
+            loss or an activation of unsigned bytes would wrap around at 0 and 256 otherwise.
     """
 
     name: str
@@ -141,6 +146,7 @@ class OpRecord:
     nondifferentiable: bool = False
     provenance: bool = False
     decomposable: bool = False
+    floating: bool = False
 
 
 class Op:
@@ -180,6 +186,7 @@ class Op:
         self.outputs = record.outputs
         self.nondifferentiable = record.nondifferentiable
         self.provenance = record.provenance
+        self.floating = record.floating
         parameters = parameters_of(record.forward)
         arrays = [p for p in parameters if p.kind is not KEYWORD_ONLY]
         self.arrays: tuple[str, ...] = tuple(p.name for p in arrays)
@@ -226,6 +233,8 @@ class Op:
         """Compute the operation, and record it where a gradient can be asked for."""
         if len(args) != self.arity or len(static) != len(self.defaults):
             args, static = self.bind(args, static)
+        if self.floating:
+            args = in_floating_point(args, self.name)
         mode = MODE.get()
         if mode.hook is not None:
             return mode.hook(self, args, static)
@@ -245,6 +254,7 @@ class Op:
             elif type(a) is ndarray or isinstance(a, self.weak_scalars) or a is None:
                 arrays.append(a)
             else:
+                errors.refuse_more_than_numbers(a, f"{self.name}()")
                 arrays.append(np.asarray(a))
             parents.append(None)
         try:
@@ -259,6 +269,8 @@ class Op:
             return self.as_value(args, tuple(arrays), static, out)
         if type(out) is not ndarray:
             out = np.asarray(out)
+        if out.dtype is not DOUBLE and out.dtype.kind not in COMPUTED:
+            errors.refuse_unreal(out, f"{self.name}() with a Tensor")
         value = cls.__new__(cls)  # as `make_value`, without the call
         value.data = out
         value.grad = value.own_name = value.node = None
@@ -363,6 +375,32 @@ OURS_FOR_NUMPYS = (
     (np.linalg.LinAlgError, errors.LinAlgError),
     (ValueError, errors.ShapeError),  # also a missing axis, which is an IndexError, too
     (IndexError, errors.IndexingError))
+
+
+def in_floating_point(args: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    """Return arguments of a call with whole numbers and booleans in floating point.
+
+    Beside floats in the dtype that NumPy promotes both to; by themselves in float64.
+    """
+    try:
+        for a in args:
+            if a is not None and a.dtype.kind != "f":
+                break
+        else:
+            return args  # the usual case
+    except AttributeError:
+        pass  # a list, or a Python number
+    for a in args:
+        errors.refuse_more_than_numbers(a, f"{name}()")
+    given = [a if isinstance(a, (Value, float)) or a is None else np.asarray(a) for a in args]
+    dtypes = [getattr(a, "dtype", None) for a in given]
+    floats = [dtype for dtype in dtypes if dtype is not None and dtype.kind == "f"]
+    for i, dtype in enumerate(dtypes):
+        if dtype is not None and dtype.kind in "iub":
+            wide = np.result_type(dtype, *floats) if floats else np.dtype(float)
+            a = given[i]
+            given[i] = OPS["astype"](a, dtype=wide) if isinstance(a, Value) else a.astype(wide)
+    return tuple(given)
 
 
 def _parent(argument: Any) -> Node | Value | None:

@@ -411,6 +411,7 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
             traced: Any = data
             return traced if dtype is None else traced.astype(dtype)  # type: ignore[no-any-return]
     try:
+        errors.refuse_more_than_numbers(data, "Tensor()")
         array = np.asarray(data, dtype=dtype)
     except errors.TinygradError:
         raise  # a list that holds a tensor which requires a gradient
@@ -418,10 +419,7 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
         raise errors.DTypeError(
             f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "
             f"that NumPy cannot convert: {error}.") from error
-    if array.dtype.kind not in "fiub":
-        raise errors.DTypeError(
-            f"Tensor() expects real numbers. Got data of dtype {array.dtype}. "
-            f"Convert it with .astype(float) first.")
+    errors.refuse_unreal(array, "Tensor()")
     return array
 
 

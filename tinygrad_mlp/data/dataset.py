@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.errors import DataError, DTypeError, InvalidArgumentError, ShapeError
-from tinygrad_mlp.support.checks import integer_at_least
+from tinygrad_mlp.support.checks import as_array, integer_at_least
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -77,7 +77,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None,
 
 def class_numbers(labels: ArrayLike, who: str) -> NDArray[np.intp]:
     """Return `labels` as integers >= 0, shape (n,), or raise an error that begins with `who`."""
-    given = np.asarray(labels)
+    given = as_array(labels, f"{who}: labels")
     if given.ndim != 1:
         raise ShapeError(
             f"{who}: labels must have shape (n,), one class number per sample. Got shape "

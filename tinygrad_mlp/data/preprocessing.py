@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.data.batches import batches
 from tinygrad_mlp.data.dataset import class_count, class_numbers, one_hot
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
-from tinygrad_mlp.support.checks import checked_rng, fraction, index_beyond
+from tinygrad_mlp.support.checks import as_array, checked_rng, fraction, index_beyond
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -184,7 +184,7 @@ def _floating(dtype: DTypeLike, who: str) -> np.dtype[Any]:
 
 def _features(X: ArrayLike, kind: np.dtype[Any], who: str) -> NDArray[Any]:
     """Return `X` as a matrix with a row for each sample, checked to fit into the type `kind`."""
-    given = np.asarray(X)
+    given = as_array(X, f"{who}: X")
     if given.ndim < 2:
         raise ShapeError(
             f"{who}: X must have shape (n, p) or (n, h, w). Got {given.shape}. "

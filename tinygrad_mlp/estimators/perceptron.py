@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data import batches
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.estimators import fitting, lbfgs, parameter_checks
 from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.fitting import Samples
@@ -67,6 +67,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
                 f"{type(self).__name__}: partial_fit cannot be used with early_stopping=True, as "
                 "each call may bring other samples. Hold samples out yourself and use score().")
         goes_on = hasattr(self, "network_") and bool(self.warm_start or partial)
+        self._refuse_more_than_numbers(X=X, y=y, sample_weight=sample_weight)
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32),
             y_numeric=is_regressor(self), reset=not goes_on)
@@ -162,6 +163,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     def _output(self, X: Any, pre_activation: bool = False) -> Array:
         """Return the network's output for samples in rows, shape ``(n, outputs)``."""
         check_is_fitted(self)
+        self._refuse_more_than_numbers(X=X)
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         network = nn.Sequential(*self.network_.layers[:-1]) if pre_activation else self.network_
         dtype = self.intercepts_[0].dtype
@@ -169,6 +171,12 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
             return predict(network, X.astype(dtype, copy=False))
         parts = batches(X.shape[0], EVALUATION_ROWS)  # sparse samples, a few at a time
         return np.concatenate([predict(network, X[r].toarray().astype(dtype)) for r in parts])
+
+    def _refuse_more_than_numbers(self, **arrays: Any) -> None:
+        """Raise an error for masks and units, which scikit-learn ignores; it takes sparse data."""
+        for name, a in arrays.items():
+            if isinstance(a, np.ndarray):
+                refuse_more_than_numbers(a, f"{type(self).__name__}: {name}")
 
     def _has_partial_fit(self) -> bool:
         """Return True, or raise an error with the reason for which there is no `partial_fit`."""

@@ -18,7 +18,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
 from tinygrad_mlp.nn.module import Buffer, Module, Parameter
-from tinygrad_mlp.support.checks import integer_at_least, not_negative, rng_or_fresh
+from tinygrad_mlp.support.checks import as_array, integer_at_least, not_negative, rng_or_fresh
 
 
 class Sequential(Module):
@@ -72,7 +72,7 @@ class Sequential(Module):
 
 def as_input(x: Any) -> Any:
     """Return the input of a layer as an array or a tensor."""
-    return x if isinstance(x, Value) else np.asarray(x)
+    return x if isinstance(x, Value) else as_array(x, "a layer")
 
 
 def weight_and_bias(layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser, rng: Any,

@@ -24,6 +24,7 @@ from tinygrad_mlp.autograd.ops import astype
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
+from tinygrad_mlp.support.checks import as_array
 
 
 @op(register=False, elementwise=True, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
@@ -208,7 +209,7 @@ class Trace:
         if isinstance(a, Value):
             return self.array_of(a)
         # As in `Op.__call__`: beside an array a Python number stays one (2 · float32 is float32).
-        return a if a is None or isinstance(a, op.weak_scalars) else np.asarray(a)
+        return a if a is None or isinstance(a, op.weak_scalars) else as_array(a, f"{op.name}()")
 
 
 def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:

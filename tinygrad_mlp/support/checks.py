@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -111,6 +111,19 @@ def checked_rng(rng: Any, who: str) -> Generator:
 def rng_or_fresh(rng: Any, who: str) -> Generator:
     """Return `rng`, or for None a new generator that the operating system seeds."""
     return np.random.default_rng() if rng is None else checked_rng(rng, who)
+
+
+def as_array(data: Any, who: str) -> Any:
+    """Return `data` as a plain ndarray, which is not copied without need.
+
+    Raises:
+        DTypeError: it has a mask, a unit or operators of its own, which would be lost.
+
+    >>> as_array([1.0, 2.0], "fit: X")
+    array([1., 2.])
+    """
+    refuse_more_than_numbers(data, who)
+    return np.asarray(data)
 
 
 def index_beyond(array: Any, limit: float) -> tuple[int, ...] | None:

@@ -14,7 +14,7 @@ from tinygrad_mlp.data import batches
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import evaluation
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_up
-from tinygrad_mlp.support.checks import index_beyond
+from tinygrad_mlp.support.checks import as_array, index_beyond
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.run import Run
 
@@ -230,7 +230,7 @@ def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
 def as_rows(a: Any, name: str) -> Array:
     """Return `a` as an array of numbers with at least one sample."""
     try:
-        array = np.asarray(plain(a))
+        array = as_array(plain(a), name)
     except ValueError as error:
         raise DTypeError(f"{name} must be an array of numbers. NumPy says: {error}.") from error
     if array.dtype.kind not in "fiub":

@@ -90,7 +90,7 @@ def _samples(prediction: str = "real", target: str = "real") -> Any:
     equation="L = ½ Σ (p − t)² / n,  p̄ = g (p − t) / n,  t̄ = g (t − p) / n",
     latex=_squared_latex,
     reference=lambda p, t, reduction: 0.5 * np.linalg.norm(p - t) ** 2 / divisor(p, reduction),
-    samples=_samples(), decomposable=True)
+    samples=_samples(), decomposable=True, floating=True)
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Compute half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
 
@@ -135,7 +135,7 @@ def _bce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
     rf"\left({t} \odot \ln({p}) + (1 - {t}) \odot \ln(1 - {p})\right)",
     reference=lambda p, t, reduction: -np.log(
         np.prod(p**t * (1 - p) ** (1 - t))) / divisor(p, reduction),
-    samples=_samples("probability", "probability"))
+    samples=_samples("probability", "probability"), floating=True)
 def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("binary_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):  # ln 0 = −∞ is the loss of a certain wrong answer
@@ -150,7 +150,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
     rf"\left(\ln(1 + e^{{{z}}}) - {t} \odot {z}\right)",
     reference=lambda z, t, reduction: binary_cross_entropy_op(
         1 / (1 + np.exp(-z)), t, reduction=reduction),
-    samples=_samples("real", "probability"), decomposable=True)
+    samples=_samples("real", "probability"), decomposable=True, floating=True)
 def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Compute the cross entropy of the sigmoid of `logits`, accurate for any size of them.
 
@@ -189,7 +189,7 @@ def _cce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
     equation="L = −Σ t ln p / n,  p̄ = −g t / p / n,  t̄ = −g ln p / n",
     latex=lambda p, t, reduction: rf"-{mean_latex(p, reduction)}\sum {t} \odot \ln({p})",
     reference=lambda p, t, reduction: -np.log(np.prod(p**t)) / divisor(p, reduction),
-    samples=_samples("probability", "probability"))
+    samples=_samples("probability", "probability"), floating=True)
 def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("categorical_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):
@@ -206,7 +206,7 @@ def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str
     rf"{t} \odot \ln(\mathrm{{softmax}}({z}))",
     reference=lambda z, t, reduction: categorical_cross_entropy_op(
         softmax(z), t, reduction=reduction),
-    samples=_samples("real", "distribution"))
+    samples=_samples("real", "distribution"), floating=True)
 def softmax_cross_entropy_op(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     check_loss("softmax_cross_entropy", logits, target, reduction)
     return 0 - _total(target * log_softmax(logits), logits, reduction)

@@ -30,6 +30,9 @@ def where_alike(algebra: Algebra, e: Application) -> Expression | None:
     if is_number(x, 1) and condition.shape == e.shape and condition.dtype.kind == "b":
         return algebra.like(e, ops.add, condition, algebra.like(e, where_not, condition, y))
     if is_number(x, 0) and _fills(condition, y, e):
+        if is_op(condition, ops.less_equal):  # relu's rule, which lets NaN pass
+            opposite = algebra.like(condition, ops.greater, *arguments(condition))
+            return algebra.like(e, where_only, opposite, y)
         return algebra.like(e, where_not, condition, y)
     return None
 

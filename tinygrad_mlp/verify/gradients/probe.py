@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
 
 
@@ -63,6 +63,8 @@ class Probe:
                 f"check_grad() expects at least one floating-point argument. Got {kinds}: write "
                 f"2.0 instead of 2, or convert an array with .astype(float).")
         self.inputs = names or [input_names(f, args)[i] for i in self._places]
+        for name, i in zip(self.inputs, self._places, strict=True):
+            refuse_more_than_numbers(data_of(self._given[i]), f"check_grad: {name}")
         self.original = [np.array(data_of(self._given[i])) for i in self._places]
         self.point = [a.astype(np.result_type(a, np.float64)) for a in self.original]
         try:

@@ -111,12 +111,12 @@ def _power_base(g: Any, y: Any, x1: Any, x2: Any) -> Any:
         return g * (x2 * x1 ** (x2 - 1)) if x2 != 0 else np.zeros(x1.shape, x1.dtype)
     # 0⁰ is constant in its base: without the exception, 0 · 0⁻¹ would make it NaN.
     constant = equal(x1, 0) & equal(x2, 0)
-    return g * x2 * x1 ** where(constant, 1, x2 - 1)
+    return g * x2 * x1 ** where(constant, 1, x2 - 1.0)  # (1.0: an unsigned 0 − 1 would wrap)
 
 
 def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     # 0ⁿ = 0 around every n > 0, so its derivative is 0, which 0 · log 0 would make NaN.
-    return g * y * log(where(equal(x1, 0), 1, x1))
+    return g * y * log(where(equal(x1, 0), 1.0, x1))  # (1.0: of bytes it would be float16)
 
 
 @op(rules={"x1": _power_base, "x2": _power_exponent},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.ops.elementwise.comparison import greater
+from tinygrad_mlp.autograd.ops.elementwise.comparison import greater, less_equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.elementwise.special import erf, scipy_special, sigmoid
@@ -16,7 +16,7 @@ from tinygrad_mlp.autograd.ops.elementwise.special import erf, scipy_special, si
 __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
 
 
-@op(rules={"x": lambda g, y, x: where(greater(x, 0), g, 0)},
+@op(rules={"x": lambda g, y, x: where(less_equal(x, 0), 0, g)},  # NaN passes
     equation="y = max(x, 0),  x̄ = g [x > 0]", latex=r"\mathrm{{ReLU}}({x})",
     reference=lambda x: np.where(x > 0, x, 0.0), elementwise=True)
 def relu(x: Any) -> Any:
@@ -33,7 +33,8 @@ def relu(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x, slope: where(greater(x, 0), g, g * slope)},
     equation="y = x where x > 0 else slope x,  x̄ = g where x > 0 else slope g",
     latex=lambda x, slope: rf"\mathrm{{LReLU}}_{{{slope:g}}}({x})",
-    reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0), elementwise=True)
+    reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0), elementwise=True,
+    floating=True)
 def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
     """Compute ReLU with a small slope for negative inputs. At 0 the slope is the small one.
 
@@ -48,7 +49,7 @@ def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
 
 @op(rules={"x": lambda g, y, x: g * sigmoid(x)},
     equation="y = ln(1 + e^x),  x̄ = g σ(x)", latex=r"\ln(1 + e^{{{x}}})",
-    reference=lambda x: np.log(1 + np.exp(x)), elementwise=True)
+    reference=lambda x: np.log(1 + np.exp(x)), elementwise=True, floating=True)
 def softplus(x: Any) -> Any:
     """Compute the smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
 
@@ -68,7 +69,7 @@ def _gelu_slope(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * _gelu_slope(x)},
     equation="y = x Φ(x),  x̄ = g (Φ(x) + x φ(x))", latex=r"\mathrm{{GELU}}({x})",
     reference=lambda x: np.vectorize(lambda t: t * 0.5 * math.erfc(-t / math.sqrt(2)), [float])(x),
-    elementwise=True)
+    elementwise=True, floating=True)
 def gelu(x: Any) -> Any:
     """Compute the Gaussian error linear unit ``x Φ(x)``, Φ the normal distribution function.
 

@@ -10,7 +10,6 @@ from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import (
     equal,
     greater,
-    greater_equal,
     isnan,
     less,
     less_equal,
@@ -50,8 +49,13 @@ def _to_winner(g: Any, x1: Any, x2: Any, wins: Any) -> Any:
     return where(equal(x1, x2), g / 2, where(wins, g, 0))
 
 
-@op(rules={"x1": lambda g, y, x1, x2: _to_winner(g, x1, x2, greater(x1, x2)),
-           "x2": lambda g, y, x1, x2: _to_winner(g, x1, x2, greater(x2, x1))},
+def _unless_loser(g: Any, x1: Any, x2: Any, loses: Any) -> Any:
+    """Return the same where NaN loses to nothing: the result is NaN then, and both count."""
+    return where(equal(x1, x2), g / 2, where(loses, 0, g))
+
+
+@op(rules={"x1": lambda g, y, x1, x2: _unless_loser(g, x1, x2, less(x1, x2)),
+           "x2": lambda g, y, x1, x2: _unless_loser(g, x1, x2, less(x2, x1))},
     equation="y = max(x1, x2),  x̄1 = g [x1 > x2] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 > x1] + ½ g [x1 = x2]",
     latex=r"\max({x1}, {x2})", numpy=np.maximum,
@@ -65,8 +69,8 @@ def maximum(x1: Any, x2: Any) -> Any:
     return np.maximum(x1, x2)
 
 
-@op(rules={"x1": lambda g, y, x1, x2: _to_winner(g, x1, x2, less(x1, x2)),
-           "x2": lambda g, y, x1, x2: _to_winner(g, x1, x2, less(x2, x1))},
+@op(rules={"x1": lambda g, y, x1, x2: _unless_loser(g, x1, x2, greater(x1, x2)),
+           "x2": lambda g, y, x1, x2: _unless_loser(g, x1, x2, greater(x2, x1))},
     equation="y = min(x1, x2),  x̄1 = g [x1 < x2] + ½ g [x1 = x2],  "
     "x̄2 = g [x2 < x1] + ½ g [x1 = x2]",
     latex=r"\min({x1}, {x2})", numpy=np.minimum,
@@ -112,13 +116,14 @@ def fmin(x1: Any, x2: Any) -> Any:
     return np.fmin(x1, x2)
 
 
-def _inside(a: Any, a_min: Any, a_max: Any) -> Any:
-    inside: Any = True
+def _outside(a: Any, a_min: Any, a_max: Any) -> Any:
+    # Not "unless inside": NaN is neither, and passes.
+    outside: Any = False
     if a_min is not None:
-        inside = greater_equal(a, a_min)
+        outside = less(a, a_min)
     if a_max is not None:
-        inside = inside & less_equal(a, a_max)
-    return inside
+        outside = outside | greater(a, a_max)
+    return outside
 
 
 def _below(a: Any, a_min: Any, a_max: Any) -> Any:
@@ -136,7 +141,7 @@ def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
     return raised if a_max is None else rf"\min({raised}, {a_max})"
 
 
-@op(rules={"a": lambda g, y, a, a_min, a_max: where(_inside(a, a_min, a_max), g, 0),
+@op(rules={"a": lambda g, y, a, a_min, a_max: where(_outside(a, a_min, a_max), 0, g),
            "a_min": lambda g, y, a, a_min, a_max: where(_below(a, a_min, a_max), g, 0),
            "a_max": lambda g, y, a, a_min, a_max: where(_above(a, a_min, a_max), g, 0)},
     equation="y = min(max(a, a_min), a_max),  ā = g [a_min ≤ a ≤ a_max],  "

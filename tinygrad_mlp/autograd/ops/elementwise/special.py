@@ -31,7 +31,7 @@ def scipy_special() -> Any:
 
 @op(rules={"x": lambda g, y, x: g * y * (1 - y)},
     equation="y = 1 / (1 + e^−x),  x̄ = g y (1 − y)", latex="g({x})", scipy="expit",
-    reference=lambda x: 1 / (1 + np.exp(-x)), provenance=True)
+    reference=lambda x: 1 / (1 + np.exp(-x)), provenance=True, floating=True)
 def sigmoid(x: Any) -> Any:
     """Compute the logistic sigmoid ``g(x) = 1 / (1 + e^−x)``.
 
@@ -60,7 +60,8 @@ def logit(x: Any) -> Any:
 
 @op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
     equation="y = 0 where x1 = x2 else x1 − x2,  x̄1 = g,  x̄2 = −g", latex="{x1} - {x2}",
-    reference=lambda x1, x2: np.add(x1, np.negative(x2)), elementwise=True)
+    reference=lambda x1, x2: np.add(x1, np.negative(x2)), elementwise=True,
+    floating=True)
 def difference(x1: Any, x2: Any) -> Any:
     """Compute the difference ``x1 − x2``, which is 0 for two equal infinities.
 
@@ -146,7 +147,7 @@ def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
 @op(rules={"x": lambda g, out, x, y: g * log(y), "y": _xlogy_y},
     equation="out = x ln y where x ≠ 0 else 0,  x̄ = g ln y,  ȳ = g x / y",
     latex=r"{x} \odot \ln({y})", scipy="xlogy",
-    reference=lambda x, y: x * (np.log2(y) * math.log(2)), domain={"y": (0.2, 4)})
+    reference=lambda x, y: x * (np.log2(y) * math.log(2)), domain={"y": (0.2, 4)}, floating=True)
 def xlogy(x: Any, y: Any) -> Any:
     """Compute ``x ln y``, which is 0 where x is 0, even if y is: a term of an entropy.
 
@@ -172,7 +173,7 @@ def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
 
 
 def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
-    return g * polygamma(n + 1, x)
+    return g * polygamma(n + 1.0, x)
 
 
 @op(rules={"x": _polygamma_rule},
@@ -229,7 +230,7 @@ def _bessel_integral(v: Any, z: Any, points: int = 64) -> Any:
 
 
 def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
-    return g * (iv(v - 1, z) + iv(v + 1, z)) / 2
+    return g * (iv(v - 1.0, z) + iv(v + 1.0, z)) / 2  # (1.0: an unsigned 0 − 1 would wrap)
 
 
 @op(rules={"z": _iv_rule},

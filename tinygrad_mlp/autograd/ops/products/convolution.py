@@ -105,7 +105,8 @@ def _conv_by_loops(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) 
             rng.normal(size=(2, 3, 5, 6)), rng.normal(size=(4, 3, 2, 3)), rng.normal(size=4),
             stride=stride, padding=padding)
         for stride, padding in (((1, 1), (0, 0)), ((2, 1), (1, 2)), ((3, 3), (1, 1)))
-    ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)])
+    ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)],
+    floating=True)
 def conv2d_op(
     x: Any, weight: Any, bias: Any = None, *, stride: Pair = (1, 1), padding: Pair = (0, 0)
 ) -> Any:

@@ -40,7 +40,8 @@ def _largest(a: Any, axis: Any) -> Any:
     reference=lambda a, y, axis: np.subtract(a, y),
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 3)), rng.normal(size=shape), axis=axis)
-        for axis, shape in ((None, (1, 1)), (0, (1, 3)), (-1, (2, 1)))])
+        for axis, shape in ((None, (1, 1)), (0, (1, 3)), (-1, (2, 1)))],
+    floating=True)
 def log_share(a: Any, y: Any, *, axis: Any) -> Any:
     """Compute the logarithms of shares in a sum: ``a − y`` for ``y = ln Σ e^a``.
 
@@ -77,7 +78,7 @@ def _logsumexp_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     equation="y = ln Σ e^a,  ā = g e^(a − y)",
     latex=lambda a, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} e^{{{a}}}",
     reference=lambda a, axis, keepdims: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)),
-    samples=reductions)
+    samples=reductions, floating=True)
 def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute the logarithm of a sum of exponentials, without overflow.
 
@@ -103,7 +104,7 @@ def _softmax_latex(a: Any, axis: Any) -> str:
 @op(rules={"a": lambda g, y, a, axis: y * (g - sum(g * y, axis=axis, keepdims=True))},
     equation="y = e^a / Σ e^a,  ā = y (g − Σ g y)", latex=_softmax_latex,
     reference=lambda a, axis: np.exp(a) / np.sum(np.exp(a), axis=axis, keepdims=True),
-    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)), provenance=True)
+    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)), provenance=True, floating=True)
 def softmax(a: Any, *, axis: Any = -1) -> Any:
     """Compute probabilities ``e^a / Σ e^a`` along `axis`, without overflow.
 
@@ -123,7 +124,7 @@ def softmax(a: Any, *, axis: Any = -1) -> Any:
     equation="y = a − ln Σ e^a,  ā = g − e^y Σ g",
     latex=lambda a, axis: rf"\ln {_softmax_latex(a, axis)}",
     reference=lambda a, axis: a - np.log(np.sum(np.exp(a), axis=axis, keepdims=True)),
-    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)))
+    samples=lambda rng: sample_arrays(rng, axis=(-1, 0)), floating=True)
 def log_softmax(a: Any, *, axis: Any = -1) -> Any:
     """Compute the logarithm of the softmax, exact where the softmax itself would round to 0.
 

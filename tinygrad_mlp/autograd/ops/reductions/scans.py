@@ -85,7 +85,8 @@ def _recurrence_reference(b: Any, a: Any) -> Any:
     "ā[i] = b̄[i] y[i − 1]",
     latex=r"\mathrm{{recurrence}}({b}, {a})", reference=_recurrence_reference,
     samples=lambda rng: [
-        Sample(rng.normal(size=shape), rng.normal(size=shape)) for shape in ((1,), (4,), (2, 3))])
+        Sample(rng.normal(size=shape), rng.normal(size=shape)) for shape in ((1,), (4,), (2, 3))],
+    floating=True)
 def recurrence(b: Any, a: Any) -> Any:
     """Compute the linear recurrence ``yᵢ = bᵢ + aᵢ yᵢ₋₁``, ``y₁ = b₁``, along the last axis.
 
@@ -248,7 +249,8 @@ def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
         Sample(rng.normal(size=(2, 3)), rng.normal(size=3)),
         Sample(rng.normal(size=(3, 2)), rng.normal(size=3), axis=0),
         Sample(rng.normal(size=(3, 1, 2)), rng.normal(size=(3, 1, 2)), axis=0),
-        Sample(rng.normal(size=(3, 2)), axis=0)])
+        Sample(rng.normal(size=(3, 2)), axis=0)],
+    floating=True)
 def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     """Integrate `y` along `axis` by the trapezoidal rule, at the points `x` or `dx` apart.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
-from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal, isnan
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.reductions.reduction import in_many_axes, in_one_axis
 from tinygrad_mlp.autograd.ops.reductions.sorting import sort
@@ -164,9 +164,11 @@ def _median_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     rows = in_one_axis(a, axis)
     ordered, n = sort(rows), rows.shape[-1]
     half = reshape(g, shape=(*rows.shape[:-1], 1)) / 2
+    lost = isnan(getitem(ordered, template=(Ellipsis, slice(-1, None))))  # the median is NaN, too
     share: Any = 0
     for k in ((n - 1) // 2, n // 2):  # the two in the middle; one twice, where n is odd
         hit = equal(rows, getitem(ordered, template=(Ellipsis, slice(k, k + 1))))
+        hit = where(lost, isnan(rows), hit)
         share = share + hit * (half / sum(hit, axis=-1, keepdims=True))
     return in_many_axes(share, axis, a.shape)
 

@@ -14,6 +14,7 @@ from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.shapes.shape import places, ravel, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.support.checks import as_array
 
 __all__ = ["getitem", "scatter_add", "take", "take_along_axis", "select"]
 
@@ -38,7 +39,7 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (Value, np.ndarray, list, np.bool_, bool)):
             template.append(IndexSlot(len(arrays)))
-            arrays.append(part.data if isinstance(part, Value) else np.asarray(part))
+            arrays.append(part.data if isinstance(part, Value) else as_array(part, "indexing"))
         else:
             template.append(part)
     return tuple(template), tuple(arrays)
