@@ -235,7 +235,7 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
     for g in given:
         if isinstance(g, (int, float)) and not isinstance(g, bool):
             continue  # a Python number, as among the arguments
-        dtype = (g if isinstance(g, Value) else as_array(g, f"{name}()")).dtype
+        dtype = (g.data if isinstance(g, Value) else as_array(g, f"{name}()")).dtype
         if dtype.kind != "f":
             raise DTypeError(
                 f"{name}() expects a {what} of floating-point numbers, as what it belongs to. Got "

@@ -392,7 +392,8 @@ def in_floating_point(args: tuple[Any, ...], name: str) -> tuple[Any, ...]:
         pass  # a list, or a Python number
     for a in args:
         errors.refuse_more_than_numbers(a, f"{name}()")
-    given = [a if isinstance(a, (Value, float)) or a is None else np.asarray(a) for a in args]
+    given: list[Any] = [
+        a if isinstance(a, (Value, float)) or a is None else np.asarray(a) for a in args]
     dtypes = [getattr(a, "dtype", None) for a in given]
     floats = [dtype for dtype in dtypes if dtype is not None and dtype.kind == "f"]
     for i, dtype in enumerate(dtypes):

@@ -19,6 +19,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+    from numpy.typing import NDArray
 
 
 def integer_at_least(lowest: int, value: Any, name: str) -> int:
@@ -113,7 +114,7 @@ def rng_or_fresh(rng: Any, who: str) -> Generator:
     return np.random.default_rng() if rng is None else checked_rng(rng, who)
 
 
-def as_array(data: Any, who: str) -> Any:
+def as_array(data: Any, who: str) -> NDArray[Any]:
     """Return `data` as a plain ndarray, which is not copied without need.
 
     Raises:
