@@ -41,7 +41,39 @@ def test_where_a_rule_needs_the_inverse_of_a_singular_matrix_it_says_so():
     with pytest.raises(tg.errors.LinAlgError, match="inv"):
         tg.grad(lambda a: tg.slogdet(a).logabsdet)(np.ones((2, 2)))
     with pytest.raises(tg.errors.LinAlgError, match="inv"):
-        tg.hessian(tg.det)(np.zeros((2, 2)))
+        tg.hessian(lambda a: tg.slogdet(a).logabsdet)(np.ones((2, 2)))
+    with pytest.raises(tg.errors.LinAlgError, match="inv"):
+        tg.jacobian(tg.hessian(tg.det))(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+def test_the_hessian_of_a_determinant_is_exact_at_every_rank(n, rng):
+    """It is linear in each element, so that mixed differences are exact at any distance."""
+    units = np.eye(n * n).reshape(n * n, n, n)
+    for rank in range(n + 1):
+        a = rng.normal(size=(n, rank)) @ rng.normal(size=(rank, n))
+
+        def mixed(d, e, a=a):
+            signs = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+            return sum(s * t * np.linalg.det(a + s * d + t * e) for s, t in signs) / 4
+
+        expected = [[0 if i == j else mixed(d, e) for j, e in enumerate(units)]
+                    for i, d in enumerate(units)]
+        found = tg.hessian(tg.det)(a).reshape(n * n, n * n)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        several = tg.hvp(lambda a: tg.sum(tg.det(a)), np.stack([a, a.T]), np.stack([units[0]] * 2))
+        np.testing.assert_allclose(several[0].ravel(), np.array(expected)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("zeros", [(), (1,), (0, 2), (0, 1, 2)])
+def test_second_derivatives_of_products_are_right_with_zeros_in_them(zeros):
+    a = np.array([2.0, -1.5, 0.5, 3.0])
+    a[list(zeros)] = 0
+    ones = [[np.prod([x for k, x in enumerate(a) if k not in (i, j)]) * (i != j) for j in range(4)]
+            for i in range(4)]
+    np.testing.assert_allclose(tg.hessian(tg.prod)(a), ones, atol=1e-15)
+    running = tg.hessian(lambda a: tg.cumprod(a)[-1])(a)
+    np.testing.assert_allclose(running, ones, atol=1e-15)
 
 
 def test_a_pseudo_inverse_keeps_its_rank_where_it_is_not_full(assert_derivative):
@@ -64,6 +96,82 @@ def test_eigenvalues_alone_have_a_gradient_where_they_are_equal():
         (lambda a: tg.norm(a, 2), np.diag([2.0, 2.0, 5.0]), np.diag([0.0, 0.0, 1.0])),
     ):
         np.testing.assert_allclose(tg.grad(f)(a), expected, atol=1e-15)
+
+
+def degenerate(rng, values):
+    """A symmetric matrix with these eigenvalues, and another to weigh its elements with."""
+    n = len(values)
+    turned, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    weights = rng.normal(size=(n, n))
+    return turned @ np.diag(values) @ turned.T, weights + weights.T
+
+
+def symmetric_slope(f, a, step=1e-5):
+    """The derivative of `f` along symmetric changes, by differences."""
+    out = np.zeros(a.shape)
+    for i, j in np.ndindex(a.shape):
+        change = np.zeros(a.shape)
+        change[i, j] += step / 2
+        change[j, i] += step / 2
+        out[i, j] = (f(a + change) - f(a - change)) / (2 * step)
+    return out
+
+
+@pytest.mark.parametrize("values", [(1, 1, 3), (1, 1, 1, 3), (-2, 0, 0, 5), (0, 0, 0, 1)])
+def test_what_is_the_same_for_all_vectors_of_equal_values_has_its_gradient(values, rng):
+    a, weights = degenerate(rng, np.array(values, float))
+    equal = [i for i, value in enumerate(values) if values.count(value) > 1]
+    single = [i for i in range(len(values)) if i not in equal]
+
+    def projection(places):
+        def f(a):
+            vectors = tg.eigh((a + a.T) / 2)[1][:, places]
+            return tg.sum(weights * (vectors @ vectors.T))
+
+        return f
+
+    functions = [projection(equal), projection(single), lambda a: tg.sum(tg.eigh(a)[0] ** 3),
+                 lambda a: tg.eigh(a)[0][single[0]] ** 2]
+    for f in functions:
+        for compiled in (False, True):
+            g = tg.grad(lambda a, f=f: f((a + a.T) / 2))
+            g = tg.compile(g) if compiled else g
+            for _ in range(3 if compiled else 1):
+                np.testing.assert_allclose(g(a), symmetric_slope(f, a), atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3), (3, 5)])
+def test_the_polar_factor_and_the_values_of_equal_singular_values_have_gradients(shape, rng):
+    k = min(shape)
+    u, v = (np.linalg.qr(rng.normal(size=(n, k)))[0] for n in shape)
+    weights = rng.normal(size=shape)
+    for s in ([2.0, 2.0, 1.0], [1.0, 1.0, 1.0], [3.0, 2.0, 2.0]):
+        a = (u * s) @ v.T
+
+        def polar(a):
+            u, _, vh = tg.svd(a, full_matrices=False)
+            return tg.sum(weights * (u @ vh))
+
+        expected = [(polar(a + d) - polar(a - d)) / 2e-6
+                    for d in 1e-6 * np.eye(a.size).reshape(-1, *shape)]
+        np.testing.assert_allclose(tg.grad(polar)(a).ravel(), expected, atol=1e-8)
+        for full in (False, True):
+            squares = tg.grad(lambda a, full=full: tg.sum(tg.svd(a, full)[1] ** 2))
+            np.testing.assert_allclose(squares(a), 2 * a, atol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_a_gradient_of_equal_values_cannot_tell_is_nan_and_never_a_wrong_number(rng):
+    def function_of_a_matrix(a, f):
+        values, vectors = tg.eigh((a + a.T) / 2)
+        return tg.sum(weights * ((vectors * f(values)) @ vectors.T))
+
+    a, weights = degenerate(rng, np.array([1.0, 1.0, 3.0]))
+    for f in (tg.log, tg.exp, lambda x: x - 1):  # ln 1 = 0 makes the vectors look unused
+        for at in (a, np.eye(3)):
+            assert np.isnan(tg.grad(lambda a, f=f: function_of_a_matrix(a, f))(at)).any()
+    assert np.isnan(tg.hessian(lambda a: tg.sum(tg.eigvalsh(a) ** 2))(np.eye(2))).any()
+    assert np.isnan(tg.hessian(lambda a: tg.sum(tg.svdvals(a) ** 4))(np.eye(2))).any()
 
 
 @pytest.mark.parametrize("f", [lambda a: tg.eigh(a)[1][0, 0], lambda a: tg.svd(a)[0][0, 0]])
@@ -168,7 +276,8 @@ REFUSED = {
     "a norm of matrices for a vector": (lambda: tg.norm(np.ones(3), "fro"), "for matrices"),
     "an unknown norm": (lambda: tg.norm(np.ones((3, 3)), 3), "'nuc'"),
     "three axes": (lambda: tg.norm(np.ones((2, 2, 2)), 2), "vector or a matrix"),
-    "full_matrices": (lambda: tg.grad(lambda a: tg.svd(a)[1][0])(np.ones((3, 2))), "full_matrices"),
+    "full_matrices": (lambda: tg.grad(lambda a: tg.svd(a)[0][0, 0])(np.ones((3, 2))),
+                      "full_matrices"),
     "complete": (lambda: tg.grad(lambda a: tg.qr(a, "complete")[1][0, 0])(np.ones((3, 2))),
                  "mode='reduced'"),
     "raw": (lambda: tg.qr(np.eye(2), "raw"), "complete"),

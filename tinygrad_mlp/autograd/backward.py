@@ -167,6 +167,8 @@ def key_of(value: Value) -> Node | int:
 
 def _complete(node: Node, parts: Sequence[Any]) -> tuple[Any, ...]:
     """Return the cotangents of several outputs, zero for those that nothing depends on."""
+    if node.op.record.unused_as_none:
+        return tuple(parts)
     return tuple(
         np.zeros(out.shape, out.dtype) if part is None else part
         for part, out in zip(parts, node.out, strict=True))

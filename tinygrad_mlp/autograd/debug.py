@@ -167,14 +167,14 @@ class Watch:
                         f"after the forward pass. The gradient would be wrong.\n"
                         f"{called(op, note.site)}\n{MUTATION_FIX}")
         site = note.site if note is not None else None
-        cotangents = arrays_of(op.as_tuple(g))
+        cotangents = [a for a in arrays_of(op.as_tuple(g)) if a is not None]
         for a in cotangents:
             if not finite(a):  # although the start was finite, and each of the shares
                 raise NonFiniteError(
                     f"debug: the gradient of the result of {op.name}() must be finite. Added up "
                     f"over everything the result was used for, it held {trouble(a)}.\n"
                     f"{called(op, site)}\n{BACKWARD_FIX}")
-        names += ["the result's gradient"] * op.outputs
+        names += ["the result's gradient"] * len(cotangents)
         arrays += cotangents
         prints += map(fingerprint, cotangents)
         held = list(zip(names, arrays, prints, strict=True))

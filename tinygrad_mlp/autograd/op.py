@@ -127,6 +127,8 @@ class OpRecord:
         decomposable: the forward function consists of operators and NumPy functions that are
             operations, too, and decides nothing by values: a program is made of its parts, which
             can be shared with those of the gradient.
+        unused_as_none: rules are given None, and not zeros, for the cotangent of an output that
+            nothing depends on. (Eigenvectors that nobody uses need no derivative.)
         floating: whole numbers and booleans are converted to floating point before the call. A
             loss or an activation of unsigned bytes would wrap around at 0 and 256 otherwise.
     """
@@ -146,6 +148,7 @@ class OpRecord:
     nondifferentiable: bool = False
     provenance: bool = False
     decomposable: bool = False
+    unused_as_none: bool = False
     floating: bool = False
 
 

@@ -48,7 +48,9 @@ def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -
         if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.size
         and (place < first or op.rule(place - first) is not None)}
     quiet = np.errstate(all="ignore")
-    with changed_mode(hook=None, walk=None, recorder=None, recording=True), quiet:
+    # At depth 0: a rule that calls `grad` or `vjp` itself gets arrays for arrays then.
+    alone = changed_mode(hook=None, walk=None, recorder=None, recording=True, depth=0)
+    with alone, quiet:
         for place in names:
             position = place - first
             if position < 0:

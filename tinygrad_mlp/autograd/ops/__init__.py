@@ -44,8 +44,8 @@ from tinygrad_mlp.autograd.ops.shapes.shape import *
 from tinygrad_mlp.autograd.ops.sums import *
 
 BUILDING_BLOCKS = (
-    "cofactor", "difference", "fold", "getitem", "log_share", "recurrence", "scatter_add",
-    "sinc_derivative", "sum_to", "windows")
+    "cofactor", "difference", "fold", "getitem", "log_share", "projector", "recurrence",
+    "scatter_add", "second_cofactor", "sinc_derivative", "sum_to", "windows")
 """The operations that only rules and other functions call. ``dir(tg)`` does not show them."""
 
 if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out

@@ -46,6 +46,21 @@ def reduced_count(shape: tuple[int, ...], axis: Any) -> int:
     return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 
+def powers_fit(y: Any, power: float) -> bool:
+    """Return whether numbers of the size of `y`, raised to a power, keep all of their digits."""
+    limit = float(np.finfo(y.dtype).max) ** (0.4 / max(abs(power), 1))
+    return bool(((y < limit) & (y > 1 / limit)).all())
+
+
+def scale_of(a: Any, exactly: bool = False) -> Any:
+    """Return the size of numbers above 0, or the power of 2 below it, which changes no digit.
+
+    For 0 and what is not finite: 1.
+    """
+    size = a if exactly else np.ldexp(np.ones_like(a), np.frexp(a)[1] - 1)
+    return np.where(np.isfinite(a) & (a > 0), size, np.ones_like(a))
+
+
 def kept(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     """Put the reduced axes of an array of `shape` back into `g`, with length 1."""
     if keepdims or g.shape == shape:
@@ -131,6 +146,9 @@ def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     array([2., 3.])
     """
     # Twice as fast as np.mean on small arrays, which does more bookkeeping for the same division.
+    if a.dtype == np.float16:  # its sums would end at 65504
+        wide = add_up(a.astype(np.float32), axis=axis, keepdims=keepdims)
+        return (wide / reduced_count(a.shape, axis)).astype(np.float16)
     return add_up(a, axis=axis, keepdims=keepdims) / reduced_count(a.shape, axis)
 
 

@@ -75,9 +75,10 @@ class Contract:
 
         where = f"the gradient rule of '{op.name}' for {label(op, position, None)}"
         held = [a for a in (*inputs, *outs) if isinstance(a, np.ndarray)]
-        before = [fingerprint(a) for a in (*held, *parts)]
+        given = [*held, *(a for a in parts if a is not None)]
+        before = [fingerprint(a) for a in given]
         share = run(g)
-        if [fingerprint(a) for a in (*held, *parts)] != before:
+        if [fingerprint(a) for a in given] != before:
             message = "changed one of the arrays it was given. Let it compute a new one."
             self.report("changed in place", where, message)
             return share  # nothing else is certain any more
@@ -104,11 +105,13 @@ class Contract:
         """Call the rule again, with the same cotangent, a multiple of it, and zero."""
 
         def again(factor: float) -> Array:
-            scaled = [np.asarray(np.multiply(a, factor, dtype=a.dtype)) for a in parts]
+            scaled = [None if a is None else np.asarray(np.multiply(a, factor, dtype=a.dtype))
+                      for a in parts]
             return np.array(data_of(run(tuple(scaled) if len(scaled) > 1 else scaled[0])))
 
         size = np.max(np.abs(first), initial=0, where=np.isfinite(first))
-        limits = np.finfo(parts[0].dtype)
+        used = [a for a in parts if a is not None]
+        limits = np.finfo(used[0].dtype)
         close, smallest = 1e3 * float(limits.eps), 1e3 * float(limits.tiny)
 
         def same(a: Array, b: Array) -> bool:
@@ -122,7 +125,7 @@ class Contract:
             return
         at_zero = again(0)
         # Beyond overflow and underflow there is nothing to compare.
-        fits = all(np.isfinite(LINEAR_FACTOR * np.asarray(a)).all() for a in parts)
+        fits = all(np.isfinite(LINEAR_FACTOR * np.asarray(a)).all() for a in used)
         if at_zero[np.isfinite(at_zero)].any():
             message = "is not zero for the cotangent g = 0: it must be multiplied with g."
             self.report("cotangent", where, message)

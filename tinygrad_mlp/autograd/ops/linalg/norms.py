@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import implements, op
+from tinygrad_mlp.autograd.op import implements, in_floating_point, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import power
 from tinygrad_mlp.autograd.ops.elementwise.rounding import abs as abs_
@@ -18,7 +18,14 @@ from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, require_axes, shape_of
-from tinygrad_mlp.autograd.ops.sums import kept, over, reductions
+from tinygrad_mlp.autograd.ops.sums import (
+    axes_of,
+    kept,
+    over,
+    powers_fit,
+    reductions,
+    scale_of,
+)
 from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -31,7 +38,7 @@ def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> A
         return sign(x) * g
     length = where(equal(y, 0), 1, y)  # at 0 the gradient is 0, which lies between all slopes
     if ord == 2:
-        return x * (g / length)
+        return x / length * g  # (g / length could overflow)
     part = abs_(x) / length
     if ord < 1:  # the slope beside a 0 is infinite on both sides: at 0 it is taken as 0, as of |x|
         part = where(equal(x, 0), 1, part)
@@ -43,9 +50,17 @@ def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> A
     latex=lambda x, axis, keepdims, ord: rf"\mathrm{{norm}}{over(axis, x.ndim)}({x}; {ord})",
     reference=lambda x, axis, keepdims, ord: np.power(
         np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims), 1 / ord),
-    samples=lambda rng: [s for s in reductions(rng, ord=(2, 1, 3, 2.5)) if s.args[0].ndim])
+    samples=lambda rng: [s for s in reductions(rng, ord=(2, 1, 3, 2.5)) if s.args[0].ndim],
+    floating=True)
 def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
-    return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        y = np.linalg.vector_norm(x, axis=axis, keepdims=True, ord=ord)
+        if x.size and not powers_fit(y, ord):
+            # The largest element counts most, for a negative power the smallest.
+            extreme = (np.max if ord > 0 else np.min)(np.abs(x), axis=axis, keepdims=True)
+            scale = scale_of(extreme, exactly=abs(ord) > 4)
+            y = np.linalg.vector_norm(x / scale, axis=axis, keepdims=True, ord=ord) * scale
+    return y if keepdims else np.squeeze(y, axis=axes_of(axis, x.ndim))
 
 
 @implements(np.linalg.vector_norm)
@@ -72,6 +87,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
         raise InvalidArgumentError(
             "a norm of order 0 counts elements: it is constant wherever it has a derivative. Use "
             "np.count_nonzero(x) on an array.")
+    (x,) = in_floating_point((x,), "vector_norm")  # |−128| of bytes is −128
     if math.isinf(ord):
         return (max_ if ord > 0 else min_)(abs_(x), axis=axis, keepdims=keepdims)
     return vector_norm_op(x, axis=axis, keepdims=keepdims, ord=ord)
@@ -94,6 +110,7 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     5.0
     """
     require_axes("matrix_norm", x, 2)
+    (x,) = in_floating_point((x,), "matrix_norm")
     if ord is None or ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord == "nuc" or ord in (2, -2):

@@ -19,7 +19,9 @@ from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, shape_of
 from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
-__all__ = ["inv", "solve", "pinv", "det", "cofactor", "slogdet", "matrix_power"]
+__all__ = [
+    "inv", "solve", "pinv", "projector", "det", "cofactor", "second_cofactor", "slogdet",
+    "matrix_power"]
 
 
 def well_conditioned(rng: Any, *batch: int, n: int = 3) -> Any:
@@ -90,9 +92,43 @@ def solve(a: Any, b: Any) -> Any:
     return np.linalg.solve(a, b)
 
 
+def _outside(a: Any, rcond: Any) -> Any:
+    """Project onto what is orthogonal to the columns: the singular vectors that `a` leaves out."""
+    u, s, _ = np.linalg.svd(a)
+    limit = (1e-15 if rcond is None else rcond) * np.max(s, axis=-1, keepdims=True, initial=0)
+    left_out = np.ones(u.shape[:-1], bool)
+    left_out[..., : s.shape[-1]] = s <= limit
+    rest = u * left_out[..., None, :]
+    return rest @ rest.mT
+
+
+def _projector_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
+    return -(y @ (g + g.mT) @ pinv_op(a, rcond=rcond).mT)
+
+
+@op(rules={"a": _projector_rule},
+    equation="y[i, j] = [i = j] − Σ a[i, k] b[k, j],  ā = −y @ (g + gᵀ) @ bᵀ,  b = pinv(a)",
+    latex=r"(I - {a} {a}^{{+}})",
+    reference=lambda a, rcond: np.eye(a.shape[-2]) - a @ np.linalg.inv(a.mT @ a) @ a.mT,
+    samples=lambda rng: [Sample(rng.normal(size=shape) + np.eye(*shape[-2:]), rcond=None)
+                         for shape in ((3, 2), (2, 4, 2))])
+def projector(a: Any, *, rcond: Any = None) -> Any:
+    """Project onto the orthogonal complement of the columns: ``I − a a⁺``.
+
+    From the singular vectors and not by the formula, which would leave rounding errors in the place
+    of the zeros that matrices of full rank have; the rule of `pinv` multiplies it by large numbers.
+
+    Source: Golub and Pereyra, "The differentiation of pseudo-inverses", 1973, (4.1).
+
+    >>> projector([[2.0], [0.0]])
+    array([[0., 0.],
+           [0., 1.]])
+    """
+    return _outside(a, rcond)
+
+
 def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
-    left = np.eye(a.shape[-2], dtype=a.dtype) - a @ y
-    right = np.eye(a.shape[-1], dtype=a.dtype) - y @ a
+    left, right = projector(a, rcond=rcond), projector(a.mT, rcond=rcond)
     return left @ g.mT @ y @ y.mT + y.mT @ y @ g.mT @ right - y.mT @ g @ y.mT
 
 
@@ -138,9 +174,70 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
     return pinv_op(a, rcond=rcond)
 
 
-def _cofactor_rule(g: Any, y: Any, a: Any) -> Any:
-    inverse = inv(a).mT
-    return sum_(g * y, axis=(-2, -1), keepdims=True) * inverse - y @ g.mT @ inverse
+def _without(s: Any) -> Any:
+    """Return for every element the product of all others along the last axis, without dividing."""
+    one = np.ones_like(s[..., :1])
+    before = np.cumprod(np.concatenate([one, s[..., :-1]], axis=-1), axis=-1)
+    behind = np.cumprod(np.concatenate([one, s[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+    return before * behind
+
+
+def _rotations(a: Any) -> tuple[Any, Any, Any, Any]:
+    """Return the singular value decomposition, and the determinant of ``U Vᵀ``: 1 or −1."""
+    u, s, vh = np.linalg.svd(a)
+    return u, s, vh, np.round(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+
+
+def _by_inverse(v: Any, a: Any) -> Any:
+    c, b = cofactor(a), inv(a).mT
+    return np.sum(v * c, axis=(-2, -1), keepdims=True) * b - c @ v.mT @ b
+
+
+def _second_cofactor_v(g: Any, y: Any, v: Any, a: Any) -> Any:
+    return second_cofactor(g, a)  # ∂² det is symmetric
+
+
+def _second_cofactor_a(g: Any, y: Any, v: Any, a: Any) -> Any:
+    """Differentiate ``Σ v c · b − c vᵀ b`` for the cofactors c and ``b = inv(a)ᵀ``."""
+    c, b = cofactor(a), inv(a).mT
+    of_c = v * sum_(g * b, axis=(-2, -1), keepdims=True) - g @ b.mT @ v
+    of_b = g * sum_(v * c, axis=(-2, -1), keepdims=True) - v @ c.mT @ g
+    return second_cofactor(of_c, a) - b @ of_b.mT @ b
+
+
+@op(rules={"v": _second_cofactor_v, "a": _second_cofactor_a},
+    equation="y[i, j] = Σ v[k, l] (c[k, l] b[j, i] − c[i, l] b[j, k]),  "
+    "v̄[i, j] = Σ g[k, l] (c[k, l] b[j, i] − c[i, l] b[j, k]),  "
+    "ā[i, j] = Σ c[i, j] v[k, l] b[l, k] g[m, h] b[h, m] − Σ b[j, i] p[k, l] g[k, l] "
+    "− Σ p[i, j] g[k, l] b[l, k] − Σ q[i, j] v[k, l] b[l, k] + r[i, j],  b = inv(a),  "
+    "c = cofactor(a),  p = c @ vᵀ @ bᵀ,  q = c @ gᵀ @ bᵀ,  r = p @ gᵀ @ bᵀ + q @ vᵀ @ bᵀ",
+    latex=r"\mathrm{{cof}}'({a})[{v}]", reference=_by_inverse,
+    samples=lambda rng: [
+        Sample(rng.normal(size=(n, n)), well_conditioned(rng, n=n)) for n in (3, 4)])
+def second_cofactor(v: Any, a: Any) -> Any:
+    """Compute the derivative of the cofactors of `a` in the direction `v`: ``∂² det a``, times v.
+
+    With ``a = U diag(s) Wᵀ``, ``h = Uᵀ v W`` and ``P_ij = Π s_k`` over all k but i and j:
+    ``det(U Wᵀ) U (diag(P diag(h)) − P ∘ hᵀ) Wᵀ``. Nothing is divided by, so that it is right for
+    singular matrices, too. Its own derivative with respect to `a` needs the inverse.
+
+    Raises:
+        LinAlgError: a matrix is not square.
+
+    Shapes: v, a and y ``(..., n, n)``.
+
+    Source: the derivative of the product of singular values, in their coordinates.
+
+    >>> second_cofactor(np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros((2, 2)))
+    array([[ 4., -3.],
+           [-2.,  1.]])
+    """
+    u, s, vh, sign = _rotations(a)
+    eye = np.eye(s.shape[-1], dtype=bool)
+    pairs = np.where(eye, 0, _without(np.where(eye, 1, s[..., None, :])))
+    h = u.mT @ v @ vh.mT
+    diagonal = pairs @ np.linalg.diagonal(h)[..., None]
+    return sign * (u @ np.where(eye, diagonal, -pairs * h.mT) @ vh)
 
 
 def _minors(a: Any) -> Any:
@@ -151,7 +248,7 @@ def _minors(a: Any) -> Any:
     return out
 
 
-@op(rules={"a": _cofactor_rule},
+@op(rules={"a": lambda g, y, a: second_cofactor(g, a)},
     equation="y[i, j] = d b[j, i],  ā[i, j] = Σ g[k, l] (y[k, l] b[j, i] − y[i, l] b[j, k]),  "
     "b = inv(a),  d = det(a)", latex=r"\mathrm{{cof}}({a})",
     reference=_minors, samples=_square)
@@ -159,8 +256,7 @@ def cofactor(a: Any) -> Any:
     """Compute the matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
 
     Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, so that it is
-    also exact for singular matrices. Its own derivative needs the inverse and raises `LinAlgError`
-    for a singular matrix.
+    also exact for singular matrices.
 
     Shapes: a and y ``(..., n, n)``.
 
@@ -170,11 +266,8 @@ def cofactor(a: Any) -> Any:
     array([[ 4., -3.],
            [-2.,  1.]])
     """
-    u, s, vh = np.linalg.svd(a)
-    others = np.prod(
-        np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1, dtype=s.dtype)
-    sign = np.round(np.linalg.det(u) * np.linalg.det(vh))
-    return sign[..., None, None] * ((u * others[..., None, :]) @ vh)
+    u, s, vh, sign = _rotations(a)
+    return sign * ((u * _without(s)[..., None, :]) @ vh)
 
 
 @op(rules={"a": lambda g, y, a: expand_dims(g, (-2, -1)) * cofactor(a)},
@@ -184,8 +277,8 @@ def cofactor(a: Any) -> Any:
 def det(a: Any) -> Any:
     """Compute the determinant of square matrices.
 
-    Its gradient, the cofactors, is also exact for singular matrices; its second derivative needs
-    the inverse.
+    Its first and second derivatives are also exact for singular matrices; the third needs the
+    inverse.
 
     Raises:
         LinAlgError: a matrix is not square.

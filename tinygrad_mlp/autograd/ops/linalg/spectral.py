@@ -7,9 +7,10 @@ Two cautions about derivatives of the vectors:
 
 - **Signs.** LAPACK chooses the signs of eigenvectors and singular vectors. A gradient is meaningful
   where the result does not depend on them (squares, projections, ``V f(λ) Vᵀ``).
-- **Equal eigenvalues or singular values.** Their vectors are any basis of a subspace and have no
-  derivative: the rules divide by differences and return an infinite or NaN gradient, with NumPy's
-  warning. For the values alone use `eigvalsh` and `svdvals`, whose gradients do not divide.
+- **Equal eigenvalues or singular values.** Their vectors are any basis of a subspace. A result that
+  does not use vectors has a gradient, and so has one that uses vectors only and does not depend on
+  the choice of the basis (a projection, ``U Vᵀ``). All others get NaN. Functions ``V f(λ) Vᵀ`` are
+  among them: they have a derivative, but the cotangents of λ and V do not determine it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Sample, implements, op
+from tinygrad_mlp.autograd.ops.elementwise.comparison import greater, less_equal
+from tinygrad_mlp.autograd.ops.elementwise.rounding import abs as abs_
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.linalg.triangular import SHAPES, distinct, one_triangle, symmetric
+from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
+from tinygrad_mlp.autograd.ops.shapes.diagonals import diagonal
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims
 from tinygrad_mlp.errors import NotDifferentiableError
 
@@ -30,12 +36,52 @@ _lapack_eigh: Any = np.linalg.eigh
 _lapack_eigvalsh: Any = np.linalg.eigvalsh
 
 
+def _turn(twist: Any, of: Any, gaps: Any, size: Any, with_values: bool) -> Any:
+    """Return how vectors turn, ``twist / gaps``: NaN where that depends on the choice of vectors.
+
+    Args:
+        twist: how the result depends on turning one vector towards another: half of ``of − ofᵀ``.
+        of: how it depends on adding to a vector a multiple of another.
+        gaps: differences of values, or their sums.
+        size: the largest of the values.
+        with_values: whether the result depends on the values, too.
+    """
+    n = gaps.shape[-1]
+    noise = 16 * n * np.finfo(gaps.dtype).eps
+    equal = less_equal(abs_(gaps), noise * expand_dims(size, (-2, -1)))
+    lost = equal & ~np.eye(n, dtype=bool)
+    if not with_values:
+        lost = lost & ~_same_for_every_basis(twist, of, noise)
+    return where(equal, 0, twist) / where(lost, 0, where(equal, 1, gaps))
+
+
+def _same_for_every_basis(twist: Any, of: Any, noise: float) -> Any:
+    """Return for which pairs of vectors a result is the same after turning the two in their plane.
+
+    Its derivative along the turn must be 0. That it is so by accident, as for the elements of
+    unit vectors, shows in the second derivative: the difference of both, or that neither is used.
+    """
+    errors = noise * max_(abs_(of), axis=(-2, -1), keepdims=True)
+    own = diagonal(of, axis1=-2, axis2=-1)
+    one, other = expand_dims(own, -1), expand_dims(own, -2)
+    unused = less_equal(max_(abs_(of), axis=-2), errors[..., 0])
+    both_alike = less_equal(abs_(one - other), errors) & greater(abs_(one), errors)
+    both_unused = expand_dims(unused, -1) & expand_dims(unused, -2)
+    joined = greater(abs_(of + of.mT), errors)
+    return less_equal(abs_(twist), errors) & (joined | both_alike | both_unused)
+
+
 def _eigh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
     (g_values, g_vectors), (values, vectors) = g, y
-    eye = np.eye(a.shape[-1], dtype=a.dtype)
-    gaps = expand_dims(values, -2) - expand_dims(values, -1) + eye  # λ_j − λ_i
-    turned = (vectors.mT @ g_vectors) * (1 - eye) / gaps
-    inner = vectors * expand_dims(g_values, -2) + vectors @ turned
+    inner: Any = 0
+    if g_values is not None:
+        inner = vectors * expand_dims(g_values, -2)
+    if g_vectors is not None and a.size:
+        across = vectors.mT @ g_vectors
+        gaps = expand_dims(values, -2) - expand_dims(values, -1)  # λ_j − λ_i
+        size = max_(abs_(values), axis=-1)
+        twist = (across - across.mT) / 2
+        inner = inner + vectors @ _turn(twist, across, gaps, size, g_values is not None)
     return one_triangle(inner @ vectors.mT, UPLO == "U")
 
 
@@ -65,7 +111,7 @@ def _symmetric_samples(rng: Any) -> list[Sample]:
     "ā = tril(M) + triu(M, 1)ᵀ where UPLO = 'L' else triu(M) + tril(M, −1)ᵀ,  "
     "M = V @ (diag(λ̄) + F (Vᵀ @ V̄)) @ Vᵀ,  F[i, j] = 1 / (λ[j] − λ[i]) where i ≠ j else 0",
     latex=r"\mathrm{{eigh}}({a})", reference=_by_general_solver,
-    samples=_symmetric_samples, outputs=2)
+    samples=_symmetric_samples, outputs=2, unused_as_none=True)
 def eigh_op(a: Any, *, UPLO: str = "L") -> Any:
     return tuple(_lapack_eigh(a, UPLO))
 
@@ -81,9 +127,9 @@ class EighResult(NamedTuple):
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
     """Compute eigenvalues λ and eigenvectors V of symmetric matrices, ``a = V diag(λ) Vᵀ``.
 
-    The gradient is with respect to the triangle that is read. Where eigenvalues are equal,
-    vectors have no derivative, and the gradient is not finite; with the eigenvalues alone use
-    `eigvalsh`. Vectors have an arbitrary sign (see the top of this module).
+    The gradient is with respect to the triangle that is read. Where eigenvalues are equal, it is
+    NaN for a result that depends on which vectors were chosen, or on values and vectors. Vectors
+    have an arbitrary sign (see the top of this module).
 
     Args:
         a: the matrices, of which one triangle is read.
@@ -99,7 +145,8 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
 
 
 def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
-    vectors = eigh_op(a, UPLO=UPLO)[1]
+    values, vectors = eigh_op(a, UPLO=UPLO)
+    g = g + 0 * values  # its own derivative depends on both, as `_turn` must know
     return one_triangle((vectors * expand_dims(g, -2)) @ vectors.mT, UPLO == "U")
 
 
@@ -125,18 +172,27 @@ def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
 def _svd_rule(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
     (g_u, g_s, g_vh), (u, s, vh) = g, y
     rows, columns = a.shape[-2:]
+    if g_u is None and g_vh is None:
+        k = min(rows, columns)
+        return (u[..., :k] * expand_dims(g_s, -2)) @ vh[..., :k, :]
     if full_matrices and rows != columns:
         raise NotDifferentiableError(
             f"svd(full_matrices=True) has no gradient for matrices of shape {(rows, columns)}: "
             f"the vectors that complete the basis are an arbitrary choice. Use "
             f"full_matrices=False, or svdvals() for the singular values.")
-    eye = np.eye(min(rows, columns), dtype=a.dtype)
-    v, g_v = vh.mT, g_vh.mT
+    if not a.size:
+        return np.zeros(a.shape, a.dtype)
+    v = vh.mT
+    g_u = np.zeros(u.shape, a.dtype) if g_u is None else g_u
+    g_v = np.zeros(v.shape, a.dtype) if g_vh is None else g_vh.mT
     across, down = expand_dims(s, -2), expand_dims(s, -1)
-    gaps = (across - down) * (across + down) + eye  # s_j² − s_i²
     of_u, of_v = u.mT @ g_u, v.mT @ g_v
-    turned = (of_u - of_u.mT) * across + (of_v - of_v.mT) * down
-    inner = u * expand_dims(g_s, -2) + u @ (turned * ((1 - eye) / gaps))
+    twist_u, twist_v = (of_u - of_u.mT) / 2, (of_v - of_v.mT) / 2
+    size = max_(s, axis=-1)
+    # (T_u s_j + T_v s_i) / (s_j² − s_i²) in two parts: where U and V turn together, U Vᵀ stays.
+    turned = (_turn(twist_u + twist_v, of_u + of_v, across - down, size, g_s is not None)
+              + _turn(twist_u - twist_v, of_u - of_v, across + down, size, g_s is not None))
+    inner = u @ turned if g_s is None else u * expand_dims(g_s, -2) + u @ turned
     total = inner @ vh
     if rows > columns:  # U can turn out of the space that its columns span
         total = total + ((g_u - u @ of_u) / across) @ vh
@@ -161,7 +217,7 @@ def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
     "F[i, j] = 1 / (s[j]² − s[i]²) where i ≠ j else 0",
     latex=r"\mathrm{{svd}}({a})", reference=_by_eigenvectors,
     samples=lambda rng: [Sample(distinct(rng, *shape), full_matrices=False) for shape in SHAPES],
-    outputs=3)
+    outputs=3, unused_as_none=True)
 def svd_op(a: Any, *, full_matrices: bool) -> Any:
     return tuple(np.linalg.svd(a, full_matrices))
 
@@ -178,10 +234,11 @@ class SVDResult(NamedTuple):
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Decompose into ``a = U diag(S) Vh``, with singular values in descending order.
 
-    Differentiable with ``full_matrices=False``, and for square matrices, where that makes no
-    difference. Where singular values are equal, or 0 in a matrix that is not square, the vectors
-    have no derivative, and the gradient is not finite; for the values alone use `svdvals`. Vectors
-    have an arbitrary sign (see the top of this module).
+    The values are differentiable, and the vectors with ``full_matrices=False`` and for square
+    matrices, where that makes no difference. Where singular values are equal, or 0 in a matrix
+    that is not square, a result that depends on which vectors were chosen, or on values and
+    vectors, has a gradient that is not finite. Vectors have an arbitrary sign (see the top of this
+    module).
 
     Args:
         a: matrices of any shape.
@@ -189,8 +246,8 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
         compute_uv: False for the singular values only.
 
     Raises:
-        NotDifferentiableError: when the gradient of ``full_matrices=True`` is asked for, of a
-            matrix that is not square.
+        NotDifferentiableError: when the gradient of vectors of ``full_matrices=True`` is asked
+            for, of a matrix that is not square.
 
     >>> svd(np.array([[3.0, 0.0], [0.0, 4.0]]))[1]
     array([4., 3.])
@@ -201,7 +258,8 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 
 
 def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
-    u, _, vh = svd_op(a, full_matrices=False)
+    u, s, vh = svd_op(a, full_matrices=False)
+    g = g + 0 * s  # as in the rule of eigvalsh
     return (u * expand_dims(g, -2)) @ vh
 
 

@@ -20,8 +20,10 @@ from tinygrad_mlp.autograd.ops.sums import (
     mean,
     named_over,
     over,
+    powers_fit,
     reduced_count,
     reductions,
+    scale_of,
     spread,
     sum,
 )
@@ -68,8 +70,11 @@ def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> A
 
 
 def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
+    y, g = kept(y, a.shape, axis, keepdims), kept(g, a.shape, axis, keepdims)
+    deviation = a - mean(a, axis=axis, keepdims=True)
     # Where all elements are equal, all deviations are 0, and so is the gradient.
-    return _var_rule(g / (2 * where(equal(y, 0), 1, y)), y, a, axis, ddof, keepdims)
+    relative = deviation / where(equal(y, 0), 1, y)  # (g / y could overflow)
+    return relative * (g / (reduced_count(a.shape, axis) - ddof))
 
 
 @op(rules={"a": _std_rule},
@@ -86,7 +91,12 @@ def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> A
     >>> std([[1.0, 3.0], [2.0, 2.0]], axis=1)
     array([1., 0.])
     """
-    return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
+    with np.errstate(over="ignore", under="ignore"):
+        y = np.std(a, axis=axis, ddof=ddof, keepdims=True)
+        if a.size and a.dtype.kind == "f" and not powers_fit(y, 2):
+            scale = scale_of(np.max(np.abs(a), axis=axis, keepdims=True))
+            y = np.std(a / scale, axis=axis, ddof=ddof, keepdims=True) * scale
+    return y if keepdims else np.squeeze(y, axis=axes_of(axis, a.ndim))
 
 
 def _weights_for(a: Any, weights: Any, axis: Any) -> Any:
