@@ -38,6 +38,14 @@ class ShapeError(InvalidArgumentError):
     """
 
 
+class TooLargeError(InvalidArgumentError, MemoryError):
+    """Sizes that would take more memory than is available.
+
+    It is raised before anything is made. Fix: the message has both sizes; choose smaller ones, or
+    float32, or a machine with more memory.
+    """
+
+
 class IndexingError(InvalidArgumentError, IndexError):
     """An index out of bounds, or of a type that NumPy cannot index with.
 

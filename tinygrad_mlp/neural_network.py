@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, SupportsIndex
 
@@ -13,6 +14,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.support.checks import integer_at_least, one_of
+from tinygrad_mlp.support.memory import check_memory
 from tinygrad_mlp.training.evaluation import accuracy, as_rows, checked_numbers, is_one_hot, predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
@@ -77,6 +79,7 @@ class NeuralNetwork:
 
     Raises:
         InvalidArgumentError: an unknown name, fewer than two layers, an impossible number.
+        TooLargeError: the weights would not fit into the memory.
 
     Source: the classic experiment, which docs/tutorial.md states in full.
 
@@ -96,7 +99,7 @@ class NeuralNetwork:
                  bias: bool = False, sigma: float = 0.01, seed: int | None = None,
                  dtype: Any = np.float64, batch_size: int = 1, learning_rate: Any = None,
                  optimizer: str = "sgd", shuffle: bool = False) -> None:
-        self.layers = _checked_layers(layers)
+        self.layers = checked_layers(layers)
         who, names = "NeuralNetwork", list(ACTIVATIONS)
         inner = [name for name in names if name != "softmax"]
         self.loss_name = one_of(loss, LOSSES, f"{who}: loss")
@@ -128,6 +131,7 @@ class NeuralNetwork:
         self.new_optimizer()  # an impossible learning rate is refused here, not in train()
 
     def _build(self) -> nn.Sequential:
+        check_weights(self.layers)
         modules: list[nn.Module] = []
         init = nn.init.normal(self.sigma)
         for i, activation in enumerate(self._activations(), start=1):
@@ -391,7 +395,15 @@ def _checked_weight(new: Any, layer: nn.Linear, i: int) -> Array:
     return array
 
 
-def _checked_layers(layers: Any) -> list[int]:
+def check_weights(layers: Sequence[int]) -> None:
+    """Raise a TooLargeError if weights and gradients of such layers do not fit into the memory."""
+    n_bytes = 2 * 8 * sum(map(operator.mul, layers, layers[1:]))
+    what = f"NeuralNetwork: the weights between layers of the sizes {layers}, and their gradients,"
+    check_memory(n_bytes, what, "Use fewer neurons.")
+
+
+def checked_layers(layers: Any) -> list[int]:
+    """Return the sizes of layers as a list, if there are two or more and all are at least 1."""
     sizes = list(layers) if isinstance(layers, Iterable) else []
     if len(sizes) < 2:
         raise InvalidArgumentError(

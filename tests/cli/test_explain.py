@@ -1,6 +1,15 @@
 """``tinygrad-mlp explain``: the derivation of a network, on the terminal or as LaTeX."""
 
+import tracemalloc
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.cli.explain import explain
+from tinygrad_mlp.cli.options import ACTIVATIONS, LOSSES
 
 
 def words(done):
@@ -38,6 +47,49 @@ def test_relu_and_softmax_are_derived_as_well(run):
 def test_latex_is_printed_on_demand(run):
     done = run("explain", "--layers", "5,4,3", "--latex")
     assert done.out.startswith(r"\begin{aligned}") and r"W^{(2)}" in done.out
+
+
+def of_real_arrays(layers, loss, hidden, output, bias):
+    """The derivation of a network whose arrays have these sizes."""
+    rng = np.random.default_rng(0)
+    a, parameters = tg.Tensor(rng.normal(size=layers[0]), name="x"), []
+    target = tg.Tensor(np.eye(layers[-1])[0], name="y")
+    for i, shape in enumerate(zip(layers[1:], layers, strict=False), start=1):
+        parameters.append(tg.Tensor(rng.normal(size=shape), requires_grad=True, name=f"W{i}"))
+        z = parameters[-1] @ a
+        if bias:
+            b = tg.Tensor(rng.normal(size=shape[0]), requires_grad=True, name=f"b{i}")
+            parameters.append(b)
+            z = z + b
+        a = getattr(tg, output if i == len(layers) - 1 else hidden)(z)
+    if loss == "mean_square":
+        return tg.explain(tg.nn.squared_error(a, target), parameters)
+    kind = "categorical" if output == "softmax" else "binary"
+    return tg.explain(getattr(tg.nn, f"{kind}_cross_entropy")(a, target), parameters)
+
+
+@given(data=st.data())
+def test_the_derivation_is_that_of_a_network_with_arrays_of_the_true_sizes(data):
+    layers = data.draw(st.lists(st.integers(1, 12), min_size=2, max_size=4))
+    loss = data.draw(st.sampled_from(LOSSES))
+    hidden = data.draw(st.sampled_from([name for name in ACTIVATIONS if name != "softmax"]))
+    outputs = ACTIVATIONS if loss == "mean_square" else ("sigmoid", "softmax")
+    options = loss, hidden, data.draw(st.sampled_from(outputs)), data.draw(st.booleans())
+    right = of_real_arrays(layers, *options)
+    loss, hidden, output, bias = options
+    found = explain(layers, loss, hidden=hidden, output=output, bias=bias, latex=False)
+    assert found.text == right.text
+    assert found.document["latex"] == right.latex
+    assert [e["shape"] for e in found.document["equations"]] == [e.shape for e in right.equations]
+
+
+def test_sizes_of_any_magnitude_are_derived_without_arrays_of_them(run):
+    tracemalloc.start()
+    done = run("explain", "--layers", "1000000000,1000000000,2", "--bias")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert done.code == 0 and peak < 1 << 26
+    assert "1000000000×1000000000" in done.out
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,22 @@
 """A user's mistakes: one clear line on standard error, exit code 2, nothing trained or written."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.saving import model as checkpoint
+
+
+def beginning_of_a_png(side):
+    """A PNG of black and white pixels as far as its size can be read, by the specification."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)), (b"IDAT", b"")]
+    parts = [struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+             for kind, body in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 @pytest.fixture
@@ -24,6 +35,8 @@ def files(trained, tmp_path, make_mat):
     make_mat(tmp_path / "narrow.mat", change=lambda images, labels: (images[:, :, :4], labels))
     make_mat(tmp_path / "more.mat", change=lambda images, labels: (images, labels + 1))
     (tmp_path / "folder").mkdir()
+    (tmp_path / "huge.png").write_bytes(beginning_of_a_png(12_000))
+    (tmp_path / "vast.png").write_bytes(beginning_of_a_png(15_000))
     names = {path.name: str(path) for path in tmp_path.iterdir()}
     return {"DATA": trained.data, "MODEL": str(trained.model), "NOWHERE": "/no/such/place", **names}
 
@@ -54,6 +67,11 @@ MISTAKES = [
     ("train DATA --save folder", "is a folder. Add a file name."),
     ("train DATA --plot curves.xyz", "a picture must end in one of"),
     ("train DATA --plot a.png --history a.png", "--plot and --history name the same file"),
+    ("train DATA --hidden 1000000000000", "must fit into the memory, of which"),
+    ("train DATA --hidden 5,1000000,1000000", "Got 14.6 TiB. Use fewer neurons."),
+    ("compare DATA --hidden 1000000000000", "Got 29.1 TiB. Use fewer neurons."),
+    ("predict MODEL huge.png", "Got 12000 x 12000 = 144,000,000. Make it smaller"),
+    ("predict MODEL vast.png", "expected a picture of at most 67,108,864 pixels. Image size"),
     ("train DATA --bogus", "No such option"),
     ("train DATA DATA", "unexpected extra argument"),
     ("trian", "No such command"),
@@ -89,6 +107,38 @@ def test_a_mistake_is_told_on_standard_error_and_ends_with_code_2(files, run, li
     assert message in " ".join(result.err.split())
     assert "Traceback" not in result.err
     assert "iteration" not in result.out  # nothing has been trained
+
+
+PATHS = [
+    "train DATA --save", "train DATA --plot", "train DATA --history", "train DATA --checkpoint",
+    "train DATA --report", "train DATA --run", "train mnist --data-dir", "train", "compare",
+    "compare DATA --plot", "predict", "predict MODEL", "predict MODEL DATA --data-dir", "report",
+    "report folder", "report folder --output", "check", "check tanh",
+]
+
+
+@pytest.mark.parametrize("line", PATHS)
+def test_a_word_that_is_no_path_is_refused_and_does_not_stand_for_the_current_folder(
+    files, run, line, monkeypatch, tmp_path
+):
+    (tmp_path / "homework.py").write_text("1 / 0")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for word in ("", " ", "a\0b.mat"):
+        result = run(*(files.get(w, w) for w in line.split()), word)
+        assert result.code == 2 and repr(word) in result.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "[a]*?", "~ -"])
+def test_files_of_unusual_names_are_written_and_read(mat, quick, run, name, tmp_path):
+    endings = {"--save": ".safetensors", "--plot": ".png", "--history": ".csv",
+               "--checkpoint": "", "--run": "-run"}
+    named = {option: tmp_path / f"{name}{ending}" for option, ending in endings.items()}
+    files = [word for pair in named.items() for word in pair]
+    assert run("train", mat, *quick, "--epochs", 1, *files).code == 0
+    assert all(path.exists() for path in named.values())
+    assert run("predict", named["--save"], mat).code == 0
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,11 @@ def train(
 @guarded
 def predict(
         model: Annotated[Path, typer.Argument(
-            metavar="MODEL", help="A file that train --save has written.")],
+            metavar="MODEL", parser=options.path_of,
+            help="A file that train --save has written.")],
         target: Annotated[str, typer.Argument(
             metavar="IMAGE_OR_DATASET", autocompletion=completed(options.DATASETS),
+            callback=options.check_path,
             help="A picture of one digit (PNG, JPEG ...), dark on light or light on dark; or "
             "digits, mnist (its 10,000 test images), or FILE.mat.")],
         data_dir: DataDir = None,
@@ -131,12 +133,14 @@ def predict(
 @guarded
 def report(
         run: Annotated[Path, typer.Argument(
-            metavar="RUN", help="A folder that train --run has written.")],
+            metavar="RUN", parser=options.path_of,
+            help="A folder that train --run has written.")],
         dataset: Annotated[str | None, typer.Argument(
-            metavar="DATASET", show_default=False, help="The data it was trained on, if they are "
-            "elsewhere now: digits, mnist, or FILE.mat.")] = None,
+            metavar="DATASET", show_default=False, callback=options.check_dataset,
+            help="The data it was trained on, if they are elsewhere now: digits, mnist, or "
+            "FILE.mat.")] = None,
         output: Annotated[Path | None, typer.Option(
-            metavar="FILE", show_default="RUN/report.html",
+            metavar="FILE", show_default="RUN/report.html", parser=options.path_of,
             help="The file to write (*.html).")] = None,
         data_dir: DataDir = None, as_json: Json = False) -> Outcome:
     """Write a report on a training: one page for any browser, which needs no connection.

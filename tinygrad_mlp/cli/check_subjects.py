@@ -35,7 +35,7 @@ def subjects_of(words: Sequence[str]) -> tuple[list[Op], list[str], list[Path]]:
     for word in words:
         where, colon, name = word.rpartition(":")
         if os.path.isdir(word):
-            found = sorted(Path(word).glob("*.py"))
+            found = sorted(path for path in Path(word).glob("*.py") if path.is_file())
             if not found:
                 raise DataNotFoundError(f"{word}: this folder has no Python files.")
             files += found
@@ -53,7 +53,7 @@ def subjects_of(words: Sequence[str]) -> tuple[list[Op], list[str], list[Path]]:
 
 
 def _unknown(word: str) -> TinygradError:
-    if Path(word).suffix or os.path.dirname(word):
+    if "\0" not in word and (Path(word).suffix or os.path.dirname(word)):
         return DataNotFoundError(f"{word}: there is no such file.")
     return InvalidArgumentError(
         f"{word!r} is no operation and no file{_suggestion(word, [*OPS, *FORMULAS])}. Give "

@@ -16,7 +16,7 @@ from tinygrad_mlp.cli.options import EPOCHS, EPOCHS_OF, RATE_OF_ADAPTIVE, Settin
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS
 from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
-from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.neural_network import NeuralNetwork, check_weights
 from tinygrad_mlp.optim import Schedule
 from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callbacks import Callback, Run
@@ -36,8 +36,11 @@ class Experiment:
 
     def __init__(self, settings: Settings, losses: Sequence[str]) -> None:
         self.settings = settings
+        # Errors for impossible options, before a download. The sizes are those of the hidden layers
+        # alone, which may need more memory than there is.
+        check_weights([1, *settings.hidden, 1])
         for loss in losses:
-            self._network(loss, 1, 1)  # raises an error for an impossible option before a download
+            self._network(loss, [1, 1])
         self.dataset = load(settings.dataset, settings.data_dir, progress=sys.stderr.isatty())
         if self.dataset.n_classes < 2:
             raise DataError(
@@ -52,21 +55,22 @@ class Experiment:
 
     def network(self, loss: str) -> NeuralNetwork:
         """Return a new network, whose initial weights depend on the seed but not on the loss."""
-        network = self._network(loss, self.split.X.shape[1], self.split.Y.shape[1])
+        inputs, outputs = self.split.X.shape[1], self.split.Y.shape[1]
+        network = self._network(loss, [inputs, *self.settings.hidden, outputs])
         network.n_save = self.monitor_every
         network.preprocessing = (self.split.mean, self.split.scale)
         return network
 
-    def _network(self, loss: str, inputs: int, outputs: int) -> NeuralNetwork:
+    def _network(self, loss: str, layers: list[int]) -> NeuralNetwork:
         chosen = self.settings
         rate = chosen.lr
         if rate is None and chosen.optimizer != "sgd":
             rate = RATE_OF_ADAPTIVE
         return NeuralNetwork(
-            [inputs, *chosen.hidden, outputs], loss, monitor=record_line, plot=False,
+            layers, loss, monitor=record_line, plot=False, bias=chosen.bias, sigma=chosen.sigma,
             hidden_activation=chosen.hidden_activation, output_activation=chosen.output_activation,
-            bias=chosen.bias, sigma=chosen.sigma, seed=chosen.seed, dtype=chosen.dtype,
-            batch_size=chosen.batch_size, learning_rate=rate, optimizer=chosen.optimizer)
+            seed=chosen.seed, dtype=chosen.dtype, batch_size=chosen.batch_size, learning_rate=rate,
+            optimizer=chosen.optimizer)
 
     def summary(self, network: NeuralNetwork, loss: str) -> str:
         """Return the settings as text, to be read before training starts."""

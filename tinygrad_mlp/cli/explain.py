@@ -1,8 +1,12 @@
-"""``tinygrad-mlp explain``: the derivation of a network's gradients."""
+"""``tinygrad-mlp explain``: the derivation of a network's gradients.
+
+The equations depend on which sizes are equal and which are 1, but not on how large the others are.
+So the network that is derived has the smallest such sizes, and the true ones are put into the text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +14,36 @@ import numpy as np
 from tinygrad_mlp.autograd import Tensor, ops
 from tinygrad_mlp.cli.outputs import SUCCESS
 from tinygrad_mlp.cli.running import Outcome
+from tinygrad_mlp.explanation import Derivation
 from tinygrad_mlp.explanation import explain as derive
-from tinygrad_mlp.neural_network import NeuralNetwork
+from tinygrad_mlp.explanation.expression import within
+from tinygrad_mlp.neural_network import NeuralNetwork, checked_layers
 
 
 def explain(layers: Sequence[int], loss: str, *, hidden: str, output: str, bias: bool,
             latex: bool) -> Outcome:
     """Derive the gradients for one sample, a column vector."""
-    # The network raises the errors: for one layer, for the cross entropy of a tanh.
-    NeuralNetwork(layers, loss, hidden_activation=hidden, output_activation=output, monitor=False,
-                  plot=False, sigma=0)
+    distinct = sorted({1, *checked_layers(layers)})
+    sizes = {size: stand_in for stand_in, size in enumerate(distinct, start=1)}
+    small = [sizes[size] for size in layers]
+    # The network raises the errors, such as for the cross entropy of a tanh.
+    NeuralNetwork(small, loss, hidden_activation=hidden, output_activation=output, monitor=False,
+                  plot=False)
+    derivation = derive(*_recorded(small, loss, hidden, output, bias))
+    _resize(derivation, {stand_in: size for size, stand_in in sizes.items()})
+    document = {
+        "layers": layers, "loss": loss, "hidden_activation": hidden, "output_activation": output,
+        "bias": bias,
+        "equations": [
+            {"name": e.name, "kind": e.kind, "text": str(e), "latex": e.latex, "shape": e.shape}
+            for e in derivation.equations],
+        "latex": derivation.latex, "text": derivation.text}
+    return Outcome(SUCCESS, document, derivation.latex if latex else derivation.text)
+
+
+def _recorded(layers: Sequence[int], loss: str, hidden: str, output: str,
+              bias: bool) -> tuple[Any, list[Any]]:
+    """Return the loss of one sample, recorded, and the parameters."""
     parameters: list[Any] = []
 
     def parameter(name: str, *shape: int) -> Any:
@@ -41,12 +65,12 @@ def explain(layers: Sequence[int], loss: str, *, hidden: str, output: str, bias:
         value = ops.categorical_cross_entropy(a, y)
     else:
         value = ops.binary_cross_entropy(a, y)
-    derivation = derive(value, parameters)
-    document = {
-        "layers": layers, "loss": loss, "hidden_activation": hidden, "output_activation": output,
-        "bias": bias,
-        "equations": [
-            {"name": e.name, "kind": e.kind, "text": str(e), "latex": e.latex, "shape": e.shape}
-            for e in derivation.equations],
-        "latex": derivation.latex, "text": derivation.text}
-    return Outcome(SUCCESS, document, derivation.latex if latex else derivation.text)
+    return value, parameters
+
+
+def _resize(derivation: Derivation, sizes: Mapping[int, int]) -> None:
+    """Give every part of a derivation its true size in the place of a stand-in."""
+    symbols = [equation.left for equation in derivation.equations]
+    parts = set(within([*symbols, *(equation.right for equation in derivation.equations)]))
+    for part in parts:
+        part.shape = tuple(sizes[size] for size in part.shape)

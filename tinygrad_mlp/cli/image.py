@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.errors import DataError, DataNotFoundError
+from tinygrad_mlp.errors import DataError, DataNotFoundError, TinygradError
+from tinygrad_mlp.support.memory import check_memory
 
 LEAST_CONTRAST = 13.0
 """Grey levels of 255. A smaller contrast is noise, and stretching it would make a digit of it."""
+
+
+MOST_PIXELS = 1 << 26
+"""The largest picture that is read, 8192x8192. Each pixel takes up to 50 bytes on the way."""
+BYTES_A_PIXEL = 50
+SMALLER = "Make it smaller; a digit needs no more than 100 x 100."
 
 
 def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Array, bool]:
@@ -85,18 +93,39 @@ def _grey_levels(path: Path) -> Array:
             f"{path}: there is no such file. Expected an image, digits, mnist, or a file that "
             "ends in .mat.")
     try:
-        with Image.open(path) as file:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
+            file = Image.open(path)
+        with file:
+            _check_size(path, file.width, file.height)
             image: Any = ImageOps.exif_transpose(file)  # cameras store the rotation apart
             if image.mode.startswith("I"):  # 16 bits, which convert would clip at 255
                 return np.asarray(image, np.float64) * (255 / 65535)
             layers = image.convert("RGBA")
             paper = Image.new("RGBA", layers.size, "white")
             return np.asarray(Image.alpha_composite(paper, layers).convert("L"), np.float64)
+    except TinygradError:
+        raise
+    except Image.DecompressionBombError as error:  # so large that the size cannot be asked for
+        raise _too_large(path, str(error)) from error
     # For a damaged file, the readers of the many formats raise nearly anything.
     except Exception as error:
         raise DataError(
             f"{path}: expected an image, such as PNG or JPEG; it cannot be read "
             f"({type(error).__name__}: {error}).") from error
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    """Raise an error for a picture that is too large, before its pixels are read."""
+    if width * height > MOST_PIXELS:
+        raise _too_large(path, f"Got {width} x {height} = {width * height:,}.")
+    check_memory(BYTES_A_PIXEL * width * height,
+                 f"{path}: a picture of {width} x {height} pixels", SMALLER)
+
+
+def _too_large(path: Path, found: str) -> DataError:
+    most = f"expected a picture of at most {MOST_PIXELS:,} pixels"
+    return DataError(f"{path}: {most}. {found} {SMALLER}")
 
 
 def _cut_out(ink: Array, shape: tuple[int, int], size: int) -> Array:

@@ -35,9 +35,14 @@ LAYERS, HIDDEN = [784, 256, 10], [256]
 Result = TypeVar("Result")
 
 
-def check_dataset(value: str) -> str:
-    """Raise an error unless a data set can be loaded by this name."""
-    if value not in DATASETS and not value.lower().endswith(".mat"):
+def is_dataset(value: str) -> bool:
+    """Return whether a word is the name of a data set, or the path of one."""
+    return value in DATASETS or (value.lower().endswith(".mat") and "\0" not in value)
+
+
+def check_dataset(value: str | None) -> str | None:
+    """Raise an error unless a data set can be loaded by this name, if one is given."""
+    if value is not None and not is_dataset(value):
         raise typer.BadParameter(
             f"{value!r} is neither {' nor '.join(DATASETS)} nor a path that ends in .mat.")
     return value
@@ -48,6 +53,22 @@ def check_positive(value: float | None) -> float | None:
     if value is not None and not 0 < value < math.inf:
         raise typer.BadParameter(f"{value} is not a number above 0.")
     return value
+
+
+def check_path(value: str) -> str:
+    """Raise an error unless a word names a file or a folder. As a path, "" is the present one."""
+    if not value.strip() or "\0" in value:
+        raise typer.BadParameter(f"{value!r} is not a path. Name a file or a folder.")
+    return value
+
+
+def path_of(word: object) -> Path:
+    """Return the path that a word names; a default is a path already.
+
+    >>> path_of("model.safetensors").name
+    'model.safetensors'
+    """
+    return Path(check_path(str(word)))
 
 
 def layer_sizes(word: object) -> list[int]:
@@ -94,16 +115,15 @@ def number(text: str, **more: Any) -> Any:
 
 def file(text: str, metavar: str = "FILE") -> Any:
     """Return an option whose value is a path, with a help text."""
-    return typer.Option(metavar=metavar, help=text)
+    return typer.Option(metavar=metavar, help=text, parser=path_of)
 
 
 Json = Annotated[bool, typer.Option(
     "--json",
     help="Print the result as one JSON document; progress and errors go to standard error.")]
-DataDir = Annotated[Path | None, typer.Option(
-    metavar="FOLDER",
-    help="The folder of the MNIST files. Without it they are looked for in the folder named by "
-    "TINYGRAD_MLP_DATA and in the cache, and downloaded once.")]
+DataDir = Annotated[Path | None, file(
+    "The folder of the MNIST files. Without it they are looked for in the folder named by "
+    "TINYGRAD_MLP_DATA and in the cache, and downloaded once.", "FOLDER")]
 Layers = Annotated[list[int], typer.Option(
     metavar="SIZES", parser=layer_sizes, callback=joined, show_default=False,
     help="Neurons of all layers, from the input to the output. [default: 784,256,10]")]

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.cli.image import border_level, read_ink
-from tinygrad_mlp.cli.options import DATASETS
+from tinygrad_mlp.cli.options import is_dataset
 from tinygrad_mlp.cli.outputs import SUCCESS, Heading, Table, width_of_terminal, wrapped
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.data import load, standardise
@@ -89,7 +89,7 @@ def predict(model: Path, target: str, *, data_dir: Path | None, limit: int | Non
     file says how large it is to be.
     """
     saved = SavedNetwork(model)
-    dataset = target in DATASETS or target.lower().endswith(".mat")
+    dataset = is_dataset(target)
     if dataset:
         if whole_picture:
             raise InvalidArgumentError(f"--whole-picture is for images; {target} is a data set.")

@@ -53,9 +53,10 @@ def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of the output, such as `head`, has stopped reading
             code = FAILURE
-        except (TinygradError, OSError) as error:  # OSError: an unreadable file
+        # OSError: an unreadable file. MemoryError: what no check has foreseen.
+        except (TinygradError, OSError, MemoryError) as error:
             code = MISTAKE
-            report_error(str(error), error, code, as_json)
+            report_error(str(error) or "out of memory.", error, code, as_json)
         except BaseException as error:
             # An interrupted import may raise another exception instead.
             if not (isinstance(error, KeyboardInterrupt) or process.State.signal):

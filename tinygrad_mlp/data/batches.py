@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinygrad_mlp.support.checks import checked_rng, integer_at_least
+from tinygrad_mlp.support.memory import check_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,7 @@ def batches(n: int, batch_size: int,
     Raises:
         InvalidArgumentError: `n` or `batch_size` is not such an integer, or `rng` is not a
             generator.
+        TooLargeError: the permutation would not fit into the memory.
 
     >>> X = np.array([10.0, 11.0, 12.0, 13.0, 14.0])
     >>> [X[rows].tolist() for rows in batches(5, 2)]
@@ -44,5 +46,7 @@ def batches(n: int, batch_size: int,
     # until the first batch is requested.
     if rng is None:
         return (slice(start, min(start + batch_size, n)) for start in starts)
-    order = checked_rng(rng, "batches").permutation(n)
+    checked_rng(rng, "batches")
+    check_memory(8 * n, f"batches: an order of {n} samples", "Take fewer samples.")
+    order = rng.permutation(n)
     return (order[start : start + batch_size] for start in starts)

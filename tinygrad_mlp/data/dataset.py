@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.errors import DataError, DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.support.checks import as_array, integer_at_least
+from tinygrad_mlp.support.memory import check_memory
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -59,6 +60,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None,
         DTypeError: `labels` are not numbers, or `dtype` is not a real number type.
         InvalidArgumentError: a label is negative, not an integer, or not below `n_classes`; or
             there are neither labels nor `n_classes`.
+        TooLargeError: the result would not fit into the memory.
 
     >>> one_hot([2, 0, 1])
     array([[0., 0., 1.],
@@ -70,9 +72,17 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None,
     kind = np.dtype(dtype)
     if kind.kind not in "biuf":
         raise DTypeError(f"one_hot: dtype must be a real number type. Got {kind}.")
+    check_rows(len(classes), width, kind, "one_hot: the one-hot rows")
     Y = np.zeros((len(classes), width), dtype=kind)
     Y[np.arange(len(classes)), classes] = 1
     return Y
+
+
+def check_rows(n: int, width: int, kind: np.dtype[Any], what: str) -> None:
+    """Raise a TooLargeError if `n` rows of `width` numbers of a type do not fit into the memory."""
+    check_memory(
+        n * width * kind.itemsize, f"{what} of shape ({n}, {width}) in {kind}",
+        "Take fewer samples or float32, or number the classes 0, 1, 2, ... without gaps.")
 
 
 def class_numbers(labels: ArrayLike, who: str) -> NDArray[np.intp]:

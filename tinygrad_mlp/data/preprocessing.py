@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.data.batches import batches
-from tinygrad_mlp.data.dataset import class_count, class_numbers, one_hot
+from tinygrad_mlp.data.dataset import check_rows, class_count, class_numbers, one_hot
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.support.checks import as_array, checked_rng, fraction, index_beyond
 
@@ -87,6 +87,7 @@ def preprocess(X: ArrayLike, labels: ArrayLike, *, validation: float = 0.1,
         InvalidArgumentError: there is no sample or no feature; X has NaN, infinity or a value
             too large for `dtype`; `validation` is outside [0, 1) or leaves no training sample;
             a label is not a class number below `n_classes`; `rng` is not a generator.
+        TooLargeError: the result would not fit into the memory.
 
     >>> images = np.arange(40.0).reshape(10, 2, 2)
     >>> labels = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
@@ -105,6 +106,7 @@ def preprocess(X: ArrayLike, labels: ArrayLike, *, validation: float = 0.1,
             f"preprocess: X and labels must have the same number of samples. Got X of shape "
             f"{np.shape(X)} and labels of shape {classes.shape}.")
     width = class_count(classes, n_classes, "preprocess")
+    check_rows(n, features.shape[1] + width, kind, "preprocess: features and one-hot labels")
     n_training = n - _validation_count(n, validation)
     # Nothing is drawn before this line, so that a refused call does not change the generator.
     order = checked_rng(rng, "preprocess").permutation(n).astype(np.intp, copy=False)
@@ -134,6 +136,7 @@ def standardise(X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *,
         ShapeError: the images do not have p values each, or `mean` and `scale` differ in shape.
         DTypeError: `X` is not real numbers, or `dtype` is not a floating type.
         InvalidArgumentError: `X` is empty, or has NaN, infinity or too large a value.
+        TooLargeError: the result would not fit into the memory.
 
     >>> standardise([[1.0, 6.0]], mean=[1.0, 2.0], scale=[1.0, 4.0])
     array([[0., 1.]])
@@ -146,6 +149,7 @@ def standardise(X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *,
             f"standardise: X of shape {np.shape(X)} has {features.shape[1]} values per image and "
             f"needs mean and scale of shape {(features.shape[1],)}. Got mean of shape "
             f"{mean.shape} and scale of shape {scale.shape}. Use images of the training size.")
+    check_rows(len(features), features.shape[1], kind, "standardise: the result")
     result = features.astype(kind)
     result -= mean
     result /= scale

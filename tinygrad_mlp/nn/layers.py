@@ -5,6 +5,7 @@ Layers compose operations; none has a backward.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
 from tinygrad_mlp.nn.module import Buffer, Module, Parameter
 from tinygrad_mlp.support.checks import as_array, integer_at_least, not_negative, rng_or_fresh
+from tinygrad_mlp.support.memory import check_memory
 
 
 class Sequential(Module):
@@ -78,6 +80,7 @@ def as_input(x: Any) -> Any:
 def weight_and_bias(layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser, rng: Any,
                     dtype: Any) -> tuple[Parameter, Parameter | None]:
     """Return the weight of a layer as it is drawn, and a bias of zeros if there is to be one."""
+    check_memory(8 * math.prod(shape), f"{layer}: a weight of shape {shape}", "Use fewer features.")
     drawn = initialisers.drawn(init, shape, rng_or_fresh(rng, layer), layer)
     weight = Parameter(drawn, dtype=dtype or np.float64, name="weight")
     return weight, Parameter(np.zeros(shape[0], weight.dtype), name="bias") if bias else None
@@ -98,6 +101,7 @@ class Linear(Module):
 
     Raises:
         ShapeError: when called, if the last axis of x is not in_features long.
+        TooLargeError: the weight would not fit into the memory.
 
     Source: Bishop, "Pattern Recognition and Machine Learning", 2006, (5.2).
 
@@ -147,7 +151,7 @@ class LayerNorm(Module):
     """
 
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
-        features = integer_at_least(1, features, "LayerNorm: features")
+        features = _checked_features(features, "LayerNorm")
         self.eps = not_negative(eps, "LayerNorm: eps")
         self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
         self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
@@ -189,7 +193,7 @@ class BatchNorm1d(Module):
 
     def __init__(self, features: int, eps: float = 1e-5, momentum: float = 0.1, *,
                  dtype: Any = None) -> None:
-        features = integer_at_least(1, features, "BatchNorm1d: features")
+        features = _checked_features(features, "BatchNorm1d")
         self.eps = not_negative(eps, "BatchNorm1d: eps")
         self.momentum = not_negative(momentum, "BatchNorm1d: momentum")
         self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
@@ -223,6 +227,12 @@ class BatchNorm1d(Module):
     def describe(self) -> str:
         """Return the number of features."""
         return str(self.weight.size)
+
+
+def _checked_features(features: Any, layer: str) -> int:
+    number = integer_at_least(1, features, f"{layer}: features")
+    check_memory(8 * number, f"{layer}: a weight of {number} features", "Use fewer features.")
+    return number
 
 
 def _check_features(layer: Any, x: Any, axis: int) -> Any:
