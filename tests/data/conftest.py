@@ -155,6 +155,42 @@ def server(tiny):  # noqa: C901 (a class with a method for each character of a m
         def silent(self, body):
             release.wait(10)
 
+        def trickling(self, body):
+            self.send_response(200)
+            self.end_headers()
+            while not release.wait(0.02):
+                self.wfile.write(b"\x1f")
+
+        def trickling_headers(self, body):
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Padding: ")
+            while not release.wait(0.02):
+                self.wfile.write(b"x")
+
+        def redirect(self, address):
+            self.send_response(302)
+            self.send_header("Location", address)
+            self.end_headers()
+
+        def moved(self, body):
+            self.redirect(self.path.replace("moved", "good"))
+
+        def moved_to_file(self, body):
+            self.redirect("file:///etc/passwd")
+
+        def moved_to_ftp(self, body):
+            self.redirect("ftp://127.0.0.1:1/x.gz")
+
+        def moved_in_a_circle(self, body):
+            self.redirect(self.path)
+
+        def html_in_gzip(self, body):
+            self.answer(gzip.compress(b"<!DOCTYPE html><p>Please log in</p>"))
+
+        def long_number(self, body):
+            self.send_response(200)
+            self.send_header("Content-Length", "9" * 5000)
+            self.end_headers()
+
         def log_message(self, *args):
             pass
 

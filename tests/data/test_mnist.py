@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
+import time
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request
 
 import numpy as np
 import pytest
@@ -10,7 +14,7 @@ import pytest
 from tests import child
 from tests.failing_disk import disk
 from tinygrad_mlp.data import load, load_digits, load_mnist, mnist, preprocess, read_idx
-from tinygrad_mlp.data.download import fetch
+from tinygrad_mlp.data.download import _opener, fetch
 from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
 
 SPELLINGS = {
@@ -156,6 +160,11 @@ FAILURES = {
     "html": ("and begin with b'<!DOCTYPE html><'", 10),
     "bomb": ("Found more than", 10),
     "endless": ("sent more than the", 10),
+    "html_in_gzip": ("sent other data. Expected", 10),
+    "moved_to_file": ("Redirection to url 'file:///etc/passwd' is not allowed", 10),
+    "moved_to_ftp": ("Redirection to 'ftp://127.0.0.1:1/x.gz' is not allowed", 10),
+    "moved_in_a_circle": ("answered 302 The HTTP server returned a redirect error", 10),
+    "long_number": ("cannot be read: ", 10),
     "stalling": ("sent nothing for 0.3 s", 0.3),
     "silent": ("sent nothing for 0.3 s", 0.3),
 }
@@ -178,6 +187,52 @@ def test_a_failed_download_is_explained_and_leaves_nothing(
     assert not cache.exists() or os.listdir(cache) == []
 
 
+@pytest.mark.parametrize("character", ["trickling", "trickling_headers", "silent"])
+def test_a_mirror_that_never_ends_is_left_at_the_deadline(tiny, server, cache, character):
+    begin = time.monotonic()
+    with pytest.raises(DataNotFoundError, match=r"ubyte.gz took more than 0\.3 s"):
+        load_mnist(mirrors=[server.url(character)], timeout=10, deadline=0.3)
+    assert time.monotonic() - begin < 5
+    assert not cache.exists()
+    mirrors = [server.url(character), server.url("good")]
+    dataset = load_mnist(mirrors=mirrors, timeout=10, deadline=0.3)
+    np.testing.assert_array_equal(dataset.X, tiny.arrays["train"][0])
+
+
+def test_a_redirection_to_another_address_of_the_web_is_followed(tiny, server):
+    load_mnist(mirrors=[server.url("moved")])
+    assert [path.split("/")[1] for path in server.requests] == ["moved", "good"] * 2
+
+
+def test_a_redirection_from_https_to_http_is_not_followed():
+    (handler,) = [h for h in _opener().handlers if isinstance(h, HTTPRedirectHandler)]
+    request = Request("https://127.0.0.1/x")
+    with pytest.raises(HTTPError, match="Redirection to 'http://127.0.0.1/y' is not allowed"):
+        handler.redirect_request(request, io.BytesIO(), 302, "Found", {}, "http://127.0.0.1/y")
+    assert handler.redirect_request(request, None, 302, "Found", {}, "https://127.0.0.1/y")
+
+
+WRONG = {
+    "mirrors": ["http://127.0.0.1/", b"http://127.0.0.1/", None, 3, ["nonsense"], [b"http://a/"],
+                [None], ["file:///etc/"], ["http://a/", "ftp://a/"], [""]],
+    "timeout": [0, -1, "30", None, float("nan"), float("inf"), 1e30, True, [1]],
+    "deadline": [0, -1, "30", None, float("nan"), float("inf"), 1e30, True, [1]],
+    "download": [None, "no", 0, []],
+    "progress": [None, "no", 1, []],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_argument_of_the_wrong_kind_is_refused_before_anything_is_asked(
+    tiny, server, cache, name
+):
+    tiny.put(cache)
+    for value in WRONG[name]:
+        with pytest.raises(InvalidArgumentError, match=f"load_mnist: {name} must be .* Got "):
+            load_mnist(**{"mirrors": [server.url("good")], name: value})
+    assert server.requests == []
+
+
 @failures
 def test_the_second_mirror_is_used_when_the_first_fails(tiny, server, character, message, timeout):
     mirrors = (server.url(character), server.url("good"))
@@ -194,6 +249,7 @@ def test_an_endless_answer_is_cut_off(server):
             size=file.size,
             sha256=file.sha256,
             timeout=10,
+            deadline=10,
             on_bytes=lambda done, total: received.append(done),
         )
     assert received[-1] < file.size + 200_000
@@ -213,7 +269,9 @@ def test_a_download_that_fails_halfway_keeps_the_file_that_is_complete(tiny, ser
 
 
 @pytest.mark.parametrize(
-    "mirror", ["https://mirror.invalid/mnist/", "http://127.0.0.1:1/", "nonsense"]
+    "mirror",
+    ["https://mirror.invalid/mnist/", "http://127.0.0.1:1/", "http://", "http://[", "http://a b/",
+     "http://127.0.0.1:70000/", "http://ü/\n"],
 )
 def test_an_address_that_leads_nowhere_is_an_answer_too(tiny, mirror):
     with pytest.raises(DataNotFoundError, match="cannot be read: "):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from tinygrad_mlp.data.dataset import Dataset, dataset_from_file
 from tinygrad_mlp.data.download import fetch, progress_display
 from tinygrad_mlp.data.idx import read_idx
-from tinygrad_mlp.errors import DataError, DataNotFoundError
-from tinygrad_mlp.support.checks import one_of
+from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
+from tinygrad_mlp.support.checks import flag, one_of, seconds
 from tinygrad_mlp.support.files import write_file
 
 Subset = Literal["train", "test", "all"]
@@ -49,7 +50,7 @@ FILES: dict[str, tuple[RemoteFile, RemoteFile]] = {
 
 def load_mnist(data_dir: str | os.PathLike[str] | None = None, *, subset: Subset = "train",
                download: bool = True, progress: bool = False, mirrors: Sequence[str] = MIRRORS,
-               timeout: float = 30.0) -> Dataset:
+               timeout: float = 30.0, deadline: float = 900.0) -> Dataset:
     """Load MNIST from a folder of IDX files; download it once if no folder has it.
 
     The folders searched are `data_dir`, the one named by the environment variable
@@ -63,14 +64,16 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, *, subset: Subset
         subset: ``"train"`` (60,000 images), ``"test"`` (10,000) or ``"all"``, train first.
         download: whether to fetch missing files (train 10 MB, test 2 MB) into the cache.
         progress: whether to show the progress of a download on the terminal.
-        mirrors: addresses of folders with the ``.gz`` files, tried in turn.
+        mirrors: addresses of folders with the ``.gz`` files, tried in turn; of http or https.
         timeout: seconds a mirror may stay silent.
+        deadline: seconds a mirror may take for one file, however much of it has arrived.
 
     Returns:
         Images of shape (n, 28, 28), uint8 from 0 to 255.
 
     Raises:
-        InvalidArgumentError: `subset` is none of the three.
+        InvalidArgumentError: `subset` is none of the three, a mirror is no such address, or a time
+            is not a positive number.
         DataNotFoundError: the files were not found, and not downloaded.
         DataError: a file is damaged, or images and labels do not belong together.
 
@@ -84,6 +87,11 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, *, subset: Subset
     Dataset('mnist': 2 images of shape (2, 2), uint8, 10 classes)
     """
     one_of(subset, get_args(Subset), "load_mnist: subset")
+    flag(download, "load_mnist: download")
+    flag(progress, "load_mnist: progress")
+    get = partial(fetch, timeout=seconds(timeout, "load_mnist: timeout"),
+                  deadline=seconds(deadline, "load_mnist: deadline"))
+    addresses = _checked_mirrors(mirrors)
     parts, wanted = _files(subset)
     if data_dir is not None:
         folder = os.path.expanduser(os.fspath(data_dir))
@@ -96,8 +104,22 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, *, subset: Subset
     found, searched = find_mnist(subset)
     if found is None:
         shown = ["  data_dir: not given", *(f"  {place}: {what}" for place, what in searched)]
-        _download(wanted, cache_dir(), shown, mirrors if download else (), timeout, progress)
+        _download(wanted, cache_dir(), shown, addresses if download else [], get, progress)
     return _read(found or cache_dir(), parts)
+
+
+def _checked_mirrors(mirrors: Any) -> list[str]:
+    """Return the addresses as a list, if they are strings of http or https."""
+    several = isinstance(mirrors, Iterable) and not isinstance(mirrors, (str, bytes))
+    addresses = list(mirrors) if several else [mirrors]
+    for address in addresses:
+        web = isinstance(address, str) and address.lower().startswith(("http://", "https://"))
+        if not several or not web:
+            raise InvalidArgumentError(
+                "load_mnist: mirrors must be a list of addresses that begin with http:// or "
+                f"https://. Got {address!r}{' in it' if several else ''}. For a folder use "
+                "data_dir.")
+    return addresses
 
 
 def find_mnist(subset: Subset = "train") -> tuple[str | None, list[tuple[str, str]]]:
@@ -172,7 +194,7 @@ def _read_pair(folder: str, images: RemoteFile, labels: RemoteFile) -> Dataset:
 
 
 def _download(wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str],
-              mirrors: Sequence[str], timeout: float, progress: bool) -> None:
+              mirrors: list[str], get: Callable[..., bytes], progress: bool) -> None:
     """Download the missing files of `wanted` into `cache`, or raise an error with all reasons."""
 
     def not_found(*why: str) -> DataNotFoundError:
@@ -182,12 +204,11 @@ def _download(wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str],
 
     if not mirrors:
         raise not_found("Nothing was downloaded: download=False, or no mirrors were given.")
-    mirrors = list(mirrors)
     for file in wanted:
         if _find(cache, file.name) is not None:
             continue
         answers: list[str] = []
-        content = _first_good(mirrors, file, answers, timeout, progress)
+        content = _first_good(mirrors, file, answers, get, progress)
         if content is None:
             raise not_found(f"No mirror supplied {file.name}:", *answers)
         try:
@@ -197,8 +218,8 @@ def _download(wanted: Sequence[RemoteFile], cache: str, searched: Sequence[str],
             raise not_found(f"The cache cannot be written: {str(error).rstrip('.')}.") from error
 
 
-def _first_good(mirrors: list[str], file: RemoteFile, answers: list[str], timeout: float,
-                progress: bool) -> bytes | None:
+def _first_good(mirrors: list[str], file: RemoteFile, answers: list[str],
+                get: Callable[..., bytes], progress: bool) -> bytes | None:
     """Return the file from the first mirror that has it; add the refusals to `answers`.
 
     A mirror that fails goes to the end of the list, so that the next file does not wait for it.
@@ -207,8 +228,7 @@ def _first_good(mirrors: list[str], file: RemoteFile, answers: list[str], timeou
         for _ in range(len(mirrors)):
             try:
                 url = f"{mirrors[0].rstrip('/')}/{file.name}.gz"
-                return fetch(
-                    url, size=file.size, sha256=file.sha256, timeout=timeout, on_bytes=on_bytes)
+                return get(url, size=file.size, sha256=file.sha256, on_bytes=on_bytes)
             except DataError as error:
                 answers.append(f"  {error}")
                 mirrors.append(mirrors.pop(0))

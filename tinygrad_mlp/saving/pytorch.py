@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
+from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module, Sequential
 from tinygrad_mlp.nn.module import matched
@@ -16,9 +16,6 @@ from tinygrad_mlp.saving.model import read
 
 COUNTER = "num_batches_tracked"
 """A count of PyTorch's batch norms, which is not needed here."""
-
-PICKLES = (b"PK", b"\x80")
-"""The first bytes of files of ``torch.save``: archives of pickles, and single ones."""
 
 
 def from_torch_state(model_or_layers: Any, path_or_dict: Any, *,
@@ -104,16 +101,7 @@ def _state_of(source: Any) -> dict[str, Any]:
         raise InvalidArgumentError(
             f"from_torch_state: path_or_dict must be a path of a safetensors file, or arrays by "
             f"name. Got {type(source).__name__}.")
-    try:
-        return dict(read(source)[0])
-    except DataError:
-        with open(source, "rb") as file:
-            if not file.read(2).startswith(PICKLES):
-                raise
-        raise DataError(
-            f"{os.fspath(source)}: expected a file in the safetensors format. Got a pickle of "
-            f"torch.save, which would run the program in it. In PyTorch: "
-            f"safetensors.torch.save_file(model.state_dict(), path).") from None
+    return dict(read(source)[0])
 
 
 def _on_cpu(value: Any) -> Any:

@@ -47,6 +47,11 @@ def positive_or_infinite(value: Any, name: str) -> float:
     return _number(value, name, "a number > 0 (it may be inf)", lambda x: x > 0)
 
 
+def seconds(value: Any, name: str) -> float:
+    """Return `value` as a float, if it is a time that a wait may take: at most about a year."""
+    return _number(value, name, "a number of seconds > 0 and <= 3e7", lambda x: 0 < x <= 3e7)
+
+
 def not_negative(value: Any, name: str) -> float:
     """Return `value` as a float, if it is a finite number of at least 0."""
     return _number(value, name, "a number >= 0", lambda x: 0 <= x < math.inf)

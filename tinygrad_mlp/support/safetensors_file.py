@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.errors import DataError, DataNotFoundError, DTypeError, InvalidArgumentError
+from tinygrad_mlp.support.file_kinds import kind_of
 from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.version import __version__
 
@@ -75,8 +76,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
                     raise TypeError(f"'{key}' of {array.dtype}, which is no dtype of NumPy's own")
     # The last three are raised for data types that NumPy lacks.
     except (SafetensorError, OSError, TypeError, AttributeError, KeyError) as error:
+        kind, advice = kind_of(name)
         raise DataError(
-            f"{name}: expected a file in the safetensors format. Got {error}. Save it again."
+            f"{name}: expected a file in the safetensors format. Got {kind} ({error}). {advice}"
         ) from error
     if FORMAT not in entries:
         return arrays, dict(entries)  # written by another program
