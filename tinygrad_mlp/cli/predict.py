@@ -15,6 +15,7 @@ from tinygrad_mlp.cli.options import is_dataset
 from tinygrad_mlp.cli.outputs import SUCCESS, Heading, Table, width_of_terminal, wrapped
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.data import load, standardise
+from tinygrad_mlp.data.preprocessing import LARGEST
 from tinygrad_mlp.errors import DataError, InvalidArgumentError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.saving import model as model_file
@@ -31,9 +32,9 @@ class SavedNetwork:
         self.metadata: dict[str, Any] = model_file.read(path)[1]
         wanted = (self.network.layers[0],)
         for array in self.network.preprocessing or ():
-            if array.shape != wanted:
+            if array.shape != wanted or not np.isfinite(array).all():
                 raise DataError(
-                    f"{path}: expected a mean and a scale of shape {wanted}, one for each input. "
+                    f"{path}: expected a mean and a scale of shape {wanted}, finite numbers. "
                     f"Got shape {array.shape}. Save the model again.")
 
     @property
@@ -52,7 +53,7 @@ class SavedNetwork:
     def pixel_range(self) -> tuple[float, float]:
         """The levels of black and white in its images."""
         levels: Any = self.metadata.get("pixel_range")
-        if not _numbers(levels, (int, float)) or not levels[0] < levels[1]:
+        if not _numbers(levels, (int, float)) or not -LARGEST < levels[0] < levels[1] < LARGEST:
             raise DataError(
                 f"{self.path}: expected pixel_range, the lowest and highest level of the images "
                 f"it was trained on. Got {levels}. Save the model with `tinygrad-mlp train "

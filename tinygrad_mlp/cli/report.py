@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
+from typer import BadParameter
 
 from tinygrad_mlp.cli.experiment import Experiment
-from tinygrad_mlp.cli.options import Settings
+from tinygrad_mlp.cli.options import LOSSES, Settings
 from tinygrad_mlp.cli.outputs import check_outputs, write_all
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
@@ -24,6 +25,7 @@ from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
 from tinygrad_mlp.reporting.results import counted
 from tinygrad_mlp.saving import model as model_file
+from tinygrad_mlp.support.checks import one_of
 from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.training.history import History, Record
 
@@ -75,8 +77,11 @@ def report(run: Path, dataset: str | None = None, *, output: Path | None,
     output = run / PAGE if output is None else output
     check_outputs({"--output": output})
     check_ending(output, "--output")
-    experiment = Experiment(settings, [loss])
-    network = experiment.network(loss)
+    try:
+        experiment = Experiment(settings, [loss])
+        network = experiment.network(loss)
+    except InvalidArgumentError as error:
+        raise DataError(f"{run / ACCOUNT}: the settings do not fit together: {error}") from error
     before = network.preprocessing
     model_file.load(run / MODEL, network)
     network.history = history
@@ -102,11 +107,9 @@ def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settin
         raise DataError(f"{path}: expected JSON. Got {error}. Train again.") from error
     try:
         settings = _settings(account["settings"], dataset, data_dir)
-        loss, fingerprint = str(account["loss"]), account["model"]
-        saved, history = account["history"], History()
-        history.records = [Record(*row) for row in saved["records"]]
-        history.stopped, history.execution = saved["stopped"], str(saved["execution"])
-    except (TypeError, KeyError, ValueError) as error:
+        loss, fingerprint = one_of(account["loss"], LOSSES, "loss"), account["model"]
+        history = _history(account["history"])
+    except (TypeError, LookupError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{path}: expected an account of a training, as `tinygrad-mlp train --run` "
             f"writes it. Got {error!r}. Train again.") from error
@@ -120,6 +123,21 @@ def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settin
             f"{run}: expected the model whose training {ACCOUNT} describes. Got another "
             f"{MODEL}. Put the right one back, or train again.")
     return settings, loss, history
+
+
+def _history(saved: Any) -> History:
+    """Return the history that `write_run` wrote; raise a TypeError for anything else."""
+    history = History()
+    for row in saved["records"]:
+        record = Record(*row)
+        for value, hint in zip(record, get_type_hints(Record).values(), strict=True):
+            if not _fits(value, hint):
+                raise TypeError(f"a record must hold numbers. Got {value!r}")
+        history.append(record)
+    if not _fits(saved["stopped"], str | None) or not _fits(saved["execution"], str):
+        raise TypeError(f"stopped and execution must be text. Got {saved}")
+    history.stopped, history.execution = saved["stopped"], saved["execution"]
+    return history
 
 
 def _fingerprint(path: Path) -> str:
@@ -152,10 +170,24 @@ def _settings(saved: Any, dataset: str | None, data_dir: Path | None) -> Setting
     settings = Settings(**given)
     if given.keys() != set(Settings._fields):
         raise KeyError(*sorted(set(Settings._fields) - given.keys()))
-    for name, hint in get_type_hints(Settings).items():
-        if not _fits(getattr(settings, name), hint):
-            raise TypeError(f"{name} must be of {hint}. Got {getattr(settings, name)!r}.")
+    for name, hint in get_type_hints(Settings, include_extras=True).items():
+        value = getattr(settings, name)
+        kind, option = get_args(hint)
+        if not _fits(value, kind):
+            raise TypeError(f"{name} must be of {kind}. Got {value!r}.")
+        # As on the command line, where --hidden has a parser of its own.
+        if value is not None and option.min is not None and value < option.min:
+            raise ValueError(f"{name} must be at least {option.min}. Got {value!r}.")
+        if option.callback is not None and name != "hidden":
+            _checked(option.callback, value, name)
     return settings
+
+
+def _checked(check: Any, value: Any, name: str) -> None:
+    try:
+        check(value)
+    except BadParameter as error:
+        raise ValueError(f"{name}: {error.message}") from error
 
 
 def _fits(value: Any, hint: Any) -> bool:

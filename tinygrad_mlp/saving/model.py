@@ -10,6 +10,7 @@ import os
 import warnings
 from typing import Any
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module
@@ -123,9 +124,9 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
         raise InvalidArgumentError(
             f"load: model must be a Module or a NeuralNetwork. Got {type(model).__name__}.")
     arrays, stored = read(path)
-    mean = scale = None
+    preprocessing = None
     if "neural_network" in stored:  # a module may have arrays of these names, too
-        mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
+        preprocessing = _preprocessing(os.fspath(path), arrays, model)
     if "checkpoint" in stored:
         arrays = {name.removeprefix("model."): array for name, array in arrays.items()
                   if name.startswith("model.")}
@@ -134,16 +135,31 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     try:
         module.load_state_dict(arrays)
     except StateDictError as error:
-        if not different:
-            raise
-        raise StateDictError(f"{error}\nModules that differ:\n  {different}") from None
-    if isinstance(model, NeuralNetwork) and mean is not None and scale is not None:
-        model.preprocessing = (mean, scale)
+        modules = f"\nModules that differ:\n  {different}" if different else ""
+        raise StateDictError(f"{os.fspath(path)}: {error}{modules}") from None
+    if isinstance(model, NeuralNetwork) and preprocessing is not None:
+        model.preprocessing = preprocessing
     if different:
         warnings.warn(
             f"load: the weights of {os.fspath(path)} fit, but they were saved from another "
             f"model:\n  {different}", stacklevel=2)
     return model
+
+
+def _preprocessing(path: str, arrays: dict[str, Array], model: Any) -> tuple[Array, Array] | None:
+    """Take mean and scale out of the arrays of a file, checked to fit the inputs of a network."""
+    mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
+    if mean is None and scale is None:
+        return None
+    inputs = (model.layers[0],) if isinstance(model, NeuralNetwork) else None
+    for name, array in ((MEAN, mean), (SCALE, scale)):
+        if array is None or (inputs is not None and array.shape not in ((), inputs)):
+            found = "none" if array is None else f"one of shape {array.shape}"
+            raise DataError(
+                f"{path}: expected an array '{name}' with a number for each input"
+                f"{f', shape {inputs}' if inputs else ''}. Got {found}. Save the model again.")
+    assert mean is not None and scale is not None
+    return mean, scale
 
 
 def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:

@@ -67,8 +67,9 @@ def from_torch_state(model_or_layers: Any, path_or_dict: Any, *,
             dtypes = f"{np.asarray(array).dtype}, expected {own[name].dtype}"
             problems.append(f"wrong dtype: '{name}' is {dtypes}")
     if problems:
+        source = "" if isinstance(path_or_dict, Mapping) else f"{os.fspath(path_or_dict)}: "
         raise StateDictError(
-            f"from_torch_state: these weights do not fit this "
+            f"{source}from_torch_state: these weights do not fit this "
             f"{type(module).__name__}{replacement}. Build it with the same layers and sizes. "
             f"If only names differ, give rename={{PyTorch's name: name here}}. "
             "Nothing was changed.\n  " + "\n  ".join(problems))

@@ -14,6 +14,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
+from tinygrad_mlp.nn.module import Module, matched
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.layer_statistics import Distributions
@@ -185,6 +186,7 @@ class BestWeights(Callback):
         self.best = math.nan
         self.best_iteration: int | None = None
         self._weights: dict[str, Array] | None = None
+        self._model: Module | None = None  # of the present run
 
     def on_start(self, run: Run) -> None:
         """Check the monitored field, and forget an earlier run."""
@@ -195,6 +197,7 @@ class BestWeights(Callback):
                 f"{shown}; validation figures need validation=(X, Y), and accuracies need one-hot "
                 f"targets.")
         self.best, self.best_iteration, self._weights = math.nan, None, None
+        self._model = run.model
 
     def state_dict(self) -> dict[str, Any]:
         """Return the settings, the best value so far and its weights."""
@@ -213,8 +216,20 @@ class BestWeights(Callback):
                 raise StateDictError(
                     f"{type(self).__name__}: {name} must be {stored[name]!r}, as in the stored "
                     f"state. Got {getattr(self, name)!r}. Make the callback as it was.")
-        self.best, self.best_iteration = stored["best"], stored["best_iteration"]
-        self._weights = stored["weights"]
+        best, at, weights = (stored[key] for key in ("best", "best_iteration", "weights"))
+        numbers = isinstance(best, (int, float)) and (at is None or isinstance(at, int))
+        if not numbers or (weights is not None and self._misfits(weights)):
+            raise StateDictError(
+                f"{type(self).__name__}: the stored state must hold the best value, its iteration "
+                f"and weights of this model. Got {best!r}, {at!r} and "
+                f"{type(weights).__name__}. Start again without it.")
+        self.best, self.best_iteration, self._weights = best, at, weights
+
+    def _misfits(self, weights: Any) -> list[str]:
+        """Return what does not fit the model of this run, a line each."""
+        if not isinstance(weights, Mapping):
+            return ["no arrays by name"]
+        return [] if self._model is None else matched(dict(self._model.named_state()), weights)[1]
 
     def improved(self, run: Run, min_delta: float = 0.0) -> bool:
         """Return whether the newest record is the best so far; remember its weights if so."""
@@ -282,8 +297,9 @@ class EarlyStopping(BestWeights):
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Go on counting from a stored state."""
+        waited = integer_at_least(0, stored["waited"], f"{type(self).__name__}: waited")
         super().load_state_dict(stored)
-        self.waited = stored["waited"]
+        self.waited = waited
 
     def on_record(self, run: Run) -> None:
         """Count the evaluations without improvement, and end training after too many."""

@@ -25,15 +25,15 @@ from tinygrad_mlp.support.files import check_writable
 from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
 from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callbacks import CallbackList
-from tinygrad_mlp.training.history import History
 from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.steps import StepRunner
+from tinygrad_mlp.training.stored_state import check_form
 
 UNITS = ("epoch", "step", "second")
 FREE = ("epochs",)
 """The settings that may change when a training is resumed."""
-NEEDED = {"run": ("iteration", "epoch", "loss", "seconds", "stopped"),
-          "steps": ("epochs", "samples", "drawn_from", "programs", "blocks", "eager_reason")}
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError)
+"""The errors that a state of another form than this version writes can raise."""
 
 
 class Checkpoint:
@@ -193,10 +193,8 @@ class CheckpointWriter:
             state: dict[str, Any] = unpacked(found["state"], arrays)
             if not different:
                 different = self._misfits(state)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise DataError(
-                f"{path}: the checkpoint is damaged ({type(error).__name__}: {error}). Delete it "
-                f"to start again.") from error
+        except DAMAGE as error:
+            raise self._damaged(error) from error
         if different:
             lines = "\n  ".join(different)
             raise CheckpointError(
@@ -206,15 +204,11 @@ class CheckpointWriter:
 
     def _misfits(self, state: dict[str, Any]) -> list[str]:
         """Return what prevents taking over the state, a line each."""
+        # Damaged parts raise an error here, before anything has been changed.
+        check_form(state, self.run, self.steps, self._generators, len(self._callbacks))
         optimizer, epochs = self.run.optimizer, self.run.history.settings["epochs"]
         own = _kinds(self.run.model.state_dict(), [p.data for p in self._others])
         lines = _differences("arrays", _kinds(state["model"], state["parameters"]), own)
-        # Damaged parts raise an error here, before anything has been changed.
-        History().load_state_dict(state["history"])
-        for generator, stored in zip(self._generators, state["generators"], strict=True):
-            type(generator.bit_generator)().state = stored
-        for part, keys in NEEDED.items():
-            [state[part][key] for key in keys]
         if not lines and isinstance(optimizer, Optimizer):
             try:
                 copy.copy(optimizer).load_state_dict(state["optimizer"])
@@ -230,9 +224,7 @@ class CheckpointWriter:
         state, run = self._stored, self.run
         assert state is not None, "there is no file to resume from"
         self._stored = None
-        # First the callbacks, which may refuse their state.
-        for callback, stored in zip(self._callbacks, state["callbacks"], strict=True):
-            callback.load_state_dict(stored)
+        self._resume_callbacks(state["callbacks"])  # first, as they may refuse their state
         run.optimizer.load_state_dict(state["optimizer"])
         run.model.load_state_dict(state["model"])
         for path, module in run.model.named_modules():
@@ -250,6 +242,25 @@ class CheckpointWriter:
         if of_run["stopped"] is not None:
             self.steps.finish()
         self._written, self._mark = self._place(), self._count()
+
+
+    def _resume_callbacks(self, states: list[Any]) -> None:
+        """Give the callbacks their states; if one refuses, those before it get their own again."""
+        before = [callback.state_dict() for callback in self._callbacks]
+        try:
+            for callback, stored in zip(self._callbacks, states, strict=True):
+                callback.load_state_dict(stored)
+        except DAMAGE as error:
+            for callback, own in zip(self._callbacks, before, strict=True):
+                callback.load_state_dict(own)
+            if isinstance(error, TinygradError):  # made otherwise, or damaged
+                raise type(error)(f"{self.checkpoint.path}: {error}") from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(
+            f"{self.checkpoint.path}: the checkpoint is damaged ({type(error).__name__}: {error}). "
+            f"Delete it to start again.")
 
 
 def _generators(model: Module, order: Any) -> list[tuple[list[str], Any]]:

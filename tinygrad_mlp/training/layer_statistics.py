@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import propagate
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import evaluation, precision
 from tinygrad_mlp.support.checks import integer_at_least
@@ -76,9 +76,17 @@ class Distributions:
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
         """Take over a state that `state_dict` has returned."""
-        self.epochs = stored["epochs"]
-        self.activations, self.gradients = stored["activations"], stored["gradients"]
-        self.with_parameters = set(stored["with_parameters"])
+        epochs, names = stored["epochs"], stored["with_parameters"]
+        values = [stored["activations"], stored["gradients"]]
+        arrays = [a for by_name in values for kept in by_name.values() for a in kept]
+        if not (all(isinstance(epoch, int) for epoch in epochs)
+                and all(isinstance(array, np.ndarray) for array in arrays)
+                and all(isinstance(name, str) for name in names)):
+            raise StateDictError(
+                "Distributions: the stored state must hold epochs, arrays by name, and names. Got "
+                "others. Start again without it.")
+        self.epochs, (self.activations, self.gradients) = epochs, values
+        self.with_parameters = set(names)
 
     def on_start(self, run: Any) -> None:
         """Forget an earlier run, and look at the untrained network."""
