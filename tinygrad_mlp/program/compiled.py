@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.arguments import changing_argument, program_key, traced_arguments
+from tinygrad_mlp.program.captured_state import CapturedState, StateChanged, StateWatch
 from tinygrad_mlp.program.executable import Executable, commit
 from tinygrad_mlp.program.fast_path import OUTDATED, FastPath
 from tinygrad_mlp.program.program import Program
@@ -30,11 +32,16 @@ MOST_SETTINGS = 4
 class CompiledFunction:
     """A function that is recorded at its first call and run as a program from then on.
 
-    For arguments of other shapes, dtypes or static values another program is recorded. A copy, also
-    a deep copy or an unpickled one, compiles a copy of the function: it has no programs yet.
+    For arguments of other shapes, dtypes or static values another program is recorded, and where
+    something has changed that its code, or the code of what is `captured`, can read. If `lenient`,
+    a second call that does something else is done all the same, and a function that changes what
+    it reads itself raises StateChanged, with everything put back. A copy, also a deep copy or an
+    unpickled one, compiles a copy of the function: it has no programs yet.
 
     Attributes:
         programs: the programs by the types of the arguments, the latest used last.
+        recordings: how often a program was recorded.
+        difference: what differed in a second call that was done all the same, or None.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> double = tg.compile(lambda x: 2 * x)
@@ -44,12 +51,18 @@ class CompiledFunction:
     (array([6.]), 2)
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], captured: Mapping[str, Any] | None = None,
+                 lenient: bool = False) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         name = getattr(function, "__name__", "step")
         self.name = name if name.isidentifier() else "step"
         self.programs: OrderedDict[Any, list[Executable]] = OrderedDict()
+        self.recordings = 0
+        self.difference: str | None = None
+        self._lenient = lenient
+        self._watch = StateWatch({self.name: function} if captured is None else captured)
+        self._noticed = False
         self._last: Executable | None = None
         self._fast_path: FastPath | None = None
 
@@ -106,45 +119,62 @@ class CompiledFunction:
         mode = MODE.get()
         if mode.hook is not None or mode.depth:
             return self.function(*args, **kwargs)  # being debugged, recorded or differentiated
-        if self._fast_path is not None and not kwargs:
+        if self._fast_path is not None and not kwargs and self._watch.unchanged():
             result = self._fast_path(args)
             if result is not OUTDATED:
                 return result
+        state = self._watch.now()
         key, data = program_key(args, kwargs)
         for executable in self.programs.get(key, ()):
+            if executable.state is not state:
+                continue
             if not executable.confirmed:
                 if executable.holds():
-                    return self._confirm(executable, args, kwargs)
+                    return self._confirm(key, executable, args, kwargs)
                 continue
             result = executable.run(data)
             if result is not OUTDATED:
                 self._use(executable)
                 return result
-        recording, out = self._recorded(args, kwargs)
+        if not self._lenient:
+            self._notice(key, state)
+        recording, out = self._recorded(args, kwargs, state)
+        return self._added(key, recording, out, args, kwargs)
+
+    def _confirm(self, key: Any, executable: Executable, args: tuple[Any, ...],
+                 kwargs: dict[str, Any]) -> Any:
+        """Record another call, and check that the function does what it did at the first."""
+        recording, out = self._recorded(args, kwargs, executable.state)
+        difference = executable.signature.difference(TraceSignature(recording))
+        if difference is None:
+            executable.confirmed, executable.state = True, self._watch.now()
+            self._use(executable)
+            return commit(recording, out)
+        if executable.in_doubt:
+            self.programs[key].remove(executable)
+            return self._added(key, recording, out, args, kwargs)
+        if self._lenient:
+            self.difference = difference
+            return commit(recording, out)
+        recording.undo()
+        raise TraceError(
+            f"{self.name} does not do the same at every call: {difference} differs from that of "
+            f"the first call, which a program would repeat for ever. Let it be computed by "
+            f"operations (random numbers by layers such as tg.nn.Dropout), or pass it in as an "
+            f"argument.")
+
+    def _added(self, key: Any, recording: Recording, out: Any, args: tuple[Any, ...],
+               kwargs: dict[str, Any]) -> Any:
+        """Keep the program of a recorded call, and make the updates of the call."""
         only_arrays = not kwargs and all(type(a) is np.ndarray for a in args)
         executable = Executable(recording, out, self.name, only_arrays)
+        executable.state = self._watch.now()
         result = commit(recording, out)
+        self.recordings += 1
         self._keep(key, executable)
         return result
 
-    def _confirm(self, executable: Executable, args: tuple[Any, ...],
-                 kwargs: dict[str, Any]) -> Any:
-        """Record the second call, and check that the function does what it did at the first."""
-        assert executable.signature is not None
-        recording, out = self._recorded(args, kwargs)
-        difference = executable.signature.difference(TraceSignature(recording))
-        if difference is not None:
-            recording.undo()
-            raise TraceError(
-                f"{self.name} does not do the same at every call: {difference} differs from that "
-                f"of the first call, which a program would repeat for ever. Let it be computed by "
-                f"operations (random numbers by layers such as tg.nn.Dropout), or pass it in as an "
-                f"argument.")
-        executable.signature = None
-        self._use(executable)
-        return commit(recording, out)
-
-    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any],
+    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any], state: CapturedState | None,
                   finite: bool = True) -> tuple[Recording, Any]:
         """Return a recording of a call, which has changed nothing yet, and what it returned.
 
@@ -159,10 +189,26 @@ class CompiledFunction:
                 recording.finish()
             if finite and not all(np.isfinite(v.data).all() for v in recording.required):
                 raise FloatingPointError("a number that must be finite is not")
+            self._watch.leave_out(recording.tensors())
+            if self._lenient and state is not None and self._watch.now() is not state:
+                raise StateChanged(self._watch.difference)
         except BaseException:
             recording.undo()
+            if self._lenient and state is not None:
+                state.restore()
             raise
         return recording, out
+
+    def _notice(self, key: Any, state: CapturedState) -> None:
+        """Warn, once, that a program is recorded again as something has changed that it holds."""
+        if self._noticed or not any(e.state is not state for e in self.programs.get(key, ())):
+            return
+        self._noticed = True
+        warnings.warn(
+            f"{self.name}: {self._watch.difference} has changed since the program was recorded, "
+            f"which holds it as it was. Another program is recorded. Pass what changes often as "
+            f"an argument, as recording takes as long as hundreds of calls.",
+            UserWarning, stacklevel=3)
 
     # -- keeping programs ------------------------------------------------------------------------
 
@@ -172,25 +218,51 @@ class CompiledFunction:
         If `confirmed`, a second call has shown before that the function does the same.
         """
         key, _ = program_key(args, {})
-        recording, out = self._recorded(args, {}, finite=False)
+        recording, out = self._recorded(args, {}, None, finite=False)
         executable = Executable(recording, out, self.name, only_arrays=True)
         recording.undo()
         recording.drop_examples()
-        if confirmed:
-            executable.signature = None
+        executable.confirmed, executable.state = confirmed, self._watch.now()
         self._keep(key, executable)
 
-    def release(self) -> None:
+    def current(self, executable: Executable) -> bool:
+        """Return whether a program still does what the function does."""
+        return executable.state is self._watch.now() and executable.holds()
+
+    def keeps(self, executable: Executable) -> bool:
+        """Return whether a program has not been dropped."""
+        return any(executable is kept for kept in chain.from_iterable(self.programs.values()))
+
+    def assumed(self, executable: Executable) -> bool:
+        """Return whether what a program was recorded for is still true."""
+        return executable.state is self._watch.now() and executable.assumed()
+
+    def doubt(self) -> None:
+        """Record the next calls again, and drop a program that does something else."""
+        for executables in self.programs.values():
+            for executable in executables:
+                executable.in_doubt = executable.in_doubt or executable.confirmed
+                executable.confirmed = False
+        self._fast_path = None
+
+    def release(self, closely: bool = True) -> None:
         """Drop the programs that do not hold any more, and write to no array handed out before.
 
-        What runs next must not depend on programs for settings that have been left.
+        What runs next must not depend on programs for settings that have been left. All elements of
+        large arrays are compared only if it is to look `closely`.
         """
+        if closely:
+            self._watch.look_closely()
+        state = self._watch.now()
+        last, self._last = self._last, None
         for executables in self.programs.values():
-            executables[:] = [executable for executable in executables if executable.assumed()]
+            executables[:] = [e for e in executables if e.state is state and e.assumed()]
             for executable in executables:
                 executable.release()
-        if self._last is not None and not self._last.assumed():
-            self._last = self._fast_path = None
+                if executable is last:
+                    self._last = last
+        if self._last is None:
+            self._fast_path = None
 
     def _use(self, executable: Executable) -> None:
         """Try this program first at the next call."""

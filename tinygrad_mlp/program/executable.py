@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.program.captured_state import CapturedState
 from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
 from tinygrad_mlp.program.fast_path import OUTDATED, FastPath, fast_path
 from tinygrad_mlp.program.instructions import Instruction, Variable
@@ -45,13 +46,18 @@ class Executable:
         simplified: the program without what is superfluous, for reading.
         program: the program made fast, which is what runs.
         source: its source code.
-        signature: what the next call must agree with; None once a call has agreed.
+        signature: what another recording of the function must agree with.
+        confirmed: whether a later call has shown that the function does the same at every call.
+        in_doubt: whether it was confirmed and is to be confirmed again.
+        state: what else the function could read when it was recorded (see `captured_state`).
         fast_path: runs the program where only the numbers of the arguments have changed since the
             last run, and returns `OUTDATED` elsewhere; None where arguments are more than arrays.
     """
 
     def __init__(self, recording: Recording, out: Any, name: str, only_arrays: bool) -> None:
-        self.signature: TraceSignature | None = TraceSignature(recording)
+        self.signature = TraceSignature(recording)
+        self.confirmed = self.in_doubt = False
+        self.state: CapturedState | None = None
         self.recorded = _recorded_program(recording, out, name)
         self.simplified = simplify(self.recorded)
         self.program = optimize(self.simplified)
@@ -86,11 +92,6 @@ class Executable:
                 self.program.inputs, self._assumptions, self._puts, self._constants,
                 self._results[0].place, function=self._function, known=self._known, lock=self._lock,
                 wrap=self._results[0].wrap)
-
-    @property
-    def confirmed(self) -> bool:
-        """True once a second call has shown that the function does the same at every call."""
-        return self.signature is None
 
     def holds(self) -> bool:
         """Return whether the program still does what the function does, with present settings."""

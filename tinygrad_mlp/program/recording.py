@@ -230,6 +230,10 @@ class Recording(Trace):
         captured = self._captured.values()
         return {id(c.data): c.tracer.variable for c in captured if isinstance(c.data, np.ndarray)}
 
+    def tensors(self) -> list[Value]:
+        """Return the tensors from outside that the program reads at every run."""
+        return [captured.leaf for captured in self._captured.values()]
+
     def drop_examples(self) -> None:
         """Let go of the arrays of the call that was recorded."""
         results = (r for line in self.instructions for r in line.results)

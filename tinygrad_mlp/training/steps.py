@@ -12,6 +12,7 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import require_finite
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction
+from tinygrad_mlp.program.captured_state import StateChanged
 from tinygrad_mlp.program.deferred.block import Block, plan
 from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, threads_that_pay, warm_up
@@ -20,6 +21,11 @@ from tinygrad_mlp.training.run import FitSettings, Run, SampleOrder
 
 WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
+
+PATIENCE = 500
+"""Steps by programs that recordings may cost in advance before programs are given up."""
+RECHECK = 7_000
+"""Steps by programs after which the first step of an epoch is recorded again, and compared."""
 
 CALLER = 4
 """Calls from a warning here up to the line that called `fit`."""
@@ -57,11 +63,19 @@ class StepRunner:
         self.threads, self.watched = threads, watched
         self.diverged = False
         self._last_epoch = settings.epochs
-        self._program = CompiledFunction(self._step) if self.compiled else None
+        self._program: CompiledFunction | None = None
+        if self.compiled:
+            read = {"the model": run.model, "the loss": loss, "the optimizer": run.optimizer}
+            self._program = CompiledFunction(self._step, read, lenient=True)
         self._runner: Executable | None = None
         self._planned_for: Executable | None = None
         self._blocks: Block | None = None
         self._eager_reason: str | None = None
+        self._notice: str | None = None  # to be given to the user after the present step
+        self._ways = "eager"  # how the steps have been taken so far
+        self._balance = PATIENCE  # of the steps by programs, less what recordings cost
+        self._unchecked = 0  # steps by programs since the last recording
+        self._side_effects = 0  # steps in a row that changed what they read themselves
         whole, rest = divmod(len(data), self.batch_size)
         self._enough = {
             size: self.compiled is True or steps * settings.epochs >= WORTH_A_PROGRAM
@@ -83,12 +97,18 @@ class StepRunner:
         """
         run, order, n, size = self.run, self.order, len(self.data), self.batch_size
         order.begin()
+        if order.samples == 0:
+            self._look_again()
         while order.samples < n:
             start = order.samples
             taken = self._by_block(start)
             if not taken:
                 x, y = self._samples(start, start + size)
                 taken = self._by_program(x, y) or self._eagerly(x, y)
+            if self._notice is not None:
+                hint = "Pass compiled=False to train without from the start."
+                warnings.warn(f"fit: {self._notice}\n{hint}", UserWarning, stacklevel=3)
+                self._notice = None
             if not taken:
                 return
             order.samples = min(start + taken * size, n)
@@ -100,25 +120,29 @@ class StepRunner:
         """Begin no further epoch: the training ended in an earlier call."""
         self._last_epoch = self.order.epochs
 
-    def release(self) -> None:
-        """Write to new arrays from here on, since a callback may hold those of the parameters."""
+    def release(self, closely: bool = True) -> None:
+        """Go on from whatever other code has changed, and write to no array that it may hold.
+
+        All elements of large arrays are compared only if it is to look `closely`.
+        """
         if self._program is not None:
-            self._program.release()
-            if self._runner is not None and not self._runner.assumed():
+            self._program.release(closely)
+            if self._runner is not None and not self._program.keeps(self._runner):
                 self._runner = None
         if self._blocks is not None:
             self._blocks.release()
 
+    def _look_again(self) -> None:
+        """Compare, before an epoch, what a program holds with what the step would do now."""
+        self.release()
+        if self._program is not None and self._unchecked >= RECHECK:
+            self._program.doubt()
+            self._unchecked = 0
+
     @property
     def execution(self) -> str:
         """The ways in which the steps have been taken, in words."""
-        if self._blocks is not None and self._blocks.used:
-            weight = self._blocks.pattern.weight.parameter
-            return (f"a program, in blocks of {self._blocks.steps} steps (the update of "
-                    f"{weight.name or 'the first weight'} deferred)")
-        if self._program is not None and self._program.programs:
-            return "a program"
-        return "eager" if self._eager_reason is None else f"eager: {self._eager_reason}"
+        return self._ways if self._eager_reason is None else f"eager: {self._eager_reason}"
 
     def _samples(self, start: int, stop: int) -> tuple[Array, Array]:
         rows = self.order.rows(start, stop)
@@ -165,25 +189,59 @@ class StepRunner:
         """Take a step by a program; return 1, or 0 if the step is to be taken eagerly."""
         if self._program is None or not self._enough.get(len(x), False):
             return 0
+        recordings = self._program.recordings
         try:
             loss = float(self._called(self._program, x, y).data)
         except FloatingPointError:
             return 0  # taken eagerly, the step can say where its first NaN came from
+        except StateChanged as change:
+            self._side_effect(change)
+            return 0
         except Exception as error:
             if self.compiled is True:
                 raise
             self._give_up(str(error).partition("\n")[0])
             if isinstance(error, TraceError):
-                message = (
-                    f"fit: the step cannot be recorded, and training goes on without a program, "
-                    f"more slowly: {error}\nPass compiled=False to train without from the start.")
-                warnings.warn(message, UserWarning, stacklevel=CALLER)
+                self._notice = (f"the step cannot be recorded, and training goes on without a "
+                                f"program, more slowly: {error}")
             return 0
-        if len(x) == self.batch_size and self._program.programs:  # none while debugging
-            self._runner = self._program.executable
         self.run.loss = loss
         self.run.iteration += 1
+        self._side_effects = 0
+        if self._program.programs:  # none while debugging
+            if self._ways == "eager":
+                self._ways = "a program"
+            if len(x) == self.batch_size:
+                self._runner = self._program.executable
+            self._weigh_up(self._program.recordings - recordings)
         return 1
+
+    def _side_effect(self, change: StateChanged) -> None:
+        """Go on eagerly if steps change what they read, each of them; the first may set it up."""
+        self._side_effects += 1
+        if self._side_effects > 1:
+            self._refuse_program(
+                f"the step changes what it reads itself ({change}), which a program would not do")
+
+    def _weigh_up(self, recordings: int) -> None:
+        """Go on eagerly where steps differ, or where recordings cost more than programs save."""
+        assert self._program is not None
+        self._unchecked = 0 if recordings else self._unchecked + 1
+        self._balance += 1 - WORTH_A_PROGRAM * recordings
+        if self._program.difference is not None:
+            self._refuse_program(
+                f"the step does not do the same at every call: {self._program.difference} differs "
+                f"from that of the step before, which a program would repeat for ever")
+        elif self._balance < 0 and self.compiled is not True:
+            self._refuse_program("what the model or the loss reads is changed so often that "
+                                 "recording the step takes longer than programs save")
+
+    def _refuse_program(self, reason: str) -> None:
+        """Train eagerly from here on, with a notice; if a program is required, raise TraceError."""
+        if self.compiled is True:
+            raise TraceError(f"fit: {reason}. Pass compiled='auto' to train without a program.")
+        self._give_up(reason)
+        self._notice = f"training goes on without a program, more slowly: {reason}."
 
     def _called(self, program: CompiledFunction, x: Array, y: Array) -> Any:
         """Call the program, or the step that it is recorded from."""
@@ -214,6 +272,11 @@ class StepRunner:
         except FloatingPointError:
             return 0  # step by step, the one whose loss is not finite will be found
         self.run.iteration += steps
+        self._balance += steps
+        self._unchecked += steps
+        weight = blocks.pattern.weight.parameter
+        self._ways = (f"a program, in blocks of {blocks.steps} steps (the update of "
+                      f"{weight.name or 'the first weight'} deferred)")
         return steps
 
     def _planned(self) -> Block | None:
@@ -223,7 +286,8 @@ class StepRunner:
             return None
         if runner is self._planned_for and self._blocks is None:
             return None
-        if not runner.holds():  # a setting has changed: the next step makes another program
+        assert self._program is not None
+        if not self._program.current(runner):  # the next step makes another program
             return None
         if runner is not self._planned_for:
             self._planned_for = runner
@@ -235,9 +299,11 @@ class StepRunner:
         programs = [] if self._program is None else [
             (key[0][0][0], runner.confirmed)
             for key, runners in self._program.programs.items()
-            for runner in runners if runner.assumed()]
+            for runner in runners if self._program.assumed(runner)]
         blocks = self._blocks is not None and self._blocks.used
-        own = {"programs": programs, "blocks": blocks, "eager_reason": self._eager_reason}
+        own = {"programs": programs, "blocks": blocks, "eager_reason": self._eager_reason,
+               "ways": self._ways, "balance": self._balance, "unchecked": self._unchecked,
+               "side_effects": self._side_effects}
         return self.order.state_dict() | own
 
     def load_state_dict(self, stored: dict[str, Any]) -> None:
@@ -247,6 +313,8 @@ class StepRunner:
         a program before must use it again from the first step.
         """
         self.order.load_state_dict(stored)
+        self._ways, self._balance = stored["ways"], stored["balance"]
+        self._unchecked, self._side_effects = stored["unchecked"], stored["side_effects"]
         if stored["eager_reason"] is not None:
             self._give_up(stored["eager_reason"])
         for size, confirmed in stored["programs"]:

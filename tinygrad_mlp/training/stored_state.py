@@ -42,7 +42,9 @@ FIELDS: dict[str, dict[str, Check]] = {
             "seconds": _of("a number", int, float), "stopped": TEXT_OR_NONE},
     "steps": {"epochs": _whole(0), "samples": _whole(0),
               "drawn_from": _of("the state of a generator or None", dict, type(None)),
-              "programs": _of("a list", list), "blocks": FLAG, "eager_reason": TEXT_OR_NONE},
+              "programs": _of("a list", list), "blocks": FLAG, "eager_reason": TEXT_OR_NONE,
+              "ways": _of("text", str), "balance": _of("an integer", int),
+              "unchecked": _whole(0), "side_effects": _whole(0)},
     "history": {"records": _of("an array", np.ndarray), "present": _of("an array", np.ndarray),
                 "execution": _of("text", str), "stopped": TEXT_OR_NONE}}
 
