@@ -183,6 +183,15 @@ class MissingToolError(TinygradError, RuntimeError):
     """
 
 
+class LostGradientWarning(UserWarning):
+    """A plain number that was made of a tensor which requires a gradient (told by `debug()` only).
+
+    ``float(x)``, ``math.exp(x)``, ``np.float64(x)``: what is computed from the number has no
+    gradient. (In a function that is differentiated, traced, checked or trained with, it is a
+    `NotDifferentiableError`.) Fix: a function of ``tg``, or ``x.item()`` where it is meant.
+    """
+
+
 class RawNumbersWarning(UserWarning):
     """A gradient rule that computes with raw numbers, which the graph does not record.
 

@@ -1,13 +1,14 @@
 """How the estimators train: programs, going on, early stopping, one's own parts."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 from tinygrad_mlp.estimators import MLPClassifier, MLPRegressor
 from tinygrad_mlp.estimators.objective import LOSSES, Objective
 
@@ -324,6 +325,16 @@ def test_a_loss_of_ones_own_is_any_function_of_tensors(kind, loss, X, targets):
 
 
 @unconverged
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_a_loss_of_ones_own_takes_no_plain_number_of_what_it_is_given(solver, X, targets):
+    def loss(prediction, target):
+        return tg.sum((prediction - target) ** 2) * math.exp(tg.sum(prediction))
+
+    regressor = MLPRegressor((2,), loss=loss, solver=solver, max_iter=2)
+    with pytest.raises(NotDifferentiableError, match=r"Got math.exp\(tg.sum\(prediction\)\)"):
+        regressor.fit(X, targets["numbers"])
+
+
 def test_a_loss_may_ask_for_something_else_than_the_mean(rng):
     X = rng.uniform(size=(400, 1))
     y = rng.exponential(size=400)

@@ -1,5 +1,6 @@
 """Automatic differentiation: tensors, operations, and functional transforms."""
 
+from tinygrad_mlp.autograd import conversions as conversions  # which sets methods of Tensor
 from tinygrad_mlp.autograd import pickling as pickling
 from tinygrad_mlp.autograd.debug import debug
 from tinygrad_mlp.autograd.declaration import op

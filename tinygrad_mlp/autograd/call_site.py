@@ -37,9 +37,18 @@ class CallSite(NamedTuple):
 
     @property
     def expression(self) -> str | None:
-        """The source text of the call, where it is on one line and there is source."""
-        text, start, end = self._marked()
-        return text[start:end] if end is not None else None
+        """The source text of the call, in one line; None where there is no source."""
+        import linecache
+
+        positions = self.code.co_positions()
+        line, last, start, end = next(islice(positions, self.instruction // 2, None))
+        if line is None or last is None:
+            return None
+        numbers = range(line, last + 1)
+        lines = [linecache.getline(self.code.co_filename, n).encode() for n in numbers]
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][start:]
+        return " ".join(b"".join(lines).decode().split()) or None
 
     def _marked(self) -> tuple[str, int, int | None]:
         """Return the source line, and where the call begins and ends in it, if it ends there."""
@@ -74,9 +83,12 @@ class CallSite(NamedTuple):
 def user_site(packages: tuple[str, ...] = PACKAGES) -> CallSite:
     """Return the innermost call on the stack that is made in none of the packages.
 
-    Where there is none, the outermost.
+    Nor in Python's standard library, which calls for someone else, too. Where there is none, the
+    outermost.
     """
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(packages) and frame.f_back is not None:
+    while frame.f_back is not None and (
+            frame.f_code.co_filename.startswith(packages)
+            or frame.f_globals.get("__name__", "").partition(".")[0] in sys.stdlib_module_names):
         frame = frame.f_back
     return CallSite(frame.f_code, frame.f_lasti)

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,9 @@ def debug() -> changed_mode:
       operation, the shapes and ranges of its arguments, and the program's line that called it;
     - so does the first gradient rule, with the line that called the operation in the forward pass;
     - so does an array that was changed in place between forward and backward pass, or by an
-      operation or its rule.
+      operation or its rule;
+    - a number that is taken out of a tensor which requires a gradient, by ``float(x)`` or
+      ``math.exp(x)``, is told of in a warning.
 
     Only results are checked, and an infinity given as a constant (``where(mask, x, -inf)``) is
     taken as meant, as long as it makes infinities only and not NaN. NumPy's own warnings of
@@ -62,6 +64,9 @@ def debug() -> changed_mode:
     Raises:
         NonFiniteError: by the operation or the backward pass that makes the first NaN or infinity.
         MutatedArrayError: by the operation or the backward pass that finds a changed array.
+
+    Warns:
+        LostGradientWarning: where a plain number is made of a tensor that requires a gradient.
 
     >>> import tinygrad_mlp as tg
     >>> p = tg.Tensor([0.5, 0.0], requires_grad=True, name="p")
@@ -79,9 +84,9 @@ class _Debugging(changed_mode):
     def changed(self, mode: Mode) -> Mode:
         """Return the mode with a watch in front of the hook that there is."""
         if isinstance(mode.hook, Watch):
-            return mode
+            return mode._replace(outer=mode)
         watch = Watch(mode.hook)
-        return mode._replace(hook=watch, walk=watch.walk)
+        return mode._replace(hook=watch, walk=watch.walk, outer=mode)
 
 
 Fingerprint = tuple[tuple[int, ...], int] | None
@@ -108,6 +113,8 @@ class Watch:
     outer: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any] | None
     rule: str = ""
     site: CallSite | None = None
+
+    tells_of_numbers: ClassVar[bool] = True  # see `conversions`
 
     # -- forward -----------------------------------------------------------------------------
 

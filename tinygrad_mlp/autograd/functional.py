@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild
-from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
+from tinygrad_mlp.autograd.tensor import Argument, Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.support.checks import as_array
 
@@ -39,7 +39,7 @@ class _Tape:
         given = leaves(args)
         self.create_graph = _keeps_history(given)
         self.inputs = [_input(name, a) for a in given]
-        with changed_mode(recording=True, depth=MODE.get().depth + 1):
+        with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name):
             self.out = function(*rebuild(args, self.inputs))
         out = leaves(self.out)
         for value in out:
@@ -109,7 +109,7 @@ def _input(name: str, a: Any) -> Tensor:
         raise DTypeError(
             f"{name}() expects floating-point arguments. Got an array of {array.dtype}: "
             f"convert it with .astype(float), or leave it out of argnums.")
-    return Tensor(array, requires_grad=True, name=getattr(a, "name", None))
+    return Argument(array, requires_grad=True, name=getattr(a, "name", None))
 
 
 def _function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[Any],

@@ -50,6 +50,8 @@ class Mode(NamedTuple):
         recorder: what records the operations as a program (see `Recorder`), or None.
         exact_losses: whether a cross entropy of a sigmoid's or softmax's output is computed from
             the input of these (see `ops.losses`). Off where the steps are to be seen one by one.
+        differentiating: the name of the function of the package ("grad", "fit") that is evaluating
+            a user's function and needs its graph; empty in a program's own lines.
         outer: the mode to return to at the end of the block that this one holds for.
     """
 
@@ -59,6 +61,7 @@ class Mode(NamedTuple):
     walk: Callable[[Sequence[tuple[Value, Any]]], Callable[[Node, Any], Any]] | None = None
     recorder: Recorder | None = None
     exact_losses: bool = True
+    differentiating: str = ""
     outer: Mode | None = None
 
 
@@ -78,14 +81,20 @@ class changed_mode(ContextDecorator):
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
+        self._in_ordinary: Mode | None = None  # kept for one that is entered again and again
 
     def changed(self, mode: Mode) -> Mode:
-        """Return the mode that replaces `mode` when this is entered."""
-        return mode._replace(**self._changes)
+        """Return the mode that replaces `mode` when this is entered, and leads back to it."""
+        return mode._replace(**self._changes, outer=mode)
 
     def __enter__(self) -> None:
         outer = MODE.get()
-        MODE.set(self.changed(outer)._replace(outer=outer))
+        if outer is not ORDINARY:
+            MODE.set(self.changed(outer))
+            return
+        if self._in_ordinary is None:
+            self._in_ordinary = self.changed(outer)
+        MODE.set(self._in_ordinary)
 
     def __exit__(self, *error: object) -> None:
         MODE.set(MODE.get().outer or ORDINARY)

@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op, Static, defined_at
-from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tensor import Argument
 from tinygrad_mlp.errors import NotDifferentiableError
 
 STEP = 1e-4
@@ -49,7 +49,8 @@ def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -
         and (place < first or op.rule(place - first) is not None)}
     quiet = np.errstate(all="ignore")
     # At depth 0: a rule that calls `grad` or `vjp` itself gets arrays for arrays then.
-    alone = changed_mode(hook=None, walk=None, recorder=None, recording=True, depth=0)
+    alone = changed_mode(
+        hook=None, walk=None, recorder=None, recording=True, depth=0, differentiating="")
     with alone, quiet:
         for place in names:
             position = place - first
@@ -96,7 +97,7 @@ def _lost(rule: Callable[[list[Any]], Any], given: list[Any], names: dict[int, s
             arrays[changed] = given[changed] + step
         return np.asarray(rule(arrays), float)
 
-    leaves = {place: Tensor(given[place], requires_grad=True) for place in names}
+    leaves = {place: Argument(given[place], requires_grad=True) for place in names}
     recorded = rule([leaves.get(place, a) for place, a in enumerate(given)])
     plain = run()
     rng = np.random.default_rng(0)

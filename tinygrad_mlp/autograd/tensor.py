@@ -6,8 +6,8 @@ that what it takes to understand one operation does not include all others.
 
 from __future__ import annotations
 
+import math
 import operator
-import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.backward import backward as run_backward
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
@@ -48,10 +49,12 @@ class Tensor(Value):
 
     __slots__ = ()
 
-    # Set by the modules that can do this, which import this one: numpy_dispatch and describe.
+    # Set by the modules that can do this, which import this one: numpy_dispatch, describe
+    # and conversions.
     __array_ufunc__: ClassVar[Callable[..., Any]]
     __array_function__: ClassVar[Callable[..., Any]]
     _repr_html_: ClassVar[Callable[[Tensor], str]]
+    _leave_graph: ClassVar[Callable[..., None]]
 
     def __init__(self, data: Any, *, requires_grad: bool = False, dtype: Any = None,
                  name: str | None = None) -> None:
@@ -251,6 +254,15 @@ class Tensor(Value):
     def __mod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](self, other)
     def __rmod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](other, self)
 
+    def __iadd__(self, other: Any) -> Any: return self._in_place("add", "+", other)
+    def __isub__(self, other: Any) -> Any: return self._in_place("subtract", "-", other)
+    def __imul__(self, other: Any) -> Any: return self._in_place("multiply", "*", other)
+    def __itruediv__(self, other: Any) -> Any: return self._in_place("divide", "/", other)
+    def __ifloordiv__(self, other: Any) -> Any: return self._in_place("floor_divide", "//", other)
+    def __imod__(self, other: Any) -> Any: return self._in_place("mod", "%", other)
+    def __ipow__(self, other: Any) -> Any: return self._in_place("power", "**", other)
+    def __imatmul__(self, other: Any) -> Any: return self._in_place("matmul", "@", other)
+
     # These give plain arrays: they are constant wherever they have a derivative.
     def __floordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](self, other)
     def __rfloordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](other, self)
@@ -260,6 +272,31 @@ class Tensor(Value):
     def __le__(self, other: Any) -> Any: return OPERATIONS["less_equal"](self, other)
     def __gt__(self, other: Any) -> Any: return OPERATIONS["greater"](self, other)
     def __ge__(self, other: Any) -> Any: return OPERATIONS["greater_equal"](self, other)
+
+    def _in_place(self, name: str, sign: str, other: Any) -> Any:
+        """Return what ``self += other`` binds: a leaf with its new value, else a new tensor."""
+        if self.node is not None or not self._requires_grad:
+            return OPERATIONS[name](self, other)
+        if MODE.get().recording:
+            raise errors.InvalidArgumentError(
+                f"a leaf that requires a gradient cannot be changed by {sign}= while operations "
+                f"are recorded: the graph could not tell the old value from the new one. Write "
+                f"'with tg.no_grad():' around an update, or x = x {sign} … for a new tensor.")
+        made = OPERATIONS[name](self, other)
+        data = made.data if isinstance(made, Value) else np.asarray(made)
+        if data.shape != self.data.shape:
+            raise errors.ShapeError(
+                f"{sign}= expects a result of shape {self.data.shape}, that of the tensor. Got "
+                f"{data.shape}.")
+        if not np.can_cast(data.dtype, self.data.dtype, "same_kind"):
+            raise errors.DTypeError(
+                f"{sign}= expects a result that fits into {self.data.dtype}, the tensor's dtype. "
+                f"Got {data.dtype}.")
+        if data.dtype != self.data.dtype:
+            data = data.astype(self.data.dtype)
+        # A new array, as optimizers assign it: a graph may hold the old one.
+        self.data = data
+        return self
 
     __hash__ = object.__hash__  # by identity, although == compares elements: usable as a key
 
@@ -370,11 +407,19 @@ class Tensor(Value):
 
     def __float__(self) -> float:
         if self._requires_grad:
-            refuse_storing()
+            self._leave_graph()
         return float(self.item())
 
     def __int__(self) -> int:
         return int(self.item())
+
+    # Constant between jumps, as // and comparisons are: plain numbers are right.
+    def __trunc__(self) -> int: return int(self.item())
+    def __floor__(self) -> int: return int(math.floor(self.item()))
+    def __ceil__(self) -> int: return int(math.ceil(self.item()))
+
+    def __round__(self, decimals: int | None = None) -> Any:
+        return round(self.item()) if decimals is None else self.round(decimals)
 
     def __index__(self) -> int:
         return operator.index(self.data)
@@ -384,7 +429,7 @@ class Tensor(Value):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self._requires_grad:
-            raise cannot_become_an_array()
+            self._leave_graph(as_array=True)
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
@@ -401,6 +446,25 @@ class Tensor(Value):
 
 
 Tensor.result_class = Tensor
+
+
+class Argument(Tensor):
+    """The argument of a function that is differentiated or checked: a leaf that is the function's.
+
+    ``x += 1`` binds a new tensor there, as the function would change an array of its own.
+
+    >>> import tinygrad_mlp as tg
+    >>> def f(x):
+    ...     x *= 3
+    ...     return x
+    >>> float(tg.grad(f)(2.0))
+    3.0
+    """
+
+    __slots__ = ()
+
+    def _in_place(self, name: str, sign: str, other: Any) -> Any:
+        return OPERATIONS[name](self, other)
 
 
 def numeric_array(data: Any, dtype: Any = None) -> Array:
@@ -421,27 +485,3 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
             f"that NumPy cannot convert: {error}.") from error
     errors.refuse_unreal(array, "Tensor()")
     return array
-
-
-def cannot_become_an_array() -> errors.NotDifferentiableError:
-    """Return the error for NumPy taking the numbers of a tensor whose history would be lost."""
-    return errors.NotDifferentiableError(
-        "a tensor that requires a gradient cannot become (a part of) a plain array unnoticed: its "
-        "history would be lost. Join tensors with tg.array([...]) instead of np.array([...]) "
-        "(or tg.stack, tg.concatenate), also instead of filling an array element by element; use "
-        ".numpy() or .detach() if the history is to be lost.")
-
-
-def refuse_storing() -> None:
-    """Raise an error where NumPy asks `Tensor.__float__` for a number to store: ``a[0] = x``.
-
-    The gradient would be lost without a word. This is the one place that reads byte code:
-    ``float(x)`` is welcome and calls the same method from the same frame, so that the two differ
-    only in the instruction that the caller has reached.
-    """
-    from dis import opname
-
-    caller = sys._getframe(2)
-    reached = opname[caller.f_code.co_code[caller.f_lasti]] if caller.f_lasti >= 0 else ""
-    if reached in ("STORE_SUBSCR", "STORE_SLICE"):
-        raise cannot_become_an_array()

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.training.history import History, Record
@@ -35,7 +36,8 @@ def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitS
     def loss_and_gradient(point: Array) -> tuple[float, Array]:
         _assign(point, parameters)
         model.zero_grad()
-        value = objective(model(X), Y)
+        with changed_mode(differentiating="fit"):
+            value = objective(model(X), Y)
         value.backward()
         gradients = [np.zeros_like(p.data) if p.grad is None else p.grad for p in parameters]
         return value.item(), _flattened(gradients)

@@ -21,7 +21,8 @@ from tinygrad_mlp.nn.activations import (
 )
 from tinygrad_mlp.nn.image_layers import AvgPool2d, Conv2d, Flatten, MaxPool2d
 from tinygrad_mlp.nn.layers import BatchNorm1d, Dropout, LayerNorm, Linear, Sequential
-from tinygrad_mlp.nn.module import Buffer, Module, Parameter
+from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.nn.parameter import Buffer, Parameter
 
 __all__ = ["AvgPool2d", "BatchNorm1d", "Buffer", "Conv2d", "Dropout", "Flatten", "GELU", "Identity",
            "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "Parameter",

@@ -18,7 +18,8 @@ from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
-from tinygrad_mlp.nn.module import Buffer, Module, Parameter
+from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.nn.parameter import Buffer, Parameter
 from tinygrad_mlp.support.checks import as_array, integer_at_least, not_negative, rng_or_fresh
 from tinygrad_mlp.support.memory import check_memory
 

@@ -1,14 +1,16 @@
 """`Module`: a layer or a network, that is, named parameters and a function of arrays.
 
 A module is a plain object, without a metaclass and without registration. Its parts are those of
-its attributes that are parameters, buffers, modules, or lists or tuples of these. They are in the
-order of assignment, in `parameters()` as in saved files.
+its attributes that are parameters, buffers or modules, and those in its lists, tuples and dicts,
+nested to any depth (see `containers`). They are in the order of assignment, in `parameters()` as in
+saved files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from reprlib import recursive_repr
 from typing import Any, Self
 
 import numpy as np
@@ -16,56 +18,25 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import assume, clear_grad
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
-from tinygrad_mlp.errors import DTypeError, StateDictError
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
+from tinygrad_mlp.nn.containers import held, refuse_nameless
+from tinygrad_mlp.nn.parameter import Buffer, Parameter
 
 SUMMARY = ("module", "layer", "parameters", "numbers")
 """The headings of `Module.summary`."""
 
 
-class Parameter(Tensor):
-    """A tensor that training changes.
-
-    Args:
-        data: floating-point array.
-        name: its name in explanations.
-
-    Raises:
-        DTypeError: the data is not of floating-point numbers.
-
-    `dtype` is its precision, by default that of the data.
-
-    >>> Parameter([1.0, 2.0], name="b")
-    Parameter([1., 2.], name='b')
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Any, *, dtype: Any = None, name: str | None = None) -> None:
-        super().__init__(data, requires_grad=True, dtype=dtype, name=name)
-
-    def __repr__(self) -> str:
-        return super().__repr__().replace("Tensor(", "Parameter(").replace(
-            ", requires_grad=True", "")
-
-
-class Buffer(Tensor):
-    """An array that belongs to a module's state but is not trained (a running mean).
-
-    Args:
-        data: the array.
-        requires_grad: False; a buffer that is trained is a `Parameter`.
-        dtype: precision; that of the data by default.
-        name: its name in explanations.
-
-    >>> Buffer(np.zeros(2), name="running_mean").requires_grad
-    False
-    """
-
-    __slots__ = ()
-
-
 class Module:
     """Base class of layers and networks: override `forward`, assign parameters in `__init__`.
+
+    Parameters, buffers and modules are found in attributes, and in lists, tuples, dicts and
+    dataclasses in them, by names such as ``blocks.left.0.weight``. An attribute that holds a
+    parameter keeps holding one: another `Parameter` replaces it and None removes it, while an
+    assignment of anything else is an error.
+
+    Raises:
+        InvalidArgumentError: something other than a parameter is assigned in the place of one; a
+            part lies where it would not be found: in a set, in the class itself, in `__slots__`.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> class Scale(tg.nn.Module):
@@ -78,6 +49,32 @@ class Module:
     """
 
     _training = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__dict__.get("__slots__"):
+            raise InvalidArgumentError(
+                f"{cls.__name__}: a module keeps its parts in plain attributes, where they are "
+                f"found. Got __slots__: leave them out.")
+        for name, value in vars(cls).items():
+            if any(_has_state(part) for _, part in held(name, value, _is_part)):
+                raise InvalidArgumentError(
+                    f"{cls.__name__}: a module's parts belong to the object, as those of a class "
+                    f"would be shared by all of its objects. Got {name} = … in the class: write "
+                    f"self.{name} = … in __init__.")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = self.__dict__.get(name)
+        if isinstance(before, (Parameter, Buffer)) and not (
+                value is None or isinstance(value, (Parameter, Buffer))):
+            kind = type(before).__name__
+            raise InvalidArgumentError(
+                f"{type(self).__name__}.{name} is a {kind} and must stay one. Got "
+                f"{type(value).__name__}. To set its numbers, write .{name}.data = …, or "
+                f".{name} -= … under no_grad(); to replace it, assign a {kind}; to remove it, "
+                f"None.")
+        refuse_nameless(name, value, _is_part)
+        super().__setattr__(name, value)
 
     @property
     def training(self) -> bool:
@@ -100,18 +97,11 @@ class Module:
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
-            if isinstance(value, (list, tuple)):
-                for i, item in enumerate(value):
-                    yield f"{name}.{i}", item
-            else:
-                yield name, value
+            yield from held(name, value, _is_part)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Iterate over this module (named "") and all modules in it, outer before inner."""
-        yield prefix.rstrip("."), self
-        for name, member in self._members():
-            if isinstance(member, Module):
-                yield from member.named_modules(f"{prefix}{name}.")
+        """Iterate over this module (named "") and all modules in it, each once, outer first."""
+        return _modules_in(self, prefix, set())
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
         """Iterate over names and parameters or buffers, in the order of assignment, each once."""
@@ -217,6 +207,7 @@ class Module:
         total = f"{type(self).__name__}: {self.n_parameters:,} parameters"
         return table(SUMMARY, self.summary(), total)
 
+    @recursive_repr("...")
     def __repr__(self) -> str:
         inner = [(name, m) for name, m in self._members() if isinstance(m, Module)]
         head = f"{type(self).__name__}({self.describe()}"
@@ -229,6 +220,26 @@ class Module:
             shown[0] = _with_count(f"({name}) {bare}", module)
             lines += [f"  {line}" for line in shown]
         return "\n".join([_with_count(head, self), *lines, ")"])
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, (Module, Parameter, Buffer))
+
+
+def _has_state(value: Any) -> bool:
+    """Return whether a part has numbers of its own: a layer such as Tanh has none."""
+    if isinstance(value, Module):
+        return any(True for _ in (*value.named_state(), *value.named_generators()))
+    return isinstance(value, (Parameter, Buffer))
+
+
+def _modules_in(module: Module, prefix: str, seen: set[int]) -> Iterator[tuple[str, Module]]:
+    """Iterate over a module and those in it that are not `seen` yet, under their first names."""
+    seen.add(id(module))
+    yield prefix.rstrip("."), module
+    for name, member in module._members():
+        if isinstance(member, Module) and id(member) not in seen:
+            yield from _modules_in(member, f"{prefix}{name}.", seen)
 
 
 def _with_count(line: str, module: Module) -> str:

@@ -93,7 +93,8 @@ class Recording(Trace):
 
     def recording(self) -> changed_mode:
         """Return the context in which the step is recorded."""
-        return changed_mode(hook=self, recorder=self, walk=self._walk)
+        return changed_mode(
+            hook=self, recorder=self, walk=self._walk, differentiating="compile")
 
     # -- inputs ------------------------------------------------------------------------------
 

@@ -148,6 +148,7 @@ class Tracer(Tensor):
             f"caller.\n  at {user_site()}")
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = __contains__ = _refuse
+    __trunc__ = __floor__ = __ceil__ = __round__ = _refuse
     item = numpy = tolist = __format__ = _refuse
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.describe import first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.autograd.mode import require_finite
+from tinygrad_mlp.autograd.mode import changed_mode, require_finite
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.captured_state import StateChanged
@@ -62,6 +62,7 @@ class StepRunner:
         self.block = 1 if watched else settings.block
         self.threads, self.watched = threads, watched
         self.diverged = False
+        self._differentiating = changed_mode(differentiating="fit")
         self._last_epoch = settings.epochs
         self._program: CompiledFunction | None = None
         if self.compiled:
@@ -150,7 +151,8 @@ class StepRunner:
 
     def _loss_of(self, x: Any, y: Any) -> Any:
         self.run.optimizer.zero_grad()
-        value = self.loss(self.run.model(x), y)
+        with self._differentiating:
+            value = self.loss(self.run.model(x), y)
         if not isinstance(value, Value):
             raise NotDifferentiableError(
                 f"fit: the loss must be a Tensor, computed from the model's parameters by "

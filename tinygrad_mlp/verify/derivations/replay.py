@@ -14,7 +14,7 @@ from tinygrad_mlp.autograd.gradients import ancestors, gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tensor import Argument, Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
 from tinygrad_mlp.verify.derivations.arguments import Caller
@@ -71,10 +71,11 @@ class RecordedLoss:
                  exact: bool = False) -> None:
         self.loss, self.exact = loss, exact
         self.leaves = {
-            name: Tensor(array, requires_grad=True, name=name)
+            name: Argument(array, requires_grad=True, name=name)
             for name, array in parameters.items()}
         recorder = Recorder()
-        with changed_mode(recording=True, exact_losses=exact, hook=recorder):
+        with changed_mode(recording=True, exact_losses=exact, hook=recorder,
+                          differentiating="check_derivation"):
             args, keywords = loss.pack(self.leaves)
             self.out, variables = call_with_local_variables(loss.function, keywords, args)
         self.decisions, self.sites = recorder.decisions, recorder.sites
@@ -190,9 +191,11 @@ class RecordedLoss:
         Their distance from the right ones shows how far two right computations may be apart: each
         product and sum is only known to a relative `eps`.
         """
-        leaves = {name: Tensor(leaf.data, requires_grad=True) for name, leaf in self.leaves.items()}
+        leaves = {
+            name: Argument(leaf.data, requires_grad=True) for name, leaf in self.leaves.items()}
         hook = RoundingNoise(eps, rng, self.decisions)
-        with changed_mode(recording=True, exact_losses=self.exact, hook=hook, walk=None):
+        with changed_mode(recording=True, exact_losses=self.exact, hook=hook, walk=None,
+                          differentiating="check_derivation"):
             start = self.loss(leaves), np.ones_like(self.out.data)
             try:
                 # The rules round, too: in softmax(z) − y the difference can be far smaller than

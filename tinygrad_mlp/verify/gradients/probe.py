@@ -16,7 +16,7 @@ from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
-from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tensor import Argument, Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
 
@@ -144,8 +144,8 @@ class Probe:
 
     def record(self, arrays: Sequence[Array]) -> ProbeTape:
         """Evaluate the function at `arrays` and keep the graph."""
-        inputs = [make_value(Tensor, np.array(a), None, True) for a in arrays]
-        with changed_mode(recording=True):
+        inputs = [make_value(Argument, np.array(a), None, True) for a in arrays]
+        with changed_mode(recording=True, differentiating="check_grad"):
             found = leaves(self._called(inputs))
         return ProbeTape(inputs, [found[i] for i in self._kept])
 
@@ -209,7 +209,8 @@ def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
         for i, a in enumerate(given):
             if isinstance(a, Value) and a.data.dtype.kind in "fc":
                 # A new vertex, which continues the argument's history where it has one.
-                new = ops.identity(a) if a.requires_grad else make_value(Tensor, a.data, None, True)
+                fresh = not a.requires_grad
+                new = make_value(Argument, a.data, None, True) if fresh else ops.identity(a)
                 given[i] = new
                 inputs.append(new)
         with changed_mode(recording=True, depth=MODE.get().depth + 1):

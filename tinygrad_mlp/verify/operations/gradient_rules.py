@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.debug import fingerprint
 from tinygrad_mlp.autograd.functional import value_and_grad
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tensor import Argument
 from tinygrad_mlp.program import compile
 from tinygrad_mlp.verify.gradients import GradReport, Pair
 from tinygrad_mlp.verify.gradients.probe import pulled_back
@@ -149,9 +149,10 @@ def _check_behaviour(case: OpCase, place: int) -> Iterator[Failure]:
     """Compare the rule on arrays with itself on Tensors and for every layout of the arrays."""
     args, outs, g = case.rule_inputs(seed=9)
     plain = np.asarray(case.share(place, g, outs, args))
-    lifted = [Tensor(a, requires_grad=True) if i in case.floats else a for i, a in enumerate(args)]
+    lifted = [
+        Argument(a, requires_grad=True) if i in case.floats else a for i, a in enumerate(args)]
     values = case.op.as_tuple(case.op(*lifted, **case.static))
-    found = case.share(place, [Tensor(u, requires_grad=True) for u in g], values, lifted)
+    found = case.share(place, [Argument(u, requires_grad=True) for u in g], values, lifted)
     if not close(found.data if isinstance(found, Value) else found, plain, 1e-11):
         yield case.failure(place, AGAIN, "On Tensors it gives other numbers than on arrays.")
         return

@@ -1,0 +1,50 @@
+"""`Parameter` and `Buffer`: the tensors that belong to a module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_mlp.autograd.tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A tensor that training changes.
+
+    Args:
+        data: floating-point array.
+        name: its name in explanations.
+
+    Raises:
+        DTypeError: the data is not of floating-point numbers.
+
+    `dtype` is its precision, by default that of the data.
+
+    >>> Parameter([1.0, 2.0], name="b")
+    Parameter([1., 2.], name='b')
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, *, dtype: Any = None, name: str | None = None) -> None:
+        super().__init__(data, requires_grad=True, dtype=dtype, name=name)
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("Tensor(", "Parameter(").replace(
+            ", requires_grad=True", "")
+
+
+class Buffer(Tensor):
+    """An array that belongs to a module's state but is not trained (a running mean).
+
+    Args:
+        data: the array.
+        requires_grad: False; a buffer that is trained is a `Parameter`.
+        dtype: precision; that of the data by default.
+        name: its name in explanations.
+
+    >>> import numpy as np
+    >>> Buffer(np.zeros(2), name="running_mean").requires_grad
+    False
+    """
+
+    __slots__ = ()
