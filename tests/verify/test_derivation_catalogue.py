@@ -10,7 +10,7 @@ from tinygrad_mlp.verify import check_derivation
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=6)
 W = RNG.normal(size=3)
-V = RNG.normal(size=4)
+TRIANGLE = np.tril(RNG.normal(size=(3, 3)))
 
 
 def found(loss, gradient, name="w", **point):
@@ -179,6 +179,27 @@ def test_a_decay_that_the_loss_does_not_have_is_told_as_a_convention():
         lambda w: np.sum((X @ w - Y) ** 2), lambda w: 2 * X.T @ (X @ w - Y) + 0.01 * w, w=W)
     assert diagnosis.kind == "convention"
     assert "the right one plus 0.01 · w: a weight decay" in diagnosis.message
+
+
+TRIANGLES = {
+    "the lower triangle": lambda G: np.tril(G + G.T) - np.diag(np.diag(G)),
+    "the symmetric part": lambda G: (G + G.T) / 2,
+    "pairs as one variable": lambda G: G + G.T - np.diag(np.diag(G)),
+}
+
+
+@pytest.mark.parametrize("case", TRIANGLES)
+@pytest.mark.parametrize("f", [
+    lambda S: np.sum(np.linalg.cholesky(S) * TRIANGLE),
+    lambda S: np.trace(S @ TRIANGLE @ S @ S) + np.sum(S * TRIANGLE)])
+def test_a_convention_for_symmetric_matrices_is_told_as_one(case, f):
+    def derived(S):
+        return {"S": TRIANGLES[case](tg.grad(f)(S))}
+
+    report = check_derivation(f, derived, S=np.array([[2.0, 0.3, 0.1], [0.3, 1.5, 0.4],
+                                                      [0.1, 0.4, 1.0]]))
+    assert report.ok or report.rows["S"].verdict == "convention", report
+    assert report.ok or "a symmetric matrix" in report.diagnoses["S"].message
 
 
 @pytest.mark.parametrize("epsilon", [1e-3, 1e-5])

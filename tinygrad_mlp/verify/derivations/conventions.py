@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -41,6 +41,38 @@ def _decay_of(name: str, case: GradientCase, term: Array, rtol: float) -> float 
     if term.shape != parameter.shape or term.size < 2:
         return None  # a single number is a multiple of any other
     return multiple(term, parameter, max(rtol, 1e-6))
+
+
+def of_symmetric_matrix(name: str, first: GradientCase, further: Further,
+                        rtol: float) -> str | None:
+    """Return that a gradient for a symmetric matrix is right in another convention.
+
+    For symmetric changes of the matrix, only the symmetric part of a gradient counts. Or the two
+    elements of a pair are one variable, whose derivative is the sum of theirs.
+    """
+    for words, form in (
+            ("agrees with the right one for symmetric changes of it: a triangle, or a symmetric "
+             "part, stands for the whole", _symmetric_part),
+            ("is right where the two elements of a pair count as one variable", None)):
+        if all(_equal_by(form, name, case, rtol) for case in (first, *further())):
+            return f"The gradient of {name}, a symmetric matrix, {words}."
+    return None
+
+
+def _symmetric_part(a: Array) -> Array:
+    return np.asarray((a + a.T) / 2)
+
+
+def _equal_by(form: Callable[[Array], Array] | None, name: str, case: GradientCase,
+              rtol: float) -> bool:
+    matrix, person, right = np.asarray(case.recording.leaves[name].data), case.person, case.right
+    if matrix.ndim != 2 or matrix.shape != matrix.T.shape or person.shape != right.shape:
+        return False
+    if not np.allclose(matrix, matrix.T):
+        return False
+    wanted = right + right.T - np.diag(np.diag(right)) if form is None else form(right)
+    gap = np.abs((person if form is None else form(person)) - wanted).max(initial=0)
+    return bool(gap <= max(rtol, 1e-7) * np.abs(right).max(initial=0))
 
 
 def summed_or_averaged(scales: Mapping[str, float], recording: RecordedLoss) -> str | None:

@@ -11,7 +11,11 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.derivations.agreement import unexplained
 from tinygrad_mlp.verify.derivations.cases import Further, GradientCase
-from tinygrad_mlp.verify.derivations.conventions import extra_decay, missing_decay
+from tinygrad_mlp.verify.derivations.conventions import (
+    extra_decay,
+    missing_decay,
+    of_symmetric_matrix,
+)
 from tinygrad_mlp.verify.derivations.edges import Candidate
 from tinygrad_mlp.verify.derivations.multiples import is_multiple, multiple
 from tinygrad_mlp.verify.derivations.mutations import candidates
@@ -70,6 +74,11 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
             f"{subject} is not finite, and the right one is: a division by zero or an overflow in "
             f"the formula, as where g(z)(1 − g(z)) is divided by and g rounds to 0 or 1.")
     plain = _plain_multiple(subject, first, further, rtol)
+    if plain is not None and plain.kind != "transpose":
+        return plain
+    symmetric = of_symmetric_matrix(name, first, further, rtol) if same_shape else None
+    if symmetric is not None:
+        return Diagnosis("convention", None, None, 1.0, symmetric)
     if plain is not None:
         return plain
     if not same_shape:
