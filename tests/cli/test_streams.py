@@ -113,3 +113,32 @@ def test_a_reader_who_has_gone_ends_a_training_without_files(made, quick):
         running.stdout.close()
         assert running.stderr.read() == b"" and running.wait() == 1
         running.stderr.close()
+
+
+def test_a_stream_that_a_program_has_put_in_place_stays():
+    code = ("import contextlib, io, sys; from tinygrad_mlp.cli import main; text = io.StringIO()\n"
+            "with contextlib.redirect_stdout(text): code = main()\n"
+            "print(code, text.getvalue().split()[0])")
+    assert child.python("-c", code, "--version").stdout == "0 tinygrad-mlp\n"
+
+
+@pytest.mark.thorough
+def test_lines_come_at_once_where_python_is_told_not_to_buffer(made, quick):
+    words = ["-u", "-m", "tinygrad_mlp", "train", made[1]["DATA"], *quick, "--epochs", "1000000"]
+    with child.started([sys.executable, *words], stdout=child.PIPE) as running:
+        assert running.stdout.readline().startswith(b"data")
+        running.stdout.close()
+
+
+@pytest.mark.thorough
+def test_a_slow_reader_of_a_stream_that_does_not_wait_gets_everything():
+    code = ("import os, sys; os.set_blocking(1, False); from tinygrad_mlp.cli import main; "
+            "sys.exit(main())")
+    words = ["explain", "--layers", ",".join(["3"] * 60), "--json"]
+    whole = child.python("-c", code, *words)
+    with child.started([sys.executable, "-c", code, *words], stdout=child.PIPE) as running:
+        first = os.read(running.stdout.fileno(), 100)
+        rest = running.stdout.read()
+        running.stdout.close()
+        assert running.wait() == whole.returncode == 0
+    assert json.loads(first + rest) == json.loads(whole.stdout) and len(rest) > 1 << 16

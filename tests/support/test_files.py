@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import pytest
 
 from tests import child
+from tests.campaigns import chosen
 from tests.failing_disk import content, disk
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, WriteError
 from tinygrad_mlp.support import files
@@ -380,15 +382,34 @@ def test_the_temporary_file_of_a_living_writer_stays(tmp_path, monkeypatch):
 def test_a_file_removed_before_it_was_locked_is_made_anew(tmp_path, monkeypatch):
     lock, removed = files._lock, []
 
-    def late(handle):
+    def late(handle, wait):
         if not removed:
             removed.extend(tmp_path.iterdir())
             removed[0].unlink()  # as another process may that takes it for abandoned
-        return lock(handle)
+        return lock(handle, wait=wait)
 
     monkeypatch.setattr(files, "_lock", late)
     write_file(tmp_path / "a.txt", "new")
     assert removed and content(tmp_path) == {"a.txt": b"new"}
+
+
+MANY = """
+import sys
+from tinygrad_mlp.support import files
+
+files.os.fsync = lambda handle: None  # which takes the time
+for i in range(int(sys.argv[2])):
+    files.write_file(f"{sys.argv[1]}/{i % 3}", b"x" * 1000)
+"""
+
+
+@posix
+def test_writers_beside_each_other_do_not_disturb_each_other(tmp_path):
+    with contextlib.ExitStack() as beside:
+        words = [sys.executable, "-c", MANY, tmp_path, chosen(150, 5000)]
+        writers = [beside.enter_context(child.started(words)) for _ in range(chosen(2, 4))]
+        assert [writer.wait() for writer in writers] == [0] * len(writers)
+    assert content(tmp_path) == {str(i): b"x" * 1000 for i in range(3)}
 
 
 @posix

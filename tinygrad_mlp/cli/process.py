@@ -96,6 +96,8 @@ def _take_over_signals(tell: Tell) -> None:
             raise KeyboardInterrupt
         # At once, since an exception in the middle of an import may come out as another one.
         with contextlib.suppress(RuntimeError, OSError):  # in the middle of printing
+            if sys.stderr.isatty():
+                sys.stderr.write("\x1b[?25h")  # a progress bar has hidden the cursor
             tell(f"{interruption(number)}.", KeyboardInterrupt(), 128 + number)
             sys.stdout.flush()
         os._exit(128 + number)
@@ -105,16 +107,18 @@ def _take_over_signals(tell: Tell) -> None:
             signal.signal(number, end)
 
 
-def _guarded(stream: Any, number: int, errors: str) -> tuple[io.TextIOWrapper, Output]:
+def _guarded(stream: Any, number: int, errors: str) -> tuple[Any, Output]:
     """Return a stream of text, and the `Output` beneath it, in place of one that Python has made.
 
-    That is None where the stream was closed.
+    That is None where the stream was closed. One that the program has put there itself stays.
     """
     raw = Output(number, "w", closefd=False)
+    if stream not in (None, sys.__stdout__, sys.__stderr__):
+        return stream, raw
     encoding = "utf-8" if stream is None else stream.encoding
     direct = stream is not None and stream.write_through
     text = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, write_through=direct,
-                            line_buffering=number == 2 or raw.isatty())
+                            line_buffering=direct or number == 2 or raw.isatty())
     return text, raw
 
 

@@ -151,20 +151,20 @@ def _temporary(folder: str, mode: int) -> tuple[int, str]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         handle = os.open(path, flags, mode)
         # Before the lock, another process may have taken it for abandoned and removed it.
-        _lock(handle)
+        _lock(handle, wait=True)
         if sys.platform == "win32" or os.fstat(handle).st_nlink:
             return handle, path
         os.close(handle)
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, *, wait: bool) -> bool:
     """Lock an open file and return whether that was possible, which it is not on every system."""
     if sys.platform == "win32":
         return False
     import fcntl
 
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -182,7 +182,7 @@ def _remove_abandoned(folder: str) -> None:
             with suppress(OSError):
                 handle = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
                 try:
-                    if _lock(handle):
+                    if _lock(handle, wait=False):
                         os.unlink(path)
                 finally:
                     os.close(handle)
