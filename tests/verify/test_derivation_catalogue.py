@@ -220,6 +220,21 @@ def test_an_epsilon_in_a_logarithm_is_told_as_a_convention(epsilon):
     assert f"ε = {epsilon:.0e} added in `np.log(p)`" in diagnosis.message
 
 
+def test_clipped_probabilities_are_told_as_a_convention():
+    x = np.linspace(-9, 9, 7)
+
+    def loss(w):
+        return -np.sum(np.log(tg.sigmoid(w * x)))
+
+    def derived(w):
+        p = 1 / (1 + np.exp(-w * x))
+        return -x * p * (1 - p) / np.clip(p, 1e-3, 1 - 1e-3)
+
+    diagnosis = found(loss, derived, w=np.full(7, 0.9))
+    assert diagnosis.kind == "convention"
+    assert "kept 1e-03 away from 0 and 1 in `np.log(" in diagnosis.message
+
+
 def test_an_epsilon_too_small_to_place_is_told_as_close():
     def loss(w):
         return -np.sum(np.log(tg.sigmoid(X @ w)))

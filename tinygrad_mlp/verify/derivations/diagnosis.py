@@ -108,7 +108,7 @@ def _named(name: str, first: GradientCase, candidate: Candidate, c: float,
         message += f" {SCALED.get(scale, f'times {text}')}."
     else:
         message += "." if scale == 1.0 else f", times {text}."
-    kind = "convention" if kind == "epsilon" else kind
+    kind = "convention" if kind in ("epsilon", "clipped") else kind
     return Diagnosis(kind, candidate.op, node, scale, message)
 
 

@@ -131,6 +131,10 @@ class Edge(NamedTuple):
             else:
                 share = self._with_array(self.position, np.asarray(arrays[self.position] + epsilon))
             yield self.instead("epsilon", share, epsilon=epsilon)
+            if name != "divide":
+                inside = np.clip(arrays[self.position], epsilon, 1 - epsilon)
+                share = self._with_array(self.position, inside)
+                yield self.instead("clipped", share, epsilon=epsilon)
 
     def _share(self, g: Array, arrays: Any = None) -> Array:
         return self.recording.share(self.node, self.position, g, arrays)

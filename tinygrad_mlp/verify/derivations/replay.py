@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Argument, Tensor
-from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError
+from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError, TinygradError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
 from tinygrad_mlp.verify.derivations.arguments import Caller
 from tinygrad_mlp.verify.derivations.local_variables import call_with_local_variables
@@ -77,7 +78,10 @@ class RecordedLoss:
         with changed_mode(recording=True, exact_losses=exact, hook=recorder,
                           differentiating="check_derivation"):
             args, keywords = loss.pack(self.leaves)
-            self.out, variables = call_with_local_variables(loss.function, keywords, args)
+            try:
+                self.out, variables = call_with_local_variables(loss.function, keywords, args)
+            except ValueError as error:
+                raise _with_its_line(error) from error
         self.decisions, self.sites = recorder.decisions, recorder.sites
         self.nodes = ancestors([_root(self.out, parameters)])
         self.names = self._names(variables)
@@ -206,6 +210,21 @@ class RecordedLoss:
         return {
             name: np.zeros_like(leaf.data) if g is None else g.data if isinstance(g, Value) else g
             for (name, leaf), g in zip(leaves.items(), found, strict=True)}
+
+
+def _with_its_line(error: ValueError) -> Exception:
+    """Return the error of a loss that loses a gradient, with the line that does.
+
+    Where NumPy asks for the number of a tensor, it replaces the reason by words of its own.
+    """
+    reason = error if isinstance(error, TinygradError) else error.__cause__
+    if not isinstance(reason, TinygradError):
+        return error
+    frames = [f for f in traceback.extract_tb(error.__traceback__)
+              if not f.filename.startswith(ALL_PACKAGES)]
+    if not frames or "  at " in str(reason):
+        return reason
+    return type(reason)(f"{reason}\n  in line {frames[-1].lineno} of the loss: {frames[-1].line}")
 
 
 def _root(out: Any, parameters: Mapping[str, Array]) -> Node:

@@ -75,6 +75,8 @@ def description(parameter: str, recording: RecordedLoss,
             f"with the path from {computed} to {source}")
     elif candidate.kind == "epsilon":
         change = f"with ε = {candidate.epsilon:.0e} added in {computed}"
+    elif candidate.kind == "clipped":
+        change = f"with a number kept {candidate.epsilon:.0e} away from 0 and 1 in {computed}"
     else:
         change = _wrong_point(recording, candidate)
     if len(candidate.changes) > 1:
