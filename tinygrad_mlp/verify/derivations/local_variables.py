@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import ast
 from collections.abc import Callable, Mapping, Sequence
-from types import CodeType, FrameType
 from typing import Any
+
+from tinygrad_mlp.support.source_rewriting import copied, rebound, source_of
+
+LEAVE, LOCALS = "<leave>", "<locals>"
+"""Names that no program can have, for what the rewritten function calls."""
 
 
 def call_with_local_variables(function: Callable[..., Any],
@@ -13,22 +17,33 @@ def call_with_local_variables(function: Callable[..., Any],
                               args: Sequence[Any] = ()) -> tuple[Any, dict[str, Any]]:
     """Return ``function(*args, **arguments)`` and the function's local variables when it returned.
 
-    Python 3.11 shows the local variables of a finished call to a profiling function only, so one
-    is installed for the duration of the call. Nothing else in the package does this. The names
-    only serve messages: where there are none to see (a built-in, a callable object), or somebody
-    else is profiling, the variables are left out.
+    Every ``return e`` of the function becomes ``return leave(e, locals())``. The names only serve
+    messages: where there is no source to rewrite, the variables are left out.
     """
-    code: CodeType | None = getattr(function, "__code__", None)
+    source = source_of(function)
     variables: dict[str, Any] = {}
-    if code is None or sys.getprofile() is not None:
+    if source is None:
         return function(*args, **arguments), variables
 
-    def watch(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "return" and frame.f_code is code:
-            variables.update(frame.f_locals)
+    def leave(value: Any, found: dict[str, Any]) -> Any:
+        variables.update((name, v) for name, v in found.items() if not name.startswith("<"))
+        return value
 
-    sys.setprofile(watch)
-    try:
-        return function(*args, **arguments), variables
-    finally:
-        sys.setprofile(None)
+    def leaving(value: ast.expr | None) -> ast.Call:
+        seen = ast.Call(ast.Name(LOCALS, ast.Load()), [], [])
+        return ast.Call(ast.Name(LEAVE, ast.Load()), [value or ast.Constant(None), seen], [])
+
+    inner = {id(node) for each in ast.walk(source.tree)
+             if isinstance(each, (ast.FunctionDef, ast.Lambda)) and each is not source.tree
+             for node in ast.walk(each)}
+
+    def change(original: ast.AST, copy: Any) -> Any:
+        if isinstance(original, ast.Return) and id(original) not in inner:
+            return ast.copy_location(ast.Return(leaving(copy.value)), copy)
+        if original is source.tree and isinstance(copy, ast.Lambda):
+            return ast.copy_location(ast.Lambda(copy.args, leaving(copy.body)), copy)
+        return copy
+
+    tree = copied(source.tree, change)
+    watched = rebound(function, source, tree, {LEAVE: leave, LOCALS: locals})
+    return watched(*args, **arguments), variables
