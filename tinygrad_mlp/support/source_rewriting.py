@@ -39,8 +39,13 @@ class FunctionSource(NamedTuple):
     lines: tuple[str, ...]
 
     def text(self, node: ast.AST) -> str:
-        """Return the source text of a node."""
-        return ast.get_source_segment("".join(self.lines), node) or ast.unparse(node)
+        """Return the source text of a statement or an expression."""
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1  # type: ignore[attr-defined]
+        start, end = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
+        lines = [line.encode() for line in self.lines[first:last + 1]]  # offsets count bytes
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][start:]
+        return b"".join(lines).decode()
 
 
 def plain_function(function: Any) -> FunctionType | None:
