@@ -24,7 +24,7 @@ from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 
 METHODS = ("std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round",
-           "argsort", "searchsorted", "nonzero", "all", "any", "ravel")
+           "argsort", "searchsorted", "nonzero", "all", "any", "ravel", "conj", "conjugate")
 """Further methods of ndarray: NumPy has functions of the same names, with the array first."""
 
 
@@ -382,6 +382,8 @@ class Tensor(Value):
         return self._by_numpy("dot", other)
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("real", "imag"):
+            return getattr(np, name)(self)
         if name in METHODS:
             return partial(getattr(np, name), self)
         message = f"'Tensor' object has no attribute '{name}'"
