@@ -20,7 +20,11 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op, function_called
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
+from tinygrad_mlp.errors import (
+    InvalidArgumentError,
+    NotDifferentiableError,
+    refuse_more_than_numbers,
+)
 
 Keywords = dict[str, Any]
 
@@ -300,6 +304,7 @@ def array(data: Any, dtype: Any = None) -> Any:
     >>> tg.grad(f)(np.array([3.0, 4.0]))
     array([12.,  8.])
     """
+    refuse_more_than_numbers(data, "array()")
     made = _with_tensors(data)
     if isinstance(made, Tensor):
         return made if dtype is None else made.astype(dtype)

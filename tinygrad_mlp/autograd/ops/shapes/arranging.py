@@ -21,6 +21,7 @@ from tinygrad_mlp.autograd.ops.shapes.shape import (
 )
 from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.support.checks import as_array
 
 __all__ = ["roll", "flip", "fliplr", "flipud", "rot90", "tile", "repeat"]
 
@@ -211,6 +212,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     shape = shape_of(a)
     (place,) = places("repeat", axis, len(shape))
     if np.ndim(repeats):
+        repeats = as_array(repeats, "repeat()")
         if len(repeats) not in (1, shape[place]):
             raise ShapeError(
                 f"repeat() expects one number of repeats, or one for each of the {shape[place]} "

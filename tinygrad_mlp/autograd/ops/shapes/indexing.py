@@ -207,7 +207,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     shape = shape_of(arr)
     (place,) = places("take_along_axis", axis, len(shape))
     if not isinstance(indices, Value):
-        indices = np.asarray(indices)
+        indices = as_array(indices, "take_along_axis()")
     if len(indices.shape) != len(shape):
         raise ShapeError(
             f"take_along_axis() expects indices with as many axes as the array. Got shapes "
