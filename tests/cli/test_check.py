@@ -184,6 +184,15 @@ def test_the_mistake_in_a_file_is_named(run, homework):
     assert "without the factor D2 = diag(1 − tanh²(z2))" in " ".join(done.out.split())
 
 
+def test_the_wrong_line_of_a_file_is_shown_as_far_as_the_hint_says(run, homework):
+    path = homework(old="D2 @ W2.T", new="W2.T")
+    place, repair = "^^^", "This change makes all gradients right:"
+    assert place in run("check", path, "--hint", "1").out
+    assert repair not in run("check", path, "--hint", "2").out
+    assert repair in run("check", path).out
+    assert place not in run("check", path, "--time", "0").out
+
+
 def test_gradients_may_be_given_as_a_dict(run, homework):
     text = "\n\nderived = derived(W1, W2)\n"
     path = homework()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_mlp.cli import check_subjects, process
 from tinygrad_mlp.cli.check_operations import check_all
@@ -16,7 +16,17 @@ from tinygrad_mlp.errors import InvalidArgumentError, TinygradError
 from tinygrad_mlp.verify import DerivationReport, check_derivation
 
 
-def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
+class Hints(NamedTuple):
+    """How much is told of the wrong line of a derivation, and how long it is looked for."""
+
+    hint: int = 3
+    seconds: float = 5.0
+
+
+ALL = Hints()
+
+
+def check(words: Sequence[str], *, quick: bool = False, hints: Hints = ALL) -> Outcome:
     """Check what the words name, or everything built in, and print the results."""
     with registry_restored():
         operations, losses, paths = check_subjects.subjects_of(words)
@@ -27,7 +37,7 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
                 break
             if len(paths) > 1 or verdicts:
                 print(f"\n{path}")
-            files.append(check_file(path, quick))
+            files.append(check_file(path, quick, hints))
             interrupted = files[-1]["interrupted"]
     total = len(verdicts) + len(files)
     right = sum(one["ok"] for one in [*verdicts, *files])
@@ -43,7 +53,7 @@ def check(words: Sequence[str], *, quick: bool = False) -> Outcome:
                           "right": right, "total": total, "interrupted": interrupted})
 
 
-def check_file(path: Path, quick: bool) -> dict[str, Any]:
+def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
     """Check ``loss`` and ``derived`` of a file and its operations; print and return the results."""
     document: dict[str, Any] = {"path": path, "ok": False, "error": None, "gradients": None,
                                 "operations": [], "interrupted": False, "conclusive": False,
@@ -54,7 +64,7 @@ def check_file(path: Path, quick: bool) -> dict[str, Any]:
             own = check_subjects.operations_in(names)
             report = None
             if not own or "loss" in names or "derived" in names:
-                report = _derivation_report(path, names)
+                report = _derivation_report(path, names, hints)
                 document["gradients"] = _derivation_document(report)
                 document["remarks"] = report.remarks
                 print(_derivation_text(report))
@@ -71,7 +81,7 @@ def check_file(path: Path, quick: bool) -> dict[str, Any]:
     return document
 
 
-def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport:
+def _derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> DerivationReport:
     """Check `loss` and `derived` of a file."""
     for name in ("loss", "derived"):
         if name not in names:
@@ -82,7 +92,8 @@ def _derivation_report(path: Path, names: Mapping[str, Any]) -> DerivationReport
     if not callable(names["loss"]):
         raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
-        return check_derivation(names["loss"], names["derived"], _parameters(path, names))
+        return check_derivation(names["loss"], names["derived"], _parameters(path, names),
+                                hint=hints.hint, budget=hints.seconds)
     except TinygradError:
         raise
     except Exception as error:
@@ -122,7 +133,8 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
                 "alternatives": [other.message for other in found.alternatives]}
             for name, found in report.diagnoses.items()},
         "terms": [{"name": t.name, "ok": t.ok, "meaning": t.meaning} for t in report.terms],
-        "first_wrong": report.first_wrong}
+        "first_wrong": report.first_wrong,
+        "culprit": report.culprit and report.culprit._asdict()}
 
 
 def _derivation_text(report: DerivationReport) -> str:
@@ -142,6 +154,8 @@ def _derivation_text(report: DerivationReport) -> str:
     lines = [str(table)]
     for message, others in report.messages.items():
         lines += ["", wrapped(message), *(wrapped(f"Or: {other}") for other in others)]
+    if report.wrong_line:
+        lines += ["", report.wrong_line]
     if report.first_wrong is not None:
         first = f"Going back from the loss, the first wrong term is {report.first_wrong}."
         lines += ["", wrapped(first)]

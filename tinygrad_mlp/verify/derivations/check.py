@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.checks import checked_rng, not_negative
 from tinygrad_mlp.verify.derivations.arguments import WHO, Caller, point_of
 from tinygrad_mlp.verify.derivations.conventions import summed_or_averaged
@@ -25,9 +26,10 @@ from tinygrad_mlp.verify.derivations.points import Handed, Point, largest
 from tinygrad_mlp.verify.derivations.repeatable import check_repeatable
 from tinygrad_mlp.verify.derivations.report import DerivationReport, Row, WrongDerivationError
 from tinygrad_mlp.verify.derivations.terms import Term, check_terms
+from tinygrad_mlp.verify.derivations.wrong_lines import WrongLineSearch
 from tinygrad_mlp.verify.further_points import property_of
 
-OPTIONS = ("point", "gradient", "rng", "rtol")
+OPTIONS = ("point", "gradient", "rng", "rtol", "hint", "budget")
 """Names of arguments that are no parameters of the loss."""
 
 SIGNIFICANT = 1e-3
@@ -38,8 +40,8 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
                      point: Mapping[str, Any] | None = None, *,
                      gradient: Callable[..., Any] | None = None,
                      rng: np.random.Generator | None = None, rtol: float | None = None,
-                     **parameters: Any) -> DerivationReport:
-    """Check gradients derived by hand, and name the mistake in each wrong one.
+                     hint: int = 3, budget: float = 5.0, **parameters: Any) -> DerivationReport:
+    """Check gradients derived by hand, and show the mistake: its name, the line, a repair.
 
     A gradient p is right where, for every element i and the right gradient r,
 
@@ -67,14 +69,18 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
             is named.
         rng: of the trials and further points; the same for every call if None.
         rtol: allowed difference relative to the largest element, in the place of the rule above.
+        hint: how much is told of the wrong line: 1 its place, 2 also the quantity that it should
+            be, 3 also a repair.
+        budget: seconds that the search for the wrong line may take; 0 for no search. It begins
+            when the report is printed, or asked for its `culprit`.
         parameters: the point, arrays or numbers by name.
 
     Returns:
-        The report: `.ok`, `.rows`, `.diagnoses`, and `str()` of it.
+        The report: `.ok`, `.rows`, `.diagnoses`, `.culprit`, and `str()` of it.
 
     Raises:
-        InvalidArgumentError: no parameters; names in `derived` that mean nothing; or functions that
-            return other numbers when called again.
+        InvalidArgumentError: no parameters; a hint that is not 1, 2 or 3; names in `derived` that
+            mean nothing; or functions that return other numbers when called again.
         ShapeError: the loss is not one number.
         NotDifferentiableError: the loss does not depend on the parameters.
 
@@ -95,6 +101,9 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
     """
     at = point_of(loss, point, parameters, OPTIONS)
     rng = np.random.default_rng(0) if rng is None else checked_rng(rng, WHO)
+    if hint not in (1, 2, 3):
+        raise InvalidArgumentError(f"{WHO}: hint must be 1, 2 or 3. Got {hint!r}.")
+    budget = not_negative(budget, f"{WHO}: budget")
     if rtol is not None:
         rtol = not_negative(rtol, f"{WHO}: rtol")
     handed = Handed(
@@ -107,7 +116,7 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
     if here.plain is not None:
         terms, unknown = check_terms(here.plain, here.answer.others, alone=not here.given)
         not_checked += unknown
-    return _compared(here, OtherPoints(here), terms, not_checked)
+    return _compared(here, OtherPoints(here), terms, not_checked, (hint, budget))
 
 
 def assert_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Mapping[str, Any],
@@ -131,12 +140,13 @@ def assert_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Ma
         raise WrongDerivationError(str(report))
 
 
-def _compared(here: Point, others: OtherPoints, terms: list[Term],
-              not_checked: list[str]) -> DerivationReport:
+def _compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: list[str],
+              hints: tuple[int, float]) -> DerivationReport:
     """Return the report on all gradients that were given."""
     rows: dict[str, Row] = {}
     diagnoses: dict[str, Diagnosis] = {}
     differences: dict[str, Array] = {}
+    wrong_at = here
     for name in (n for n in here.parameters if n in here.given):
         at, rows[name] = _judged(here, others, name)
         person, right = at.given[name], at.right[name]
@@ -145,6 +155,7 @@ def _compared(here: Point, others: OtherPoints, terms: list[Term],
                 differences[name] = (person - right) / (largest(right) or 1.0)
         if not rows[name].ok:
             diagnoses[name] = _diagnosed(at, others, name, rows[name])
+            wrong_at = at if len(diagnoses) == 1 or at is here else wrong_at
             rows[name] = rows[name]._replace(verdict=_verdict_of(diagnoses[name]))
     _tell_conventions(here, rows, diagnoses)
     notes = [*others.failures]
@@ -152,16 +163,14 @@ def _compared(here: Point, others: OtherPoints, terms: list[Term],
         notes.append("derived gives the same numbers at another point. It was checked at the given "
                      "point only.")
     not_given = [name for name in here.parameters if name not in here.given]
-    return DerivationReport(rows, diagnoses, terms, not_given, differences, not_checked, notes)
+    search = WrongLineSearch(wrong_at, rows, *hints)
+    return DerivationReport(rows, diagnoses, terms, not_given, differences, not_checked, notes,
+                            search.find)
 
 
 def _judged(here: Point, others: OtherPoints, name: str) -> tuple[Point, Row]:
     """Return the verdict on a gradient, and the point that shows it."""
     row = here.row(name)
-    if not row.ok and here.rounds_so_far(name):
-        note = (f"The gradient of {name} agrees with the right one to {row.error:.0e}. Its formula "
-                f"rounds by as much: is it a difference of large numbers, or of losses?")
-        row = row._replace(ok=True, verdict="undecided", note=note)
     if not row.ok and is_subgradient(here, name):
         note = (f"At this point the loss has a kink. The gradient of {name} is not the one of the "
                 f"graph there, but a subgradient, and as right.")

@@ -52,9 +52,6 @@ class Diagnosis(NamedTuple):
     alternatives: tuple[Diagnosis, ...] = ()
 
 
-NEARLY = 1e-4
-"""A factor that is so near to 1 is no factor, but lack of precision."""
-
 TERMS = ("missing-term", "scaled-term")
 
 
@@ -145,7 +142,7 @@ def _plain_multiple(subject: str, first: GradientCase, further: Further,
     found = scale_of(lambda right: right)
     if found is not None:
         c, text = found
-        if abs(c - 1) < NEARLY:
+        if c == 1.0:
             return _imprecise(subject, first)
         if c == -1.0:
             return Diagnosis("sign", None, None, c, f"{subject} has the wrong sign.")

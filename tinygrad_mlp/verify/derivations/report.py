@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
 from tinygrad_mlp.verify.derivations.terms import Term
+from tinygrad_mlp.verify.wrong_line.culprit import Culprit, Found, Traced
+from tinygrad_mlp.verify.wrong_line.message import message
 
 VERDICTS = ("right", "kink", "undecided", "convention", "other shape", "close",
             "WRONG")
@@ -58,6 +62,12 @@ class DerivationReport:
         notes: remarks on the check as a whole.
         differences: the person's minus the right gradient, by name, relative to the largest
             element; `plot` draws them.
+        search: looks for the wrong line, when that is first asked for.
+        culprit: the line at which the derivation goes wrong: `line`, `column`, `text`, `expected`,
+            `repair` and `gradients`. None where nothing is wrong, where there is no source, and
+            where two lines are as likely.
+        trace: the lines of a wrong derivation (`line`, `text`), each with the quantity of the loss
+            that it is equal to (`match`).
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> report = tg.verify.check_derivation(
@@ -74,6 +84,30 @@ class DerivationReport:
     differences: dict[str, Array]
     not_checked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    search: Callable[[], Found] = field(default=Found)
+
+    @cached_property
+    def _found(self) -> Found:
+        return Found() if self.ok else self.search()
+
+    @property
+    def culprit(self) -> Culprit | None:
+        """The line at which the derivation goes wrong, or None."""
+        return self._found.culprit
+
+    @property
+    def trace(self) -> tuple[Traced, ...]:
+        """The lines of a wrong derivation, with the quantities of the loss that they equal."""
+        return self._found.trace
+
+    @property
+    def wrong_line(self) -> str:
+        """The message about the wrong line, or about a search that was cut off; else empty."""
+        said = [] if self.culprit is None else [message(self.culprit)]
+        if self._found.cut_off:
+            said.append("The search for the wrong line was cut off by its time limit. A longer "
+                        "budget may find more.")
+        return "\n\n".join(said)
 
     @property
     def first_wrong(self) -> str | None:
@@ -103,9 +137,17 @@ class DerivationReport:
 
     @property
     def messages(self) -> dict[str, list[str]]:
-        """The sentence about each mistake, once, with those about other explanations."""
-        return {found.message: [other.message for other in found.alternatives]
-                for found in self.diagnoses.values()}
+        """The sentence about each mistake, once, with those about other explanations.
+
+        Where the wrong line is known, the gradients that it decides have one mistake: of these, the
+        first that was recognised is told.
+        """
+        decided = () if self.culprit is None else self.culprit.gradients
+        together = [found for name, found in self.diagnoses.items() if name in decided]
+        known = [found for found in together if found.kind != "unknown"][:1]
+        told = [found for found in self.diagnoses.values()
+                if found in known or not any(found is each for each in together)]
+        return {found.message: [other.message for other in found.alternatives] for found in told}
 
     def _wrong_terms(self) -> list[str]:
         return [term.name for term in self.terms if not term.ok]
@@ -160,7 +202,7 @@ class DerivationReport:
             for row in self.rows.values()]
         rows += [(name, "not given", *[""] * 5) for name in self.not_given]
         headings = ["gradient", "", "error", "allowed", "worst element", "yours", "right"]
-        said = [*self.messages]
+        said = [*self.messages, *([self.wrong_line] if self.wrong_line else [])]
         if self.first_wrong is not None:
             said.append(self._first_wrong())
         return table(headings, rows, "\n".join([*said, *self.remarks, self.conclusion]))
@@ -176,8 +218,10 @@ class DerivationReport:
         lines += [f"{name:<12} not given" for name in self.not_given]
         for term in self.terms:
             lines.append(f"{term.name:<12} {'right' if term.ok else 'WRONG':<6} {term.meaning}")
-        for message, others in self.messages.items():
-            lines += ["", message, *(f"Or: {other}" for other in others)]
+        for sentence, others in self.messages.items():
+            lines += ["", sentence, *(f"Or: {other}" for other in others)]
+        if self.wrong_line:
+            lines += ["", self.wrong_line]
         if self.first_wrong is not None:
             lines += ["", self._first_wrong()]
         for remark in self.remarks:

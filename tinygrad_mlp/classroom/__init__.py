@@ -1,1 +1,0 @@
-"""Marking a class: derivations in many files, each run in a process of its own."""

@@ -1,0 +1,25 @@
+"""The search for the line at which a derivation goes wrong, and for its repair.
+
+A derivation is a program. It is run again and again with one thing changed, and what counts is
+which gradients are right then. The steps, each in modules of its own:
+
+1. `recorder.py` rewrites the derivation and the loss, so that the value of every expression (of
+   each site, found by `sites.py`) is kept and can be overridden. `loss_graph.py` runs the backward
+   pass of the loss and knows what the person calls its vertices.
+2. `quantities.py` lists what lines can be: values, gradients ∂L/∂v, shares, slopes. `matching.py`
+   tells which of these a line is equal to.
+3. `slicing.py` moves each expression by a few percent. The wrong line moves wrong gradients only.
+4. `edits.py` and `index_edits.py` change an expression by a little, `added.py` adds a factor or a
+   term, all with the pieces of `syntax.py`. `small_repairs.py` applies these and changes whole
+   statements. `repair.py` tries a repair.
+5. `replacement.py` finds what a line should hold, by putting quantities of the graph in its place.
+   `synthesis.py` and `wanted_repairs.py` make an expression of that value from what is in scope.
+6. `search.py` runs all this, the likeliest lines first, and `score.py` judges what works: a repair
+   is likely where the edit is small and the lines after it become quantities of the graph.
+   `experiment.py` is what it runs the program with, and `budget.py` ends it.
+7. `culprit.py` turns the best answer into a line, a quantity and a repair, or into silence where
+   two lines are as likely. `message.py` has the words.
+
+Nothing here decides whether a gradient is right. `verify/derivations` does that, and asks for the
+line only where one is wrong.
+"""

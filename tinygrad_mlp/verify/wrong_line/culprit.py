@@ -1,0 +1,191 @@
+"""The answer of a search: which line is wrong, what it should be, and a repair."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, NamedTuple
+
+from tinygrad_mlp.verify.wrong_line.matching import Match
+from tinygrad_mlp.verify.wrong_line.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.score import Matches
+from tinygrad_mlp.verify.wrong_line.search import Answer, Search
+from tinygrad_mlp.verify.wrong_line.sites import Site
+
+WITHOUT_REPAIR = 1.5
+"""What a line without a repair must explain more than one with a repair."""
+
+UNSURE = 0.3
+"""A score so little better than that of another line does not decide between the two."""
+
+LONGEST_REPAIR = 60
+"""Characters added by a repair beyond which only the expected quantity is named."""
+
+
+class Culprit(NamedTuple):
+    """The line at which a derivation goes wrong.
+
+    Attributes:
+        line: its number in the file, or in the cell of the notebook.
+        column: where `text` begins in the line, from 0.
+        text: the expression that is wrong, as it was written.
+        expected: the quantity of the loss that it should be, in the names of the loss, or None.
+        repair: the statement with which `gradients` are right, at fresh points too, or None.
+        gradients: the names of the gradients that it decides.
+        source: the whole line.
+        filename: the file.
+        agreeing: sentences about what the statement uses that is right.
+        others: the names of gradients that are wrong for another reason.
+        in_loop: whether the line is executed several times.
+    """
+
+    line: int
+    column: int
+    text: str
+    expected: str | None
+    repair: str | None
+    gradients: tuple[str, ...]
+    source: str
+    filename: str
+    agreeing: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    in_loop: bool = False
+
+
+class Traced(NamedTuple):
+    """One line of a derivation: an expression, and the quantity of the loss that it equals.
+
+    `match` is None where there is no such quantity: after the first wrong line, and where a right
+    derivation takes a way of its own.
+    """
+
+    line: int
+    text: str
+    match: str | None
+
+
+class Found(NamedTuple):
+    """What a search found. `cut_off` says that its budget ended it."""
+
+    culprit: Culprit | None = None
+    trace: tuple[Traced, ...] = ()
+    cut_off: bool = False
+
+
+def found_by(search: Search, hint: int) -> Found:
+    """Return the result of a search that has run; of the culprit, what the hint shows."""
+    culprit = _culprit(search)
+    if culprit is not None and hint < 3:
+        culprit = culprit._replace(repair=None)
+    if culprit is not None and hint < 2:
+        culprit = culprit._replace(expected=None)
+    return Found(culprit, _trace(search), search.experiment.budget.spent)
+
+
+def _culprit(search: Search) -> Culprit | None:
+    answer = search.best
+    score, wanted = search.wanted[0] if search.wanted else (0.0, None)
+    if answer is None:
+        return None if wanted is None or wanted.fixed != search.experiment.wrong else (
+            _of_wanted(search, wanted))
+    line = answer.repair.site.node.lineno
+    if (wanted is not None and wanted.site.node.lineno != line and wanted.fixed >= answer.fixed
+            and score + WITHOUT_REPAIR < answer.score):
+        return _of_wanted(search, wanted)
+    if answer.doubtful and any(other.score < answer.score + UNSURE for other in search.answers
+                               if other.repair.site.node.lineno != line):
+        return None  # another line is as likely
+    return _of_answer(search, answer)
+
+
+def _of_answer(search: Search, answer: Answer) -> Culprit:
+    repair = answer.repair
+    site = repair.site
+    node: Any = site.node
+    if repair.statement is None:
+        node = narrowest(site.node, repair.expressions[0][1])
+    elif not isinstance(site.statement, ast.Lambda):
+        node = site.statement
+    match = _after(search, site, answer.matches)
+    text = repair.text()
+    short = len(text) - len(_statement_text(site)) <= LONGEST_REPAIR
+    return _placed(search, site, node, match and match.words, text if short else None, answer.fixed)
+
+
+def _of_wanted(search: Search, wanted: Wanted) -> Culprit:
+    site = wanted.site
+    node = site.statement if site.after else site.node
+    return _placed(search, site, node, wanted.words, None, wanted.fixed)
+
+
+def _placed(search: Search, site: Site, node: Any, expected: str | None, repair: str | None,
+            fixed: frozenset[str]) -> Culprit:
+    line = node.lineno
+    source = site.source.lines[line - 1].rstrip()
+    end = node.end_col_offset if node.end_lineno == line else None
+    text = source.encode()[node.col_offset:end].decode()
+    if isinstance(node, (ast.For, ast.While, ast.If, ast.With)):
+        text = source[node.col_offset:]
+    column = len(source.encode()[:node.col_offset].decode())
+    names = [name for name in search.experiment.right[0] if name in fixed]
+    others = [n for n in search.experiment.right[0] if n in search.experiment.wrong - fixed]
+    times = len(search.experiment.values[0].get(site.number, ()))
+    return Culprit(line, column, text, expected, repair, tuple(names), source, site.source.filename,
+                   _agreeing(search, site), tuple(others), times > 1)
+
+
+def _after(search: Search, site: Site, matches: Matches) -> Match | None:
+    """Return what a repaired line computes."""
+    same = [each.number for each in search.experiment.sites
+            if each.statement is site.statement and each.after]
+    numbers = [site.number, *same] if site.root else same
+    return next((matches[number] for number in numbers if number in matches), None)
+
+
+def _agreeing(search: Search, site: Site) -> tuple[str, ...]:
+    """Return what the variables are that a line uses, where these are gradients of the loss."""
+    said: dict[str, None] = {}
+    for each in search.experiment.sites:
+        if each.statement is not site.statement or each.after:
+            continue
+        if isinstance(each.node, (ast.Name, ast.Subscript)):
+            match = search.dictionary.match_site(search.experiment.values[:3], each)
+            telling = match is not None and match.quantity.kind in ("cotangent", "share")
+            if match is not None and telling and match.words and match.words != each.text:
+                said[f"{each.text} is {match.words}"] = None
+    return tuple(said)[:2]
+
+
+def narrowest(before: Any, after: Any) -> Any:
+    """Return the smallest part of an expression outside of which a changed copy is the same."""
+    if type(before) is not type(after):
+        return before
+    differing = []
+    for name, old in ast.iter_fields(before):
+        new = getattr(after, name)
+        olds, news = (old, new) if isinstance(old, list) else ([old], [new])
+        if len(olds) != len(news):
+            return before
+        for a, b in zip(olds, news, strict=True):
+            if isinstance(a, ast.AST) and isinstance(b, ast.AST):
+                if ast.dump(a) != ast.dump(b):
+                    differing.append((a, b))
+            elif a != b:
+                return before
+    if len(differing) != 1 or not isinstance(differing[0][0], ast.expr):
+        return before
+    return narrowest(*differing[0])
+
+
+def _statement_text(site: Site) -> str:
+    return ast.unparse(site.statement).partition("\n")[0]
+
+
+def _trace(search: Search) -> tuple[Traced, ...]:
+    """Return the lines of the derivation with the quantities that they equal."""
+    traced = []
+    for site in search.experiment.sites:
+        values = search.experiment.values[0].get(site.number, [None])
+        if site.root and values[0] is not None and not isinstance(site.node, ast.Constant):
+            match = search.matches.get(site.number)
+            traced.append(Traced(site.node.lineno, site.text, match.words if match else None))
+    return tuple(sorted(traced, key=lambda each: each.line))

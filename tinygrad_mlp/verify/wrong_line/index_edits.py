@@ -1,0 +1,62 @@
+"""Small edits of indices and slices."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from tinygrad_mlp.verify.wrong_line.syntax import (
+    Edits,
+    Vocabulary,
+    is_count,
+    kind_of,
+    number,
+    parsed,
+)
+
+
+def near(node: ast.expr, words: Vocabulary) -> Edits:
+    """An index off by one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        yield 1.0, number(node.value + 1)
+        yield 1.0, number(node.value - 1)
+    if isinstance(node, ast.Name) and is_count(words.variables.get(node.id)):
+        yield 1.0, ast.BinOp(node, ast.Sub(), ast.Constant(1))
+        yield 1.0, ast.BinOp(node, ast.Add(), ast.Constant(1))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+        yield 1.0, node.left
+        yield 1.0, ast.BinOp(node.left, other, node.right)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        yield 1.0, node.left
+        yield 1.0, node.right
+
+
+def others(node: ast.expr, words: Vocabulary) -> Edits:
+    """Another index, two indices exchanged, or another slice."""
+    if isinstance(node, ast.Name):
+        mine = words.variables.get(node.id)
+        for name, value in words.variables.items():
+            if name != node.id and name.isidentifier() and kind_of(value) == kind_of(mine) in "iu":
+                yield 1.2, parsed(name)
+    if isinstance(node, ast.Tuple) and len(node.elts) > 1:
+        for i in range(len(node.elts) - 1):
+            parts = list(node.elts)
+            parts[i], parts[i + 1] = parts[i + 1], parts[i]
+            yield 1.1, ast.Tuple(parts, ast.Load())
+    if isinstance(node, ast.Slice):
+        yield from _other_slices(node)
+
+
+def _other_slices(node: ast.Slice) -> Edits:
+    for low, high in ((None, None), (1, None), (None, -1)):
+        made = ast.Slice(None if low is None else number(low),
+                         None if high is None else number(high), None)
+        yield 1.0, made
+    if node.lower is None and node.upper is None and node.step is None:
+        yield 1.0, ast.Slice(None, None, number(-1))
+    elif node.step is not None:
+        yield 1.0, ast.Slice(node.lower, node.upper, None)
+
+
+INDEX_EDITS: tuple[Callable[[ast.expr, Vocabulary], Edits], ...] = (near, others)

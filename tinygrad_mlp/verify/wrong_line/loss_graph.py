@@ -1,0 +1,128 @@
+"""The recorded graph of a loss at one point, its backward pass, and the person's names in it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.backward import propagate, unbroadcast
+from tinygrad_mlp.autograd.gradients import ancestors
+from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.verify.wrong_line.recorder import Recorder
+from tinygrad_mlp.verify.wrong_line.sites import Site
+
+Call = Callable[[Any, Mapping[str, Any]], Any]
+"""Calls the loss in the way that it takes its parameters."""
+
+Vertex = Node | Value
+"""The result of an operation, or a leaf."""
+
+
+class LossGraph:
+    """The graph of a loss at one point.
+
+    Attributes:
+        nodes: the operations, oldest first.
+        leaves: the parameters by name.
+        cotangents: ∂L/∂v of every vertex v.
+        shares: what the argument at a position of a node receives, by node and position.
+        texts: the expressions of the loss that a vertex is the value of, each with the number of
+            the times that it was evaluated before.
+        constants: arrays of the loss that no gradient flows to, by their text.
+    """
+
+    def __init__(self, loss: Recorder, parameters: Mapping[str, Array], call: Call) -> None:
+        self.leaves = {
+            name: Tensor(array, requires_grad=True, name=name)
+            for name, array in parameters.items()}
+        with changed_mode(recording=True, exact_losses=False), loss.recording() as values:
+            self.out = call(loss.function, self.leaves)
+        self.nodes = ancestors([self.out.node])
+        self.cotangents: dict[int, Any] = {}
+        self.shares: dict[tuple[int, int], Array] = {}
+        self._walk_back()
+        self.texts: dict[int, list[tuple[Site, int]]] = {}
+        self.constants: dict[str, Array] = {}
+        self._name(loss.sites, values)
+
+    def _walk_back(self) -> None:
+        totals = {id(leaf): np.zeros_like(leaf.data) for leaf in self.leaves.values()}
+
+        def collect(leaf: Value, g: Any, owned: bool) -> None:
+            if id(leaf) in totals:
+                totals[id(leaf)] = totals[id(leaf)] + g
+
+        def vjp_of(node: Node, g: Any) -> Any:
+            self.cotangents[id(node)] = g
+
+            def vjp(position: int, g: Any, y: Any, arrays: Any, static: Any) -> Any:
+                share = node.op.vjp(position, g, y, arrays, static)
+                like = np.asarray(arrays[position])
+                share = np.asarray(unbroadcast(share, like, node.op, position))
+                self.shares[id(node), position] = share
+                return share
+
+            return vjp
+
+        with changed_mode(walk=lambda _: vjp_of):
+            propagate([(self.out, np.ones_like(self.out.data))], collect)
+        self.cotangents.update(totals)
+
+    def _name(self, sites: list[Site], values: Mapping[int, list[Any]]) -> None:
+        self._times = {number: len(kept) for number, kept in values.items()}
+        for site in sites:
+            for occurrence, value in enumerate(values.get(site.number, ())):
+                if not isinstance(value, Value):
+                    if isinstance(value, np.ndarray) and not site.after:
+                        self.constants.setdefault(site.text, value)
+                    continue
+                vertex: Any = value if value.node is None else value.node
+                self.texts.setdefault(id(vertex), []).append((site, occurrence))
+
+    def vertices(self) -> list[Vertex]:
+        """Return the leaves, then the nodes with one output, oldest first."""
+        return [*self.leaves.values(), *(node for node in self.nodes if node.op.outputs == 1)]
+
+    def gradients(self) -> dict[str, Array]:
+        """Return the gradients of the parameters."""
+        return {name: np.asarray(self.cotangents[id(leaf)]) for name, leaf in self.leaves.items()}
+
+    def text(self, vertex: Vertex) -> str | None:
+        """Return what the person calls a vertex: a variable, or else the shortest expression."""
+        if isinstance(vertex, Value):
+            return vertex.name
+        if vertex.name:
+            return vertex.name
+        texts = []
+        for site, _ in self.texts.get(id(vertex), ()):
+            texts.append(variable_of(site) or site.text)
+        return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default=None)
+
+    def family(self, vertex: Vertex) -> tuple[int, int] | None:
+        """Return the number of the expression that a node is the value of, and which time it was.
+
+        Nodes of the same expression are one family: one for each step of a loop. Of several
+        expressions, that counts which was evaluated the fewest times: not the body of a helper.
+        """
+        found = [(self._times[site.number], site.number, occurrence)
+                 for site, occurrence in self.texts.get(id(vertex), ())]
+        return min(found)[1:] if found else None
+
+
+def variable_of(site: Site) -> str | None:
+    """Return the variable that a site is assigned to, where it is one."""
+    statement = site.statement
+    if site.root and isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        return target.id if isinstance(target, ast.Name) else None
+    return None
+
+
+def value_of(vertex: Vertex) -> Array:
+    """Return the array at a vertex."""
+    return np.asarray(vertex.out if isinstance(vertex, Node) else vertex.data)

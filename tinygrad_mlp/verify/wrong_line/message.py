@@ -1,0 +1,65 @@
+"""The words about a wrong line: the line, what agrees, what it should be, the repair."""
+
+from __future__ import annotations
+
+import textwrap
+
+from tinygrad_mlp.verify.wrong_line.culprit import Culprit
+
+WIDTH = 80
+
+
+def message(culprit: Culprit) -> str:
+    """Return the message about a wrong line, in lines of 80 characters."""
+    parts = [_line(culprit)]
+    said = _sentences(culprit)
+    if said:
+        parts.append("\n".join(textwrap.wrap(" ".join(said), WIDTH, break_long_words=False)))
+    if culprit.repair is not None:
+        parts.append(f"This change makes {_which(culprit)} right:")
+        parts.append(textwrap.indent(culprit.repair, "    "))
+    return "\n".join(parts)
+
+
+def _line(culprit: Culprit) -> str:
+    """Return the line of the program, its number, and a mark under the expression."""
+    source = culprit.source.lstrip()
+    before = culprit.column - (len(culprit.source) - len(source))
+    number = f"line {culprit.line}"
+    if len(source) + len(number) + 6 <= WIDTH:
+        first = f"    {source}".ljust(WIDTH - len(number)) + number
+    else:
+        first = f"{number}:\n    {source}"
+    marked = min(len(culprit.text), len(source) - before)
+    return f"{first}\n    {' ' * before}{'^' * max(1, marked)}"
+
+
+def _sentences(culprit: Culprit) -> list[str]:
+    said = []
+    if culprit.agreeing:
+        said.append(f"Up to here everything agrees: {' and '.join(culprit.agreeing)}.")
+    if culprit.expected is not None:
+        where = "In every step this line" if culprit.in_loop else "This line"
+        gives = culprit.expected
+        if not gives.startswith(("∂", "what ", "the ", "minus ")):
+            gives = f"what {gives} is in the loss"
+        said.append(f"{where} should give {gives}, and does not.")
+    if culprit.repair is None:
+        said.append(f"{_which(culprit).capitalize()} would be right with another value here.")
+    if culprit.others:
+        more = "s" if len(culprit.others) > 1 else ""
+        said.append(f"The gradient{more} of {_listed(culprit.others)} {'are' if more else 'is'} "
+                    f"wrong for another reason.")
+    return said
+
+
+def _which(culprit: Culprit) -> str:
+    """Return which gradients a line decides."""
+    if not culprit.others:
+        return "all gradients"
+    more = "s" if len(culprit.gradients) > 1 else ""
+    return f"the gradient{more} of {_listed(culprit.gradients)}"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

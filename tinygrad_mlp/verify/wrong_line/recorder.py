@@ -1,0 +1,197 @@
+"""A function whose every expression is kept while it runs, and can be given another value.
+
+Each expression ``e`` that is loaded becomes ``keep(number, e)``. After ``x += e`` and ``x[i] = e``
+the new value of ``x`` is kept, too. Functions that are called are recorded themselves, where they
+have a source.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.support.source_rewriting import (
+    copied,
+    is_installed,
+    plain_function,
+    rebound,
+    source_of,
+)
+from tinygrad_mlp.verify.wrong_line.sites import Site, SiteFinder
+
+KEEP, CALLEE = "<keep>", "<callee>"
+"""Names that no program can have, for what a recorded function calls."""
+
+MOST_CALLS = 20
+"""A changed run that keeps this many times as many values as the right one is not going to end."""
+
+Override = Callable[[int, Any, Any], Any]
+"""Called as ``override(occurrence, value, frame)``; returns what takes the place of the value."""
+
+StatementChange = Callable[[Any], list[Any]]
+"""Called with a copy of a statement; returns the statements that take its place."""
+
+NUMBERS = (np.ndarray, np.generic, float, int)
+
+
+class EndlessRunError(Exception):
+    """A changed run keeps far more values than the right one."""
+
+
+class Recorder:
+    """A function, its sites, and runs of it. What it calls is recorded as well.
+
+    Attributes:
+        function: the recorded function; the given one where it has no source.
+        sites: the sites found so far. Those of a function that is called are found at the call.
+        source: the source of the given function, or None.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.given = function
+        self.source = source_of(function)
+        self.sites: list[Site] = []
+        self._finders: dict[CodeType, SiteFinder] = {}
+        self._copies: dict[FunctionType, Any] = {}
+        self._own: set[CodeType] = set()
+        self._values: dict[int, list[Any]] | None = None
+        self._overrides: Mapping[int, Override] = {}
+        self._counts: dict[int, int] = {}
+        self._statements: Mapping[int, StatementChange] = {}
+        self._usual, self._left = 0, sys.maxsize
+        self.function = function if self.source is None else self._recorded(function)
+
+    @contextmanager
+    def recording(self) -> Iterator[dict[int, list[Any]]]:
+        """Keep the values of all sites, by their numbers, while `function` runs."""
+        self._values, self._left = {}, sys.maxsize
+        try:
+            yield self._values
+        finally:
+            self._usual = max(self._usual, sys.maxsize - self._left)
+            self._values = None
+
+    @contextmanager
+    def changed(self, overrides: Mapping[int, Override],
+                statements: Mapping[int, StatementChange] | None = None) -> Iterator[Any]:
+        """Override the values of some sites, and change statements, while the yielded one runs."""
+        self._overrides, self._counts, self._statements = overrides, {}, statements or {}
+        self._left = MOST_CALLS * self._usual + 1000
+        copies = self._copies
+        if statements:
+            self._copies = {}  # compiled again, with other statements
+        try:
+            yield self._recorded(self.given) if statements else self.function
+        finally:
+            self._overrides, self._statements, self._copies = {}, {}, copies
+
+    def _keep(self, number: int, value: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise EndlessRunError
+        override = self._overrides.get(number)
+        if override is not None:
+            occurrence = self._counts.get(number, 0)
+            self._counts[number] = occurrence + 1
+            value = override(occurrence, value, sys._getframe(1))
+        if self._values is not None:
+            self._values.setdefault(number, []).append(_snapshot(value))
+        return value
+
+    def _callee(self, function: Any) -> Any:
+        """Return what is called in the place of `function`: its recorded copy, where it has one."""
+        if isinstance(function, (type, BuiltinFunctionType, np.ufunc)):
+            return function
+        plain = plain_function(function)
+        if plain is None or plain.__code__ in self._own or is_installed(plain):
+            return function
+        return self._recorded(function)
+
+    def _recorded(self, function: Any) -> Any:
+        """Return the recorded copy of a function; the function itself where it has no source."""
+        plain = plain_function(function)
+        assert plain is not None
+        if plain not in self._copies:
+            self._copies[plain] = self._copy(plain) or plain
+        copy = self._copies[plain]
+        if function is plain:
+            return copy
+        return MethodType(copy, function.__self__ if isinstance(function, MethodType) else function)
+
+    def _copy(self, plain: FunctionType) -> Any:
+        code = plain.__code__
+        if code not in self._finders:
+            source = source_of(plain)
+            if source is None:
+                return None
+            modules = {n for n, v in plain.__globals__.items() if isinstance(v, ModuleType)}
+            finder = SiteFinder(source, len(self.sites), modules)
+            finder.visit_function(source.tree)
+            self.sites += finder.sites
+            self._finders[code] = finder
+        finder = self._finders[code]
+        tree = instrumented(finder, self._statements)
+        copy = rebound(plain, finder.source, tree, {KEEP: self._keep, CALLEE: self._callee})
+        self._own.update(_all_codes(copy.__code__))
+        return copy
+
+
+def instrumented(finder: SiteFinder, statements: Mapping[int, StatementChange]) -> Any:
+    """Return a copy of a function in which every site is kept, and some statements are changed."""
+
+    def kept(number: int, value: Any) -> ast.Call:
+        return _call(KEEP, ast.Constant(number), value)
+
+    def change(original: ast.AST, copy: Any) -> Any:
+        if id(original) in finder.numbers:
+            return ast.copy_location(kept(finder.numbers[id(original)], copy), copy)
+        if id(original) in finder.callees:
+            return ast.copy_location(_call(CALLEE, copy), copy)
+        if id(original) in finder.stored:
+            number, bound = finder.stored[id(original)]
+            target = finder.sites[number - finder.first].node
+            value = kept(number, copied(target, _loading))
+            again: Any = ast.Expr(value)
+            if bound and isinstance(target, ast.Name):
+                again = ast.Assign([ast.Name(target.id, ast.Store())], value)
+            return [*changed(original, copy), ast.copy_location(again, copy)]
+        return changed(original, copy) if id(original) in statements else copy
+
+    def changed(original: ast.AST, copy: Any) -> list[Any]:
+        return statements[id(original)](copy) if id(original) in statements else [copy]
+
+    return copied(finder.source.tree, change)
+
+
+def _loading(original: ast.AST, copy: Any) -> Any:
+    """Turn a target into an expression."""
+    if isinstance(copy, (ast.Name, ast.Attribute, ast.Subscript)):
+        copy.ctx = ast.Load()
+    return copy
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+def _all_codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _all_codes(constant)
+
+
+def _snapshot(value: Any) -> Any:
+    """Return a value as it is now; None for what is neither an array nor a number nor a tensor."""
+    if isinstance(value, np.ndarray):
+        return value.copy() if value.dtype.kind in "fiub" else None
+    if isinstance(value, Value):
+        return value
+    return np.asarray(value) if isinstance(value, NUMBERS) else None

@@ -1,0 +1,183 @@
+"""A repair, which is an expression or a statement written otherwise; and trying one out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.support.source_rewriting import copied
+from tinygrad_mlp.verify.wrong_line.experiment import POINTS, Experiment, Scope, Trial
+from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
+from tinygrad_mlp.verify.wrong_line.sites import Site
+
+
+class Repair(NamedTuple):
+    """One change of the derivation: other expressions at some sites, or one statement changed.
+
+    `expressions` are the roots that are edited, with what takes their place. `statement` is a
+    statement that is changed as a whole, and how. `values` are those of an edited root at a few of
+    its evaluations, where it can be evaluated by itself.
+    """
+
+    cost: float
+    expressions: tuple[tuple[Site, ast.expr], ...] = ()
+    statement: tuple[Site, StatementChange] | None = None
+    values: tuple[Any, ...] = ()
+
+    @property
+    def site(self) -> Site:
+        """The site whose line is repaired."""
+        return self.expressions[0][0] if self.statement is None else self.statement[0]
+
+    def overrides(self) -> dict[int, Override]:
+        """Return the overrides that run the derivation with this repair."""
+        return {site.number: evaluating(code_of(edited)) for site, edited in self.expressions}
+
+    def statements(self) -> dict[int, StatementChange]:
+        """Return the changes of statements that run the derivation with this repair."""
+        if self.statement is None:
+            return {}
+        site, change = self.statement
+        return {id(site.statement): change}
+
+    def text(self) -> str:
+        """Return the source text of the repaired statement, without its body."""
+        site = self.site
+        edited = {id(each.node): made for each, made in self.expressions
+                  if each.statement is site.statement}
+        copy = copied(site.statement, lambda original, copy: edited.get(id(original), copy))
+        made = [copy] if self.statement is None else self.statement[1](copy)
+        return "\n".join(header(each) for each in made)
+
+
+def header(statement: Any) -> str:
+    """Return the text of a statement; of a loop or a branch, its first line only."""
+    statement = ast.fix_missing_locations(statement)
+    text = ast.unparse(statement)
+    compound = isinstance(statement, (ast.For, ast.While, ast.If, ast.With))
+    return text.partition("\n")[0] if compound else text
+
+
+def code_of(expression: ast.expr) -> CodeType:
+    """Return the code that evaluates an expression."""
+    tree = ast.Expression(ast.fix_missing_locations(copied(expression, lambda _, copy: copy)))
+    return compile(tree, "<repair>", "eval")
+
+
+def evaluating(code: CodeType) -> Override:
+    """Return the override that evaluates a code in the place of an expression."""
+
+    def override(occurrence: int, value: Any, frame: Any) -> Any:
+        # An inner function of the code (a comprehension) sees global variables only.
+        if any(isinstance(constant, CodeType) for constant in code.co_consts):
+            return eval(code, {**frame.f_globals, **frame.f_locals})
+        return eval(code, frame.f_globals, frame.f_locals)
+
+    return override
+
+
+def evaluated(code: CodeType, scopes: Sequence[Scope]) -> list[Any] | None:
+    """Return the values of a code with given variables; None where it fails."""
+    try:
+        return [eval(code, scope) for scope in scopes]
+    except Exception:  # an edited expression may fail in any way
+        return None
+
+
+def tried(experiment: Experiment, repair: Repair, stage: str) -> Trial | None:
+    """Return what a repair makes right, at the first point and at all others; None if nothing."""
+    overrides, statements = repair.overrides(), repair.statements()
+    first = experiment.trial(0, overrides, stage, statements)
+    if first is None or not first.accepted:
+        return None
+    others = range(1, len(experiment.points))
+    if not experiment.holds(first, lambda i: (overrides, statements), stage, others):
+        return None
+    return first
+
+
+def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequence[Scope],
+             values: Sequence[Any]) -> Iterator[Repair]:
+    """Yield edits of a root whose values are new, those of the right shape first, cheap ones first.
+
+    `values` are those of the root itself. What cannot be evaluated by itself (in a comprehension,
+    in the header of a loop) is yielded, too.
+    """
+    seen = [values]
+    later: list[Repair] = []
+    for cost, edited in sorted(repairs, key=lambda each: each[0]):
+        try:
+            code = code_of(edited)
+        except (SyntaxError, ValueError, TypeError):
+            continue
+        numeric = bool(values) and all(isinstance(value, np.ndarray) for value in values)
+        found = evaluated(code, scopes) if numeric else None
+        if numeric and scopes and (found is None or not all(map(_is_number, found))):
+            continue
+        if found is not None:
+            if any(_same(found, known) for known in seen):
+                continue
+            seen.append(found)
+        repair = Repair(cost, ((site, edited),), None, tuple(found or ()))
+        fits = found is None or [np.shape(v) for v in found] == [np.shape(v) for v in values]
+        if fits:
+            yield repair
+        else:
+            later.append(repair)
+    yield from later
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is an array of finite numbers."""
+    if not isinstance(value, (np.ndarray, np.generic, float, int)):
+        return False
+    array = np.asarray(value)
+    return array.dtype.kind in "fiub" and bool(np.isfinite(array).all())
+
+
+def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Return whether values are equal up to rounding."""
+    if len(some) != len(others):
+        return False
+    for a, b in zip(some, others, strict=True):
+        try:
+            a, b = np.asarray(a), np.asarray(b)
+            if a.shape != b.shape or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
+                return False
+            size = np.abs(b).max(initial=0)
+            if not np.abs(a.astype(float) - b).max(initial=0) <= 1e-12 * size:
+                return False
+        except (ValueError, TypeError):
+            return False
+    return True
+
+
+def chosen(times: int) -> list[int]:
+    """Return which of several evaluations are looked at: the first, one in the middle, the last."""
+    return sorted({0, times // 2, times - 1}) if times else []
+
+
+def at_points() -> range:
+    """Return the numbers of the points that quantities are known at."""
+    return range(POINTS)
+
+
+def variables_in(site: Site, scope: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """Return the expressions that a repair of a site may use, with their values.
+
+    The variables of the function that it stands in, and elements such as ``h[t - 1]`` that occur
+    there.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        try:
+            value = eval(text, dict(scope))
+        except Exception:  # not defined yet
+            continue
+        if isinstance(value, (np.ndarray, np.generic, float, int)) and not isinstance(value, bool):
+            found[text] = value
+    return found

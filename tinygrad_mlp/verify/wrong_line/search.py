@@ -1,0 +1,262 @@
+"""The search for the wrong line: its steps in order, and the best answer so far at any time."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
+from tinygrad_mlp.verify.wrong_line.experiment import POINTS, Experiment, Task
+from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
+from tinygrad_mlp.verify.wrong_line.matching import Dictionary
+from tinygrad_mlp.verify.wrong_line.quantities import families, is_telling, quantities
+from tinygrad_mlp.verify.wrong_line.recorder import Recorder
+from tinygrad_mlp.verify.wrong_line.repair import Repair, tried
+from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
+from tinygrad_mlp.verify.wrong_line.score import Matches, told
+from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.slicing import Slice
+from tinygrad_mlp.verify.wrong_line.small_repairs import (
+    Offers,
+    edited,
+    enlarged,
+    repairs_of_copies,
+    statement_repairs,
+)
+from tinygrad_mlp.verify.wrong_line.wanted_repairs import wanted_repairs
+
+MOST_WANTED = 6
+"""Replaced values that expressions are looked for."""
+
+
+class Answer(NamedTuple):
+    """A repair that was shown to work. The lower the score, the likelier it is what was meant."""
+
+    repair: Repair
+    fixed: frozenset[str]
+    matches: Matches
+    score: float
+    doubtful: bool
+
+
+class Search:
+    """One search. `answers` and `wanted` hold what was found so far."""
+
+    def __init__(self, task: Task, budget: Budget) -> None:
+        self._repairs: dict[tuple[str, int], list[Repair]] = {}
+        self.answers: list[Answer] = []
+        self.wanted: list[tuple[float, Wanted]] = []
+        self.loss = Recorder(task.loss)
+        graphs, points = [], []
+        for point in task.points:
+            try:
+                graphs.append(LossGraph(self.loss, point, task.call))
+            except Exception:  # the loss need not be defined at a point its author did not choose
+                continue
+            points.append(point)
+        known = quantities(graphs[:POINTS])
+        self.dictionary, self.families = Dictionary(known), families(known)
+        self.experiment = Experiment(Recorder(task.derived), task, graphs, points, budget)
+        self.matches = self._matches(self.experiment.values[:POINTS])
+
+    def _matches(self, values: Sequence[Mapping[int, list[Any]]]) -> Matches:
+        """Return the roots that equal a quantity of the graph."""
+        found = {site.number: self.dictionary.match_site(values, site)
+                 for site in self.experiment.sites if site.root or site.after}
+        return {number: match for number, match in found.items() if match is not None}
+
+    @property
+    def best(self) -> Answer | None:
+        """The likeliest answer so far."""
+        return min(self.answers, key=lambda answer: answer.score, default=None)
+
+    def run(self) -> None:
+        """Search until there is an answer without doubt, or the budget is spent."""
+        try:
+            self.slice = Slice(self.experiment)
+            roots = sorted(self.slice.roots, key=self._rank)
+            self.offers = Offers(self.experiment, roots, self.loss.sites)
+            suspects = [site for site in roots if not self._is_right(site)]
+            others = [site for site in roots if self._is_right(site)]
+            for stage in (self._likely, self._headers, self._edited, self._statements,
+                          self._replaced, self._enlarged, self._copies):
+                if self._stopped(stage, suspects):
+                    return
+            for stage in (self._likely, self._edited, self._statements):
+                if self._stopped(stage, others):
+                    return
+        except BudgetSpentError:
+            pass
+        finally:
+            self.experiment.budget.close()
+
+    def _stopped(self, stage: Callable[[Sequence[Site]], Iterator[None]],
+                 sites: Sequence[Site]) -> bool:
+        """Run a stage until a line has an answer that leaves no doubt.
+
+        Lines that come into question just as well are then tried, too: those that only pass a name
+        on (what is missing in ``dz = da`` can be put right where ``da`` is computed), and those
+        that hold no quantity even so.
+        """
+        for number, _ in enumerate(stage(sites), 1):
+            best = self.best
+            if best is not None and not best.doubtful:
+                left = [site for site in sites[number:] if self._is_alias(site) or (
+                    site.number in self.slice.numbers and not (
+                        site.number in best.matches and best.matches[site.number].sign > 0))]
+                for _ in stage(left):
+                    pass
+                return True
+        return False
+
+    def _is_alias(self, site: Site) -> bool:
+        return isinstance(site.node, ast.Name) and isinstance(site.statement, ast.Assign)
+
+    def _rank(self, site: Site) -> tuple[int, int]:
+        """Return how a line comes into question: first those at which the numbers depart.
+
+        That is, where it uses quantities of the graph and computes none. What counts is the first
+        step of a loop, as a mistake spoils all the steps after it.
+        """
+        def holds(each: Site) -> bool:
+            values = [kept.get(each.number, [None])[0] for kept in self.experiment.values[:POINTS]]
+            telling = isinstance(values[0], np.ndarray) and any(map(is_telling, values))
+            return not telling or self.dictionary.match(values) is not None
+
+        used = [each for each in self.experiment.sites if each.statement is site.statement
+                and not each.after and isinstance(each.node, (ast.Name, ast.Subscript))]
+        departs = isinstance(site.node, ast.Name) or not holds(site)
+        if departs:
+            return (0 if all(map(holds, used)) else 2), site.number
+        return (1 if site.number not in self.matches else 3), site.number
+
+    def _is_right(self, site: Site) -> bool:
+        """Return whether a line computes a quantity of the graph: it is not likely to be wrong.
+
+        A name only passes a quantity on, and a share may lack the others.
+        """
+        match = self.matches.get(site.number)
+        return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)
+                and match.quantity.kind in ("cotangent", "value", "constant"))
+
+    # -- stages ------------------------------------------------------------------------------------
+
+    def _likely(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try those edits of every line that make it a quantity of the graph."""
+        for site in sites:
+            if site.root:
+                self._try(repair for make in (edited, enlarged) for repair in self._made(make, site)
+                          if self.dictionary.knows(repair.values))
+                yield
+
+    def _headers(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try small edits of what has no value by itself, such as the header of a loop."""
+        for site in sites:
+            if site.root and not self._has_value(site):
+                self._try(iter(self._made(edited, site)))
+                yield
+
+    def _edited(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try all small edits of every line."""
+        for site in sites:
+            if site.root and self._has_value(site):
+                self._try(repair for repair in self._made(edited, site)
+                          if not self.dictionary.knows(repair.values))
+                yield
+
+    def _enlarged(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try every further factor or term in every line."""
+        for site in sites:
+            if site.root:
+                self._try(repair for repair in self._made(enlarged, site)
+                          if not self.dictionary.knows(repair.values))
+                yield
+
+    def _made(self, make: Callable[[Offers, Site], list[Repair]], site: Site) -> list[Repair]:
+        key = make.__name__, site.number
+        if key not in self._repairs:
+            self._repairs[key] = make(self.offers, site)
+        return self._repairs[key]
+
+    def _has_value(self, site: Site) -> bool:
+        values = self.experiment.values[0].get(site.number, [])
+        return bool(values) and isinstance(values[0], np.ndarray)
+
+    def _statements(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try each statement with another target or operator, or without it."""
+        for site in {id(site.statement): site for site in sites}.values():
+            self._try(statement_repairs(self.offers, site))
+            yield
+
+    def _copies(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try the same small edit in several lines."""
+        self._try(repairs_of_copies([site for site in sites if site.root], self.offers))
+        yield
+
+    def _replaced(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Find out what each line should hold, and look for expressions that do."""
+        negative = any(match.sign < 0 and match.quantity.kind == "cotangent"
+                       for match in self.matches.values())
+        for site in sites:
+            for wanted in replacements(self.experiment, site, self.families, negative):
+                self.wanted.append((self._wanted_score(wanted), wanted))
+        self.wanted.sort(key=lambda each: (each[0], each[1].site.number))
+        for _, wanted in self.wanted[:MOST_WANTED]:
+            self._try(wanted_repairs(self.experiment, self.offers, wanted))
+            yield
+
+    # -- scores ------------------------------------------------------------------------------------
+
+    def _try(self, repairs: Iterator[Repair]) -> None:
+        for repair in repairs:
+            first = tried(self.experiment, repair, "trying repairs")
+            if first is not None:
+                after = self._after(repair.overrides, repair.statements)
+                if after is not None:
+                    self.answers.append(self._answer(repair, first.fixed, after))
+
+    def _after(self, overrides: Callable[..., Any],
+               statements: Callable[[], Any]) -> Matches | None:
+        """Return what the roots are equal to in the repaired derivation."""
+        values = []
+        for i in range(POINTS):
+            trial = self.experiment.trial(i, overrides(), "trying repairs", statements(), keep=True)
+            if trial is None:
+                return None
+            values.append(trial.values)
+        return self._matches(values)
+
+    def _answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> Answer:
+        site, text = repair.site, repair.text()
+        lost = [number for number in self.matches if number not in after
+                and number not in {each.number for each, _ in repair.expressions}]
+        was_right, explained = self._is_right(site), self._is_explained(site, after)
+        at_the_end = isinstance(site.statement, ast.Return) and isinstance(site.node, ast.Name)
+        new = {name for name in self.offers.unused if name in text}
+        score = repair.cost + 0.01 * len(text) - 0.4 * len(new) + 0.7 * len(lost)
+        score += 0.7 * was_right + 1.0 * at_the_end
+        score -= 0.5 * (told(after) - told(self.matches)) + 2.0 * len(fixed)
+        doubtful = bool(lost) or was_right or at_the_end or not explained or repair.cost > 2.2
+        return Answer(repair, fixed, after, score, doubtful or fixed != self.experiment.wrong)
+
+    def _is_explained(self, site: Site, after: Matches) -> bool:
+        """Return whether a repaired statement computes a quantity of the graph, where it can."""
+        if isinstance(site.statement, (ast.For, ast.While, ast.If)):
+            return len(after) > len(self.matches)
+        return any(each.number in after for each in self.experiment.sites
+                   if each.statement is site.statement and (each.root or each.after))
+
+    def _wanted_score(self, wanted: Wanted) -> float:
+        values = []
+        for i in range(POINTS):
+            trial = self.experiment.trial(i, wanted.overrides(i), "trying lines", keep=True)
+            if trial is None:
+                return 0.0
+            values.append(trial.values)
+        after = self._matches(values)
+        lost = [n for n in self.matches if n not in after and n != wanted.site.number]
+        return (0.7 * len(lost) + 1.0 * (wanted.family.kind == "value") - 2.0 * len(wanted.fixed)
+                - 0.5 * (told(after) - told(self.matches)))

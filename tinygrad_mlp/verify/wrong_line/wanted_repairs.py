@@ -1,0 +1,107 @@
+"""Repairs of a line whose wanted value is known."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.verify.wrong_line.experiment import Experiment, Scope
+from tinygrad_mlp.verify.wrong_line.repair import Repair, code_of, evaluated, variables_in
+from tinygrad_mlp.verify.wrong_line.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.small_repairs import Offers
+from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
+from tinygrad_mlp.verify.wrong_line.synthesis import Pool, solved
+
+MOST_SOLUTIONS = 12
+"""Solutions of one wanted value that are tried, the shortest first."""
+
+
+def wanted_repairs(experiment: Experiment, offers: Offers, wanted: Wanted) -> Iterator[Repair]:
+    """Yield the repairs that give a site its wanted values, the cheapest first."""
+    site = wanted.site
+    root = next((s for s in experiment.sites if s.root and s.source is site.source
+                 and any(node is site.node for node in ast.walk(s.node))), None)
+    if root is None or site.after:
+        return
+    scopes = experiment.scopes(0, [site], wanted.overrides(0)).get(site.number, [])
+    if not scopes:
+        return
+    # In a loop a wrong value spoils the variables of later steps, so those of the run with the
+    # wanted values are taken; and neither of the first step nor of the last, where some are zero.
+    middle = len(scopes) // 2
+    scope, target = scopes[middle], wanted.arrays[0][middle]
+    pool = Pool(variables_in(site, scope, offers.texts(site)))
+    found: list[tuple[float, int, ast.expr, str]] = []
+    for node, part in pushed_down(site.node, target, scope):
+        present = _value_of(node, scope)
+        if present is not None and present.shape != part.shape:
+            present = None
+        depth = 0.0 if node is site.node else 0.1
+        for cost, text in solved(pool, present, part, ast.unparse(node)):
+            found.append((cost + depth, len(found), node, text))
+    found.sort(key=lambda each: each[:2])
+    seen: set[str] = set()
+    for cost, _, node, text in found:
+        edited = replaced(root.node, node, parsed(text))
+        key = ast.unparse(ast.fix_missing_locations(edited))
+        if key not in seen:
+            seen.add(key)
+            yield Repair(cost, ((root, parsed(key)),))
+        if len(seen) >= MOST_SOLUTIONS:
+            return
+
+
+def pushed_down(node: ast.expr, wanted: Array,
+                scope: Scope) -> Iterator[tuple[ast.expr, Array]]:
+    """Yield an expression with its wanted value, and the parts whose values this determines.
+
+    Where ``a * b`` should be T, a should be T / b.
+    """
+    yield node, wanted
+    for part, other, solve in _parts(node):
+        value = wanted if other is None else _value_of(other, scope)
+        own = _value_of(part, scope)
+        if value is None or own is None:
+            continue
+        with np.errstate(all="ignore"):
+            try:
+                inner = np.asarray(solve(wanted, value))
+            except ValueError:
+                continue
+        if inner.shape == own.shape and np.isfinite(inner).all():
+            yield from pushed_down(part, inner, scope)
+
+
+def _parts(node: ast.expr) -> Iterator[tuple[ast.expr, ast.expr | None, Any]]:
+    """Yield a part of an expression, its partner, and what the part is in terms of T and that."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield node.operand, None, lambda t, v: -t
+    elif isinstance(node, ast.Attribute) and node.attr == "T":
+        yield node.value, None, lambda t, v: t.T
+    elif isinstance(node, ast.BinOp):
+        left, right = node.left, node.right
+        if isinstance(node.op, ast.Add):
+            yield left, right, lambda t, v: t - v
+            yield right, left, lambda t, v: t - v
+        elif isinstance(node.op, ast.Sub):
+            yield left, right, lambda t, v: t + v
+            yield right, left, lambda t, v: v - t
+        elif isinstance(node.op, ast.Mult):
+            yield left, right, lambda t, v: t / v
+            yield right, left, lambda t, v: t / v
+        elif isinstance(node.op, ast.Div):
+            yield left, right, lambda t, v: t * v
+            yield right, left, lambda t, v: v / t
+
+
+def _value_of(node: ast.expr, scope: Scope) -> Array | None:
+    """Return the numbers that an expression has in a scope; None where it has none."""
+    found = evaluated(code_of(node), [scope])
+    if found is None or not isinstance(found[0], (np.ndarray, np.generic, float, int)):
+        return None
+    array = np.asarray(found[0])
+    return array if array.dtype.kind in "fiub" else None
