@@ -19,6 +19,7 @@ DOT = ROOT / "docs" / "pictures" / "architecture.dot"
 CAPTIONS = {
     "__main__": "python -m tinygrad_mlp",
     "cli": "the command line",
+    "classroom": "marks and exercises",
     "estimators": "scikit-learn",
     "reporting": "HTML reports",
     "saving": "files, PyTorch, ONNX",

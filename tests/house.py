@@ -35,7 +35,7 @@ BUDGETS = {
     "support": 520, "autograd": 2900, "autograd/ops": 6300, "nn": 1100, "optim": 1150,
     "data": 1040, "program": 3300, "training": 1850, "explanation": 2600, "drawing": 1100,
     "plotting": 1250, "verify": 4250, "neural_network.py": 430, "saving": 1850,
-    "estimators": 1350, "reporting": 980, "cli": 2300, "": 35000,
+    "estimators": 1350, "reporting": 980, "classroom": 1250, "cli": 2500, "": 35000,
 }
 """Lines that each folder is planned to have; `autograd` is counted without its operations."""
 

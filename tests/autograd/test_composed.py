@@ -95,6 +95,8 @@ CASES = {
                (A, lambda np, a: np.select([A > 1], [a]))],
     "full_like": [(N, lambda np, a: np.full_like(A, 0.0) + a),
                   (A, lambda np, a: np.full_like(a, 2.0) * a)],
+    "real": [(A, lambda np, a: np.real(a))], "imag": [(A, lambda np, a: np.imag(a) + 2 * a)],
+    "conjugate": [(A, lambda np, a: np.conjugate(a) * a)],
     "zeros_like": [(A, lambda np, a: np.zeros_like(a) + a)],
     "ones_like": [(A, lambda np, a: np.ones_like(a, shape=(4, 2, 3)) * a)],
     "meshgrid": [(V, S[0], lambda np, a, b: np.meshgrid(a, b)),

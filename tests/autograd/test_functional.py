@@ -226,11 +226,20 @@ def test_third_derivatives_as_the_jacobian_of_the_hessian():
 # -- kinds of numbers ------------------------------------------------------------------------------
 
 POINT = np.array([1.0, 2.0])
+
+
+def pulled_back(v):
+    x = tg.Tensor(POINT, requires_grad=True)
+    tg.square(x).backward(v)
+    return x.grad
+
+
 OF_ANOTHER_KIND = {
     "whole": np.array([1, 0]), "boolean": np.array([True, False]), "unsigned": np.uint8([1, 0]),
     "complex": np.array([1j, 0]),
 }
 OF_DIRECTIONS = {
+    "backward": lambda v: pulled_back(v),
     "jvp": lambda v: tg.jvp(tg.square, (POINT,), (v,)),
     "vjp": lambda v: tg.vjp(tg.square, POINT)[1](v),
     "hvp": lambda v: tg.hvp(lambda x: tg.sum(x**3), POINT, v),

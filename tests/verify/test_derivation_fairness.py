@@ -44,8 +44,8 @@ def test_a_wrong_softmax_is_found_beside_the_maximum():
     X, T = rng.normal(size=(5, 3)), np.eye(4)[rng.integers(4, size=5)]
     right = softmax_gradient(X, T)
     report = check_derivation(
-        softmax_loss(X, T), lambda W: {"W": right(W)["W"] * (1 + 1e-6)}, W=rng.normal(size=(3, 4)))
-    assert report.diagnoses["W"].kind == "scale"
+        softmax_loss(X, T), lambda W: {"W": right(W)["W"] * (1 + 1e-9)}, W=rng.normal(size=(3, 4)))
+    assert report.diagnoses["W"].kind == "precision"
 
 
 def test_a_variance_by_squares_rounds_as_its_formula_does():
@@ -59,9 +59,23 @@ def test_a_variance_by_squares_rounds_as_its_formula_does():
     check_derivation(lambda w: np.std(w * x), derived, w=1.3).assert_ok()
 
 
+@pytest.mark.parametrize("h", [1e-4, 1e-5, 1e-6, 1e-7])
+def test_numerical_differences_are_told_as_such(h):
+    def loss(w):
+        return np.sum(np.sin(w) * np.exp(w))
+
+    def differences(w):
+        return {"w": [(loss(w + h * e) - loss(w - h * e)) / (2 * h) for e in np.eye(3)]}
+
+    report = check_derivation(loss, differences, w=np.array([0.3, 1.4, -0.8]))
+    assert not report.conclusive
+    assert "differences?" in str(report) or "or of losses?" in str(report)
+
+
 CLOSE = {
     "a rounded constant": lambda w: np.exp(2 * w) * (2 + 1e-10),
-    "a central difference": lambda w: (np.exp(2 * (w + 1e-5)) - np.exp(2 * (w - 1e-5))) / 2e-5,
+    "a constant to 7 digits": lambda w: np.exp(2 * w) * 2.0000002,
+    "a wide central difference": lambda w: (np.exp(2 * w + 2e-3) - np.exp(2 * w - 2e-3)) / 2e-3,
 }
 
 

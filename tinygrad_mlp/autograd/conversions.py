@@ -15,9 +15,12 @@ import sys
 import warnings
 from types import FrameType
 
+import numpy as np
+
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.call_site import CallSite, user_site
 from tinygrad_mlp.autograd.mode import MODE
+from tinygrad_mlp.autograd.op import function_called
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import LostGradientWarning, NotDifferentiableError
 
@@ -99,6 +102,10 @@ def _call(site: CallSite) -> tuple[str, str]:
 
 def cannot_become_an_array() -> NotDifferentiableError:
     """Return the error for NumPy taking the numbers of a tensor whose history would be lost."""
+    if function_called() is np.full:  # which knows of no protocol
+        return NotDifferentiableError(
+            f"np.full would take the numbers out of a tensor that requires a gradient, and lose "
+            f"its history. Use tg.full; tg.array([...]) joins tensors.\n  at {user_site()}")
     return NotDifferentiableError(
         f"a tensor that requires a gradient cannot become (a part of) a plain array unnoticed: its "
         f"history would be lost. Join tensors with tg.array([...]) instead of np.array([...]) "

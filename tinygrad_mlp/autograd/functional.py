@@ -18,9 +18,8 @@ from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild
-from tinygrad_mlp.autograd.tensor import Argument, Tensor, numeric_array
+from tinygrad_mlp.autograd.tensor import Argument, Tensor, direction, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
-from tinygrad_mlp.support.checks import as_array
 
 __all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]
 
@@ -233,13 +232,7 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
             f"{name}() expects a {what} of shape {', '.join(map(str, expected))}. "
             f"Got {', '.join(map(str, shapes))}.")
     for g in given:
-        if isinstance(g, (int, float)) and not isinstance(g, bool):
-            continue  # a Python number, as among the arguments
-        dtype = (g.data if isinstance(g, Value) else as_array(g, f"{name}()")).dtype
-        if dtype.kind != "f":
-            raise DTypeError(
-                f"{name}() expects a {what} of floating-point numbers, as what it belongs to. Got "
-                f"{dtype}. Convert it with .astype(float).")
+        direction(g, f"{name}()", what)
     return given
 
 

@@ -17,15 +17,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op, function_called
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
+from tinygrad_mlp.errors import (
+    InvalidArgumentError,
+    NotDifferentiableError,
+    refuse_more_than_numbers,
+)
 
 Keywords = dict[str, Any]
 
-CONSTANT = (np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.array_repr,
-            np.array_str, np.array2string, np.shares_memory, np.may_share_memory)
+CONSTANT = (np.argwhere, np.nonzero, np.flatnonzero, np.allclose, np.array_equal, np.isreal,
+            np.iscomplex, np.array_repr, np.array_str, np.array2string,
+            np.shares_memory, np.may_share_memory)
 """Functions whose results are constant wherever they have a derivative: plain arrays. Those that
 have a record, such as argmax and isnan, are not listed here."""
 
@@ -35,6 +40,24 @@ SHAPES_ONLY = (np.empty_like, np.result_type, np.iscomplexobj, np.isrealobj)
 ADVICE = (
     "Write the expression without it (x = x + y for x += y, tg.where(...) for where=, a new array "
     "for an assignment), or use .numpy() where no gradient is needed.")
+
+
+IN_ITS_PLACE: dict[Any, str] = {
+    np.ptp: "tg.max(x) - tg.min(x)", np.ediff1d: "tg.diff(tg.ravel(x))", np.gradient: "tg.diff",
+    np.quantile: "tg.sort and an index, or tg.median", np.nansum: "tg.sum(tg.nan_to_num(x))",
+    np.percentile: "tg.sort and an index, or tg.median", np.unstack: "a loop over x",
+    np.nanmean: "tg.average(tg.nan_to_num(x), weights=~tg.isnan(x))", np.resize: "tg.tile",
+    np.interp: "tg.searchsorted and the line between two points", np.vander: "x[:, None] ** powers",
+    np.convolve: "tg.conv2d", np.correlate: "tg.conv2d", np.block: "tg.concatenate",
+    np.delete: "tg.take", np.insert: "tg.concatenate", np.compress: "x[condition]",
+    np.extract: "x[condition]", np.choose: "tg.select", np.piecewise: "tg.select",
+    np.putmask: "tg.where", np.place: "tg.where", np.put: "tg.where", np.copyto: "tg.where",
+    np.fill_diagonal: "tg.where", np.apply_along_axis: "tg.stack([f(row) for row in x])",
+    np.linspace: "x + (y - x) * np.linspace(0, 1, n)", np.cov: "d @ d.T for d = x - tg.mean(x)",
+    np.geomspace: "x * (y / x) ** np.linspace(0, 1, n)", np.linalg.eig: "tg.eigh, if symmetric",
+    np.linalg.eigvals: "tg.eigvalsh, if symmetric", np.linalg.lstsq: "tg.pinv(a) @ b",
+    np.linalg.matrix_rank: "tg.svdvals", np.linalg.cond: "tg.svdvals"}
+"""What to write in the place of functions of NumPy that no operation implements."""
 
 
 def shown(function: Any) -> str:
@@ -70,13 +93,27 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
                        np.copy: lambda a: a.copy(), np.positive: lambda x: +x})
         known = _NUMPY.get(function)
     if known is None:
-        name = shown(function)
-        raise NotDifferentiableError(
-            f"{name} has no gradient rule, so it cannot be applied to a Tensor. Use another "
-            f"function; or give it a rule: @tg.op(rules={{'x': lambda g, y, x: ...}}, "
-            f"numpy={name}) before a function of x that calls it; or apply it to .numpy() if no "
-            f"gradient is needed.")
+        raise _missing(function)
     return known
+
+
+def _missing(function: Callable[..., Any]) -> NotDifferentiableError:
+    """Return the error for a function without a rule, in the name of the one that was called."""
+    name = shown(function)
+    called = function_called()
+    ours = "full" if called is np.full else getattr(_NUMPY.get(called), "__name__", None)
+    if ours and called is not function:
+        return NotDifferentiableError(
+            f"{shown(called)} cannot be applied to a Tensor here: it calls {name}, which has no "
+            f"gradient rule. Use tg.{ours}, which takes Tensors in all its arguments.")
+    if called is not None:
+        name = shown(called)
+    advice = IN_ITS_PLACE.get(called or function)
+    return NotDifferentiableError(
+        f"{name} has no gradient rule, so it cannot be applied to a Tensor. "
+        f"{f'Use {advice}' if advice else 'Use another function'}; or give it a rule: "
+        f"@tg.op(rules={{'x': lambda g, y, x: ...}}, numpy={name}) before a function of x that "
+        f"calls it; or apply it to .numpy() if no gradient is needed.")
 
 
 _NUMPY: dict[Any, Callable[..., Any]] = {}
@@ -267,6 +304,7 @@ def array(data: Any, dtype: Any = None) -> Any:
     >>> tg.grad(f)(np.array([3.0, 4.0]))
     array([12.,  8.])
     """
+    refuse_more_than_numbers(data, "array()")
     made = _with_tensors(data)
     if isinstance(made, Tensor):
         return made if dtype is None else made.astype(dtype)

@@ -24,7 +24,7 @@ from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 
 METHODS = ("std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round",
-           "argsort", "searchsorted", "nonzero", "all", "any", "ravel")
+           "argsort", "searchsorted", "nonzero", "all", "any", "ravel", "conj", "conjugate")
 """Further methods of ndarray: NumPy has functions of the same names, with the array first."""
 
 
@@ -100,6 +100,7 @@ class Tensor(Value):
         Raises:
             ShapeError: the tensor is not a scalar and no gradient was given, or the gradient is
                 of another shape.
+            DTypeError: the gradient is not of floating-point numbers.
             NotDifferentiableError: nothing it was computed from requires a gradient.
             GraphReleasedError: an earlier call has released the graph.
         """
@@ -116,7 +117,7 @@ class Tensor(Value):
                     f"the final output with respect to it as backward(gradient).")
             gradient = np.ones(data.shape, data.dtype)
         else:
-            gradient = gradient.data if isinstance(gradient, Value) else np.asarray(gradient)
+            gradient = direction(gradient, "backward()", "gradient")
             if gradient.shape != data.shape:
                 raise errors.ShapeError(
                     f"backward(gradient) expects a gradient of shape {data.shape}, the shape of "
@@ -382,6 +383,8 @@ class Tensor(Value):
         return self._by_numpy("dot", other)
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("real", "imag"):
+            return getattr(np, name)(self)
         if name in METHODS:
             return partial(getattr(np, name), self)
         message = f"'Tensor' object has no attribute '{name}'"
@@ -484,4 +487,20 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
             f"Tensor() expects numbers in a rectangular arrangement. Got {type(data).__name__} "
             f"that NumPy cannot convert: {error}.") from error
     errors.refuse_unreal(array, "Tensor()")
+    return array
+
+
+def direction(a: Any, who: str, what: str) -> Array:
+    """Return a tangent or cotangent as an array of floats; nothing of another kind is cast.
+
+    Python's numbers, and lists of them, are taken, as they are among the arguments of functions.
+    """
+    errors.refuse_more_than_numbers(a, who)
+    array: Array = a.data if isinstance(a, Value) else np.asarray(a)
+    if isinstance(a, (int, float, list, tuple)) and array.dtype.kind == "i":
+        array = array.astype(float)
+    if array.dtype.kind != "f":
+        raise errors.DTypeError(
+            f"{who} expects a {what} of floating-point numbers, as what it belongs to. Got "
+            f"{array.dtype}. Convert it with .astype(float).")
     return array

@@ -191,12 +191,25 @@ def check(
             "checked.")] = None,
         quick: Annotated[bool, typer.Option(
             "--quick", help="Try each operation on its first three samples only.")] = False,
-        hint: Annotated[int, typer.Option(
-            min=1, max=3, help="How much to tell of the wrong line of a derivation: 1 its place, "
-            "2 also what it should be, 3 also a repair.")] = 3,
-        time: Annotated[float, typer.Option(
-            min=0, metavar="SECONDS",
-            help="How long to look for the wrong line; 0 for not at all.")] = 5.0,
+        reference: Annotated[Path | None, file(
+            "Mark the files by this teacher's file, which holds the loss.")] = None,
+        csv: Annotated[Path | None, file("With --reference: write the table there.")] = None,
+        feedback: Annotated[Path | None, file(
+            "With --reference: write a text and a page for each student there.",
+            "FOLDER")] = None,
+        gradescope: Annotated[Path | None, file(
+            "With --reference: write the results there as Gradescope reads them.")] = None,
+        jobs: Annotated[int, options.number(
+            "With --reference: files marked at a time.", min=1)] = 1,
+        limit: Annotated[float, options.number(
+            "With --reference: seconds that each file may take.", min=1)] = 20.0,
+        memory: Annotated[int, options.number(
+            "With --reference: megabytes that each file may use.", min=256)] = 2048,
+        hint: Annotated[int, options.number(
+            "How much to tell of the wrong line of a derivation: 1 its place, 2 also what it "
+            "should be, 3 also a repair.", min=1, max=3)] = 3,
+        time: Annotated[float, options.number(
+            "Seconds to look for the wrong line; 0 for not at all.", min=0)] = 5.0,
         as_json: Json = False) -> Outcome:
     """Check gradients: those built in, of operations of your own, or derived by hand in a file.
 
@@ -210,6 +223,10 @@ def check(
     shown with a repair. The file is run, as Python would run it. The exit code is 1 if anything is
     wrong.
 
+    With --reference, the files of a class are marked: programs and notebooks that define derived,
+    each run in a process of its own with limits. The exit code is 1 if a gradient of any file is
+    wrong, missing or not checked.
+
     \b
     Examples:
       tinygrad-mlp check
@@ -218,10 +235,45 @@ def check(
       tinygrad-mlp check homework.py --hint 1
       tinygrad-mlp check homework/
       tinygrad-mlp check mymodule:swish
+      tinygrad-mlp check class/ --reference teacher.py
     """
+    if reference is not None:
+        from tinygrad_mlp.cli.check_class import ClassOutputs, check_class
+        return check_class(
+            subjects or [], reference, ClassOutputs(csv, feedback, gradescope),
+            limits=(limit, memory * 2**20), jobs=jobs, hint=hint, search=time)
     from tinygrad_mlp.cli.check import Hints
     from tinygrad_mlp.cli.check import check as run_check
     return run_check(subjects or [], quick=quick, hints=Hints(hint, time))
+
+
+@app.command()
+@guarded
+def exercise(
+        name: Annotated[str | None, typer.Argument(
+            metavar="NAME", show_default=False, autocompletion=completed(options.EXERCISES),
+            help="The exercise; without it they are listed.")] = None,
+        mistake: Annotated[str, typer.Option(
+            metavar="WHICH", help="The mistake to plant: its number, random, or none.")] = "random",
+        out: Annotated[Path | None, file("Write the exercise there (*.py).")] = None,
+        seed: Annotated[int | None, options.number(
+            "Seed of a random mistake.", min=0, show_default=False)] = None,
+        solution: Annotated[bool, typer.Option(
+            "--solution", help="Print the mistake, too.")] = False,
+        as_json: Json = False) -> Outcome:
+    """Plant a mistake in a right derivation, for a student to find.
+
+    The file holds a loss, its derivation by hand and the parameters; one line is wrong. The check
+    of the file tells when it is mended.
+
+    \b
+    Examples:
+      tinygrad-mlp exercise
+      tinygrad-mlp exercise softmax --out exercise.py
+      tinygrad-mlp exercise lstm --mistake 2 --solution
+    """
+    from tinygrad_mlp.cli.exercise import exercise as run_exercise
+    return run_exercise(name, mistake=mistake, out=out, seed=seed, solution=solution)
 
 
 @app.command()

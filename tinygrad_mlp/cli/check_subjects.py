@@ -37,7 +37,8 @@ def subjects_of(words: Sequence[str]) -> tuple[list[Op], list[str], list[Path]]:
         if os.path.isdir(word):
             found = sorted(path for path in Path(word).glob("*.py") if path.is_file())
             if not found:
-                raise DataNotFoundError(f"{word}: this folder has no Python files.")
+                raise DataNotFoundError(
+                    f"{word}: this folder has no Python files. Name another folder, or a file.")
             files += found
         elif os.path.isfile(word):
             files.append(Path(word))
@@ -53,8 +54,9 @@ def subjects_of(words: Sequence[str]) -> tuple[list[Op], list[str], list[Path]]:
 
 
 def _unknown(word: str) -> TinygradError:
-    if "\0" not in word and (Path(word).suffix or os.path.dirname(word)):
-        return DataNotFoundError(f"{word}: there is no such file.")
+    path = Path(word).suffix or os.path.dirname(word)
+    if path and "\0" not in word and not word.startswith("formulas."):
+        return DataNotFoundError(f"{word}: there is no such file. Check the path.")
     return InvalidArgumentError(
         f"{word!r} is no operation and no file{_suggestion(word, [*OPS, *FORMULAS])}. Give "
         f"the name of an operation, a Python file or a folder of them, or module:name for "
@@ -65,7 +67,7 @@ def _operation(where: str, name: str) -> Op:
     """Return the operation `name` of a file or a module."""
     if where.endswith(".py"):
         if not Path(where).is_file():
-            raise DataNotFoundError(f"{where}: there is no such file.")
+            raise DataNotFoundError(f"{where}: there is no such file. Check the path.")
         names = namespace_of(Path(where))
     else:
         names = _module(where)

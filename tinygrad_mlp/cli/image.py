@@ -112,7 +112,7 @@ def _grey_levels(path: Path) -> Array:
     except Exception as error:
         raise DataError(
             f"{path}: expected an image, such as PNG or JPEG; it cannot be read "
-            f"({type(error).__name__}: {error}).") from error
+            f"({type(error).__name__}: {error}). Name another file.") from error
 
 
 def _check_size(path: Path, width: int, height: int) -> None:

@@ -19,6 +19,10 @@ LOSSES = ("mean_square", "cross_entropy")
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "softplus", "gelu", "softmax", "identity")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 
+EXERCISES = ("ridge", "logistic", "softmax", "classic", "mlp", "batch_norm", "convolution",
+             "recurrent", "lstm", "attention")
+"""Derivations to plant a mistake in, from easy to hard."""
+
 DATASETS = ("digits", "mnist")
 """Data sets that have a name; others are files."""
 

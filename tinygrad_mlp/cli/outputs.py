@@ -147,11 +147,11 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
         if path is None:
             continue
         process.State.files_wanted = True
-        if path.is_dir():
+        if os.path.isdir(path):
             raise InvalidArgumentError(f"{option}: {path} is a folder. Add a file name.")
-        if option == "--plot":
-            check_picture_format(path)
         try:
+            if option == "--plot":
+                check_picture_format(path)
             check_writable(path)
         except (OSError, TinygradError) as error:
             raise InvalidArgumentError(f"{option}: {error}") from error
@@ -163,7 +163,7 @@ def check_distinct(paths: Mapping[str, Path | None]) -> None:
     for option, path in paths.items():
         first = option if path is None else options.setdefault(os.path.realpath(path), option)
         if first != option:
-            raise InvalidArgumentError(f"{first} and {option} name the same file {path}.")
+            raise InvalidArgumentError(f"{first} and {option} name the same file {path}. Name two.")
 
 
 def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, list[Path]]:

@@ -77,9 +77,15 @@ class SavedNetwork:
 
     def outputs(self, images: Array) -> Array:
         """Return the network's outputs for raw images of shape (n, h, w)."""
-        if self.network.preprocessing is None:
-            return self.network.predict(images.reshape(len(images), -1))
-        return self.network.predict(standardise(images, *self.network.preprocessing))
+        X = images.reshape(len(images), -1)
+        if self.network.preprocessing is not None:
+            X = standardise(images, *self.network.preprocessing)
+        outputs = self.network.predict(X)
+        if not np.isfinite(outputs).all():
+            raise DataError(
+                f"{self.path}: expected a model with finite outputs. Got NaN or infinity, since "
+                "its training diverged or the file was edited. Train it again.")
+        return outputs
 
 
 def predict(model: Path, target: str, *, data_dir: Path | None, limit: int | None,
@@ -93,11 +99,13 @@ def predict(model: Path, target: str, *, data_dir: Path | None, limit: int | Non
     dataset = is_dataset(target)
     if dataset:
         if whole_picture:
-            raise InvalidArgumentError(f"--whole-picture is for images; {target} is a data set.")
+            raise InvalidArgumentError(
+                f"--whole-picture is for images; {target} is a data set. Leave it out.")
         return _of_dataset(saved, target, data_dir, limit)
     for option, value in {"--limit": limit, "--data-dir": data_dir}.items():
         if value is not None:
-            raise InvalidArgumentError(f"{option} is for data sets; {target} is an image.")
+            raise InvalidArgumentError(
+                f"{option} is for data sets; {target} is an image. Leave it out.")
     return _of_image(saved, Path(target), whole_picture)
 
 

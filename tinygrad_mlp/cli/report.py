@@ -19,7 +19,12 @@ from tinygrad_mlp.cli.experiment import Experiment
 from tinygrad_mlp.cli.options import LOSSES, Settings
 from tinygrad_mlp.cli.outputs import check_outputs, write_all
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError
+from tinygrad_mlp.errors import (
+    DataError,
+    DataNotFoundError,
+    InvalidArgumentError,
+    StateDictError,
+)
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.reporting import check_ending
 from tinygrad_mlp.reporting import report as write_report
@@ -82,16 +87,28 @@ def report(run: Path, dataset: str | None = None, *, output: Path | None,
         network = experiment.network(loss)
     except InvalidArgumentError as error:
         raise DataError(f"{run / ACCOUNT}: the settings do not fit together: {error}") from error
+    except DataNotFoundError as error:
+        if dataset is not None:
+            raise
+        raise DataNotFoundError(
+            f"{run / ACCOUNT}: the data are not where they were in training: {error} Or name them: "
+            "tinygrad-mlp report RUN DATASET.") from error
     before = network.preprocessing
-    model_file.load(run / MODEL, network)
+    try:
+        model_file.load(run / MODEL, network)
+    except StateDictError as error:
+        raise _other_images(settings, run, "of another size or other classes") from error
     network.history = history
     if not _equal_but_for_rounding(before, network.preprocessing):
-        raise DataError(
-            f"{settings.dataset}: expected the images that the model of {run} was trained on. "
-            "Got others, with another mean or scale. Name the right ones: tinygrad-mlp report "
-            "RUN DATASET.")
+        raise _other_images(settings, run, "with another mean or scale")
     code, files = write_all({output: lambda path: write(path, experiment, network)})
     return Outcome(code, {"run": run, "loss": loss, "files": files})
+
+
+def _other_images(settings: Settings, run: Path, how: str) -> DataError:
+    return DataError(
+        f"{settings.dataset}: expected the images that the model of {run / ACCOUNT} was trained "
+        f"on. Got others, {how}. Name the right ones: tinygrad-mlp report RUN DATASET.")
 
 
 def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settings, str, History]:
@@ -115,12 +132,12 @@ def _read(run: Path, dataset: str | None, data_dir: Path | None) -> tuple[Settin
             f"writes it. Got {error!r}. Train again.") from error
     if fingerprint is None:
         raise DataError(
-            f"{run}: there is no model to report on, since training diverged: {history.stopped}. "
+            f"{path}: there is no model to report on, since training diverged: {history.stopped}. "
             "Use `train --report` to see how.")
     model_file.read(model)  # raises a better error for a file that is no model at all
     if fingerprint != _fingerprint(model):
         raise DataError(
-            f"{run}: expected the model whose training {ACCOUNT} describes. Got another "
+            f"{path}: expected the model whose training it describes. Got another "
             f"{MODEL}. Put the right one back, or train again.")
     return settings, loss, history
 

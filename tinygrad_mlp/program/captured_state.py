@@ -52,6 +52,9 @@ class CapturedState:
 
     def __init__(self, roots: Mapping[str, Any]) -> None:
         self.places = Walk(roots).places
+        self._layers = [
+            (place.owner, place.value) for place in self.places
+            if place.read == "" and place.saved is not None]
 
     def difference(self, other: CapturedState, known: Mapping[int, Any]) -> str | None:
         """Return the path of the first place in which another state differs, or None.
@@ -86,16 +89,15 @@ class CapturedState:
         made: Callable[[], bool] = scope["unchanged"]
         return made
 
-    def has_changed_inside(self, known: Mapping[int, Any]) -> bool:
-        """Return whether something has changed that `check` does not look at, to be quick.
+    def has_more_attributes(self) -> bool:
+        """Return whether an attribute was added to a layer of this package, or removed."""
+        return any([len(attributes) != n for attributes, n in self._layers])
 
-        That is an element of a large array, or an attribute that was added to a layer.
-        """
+    def has_other_elements(self) -> bool:
+        """Return whether a large array has changed, also where `check` does not look at it."""
         return any(
-            place.saved is not None and (
-                place.read == SOME_ELEMENTS and place.owner.tobytes() != place.saved
-                or place.read == "" and len(place.owner) != place.value)
-            for place in _compared(self.places, known))
+            place.read == SOME_ELEMENTS and place.saved is not None
+            and place.owner.tobytes() != place.saved for place in self.places)
 
     def restore(self) -> None:
         """Put back what the places held, where that is possible."""
@@ -142,10 +144,15 @@ class StateWatch:
         if len(self._known) > before and self._states:
             self.unchanged = self._states[-1].check(self._known)
 
-    def look_closely(self) -> None:
-        """Compare all elements of large arrays, and such, before the next call of `now`."""
-        if self._states and self._states[-1].has_changed_inside(self._known):
-            self.unchanged = _never
+    def look_closely(self, arrays: bool) -> None:
+        """Look at attributes of layers that were added, and at all elements of large arrays.
+
+        That takes too long for each call of a program. A change shows at the next call of `now`.
+        """
+        if self._states:
+            state = self._states[-1]
+            if state.has_more_attributes() or arrays and state.has_other_elements():
+                self.unchanged = _never
 
 
 def _never() -> bool:

@@ -245,14 +245,13 @@ class CompiledFunction:
                 executable.confirmed = False
         self._fast_path = None
 
-    def release(self, closely: bool = True) -> None:
+    def release(self, arrays: bool = True) -> None:
         """Drop the programs that do not hold any more, and write to no array handed out before.
 
-        What runs next must not depend on programs for settings that have been left. All elements of
-        large arrays are compared only if it is to look `closely`.
+        What runs next must not depend on programs for settings that have been left. If it is to
+        look at all elements of large `arrays` that the function reads, that may take long.
         """
-        if closely:
-            self._watch.look_closely()
+        self._watch.look_closely(arrays)
         state = self._watch.now()
         last, self._last = self._last, None
         for executables in self.programs.values():
@@ -300,6 +299,12 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
     program is recorded for each of their values. Parameters are updated in place: copy what you
     want to keep.
 
+    Everything else that the function reads is frozen in the program: numbers, lists and arrays of
+    its closure, globals, defaults, attributes of modules and of your objects, which parameters
+    there are, which of them require a gradient, the hyper-parameters of an optimizer. Where one of
+    them has changed, the next call records another program and says so once. The page on programs
+    lists what cannot be seen.
+
     Args:
         function: of arrays, tensors, numbers, or nestings of them.
 
@@ -309,6 +314,9 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
     Raises:
         TraceError: when called, if something cannot be recorded (it names the line), or if the
             second call does something else than the first.
+
+    Warns:
+        UserWarning: something that the program holds has changed; names it, once.
 
     >>> import tinygrad_mlp as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")

@@ -15,6 +15,7 @@ from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.architecture import architecture, differences
+from tinygrad_mlp.nn.module import matched
 from tinygrad_mlp.support.checks import checked_metadata
 from tinygrad_mlp.support.safetensors_file import read as read
 from tinygrad_mlp.support.safetensors_file import write
@@ -124,21 +125,24 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
         raise InvalidArgumentError(
             f"load: model must be a Module or a NeuralNetwork. Got {type(model).__name__}.")
     arrays, stored = read(path)
-    preprocessing = None
+    mean = scale = None
     if "neural_network" in stored:  # a module may have arrays of these names, too
-        preprocessing = _preprocessing(os.fspath(path), arrays, model)
+        mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
     if "checkpoint" in stored:
         arrays = {name.removeprefix("model."): array for name, array in arrays.items()
                   if name.startswith("model.")}
     module = model.model if isinstance(model, NeuralNetwork) else model
     different = "\n  ".join(differences(stored.get("architecture"), module))
     try:
+        if isinstance(model, NeuralNetwork) and (mean is not None or scale is not None):
+            if not matched(dict(module.named_state()), arrays)[1]:  # else the error is told below
+                _check_preprocessing(os.fspath(path), mean, scale, model)
         module.load_state_dict(arrays)
     except StateDictError as error:
         modules = f"\nModules that differ:\n  {different}" if different else ""
         raise StateDictError(f"{os.fspath(path)}: {error}{modules}") from None
-    if isinstance(model, NeuralNetwork) and preprocessing is not None:
-        model.preprocessing = preprocessing
+    if isinstance(model, NeuralNetwork) and mean is not None and scale is not None:
+        model.preprocessing = (mean, scale)
     if different:
         warnings.warn(
             f"load: the weights of {os.fspath(path)} fit, but they were saved from another "
@@ -146,20 +150,16 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     return model
 
 
-def _preprocessing(path: str, arrays: dict[str, Array], model: Any) -> tuple[Array, Array] | None:
-    """Take mean and scale out of the arrays of a file, checked to fit the inputs of a network."""
-    mean, scale = arrays.pop(MEAN, None), arrays.pop(SCALE, None)
-    if mean is None and scale is None:
-        return None
-    inputs = (model.layers[0],) if isinstance(model, NeuralNetwork) else None
+def _check_preprocessing(path: str, mean: Array | None, scale: Array | None,
+                         network: NeuralNetwork) -> None:
+    """Raise a DataError unless there are both mean and scale, and fit the inputs of a network."""
+    inputs = (network.layers[0],)
     for name, array in ((MEAN, mean), (SCALE, scale)):
-        if array is None or (inputs is not None and array.shape not in ((), inputs)):
+        if array is None or array.shape not in ((), inputs):
             found = "none" if array is None else f"one of shape {array.shape}"
             raise DataError(
-                f"{path}: expected an array '{name}' with a number for each input"
-                f"{f', shape {inputs}' if inputs else ''}. Got {found}. Save the model again.")
-    assert mean is not None and scale is not None
-    return mean, scale
+                f"{path}: expected an array '{name}' of shape {inputs}, a number for each input. "
+                f"Got {found}. Save the model again.")
 
 
 def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:

@@ -7,7 +7,7 @@ import zipfile
 TORCH = ("In PyTorch, save the weights with safetensors.torch.save_file(model.state_dict(), path); "
          "a pickle is a program, which would run when it is loaded.")
 ARRAYS = "Load the arrays with numpy.load, and save them with safetensors.numpy.save_file."
-TRAIN = "Name a file that tg.save or `tinygrad-mlp train --save` has written."
+TRAIN = "Name a file that this package has written."
 
 PICKLE_PROTOCOLS = range(2, 6)
 """Protocols that begin with the byte 0x80 and the number of the protocol."""

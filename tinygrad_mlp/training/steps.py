@@ -22,7 +22,7 @@ from tinygrad_mlp.training.run import FitSettings, Run, SampleOrder
 WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
 
-PATIENCE = 500
+PATIENCE = 1_000
 """Steps by programs that recordings may cost in advance before programs are given up."""
 RECHECK = 7_000
 """Steps by programs after which the first step of an epoch is recorded again, and compared."""
@@ -121,13 +121,13 @@ class StepRunner:
         """Begin no further epoch: the training ended in an earlier call."""
         self._last_epoch = self.order.epochs
 
-    def release(self, closely: bool = True) -> None:
+    def release(self, arrays: bool = True) -> None:
         """Go on from whatever other code has changed, and write to no array that it may hold.
 
-        All elements of large arrays are compared only if it is to look `closely`.
+        If it is to look at all elements of large `arrays` that the loss reads, that may take long.
         """
         if self._program is not None:
-            self._program.release(closely)
+            self._program.release(arrays)
             if self._runner is not None and not self._program.keeps(self._runner):
                 self._runner = None
         if self._blocks is not None:

@@ -95,7 +95,8 @@ def _check_history(stored: dict[str, Any]) -> None:
 
 def _check_steps(stored: dict[str, Any], steps: StepRunner) -> None:
     order = steps.order
-    _expect(stored["samples"] <= order.n, f"steps.samples to be at most {order.n}")
+    whole = stored["samples"] % steps.batch_size == 0 or stored["samples"] == order.n
+    _expect(whole and stored["samples"] <= order.n, "steps.samples to be whole batches")
     if stored["drawn_from"] is not None:
         _expect(order.rng is not None, "no state of a generator, since there is none")
         type(order.rng.bit_generator)().state = stored["drawn_from"]

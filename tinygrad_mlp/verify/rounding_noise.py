@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.op import Op
 
 TRIALS = 4
@@ -51,13 +51,13 @@ class RoundingNoise:
 
     A jump at a tie is no rounding error. Where the `decisions` of the exact evaluation are given,
     in their order, those are made again: the branches taken, and the pieces whose slopes the
-    gradient rules use.
+    gradient rules use. The results of those with the numbers in `constants` get no gradient.
     """
 
-    def __init__(self, eps: float, rng: np.random.Generator,
-                 decisions: Sequence[Decision] = ()) -> None:
-        self.eps, self.rng = eps, rng
-        self._left = iter(decisions)
+    def __init__(self, eps: float, rng: np.random.Generator, decisions: Sequence[Decision] = (),
+                 constants: Collection[int] = ()) -> None:
+        self.eps, self.rng, self.constants = eps, rng, constants
+        self._left: Iterator[tuple[int, Decision]] = iter(enumerate(decisions))
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Apply the operation to changed arguments."""
@@ -75,14 +75,16 @@ class RoundingNoise:
 
     def _as_decided(self, op: Op, found: Any) -> Any:
         """Return a result with the decision of the exact evaluation, if it made this call."""
-        known = next(self._left, None)
+        number, known = next(self._left, (-1, None))
         if known is None or known.op is not op:
-            self._left = iter(())  # another branch: what follows belongs to other calls
+            self._left = iter([])  # another branch: what follows belongs to other calls
             return found
         node = found.node if isinstance(found, Value) else None
         if op.nondifferentiable:
             return known.out
         if node is not None:
+            if number in self.constants:
+                return make_value(type(found), found.data, None, False)
             node.arrays, node.out = known.arrays, known.out
         return found
 

@@ -14,7 +14,7 @@ from tinygrad_mlp.autograd.ops.reductions.statistics import median
 from tinygrad_mlp.autograd.ops.shapes.arranging import PAD_MODES, pad_op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
-from tinygrad_mlp.autograd.ops.shapes.shape import places, shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import places, reshape, shape_of
 from tinygrad_mlp.autograd.ops.sums import broadcast_to, mean
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -50,6 +50,8 @@ def pad(
     (array([2., 2., 1., 3., 2., 2.]), array([0., 1., 3., 0.]))
     """
     shape = shape_of(array)
+    if not shape:
+        return reshape(array, shape=())  # there is no axis to widen
     widths = _pairs(pad_width, shape, 0)
     if reflect_type != "even":
         raise InvalidArgumentError(f"pad() expects reflect_type='even'. Got {reflect_type!r}.")

@@ -52,6 +52,9 @@ class Diagnosis(NamedTuple):
     alternatives: tuple[Diagnosis, ...] = ()
 
 
+NEARLY = 1e-4
+"""A factor that is so near to 1 is no factor, but lack of precision."""
+
 TERMS = ("missing-term", "scaled-term")
 
 
@@ -142,7 +145,7 @@ def _plain_multiple(subject: str, first: GradientCase, further: Further,
     found = scale_of(lambda right: right)
     if found is not None:
         c, text = found
-        if c == 1.0:
+        if abs(c - 1) < NEARLY:
             return _imprecise(subject, first)
         if c == -1.0:
             return Diagnosis("sign", None, None, c, f"{subject} has the wrong sign.")

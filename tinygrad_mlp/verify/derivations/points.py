@@ -24,6 +24,9 @@ SAFETY = 64.0
 LARGEST_JITTER = 1e-6
 """More than this, relative to the largest element, is no rounding of a person's formula."""
 
+ORDINARY_JITTER = 1024
+"""Rounding of a person's formula, in units of the last place, that is not worth a word."""
+
 
 class Handed(NamedTuple):
     """What is to be checked: the loss, and the gradients, by a function or in numbers.
@@ -119,7 +122,13 @@ class Point:
         right = self.right[name]
         if self.handed.rtol is not None:
             return np.full(right.shape, self.handed.rtol * largest(right))
-        return self._rounding_allowed[name]
+        return self._rounding_allowed[name][0]
+
+    def rounds_so_far(self, name: str) -> bool:
+        """Return whether the rounding of the person's own formula explains a difference."""
+        if self.handed.rtol is not None or self.given[name].shape != self.right[name].shape:
+            return False
+        return bool((self.difference(name) <= self._rounding_allowed[name][1]).all())
 
     def is_right(self, name: str) -> bool:
         """Return whether the gradient of one parameter is right here."""
@@ -128,47 +137,58 @@ class Point:
             # A difference that is always allowed needs no trials, which take most of the time.
             if (np.abs(person - right) <= self._least_allowed(right)).all():
                 return True
-        return self.row(name).ok
+        return self.row(name).ok or self.rounds_so_far(name)
 
     def _least_allowed(self, right: Array) -> float:
         """Return the difference that is allowed for the rounding of the result itself."""
         return 8 * self.eps * largest(right)
 
     @cached_property
-    def _rounding_allowed(self) -> dict[str, Array]:
+    def _rounding_allowed(self) -> dict[str, tuple[Array, Array]]:
         """The difference that rounding can make, for each element of each gradient.
+
+        Without what the person's formula rounds beyond the ordinary, and with it.
+        """
+        graph, own = self._rounding_of_graph(), self._rounding_of_formulas()
+        allowed = {}
+        for name, right in self.right.items():
+            ordinary = np.minimum(own[name], ORDINARY_JITTER / SAFETY * self.eps * largest(right))
+            allowed[name] = (self._allowed_for(name, np.maximum(graph[name], ordinary)),
+                             self._allowed_for(name, np.maximum(graph[name], own[name])))
+        return allowed
+
+    def _allowed_for(self, name: str, noise: Array) -> Array:
+        mean = float(np.sqrt(np.mean(noise**2))) if noise.size else 0.0
+        return np.asarray(SAFETY * (noise + mean) + self._least_allowed(self.right[name]))
+
+    def _rounding_of_graph(self) -> dict[str, Array]:
+        """Return the rounding errors of the right gradients, as trials show them.
 
         Both with and without fused cross entropies: a person may have derived either form.
         """
         noise = {name: np.zeros(right.shape) for name, right in self.right.items()}
-
-        def include(some: Mapping[str, Array], others: Mapping[str, Array],
-                    most: float = np.inf) -> None:
-            for name, seen in noise.items():
-                if name in some and some[name].shape == seen.shape == others[name].shape:
-                    difference = np.abs(some[name] - others[name]).astype(float)
-                    fine = np.isfinite(difference)
-                    if np.isfinite(most):
-                        fine &= difference <= most * largest(self.right[name])
-                    np.maximum(seen, difference, out=seen, where=fine)
-
         with np.errstate(all="ignore"):
             for recording in (self.exact, self.plain):
                 if recording is not None:
                     base, _ = recording.replay()
-                    include(base, self.right)  # the distance of the two forms is rounding, too
+                    include(noise, base, self.right)  # the distance of the forms is rounding, too
                     for _ in range(TRIALS):
-                        rng = self.handed.rng
-                        include(recording.gradients_with_noise(rng, self.eps), base)
+                        trial = recording.gradients_with_noise(self.handed.rng, self.eps)
+                        include(noise, trial, base)
+        return noise
+
+    def _rounding_of_formulas(self) -> dict[str, Array]:
+        """Return by how much gradients jump where parameters change by rounding errors.
+
+        A formula may round more than the graph does: E[x²] − E[x]² for a variance.
+        """
+        noise = {name: np.zeros(right.shape) for name, right in self.right.items()}
+        most = {name: LARGEST_JITTER * largest(right) for name, right in self.right.items()}
+        with np.errstate(all="ignore"):
             for person, right in self._at_rounded_parameters():
-                # A formula may round more than the graph does: E[x²] − E[x]² for a variance.
-                include(person, self.given, LARGEST_JITTER)
-                include(right, self.right, LARGEST_JITTER)
-        allowed = {}
-        for name, n in noise.items():
-            mean = float(np.sqrt(np.mean(n**2))) if n.size else 0.0
-            allowed[name] = SAFETY * (n + mean) + self._least_allowed(self.right[name])
-        return allowed
+                include(noise, person, self.given, most)
+                include(noise, right, self.right, most)
+        return noise
 
     def _at_rounded_parameters(self) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
         """Yield the person's and the right gradients for parameters off by rounding errors.
@@ -187,6 +207,18 @@ class Point:
             except Exception:  # an assertion that takes a rounding error for a mistake
                 return
             yield person, right
+
+
+def include(noise: dict[str, Array], some: Mapping[str, Array], others: Mapping[str, Array],
+            most: Mapping[str, float] | None = None) -> None:
+    """Raise the noise to the differences of some gradients from others, those up to `most`."""
+    for name, seen in noise.items():
+        if name in some and some[name].shape == seen.shape == others[name].shape:
+            difference = np.abs(some[name] - others[name]).astype(float)
+            fine = np.isfinite(difference)
+            if most is not None:
+                fine &= difference <= most[name]
+            np.maximum(seen, difference, out=seen, where=fine)
 
 
 def _rounded(a: Array, rng: np.random.Generator, eps: float) -> Array:

@@ -44,6 +44,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
+        self.deciding: list[Node | None] = []
         self.sites: dict[Node, CallSite] = {}
         self._outer = MODE.get().hook
 
@@ -57,6 +58,23 @@ class Recorder:
         if decides(op, static):
             arrays = exact_arrays(op, args) if node is None else node.arrays or ()
             self.decisions.append(Decision(op, arrays, found if node is None else node.out))
+            self.deciding.append(node)
+        return found
+
+
+class Shifted:
+    """A hook that adds to the result of the decision with a given number, by order of calls."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Apply the operation."""
+        found = op.unhooked(args, static)
+        if decides(op, static):
+            self._left -= 1
+            if self._left == -1:
+                found.data = found.data + 0.25 * (1 + np.abs(found.data))
         return found
 
 
@@ -83,6 +101,7 @@ class RecordedLoss:
             except ValueError as error:
                 raise _with_its_line(error) from error
         self.decisions, self.sites = recorder.decisions, recorder.sites
+        self._deciding = recorder.deciding
         self.nodes = ancestors([_root(self.out, parameters)])
         self.names = self._names(variables)
         self._diagonal: dict[tuple[Node, int], bool] = {}
@@ -137,26 +156,25 @@ class RecordedLoss:
 
     @cached_property
     def shifts(self) -> frozenset[Node]:
-        """The largest elements that are subtracted for safety: nothing depends on them.
+        """The largest elements that are subtracted for safety: the loss is the same without.
 
         A person leaves these paths out. In a replay with a change their shares would not cancel.
         """
-        largest = [node for node in self.nodes if node.op.name in ("max", "min")]
-        if not largest:
-            return frozenset()
-        _, cotangents = self.replay()
-        return frozenset(n for n in largest if n in cotangents and self._cancels(n, cotangents))
+        found = []
+        for number, node in enumerate(self._deciding):
+            if node is not None and node.op.name in ("max", "min") and not self._depends_on(number):
+                found.append(node)
+        return frozenset(found)
 
-    def _cancels(self, node: Node, cotangents: Mapping[Node, Any]) -> bool:
-        """Return whether the shares of a node's cotangent add up to zero, over all its copies."""
-        with np.errstate(all="ignore"):
-            shares = [
-                np.abs(user.op.vjp(
-                    position, cotangents[user], user.out, user.arrays, user.static)).max(initial=0)
-                for user in self.nodes if user in cotangents and user.op.outputs == 1
-                for position, parent in enumerate(user) if parent is node]
-        total = float(np.abs(cotangents[node]).max(initial=0))
-        return bool(total <= 1e-6 * max(shares, default=0))
+    def _depends_on(self, number: int) -> bool:
+        """Return whether the loss changes with the result of a decision."""
+        values = [np.abs(np.asarray(node.out)) for node in self.nodes if node.op.outputs == 1]
+        largest = max(float(a.max(initial=0, where=np.isfinite(a))) for a in values)
+        eps = float(np.finfo(self.out.data.dtype).eps)
+        with np.errstate(all="ignore"), changed_mode(
+                recording=False, exact_losses=self.exact, hook=Shifted(number)):
+            change = float(np.abs(np.asarray(self.loss(self.leaves).data) - self.out.data))
+        return not change <= 64 * eps * largest
 
     def replay(self, *changes: Change) -> tuple[dict[str, Array], dict[Node, Any]]:
         """Return the gradients by parameter, and the cotangents by node, of the backward pass."""
@@ -193,20 +211,22 @@ class RecordedLoss:
         """Compute the gradients again with every number off by about one rounding error.
 
         Their distance from the right ones shows how far two right computations may be apart: each
-        product and sum is only known to a relative `eps`.
+        product and sum is only known to a relative `eps`. A largest element that is subtracted is
+        a constant, as in a person's derivation: its path may cancel the errors of others.
         """
         leaves = {
             name: Argument(leaf.data, requires_grad=True) for name, leaf in self.leaves.items()}
-        hook = RoundingNoise(eps, rng, self.decisions)
+        shifts = [i for i, node in enumerate(self._deciding) if node in self.shifts]
+        hook = RoundingNoise(eps, rng, self.decisions, shifts)
         with changed_mode(recording=True, exact_losses=self.exact, hook=hook, walk=None,
                           differentiating="check_derivation"):
-            start = self.loss(leaves), np.ones_like(self.out.data)
+            out, one = self.loss(leaves), np.ones_like(self.out.data)
             try:
                 # The rules round, too: in softmax(z) − y the difference can be far smaller than
-                # what is subtracted.
-                found = gradients([start], list(leaves.values()), create_graph=True)
+                # what is subtracted. (A tensor to begin with: operators on arrays are not hooked.)
+                found = gradients([(out, Tensor(one))], list(leaves.values()), create_graph=True)
             except OpDefinitionError:  # a rule that works on arrays only
-                found = gradients([start], list(leaves.values()))
+                found = gradients([(out, one)], list(leaves.values()))
         return {
             name: np.zeros_like(leaf.data) if g is None else g.data if isinstance(g, Value) else g
             for (name, leaf), g in zip(leaves.items(), found, strict=True)}

@@ -164,6 +164,8 @@ def well_known(c: float, recording: RecordedLoss, rtol: float) -> tuple[float, s
 def is_well_known(c: float, recording: RecordedLoss, rtol: float) -> bool:
     """Return whether a factor is a common one or a ratio, and not just any number."""
     factor, text = well_known(c, recording, rtol)
+    if text in ("1", "−1") and factor == c and abs(c) != 1.0:
+        return False  # nearly 1, which is no factor
     return factor != c or text != f"{c:.6g}" or c == round(c)
 
 

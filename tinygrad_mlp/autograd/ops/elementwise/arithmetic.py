@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.op import implements, op
+from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
-__all__ = ["add", "subtract", "multiply", "divide", "true_divide", "negative", "reciprocal"]
+__all__ = [
+    "add", "subtract", "multiply", "divide", "true_divide", "negative", "reciprocal", "real",
+    "imag", "conjugate", "conj"]
 
 
 @op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: g},
@@ -89,3 +93,44 @@ def reciprocal(x: Any) -> Any:
     array([0.5 , 0.25])
     """
     return np.reciprocal(x)
+
+
+@implements(np.real)
+def real(val: Any) -> Any:
+    """Return the real part: of a tensor, which holds real numbers, the tensor itself.
+
+    Args:
+        val: the numbers; the result has their shape.
+
+    >>> real(np.array([1.0 + 2.0j, 3.0]))
+    array([1., 3.])
+    """
+    return val if isinstance(val, Value) else np.real(val)
+
+
+@implements(np.imag)
+def imag(val: Any) -> Any:
+    """Return the imaginary part: of a tensor, which holds real numbers, zeros.
+
+    Args:
+        val: the numbers; the result has their shape.
+
+    >>> imag(np.array([1.0 + 2.0j, 3.0]))
+    array([2., 0.])
+    """
+    return where(np.False_, val, 0) if isinstance(val, Value) else np.imag(val)
+
+
+@implements(np.conjugate)
+def conjugate(x: Any) -> Any:
+    """Return the complex conjugate: of a tensor, which holds real numbers, the tensor itself.
+
+    Args:
+        x: the numbers; the result has their shape.
+
+    >>> conjugate(np.array([1.0 + 2.0j, 3.0]))
+    array([1.-2.j, 3.-0.j])
+    """
+    return x if isinstance(x, Value) else np.conjugate(x)
+
+conj = conjugate

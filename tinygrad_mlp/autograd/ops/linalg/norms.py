@@ -89,7 +89,8 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
             "np.count_nonzero(x) on an array.")
     (x,) = in_floating_point((x,), "vector_norm")  # |−128| of bytes is −128
     if math.isinf(ord):
-        return (max_ if ord > 0 else min_)(abs_(x), axis=axis, keepdims=keepdims)
+        extreme: Any = min_ if ord < 0 else max_ if 0 not in shape_of(x) else sum_  # of nothing: 0
+        return extreme(abs_(x), axis=axis, keepdims=keepdims)
     return vector_norm_op(x, axis=axis, keepdims=keepdims, ord=ord)
 
 
@@ -123,6 +124,8 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
         raise InvalidArgumentError(
             f"norm() of matrices expects ord to be one of None, 'fro', 'nuc', ±1, ±2, ±inf. "
             f"Got {ord!r}.")
+    if reduce is max_ and 0 in shape_of(values):
+        reduce = sum_  # of nothing: 0
     result = reduce(values, axis=-1)
     return expand_dims(result, (-2, -1)) if keepdims else result
 

@@ -114,7 +114,7 @@ def recurrence(b: Any, a: Any) -> Any:
 
 def _cumprod_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     shape = a.shape
-    if axis is None:
+    if axis is None or not shape:
         a, axis = reshape(a, shape=(-1,)), -1
     a, g, y = (exchanged(v, axis) for v in (a, g, y))
     # The product of the elements before, times a recurrence over those behind.

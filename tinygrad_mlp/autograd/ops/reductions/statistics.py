@@ -150,6 +150,8 @@ def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool 
         raise ShapeError(
             f"average() expects weights of the shape of a, {a.shape}, or for a single axis one "
             f"for each element of it. Got shape {weights.shape} for axis={axis}.")
+    if weights is None:  # np.average divides by a number of results, which may be 0
+        return np.mean(a, axis=axis, keepdims=keepdims)
     return weighted_mean(a, axis=axis, weights=weights, keepdims=keepdims)
 
 

@@ -11,6 +11,7 @@ from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, getitem, scatter_add, take
 from tinygrad_mlp.autograd.ops.shapes.shape import (
+    atleast_1d,
     expand_dims,
     places,
     ravel,
@@ -20,6 +21,7 @@ from tinygrad_mlp.autograd.ops.shapes.shape import (
 )
 from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.support.checks import as_array
 
 __all__ = ["roll", "flip", "fliplr", "flipud", "rot90", "tile", "repeat"]
 
@@ -196,16 +198,25 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     Args:
         a: the array.
         repeats: how often: a number, or one for each position along `axis`.
-        axis: which to repeat along.
+        axis: which to repeat along; a number counts as one element.
+
+    Raises:
+        ShapeError: not as many repeats as there are positions.
 
     >>> repeat(np.array([1.0, 2.0]), 2)
     array([1., 1., 2., 2.])
     """
     if axis is None:
         a, axis = ravel(a), 0
+    a = atleast_1d(a)
     shape = shape_of(a)
     (place,) = places("repeat", axis, len(shape))
     if np.ndim(repeats):
+        repeats = as_array(repeats, "repeat()")
+        if len(repeats) not in (1, shape[place]):
+            raise ShapeError(
+                f"repeat() expects one number of repeats, or one for each of the {shape[place]} "
+                f"positions. Got {len(repeats)}.")
         return take(a, np.repeat(np.arange(shape[place]), repeats), place)
     before, n, after = shape[:place], shape[place], shape[place + 1 :]
     full = broadcast_to(expand_dims(a, place + 1), shape=(*before, n, int(repeats), *after))

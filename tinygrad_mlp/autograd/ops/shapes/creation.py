@@ -10,7 +10,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.shapes.shape import astype, reshape, shape_of
 from tinygrad_mlp.autograd.ops.sums import broadcast_to
-from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError, refuse_more_than_numbers
 
 __all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
 
@@ -27,6 +27,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     array([0.5, 0.5])
     """
     if not isinstance(fill_value, Value):
+        refuse_more_than_numbers(fill_value, "full()")
         return np.full(shape, fill_value, dtype)
     value = fill_value if dtype is None else astype(fill_value, dtype=np.dtype(dtype))
     return broadcast_to(value, shape=tuple(shape) if np.ndim(shape) else (int(shape),))

@@ -12,8 +12,8 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
-from tinygrad_mlp.autograd.ops.shapes.shape import places, ravel, shape_of
-from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.autograd.ops.shapes.shape import atleast_1d, places, ravel, shape_of
+from tinygrad_mlp.errors import IndexingError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.support.checks import as_array
 
 __all__ = ["getitem", "scatter_add", "take", "take_along_axis", "select"]
@@ -39,7 +39,9 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (Value, np.ndarray, list, np.bool_, bool)):
             template.append(IndexSlot(len(arrays)))
-            arrays.append(part.data if isinstance(part, Value) else as_array(part, "indexing"))
+            array = part.data if isinstance(part, Value) else as_array(part, "indexing")
+            arrays.append(array.astype(np.intp) if isinstance(part, list) and not array.size
+                          else array)  # [] picks nothing, as in NumPy, although it has no integers
         else:
             template.append(part)
     return tuple(template), tuple(arrays)
@@ -147,7 +149,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     """Take elements, or slices along `axis`, at integer positions.
 
     Args:
-        a: the array.
+        a: the array; a number counts as one element.
         indices: positions along `axis`, a number or an array of them; no gradient.
         axis: None for the elements in one axis.
         mode: what to do with positions outside: ``raise`` an error, ``wrap`` around, or ``clip``
@@ -155,7 +157,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 
     Raises:
         InvalidArgumentError: an unknown `mode`.
-        IndexingError: a position that does not exist, with ``raise``.
+        IndexingError: a position that does not exist, with ``raise``, or is no integer.
 
     >>> take(np.array([10.0, 20.0, 30.0]), [0, 0, 2])
     array([10., 10., 30.])
@@ -165,10 +167,15 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
             f"take() expects mode to be one of raise, wrap, clip. Got {mode!r}.")
     if axis is None:
         a, axis = ravel(a), 0
+    a = atleast_1d(a)
     shape = shape_of(a)
     (place,) = places("take", axis, len(shape))
     if not isinstance(indices, Value):
-        indices = np.asarray(indices)
+        given, indices = indices, as_array(indices, "take()")
+        if indices.dtype.kind in "bu" or not (isinstance(given, np.ndarray) or indices.size):
+            indices = indices.astype(np.intp)  # True is 1 here, and [] picks nothing
+        elif indices.dtype.kind != "i":
+            raise IndexingError(f"take() expects integers as indices. Got {indices.dtype}.")
     if mode == "wrap":
         indices = indices % shape[place]
     elif mode == "clip":
@@ -200,7 +207,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     shape = shape_of(arr)
     (place,) = places("take_along_axis", axis, len(shape))
     if not isinstance(indices, Value):
-        indices = np.asarray(indices)
+        indices = as_array(indices, "take_along_axis()")
     if len(indices.shape) != len(shape):
         raise ShapeError(
             f"take_along_axis() expects indices with as many axes as the array. Got shapes "

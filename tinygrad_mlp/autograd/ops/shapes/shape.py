@@ -90,7 +90,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     (2,)
     """
     shape = shape_of(a)
-    if axis is None:
+    if axis is None or not shape and axis in (0, -1):  # NumPy has it so
         return reshape(a, shape=tuple(n for n in shape if n != 1))
     axes = places("squeeze", axis, len(shape))
     if any(shape[i] != 1 for i in axes):

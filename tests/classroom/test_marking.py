@@ -1,0 +1,101 @@
+"""A class with everything in it: each file gets its line, whatever it does."""
+
+import pytest
+
+from tests.classroom.conftest import FILES
+from tinygrad_mlp.classroom import confinement
+from tinygrad_mlp.classroom.marking import groups, marked
+from tinygrad_mlp.classroom.reference import read_reference
+from tinygrad_mlp.classroom.runner import Limits
+from tinygrad_mlp.classroom.submissions import submissions
+
+LIMITED = pytest.mark.skipif(not confinement.LINUX, reason="only the time is limited here")
+
+EXPECTED = {
+    "right": ("right", "right"), "order": ("right", "right"), "notebook": ("right", "right"),
+    "forgot_n": ("wrong", "wrong"), "forgot_n_too": ("wrong", "wrong"),
+    "mean": ("right", "wrong"), "no_b": ("right", "missing"),
+    "differences": ("wrong", "wrong"), "random_numbers": ("wrong", "wrong"),
+    "patched": ("wrong", "wrong"), "closed_output": ("right", "right"),
+    "flooded_output": ("right", "right"), "ana_12_file_": ("right", "right"),
+    "ben_13_file_": ("right", "right")}
+"""The files that give something; all others give nothing that can be checked."""
+
+NOTES = {
+    "notebook": "not run: cell 1, line 1, cell 1, line 3",
+    "differences": "numerical differentiation",
+    "syntax": "this is no Python: expected ':' (line 1)", "fails": "ValueError",
+    "nothing": "defines no 'derived'", "torch_used": "torch is not allowed here (line 1)",
+    "grad_used": "tinygrad_mlp.grad is not allowed here (line 2)", "system_exit": "SystemExit: bye",
+    "os_exit": "ended its process without an answer", "os_exit_inside": "exit code 3",
+    "endless": "stopped after", "control": "ValueError", "forges": "without an answer",
+    "links": "without an answer"}
+
+
+@pytest.fixture(scope="module")
+def marks(classroom, teacher):
+    """The marks of the whole class, by name."""
+    reference = read_reference(teacher)
+    found = submissions([classroom], exclude=[teacher])
+    limits = Limits(seconds=5, memory=2 * 2**30)
+    return {mark.submission.name: mark
+            for mark in marked(reference, found, limits, jobs=2, hint=3, search=1)}
+
+
+def test_every_file_has_its_line_in_the_table(marks):
+    folders = {name.partition("/")[0].rpartition(".")[0] or name.partition("/")[0]
+               for name in FILES}
+    assert set(marks) == folders
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_each_gradient_is_judged_by_itself(marks, name):
+    assert tuple(marks[name].gradients.values()) == EXPECTED[name]
+
+
+def test_a_file_that_gives_nothing_is_not_checked(marks):
+    loose = {"forks", "kills", "no_reading", "no_network", "large"}
+    for name in marks.keys() - EXPECTED.keys() - loose:
+        assert set(marks[name].gradients.values()) == {"not checked"}, name
+        assert marks[name].points == 0
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_the_note_says_what_stopped_a_file(marks, name):
+    assert NOTES[name] in " ".join(marks[name].notes)
+
+
+def test_weights_count_the_right_gradients(marks):
+    assert (marks["right"].points, marks["mean"].points, marks["no_b"].points) == (3, 2, 2)
+
+
+def test_the_same_mistake_in_several_files_is_told_together(marks):
+    found = groups(list(marks.values()))
+    names = {mark.submission.name for mark in found[0][1]}
+    assert {"forgot_n", "forgot_n_too"} <= names
+
+
+def test_the_mistake_is_explained(marks):
+    assert "summed, not averaged" in marks["forgot_n"].explanation.text
+    assert "gradient of b" in marks["mean"].explanation.text
+
+
+def test_a_message_never_holds_control_characters(marks):
+    assert all(c == "\n" or c.isprintable() for c in " ".join(marks["control"].notes))
+
+
+@LIMITED
+def test_memory_and_processes_are_limited(marks):
+    assert "MemoryError" in " ".join(marks["large"].notes)
+    assert not marks["forks"].ok
+
+
+@pytest.mark.skipif(not confinement.landlock_version(), reason="the kernel has no Landlock")
+def test_the_teachers_file_cannot_be_read(marks):
+    assert "PermissionError" in " ".join(marks["no_reading"].notes)
+
+
+@pytest.mark.skipif(not (confinement.landlock_version() or confinement.launcher()),
+                    reason="nothing keeps a submission from the network here")
+def test_there_is_no_network(marks):
+    assert "Error" in " ".join(marks["no_network"].notes)

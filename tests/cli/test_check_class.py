@@ -1,0 +1,94 @@
+"""``tinygrad-mlp check FOLDER --reference``: table, files and exit codes; ``exercise``."""
+
+import csv
+import json
+
+import pytest
+
+from tests.classroom.conftest import DIFFERENCES, STUDENT, TEACHER
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A class of three, and the teacher's file among theirs."""
+    (tmp_path / "class").mkdir()
+    for name, text in {"ada": STUDENT, "ben": STUDENT.replace(" / n", ""),
+                       "=eve": DIFFERENCES, "teacher": TEACHER}.items():
+        (tmp_path / "class" / f"{name}.py").write_text(text)
+    return tmp_path / "class"
+
+
+def test_a_class_is_marked_and_everything_written(run, folder):
+    out = folder.parent
+    shown = run("check", folder, "--reference", folder / "teacher.py", "--csv", out / "marks.csv",
+                "--gradescope", out / "results.json", "--feedback", out / "feedback", "--jobs", "2")
+    assert shown.code == 1
+    assert "1 of 3 files right." in shown.out
+    rows = list(csv.DictReader((out / "marks.csv").read_text().splitlines()))
+    assert {row["name"]: row["points"] for row in rows} == {"ada": "3.0", "ben": "0", "'=eve": "0"}
+    results = json.loads((out / "results.json").read_text())
+    assert results["ada"]["score"] == 3
+    assert [test["max_score"] for test in results["ada"]["tests"]] == [2, 1]
+    assert "summed, not averaged" in (out / "feedback" / "ben.txt").read_text()
+    assert "<title>ben</title>" in (out / "feedback" / "ben.html").read_text()
+
+
+def test_a_class_that_is_right_ends_with_success(run, folder):
+    for name in ("ben.py", "=eve.py"):
+        (folder / name).unlink()
+    shown = run("check", folder, "--reference", folder / "teacher.py", "--json")
+    document = json.loads(shown.out)
+    assert shown.code == 0
+    assert document["counts"] == {"right": 2, "wrong": 0, "missing": 0, "not checked": 0}
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("loss = 3", "must define loss"), ("def loss(W): return W.sum()", "must define the point"),
+    ("1 / 0", "cannot be run: ZeroDivisionError"),
+    (TEACHER + "\nweights = {'Q': 1}\n", "weights must be a dict"),
+    (TEACHER + "\nfiles = ['data.npy']\n", "which does not exist"),
+    (TEACHER + "\nforbidden = 'torch'\n", "forbidden must be a list"),
+    (TEACHER + "\nhidden_points = [{'W': 1}]\n", "must hold dicts with the keys W, b")])
+def test_a_mistake_in_the_reference_is_told_and_nothing_is_marked(run, folder, text, told):
+    path = folder / "teacher.py"
+    path.write_text(text)
+    shown = run("check", folder, "--reference", path)
+    assert shown.code == 2
+    assert told in shown.err.replace("\n", " ")
+
+
+def test_an_empty_folder_is_refused(run, tmp_path):
+    (tmp_path / "teacher.py").write_text(TEACHER)
+    (tmp_path / "empty").mkdir()
+    shown = run("check", tmp_path / "empty", "--reference", tmp_path / "teacher.py")
+    assert shown.code == 2
+    assert "Got none" in shown.err
+
+
+def test_an_exercise_is_written_and_its_check_finds_the_mistake(run, tmp_path):
+    path = tmp_path / "exercise.py"
+    shown = run("exercise", "softmax", "--mistake", "1", "--out", path, "--solution")
+    assert shown.code == 0
+    assert "The mistake: the loss is a mean over samples." in shown.out
+    assert run("check", path).code == 1
+    assert run("exercise", "softmax", "--mistake", "none", "--out", path).code == 0
+    assert run("check", path).code == 0
+
+
+def test_a_random_mistake_depends_on_the_seed_only(run):
+    first, again = (json.loads(run("exercise", "lstm", "--seed", "3", "--json").out)["mistake"]
+                    for _ in range(2))
+    assert first == again
+
+
+def test_exercises_are_listed(run):
+    assert len(json.loads(run("exercise", "--json").out)["exercises"]) == 10
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["tensors"], "the name must be one of"), (["lstm", "--mistake", "99"], "the mistakes 1 to 6"),
+    (["lstm", "--mistake", "first"], "must be a number from 1 to 6")])
+def test_an_exercise_that_does_not_exist_is_refused(run, words, told):
+    shown = run("exercise", *words)
+    assert shown.code == 2
+    assert told in shown.err.replace("\n", " ")

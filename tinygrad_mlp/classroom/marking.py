@@ -1,0 +1,182 @@
+"""Decides for each submission which gradients are right, from plain arrays alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.classroom.reference import Reference
+from tinygrad_mlp.classroom.runner import Answer, Explanation, Limits, derive, explain
+from tinygrad_mlp.classroom.submissions import Submission, forbidden_uses
+from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.verify import DerivationReport, check_derivation
+
+RIGHT, WRONG, MISSING, NOT_CHECKED = "right", "wrong", "missing", "not checked"
+
+@dataclass
+class Mark:
+    """The result for one submission.
+
+    Attributes:
+        submission: the file.
+        gradients: for each parameter ``"right"``, ``"wrong"``, ``"missing"`` or ``"not checked"``.
+        points: the sum of the weights of the right gradients.
+        notes: what else is to be said, such as a forbidden name or what stopped the program.
+        message: what the numbers say of the mistake, from the parent's check; empty if all right.
+        explanation: what the submission's own process says of the wrong line, or None.
+        cause: what submissions with the same mistake have in common, or empty.
+    """
+
+    submission: Submission
+    gradients: dict[str, str]
+    points: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    message: str = ""
+    explanation: Explanation | None = None
+    cause: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every gradient is right."""
+        return all(verdict == RIGHT for verdict in self.gradients.values())
+
+    @property
+    def place(self) -> str:
+        """Where the wrong line is, in the student's file, or the empty string."""
+        if self.explanation is None or self.explanation.line is None:
+            return ""
+        return self.submission.place(self.explanation.line)
+
+
+def marked(reference: Reference, submissions: Sequence[Submission], limits: Limits, *, jobs: int,
+           hint: int, search: float) -> Iterator[Mark]:
+    """Yield the marks as they come, with `jobs` submissions running at a time."""
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(_answer, reference, one, limits): one for one in submissions}
+        explaining: dict[Future[Explanation | None], Mark] = {}
+        try:
+            for done in as_completed(running):
+                one = running[done]
+                mark = judge(reference, one, done.result())
+                if mark.message and not mark.notes:
+                    later = pool.submit(explain, reference, one, limits, hint, search)
+                    explaining[later] = mark
+                else:
+                    yield mark
+            for told in as_completed(explaining):
+                mark = explaining[told]
+                mark.explanation = told.result()
+                if mark.explanation is not None and mark.explanation.repair:
+                    mark.cause = mark.cause or mark.explanation.repair
+                yield mark
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _answer(reference: Reference, submission: Submission, limits: Limits) -> Answer | list[str]:
+    """Return what a submission gives, or why it is not run."""
+    if submission.problem:
+        return [submission.problem]
+    uses = {name: line for line, name in forbidden_uses(submission.source, reference.forbidden)}
+    if uses:
+        return [f"{name} is not allowed here ({submission.place(line)}): derive by hand"
+                for name, line in uses.items()]
+    return derive(reference, submission, limits)
+
+
+def judge(reference: Reference, submission: Submission, answer: Answer | list[str]) -> Mark:
+    """Return the mark for what a submission gave."""
+    mark = Mark(submission, dict.fromkeys(reference.parameters, NOT_CHECKED))
+    if isinstance(answer, list):
+        mark.notes = answer
+        return mark
+    if submission.skipped:
+        mark.notes.append(f"not run: {', '.join(submission.skipped)}")
+    points = [*reference.points, *reference.hidden]
+    problem = _problem(submission, answer)
+    reports = []
+    try:
+        for point, given in zip(points, answer.gradients, strict=False):
+            reports.append(check_derivation(reference.loss, given, point))
+    except TinygradError as error:
+        problem = problem or str(error)
+    complete = len(reports) == len(points)
+    for name in reference.parameters:
+        mark.gradients[name] = _verdict(name, reports, complete)
+    if complete and not _same(answer.gradients[0], answer.again):
+        mark.notes.append("derived gives other numbers when it is called again")
+        mark.gradients = {name: NOT_CHECKED if verdict == RIGHT else verdict
+                          for name, verdict in mark.gradients.items()}
+    if problem:
+        mark.notes.append(problem)
+    _describe(mark, reports)
+    mark.points = sum(reference.weights[name] for name, verdict in mark.gradients.items()
+                      if verdict == RIGHT)
+    return mark
+
+
+def _problem(submission: Submission, answer: Answer) -> str:
+    """Return what stopped a submission, with the place where its author finds it."""
+    if not answer.problem or answer.line is None:
+        return answer.problem
+    message = answer.problem.removesuffix(f" (line {answer.line})")
+    return f"{message} ({submission.place(answer.line)})"
+
+
+def _verdict(name: str, reports: Sequence[DerivationReport], complete: bool) -> str:
+    """Return the verdict on a gradient; it is right only where it is so at all points."""
+    rows = [report.rows[name] for report in reports if name in report.rows]
+    if any(not row.ok for row in rows):
+        return WRONG
+    if reports and len(rows) < len(reports):
+        return MISSING
+    return RIGHT if complete else NOT_CHECKED
+
+
+def _describe(mark: Mark, reports: list[DerivationReport]) -> None:
+    """Say what the numbers tell of the mistakes."""
+    wrong = [name for name, verdict in mark.gradients.items() if verdict == WRONG]
+    first = next((r for r in reports if any(not row.ok for row in r.rows.values())), None)
+    if first is None:
+        return
+    rows = [report.rows[name] for report in reports for name in wrong if name in report.rows]
+    if all(row.ok or row.verdict == "close" for row in rows):
+        error = max(row.error for row in rows)
+        mark.notes.append("the numbers look like those of numerical differentiation, which agree "
+                          f"to {error:.0e} only")
+    diagnoses = [first.diagnoses[name] for name in wrong if name in first.diagnoses]
+    mark.message = "\n".join(dict.fromkeys(one.message for one in diagnoses)) or (
+        f"The gradient of {', '.join(wrong)} is wrong.")
+    mark.cause = "; ".join(first.messages)
+
+
+def _same(some: Any, others: Any) -> bool:
+    """Return whether `derived` gave the same numbers twice."""
+    a, b = _listed(some), _listed(others)
+    return len(a) == len(b) and all(
+        x.shape == y.shape and np.array_equal(x, y, equal_nan=True)
+        for x, y in zip(a, b, strict=True))
+
+
+def _listed(given: Any) -> list[Array]:
+    if given is None:
+        return []
+    return list(given.values()) if isinstance(given, dict) else list(given) if isinstance(
+        given, tuple) else [given]
+
+
+def groups(marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
+    """Return the mistakes that several submissions share, the most frequent first."""
+    found: dict[str, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        if mark.cause:
+            found[mark.cause].append(mark)
+    return sorted(((cause, some) for cause, some in found.items() if len(some) > 1),
+                  key=lambda group: -len(group[1]))

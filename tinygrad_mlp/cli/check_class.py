@@ -1,0 +1,135 @@
+"""``tinygrad-mlp check FOLDER --reference teacher.py``: the derivations of a class."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tinygrad_mlp.classroom import feedback
+from tinygrad_mlp.classroom.confinement import not_enforced
+from tinygrad_mlp.classroom.marking import Mark, groups, marked
+from tinygrad_mlp.classroom.reference import Reference, read_reference
+from tinygrad_mlp.classroom.runner import Limits
+from tinygrad_mlp.classroom.submissions import submissions
+from tinygrad_mlp.cli.outputs import (
+    FAILURE,
+    INTERRUPT,
+    SUCCESS,
+    Heading,
+    Table,
+    check_distinct,
+    check_outputs,
+    fail,
+    wrapped,
+    write_all,
+)
+from tinygrad_mlp.cli.running import Outcome, json_text
+from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError
+from tinygrad_mlp.support.files import write_file
+
+
+class ClassOutputs(NamedTuple):
+    """The files that a marking writes; None for those that are not wanted."""
+
+    csv: Path | None = None
+    feedback: Path | None = None
+    gradescope: Path | None = None
+
+
+def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutputs, *,
+                limits: tuple[float, int], jobs: int, hint: int, search: float) -> Outcome:
+    """Mark the submissions that the words name by a reference, and print the results."""
+    paths = [Path(word) for word in words]
+    for path in paths:
+        if not path.exists():
+            raise DataNotFoundError(f"{path}: there is no such file or folder.")
+    if not paths:
+        raise InvalidArgumentError("--reference: name the files or folders to mark.")
+    files = {"--csv": outputs.csv, "--gradescope": outputs.gradescope}
+    check_distinct(files)
+    check_outputs(files)
+    reference = read_reference(reference_path)
+    found = submissions(paths, exclude=[reference_path, *reference.files])
+    missing = not_enforced()
+    for sentence in missing:
+        print(wrapped(f"Note: {sentence}."), file=sys.stderr)
+    marks: list[Mark] = []
+    interrupted = False
+    table = _table(reference, max(len(one.name) for one in found))
+    print(table.head(), flush=True)
+    try:
+        for mark in marked(reference, found, Limits(*limits), jobs=jobs, hint=hint, search=search):
+            marks.append(mark)
+            print(table.line(*_cells(reference, mark)), flush=True)
+            _progress(len(marks), len(found))
+    except KeyboardInterrupt:
+        interrupted = True
+    marks.sort(key=lambda mark: mark.submission.name)
+    print(_summary(reference, marks))
+    failed = _write(reference, marks, outputs)
+    if interrupted:
+        fail("interrupted by Ctrl-C.")
+    whole = len(marks) == len(found) and all(mark.ok for mark in marks)
+    code = INTERRUPT if interrupted else failed or (SUCCESS if whole else FAILURE)
+    return Outcome(code, {**feedback.document(reference, marks, missing),
+                          "interrupted": interrupted})
+
+
+def _table(reference: Reference, longest: int) -> Table:
+    return Table([
+        Heading("file", width=min(longest, 32)),
+        *(Heading(name, width=len("not checked")) for name in reference.parameters),
+        Heading("points", right=True, rank=1, width=6),
+        Heading("line", rank=2, width=18)])
+
+
+def _cells(reference: Reference, mark: Mark) -> list[str]:
+    verdicts = [{"wrong": "WRONG"}.get(verdict, verdict) for verdict in mark.gradients.values()]
+    return [mark.submission.name, *verdicts, f"{mark.points:g}", mark.place]
+
+
+def _progress(done: int, total: int) -> None:
+    """Say on a terminal how many files are done."""
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total}", end="\r", file=sys.stderr, flush=True)
+
+
+def _summary(reference: Reference, marks: Sequence[Mark]) -> str:
+    """Return the mistakes and notes below the table."""
+    lines: list[str] = []
+    for mark in marks:
+        said = [*mark.notes, *mark.message.splitlines()[:1]]
+        if said:
+            lines.append(wrapped(f"{mark.submission.name}: {'. '.join(said)}", "  "))
+    for cause, some in groups(marks):
+        names = ", ".join(mark.submission.name for mark in some)
+        lines.append(wrapped(f"{len(some)} files: {cause} ({names})", "  "))
+    lines.append(f"\n{sum(mark.ok for mark in marks)} of {len(marks)} files right.")
+    return "\n" + "\n".join(lines).lstrip("\n")
+
+
+def _write(reference: Reference, marks: Sequence[Mark], outputs: ClassOutputs) -> int:
+    """Write the files that are wanted; return the exit code of a file that cannot be written."""
+    writers: dict[Path, Callable[[Path], object]] = {}
+    if outputs.csv is not None:
+        writers[outputs.csv] = partial(
+            write_file, content=feedback.csv_text(reference, marks))
+    if outputs.gradescope is not None:
+        results = {mark.submission.name: feedback.gradescope(reference, mark) for mark in marks}
+        content = results if len(marks) != 1 else next(iter(results.values()))
+        writers[outputs.gradescope] = partial(write_file, content=json_text(content))
+    if outputs.feedback is not None:
+        writers[outputs.feedback] = lambda folder: _write_feedback(reference, marks, folder)
+    return write_all(writers)[0] if writers else SUCCESS
+
+
+def _write_feedback(reference: Reference, marks: Sequence[Mark], folder: Path) -> None:
+    """Write a text and a page for each student."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for mark in marks:
+        name = feedback.file_name(mark.submission.name)
+        write_file(folder / f"{name}.txt", feedback.feedback_text(reference, mark))
+        write_file(folder / f"{name}.html", feedback.feedback_page(reference, mark))
