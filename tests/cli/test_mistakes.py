@@ -161,6 +161,14 @@ def test_a_model_that_does_not_say_what_its_images_are_is_refused(
     assert result.code == 2 and message in result.err
 
 
+def test_a_model_that_answers_nan_is_refused(trained, tmp_path, run):
+    network = checkpoint.load_network(trained.model)
+    network.weights[0] = network.weights[0] * np.nan
+    tg.save(tmp_path / "nan.safetensors", network, metadata={"image_shape": [6, 5]})
+    result = run("predict", tmp_path / "nan.safetensors", trained.data)
+    assert result.code == 2 and "expected a model with finite outputs" in result.err
+
+
 def test_a_model_whose_preprocessing_does_not_fit_its_inputs_is_refused(
     trained, tmp_path, files, run
 ):

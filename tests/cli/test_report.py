@@ -120,6 +120,39 @@ def test_settings_of_the_wrong_kind_are_refused_and_not_run(kept, change, run, k
     assert result.code == 2 and "expected an account of a training" in result.err
 
 
+IMPOSSIBLE = [
+    ("epochs", 0), ("seed", -1), ("batch_size", 0), ("lr", -1.0), ("sigma", 0.0), ("hidden", [0]),
+    ("optimizer", "sdg"), ("hidden_activation", "softmax"), ("output_activation", "relu"),
+    ("dtype", "float16"), ("dataset", "digist"), ("monitor_every", 0), ("hidden", [10**12]),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)
+def test_settings_that_no_command_accepts_are_refused_with_the_name_of_the_file(
+    kept, change, run, key, value
+):
+    change(lambda account: account["settings"].update({key: value}))
+    result = run("report", kept)
+    assert result.code == 2 and str(kept / "run.json") in result.err
+    assert not (kept / "report.html").exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("records", [["0", 0, 0.1, 1.0, 0.5, None, None]]), ("records", [[0, 0, 0.1, None, 1, 1, 1]]),
+    ("records", {"a": 1}), ("stopped", 3), ("execution", None),
+])
+def test_a_history_of_the_wrong_kind_is_refused(kept, change, run, key, value):
+    change(lambda account: account["history"].update({key: value}))
+    result = run("report", kept)
+    assert result.code == 2 and "expected an account of a training" in result.err
+
+
+def test_data_that_have_moved_are_told_with_the_way_to_name_them(kept, change, run):
+    change(lambda account: account["settings"].update(dataset="/no/such/bars.mat"))
+    result = run("report", kept)
+    assert result.code == 2 and "Or name them: tinygrad-mlp report RUN DATASET" in result.err
+
+
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
 def test_an_account_that_is_no_json_is_refused(kept, run, text):
     (kept / "run.json").write_text(text)

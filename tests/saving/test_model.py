@@ -25,6 +25,7 @@ from tinygrad_mlp.errors import (
     WriteError,
 )
 from tinygrad_mlp.saving.model import load_network, read
+from tinygrad_mlp.support import safetensors_file
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", ">f4", ">i8"]
 
@@ -402,6 +403,28 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path, load):
     missing = unchanged_by(tmp_path / "none.safetensors", load, DataNotFoundError)
     assert "none.safetensors: there is no such file" in missing
     assert "this is a folder" in unchanged_by(tmp_path, load, DataNotFoundError)
+
+
+@pytest.mark.parametrize("change", [
+    lambda arrays: arrays.pop("preprocessing.mean"),
+    lambda arrays: arrays.pop("preprocessing.scale"),
+    lambda arrays: arrays.update({"preprocessing.scale": np.ones(4)}),
+    lambda arrays: arrays.update({"preprocessing.mean": np.ones((3, 1))}),
+])
+def test_half_a_preprocessing_or_one_of_another_size_is_refused_and_nothing_changes(path, change):
+    network = a_network()
+    network.preprocessing = (np.zeros(3), np.ones(3))
+    tg.save(path, network)
+    arrays, stored = read(path)
+    change(arrays)
+    safetensors_file.write(path, arrays, stored, "")
+    other = a_network(seed=1)
+    before = other.model.state_dict()
+    for load in (load_network, lambda path: tg.load(path, other)):
+        with pytest.raises(DataError, match=f"{path}: expected an array 'preprocessing"):
+            load(path)
+    assert other.preprocessing is None
+    assert all(same_bits(before[name], array) for name, array in other.model.state_dict().items())
 
 
 def test_weights_of_another_architecture_are_refused_with_what_does_not_fit(path):

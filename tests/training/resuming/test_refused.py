@@ -169,6 +169,70 @@ def test_a_callback_that_was_made_otherwise_refuses_and_nothing_else_has_changed
     assert_same_bits(after, before)
 
 
+class Remembering:
+    """A callback of a user's own, which takes over anything."""
+
+    def __init__(self):
+        self.kept = "mine"
+
+    def on_record(self, run):
+        pass
+
+    def state_dict(self):
+        return {"kept": self.kept}
+
+    def load_state_dict(self, stored):
+        self.kept = stored["kept"]
+
+
+@pytest.mark.parametrize("second", [
+    {}, None, {"best": "x"}, {"weights": {"0.weight": np.ones(3)}}, {"waited": -1}])
+def test_where_a_callback_refuses_those_before_it_have_their_own_state_again(tmp_path, second):
+    settings = {**BASE, "hooks": [Remembering, waiting]}
+    path = tmp_path / "run"
+    Training(**settings).run(path)
+    arrays, facts = storage.read(path)
+    first, own = facts["checkpoint"]["state"]["callbacks"]
+    first["kept"] = "the file's"
+    changed = storage.packed({**own, **second} if second else second, "changed", arrays)
+    facts["checkpoint"]["state"]["callbacks"] = [first, changed]
+    storage.write(path, arrays, facts, "")
+    made = Training(**settings)
+    made.history = History()
+    before = made.everything()
+    with pytest.raises((DataError, StateDictError, InvalidArgumentError), match=f"{path}: "):
+        made.run(path)
+    assert made.hooks[0].kept == "mine"
+    assert_same_bits(made.everything(), before)
+
+
+WRONG = {
+    "run": {"iteration": [-2, 0.5, None, True, "1"], "epoch": [-1, None], "loss": ["1", None],
+            "seconds": [None, "1"], "stopped": [1, []]},
+    "steps": {"epochs": [-1, None], "samples": [3, -4, 10**9, 0.0], "drawn_from": [1, {}, {"a": 1}],
+              "programs": [None, [[4, True]], [[4]]], "blocks": [0, None], "eager_reason": [1]},
+    "history": {"execution": [None], "stopped": [3], "records": [None, []], "present": [None, []]},
+    "modes": {"": [1, None], "other": [True]},
+    "model": {"1.weight": [None, {"$number": "nan"}]},
+}
+
+
+@pytest.mark.parametrize("part", WRONG)
+def test_an_entry_of_the_wrong_kind_is_refused_before_anything_changes(tmp_path, finished, part):
+    arrays, facts = storage.read(finished)
+    state = facts["checkpoint"]["state"]
+    for key, values in WRONG[part].items():
+        for value in values:
+            edited = {**facts["checkpoint"], "state": {**state, part: {**state[part], key: value}}}
+            storage.write(tmp_path / "run", arrays, {**facts, "checkpoint": edited}, "")
+            made = Training(**BASE)
+            made.history = History()
+            before = made.everything()
+            with pytest.raises((DataError, CheckpointError), match="run: "):
+                made.run(tmp_path / "run")
+            assert_same_bits(made.everything(), before)
+
+
 FOREIGN = {
     "a saved model": (lambda path: tg.save(path, plain(np.random.default_rng(0))), CheckpointError),
     "another program's weights": (
