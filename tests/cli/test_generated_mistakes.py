@@ -20,7 +20,7 @@ from tinygrad_mlp.cli.app import app
 
 COMMANDS = typer.main.get_command(app).commands
 LINES = {"train": ["DATA"], "compare": ["DATA"], "predict": ["MODEL", "DATA"], "report": ["RUN"],
-         "check": ["tanh"], "explain": [], "info": []}
+         "check": ["tanh"], "exercise": ["softmax"], "explain": [], "info": []}
 """Words that make each command a right one."""
 
 NO_PATHS = ["", " ", "a\0b"]
@@ -30,6 +30,7 @@ WRONG = {
     "NAME": ["", " ", "nothing", "Tanh", "TANH", "none", "tanh,relu", "-", "a\0b"],
     "FILE": [*NO_PATHS, "nowhere/x", "folder", "x" * 300, "text.txt/x"],
     "FOLDER": NO_PATHS,
+    "WHICH": ["", "x", "-1", "999", "1.5"],
 }
 WHOLE = ["", " ", "two", "1.5", "-1", "1e3", "0x10", "nan", "1,000", "- 1", "1 2", "9" * 5000]
 REAL = ["", " ", "two", "0", "-1", "nan", "inf", "1e400", "-0.0", "1,5", "1/2", "--1"]
@@ -79,9 +80,11 @@ def misspelt(word):
     return {word[:-1], word + "s", swapped} - {word}
 
 
-def wrong_values(option):
+def wrong_values(command, option):
     """The values that an option refuses."""
     name = option.opts[0]
+    if command == "check":  # the files of a class, and the seconds for each
+        return [*NO_PATHS, "two", "-1", "0"] if option.metavar == "NUMBER" else NO_PATHS
     if option.metavar == "NUMBER":
         whole = WHOLE if name == "--seed" else [*WHOLE, "0"]
         return REAL if name in REAL_OPTIONS else whole
@@ -102,7 +105,7 @@ def mistakes():
                 yield [command, *words, f"{name}=yes"], (name,)
                 continue
             yield [command, *words, name], (name,)
-            for value in wrong_values(option):
+            for value in wrong_values(command, option):
                 field = name.removeprefix("--").replace("-", "_")
                 yield [command, *words, f"{name}={value}"], (name, field, repr(value), "layers")
         yield [command, *words, *["x"] * 3], ("x",)
@@ -163,14 +166,16 @@ ADVICE = (
 def flaws(result, named, as_json):
     """What is wrong with the way in which a command line was refused."""
     lines, message = result.err.strip().splitlines(), result.err
+    if as_json:
+        lines = lines[-1:]  # after the progress, which goes to the same stream
     if result.code != 2:
         yield f"code {result.code}"
     if "Traceback" in result.err or "Final" in result.out:
         yield "it was not refused"
-    if as_json and (len(lines) != 1 or result.out):
-        yield "no JSON in one line"
-    elif as_json:
-        told = json.loads(result.err)["error"]
+    if as_json and result.out:
+        yield "something on standard output"
+    if as_json:
+        told = json.loads(lines[0])["error"]
         message = told["message"]
         if told["exit_code"] != 2:
             yield "another code"
