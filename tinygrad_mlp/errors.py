@@ -130,7 +130,7 @@ class NonFiniteError(TinygradError, ArithmeticError):
 
 
 class MutatedArrayError(TinygradError, RuntimeError):
-    """An array of the backward pass that was changed in place (found by `debug()` only).
+    """An array of the backward pass that was changed in place, found by `debug()`.
 
     It was changed between forward and backward (``x.data += 1``, ``X[0] = 0``), or by an
     operation's forward function or gradient rule. The gradient would silently be wrong. Fix:
@@ -189,6 +189,16 @@ class LostGradientWarning(UserWarning):
     ``float(x)``, ``math.exp(x)``, ``np.float64(x)``: what is computed from the number has no
     gradient. (In a function that is differentiated, traced, checked or trained with, it is a
     `NotDifferentiableError`.) Fix: a function of ``tg``, or ``x.item()`` where it is meant.
+    """
+
+
+class MutatedArrayWarning(UserWarning):
+    """An array of the backward pass that was changed in place, noticed by a spot check.
+
+    The result of an operation is not that of its arguments any more, so the gradient is a mixture
+    of old and new numbers. (A compiled step writes into the arrays of parameters, too.) Fix: as for
+    `MutatedArrayError`, which `debug()` raises at every such array, with the line that called the
+    operation. Where a change of a result is meant, assign a new array to ``y.data``.
     """
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import repeat
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,11 @@ def propagate(  # noqa: C901
     Raises:
         GraphReleasedError: an earlier backward pass has released a node on the way.
     """
-    watch = MODE.get().walk
+    mode = MODE.get()
+    watch = mode.walk
     watched = None if watch is None else watch(starts)
+    if watched is None and mode.hook is None and perf_counter() >= SpotCheck.due:
+        watched = SpotCheck(starts).vjp_of
     heap: list[int] = []  # negative orders of the nodes pending, since heapq finds the smallest
     pending: dict[int, tuple[Node, Any]] = {}
     asked: list[tuple[Node, Any]] = []
@@ -147,6 +151,67 @@ def propagate(  # noqa: C901
             node.arrays = node.out = None
     for node, g in asked:
         _deliver(node, g)
+
+
+SHARE = 0.0025
+"""The part of the running time that spot checks may take."""
+
+AT_ONCE = 1e-3
+"""Seconds that a spot check may take whatever the time since the last one."""
+
+LARGEST = 200_000
+"""Elements of the arrays of a node up to which a spot check computes its result again."""
+
+
+class SpotCheck:
+    """Looks, now and then, whether the arrays of a graph are those of its forward pass.
+
+    A node holds the arguments and the result of its operation, not copied. If one of them was
+    changed in place since, the result is not that of the arguments any more, and the gradient would
+    be wrong. Nothing has to be kept for this in the forward pass. A check begins when the time
+    that the last one took is `SHARE` of the time since then, and goes on as far as its time lasts.
+    """
+
+    due = 0.0  # the time from which on the next backward pass is checked
+
+    def __init__(self, starts: Sequence[tuple[Value, Any]]) -> None:
+        self.outputs = [value.node for value, _ in starts]
+        self.start = perf_counter()
+        self.spent = 0.0
+        self.found = False
+
+    def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
+        """Return the `vjp` of a node's operation, after a look at its arrays if time is left."""
+        began = perf_counter()
+        if not self.found and self.spent <= AT_ONCE + SHARE * (began - self.start):
+            if is_outdated(node):
+                self.found = True
+                Node.tell_outdated(node, node in self.outputs)
+            self.spent += perf_counter() - began
+            SpotCheck.due = perf_counter() + self.spent / SHARE
+        return node.op.vjp  # type: ignore[no-any-return]
+
+
+def is_outdated(node: Node) -> bool:
+    """Return whether a node's result is seen not to be that of its arguments (any more)."""
+    op, y, given = node.op, node.out, node.arrays
+    if given is None or not op.repeatable or op.outputs > 1:
+        return False
+    if any(isinstance(a, Value) for a in (y, *given)) or y.dtype.kind != "f":
+        return False
+    if y.size + sum(a.size for a in given if type(a) is ndarray) > LARGEST:
+        return False
+    try:
+        with np.errstate(all="ignore"):
+            again = np.asarray(op.forward(*given, **node.static))
+            if again.shape != y.shape or again.tobytes() == y.tobytes():
+                return bool(again.shape != y.shape)
+            # Threads may add in another order: only more than rounding is a difference.
+            close = np.finfo(y.dtype).eps ** 0.5
+            size = np.max(np.abs(y), initial=0, where=np.isfinite(y))
+            return not np.allclose(again, y, rtol=close, atol=close * size, equal_nan=True)
+    except Exception:  # it did not fail on what the arguments were
+        return True
 
 
 def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.call_site import CallSite, user_site
+from tinygrad_mlp.autograd.changed_arrays import MUTATION_FIX
 from tinygrad_mlp.autograd.describe import called, finite, label, listed, origin_of, trouble
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.mode import MODE, Mode, changed_mode
@@ -37,7 +38,6 @@ BACKWARD_FIX = (
 ORIGIN_FIX = (
     "Look at where that comes from: the data, an assignment to .data, or an update with too large "
     "a learning rate.")
-MUTATION_FIX = "Change a copy, or assign a new array: x.data = x.data + 1, not x.data += 1."
 COPY_FIX = "Let it work on a copy, and return that."
 
 QUIET = partial(np.errstate, divide="ignore", over="ignore", invalid="ignore")

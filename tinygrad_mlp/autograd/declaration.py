@@ -64,6 +64,8 @@ class CheckedOp(Op):
     sentence about the first that cannot be differentiated, or nothing.
     """
 
+    repeatable = False  # that is not known of a user's function
+
     def __init__(self, record: OpRecord) -> None:
         _check_parameters(record)
         super().__init__(record)

@@ -8,6 +8,7 @@ operations, which are defined above this module.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from itertools import count
 from typing import Any, ClassVar
 
@@ -75,6 +76,10 @@ class Node(list[Any]):
     """
 
     __slots__ = ("op", "arrays", "static", "out", "order", "name", "retained", "note")
+
+    # Called with a node whose arrays were changed since the forward pass, and whether it is an
+    # output of the backward pass. Set by the module that can put it into words, which is above.
+    tell_outdated: ClassVar[Callable[[Node, bool], None]]
 
     # The operation, an `Op`. (Its type is not named here: `op.py` imports this module.)
     op: Any

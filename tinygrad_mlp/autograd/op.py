@@ -204,6 +204,9 @@ class Op:
         # is float32. On its own it becomes an array, so that forward can rely on having one.
         self.weak_scalars: tuple[type, ...] = (float, int) if self.arity > 1 else ()
 
+    # Whether the same arguments give the same result, without anything else being changed.
+    repeatable = True
+
     # The rest of the record can be read of the operation, too: `tanh.equation`. (Properties, since
     # a `__getattr__` would slow down the reading of every attribute.)
     equation = property(attrgetter("record.equation"))
