@@ -16,9 +16,10 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild
-from tinygrad_mlp.autograd.tensor import Argument, Tensor, direction, numeric_array
+from tinygrad_mlp.autograd.tensor import Tensor, direction, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 
 __all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]

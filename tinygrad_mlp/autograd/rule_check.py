@@ -16,9 +16,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op, Static, defined_at
-from tinygrad_mlp.autograd.tensor import Argument
 from tinygrad_mlp.errors import NotDifferentiableError
 
 STEP = 1e-4

@@ -18,7 +18,6 @@ import numpy as np
 from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.backward import backward as run_backward
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
-from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
@@ -49,12 +48,13 @@ class Tensor(Value):
 
     __slots__ = ()
 
-    # Set by the modules that can do this, which import this one: numpy_dispatch, describe
-    # and conversions.
+    # Set by the modules that can do this, which import this one: numpy_dispatch, describe,
+    # conversions and in_place.
     __array_ufunc__: ClassVar[Callable[..., Any]]
     __array_function__: ClassVar[Callable[..., Any]]
     _repr_html_: ClassVar[Callable[[Tensor], str]]
     _leave_graph: ClassVar[Callable[..., None]]
+    _in_place: ClassVar[Callable[[Tensor, str, str, Any], Any]]
 
     def __init__(self, data: Any, *, requires_grad: bool = False, dtype: Any = None,
                  name: str | None = None) -> None:
@@ -274,31 +274,6 @@ class Tensor(Value):
     def __gt__(self, other: Any) -> Any: return OPERATIONS["greater"](self, other)
     def __ge__(self, other: Any) -> Any: return OPERATIONS["greater_equal"](self, other)
 
-    def _in_place(self, name: str, sign: str, other: Any) -> Any:
-        """Return what ``self += other`` binds: a leaf with its new value, else a new tensor."""
-        if self.node is not None or not self._requires_grad:
-            return OPERATIONS[name](self, other)
-        if MODE.get().recording:
-            raise errors.InvalidArgumentError(
-                f"a leaf that requires a gradient cannot be changed by {sign}= while operations "
-                f"are recorded: the graph could not tell the old value from the new one. Write "
-                f"'with tg.no_grad():' around an update, or x = x {sign} … for a new tensor.")
-        made = OPERATIONS[name](self, other)
-        data = made.data if isinstance(made, Value) else np.asarray(made)
-        if data.shape != self.data.shape:
-            raise errors.ShapeError(
-                f"{sign}= expects a result of shape {self.data.shape}, that of the tensor. Got "
-                f"{data.shape}.")
-        if not np.can_cast(data.dtype, self.data.dtype, "same_kind"):
-            raise errors.DTypeError(
-                f"{sign}= expects a result that fits into {self.data.dtype}, the tensor's dtype. "
-                f"Got {data.dtype}.")
-        if data.dtype != self.data.dtype:
-            data = data.astype(self.data.dtype)
-        # A new array, as optimizers assign it: a graph may hold the old one.
-        self.data = data
-        return self
-
     __hash__ = object.__hash__  # by identity, although == compares elements: usable as a key
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -449,25 +424,6 @@ class Tensor(Value):
 
 
 Tensor.result_class = Tensor
-
-
-class Argument(Tensor):
-    """The argument of a function that is differentiated or checked: a leaf that is the function's.
-
-    ``x += 1`` binds a new tensor there, as the function would change an array of its own.
-
-    >>> import tinygrad_mlp as tg
-    >>> def f(x):
-    ...     x *= 3
-    ...     return x
-    >>> float(tg.grad(f)(2.0))
-    3.0
-    """
-
-    __slots__ = ()
-
-    def _in_place(self, name: str, sign: str, other: Any) -> Any:
-        return OPERATIONS[name](self, other)
 
 
 def numeric_array(data: Any, dtype: Any = None) -> Array:

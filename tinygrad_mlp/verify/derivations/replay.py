@@ -13,9 +13,10 @@ from tinygrad_mlp.autograd.backward import propagate, unbroadcast
 from tinygrad_mlp.autograd.call_site import ALL_PACKAGES, CallSite, user_site
 from tinygrad_mlp.autograd.gradients import ancestors, gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
+from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.autograd.tensor import Argument, Tensor
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError, TinygradError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
 from tinygrad_mlp.verify.derivations.arguments import Caller

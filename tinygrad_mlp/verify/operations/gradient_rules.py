@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.debug import fingerprint
 from tinygrad_mlp.autograd.functional import value_and_grad
 from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.autograd.tensor import Argument
+from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.program import compile
 from tinygrad_mlp.verify.gradients import GradReport, Pair
 from tinygrad_mlp.verify.gradients.probe import pulled_back

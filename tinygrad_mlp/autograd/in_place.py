@@ -1,0 +1,61 @@
+"""In-place operators: what ``x += y`` does to a leaf, and binds for any other tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import MODE
+from tinygrad_mlp.autograd.tensor import OPERATIONS, Tensor
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+
+
+def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
+    """Return what ``tensor += other`` binds: a leaf with its new value, else a new tensor.
+
+    `name` is that of the operation, `sign` that of the operator.
+    """
+    if tensor.node is not None or not tensor._requires_grad:
+        return OPERATIONS[name](tensor, other)
+    if MODE.get().recording:
+        raise InvalidArgumentError(
+            f"a leaf that requires a gradient cannot be changed by {sign}= while operations are "
+            f"recorded: the graph could not tell the old value from the new one. Write "
+            f"'with tg.no_grad():' around an update, or x = x {sign} … for a new tensor.")
+    made = OPERATIONS[name](tensor, other)
+    data = made.data if isinstance(made, Value) else np.asarray(made)
+    shape, dtype = tensor.shape, tensor.dtype
+    if data.shape != shape:
+        raise ShapeError(
+            f"{sign}= expects a result of shape {shape}, that of the tensor. Got {data.shape}.")
+    if not np.can_cast(data.dtype, dtype, "same_kind"):
+        raise DTypeError(
+            f"{sign}= expects a result that fits into {dtype}, the tensor's dtype. "
+            f"Got {data.dtype}.")
+    # A new array, as optimizers assign it: a graph may hold the old one.
+    tensor.data = data if data.dtype == dtype else data.astype(dtype)
+    return tensor
+
+
+class Argument(Tensor):
+    """The argument of a function that is differentiated or checked: a leaf that is the function's.
+
+    ``x += 1`` binds a new tensor there, as the function would change an array of its own.
+
+    >>> import tinygrad_mlp as tg
+    >>> def f(x):
+    ...     x *= 3
+    ...     return x
+    >>> float(tg.grad(f)(2.0))
+    3.0
+    """
+
+    __slots__ = ()
+
+    def _in_place(self, name: str, sign: str, other: Any) -> Any:
+        return OPERATIONS[name](self, other)
+
+
+Tensor._in_place = update_in_place
