@@ -172,6 +172,37 @@ def test_exact_ties_inside_of_the_graph_let_no_wrong_gradient_pass():
     assert not check_derivation(loss, {"w": X[0] - 0.1}, w=w).ok
 
 
+def test_ties_of_sorted_numbers_round_as_others_do():
+    report = check_derivation(
+        lambda w: np.sum(np.sort(w) * [0.0, 1, 2, 3]), {"w": np.array([1.0, 2, 0, 3])},
+        w=np.array([1.0, 1, 0, 3]))
+    assert report.rows["w"].verdict == "kink"
+
+
+EIGEN = {
+    "the largest eigenvalue": (
+        lambda S: tg.linalg.eigvalsh(S)[-1],
+        lambda S: np.outer(np.linalg.eigh(S)[1][:, -1], np.linalg.eigh(S)[1][:, -1])),
+    "a log-determinant by cholesky": (
+        lambda S: 2 * np.sum(np.log(np.diagonal(np.linalg.cholesky(S)))), np.linalg.inv),
+}
+
+
+@pytest.mark.parametrize("case", EIGEN)
+def test_a_symmetric_gradient_is_right_where_the_graph_fills_a_triangle(case):
+    loss, gradient = EIGEN[case]
+    report = check_derivation(loss, lambda S: {"S": gradient(S)}, S=S)
+    assert report.conclusive and report.rows["S"].verdict == "convention"
+    assert not check_derivation(loss, lambda S: {"S": 1.1 * gradient(S)}, S=S).ok
+
+
+def test_a_gradient_that_does_not_depend_on_the_point_is_checked_like_others():
+    x = np.array([0.5, -2.0])
+    report = check_derivation(
+        lambda w: np.sum(w * x), lambda w: {"w": x}, w=np.array([1.5, -0.3]))
+    assert report.conclusive and not report.notes
+
+
 # -- further points ----------------------------------------------------------------------------
 
 

@@ -15,7 +15,9 @@ TRIALS = 4
 """Number of noisy evaluations from which the rounding error of one evaluation is estimated."""
 
 MOVING = frozenset(
-    {ops.reshape, ops.transpose, ops.swapaxes, ops.broadcast_to, ops.astype, ops.identity})
+    {ops.reshape, ops.transpose, ops.swapaxes, ops.broadcast_to, ops.astype, ops.identity,
+     ops.getitem, ops.concatenate, ops.stack, ops.where, ops.diagonal, ops.embed_diagonal, ops.tril,
+     ops.triu, ops.roll, ops.pad, ops.windows, ops.negative})
 """Operations that pass their argument's numbers on and so do not round."""
 
 

@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.checks import checked_rng, not_negative
 from tinygrad_mlp.verify.derivations.arguments import WHO, Caller, point_of
-from tinygrad_mlp.verify.derivations.conventions import summed_or_averaged
+from tinygrad_mlp.verify.derivations.conventions import in_another_triangle, summed_or_averaged
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis, diagnose
 from tinygrad_mlp.verify.derivations.kinks import is_subgradient
 from tinygrad_mlp.verify.derivations.other_points import OtherPoints
@@ -179,10 +179,15 @@ def _judged(here: Point, others: OtherPoints, name: str) -> tuple[Point, Row]:
         note = (f"At this point the loss has a kink. The gradient of {name} is not the one of the "
                 f"graph there, but a subgradient, and as right.")
         row = row._replace(ok=True, verdict="kink", note=note)
+    if not row.ok and here.plain is not None and in_another_triangle(name, here.case(name)):
+        note = (f"The gradient of {name}, a symmetric matrix, is right. That of the graph stands "
+                f"in one triangle, because the loss reads one only.")
+        row = row._replace(ok=True, verdict="convention", note=note)
     if not row.ok:
         return here, row
     at = others.where_wrong(name)
-    if at is not None and not is_subgradient(at, name):
+    if at is not None and not is_subgradient(at, name) and not (
+            at.plain is not None and in_another_triangle(name, at.case(name))):
         return at, at.row(name)
     if not np.isfinite(here.right[name]).all():
         note = f"The right gradient of {name} is not finite at this point."
@@ -191,7 +196,7 @@ def _judged(here: Point, others: OtherPoints, name: str) -> tuple[Point, Row]:
         note = (f"Rounding at this point changes the gradient of {name} by up to "
                 f"{row.tolerance:.1g} of its size, so that it cannot be told from a wrong one.")
         return here, row._replace(verdict="undecided", note=note)
-    return here, _outside_of_properties(here, others, row)
+    return here, _outside_of_properties(here, others, row) if row.verdict == "right" else row
 
 
 def _outside_of_properties(here: Point, others: OtherPoints, row: Row) -> Row:

@@ -59,6 +59,19 @@ def of_symmetric_matrix(name: str, first: GradientCase, further: Further,
     return None
 
 
+TRIANGULAR = frozenset(["cholesky", "eigh", "eigvalsh"])
+"""Operations that read one triangle of a symmetric matrix, so that their gradients fill one."""
+
+
+def in_another_triangle(name: str, case: GradientCase, rtol: float = 1e-8) -> bool:
+    """Return whether a gradient is right where an operation reads one triangle of a matrix.
+
+    The textbook's gradient is symmetric. It is the same for all symmetric changes of the matrix.
+    """
+    names = {node.op.name for node in case.recording.nodes}
+    return bool(names & TRIANGULAR) and _equal_by(_symmetric_part, name, case, rtol)
+
+
 def _symmetric_part(a: Array) -> Array:
     return np.asarray((a + a.T) / 2)
 

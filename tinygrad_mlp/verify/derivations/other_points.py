@@ -64,7 +64,8 @@ class OtherPoints:
                 f"At further point {number}, {where} fails with {type(error).__name__}"
                 f"{f': {error}' if str(error) else ''}. It was not checked there.")
             return None
-        if _are_numbers(self._here.given, made.given):
+        if _are_numbers(self._here.given, made.given) and not all(
+                made.is_right(name) for name in made.given):
             # A function that ignores its arguments is as good as a dict.
             self._useful, self.ignored = False, True
             return None

@@ -18,7 +18,8 @@ VERDICTS = ("right", "kink", "undecided", "convention", "other shape", "close",
             "WRONG")
 """What is said of a gradient. The first three are no mistakes: a subgradient at a kink is right,
 and where rounding hides all differences, or they begin outside of the set that the point is in,
-nothing can be said. The others leave `.ok` False."""
+nothing can be said. The last three leave `.ok` False, and so do conventions, except for that of the
+triangle in which the gradient of a symmetric matrix stands."""
 
 
 class Row(NamedTuple):
