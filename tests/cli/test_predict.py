@@ -41,7 +41,7 @@ def test_a_picture_is_read_alike_whatever_its_size_place_and_brightness(
     grey = background + padded * (ink - background)
     path = tmp_path_factory.getbasetemp() / "drawing.png"
     Image.fromarray((255 - grey if invert else grey).round().astype(np.uint8)).save(path)
-    read, dark_on_light = image.read_ink(path, (12, 12), size=8)
+    read, dark_on_light, _ = image.read_ink(path, (12, 12), size=8)
     assert dark_on_light == invert
     rows, columns = (np.flatnonzero(read.any(axis=axis)) for axis in (1, 0))
     box = read[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -85,7 +85,7 @@ def test_predict_recognises_a_picture_of_any_kind(trained, tmp_path, run, kind, 
     assert result.code == 0
     assert lines[0] == f"{path}: {k}"
     assert lines[1] == f"(read as {polarity}, brought to 6x5 pixels)"
-    shares = [float(line.split()[1]) for line in lines[3:]]
+    shares = [float(line.split()[1]) for line in lines[3 : lines.index("")]]
     assert len(shares) == 3 and np.argmax(shares) == k
     assert "█" in lines[3 + k]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.cli.photograph import evened_ink, is_uneven, upright
 from tinygrad_mlp.errors import DataError, DataNotFoundError, TinygradError
 from tinygrad_mlp.support.memory import check_memory
 
@@ -22,16 +23,48 @@ BYTES_A_PIXEL = 50
 SMALLER = "Make it smaller; a digit needs no more than 100 x 100."
 
 
-def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Array, bool]:
+class Drawing(NamedTuple):
+    """A drawing read from a picture: 0 for the background, 1 for the darkest ink.
+
+    `upright` is the drawing without its slant, where it was cut out of a larger picture.
+    """
+
+    ink: Array
+    dark_on_light: bool
+    upright: Array | None = None
+
+
+def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> Drawing:
     """Read a picture as ink: 0 for the background, 1 for the pixel that differs most from it.
 
     The background is the median of the border, so that dark on light and light on dark give the
-    same ink; the second result is whether it was dark on light. Unless the picture has the wanted
-    shape already, the drawing is cut out and centred as in the images of MNIST: `size` is the
-    length of its longer side in pixels. For None the picture is padded to the proportions of
+    same ink; under uneven light it is the median of the surroundings. Unless the picture has the
+    wanted shape already, the drawing is cut out and centred as in the images of MNIST: `size` is
+    the length of its longer side in pixels. For None the picture is padded to the proportions of
     `shape` instead.
     """
     grey = _grey_levels(path)
+    if grey.shape != shape and is_uneven(grey):
+        found = evened_ink(grey)
+        if found is None:
+            raise DataError(
+                f"{path}: expected a drawing that stands out from its background. Found none "
+                f"under this light. Photograph it from nearer, and without a shadow.")
+        ink, dark_on_light = found
+    else:
+        ink, dark_on_light = _even_ink(path, grey)
+    if ink.shape == shape:
+        return Drawing(ink, dark_on_light)
+    fitted = _fitted(ink, shape, size)
+    if size is None:
+        return Drawing(fitted, dark_on_light)
+    # A straightened drawing is higher than a slanted one, and may need the space of its corners.
+    straight = upright(np.pad(fitted, max(shape) // 4))
+    return Drawing(fitted, dark_on_light, _fitted(straight, shape, size))
+
+
+def _even_ink(path: Path, grey: Array) -> tuple[Array, bool]:
+    """Return the ink on a background of one level, and whether it is dark on light."""
     background = border_level(grey)
     darker, lighter = background - grey.min(), grey.max() - background
     dark_on_light, contrast = bool(darker > lighter), max(darker, lighter)
@@ -40,14 +73,14 @@ def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> tuple[Arra
             f"{path}: expected a picture of something. Got one even colour. Transparent parts "
             "count as white.")
     sign = -1.0 if dark_on_light else 1.0
-    ink = np.clip(sign * (grey - background) / contrast, 0.0, 1.0)
-    if ink.shape != shape:
-        if size is None:
-            ink = _resized(_filled_up(ink, shape), shape)
-        else:
-            ink = _cut_out(ink, shape, size)
-        ink = ink / ink.max()  # a thin line must not fade
-    return ink, dark_on_light
+    return np.clip(sign * (grey - background) / contrast, 0.0, 1.0), dark_on_light
+
+
+def _fitted(ink: Array, shape: tuple[int, int], size: int | None) -> Array:
+    """Return ink in the wanted shape: cut out and centred, or for no size padded."""
+    made = resized(_filled_up(ink, shape), shape) if size is None else _cut_out(ink, shape, size)
+    made /= made.max()  # a thin line must not fade
+    return made
 
 
 def typical_size(images: Array) -> int:
@@ -136,7 +169,7 @@ def _cut_out(ink: Array, shape: tuple[int, int], size: int) -> Array:
     scale = size / max(box.shape)
     height = min(max(1, round(box.shape[0] * scale)), shape[0])
     width = min(max(1, round(box.shape[1] * scale)), shape[1])
-    box = _resized(box, (height, width))
+    box = resized(box, (height, width))
     result = np.zeros(shape)
     top, left = _offset(box.sum(axis=1), shape[0]), _offset(box.sum(axis=0), shape[1])
     result[top : top + height, left : left + width] = box
@@ -153,7 +186,8 @@ def _offset(weights: Array, length: int) -> int:
     return int(np.clip(round((length - 1) / 2 - centre), 0, length - len(weights)))
 
 
-def _resized(ink: Array, shape: tuple[int, int]) -> Array:
+def resized(ink: Array, shape: tuple[int, int]) -> Array:
+    """Return a picture in another size."""
     from PIL import Image
 
     # Averaging when it shrinks keeps ink from spilling over; interpolating when it grows.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.cli.image import border_level, read_ink
+from tinygrad_mlp.cli.image import Drawing, border_level, read_ink, resized
 from tinygrad_mlp.cli.options import is_dataset
 from tinygrad_mlp.cli.outputs import SUCCESS, Heading, Table, width_of_terminal, wrapped
 from tinygrad_mlp.cli.running import Outcome
@@ -20,7 +20,12 @@ from tinygrad_mlp.errors import DataError, InvalidArgumentError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.saving import model as model_file
 
-BAR = 24
+BAR, WIDEST = 24, 28
+"""Columns of the longest bar, and of the widest picture."""
+LEAD = 0.5
+"""Lead of the largest output over the next one from which an answer is called certain."""
+INKED = 0.35
+"""Ink from which a pixel is shown as drawn."""
 
 
 class SavedNetwork:
@@ -111,23 +116,70 @@ def predict(model: Path, target: str, *, data_dir: Path | None, limit: int | Non
 
 def _of_image(model: SavedNetwork, path: Path, whole_picture: bool) -> Outcome:
     size = None if whole_picture else model.digit_size
-    ink, dark_on_light = read_ink(path, model.image_shape, size)
-    outputs = model.outputs(model.pixels(ink)[None])[0]
-    probable = model.network.output_activation in ("sigmoid", "softmax")
+    # A model that does not say what its images are is refused, whatever the picture.
+    wanted, _ = model.image_shape, model.pixel_range
+    drawing = read_ink(path, wanted, size)
+    outputs, certain, other = judged(model, drawing)
     best = int(np.argmax(outputs))
-    polarity = "dark on light" if dark_on_light else "light on dark"
+    # Sigmoid outputs are separate for each class: they need not add up to 1.
+    probable = model.network.output_activation == "softmax"
+    polarity = "dark on light" if drawing.dark_on_light else "light on dark"
     shape = "x".join(map(str, model.image_shape))
     kind = "probability" if probable else "output"
     table = Table([Heading("class", right=True), Heading(kind, right=True), Heading("", rank=1)])
-    mark = "#" if not (sys.stdout.encoding or "").lower().startswith("utf") else "\N{FULL BLOCK}"
     longest = min(BAR, table.width - 20)  # what is left beside the numbers
+    mark = "\N{FULL BLOCK}" if draws_blocks() else "#"
     for number, output in enumerate(outputs):
         bar = mark * round(longest * min(max(float(output), 0.0), 1.0))
         table.add(number, f"{output:.4f}", bar)
-    document = {"model": model.path, "image": path, "answer": best, "outputs": outputs,
-                "probabilities": probable, "polarity": polarity, "image_shape": model.image_shape}
-    read = wrapped(f"(read as {polarity}, brought to {shape} pixels)")
-    return Outcome(SUCCESS, document, f"{path}: {best}\n{read}\n{table}")
+    document = {"model": model.path, "image": path, "answer": best, "certain": certain,
+                "outputs": outputs, "probabilities": probable, "polarity": polarity,
+                "image_shape": model.image_shape}
+    lines = [f"{path}: {best}"]
+    if not certain:
+        lines.append(wrapped(f"This answer is uncertain: it may be {other} as well."))
+    lines.append(wrapped(f"(read as {polarity}, brought to {shape} pixels)"))
+    seen = in_blocks(drawing.ink, min(table.width, WIDEST), draws_blocks())
+    return Outcome(SUCCESS, document, "\n".join([*lines, str(table), "", "It saw:", seen]))
+
+
+def judged(model: SavedNetwork, drawing: Drawing) -> tuple[Array, bool, int]:
+    """Return the outputs for a drawing, whether the answer is certain, and the next best answer.
+
+    Of a drawing that was cut out, the outputs are the mean of those as it is and without its slant.
+    An answer is uncertain if these two differ in it, or if its output has a small lead.
+    """
+    inks = [drawing.ink, *([] if drawing.upright is None else [drawing.upright])]
+    each = model.outputs(np.stack([model.pixels(ink) for ink in inks]))
+    outputs = each.mean(axis=0)
+    order = np.argsort(outputs, kind="stable")[::-1]
+    best, following = int(order[0]), int(order[min(1, len(order) - 1)])
+    answers = {int(np.argmax(row)) for row in each}
+    lead = float(outputs[best] - outputs[following]) if len(order) > 1 else 1.0
+    return outputs, answers == {best} and lead >= LEAD, min(answers - {best}, default=following)
+
+
+def draws_blocks() -> bool:
+    """Return whether the output can show block characters."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def in_blocks(ink: Array, columns: int, blocks: bool) -> str:
+    """Return ink from 0 to 1 as lines of characters, two rows of pixels in each line.
+
+    >>> print(in_blocks(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), 28, blocks=True))
+    ▀▄█
+    >>> print(in_blocks(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), 28, blocks=False))
+    '.#
+    """
+    if max(ink.shape) > columns:
+        height, width = (max(1, round(n * columns / max(ink.shape))) for n in ink.shape)
+        ink = resized(ink, (height, width))
+    drawn = np.pad(ink > INKED, ((0, len(ink) % 2), (0, 0)))
+    signs = " \N{LOWER HALF BLOCK}\N{UPPER HALF BLOCK}\N{FULL BLOCK}" if blocks else " .'#"
+    pairs = 2 * drawn[::2].astype(int) + drawn[1::2]
+    lines = "\n".join("".join(signs[pair] for pair in row).rstrip() for row in pairs)
+    return lines.strip("\n")
 
 
 def _of_dataset(model: SavedNetwork, name: str, data_dir: Path | None,
