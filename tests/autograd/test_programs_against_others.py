@@ -194,14 +194,14 @@ DRAWN = (programs, st.integers(0, 99), st.sampled_from([np.float64, np.float64, 
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
-@settings(max_examples=chosen(60, 20_000))
+@settings(max_examples=chosen(40, 20_000))
 @given(*DRAWN)
 def test_random_programs_agree_with_torch(program, seed, dtype, second):
     compared(other_libraries.in_torch, program, seed, dtype, second)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
-@settings(max_examples=chosen(6, 1000))
+@settings(max_examples=chosen(2, 300))
 @given(*DRAWN)
 def test_random_programs_agree_with_jax(program, seed, dtype, second):
     compared(other_libraries.in_jax, program, seed, dtype, second)

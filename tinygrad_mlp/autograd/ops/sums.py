@@ -7,6 +7,7 @@ mean what they mean in NumPy; `kept` puts the reduced axes back into a cotangent
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from itertools import product
@@ -48,8 +49,15 @@ def reduced_count(shape: tuple[int, ...], axis: Any) -> int:
 
 def powers_fit(y: Any, power: float) -> bool:
     """Return whether numbers of the size of `y`, raised to a power, keep all of their digits."""
-    limit = float(np.finfo(y.dtype).max) ** (0.4 / max(abs(power), 1))
-    return bool(((y < limit) & (y > 1 / limit)).all())
+    limit = _limit(y.dtype, power)
+    if y.size == 1:
+        return bool(1 / limit < y.item() < limit)
+    return bool(y.min(initial=limit) > 1 / limit and y.max(initial=0) < limit)
+
+
+@functools.cache
+def _limit(dtype: Any, power: float) -> float:
+    return float(np.finfo(dtype).max) ** (0.4 / max(abs(power), 1))
 
 
 def scale_of(a: Any, exactly: bool = False) -> Any:

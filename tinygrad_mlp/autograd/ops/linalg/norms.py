@@ -19,7 +19,6 @@ from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, require_axes, shape_of
 from tinygrad_mlp.autograd.ops.sums import (
-    axes_of,
     kept,
     over,
     powers_fit,
@@ -54,13 +53,15 @@ def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> A
     floating=True)
 def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        y = np.linalg.vector_norm(x, axis=axis, keepdims=True, ord=ord)
+        y = np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
         if x.size and not powers_fit(y, ord):
+            shape = y.shape
             # The largest element counts most, for a negative power the smallest.
             extreme = (np.max if ord > 0 else np.min)(np.abs(x), axis=axis, keepdims=True)
             scale = scale_of(extreme, exactly=abs(ord) > 4)
             y = np.linalg.vector_norm(x / scale, axis=axis, keepdims=True, ord=ord) * scale
-    return y if keepdims else np.squeeze(y, axis=axes_of(axis, x.ndim))
+            y = y.reshape(shape)
+    return y
 
 
 @implements(np.linalg.vector_norm)

@@ -92,11 +92,12 @@ def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> A
     array([1., 0.])
     """
     with np.errstate(over="ignore", under="ignore"):
-        y = np.std(a, axis=axis, ddof=ddof, keepdims=True)
+        y = np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
         if a.size and a.dtype.kind == "f" and not powers_fit(y, 2):
             scale = scale_of(np.max(np.abs(a), axis=axis, keepdims=True))
-            y = np.std(a / scale, axis=axis, ddof=ddof, keepdims=True) * scale
-    return y if keepdims else np.squeeze(y, axis=axes_of(axis, a.ndim))
+            scaled = np.std(a / scale, axis=axis, ddof=ddof, keepdims=True) * scale
+            y = scaled.reshape(np.shape(y))
+    return y
 
 
 def _weights_for(a: Any, weights: Any, axis: Any) -> Any:
