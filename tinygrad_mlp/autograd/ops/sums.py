@@ -57,7 +57,7 @@ def powers_fit(y: Any, power: float) -> bool:
 
 @functools.cache
 def _limit(dtype: Any, power: float) -> float:
-    return float(np.finfo(dtype).max) ** (0.4 / max(abs(power), 1))
+    return float(float(np.finfo(dtype).max) ** (0.4 / max(abs(power), 1)))
 
 
 def scale_of(a: Any, exactly: bool = False) -> Any:
