@@ -75,7 +75,11 @@ class Distributions:
                 "with_parameters": sorted(self.with_parameters)}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Take over a state that `state_dict` has returned."""
+        """Take over a state that `state_dict` has returned.
+
+        Raises:
+            StateDictError: it holds something else; nothing is changed.
+        """
         epochs, names = stored["epochs"], stored["with_parameters"]
         values = [stored["activations"], stored["gradients"]]
         arrays = [a for by_name in values for kept in by_name.values() for a in kept]
