@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -23,7 +25,8 @@ EACH = pytest.mark.parametrize("number", NAMES, ids=NAMES.get)
 @pytest.fixture
 def as_program(monkeypatch, ctrl_c):
     """The signals are handled as in the program itself."""
-    before = {number: signal.getsignal(number) for number in ENDING}
+    # Under nohup, or in the background, the tests inherit some as ignored.
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in ENDING if n != signal.SIGINT}
     for name, value in vars(process.State).items():
         if not name.startswith("_"):
             monkeypatch.setattr(process.State, name, value)
@@ -181,3 +184,46 @@ def test_a_signal_while_libraries_are_loaded_shows_no_traceback(
     assert not any(name.startswith(MARK) for name in left)
     if done.returncode == 0:
         assert len(left) == line.count("results")
+
+
+# -- at any moment ---------------------------------------------------------------------------------
+
+
+NOT_IGNORED = """
+import signal, sys
+from tinygrad_mlp.support.signals import ENDING
+
+for number in ENDING:
+    signal.signal(number, signal.SIG_DFL)
+from tinygrad_mlp.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(60))
+def test_a_signal_at_any_moment_costs_no_file(tmp_path, trained, quick, seed):
+    generator = random.Random(seed)
+    number = generator.choice(list(NAMES))
+    names = ["model.safetensors", "run.csv", "page.html"]
+    files = zip(("--save", "--history", "--report"), (tmp_path / n for n in names), strict=True)
+    words = ["train", trained.data, *quick, "--epochs", generator.choice([2, 20, 200]),
+             *(word for pair in files for word in pair)]
+    with child.started([sys.executable, "-c", NOT_IGNORED, *words], stdout=child.PIPE,
+                       stderr=child.PIPE, text=True) as running:
+        assert running.stdout.readline().startswith("data")  # everything is loaded
+        timer = threading.Timer(generator.uniform(0, 1), running.send_signal, [number])
+        timer.start()
+        said = running.stdout.read() + running.stderr.read()
+        code = running.wait()
+        timer.cancel()
+        timer.join()
+        running.stdout.close(), running.stderr.close()
+    assert "Traceback" not in said and "Exception" not in said, said
+    assert code in (0, 128 + number, -number), said
+    left = set(content(tmp_path))
+    given_up = {name for name in names if f"{name} was not written" in said}
+    if code == 0 or "Training ended early" in said or "Final" in said:
+        assert left == set(names) - given_up and len(given_up) <= 1
+    else:
+        assert left == set()
