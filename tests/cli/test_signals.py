@@ -76,6 +76,21 @@ def test_the_json_says_so(run, mat, quick, tmp_path, send, number):
     assert told["files"] == [str(tmp_path / "a")]
 
 
+def test_a_signal_between_training_and_writing_loses_no_file(run, mat, quick, tmp_path, send):
+    send([signal.SIGTERM], experiment, "is_interruption")
+    result = run("train", mat, *quick, "--save", tmp_path / "a", "--history", tmp_path / "b")
+    assert (result.code, result.err) == (0, "")
+    assert (tmp_path / "a").exists() and (tmp_path / "b").exists()
+
+
+def test_a_signal_between_two_trainings_ends_the_second(run, mat, quick, tmp_path, send):
+    send([signal.SIGINT], experiment, "is_interruption")
+    result = run("compare", mat, *quick, "--plot", tmp_path / "a.png")
+    assert result.code == 130 and result.out.count("after iteration") == 1
+    assert "Training ended early: interrupted by Ctrl-C after iteration 0." in result.out
+    assert (tmp_path / "a.png").exists()
+
+
 def test_an_impatient_second_ctrl_c_loses_no_file(run, mat, quick, tmp_path, send):
     send([signal.SIGINT], experiment, "record_line")
     send([signal.SIGINT], experiment.FinalRecord, "on_end")

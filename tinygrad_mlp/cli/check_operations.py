@@ -45,15 +45,16 @@ def check_all(operations: Sequence[Op], losses: Sequence[str] = (), *, quick: bo
     if not checks:  # a file may hold a derivation only
         return verdicts, interrupted
     table = _table(max(len("operation"), *(len(name) for name, _ in checks)))
-    process.State.something_to_lose = True  # the verdicts so far
     with Progress(len(checks), enabled=True) as progress:
         progress.line(table.head())
         try:
-            for name, check in checks:
-                progress.show(len(verdicts), name)
-                start = time.perf_counter()
-                verdicts.append({"name": name, **check(), "seconds": time.perf_counter() - start})
-                progress.line(_row(table, verdicts[-1]))
+            with process.interruptible():
+                for name, check in checks:
+                    progress.show(len(verdicts), name)
+                    start = time.perf_counter()
+                    verdict = {"name": name, **check(), "seconds": time.perf_counter() - start}
+                    verdicts.append(verdict)
+                    progress.line(_row(table, verdict))
         except KeyboardInterrupt:
             interrupted = True
     for verdict in verdicts:

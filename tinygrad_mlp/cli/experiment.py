@@ -18,7 +18,7 @@ from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.neural_network import NeuralNetwork, check_weights
 from tinygrad_mlp.optim import Schedule
-from tinygrad_mlp.support.signals import is_interruption
+from tinygrad_mlp.support.signals import interruption, is_interruption
 from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.checkpoint import Checkpoint
 from tinygrad_mlp.training.history import Record
@@ -116,7 +116,6 @@ class Experiment:
         print(f"\n{header()}")
         split = self.split
         start = time.perf_counter()
-        process.State.something_to_lose = True
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # A loss that is not finite ends training with a reason, which is printed below.
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -125,7 +124,8 @@ class Experiment:
             network.train(split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
                           callbacks=[FinalRecord(network, split)], checkpoint=checkpoint)
         seconds, stopped = time.perf_counter() - start, network.history.stopped
-        code = SUCCESS if stopped is None else INTERRUPT if is_interruption(stopped) else FAILURE
+        interrupted = is_interruption(stopped)
+        code = SUCCESS if stopped is None else INTERRUPT if interrupted else FAILURE
         records = network.history.records
         if code == FAILURE:
             outputs.fail(f"training diverged: {stopped}. Try a smaller --lr.")
@@ -142,13 +142,20 @@ class Experiment:
 
 
 class FinalRecord(Callback):
-    """A callback that adds an evaluation after the last step to the history."""
+    """A callback that adds an evaluation after the last step, and says what signals do."""
 
     def __init__(self, network: NeuralNetwork, split: Any) -> None:
         self.network, self.split = network, split
 
+    def on_start(self, run: Run) -> None:
+        """Let signals end the training, also one that came between two trainings."""
+        if process.State.signal:
+            run.stop(interruption(process.State.signal))
+        process.State.on_signal = "raise"
+
     def on_end(self, run: Run) -> None:
         """Evaluate, unless there was no step or the last one has been evaluated."""
+        process.State.on_signal = "noted"  # until the files are written
         records, split = run.history.records, self.split
         if run.iteration < 0 or (records and records[-1].iteration == run.iteration):
             return

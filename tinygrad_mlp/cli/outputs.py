@@ -172,10 +172,10 @@ def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> tuple[int, li
     Ctrl-C ends the writing of a file and not that of the others.
     """
     written, code = [], SUCCESS
-    process.State.something_to_lose = True
     for path, write in writers.items():
         try:
-            write(path)
+            with process.interruptible():
+                write(path)
         except WriteError as error:  # which names the file
             fail(str(error))
             code = code or FAILURE

@@ -12,7 +12,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tinygrad_mlp.support.signals import ENDING, interruption
@@ -30,8 +30,9 @@ class State:
 
     files_wanted = False
     """Whether files are to be written, also if nobody reads the output any longer."""
-    something_to_lose = False
-    """Whether a signal raises KeyboardInterrupt, rather than ending the process at once."""
+    on_signal = "end"
+    """What a signal does: "end" the process at once, "raise" KeyboardInterrupt where that is
+    awaited, or be "noted" while the results of a training have not been written."""
     signal = 0
     """The number of the last signal that asked the process to end."""
 
@@ -88,12 +89,14 @@ def take_over(tell: Tell) -> Callable[[int], int]:
 
 
 def _take_over_signals(tell: Tell) -> None:
-    """Let signals end the process at once, or raise KeyboardInterrupt if something may be lost."""
+    """Let signals do what `State` says."""
 
     def end(number: int, frame: Any) -> None:
         State.signal = number
-        if State.something_to_lose:
+        if State.on_signal == "raise":
             raise KeyboardInterrupt
+        if State.on_signal == "noted":
+            return
         # At once, since an exception in the middle of an import may come out as another one.
         with contextlib.suppress(RuntimeError, OSError):  # in the middle of printing
             if sys.stderr.isatty():
@@ -120,6 +123,16 @@ def _guarded(stream: Any, number: int, errors: str) -> tuple[Any, Output]:
     text = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, write_through=direct,
                             line_buffering=direct or number == 2 or raw.isatty())
     return text, raw
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let signals raise KeyboardInterrupt in the block, and do again what they did before it."""
+    before, State.on_signal = State.on_signal, "raise"
+    try:
+        yield
+    finally:
+        State.on_signal = before
 
 
 def interrupt_code() -> int:
