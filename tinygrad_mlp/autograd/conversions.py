@@ -11,9 +11,11 @@ number, and is not refused; nor is text.
 from __future__ import annotations
 
 import ast
+import math
 import sys
 import warnings
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
@@ -113,4 +115,14 @@ def cannot_become_an_array() -> NotDifferentiableError:
         f".numpy() or .detach() if the history is to be lost.\n  at {user_site()}")
 
 
+def rounded(self: Tensor, decimals: int | None = None) -> Any:
+    """Return what ``round(x)`` is: an integer, or a tensor of `decimals`."""
+    return round(self.item()) if decimals is None else self.round(decimals)
+
+
 Tensor._leave_graph = leave_graph
+# Python's functions of these names ask for them. Constant between jumps: plain numbers are right.
+for _name, _function in {
+        "__trunc__": lambda x: int(x.item()), "__floor__": lambda x: math.floor(x.item()),
+        "__ceil__": lambda x: math.ceil(x.item()), "__round__": rounded}.items():
+    setattr(Tensor, _name, _function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
 
     `name` is that of the operation, `sign` that of the operator.
     """
-    if tensor.node is not None or not tensor._requires_grad:
+    if tensor.node is not None or not tensor._requires_grad or isinstance(tensor, Argument):
         return OPERATIONS[name](tensor, other)
     if MODE.get().recording:
         raise InvalidArgumentError(
@@ -54,8 +55,22 @@ class Argument(Tensor):
 
     __slots__ = ()
 
-    def _in_place(self, name: str, sign: str, other: Any) -> Any:
-        return OPERATIONS[name](self, other)
+
+OPERATORS = {
+    "__iadd__": ("add", "+"), "__isub__": ("subtract", "-"), "__imul__": ("multiply", "*"),
+    "__itruediv__": ("divide", "/"), "__ifloordiv__": ("floor_divide", "//"),
+    "__imod__": ("mod", "%"), "__ipow__": ("power", "**"), "__imatmul__": ("matmul", "@")}
+"""The methods of in-place operators, with the name of the operation and the sign."""
 
 
-Tensor._in_place = update_in_place
+def in_place(name: str, sign: str) -> Callable[[Tensor, Any], Any]:
+    """Return the method of an in-place operator."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        return update_in_place(self, name, sign, other)
+
+    return method
+
+
+for _method, (_name, _sign) in OPERATORS.items():
+    setattr(Tensor, _method, in_place(_name, _sign))

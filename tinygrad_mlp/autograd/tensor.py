@@ -6,7 +6,6 @@ that what it takes to understand one operation does not include all others.
 
 from __future__ import annotations
 
-import math
 import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -54,7 +53,6 @@ class Tensor(Value):
     __array_function__: ClassVar[Callable[..., Any]]
     _repr_html_: ClassVar[Callable[[Tensor], str]]
     _leave_graph: ClassVar[Callable[..., None]]
-    _in_place: ClassVar[Callable[[Tensor, str, str, Any], Any]]
 
     def __init__(self, data: Any, *, requires_grad: bool = False, dtype: Any = None,
                  name: str | None = None) -> None:
@@ -255,15 +253,6 @@ class Tensor(Value):
     def __mod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](self, other)
     def __rmod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](other, self)
 
-    def __iadd__(self, other: Any) -> Any: return self._in_place("add", "+", other)
-    def __isub__(self, other: Any) -> Any: return self._in_place("subtract", "-", other)
-    def __imul__(self, other: Any) -> Any: return self._in_place("multiply", "*", other)
-    def __itruediv__(self, other: Any) -> Any: return self._in_place("divide", "/", other)
-    def __ifloordiv__(self, other: Any) -> Any: return self._in_place("floor_divide", "//", other)
-    def __imod__(self, other: Any) -> Any: return self._in_place("mod", "%", other)
-    def __ipow__(self, other: Any) -> Any: return self._in_place("power", "**", other)
-    def __imatmul__(self, other: Any) -> Any: return self._in_place("matmul", "@", other)
-
     # These give plain arrays: they are constant wherever they have a derivative.
     def __floordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](self, other)
     def __rfloordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](other, self)
@@ -390,14 +379,6 @@ class Tensor(Value):
 
     def __int__(self) -> int:
         return int(self.item())
-
-    # Constant between jumps, as // and comparisons are: plain numbers are right.
-    def __trunc__(self) -> int: return int(self.item())
-    def __floor__(self) -> int: return int(math.floor(self.item()))
-    def __ceil__(self) -> int: return int(math.ceil(self.item()))
-
-    def __round__(self, decimals: int | None = None) -> Any:
-        return round(self.item()) if decimals is None else self.round(decimals)
 
     def __index__(self) -> int:
         return operator.index(self.data)
