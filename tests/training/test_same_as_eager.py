@@ -235,10 +235,6 @@ EAGER = {"few samples"}
 EVERY = list(itertools.product(CHANGES, WHEN, PATHS))
 
 
-UNSEEN = {("LayerMethod", "compile")}
-"""What documentation says cannot be seen: a method that is put into a layer of the package."""
-
-
 def outcome(what, when, path, tmp_path, eager):
     """The weights that a training comes to, or the kind of the error that it raises."""
     change = CHANGES[what]()
@@ -257,8 +253,6 @@ def outcome(what, when, path, tmp_path, eager):
 
 @pytest.mark.parametrize(("what", "when", "path"), EVERY if thorough() else EVERY[::61])
 def test_what_is_changed_from_outside_counts_from_the_next_step(what, when, path, tmp_path):
-    if (what, path) in UNSEEN:
-        pytest.skip("the documentation says so")
     expected, found = (outcome(what, when, path, tmp_path, eager) for eager in (True, False))
     if isinstance(expected, type):
         assert found is expected

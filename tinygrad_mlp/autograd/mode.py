@@ -115,6 +115,21 @@ def no_grad() -> changed_mode:
     return changed_mode(recording=False)
 
 
+class Changes:
+    """The number of attributes that have been set on modules, and of `requires_grad` on tensors.
+
+    Whoever has compared these attributes need not do so again while `count` stays as it was.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+CHANGES = Changes()
+
+
 def read_state(get: Callable[[], Any], name: str) -> Any:
     """Return ``get()``. A program that is being recorded calls it again at every run.
 

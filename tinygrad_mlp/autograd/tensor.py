@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.backward import backward as run_backward
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
+from tinygrad_mlp.autograd.mode import CHANGES
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
@@ -83,6 +84,7 @@ class Tensor(Value):
                 f"respect to which there is no derivative. Write 3.0 for 3, or use .astype(float).")
         if wanted and not self._requires_grad:
             self.node = None  # what it was computed from without recording is not its history
+        CHANGES.count += 1
         self._requires_grad = bool(wanted)
 
     def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:

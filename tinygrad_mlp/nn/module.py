@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.mode import assume, clear_grad
+from tinygrad_mlp.autograd.mode import CHANGES, assume, clear_grad
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
 from tinygrad_mlp.nn.containers import held, refuse_nameless
@@ -74,7 +74,12 @@ class Module:
                 f".{name} -= … under no_grad(); to replace it, assign a {kind}; to remove it, "
                 f"None.")
         refuse_nameless(name, value, _is_part)
+        CHANGES.count += 1
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        CHANGES.count += 1
+        super().__delattr__(name)
 
     @property
     def training(self) -> bool:

@@ -35,7 +35,7 @@ SETTINGS = ("SimpleNamespace", "Namespace")
 """Classes of the standard library in which users keep settings."""
 DECLARED: tuple[tuple[type, set[str]], ...] = (
     (Module, {"_training"}), (Linear, {"in_features", "out_features"}),
-    (Optimizer, {*INNER, "_hyperparameters", "_changes", "_complete"}))
+    (Optimizer, {*INNER, "parameters", "_hyperparameters", "_changes", "_complete"}))
 """Attributes that a recording is told of (see `autograd.mode`), and those that others imply."""
 MOST_PLACES = 5_000
 """Places that are listed; what would come after them is not."""
@@ -60,6 +60,7 @@ class Place:
     `read` is how to read it, of `owner` and `key`; "" where nothing can be put there. `value` is
     what it held, and `token` what it has in common with the same place of an equal state. `tensor`
     is the tensor whose numbers these are, if it is one. `saved` serves to put the contents back.
+    What is put into a place that is `counted` counts in `autograd.mode.CHANGES`.
     """
 
     path: str
@@ -70,6 +71,7 @@ class Place:
     token: Any
     tensor: Value | None = None
     saved: Any = None
+    counted: bool = False
 
 
 class Walk:
@@ -82,11 +84,11 @@ class Walk:
             self._add(path, "", None, None, root)
 
     def _add(self, path: str, read: str, owner: Any, key: Any, value: Any,
-             tensor: Value | None = None) -> None:
+             counted: bool = False) -> None:
         """List a place, and what can be reached from the object in it."""
         if len(self.places) >= MOST_PLACES:
             return
-        place = Place(path, read, owner, key, value, value, tensor)
+        place = Place(path, read, owner, key, value, value, counted=counted)
         self.places.append(place)
         if isinstance(value, ATOMS):
             return
@@ -197,7 +199,8 @@ class Walk:
 
     def _tensor(self, path: str, tensor: Any) -> Any:
         flag = tensor._requires_grad
-        self._add(f"requires_grad of {path}", ATTRIBUTE, tensor, "_requires_grad", flag)
+        where = f"requires_grad of {path}"
+        self._add(where, ATTRIBUTE, tensor, "_requires_grad", flag, counted=True)
         if not flag and not isinstance(tensor, Tracer) and isinstance(tensor.data, np.ndarray):
             held = tensor.data
             self.places.append(
@@ -219,17 +222,16 @@ class Walk:
         skipped = {name for of, names in DECLARED if isinstance(value, of) for name in names}
         own = getattr(value, "__dict__", None)
         if own is not None:
-            # Nobody adds attributes to a layer of this package at every step: see `look_closely`.
-            read = "" if ours else LENGTH
-            self._contents(f"the attributes of {path}", read, own, len(own), own.copy())
+            self._contents(f"the attributes of {path}", LENGTH, own, len(own), own.copy())
             self.places[-1].token = [name for name in own if name not in skipped]
+            counted = self.places[-1].counted = isinstance(value, Module)
             for name, held in own.items():
                 # Programs know of the numbers of an optimizer (see `OptimizerSettings`).
                 if name not in skipped and not (
                         isinstance(value, Optimizer) and isinstance(held, ATOMS)):
                     plain = str(name).isidentifier() and not hasattr(kind, str(name))
                     place = (ATTRIBUTE, value) if plain else (ITEM, own)
-                    self._add(f"{path}.{name}", *place, name, held)
+                    self._add(f"{path}.{name}", *place, name, held, counted)
         self._class(path, kind, value)
         return kind
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.mode import CHANGES
 from tinygrad_mlp.program.captured_places import (
     ALL_ELEMENTS,
     ALL_ITEMS,
@@ -52,9 +53,6 @@ class CapturedState:
 
     def __init__(self, roots: Mapping[str, Any]) -> None:
         self.places = Walk(roots).places
-        self._layers = [
-            (place.owner, place.value) for place in self.places
-            if place.read == "" and place.saved is not None]
 
     def difference(self, other: CapturedState, known: Mapping[int, Any]) -> str | None:
         """Return the path of the first place in which another state differs, or None.
@@ -71,7 +69,8 @@ class CapturedState:
 
     def check(self, known: Mapping[int, Any]) -> Callable[[], bool]:
         """Return a function that returns whether all places hold what they held."""
-        scope: dict[str, Any] = {"same": same, "some": some_elements}
+        scope: dict[str, Any] = {
+            "same": same, "some": some_elements, "changes": CHANGES, "seen": [-1]}
         names: dict[int, str] = {}
 
         def name(value: Any) -> str:
@@ -79,19 +78,18 @@ class CapturedState:
             scope[made] = value
             return made
 
-        lines = [
-            line for place in _compared(self.places, known) if place.read
-            for line in _code(place, name)]
-        text = ["def unchanged():", "    try:", *lines,
+        lines: dict[bool, list[str]] = {True: [], False: []}
+        for place in _compared(self.places, known):
+            if place.read:
+                lines[place.counted] += _code(place, name)
+        text = ["def unchanged():", "    try:",
+                "        if changes.count != seen[0]:", *(f"    {line}" for line in lines[True]),
+                "            seen[0] = changes.count", *lines[False],
                 "        return True", "    except Exception:", "        return False"]
         source = "\n".join(text)
         exec(compile(source, "<captured state>", "exec"), scope)
         made: Callable[[], bool] = scope["unchanged"]
         return made
-
-    def has_more_attributes(self) -> bool:
-        """Return whether an attribute was added to a layer of this package, or removed."""
-        return any([len(attributes) != n for attributes, n in self._layers])
 
     def has_other_elements(self) -> bool:
         """Return whether a large array has changed, also where `check` does not look at it."""
@@ -145,13 +143,14 @@ class StateWatch:
             self.unchanged = self._states[-1].check(self._known)
 
     def look_closely(self, arrays: bool) -> None:
-        """Look at attributes of layers that were added, and at all elements of large arrays.
+        """Look at all attributes again, and at all elements of large arrays if that is asked for.
 
         That takes too long for each call of a program. A change shows at the next call of `now`.
         """
         if self._states:
             state = self._states[-1]
-            if state.has_more_attributes() or arrays and state.has_other_elements():
+            CHANGES.count += 1  # attributes may have been set without being counted, by vars()
+            if arrays and state.has_other_elements():
                 self.unchanged = _never
 
 
