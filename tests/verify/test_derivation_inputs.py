@@ -6,6 +6,7 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify import WrongDerivationError, assert_derivation, check_derivation
+from tinygrad_mlp.verify.derivations.check import OPTIONS
 
 X = np.array([[0.5, -1.0, 0.3], [1.5, 0.2, -0.7], [-0.4, 0.9, 1.1], [0.3, 0.3, -1.2]])
 Y = np.array([1.0, -0.5, 0.25, 0.75])
@@ -26,9 +27,6 @@ def of(w, b):
 
 def test_the_point_may_be_a_mapping():
     assert check_derivation(loss, lambda w, b: {"w": of(w, b)[0]}, POINT).ok
-
-
-OPTIONS = ("point", "gradient", "rng", "rtol")
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -220,11 +220,22 @@ def _matching_here(name: str, first: GradientCase,
 def _agrees(case: GradientCase, candidate: Candidate, name: str, c: float, rtol: float) -> bool:
     gradient = _changed_gradient(case.recording, candidate, name)
     if gradient is None:
-        return False
+        # Far away, the graph or the formula may overflow, which says nothing.
+        return not np.isfinite(case.person).all() or not np.isfinite(case.right).all() or (
+            _overflows(case.recording, candidate, name))
     if candidate.kind == "scaled-term":
         expected = gradient + c * (case.right - gradient)
         return is_multiple(case.person, expected, 1.0, rtol) is not False
     return is_multiple(case.person, gradient, c, rtol) is not False
+
+
+def _overflows(recording: RecordedLoss, candidate: Candidate, name: str) -> bool:
+    """Return whether a change fits the graph, but gives numbers that are not finite."""
+    try:
+        gradients, _ = recording.replay(*candidate.changes)
+    except (ValueError, TypeError):
+        return False
+    return not np.isfinite(gradients[name]).all()
 
 
 def _factor(case: GradientCase, candidate: Candidate, gradient: Array,
