@@ -6,8 +6,8 @@ from tests.classroom.conftest import FILES
 from tinygrad_mlp.classroom import confinement
 from tinygrad_mlp.classroom.marking import groups, marked
 from tinygrad_mlp.classroom.reference import read_reference
-from tinygrad_mlp.classroom.runner import Limits
-from tinygrad_mlp.classroom.submissions import submissions
+from tinygrad_mlp.classroom.runner import Limits, explain
+from tinygrad_mlp.classroom.submissions import read, submissions
 
 LIMITED = pytest.mark.skipif(not confinement.LINUX, reason="only the time is limited here")
 
@@ -33,9 +33,14 @@ NOTES = {
 
 
 @pytest.fixture(scope="module")
-def marks(classroom, teacher):
+def reference(teacher):
+    """What the class is marked by."""
+    return read_reference(teacher)
+
+
+@pytest.fixture(scope="module")
+def marks(classroom, teacher, reference):
     """The marks of the whole class, by name."""
-    reference = read_reference(teacher)
     found = submissions([classroom], exclude=[teacher])
     limits = Limits(seconds=5, memory=2 * 2**30)
     return {mark.submission.name: mark
@@ -75,9 +80,19 @@ def test_the_same_mistake_in_several_files_is_told_together(marks):
     assert {"forgot_n", "forgot_n_too"} <= names
 
 
-def test_the_mistake_is_explained(marks):
+def test_the_wrong_line_is_shown_in_the_students_own_file(marks):
+    assert marks["forgot_n"].place == "line 7"
     assert "summed, not averaged" in marks["forgot_n"].explanation.text
-    assert "gradient of b" in marks["mean"].explanation.text
+    assert marks["mean"].place == "line 8"
+    assert "dZ.sum(axis=0)" in marks["mean"].explanation.repair
+
+
+def test_the_first_hint_shows_the_line_and_nothing_else(reference, classroom):
+    one = read("forgot_n", classroom / "forgot_n.py")
+    told = explain(reference, one, Limits(), hint=1, search=2)
+    assert told.line == 7
+    assert (told.expected, told.repair) == (None, None)
+    assert "averaged" not in told.text
 
 
 def test_a_message_never_holds_control_characters(marks):

@@ -92,3 +92,10 @@ def test_an_exercise_that_does_not_exist_is_refused(run, words, told):
     shown = run("exercise", *words)
     assert shown.code == 2
     assert told in shown.err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("option", ["--csv", "--feedback", "--gradescope"])
+def test_a_file_for_a_class_is_refused_without_a_reference(run, tmp_path, option):
+    shown = run("check", "tanh", option, tmp_path / "file")
+    assert shown.code == 2
+    assert f"{option} is written for a class" in shown.err

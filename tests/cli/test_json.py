@@ -11,6 +11,7 @@ from PIL import Image
 
 import tinygrad_mlp as tg
 from tests import child
+from tests.classroom.conftest import STUDENT, TEACHER
 from tinygrad_mlp.cli.app import app
 from tinygrad_mlp.cli.running import json_text
 
@@ -39,6 +40,8 @@ def words(trained, tmp_path, monkeypatch):
     """The command line whose document each heading of the guide describes."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.eye(6, dtype=np.uint8) * 255).save("picture.png")
+    Path("student.py").write_text(STUDENT)
+    Path("teacher.py").write_text(TEACHER)
     model, options = str(trained.model), ["--epochs", "1", "--hidden", "8"]
     return {
         "`train --json`": ["train", trained.data, *options],
@@ -46,6 +49,8 @@ def words(trained, tmp_path, monkeypatch):
         "`predict --json`, of a data set": ["predict", model, trained.data],
         "`compare --json`": ["compare", trained.data, *options],
         "`check --json`": ["check", "exp"],
+        "`check --json`, of a class": ["check", "student.py", "--reference", "teacher.py"],
+        "`exercise --json`": ["exercise", "ridge", "--mistake", "1"],
         "`explain --json`": ["explain", "--layers", "4,3,2"],
         "`info --json`": ["info"],
         "`report --json`": ["report", "a-run"],

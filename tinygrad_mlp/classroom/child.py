@@ -121,9 +121,12 @@ def _explain(job: Mapping[str, Any], arrays: Mapping[str, Any], out: Path) -> No
     point = {name: arrays[f"point.{name}"] for name in job["parameters"]}
     loss = _run(job["definitions"], job["reference"], shared)["loss"]
     names = _run(job["source"], job["filename"], shared)
-    report = check_derivation(loss, names["derived"], point)
-    culprit = getattr(report, "culprit", None)
-    told = {"ok": report.ok, "text": str(report), "culprit": None}
+    hint = job["hint"]
+    report = check_derivation(loss, names["derived"], point, hint=hint, budget=job["search"])
+    culprit = report.culprit
+    said = [*report.messages] if hint > 1 or culprit is None else []  # they name the mistake
+    text = "\n\n".join(filter(None, [*said, report.wrong_line]))
+    told = {"ok": report.ok, "text": text, "culprit": None}
     if culprit is not None:
         told["culprit"] = {"line": culprit.line, "text": culprit.text,
                            "expected": culprit.expected, "repair": culprit.repair}

@@ -31,6 +31,7 @@ class Mark:
         message: what the numbers say of the mistake, from the parent's check; empty if all right.
         explanation: what the submission's own process says of the wrong line, or None.
         cause: what submissions with the same mistake have in common, or empty.
+        searched: whether the submission's own process is to look for the wrong line.
     """
 
     submission: Submission
@@ -40,6 +41,7 @@ class Mark:
     message: str = ""
     explanation: Explanation | None = None
     cause: str = ""
+    searched: bool = False
 
     @property
     def ok(self) -> bool:
@@ -64,7 +66,7 @@ def marked(reference: Reference, submissions: Sequence[Submission], limits: Limi
             for done in as_completed(running):
                 one = running[done]
                 mark = judge(reference, one, done.result())
-                if mark.message and not mark.notes:
+                if mark.searched:
                     later = pool.submit(explain, reference, one, limits, hint, search)
                     explaining[later] = mark
                 else:
@@ -104,7 +106,7 @@ def judge(reference: Reference, submission: Submission, answer: Answer | list[st
     reports = []
     try:
         for point, given in zip(points, answer.gradients, strict=False):
-            reports.append(check_derivation(reference.loss, given, point))
+            reports.append(check_derivation(reference.loss, given, point, budget=0))
     except TinygradError as error:
         problem = problem or str(error)
     complete = len(reports) == len(points)
@@ -117,6 +119,7 @@ def judge(reference: Reference, submission: Submission, answer: Answer | list[st
     if problem:
         mark.notes.append(problem)
     _describe(mark, reports)
+    mark.searched = bool(mark.message) and not problem
     mark.points = sum(reference.weights[name] for name, verdict in mark.gradients.items()
                       if verdict == RIGHT)
     return mark
@@ -151,6 +154,7 @@ def _describe(mark: Mark, reports: list[DerivationReport]) -> None:
         error = max(row.error for row in rows)
         mark.notes.append("the numbers look like those of numerical differentiation, which agree "
                           f"to {error:.0e} only")
+        return
     diagnoses = [first.diagnoses[name] for name in wrong if name in first.diagnoses]
     mark.message = "\n".join(dict.fromkeys(one.message for one in diagnoses)) or (
         f"The gradient of {', '.join(wrong)} is wrong.")

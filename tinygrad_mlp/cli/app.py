@@ -202,7 +202,8 @@ def check(
         jobs: Annotated[int, options.number(
             "With --reference: files marked at a time.", min=1)] = 1,
         limit: Annotated[float, options.number(
-            "With --reference: seconds that each file may take.", min=1)] = 20.0,
+            "With --reference: seconds that each file may take.", min=1,
+            callback=options.check_positive)] = 20.0,
         memory: Annotated[int, options.number(
             "With --reference: megabytes that each file may use.", min=256)] = 2048,
         hint: Annotated[int, options.number(
@@ -242,8 +243,9 @@ def check(
         return check_class(
             subjects or [], reference, ClassOutputs(csv, feedback, gradescope),
             limits=(limit, memory * 2**20), jobs=jobs, hint=hint, search=time)
-    from tinygrad_mlp.cli.check import Hints
+    from tinygrad_mlp.cli.check import Hints, refuse_without_reference
     from tinygrad_mlp.cli.check import check as run_check
+    refuse_without_reference({"--csv": csv, "--feedback": feedback, "--gradescope": gradescope})
     return run_check(subjects or [], quick=quick, hints=Hints(hint, time))
 
 

@@ -53,6 +53,14 @@ def check(words: Sequence[str], *, quick: bool = False, hints: Hints = ALL) -> O
                           "right": right, "total": total, "interrupted": interrupted})
 
 
+def refuse_without_reference(paths: Mapping[str, Path | None]) -> None:
+    """Raise an error for files that are written for a class only, and that would be missed."""
+    for option, path in paths.items():
+        if path is not None:
+            raise InvalidArgumentError(
+                f"{option} is written for a class. Give the teacher's file, too: --reference FILE.")
+
+
 def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
     """Check ``loss`` and ``derived`` of a file and its operations; print and return the results."""
     document: dict[str, Any] = {"path": path, "ok": False, "error": None, "gradients": None,
