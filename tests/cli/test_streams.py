@@ -30,6 +30,8 @@ COMMANDS = {  # the words, and the exit code
     "check wrong.py": 1,
     "check tanh --json": 0,
     "explain --layers 3,2": 0,
+    "exercise": 0,
+    "exercise ridge --mistake none --out FOLDER/out.py": 0,
     "info": 0,
     "info --json": 0,
     "train --bogus": 2,

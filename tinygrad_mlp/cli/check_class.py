@@ -14,6 +14,7 @@ from tinygrad_mlp.classroom.marking import Mark, groups, marked
 from tinygrad_mlp.classroom.reference import Reference, read_reference
 from tinygrad_mlp.classroom.runner import Limits
 from tinygrad_mlp.classroom.submissions import submissions
+from tinygrad_mlp.cli import process
 from tinygrad_mlp.cli.outputs import (
     FAILURE,
     INTERRUPT,
@@ -23,6 +24,7 @@ from tinygrad_mlp.cli.outputs import (
     check_distinct,
     check_outputs,
     fail,
+    make_folder,
     wrapped,
     write_all,
 )
@@ -51,6 +53,9 @@ def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutput
     files = {"--csv": outputs.csv, "--gradescope": outputs.gradescope}
     check_distinct(files)
     check_outputs(files)
+    if outputs.feedback is not None:
+        make_folder(outputs.feedback, "--feedback")
+        check_outputs({"--feedback": outputs.feedback / "any file"})
     reference = read_reference(reference_path)
     found = submissions(paths, exclude=[reference_path, *reference.files])
     missing = not_enforced()
@@ -61,17 +66,20 @@ def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutput
     table = _table(reference, max(len(one.name) for one in found))
     print(table.head(), flush=True)
     try:
-        for mark in marked(reference, found, Limits(*limits), jobs=jobs, hint=hint, search=search):
-            marks.append(mark)
-            print(table.line(*_cells(reference, mark)), flush=True)
-            _progress(len(marks), len(found))
+        with process.interruptible():
+            for mark in marked(
+                    reference, found, Limits(*limits), jobs=jobs, hint=hint, search=search):
+                marks.append(mark)
+                print(table.line(*_cells(reference, mark)), flush=True)
+                _progress(len(marks), len(found))
     except KeyboardInterrupt:
         interrupted = True
+    process.State.on_signal = "noted"  # until the files are written
     marks.sort(key=lambda mark: mark.submission.name)
     print(_summary(reference, marks))
     failed = _write(reference, marks, outputs)
     if interrupted:
-        fail("interrupted by Ctrl-C.")
+        fail(process.interrupt_reason())
     whole = len(marks) == len(found) and all(mark.ok for mark in marks)
     code = INTERRUPT if interrupted else failed or (SUCCESS if whole else FAILURE)
     return Outcome(code, {**feedback.document(reference, marks, missing),

@@ -157,6 +157,15 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
             raise InvalidArgumentError(f"{option}: {error}") from error
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder for results, before hours are spent on them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgumentError(
+            f"{option}: {folder} cannot be made: {error}. Choose another folder.") from error
+
+
 def check_distinct(paths: Mapping[str, Path | None]) -> None:
     """Raise an error if two options name the same file."""
     options: dict[str, str] = {}

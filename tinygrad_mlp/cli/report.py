@@ -38,16 +38,6 @@ MODEL, ACCOUNT, PAGE = "model.safetensors", "run.json", "report.html"
 """The files of a run; the last is the report, unless another path is given."""
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of a run, before hours are spent on its content."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidArgumentError(
-            f"--run: {folder} cannot be made: {error}. Choose another folder.") from error
-    check_outputs(files_of(folder))
-
-
 def files_of(folder: Path) -> dict[str, Path | None]:
     """Return the files that `write_run` writes, by what an error calls them."""
     return {f"--run (its {name})": folder / name for name in (MODEL, ACCOUNT)}

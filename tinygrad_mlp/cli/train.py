@@ -9,8 +9,8 @@ from typing import Any
 from tinygrad_mlp.cli.experiment import Experiment
 from tinygrad_mlp.cli.image import typical_size
 from tinygrad_mlp.cli.options import Settings
-from tinygrad_mlp.cli.outputs import FAILURE, check_distinct, check_outputs, write_all
-from tinygrad_mlp.cli.report import files_of, make_folder, write_run
+from tinygrad_mlp.cli.outputs import FAILURE, check_distinct, check_outputs, make_folder, write_all
+from tinygrad_mlp.cli.report import files_of, write_run
 from tinygrad_mlp.cli.report import write as write_report
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.reporting import check_ending
@@ -32,7 +32,8 @@ def train(settings: Settings, loss: str, *, save: Path | None, plot: Path | None
     if report is not None:
         check_ending(report, "--report")
     if run is not None:
-        make_folder(run)
+        make_folder(run, "--run")
+        check_outputs(files_of(run))
     experiment = Experiment(settings, [loss])
     network = experiment.network(loss)
     print(experiment.summary(network, loss))
