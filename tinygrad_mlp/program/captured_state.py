@@ -142,15 +142,14 @@ class StateWatch:
         if len(self._known) > before and self._states:
             self.unchanged = self._states[-1].check(self._known)
 
-    def look_closely(self, arrays: bool) -> None:
-        """Look at all attributes again, and at all elements of large arrays if that is asked for.
+    def look_closely(self) -> None:
+        """Look at all attributes again, and at all elements of large arrays.
 
         That takes too long for each call of a program. A change shows at the next call of `now`.
         """
         if self._states:
-            state = self._states[-1]
             CHANGES.count += 1  # attributes may have been set without being counted, by vars()
-            if arrays and state.has_other_elements():
+            if self._states[-1].has_other_elements():
                 self.unchanged = _never
 
 

@@ -245,23 +245,27 @@ class CompiledFunction:
                 executable.confirmed = False
         self._fast_path = None
 
-    def release(self, arrays: bool = True) -> None:
-        """Drop the programs that do not hold any more, and write to no array handed out before.
+    def release(self, arrays: bool = True) -> bool:
+        """Write to no array handed out before; drop programs that do not hold any more, if any.
 
         What runs next must not depend on programs for settings that have been left. If it is to
         look at all elements of large `arrays` that the function reads, that may take long.
         """
-        self._watch.look_closely(arrays)
-        state = self._watch.now()
-        last, self._last = self._last, None
+        if arrays:
+            self._watch.look_closely()
+        state, stale = self._watch.now(), False
         for executables in self.programs.values():
-            executables[:] = [e for e in executables if e.state is state and e.assumed()]
             for executable in executables:
-                executable.release()
-                if executable is last:
-                    self._last = last
-        if self._last is None:
-            self._fast_path = None
+                if executable.state is state and executable.assumed():
+                    executable.release()
+                else:
+                    stale = True
+        if stale:
+            for executables in self.programs.values():
+                executables[:] = filter(self.assumed, executables)
+            if self._last is not None and not self.keeps(self._last):
+                self._last = self._fast_path = None
+        return stale
 
     def _use(self, executable: Executable) -> None:
         """Try this program first at the next call."""

@@ -127,8 +127,8 @@ class StepRunner:
         If it is to look at all elements of large `arrays` that the loss reads, that may take long.
         """
         if self._program is not None:
-            self._program.release(arrays)
-            if self._runner is not None and not self._program.keeps(self._runner):
+            dropped = self._program.release(arrays)
+            if dropped and self._runner is not None and not self._program.keeps(self._runner):
                 self._runner = None
         if self._blocks is not None:
             self._blocks.release()
@@ -209,13 +209,13 @@ class StepRunner:
             return 0
         self.run.loss = loss
         self.run.iteration += 1
-        self._side_effects = 0
         if self._program.programs:  # none while debugging
-            if self._ways == "eager":
-                self._ways = "a program"
             if len(x) == self.batch_size:
                 self._runner = self._program.executable
-            self._weigh_up(self._program.recordings - recordings)
+            self._balance += 1
+            self._unchecked += 1
+            if self._program.recordings > recordings or self._program.difference is not None:
+                self._weigh_up(self._program.recordings - recordings)
         return 1
 
     def _side_effect(self, change: StateChanged) -> None:
@@ -228,8 +228,10 @@ class StepRunner:
     def _weigh_up(self, recordings: int) -> None:
         """Go on eagerly where steps differ, or where recordings cost more than programs save."""
         assert self._program is not None
-        self._unchecked = 0 if recordings else self._unchecked + 1
-        self._balance += 1 - WORTH_A_PROGRAM * recordings
+        if self._ways == "eager":
+            self._ways = "a program"
+        self._side_effects = self._unchecked = 0
+        self._balance -= WORTH_A_PROGRAM * recordings
         if self._program.difference is not None:
             self._refuse_program(
                 f"the step does not do the same at every call: {self._program.difference} differs "
