@@ -107,7 +107,7 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
     `values` are those of the root itself. What cannot be evaluated by itself (in a comprehension,
     in the header of a loop) is yielded, too.
     """
-    seen = [values]
+    seen = {_key(values)} if values and all(map(_is_number, values)) else set()
     later: list[Repair] = []
     for cost, edited in sorted(repairs, key=lambda each: each[0]):
         try:
@@ -118,10 +118,11 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
         found = evaluated(code, scopes) if numeric else None
         if numeric and scopes and (found is None or not all(map(_is_number, found))):
             continue
-        if found is not None:
-            if any(_same(found, known) for known in seen):
+        if found is not None and numeric:
+            key = _key(found)
+            if key in seen:
                 continue
-            seen.append(found)
+            seen.add(key)
         repair = Repair(cost, ((site, edited),), None, tuple(found or ()))
         fits = found is None or [np.shape(v) for v in found] == [np.shape(v) for v in values]
         if fits:
@@ -139,21 +140,13 @@ def _is_number(value: Any) -> bool:
     return array.dtype.kind in "fiub" and bool(np.isfinite(array).all())
 
 
-def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
-    """Return whether values are equal up to rounding."""
-    if len(some) != len(others):
-        return False
-    for a, b in zip(some, others, strict=True):
-        try:
-            a, b = np.asarray(a), np.asarray(b)
-            if a.shape != b.shape or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
-                return False
-            size = np.abs(b).max(initial=0)
-            if not np.abs(a.astype(float) - b).max(initial=0) <= 1e-12 * size:
-                return False
-        except (ValueError, TypeError):
-            return False
-    return True
+def _key(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return what is the same for values that are equal up to rounding."""
+    found: list[Any] = []
+    for value in values:
+        flat = np.asarray(value, dtype=float).ravel()
+        found += [np.shape(value), f"{float(flat @ np.cos(np.arange(flat.size))):.9g}"]
+    return tuple(found)
 
 
 def chosen(times: int) -> list[int]:
