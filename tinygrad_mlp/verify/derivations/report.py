@@ -108,6 +108,8 @@ class DerivationReport:
         if self._found.cut_off:
             said.append("The search for the wrong line was cut off by its time limit. A longer "
                         "budget may find more.")
+        if self._found.failure:
+            said.append(f"The search for the wrong line failed with {self._found.failure}.")
         return "\n\n".join(said)
 
     @property

@@ -46,10 +46,13 @@ class WrongLineSearch(NamedTuple):
         if (not wrong or self.seconds <= 0 or self.point.handed.gradient is not None
                 or not isinstance(derived, Caller) or source_of(derived.function) is None):
             return Found()
-        with quietly():
-            search = Search(self._task(derived, names), to_people(self.seconds))
-            search.run()
-            return found_by(search, self.hint)
+        try:
+            with quietly():
+                search = Search(self._task(derived, names), to_people(self.seconds))
+                search.run()
+                return found_by(search, self.hint)
+        except Exception as error:  # the report must come, whatever the program does when changed
+            return Found(failure=f"{type(error).__name__}: {error}")
 
     def _task(self, derived: Caller, names: list[str]) -> Task:
         handed = self.point.handed

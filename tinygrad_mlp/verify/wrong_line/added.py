@@ -37,7 +37,8 @@ def multiplied(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edit
             if not _fits(other, value):
                 continue
             for cost, factor in ((1.4, text), (1.5, f"({text} > 0)"), (1.6, f"(1 - {text} ** 2)"),
-                                 (1.6, f"{text} * (1 - {text})"), (1.6, f"(1 - {text})")):
+                                 (1.6, f"{text} * (1 - {text})"), (1.6, f"(1 - {text})"),
+                                 (1.7, f"(1 - np.tanh({text}) ** 2)")):
                 yield cost, replaced(root, node, parsed(f"({now}) * {factor}"))
             yield 1.5, replaced(root, node, parsed(f"({now}) / {text}"))
 
@@ -54,6 +55,20 @@ def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
                            *((1.6, f"{text} / {c}") for c in numbers)]:
             yield cost, parsed(f"({now}) + {term}")
             yield cost + 0.05, parsed(f"({now}) - {term}")
+
+
+def joined(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
+    """Yield an expression with a matrix product of two variables as a further term."""
+    now, shape = ast.unparse(root), np.shape(value)
+    arrays = {text: np.shape(other) for text, other in variables.items()
+              if np.ndim(other) in (1, 2) and np.asarray(other).dtype.kind == "f"}
+    for a, rows in arrays.items():
+        for b, columns in arrays.items():
+            if len(rows) == 2 and (rows[1], *columns[1:]) == shape and rows[0] == columns[0]:
+                yield 1.6, parsed(f"({now}) + {a}.T @ {b}")
+            if len(rows) == len(columns) == 2 and rows[1] == columns[1] and (
+                    rows[0], columns[0]) == shape:
+                yield 1.6, parsed(f"({now}) + {a} @ {b}.T")
 
 
 def terms_of(node: ast.expr) -> Iterator[ast.expr]:

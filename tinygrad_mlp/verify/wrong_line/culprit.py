@@ -64,11 +64,12 @@ class Traced(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a search found. `cut_off` says that its budget ended it."""
+    """What a search found. `cut_off` says that its budget ended it, `failure` that an error did."""
 
     culprit: Culprit | None = None
     trace: tuple[Traced, ...] = ()
     cut_off: bool = False
+    failure: str = ""
 
 
 def found_by(search: Search, hint: int) -> Found:

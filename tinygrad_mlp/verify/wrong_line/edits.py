@@ -102,7 +102,10 @@ def dropped(node: ast.expr, words: Vocabulary) -> Edits:
 
 
 def slopes(node: ast.expr, words: Vocabulary) -> Edits:
-    """The slope of the sigmoid for that of tanh."""
+    """The slope of the sigmoid for that of tanh, and the other way round."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        if ast.unparse(node.right) == f"1 - {ast.unparse(node.left)}":
+            yield 1.2, parsed(f"1 - {ast.unparse(node.left)} ** 2")
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         power = node.right
         if isinstance(power, ast.BinOp) and isinstance(power.op, (ast.Pow, ast.Mult)):

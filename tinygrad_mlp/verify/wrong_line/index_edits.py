@@ -44,6 +44,11 @@ def others(node: ast.expr, words: Vocabulary) -> Edits:
             parts = list(node.elts)
             parts[i], parts[i + 1] = parts[i + 1], parts[i]
             yield 1.1, ast.Tuple(parts, ast.Load())
+    if isinstance(node, ast.Slice) and node.step is None:
+        for name, value in words.variables.items():
+            if name.isidentifier() and is_count(value):
+                yield 1.1, ast.Slice(parsed(name), None, None)
+                yield 1.1, ast.Slice(None, parsed(name), None)
     if isinstance(node, ast.Slice):
         yield from _other_slices(node)
 

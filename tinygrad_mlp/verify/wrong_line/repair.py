@@ -64,7 +64,7 @@ def header(statement: Any) -> str:
 
 def code_of(expression: ast.expr) -> CodeType:
     """Return the code that evaluates an expression."""
-    tree = ast.Expression(ast.fix_missing_locations(copied(expression, lambda _, copy: copy)))
+    tree = ast.Expression(ast.fix_missing_locations(expression))
     return compile(tree, "<repair>", "eval")
 
 

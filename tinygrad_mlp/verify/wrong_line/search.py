@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, Experiment, Task
-from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
+from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, variable_of
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary
 from tinygrad_mlp.verify.wrong_line.quantities import families, is_telling, quantities
 from tinygrad_mlp.verify.wrong_line.recorder import Recorder
@@ -59,6 +59,7 @@ class Search:
             points.append(point)
         known = quantities(graphs[:POINTS])
         self.dictionary, self.families = Dictionary(known), families(known)
+        self.names = {quantity.words for quantity in known if quantity.kind == "value"}
         self.experiment = Experiment(Recorder(task.derived), task, graphs, points, budget)
         self.matches = self._matches(self.experiment.values[:POINTS])
 
@@ -77,15 +78,16 @@ class Search:
         """Search until there is an answer without doubt, or the budget is spent."""
         try:
             self.slice = Slice(self.experiment)
-            roots = sorted(self.slice.roots, key=self._rank)
+            self.roots = roots = sorted(self.slice.roots, key=self._rank)
             self.offers = Offers(self.experiment, roots, self.loss.sites)
             suspects = [site for site in roots if not self._is_right(site)]
             others = [site for site in roots if self._is_right(site)]
-            for stage in (self._likely, self._headers, self._edited, self._statements,
-                          self._replaced, self._enlarged, self._copies):
+            for stage in (self._likely_edits, self._likely_additions, self._headers, self._edited,
+                          self._statements, self._replaced, self._enlarged, self._copies):
                 if self._stopped(stage, suspects):
                     return
-            for stage in (self._likely, self._edited, self._statements):
+            for stage in (self._likely_edits, self._likely_additions, self._edited,
+                          self._statements):
                 if self._stopped(stage, others):
                     return
         except BudgetSpentError:
@@ -107,10 +109,18 @@ class Search:
                 left = [site for site in sites[number:] if self._is_alias(site) or (
                     site.number in self.slice.numbers and not (
                         site.number in best.matches and best.matches[site.number].sign > 0))]
-                for _ in stage(left):
+                for _ in stage([*left, *self._feeding(best.repair.site, sites[:number], left)]):
                     pass
                 return True
         return False
+
+    def _feeding(self, site: Site, *tried: Sequence[Site]) -> list[Site]:
+        """Return the lines not yet tried that compute what the line of a site uses."""
+        known = {each.number for sites in tried for each in sites}
+        used = {node.id for node in ast.walk(site.statement)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        return [each for each in self.roots if each.number not in known
+                and each.source is site.source and variable_of(each) in used]
 
     def _is_alias(self, site: Site) -> bool:
         return isinstance(site.node, ast.Name) and isinstance(site.statement, ast.Assign)
@@ -138,17 +148,27 @@ class Search:
 
         A name only passes a quantity on, and a share may lack the others.
         """
-        match = self.matches.get(site.number)
+        match, name = self.matches.get(site.number), variable_of(site)
+        if match is not None and name in self.names and match.words != name:
+            return False  # what is called p is not what p is in the loss
         return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)
                 and match.quantity.kind in ("cotangent", "value", "constant"))
 
     # -- stages ------------------------------------------------------------------------------------
 
-    def _likely(self, sites: Sequence[Site]) -> Iterator[None]:
-        """Try those edits of every line that make it a quantity of the graph."""
+    def _likely_edits(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try those small edits of every line that make it a quantity of the graph."""
+        return self._likely(edited, sites)
+
+    def _likely_additions(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try those factors and terms in every line that make it a quantity of the graph."""
+        return self._likely(enlarged, sites)
+
+    def _likely(self, make: Callable[[Offers, Site], list[Repair]],
+                sites: Sequence[Site]) -> Iterator[None]:
         for site in sites:
             if site.root:
-                self._try(repair for make in (edited, enlarged) for repair in self._made(make, site)
+                self._try(repair for repair in self._made(make, site)
                           if self.dictionary.knows(repair.values))
                 yield
 
@@ -201,12 +221,19 @@ class Search:
         negative = any(match.sign < 0 and match.quantity.kind == "cotangent"
                        for match in self.matches.values())
         for site in sites:
-            for wanted in replacements(self.experiment, site, self.families, negative):
-                self.wanted.append((self._wanted_score(wanted), wanted))
+            self._replace(site, negative)
+        for _, wanted in list(self.wanted):
+            for site in self._feeding(wanted.site, sites):
+                if site.number not in {each.site.number for _, each in self.wanted}:
+                    self._replace(site, negative)
         self.wanted.sort(key=lambda each: (each[0], each[1].site.number))
         for _, wanted in self.wanted[:MOST_WANTED]:
             self._try(wanted_repairs(self.experiment, self.offers, wanted))
             yield
+
+    def _replace(self, site: Site, negative: bool) -> None:
+        for wanted in replacements(self.experiment, site, self.families, negative):
+            self.wanted.append((self._wanted_score(wanted), wanted))
 
     # -- scores ------------------------------------------------------------------------------------
 
@@ -236,8 +263,10 @@ class Search:
         was_right, explained = self._is_right(site), self._is_explained(site, after)
         at_the_end = isinstance(site.statement, ast.Return) and isinstance(site.node, ast.Name)
         new = {name for name in self.offers.unused if name in text}
-        score = repair.cost + 0.01 * len(text) - 0.4 * len(new) + 0.7 * len(lost)
-        score += 0.7 * was_right + 1.0 * at_the_end
+        score = repair.cost + 0.006 * len(text) - 0.4 * len(new) + 0.7 * len(lost)
+        score += 1.0 * at_the_end + 0.2 * isinstance(site.statement, ast.Return)
+        if was_right:  # a gradient may have been taken for another one, a value hardly ever
+            score += 0.2 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
         score -= 0.5 * (told(after) - told(self.matches)) + 2.0 * len(fixed)
         doubtful = bool(lost) or was_right or at_the_end or not explained or repair.cost > 2.2
         return Answer(repair, fixed, after, score, doubtful or fixed != self.experiment.wrong)

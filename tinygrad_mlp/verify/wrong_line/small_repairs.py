@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.support.source_rewriting import copied
-from tinygrad_mlp.verify.wrong_line.added import extended, multiplied, scaled
+from tinygrad_mlp.verify.wrong_line.added import extended, joined, multiplied, scaled
 from tinygrad_mlp.verify.wrong_line.edits import edits_of
 from tinygrad_mlp.verify.wrong_line.experiment import Experiment, Scope
 from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
@@ -105,7 +105,8 @@ def enlarged(offers: Offers, site: Site) -> list[Repair]:
     if not values or not all(isinstance(value, np.ndarray) for value in values):
         return []
     edits = [*multiplied(site.node, values[-1], words.variables),
-             *extended(site.node, values[-1], words.variables)]
+             *extended(site.node, values[-1], words.variables),
+             *joined(site.node, values[-1], words.variables)]
     return list(distinct(iter(edits), site, scopes, values))
 
 

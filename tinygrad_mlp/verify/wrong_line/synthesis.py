@@ -212,7 +212,7 @@ def _around(pool: Pool, present: Array, wanted: Array, now: str) -> Solutions:
     factor = _ratio(wanted, present)
     number = _constant(factor)
     if number is not None:
-        yield 1.2, f"{number} * ({now})"
+        yield (1.2 if number in ("2", "0.5", "-1") else 1.45), f"{number} * ({now})"
     for op, needed in (("+", wanted - present), ("-", present - wanted),
                        ("*", factor), ("/", _ratio(present, wanted))):
         for term in pool.find(needed):

@@ -10,8 +10,10 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import Experiment, Scope
+from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
 from tinygrad_mlp.verify.wrong_line.repair import Repair, code_of, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.sites import Site
 from tinygrad_mlp.verify.wrong_line.small_repairs import Offers
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
 from tinygrad_mlp.verify.wrong_line.synthesis import Pool, solved
@@ -25,7 +27,7 @@ def wanted_repairs(experiment: Experiment, offers: Offers, wanted: Wanted) -> It
     site = wanted.site
     root = next((s for s in experiment.sites if s.root and s.source is site.source
                  and any(node is site.node for node in ast.walk(s.node))), None)
-    if root is None or site.after:
+    if root is None and not site.after:
         return
     scopes = experiment.scopes(0, [site], wanted.overrides(0)).get(site.number, [])
     if not scopes:
@@ -36,23 +38,40 @@ def wanted_repairs(experiment: Experiment, offers: Offers, wanted: Wanted) -> It
     scope, target = scopes[middle], wanted.arrays[0][middle]
     pool = Pool(variables_in(site, scope, offers.texts(site)))
     found: list[tuple[float, int, ast.expr, str]] = []
-    for node, part in pushed_down(site.node, target, scope):
+    loaded = parsed(ast.unparse(site.node)) if site.after else site.node
+    for node, part in pushed_down(loaded, target, scope):
         present = _value_of(node, scope)
         if present is not None and present.shape != part.shape:
             present = None
-        depth = 0.0 if node is site.node else 0.1
+        depth = 0.0 if node is loaded else 0.1
         for cost, text in solved(pool, present, part, ast.unparse(node)):
             found.append((cost + depth, len(found), node, text))
     found.sort(key=lambda each: each[:2])
     seen: set[str] = set()
     for cost, _, node, text in found:
-        edited = replaced(root.node, node, parsed(text))
+        edited = replaced(root.node if root else loaded, node, parsed(text))
         key = ast.unparse(ast.fix_missing_locations(edited))
         if key not in seen:
             seen.add(key)
-            yield Repair(cost, ((root, parsed(key)),))
+            if root is None:
+                yield Repair(cost, (), (site, _followed_by(site, key)))
+            else:
+                yield Repair(cost, ((root, parsed(key)),))
         if len(seen) >= MOST_SOLUTIONS:
             return
+
+
+def _followed_by(site: Site, text: str) -> StatementChange:
+    """Return the change that puts an assignment to a site's variable after its statement."""
+    target = ast.unparse(site.node)
+
+    def change(copy: Any) -> list[Any]:
+        more = ast.parse(f"{target} = {text}").body[0]
+        for node in ast.walk(more):
+            ast.copy_location(node, copy)
+        return [copy, more]
+
+    return change
 
 
 def pushed_down(node: ast.expr, wanted: Array,
