@@ -253,6 +253,18 @@ def test_numbers_computed_before_are_checked_at_their_point_only():
     numbers = 2 * w
     report = check_derivation(lambda w: np.sum(w**2), lambda w: {"w": numbers}, w=w)
     assert report.ok and "same numbers at another point" in report.notes[0]
+    assert not report.conclusive
+    assert check_derivation(lambda w: np.sum(w**2), {"w": numbers}, w=w).conclusive
+
+
+def test_a_transpose_at_a_symmetric_point_is_called_one():
+    x, y = np.array([0.5, -1.0, 0.3]), np.array([1.0, 0.5, -2.0])
+
+    def transposed(W):
+        return {"W": np.outer(x, (1 - np.tanh(W @ x) ** 2) * y)}
+
+    report = check_derivation(lambda W: np.sum(np.tanh(W @ x) * y), transposed, W=np.eye(3))
+    assert report.diagnoses["W"].kind == "transpose"
 
 
 def test_a_gradient_that_is_not_finite_at_the_point_is_undecided():

@@ -160,6 +160,9 @@ def _compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: 
     _tell_conventions(here, rows, diagnoses)
     notes = [*others.failures]
     if others.ignored:
+        for name, row in rows.items():
+            if row.verdict == "right":
+                rows[name] = row._replace(verdict="undecided")
         notes.append("derived gives the same numbers at another point. It was checked at the given "
                      "point only.")
     not_given = [name for name in here.parameters if name not in here.given]

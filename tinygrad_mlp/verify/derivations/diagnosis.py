@@ -77,13 +77,11 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
             f"{subject} is not finite, and the right one is: a division by zero or an overflow in "
             f"the formula, as where g(z)(1 − g(z)) is divided by and g rounds to 0 or 1.")
     plain = _plain_multiple(subject, first, further, rtol)
-    if plain is not None and plain.kind != "transpose":
+    if plain is not None:
         return plain
     symmetric = of_symmetric_matrix(name, first, further, rtol) if same_shape else None
     if symmetric is not None:
         return Diagnosis("convention", None, None, 1.0, symmetric)
-    if plain is not None:
-        return plain
     if not same_shape:
         return _wrong_shape(subject, first, rtol)
     found = [
