@@ -134,9 +134,13 @@ def _problem(submission: Submission, answer: Answer) -> str:
 
 
 def _verdict(name: str, reports: Sequence[DerivationReport], complete: bool) -> str:
-    """Return the verdict on a gradient; it is right only where it is so at all points."""
+    """Return the verdict on a gradient; it is right only where it is so at all points.
+
+    Where it is only close at some of them, its formula rounds there: a saturated σ, for example.
+    """
     rows = [report.rows[name] for report in reports if name in report.rows]
-    if any(not row.ok for row in rows):
+    bad = [row for row in rows if not row.ok]
+    if any(row.verdict != "close" for row in bad) or (bad and len(bad) == len(rows)):
         return WRONG
     if reports and len(rows) < len(reports):
         return MISSING
@@ -146,7 +150,7 @@ def _verdict(name: str, reports: Sequence[DerivationReport], complete: bool) -> 
 def _describe(mark: Mark, reports: list[DerivationReport]) -> None:
     """Say what the numbers tell of the mistakes."""
     wrong = [name for name, verdict in mark.gradients.items() if verdict == WRONG]
-    first = next((r for r in reports if any(not row.ok for row in r.rows.values())), None)
+    first = next((r for r in reports if any(not r.rows[n].ok for n in wrong if n in r.rows)), None)
     if first is None:
         return
     rows = [report.rows[name] for report in reports for name in wrong if name in report.rows]

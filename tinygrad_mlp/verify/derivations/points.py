@@ -24,6 +24,10 @@ SAFETY = 64.0
 LARGEST_JITTER = 1e-6
 """More than this, relative to the largest element, is no rounding of a person's formula."""
 
+NEARBY, NEIGHBOURS, ALIKE = 1e-4, 16, 0.7
+"""The distance and number of neighbours of a point, and how far the mean of their differences must
+reach for these to count as alike: of 16 independent errors, it reaches a quarter of their size."""
+
 ORDINARY_JITTER = 1024
 """Rounding of a person's formula, in units of the last place, that is not worth a word."""
 
@@ -128,7 +132,28 @@ class Point:
         """Return whether the rounding of the person's own formula explains a difference."""
         if self.handed.rtol is not None or self.given[name].shape != self.right[name].shape:
             return False
-        return bool((self.difference(name) <= self._rounding_allowed[name][1]).all())
+        difference = self.difference(name)
+        if (difference <= self._rounding_allowed[name][1]).all():
+            return True
+        small = largest(difference) <= LARGEST_JITTER * largest(self.right[name])
+        return small and not self._differs_alike_nearby(name)
+
+    def _differs_alike_nearby(self, name: str) -> bool:
+        """Return whether a difference is much the same at neighbouring points.
+
+        That of a mistake is. That of rounding is not, although a rounding error of the parameters
+        may leave it as it is: for a saturated σ, which is 1 or the number below 1, σ (1 − σ).
+        """
+        derived = self.handed.derived
+        if not (isinstance(derived, Caller) and derived.takes_point):
+            return True
+        try:
+            near = [self.moved(self.number, NEARBY) for _ in range(NEIGHBOURS)]
+        except Exception:  # the neighbourhood of this point is not what its author thinks of
+            return True
+        seen = np.array([point.given[name] - point.right[name] for point in near], dtype=float)
+        mean, size = np.linalg.norm(seen.mean(axis=0)), np.sqrt(np.mean(seen**2) * seen[0].size)
+        return bool(mean > ALIKE * size)
 
     def is_right(self, name: str) -> bool:
         """Return whether the gradient of one parameter is right here."""
