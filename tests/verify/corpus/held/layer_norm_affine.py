@@ -60,7 +60,7 @@ MISTAKES = [
     ("m1 = dHhat.mean(axis=1, keepdims=True)", "m1 = dHhat.mean(axis=0, keepdims=True)",
      "the mean is taken over the batch, as in batch norm"),
     ("m2 = (dHhat * Hhat).mean(axis=1, keepdims=True)", "m2 = (dHhat * Hhat).sum(axis=1, keepdims=True)",
-     "a sum where the formula has a mean"),
+     "a sum where the formula has a mean", ["dH = (dHhat - m1 - Hhat * m2) / sigma"]),
     ("dH = (dHhat - m1 - Hhat * m2) / sigma", "dH = (dHhat - m1 - m2) / sigma",
      "the second mean is not multiplied by hhat"),
     ("dHhat = gamma * dZ", "dHhat = dZ", "the gain is forgotten on the way back"),

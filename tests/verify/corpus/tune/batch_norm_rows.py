@@ -54,5 +54,6 @@ MISTAKES = [
     ("dxmu2 = 2.0 * xmu * dvar / N", "dxmu2 = 2.0 * xmu * dvar", "the variance is a mean: 1/N is left out"),
     ("dxmu = dxmu1 + dxmu2", "dxmu = dxmu1", "the path through the variance is forgotten"),
     ("dx = dxmu + dmu / N", "dx = dxmu + dmu", "the mean's 1/N is left out"),
-    ("dmu = -np.sum(dxmu, axis=0)", "dmu = np.sum(dxmu, axis=0)", "the sign of x - mu is lost"),
+    ("dmu = -np.sum(dxmu, axis=0)", "dmu = np.sum(dxmu, axis=0)", "the sign of x - mu is lost",
+     ["dx = dxmu + dmu / N"]),
 ]
