@@ -77,6 +77,7 @@ def torch_functions(dtype):
         **{name: along(getattr(torch, name)) for name in (
             "softmax", "log_softmax", "cumsum", "cumprod", "prod", "diff", "trapezoid")},
         "flip": lambda x, axis: torch.flip(x, (axis,)),
+        "kron": lambda x, y: torch.kron(x.contiguous(), y.contiguous()),
         "softplus": lambda x: f.softplus(x, threshold=1e9), "gelu": f.gelu,
         "leaky_relu": f.leaky_relu, "degrees": torch.rad2deg, "gammaln": torch.lgamma,
         "xlogy": special.xlogy, "cbrt": lambda x: x ** (1 / 3),

@@ -56,7 +56,7 @@ OF_PAIRS = {
     "kron": lambda m, x, y: m.kron(x, y)[2:5, 4:7],
     "outer": lambda m, x, y: m.outer(x[0], y[:, 1]),
     "tensordot": lambda m, x, y: m.tensordot(x, y, 1),
-    "cross": lambda m, x, y: m.linalg.cross(x, y),
+    "cross": lambda m, x, y: m.linalg.cross(x, y + m.constant(OFFSETS)),  # not of x by x
     "solve": lambda m, x, y: m.linalg.solve(positive(m, x), y),
     "solve a row": lambda m, x, y: m.linalg.solve(positive(m, x), y[0]) * y,
     "in a batch": lambda m, x, y: (m.stack([x, y]) @ m.stack([y, x]))[1],
@@ -150,7 +150,8 @@ def run(m, program, leaves):
             out = OF_ONE[name](m, x)
         elif name in ROWS:
             axis, keepdims = AXES[along]
-            out = getattr(m, name)(x, axis, keepdims) * x  # back to a matrix, by broadcasting
+            of = x + m.constant(OFFSETS) if name == "std" else x  # which has a kink at equal ones
+            out = getattr(m, name)(of, axis, keepdims) * x  # back to a matrix, by broadcasting
         else:
             out = getattr(m, name)(x, AXES[along % 5][0])
             out = out if out.shape == x.shape else out.sum() * x
@@ -170,7 +171,9 @@ def compared(library, program, seed, dtype, second):
     if dtype is np.float32:
         program = [step for step in program if step[0] not in JUMPS]
         second = False
-    second = second and len(program) <= 6
+    names = {step[0] for step in program}
+    # PyTorch's second derivative of sinc at 0 is NaN, and its trigamma has nine digits.
+    second = second and len(program) <= 6 and "sinc" not in names
     rng = np.random.default_rng(seed)
     leaves, direction = ([rng.normal(size=s).astype(dtype) for s in SHAPES] for _ in range(2))
     f = lambda xs: run(other_libraries.ours(dtype), program, xs)  # noqa: E731
@@ -182,7 +185,7 @@ def compared(library, program, seed, dtype, second):
         wide = [a.astype(float) for a in leaves]
         exact = library(run, program, wide, wide, False, np.float64)
         noise = [30 * np.max(np.abs(a - b)) for a, b in zip(true, exact, strict=True)]
-    digits = 1e-9 if dtype is np.float64 else 3e-5
+    digits = 3e-5 if dtype is np.float32 else 3e-8 if "digamma" in names else 1e-9
     for i, (a, b) in enumerate(zip(found, true, strict=True)):
         assert np.shape(a) == np.shape(b) and a.dtype == dtype
         tolerance = digits * (1 if i < 6 else 100) * max(np.max(np.abs(b)), 1) + noise[i]
