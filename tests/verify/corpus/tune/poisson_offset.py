@@ -47,6 +47,7 @@ MISTAKES = [
      "a group that occurs often gets its last sample only"),
     ("dalpha = tau * alpha", "dalpha = log_tau * alpha",
      "the log precision in place of the precision"),
-    ("0.5 * tau * np.dot(alpha, alpha) - 0.5 * J", "0.5 * tau * np.dot(alpha, alpha) - 0.5 / tau * J",
+    ("0.5 * tau * np.dot(alpha, alpha) - 0.5 * J",
+     "0.5 * tau * np.dot(alpha, alpha) - 0.5 / tau * J",
      "the log precision's term is derived by the precision"),
 ]
