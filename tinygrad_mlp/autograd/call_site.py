@@ -6,7 +6,7 @@ import os
 import sys
 from itertools import islice
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,3 +92,20 @@ def user_site(packages: tuple[str, ...] = PACKAGES) -> CallSite:
             or frame.f_globals.get("__name__", "").partition(".")[0] in sys.stdlib_module_names):
         frame = frame.f_back
     return CallSite(frame.f_code, frame.f_lasti)
+
+
+def function_called() -> Any:
+    """Return the function of NumPy that a user called, and that has called back; None if none has.
+
+    NumPy's functions call each other: the outermost of those that are being executed is meant.
+    """
+    frame, found = sys._getframe(1), None
+    while frame.f_back is not None:
+        frame = frame.f_back
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("numpy."):
+            name = frame.f_code.co_name
+            found = getattr(np, name, None) or getattr(np.linalg, name, None)
+        elif not module.startswith("tinygrad_mlp."):
+            break
+    return found

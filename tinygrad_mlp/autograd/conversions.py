@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.call_site import CallSite, user_site
+from tinygrad_mlp.autograd.call_site import CallSite, function_called, user_site
 from tinygrad_mlp.autograd.mode import MODE
-from tinygrad_mlp.autograd.op import function_called
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import LostGradientWarning, NotDifferentiableError
 

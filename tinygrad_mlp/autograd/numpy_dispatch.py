@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op, function_called
+from tinygrad_mlp.autograd.call_site import function_called
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import (

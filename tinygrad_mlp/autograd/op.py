@@ -11,7 +11,6 @@ there and nowhere else.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -461,23 +460,6 @@ def defined_at(rule: Any) -> str:
     """Return the place of a gradient rule in the source, as the end of a message."""
     code = getattr(rule, "__code__", None)
     return "" if code is None else f"\n  rule at {code.co_filename}:{code.co_firstlineno}"
-
-
-def function_called() -> Any:
-    """Return the function of NumPy that a user called, and that has called back; None if none has.
-
-    NumPy's functions call each other: the outermost of those that are being executed is meant.
-    """
-    frame, found = sys._getframe(1), None
-    while frame.f_back is not None:
-        frame = frame.f_back
-        module = frame.f_globals.get("__name__", "")
-        if module.startswith("numpy."):
-            name = frame.f_code.co_name
-            found = getattr(np, name, None) or getattr(np.linalg, name, None)
-        elif not module.startswith("tinygrad_mlp."):
-            break
-    return found
 
 
 def registered(name: str) -> Op:
