@@ -13,7 +13,7 @@ batch = {
 }
 target_net = {"W": rng.normal(size=(n_features, n_actions)), "b": rng.normal(size=n_actions)}
 gamma = 0.95
-l2 = 0.01
+l2 = 0.1
 
 
 def point(rng):
