@@ -113,7 +113,7 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
     check_repeatable(here)
     terms: list[Term] = []
     not_checked = [*here.answer.ignored]
-    if here.plain is not None:
+    if here.answer.others and here.plain is not None:
         terms, unknown = check_terms(here.plain, here.answer.others, alone=not here.given)
         not_checked += unknown
     return _compared(here, OtherPoints(here), terms, not_checked, (hint, budget))

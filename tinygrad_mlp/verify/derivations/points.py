@@ -57,10 +57,9 @@ class Point:
 
     def __init__(self, handed: Handed, parameters: Mapping[str, Array], number: int = 0) -> None:
         self.handed, self.parameters, self.number = handed, parameters, number
-        self.exact = self.plain = None
+        self.exact = None
         if handed.gradient is None:
             self.exact = RecordedLoss(handed.loss, parameters, exact=True)
-            self.plain = RecordedLoss(handed.loss, parameters)
             self.right, _ = self.exact.replay()
         else:
             self.right = self._by_function(handed.gradient, parameters)
@@ -69,6 +68,15 @@ class Point:
         # The coarsest precision of the numbers involved counts.
         numbers = (*parameters.values(), *self.given.values(), *self.right.values())
         self.eps = max(float(np.finfo(a.dtype).eps) for a in numbers)
+
+    @cached_property
+    def plain(self) -> RecordedLoss | None:
+        """The graph with cross entropies not fused, which people see and derive; None without one.
+
+        Recorded when it is asked for: where gradients are right, nobody does.
+        """
+        return None if self.exact is None else RecordedLoss(
+            self.handed.loss, self.parameters)
 
     def _by_function(self, gradient: Caller, parameters: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients by the function that was given for them."""
@@ -135,8 +143,8 @@ class Point:
         difference = self.difference(name)
         if (difference <= self._rounding_allowed[name][1]).all():
             return True
-        small = largest(difference) <= LARGEST_JITTER * largest(self.right[name])
-        return small and not self._differs_alike_nearby(name)
+        small = difference.max(initial=0) <= LARGEST_JITTER * largest(self.right[name])
+        return bool(small) and not self._differs_alike_nearby(name)
 
     def _differs_alike_nearby(self, name: str) -> bool:
         """Return whether a difference is much the same at neighbouring points.

@@ -24,11 +24,11 @@ def check_repeatable(point: Point) -> None:
     Against a loss that draws other numbers at every call, no gradient can be right or wrong.
     """
     loss, derived = point.handed.loss, point.handed.derived
-    if point.plain is not None:
-        first = np.asarray(point.plain.out.data)
+    if point.exact is not None:
+        first = np.asarray(point.exact.out.data)
         for _ in range(CALLS):
             with no_grad():
-                again = plain_array(loss(point.plain.leaves))
+                again = plain_array(loss(point.exact.leaves))
             _require_same("loss", first, again)
     if isinstance(derived, Caller):
         answer = point.handed.answer(point.parameters).gradients

@@ -97,8 +97,10 @@ class RecordedLoss:
         with changed_mode(recording=True, exact_losses=exact, hook=recorder,
                           differentiating="check_derivation"):
             args, keywords = loss.pack(self.leaves)
+            # (Names are for messages, which are about the graph that people see.)
+            call = call_unwatched if exact else call_with_local_variables
             try:
-                self.out, variables = call_with_local_variables(loss.function, keywords, args)
+                self.out, variables = call(loss.function, keywords, args)
             except ValueError as error:
                 raise _with_its_line(error) from error
         self.decisions, self.sites = recorder.decisions, recorder.sites
@@ -231,6 +233,12 @@ class RecordedLoss:
         return {
             name: np.zeros_like(leaf.data) if g is None else g.data if isinstance(g, Value) else g
             for (name, leaf), g in zip(leaves.items(), found, strict=True)}
+
+
+def call_unwatched(function: Callable[..., Any], keywords: Mapping[str, Any],
+                   args: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+    """Return what a function returns, and no local variables."""
+    return function(*args, **keywords), {}
 
 
 def _with_its_line(error: ValueError) -> Exception:
