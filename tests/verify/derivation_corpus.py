@@ -81,7 +81,7 @@ def wrong(path: Path) -> Iterator[Exercise]:
             raise ValueError(f"{path.name}, mistake {number}: {good!r} occurs {body.count(good)} "
                              f"times and not once.")
         source = body.replace(good, bad)
-        lines = _changed_lines(body, source)
+        lines = changed_lines(body, source)
         for text in more[0] if more else ():
             places = [i for i, line in enumerate(source.splitlines(), 1) if text in line]
             if not places:
@@ -95,7 +95,7 @@ def _body(path: Path) -> str:
     return path.read_text().partition("\nMISTAKES = ")[0] + "\n"
 
 
-def _changed_lines(before: str, after: str) -> set[int]:
+def changed_lines(before: str, after: str) -> set[int]:
     """Return the numbers of the lines that differ; of a deleted line, those on either side."""
     lines: set[int] = set()
     matcher = SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)

@@ -1,0 +1,101 @@
+"""The pieces are what their tables say: right ones agree with central differences, wrong ones not.
+
+Nothing here uses the package's checks; the pieces are what these are held on.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+
+import numpy as np
+import pytest
+
+from tests.real.real_code import CONVENTIONS, STYLES, as_it_stands, files, planted, put_right
+
+CLOSE, FAR = 1e-6, 2e-5
+KEYS = {"style", "glue", "verdict", "stores", "says", "wrong", "change", "also", "convention",
+        "size", "mistakes"}
+EACH = pytest.mark.parametrize("path", files(), ids=lambda p: p.stem)
+
+
+def distance(given, exact):
+    """Return the largest difference relative to the largest element; infinite for other shapes."""
+    if given.size != exact.size:
+        return np.inf
+    scale = np.abs(exact).max() + 1e-12
+    return np.abs(given.reshape(exact.shape) - exact).max() / scale
+
+
+def wrong_names(piece):
+    """Return the parameters with wrong gradients; none may be neither right nor wrong."""
+    given, exact = piece.gradients()
+    distances = {name: distance(given[name], exact[name]) for name in exact}
+    assert not [n for n, d in distances.items() if CLOSE < d < FAR], (piece.name, distances)
+    return {name for name, d in distances.items() if d >= FAR}
+
+
+@EACH
+def test_a_piece_is_right_or_wrong_as_its_table_says(path):
+    piece = as_it_stands(path)
+    wrong = wrong_names(piece)
+
+    if piece.table["verdict"] == "right":
+        assert not wrong and not piece.lines
+        return
+    assert wrong == set(piece.table["wrong"]) != set()
+    assert piece.lines and not wrong_names(put_right(path))
+
+
+@EACH
+def test_each_planted_mistake_makes_a_gradient_wrong(path):
+    for piece in planted(path):
+        assert wrong_names(piece), piece.name
+        assert piece.lines and piece.words
+
+
+@EACH
+def test_a_convention_is_the_one_that_the_table_names(path):
+    table = as_it_stands(path).table
+    assert ("convention" in table) == (table["verdict"] == "convention")
+    if "convention" not in table:
+        return
+    piece, kind, size = as_it_stands(path), table["convention"], table.get("size")
+    given, exact = piece.gradients()
+    _, arrays, _ = piece.module.plain()
+    expected = {
+        "scale": lambda name: size * exact[name],
+        "decay": lambda name: exact[name] + size * arrays[name],
+        "clipping": lambda name: np.clip(exact[name], -size, size),
+    }
+    for name in table["wrong"]:
+        if kind in expected:
+            assert distance(given[name].reshape(exact[name].shape), expected[name](name)) < CLOSE
+        else:  # the constant left out of a logarithm, or the steps left out, are in the change
+            assert kind in CONVENTIONS and distance(given[name], exact[name]) < 1
+
+
+@EACH
+def test_the_glue_is_at_most_two_lines_that_name_what_the_piece_defines(path):
+    piece = as_it_stands(path)
+    table = piece.table
+    assert set(table) <= KEYS and {"style", "glue", "verdict", "stores"} <= set(table)
+    assert table["style"] in STYLES and table["verdict"] in ("right", "wrong", "convention")
+    assert len(table["glue"].splitlines()) <= 2
+    tree = ast.parse(table["glue"])
+    calls = [node.func.attr for node in ast.walk(tree)
+             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("tg.verify.")]
+    assert len(calls) == 1
+    check = {"step": "check_step", "layer functions": "check_layer", "layer object": "check_layer"}
+    assert calls[0] == check.get(table["style"], "check_derivation")
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+    bound = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    assert read - bound - {"tg", "np"} <= set(vars(piece.module)) | set(dir(builtins))
+
+
+def test_styles_and_conventions_are_those_of_the_list():
+    tables = [as_it_stands(path).table for path in files()]
+    assert {t["style"] for t in tables} <= set(STYLES)
+    assert {t["convention"] for t in tables if "convention" in t} <= set(CONVENTIONS)
