@@ -119,5 +119,7 @@ def _module(name: str, filename: str, source: str) -> ModuleType:
     module.__file__ = filename
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     sys.modules[module.__name__] = module
+    state = np.random.get_state()  # people seed it
     exec(compile(source, filename, "exec"), module.__dict__)
+    np.random.set_state(state)
     return module
