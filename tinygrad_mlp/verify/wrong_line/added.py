@@ -81,7 +81,7 @@ def terms_of(node: ast.expr) -> Iterator[ast.expr]:
 
 def _fits(other: Any, value: Any) -> bool:
     """Return whether an array has the shape of another, or may be broadcast to it."""
-    if np.asarray(other).dtype.kind != "f" or np.ndim(other) == 0:
+    if np.asarray(other).dtype.kind != "f" or (np.ndim(other) == 0 and np.ndim(value) > 0):
         return False
     try:
         return bool(np.broadcast_shapes(np.shape(other), np.shape(value)) == np.shape(value))

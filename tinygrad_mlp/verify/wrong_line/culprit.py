@@ -14,7 +14,7 @@ from tinygrad_mlp.verify.wrong_line.sites import Site
 WITHOUT_REPAIR = 1.5
 """What a line without a repair must explain more than one with a repair."""
 
-UNSURE = 0.3
+UNSURE = 0.2
 """A score so little better than that of another line does not decide between the two."""
 
 LONGEST_REPAIR = 60
@@ -85,6 +85,8 @@ def found_by(search: Search, hint: int) -> Found:
 def _culprit(search: Search) -> Culprit | None:
     answer = search.best
     score, wanted = search.wanted[0] if search.wanted else (0.0, None)
+    if wanted is not None and search.is_returned(wanted.site):
+        wanted = None  # that the returned gradient should be the gradient, everybody knows
     if answer is None:
         return None if wanted is None or wanted.fixed != search.experiment.wrong else (
             _of_wanted(search, wanted))
@@ -92,7 +94,7 @@ def _culprit(search: Search) -> Culprit | None:
     if (wanted is not None and wanted.site.node.lineno != line and wanted.fixed >= answer.fixed
             and score + WITHOUT_REPAIR < answer.score):
         return _of_wanted(search, wanted)
-    if answer.doubtful and any(other.score < answer.score + UNSURE for other in search.answers
+    if answer.doubt == 2 and any(other.score < answer.score + UNSURE for other in search.answers
                                if other.repair.site.node.lineno != line):
         return None  # another line is as likely
     return _of_answer(search, answer)

@@ -46,12 +46,13 @@ def _everywhere(root: ast.expr, words: Vocabulary) -> Edits:
     """Yield the expression with the same edit made at all copies of a sub-expression."""
     copies: dict[str, list[ast.expr]] = {}
     for node, role in _nodes(root):
-        if role == "value" and not isinstance(node, (ast.Name, ast.Constant)):
+        if role == "value" and not isinstance(node, ast.Constant):
             copies.setdefault(ast.dump(node), []).append(node)
     for same in copies.values():
         if len(same) > 1:
-            for cost, made in edits_of(same[0], words):
-                yield cost + 0.5, replaced_at(root, same, made)
+            name = isinstance(same[0], ast.Name)
+            for cost, made in variables(same[0], words) if name else edits_of(same[0], words):
+                yield cost + (0.2 if name else 0.5), replaced_at(root, same, made)
 
 
 def _nodes(node: ast.expr, role: str = "value") -> Iterator[tuple[ast.expr, str]]:
@@ -166,19 +167,8 @@ def transposes(node: ast.expr, words: Vocabulary) -> Edits:
     """A transpose added or dropped."""
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield 1.0, node.value
-    elif isinstance(node, ast.Call) and called(node) == "transpose" and len(node.args) > 1:
-        axes = node.args[1:] if isinstance(node.func, ast.Attribute) else []
-        yield from _exchanged_axes(node, axes)
     elif isinstance(node, (ast.Name, ast.Subscript, ast.Call)):
         yield 1.0, transposed(node)
-
-
-def _exchanged_axes(node: ast.Call, axes: list[ast.expr]) -> Edits:
-    for i in range(len(axes) - 1):
-        arguments = list(node.args)
-        k = len(arguments) - len(axes) + i
-        arguments[k], arguments[k + 1] = arguments[k + 1], arguments[k]
-        yield 1.0, ast.Call(node.func, arguments, node.keywords)
 
 
 def reductions(node: ast.expr, words: Vocabulary) -> Edits:
@@ -219,24 +209,36 @@ OTHER_VALUES = {
 
 
 def functions(node: ast.expr, words: Vocabulary) -> Edits:
-    """A function's arguments exchanged, the function dropped, or another in its place."""
+    """A function's arguments exchanged, or another function in its place."""
     if isinstance(node, ast.Call):
-        name = called(node)
         for i in range(len(node.args) - 1):
             arguments = list(node.args)
             arguments[i], arguments[i + 1] = arguments[i + 1], arguments[i]
             yield 1.0, ast.Call(node.func, arguments, node.keywords)
-        if name == "einsum":
+        if called(node) == "einsum":
             yield from _other_subscripts(node)
-        if len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.Starred):
-            yield 1.2, node.args[0]
-            for other in words.functions:
-                yield 1.3, ast.Call(parsed(other), node.args, [])
-        for other in SIMILAR.get(name, ()):
+        for other in SIMILAR.get(called(node), ()):
             yield 1.0, ast.Call(renamed(node.func, other), node.args, node.keywords)
     elif isinstance(node, (ast.Name, ast.Subscript)):
         for other in words.functions:
             yield 1.4, ast.Call(parsed(other), [node], [])
+
+
+def functions_of_one(node: ast.expr, words: Vocabulary) -> Edits:
+    """A function of one argument dropped, or another one, or a variable in its place."""
+    if not (isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords) or (
+            isinstance(node.args[0], ast.Starred)):
+        return
+    yield 1.2, node.args[0]
+    for other in words.functions:
+        yield 1.3, ast.Call(parsed(other), node.args, [])
+    if called(node) in ("exp", "log", "sqrt"):
+        for factor in (ast.Constant(2), ast.Constant(0.5)):
+            inside = ast.BinOp(factor, ast.Mult(), node.args[0])
+            yield 1.3, ast.Call(node.func, [inside], [])
+        for name, value in words.variables.items():
+            if kind_of(value) == "f" and name.isidentifier():
+                yield 1.3, parsed(name)
 
 
 SIMILAR = {"outer": ("dot",), "maximum": ("minimum",), "minimum": ("maximum",), "exp": ("log",),
@@ -299,4 +301,4 @@ def ranges(node: ast.expr, words: Vocabulary) -> Edits:
 
 EDITS: tuple[Callable[[ast.expr, Vocabulary], Edits], ...] = (
     constants, operators, dropped, slopes, signs, comparisons, transposes, reductions, axes,
-    functions, variables, ranges)
+    functions, functions_of_one, variables, ranges)

@@ -47,6 +47,7 @@ def others(node: ast.expr, words: Vocabulary) -> Edits:
     if isinstance(node, ast.Slice) and node.step is None:
         for name, value in words.variables.items():
             if name.isidentifier() and is_count(value):
+                yield 1.1, parsed(f"np.arange({name})")
                 yield 1.1, ast.Slice(parsed(name), None, None)
                 yield 1.1, ast.Slice(None, parsed(name), None)
     if isinstance(node, ast.Slice):

@@ -21,6 +21,7 @@ from tinygrad_mlp.verify.wrong_line.sites import Site
 from tinygrad_mlp.verify.wrong_line.slicing import Slice
 from tinygrad_mlp.verify.wrong_line.small_repairs import (
     Offers,
+    appended_repairs,
     edited,
     enlarged,
     repairs_of_copies,
@@ -28,18 +29,25 @@ from tinygrad_mlp.verify.wrong_line.small_repairs import (
 )
 from tinygrad_mlp.verify.wrong_line.wanted_repairs import wanted_repairs
 
+SMALL = 1.08
+"""The cost of an edit that is a slip and nothing else."""
+
 MOST_WANTED = 6
 """Replaced values that expressions are looked for."""
 
 
 class Answer(NamedTuple):
-    """A repair that was shown to work. The lower the score, the likelier it is what was meant."""
+    """A repair that was shown to work. The lower the score, the likelier it is what was meant.
+
+    `doubt` is 0 where the repaired line and those after it are quantities of the graph, 1 where the
+    line is none but the edit is small, and 2 elsewhere.
+    """
 
     repair: Repair
     fixed: frozenset[str]
     matches: Matches
     score: float
-    doubtful: bool
+    doubt: int
 
 
 class Search:
@@ -105,14 +113,20 @@ class Search:
         """
         for number, _ in enumerate(stage(sites), 1):
             best = self.best
-            if best is not None and not best.doubtful:
+            if best is not None and best.doubt == 0:
                 left = [site for site in sites[number:] if self._is_alias(site) or (
                     site.number in self.slice.numbers and not (
                         site.number in best.matches and best.matches[site.number].sign > 0))]
-                for _ in stage([*left, *self._feeding(best.repair.site, sites[:number], left)]):
+                site = best.repair.site
+                for _ in stage([*left, *self._feeding(site, sites[:number], left)]):
                     pass
+                unexplained = [each for each in self._feeding(site)
+                               if each.number not in best.matches]
+                for more in (self._edited, self._enlarged):
+                    for _ in more(unexplained):
+                        pass
                 return True
-        return False
+        return self.best is not None and self.best.doubt < 2
 
     def _feeding(self, site: Site, *tried: Sequence[Site]) -> list[Site]:
         """Return the lines not yet tried that compute what the line of a site uses."""
@@ -203,12 +217,13 @@ class Search:
 
     def _has_value(self, site: Site) -> bool:
         values = self.experiment.values[0].get(site.number, [])
-        return bool(values) and isinstance(values[0], np.ndarray)
+        return bool(values) and isinstance(values[0], np.ndarray) and values[0].dtype.kind != "b"
 
     def _statements(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try each statement with another target or operator, or without it."""
         for site in {id(site.statement): site for site in sites}.values():
             self._try(statement_repairs(self.offers, site))
+            self._try(appended_repairs(self.offers, site))
             yield
 
     def _copies(self, sites: Sequence[Site]) -> Iterator[None]:
@@ -261,15 +276,26 @@ class Search:
         lost = [number for number in self.matches if number not in after
                 and number not in {each.number for each, _ in repair.expressions}]
         was_right, explained = self._is_right(site), self._is_explained(site, after)
-        at_the_end = isinstance(site.statement, ast.Return) and isinstance(site.node, ast.Name)
+        small = repair.cost < SMALL
+        returned = self.is_returned(site)
+        at_the_end = returned and (isinstance(site.node, ast.Name) or not small)
         new = {name for name in self.offers.unused if name in text}
         score = repair.cost + 0.006 * len(text) - 0.4 * len(new) + 0.7 * len(lost)
-        score += 1.0 * at_the_end + 0.2 * isinstance(site.statement, ast.Return)
+        score += 1.3 * at_the_end + 0.2 * returned
+        score += 0.4 * (not explained)
         if was_right:  # a gradient may have been taken for another one, a value hardly ever
             score += 0.2 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
         score -= 0.5 * (told(after) - told(self.matches)) + 2.0 * len(fixed)
-        doubtful = bool(lost) or was_right or at_the_end or not explained or repair.cost > 2.2
-        return Answer(repair, fixed, after, score, doubtful or fixed != self.experiment.wrong)
+        doubtful = (bool(lost) or was_right or at_the_end or repair.cost > 2.2
+                    or fixed != self.experiment.wrong)
+        doubt = 2 if doubtful or (not explained and not small) else int(not explained)
+        return Answer(repair, fixed, after, score, doubt)
+
+    def is_returned(self, site: Site) -> bool:
+        """Return whether a site stands where the gradients are returned."""
+        source = self.experiment.derived.source
+        return (isinstance(site.statement, ast.Return) and source is not None
+                and site.source.tree is source.tree)
 
     def _is_explained(self, site: Site, after: Matches) -> bool:
         """Return whether a repaired statement computes a quantity of the graph, where it can."""

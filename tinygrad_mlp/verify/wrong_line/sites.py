@@ -107,8 +107,10 @@ class SiteFinder:
         if isinstance(node, ast.Lambda):
             return self.visit_function(node)
         display = isinstance(node, (ast.Tuple, ast.List, ast.Dict, ast.Set))
+        # What `np.add.at(x, i, e)` and `steps.append(e)` are called with is all that they store.
+        stored = isinstance(node, ast.Call) and isinstance(self._statement, ast.Expr)
         for inner in self._inside(node):
-            self._load(inner, root=root and display)
+            self._load(inner, root=root and (display or stored))
         if not display and not isinstance(node, (ast.Yield, ast.Await)):
             self.numbers[id(node)] = self._add(node, root=root)
 

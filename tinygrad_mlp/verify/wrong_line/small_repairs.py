@@ -36,6 +36,12 @@ class Offers:
             and not isinstance(node.value, bool) and abs(node.value) not in (0, 1))})
         stored = {n.id for n in self._names(ast.Store)}
         self.unused = stored - {n.id for n in self._names(ast.Load)}
+        sites = [*experiment.sites, *loss]
+        lists = {s.node.value.id for s in sites if isinstance(s.node, ast.Subscript)
+                 and isinstance(s.node.value, ast.Name)}
+        steps = {s.statement.target.id for s in sites if isinstance(s.statement, ast.For)
+                 and isinstance(s.statement.target, ast.Name)}
+        self._elements = [f"{name}[{step}]" for name in sorted(lists) for step in sorted(steps)]
         functions: dict[str, None] = {}
         self._texts: dict[int, list[str]] = {}
         for site in experiment.sites:
@@ -68,7 +74,8 @@ class Offers:
     def texts(self, site: Site) -> list[str]:
         """Return the variables, and elements of such, in the function that a site stands in."""
         return list(dict.fromkeys([
-            *self._texts.get(id(site.source.tree), ()), *sorted(self.unused), *self._of_loss]))
+            *self._texts.get(id(site.source.tree), ()), *self._elements, *sorted(self.unused),
+            *self._of_loss]))
 
     def seen(self, site: Site) -> tuple[list[Scope], list[Any]]:
         """Return variables and values of a site at a few of its evaluations."""
@@ -198,6 +205,36 @@ def _loaded(original: ast.AST, copy: Any) -> Any:
 
 def _placed(made: Any, statement: Any) -> Any:
     return ast.fix_missing_locations(ast.copy_location(made, statement))
+
+
+def appended_repairs(offers: Offers, site: Site) -> Iterator[Repair]:
+    """Yield updates of x put after a site's statement, if that ends a loop which carries x on."""
+    loop = next((each.statement for each in offers.experiment.sites
+                 if isinstance(each.statement, ast.For)
+                 and each.statement.body[-1] is site.statement), None)
+    if loop is None or not site.root:
+        return
+    stored = {n.id for n in ast.walk(loop)
+              if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    variables = offers.vocabulary(site).variables
+    for name in sorted(stored & set(variables)):
+        for other, value in variables.items():
+            if other != name and np.ndim(value) and np.shape(value) == np.shape(variables[name]):
+                yield Repair(1.8, (), (site, followed_by(f"{name} = {name} * {other}")))
+        for cost, made in joined(ast.Name(name, ast.Load()), variables[name], variables):
+            yield Repair(cost + 0.3, (), (site, followed_by(f"{name} = {ast.unparse(made)}")))
+
+
+def followed_by(text: str) -> StatementChange:
+    """Return the change that puts a statement after another one."""
+
+    def change(copy: Any) -> list[Any]:
+        more = ast.parse(text).body[0]
+        for node in ast.walk(more):
+            ast.copy_location(node, copy)
+        return [copy, more]
+
+    return change
 
 
 def repairs_of_copies(roots: Sequence[Site], offers: Offers) -> Iterator[Repair]:

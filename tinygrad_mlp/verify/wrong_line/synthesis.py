@@ -114,6 +114,7 @@ def fingerprint(array: Array) -> tuple[tuple[int, ...], float]:
 def _atoms(variables: Mapping[str, Any]) -> Iterator[Term]:
     for text, value in variables.items():
         array = np.asarray(value)
+        array = array.astype(float) if array.dtype.kind == "b" else array
         yield Term(text, 1.0 if text.isidentifier() else 1.2, array)
         for axis in range(array.ndim):
             count = np.asarray(array.shape[axis])

@@ -10,11 +10,9 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import Experiment, Scope
-from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
 from tinygrad_mlp.verify.wrong_line.repair import Repair, code_of, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
-from tinygrad_mlp.verify.wrong_line.sites import Site
-from tinygrad_mlp.verify.wrong_line.small_repairs import Offers
+from tinygrad_mlp.verify.wrong_line.small_repairs import Offers, followed_by
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
 from tinygrad_mlp.verify.wrong_line.synthesis import Pool, solved
 
@@ -54,24 +52,11 @@ def wanted_repairs(experiment: Experiment, offers: Offers, wanted: Wanted) -> It
         if key not in seen:
             seen.add(key)
             if root is None:
-                yield Repair(cost, (), (site, _followed_by(site, key)))
+                yield Repair(cost, (), (site, followed_by(f"{ast.unparse(site.node)} = {key}")))
             else:
                 yield Repair(cost, ((root, parsed(key)),))
         if len(seen) >= MOST_SOLUTIONS:
             return
-
-
-def _followed_by(site: Site, text: str) -> StatementChange:
-    """Return the change that puts an assignment to a site's variable after its statement."""
-    target = ast.unparse(site.node)
-
-    def change(copy: Any) -> list[Any]:
-        more = ast.parse(f"{target} = {text}").body[0]
-        for node in ast.walk(more):
-            ast.copy_location(node, copy)
-        return [copy, more]
-
-    return change
 
 
 def pushed_down(node: ast.expr, wanted: Array,
@@ -123,4 +108,4 @@ def _value_of(node: ast.expr, scope: Scope) -> Array | None:
     if found is None or not isinstance(found[0], (np.ndarray, np.generic, float, int)):
         return None
     array = np.asarray(found[0])
-    return array if array.dtype.kind in "fiub" else None
+    return array.astype(float) if array.dtype.kind in "fiub" else None
