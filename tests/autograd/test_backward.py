@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import GraphReleasedError, NotDifferentiableError, ShapeError
@@ -233,3 +235,44 @@ def test_a_tensor_that_is_not_a_scalar_needs_a_gradient():
         (x * 2).backward(np.ones(3))
     assert x.grad is None
     (tg.Tensor([[2.0]], requires_grad=True) * 2).backward()  # one element is a scalar
+
+
+PICKED = [0, slice(1, 3), (Ellipsis, 1), [2, 0, 2], np.array([True, False, True]),
+          (None, 1, slice(2)), (1, [0, 0, 1])]
+
+
+@given(seed=st.integers(0, 2**32 - 1), leaf=st.booleans())
+def test_shares_of_indexing_added_in_place_are_those_of_whole_arrays(seed, leaf):
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(-2, len(PICKED), size=6)
+    x0 = rng.normal(size=(3, 2))
+
+    def f(x):
+        x = x if leaf else tg.sin(x)
+        total = 0.0
+        for step in steps:
+            part = x * x if step == -2 else x if step == -1 else x[PICKED[step]]
+            total = total + tg.sum(part**2 * (1.5 + step))
+        return total
+
+    recorded = tg.Tensor(x0, requires_grad=True)
+    np.testing.assert_allclose(tg.grad(f)(x0), tg.grad(f)(recorded).data, rtol=1e-12)
+    f(recorded).backward()
+    np.testing.assert_allclose(recorded.grad, tg.grad(f)(x0), rtol=1e-12)
+
+
+def test_a_loop_over_rows_makes_no_whole_array_for_each_row():
+    rows = 500
+    x = tg.Tensor(np.ones((rows, 2_000)), requires_grad=True)
+    total = 0.0
+    for t in range(rows):
+        total = total + tg.sum(x[t])
+    made = []
+    zeros = np.zeros
+    try:
+        np.zeros = lambda *args, **options: made.append(args) or zeros(*args, **options)
+        total.backward()
+    finally:
+        np.zeros = zeros
+    assert len(made) == 1
+    assert np.all(x.grad == 1)

@@ -81,6 +81,29 @@ def propagate(  # noqa: C901
     heap: list[int] = []  # negative orders of the nodes pending, since heapq finds the smallest
     pending: dict[int, tuple[Node, Any]] = {}
     asked: list[tuple[Node, Any]] = []
+    own: dict[int, Any] = {}  # cotangents that `add` has made and may change, by order or leaf
+    touched: list[Value] = []  # the leaves among them
+
+    def add(parent: Any, node: Node, g: Any) -> bool:
+        """Add a share to a cotangent in place, so that a loop over x[t] takes no T whole arrays."""
+        if type(parent) is not Node and parent.node is not None:
+            return False
+        key = -parent.order if type(parent) is Node else id(parent)
+        known, total = pending.get(key), own.get(key)
+        if known is not None and isinstance(known[1], Value):
+            return False
+        if total is None or known is not None and known[1] is not total:
+            like = node.arrays[0]  # type: ignore[index]
+            own[key] = total = (
+                np.zeros(like.shape, like.dtype) if known is None else np.array(known[1]))
+            if type(parent) is not Node:
+                touched.append(parent)
+            else:
+                pending[key] = parent, total
+                if known is None:
+                    heappush(heap, key)
+        node.op.add_share(total, g, *node.arrays[1:], **node.static)  # type: ignore[index]
+        return True
 
     def arrive(node: Node, index: int, g: Any) -> None:
         """Add a share to the cotangent of a node, or of one of its outputs."""
@@ -128,6 +151,9 @@ def propagate(  # noqa: C901
                 key = parent if type(parent) is Node else key_of(parent)
                 if key not in wanted:
                     continue
+            if (op.add_share is not None and not position and create_graph is None
+                    and type(g) is ndarray and vjp == op.vjp and add(parent, node, g)):
+                continue
             share = vjp(position, g, y, inputs, static)
             like = arrays[position]
             try:
@@ -149,6 +175,8 @@ def propagate(  # noqa: C901
         if release:  # the parents, the arguments and the result
             node.clear()
             node.arrays = node.out = None
+    for leaf in touched:
+        collect(leaf, own[id(leaf)], True)
     for node, g in asked:
         _deliver(node, g)
 

@@ -123,4 +123,18 @@ def as_html(tensor: Tensor) -> str:
     return shown if tensor.grad is None else shown + listing(str(tensor.grad), "gradient")
 
 
+def as_text(tensor: Tensor) -> str:
+    """Return what ``repr`` shows of a tensor."""
+    shown = [np.array2string(tensor.data, separator=", ", prefix="Tensor(")]
+    if tensor.data.dtype != np.float64:
+        shown.append(f"dtype={tensor.data.dtype}")
+    if tensor.name is not None:
+        shown.append(f"name={tensor.name!r}")
+    if tensor._requires_grad:
+        made = tensor.node
+        shown.append("requires_grad=True" if made is None else f"op={made.op.name}")
+    return f"Tensor({', '.join(shown)})"
+
+
 Tensor._repr_html_ = as_html
+Tensor.__repr__ = as_text  # type: ignore[method-assign, assignment]

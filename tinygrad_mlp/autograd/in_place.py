@@ -40,6 +40,13 @@ def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
     return tensor
 
 
+def refuse_store(tensor: Tensor, index: Any, value: Any) -> None:
+    """Refuse ``tensor[index] = value``."""
+    raise InvalidArgumentError(
+        "a tensor's elements cannot be assigned: the graph could not tell the old value from "
+        "the new one. Use tg.where(...) to choose elements, or assign to a leaf's .data.")
+
+
 class Argument(Tensor):
     """The argument of a function that is differentiated or checked: a leaf that is the function's.
 
@@ -72,5 +79,6 @@ def in_place(name: str, sign: str) -> Callable[[Tensor, Any], Any]:
     return method
 
 
+Tensor.__setitem__ = refuse_store
 for _method, (_name, _sign) in OPERATORS.items():
     setattr(Tensor, _method, in_place(_name, _sign))

@@ -131,6 +131,9 @@ class OpRecord:
             nothing depends on. (Eigenvectors that nobody uses need no derivative.)
         floating: whole numbers and booleans are converted to floating point before the call. A
             loss or an activation of unsigned bytes would wrap around at 0 and 256 otherwise.
+        add_share: the rule of the first argument as a change of an array: called as
+            ``add_share(total, g, *others, **static)`` with the other arguments, it adds the share
+            to `total` in place. For an operation that reads a small part of its argument.
     """
 
     name: str
@@ -150,6 +153,7 @@ class OpRecord:
     decomposable: bool = False
     unused_as_none: bool = False
     floating: bool = False
+    add_share: Callable[..., None] | None = None
 
 
 class Op:
@@ -190,6 +194,7 @@ class Op:
         self.nondifferentiable = record.nondifferentiable
         self.provenance = record.provenance
         self.floating = record.floating
+        self.add_share = record.add_share
         parameters = parameters_of(record.forward)
         arrays = [p for p in parameters if p.kind is not KEYWORD_ONLY]
         self.arrays: tuple[str, ...] = tuple(p.name for p in arrays)

@@ -1,4 +1,4 @@
-"""Pickling of tensors with a history, however long it is.
+"""Copies: pickling of tensors with a history, however long it is, and ``copy.copy``.
 
 Pickle descends from a tensor to its node, to the node's parents, and so on: a history of a thousand
 operations is too deep for it. So a tensor is pickled with the list of all its nodes, oldest first.
@@ -60,5 +60,20 @@ def _retain(node: Node, values: list[Value]) -> None:
     node.retained = [weakref.ref(value) for value in values]
 
 
+def copied(tensor: Tensor, memo: dict[int, Any] | None = None) -> Tensor:
+    """Return what the module ``copy`` makes of a tensor.
+
+    A copied leaf is a leaf. What was computed stays a function of the same leaves, since a copied
+    graph would send its gradients to copies that nobody looks at.
+    """
+    if (tensor.node is not None and tensor._requires_grad) or isinstance(tensor.data, Value):
+        return tensor.copy()
+    made: Any = make_value(type(tensor), tensor.data.copy(), None, tensor._requires_grad)
+    made.own_name = tensor.name
+    made.grad = None if tensor.grad is None else tensor.grad.copy()
+    return made  # type: ignore[no-any-return]
+
+
+Tensor.__copy__ = Tensor.__deepcopy__ = copied  # type: ignore[attr-defined]
 copyreg.pickle(Tensor, _tensor_parts)
 copyreg.pickle(Node, _node_parts)

@@ -16,14 +16,15 @@ import numpy as np
 
 from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.backward import backward as run_backward
-from tinygrad_mlp.autograd.graph import Array, Value, make_value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import CHANGES
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 
-METHODS = ("std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace", "round",
-           "argsort", "searchsorted", "nonzero", "all", "any", "ravel", "conj", "conjugate")
+METHODS = ("var", "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace",
+           "round", "argmax", "argmin", "argsort", "searchsorted", "nonzero", "all", "any", "ravel",
+           "conj", "conjugate", "squeeze", "swapaxes", "clip", "dot")
 """Further methods of ndarray: NumPy has functions of the same names, with the array first."""
 
 
@@ -49,9 +50,10 @@ class Tensor(Value):
     __slots__ = ()
 
     # Set by the modules that can do this, which import this one: numpy_dispatch, describe,
-    # conversions and in_place.
+    # conversions, in_place and pickling (copies).
     __array_ufunc__: ClassVar[Callable[..., Any]]
     __array_function__: ClassVar[Callable[..., Any]]
+    __setitem__: ClassVar[Callable[..., None]]
     _repr_html_: ClassVar[Callable[[Tensor], str]]
     _leave_graph: ClassVar[Callable[..., None]]
 
@@ -222,19 +224,6 @@ class Tensor(Value):
         result.data = result.data.copy()
         return result
 
-    def __copy__(self) -> Tensor:
-        # A copied leaf is a leaf; what was computed stays a function of the same leaves, since
-        # a copied graph would send its gradients to copies that nobody looks at.
-        if (self.node is not None and self._requires_grad) or isinstance(self.data, Value):
-            return self.copy()
-        made: Any = make_value(type(self), self.data.copy(), None, self._requires_grad)
-        made.own_name = self.name
-        made.grad = None if self.grad is None else self.grad.copy()
-        return made  # type: ignore[no-any-return]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return self.__copy__()
-
     # -- operators: a line each, so that they read as a table ----------------------------------
 
     def __add__(self, other: Any) -> Tensor: return OPERATIONS["add"](self, other)
@@ -270,11 +259,6 @@ class Tensor(Value):
     def __getitem__(self, index: Any) -> Tensor:
         return IMPLEMENTED_BY[operator.getitem](self, index)  # type: ignore[no-any-return]
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise errors.InvalidArgumentError(
-            "a tensor's elements cannot be assigned: the graph could not tell the old value from "
-            "the new one. Use tg.where(...) to choose elements, or assign to a leaf's .data.")
-
     # -- methods of ndarray ------------------------------------------------------------------
 
     def _by_numpy(self, name: str, *args: Any, **options: Any) -> Tensor:
@@ -302,18 +286,6 @@ class Tensor(Value):
         """Return the smallest element over `axis`; ties share the gradient."""
         return self._reduced("min", axis, keepdims, options)
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-        """Return the variance over `axis`."""
-        return OPERATIONS["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def argmax(self, axis: int | None = None) -> Any:
-        """Return the index of the largest element: a plain array, without gradient."""
-        return OPERATIONS["argmax"](self, axis=axis)
-
-    def argmin(self, axis: int | None = None) -> Any:
-        """Return the index of the smallest element: a plain array, without gradient."""
-        return OPERATIONS["argmin"](self, axis=axis)
-
     def reshape(self, *shape: Any, **options: Any) -> Tensor:
         """Return the same elements in another shape, given as one tuple or several lengths."""
         if len(shape) == 1:
@@ -326,27 +298,11 @@ class Tensor(Value):
         """Return all elements in one axis."""
         return self._by_numpy("ravel", order=order)
 
-    def squeeze(self, axis: Any = None) -> Tensor:
-        """Remove axes of length 1."""
-        return self._by_numpy("squeeze", axis=axis)
-
     def transpose(self, *axes: Any) -> Tensor:
         """Reorder the axes (none given: reverse them)."""
         several = len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list)))
         order = axes[0] if several else (axes or None)
         return OPERATIONS["transpose"](self, axes=order)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        """Exchange two axes."""
-        return OPERATIONS["swapaxes"](self, axis1=axis1, axis2=axis2)
-
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limit the elements to an interval."""
-        return OPERATIONS["clip"](self, min, max)
-
-    def dot(self, other: Any) -> Tensor:
-        """Return NumPy's `dot`: the matrix product, or a multiple where one is a number."""
-        return self._by_numpy("dot", other)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("real", "imag"):
@@ -392,18 +348,6 @@ class Tensor(Value):
         if self._requires_grad:
             self._leave_graph(as_array=True)
         return np.array(self.data, dtype=dtype, copy=copy)
-
-    def __repr__(self) -> str:
-        array = np.array2string(self.data, separator=", ", prefix="Tensor(")
-        shown = [array]
-        if self.data.dtype != np.float64:
-            shown.append(f"dtype={self.data.dtype}")
-        if self.name is not None:
-            shown.append(f"name={self.name!r}")
-        if self._requires_grad:
-            made = self.node
-            shown.append("requires_grad=True" if made is None else f"op={made.op.name}")
-        return f"Tensor({', '.join(shown)})"
 
 
 Tensor.result_class = Tensor

@@ -90,7 +90,8 @@ def _indexing_samples(rng: Any) -> list[Sample]:
     equation="y = a[index],  ā = zeros with g added at index",
     latex=lambda a, *indices, template: f"{a}{_index_latex(template, indices)}",
     reference=lambda a, *indices, template: np.array(a)[_index(template, indices)].copy(),
-    samples=_indexing_samples)
+    samples=_indexing_samples,
+    add_share=lambda total, g, *indices, template: _add_at(total, g, indices, template))
 def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
     """Pick elements by a basic or advanced index. Repeated indices add up their gradients.
 
@@ -136,12 +137,17 @@ def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...
     """
     a, indices = operands[0], operands[1:]
     out = np.zeros(shape, a.dtype)
+    _add_at(out, a, indices, template)
+    return out
+
+
+def _add_at(total: Any, a: Any, indices: Sequence[Any], template: tuple[Any, ...]) -> None:
+    """Add `a` to `total` at an index, in place."""
     index = _index(template, indices)
     if any(i.dtype.kind != "b" for i in indices):
-        np.add.at(out, index, a)
+        np.add.at(total, index, a)
     else:  # each element is picked at most once
-        out[index] = a
-    return out
+        total[index] += a
 
 
 @implements(np.take)
