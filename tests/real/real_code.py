@@ -22,7 +22,8 @@ BELOW = "\ndef plain():"
 """Begins the part of a file that is not the person's."""
 
 STYLES = ("layer functions", "layer object", "loss and gradients", "two functions", "step")
-CONVENTIONS = ("scale", "decay", "clipping", "constant in the log", "truncated")
+CONVENTIONS = ("scale", "decay", "clipping", "constant in the log", "clip active",
+               "truncated")
 
 
 @dataclass(frozen=True)
