@@ -78,18 +78,40 @@ def _required(function: Callable[..., Any]) -> list[str]:
             if p.default is p.empty and p.kind in (*BY_POSITION, p.KEYWORD_ONLY)]
 
 
-class Caller:
+Pack = Callable[[Mapping[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+"""Returns the positional and the keyword arguments with which a function is called at a point."""
+
+Finish = Callable[[Any, tuple[Any, ...]], Any]
+"""Returns what is wanted of what a function returned; it also gets the positional arguments."""
+
+
+class AtPoint:
+    """A person's function, called at a point: with what `pack` makes of it.
+
+    `finish` takes what is wanted from what it returns. `who` and `role` are for messages. `order`
+    lists the parameters as the function does; `takes_point` is false for one without arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any], order: Collection[str], role: str, pack: Pack,
+                 finish: Finish = lambda found, args: found, who: str = WHO) -> None:
+        self.function, self.order, self.role, self.who = function, list(order), role, who
+        self.pack, self.finish, self.takes_point = pack, finish, True
+
+    def __call__(self, point: Mapping[str, Any]) -> Any:
+        """Return what is wanted of the function at a point."""
+        args, keywords = self.pack(point)
+        return self.finish(self.function(*args, **keywords), args)
+
+
+class Caller(AtPoint):
     """A person's function of the parameters, called in the way that it takes them.
 
     By keyword where the names are its own; those it does not ask for are left out. Otherwise by
-    position, as one dict, or not at all. `order` lists the parameters as the function does;
-    `takes_point` is false for a function without arguments.
+    position, as one dict, or not at all.
     """
 
     def __init__(self, function: Callable[..., Any], names: Collection[str], role: str) -> None:
-        self.function, self.role, self.order = function, role, list(names)
-        self.takes_point = True
-        self.pack = self._by_keyword(self.order)
+        super().__init__(function, names, role, self._by_keyword(list(names)))
         listed = _signature(function)
         if listed is None or any(p.kind is p.VAR_KEYWORD for p in listed):
             return
@@ -116,15 +138,10 @@ class Caller:
         else:
             raise self._refused(required)
 
-    def __call__(self, point: Mapping[str, Any]) -> Any:
-        """Return what the function returns at a point."""
-        args, keywords = self.pack(point)
-        return self.function(*args, **keywords)
-
-    def _by_keyword(self, names: list[str]) -> Callable[[Mapping[str, Any]], Any]:
+    def _by_keyword(self, names: list[str]) -> Pack:
         return lambda point: ((), {name: point[name] for name in names})
 
-    def _by_name(self, own: list[inspect.Parameter]) -> Callable[[Mapping[str, Any]], Any]:
+    def _by_name(self, own: list[inspect.Parameter]) -> Pack:
         """Return a way to pass arguments by position as far as they go, and then by keyword."""
         known = [p for p in own if p.name in self.order]
         first = [p.name for p in known if p.kind in BY_POSITION]

@@ -8,9 +8,9 @@ person's numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,15 @@ from tinygrad_mlp.verify.further_points import property_of
 
 OPTIONS = ("point", "gradient", "rng", "rtol", "hint", "budget")
 """Names of arguments that are no parameters of the loss."""
+
+class Options(NamedTuple):
+    """The options that all checks of derivations have."""
+
+    rng: np.random.Generator
+    rtol: float | None
+    hint: int
+    budget: float
+
 
 SIGNIFICANT = 1e-3
 """A relative difference that rounding may explain, but that leaves a gradient undecided."""
@@ -100,15 +109,28 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
     The gradient of W equals the right one without the factor D2 = diag(1 − tanh²(z2)).
     """
     at = point_of(loss, point, parameters, OPTIONS)
-    rng = np.random.default_rng(0) if rng is None else checked_rng(rng, WHO)
-    if hint not in (1, 2, 3):
-        raise InvalidArgumentError(f"{WHO}: hint must be 1, 2 or 3. Got {hint!r}.")
-    budget = not_negative(budget, f"{WHO}: budget")
-    if rtol is not None:
-        rtol = not_negative(rtol, f"{WHO}: rtol")
-    handed = Handed(
+    options = checked_options(WHO, rng, rtol, hint, budget)
+    return report_on(Handed(
         Caller(loss, at, "loss"), Caller(derived, at, "derived") if callable(derived) else derived,
-        None if gradient is None else Caller(gradient, at, "gradient"), rng, rtol)
+        None if gradient is None else Caller(gradient, at, "gradient"), *options[:2]),
+        at, options)
+
+
+def checked_options(who: str, rng: np.random.Generator | None, rtol: float | None, hint: int,
+                    budget: float) -> Options:
+    """Return the options of a check, each with an error where it makes no sense."""
+    rng = np.random.default_rng(0) if rng is None else checked_rng(rng, who)
+    if hint not in (1, 2, 3):
+        raise InvalidArgumentError(f"{who}: hint must be 1, 2 or 3. Got {hint!r}.")
+    budget = not_negative(budget, f"{who}: budget")
+    if rtol is not None:
+        rtol = not_negative(rtol, f"{who}: rtol")
+    return Options(rng, rtol, hint, budget)
+
+
+def report_on(handed: Handed, at: Mapping[str, Array], options: Options,
+              notes: Sequence[str] = ()) -> DerivationReport:
+    """Return the report on what was handed over, at a point; `notes` stand before its own."""
     here = Point(handed, at)
     check_repeatable(here)
     terms: list[Term] = []
@@ -116,7 +138,9 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
     if here.answer.others and here.plain is not None:
         terms, unknown = check_terms(here.plain, here.answer.others, alone=not here.given)
         not_checked += unknown
-    return _compared(here, OtherPoints(here), terms, not_checked, (hint, budget))
+    report = _compared(here, OtherPoints(here), terms, not_checked, options[2:])
+    report.notes[:0] = notes
+    return report
 
 
 def assert_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Mapping[str, Any],

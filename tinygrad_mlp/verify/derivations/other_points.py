@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.derivations.arguments import Caller
+from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.cases import GradientCase
 from tinygrad_mlp.verify.derivations.points import Handed, Point
 from tinygrad_mlp.verify.further_points import property_of
@@ -37,7 +37,7 @@ class OtherPoints:
         self._made: dict[int, Point | None] = {}
         self._free: list[Point] | None = None
         derived = here.handed.derived
-        self._useful = isinstance(derived, Caller) and derived.takes_point
+        self._useful = isinstance(derived, AtPoint) and derived.takes_point
         self.failures: list[str] = []
         self.ignored = False
 
@@ -118,6 +118,6 @@ def _function_of(error: BaseException, handed: Handed) -> str:
     """Return which of the person's functions raised an error."""
     names = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
     callers = (handed.loss, handed.derived)
-    found = [c.role for c in callers if isinstance(c, Caller)
+    found = [c.role for c in callers if isinstance(c, AtPoint)
              and getattr(c.function, "__name__", "") in names]
     return found[0] if len(found) == 1 else "loss or derived"

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.answers import Answer, read_answer
-from tinygrad_mlp.verify.derivations.arguments import WHO, Caller
+from tinygrad_mlp.verify.derivations.arguments import WHO, AtPoint
 from tinygrad_mlp.verify.derivations.cases import GradientCase
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 from tinygrad_mlp.verify.derivations.report import Row
@@ -38,15 +38,15 @@ class Handed(NamedTuple):
     The right gradients are those of `gradient`, if it is given, and those of the graph otherwise.
     """
 
-    loss: Caller
-    derived: Caller | Any
-    gradient: Caller | None
+    loss: AtPoint
+    derived: AtPoint | Any
+    gradient: AtPoint | None
     rng: np.random.Generator
     rtol: float | None
 
     def answer(self, parameters: Mapping[str, Array]) -> Answer:
         """Return the person's gradients at a point, from copies of the parameters."""
-        if not isinstance(self.derived, Caller):
+        if not isinstance(self.derived, AtPoint):
             return read_answer(self.derived, list(parameters))
         found = self.derived({name: value.copy() for name, value in parameters.items()})
         return read_answer(found, [name for name in self.derived.order if name in parameters])
@@ -78,7 +78,7 @@ class Point:
         return None if self.exact is None else RecordedLoss(
             self.handed.loss, self.parameters)
 
-    def _by_function(self, gradient: Caller, parameters: Mapping[str, Array]) -> dict[str, Array]:
+    def _by_function(self, gradient: AtPoint, parameters: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients by the function that was given for them."""
         found = gradient({name: value.copy() for name, value in parameters.items()})
         right = read_answer(found, [n for n in gradient.order if n in parameters]).gradients
@@ -153,7 +153,7 @@ class Point:
         may leave it as it is: for a saturated σ, which is 1 or the number below 1, σ (1 − σ).
         """
         derived = self.handed.derived
-        if not (isinstance(derived, Caller) and derived.takes_point):
+        if not (isinstance(derived, AtPoint) and derived.takes_point):
             return True
         try:
             near = [self.moved(self.number, NEARBY) for _ in range(NEIGHBOURS)]
@@ -233,7 +233,7 @@ class Point:
             rounded = {n: _rounded(value, rng, self.eps) for n, value in self.parameters.items()}
             person = right = {}
             try:
-                if isinstance(derived, Caller) and derived.takes_point:
+                if isinstance(derived, AtPoint) and derived.takes_point:
                     person = self.handed.answer(rounded).gradients
                 if gradient is not None:
                     right = self._by_function(gradient, rounded)

@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify.derivations.arguments import WHO, Caller, plain_array
+from tinygrad_mlp.verify.derivations.arguments import AtPoint, plain_array
 from tinygrad_mlp.verify.derivations.points import Point
 
 CALLS = 3
@@ -29,22 +29,22 @@ def check_repeatable(point: Point) -> None:
         for _ in range(CALLS):
             with no_grad():
                 again = plain_array(loss(point.exact.leaves))
-            _require_same("loss", first, again)
-    if isinstance(derived, Caller):
+            _require_same(loss, loss.role, first, again)
+    if isinstance(derived, AtPoint):
         answer = point.handed.answer(point.parameters).gradients
         for name in point.given:
             if name not in answer or answer[name].shape != point.given[name].shape:
                 continue
-            _require_same(f"derived, for {name},", point.given[name], answer[name])
+            _require_same(derived, f"{derived.role}, for {name},", point.given[name], answer[name])
 
 
-def _require_same(what: str, first: Array, again: Array) -> None:
+def _require_same(whose: AtPoint, what: str, first: Array, again: Array) -> None:
     tolerance = SAME if first.dtype.itemsize > 4 else 1e-4
     largest = float(np.abs(first).max(initial=0, where=np.isfinite(first)))
     if np.allclose(first, again, rtol=tolerance, atol=tolerance * largest, equal_nan=True):
         return
     raise InvalidArgumentError(
-        f"{WHO}: {what} must give the same numbers for the same parameters. Got "
+        f"{whose.who}: {what} must give the same numbers for the same parameters. Got "
         f"{_shown(first)} and, when called again, {_shown(again)}. If it draws random numbers, "
         f"draw them before, or from a generator that it seeds itself.")
 

@@ -19,7 +19,7 @@ from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError, TinygradError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
-from tinygrad_mlp.verify.derivations.arguments import Caller
+from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.local_variables import call_with_local_variables
 from tinygrad_mlp.verify.rounding_noise import Decision, RoundingNoise, decides, exact_arrays
 
@@ -87,7 +87,7 @@ class RecordedLoss:
     held them, or z2, a2, z3, … for the parts of layers. `sites` has the places of their calls.
     """
 
-    def __init__(self, loss: Caller, parameters: Mapping[str, Array], *,
+    def __init__(self, loss: AtPoint, parameters: Mapping[str, Array], *,
                  exact: bool = False) -> None:
         self.loss, self.exact = loss, exact
         self.leaves = {
@@ -100,12 +100,13 @@ class RecordedLoss:
             # (Names are for messages, which are about the graph that people see.)
             call = call_unwatched if exact else call_with_local_variables
             try:
-                self.out, variables = call(loss.function, keywords, args)
+                found, variables = call(loss.function, keywords, args)
+                self.out = loss.finish(found, args)
             except ValueError as error:
-                raise _with_its_line(error) from error
+                raise _with_its_line(error, loss.role) from error
         self.decisions, self.sites = recorder.decisions, recorder.sites
         self._deciding = recorder.deciding
-        self.nodes = ancestors([_root(self.out, parameters)])
+        self.nodes = ancestors([_root(self.out, loss)])
         self.names = self._names(variables)
         self._diagonal: dict[tuple[Node, int], bool] = {}
 
@@ -241,7 +242,7 @@ def call_unwatched(function: Callable[..., Any], keywords: Mapping[str, Any],
     return function(*args, **keywords), {}
 
 
-def _with_its_line(error: ValueError) -> Exception:
+def _with_its_line(error: ValueError, role: str) -> Exception:
     """Return the error of a loss that loses a gradient, with the line that does.
 
     Where NumPy asks for the number of a tensor, it replaces the reason by words of its own.
@@ -253,19 +254,19 @@ def _with_its_line(error: ValueError) -> Exception:
               if not f.filename.startswith(ALL_PACKAGES)]
     if not frames or "  at " in str(reason):
         return reason
-    return type(reason)(f"{reason}\n  in line {frames[-1].lineno} of the loss: {frames[-1].line}")
+    return type(reason)(f"{reason}\n  in line {frames[-1].lineno} of the {role}: {frames[-1].line}")
 
 
-def _root(out: Any, parameters: Mapping[str, Array]) -> Node:
+def _root(out: Any, loss: AtPoint) -> Node:
     """Return the node that computed the loss, or raise an error that says why there is none."""
     if not isinstance(out, Value) or not out.requires_grad or out.node is None:
         raise NotDifferentiableError(
-            f"check_derivation: loss({', '.join(parameters)}) must be computed from its arguments "
+            f"{loss.who}: {loss.role}({', '.join(loss.order)}) must be computed from its arguments "
             f"by tg operations or NumPy functions. Got {type(out).__name__} without a history. "
             f"Do not convert the arguments to plain arrays.")
     if out.data.size != 1:
         raise ShapeError(
-            f"check_derivation: loss must return one number. Got shape {out.data.shape}. Reduce "
+            f"{loss.who}: {loss.role} must return one number. Got shape {out.data.shape}. Reduce "
             f"it, e.g. with .sum().")
     return out.node
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.support.source_rewriting import source_of
-from tinygrad_mlp.verify.derivations.arguments import Caller
+from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.points import Point
 from tinygrad_mlp.verify.derivations.report import Row
 from tinygrad_mlp.verify.further_points import moved
@@ -44,7 +44,7 @@ class WrongLineSearch(NamedTuple):
         wrong = any(row.verdict in MISTAKES for row in self.rows.values())
         derived = self.point.handed.derived
         if (not wrong or self.seconds <= 0 or self.point.handed.gradient is not None
-                or not isinstance(derived, Caller) or source_of(derived.function) is None):
+                or not isinstance(derived, AtPoint) or source_of(derived.function) is None):
             return Found()
         try:
             with quietly():
@@ -54,7 +54,7 @@ class WrongLineSearch(NamedTuple):
         except Exception as error:  # the report must come, whatever the program does when changed
             return Found(failure=f"{type(error).__name__}: {error}")
 
-    def _task(self, derived: Caller, names: list[str]) -> Task:
+    def _task(self, derived: AtPoint, names: list[str]) -> Task:
         handed = self.point.handed
         tolerance = max(self.rows[name].tolerance for name in names)
 
@@ -76,7 +76,7 @@ class WrongLineSearch(NamedTuple):
                         for reach in REACHES)]
 
 
-def _with(caller: Caller, function: Any) -> Caller:
+def _with(caller: AtPoint, function: Any) -> AtPoint:
     """Return a caller that calls another function in the same way."""
     other = copy(caller)
     other.function = function

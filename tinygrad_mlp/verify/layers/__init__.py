@@ -1,0 +1,1 @@
+"""Checks of gradients in the shapes that code has: layers, and updates."""
