@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinygrad_mlp as tg
+from tests.verify import corpus_table
+from tests.verify.derivation_corpus import HALVES
 from tinygrad_mlp.verify import check_derivation
 
 
@@ -305,6 +307,8 @@ def table(seeds: range) -> str:
 
 
 if __name__ == "__main__":
+    for half in HALVES:
+        print(corpus_table.table(half), end="\n\n")
     print(table(range(int(sys.argv[1]) if len(sys.argv) > 1 else 3)))
     for precision in (np.float64, np.float32):
         print(f"\nfalse alarms in 1,000 right derivations, {precision.__name__}: ", end="")

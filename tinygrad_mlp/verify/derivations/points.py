@@ -75,8 +75,10 @@ class Point:
 
         Recorded when it is asked for: where gradients are right, nobody does.
         """
-        return None if self.exact is None else RecordedLoss(
-            self.handed.loss, self.parameters)
+        if self.exact is None:
+            return None
+        with np.errstate(all="ignore"):  # at a further point, log(p) may be that of 0
+            return RecordedLoss(self.handed.loss, self.parameters)
 
     def _by_function(self, gradient: AtPoint, parameters: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients by the function that was given for them."""

@@ -37,6 +37,7 @@ class LossGraph:
     """
 
     def __init__(self, loss: Recorder, parameters: Mapping[str, Array], call: Call) -> None:
+        self._source = loss.source
         self.leaves = {
             name: Tensor(array, requires_grad=True, name=name)
             for name, array in parameters.items()}
@@ -100,8 +101,11 @@ class LossGraph:
             return vertex.name
         texts = []
         for site, _ in self.texts.get(id(vertex), ()):
-            texts.append(variable_of(site) or site.text)
-        return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default=None)
+            text = variable_of(site) or site.text
+            # What a helper calls its argument is not what the loss calls it.
+            elsewhere = self._source is not None and site.source.tree is not self._source.tree
+            texts.append((elsewhere, not text.isidentifier(), len(text), text))
+        return min(texts)[-1] if texts else None
 
     def family(self, vertex: Vertex) -> tuple[int, int] | None:
         """Return the number of the expression that a node is the value of, and which time it was.

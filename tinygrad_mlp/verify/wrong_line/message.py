@@ -8,13 +8,17 @@ from tinygrad_mlp.verify.wrong_line.culprit import Culprit
 
 WIDTH = 80
 
+JOIN = "\N{NO-BREAK SPACE}"
+"""Stands for the spaces of an expression while lines are broken."""
+
 
 def message(culprit: Culprit) -> str:
     """Return the message about a wrong line, in lines of 80 characters."""
     parts = [_line(culprit)]
     said = _sentences(culprit)
     if said:
-        parts.append("\n".join(textwrap.wrap(" ".join(said), WIDTH, break_long_words=False)))
+        lines = textwrap.wrap(" ".join(said), WIDTH, break_long_words=False)
+        parts.append("\n".join(lines).replace(JOIN, " "))
     if culprit.repair is not None:
         parts.append(f"This change makes {_which(culprit)} right:")
         parts.append(textwrap.indent(culprit.repair, "    "))
@@ -37,13 +41,14 @@ def _line(culprit: Culprit) -> str:
 def _sentences(culprit: Culprit) -> list[str]:
     said = []
     if culprit.agreeing:
-        said.append(f"Up to here everything agrees: {' and '.join(culprit.agreeing)}.")
+        agreeing = " and ".join(each.replace(" ", JOIN) for each in culprit.agreeing)
+        said.append(f"Up to here everything agrees: {agreeing}.")
     if culprit.expected is not None:
         where = "In every step this line" if culprit.in_loop else "This line"
         gives = culprit.expected
         if not gives.startswith(("∂", "what ", "the ", "minus ")):
             gives = f"what {gives} is in the loss"
-        said.append(f"{where} should give {gives}, and does not.")
+        said.append(f"{where} should give {gives.replace(' ', JOIN)}, and does not.")
     if culprit.repair is None:
         said.append(f"{_which(culprit).capitalize()} would be right with another value here.")
     if culprit.others:
