@@ -49,10 +49,19 @@ class Piece:
         """What the file says of itself."""
         return self.module.TABLE
 
+    def value(self) -> float:
+        """Return the number whose gradients the piece has."""
+        return float(self.module.plain()[0]())
+
+    def given(self) -> dict[str, np.ndarray]:
+        """Return the piece's own gradients by name."""
+        _, arrays, given = self.module.plain()
+        return {name: np.array(given[name], dtype=float) for name in arrays}
+
     def gradients(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return the piece's gradients, and central differences of what it computes."""
-        value, arrays, given = self.module.plain()
-        given = {name: np.array(given[name], dtype=float) for name in arrays}
+        """Return the piece's own gradients, and central differences of what it computes."""
+        given = self.given()
+        value, arrays, _ = self.module.plain()
         return given, {name: central_differences(value, x) for name, x in arrays.items()}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from functools import cache
 
 import numpy as np
 import pytest
@@ -27,36 +28,43 @@ def distance(given, exact):
     return np.abs(given.reshape(exact.shape) - exact).max() / scale
 
 
-def wrong_names(piece):
+@cache
+def both_gradients(path):
+    """Return a file's piece, its gradients, and central differences."""
+    piece = as_it_stands(path)
+    return piece, *piece.gradients()
+
+
+def wrong_names(given, exact):
     """Return the parameters with wrong gradients; none may be neither right nor wrong."""
-    given, exact = piece.gradients()
     distances = {name: distance(given[name], exact[name]) for name in exact}
-    assert not [n for n, d in distances.items() if CLOSE < d < FAR], (piece.name, distances)
+    assert not [n for n, d in distances.items() if CLOSE < d < FAR], distances
     return {name for name, d in distances.items() if d >= FAR}
 
 
 @EACH
 def test_a_piece_is_right_or_wrong_as_its_table_says(path):
-    piece = as_it_stands(path)
-    wrong = wrong_names(piece)
+    piece, given, exact = both_gradients(path)
+    wrong = wrong_names(given, exact)
 
     if piece.table["verdict"] == "right":
         assert not wrong and not piece.lines
         return
     assert wrong == set(piece.table["wrong"]) != set()
-    assert piece.lines and not wrong_names(put_right(path))
+    assert piece.lines and not wrong_names(*put_right(path).gradients())
 
 
 @EACH
-def test_each_planted_mistake_makes_a_gradient_wrong(path):
+def test_each_planted_mistake_changes_gradients_and_not_the_value(path):
+    right, given, _ = both_gradients(path)
     for piece in planted(path):
-        assert wrong_names(piece), piece.name
-        assert piece.lines and piece.words
+        assert piece.value() == right.value() and piece.lines and piece.words, piece.name
+        assert wrong_names(piece.given(), given), piece.name
 
 
 @EACH
 def test_a_convention_is_the_one_that_the_table_names(path):
-    piece = as_it_stands(path)
+    piece, given, exact = both_gradients(path)
     kind, size = piece.table.get("convention"), piece.table.get("size")
     assert (kind is not None) == (piece.table["verdict"] == "convention")
     expected = {
@@ -67,7 +75,6 @@ def test_a_convention_is_the_one_that_the_table_names(path):
     if expected is None:  # a right piece, a wrong one, or what the text put right has shown
         assert kind in (None, "constant in the log", "clip active", "truncated")
         return
-    given, exact = piece.gradients()
     _, arrays, _ = piece.module.plain()
     for name in piece.table["wrong"]:
         assert distance(given[name], expected(exact[name], arrays[name])) < CLOSE

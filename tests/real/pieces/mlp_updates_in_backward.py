@@ -53,9 +53,12 @@ def plain():
 
     def value():
         restore()
-        return net.train_on_batch(X, Y)
+        loss = net.train_on_batch(X, Y)
+        after.update({n: getattr(net.layers[int(n[1])], n[0]).copy() for n in names})
+        restore()
+        return loss
+    after = {}
     value()
-    after = {n: getattr(net.layers[int(n[1])], n[0]).copy() for n in names}
     return value, before, {n: (before[n] - after[n]) / 0.1 for n in names}
 
 
