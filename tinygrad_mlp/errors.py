@@ -259,6 +259,27 @@ def _remedy_for_subclass(data: Any) -> str:
     return ""
 
 
+def refuse_assigned(array: Any, attribute: str) -> None:
+    """Refuse what was assigned to a tensor's `.data` or `.grad` and is no plain array.
+
+    Args:
+        array: what the attribute holds. (Its dtype is not looked at.)
+        attribute: "data" or "grad".
+
+    Raises:
+        DTypeError: it has a mask, a unit or functions of its own, or is no array at all.
+
+    >>> refuse_assigned([1.0, 2.0], "data")
+    Traceback (most recent call last):
+    tinygrad_mlp.errors.DTypeError: a tensor's .data must be a NumPy array. Got list. Assign \
+np.array(...) of it.
+    """
+    refuse_more_than_numbers(array, f"a tensor's .{attribute}")
+    if not hasattr(array, "dtype") or not hasattr(array, "shape"):
+        raise DTypeError(f"a tensor's .{attribute} must be a NumPy array. Got "
+                         f"{type(array).__name__}. Assign np.array(...) of it.")
+
+
 def refuse_unreal(array: Any, who: str) -> None:
     """Refuse an array of anything but real numbers.
 

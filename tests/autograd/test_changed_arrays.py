@@ -106,23 +106,6 @@ def of_a_number_out_of_the_domain():
     return loss
 
 
-def by_a_compiled_step():
-    w = leaf(*W)
-    sgd = tg.optim.SGD([w], 0.1)
-
-    @tg.compile
-    def step():
-        tg.sum(w * w).backward()
-        sgd.step()
-        sgd.zero_grad()
-
-    for _ in range(3):
-        step()
-    loss = tg.sum(tg.exp(w))
-    step()
-    return loss
-
-
 NOTICED = {
     of_a_leaf: ("multiply", r"x1 \('w'\) of shape \(2,\) was changed"),
     of_a_constant: ("multiply", r"x2 of shape \(2,\) was changed"),
@@ -134,7 +117,6 @@ NOTICED = {
     of_the_output: ("exp", r"the result of exp\(\) was changed"),
     of_a_layer: ("linear", r"weight \('weight'\) of shape \(2, 2\) or .* was changed"),
     of_a_number_out_of_the_domain: ("cholesky", r"\('A'\) of shape \(2, 2\) was changed"),
-    by_a_compiled_step: ("exp", r"x \('w'\) of shape \(2,\) was changed"),
 }
 
 

@@ -645,19 +645,6 @@ def test_the_fast_path_sees_everything_that_is_no_longer_as_it_was(rng):
         compiled(np.ones((3, 4)))
 
 
-def test_weights_that_someone_holds_are_not_written_to_once_released(rng):
-    step, model = classic_step()
-    x, y = rng.normal(size=(2, 6)), rng.uniform(size=(2, 3))
-    for _ in range(3):
-        step(x, y)
-    held = [p.data for p in model.parameters()]
-    before = [data.copy() for data in held]
-    step.executable.release()
-    step(x, y)
-    for data, old in zip(held, before, strict=True):
-        np.testing.assert_array_equal(data, old)
-
-
 def test_operations_of_one_name_or_of_none_stay_apart(rng):
     def opaque(scale):
         def forward(x):

@@ -375,6 +375,28 @@ def test_a_step_that_changes_what_it_reads_is_taken_eagerly_and_says_so_once(lay
         trained(layer(), compiled=True)
 
 
+@pytest.mark.parametrize("layer", SELF_CHANGING)
+def test_a_step_that_a_program_is_required_for_and_refused_is_not_taken(layer):
+    """The error says which iteration was not begun, and the weights are those before it."""
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(6, 5, rng=rng), layer(), nn.Linear(5, 3, rng=rng))
+    before = model.state_dict()
+    seen = []
+
+    class Noting:
+        def on_step(self, run):
+            seen.append(run.model.state_dict())
+
+    with pytest.raises(tg.errors.TraceError) as caught:
+        trained(None, model=model, compiled=True, hooks=[Noting()])
+    last = seen[-1] if seen else before
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, last[name])
+    if layer is not Deciding:  # that is an error of the recording itself
+        assert f"The weights are those before iteration {len(seen)}." in str(caught.value)
+        assert caught.value.__suppress_context__
+
+
 class Preparing(nn.Module):
     """A layer that makes what it needs at its first call."""
 

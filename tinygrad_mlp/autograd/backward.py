@@ -27,7 +27,13 @@ from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op, defined_at
 from tinygrad_mlp.autograd.ops.sums import broadcasts, sum_to
-from tinygrad_mlp.errors import GraphReleasedError, NotDifferentiableError, OpDefinitionError
+from tinygrad_mlp.errors import (
+    DTypeError,
+    GraphReleasedError,
+    NotDifferentiableError,
+    OpDefinitionError,
+    refuse_assigned,
+)
 
 ndarray = np.ndarray
 
@@ -49,6 +55,12 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
         found[id(leaf)] = leaf, g
 
     propagate([(root, cotangent)], collect, release=not retain_graph)
+    for leaf, _ in found.values():
+        data = leaf.data
+        if type(data) is not ndarray or data.dtype.kind != "f":
+            require_floats(data)
+        if leaf.grad is not None and type(leaf.grad) is not ndarray:
+            refuse_assigned(leaf.grad, "grad")
     for leaf, g in found.values():
         total: Any = g if leaf.grad is None else leaf.grad + g
         leaf.grad = total if isinstance(total, Value) else np.asarray(total)  # type: ignore[assignment]
@@ -302,6 +314,8 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
             f"'{op.name}' has no gradient rule for its argument '{op.parameter(position)}', but a "
             f"gradient with respect to it was asked for. Detach that argument, or give the op a "
             f"rule for it.")
+    if type(like) is not ndarray:
+        require_floats(like)
     if not isinstance(share, (Value, ndarray)):
         share = np.asarray(share)
     shape = share.data.shape if isinstance(share, Value) else share.shape
@@ -312,11 +326,21 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
                 f"one that the argument was broadcast to). Got {shape}.")
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:
+        require_floats(like)
         if share.dtype.kind not in "fiub":
             raise _wrong_share(
                 op, position, f"real numbers for an argument of {like.dtype}. Got {share.dtype}.")
         share = share.astype(like.dtype)
     return share
+
+
+def require_floats(data: Any) -> None:
+    """Refuse what was assigned to the `.data` of a leaf and has no derivative."""
+    refuse_assigned(data, "data")
+    if data.dtype.kind != "f":
+        raise DTypeError(
+            f"backward() expects floating-point numbers in a leaf that requires a gradient. Got "
+            f"{data.dtype}, assigned to its .data: use .astype(float).")
 
 
 def _wrong_share(op: Op, position: int, expected: str) -> OpDefinitionError:

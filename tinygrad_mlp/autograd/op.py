@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tinygrad_mlp import errors
-from tinygrad_mlp.autograd.graph import Node, Value, make_value
+from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 
 Rule = Callable[..., Any]
@@ -261,7 +261,9 @@ class Op:
                     requires_grad = True
                     node = a.node
                     parents.append(a if node is None or node.op.outputs > 1 else node)
-                    continue
+                    continue  # leaves are looked at when they get a gradient
+                if type(a.data) is not ndarray:
+                    errors.refuse_assigned(a.data, "data")
             elif type(a) is ndarray or isinstance(a, self.weak_scalars) or a is None:
                 arrays.append(a)
             else:
@@ -279,7 +281,7 @@ class Op:
         if self.outputs > 1:
             return self.as_value(args, tuple(arrays), static, out)
         if type(out) is not ndarray:
-            out = np.asarray(out)
+            out = np.asarray(out) if isinstance(out, np.generic) else plain_output(out, self)
         if out.dtype is not DOUBLE and out.dtype.kind not in COMPUTED:
             errors.refuse_unreal(out, f"{self.name}() with a Tensor")
         value = cls.__new__(cls)  # as `make_value`, without the call
@@ -306,7 +308,7 @@ class Op:
         if not values or self.nondifferentiable:
             return out
         outs: tuple[Any, ...] = tuple(
-            o if isinstance(o, Value) else np.asarray(o) for o in self.as_tuple(out))
+            o if isinstance(o, Value) else plain_output(o, self) for o in self.as_tuple(out))
         requires_grad = MODE.get().recording and any(a.requires_grad for a in values)
         node = None
         if requires_grad or self.provenance:
@@ -386,6 +388,15 @@ OURS_FOR_NUMPYS = (
     (np.linalg.LinAlgError, errors.LinAlgError),
     (ValueError, errors.ShapeError),  # also a missing axis, which is an IndexError, too
     (IndexError, errors.IndexingError))
+
+
+def plain_output(out: Any, op: Op) -> Array:
+    """Return what a forward function returned as an array; refuse one that is more, or less."""
+    who = f"the result of {op.name}()"
+    errors.refuse_more_than_numbers(out, who)
+    array = np.asarray(out)
+    errors.refuse_unreal(array, who)
+    return array
 
 
 def in_floating_point(args: tuple[Any, ...], name: str) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
-from tinygrad_mlp.errors import NonFiniteError
+from tinygrad_mlp.errors import NonFiniteError, refuse_assigned
 from tinygrad_mlp.optim.parameters import label, parameter_list
 from tinygrad_mlp.support.checks import positive_or_infinite
 
@@ -47,6 +47,7 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     for index, parameter in enumerate(parameter_list("clip_by_norm()", parameters)):
         if parameter.grad is None:
             continue
+        refuse_assigned(parameter.grad, "grad")
         peak = float(np.max(np.abs(parameter.grad), initial=0.0))
         if not math.isfinite(peak):
             raise NonFiniteError(

@@ -18,6 +18,7 @@ from tinygrad_mlp.errors import (
     NotDifferentiableError,
     ShapeError,
     StateDictError,
+    refuse_assigned,
 )
 from tinygrad_mlp.optim.parameters import flattened, label, parameter_list, unflattened
 from tinygrad_mlp.optim.rules import State
@@ -176,6 +177,8 @@ class Optimizer(OptimizerSettings):
             raise ShapeError(
                 f"{who} expects the gradient of {label(index, parameter)} to have its shape "
                 f"{data.shape}. Got {type(gradient).__name__ if found is None else found}.")
+        if type(gradient) is not type(data):
+            refuse_assigned(gradient, "grad")
         if gradient.dtype != data.dtype:
             raise DTypeError(
                 f"{who} expects the gradient of {label(index, parameter)} to have its dtype "

@@ -34,14 +34,14 @@ class CompiledFunction:
 
     For arguments of other shapes, dtypes or static values another program is recorded, and where
     something has changed that its code, or the code of what is `captured`, can read. If `lenient`,
-    a second call that does something else is done all the same, and a function that changes what
-    it reads itself raises StateChanged, with everything put back. A copy, also a deep copy or an
-    unpickled one, compiles a copy of the function: it has no programs yet.
+    a function that changes what it reads itself raises StateChanged, with everything put back; and
+    unless it is `strict`, a second call that does something else is done all the same. A copy,
+    also a deep copy or an unpickled one, compiles a copy of the function: it has no programs yet.
 
     Attributes:
         programs: the programs by the types of the arguments, the latest used last.
         recordings: how often a program was recorded.
-        difference: what differed in a second call that was done all the same, or None.
+        difference: what differed in a second call, or None.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> double = tg.compile(lambda x: 2 * x)
@@ -52,7 +52,7 @@ class CompiledFunction:
     """
 
     def __init__(self, function: Callable[..., Any], captured: Mapping[str, Any] | None = None,
-                 lenient: bool = False) -> None:
+                 lenient: bool = False, strict: bool = True) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         name = getattr(function, "__name__", "step")
@@ -60,7 +60,7 @@ class CompiledFunction:
         self.programs: OrderedDict[Any, list[Executable]] = OrderedDict()
         self.recordings = 0
         self.difference: str | None = None
-        self._lenient = lenient
+        self._lenient, self._strict = lenient, strict
         self._watch = StateWatch({self.name: function} if captured is None else captured)
         self._noticed = False
         self._last: Executable | None = None
@@ -153,8 +153,8 @@ class CompiledFunction:
         if executable.in_doubt:
             self.programs[key].remove(executable)
             return self._added(key, recording, out, args, kwargs)
-        if self._lenient:
-            self.difference = difference
+        self.difference = difference
+        if not self._strict:
             return commit(recording, out)
         recording.undo()
         raise TraceError(
@@ -245,8 +245,8 @@ class CompiledFunction:
                 executable.confirmed = False
         self._fast_path = None
 
-    def release(self, arrays: bool = True) -> bool:
-        """Write to no array handed out before; drop programs that do not hold any more, if any.
+    def drop_outdated(self, arrays: bool = True) -> bool:
+        """Drop programs that do not hold any more, and return whether there are any.
 
         What runs next must not depend on programs for settings that have been left. If it is to
         look at all elements of large `arrays` that the function reads, that may take long.
@@ -255,16 +255,11 @@ class CompiledFunction:
             self._watch.look_closely()
         state, stale = self._watch.now(), False
         for executables in self.programs.values():
-            for executable in executables:
-                if executable.state is state and executable.assumed():
-                    executable.release()
-                else:
-                    stale = True
-        if stale:
-            for executables in self.programs.values():
-                executables[:] = filter(self.assumed, executables)
-            if self._last is not None and not self.keeps(self._last):
-                self._last = self._fast_path = None
+            held = [e for e in executables if e.state is state and e.assumed()]
+            stale = stale or len(held) < len(executables)
+            executables[:] = held
+        if stale and self._last is not None and not self.keeps(self._last):
+            self._last = self._fast_path = None
         return stale
 
     def _use(self, executable: Executable) -> None:
@@ -300,8 +295,8 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
 
     What decides which operations there are must not depend on values: neither ``if loss > 1`` nor
     a shape computed from numbers. Arrays and floats are data; other arguments are static, and a
-    program is recorded for each of their values. Parameters are updated in place: copy what you
-    want to keep.
+    program is recorded for each of their values. Parameters are updated in place, unless somebody
+    else holds the array, such as a graph recorded before: then they get a new one.
 
     Everything else that the function reads is frozen in the program: numbers, lists and arrays of
     its closure, globals, defaults, attributes of modules and of your objects, which parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,9 +12,10 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import refuse_assigned
 from tinygrad_mlp.program.captured_state import CapturedState
 from tinygrad_mlp.program.codegen.source import NumPySource, numpy_source
-from tinygrad_mlp.program.fast_path import OUTDATED, FastPath, fast_path
+from tinygrad_mlp.program.fast_path import OUTDATED, UNSHARED, FastPath, fast_path
 from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.passes.pipeline import optimize, simplify
 from tinygrad_mlp.program.program import Program
@@ -89,7 +91,7 @@ class Executable:
             (u.put, u.value) for u in self.program.updates if not isinstance(u.value, Variable)]
         if only_arrays and self._structure == 0 and self._results[0].place is not None:
             self.fast_path = fast_path(
-                self.program.inputs, self._assumptions, self._puts, self._constants,
+                self.program.inputs, self._assumptions, puts.keys(), self._puts, self._constants,
                 self._results[0].place, function=self._function, known=self._known, lock=self._lock,
                 wrap=self._results[0].wrap)
 
@@ -105,10 +107,6 @@ class Executable:
             if value is not expected and (expected is None or value != expected):
                 return False
         return True
-
-    def release(self) -> None:
-        """Write to no array that has been handed out until now: someone may hold it."""
-        self._known[:] = [None] * len(self._known)
 
     def run(self, data: Sequence[Any]) -> Any:
         """Run the program on the arrays among the arguments; return `OUTDATED` if it cannot hold.
@@ -137,14 +135,16 @@ class Executable:
         values = []
         for number, state in enumerate(self._states):
             value = state.get()
-            if state.type is not None and value is not self._known[number]:
+            known = state.type is None or value is self._known[number]
+            if not known:
                 if (getattr(value, "shape", None), getattr(value, "dtype", None)) != state.type:
                     return None
-                if state.put is not None:
-                    # Someone else may hold this array, or its elements may be in another order.
-                    value = np.array(value, order="C")
-                    state.put(value)
-                self._known[number] = value
+                refuse_assigned(value, "data")
+            if state.put is not None and not (known and sys.getrefcount(value) <= UNSHARED):
+                # Someone else holds this array, or its elements may be in another order.
+                value = np.array(value, order="C")
+                state.put(value)
+            self._known[number] = value
             values.append(value)
         return values
 

@@ -9,7 +9,8 @@ changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,22 +21,37 @@ from tinygrad_mlp.program.recording import Attribute
 OUTDATED = object()
 """Returned by a run whose program does not hold any more, so that another one must be recorded."""
 
+
+
+def _references_of_a_variable() -> int:
+    """Return how many references to an object are counted that only one local variable holds."""
+    array = object()
+    return sys.getrefcount(array)  # 1 or 2: not every Python counts the argument
+
+
+UNSHARED = _references_of_a_variable() + 2
+"""References to an array of a parameter that nobody else holds: those of a local variable, of the
+parameter, and of the program that wrote it. If there are more, a graph, say, holds the array or a
+view of it, and what is written into it would change what they hold."""
+
 FastPath = Callable[[tuple[Any, ...]], Any]
 """A function from the arguments of a call to its result, or to `OUTDATED`."""
 
 
 def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[], Any], Any]],
+              written: Collection[Variable | None],
               puts: Sequence[tuple[Callable[[Any], None], int]],
               constants: Sequence[tuple[Callable[[Any], None], Any]], result: int,
               **scope: Any) -> FastPath:
     """Return the function that runs a program where only the numbers of the arguments are new.
 
-    The first `inputs` are data, each an array. `puts` are called with values of the given places
+    The first `inputs` are data, each an array. Those `written` are overwritten by the program.
+    `puts` are called with values of the given places
     among those that the program returns, and `constants` with the values beside them. `result` is
     the place of the result. `scope` holds `function`, `wrap`, `lock`, and in `known` the arrays
     that the other inputs held last.
     """
-    scope.update(ndarray=np.ndarray, OUTDATED=OUTDATED)
+    scope.update(ndarray=np.ndarray, getrefcount=sys.getrefcount, OUTDATED=OUTDATED)
     data = [v for v in inputs if v.label.kind == "data"]
     states = list(enumerate(inputs[len(data) :]))
     arguments = [f"a{n}" for n in range(len(data))]
@@ -45,6 +61,7 @@ def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[
         for a, v in zip(arguments, data, strict=True)]
     settings = [_different(get, expected, scope) for get, expected in assumptions]
     changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
+    changed += [f"getrefcount(s{n}) > {UNSHARED}" for n, v in states if v in written]
     text = [
         "def fast_path(arguments):",
         f"    if len(arguments) != {len(data)}:",

@@ -21,7 +21,7 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.errors import TraceError
+from tinygrad_mlp.errors import TraceError, refuse_assigned
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, layer_number
 from tinygrad_mlp.program.instructions import Number, Variable, is_generator
@@ -122,6 +122,9 @@ class Recording(Trace):
         if id(leaf) in self._captured:
             return self._captured[id(leaf)]
         data, grad = leaf.data, leaf.grad
+        refuse_assigned(data, "data")
+        if grad is not None:
+            refuse_assigned(grad, "grad")
         kind = "parameter" if leaf.requires_grad else "state"
         own = leaf.name if leaf.name not in SAME_IN_EVERY_LAYER else None
         tracer = self.input(data, InputSource(kind, Attribute(leaf, "data"), leaf), own)

@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.autograd.op import Op, op
+from tinygrad_mlp.autograd.op import Op, op, plain_output
 from tinygrad_mlp.autograd.ops import astype
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
@@ -227,7 +227,7 @@ def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
         if out.ndim == 0 and not op.variadic:
             return out.item()
     out = op.unhooked(tuple(operands), static)
-    return tuple(map(np.asarray, out)) if op.outputs > 1 else np.asarray(out)
+    return tuple(plain_output(o, op) for o in out) if op.outputs > 1 else plain_output(out, op)
 
 
 def untraced(a: Any) -> Any:

@@ -202,7 +202,7 @@ class _Events:
     def _tell(self, event: str) -> None:
         if self.callbacks:
             self.callbacks.tell(event, self.run)
-            self.steps.release(arrays=event != "on_step")
+            self.steps.refresh(arrays=event != "on_step")
 
 
 def _check_parts(model: Any, loss: Any, optimizer: Any) -> None:

@@ -67,7 +67,8 @@ class StepRunner:
         self._program: CompiledFunction | None = None
         if self.compiled:
             read = {"the model": run.model, "the loss": loss, "the optimizer": run.optimizer}
-            self._program = CompiledFunction(self._step, read, lenient=True)
+            self._program = CompiledFunction(
+                self._step, read, lenient=True, strict=self.compiled is True)
         self._runner: Executable | None = None
         self._planned_for: Executable | None = None
         self._blocks: Block | None = None
@@ -121,21 +122,19 @@ class StepRunner:
         """Begin no further epoch: the training ended in an earlier call."""
         self._last_epoch = self.order.epochs
 
-    def release(self, arrays: bool = True) -> None:
-        """Go on from whatever other code has changed, and write to no array that it may hold.
+    def refresh(self, arrays: bool = True) -> None:
+        """Go on from whatever other code has changed.
 
         If it is to look at all elements of large `arrays` that the loss reads, that may take long.
         """
         if self._program is not None:
-            dropped = self._program.release(arrays)
+            dropped = self._program.drop_outdated(arrays)
             if dropped and self._runner is not None and not self._program.keeps(self._runner):
                 self._runner = None
-        if self._blocks is not None:
-            self._blocks.release()
 
     def _look_again(self) -> None:
         """Compare, before an epoch, what a program holds with what the step would do now."""
-        self.release()
+        self.refresh()
         if self._program is not None and self._unchecked >= RECHECK:
             self._program.doubt()
             self._unchecked = 0
@@ -200,12 +199,7 @@ class StepRunner:
             self._side_effect(change)
             return 0
         except Exception as error:
-            if self.compiled is True:
-                raise
-            self._give_up(str(error).partition("\n")[0])
-            if isinstance(error, TraceError):
-                self._notice = (f"the step cannot be recorded, and training goes on without a "
-                                f"program, more slowly: {error}")
+            self._fall_back(error)
             return 0
         self.run.loss = loss
         self.run.iteration += 1
@@ -217,6 +211,18 @@ class StepRunner:
             if self._program.recordings > recordings or self._program.difference is not None:
                 self._weigh_up(self._program.recordings - recordings)
         return 1
+
+    def _fall_back(self, error: Exception) -> None:
+        """Go on eagerly after an error of the program; if a program is required, raise an error."""
+        assert self._program is not None
+        if self.compiled is True:
+            if self._program.difference is not None:
+                self._refuse_program(self._difference())
+            raise error
+        self._give_up(str(error).partition("\n")[0])
+        if isinstance(error, TraceError):
+            self._notice = (f"the step cannot be recorded, and training goes on without a "
+                            f"program, more slowly: {error}")
 
     def _side_effect(self, change: StateChanged) -> None:
         """Go on eagerly if steps change what they read, each of them; the first may set it up."""
@@ -233,17 +239,23 @@ class StepRunner:
         self._side_effects = self._unchecked = 0
         self._balance -= WORTH_A_PROGRAM * recordings
         if self._program.difference is not None:
-            self._refuse_program(
-                f"the step does not do the same at every call: {self._program.difference} differs "
-                f"from that of the step before, which a program would repeat for ever")
+            self._refuse_program(self._difference())
         elif self._balance < 0 and self.compiled is not True:
             self._refuse_program("what the model or the loss reads is changed so often that "
                                  "recording the step takes longer than programs save")
 
+    def _difference(self) -> str:
+        """Say that a recorded step did something else than the one before."""
+        assert self._program is not None
+        return (f"the step does not do the same at every call: {self._program.difference} differs "
+                f"from that of the step before, which a program would repeat for ever")
+
     def _refuse_program(self, reason: str) -> None:
         """Train eagerly from here on, with a notice; if a program is required, raise TraceError."""
         if self.compiled is True:
-            raise TraceError(f"fit: {reason}. Pass compiled='auto' to train without a program.")
+            raise TraceError(
+                f"fit: {reason}. The weights are those before iteration {self.run.iteration + 1}. "
+                f"Pass compiled='auto' to train without a program.") from None
         self._give_up(reason)
         self._notice = f"training goes on without a program, more slowly: {reason}."
 

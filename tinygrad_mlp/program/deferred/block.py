@@ -5,6 +5,7 @@ The derivation is in `coefficients`, and docs/deferred_updates.md explains it st
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from tinygrad_mlp.program.deferred.pattern import (
     without,
 )
 from tinygrad_mlp.program.executable import Executable
+from tinygrad_mlp.program.fast_path import UNSHARED
 from tinygrad_mlp.program.instructions import Variable, generators_in
 from tinygrad_mlp.program.passes.pipeline import optimize
 from tinygrad_mlp.program.passes.simplify import remove_dead_code
@@ -85,10 +87,6 @@ class Block:
         self._coefficients: dict[tuple[float, ...], tuple[Array, Array, Array]] = {}
         self._ours: dict[Variable, Array] = {}  # of the deferred parameters and velocities
 
-    def release(self) -> None:
-        """Write to no array that has been handed out until now: someone may hold it."""
-        self._ours.clear()
-
     def run(self, *data: Array) -> float:
         """Do the steps of a block on the samples of all of them, and return the last step's loss.
 
@@ -141,7 +139,7 @@ class Block:
     def _own(self, variable: Variable) -> Array:
         """Return the array of a deferred parameter, copied if it is not ours to write into."""
         array = variable.label.get()
-        if array is not self._ours.get(variable):
+        if array is not self._ours.get(variable) or sys.getrefcount(array) > UNSHARED:
             self._ours[variable] = np.array(array, order="C")
         return self._ours[variable]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.verify.derivations.arguments import WHO, plain_array
 
 SPELLINGS = ("d{}", "d_{}", "g{}", "g_{}", "grad_{}", "{}_grad", "grad{}", "dL_d{}", "dLd{}",
@@ -87,6 +87,7 @@ def _from_mapping(found: Mapping[Any, Any], names: Sequence[str]) -> Answer:
     for given, value in found.items():
         key = str(given)
         name = known.get(key)
+        refuse_more_than_numbers(value, f"{WHO}: derived[{key!r}]")
         if name is None:
             if key in EXTRAS or _no_numbers(value):
                 ignored.append(key)
@@ -114,6 +115,7 @@ def _no_numbers(value: Any) -> bool:
 
 def _numbers(value: Any, key: str) -> Array:
     """Return a gradient as an array of floating-point numbers."""
+    refuse_more_than_numbers(value, f"{WHO}: derived[{key!r}]")
     try:
         array = plain_array(value)
     except (ValueError, TypeError) as error:
