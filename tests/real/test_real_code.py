@@ -105,3 +105,12 @@ def test_every_style_and_convention_occurs():
     tables = [as_it_stands(path).table for path in files()]
     assert {t["style"] for t in tables} == set(STYLES)
     assert {t["convention"] for t in tables if "convention" in t} == set(CONVENTIONS)
+
+
+def test_a_text_to_be_changed_must_occur_once(tmp_path):
+    path = tmp_path / "piece.py"
+    table = 'TABLE = {"mistakes": [("x = 1", "x = 2", "two"), ("y = 1", "y = 2", "none")]}'
+    for body in ("x = 1\nx = 1\n", "x = 1\n"):
+        path.write_text(f"{body}\ndef plain():\n    pass\n\n\n{table}\n")
+        with pytest.raises(ValueError, match="must occur once"):
+            planted(path)
