@@ -64,7 +64,7 @@ def told(exercise: Exercise, seconds: float) -> Told:
 
 def _is_teachers(exercise: Exercise, culprit) -> bool:
     """Whether a repair of the planted line is the right text, or gives the right gradients."""
-    if ast.unparse(ast.parse(culprit.repair)) in _normal(exercise.right):
+    if _normal(culprit.repair) in _normal(exercise.right):
         return True
     good = next(right(path) for path in files(exercise.half)
                 if path.stem == exercise.name.rpartition("-")[0])
@@ -86,10 +86,11 @@ def _is_teachers(exercise: Exercise, culprit) -> bool:
 
 
 def _normal(text: str) -> str:
+    """Return a text as Python prints it; the header of a loop stays as it is."""
     try:
         return ast.unparse(ast.parse(text.strip()))
     except SyntaxError:
-        return text
+        return text.strip()
 
 
 def false_alarms(half: str) -> list[str]:

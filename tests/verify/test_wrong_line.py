@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.campaigns import chosen
+from tests.verify.corpus_table import told
+from tests.verify.derivation_corpus import files
+from tests.verify.derivation_corpus import wrong as wrong_ones
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.wrong_line import search as search_module
+from tinygrad_mlp.verify.wrong_line.budget import Budget
+from tinygrad_mlp.verify.wrong_line.experiment import Task
+from tinygrad_mlp.verify.wrong_line.recorder import Recorder
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(6, 4))
@@ -235,3 +242,67 @@ def test_tensors_of_the_package_are_fine_in_the_loss():
 
     found = check_derivation(fused, wrong, POINT, budget=60).culprit
     assert found.line == line_of(wrong, "a factor that cancels")
+
+
+def search_of(derived, evaluations):
+    """Run a search that may evaluate the derivation so many times."""
+    names = list(POINT)
+    points = [{k: v + shift * np.cos(v) for k, v in POINT.items()} for shift in (0, 0.1, 0.2, 0.3)]
+    budget = Budget(seconds=600, evaluations=evaluations)
+    task = Task(loss, derived, points, lambda f, leaves: f(**leaves), lambda f, p: f(**p), names,
+                1e-6)
+    found = search_module.Search(task, budget)
+    found.run()
+    return found, budget
+
+
+def test_a_budget_counts_evaluations_and_keeps_the_best_answer_so_far():
+    whole, used = search_of(wrong, None)
+    assert not used.spent and whole.best is not None
+    part, spent = search_of(wrong, 10)
+    assert spent.spent and spent.used == 10 and part.best is None
+    again, exact = search_of(wrong, used.used)
+    assert exact.used == used.used and again.best.repair.text() == whole.best.repair.text()
+
+
+def test_a_recorded_function_returns_what_the_function_returns():
+    def stores(x):
+        total = np.zeros(3)
+        parts = []
+        for t in range(3):
+            total[t] += x[t] * 2
+            parts.append([v for v in x if v > 0][:1] or [0.0])
+        total *= 2
+        return {"x": total, "n": sum(p[0] for p in parts), "s": (lambda a: a + 1)(x)}
+
+    x = np.array([1.0, -2.0, 3.0])
+    recorder = Recorder(stores)
+    with recorder.recording() as values:
+        found = recorder.function(x)
+    assert all(np.array_equal(found[k], v) for k, v in stores(x).items())
+    texts = {site.text: values.get(site.number) for site in recorder.sites if not site.after}
+    assert [float(v) for v in texts["x[t] * 2"]] == [2.0, -4.0, 6.0]
+    after = next(s for s in recorder.sites if s.after and s.text == "total")
+    assert len(values[after.number]) == 3 and values[after.number][0][0] == 2.0
+
+
+def test_an_override_changes_one_expression_and_the_function_itself_stays():
+    recorder = Recorder(wrong)
+    with recorder.recording():
+        recorder.function(**POINT)
+    site = next(s for s in recorder.sites if s.text == "P * (P - Y) / n")
+    with recorder.changed({site.number: lambda k, value, frame: 0 * value}) as changed:
+        assert not changed(**POINT)["W"].any()
+    assert wrong(**POINT)["W"].any()
+
+
+SHARE = chosen(80, 1)
+"""One of so many wrong derivations of the half to tune on is tried."""
+
+
+def test_most_lines_of_the_corpus_are_found():
+    cases = [case for path in files("tune") for case in wrong_ones(path)][::SHARE]
+    found = [told(case, 60) for case in cases]
+    assert np.mean([one.placed for one in found]) >= 0.75
+    assert np.mean([one.useful for one in found]) >= 0.85
+    assert not any(one.cryptic for one in found)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinygrad_mlp.verify.wrong_line.index_edits import INDEX_EDITS
+from tinygrad_mlp.verify.wrong_line.index_edits import INDEX_EDITS, ranges
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
     Vocabulary,
@@ -149,9 +149,9 @@ OTHER_OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
 
 def signs(node: ast.expr, words: Vocabulary) -> Edits:
     """The sign turned round."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+    if isinstance(node, ast.UnaryOp):
         yield 1.0, node.operand
-    elif isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Subscript, ast.Attribute)):
+    elif not isinstance(node, (ast.Constant, ast.Compare, ast.Tuple, ast.List)):
         yield 1.05, ast.UnaryOp(ast.USub(), node)
 
 
@@ -185,9 +185,8 @@ def reductions(node: ast.expr, words: Vocabulary) -> Edits:
         for axis in (0, 1, -1):
             over = ast.keyword("axis", number(axis))
             yield 1.1, ast.Call(node.func, node.args, [over, *node.keywords])
-            if not node.keywords:
-                kept = ast.keyword("keepdims", parsed("True"))
-                yield 1.2, ast.Call(node.func, node.args, [over, kept])
+            kept = ast.keyword("keepdims", parsed("True"))
+            yield 1.2, ast.Call(node.func, node.args, [over, kept])
 
 
 def axes(node: ast.expr, words: Vocabulary) -> Edits:
@@ -279,24 +278,6 @@ def variables(node: ast.expr, words: Vocabulary) -> Edits:
     if kind_of(mine) == "f":
         yield 1.2, ast.BinOp(parsed(text), ast.Pow(), ast.Constant(2))
         yield 1.3, ast.Compare(parsed(text), [ast.Gt()], [ast.Constant(0)])
-
-
-def ranges(node: ast.expr, words: Vocabulary) -> Edits:
-    """A loop that begins or ends one step earlier or later, or runs the other way round."""
-    if not isinstance(node, ast.Call):
-        return
-    name = called(node)
-    if name == "range":
-        for i, argument in enumerate(node.args):
-            for op in (ast.Add(), ast.Sub()):
-                shifted = ast.BinOp(argument, op, ast.Constant(1))
-                arguments = [*node.args[:i], shifted, *node.args[i + 1:]]
-                yield 1.0, ast.Call(node.func, arguments, [])
-        if len(node.args) == 1:
-            yield 1.0, ast.Call(parsed("range"), [ast.Constant(1), *node.args], [])
-        yield 1.0, ast.Call(parsed("reversed"), [node], [])
-    if name == "reversed" and node.args:
-        yield 1.0, node.args[0]
 
 
 EDITS: tuple[Callable[[ast.expr, Vocabulary], Edits], ...] = (

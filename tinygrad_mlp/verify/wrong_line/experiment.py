@@ -89,6 +89,11 @@ class Experiment:
         """The sites of the derivation."""
         return self.derived.sites
 
+    def has_value(self, site: Site) -> bool:
+        """Return whether a site holds numbers that are no condition."""
+        values = self.values[0].get(site.number, [])
+        return bool(values) and isinstance(values[0], np.ndarray) and values[0].dtype.kind != "b"
+
     def _wrong(self, i: int, given: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(name for name, right in self.right[i].items()
                          if name in given and not close(given[name], right, self.rtol))

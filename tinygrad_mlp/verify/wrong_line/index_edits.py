@@ -1,4 +1,4 @@
-"""Small edits of indices and slices."""
+"""Small edits of indices, slices and the ranges of loops."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
     Vocabulary,
+    called,
     is_count,
     kind_of,
     number,
@@ -63,6 +64,24 @@ def _other_slices(node: ast.Slice) -> Edits:
         yield 1.0, ast.Slice(None, None, number(-1))
     elif node.step is not None:
         yield 1.0, ast.Slice(node.lower, node.upper, None)
+
+
+def ranges(node: ast.expr, words: Vocabulary) -> Edits:
+    """A loop that begins or ends one step earlier or later, or runs the other way round."""
+    if not isinstance(node, ast.Call):
+        return
+    name = called(node)
+    if name == "range":
+        for i, argument in enumerate(node.args):
+            for op in (ast.Add(), ast.Sub()):
+                shifted = ast.BinOp(argument, op, ast.Constant(1))
+                arguments = [*node.args[:i], shifted, *node.args[i + 1:]]
+                yield 1.0, ast.Call(node.func, arguments, [])
+        if len(node.args) == 1:
+            yield 1.0, ast.Call(parsed("range"), [ast.Constant(1), *node.args], [])
+        yield 1.0, ast.Call(parsed("reversed"), [node], [])
+    if name == "reversed" and node.args:
+        yield 1.0, node.args[0]
 
 
 INDEX_EDITS: tuple[Callable[[ast.expr, Vocabulary], Edits], ...] = (near, others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.verify.wrong_line.recorder import Recorder
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 
 Call = Callable[[Any, Mapping[str, Any]], Any]
 """Calls the loss in the way that it takes its parameters."""
@@ -116,15 +115,6 @@ class LossGraph:
         found = [(self._times[site.number], site.number, occurrence)
                  for site, occurrence in self.texts.get(id(vertex), ())]
         return min(found)[1:] if found else None
-
-
-def variable_of(site: Site) -> str | None:
-    """Return the variable that a site is assigned to, where it is one."""
-    statement = site.statement
-    if site.root and isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        return target.id if isinstance(target, ast.Name) else None
-    return None
 
 
 def value_of(vertex: Vertex) -> Array:

@@ -10,14 +10,14 @@ import numpy as np
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, Experiment, Task
-from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, variable_of
+from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary
 from tinygrad_mlp.verify.wrong_line.quantities import families, is_telling, quantities
 from tinygrad_mlp.verify.wrong_line.recorder import Recorder
 from tinygrad_mlp.verify.wrong_line.repair import Repair, tried
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
 from tinygrad_mlp.verify.wrong_line.score import Matches, told
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias, variable_of
 from tinygrad_mlp.verify.wrong_line.slicing import Slice
 from tinygrad_mlp.verify.wrong_line.small_repairs import (
     Offers,
@@ -52,7 +52,6 @@ class Answer(NamedTuple):
 
 class Search:
     """One search. `answers` and `wanted` hold what was found so far."""
-
     def __init__(self, task: Task, budget: Budget) -> None:
         self._repairs: dict[tuple[str, int], list[Repair]] = {}
         self.answers: list[Answer] = []
@@ -107,14 +106,13 @@ class Search:
                  sites: Sequence[Site]) -> bool:
         """Run a stage until a line has an answer that leaves no doubt.
 
-        Lines that come into question just as well are then tried, too: those that only pass a name
-        on (what is missing in ``dz = da`` can be put right where ``da`` is computed), and those
-        that hold no quantity even so.
+        Lines that come into question as well are then tried, too: those that only pass a name on,
+        those that compute what the line uses, and those that hold no quantity even so.
         """
         for number, _ in enumerate(stage(sites), 1):
             best = self.best
             if best is not None and best.doubt == 0:
-                left = [site for site in sites[number:] if self._is_alias(site) or (
+                left = [site for site in sites[number:] if is_alias(site) or (
                     site.number in self.slice.numbers and not (
                         site.number in best.matches and best.matches[site.number].sign > 0))]
                 site = best.repair.site
@@ -131,13 +129,7 @@ class Search:
     def _feeding(self, site: Site, *tried: Sequence[Site]) -> list[Site]:
         """Return the lines not yet tried that compute what the line of a site uses."""
         known = {each.number for sites in tried for each in sites}
-        used = {node.id for node in ast.walk(site.statement)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-        return [each for each in self.roots if each.number not in known
-                and each.source is site.source and variable_of(each) in used]
-
-    def _is_alias(self, site: Site) -> bool:
-        return isinstance(site.node, ast.Name) and isinstance(site.statement, ast.Assign)
+        return [each for each in feeding(site, self.roots) if each.number not in known]
 
     def _rank(self, site: Site) -> tuple[int, int]:
         """Return how a line comes into question: first those at which the numbers depart.
@@ -168,14 +160,12 @@ class Search:
         return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)
                 and match.quantity.kind in ("cotangent", "value", "constant"))
 
-    # -- stages ------------------------------------------------------------------------------------
-
     def _likely_edits(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try those small edits of every line that make it a quantity of the graph."""
         return self._likely(edited, sites)
 
     def _likely_additions(self, sites: Sequence[Site]) -> Iterator[None]:
-        """Try those factors and terms in every line that make it a quantity of the graph."""
+        """Try those factors and terms that make a line a quantity of the graph."""
         return self._likely(enlarged, sites)
 
     def _likely(self, make: Callable[[Offers, Site], list[Repair]],
@@ -189,14 +179,14 @@ class Search:
     def _headers(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try small edits of what has no value by itself, such as the header of a loop."""
         for site in sites:
-            if site.root and not self._has_value(site):
+            if site.root and not self.experiment.has_value(site):
                 self._try(iter(self._made(edited, site)))
                 yield
 
     def _edited(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try all small edits of every line."""
         for site in sites:
-            if site.root and self._has_value(site):
+            if site.root and self.experiment.has_value(site):
                 self._try(repair for repair in self._made(edited, site)
                           if not self.dictionary.knows(repair.values))
                 yield
@@ -214,10 +204,6 @@ class Search:
         if key not in self._repairs:
             self._repairs[key] = make(self.offers, site)
         return self._repairs[key]
-
-    def _has_value(self, site: Site) -> bool:
-        values = self.experiment.values[0].get(site.number, [])
-        return bool(values) and isinstance(values[0], np.ndarray) and values[0].dtype.kind != "b"
 
     def _statements(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try each statement with another target or operator, or without it."""
@@ -249,8 +235,6 @@ class Search:
     def _replace(self, site: Site, negative: bool) -> None:
         for wanted in replacements(self.experiment, site, self.families, negative):
             self.wanted.append((self._wanted_score(wanted), wanted))
-
-    # -- scores ------------------------------------------------------------------------------------
 
     def _try(self, repairs: Iterator[Repair]) -> None:
         for repair in repairs:

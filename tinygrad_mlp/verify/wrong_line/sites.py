@@ -7,7 +7,7 @@ changed, after it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.support.source_rewriting import FunctionSource
@@ -31,6 +31,27 @@ class Site(NamedTuple):
     def text(self) -> str:
         """The expression as it was written."""
         return " ".join(self.source.text(self.node).split())
+
+
+def variable_of(site: Site) -> str | None:
+    """Return the variable that a site is assigned to, where it is one."""
+    statement = site.statement
+    if site.root and isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        return target.id if isinstance(target, ast.Name) else None
+    return None
+
+
+def is_alias(site: Site) -> bool:
+    """Return whether a statement only gives another name to a variable."""
+    return isinstance(site.node, ast.Name) and isinstance(site.statement, ast.Assign)
+
+
+def feeding(site: Site, sites: Sequence[Site]) -> list[Site]:
+    """Return those of some sites that are assigned to what the statement of a site uses."""
+    used = {node.id for node in ast.walk(site.statement)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return [each for each in sites if each.source is site.source and variable_of(each) in used]
 
 
 class SiteFinder:

@@ -187,8 +187,6 @@ def _fit(a: Array, b: Array) -> bool:
     return shape in (a.shape, b.shape)  # no table of all combinations of a row and a column
 
 
-# -- solving ------------------------------------------------------------------------------------
-
 Solutions = Iterator[tuple[float, str]]
 
 
