@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, refuse_more_than_numbers
-from tinygrad_mlp.verify.derivations.arguments import WHO, plain_array
+from tinygrad_mlp.verify.derivations.arguments import WHO
+from tinygrad_mlp.verify.reading.returned import plain_array
 
 SPELLINGS = ("d{}", "d_{}", "g{}", "g_{}", "grad_{}", "{}_grad", "grad{}", "dL_d{}", "dLd{}",
              "dL/d{}", "dJ_d{}", "∂L/∂{}", "∂{}", "∇{}", "nabla_{}", "{}.grad", "d{}_", "delta_{}")
@@ -26,11 +28,25 @@ class Answer(NamedTuple):
         gradients: the arrays by parameter name.
         others: arrays under other names, which may be quantities of the loss.
         ignored: the names of what is no gradient and no quantity.
+        reshaped: the shapes that gradients had, which were read in those of the parameters.
+        read: the keys of gradients by parameter name.
     """
 
     gradients: dict[str, Array]
     others: dict[str, Array]
     ignored: list[str]
+    reshaped: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    read: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def readings(self) -> list[str]:
+        """How gradients were read, in a sentence; none where there was no choice."""
+        if all(name == key for name, key in self.read.items()) and not self.reshaped:
+            return []
+        parts = [f"{name} from {self.read.get(name, name)}" + (
+            f", of shape {self.reshaped[name]}" if name in self.reshaped else "")
+            for name in self.gradients]
+        return [f"Gradients were read as follows: {', '.join(parts)}."]
 
 
 def read_answer(found: Any, names: Sequence[str]) -> Answer:
@@ -100,7 +116,7 @@ def _from_mapping(found: Mapping[Any, Any], names: Sequence[str]) -> Answer:
                 f"and as {key!r}. Leave one out.")
         keys[name] = key
         gradients[name] = _numbers(value, key)
-    return Answer(gradients, others, ignored)
+    return Answer(gradients, others, ignored, read=keys)
 
 
 def _no_numbers(value: Any) -> bool:

@@ -6,9 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import numpy as np
-
-from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.tensor import numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
 
@@ -19,8 +17,8 @@ BY_POSITION = (Parameters.POSITIONAL_ONLY, Parameters.POSITIONAL_OR_KEYWORD)
 
 
 def point_of(loss: Callable[..., Any], point: Any, keywords: Mapping[str, Any],
-             options: Collection[str]) -> dict[str, Array]:
-    """Return the parameters as arrays by name, given as a mapping or as keyword arguments.
+             options: Collection[str]) -> dict[str, Any]:
+    """Return the parameters by name, given as a mapping or as keyword arguments.
 
     Raises:
         InvalidArgumentError: there are none, they are given both ways, or a parameter of `loss` has
@@ -49,7 +47,7 @@ def point_of(loss: Callable[..., Any], point: Any, keywords: Mapping[str, Any],
             f"{', '.join(keywords)} besides the mapping. {form(repr(next(iter(keywords))))}.")
     if not point:
         raise InvalidArgumentError(f"{WHO}: the point must have a parameter. Got an empty mapping.")
-    return {str(name): floating(name, value) for name, value in point.items()}
+    return {str(name): value for name, value in point.items()}
 
 
 def floating(name: Any, value: Any) -> Array:
@@ -167,12 +165,3 @@ def _subscripts_with(function: Callable[..., Any], name: str) -> bool:
     """Return whether a function of one argument asks that for a name, as in ``p["w"]``."""
     code = getattr(function, "__code__", None)
     return code is not None and name in code.co_consts
-
-
-def plain_array(value: Any) -> Array:
-    """Return a tensor of this package or another one, a number, or nested lists as an array."""
-    if isinstance(value, Value):
-        return np.asarray(value.data)
-    if hasattr(value, "detach"):  # a PyTorch tensor
-        value = value.detach().cpu()
-    return np.asarray(value)

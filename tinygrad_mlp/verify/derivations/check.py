@@ -17,10 +17,21 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.checks import checked_rng, not_negative
-from tinygrad_mlp.verify.derivations.arguments import WHO, Caller, point_of
+from tinygrad_mlp.verify.derivations.arguments import (
+    WHO,
+    Caller,
+    floating,
+    point_of,
+)
 from tinygrad_mlp.verify.derivations.conventions import in_another_triangle, summed_or_averaged
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis, diagnose
 from tinygrad_mlp.verify.derivations.kinks import is_subgradient
+from tinygrad_mlp.verify.derivations.one_function import (
+    Nested,
+    is_nested,
+    of_one_function,
+    of_two_functions,
+)
 from tinygrad_mlp.verify.derivations.other_points import OtherPoints
 from tinygrad_mlp.verify.derivations.points import Handed, Point, largest
 from tinygrad_mlp.verify.derivations.repeatable import check_repeatable
@@ -45,7 +56,8 @@ SIGNIFICANT = 1e-3
 """A relative difference that rounding may explain, but that leaves a gradient undecided."""
 
 
-def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Mapping[str, Any],
+def check_derivation(loss: Callable[..., Any],
+                     derived: Callable[..., Any] | Mapping[str, Any] | None = None,
                      point: Mapping[str, Any] | None = None, *,
                      gradient: Callable[..., Any] | None = None,
                      rng: np.random.Generator | None = None, rtol: float | None = None,
@@ -65,11 +77,14 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
 
     Args:
         loss: ``loss(**parameters)``, a scalar function written with `tg` operations or NumPy
-            functions. It may also take its parameters by position, or all in one dict.
-        derived: a function of the same parameters that returns the gradients, or these themselves:
-            a dict by parameter name (``W``, ``dW`` and ``grad_W`` are understood), or a tuple in
-            the order of the parameters. With a function, mistakes that look alike at one point
-            can be told apart at others. Intermediate quantities may be given, too:
+            functions. It may also take its parameters by position, or all in one dict. Or one
+            function that returns the loss with its gradients: ``loss, grads``, ``grads, loss``,
+            ``loss, dW, db``.
+        derived: nothing for one function. Else a function of the same parameters that returns the
+            gradients, or these themselves: a dict by parameter name (``W``, ``dW`` and ``grad_W``
+            are understood), or a tuple in the order of the parameters. With a function, mistakes
+            that look alike at one point can be told apart at others. Intermediate quantities may be
+            given, too:
             ``delta3`` or ``z3_bar`` for ∂L/∂z3, ``D2`` for the diagonal matrix of the derivative
             between z2 and a2, or the name of a tensor for its value.
         point: the parameters by name, where keywords will not do: names of options, for instance.
@@ -82,7 +97,7 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
             be, 3 also a repair.
         budget: seconds that the search for the wrong line may take; 0 for no search. It begins
             when the report is printed, or asked for its `culprit`.
-        parameters: the point, arrays or numbers by name.
+        parameters: the point, arrays or numbers by name, or lists, tuples and dicts of arrays.
 
     Returns:
         The report: `.ok`, `.rows`, `.diagnoses`, `.culprit`, and `str()` of it.
@@ -110,10 +125,30 @@ def check_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Map
     """
     at = point_of(loss, point, parameters, OPTIONS)
     options = checked_options(WHO, rng, rtol, hint, budget)
+    if derived is None or (is_nested(at) and gradient is None):
+        return _of_one_or_nested(loss, derived, at, options)
+    at = {name: floating(name, value) for name, value in at.items()}
     return report_on(Handed(
         Caller(loss, at, "loss"), Caller(derived, at, "derived") if callable(derived) else derived,
         None if gradient is None else Caller(gradient, at, "gradient"), *options[:2]),
         at, options)
+
+
+def _of_one_or_nested(loss: Callable[..., Any], derived: Any, at: Mapping[str, Any],
+                      options: Options) -> DerivationReport:
+    """Return the report on one function, or on parameters in lists and dicts."""
+    nested = Nested({name: value if isinstance(value, (Mapping, list, tuple)) and is_nested(
+        {name: value}) else floating(name, value) for name, value in at.items()})
+    if derived is not None:
+        functions = of_two_functions(loss, derived, nested)
+    else:
+        functions = of_one_function(loss, nested)
+    report = report_on(Handed(*functions, None, *options[:2]), nested.flat, options)
+    report.notes[:0] = nested.readings()
+    if derived is None:  # what the function keeps is that of the given point again
+        args, keywords = Caller(loss, at, "loss").pack(at)
+        loss(*args, **keywords)
+    return report
 
 
 def checked_options(who: str, rng: np.random.Generator | None, rtol: float | None, hint: int,
@@ -139,7 +174,7 @@ def report_on(handed: Handed, at: Mapping[str, Array], options: Options,
         terms, unknown = check_terms(here.plain, here.answer.others, alone=not here.given)
         not_checked += unknown
     report = _compared(here, OtherPoints(here), terms, not_checked, options[2:])
-    report.notes[:0] = notes
+    report.notes[:0] = notes or here.answer.readings
     return report
 
 

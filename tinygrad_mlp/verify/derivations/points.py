@@ -16,6 +16,7 @@ from tinygrad_mlp.verify.derivations.cases import GradientCase
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 from tinygrad_mlp.verify.derivations.report import Row
 from tinygrad_mlp.verify.further_points import moved
+from tinygrad_mlp.verify.reading.returned import in_shape
 from tinygrad_mlp.verify.rounding_noise import TRIALS
 
 SAFETY = 64.0
@@ -47,9 +48,15 @@ class Handed(NamedTuple):
     def answer(self, parameters: Mapping[str, Array]) -> Answer:
         """Return the person's gradients at a point, from copies of the parameters."""
         if not isinstance(self.derived, AtPoint):
-            return read_answer(self.derived, list(parameters))
-        found = self.derived({name: value.copy() for name, value in parameters.items()})
-        return read_answer(found, [name for name in self.derived.order if name in parameters])
+            answer = read_answer(self.derived, list(parameters))
+        else:
+            found = self.derived({name: value.copy() for name, value in parameters.items()})
+            answer = read_answer(found, [name for name in self.derived.order if name in parameters])
+        fitted = {name: in_shape(gradient, parameters[name])
+                  for name, gradient in answer.gradients.items()}
+        others = {name: gradient.shape for name, gradient in answer.gradients.items()
+                  if fitted[name].shape != gradient.shape}
+        return answer._replace(gradients=fitted, reshaped=others)
 
 
 class Point:

@@ -7,8 +7,9 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify.derivations.arguments import AtPoint, plain_array
+from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.points import Point
+from tinygrad_mlp.verify.reading.returned import plain_array
 
 CALLS = 3
 """Times that a loss is called again. Two draws of a few random bits may be equal."""

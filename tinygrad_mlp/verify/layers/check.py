@@ -10,13 +10,14 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops.products.tensordot import vdot
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify.derivations.arguments import AtPoint, plain_array
+from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.check import Options, checked_options, report_on
 from tinygrad_mlp.verify.derivations.points import Handed
 from tinygrad_mlp.verify.derivations.report import DerivationReport
 from tinygrad_mlp.verify.layers import objects
 from tinygrad_mlp.verify.layers.arguments import Inputs, required
-from tinygrad_mlp.verify.layers.backward import arguments_for, gradients_in, in_shape, kept_by
+from tinygrad_mlp.verify.layers.backward import arguments_for, kept_by
+from tinygrad_mlp.verify.reading.returned import gradients_in, plain_array
 
 WHO = "check_layer"
 INPUT_GRADIENTS = ("dinputs", "dinput", "dx", "dX", "grad_input", "input_grad", "grad_inputs")
@@ -201,8 +202,7 @@ class _Layer:
 
     def _answer(self, found: Any, args: tuple[Any, ...]) -> dict[str, Array]:
         given = self._read(found, args)
-        return {name: in_shape(array, self.at[name])
-                for name, (array, _) in given.items() if name in self.at}
+        return {name: array for name, (array, _) in given.items() if name in self.at}
 
 
 def _without_self(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify.layers.arguments import Place, distinct, places, with_values
-from tinygrad_mlp.verify.layers.names import canonical, gradient_of, named
+from tinygrad_mlp.verify.reading.names import canonical, gradient_of, named
+from tinygrad_mlp.verify.reading.places import Place, distinct, places, with_values
 
 FORWARD = ("forward", "forward_pass", "__call__")
 BACKWARD = ("backward", "backward_pass", "backprop")

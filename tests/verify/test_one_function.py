@@ -1,0 +1,150 @@
+"""`check_derivation` of one function that returns loss and gradients, and of lists of weights."""
+
+import numpy as np
+import pytest
+
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.verify import check_derivation
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(6, 4)), RNG.normal(size=(6, 2))
+POINT = {"W": RNG.normal(size=(4, 2)), "b": RNG.normal(size=2)}
+
+
+def pieces(W, b):
+    e = X @ W + b - Y
+    return 0.5 * np.sum(e**2), X.T @ e, e.sum(axis=0)
+
+
+def dict_last(W, b):
+    loss, dW, db = pieces(W, b)
+    return loss, {"dW": dW, "db": db}
+
+
+def dict_first(W, b):
+    return dict_last(W, b)[::-1]
+
+
+def tuple_last(W, b):
+    loss, *grads = pieces(W, b)
+    return loss, tuple(grads)
+
+
+def flat(W, b):
+    loss, dW, db = pieces(W, b)
+    return loss, dW, db
+
+
+def flat_with_more(W, b):
+    loss, db, dW = pieces(W, b)[0], pieces(W, b)[2], pieces(W, b)[1]
+    state = np.ones(3)
+    return loss, db, dW, state
+
+
+def one_dict(W, b):
+    loss, dW, db = pieces(W, b)
+    return {"loss": loss, "grads": {"W_grad": dW, "b_grad": db}}
+
+
+def mixed_dict(W, b):
+    loss, dW, db = pieces(W, b)
+    return {"cost": loss, "grad_W": dW, "grad_b": db, "cache": None}
+
+
+def with_a_cache(W, b):
+    loss, dW, db = pieces(W, b)
+    return loss, {"W": dW, "b": db}, [W, b]
+
+
+FORMS = (dict_last, dict_first, tuple_last, flat, flat_with_more, one_dict, mixed_dict,
+         with_a_cache)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
+def test_one_function_is_recognised_by_what_it_returns(form):
+    report = check_derivation(form, **POINT)
+    assert report.ok and report.conclusive, report
+    assert "W from" in report.notes[0] and "b from" in report.notes[0]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
+def test_a_mistake_in_one_function_is_found(form, monkeypatch):
+    right = pieces
+
+    def wrong(W, b):
+        loss, dW, db = right(W, b)
+        return loss, dW, -db
+
+    monkeypatch.setitem(globals(), "pieces", wrong)
+    report = check_derivation(form, **POINT, budget=0)
+    assert list(report.diagnoses) == ["b"] and report.diagnoses["b"].kind == "sign"
+
+
+def test_the_wrong_line_of_one_function_is_shown():
+    def both(W, b):
+        e = X @ W + b - Y
+        loss = 0.5 * np.sum(e**2)
+        dW = X.T @ e
+        db = e.mean(axis=0)
+        return loss, {"W": dW, "b": db}
+
+    assert check_derivation(both, **POINT, budget=60).culprit.repair == "db = e.sum(axis=0)"
+
+
+def test_what_a_function_keeps_of_the_point_is_the_given_one_after_the_check():
+    kept = {}
+
+    def both(**p):
+        kept.update(p)
+        return dict_last(kept["W"], kept["b"])
+
+    check_derivation(both, **POINT)
+    assert all(kept[name] is POINT[name] for name in POINT)
+
+
+def layers_loss(weights, biases):
+    h = X
+    for W, b in zip(weights, biases, strict=True):
+        h = np.tanh(h @ W + b)
+    return np.sum(h)
+
+
+def layers_derived(weights, biases, factor=1.0):
+    kept = [X]
+    for W, b in zip(weights, biases, strict=True):
+        kept.append(np.tanh(kept[-1] @ W + b))
+    d, dW, db = np.ones_like(kept[-1]), [], []
+    for i in reversed(range(len(weights))):
+        dz = d * (1 - kept[i + 1] ** 2)
+        dW.insert(0, factor * kept[i].T @ dz)
+        db.insert(0, dz.sum(axis=0))
+        d = dz @ weights[i].T
+    return dW, db
+
+
+LAYERS = {"weights": [RNG.normal(size=(4, 3)), RNG.normal(size=(3, 2))],
+          "biases": [RNG.normal(size=3), RNG.normal(size=2)]}
+
+
+def test_parameters_may_be_lists_of_arrays_and_gradients_tuples_of_lists():
+    report = check_derivation(layers_loss, layers_derived, **LAYERS)
+    assert report.ok and list(report.rows) == ["weights[0]", "weights[1]", "biases[0]", "biases[1]"]
+    wrong = check_derivation(layers_loss, lambda weights, biases: layers_derived(
+        weights, biases, 2.0), **LAYERS, budget=0)
+    assert [name for name, row in wrong.rows.items() if not row.ok] == ["weights[0]", "weights[1]"]
+
+
+def test_gradients_of_lists_may_come_in_a_dict():
+    def by_name(weights, biases):
+        dW, db = layers_derived(weights, biases)
+        return {"dbiases": db, "dweights": dW}
+
+    assert check_derivation(layers_loss, by_name, **LAYERS).conclusive
+    assert check_derivation(layers_loss, by_name(**LAYERS), **LAYERS).ok
+
+
+@pytest.mark.parametrize("found", [3.0, {"W": np.ones(2)}, "text", (np.ones(2), np.ones(2))],
+                         ids=["a number", "no loss", "a text", "no number"])
+def test_what_is_no_loss_with_gradients_is_refused(found):
+    with pytest.raises(InvalidArgumentError, match="loss, gradients"):
+        check_derivation(lambda W, b: found, **POINT)

@@ -1,0 +1,1 @@
+"""How functions, arrays and gradients in people's code are read."""

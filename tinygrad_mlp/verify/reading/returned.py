@@ -1,0 +1,99 @@
+"""Gradients that a function returned: in a dict, or in order, with dicts and lists in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
+from tinygrad_mlp.verify.reading.names import named, returned_names
+from tinygrad_mlp.verify.reading.places import SEQUENCES, places
+
+
+def gradients_in(found: Any, slots: Mapping[str, list[str]], function: Callable[..., Any],
+                 who: str, role: str = "backward") -> dict[str, tuple[Array, str]]:
+    """Return the gradients that a function returned by name, each with how it was called there.
+
+    `slots` lists the arguments in order, with the names of the arrays in each.
+    """
+    if found is None:
+        return {}
+    if isinstance(found, Mapping):
+        keys = {str(key): value for key, value in found.items()}
+        together = {name: [name] for names in slots.values() for name in names} | dict(slots)
+        return _by_name(keys, together)
+    if not isinstance(found, SEQUENCES):
+        return _within(next(iter(slots.values())), found, "the returned array")
+    said = returned_names(function)
+    texts = said if len(said) == len(found) else [f"result {i + 1}" for i in range(len(found))]
+    leaves = [name for names in slots.values() for name in names]
+    if len(found) == len(slots):
+        in_order: Any = zip(slots.values(), found, texts, strict=True)
+    elif len(found) == len(leaves):
+        in_order = (([name], value, text)
+                    for name, value, text in zip(leaves, found, texts, strict=True))
+    elif len(said) == len(found):
+        return _by_name(dict(zip(said, found, strict=True)), dict(slots))
+    elif len(found) < len(slots):
+        in_order = zip(slots.values(), found, texts, strict=False)
+    else:
+        raise InvalidArgumentError(
+            f"{who}: {role} must return a gradient for each of {', '.join(slots)}, in this "
+            f"order, or a dict. Got {len(found)} of them.")
+    gradients: dict[str, tuple[Array, str]] = {}
+    for names, value, text in in_order:
+        gradients.update(_within(names, value, text))
+    return gradients
+
+
+def _by_name(keys: Mapping[str, Any],
+             slots: Mapping[str, list[str]]) -> dict[str, tuple[Array, str]]:
+    gradients: dict[str, tuple[Array, str]] = {}
+    for key, value in keys.items():
+        name = named(key, slots)
+        if name is not None:
+            gradients.update(_within(slots[name], value, key))
+    return gradients
+
+
+def _within(names: Sequence[str], value: Any, text: str) -> dict[str, tuple[Array, str]]:
+    """Return the gradients of the arrays of one argument."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return _by_name({str(key): each for key, each in value.items()}, {n: [n] for n in names})
+    if isinstance(value, SEQUENCES) and len(names) > 1:
+        arrays = [place.array for place in places(value)]
+        return {name: (array, f"{text}[{i}]")
+                for i, (name, array) in enumerate(zip(names, arrays, strict=False))}
+    refuse_more_than_numbers(value, f"the gradient {text}")
+    array = plain_array(value)
+    if array.dtype.kind not in "fiu" or not names:
+        return {}
+    return {names[0]: (array if array.dtype.kind == "f" else array.astype(float), text)}
+
+
+def in_shape(gradient: Array, like: Array) -> Array:
+    """Return a gradient in the shape of its parameter, where only ones before it differ.
+
+    An update takes (H,) for (1, H). Other differences of shape are mistakes.
+    """
+    def bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+        while shape and shape[0] == 1:
+            shape = shape[1:]
+        return shape
+
+    same = bare(gradient.shape) == bare(like.shape)
+    return gradient.reshape(like.shape) if same else gradient
+
+
+def plain_array(value: Any) -> Array:
+    """Return a tensor of this package or another one, a number, or nested lists as an array."""
+    if isinstance(value, Value):
+        return np.asarray(value.data)
+    if hasattr(value, "detach"):  # a PyTorch tensor
+        value = value.detach().cpu()
+    return np.asarray(value)
