@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.classroom.conftest import FILES
+from tests.classroom.conftest import FILES, FORGOT_N, notebook
 from tinygrad_mlp.classroom import confinement
 from tinygrad_mlp.classroom.marking import groups, marked
 from tinygrad_mlp.classroom.reference import read_reference
@@ -15,6 +15,7 @@ EXPECTED = {
     "right": ("right", "right"), "order": ("right", "right"), "notebook": ("right", "right"),
     "forgot_n": ("wrong", "wrong"), "forgot_n_too": ("wrong", "wrong"),
     "mean": ("right", "wrong"), "no_b": ("right", "missing"),
+    "other_name": ("right", "missing"), "no_numbers": ("right", "missing"),
     "differences": ("wrong", "wrong"), "random_numbers": ("wrong", "wrong"),
     "patched": ("wrong", "wrong"), "closed_output": ("right", "right"),
     "flooded_output": ("right", "right"), "ana_12_file_": ("right", "right"),
@@ -29,7 +30,9 @@ NOTES = {
     "grad_used": "tinygrad_mlp.grad is not allowed here (line 2)", "system_exit": "SystemExit: bye",
     "os_exit": "ended its process without an answer", "os_exit_inside": "exit code 3",
     "endless": "stopped after", "control": "ValueError", "forges": "without an answer",
-    "links": "without an answer"}
+    "links": "without an answer", "other_name": "derived also gave bias",
+    "no_numbers": "Got object for b", "returns_none": "arrays of numbers. Got NoneType",
+    "no_function": "derived must be a function. Got {}"}
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +78,14 @@ def test_weights_count_the_right_gradients(marks):
 
 
 def test_the_same_mistake_in_several_files_is_told_together(marks):
-    found = groups(list(marks.values()))
-    names = {mark.submission.name for mark in found[0][1]}
-    assert {"forgot_n", "forgot_n_too"} <= names
+    found = [{mark.submission.name for mark in some} for _, some in groups(list(marks.values()))]
+    assert any({"forgot_n", "forgot_n_too"} <= names for names in found)
+    assert all(len(names) > 1 for names in found)
 
 
 def test_the_wrong_line_is_shown_in_the_students_own_file(marks):
     assert marks["forgot_n"].place == "line 7"
-    assert "summed, not averaged" in marks["forgot_n"].explanation.text
+    assert "summed, not averaged" in marks["forgot_n"].told
     assert marks["mean"].place == "line 8"
     assert "dZ.sum(axis=0)" in marks["mean"].explanation.repair
 
@@ -93,6 +96,26 @@ def test_the_first_hint_shows_the_line_and_nothing_else(reference, classroom):
     assert told.line == 7
     assert (told.expected, told.repair) == (None, None)
     assert "averaged" not in told.text
+
+
+@pytest.mark.parametrize(("hint", "told"), [(1, ""), (2, "averaged")])
+def test_a_cause_is_told_from_the_second_hint_on(reference, classroom, hint, told):
+    one = read("forgot_n", classroom / "forgot_n.py")
+    (mark,) = marked(reference, [one], Limits(), jobs=1, hint=hint, search=0)  # finds no line
+    assert mark.place == ""
+    assert told in mark.told
+    assert ("averaged" in mark.told) == (hint > 1)
+    assert "averaged" in mark.message
+
+
+def test_lines_in_what_a_student_reads_are_those_of_the_students_file(reference, tmp_path):
+    path = tmp_path / "ada.ipynb"
+    path.write_text(notebook("import numpy as np", FORGOT_N))
+    (mark,) = marked(reference, [read("ada", path)], Limits(), jobs=1, hint=3, search=5)
+    assert mark.place == "cell 2, line 7"
+    assert "# cell 2, line 7" in mark.told
+    assert "line 8" not in mark.told
+    assert "(line" not in mark.message  # the loss has lines, too
 
 
 def test_a_message_never_holds_control_characters(marks):

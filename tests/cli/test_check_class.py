@@ -2,10 +2,15 @@
 
 import csv
 import json
+import re
 
 import pytest
 
 from tests.classroom.conftest import DIFFERENCES, STUDENT, TEACHER
+from tinygrad_mlp.classroom import feedback
+from tinygrad_mlp.classroom.marking import MISSING, NOT_CHECKED, RIGHT, WRONG, Mark
+from tinygrad_mlp.classroom.submissions import Submission
+from tinygrad_mlp.cli import check_class
 
 
 @pytest.fixture
@@ -25,12 +30,36 @@ def test_a_class_is_marked_and_everything_written(run, folder):
     assert shown.code == 1
     assert "1 of 3 files right." in shown.out
     rows = list(csv.DictReader((out / "marks.csv").read_text().splitlines()))
-    assert {row["name"]: row["points"] for row in rows} == {"ada": "3.0", "ben": "0", "'=eve": "0"}
+    assert {row["name"]: row["points"] for row in rows} == {"ada": "3", "ben": "0", "'=eve": "0"}
+    assert {row["place"] for row in rows} == {"", "line 7"}  # an empty cell is no formula
     results = json.loads((out / "results.json").read_text())
     assert results["ada"]["score"] == 3
     assert [test["max_score"] for test in results["ada"]["tests"]] == [2, 1]
     assert "summed, not averaged" in (out / "feedback" / "ben.txt").read_text()
     assert "<title>ben</title>" in (out / "feedback" / "ben.html").read_text()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_the_table_holds_every_verdict_on_a_terminal_of_any_width(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    verdicts = [WRONG, MISSING, NOT_CHECKED, RIGHT] * 5
+    gradients = {f"W{i}": verdict for i, verdict in enumerate(verdicts)}
+    one = Submission("Ada Long-Name " * 5, "ada.py", "", [], [], [])
+    table = check_class._table([one])
+    lines = table.line(*check_class._cells(Mark(one, gradients, 12.5), table.headings[0].width))
+    assert all(len(line) <= columns for line in lines.splitlines())
+    words = re.findall(r"[\w.]+", lines)
+    assert {"12.5", "WRONG", "missing", "checked"} <= set(words)
+    assert {word for word in words if word in gradients} == {
+        name for name, verdict in gradients.items() if verdict != RIGHT}
+
+
+def test_no_two_students_share_a_file_of_feedback():
+    names = ["Ada L", "Ada_L", "ada:l", "", "é" * 300, "é" * 301, "../x"]
+    marks = [Mark(Submission(name, "x.py", "", [], [], []), {}) for name in names]
+    found = feedback.file_names(marks)
+    assert len({name.casefold() for name in found}) == len(names)
+    assert all(len(name.encode()) < 250 and "/" not in name for name in found)
 
 
 def test_a_class_that_is_right_ends_with_success(run, folder):

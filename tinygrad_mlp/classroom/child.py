@@ -11,6 +11,7 @@ import io
 import json
 import linecache
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -22,11 +23,12 @@ import numpy as np
 from tinygrad_mlp.classroom.confinement import confine
 from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.derivations.arguments import Caller
+from tinygrad_mlp.verify.wrong_line.message import message
 
 PROGRAM = "submission"
 """The name under which a submission is run; ``if __name__ == "__main__"`` is not entered."""
 
-LONGEST_MESSAGE = 2000
+LONGEST_MESSAGE = 500
 
 
 def write_frame(stream: BinaryIO, arrays: Mapping[str, Any]) -> None:
@@ -62,6 +64,8 @@ def main(task: str) -> None:
             names = _run(job["source"], job["filename"], first)
             if "derived" not in names:
                 raise NameError("the file defines no 'derived'")
+            if not callable(names["derived"]):
+                raise TypeError(f"derived must be a function. Got {names['derived']!r:.60}")
             _derive(names["derived"], read_frame(stream), job["points"], out)
         answer: dict[str, Any] = {"problem": ""}
     except BaseException as error:  # SystemExit and KeyboardInterrupt of a submission, too
@@ -107,9 +111,10 @@ def _store(given: Any, out: Path, stem: str) -> None:
                     allow_pickle=False)
             kept.append([key, i])
         else:
-            left_out.append(key)
+            named = f" for {key}" if kind != "single" else ""
+            left_out.append(f"{type(value).__name__}{named}")
     (out / f"{stem}.json").write_text(
-        json.dumps({"kind": kind, "keys": kept, "not_numbers": left_out}))
+        json.dumps({"kind": kind, "keys": kept, "not_numbers": ", ".join(left_out)}))
 
 
 def _explain(job: Mapping[str, Any], arrays: Mapping[str, Any], out: Path) -> None:
@@ -124,19 +129,24 @@ def _explain(job: Mapping[str, Any], arrays: Mapping[str, Any], out: Path) -> No
     hint = job["hint"]
     report = check_derivation(loss, names["derived"], point, hint=hint, budget=job["search"])
     culprit = report.culprit
-    said = [*report.messages] if hint > 1 or culprit is None else []  # they name the mistake
-    text = "\n\n".join(filter(None, [*said, report.wrong_line]))
-    told = {"ok": report.ok, "text": text, "culprit": None}
-    if culprit is not None:
-        told["culprit"] = {"line": culprit.line, "text": culprit.text,
-                           "expected": culprit.expected, "repair": culprit.repair}
+    if culprit is None:
+        return
+    said = [*map(without_line, report.messages)] if hint > 1 else []  # they name the mistake
+    told = {"causes": "\n\n".join(said), "text": message(culprit), "line": culprit.line,
+            "code": culprit.text, "expected": culprit.expected, "repair": culprit.repair}
     (out / "explanation.json").write_text(json.dumps(told))
+
+
+def without_line(message: str) -> str:
+    """Return a message without lines of the loss, which a student would look for at home."""
+    return re.sub(r" \(line \d+\)", "", message)
 
 
 def _message(error: BaseException, filename: str) -> str:
     line = _line(error, filename)
     where = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE] + where
+    said = str(error) if error.args and error.args != (None,) else ""
+    return ": ".join(filter(None, [type(error).__name__, said]))[:LONGEST_MESSAGE] + where
 
 
 def _line(error: BaseException, filename: str) -> int | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from typing import Any
 
 from tinygrad_mlp.classroom.marking import MISSING, NOT_CHECKED, RIGHT, WRONG, Mark, groups
@@ -59,14 +60,15 @@ def csv_text(reference: Reference, marks: Sequence[Mark]) -> str:
     for mark in marks:
         rows.writerow(map(_cell, [
             mark.submission.name, mark.submission.path, *mark.gradients.values(),
-            mark.points, total, mark.place, "; ".join([*mark.notes, mark.message]).strip("; ")]))
+            f"{mark.points:g}", f"{total:g}", mark.place,
+            "; ".join([*mark.notes, mark.message]).strip("; ")]))
     return text.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any) -> str:
     """Return a cell that no spreadsheet takes for a formula; the names are the students'."""
     text = str(value).replace("\n", " ")
-    return f"'{text}" if text[:1] in "=+-@\t\r" and not isinstance(value, int | float) else text
+    return f"'{text}" if text.startswith(tuple("=+-@\t\r")) else text
 
 
 def gradescope(reference: Reference, mark: Mark) -> dict[str, Any]:
@@ -93,10 +95,8 @@ def feedback_text(reference: Reference, mark: Mark) -> str:
     lines += [f"{mark.points:g} of {sum(reference.weights.values()):g} points."]
     if mark.notes:
         lines += ["", *(f"{note[:1].upper()}{note[1:]}." for note in mark.notes)]
-    explained = mark.explanation.text if mark.explanation is not None else mark.message
-    if explained:
-        place = f"In your file: {mark.place}." if mark.place else ""
-        lines += ["", *filter(None, [place]), explained]
+    if mark.told:
+        lines += ["", mark.told]
     return "\n".join(lines) + "\n"
 
 
@@ -106,9 +106,7 @@ def feedback_page(reference: Reference, mark: Mark) -> str:
         f'<tr><td>{escape(name)}</td><td class="{verdict.replace(" ", "-")}">{verdict}</td></tr>'
         for name, verdict in mark.gradients.items())
     notes = "".join(f"<p>{escape(note[:1].upper() + note[1:])}.</p>" for note in mark.notes)
-    explained = mark.explanation.text if mark.explanation is not None else mark.message
-    place = f"<p>In your file: {escape(mark.place)}.</p>" if mark.place else ""
-    told = f"{place}<pre>{escape(explained)}</pre>" if explained else ""
+    told = f"<pre>{escape(mark.told)}</pre>" if mark.told else ""
     total = sum(reference.weights.values())
     name = escape(mark.submission.name)
     return f"""<!doctype html>
@@ -116,9 +114,11 @@ def feedback_page(reference: Reference, mark: Mark) -> str:
 <meta name="viewport" content="width=device-width">
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; }}
-td {{ padding: 0 1.5rem 0 0; }} .right {{ color: #1a7f37; }} .wrong {{ color: #d1242f; }}
-pre {{ overflow-x: auto; padding: 1rem; border: 1px solid #8886; }}
+body {{ font: 16px/1.5 sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: anywhere; }}
+td {{ padding: 0 1.5rem 0 0; }} .right {{ color: light-dark(#1a7f37, #3fb950); }}
+.wrong, .missing {{ color: light-dark(#d1242f, #ff7b72); }}
+pre {{ white-space: pre-wrap; font-size: 14px; padding: 1rem; border: 1px solid #8886; }}
 </style></head><body>
 <h1>{name}</h1>
 <table>{cells}</table>
@@ -128,10 +128,15 @@ pre {{ overflow-x: auto; padding: 1rem; border: 1px solid #8886; }}
 """
 
 
-def file_name(name: str) -> str:
-    """Return a student's name as that of a file.
+def file_names(marks: Iterable[Mark]) -> dict[str, Mark]:
+    """Return the marks by names of files, made from those of the students.
 
-    >>> file_name("Ada L. (hw1.py)")
-    'Ada_L._hw1.py'
+    No two differ in capital letters only, which some systems take for one.
     """
-    return re.sub(r"[^\w.-]+", "_", name).strip("_.") or "submission"
+    found: dict[str, Mark] = {}
+    for mark in marks:
+        stem = re.sub(r"[^\w.-]+", "_", mark.submission.name).strip("_.")[:60] or "submission"
+        used = {name.casefold() for name in found}
+        names = chain([stem], (f"{stem}_{number}" for number in count(2)))
+        found[next(name for name in names if name.casefold() not in used)] = mark
+    return found

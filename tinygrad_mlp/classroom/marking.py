@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.classroom.child import without_line
 from tinygrad_mlp.classroom.reference import Reference
 from tinygrad_mlp.classroom.runner import Answer, Explanation, Limits, derive, explain
 from tinygrad_mlp.classroom.submissions import Submission, forbidden_uses
@@ -29,6 +31,7 @@ class Mark:
         points: the sum of the weights of the right gradients.
         notes: what else is to be said, such as a forbidden name or what stopped the program.
         message: what the numbers say of the mistake, from the parent's check; empty if all right.
+        told: what the student is told of it, as far as the hint allows.
         explanation: what the submission's own process says of the wrong line, or None.
         cause: what submissions with the same mistake have in common, or empty.
         searched: whether the submission's own process is to look for the wrong line.
@@ -39,6 +42,7 @@ class Mark:
     points: float = 0.0
     notes: list[str] = field(default_factory=list)
     message: str = ""
+    told: str = ""
     explanation: Explanation | None = None
     cause: str = ""
     searched: bool = False
@@ -51,9 +55,15 @@ class Mark:
     @property
     def place(self) -> str:
         """Where the wrong line is, in the student's file, or the empty string."""
-        if self.explanation is None or self.explanation.line is None:
-            return ""
-        return self.submission.place(self.explanation.line)
+        return "" if self.explanation is None else self.submission.place(self.explanation.line)
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What is said below the table, by what it has in common with what is said of others."""
+        found = {re.sub(r" \((line|cell)[^()]*\)", "", note): note for note in self.notes}
+        if self.cause:
+            found[self.cause] = self.cause.partition("\n")[0]
+        return found
 
 
 def marked(reference: Reference, submissions: Sequence[Submission], limits: Limits, *, jobs: int,
@@ -70,23 +80,36 @@ def marked(reference: Reference, submissions: Sequence[Submission], limits: Limi
                     later = pool.submit(explain, reference, one, limits, hint, search)
                     explaining[later] = mark
                 else:
+                    mark.told = mark.message if hint > 1 else ""
                     yield mark
             for told in as_completed(explaining):
                 mark = explaining[told]
-                mark.explanation = told.result()
-                if mark.explanation is not None and mark.explanation.repair:
-                    mark.cause = mark.cause or mark.explanation.repair
+                _explain(mark, told.result(), hint)
                 yield mark
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
+def _explain(mark: Mark, explanation: Explanation | None, hint: int) -> None:
+    """Add what is known of the wrong line to a mark, as far as the hint allows."""
+    mark.explanation = explanation
+    if explanation is None:
+        mark.told = mark.message if hint > 1 else "The wrong line was not found."
+        return
+    known = mark.cause.partition("\n")[0] if hint > 1 else ""
+    mark.told = "\n\n".join(filter(None, [explanation.causes or known, explanation.text]))
+    if explanation.repair and not mark.cause:
+        mark.cause = f"right with {' '.join(explanation.repair.split())}"
+
+
 def _answer(reference: Reference, submission: Submission, limits: Limits) -> Answer | list[str]:
     """Return what a submission gives, or why it is not run."""
     if submission.problem:
         return [submission.problem]
-    uses = {name: line for line, name in forbidden_uses(submission.source, reference.forbidden)}
+    uses: dict[str, int] = {}
+    for line, name in forbidden_uses(submission.source, reference.forbidden):
+        uses.setdefault(name, line)
     if uses:
         return [f"{name} is not allowed here ({submission.place(line)}): derive by hand"
                 for name, line in uses.items()]
@@ -108,7 +131,7 @@ def judge(reference: Reference, submission: Submission, answer: Answer | list[st
         for point, given in zip(points, answer.gradients, strict=False):
             reports.append(check_derivation(reference.loss, given, point, budget=0))
     except TinygradError as error:
-        problem = problem or str(error)
+        problem = problem or answer.not_numbers or str(error)
     complete = len(reports) == len(points)
     for name in reference.parameters:
         mark.gradients[name] = _verdict(name, reports, complete)
@@ -116,6 +139,10 @@ def judge(reference: Reference, submission: Submission, answer: Answer | list[st
         mark.notes.append("derived gives other numbers when it is called again")
         mark.gradients = {name: NOT_CHECKED if verdict == RIGHT else verdict
                           for name, verdict in mark.gradients.items()}
+    if MISSING in mark.gradients.values():
+        others = ", ".join(reports[0].not_checked) if reports else ""
+        mark.notes += filter(None, [
+            answer.not_numbers, others and f"derived also gave {others}: no parameter's name"])
     if problem:
         mark.notes.append(problem)
     _describe(mark, reports)
@@ -160,9 +187,10 @@ def _describe(mark: Mark, reports: list[DerivationReport]) -> None:
                           f"to {error:.0e} only")
         return
     diagnoses = [first.diagnoses[name] for name in wrong if name in first.diagnoses]
-    mark.message = "\n".join(dict.fromkeys(one.message for one in diagnoses)) or (
+    mark.message = "\n".join(dict.fromkeys(without_line(one.message) for one in diagnoses)) or (
         f"The gradient of {', '.join(wrong)} is wrong.")
-    mark.cause = "; ".join(first.messages)
+    mark.cause = "\n".join(dict.fromkeys(
+        without_line(one.message) for one in diagnoses if one.kind != "unknown"))
 
 
 def _same(some: Any, others: Any) -> bool:
@@ -181,10 +209,10 @@ def _listed(given: Any) -> list[Array]:
 
 
 def groups(marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
-    """Return the mistakes that several submissions share, the most frequent first."""
+    """Return what is said of several submissions, the most frequent first."""
     found: dict[str, list[Mark]] = defaultdict(list)
     for mark in marks:
-        if mark.cause:
-            found[mark.cause].append(mark)
+        for cause in mark.said:
+            found[cause].append(mark)
     return sorted(((cause, some) for cause, some in found.items() if len(some) > 1),
                   key=lambda group: -len(group[1]))

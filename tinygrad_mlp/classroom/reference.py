@@ -135,8 +135,8 @@ def _forbidden(path: Path, given: Any) -> tuple[str, ...]:
             f"{path}: forbidden must be a list of names such as 'numpy.linalg.inv'. "
             f"Got {given!r}.")
     short = {"np.": "numpy.", "tg.": "tinygrad_mlp."}
-    longer = [next((full + name[3:] for key, full in short.items() if name.startswith(key)), name)
-              for name in given]
+    longer = [next((full + name[3:] for key, full in short.items() if name.startswith(key)),
+                   name if "." in name else f"*.{name}") for name in given]
     return (*FORBIDDEN, *longer)
 
 

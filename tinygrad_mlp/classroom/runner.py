@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import stat
@@ -47,22 +48,25 @@ class Answer(NamedTuple):
         again: the same at the first point, called once more, or None.
         problem: why there are no more of them, in words; empty if nothing failed.
         line: the line of the program where it failed, or None.
+        not_numbers: what of it at the first point is no array of numbers, in words, or empty.
     """
 
     gradients: list[Any]
     again: Any
     problem: str = ""
     line: int | None = None
+    not_numbers: str = ""
 
 
 class Explanation(NamedTuple):
     """What the process of a submission says of its mistake: advice, for the student only."""
 
+    causes: str
     text: str
-    line: int | None = None
-    code: str = ""
-    expected: str | None = None
-    repair: str | None = None
+    line: int
+    code: str
+    expected: str | None
+    repair: str | None
 
 
 def derive(reference: Reference, submission: Submission, limits: Limits) -> Answer:
@@ -85,11 +89,14 @@ def derive(reference: Reference, submission: Submission, limits: Limits) -> Answ
                 break
             found.append(gradients)
         again = _gradients(scratch / "out", "again", allowed)
+        others = _json(scratch / "out" / "0.json").get("not_numbers")
     told = _plain(str(end.get("problem", ""))) if end else ""
     line = end.get("line") if end else None
     if not problem and not end:
         problem = "the program ended its process without an answer"
-    return Answer(found, again, problem or told, line if isinstance(line, int) else None)
+    not_numbers = _plain(f"derived must give arrays of numbers. Got {others}") if others else ""
+    return Answer(found, again, problem or told, line if isinstance(line, int) else None,
+                  not_numbers[:child.LONGEST_MESSAGE])
 
 
 def explain(reference: Reference, submission: Submission, limits: Limits,
@@ -103,17 +110,18 @@ def explain(reference: Reference, submission: Submission, limits: Limits,
     numbers |= {f"point.{name}": value for name, value in point.items()}
     with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
-        _call("explain", job, [numbers], scratch, submission, reference, limits)
+        longer = limits._replace(seconds=limits.seconds + search)
+        _call("explain", job, [numbers], scratch, submission, reference, longer)
         told = _json(scratch / "out" / "explanation.json")
-    if not told or told.get("ok") is not False or not isinstance(told.get("text"), str):
+    line = told.get("line")
+    words = {key: _plain(value) if isinstance(value := told.get(key), str) else None
+             for key in ("causes", "text", "code", "expected", "repair")}
+    if not isinstance(line, int) or words["text"] is None:
         return None
-    culprit = told.get("culprit")
-    culprit = culprit if isinstance(culprit, dict) else {}
-    line = culprit.get("line")
-    words = {key: _plain(value) if isinstance(value := culprit.get(key), str) else None
-             for key in ("text", "expected", "repair")}
-    return Explanation(_plain(told["text"]), line if isinstance(line, int) else None,
-                       words["text"] or "", words["expected"], words["repair"])
+    text = re.sub(r" {2,}line (\d+)$", r"    # line \1", words["text"], flags=re.MULTILINE)
+    text = re.sub(r"\bline (\d+)", lambda found: submission.place(int(found[1])), text)
+    return Explanation(words["causes"] or "", text, line, words["code"] or "",
+                       words["expected"], words["repair"])
 
 
 def _call(task: str, job: dict[str, Any], frames: list[Mapping[str, Any]], scratch: Path,

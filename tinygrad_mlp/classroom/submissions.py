@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
+import tokenize
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +71,9 @@ def submissions(paths: Iterable[Path], exclude: Iterable[Path]) -> list[Submissi
         for entry in sorted(path.iterdir()):
             if entry.name.startswith((".", "__")) or entry.resolve() in left_out:
                 continue
-            if entry.is_dir():
+            if entry.is_symlink():
+                found += [read(entry.stem, entry)] if entry.suffix in SUFFIXES else []
+            elif entry.is_dir():
                 found += _of_folder(entry, left_out)
             elif entry.suffix in SUFFIXES and entry.is_file():
                 found.append(read(entry.stem, entry))
@@ -81,7 +87,7 @@ def submissions(paths: Iterable[Path], exclude: Iterable[Path]) -> list[Submissi
 def _of_folder(folder: Path, left_out: set[Path]) -> list[Submission]:
     """Return the submission of a student's folder: of its programs, the one with `derived`."""
     files = [path for path in sorted(folder.rglob("*"))
-             if path.is_file() and path.resolve() not in left_out
+             if path.is_file() and not path.is_symlink() and path.resolve() not in left_out
              and not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)]
     programs = [path for path in files if path.suffix in SUFFIXES]
     if not programs:
@@ -99,19 +105,22 @@ def _of_folder(folder: Path, left_out: set[Path]) -> list[Submission]:
 
 def _with_names_of_their_own(found: list[Submission]) -> list[Submission]:
     """Return submissions with different names: two of one name are told apart by their files."""
-    seen: dict[str, int] = {}
-    for one in found:
-        seen[one.name] = seen.get(one.name, 0) + 1
-    return [one if seen[one.name] == 1 else one._replace(name=f"{one.name} ({one.path.name})")
-            for one in found]
+    for path_of in (attrgetter("path.name"), attrgetter("path")):
+        seen = Counter(one.name for one in found)
+        found = [one if seen[one.name] == 1 else one._replace(
+            name=f"{one.name.partition(' (')[0]} ({path_of(one)})") for one in found]
+    return found
 
 
 def read(name: str, path: Path) -> Submission:
     """Return the submission in a file; what is wrong with the file is its `problem`."""
+    places: list[str] = []
     try:
+        if path.is_symlink():
+            raise InvalidArgumentError("it is a link, and those are not followed")
         if path.stat().st_size > LARGEST:
-            raise InvalidArgumentError(f"the file is larger than {LARGEST // 2**20} MB")
-        text = path.read_text(encoding="utf-8-sig")
+            raise InvalidArgumentError(f"it is larger than {LARGEST // 2**20} MB")
+        text = _text(path.read_bytes())
         if path.suffix == ".ipynb":
             source, places, skipped = _cells(text)
         else:
@@ -119,15 +128,27 @@ def read(name: str, path: Path) -> Submission:
             places = [f"line {i}" for i in range(1, text.count("\n") + 2)]
         ast.parse(source)
     except SyntaxError as error:
-        where = f"line {error.lineno}"
-        if path.suffix == ".ipynb" and error.lineno:
-            where = places[min(error.lineno, len(places)) - 1]
-        problem = f"this is no Python: {error.msg} ({where})"
+        number = error.lineno or 0
+        where = places[min(number, len(places)) - 1] if places else f"line {number}"
+        problem = f"this is no Python: {error.msg}{f' ({where})' if number else ''}"
+    except UnicodeDecodeError:
+        problem = "the file is not in UTF-8; save it as UTF-8"
+    except json.JSONDecodeError as error:
+        problem = f"the file is no notebook: {error}"
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         problem = f"the file cannot be read: {error}"
     else:
         return Submission(name, path, source, places, skipped, [])
     return Submission(name, path, "", [], [], [], problem)
+
+
+def _text(data: bytes) -> str:
+    """Return a file as text, in the encoding that the program declares."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError:
+        encoding = "utf-8"
+    return io.TextIOWrapper(io.BytesIO(data), encoding).read()
 
 
 def _cells(text: str) -> tuple[str, list[str], list[str]]:
@@ -161,12 +182,12 @@ def _defines(source: str, name: str) -> bool:
 
 
 def forbidden_uses(source: str, forbidden: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield line and name of each use of a forbidden name in a program.
+    """Yield line and name of each use of a forbidden name in a program; ``*.inv`` is any `inv`.
 
     Imports are followed by name (``import tinygrad_mlp as tg`` makes ``tg.grad`` a use of
     ``tinygrad_mlp.grad``). A program that hides what it calls is not found out.
     """
-    names = tuple(forbidden)
+    names = {name.removeprefix("*."): name.startswith("*.") for name in forbidden}
     nodes = list(ast.walk(ast.parse(source)))
     meaning: dict[str, str] = {}
     for node in nodes:
@@ -178,9 +199,13 @@ def forbidden_uses(source: str, forbidden: Iterable[str]) -> Iterator[tuple[int,
         used = [full for _, full in _imported(node)]
         if isinstance(node, ast.Attribute):
             used = [_dotted(node, meaning)]
+        if isinstance(node, ast.Name):
+            used = [f"?.{node.id}"]
         for one in used:
-            if any(one == name or one.startswith(f"{name}.") for name in names):
-                yield getattr(node, "lineno", 0), one
+            for name, anywhere in names.items():
+                last = one.rpartition(".")[2]
+                if f"{one}.".startswith(f"{name}.") or (anywhere and last == name):
+                    yield getattr(node, "lineno", 0), name
 
 
 def _imported(node: ast.AST) -> list[tuple[ast.alias, str]]:

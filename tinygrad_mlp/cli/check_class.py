@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,10 +11,18 @@ from typing import NamedTuple
 
 from tinygrad_mlp.classroom import feedback
 from tinygrad_mlp.classroom.confinement import not_enforced
-from tinygrad_mlp.classroom.marking import Mark, groups, marked
+from tinygrad_mlp.classroom.marking import (
+    MISSING,
+    NOT_CHECKED,
+    RIGHT,
+    WRONG,
+    Mark,
+    groups,
+    marked,
+)
 from tinygrad_mlp.classroom.reference import Reference, read_reference
 from tinygrad_mlp.classroom.runner import Limits
-from tinygrad_mlp.classroom.submissions import submissions
+from tinygrad_mlp.classroom.submissions import Submission, submissions
 from tinygrad_mlp.cli import process
 from tinygrad_mlp.cli.outputs import (
     FAILURE,
@@ -25,6 +34,7 @@ from tinygrad_mlp.cli.outputs import (
     check_outputs,
     fail,
     make_folder,
+    width_of_terminal,
     wrapped,
     write_all,
 )
@@ -63,20 +73,20 @@ def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutput
         print(wrapped(f"Note: {sentence}."), file=sys.stderr)
     marks: list[Mark] = []
     interrupted = False
-    table = _table(reference, max(len(one.name) for one in found))
+    table = _table(found)
     print(table.head(), flush=True)
     try:
         with process.interruptible():
             for mark in marked(
                     reference, found, Limits(*limits), jobs=jobs, hint=hint, search=search):
                 marks.append(mark)
-                print(table.line(*_cells(reference, mark)), flush=True)
+                print(table.line(*_cells(mark, table.headings[0].width)), flush=True)
                 _progress(len(marks), len(found))
     except KeyboardInterrupt:
         interrupted = True
     process.State.on_signal = "noted"  # until the files are written
     marks.sort(key=lambda mark: mark.submission.name)
-    print(_summary(reference, marks))
+    print(_summary(marks))
     failed = _write(reference, marks, outputs)
     if interrupted:
         fail(process.interrupt_reason())
@@ -86,17 +96,23 @@ def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutput
                           "interrupted": interrupted})
 
 
-def _table(reference: Reference, longest: int) -> Table:
+def _table(found: Sequence[Submission]) -> Table:
+    longest = max(len(one.name) for one in found)
     return Table([
-        Heading("file", width=min(longest, 32)),
-        *(Heading(name, width=len("not checked")) for name in reference.parameters),
-        Heading("points", right=True, rank=1, width=6),
-        Heading("line", rank=2, width=18)])
+        Heading("file", width=min(longest, 32, width_of_terminal() // 3)),
+        Heading("points", right=True, width=6), Heading("gradients")])
 
 
-def _cells(reference: Reference, mark: Mark) -> list[str]:
-    verdicts = [{"wrong": "WRONG"}.get(verdict, verdict) for verdict in mark.gradients.values()]
-    return [mark.submission.name, *verdicts, f"{mark.points:g}", mark.place]
+def _cells(mark: Mark, width: int) -> list[str]:
+    """Return a row; the last cell is the only one whose width depends on the parameters."""
+    told = []
+    for kind, word in ((WRONG, "WRONG"), (MISSING, MISSING), (NOT_CHECKED, NOT_CHECKED)):
+        names = [name for name, verdict in mark.gradients.items() if verdict == kind]
+        every = len(names) == len(mark.gradients)
+        told += [word if every else f"{word}: {', '.join(names)}"] if names else []
+    place = f" ({mark.place})" if mark.place else ""
+    name = "\n".join(textwrap.wrap(mark.submission.name, width))
+    return [name, f"{mark.points:g}", ("; ".join(told) or RIGHT) + place]
 
 
 def _progress(done: int, total: int) -> None:
@@ -105,18 +121,23 @@ def _progress(done: int, total: int) -> None:
         print(f"\r{done} of {total}", end="\r", file=sys.stderr, flush=True)
 
 
-def _summary(reference: Reference, marks: Sequence[Mark]) -> str:
-    """Return the mistakes and notes below the table."""
+def _summary(marks: Sequence[Mark]) -> str:
+    """Return what is said of one file alone, and then what is said of several."""
     lines: list[str] = []
+    shared = dict(groups(marks))
     for mark in marks:
-        said = [*mark.notes, *mark.message.splitlines()[:1]]
+        said = [text for key, text in mark.said.items() if key not in shared]
         if said:
-            lines.append(wrapped(f"{mark.submission.name}: {'. '.join(said)}", "  "))
-    for cause, some in groups(marks):
+            lines.append(_short(mark.submission.name, ". ".join(said)))
+    for cause, some in shared.items():
         names = ", ".join(mark.submission.name for mark in some)
-        lines.append(wrapped(f"{len(some)} files: {cause} ({names})", "  "))
+        lines.append(_short(f"{len(some)} files", cause, f" ({names})"))
     lines.append(f"\n{sum(mark.ok for mark in marks)} of {len(marks)} files right.")
     return "\n" + "\n".join(lines).lstrip("\n")
+
+
+def _short(who: str, text: str, end: str = "") -> str:
+    return wrapped(f"{who}: {textwrap.shorten(text, 300, placeholder=' …')}{end}", "  ")
 
 
 def _write(reference: Reference, marks: Sequence[Mark], outputs: ClassOutputs) -> int:
@@ -137,7 +158,6 @@ def _write(reference: Reference, marks: Sequence[Mark], outputs: ClassOutputs) -
 def _write_feedback(reference: Reference, marks: Sequence[Mark], folder: Path) -> None:
     """Write a text and a page for each student."""
     folder.mkdir(parents=True, exist_ok=True)
-    for mark in marks:
-        name = feedback.file_name(mark.submission.name)
+    for name, mark in feedback.file_names(marks).items():
         write_file(folder / f"{name}.txt", feedback.feedback_text(reference, mark))
         write_file(folder / f"{name}.html", feedback.feedback_page(reference, mark))

@@ -64,7 +64,7 @@ def labelled(pairs: Mapping[str, str]) -> str:
 
 
 STYLES = {"right": "green", "found": "green", "WRONG": "bold red", "missing": "yellow"}
-"""The colours of cells that hold just one of these words."""
+"""The colours of cells that hold one of these words alone, or before a colon."""
 
 GAP = 2
 
@@ -117,7 +117,7 @@ class Table:
             table.add_column(Text(heading.text), justify="right" if heading.right else "left",
                              overflow="fold", min_width=heading.width or None)
         for row in rows:
-            table.add_row(*(Text(row[i], STYLES.get(row[i], "")) for i in shown))
+            table.add_row(*(Text(row[i], STYLES.get(row[i].partition(":")[0], "")) for i in shown))
         console = Console(file=sys.stdout, width=max(self.width, 10), markup=False,
                           highlight=False, emoji=False)
         with console.capture() as printed:
