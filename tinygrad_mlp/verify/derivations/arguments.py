@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
@@ -86,19 +87,26 @@ Finish = Callable[[Any, tuple[Any, ...]], Any]
 class AtPoint:
     """A person's function, called at a point: with what `pack` makes of it.
 
-    `finish` takes what is wanted from what it returns. `who` and `role` are for messages. `order`
-    lists the parameters as the function does; `takes_point` is false for one without arguments.
+    `finish` takes what is wanted from what it returns. All this happens in the context `around`
+    the point. `who` and `role` are for messages. `order` lists the parameters as the function does;
+    `takes_point` is false for one without arguments.
     """
 
     def __init__(self, function: Callable[..., Any], order: Collection[str], role: str, pack: Pack,
                  finish: Finish = lambda found, args: found, who: str = WHO) -> None:
         self.function, self.order, self.role, self.who = function, list(order), role, who
         self.pack, self.finish, self.takes_point = pack, finish, True
+        self.around: Callable[[Mapping[str, Any]], AbstractContextManager[None]] = _nothing
 
     def __call__(self, point: Mapping[str, Any]) -> Any:
         """Return what is wanted of the function at a point."""
-        args, keywords = self.pack(point)
-        return self.finish(self.function(*args, **keywords), args)
+        with self.around(point):
+            args, keywords = self.pack(point)
+            return self.finish(self.function(*args, **keywords), args)
+
+
+def _nothing(point: Mapping[str, Any]) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class Caller(AtPoint):

@@ -73,6 +73,7 @@ class Nested:
 
     Attributes:
         flat: the arrays by name: `weights[0]`, or the key in a dict.
+        firsts: the places of these arrays.
         slots: the names of the arrays in each parameter.
         sources: how each gradient was called where it was found, after an answer was read.
     """
@@ -81,7 +82,8 @@ class Nested:
         self.point = point
         groups = distinct([each for name, value in point.items()
                            for each in places(value, (name,))])
-        self.flat = {name: group[0].array for name, group in groups.items()}
+        self.firsts = {name: group[0] for name, group in groups.items()}
+        self.flat = {name: place.array for name, place in self.firsts.items()}
         self.slots: dict[str, list[str]] = {name: [] for name in point}
         for name, group in groups.items():
             self.slots[str(group[0].path[0])].append(name)

@@ -37,6 +37,7 @@ class Handed(NamedTuple):
     """What is to be checked: the loss, and the gradients, by a function or in numbers.
 
     The right gradients are those of `gradient`, if it is given, and those of the graph otherwise.
+    `resolution` times the rounding of a parameter is that of a gradient read from its update.
     """
 
     loss: AtPoint
@@ -44,6 +45,7 @@ class Handed(NamedTuple):
     gradient: AtPoint | None
     rng: np.random.Generator
     rtol: float | None
+    resolution: float = 0.0
 
     def answer(self, parameters: Mapping[str, Array]) -> Answer:
         """Return the person's gradients at a point, from copies of the parameters."""
@@ -201,7 +203,9 @@ class Point:
 
     def _allowed_for(self, name: str, noise: Array) -> Array:
         mean = float(np.sqrt(np.mean(noise**2))) if noise.size else 0.0
-        return np.asarray(SAFETY * (noise + mean) + self._least_allowed(self.right[name]))
+        least = self._least_allowed(self.right[name])
+        update = 4 * self.eps * self.handed.resolution * largest(self.parameters[name])
+        return np.asarray(SAFETY * (noise + mean) + least + update)
 
     def _rounding_of_graph(self) -> dict[str, Array]:
         """Return the rounding errors of the right gradients, as trials show them.

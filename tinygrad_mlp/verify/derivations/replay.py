@@ -95,7 +95,7 @@ class RecordedLoss:
             for name, array in parameters.items()}
         recorder = Recorder()
         with changed_mode(recording=True, exact_losses=exact, hook=recorder,
-                          differentiating="check_derivation"):
+                          differentiating="check_derivation"), loss.around(self.leaves):
             args, keywords = loss.pack(self.leaves)
             # (Names are for messages, which are about the graph that people see.)
             call = call_unwatched if exact else call_with_local_variables

@@ -10,8 +10,8 @@ import numpy as np
 from tinygrad_mlp.autograd.backward import propagate, unbroadcast
 from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.verify.wrong_line.recorder import Recorder
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 
@@ -38,7 +38,7 @@ class LossGraph:
     def __init__(self, loss: Recorder, parameters: Mapping[str, Array], call: Call) -> None:
         self._source = loss.source
         self.leaves = {
-            name: Tensor(array, requires_grad=True, name=name)
+            name: Argument(array, requires_grad=True, name=name)
             for name, array in parameters.items()}
         with changed_mode(recording=True, exact_losses=False), loss.recording() as values:
             self.out = call(loss.function, self.leaves)
