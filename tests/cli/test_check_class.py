@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.classroom.conftest import DIFFERENCES, STUDENT, TEACHER
-from tinygrad_mlp.classroom import feedback
+from tinygrad_mlp.classroom import exercises, feedback
 from tinygrad_mlp.classroom.marking import MISSING, NOT_CHECKED, RIGHT, WRONG, Mark
 from tinygrad_mlp.classroom.submissions import Submission
 from tinygrad_mlp.cli import check_class
@@ -52,6 +52,12 @@ def test_the_table_holds_every_verdict_on_a_terminal_of_any_width(monkeypatch, c
     assert {"12.5", "WRONG", "missing", "checked"} <= set(words)
     assert {word for word in words if word in gradients} == {
         name for name, verdict in gradients.items() if verdict != RIGHT}
+
+
+def test_files_that_were_not_marked_are_counted():
+    one = Mark(Submission("ada", "ada.py", "", [], [], []), {"W": RIGHT})
+    assert check_class._summary([one], 0).endswith("1 of 1 files right.")
+    assert check_class._summary([one], 3).endswith("1 of 4 files right, 3 not marked.")
 
 
 def test_no_two_students_share_a_file_of_feedback():
@@ -102,6 +108,17 @@ def test_an_exercise_is_written_and_its_check_finds_the_mistake(run, tmp_path):
     assert run("check", path).code == 1
     assert run("exercise", "softmax", "--mistake", "none", "--out", path).code == 0
     assert run("check", path).code == 0
+
+
+@pytest.mark.parametrize("name", exercises.EXERCISES)
+def test_the_solution_shows_the_wrong_line_and_the_right_one(run, name):
+    for number in range(1, len(exercises.mistakes(name)) + 1):
+        shown = run("exercise", name, "--mistake", str(number), "--solution").out
+        *_, wrong, right = shown.splitlines()
+        assert wrong.startswith("Wrong: ")
+        assert right.startswith("Right: ")
+        assert wrong.removeprefix("Wrong: ") in exercises.exercise(name, number)
+        assert right.removeprefix("Right: ") in exercises.exercise(name)
 
 
 def test_a_random_mistake_depends_on_the_seed_only(run):

@@ -181,6 +181,12 @@ def test_a_decay_that_the_loss_does_not_have_is_told_as_a_convention():
     assert "the right one plus 0.01 · w: a weight decay" in diagnosis.message
 
 
+def test_a_decay_that_is_subtracted_is_not_said_to_be_missing_in_the_loss():
+    diagnosis = found(
+        lambda w: np.sum((X @ w - Y) ** 2), lambda w: 2 * X.T @ (X @ w - Y) - 0.01 * w, w=W)
+    assert "the right one minus 0.01 · w, as where a weight decay is left out" in diagnosis.message
+
+
 TRIANGLES = {
     "the lower triangle": lambda G: np.tril(G + G.T) - np.diag(np.diag(G)),
     "the symmetric part": lambda G: (G + G.T) / 2,

@@ -86,7 +86,7 @@ def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutput
         interrupted = True
     process.State.on_signal = "noted"  # until the files are written
     marks.sort(key=lambda mark: mark.submission.name)
-    print(_summary(marks))
+    print(_summary(marks, len(found) - len(marks)))
     failed = _write(reference, marks, outputs)
     if interrupted:
         fail(process.interrupt_reason())
@@ -121,7 +121,7 @@ def _progress(done: int, total: int) -> None:
         print(f"\r{done} of {total}", end="\r", file=sys.stderr, flush=True)
 
 
-def _summary(marks: Sequence[Mark]) -> str:
+def _summary(marks: Sequence[Mark], left: int) -> str:
     """Return what is said of one file alone, and then what is said of several."""
     lines: list[str] = []
     shared = dict(groups(marks))
@@ -132,7 +132,8 @@ def _summary(marks: Sequence[Mark]) -> str:
     for cause, some in shared.items():
         names = ", ".join(mark.submission.name for mark in some)
         lines.append(_short(f"{len(some)} files", cause, f" ({names})"))
-    lines.append(f"\n{sum(mark.ok for mark in marks)} of {len(marks)} files right.")
+    right, not_marked = sum(mark.ok for mark in marks), f", {left} not marked" if left else ""
+    lines.append(f"\n{right} of {len(marks) + left} files right{not_marked}.")
     return "\n" + "\n".join(lines).lstrip("\n")
 
 

@@ -31,7 +31,9 @@ def exercise(name: str | None, *, mistake: str, out: Path | None, seed: int | No
     if solution and number is not None:
         found = known[number - 1]
         print(wrapped(f"The mistake: {found.words}."))
-        print(f"Wrong: {found.wrong.strip()}\nRight: {found.right.strip()}")
+        wrong, right = next(pair for pair in zip(
+            found.wrong.splitlines(), found.right.splitlines(), strict=True) if len(set(pair)) > 1)
+        print(f"Wrong: {wrong.strip()}\nRight: {right.strip()}")
     elif out is not None and number is not None:
         print(wrapped(f"One line of it is wrong. Find it, then run: tinygrad-mlp check {out}"))
     return Outcome(code, {"exercise": name, "mistake": number, "program": program,

@@ -23,6 +23,9 @@ def extra_decay(name: str, first: GradientCase, further: Further, rtol: float) -
         extra = case.person - case.right
         if is_multiple(extra, case.recording.leaves[name].data, c, max(rtol, 1e-6)) is False:
             return None
+    if c < 0:
+        return (f"The gradient of {name} is the right one minus {-c:.6g} · {name}, as where a "
+                f"weight decay is left out.")
     return (f"The gradient of {name} is the right one plus {c:.6g} · {name}: a weight decay that "
             f"the loss does not have.")
 
