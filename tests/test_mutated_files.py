@@ -270,7 +270,7 @@ def save_picture(form, **options):
 
 
 def read_picture(path, held):
-    ink, _ = read_ink(path, (8, 8), 6)
+    ink = read_ink(path, (8, 8), 6)[0]
     assert ink.shape == (8, 8) and 0 <= ink.min() and ink.max() <= 1
 
 

@@ -259,25 +259,27 @@ def _remedy_for_subclass(data: Any) -> str:
     return ""
 
 
-def refuse_assigned(array: Any, attribute: str) -> None:
-    """Refuse what was assigned to a tensor's `.data` or `.grad` and is no plain array.
+def refuse_assigned(array: Any, attribute: str, kinds: str = "fiubc") -> None:
+    """Refuse what was assigned to a tensor's `.data` or `.grad` and is no plain array of numbers.
 
     Args:
-        array: what the attribute holds. (Its dtype is not looked at.)
+        array: what the attribute holds.
         attribute: "data" or "grad".
+        kinds: the kinds of dtypes that it may have.
 
     Raises:
-        DTypeError: it has a mask, a unit or functions of its own, or is no array at all.
+        DTypeError: it has a mask, a unit or functions of its own, is of other numbers, or no array.
 
     >>> refuse_assigned([1.0, 2.0], "data")
     Traceback (most recent call last):
-    tinygrad_mlp.errors.DTypeError: a tensor's .data must be a NumPy array. Got list. Assign \
-np.array(...) of it.
+    tinygrad_mlp.errors.DTypeError: a tensor's .data must be an array of floating-point numbers. \
+Got list. Use np.array(..., float).
     """
     refuse_more_than_numbers(array, f"a tensor's .{attribute}")
-    if not hasattr(array, "dtype") or not hasattr(array, "shape"):
-        raise DTypeError(f"a tensor's .{attribute} must be a NumPy array. Got "
-                         f"{type(array).__name__}. Assign np.array(...) of it.")
+    dtype = getattr(array, "dtype", None)
+    if dtype is None or dtype.kind not in kinds:
+        raise DTypeError(f"a tensor's .{attribute} must be an array of floating-point numbers. "
+                         f"Got {dtype or type(array).__name__}. Use np.array(..., float).")
 
 
 def refuse_unreal(array: Any, who: str) -> None:

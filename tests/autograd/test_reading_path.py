@@ -13,7 +13,7 @@ import pytest
 from tests.reading_path import PACKAGE, imported, reading_path
 
 MODULES = 8
-LINES_OF_CODE = 1100
+LINES_OF_CODE = 1110
 
 PAGE = Path(__file__).parents[2] / "docs" / "how_the_graph_works.md"
 

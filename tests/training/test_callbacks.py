@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.training.callbacks import BestWeights, Callback, EarlyStopping, Run, as_callback
+from tinygrad_mlp.training.callback_list import as_callback
+from tinygrad_mlp.training.callbacks import BestWeights, Callback, EarlyStopping, Run
 from tinygrad_mlp.training.history import History, Record
 
 EVENTS = ["on_start", "on_step", "on_record", "on_epoch", "on_end"]

@@ -23,17 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op, defined_at
 from tinygrad_mlp.autograd.ops.sums import broadcasts, sum_to
-from tinygrad_mlp.errors import (
-    DTypeError,
-    GraphReleasedError,
-    NotDifferentiableError,
-    OpDefinitionError,
-    refuse_assigned,
-)
 
 ndarray = np.ndarray
 
@@ -56,11 +50,10 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
 
     propagate([(root, cotangent)], collect, release=not retain_graph)
     for leaf, _ in found.values():
-        data = leaf.data
-        if type(data) is not ndarray or data.dtype.kind != "f":
-            require_floats(data)
+        if type(leaf.data) is not ndarray or leaf.data.dtype.kind != "f":
+            errors.refuse_assigned(leaf.data, "data", "f")
         if leaf.grad is not None and type(leaf.grad) is not ndarray:
-            refuse_assigned(leaf.grad, "grad")
+            errors.refuse_assigned(leaf.grad, "grad")
     for leaf, g in found.values():
         total: Any = g if leaf.grad is None else leaf.grad + g
         leaf.grad = total if isinstance(total, Value) else np.asarray(total)  # type: ignore[assignment]
@@ -145,7 +138,7 @@ def propagate(  # noqa: C901
             stop[node] = g
             continue
         if arrays is None:
-            raise GraphReleasedError(
+            raise errors.GraphReleasedError(
                 f"backward(): the graph through '{op.name}' was released by an earlier backward(). "
                 f"Compute the output again, or pass retain_graph=True to the first call if its "
                 f"graph is needed twice.")
@@ -249,8 +242,8 @@ def is_outdated(node: Node) -> bool:
             close = np.finfo(y.dtype).eps ** 0.5
             size = np.max(np.abs(y), initial=0, where=np.isfinite(y))
             return not np.allclose(again, y, rtol=close, atol=close * size, equal_nan=True)
-    except Exception:  # it did not fail on what the arguments were
-        return True
+    except Exception as error:  # it did not fail on what the arguments were
+        return not isinstance(error, Warning)  # where warnings are errors
 
 
 def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:
@@ -310,12 +303,10 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
     is done here, once, so that no rule needs to mention it.
     """
     if share is None:
-        raise NotDifferentiableError(
+        raise errors.NotDifferentiableError(
             f"'{op.name}' has no gradient rule for its argument '{op.parameter(position)}', but a "
             f"gradient with respect to it was asked for. Detach that argument, or give the op a "
             f"rule for it.")
-    if type(like) is not ndarray:
-        require_floats(like)
     if not isinstance(share, (Value, ndarray)):
         share = np.asarray(share)
     shape = share.data.shape if isinstance(share, Value) else share.shape
@@ -326,7 +317,6 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
                 f"one that the argument was broadcast to). Got {shape}.")
         share = sum_to(share, shape=like.shape)
     if share.dtype != like.dtype:
-        require_floats(like)
         if share.dtype.kind not in "fiub":
             raise _wrong_share(
                 op, position, f"real numbers for an argument of {like.dtype}. Got {share.dtype}.")
@@ -334,16 +324,7 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
     return share
 
 
-def require_floats(data: Any) -> None:
-    """Refuse what was assigned to the `.data` of a leaf and has no derivative."""
-    refuse_assigned(data, "data")
-    if data.dtype.kind != "f":
-        raise DTypeError(
-            f"backward() expects floating-point numbers in a leaf that requires a gradient. Got "
-            f"{data.dtype}, assigned to its .data: use .astype(float).")
-
-
-def _wrong_share(op: Op, position: int, expected: str) -> OpDefinitionError:
-    return OpDefinitionError(
+def _wrong_share(op: Op, position: int, expected: str) -> errors.OpDefinitionError:
+    return errors.OpDefinitionError(
         f"op '{op.name}': the gradient rule for '{op.parameter(position)}' must return {expected}"
         f"{defined_at(op.rule(position))}")

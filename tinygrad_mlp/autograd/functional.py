@@ -14,120 +14,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.gradients import gradients
-from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.in_place import Argument
-from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.autograd.pytree import leaves, leaves_like, map_leaves, rebuild
-from tinygrad_mlp.autograd.tensor import Tensor, direction, numeric_array
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.autograd.pytree import leaves_like, map_leaves, rebuild
+from tinygrad_mlp.autograd.tape import Function, Tape, function_of
+from tinygrad_mlp.autograd.tensor import Tensor, direction
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]
-
-Function = Callable[..., Any]
-
-
-class _Tape:
-    """One evaluation of a function with its inputs made into vertices of the graph.
-
-    The inputs are new vertices, not the caller's: the derivative with respect to `y` in
-    ``lambda y: x * y``, evaluated at ``y = x``, must not count the path through `x`.
-    """
-
-    def __init__(self, name: str, function: Function, args: Sequence[Any]) -> None:
-        self.name = name
-        given = leaves(args)
-        self.create_graph = _keeps_history(given)
-        self.inputs = [_input(name, a) for a in given]
-        with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name):
-            self.out = function(*rebuild(args, self.inputs))
-        out = leaves(self.out)
-        for value in out:
-            if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
-                raise InvalidArgumentError(
-                    f"{name}() expects a function that returns arrays. "
-                    f"It returned {type(value).__name__}.")
-        self.outputs = [v if isinstance(v, Tensor) else Tensor(v) for v in out]
-        for value in self.outputs:
-            if value.dtype.kind != "f":
-                raise DTypeError(
-                    f"{name}() expects a function that returns floating-point numbers. It returned "
-                    f"{value.dtype}, which is constant wherever it has a derivative. Return what "
-                    f"it is computed from, or a smooth function in its place (tg.sigmoid for >).")
-
-    def pull_back(self, cotangents: Sequence[Any], *, create_graph: bool = False,
-                  release: bool = False) -> list[Any]:
-        """Return the cotangents of the inputs for those of the outputs; zeros for none.
-
-        They keep their history with `create_graph`, and where a caller could ask for it.
-        """
-        create_graph = create_graph or self.create_graph or _keeps_history(cotangents)
-        starts = []
-        for out, c in zip(self.outputs, cotangents, strict=True):
-            if not create_graph or not isinstance(c, Value):
-                array = c.data if isinstance(c, Value) else np.asarray(c)
-                c = array.astype(out.dtype)
-            starts.append((out, c))
-        release = release and not create_graph
-        with changed_mode(recording=True):
-            found = gradients(starts, self.inputs, create_graph=create_graph, release=release)
-        result: list[Any] = []
-        for g, x in zip(found, self.inputs, strict=True):
-            g = np.zeros(x.shape, x.dtype) if g is None else g
-            if create_graph:
-                g = g if isinstance(g, Value) else Tensor(g)
-            elif not isinstance(g, Value):  # a traced array has no memory to share
-                # A copy where the array could belong to someone else: a view of a cotangent, or
-                # also the gradient of another input.
-                own = getattr(g, "base", None) is None and not any(g is r for r in result)
-                g = np.array(g, copy=None if own else True)
-            result.append(g)
-        return result
-
-    def plain(self, value: Any) -> Any:
-        """Return a result without history, unless an outer transform may differentiate it."""
-        return value if self.create_graph or not isinstance(value, Value) else value.data
-
-
-def _keeps_history(given: Sequence[Any]) -> bool:
-    """Return whether an outer transform, or the caller, could differentiate what comes of it."""
-    mode = MODE.get()
-    tracked = any(isinstance(a, Value) and a.requires_grad for a in given)
-    return mode.recording and (mode.depth > 0 or tracked)
-
-
-def _input(name: str, a: Any) -> Tensor:
-    """Return a new vertex that holds `a` and, where `a` has a history, continues it."""
-    if isinstance(a, Value) and a.requires_grad and MODE.get().recording:
-        made = ops.identity(a)
-        made.name = a.name
-        return made  # type: ignore[no-any-return]
-    if isinstance(a, int) and not isinstance(a, bool):
-        a = float(a)
-    array = numeric_array(a)
-    if array.dtype.kind != "f":
-        raise DTypeError(
-            f"{name}() expects floating-point arguments. Got an array of {array.dtype}: "
-            f"convert it with .astype(float), or leave it out of argnums.")
-    return Argument(array, requires_grad=True, name=getattr(a, "name", None))
-
-
-def _function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[Any],
-                 kwargs: dict[str, Any]) -> tuple[Function, list[Any]]:
-    """Return `f` as a function of the arguments `argnums` alone, and these arguments."""
-    for number in argnums:
-        if not -len(args) <= number < len(args):
-            raise InvalidArgumentError(
-                f"{name}() was asked for argument {number} of a call with {len(args)} "
-                f"positional arguments. Change argnums.")
-
-    def of_chosen(*chosen: Any) -> Any:
-        complete = list(args)
-        for number, value in zip(argnums, chosen, strict=True):
-            complete[number] = value
-        return f(*complete, **kwargs)
-
-    return of_chosen, [args[number] for number in argnums]
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -151,8 +43,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     chosen = tuple(argnums) if isinstance(argnums, Sequence) else (int(argnums),)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        function, picked = _function_of("grad", chosen, f, args, kwargs)
-        run = _Tape("grad", function, picked)
+        function, picked = function_of("grad", chosen, f, args, kwargs)
+        run = Tape("grad", function, picked)
         if [out.size for out in run.outputs] != [1]:
             shapes = ", ".join(str(out.shape) for out in run.outputs)
             raise ShapeError(
@@ -211,7 +103,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     >>> out, pullback(np.array([1.0, 10.0]))
     (array([1., 4.]), (array([ 2., 40.]),))
     """
-    run = _Tape("vjp", f, primals)
+    run = Tape("vjp", f, primals)
 
     def pullback(cotangent: Any) -> Any:
         given = _given("vjp", "cotangent", cotangent, run.out, run.outputs)
@@ -262,14 +154,14 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 def _pushed_forward(name: str, f: Function, primals: tuple[Any, ...],
                     tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     """Compute what `jvp` does for the function `name`."""
-    run = _Tape(name, f, primals)
+    run = Tape(name, f, primals)
     given = _given(name, "tangent", tangents, primals, run.inputs)
 
     def linear(*u: Any) -> Any:
         return run.pull_back(u, create_graph=True)
 
     # At u = 0: a function that is linear in u has the same derivative everywhere.
-    second = _Tape(name, linear, [np.zeros(o.shape, o.dtype) for o in run.outputs])
+    second = Tape(name, linear, [np.zeros(o.shape, o.dtype) for o in run.outputs])
     tangent = second.pull_back(given, create_graph=run.create_graph)
     return map_leaves(run.plain, run.out), rebuild(run.out, tangent)
 
@@ -297,7 +189,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     """
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        run = _Tape("jacobian", *_function_of("jacobian", (argnums,), f, args, kwargs))
+        run = Tape("jacobian", *function_of("jacobian", (argnums,), f, args, kwargs))
         if len(run.outputs) != 1 or len(run.inputs) != 1:
             raise InvalidArgumentError(
                 "jacobian() expects a function from one array to one array. Stack the outputs, or "

@@ -9,7 +9,8 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.estimators.objective import Objective
-from tinygrad_mlp.training.callbacks import Callback, CallbackList, Run
+from tinygrad_mlp.training.callback_list import CallbackList
+from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.history import Record
 
 SMALLEST_RATE = 1e-6  # the learning rate at which "adaptive" stops dividing it, as in scikit-learn

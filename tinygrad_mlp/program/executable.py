@@ -19,9 +19,9 @@ from tinygrad_mlp.program.fast_path import OUTDATED, UNSHARED, FastPath, fast_pa
 from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.passes.pipeline import optimize, simplify
 from tinygrad_mlp.program.program import Program
-from tinygrad_mlp.program.recording import Recording, as_operand
+from tinygrad_mlp.program.recording import Recording
 from tinygrad_mlp.program.retrace_check import TraceSignature
-from tinygrad_mlp.program.trace import Tracer
+from tinygrad_mlp.program.trace import Tracer, as_operand
 
 
 class _State(NamedTuple):

@@ -22,10 +22,10 @@ from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import TraceError, refuse_assigned
-from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, layer_number
 from tinygrad_mlp.program.instructions import Number, Variable, is_generator
-from tinygrad_mlp.program.trace import Trace, Tracer
+from tinygrad_mlp.program.layer_names import LayerNames, give_name
+from tinygrad_mlp.program.trace import Trace, Tracer, as_operand
 
 
 class InputSource(NamedTuple):
@@ -158,7 +158,7 @@ class Recording(Trace):
     def clear_grad(self, leaf: Value) -> None:
         """Record that a gradient is dropped, whatever it was."""
         own = self._capture(leaf, cleared=True).tracer.variable.name
-        _name(leaf.grad, own and f"grad_{own}")
+        give_name(leaf.grad, own and f"grad_{own}")
         leaf.grad = None
 
     def require_finite(self, value: Any) -> None:
@@ -184,7 +184,7 @@ class Recording(Trace):
         if isinstance(result, Value) and type(result) is not Tracer:
             self._layer_names.add(op, args, static, result)
             if "target" in op.arrays:
-                _name(result.data, "loss")
+                give_name(result.data, "loss")
         return out
 
     def _walk(self, starts: Any) -> Callable[[Node, Any], Any]:
@@ -195,7 +195,7 @@ class Recording(Trace):
             of = node.out.variable.name if type(node.out) is Tracer else None
             if of and g is not node.out:
                 number = layer_number(of)
-                _name(g, f"g_{of}" if number is None else f"delta{number}")
+                give_name(g, f"g_{of}" if number is None else f"delta{number}")
             return node.op.vjp
 
         return watched
@@ -210,11 +210,11 @@ class Recording(Trace):
             grad: Any = leaf.grad
             own = tracer.variable.name
             if data is not tracer:
-                _name(data, own and f"{own}_new")
+                give_name(data, own and f"{own}_new")
                 put = partial(setattr, leaf, "data")
                 self.updates.append(Update(put, as_operand(data), tracer.variable))
             if grad is not grad_tracer:
-                _name(grad, own and f"grad_{own}")
+                give_name(grad, own and f"grad_{own}")
                 self.updates.append(Update(partial(setattr, leaf, "grad"), as_operand(grad)))
         self.restore()
 
@@ -245,61 +245,6 @@ class Recording(Trace):
             variable.data = None
 
 
-class LayerNames:
-    """Collects the operations of a forward pass and names the parts of their layers."""
-
-    def __init__(self) -> None:
-        self._nodes: list[Node] = []
-        self._node_of: dict[Variable, Node] = {}
-        self._given = False
-
-    def add(self, op: Op, args: tuple[Any, ...], static: dict[str, Any], result: Value) -> None:
-        """Note an operation, until the names have been given."""
-        if self._given:
-            return
-        node = result.node
-        if node is None or not result.requires_grad:  # under no_grad(), nodes have no parents
-            arrays = tuple(a.data if isinstance(a, Value) else a for a in args)
-            node = Node([self._origin(a) for a in args], op, arrays, static, result.data)
-        self._nodes.append(node)
-        made: Any = result.data
-        if type(made) is Tracer:
-            self._node_of[made.variable] = node
-
-    def _origin(self, argument: Any) -> Node | Value | None:
-        """Return what a node lists as a parent: the node of a result, or a parameter."""
-        data: Any = argument.data if isinstance(argument, Value) else None
-        if type(data) is not Tracer:
-            return None
-        leaf = isinstance(argument, Value) and argument.requires_grad
-        return argument if leaf else self._node_of.get(data.variable)
-
-    def give(self) -> None:
-        """Name the variables; what is added later gets no name."""
-        for node, position, name in named_parts(find_layers(self._nodes)):
-            assert node.arrays is not None
-            _name(node.out if position is None else node.arrays[position], name)
-        self._nodes.clear()
-        self._node_of.clear()
-        self._given = True
-
-
-def _name(value: Any, name: str | None) -> None:
-    """Give the variable of a traced value a name if it has none."""
-    variable = as_operand(value)
-    if isinstance(variable, Variable) and variable.name is None:
-        variable.name = name
-
-
 def _identity(get: Callable[[], Any]) -> Any:
     """Return what two functions that read the same place have in common."""
     return (get.func, get.args) if isinstance(get, partial) else get
-
-
-def as_operand(value: Any) -> Any:
-    """Return a value as instructions refer to it: a variable, or a constant."""
-    if type(value) is Tracer:
-        return value.variable
-    if isinstance(value, Value):
-        return as_operand(value.data)
-    return value

@@ -233,3 +233,12 @@ def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
 def untraced(a: Any) -> Any:
     """Return the example of a tracer, the array of a tensor, and anything else as it is."""
     return a.variable.data if type(a) is Tracer else a.data if isinstance(a, Value) else a
+
+
+def as_operand(value: Any) -> Any:
+    """Return a value as instructions refer to it: a variable, or a constant."""
+    if type(value) is Tracer:
+        return value.variable
+    if isinstance(value, Value):
+        return as_operand(value.data)
+    return value

@@ -8,8 +8,7 @@ to event has `state_dict` and `load_state_dict`, so that training can resume fro
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
@@ -75,82 +74,6 @@ class Callback:
 
     def on_end(self, run: Run) -> None:
         """Act after the last step, however training ended."""
-
-
-EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
-CALLED = (*EVENTS, "state_dict", "load_state_dict")
-
-FOREIGN = re.compile(
-    r"on_|(before|after|begin|end|start|finish)_(\w+_)?(fit|train|training|epoch|batch|step)$"
-    r"|(\w+_)?(fit|train|training|epoch|batch|step)_(begin|start|end)$")
-"""Names of events in other libraries: `on_epoch_end`, `after_batch`, `training_step_end`."""
-
-RUN_TOGETHER = {name.replace("_", "") for name in CALLED}
-
-
-class AdaptedCallback(Callback):
-    """A callback made of the methods of another object, or of a function."""
-
-    def __init__(self, adapted: Any, methods: Mapping[str, Callable[..., Any]]) -> None:
-        self._name = type(adapted).__name__
-        vars(self).update(methods)
-
-    @property
-    def name(self) -> str:
-        """The name of the adapted object's class."""
-        return self._name
-
-
-def as_callback(callback: Any) -> Callback:
-    """Return a `Callback` for an object or a function of the user's, or raise an error."""
-    if isinstance(callback, type):
-        raise InvalidArgumentError(
-            f"fit: callbacks must be objects. Got the class {callback.__name__}. "
-            f"Write {callback.__name__}().")
-    _check_names(callback)
-    if isinstance(callback, Callback):
-        return callback
-    if any(hasattr(callback, event) for event in EVENTS):
-        methods = {name: getattr(callback, name) for name in CALLED if hasattr(callback, name)}
-        return AdaptedCallback(callback, methods)
-    if callable(callback):
-        return AdaptedCallback(callback, {"on_record": callback})
-    raise InvalidArgumentError(
-        f"fit: a callback must be a function of the run, or an object with one of the methods "
-        f"{', '.join(EVENTS)}. Got {callback!r}.")
-
-
-def _check_names(callback: Any) -> None:
-    """Raise InvalidArgumentError for a method that is meant to be called, and never would be."""
-    for name in dir(callback):
-        if name in CALLED or name.startswith("_"):
-            continue
-        meant = FOREIGN.match(name) or name.replace("_", "").lower() in RUN_TOGETHER
-        if meant and callable(getattr(callback, name)):
-            raise InvalidArgumentError(
-                f"fit: a callback's methods must be among {', '.join(CALLED)}. Got "
-                f"{type(callback).__name__}.{name}, which would never be called. Give it one of "
-                f"these names, or begin its name with an underscore if it is a helper.")
-
-
-class CallbackList(list[Callback]):
-    """The callbacks of a run, in their order.
-
-    `watch_steps` says whether one sees every step; a checkpoint stores those `with_state`.
-    """
-
-    def __init__(self, callbacks: Any) -> None:
-        if not isinstance(callbacks, Iterable):
-            raise InvalidArgumentError(
-                f"fit: callbacks must be a list. Got {type(callbacks).__name__}. Write [callback].")
-        super().__init__(as_callback(callback) for callback in callbacks)
-        self.watch_steps = any(callback.watches_steps for callback in self)
-        self.with_state = [callback for callback in self if callback.keeps_state]
-
-    def tell(self, event: str, run: Any) -> None:
-        """Call the method of that name of each callback."""
-        for callback in self:
-            getattr(callback, event)(run)
 
 
 class BestWeights(Callback):

@@ -24,7 +24,7 @@ from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.files import check_writable
 from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
 from tinygrad_mlp.support.signals import is_interruption
-from tinygrad_mlp.training.callbacks import CallbackList
+from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.steps import StepRunner
 from tinygrad_mlp.training.stored_state import check_form

@@ -13,7 +13,7 @@ from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_now
 from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.support.signals import interruption, is_interruption
-from tinygrad_mlp.training.callbacks import CallbackList
+from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction, fitting_dtypes
 from tinygrad_mlp.training.history import History, Record

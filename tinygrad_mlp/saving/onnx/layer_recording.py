@@ -13,7 +13,8 @@ from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import ExportError
 from tinygrad_mlp.nn.module import Module, evaluation
 from tinygrad_mlp.program.instructions import Instruction, Variable
-from tinygrad_mlp.program.recording import Recording, as_operand
+from tinygrad_mlp.program.recording import Recording
+from tinygrad_mlp.program.trace import as_operand
 
 
 class LayerRecording(Recording):

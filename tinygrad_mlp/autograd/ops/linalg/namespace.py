@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import implements
+from tinygrad_mlp.autograd.ops.linalg.determinants import det, slogdet
 from tinygrad_mlp.autograd.ops.linalg.norms import matrix_norm, norm, vector_norm
-from tinygrad_mlp.autograd.ops.linalg.solve import det, inv, matrix_power, pinv, slogdet, solve
+from tinygrad_mlp.autograd.ops.linalg.solve import inv, matrix_power, pinv, solve
 from tinygrad_mlp.autograd.ops.linalg.spectral import eigh, eigvalsh, svd, svdvals
 from tinygrad_mlp.autograd.ops.linalg.triangular import cholesky, qr
 from tinygrad_mlp.autograd.ops.products.matmul import matmul

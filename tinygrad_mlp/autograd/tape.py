@@ -1,0 +1,122 @@
+"""A function evaluated on new vertices of the graph: what all transforms begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.gradients import gradients
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.in_place import Argument
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
+from tinygrad_mlp.autograd.pytree import leaves, rebuild
+from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+
+Function = Callable[..., Any]
+
+
+class Tape:
+    """One evaluation of a function with its inputs made into vertices of the graph.
+
+    The inputs are new vertices, not the caller's: the derivative with respect to `y` in
+    ``lambda y: x * y``, evaluated at ``y = x``, must not count the path through `x`.
+    """
+
+    def __init__(self, name: str, function: Function, args: Sequence[Any]) -> None:
+        self.name = name
+        given = leaves(args)
+        self.create_graph = keeps_history(given)
+        self.inputs = [_input(name, a) for a in given]
+        with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name):
+            self.out = function(*rebuild(args, self.inputs))
+        out = leaves(self.out)
+        for value in out:
+            if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
+                raise InvalidArgumentError(
+                    f"{name}() expects a function that returns arrays. "
+                    f"It returned {type(value).__name__}.")
+        self.outputs = [v if isinstance(v, Tensor) else Tensor(v) for v in out]
+        for value in self.outputs:
+            if value.dtype.kind != "f":
+                raise DTypeError(
+                    f"{name}() expects a function that returns floating-point numbers. It returned "
+                    f"{value.dtype}, which is constant wherever it has a derivative. Return what "
+                    f"it is computed from, or a smooth function in its place (tg.sigmoid for >).")
+
+    def pull_back(self, cotangents: Sequence[Any], *, create_graph: bool = False,
+                  release: bool = False) -> list[Any]:
+        """Return the cotangents of the inputs for those of the outputs; zeros for none.
+
+        They keep their history with `create_graph`, and where a caller could ask for it.
+        """
+        create_graph = create_graph or self.create_graph or keeps_history(cotangents)
+        starts = []
+        for out, c in zip(self.outputs, cotangents, strict=True):
+            if not create_graph or not isinstance(c, Value):
+                array = c.data if isinstance(c, Value) else np.asarray(c)
+                c = array.astype(out.dtype)
+            starts.append((out, c))
+        release = release and not create_graph
+        with changed_mode(recording=True):
+            found = gradients(starts, self.inputs, create_graph=create_graph, release=release)
+        result: list[Any] = []
+        for g, x in zip(found, self.inputs, strict=True):
+            g = np.zeros(x.shape, x.dtype) if g is None else g
+            if create_graph:
+                g = g if isinstance(g, Value) else Tensor(g)
+            elif not isinstance(g, Value):  # a traced array has no memory to share
+                # A copy where the array could belong to someone else: a view of a cotangent, or
+                # also the gradient of another input.
+                own = getattr(g, "base", None) is None and not any(g is r for r in result)
+                g = np.array(g, copy=None if own else True)
+            result.append(g)
+        return result
+
+    def plain(self, value: Any) -> Any:
+        """Return a result without history, unless an outer transform may differentiate it."""
+        return value if self.create_graph or not isinstance(value, Value) else value.data
+
+
+def keeps_history(given: Sequence[Any]) -> bool:
+    """Return whether an outer transform, or the caller, could differentiate what comes of it."""
+    mode = MODE.get()
+    tracked = any(isinstance(a, Value) and a.requires_grad for a in given)
+    return mode.recording and (mode.depth > 0 or tracked)
+
+
+def _input(name: str, a: Any) -> Tensor:
+    """Return a new vertex that holds `a` and, where `a` has a history, continues it."""
+    if isinstance(a, Value) and a.requires_grad and MODE.get().recording:
+        made = ops.identity(a)
+        made.name = a.name
+        return made  # type: ignore[no-any-return]
+    if isinstance(a, int) and not isinstance(a, bool):
+        a = float(a)
+    array = numeric_array(a)
+    if array.dtype.kind != "f":
+        raise DTypeError(
+            f"{name}() expects floating-point arguments. Got an array of {array.dtype}: "
+            f"convert it with .astype(float), or leave it out of argnums.")
+    return Argument(array, requires_grad=True, name=getattr(a, "name", None))
+
+
+def function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[Any],
+                 kwargs: dict[str, Any]) -> tuple[Function, list[Any]]:
+    """Return `f` as a function of the arguments `argnums` alone, and these arguments."""
+    for number in argnums:
+        if not -len(args) <= number < len(args):
+            raise InvalidArgumentError(
+                f"{name}() was asked for argument {number} of a call with {len(args)} "
+                f"positional arguments. Change argnums.")
+
+    def of_chosen(*chosen: Any) -> Any:
+        complete = list(args)
+        for number, value in zip(argnums, chosen, strict=True):
+            complete[number] = value
+        return f(*complete, **kwargs)
+
+    return of_chosen, [args[number] for number in argnums]
