@@ -60,6 +60,15 @@ def test_files_that_were_not_marked_are_counted():
     assert check_class._summary([one], 3).endswith("1 of 4 files right, 3 not marked.")
 
 
+def test_nothing_is_left_of_the_progress_at_the_end(monkeypatch, capsys):
+    monkeypatch.setattr(check_class.sys.stderr, "isatty", lambda: True, raising=False)
+    for done in range(1, 11):
+        check_class._progress(done, 10)
+    written = capsys.readouterr().err
+    assert "9 of 10" in written
+    assert written.rstrip("\r").rpartition("\r")[2] == " " * len("10 of 10")
+
+
 def test_no_two_students_share_a_file_of_feedback():
     names = ["Ada L", "Ada_L", "ada:l", "", "é" * 300, "é" * 301, "../x"]
     marks = [Mark(Submission(name, "x.py", "", [], [], []), {}) for name in names]

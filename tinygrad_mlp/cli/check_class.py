@@ -118,7 +118,9 @@ def _cells(mark: Mark, width: int) -> list[str]:
 def _progress(done: int, total: int) -> None:
     """Say on a terminal how many files are done."""
     if sys.stderr.isatty():
-        print(f"\r{done} of {total}", end="\r", file=sys.stderr, flush=True)
+        text = f"{done} of {total}"
+        print(f"\r{text if done < total else ' ' * len(text)}", end="\r", file=sys.stderr,
+              flush=True)
 
 
 def _summary(marks: Sequence[Mark], left: int) -> str:
