@@ -13,7 +13,7 @@ import pytest
 import tinygrad_mlp as tg
 from tests.campaigns import chosen
 
-FITS = chosen(50, 200)
+FITS = chosen(25, 200)
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(12, 3)), np.eye(2)[RNG.integers(0, 2, 12)]
 
@@ -43,7 +43,7 @@ def test_nothing_grows_from_fit_to_fit(compiled):
     before = left(10)  # fills caches that have a limit
     after = left(FITS)
     assert after[1] <= files and after[2] <= before[2]
-    assert after[0] - before[0] < 10 * FITS  # blocks: a program alone has thousands
+    assert after[0] - before[0] < 20 * FITS  # blocks: a program alone has thousands
 
 
 def test_the_source_of_a_program_is_forgotten_with_the_program():

@@ -231,9 +231,10 @@ def test_two_mistakes_are_told_one_by_one():
         dZ = (softmax(X @ W + b) - Y) / n
         return {"W": X.T @ dZ + W, "b": dZ.mean(axis=0)}
 
-    found = culprit_of(derived)
+    report = check_derivation(loss, derived, POINT, budget=60)
+    found = report.culprit
     assert len(found.gradients) == 1 and len(found.others) == 1
-    assert "wrong for another reason" in str(check_derivation(loss, derived, POINT, budget=60))
+    assert "wrong for another reason" in str(report)
 
 
 def test_tensors_of_the_package_are_fine_in_the_loss():
