@@ -101,7 +101,7 @@ def homework(output):
     assert [name for name, text in said.items() if text == "all right"] == ["Ada"]
     assert "without the factor D2" in said["Ben"] and "times −1" in said["Cem"]
     assert "taken at a2 instead of z2" in said["Dua"] and "transpose" in said["Eva"]
-    assert "stops agreeing at ∂L/∂a3" in said["Fay"]
+    assert "agree, but not with ∂L/∂z3" in said["Fay"]
 
 
 def lenet(output):

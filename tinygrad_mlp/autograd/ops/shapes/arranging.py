@@ -213,6 +213,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     (place,) = places("repeat", axis, len(shape))
     if np.ndim(repeats):
         repeats = as_array(repeats, "repeat()")
+        repeats = repeats if repeats.size else repeats.astype(int)  # [] is one of floats
         if len(repeats) not in (1, shape[place]):
             raise ShapeError(
                 f"repeat() expects one number of repeats, or one for each of the {shape[place]} "
