@@ -111,7 +111,10 @@ def _of_answer(search: Search, answer: Answer) -> Culprit:
     match = _after(search, site, answer.matches)
     text = repair.text()
     short = len(text) - len(_statement_text(site)) <= LONGEST_REPAIR
-    return _placed(search, site, node, match and match.words, text if short else None, answer.fixed)
+    # A statement that was missing is put after one that is as it should be.
+    added = repair.statement is not None and text.startswith(_statement_text(site) + "\n")
+    expected = None if added or match is None else match.words
+    return _placed(search, site, node, expected, text if short else None, answer.fixed)
 
 
 def _of_wanted(search: Search, wanted: Wanted) -> Culprit:

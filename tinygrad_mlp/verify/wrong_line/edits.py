@@ -27,6 +27,9 @@ from tinygrad_mlp.verify.wrong_line.syntax import (
     transposed,
 )
 
+MODULES = ("np", "numpy", "math", "scipy", "tg")
+"""Names that are no values."""
+
 
 def edits_of(root: ast.expr, words: Vocabulary) -> Iterator[tuple[float, ast.expr]]:
     """Yield edited copies of an expression, each with one small edit, and the cost of that."""
@@ -64,6 +67,8 @@ def _nodes(node: ast.expr, role: str = "value") -> Iterator[tuple[ast.expr, str]
             inner = "index"
         if isinstance(node, ast.Call) and name == "func":
             field = field.value if isinstance(field, ast.Attribute) else None
+            if field is not None and ast.unparse(field).partition(".")[0] in MODULES:
+                continue
         for part in field if isinstance(field, list) else [field]:
             if isinstance(part, ast.keyword):
                 continue

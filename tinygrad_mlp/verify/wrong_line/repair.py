@@ -171,6 +171,8 @@ def variables_in(site: Site, scope: Mapping[str, Any], texts: Sequence[str]) -> 
             value = eval(text, dict(scope))
         except Exception:  # not defined yet
             continue
-        if isinstance(value, (np.ndarray, np.generic, float, int)) and not isinstance(value, bool):
+        if isinstance(value, (list, tuple)) and text.isidentifier():
+            found[f"len({text})"] = len(value)
+        elif isinstance(value, (np.ndarray, np.generic, float, int)) and value is not True:
             found[text] = value
     return found

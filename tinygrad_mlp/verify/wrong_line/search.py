@@ -177,11 +177,12 @@ class Search:
                 yield
 
     def _headers(self, sites: Sequence[Site]) -> Iterator[None]:
-        """Try small edits of what has no value by itself, such as the header of a loop."""
+        """Try other loops: small edits of headers, and updates at the end of a body."""
         for site in sites:
             if site.root and not self.experiment.has_value(site):
                 self._try(iter(self._made(edited, site)))
-                yield
+            self._try(appended_repairs(self.offers, site))
+            yield
 
     def _edited(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try all small edits of every line."""
@@ -209,7 +210,6 @@ class Search:
         """Try each statement with another target or operator, or without it."""
         for site in {id(site.statement): site for site in sites}.values():
             self._try(statement_repairs(self.offers, site))
-            self._try(appended_repairs(self.offers, site))
             yield
 
     def _copies(self, sites: Sequence[Site]) -> Iterator[None]:

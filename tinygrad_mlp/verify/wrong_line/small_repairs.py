@@ -208,16 +208,16 @@ def _placed(made: Any, statement: Any) -> Any:
 
 
 def appended_repairs(offers: Offers, site: Site) -> Iterator[Repair]:
-    """Yield updates of x put after a site's statement, if that ends a loop which carries x on."""
-    loop = next((each.statement for each in offers.experiment.sites
-                 if isinstance(each.statement, ast.For)
-                 and each.statement.body[-1] is site.statement), None)
+    """Yield updates of x put after a site's statement, if that ends a loop which uses x."""
+    loop = next((node for node in ast.walk(site.source.tree)
+                 if isinstance(node, ast.For) and node.body[-1] is site.statement), None)
     if loop is None or not site.root:
         return
-    stored = {n.id for n in ast.walk(loop)
-              if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    used = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name)}
+    stored = {node.id for node in ast.walk(site.source.tree)
+              if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     variables = offers.vocabulary(site).variables
-    for name in sorted(stored & set(variables)):
+    for name in sorted(used & stored & set(variables)):
         for other, value in variables.items():
             if other != name and np.ndim(value) and np.shape(value) == np.shape(variables[name]):
                 yield Repair(1.8, (), (site, followed_by(f"{name} = {name} * {other}")))
