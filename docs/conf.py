@@ -38,6 +38,7 @@ contents = {
         "own_loss",
         "write_your_own_op",
         "check_your_derivation",
+        "your_code",
         "explain",
         "pictures",
         "report",

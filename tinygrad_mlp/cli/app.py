@@ -218,8 +218,9 @@ def check(
     (2nd) derivatives with numerical ones, and a compiled program with the operation; its LaTeX is
     checked, too. Everything built in takes about a minute, two thirds of that with --quick.
 
-    A file may define operations with @tg.op, or a derivation: loss(W1, ...), derived (the
-    gradients by name, or a function that returns them) and the parameters. Each gradient is then
+    A file may define operations with @tg.op; layers, as functions *_forward and *_backward or as
+    objects with both methods; or a derivation: loss(W1, ...), derived (the gradients by name, or a
+    function that returns them) and the parameters. Each gradient is then
     compared with that of the graph. The mistake in a wrong one is named, and the wrong line is
     shown with a repair. The file is run, as Python would run it. The exit code is 1 if anything is
     wrong.

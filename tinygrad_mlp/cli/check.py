@@ -1,18 +1,22 @@
-"""``tinygrad-mlp check``: operations, formulas, and derivations in students' files."""
+"""``tinygrad-mlp check``: operations, formulas, and derivations and layers in people's files."""
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.cli import check_subjects, process
+from tinygrad_mlp.cli.check_layers import check_layer_of, layers_in
 from tinygrad_mlp.cli.check_operations import check_all
 from tinygrad_mlp.cli.check_subjects import registry_restored
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, Heading, Table, fail, wrapped
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import InvalidArgumentError, TinygradError
+from tinygrad_mlp.support.source_rewriting import source_of
 from tinygrad_mlp.verify import DerivationReport, check_derivation
 
 
@@ -64,19 +68,30 @@ def refuse_without_reference(paths: Mapping[str, Path | None]) -> None:
 def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
     """Check ``loss`` and ``derived`` of a file and its operations; print and return the results."""
     document: dict[str, Any] = {"path": path, "ok": False, "error": None, "gradients": None,
-                                "operations": [], "interrupted": False, "conclusive": False,
-                                "remarks": []}
+                                "layers": {}, "operations": [], "interrupted": False,
+                                "conclusive": False, "remarks": []}
     try:
         with registry_restored():
             names = check_subjects.namespace_of(path)
             own = check_subjects.operations_in(names)
-            report = None
-            if not own or "loss" in names or "derived" in names:
+            layers = layers_in(names)
+            reports: list[DerivationReport] = []
+            if not (own or layers) or "derived" in names or _is_loss(names):
                 report = _derivation_report(path, names, hints)
                 document["gradients"] = _derivation_document(report)
                 document["remarks"] = report.remarks
                 print(_derivation_text(report))
-                print(end="\n" if own else "")
+                reports.append(report)
+            for layer in layers:
+                print(f"{chr(10) if reports else ''}{layer.name}")
+                report = _guarded(path, partial(
+                    check_layer_of, path, names, layer,
+                    {"hint": hints.hint, "budget": hints.seconds}))
+                document["layers"][layer.name] = _derivation_document(report)
+                document["remarks"] += report.remarks
+                print(_derivation_text(report))
+                reports.append(report)
+            print(end="\n" if own and reports else "")
             verdicts, interrupted = check_all(own, quick=quick, notes=True)
     except TinygradError as error:
         document["error"] = str(error)
@@ -84,15 +99,32 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
         return document
     right = sum(verdict["ok"] for verdict in verdicts)
     document["operations"], document["interrupted"] = verdicts, interrupted
-    document["ok"] = (report is None or report.ok) and right == len(own)
-    document["conclusive"] = document["ok"] and (report is None or report.conclusive)
+    document["ok"] = all(report.ok for report in reports) and right == len(own)
+    document["conclusive"] = document["ok"] and all(report.conclusive for report in reports)
     return document
+
+
+def _is_loss(names: Mapping[str, Any]) -> bool:
+    """Return whether a file has a loss of its own."""
+    return "loss" in names and inspect.isfunction(names["loss"])
+
+
+def _guarded(path: Path, check: Callable[[], DerivationReport]) -> DerivationReport:
+    """Return a report; an error of the file's own functions names its line."""
+    try:
+        return check()
+    except TinygradError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentError(
+            f"{path}: a function fails with {type(error).__name__}: {error} "
+            f"({check_subjects.line_of(error, path)}).") from error
 
 
 def _derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> DerivationReport:
     """Check `loss` and `derived` of a file."""
     for name in ("loss", "derived"):
-        if name not in names:
+        if name not in names and not (name == "derived" and _returns_both(names["loss"])):
             raise InvalidArgumentError(
                 f"{path} has no '{name}'. It must define loss(W1, W2, ...), a function of the "
                 f"parameters; derived, the gradients by parameter name or a function that returns "
@@ -100,7 +132,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> De
     if not callable(names["loss"]):
         raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
-        return check_derivation(names["loss"], names["derived"], _parameters(path, names),
+        return check_derivation(names["loss"], names.get("derived"), _parameters(path, names),
                                 hint=hints.hint, budget=hints.seconds)
     except TinygradError:
         raise
@@ -108,6 +140,14 @@ def _derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> De
         raise InvalidArgumentError(
             f"{path}: loss or derived fails with {type(error).__name__}: {error} "
             f"({check_subjects.line_of(error, path)}).") from error
+
+
+def _returns_both(loss: Any) -> bool:
+    """Return whether a function returns a tuple: the loss and the gradients."""
+    source = source_of(loss)
+    return source is not None and any(
+        isinstance(node, ast.Return) and isinstance(node.value, (ast.Tuple, ast.Dict))
+        for node in ast.walk(source.tree))
 
 
 def _parameters(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,10 @@ class _Layer:
             raise InvalidArgumentError(
                 f"{WHO}: backward must return gradients, or leave them in attributes such as dW "
                 f"or grads['W']. None was found for {', '.join(point)}.")
-        read = ", ".join(f"{name} from {given[name][1]}" for name in at if name in given)
+        shapes = {name: given[name][0].shape for name in at if name in given}
+        read = ", ".join(f"{name} from {given[name][1]}" + (
+            f", of shape {shape}" if shape != at[name].shape else "")
+            for name, shape in shapes.items())
         loss = AtPoint(self.forward, at, "forward", self._forward_arguments, self._loss, WHO)
         derived = AtPoint(self.backward, at, "backward", self._backward_arguments, self._answer,
                           WHO)

@@ -1,0 +1,92 @@
+"""``tinygrad-mlp check FILE``: pairs of functions, layer objects, and a loss with its gradients."""
+
+import json
+
+import pytest
+
+PAIR = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+x, w, b = rng.normal(size=(5, 4)), rng.normal(size=(4, 3)), rng.normal(size=3)
+
+
+def affine_forward(x, w, b):
+    return x @ w + b, (x, w)
+
+
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout, dout.sum(axis=0)
+"""
+
+OBJECT = """
+import numpy as np
+
+X = np.random.default_rng(0).normal(size=(5, 4))
+
+
+class Dense:
+    def __init__(self, n, m):
+        self.W = np.random.default_rng(1).normal(size=(n, m))
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.W)
+
+    def backward(self, dout):
+        dz = dout * (1 - np.tanh(self.x @ self.W) ** 2)
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T
+
+
+layer = Dense(4, 3)
+"""
+
+LOSS = """
+import numpy as np
+
+X, y = np.random.default_rng(0).normal(size=(5, 4)), np.ones(5)
+w = np.full(4, 0.5)
+
+
+def loss(w):
+    e = X @ w - y
+    return 0.5 * np.sum(e**2), X.T @ e
+"""
+
+FILES = {
+    "a pair": (PAIR, "dout.sum(axis=0)", "dout.mean(axis=0)"),
+    "an object": (OBJECT, "self.dW = self.x.T @ dz", "self.dW = self.x.T @ dout"),
+    "one function": (LOSS, "X.T @ e", "2 * X.T @ e"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_layers_and_losses_of_a_file_are_found_and_checked(run, tmp_path, case):
+    text, good, bad = FILES[case]
+    right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
+    right.write_text(text)
+    assert text.count(good) == 1
+    wrong.write_text(text.replace(good, bad))
+
+    done = run("check", str(right))
+    assert done.code == 0 and "All right." in done.out
+    done = run("check", str(wrong), "--time", "20")
+    assert done.code == 1 and "WRONG" in done.out and good in done.out
+
+
+def test_an_argument_that_the_file_does_not_define_is_an_error(run, tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text(PAIR.replace("x, w, b = rng", "x, w, bias = rng"))
+    done = run("check", str(path))
+    assert done.code == 1 and "defines no b" in " ".join(done.out.split())
+
+
+def test_the_json_document_has_each_layer(run, tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text(PAIR + OBJECT.replace("import numpy as np", ""))
+    done = run("check", str(path), "--json")
+    (file,) = json.loads(done.out)["files"]
+    assert file["ok"] and list(file["layers"]) == ["affine_forward, affine_backward", "layer"]
+    assert set(file["layers"]["layer"]["parameters"]) == {"x", "W"}
