@@ -5,7 +5,17 @@ import copy
 import numpy as np
 import pytest
 
-from tests.verify.layer_styles import FUNCTIONS, OBJECTS, RNG, Dense, SquaredError, Tanh, X, square
+from tests.verify.layer_styles import (
+    FUNCTIONS,
+    OBJECTS,
+    RNG,
+    Dense,
+    DenseLists,
+    SquaredError,
+    Tanh,
+    X,
+    square,
+)
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify import check_layer
 
@@ -129,6 +139,30 @@ def test_gradients_of_a_shared_matrix_are_added():
 
     report = check_layer(Twice(), X)
     assert report.ok and "first.dW + second.dW" in report.notes[0]
+
+
+def test_gradients_of_a_matrix_that_stands_twice_in_lists_are_added_without_copies():
+    class Twice:
+        def __init__(self):
+            W = square(4, 4)
+            self.layers = [DenseLists(4, 4), DenseLists(4, 4)]
+            self.params, self.grads = [], []
+            for layer in self.layers:
+                layer.params[0] = W
+                self.params += layer.params
+
+        def forward(self, x):
+            self.x = x
+            return self.layers[0].forward(x) + self.layers[1].forward(np.tanh(x))
+
+        def backward(self, dout):
+            dx = self.layers[0].backward(dout)
+            dx = dx + self.layers[1].backward(dout) * (1 - np.tanh(self.x) ** 2)
+            self.grads = [grad.copy() for layer in self.layers for grad in layer.grads]
+            return dx
+
+    report = check_layer(Twice(), X)
+    assert report.ok and report.conclusive and len(report.rows) == 4, report
 
 
 def test_a_loss_with_targets_is_a_layer():

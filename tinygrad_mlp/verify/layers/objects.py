@@ -63,12 +63,24 @@ def gradients_of(layer: Any, before: Mapping[str, Sequence[tuple[Any, ...]]]) ->
     found = {}
     for name, paths in before.items():
         at = _gradient_paths(paths, by_holder)
-        arrays = {id(after[path]): (after[path], path) for path in at}
-        if arrays:
-            total = np.array(sum(array for array, _ in arrays.values()))
-            text = " + ".join(Place(path, array).label for array, path in arrays.values())
-            found[name] = total, text
+        shares = _distinct_shares(at, after)
+        if shares:
+            total = np.array(sum(share.array for share in shares))
+            found[name] = total, " + ".join(share.label for share in shares)
     return found or _by_methods(layer, before)
+
+
+def _distinct_shares(at: Sequence[tuple[Any, ...]], after: Paths) -> list[Place]:
+    """Return the gradients at some paths, each once, without copies that a model keeps as well."""
+    shares: list[Place] = []
+    for path in dict.fromkeys(at):
+        array = after[path]
+        known = any(array is other.array or (
+            other.path[:-1] != path[:-1] and np.array_equal(array, other.array))
+            for other in shares)
+        if not known:
+            shares.append(Place(path, array))
+    return shares
 
 
 def _gradient_paths(paths: Sequence[tuple[Any, ...]],
@@ -89,9 +101,8 @@ def _gradient_paths(paths: Sequence[tuple[Any, ...]],
         for at in _collections(path, by_holder):
             fitting = [each for each in by_holder[at] if each[-1] == path[-1] or (
                 isinstance(path[-1], str) and named(str(each[-1]), [path[-1]]))]
-            if fitting:
-                return fitting[:1]
-    return []
+            found += fitting[:1]
+    return found
 
 
 def _collections(path: tuple[Any, ...],
