@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify import check_derivation
+from tinygrad_mlp.verify import check_derivation, check_layer
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(6, 4)), RNG.normal(size=(6, 2))
@@ -148,3 +148,22 @@ def test_gradients_of_lists_may_come_in_a_dict():
 def test_what_is_no_loss_with_gradients_is_refused(found):
     with pytest.raises(InvalidArgumentError, match="loss, gradients"):
         check_derivation(lambda W, b: found, **POINT)
+
+
+def test_a_convention_is_accepted_by_its_scale_and_only_by_it():
+    def summed(W, b):
+        e = X @ W + b - Y
+        return 0.5 * np.sum(e**2) / len(X), (X.T @ e, e.sum(axis=0))
+
+    assert check_derivation(summed, **POINT, budget=0).rows["W"].verdict == "convention"
+    report = check_derivation(summed, **POINT, scale=len(X))
+    assert report.conclusive and "scale=6" in report.notes[-1]
+    assert not check_derivation(summed, **POINT, scale=-len(X), budget=0).ok
+    ascent = check_layer(lambda x: x**2, lambda d, x: -2 * x * d, X, scale=-1)
+    assert ascent.ok
+
+
+@pytest.mark.parametrize("scale", [0, np.nan, "n"])
+def test_a_scale_that_is_none_is_refused(scale):
+    with pytest.raises(InvalidArgumentError, match="scale must be"):
+        check_derivation(dict_last, **POINT, scale=scale)

@@ -40,7 +40,7 @@ from tinygrad_mlp.verify.derivations.terms import Term, check_terms
 from tinygrad_mlp.verify.derivations.wrong_lines import WrongLineSearch
 from tinygrad_mlp.verify.further_points import property_of
 
-OPTIONS = ("point", "gradient", "rng", "rtol", "hint", "budget")
+OPTIONS = ("point", "gradient", "rng", "rtol", "hint", "budget", "scale")
 """Names of arguments that are no parameters of the loss."""
 
 class Options(NamedTuple):
@@ -50,6 +50,7 @@ class Options(NamedTuple):
     rtol: float | None
     hint: int
     budget: float
+    scale: float
 
 
 SIGNIFICANT = 1e-3
@@ -61,7 +62,8 @@ def check_derivation(loss: Callable[..., Any],
                      point: Mapping[str, Any] | None = None, *,
                      gradient: Callable[..., Any] | None = None,
                      rng: np.random.Generator | None = None, rtol: float | None = None,
-                     hint: int = 3, budget: float = 5.0, **parameters: Any) -> DerivationReport:
+                     hint: int = 3, budget: float = 5.0, scale: float = 1.0,
+                     **parameters: Any) -> DerivationReport:
     """Check gradients derived by hand, and show the mistake: its name, the line, a repair.
 
     A gradient p is right where, for every element i and the right gradient r,
@@ -97,6 +99,8 @@ def check_derivation(loss: Callable[..., Any],
             be, 3 also a repair.
         budget: seconds that the search for the wrong line may take; 0 for no search. It begins
             when the report is printed, or asked for its `culprit`.
+        scale: what the gradients are multiples of by convention: n if they are summed over n
+            samples and the loss is averaged, −1 for those of an ascent.
         parameters: the point, arrays or numbers by name, or lists, tuples and dicts of arrays.
 
     Returns:
@@ -124,7 +128,7 @@ def check_derivation(loss: Callable[..., Any],
     The gradient of W equals the right one without the factor D2 = diag(1 − tanh²(z2)).
     """
     at = point_of(loss, point, parameters, OPTIONS)
-    options = checked_options(WHO, rng, rtol, hint, budget)
+    options = checked_options(WHO, rng, rtol, hint, budget, scale)
     if derived is None or (is_nested(at) and gradient is None):
         return _of_one_or_nested(loss, derived, at, options)
     at = {name: floating(name, value) for name, value in at.items()}
@@ -152,7 +156,7 @@ def _of_one_or_nested(loss: Callable[..., Any], derived: Any, at: Mapping[str, A
 
 
 def checked_options(who: str, rng: np.random.Generator | None, rtol: float | None, hint: int,
-                    budget: float) -> Options:
+                    budget: float, scale: float) -> Options:
     """Return the options of a check, each with an error where it makes no sense."""
     rng = np.random.default_rng(0) if rng is None else checked_rng(rng, who)
     if hint not in (1, 2, 3):
@@ -160,21 +164,26 @@ def checked_options(who: str, rng: np.random.Generator | None, rtol: float | Non
     budget = not_negative(budget, f"{who}: budget")
     if rtol is not None:
         rtol = not_negative(rtol, f"{who}: rtol")
-    return Options(rng, rtol, hint, budget)
+    if not isinstance(scale, (int, float, np.number)) or not np.isfinite(scale) or scale == 0:
+        raise InvalidArgumentError(f"{who}: scale must be a number other than 0. Got {scale!r}.")
+    return Options(rng, rtol, hint, budget, float(scale))
 
 
 def report_on(handed: Handed, at: Mapping[str, Array], options: Options,
               notes: Sequence[str] = ()) -> DerivationReport:
     """Return the report on what was handed over, at a point; `notes` stand before its own."""
-    here = Point(handed, at)
+    here = Point(handed._replace(scale=options.scale), at)
     check_repeatable(here)
     terms: list[Term] = []
     not_checked = [*here.answer.ignored]
     if here.answer.others and here.plain is not None:
         terms, unknown = check_terms(here.plain, here.answer.others, alone=not here.given)
         not_checked += unknown
-    report = _compared(here, OtherPoints(here), terms, not_checked, options[2:])
+    report = _compared(here, OtherPoints(here), terms, not_checked, options[2:4])
     report.notes[:0] = notes or here.answer.readings
+    if options.scale != 1:
+        report.notes.append(f"The gradients were taken to be {options.scale:g} times those of the "
+                            f"loss (scale={options.scale:g}).")
     return report
 
 

@@ -38,6 +38,7 @@ class Handed(NamedTuple):
 
     The right gradients are those of `gradient`, if it is given, and those of the graph otherwise.
     `resolution` times the rounding of a parameter is that of a gradient read from its update.
+    The person's gradients are `scale` times those of the loss.
     """
 
     loss: AtPoint
@@ -46,6 +47,7 @@ class Handed(NamedTuple):
     rng: np.random.Generator
     rtol: float | None
     resolution: float = 0.0
+    scale: float = 1.0
 
     def answer(self, parameters: Mapping[str, Array]) -> Answer:
         """Return the person's gradients at a point, from copies of the parameters."""
@@ -54,7 +56,8 @@ class Handed(NamedTuple):
         else:
             found = self.derived({name: value.copy() for name, value in parameters.items()})
             answer = read_answer(found, [name for name in self.derived.order if name in parameters])
-        fitted = {name: in_shape(gradient, parameters[name])
+        fitted = {name: in_shape(gradient if self.scale == 1 else gradient / self.scale,
+                                 parameters[name])
                   for name, gradient in answer.gradients.items()}
         others = {name: gradient.shape for name, gradient in answer.gradients.items()
                   if fitted[name].shape != gradient.shape}

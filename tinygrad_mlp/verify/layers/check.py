@@ -27,7 +27,7 @@ Gradients = dict[str, tuple[Array, str]]
 
 def check_layer(layer: Any, *arguments: Any, rng: np.random.Generator | None = None,
                 rtol: float | None = None, hint: int = 3,
-                budget: float = 5.0) -> DerivationReport:
+                budget: float = 5.0, scale: float = 1.0) -> DerivationReport:
     """Check the backward pass that was written by hand for a layer: its name, the line, a repair.
 
     The layer is an object with the methods ``forward(x)`` and ``backward(dout)``, or the two
@@ -46,6 +46,7 @@ def check_layer(layer: Any, *arguments: Any, rng: np.random.Generator | None = N
         rtol: as for `check_derivation`.
         hint: as for `check_derivation`.
         budget: as for `check_derivation`.
+        scale: as for `check_derivation`.
 
     Returns:
         The same report as that of `check_derivation`.
@@ -63,7 +64,7 @@ def check_layer(layer: Any, *arguments: Any, rng: np.random.Generator | None = N
     >>> print(report.diagnoses["w"].message)
     The gradient of w is the right one times 2.
     """
-    options = checked_options(WHO, rng, rtol, hint, budget)
+    options = checked_options(WHO, rng, rtol, hint, budget, scale)
     functions = bool(arguments) and _is_function(layer) and _is_function(arguments[0])
     if _is_function(layer) and not functions:
         raise InvalidArgumentError(

@@ -29,7 +29,8 @@ Around = Callable[[Point], AbstractContextManager[None]]
 
 def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
                loss: Callable[..., Any] | None = None, rng: np.random.Generator | None = None,
-               rtol: float | None = None, hint: int = 3, budget: float = 5.0) -> DerivationReport:
+               rtol: float | None = None, hint: int = 3, budget: float = 5.0,
+               scale: float = 1.0) -> DerivationReport:
     """Check the gradients in a step of gradient descent, of which only the update is written.
 
     The gradient of a parameter W is read as (W before − W after) / lr, so that a step that goes
@@ -47,6 +48,7 @@ def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
         rtol: as for `check_derivation`.
         hint: as for `check_derivation`.
         budget: as for `check_derivation`.
+        scale: as for `check_derivation`.
 
     Returns:
         The same report as that of `check_derivation`.
@@ -62,7 +64,7 @@ def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
     >>> print(report.diagnoses["w"].message)
     The gradient of w has the wrong sign.
     """
-    options = checked_options(WHO, rng, rtol, hint, budget)
+    options = checked_options(WHO, rng, rtol, hint, budget, scale)
     lr = positive(lr, f"{WHO}: lr")
     made: _Step
     if isinstance(parameters, (Mapping, Sequence, np.ndarray)):
