@@ -3,12 +3,13 @@
 from tinygrad_mlp.autograd import changed_arrays as changed_arrays  # which sets methods
 from tinygrad_mlp.autograd import conversions as conversions  # so do these
 from tinygrad_mlp.autograd import in_place as in_place
+from tinygrad_mlp.autograd import numpy_dispatch as numpy_dispatch
 from tinygrad_mlp.autograd import pickling as pickling
 from tinygrad_mlp.autograd.debug import debug
 from tinygrad_mlp.autograd.declaration import op
 from tinygrad_mlp.autograd.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_mlp.autograd.mode import no_grad
-from tinygrad_mlp.autograd.numpy_dispatch import array
+from tinygrad_mlp.autograd.nested_lists import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample
 from tinygrad_mlp.autograd.tensor import Tensor
 

@@ -1,4 +1,4 @@
-"""In-place operators: what ``x += y`` does to a leaf, and binds for any other tensor."""
+"""In-place operators: what ``x += y`` does to a leaf, to a computed tensor, to an argument."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE
+from tinygrad_mlp.autograd.stores.assign import overwrite
+from tinygrad_mlp.autograd.stores.buffer import Buffer
 from tinygrad_mlp.autograd.tensor import OPERATIONS, Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 
 
 def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
-    """Return what ``tensor += other`` binds: a leaf with its new value, else a new tensor.
+    """Return what ``tensor += other`` binds: the tensor itself with its new value.
 
-    `name` is that of the operation, `sign` that of the operator.
+    `name` is that of the operation, `sign` that of the operator. A single number is replaced, as
+    in NumPy, where it is ``np.float64``; so are traced values and the arguments of functions.
     """
+    kind = type(tensor)
+    if kind is Buffer or kind is Tensor and tensor.ndim and (
+            tensor.node is not None or not tensor._requires_grad):
+        return overwrite(tensor, OPERATIONS[name](tensor, other), f"{sign}=")
     if tensor.node is not None or not tensor._requires_grad or isinstance(tensor, Argument):
         return OPERATIONS[name](tensor, other)
     if MODE.get().recording:
@@ -38,13 +45,6 @@ def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
     # A new array, as optimizers assign it: a graph may hold the old one.
     tensor.data = data if data.dtype == dtype else data.astype(dtype)
     return tensor
-
-
-def refuse_store(tensor: Tensor, index: Any, value: Any) -> None:
-    """Refuse ``tensor[index] = value``."""
-    raise InvalidArgumentError(
-        "a tensor's elements cannot be assigned: the graph could not tell the old value from "
-        "the new one. Use tg.where(...) to choose elements, or assign to a leaf's .data.")
 
 
 class Argument(Tensor):
@@ -79,6 +79,5 @@ def in_place(name: str, sign: str) -> Callable[[Tensor, Any], Any]:
     return method
 
 
-Tensor.__setitem__ = refuse_store
 for _method, (_name, _sign) in OPERATORS.items():
     setattr(Tensor, _method, in_place(_name, _sign))

@@ -20,11 +20,11 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.call_site import function_called
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
+from tinygrad_mlp.autograd.stores.assign import copyto, stored_by_ufunc
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import (
     InvalidArgumentError,
     NotDifferentiableError,
-    refuse_more_than_numbers,
 )
 
 Keywords = dict[str, Any]
@@ -52,8 +52,9 @@ IN_ITS_PLACE: dict[Any, str] = {
     np.convolve: "tg.conv2d", np.correlate: "tg.conv2d", np.block: "tg.concatenate",
     np.delete: "tg.take", np.insert: "tg.concatenate", np.compress: "x[condition]",
     np.extract: "x[condition]", np.choose: "tg.select", np.piecewise: "tg.select",
-    np.putmask: "tg.where", np.place: "tg.where", np.put: "tg.where", np.copyto: "tg.where",
-    np.fill_diagonal: "tg.where", np.apply_along_axis: "tg.stack([f(row) for row in x])",
+    np.putmask: "x[mask] = …", np.place: "x[mask] = …", np.put: "x[index] = …",
+    np.fill_diagonal: "x[i, i] = … for i = np.arange(n)",
+    np.apply_along_axis: "tg.stack([f(row) for row in x])",
     np.linspace: "x + (y - x) * np.linspace(0, 1, n)", np.cov: "d @ d.T for d = x - tg.mean(x)",
     np.geomspace: "x * (y / x) ** np.linspace(0, 1, n)", np.linalg.eig: "tg.eigh, if symmetric",
     np.linalg.eigvals: "tg.eigvalsh, if symmetric", np.linalg.lstsq: "tg.pinv(a) @ b",
@@ -149,6 +150,8 @@ def refuse_options(name: str, options: Keywords) -> None:
 def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """Call the operation that implements a ufunc: NumPy's protocol `__array_ufunc__`."""
     name = f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}"
+    if method == "at" or options.get("out") is not None:
+        return stored_by_ufunc(name, ufunc, method, *inputs, **options)
     refuse_options(name, options)
     if method != "__call__":
         return _ufunc_method(name, ufunc, method, inputs, options)
@@ -211,7 +214,8 @@ def call_function(tensor: Tensor, function: Callable[..., Any], types: Any, args
         options, composed = COMPOSED.get(function, ((), known))
         refuse_options(shown(function), {k: v for k, v in keywords.items() if k not in options})
         if not keywords.keys().isdisjoint(options):
-            return composed(known, *args, **keywords)
+            return (composed(*args, **keywords) if composed is known else
+                    composed(known, *args, **keywords))
     return known(*args, **keywords)
 
 
@@ -274,48 +278,10 @@ COMPOSED: dict[Any, tuple[tuple[str, ...], Callable[..., Any]]] = {
     **dict.fromkeys((np.var, np.std, np.cumsum, np.cumprod, np.trace, np.linalg.trace),
                     (("dtype",), _converted)),
     **dict.fromkeys((np.concatenate, np.stack, np.hstack, np.vstack), (("dtype",), _joined)),
-    **dict.fromkeys((np.reshape, np.ravel), (("order",), _in_order))}
+    **dict.fromkeys((np.reshape, np.ravel), (("order",), _in_order)),
+    np.copyto: (("where",), copyto)}
 """For a function, parameters that its operation does not have, and what expresses them."""
 
 
 Tensor.__array_ufunc__ = call_ufunc
 Tensor.__array_function__ = call_function
-
-
-def array(data: Any, dtype: Any = None) -> Any:
-    """Return the array of nested lists that ``np.array`` returns, where Tensors are among them.
-
-    ``y[i, j, …] = data[i][j]…``; the gradient of each element is the entry of the cotangent at
-    its place. NumPy would convert Tensors in a list to numbers, so ``np.array([t1, t2])`` is an
-    error, and this takes its place.
-
-    Args:
-        data: a number, an array, a Tensor, or a list or tuple of such, nested to any depth; all
-            elements of a list of the same shape.
-        dtype: of the result; by default NumPy's promotion of what is in it.
-
-    Returns:
-        A Tensor where a Tensor is in it, else an ndarray; always a copy.
-
-    Raises:
-        ShapeError: the elements of a list are of different shapes.
-
-    >>> import tinygrad_mlp as tg
-    >>> f = lambda x: tg.sum(tg.array([[x[0], 2.0], [x[1], x[0]]]) ** 2)
-    >>> tg.grad(f)(np.array([3.0, 4.0]))
-    array([12.,  8.])
-    """
-    refuse_more_than_numbers(data, "array()")
-    made = _with_tensors(data)
-    if isinstance(made, Tensor):
-        return made if dtype is None else made.astype(dtype)
-    return np.array(made, dtype=dtype)
-
-
-def _with_tensors(data: Any) -> Any:
-    if isinstance(data, Tensor):
-        return data.copy()
-    if not isinstance(data, (list, tuple)):
-        return data
-    parts = [_with_tensors(part) for part in data]
-    return ops.stack(parts) if any(isinstance(p, Tensor) for p in parts) else np.array(parts)

@@ -240,7 +240,7 @@ class Tensor(Value):
     def __rmatmul__(self, other: Any) -> Tensor: return OPERATIONS["matmul"](other, self)
     def __neg__(self) -> Tensor: return OPERATIONS["negative"](self)
     def __abs__(self) -> Tensor: return OPERATIONS["abs"](self)
-    def __pos__(self) -> Tensor: return self
+    def __pos__(self) -> Tensor: return self.copy()
     def __mod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](self, other)
     def __rmod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](other, self)
 
@@ -295,8 +295,8 @@ class Tensor(Value):
         return OPERATIONS["reshape"](self, shape=shape)
 
     def flatten(self, order: str = "C") -> Tensor:
-        """Return all elements in one axis."""
-        return self._by_numpy("ravel", order=order)
+        """Return a copy of all elements in one axis."""
+        return self._by_numpy("ravel", order=order).copy()
 
     def transpose(self, *axes: Any) -> Tensor:
         """Reorder the axes (none given: reverse them)."""

@@ -21,6 +21,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, op, plain_output
 from tinygrad_mlp.autograd.ops import astype
+from tinygrad_mlp.autograd.stores.buffer import Buffer
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
@@ -207,6 +208,10 @@ class Trace:
         """Return an argument as the gradient rules see it."""
         if type(a) is Tracer:
             return a
+        if type(a) is Buffer:
+            a = a.reading()
+            if a.data is a or not a.requires_grad and type(a.data) is np.ndarray:
+                return a.data  # made in the function, and constant
         if isinstance(a, Value):
             return self.array_of(a)
         # As in `Op.__call__`: beside an array a Python number stays one (2 · float32 is float32).

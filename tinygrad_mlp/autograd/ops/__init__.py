@@ -42,11 +42,12 @@ from tinygrad_mlp.autograd.ops.shapes.diagonals import *
 from tinygrad_mlp.autograd.ops.shapes.indexing import *
 from tinygrad_mlp.autograd.ops.shapes.joining import *
 from tinygrad_mlp.autograd.ops.shapes.shape import *
+from tinygrad_mlp.autograd.ops.shapes.storing import *
 from tinygrad_mlp.autograd.ops.sums import *
 
 BUILDING_BLOCKS = (
-    "cofactor", "difference", "fold", "getitem", "log_share", "projector", "recurrence",
-    "scatter_add", "second_cofactor", "sinc_derivative", "sum_to", "windows")
+    "assemble", "cofactor", "difference", "fold", "getitem", "log_share", "projector",
+    "recurrence", "scatter_add", "second_cofactor", "sinc_derivative", "sum_to", "windows")
 """The operations that only rules and other functions call. ``dir(tg)`` does not show them."""
 
 if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out

@@ -62,7 +62,15 @@ def ravel(a: Any) -> Any:
     >>> ravel([[1.0, 2.0], [3.0, 4.0]])
     array([1., 2., 3., 4.])
     """
-    return reshape(a, shape=(-1,))
+    made = reshape(a, shape=(-1,))
+    if isinstance(a, Value):  # NumPy copies what does not lie in a row
+        try:
+            layout: Any = a.layout  # type: ignore[attr-defined]
+        except AttributeError:
+            layout = a.data
+        if isinstance(layout, np.ndarray) and not layout.flags.c_contiguous:
+            made = made.copy()
+    return made
 
 
 def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:

@@ -1,0 +1,1 @@
+"""Stores: what ``b[i] = v``, ``x += y`` and their like do where gradients flow."""

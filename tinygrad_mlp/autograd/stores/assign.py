@@ -1,0 +1,168 @@
+"""What is stored, and into what: indexed stores, in-place operators, ``out=`` and their like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.call_site import user_site
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.nested_lists import array, has_tensors
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
+from tinygrad_mlp.autograd.stores.buffer import Buffer, adopt, index_for
+from tinygrad_mlp.autograd.stores.views import family
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import (
+    DTypeError,
+    InvalidArgumentError,
+    NotDifferentiableError,
+    ShapeError,
+    TinygradError,
+)
+
+REMEDY = (
+    "Create the array in the function that is differentiated, with np of 'import "
+    "tinygrad_mlp.numpy as np' in place of 'import numpy as np'")
+
+
+def into_a_plain_array() -> NotDifferentiableError:
+    """Return the error for a store of a tensor into an array that records nothing."""
+    return NotDifferentiableError(
+        f"a tensor that requires a gradient cannot become (a part of) a plain array, which "
+        f"records nothing: its history would be lost. {REMEDY}, or "
+        f"join tensors with tg.array([...]) instead of filling an array element by element; use "
+        f".numpy() or .detach() if the history is to be lost.\n  at {user_site()}")
+
+
+def store(tensor: Tensor, index: Any, value: Any) -> None:
+    """Do ``tensor[index] = value``, as NumPy does; aliases and views of the tensor see it.
+
+    Raises:
+        InvalidArgumentError: the tensor is a leaf, a view of one, or a traced value.
+        ShapeError: the value does not broadcast to what the index picks.
+        DTypeError: the tensor is of whole numbers, and gradients flow to the value.
+    """
+    if type(tensor) is not Buffer:
+        if tensor.ndim == 0:
+            raise InvalidArgumentError(
+                f"a single number cannot be stored into, as in NumPy, where it is np.float64. "
+                f"Assign to the variable.\n  at {user_site()}")
+        adopt(tensor)
+    assert isinstance(tensor, Buffer)
+    if has_tensors(value) and not isinstance(value, Tensor):
+        value = array(value)
+    held = tensor._held
+    try:
+        held.storage.store(held.view, index_for(index), value)
+    except TinygradError:
+        raise
+    except (ValueError, TypeError, IndexError) as error:
+        kind = next(ours for numpys, ours in OURS_FOR_NUMPYS if isinstance(error, numpys))
+        raise kind(
+            f"a store into an array of shape {tensor.shape} failed: {error}.\n"
+            f"  stored at {user_site()}\n  created at {held.storage.made}") from error
+
+
+def overwrite(tensor: Any, made: Any, what: str, where: Any = True) -> Any:
+    """Store a result that NumPy would write into a whole tensor, and return the tensor.
+
+    `what` is the operator or function, as messages begin.
+    """
+    result: Any = made if isinstance(made, Value) else np.asarray(made)
+    shape, dtype = tensor.shape, tensor.dtype
+    if result.shape != shape:
+        try:
+            fits = np.broadcast_shapes(result.shape, shape) == shape and not what.endswith("=")
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ShapeError(
+                f"{what} expects a result of shape {shape}, that of the tensor. "
+                f"Got {result.shape}.")
+    if not np.can_cast(result.dtype, dtype, "same_kind"):
+        raise DTypeError(
+            f"{what} expects a result that fits into {dtype}, the tensor's dtype. "
+            f"Got {result.dtype}.")
+    if where is not True:
+        result = ops.where(where, result, tensor)
+    whole = type(tensor) is Tensor and result.shape == shape
+    traced = whole and isinstance(tensor.data, Value)
+    # A leaf is refused by `adopt`.
+    if whole and (tensor.node is not None or not tensor._requires_grad) and (
+            traced or len(family(tensor)) == 1):
+        if result.dtype != dtype:
+            result = result.astype(dtype)
+        is_value = isinstance(result, Value)
+        tensor.data = result.data if is_value else result
+        tensor.node, tensor.index = (result.node, result.index) if is_value else (None, 0)
+        tensor._requires_grad = is_value and result._requires_grad
+    else:
+        store(tensor, ..., result)
+    return tensor
+
+
+def stored_by_ufunc(name: str, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """Do what a ufunc with ``out=``, or ``np.add.at``, does to a tensor.
+
+    Raises:
+        NotDifferentiableError: the result would go into a plain array.
+    """
+    if method == "at":
+        return _at(name, ufunc, *inputs)
+    out, where = options.pop("out"), options.pop("where", True)
+    (target,) = out if isinstance(out, tuple) and len(out) == 1 else (None,)
+    if not isinstance(target, Tensor):
+        raise InvalidArgumentError(
+            f"{name} cannot take out= here (an in-place operation such as += is an out=, too): a "
+            f"plain array would not record the tensor that is written into it. {REMEDY}; or write "
+            f"x = x + y for x += y.\n  at {user_site()}")
+    return overwrite(target, getattr(ufunc, method)(*inputs, **options), f"{name}(out=…)", where)
+
+
+def _at(name: str, ufunc: Any, target: Any, index: Any, value: Any = None) -> None:
+    """Do ``ufunc.at(target, index, value)`` for sums and differences."""
+    if not isinstance(target, Tensor):
+        raise into_a_plain_array()
+    if ufunc not in (np.add, np.subtract):
+        raise InvalidArgumentError(
+            f"{name} cannot be applied to a Tensor: of the methods 'at', there are rules for "
+            f"np.add.at and np.subtract.at.\n  at {user_site()}")
+    index = index_for(index)
+    numbers = np.arange(target.size).reshape(target.shape)[index]
+    if isinstance(value, Value):
+        spread: Any = ops.broadcast_to(value, shape=np.shape(numbers))
+    else:
+        spread = np.broadcast_to(np.asarray(array(value), target.dtype), np.shape(numbers))
+    template, arrays = ops.shapes.indexing.index_parts(index)
+    added = ops.scatter_add(spread, *arrays, template=template, shape=target.shape)
+    overwrite(target, ufunc(target, added), name)
+
+
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    """Do what ``np.copyto`` does to a tensor."""
+    if not isinstance(dst, Tensor):
+        raise into_a_plain_array()
+    if casting != "same_kind":
+        raise InvalidArgumentError("np.copyto expects casting='same_kind' for a Tensor.")
+    extra = np.ndim(src) - dst.ndim
+    if extra > 0 and set(np.shape(src)[:extra]) == {1}:
+        src = np.reshape(src, np.shape(src)[extra:])
+    overwrite(dst, src, "np.copyto()", where)
+
+
+def fill(self: Tensor, value: Any) -> None:
+    """Store one value everywhere."""
+    store(self, ..., value)
+
+
+def sort(self: Tensor, axis: int = -1) -> None:
+    """Sort in place, along an axis."""
+    overwrite(self, ops.sort(self, axis=axis), ".sort()")
+
+
+IMPLEMENTED_BY[np.copyto] = copyto
+Tensor.__setitem__ = store
+for _name, _method in {"fill": fill, "sort": sort}.items():
+    setattr(Tensor, _name, _method)

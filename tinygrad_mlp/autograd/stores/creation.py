@@ -1,0 +1,118 @@
+"""Creation of arrays where something is differentiated: they record what is stored into them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import MODE
+from tinygrad_mlp.autograd.nested_lists import array, has_tensors
+from tinygrad_mlp.autograd.op import IMPLEMENTED_BY
+from tinygrad_mlp.autograd.stores.assign import store
+from tinygrad_mlp.autograd.stores.buffer import new_buffer
+from tinygrad_mlp.autograd.tensor import Tensor
+
+Function = Callable[..., Any]
+
+FROM_NUMBERS: tuple[Any, ...] = (
+    np.zeros, np.ones, np.empty, np.eye, np.identity, np.arange, np.linspace, np.copy, np.tile,
+    np.repeat, np.diag, np.tri, np.full, np.zeros_like, np.ones_like, np.empty_like, np.full_like)
+"""The functions whose results are new arrays, which may be stored into."""
+
+FROM_DATA: tuple[Any, ...] = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
+"""The functions that make an array of anything, also of lists with tensors in them."""
+
+REDUCTIONS: tuple[Any, ...] = (
+    np.sum, np.mean, np.max, np.min, np.prod, np.amax, np.amin, np.std, np.var)
+"""The functions that take lists with tensors in them, too."""
+
+
+def recorded(made: Any) -> Any:
+    """Return a new array of floating-point numbers as a buffer; anything else as it is.
+
+    What is stored into integers and booleans has no derivative.
+    """
+    if type(made) is np.ndarray and made.dtype.kind == "f":
+        return new_buffer(made)
+    return made
+
+
+def creating(function: Function) -> Function:
+    """Return a creation function whose arrays record stores where something is differentiated."""
+
+    @functools.wraps(function)
+    def create(*args: Any, **options: Any) -> Any:
+        if not MODE.get().differentiating:
+            return function(*args, **options)
+        if function in (np.full, np.full_like) and len(args) > 1 and isinstance(args[1], Value):
+            return _filled(function, *args, **options)
+        return recorded(function(*args, **options))
+
+    return create
+
+
+def _filled(function: Function, like: Any, value: Any, dtype: Any = None, **options: Any) -> Any:
+    """Return what np.full and np.full_like return for a tensor."""
+    if dtype is None:
+        dtype = value.dtype if function is np.full or isinstance(like, (int, list)) else like.dtype
+    made = new_buffer(np.zeros(like if function is np.full else np.shape(like), dtype, **options))
+    store(made, ..., value)
+    return made
+
+
+def converting(function: Function) -> Function:
+    """Return a function such as np.array that takes tensors, also in lists."""
+
+    @functools.wraps(function)
+    def convert(data: Any, dtype: Any = None, **options: Any) -> Any:
+        if not MODE.get().differentiating:
+            return function(data, dtype, **options)
+        if isinstance(data, Tensor):
+            if dtype is not None and np.dtype(dtype) != data.dtype:
+                return data.astype(dtype)
+            return data.copy() if function is np.array and options.get("copy", True) else data
+        if has_tensors(data):
+            return array(data, dtype)
+        made = function(data, dtype, **options)
+        return made if made is data or made.base is not None else recorded(made)
+
+    return convert
+
+
+def joining(function: Function) -> Function:
+    """Return a function such as np.sum that takes lists of tensors."""
+
+    @functools.wraps(function)
+    def join(a: Any, *args: Any, **options: Any) -> Any:
+        if type(a) in (list, tuple) and has_tensors(a):
+            a = array(a)
+        return function(a, *args, **options)
+
+    return join
+
+
+def like_tensor(function: Function) -> Function:
+    """Return what np.zeros_like and its like do for a tensor: a new array, recorded if need be."""
+
+    @functools.wraps(function)
+    def create(a: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(a, Tensor):
+            a = np.empty(a.shape, a.dtype)
+        made = function(a, *args, **options)
+        return recorded(made) if MODE.get().differentiating else made
+
+    return create
+
+
+RECORDING: dict[str, Function] = {
+    **{f.__name__: creating(f) for f in FROM_NUMBERS},
+    **{f.__name__: converting(f) for f in FROM_DATA},
+    **{name: joining(getattr(np, name)) for name in (f.__name__ for f in REDUCTIONS)}}
+"""By name, the functions of NumPy that make arrays or take lists, in the form that records."""
+
+for _function in (np.zeros_like, np.ones_like, np.empty_like):
+    IMPLEMENTED_BY[_function] = like_tensor(_function)
