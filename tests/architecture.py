@@ -32,6 +32,7 @@ CAPTIONS = {
     "plotting": "curves and arrays",
     "graph_view": "layers and names",
     "nn": "layers",
+    "numpy": "NumPy that records stores",
     "optim": "update rules",
     "autograd": "the engine",
     "data": "images and batches",

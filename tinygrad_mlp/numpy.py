@@ -24,7 +24,7 @@ import numpy as _numpy
 
 from tinygrad_mlp.autograd.stores.creation import RECORDING as _RECORDING
 
-globals().update({_k: _v for _k, _v in vars(_numpy).items() if not _k.startswith("_")})
+globals().update({_k: _v for _k, _v in vars(_numpy).items() if _k[0] != "_" and _k != "test"})
 globals().update(_RECORDING)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.call_site import CallSite, function_called, user_site
 from tinygrad_mlp.autograd.mode import MODE
+from tinygrad_mlp.autograd.stores.assign import into_a_plain_array
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import LostGradientWarning, NotDifferentiableError
 
@@ -46,10 +47,11 @@ def leave_graph(tensor: Tensor, *, as_array: bool = False) -> None:
     The caller's caller is the one who asked for it.
     """
     if as_array:
-        raise cannot_become_an_array()
+        stored = instruction(sys._getframe(2)) in STORES
+        raise into_a_plain_array() if stored else cannot_become_an_array()
     reached = instruction(sys._getframe(2))
     if reached in STORES:
-        raise cannot_become_an_array()
+        raise into_a_plain_array()
     mode = MODE.get()
     if reached == FORMATTING or not mode.recording:
         return
@@ -107,11 +109,18 @@ def cannot_become_an_array() -> NotDifferentiableError:
         return NotDifferentiableError(
             f"np.full would take the numbers out of a tensor that requires a gradient, and lose "
             f"its history. Use tg.full; tg.array([...]) joins tensors.\n  at {user_site()}")
+    site = user_site()
+    left, dot, right = (site.expression or "").partition(".dot(")
+    if dot and right.endswith(")"):
+        factor = right[:-1] if right[:-1].isidentifier() else f"({right[:-1]})"
+        return NotDifferentiableError(
+            f"the method .dot of a plain array takes no tensor that requires a gradient. Write "
+            f"{left} @ {factor}, or np.dot({left}, {right}.\n  at {site}")
     return NotDifferentiableError(
         f"a tensor that requires a gradient cannot become (a part of) a plain array unnoticed: its "
         f"history would be lost. Join tensors with tg.array([...]) instead of np.array([...]) "
         f"(or tg.stack, tg.concatenate), also instead of filling an array element by element; use "
-        f".numpy() or .detach() if the history is to be lost.\n  at {user_site()}")
+        f".numpy() or .detach() if the history is to be lost.\n  at {site}")
 
 
 def rounded(self: Tensor, decimals: int | None = None) -> Any:

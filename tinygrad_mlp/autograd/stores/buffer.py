@@ -225,7 +225,8 @@ def refuse_leaf(member: Any, tensor: Any) -> None:
     raise InvalidArgumentError(
         f"{what} cannot be stored into while operations are recorded: the graph could not tell the "
         f"old value from the new one. Store into a copy, x = x.copy(), or use tg.where(...) to "
-        f"choose elements; update a parameter as a whole under tg.no_grad().\n  at {user_site()}")
+        f"choose elements; update a parameter as a whole under tg.no_grad(), or assign a new array "
+        f"to its .data.\n  at {user_site()}")
 
 
 def index_for(index: Any) -> Any:

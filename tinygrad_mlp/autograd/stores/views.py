@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.op import OPS, Op
+from tinygrad_mlp.autograd.op import OPS, Op, implements
 from tinygrad_mlp.autograd.stores.storage import root_of
 
-MAKING_VIEWS = ("broadcast_to", "diagonal", "diff", "einsum", "getitem", "identity", "reshape",
+MAKING_VIEWS = ("diagonal", "diff", "einsum", "getitem", "identity", "reshape",
                 "swapaxes", "transpose", "windows")
 """The operations whose results may share the memory of an argument, as NumPy's do."""
 
@@ -71,6 +71,15 @@ def family(tensor: Value) -> list[Value]:
                 type(member.data) is np.ndarray and root_of(member.data) is root):
             members[id(member)] = member
     return sorted(members.values(), key=lambda m: -1 if m.node is None else m.node.order)
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any) -> Any:
+    """Do as NumPy's function, whose result is a view.
+
+    (``tg.broadcast_to`` has numbers of its own: rules call it, too, and need no account of views.)
+    """
+    return ViewOp.__call__(OPS["broadcast_to"], array, shape=shape)  # type: ignore[arg-type]
 
 
 for _name in MAKING_VIEWS:
