@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
-from tinygrad_mlp.autograd.stores.buffer import Buffer, adopt, index_for
+from tinygrad_mlp.autograd.stores.buffer import Buffer, adopt, index_for, may_change
 from tinygrad_mlp.autograd.stores.views import family
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import (
@@ -90,8 +90,7 @@ def overwrite(tensor: Any, made: Any, what: str, where: Any = True) -> Any:
     whole = type(tensor) is Tensor and result.shape == shape
     traced = whole and isinstance(tensor.data, Value)
     # A leaf is refused by `adopt`.
-    if whole and (tensor.node is not None or not tensor._requires_grad) and (
-            traced or len(family(tensor)) == 1):
+    if whole and may_change(tensor) and (traced or len(family(tensor)) == 1):
         if result.dtype != dtype:
             result = result.astype(dtype)
         is_value = isinstance(result, Value)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.stores.storage import Storage, address, root_of
 from tinygrad_mlp.autograd.stores.views import ViewOp, family
@@ -39,10 +40,12 @@ class Held:
 
     def read(self) -> Tensor:
         """Return what lies there now, as a tensor that no store changes."""
-        if self.version != self.storage.version:
-            self.last = self.storage.read(self.view, self.storage.origin_of(self.view))
-            self.version = self.storage.version
-        return self.last  # type: ignore[no-any-return]
+        if self.version == self.storage.version:
+            return self.last  # type: ignore[no-any-return]
+        made = self.storage.read(self.view, self.storage.origin_of(self.view))
+        if MODE.get().recording:  # what was read under no_grad has no history
+            self.last, self.version = made, self.storage.version
+        return made
 
 
 class Buffer(Tensor):
@@ -216,10 +219,24 @@ def adopt(tensor: Any) -> None:
         member.own_name = None
 
 
+def may_change(tensor: Any) -> bool:
+    """Return whether no node holds a tensor itself, but at most what it was computed from."""
+    if type(tensor) is not Tensor:
+        return False
+    return not tensor._requires_grad if tensor.node is None else tensor.node.op.outputs == 1
+
+
 def refuse_leaf(member: Any, tensor: Any) -> None:
-    """Refuse to store into a leaf, or into a view of one."""
-    if type(member) is Tensor and (member.node is not None or not member._requires_grad):
+    """Refuse to store into a leaf, or into one of several outputs, or into a view of one.
+
+    Nodes hold these tensors themselves, and would be given what was stored later.
+    """
+    if may_change(member):
         return
+    if member.node is not None:
+        raise InvalidArgumentError(
+            f"one of several results of {member.node.op.name}() cannot be stored into. Store into "
+            f"a copy, x = x.copy().\n  at {user_site()}")
     name = f" '{member.name}'" if member.name else ""
     what = f"the leaf{name}" if member is tensor else f"a view of the leaf{name}"
     raise InvalidArgumentError(

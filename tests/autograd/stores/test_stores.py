@@ -1,0 +1,272 @@
+"""Stores: what they do to values, aliases, views and gradients, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy
+import pytest
+
+import tinygrad_mlp as tg
+import tinygrad_mlp.numpy as np
+from tinygrad_mlp.autograd.ops.samples import samples_of
+from tinygrad_mlp.autograd.stores.views import MAKING_VIEWS
+from tinygrad_mlp.errors import (
+    DTypeError,
+    InvalidArgumentError,
+    NotDifferentiableError,
+    ShapeError,
+)
+
+X = numpy.array([0.3, -0.2, 0.5])
+
+
+def test_every_operation_that_makes_views_is_noted():
+    rng = numpy.random.default_rng(0)
+    found = {
+        op.name for op in tg.OPS.values() for sample in samples_of(op, rng)
+        for out in op.as_tuple(op(*sample.args, **sample.static))
+        for a in sample.args if isinstance(a, numpy.ndarray) and isinstance(out, numpy.ndarray)
+        and numpy.shares_memory(out, a)}
+    # (Rules call broadcast_to; NumPy's function of that name notes its view.)
+    assert found - {"broadcast_to"} <= set(MAKING_VIEWS)
+
+
+def test_outside_of_differentiation_the_functions_give_plain_arrays():
+    assert np.tanh is numpy.tanh and np.random is numpy.random and np.pi == numpy.pi
+    for made in (np.zeros(2), np.ones((2, 1)), np.array([1.0]), np.full(2, 0.5), np.eye(2)):
+        assert type(made) is numpy.ndarray
+
+
+def test_whole_numbers_and_conditions_stay_plain():
+    kinds = []
+
+    def f(x):
+        kinds.extend(map(type, (np.arange(3), np.zeros(3, dtype=int), np.ones(2, bool))))
+        return np.sum(x)
+
+    tg.grad(f)(X)
+    assert set(kinds) == {numpy.ndarray}
+
+
+def test_a_buffer_looks_like_an_array():
+    def f(x):
+        h = np.zeros((2, 3), dtype=np.float32)
+        h[0] = x
+        assert h.shape == (2, 3) and h.ndim == 2 and h.size == 6 and h.dtype == np.float32
+        assert len(h) == 2 and [row.shape for row in h] == [(3,), (3,)]
+        assert not h.numpy().flags.writeable
+        return np.sum(h)
+
+    tg.grad(f)(X)
+
+
+def test_reading_one_stored_row_makes_no_node():
+    def f(x):
+        h = np.zeros((2, 3))
+        y = np.sin(x)
+        h[0] = y
+        assert h[0].node is y.node
+        return np.sum(h[0])
+
+    numpy.testing.assert_allclose(tg.grad(f)(X), numpy.cos(X))
+
+
+def test_second_derivatives_go_through_stores():
+    def f(x):
+        h = np.zeros(3)
+        h[::-1] = x**3
+        h[1:] *= h[:-1]
+        return np.sum(h)
+
+    def same(x):
+        y = x[::-1] ** 3
+        return tg.sum(tg.concatenate([y[:1], y[1:] * y[:-1]]))
+
+    numpy.testing.assert_allclose(tg.hessian(f)(X), tg.hessian(same)(X))
+
+
+def test_lists_of_tensors_are_joined():
+    def f(x):
+        return np.sum([x[0], x[1] * 2]) + np.max(np.array([x[2], x[0]]))
+
+    numpy.testing.assert_allclose(tg.grad(f)(X), [1, 2, 1])
+
+
+def test_in_place_sort_moves_gradients():
+    def f(x):
+        y = x * 1
+        y.sort()
+        return y[0] * 10 + y[2]
+
+    numpy.testing.assert_allclose(tg.grad(f)(X), [0, 10, 1])
+
+
+def test_stores_without_recording_are_constants():
+    def f(x):
+        h = np.zeros(2)
+        h[0] = x[0]
+        with tg.no_grad():
+            h[1] = x[1]
+        return np.sum(h)
+
+    numpy.testing.assert_allclose(tg.grad(f)(X), [1, 0, 0])
+
+
+def test_what_is_read_without_recording_has_its_gradient_later():
+    def f(x):
+        h = np.zeros((2, 3))
+        h[0], h[1] = x, x * 2
+        with tg.no_grad():
+            assert not np.sum(h).requires_grad
+        return np.sum(h)
+
+    numpy.testing.assert_allclose(tg.grad(f)(X), [3, 3, 3])
+
+
+@pytest.mark.parametrize("change", [lambda q: q.__setitem__(0, 1.0), lambda q: q.__imul__(2)])
+def test_one_of_several_results_is_not_changed(change):
+    def f(x):
+        q, r = tg.linalg.qr(x)
+        used = tg.sum(q)
+        change(q)
+        return used + tg.sum(q)
+
+    with pytest.raises(InvalidArgumentError, match=r"x = x\.copy\(\)"):
+        tg.grad(f)(numpy.eye(2) + 0.1)
+
+
+def test_an_alias_sees_an_in_place_product():
+    x = tg.Tensor(X, requires_grad=True)
+    z = x * 1
+    y = z
+    y *= 3
+    tg.sum(z).backward()
+    numpy.testing.assert_array_equal(x.grad, [3, 3, 3])
+
+
+def test_a_compiled_function_stores_as_an_eager_one():
+    def rows(x):
+        h = np.zeros((4, 3))
+        for t in range(1, 4):
+            h[t] = np.tanh(h[t - 1] + x * t)
+        h[1:, 0] += x[1]
+        return np.sum(h * h)
+
+    step = tg.compile(tg.value_and_grad(rows))
+    value, gradient = tg.value_and_grad(rows)(X)
+    for _ in range(3):
+        found, slope = step(X)
+        assert math.isclose(float(found), float(value))
+        numpy.testing.assert_allclose(slope, gradient)
+
+
+def plain_store(x):
+    h = numpy.zeros(3)
+    h[0] = x[0]
+    return h
+
+
+def plain_row(x):
+    h = numpy.zeros((2, 3))
+    h[1] = x
+    return h
+
+
+def plain_sum(x):
+    h = numpy.zeros(3)
+    h += x
+    return h
+
+
+def whole_numbers(x):
+    h = np.zeros_like(x) > 1
+    y = tg.Tensor(h.astype(int))
+    y[0] = x[0]
+    return x
+
+
+def wrong_shape(x):
+    h = np.zeros((2, 3))
+    h[0] = x[:2]
+    return h
+
+
+def outside(x):
+    h = np.zeros((2, 3))
+    h[5] = x
+    return h
+
+
+def read_only(x):
+    h = np.broadcast_to(np.zeros(3), (2, 3))
+    h[0] = x
+    return h
+
+
+def own_argument(x):
+    x[0] = 1.0
+    return x
+
+
+def multiply_at(x):
+    h = np.ones(3)
+    np.multiply.at(h, [0, 0], x[0])
+    return h
+
+
+@pytest.mark.parametrize(("function", "kind", "words"), [
+    (plain_store, NotDifferentiableError, ["import tinygrad_mlp.numpy as np", "h[0] = x[0]"]),
+    (plain_row, NotDifferentiableError, ["import tinygrad_mlp.numpy as np", "h[1] = x"]),
+    (plain_sum, InvalidArgumentError, ["import tinygrad_mlp.numpy as np", "h += x"]),
+    (lambda x: numpy.ones((2, 3)).dot(x), NotDifferentiableError, ["numpy.ones((2, 3)) @ x"]),
+    (whole_numbers, DTypeError, ["y[0] = x[0]", "whole numbers", "dtype=float"]),
+    (wrong_shape, ShapeError, ["h[0] = x[:2]", "h = np.zeros((2, 3))"]),
+    (outside, IndexError, ["h[5] = x", "h = np.zeros((2, 3))"]),
+    (read_only, ShapeError, ["read-only", "h[0] = x"]),
+    (own_argument, InvalidArgumentError, ["x[0] = 1.0", "x = x.copy()"]),
+    (multiply_at, InvalidArgumentError, ["np.add.at"])])
+def test_what_cannot_be_recorded_is_refused_with_its_lines_and_the_remedy(function, kind, words):
+    with pytest.raises(kind) as caught:
+        tg.grad(lambda x: tg.sum(function(x)))(X)
+    for word in words:
+        assert word in str(caught.value), caught.value
+
+
+def test_a_store_that_fails_changes_nothing():
+    def f(x):
+        h = np.zeros(3)
+        h[0] = x[0]
+        with pytest.raises((ValueError, IndexError)):
+            h[:2] = x
+        with pytest.raises((ValueError, IndexError)):
+            h[7] = x[0]
+        return np.sum(h)
+
+    numpy.testing.assert_array_equal(tg.grad(f)(X), [1, 0, 0])
+
+
+def test_disjoint_stores_cost_in_proportion_to_their_number():
+    def nodes(steps):
+        def f(x):
+            h = np.zeros((steps, 3))
+            for t in range(steps):
+                h[t] = x[t] * 2
+            return np.sum(h)
+
+        made = []
+        ordinary = numpy.zeros
+
+        def counting(*args, **options):
+            made.append(args)
+            return ordinary(*args, **options)
+
+        x = numpy.ones((steps, 3))
+        numpy.zeros = counting
+        try:
+            tg.grad(f)(x)
+        finally:
+            numpy.zeros = ordinary
+        return len(made)
+
+    assert nodes(40) - nodes(20) <= 2
