@@ -9,12 +9,13 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.gradients import gradients
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
+from tinygrad_mlp.autograd.op import NO_STATIC, Op
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, TinygradError
 
 Function = Callable[..., Any]
 
@@ -32,7 +33,12 @@ class Tape:
         self.create_graph = keeps_history(given)
         self.inputs = [_input(name, a) for a in given]
         with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name):
-            self.out = function(*rebuild(args, self.inputs))
+            try:
+                self.out = function(*rebuild(args, [_own(x) for x in self.inputs]))
+            except ValueError as error:  # NumPy's own of a store: "… with a sequence"
+                if isinstance(error.__cause__, TinygradError):
+                    raise error.__cause__ from None
+                raise
         out = leaves(self.out)
         for value in out:
             if not isinstance(value, (Value, np.ndarray, np.generic, int, float)):
@@ -91,7 +97,7 @@ def keeps_history(given: Sequence[Any]) -> bool:
 def _input(name: str, a: Any) -> Tensor:
     """Return a new vertex that holds `a` and, where `a` has a history, continues it."""
     if isinstance(a, Value) and a.requires_grad and MODE.get().recording:
-        made = ops.identity(a)
+        made = Op.__call__(ops.identity, a)  # not noted as a view: no store is to change it
         made.name = a.name
         return made  # type: ignore[no-any-return]
     if isinstance(a, int) and not isinstance(a, bool):
@@ -102,6 +108,19 @@ def _input(name: str, a: Any) -> Tensor:
             f"{name}() expects floating-point arguments. Got an array of {array.dtype}: "
             f"convert it with .astype(float), or leave it out of argnums.")
     return Argument(array, requires_grad=True, name=getattr(a, "name", None))
+
+
+def _own(x: Tensor) -> Tensor:
+    """Return an input as the function gets it: a copy of its own, which it may store into."""
+    node = x.node
+    if node is None:
+        node = Node([x], ops.identity, (x.data,), NO_STATIC, x.data)
+        node.name = x.name
+    elif node.op.outputs > 1:
+        return x
+    data = x.data if isinstance(x.data, Value) else x.data.copy(order="K")
+    made: Any = make_value(Tensor, data, node, True)
+    return made  # type: ignore[no-any-return]
 
 
 def function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[Any],
