@@ -231,14 +231,19 @@ REFUSED = {
 }
 
 
+INTO_ITSELF = ("out= a tensor", "at", "assigning to an element")
+"""Stores into the tensor itself: refused of a leaf. A differentiated function has a copy."""
+
+
 @pytest.mark.parametrize("row", REFUSED)
 def test_what_would_lose_the_gradient_is_refused_with_the_remedy(row, x):
     f, kind, word = REFUSED[row]
     with pytest.raises(kind) as caught:
         f(x)
     assert word in str(caught.value)
-    with pytest.raises(kind):
-        tg.grad(lambda x: tg.sum(f(x)))(X)
+    if row not in INTO_ITSELF:
+        with pytest.raises(kind):
+            tg.grad(lambda x: tg.sum(f(x)))(X)
     with pytest.raises((TinygradError, TypeError)):
         tg.compile(f)(X)
     np.testing.assert_array_equal(x.data, X)
