@@ -55,9 +55,13 @@ def _note(argument: Any, made: Value, root: Any) -> None:
         key = id(root)
         reference = weakref.ref(root, lambda _: _FAMILIES.pop(key, None))
         known = _FAMILIES[key] = reference, {}
-    known[1][id(made)] = weakref.ref(made)
+    members = known[1]
+    if not len(members) % 16:  # the memory of a parameter outlives many views
+        for dead in [key for key, reference in tuple(members.items()) if reference() is None]:
+            del members[dead]
+    members[id(made)] = weakref.ref(made)
     if isinstance(argument, Value):
-        known[1][id(argument)] = weakref.ref(argument)
+        members[id(argument)] = weakref.ref(argument)
 
 
 def family(tensor: Value) -> list[Value]:
