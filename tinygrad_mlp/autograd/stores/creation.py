@@ -11,7 +11,6 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
-from tinygrad_mlp.autograd.op import IMPLEMENTED_BY
 from tinygrad_mlp.autograd.stores.assign import store
 from tinygrad_mlp.autograd.stores.buffer import new_buffer
 from tinygrad_mlp.autograd.tensor import Tensor
@@ -95,24 +94,8 @@ def joining(function: Function) -> Function:
     return join
 
 
-def like_tensor(function: Function) -> Function:
-    """Return what np.zeros_like and its like do for a tensor: a new array, recorded if need be."""
-
-    @functools.wraps(function)
-    def create(a: Any, *args: Any, **options: Any) -> Any:
-        if isinstance(a, Tensor):
-            a = np.empty(a.shape, a.dtype)
-        made = function(a, *args, **options)
-        return recorded(made) if MODE.get().differentiating else made
-
-    return create
-
-
 RECORDING: dict[str, Function] = {
     **{f.__name__: creating(f) for f in FROM_NUMBERS},
     **{f.__name__: converting(f) for f in FROM_DATA},
     **{name: joining(getattr(np, name)) for name in (f.__name__ for f in REDUCTIONS)}}
 """By name, the functions of NumPy that make arrays or take lists, in the form that records."""
-
-for _function in (np.zeros_like, np.ones_like, np.empty_like):
-    IMPLEMENTED_BY[_function] = like_tensor(_function)
