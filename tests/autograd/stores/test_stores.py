@@ -192,6 +192,21 @@ def test_a_compiled_function_stores_as_an_eager_one():
         numpy.testing.assert_allclose(slope, gradient)
 
 
+@pytest.mark.parametrize("through_view", [True, False])
+def test_a_traced_value_with_a_view_is_not_changed_in_place(through_view):
+    def f(x):
+        h = np.sin(x)
+        y = h[1:]
+        if through_view:
+            y *= 2
+        else:
+            h *= 2
+        return tg.sum(h) + tg.sum(y)
+
+    with pytest.raises(InvalidArgumentError, match=r"x = x \+ y"):
+        tg.compile(tg.grad(f))(X)
+
+
 def plain_store(x):
     h = numpy.zeros(3)
     h[0] = x[0]

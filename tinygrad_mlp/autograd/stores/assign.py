@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
 from tinygrad_mlp.autograd.stores.buffer import Buffer, adopt, index_for, may_change
-from tinygrad_mlp.autograd.stores.views import family
+from tinygrad_mlp.autograd.stores.views import family, has_traced_relatives
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import (
     DTypeError,
@@ -89,6 +89,10 @@ def overwrite(tensor: Any, made: Any, what: str, where: Any = True) -> Any:
         result = ops.where(where, result, tensor)
     whole = type(tensor) is Tensor and result.shape == shape
     traced = whole and isinstance(tensor.data, Value)
+    if traced and has_traced_relatives(tensor):
+        raise InvalidArgumentError(
+            f"{what} would change a traced value of which there is a view, which a program does "
+            f"not record. Write x = x + y for x += y.\n  at {user_site()}")
     # A leaf is refused by `adopt`.
     if whole and may_change(tensor) and (traced or len(family(tensor)) == 1):
         if result.dtype != dtype:
