@@ -96,7 +96,18 @@ def test_what_cannot_be_meant_is_refused(call):
         REFUSED[call](tg.Tensor(X, requires_grad=True))
 
 
-def test_sorting_in_place_is_no_method():
-    """``x.sort()`` returns nothing in NumPy: what follows it reads the sorted x, and would not."""
-    with pytest.raises(AttributeError, match="sort"):
-        tg.Tensor(X).sort()
+def test_sorting_in_place_returns_nothing_and_sorts():
+    """As in NumPy; the gradient goes back to where each number came from."""
+    x = tg.Tensor([3.0, 1.0, 2.0], requires_grad=True)
+    y = x * 1
+    assert y.sort() is None
+    np.testing.assert_array_equal(y.numpy(), [1.0, 2.0, 3.0])
+    np.sum(y * np.array([1.0, 2.0, 3.0])).backward()
+    np.testing.assert_array_equal(x.grad, [3.0, 1.0, 2.0])
+
+
+def test_a_leaf_is_not_sorted_in_place():
+    x = tg.Tensor([3.0, 1.0, 2.0], requires_grad=True)
+    with pytest.raises(InvalidArgumentError, match="leaf cannot be stored into"):
+        x.sort()
+    np.testing.assert_array_equal(x.numpy(), [3.0, 1.0, 2.0])
