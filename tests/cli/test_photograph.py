@@ -15,7 +15,7 @@ from scipy import ndimage
 import tinygrad_mlp as tg
 from tests.campaigns import chosen
 from tinygrad_mlp.cli import photograph, predict
-from tinygrad_mlp.cli.image import Drawing, read_ink
+from tinygrad_mlp.cli.image import ReadDrawing, read_ink
 from tinygrad_mlp.errors import DataError
 
 DIGITS = tg.data.load("digits")
@@ -124,7 +124,7 @@ INK = np.zeros((4, 4))
 def test_an_answer_is_certain_if_it_leads_and_does_not_depend_on_the_slant(
     rows, best, certain, other
 ):
-    drawing = Drawing(INK, True, INK if len(rows) > 1 else None)
+    drawing = ReadDrawing(INK, True, INK if len(rows) > 1 else None)
     outputs, sure, following = predict.judged(model_with(*rows), drawing)
     np.testing.assert_allclose(outputs, np.mean(rows, axis=0))
     assert (int(outputs.argmax()), sure, following) == (best, certain, other)

@@ -16,7 +16,7 @@ from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.wrong_line import search as search_module
 from tinygrad_mlp.verify.wrong_line.budget import Budget
 from tinygrad_mlp.verify.wrong_line.experiment import Task
-from tinygrad_mlp.verify.wrong_line.recorder import Recorder
+from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(6, 4))
@@ -277,7 +277,7 @@ def test_a_recorded_function_returns_what_the_function_returns():
         return {"x": total, "n": sum(p[0] for p in parts), "s": (lambda a: a + 1)(x)}
 
     x = np.array([1.0, -2.0, 3.0])
-    recorder = Recorder(stores)
+    recorder = FunctionRecorder(stores)
     with recorder.recording() as values:
         found = recorder.function(x)
     assert all(np.array_equal(found[k], v) for k, v in stores(x).items())
@@ -288,7 +288,7 @@ def test_a_recorded_function_returns_what_the_function_returns():
 
 
 def test_an_override_changes_one_expression_and_the_function_itself_stays():
-    recorder = Recorder(wrong)
+    recorder = FunctionRecorder(wrong)
     with recorder.recording():
         recorder.function(**POINT)
     site = next(s for s in recorder.sites if s.text == "P * (P - Y) / n")

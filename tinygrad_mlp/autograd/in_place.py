@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.stores.assign import overwrite
-from tinygrad_mlp.autograd.stores.buffer import Buffer
+from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
 from tinygrad_mlp.autograd.tensor import OPERATIONS, Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 
@@ -22,7 +22,7 @@ def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
     in NumPy, where it is ``np.float64``; so are traced values and the arguments of functions.
     """
     kind = type(tensor)
-    if kind is Buffer or kind is Tensor and tensor.ndim and (
+    if kind is RecordedBuffer or kind is Tensor and tensor.ndim and (
             tensor.node is not None or not tensor._requires_grad):
         return overwrite(tensor, OPERATIONS[name](tensor, other), f"{sign}=")
     if tensor.node is not None or not tensor._requires_grad or isinstance(tensor, Argument):

@@ -20,7 +20,7 @@ EXERCISES = ("ridge", "logistic", "softmax", "classic", "mlp", "batch_norm", "co
 LIST = "\nMISTAKES = "
 
 
-class Mistake(NamedTuple):
+class PlantedMistake(NamedTuple):
     """A mistake to plant: the right text, the wrong one, and what is wrong in words."""
 
     right: str
@@ -28,17 +28,17 @@ class Mistake(NamedTuple):
     words: str
 
 
-def split(text: str) -> tuple[str, list[Mistake]]:
+def split(text: str) -> tuple[str, list[PlantedMistake]]:
     """Return the program of an exercise's file, and the mistakes it lists."""
     program, _, listed = text.partition(LIST)
     entries: list[Any] = ast.literal_eval(listed)
-    return program + "\n", [Mistake(*entry[:3]) for entry in entries]
+    return program + "\n", [PlantedMistake(*entry[:3]) for entry in entries]
 
 
-def planted(program: str, mistake: Mistake) -> str:
+def planted(program: str, mistake: PlantedMistake) -> str:
     """Return a program with a mistake; its right text must occur once.
 
-    >>> planted("a = b + c", Mistake("b + c", "b - c", "the sign"))
+    >>> planted("a = b + c", PlantedMistake("b + c", "b - c", "the sign"))
     'a = b - c'
     """
     if program.count(mistake.right) != 1:
@@ -57,7 +57,7 @@ def title(name: str) -> str:
     return str(ast.get_docstring(ast.parse(_text(name)))).partition("\n")[0]
 
 
-def mistakes(name: str) -> list[Mistake]:
+def mistakes(name: str) -> list[PlantedMistake]:
     """Return the mistakes that can be planted in an exercise."""
     return split(_text(name))[1]
 

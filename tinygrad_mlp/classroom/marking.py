@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.classroom.child import without_line
 from tinygrad_mlp.classroom.reference import Reference
-from tinygrad_mlp.classroom.runner import Answer, Explanation, Limits, derive, explain
+from tinygrad_mlp.classroom.runner import Explanation, Limits, Returned, derive, explain
 from tinygrad_mlp.classroom.submissions import Submission, forbidden_uses
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.verify import DerivationReport, check_derivation
@@ -103,7 +103,7 @@ def _explain(mark: Mark, explanation: Explanation | None, hint: int) -> None:
         mark.cause = f"right with {' '.join(explanation.repair.split())}"
 
 
-def _answer(reference: Reference, submission: Submission, limits: Limits) -> Answer | list[str]:
+def _answer(reference: Reference, submission: Submission, limits: Limits) -> Returned | list[str]:
     """Return what a submission gives, or why it is not run."""
     if submission.problem:
         return [submission.problem]
@@ -116,7 +116,7 @@ def _answer(reference: Reference, submission: Submission, limits: Limits) -> Ans
     return derive(reference, submission, limits)
 
 
-def judge(reference: Reference, submission: Submission, answer: Answer | list[str]) -> Mark:
+def judge(reference: Reference, submission: Submission, answer: Returned | list[str]) -> Mark:
     """Return the mark for what a submission gave."""
     mark = Mark(submission, dict.fromkeys(reference.parameters, NOT_CHECKED))
     if isinstance(answer, list):
@@ -152,7 +152,7 @@ def judge(reference: Reference, submission: Submission, answer: Answer | list[st
     return mark
 
 
-def _problem(submission: Submission, answer: Answer) -> str:
+def _problem(submission: Submission, answer: Returned) -> str:
     """Return what stopped a submission, with the place where its author finds it."""
     if not answer.problem or answer.line is None:
         return answer.problem

@@ -39,7 +39,7 @@ class Limits(NamedTuple):
     memory: int = 2 * 2**30
 
 
-class Answer(NamedTuple):
+class Returned(NamedTuple):
     """What a submission returned.
 
     Attributes:
@@ -69,7 +69,7 @@ class Explanation(NamedTuple):
     repair: str | None
 
 
-def derive(reference: Reference, submission: Submission, limits: Limits) -> Answer:
+def derive(reference: Reference, submission: Submission, limits: Limits) -> Returned:
     """Return what a submission's `derived` gives at all points of a reference."""
     points = [*reference.points, *reference.hidden]
     job = {"source": submission.source, "points": [list(point) for point in points]}
@@ -95,7 +95,7 @@ def derive(reference: Reference, submission: Submission, limits: Limits) -> Answ
     if not problem and not end:
         problem = "the program ended its process without an answer"
     not_numbers = _plain(f"derived must give arrays of numbers. Got {others}") if others else ""
-    return Answer(found, again, problem or told, line if isinstance(line, int) else None,
+    return Returned(found, again, problem or told, line if isinstance(line, int) else None,
                   not_numbers[:child.LONGEST_MESSAGE])
 
 

@@ -23,7 +23,7 @@ BYTES_A_PIXEL = 50
 SMALLER = "Make it smaller; a digit needs no more than 100 x 100."
 
 
-class Drawing(NamedTuple):
+class ReadDrawing(NamedTuple):
     """A drawing read from a picture: 0 for the background, 1 for the darkest ink.
 
     `upright` is the drawing without its slant, where it was cut out of a larger picture.
@@ -34,7 +34,7 @@ class Drawing(NamedTuple):
     upright: Array | None = None
 
 
-def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> Drawing:
+def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> ReadDrawing:
     """Read a picture as ink: 0 for the background, 1 for the pixel that differs most from it.
 
     The background is the median of the border, so that dark on light and light on dark give the
@@ -54,13 +54,13 @@ def read_ink(path: Path, shape: tuple[int, int], size: int | None) -> Drawing:
     else:
         ink, dark_on_light = _even_ink(path, grey)
     if ink.shape == shape:
-        return Drawing(ink, dark_on_light)
+        return ReadDrawing(ink, dark_on_light)
     fitted = _fitted(ink, shape, size)
     if size is None:
-        return Drawing(fitted, dark_on_light)
+        return ReadDrawing(fitted, dark_on_light)
     # A straightened drawing is higher than a slanted one, and may need the space of its corners.
     straight = upright(np.pad(fitted, max(shape) // 4))
-    return Drawing(fitted, dark_on_light, _fitted(straight, shape, size))
+    return ReadDrawing(fitted, dark_on_light, _fitted(straight, shape, size))
 
 
 def _even_ink(path: Path, grey: Array) -> tuple[Array, bool]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.cli.image import Drawing, border_level, read_ink, resized
+from tinygrad_mlp.cli.image import ReadDrawing, border_level, read_ink, resized
 from tinygrad_mlp.cli.options import is_dataset
 from tinygrad_mlp.cli.outputs import SUCCESS, Heading, Table, width_of_terminal, wrapped
 from tinygrad_mlp.cli.running import Outcome
@@ -143,7 +143,7 @@ def _of_image(model: SavedNetwork, path: Path, whole_picture: bool) -> Outcome:
     return Outcome(SUCCESS, document, "\n".join([*lines, str(table), "", "It saw:", seen]))
 
 
-def judged(model: SavedNetwork, drawing: Drawing) -> tuple[Array, bool, int]:
+def judged(model: SavedNetwork, drawing: ReadDrawing) -> tuple[Array, bool, int]:
     """Return the outputs for a drawing, whether the answer is certain, and the next best answer.
 
     Of a drawing that was cut out, the outputs are the mean of those as it is and without its slant.

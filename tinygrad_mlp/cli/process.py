@@ -37,7 +37,7 @@ class State:
     """The number of the last signal that asked the process to end."""
 
 
-class Output(io.FileIO):
+class CommandOutput(io.FileIO):
     """A stream that takes everything: what cannot be written is lost, and `error` says why.
 
     So a full disk behind ``>`` does not end a training whose files can still be written. Where
@@ -110,12 +110,12 @@ def _take_over_signals(tell: Tell) -> None:
             signal.signal(number, end)
 
 
-def _guarded(stream: Any, number: int, errors: str) -> tuple[Any, Output]:
-    """Return a stream of text, and the `Output` beneath it, in place of one that Python has made.
+def _guarded(stream: Any, number: int, errors: str) -> tuple[Any, CommandOutput]:
+    """Return a stream of text, and the `CommandOutput` beneath it, in place of one of Python's.
 
     That is None where the stream was closed. One that the program has put there itself stays.
     """
-    raw = Output(number, "w", closefd=False)
+    raw = CommandOutput(number, "w", closefd=False)
     if stream not in (None, sys.__stdout__, sys.__stderr__):
         return stream, raw
     encoding = "utf-8" if stream is None else stream.encoding

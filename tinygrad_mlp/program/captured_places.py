@@ -54,7 +54,7 @@ BY_VALUE = (LENGTH, ALL_ITEMS, ALL_ELEMENTS, SOME_ELEMENTS)
 
 
 @dataclass(slots=True)
-class Place:
+class CapturedPlace:
     """A place that code can read, and what it held.
 
     `read` is how to read it, of `owner` and `key`; "" where nothing can be put there. `value` is
@@ -78,7 +78,7 @@ class Walk:
     """A list of the places that can be reached from some objects."""
 
     def __init__(self, roots: Mapping[str, Any]) -> None:
-        self.places: list[Place] = []
+        self.places: list[CapturedPlace] = []
         self._seen: dict[int, int] = {}
         for path, root in roots.items():
             self._add(path, "", None, None, root)
@@ -88,7 +88,7 @@ class Walk:
         """List a place, and what can be reached from the object in it."""
         if len(self.places) >= MOST_PLACES:
             return
-        place = Place(path, read, owner, key, value, value, counted=counted)
+        place = CapturedPlace(path, read, owner, key, value, value, counted=counted)
         self.places.append(place)
         if isinstance(value, ATOMS):
             return
@@ -101,7 +101,7 @@ class Walk:
     def _contents(self, path: str, read: str, owner: Any, value: Any, saved: Any = None,
                   tensor: Value | None = None, key: Any = None) -> None:
         """List what is compared by value."""
-        self.places.append(Place(path, read, owner, key, value, value, tensor, saved))
+        self.places.append(CapturedPlace(path, read, owner, key, value, value, tensor, saved))
 
     def _enter(self, path: str, value: Any) -> Any:
         """List what is in an object; return what it has in common with an equal one."""
@@ -204,7 +204,7 @@ class Walk:
         if not flag and not isinstance(tensor, Tracer) and isinstance(tensor.data, np.ndarray):
             held = tensor.data
             self.places.append(
-                Place(path, ATTRIBUTE, tensor, "data", held, None, tensor))
+                CapturedPlace(path, ATTRIBUTE, tensor, "data", held, None, tensor))
             self._array(path, held, tensor)
         return tensor
 

@@ -28,7 +28,7 @@ from tinygrad_mlp.program.captured_places import (
     LENGTH,
     SOME_ELEMENTS,
     THESE_ITEMS,
-    Place,
+    CapturedPlace,
     Walk,
     some_elements,
 )
@@ -157,12 +157,12 @@ def _never() -> bool:
     return False
 
 
-def _compared(places: Iterable[Place], known: Mapping[int, Any]) -> Iterator[Place]:
+def _compared(places: Iterable[CapturedPlace], known: Mapping[int, Any]) -> Iterator[CapturedPlace]:
     """Iterate over the places without the numbers of known tensors."""
     return (p for p in places if p.tensor is None or id(p.tensor) not in known)
 
 
-def _code(place: Place, name: Callable[[Any], str]) -> list[str]:
+def _code(place: CapturedPlace, name: Callable[[Any], str]) -> list[str]:
     """Return the lines that return False where a place no longer holds what it held."""
     owner, value = name(place.owner), place.value
     if place.read == THESE_ITEMS:
@@ -196,7 +196,7 @@ def same(a: Any, b: Any) -> bool:
     return isinstance(a, (*ATOMS, set, frozenset)) and bool(a == b)
 
 
-def _put_back(place: Place) -> None:
+def _put_back(place: CapturedPlace) -> None:
     """Put back what a place held."""
     owner, key, value = place.owner, place.key, place.value
     if place.read == CELL:

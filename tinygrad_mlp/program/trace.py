@@ -21,7 +21,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, op, plain_output
 from tinygrad_mlp.autograd.ops import astype
-from tinygrad_mlp.autograd.stores.buffer import Buffer
+from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
@@ -208,7 +208,7 @@ class Trace:
         """Return an argument as the gradient rules see it."""
         if type(a) is Tracer:
             return a
-        if type(a) is Buffer:
+        if type(a) is RecordedBuffer:
             a = a.reading()
             if a.data is a or not a.requires_grad and type(a.data) is np.ndarray:
                 return a.data  # made in the function, and constant

@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
-from tinygrad_mlp.autograd.stores.buffer import Buffer, adopt, index_for, may_change
+from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer, adopt, index_for, may_change
 from tinygrad_mlp.autograd.stores.views import family, has_traced_relatives
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import (
@@ -44,13 +44,13 @@ def store(tensor: Tensor, index: Any, value: Any) -> None:
         ShapeError: the value does not broadcast to what the index picks.
         DTypeError: the tensor is of whole numbers, and gradients flow to the value.
     """
-    if type(tensor) is not Buffer:
+    if type(tensor) is not RecordedBuffer:
         if tensor.ndim == 0:
             raise InvalidArgumentError(
                 f"a single number cannot be stored into, as in NumPy, where it is np.float64. "
                 f"Assign to the variable.\n  at {user_site()}")
         adopt(tensor)
-    assert isinstance(tensor, Buffer)
+    assert isinstance(tensor, RecordedBuffer)
     if has_tensors(value) and not isinstance(value, Tensor):
         value = array(value)
     held = tensor._held

@@ -1,8 +1,9 @@
 """Buffers: arrays that record what is stored into them.
 
-A `Buffer` is a tensor that holds a view of a `Storage`. Wherever an operation asks for its array,
-its node or its gradient, it is read: the operation gets what lies there now. A computed tensor
-becomes a buffer when something is stored into it, together with all tensors that share its memory.
+A `RecordedBuffer` is a tensor that holds a view of a `Storage`. Wherever an operation asks for its
+array, its node or its gradient, it is read: the operation gets what lies there now. A computed
+tensor becomes a buffer when something is stored into it, together with all tensors that share its
+memory.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Held:
         return made
 
 
-class Buffer(Tensor):
+class RecordedBuffer(Tensor):
     """An array that records what is stored into it.
 
     It takes NumPy's indexing, methods and functions. Views of it share its memory, and gradients
@@ -160,7 +161,7 @@ def constant(array: Any) -> Any:
 
 def buffer_of(storage: Storage, view: Array) -> Any:
     """Return a buffer for a view of a storage's memory."""
-    made: Any = Buffer.__new__(Buffer)
+    made: Any = RecordedBuffer.__new__(RecordedBuffer)
     _slot.__set__(made, Held(storage, view))
     made.grad = made.own_name = None
     return made
@@ -214,7 +215,7 @@ def adopt(tensor: Any) -> None:
             origin = storage.origin_of(view)
             if origin is None or (origin < 0).any():
                 storage.record(view, ..., member)
-        member.__class__ = Buffer
+        member.__class__ = RecordedBuffer
         _slot.__set__(member, Held(storage, view))
         member.own_name = None
 
@@ -292,5 +293,5 @@ def of_buffer(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
     return make_value(Tensor, np.asarray(out), read.node, read._requires_grad)
 
 
-ViewOp.buffer = Buffer
+ViewOp.buffer = RecordedBuffer
 ViewOp.of_buffer = staticmethod(of_buffer)

@@ -40,7 +40,7 @@ class Change(NamedTuple):
     target: Node | Value | None = None
 
 
-class Recorder:
+class DecisionRecorder:
     """A hook that notes the decisions of an evaluation, and where each operation was called."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class RecordedLoss:
         self.leaves = {
             name: Argument(array, requires_grad=True, name=name)
             for name, array in parameters.items()}
-        recorder = Recorder()
+        recorder = DecisionRecorder()
         with changed_mode(recording=True, exact_losses=exact, hook=recorder,
                           differentiating="check_derivation"), loss.around(self.leaves):
             args, keywords = loss.pack(self.leaves)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ from tinygrad_mlp.verify.reading.returned import gradients_in, plain_array
 WHO = "check_step"
 
 Point = Mapping[str, Any]
-Around = Callable[[Point], AbstractContextManager[None]]
 
 
 def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tinygrad_mlp.verify.wrong_line.matching import Match
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.score import Matches
-from tinygrad_mlp.verify.wrong_line.search import Answer, Search
+from tinygrad_mlp.verify.wrong_line.search import Search, ShownRepair
 from tinygrad_mlp.verify.wrong_line.sites import Site
 
 WITHOUT_REPAIR = 1.5
@@ -100,7 +100,7 @@ def _culprit(search: Search) -> Culprit | None:
     return _of_answer(search, answer)
 
 
-def _of_answer(search: Search, answer: Answer) -> Culprit:
+def _of_answer(search: Search, answer: ShownRepair) -> Culprit:
     repair = answer.repair
     site = repair.site
     node: Any = site.node

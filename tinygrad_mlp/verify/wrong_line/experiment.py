@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.loss_graph import Call, LossGraph
-from tinygrad_mlp.verify.wrong_line.recorder import Override, Recorder, StatementChange
+from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder, Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.sites import Site
 
 POINTS = 3
@@ -59,7 +59,7 @@ class Trial(NamedTuple):
         return bool(self.fixed) and not self.spoiled
 
 
-class Experiment:
+class RepairTrials:
     """The derivation, the graphs of the loss at several points, and trials.
 
     Attributes:
@@ -67,7 +67,7 @@ class Experiment:
         wrong: the names of the gradients that are wrong at the first point.
     """
 
-    def __init__(self, derived: Recorder, task: Task, graphs: Sequence[LossGraph],
+    def __init__(self, derived: FunctionRecorder, task: Task, graphs: Sequence[LossGraph],
                  points: Sequence[Mapping[str, Array]], budget: Budget) -> None:
         self.derived, self.evaluate, self.rtol = derived, task.evaluate, task.rtol
         self.graphs, self.points, self.budget = graphs, points, budget

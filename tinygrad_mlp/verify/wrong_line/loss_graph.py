@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.verify.wrong_line.recorder import Recorder
+from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 
 Call = Callable[[Any, Mapping[str, Any]], Any]
@@ -35,7 +35,7 @@ class LossGraph:
         constants: arrays of the loss that no gradient flows to, by their text.
     """
 
-    def __init__(self, loss: Recorder, parameters: Mapping[str, Array], call: Call) -> None:
+    def __init__(self, loss: FunctionRecorder, parameters: Mapping[str, Array], call: Call) -> None:
         self._source = loss.source
         self.leaves = {
             name: Argument(array, requires_grad=True, name=name)

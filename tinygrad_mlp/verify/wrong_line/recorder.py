@@ -45,7 +45,7 @@ class EndlessRunError(Exception):
     """A changed run keeps far more values than the right one."""
 
 
-class Recorder:
+class FunctionRecorder:
     """A function, its sites, and runs of it. What it calls is recorded as well.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.support.source_rewriting import copied
-from tinygrad_mlp.verify.wrong_line.experiment import POINTS, Experiment, Scope, Trial
+from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Scope, Trial
 from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.sites import Site
 
@@ -88,7 +88,7 @@ def evaluated(code: CodeType, scopes: Sequence[Scope]) -> list[Any] | None:
         return None
 
 
-def tried(experiment: Experiment, repair: Repair, stage: str) -> Trial | None:
+def tried(experiment: RepairTrials, repair: Repair, stage: str) -> Trial | None:
     """Return what a repair makes right, at the first point and at all others; None if nothing."""
     overrides, statements = repair.overrides(), repair.statements()
     first = experiment.trial(0, overrides, stage, statements)

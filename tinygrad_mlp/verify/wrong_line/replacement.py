@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.experiment import POINTS, Experiment
+from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
 from tinygrad_mlp.verify.wrong_line.quantities import Family
 from tinygrad_mlp.verify.wrong_line.recorder import Override
 from tinygrad_mlp.verify.wrong_line.sites import Site
@@ -54,7 +54,7 @@ def giving(arrays: Sequence[Array]) -> Override:
     return override
 
 
-def replacements(experiment: Experiment, site: Site, families: Sequence[Family],
+def replacements(experiment: RepairTrials, site: Site, families: Sequence[Family],
                  negative: bool) -> Iterator[Wanted]:
     """Yield the quantities which a site has to hold for wrong gradients to become right.
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
-from tinygrad_mlp.verify.wrong_line.experiment import POINTS, Experiment, Task
+from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Task
 from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary
 from tinygrad_mlp.verify.wrong_line.quantities import families, is_telling, quantities
-from tinygrad_mlp.verify.wrong_line.recorder import Recorder
+from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.repair import Repair, tried
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
 from tinygrad_mlp.verify.wrong_line.score import Matches, told
@@ -36,7 +36,7 @@ MOST_WANTED = 6
 """Replaced values that expressions are looked for."""
 
 
-class Answer(NamedTuple):
+class ShownRepair(NamedTuple):
     """A repair that was shown to work. The lower the score, the likelier it is what was meant.
 
     `doubt` is 0 where the repaired line and those after it are quantities of the graph, 1 where the
@@ -54,9 +54,9 @@ class Search:
     """One search. `answers` and `wanted` hold what was found so far."""
     def __init__(self, task: Task, budget: Budget) -> None:
         self._repairs: dict[tuple[str, int], list[Repair]] = {}
-        self.answers: list[Answer] = []
+        self.answers: list[ShownRepair] = []
         self.wanted: list[tuple[float, Wanted]] = []
-        self.loss = Recorder(task.loss)
+        self.loss = FunctionRecorder(task.loss)
         graphs, points = [], []
         for point in task.points:
             try:
@@ -67,7 +67,7 @@ class Search:
         known = quantities(graphs[:POINTS])
         self.dictionary, self.families = Dictionary(known), families(known)
         self.names = {quantity.words for quantity in known if quantity.kind == "value"}
-        self.experiment = Experiment(Recorder(task.derived), task, graphs, points, budget)
+        self.experiment = RepairTrials(FunctionRecorder(task.derived), task, graphs, points, budget)
         self.matches = self._matches(self.experiment.values[:POINTS])
 
     def _matches(self, values: Sequence[Mapping[int, list[Any]]]) -> Matches:
@@ -77,7 +77,7 @@ class Search:
         return {number: match for number, match in found.items() if match is not None}
 
     @property
-    def best(self) -> Answer | None:
+    def best(self) -> ShownRepair | None:
         """The likeliest answer so far."""
         return min(self.answers, key=lambda answer: answer.score, default=None)
 
@@ -255,7 +255,7 @@ class Search:
             values.append(trial.values)
         return self._matches(values)
 
-    def _answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> Answer:
+    def _answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> ShownRepair:
         site, text = repair.site, repair.text()
         lost = [number for number in self.matches if number not in after
                 and number not in {each.number for each, _ in repair.expressions}]
@@ -273,7 +273,7 @@ class Search:
         doubtful = (bool(lost) or was_right or at_the_end or repair.cost > 2.2
                     or fixed != self.experiment.wrong)
         doubt = 2 if doubtful or (not explained and not small) else int(not explained)
-        return Answer(repair, fixed, after, score, doubt)
+        return ShownRepair(repair, fixed, after, score, doubt)
 
     def is_returned(self, site: Site) -> bool:
         """Return whether a site stands where the gradients are returned."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.verify.wrong_line.experiment import Experiment
+from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials
 from tinygrad_mlp.verify.wrong_line.recorder import Override
 from tinygrad_mlp.verify.wrong_line.sites import Site
 
@@ -24,7 +24,7 @@ class Slice:
             those that move all wrong gradients.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: RepairTrials) -> None:
         sites, wrong = experiment.sites, experiment.wrong
         moved = {site.number: _moves(experiment, site) for site in sites}
         right = frozenset(experiment.right[0]) - wrong
@@ -46,7 +46,7 @@ class Slice:
         self.roots = sorted(found, key=lambda s: (-strength[id(s.statement)], -s.number))
 
 
-def _moves(experiment: Experiment, site: Site) -> frozenset[str]:
+def _moves(experiment: RepairTrials, site: Site) -> frozenset[str]:
     """Return the gradients that move with a site."""
     values = experiment.values[0].get(site.number, [])
     if not any(_movable(value) for value in values):

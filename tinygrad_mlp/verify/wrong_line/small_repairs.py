@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.added import extended, joined, multiplied, scaled
 from tinygrad_mlp.verify.wrong_line.edits import edits_of
-from tinygrad_mlp.verify.wrong_line.experiment import Experiment, Scope
+from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
 from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
 from tinygrad_mlp.verify.wrong_line.repair import Repair, chosen, distinct, variables_in
 from tinygrad_mlp.verify.wrong_line.sites import Site
@@ -25,7 +25,7 @@ LONGEST_TEXT = 24
 class Offers:
     """What each statement may be repaired with: its variables, and the functions at hand."""
 
-    def __init__(self, experiment: Experiment, roots: Sequence[Site],
+    def __init__(self, experiment: RepairTrials, roots: Sequence[Site],
                  loss: Sequence[Site]) -> None:
         self.experiment = experiment
         self.scopes = experiment.scopes(0, roots)

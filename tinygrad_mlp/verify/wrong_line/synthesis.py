@@ -25,7 +25,7 @@ NUMBERS = (2.0, 0.5)
 """Numbers that an expression may need which nothing in scope holds."""
 
 
-class Term(NamedTuple):
+class ValuedTerm(NamedTuple):
     """An expression with its value. `size` counts the names, numbers and calls in it."""
 
     text: str
@@ -44,9 +44,9 @@ class Pool:
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._by_shape: dict[tuple[int, ...], list[tuple[float, int]]] = {}
         self._known: set[tuple[tuple[int, ...], str]] = set()
-        self.terms: list[Term] = []
+        self.terms: list[ValuedTerm] = []
         self.atoms = self._added(_atoms(variables))[:MOST_ATOMS]
-        numbers = [Term(f"{c:g}", 1.0, np.asarray(c)) for c in NUMBERS]
+        numbers = [ValuedTerm(f"{c:g}", 1.0, np.asarray(c)) for c in NUMBERS]
         with np.errstate(all="ignore"):
             forms = [form for term in self.atoms for form in _forms_of_one(term)]
             self.simple = [*self.atoms, *numbers, *self._added(forms)][:MOST_SIMPLE]
@@ -55,7 +55,7 @@ class Pool:
         for entries in self._by_shape.values():
             entries.sort()
 
-    def _added(self, terms: Any) -> list[Term]:
+    def _added(self, terms: Any) -> list[ValuedTerm]:
         made = []
         for term in sorted(terms, key=lambda t: t.size):
             value = term.value
@@ -73,7 +73,7 @@ class Pool:
             made.append(term)
         return made
 
-    def find(self, wanted: Array | None) -> Iterator[Term]:
+    def find(self, wanted: Array | None) -> Iterator[ValuedTerm]:
         """Yield the terms that equal an array, or broadcast to it."""
         if wanted is None or not np.isfinite(wanted).all() or not wanted.any():
             return
@@ -111,50 +111,51 @@ def fingerprint(array: Array) -> tuple[tuple[int, ...], float]:
     return tuple(n for n in array.shape if n > 1), float(flat @ np.cos(np.arange(flat.size)))
 
 
-def _atoms(variables: Mapping[str, Any]) -> Iterator[Term]:
+def _atoms(variables: Mapping[str, Any]) -> Iterator[ValuedTerm]:
     for text, value in variables.items():
         array = np.asarray(value)
         array = array.astype(float) if array.dtype.kind == "b" else array
-        yield Term(text, 1.0 if text.isidentifier() else 1.2, array)
+        yield ValuedTerm(text, 1.0 if text.isidentifier() else 1.2, array)
         for axis in range(array.ndim):
             count = np.asarray(array.shape[axis])
-            yield Term(f"{text}.shape[{axis}]", 1.5 + 0.1 * axis, count)
+            yield ValuedTerm(f"{text}.shape[{axis}]", 1.5 + 0.1 * axis, count)
 
 
-def _forms_of_one(term: Term) -> Iterator[Term]:
+def _forms_of_one(term: ValuedTerm) -> Iterator[ValuedTerm]:
     a, text, size = term.value, term.text, term.size
     if a.ndim == 2:
-        yield Term(f"({text}).T", size + 0.2, a.T)
+        yield ValuedTerm(f"({text}).T", size + 0.2, a.T)
     if a.ndim == 0 and a.dtype.kind in "iu":
-        yield Term(f"np.sqrt({text})", size + 1, np.sqrt(a))
+        yield ValuedTerm(f"np.sqrt({text})", size + 1, np.sqrt(a))
         return
     if a.dtype.kind == "b":
         return
-    yield Term(f"1 - ({text})", size + 1, 1 - a)
-    yield Term(f"({text}) ** 2", size + 0.8, a * a)
-    yield Term(f"1 - ({text}) ** 2", size + 1.5, 1 - a * a)
-    yield Term(f"({text}) * (1 - ({text}))", size + 2, a * (1 - a))
-    yield Term(f"(({text}) > 0)", size + 1, (a > 0) * 1.0)
+    yield ValuedTerm(f"1 - ({text})", size + 1, 1 - a)
+    yield ValuedTerm(f"({text}) ** 2", size + 0.8, a * a)
+    yield ValuedTerm(f"1 - ({text}) ** 2", size + 1.5, 1 - a * a)
+    yield ValuedTerm(f"({text}) * (1 - ({text}))", size + 2, a * (1 - a))
+    yield ValuedTerm(f"(({text}) > 0)", size + 1, (a > 0) * 1.0)
     for name, function in (("exp", np.exp), ("tanh", np.tanh), ("sqrt", np.sqrt)):
-        yield Term(f"np.{name}({text})", size + 1, np.asarray(function(a)))
-    yield Term(f"1 - np.tanh({text}) ** 2", size + 2, np.asarray(1 - np.tanh(a) ** 2))
+        yield ValuedTerm(f"np.{name}({text})", size + 1, np.asarray(function(a)))
+    yield ValuedTerm(f"1 - np.tanh({text}) ** 2", size + 2, np.asarray(1 - np.tanh(a) ** 2))
     yield from _reductions(term)
 
 
-def _reductions(term: Term) -> Iterator[Term]:
+def _reductions(term: ValuedTerm) -> Iterator[ValuedTerm]:
     a = term.value
     if a.ndim == 0 or a.dtype.kind != "f":
         return
-    yield Term(f"({term.text}).sum()", term.size + 0.5, np.asarray(a.sum()))
+    yield ValuedTerm(f"({term.text}).sum()", term.size + 0.5, np.asarray(a.sum()))
     for axis in range(a.ndim if a.ndim > 1 else 0):
         for name in ("sum", "mean"):
             inner = f"({term.text}).{name}({axis}"
             made = getattr(a, name)(axis)
-            yield Term(f"{inner})", term.size + 0.6, made)
-            yield Term(f"{inner}, keepdims=True)", term.size + 0.7, np.expand_dims(made, axis))
+            yield ValuedTerm(f"{inner})", term.size + 0.6, made)
+            kept = np.expand_dims(made, axis)
+            yield ValuedTerm(f"{inner}, keepdims=True)", term.size + 0.7, kept)
 
 
-def _pairs(left: Sequence[Term], right: Sequence[Term]) -> Iterator[Term]:
+def _pairs(left: Sequence[ValuedTerm], right: Sequence[ValuedTerm]) -> Iterator[ValuedTerm]:
     """Yield products, quotients, sums, differences and matrix products of two terms."""
     seen: set[frozenset[str]] = set()
     for a in left:
@@ -167,12 +168,12 @@ def _pairs(left: Sequence[Term], right: Sequence[Term]) -> Iterator[Term]:
                 forms += [("*", np.multiply), ("+", np.add)]
             for op, function in forms:
                 made = function(a.value, b.value)
-                yield Term(f"({a.text}) {op} ({b.text})", a.size + b.size, np.asarray(made))
+                yield ValuedTerm(f"({a.text}) {op} ({b.text})", a.size + b.size, np.asarray(made))
     for a, b in ((a, b) for a in left for b in right):
         if a.value.ndim and b.value.ndim and max(a.value.ndim, b.value.ndim) <= 2:
             for first, second in ((a, b), (b, a)):
                 if first.value.shape[-1] == second.value.shape[0]:
-                    yield Term(f"({first.text}) @ ({second.text})", a.size + b.size,
+                    yield ValuedTerm(f"({first.text}) @ ({second.text})", a.size + b.size,
                                np.asarray(first.value @ second.value))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.experiment import Experiment, Scope
+from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
 from tinygrad_mlp.verify.wrong_line.repair import Repair, code_of, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.small_repairs import Offers, followed_by
@@ -20,7 +20,7 @@ MOST_SOLUTIONS = 12
 """Solutions of one wanted value that are tried, the shortest first."""
 
 
-def wanted_repairs(experiment: Experiment, offers: Offers, wanted: Wanted) -> Iterator[Repair]:
+def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> Iterator[Repair]:
     """Yield the repairs that give a site its wanted values, the cheapest first."""
     site = wanted.site
     root = next((s for s in experiment.sites if s.root and s.source is site.source
