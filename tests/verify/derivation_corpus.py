@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.classroom.exercises import LIST, PlantedMistake, planted
+
 FOLDER = Path(__file__).parent / "corpus"
 HALVES = ("tune", "held")
 
@@ -77,10 +79,7 @@ def wrong(path: Path) -> Iterator[Exercise]:
     """Yield the derivation of a file with each of its mistakes."""
     body = _body(path)
     for number, (good, bad, words, *more) in enumerate(mistakes(path), 1):
-        if body.count(good) != 1:
-            raise ValueError(f"{path.name}, mistake {number}: {good!r} occurs {body.count(good)} "
-                             f"times and not once.")
-        source = body.replace(good, bad)
+        source = planted(body, PlantedMistake(good, bad, words))
         lines = changed_lines(body, source)
         for text in more[0] if more else ():
             places = [i for i, line in enumerate(source.splitlines(), 1) if text in line]
@@ -92,7 +91,7 @@ def wrong(path: Path) -> Iterator[Exercise]:
 
 def _body(path: Path) -> str:
     """Return a file's text above its list of mistakes."""
-    return path.read_text().partition("\nMISTAKES = ")[0] + "\n"
+    return path.read_text().partition(LIST)[0] + "\n"
 
 
 def changed_lines(before: str, after: str) -> set[int]:

@@ -23,6 +23,7 @@ import numpy as np
 from tinygrad_mlp.classroom.confinement import confine
 from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.derivations.arguments import Caller
+from tinygrad_mlp.verify.reading.returned import plain_array
 from tinygrad_mlp.verify.wrong_line.message import message
 
 PROGRAM = "submission"
@@ -104,8 +105,7 @@ def _store(given: Any, out: Path, stem: str) -> None:
         kind, items = "single", [("0", given)]
     kept, left_out = [], []
     for i, (key, value) in enumerate(items):
-        array = np.asarray(getattr(value, "data", value) if hasattr(value, "requires_grad")
-                           else value)
+        array = plain_array(value)
         if array.dtype.kind in "biuf":
             np.save(out / f"{stem}.{i}.npy", np.ascontiguousarray(array).reshape(array.shape),
                     allow_pickle=False)
