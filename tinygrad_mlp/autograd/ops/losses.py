@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value, make_value
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op, Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
@@ -91,7 +92,7 @@ def _samples(prediction: str = "real", target: str = "real") -> Any:
     latex=_squared_latex,
     reference=lambda p, t, reduction: 0.5 * np.linalg.norm(p - t) ** 2 / divisor(p, reduction),
     samples=_samples(), decomposable=True, floating=True)
-def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+def squared_error(prediction: Array, target: Array, *, reduction: str = "mean") -> Array:
     """Compute half the sum of squared errors, averaged over samples: ``½ Σⱼ (ŷⱼ − yⱼ)²``.
 
     Args:
@@ -136,7 +137,7 @@ def _bce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
     reference=lambda p, t, reduction: -np.log(
         np.prod(p**t * (1 - p) ** (1 - t))) / divisor(p, reduction),
     samples=_samples("probability", "probability"), floating=True)
-def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+def binary_cross_entropy_op(prediction: Array, target: Array, *, reduction: str = "mean") -> Array:
     check_loss("binary_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):  # ln 0 = −∞ is the loss of a certain wrong answer
         losses = _log_or_zero(target, prediction) + _log_or_zero(1 - target, 1 - prediction)
@@ -151,7 +152,7 @@ def binary_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "m
     reference=lambda z, t, reduction: binary_cross_entropy_op(
         1 / (1 + np.exp(-z)), t, reduction=reduction),
     samples=_samples("real", "probability"), decomposable=True, floating=True)
-def sigmoid_cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
+def sigmoid_cross_entropy(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
     """Compute the cross entropy of the sigmoid of `logits`, accurate for any size of them.
 
     ``−Σⱼ (yⱼ ln σ(zⱼ) + (1 − yⱼ) ln(1 − σ(zⱼ))) = Σⱼ (ln(1 + e^zⱼ) − yⱼ zⱼ)``
@@ -190,7 +191,8 @@ def _cce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
     latex=lambda p, t, reduction: rf"-{mean_latex(p, reduction)}\sum {t} \odot \ln({p})",
     reference=lambda p, t, reduction: -np.log(np.prod(p**t)) / divisor(p, reduction),
     samples=_samples("probability", "probability"), floating=True)
-def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+def categorical_cross_entropy_op(prediction: Array, target: Array, *,
+                                 reduction: str = "mean") -> Array:
     check_loss("categorical_cross_entropy", prediction, target, reduction)
     with np.errstate(divide="ignore"):
         return 0 - _total(_log_or_zero(target, prediction), prediction, reduction)
@@ -207,7 +209,7 @@ def categorical_cross_entropy_op(prediction: Any, target: Any, *, reduction: str
     reference=lambda z, t, reduction: categorical_cross_entropy_op(
         softmax(z), t, reduction=reduction),
     samples=_samples("real", "distribution"), floating=True)
-def softmax_cross_entropy_op(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
+def softmax_cross_entropy_op(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
     check_loss("softmax_cross_entropy", logits, target, reduction)
     return 0 - _total(target * log_softmax(logits), logits, reduction)
 
@@ -228,7 +230,7 @@ def _logits_behind(prediction: Any, activation: Op) -> Value | None:
     return make_value(cls, node.arrays[0], parent, parent is not None)
 
 
-def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def binary_cross_entropy(prediction: Operand, target: Operand, reduction: str = "mean") -> Any:
     """Compute the cross entropy of independent yes/no outputs.
 
     ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, averaged over samples. Where `prediction` is the
@@ -258,7 +260,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
     return binary_cross_entropy_op(prediction, target, reduction=reduction)
 
 
-def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def categorical_cross_entropy(prediction: Any, target: Operand, reduction: str = "mean") -> Any:
     """Compute the cross entropy of one choice among several, from their probabilities.
 
     ``−Σⱼ yⱼ ln ŷⱼ``, averaged over samples. Where `prediction` is the output of `softmax` over the
@@ -284,7 +286,7 @@ def categorical_cross_entropy(prediction: Any, target: Any, reduction: str = "me
     return categorical_cross_entropy_op(prediction, target, reduction=reduction)
 
 
-def softmax_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def softmax_cross_entropy(prediction: Operand, target: Operand, reduction: str = "mean") -> Any:
     """Compute the cross entropy of the softmax of `prediction`, accurately for any size of it.
 
     ``−Σⱼ yⱼ ln softmax(z)ⱼ``, averaged over samples, with gradient ``(softmax(z) − y) / n``.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
@@ -26,7 +27,7 @@ STATISTICS: dict[str, Callable[..., Any]] = {
 
 @implements(np.pad)
 def pad(
-    array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
+    array: Operand, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
     stat_length: Any = None, end_values: Any = 0, reflect_type: str = "even",
 ) -> Any:
     """Add a border around the array.

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 
 __all__ = ["sum", "mean", "sum_to", "broadcast_to"]
@@ -113,7 +114,7 @@ def named_over(name: str) -> Any:
         Sample(rng.normal(size=size), shape=shape)
         for size in ((3,), (2, 1), ())
         for shape in ((2, 3), (4, 2, 3))])
-def broadcast_to(a: Any, *, shape: Any) -> Any:
+def broadcast_to(a: Array, *, shape: Any) -> Array:
     """Repeat along new axes and along axes of length 1.
 
     >>> broadcast_to([1.0, 2.0], shape=(2, 2))
@@ -132,7 +133,7 @@ def broadcast_to(a: Any, *, shape: Any) -> Any:
     reference=lambda a, axis, keepdims: np.mean(a, axis, keepdims=keepdims)
     * reduced_count(a.shape, axis),
     samples=reductions)
-def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def sum(a: Array, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
     """Sum over `axis` (None: over all elements).
 
     >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
@@ -147,7 +148,7 @@ def sum(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     equation="y = Σ a / n,  ā = g / n", latex=named_over("mean"), numpy=np.mean,
     reference=lambda a, axis, keepdims: np.average(a, axis=axis, keepdims=keepdims),
     samples=reductions, decomposable=True)
-def mean(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def mean(a: Array, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
     """Compute the arithmetic mean over `axis` (None: over all elements).
 
     >>> mean([[1.0, 2.0], [3.0, 4.0]], axis=0)
@@ -174,7 +175,7 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
     else np.einsum("ij->i", a)[:, None],
     samples=lambda rng: [Sample(rng.normal(size=(2, 3)), shape=shape) for shape in ((3,), (2, 1))],
     decomposable=True)
-def sum_to(a: Any, *, shape: tuple[int, ...]) -> Any:
+def sum_to(a: Array, *, shape: tuple[int, ...]) -> Array:
     """Sum the axes along which an array of `shape` was broadcast: the adjoint of `broadcast_to`.
 
     Source: the transpose of the linear map `broadcast_to`.

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import implements, op
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
@@ -21,7 +22,7 @@ __all__ = [
 @op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: g},
     equation="y = x1 + x2,  x̄1 = g,  x̄2 = g", latex="{x1} + {x2}", numpy=np.add,
     reference=lambda x1, x2: np.subtract(x1, np.negative(x2)))
-def add(x1: Any, x2: Any) -> Any:
+def add(x1: Array, x2: Array) -> Array:
     """Sum, element by element: ``y = x1 + x2``.
 
     >>> add([1.0, 2.0], 0.5)
@@ -33,7 +34,7 @@ def add(x1: Any, x2: Any) -> Any:
 @op(rules={"x1": lambda g, y, x1, x2: g, "x2": lambda g, y, x1, x2: -g},
     equation="y = x1 − x2,  x̄1 = g,  x̄2 = −g", latex="{x1} - {x2}", numpy=np.subtract,
     reference=lambda x1, x2: np.add(x1, np.negative(x2)))
-def subtract(x1: Any, x2: Any) -> Any:
+def subtract(x1: Array, x2: Array) -> Array:
     """Compute the difference, element by element: ``y = x1 − x2``.
 
     >>> subtract([1.0, 2.0], 0.5)
@@ -47,7 +48,7 @@ def subtract(x1: Any, x2: Any) -> Any:
     latex=lambda x1, x2: rf"{x1} \odot {x2}" if x1.ndim and x2.ndim else rf"{x1}\,{x2}",
     numpy=np.multiply, reference=lambda x1, x2: np.divide(x1, np.divide(1, x2)),
     domain={"x2": (0.5, 3)})
-def multiply(x1: Any, x2: Any) -> Any:
+def multiply(x1: Array, x2: Array) -> Array:
     """Compute the product, element by element: ``y = x1 · x2`` (for matrices see `matmul`).
 
     >>> multiply([1.0, 2.0], 0.5)
@@ -60,7 +61,7 @@ def multiply(x1: Any, x2: Any) -> Any:
     equation="y = x1 / x2,  x̄1 = g / x2,  x̄2 = −g y / x2", latex=r"\frac{{{x1}}}{{{x2}}}",
     numpy=np.divide, reference=lambda x1, x2: np.multiply(x1, np.power(x2, -1.0)),
     domain={"x2": (0.5, 3)})
-def divide(x1: Any, x2: Any) -> Any:
+def divide(x1: Array, x2: Array) -> Array:
     """Compute the quotient, element by element: ``y = x1 / x2``.
 
     >>> divide([1.0, 2.0], 0.5)
@@ -74,7 +75,7 @@ true_divide = divide
 @op(rules={"x": lambda g, y, x: -g},
     equation="y = −x,  x̄ = −g", latex="-{x}", numpy=np.negative,
     reference=lambda x: np.subtract(0, x))
-def negative(x: Any) -> Any:
+def negative(x: Array) -> Array:
     """Compute the negative: ``y = −x``.
 
     >>> negative([1.0, -2.0])
@@ -86,7 +87,7 @@ def negative(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: -g * (y * y)},
     equation="y = 1 / x,  x̄ = −g y²", latex=r"\frac{{1}}{{{x}}}", numpy=np.reciprocal,
     reference=lambda x: np.power(x, -1.0), domain={"x": (0.5, 3)})
-def reciprocal(x: Any) -> Any:
+def reciprocal(x: Array) -> Array:
     """Compute the reciprocal: ``y = 1 / x``.
 
     >>> reciprocal([2.0, 4.0])
@@ -96,7 +97,7 @@ def reciprocal(x: Any) -> Any:
 
 
 @implements(np.real)
-def real(val: Any) -> Any:
+def real(val: Operand) -> Any:
     """Return the real part: of a tensor, which holds real numbers, the tensor itself.
 
     Args:
@@ -109,7 +110,7 @@ def real(val: Any) -> Any:
 
 
 @implements(np.imag)
-def imag(val: Any) -> Any:
+def imag(val: Operand) -> Any:
     """Return the imaginary part: of a tensor, which holds real numbers, zeros.
 
     Args:
@@ -122,7 +123,7 @@ def imag(val: Any) -> Any:
 
 
 @implements(np.conjugate)
-def conjugate(x: Any) -> Any:
+def conjugate(x: Operand) -> Any:
     """Return the complex conjugate: of a tensor, which holds real numbers, the tensor itself.
 
     Args:

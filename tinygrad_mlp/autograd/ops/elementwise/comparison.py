@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 
 __all__ = [
@@ -19,7 +20,7 @@ __all__ = [
 
 @op(equation="y = [x1 = x2]", latex="[{x1} = {x2}]", numpy=np.equal,
     reference=lambda x1, x2: ~np.not_equal(x1, x2), nondifferentiable=True)
-def equal(x1: Any, x2: Any) -> Any:
+def equal(x1: Array, x2: Array) -> Array:
     """Compare for equality, element by element. The result is a plain array of booleans.
 
     >>> equal([1.0, 2.0], 2.0)
@@ -30,7 +31,7 @@ def equal(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [x1 ≠ x2]", latex=r"[{x1} \neq {x2}]", numpy=np.not_equal,
     reference=lambda x1, x2: ~np.equal(x1, x2), nondifferentiable=True)
-def not_equal(x1: Any, x2: Any) -> Any:
+def not_equal(x1: Array, x2: Array) -> Array:
     """Compare for inequality, element by element. The result is a plain array of booleans.
 
     >>> not_equal([1.0, 2.0], 2.0)
@@ -41,7 +42,7 @@ def not_equal(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [x1 < x2]", latex="[{x1} < {x2}]", numpy=np.less,
     reference=lambda x1, x2: np.greater(x2, x1), nondifferentiable=True)
-def less(x1: Any, x2: Any) -> Any:
+def less(x1: Array, x2: Array) -> Array:
     """Test x1 < x2, element by element. The result is a plain array of booleans.
 
     >>> less([1.0, 2.0], 2.0)
@@ -52,7 +53,7 @@ def less(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [x1 ≤ x2]", latex=r"[{x1} \leq {x2}]", numpy=np.less_equal,
     reference=lambda x1, x2: np.greater_equal(x2, x1), nondifferentiable=True)
-def less_equal(x1: Any, x2: Any) -> Any:
+def less_equal(x1: Array, x2: Array) -> Array:
     """Test x1 ≤ x2, element by element. The result is a plain array of booleans.
 
     >>> less_equal([1.0, 2.0], 2.0)
@@ -63,7 +64,7 @@ def less_equal(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [x1 > x2]", latex="[{x1} > {x2}]", numpy=np.greater,
     reference=lambda x1, x2: np.less(x2, x1), nondifferentiable=True)
-def greater(x1: Any, x2: Any) -> Any:
+def greater(x1: Array, x2: Array) -> Array:
     """Test x1 > x2, element by element. The result is a plain array of booleans.
 
     >>> greater([2.0, 3.0], 2.0)
@@ -74,7 +75,7 @@ def greater(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [x1 ≥ x2]", latex=r"[{x1} \geq {x2}]", numpy=np.greater_equal,
     reference=lambda x1, x2: np.less_equal(x2, x1), nondifferentiable=True)
-def greater_equal(x1: Any, x2: Any) -> Any:
+def greater_equal(x1: Array, x2: Array) -> Array:
     """Test x1 ≥ x2, element by element. The result is a plain array of booleans.
 
     >>> greater_equal([2.0, 3.0], 2.0)
@@ -91,8 +92,8 @@ def greater_equal(x1: Any, x2: Any) -> Any:
         Sample(rng.normal(size=(2, 3)), rng.normal(size=3), atol=1.0)],
     nondifferentiable=True, elementwise=True)
 def isclose(
-    a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Any:
+    a: Array, b: Array, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Array:
     """Test for equality up to a tolerance, element by element. The result is a plain array.
 
     >>> isclose([1.0, 2.0], [1.0 + 1e-9, 2.1])
@@ -110,7 +111,7 @@ def _unusual(rng: Any) -> list[Sample]:
 
 @op(equation="y = [x ≠ x]", latex=r"[{x} \neq {x}]", numpy=np.isnan,
     reference=lambda x: x != x, samples=_unusual, nondifferentiable=True)
-def isnan(x: Any) -> Any:
+def isnan(x: Array) -> Array:
     """Test for NaN, element by element. The result is a plain array of booleans.
 
     >>> isnan([0.0, float("nan")])
@@ -121,7 +122,7 @@ def isnan(x: Any) -> Any:
 
 @op(equation="y = [|x| < ∞]", latex=r"[\left|{x}\right| < \infty]", numpy=np.isfinite,
     reference=lambda x: np.absolute(x) < np.inf, samples=_unusual, nondifferentiable=True)
-def isfinite(x: Any) -> Any:
+def isfinite(x: Array) -> Array:
     """Test for finite numbers, element by element. The result is a plain array of booleans.
 
     >>> isfinite([0.0, float("inf")])
@@ -132,7 +133,7 @@ def isfinite(x: Any) -> Any:
 
 @op(equation="y = [|x| = ∞]", latex=r"[\left|{x}\right| = \infty]", numpy=np.isinf,
     reference=lambda x: np.absolute(x) == np.inf, samples=_unusual, nondifferentiable=True)
-def isinf(x: Any) -> Any:
+def isinf(x: Array) -> Array:
     """Test for infinities, element by element. The result is a plain array of booleans.
 
     >>> isinf([0.0, float("-inf")])
@@ -143,7 +144,7 @@ def isinf(x: Any) -> Any:
 
 @op(equation="y = [x < 0 or 1 / x < 0]", latex=r"\mathrm{{signbit}}({x})", numpy=np.signbit,
     reference=lambda x: np.copysign(1, x) < 0, samples=_unusual, nondifferentiable=True)
-def signbit(x: Any) -> Any:
+def signbit(x: Array) -> Array:
     """Test the sign bit, which −0.0 has, too. The result is a plain array of booleans.
 
     >>> signbit([1.0, -0.0])
@@ -161,7 +162,7 @@ def _conditions(rng: Any) -> list[Sample]:
 
 @op(equation="y = [x1 and x2]", latex=r"{x1} \wedge {x2}", numpy=np.logical_and,
     reference=lambda x1, x2: np.multiply(x1, x2) != 0, samples=_conditions, nondifferentiable=True)
-def logical_and(x1: Any, x2: Any) -> Any:
+def logical_and(x1: Array, x2: Array) -> Array:
     """Test whether both hold, element by element. The result is a plain array of booleans.
 
     >>> logical_and([True, True], [True, False])
@@ -172,7 +173,7 @@ def logical_and(x1: Any, x2: Any) -> Any:
 
 @op(equation="y = [x1 or x2]", latex=r"{x1} \vee {x2}", numpy=np.logical_or,
     reference=lambda x1, x2: np.maximum(x1, x2) != 0, samples=_conditions, nondifferentiable=True)
-def logical_or(x1: Any, x2: Any) -> Any:
+def logical_or(x1: Array, x2: Array) -> Array:
     """Test whether one or both hold, element by element. The result is a plain boolean array.
 
     >>> logical_or([True, False], [False, False])
@@ -184,7 +185,7 @@ def logical_or(x1: Any, x2: Any) -> Any:
 @op(equation="y = [(x1 or x2) and not (x1 and x2)]", latex=r"\mathrm{{xor}}({x1}, {x2})",
     numpy=np.logical_xor, reference=lambda x1, x2: (np.asarray(x1) != 0) != (np.asarray(x2) != 0),
     samples=_conditions, nondifferentiable=True)
-def logical_xor(x1: Any, x2: Any) -> Any:
+def logical_xor(x1: Array, x2: Array) -> Array:
     """Test whether exactly one holds, element by element. The result is a plain boolean array.
 
     >>> logical_xor([True, True], [True, False])
@@ -196,7 +197,7 @@ def logical_xor(x1: Any, x2: Any) -> Any:
 @op(equation="y = [not x]", latex=r"\neg {x}", numpy=np.logical_not,
     reference=lambda x: np.equal(x, 0),
     samples=lambda rng: [Sample(s.args[0]) for s in _conditions(rng)], nondifferentiable=True)
-def logical_not(x: Any) -> Any:
+def logical_not(x: Array) -> Array:
     """Negate a condition, element by element. The result is a plain array of booleans.
 
     >>> logical_not([True, False])

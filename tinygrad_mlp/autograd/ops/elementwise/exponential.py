@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
@@ -25,7 +26,7 @@ POSITIVE = {"x": (0.2, 4.0)}
 @op(rules={"x": lambda g, y, x: g * y},
     equation="y = e^x,  x̄ = g y", latex="e^{{{x}}}", numpy=np.exp,
     reference=lambda x: np.expm1(x) + 1)
-def exp(x: Any) -> Any:
+def exp(x: Array) -> Array:
     """Compute the exponential ``y = e^x``.
 
     >>> exp([0.0, 1.0]).round(4)
@@ -37,7 +38,7 @@ def exp(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * y * math.log(2)},
     equation="y = 2^x,  x̄ = g y ln 2", latex="2^{{{x}}}", numpy=np.exp2,
     reference=lambda x: np.power(2.0, x))
-def exp2(x: Any) -> Any:
+def exp2(x: Array) -> Array:
     """Compute the power of two: ``y = 2^x``.
 
     >>> exp2([0.0, 3.0])
@@ -49,7 +50,7 @@ def exp2(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * (y + 1)},
     equation="y = e^x − 1,  x̄ = g (y + 1)", latex="e^{{{x}}} - 1", numpy=np.expm1,
     reference=lambda x: np.exp(x) - 1)
-def expm1(x: Any) -> Any:
+def expm1(x: Array) -> Array:
     """Compute the exponential minus one, exact near 0.
 
     >>> expm1([0.0, 1e-12])
@@ -61,7 +62,7 @@ def expm1(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / x},
     equation="y = ln x,  x̄ = g / x", latex=r"\ln({x})", numpy=np.log,
     reference=lambda x: np.log2(x) * math.log(2), domain=POSITIVE)
-def log(x: Any) -> Any:
+def log(x: Array) -> Array:
     """Compute the natural logarithm.
 
     >>> log([1.0, 10.0]).round(4)
@@ -73,7 +74,7 @@ def log(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / (x * math.log(2))},
     equation="y = log₂ x,  x̄ = g / (x ln 2)", latex=r"\log_2({x})", numpy=np.log2,
     reference=lambda x: np.log(x) / math.log(2), domain=POSITIVE)
-def log2(x: Any) -> Any:
+def log2(x: Array) -> Array:
     """Compute the logarithm to the base 2.
 
     >>> log2([1.0, 8.0])
@@ -85,7 +86,7 @@ def log2(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / (x * math.log(10))},
     equation="y = log₁₀ x,  x̄ = g / (x ln 10)", latex=r"\log_{{10}}({x})", numpy=np.log10,
     reference=lambda x: np.log(x) / math.log(10), domain=POSITIVE)
-def log10(x: Any) -> Any:
+def log10(x: Array) -> Array:
     """Compute the logarithm to the base 10.
 
     >>> log10([1.0, 1000.0])
@@ -97,7 +98,7 @@ def log10(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / (1 + x)},
     equation="y = ln(1 + x),  x̄ = g / (1 + x)", latex=r"\ln(1 + {x})", numpy=np.log1p,
     reference=lambda x: np.log(1 + x), domain={"x": (-0.7, 3.0)})
-def log1p(x: Any) -> Any:
+def log1p(x: Array) -> Array:
     """Compute the logarithm of 1 + x, exact near 0.
 
     >>> log1p([0.0, 1e-12])
@@ -123,7 +124,7 @@ def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1", latex="{x1}^{{{x2}}}",
     numpy=np.power, reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)})
-def power(x1: Any, x2: Any) -> Any:
+def power(x1: Array, x2: Array) -> Array:
     """Compute the power, element by element: ``y = x1 ** x2``.
 
     >>> power([2.0, 3.0], 2.0)
@@ -138,7 +139,7 @@ pow = power
     equation="y = x1^x2,  x̄1 = g x2 x1^(x2 − 1),  x̄2 = g y ln x1", latex="{x1}^{{{x2}}}",
     numpy=np.float_power, reference=lambda x1, x2: np.exp(x2 * np.log(x1)),
     domain={"x1": (0.3, 3), "x2": (-2, 3)})
-def float_power(x1: Any, x2: Any) -> Any:
+def float_power(x1: Array, x2: Array) -> Array:
     """Compute the power in double precision, as NumPy does: float32 becomes float64.
 
     The gradients are of the dtypes of the arguments. `power` keeps float32.
@@ -152,7 +153,7 @@ def float_power(x1: Any, x2: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / (2 * y)},
     equation="y = √x,  x̄ = g / (2 y)", latex=r"\sqrt{{{x}}}", numpy=np.sqrt,
     reference=lambda x: np.power(x, 0.5), domain=POSITIVE)
-def sqrt(x: Any) -> Any:
+def sqrt(x: Array) -> Array:
     """Compute the square root. At 0 its derivative is infinite.
 
     >>> sqrt([4.0, 9.0])
@@ -164,7 +165,7 @@ def sqrt(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / (3 * (y * y))},
     equation="y = ∛x,  x̄ = g / (3 y²)", latex="{x}^{{1/3}}", numpy=np.cbrt,
     reference=lambda x: np.power(x, 1 / 3), domain=POSITIVE)
-def cbrt(x: Any) -> Any:
+def cbrt(x: Array) -> Array:
     """Compute the cube root, also of negative numbers. At 0 its derivative is infinite.
 
     >>> cbrt([-8.0, 27.0]).round(6)
@@ -176,7 +177,7 @@ def cbrt(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * (2 * x)},
     equation="y = x²,  x̄ = 2 g x", latex="{x}^2", numpy=np.square,
     reference=lambda x: np.power(x, 2))
-def square(x: Any) -> Any:
+def square(x: Array) -> Array:
     """Compute the square ``y = x²``.
 
     >>> square([2.0, -3.0])

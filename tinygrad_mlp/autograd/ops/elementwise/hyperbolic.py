@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import op
 
 __all__ = ["sinh", "cosh", "tanh"]
@@ -22,7 +23,7 @@ def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
 @op(rules={"x": _sinh_rule},
     equation="y = sinh x,  x̄ = g cosh x", latex=r"\sinh({x})", numpy=np.sinh,
     reference=lambda x: (np.exp(x) - np.exp(-x)) / 2)
-def sinh(x: Any) -> Any:
+def sinh(x: Array) -> Array:
     """Compute the hyperbolic sine: ``(e^x − e^−x) / 2``.
 
     >>> sinh([0.0, 1.0]).round(4)
@@ -34,7 +35,7 @@ def sinh(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * sinh(x)},
     equation="y = cosh x,  x̄ = g sinh x", latex=r"\cosh({x})", numpy=np.cosh,
     reference=lambda x: (np.exp(x) + np.exp(-x)) / 2)
-def cosh(x: Any) -> Any:
+def cosh(x: Array) -> Array:
     """Compute the hyperbolic cosine: ``(e^x + e^−x) / 2``.
 
     >>> cosh([0.0, 1.0]).round(4)
@@ -46,7 +47,7 @@ def cosh(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * (1 - y * y)},
     equation="y = tanh x,  x̄ = g (1 − y²)", latex=r"\tanh({x})", numpy=np.tanh,
     reference=lambda x: np.expm1(2 * x) / (np.exp(2 * x) + 1))
-def tanh(x: Any) -> Any:
+def tanh(x: Array) -> Array:
     """Compute the hyperbolic tangent, with the derivative ``1 − tanh² x``.
 
     >>> tanh([0.0, 1.0]).round(4)

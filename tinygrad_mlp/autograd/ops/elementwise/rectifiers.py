@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import greater, less_equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
@@ -19,7 +20,7 @@ __all__ = ["relu", "leaky_relu", "softplus", "gelu"]
 @op(rules={"x": lambda g, y, x: where(less_equal(x, 0), 0, g)},  # NaN passes
     equation="y = max(x, 0),  x̄ = g [x > 0]", latex=r"\mathrm{{ReLU}}({x})",
     reference=lambda x: np.where(x > 0, x, 0.0), elementwise=True)
-def relu(x: Any) -> Any:
+def relu(x: Array) -> Array:
     """Compute the rectified linear unit. At 0, where it has no derivative, the gradient is 0.
 
     Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
@@ -35,7 +36,7 @@ def relu(x: Any) -> Any:
     latex=lambda x, slope: rf"\mathrm{{LReLU}}_{{{slope:g}}}({x})",
     reference=lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0), elementwise=True,
     floating=True)
-def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
+def leaky_relu(x: Array, *, slope: float = 0.01) -> Array:
     """Compute ReLU with a small slope for negative inputs. At 0 the slope is the small one.
 
     Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
@@ -50,7 +51,7 @@ def leaky_relu(x: Any, *, slope: float = 0.01) -> Any:
 @op(rules={"x": lambda g, y, x: g * sigmoid(x)},
     equation="y = ln(1 + e^x),  x̄ = g σ(x)", latex=r"\ln(1 + e^{{{x}}})",
     reference=lambda x: np.log(1 + np.exp(x)), elementwise=True, floating=True)
-def softplus(x: Any) -> Any:
+def softplus(x: Array) -> Array:
     """Compute the smooth ReLU ``ln(1 + e^x)``, without overflow for large x.
 
     Source: Dugas et al., "Incorporating second-order functional knowledge", 2001.
@@ -70,7 +71,7 @@ def _gelu_slope(x: Any) -> Any:
     equation="y = x Φ(x),  x̄ = g (Φ(x) + x φ(x))", latex=r"\mathrm{{GELU}}({x})",
     reference=lambda x: np.vectorize(lambda t: t * 0.5 * math.erfc(-t / math.sqrt(2)), [float])(x),
     elementwise=True, floating=True)
-def gelu(x: Any) -> Any:
+def gelu(x: Array) -> Array:
     """Compute the Gaussian error linear unit ``x Φ(x)``, Φ the normal distribution function.
 
     Source: Hendrycks and Gimpel, 2016, the exact form (not the tanh approximation).

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import (
     equal,
@@ -35,7 +36,7 @@ def _where_y(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
         Sample(np.array([True, False, True]), rng.normal(size=(2, 1)), rng.normal(size=(2, 3))),
         Sample(np.array(True), rng.normal(), rng.normal())],
     elementwise=True)
-def where(condition: Any, x: Any, y: Any) -> Any:
+def where(condition: Array, x: Array, y: Array) -> Array:
     """Choose element by element: `x` where the condition holds, `y` elsewhere.
 
     >>> where([True, False], [1.0, 2.0], [3.0, 4.0])
@@ -60,7 +61,7 @@ def _unless_loser(g: Any, x1: Any, x2: Any, loses: Any) -> Any:
     "x̄2 = g [x2 > x1] + ½ g [x1 = x2]",
     latex=r"\max({x1}, {x2})", numpy=np.maximum,
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2))
-def maximum(x1: Any, x2: Any) -> Any:
+def maximum(x1: Array, x2: Array) -> Array:
     """Return the larger of two, element by element. Ties share the gradient equally.
 
     >>> maximum([1.0, 3.0], 2.0)
@@ -75,7 +76,7 @@ def maximum(x1: Any, x2: Any) -> Any:
     "x̄2 = g [x2 < x1] + ½ g [x1 = x2]",
     latex=r"\min({x1}, {x2})", numpy=np.minimum,
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2))
-def minimum(x1: Any, x2: Any) -> Any:
+def minimum(x1: Array, x2: Array) -> Array:
     """Return the smaller of two, element by element. Ties share the gradient equally.
 
     >>> minimum([1.0, 3.0], 2.0)
@@ -91,7 +92,7 @@ def minimum(x1: Any, x2: Any) -> Any:
     "x̄2 = g [x2 > x1 or isnan(x1)] + ½ g [x1 = x2]",
     latex=r"\mathrm{{fmax}}({x1}, {x2})", numpy=np.fmax,
     reference=lambda x1, x2: np.where(x1 > x2, x1, x2))
-def fmax(x1: Any, x2: Any) -> Any:
+def fmax(x1: Array, x2: Array) -> Array:
     """Return the larger of two, element by element; where one of them is NaN, the other.
 
     >>> fmax([1.0, float("nan")], 2.0)
@@ -107,7 +108,7 @@ def fmax(x1: Any, x2: Any) -> Any:
     "x̄2 = g [x2 < x1 or isnan(x1)] + ½ g [x1 = x2]",
     latex=r"\mathrm{{fmin}}({x1}, {x2})", numpy=np.fmin,
     reference=lambda x1, x2: np.where(x1 < x2, x1, x2))
-def fmin(x1: Any, x2: Any) -> Any:
+def fmin(x1: Array, x2: Array) -> Array:
     """Return the smaller of two, element by element; where one of them is NaN, the other.
 
     >>> fmin([1.0, float("nan")], 2.0)
@@ -149,7 +150,7 @@ def _clip_latex(a: Any, a_min: Any, a_max: Any) -> str:
     latex=_clip_latex, numpy=np.clip,
     reference=lambda a, a_min, a_max: np.where(a < a_min, a_min, np.where(a > a_max, a_max, a)),
     domain={"a_min": (-1, -0.5), "a_max": (0.5, 1)}, elementwise=True)
-def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+def clip(a: Array, a_min: Array | None = None, a_max: Array | None = None) -> Array:
     """Limit to an interval. At a bound the gradient goes to `a`, beyond it to the bound.
 
     Shapes: a and the bounds are broadcast against each other; y has their common shape.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp, log
@@ -32,7 +33,7 @@ def scipy_special() -> Any:
 @op(rules={"x": lambda g, y, x: g * y * (1 - y)},
     equation="y = 1 / (1 + e^−x),  x̄ = g y (1 − y)", latex="g({x})", scipy="expit",
     reference=lambda x: 1 / (1 + np.exp(-x)), provenance=True, floating=True)
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Array) -> Array:
     """Compute the logistic sigmoid ``g(x) = 1 / (1 + e^−x)``.
 
     ``g′(x) = g(x) (1 − g(x))``. Computed without overflow for any x.
@@ -49,7 +50,7 @@ expit = sigmoid
 @op(rules={"x": lambda g, y, x: g / (x * (1 - x))},
     equation="y = ln(x / (1 − x)),  x̄ = g / (x (1 − x))", latex=r"\mathrm{{logit}}({x})",
     scipy="logit", reference=lambda x: np.log(x) - np.log1p(-x), domain={"x": (0.1, 0.9)})
-def logit(x: Any) -> Any:
+def logit(x: Array) -> Array:
     """Compute the inverse of the sigmoid: the logarithm of the odds, for 0 < x < 1.
 
     >>> logit([0.5, 0.9]).round(4)
@@ -62,7 +63,7 @@ def logit(x: Any) -> Any:
     equation="y = 0 where x1 = x2 else x1 − x2,  x̄1 = g,  x̄2 = −g", latex="{x1} - {x2}",
     reference=lambda x1, x2: np.add(x1, np.negative(x2)), elementwise=True,
     floating=True)
-def difference(x1: Any, x2: Any) -> Any:
+def difference(x1: Array, x2: Array) -> Array:
     """Compute the difference ``x1 − x2``, which is 0 for two equal infinities.
 
     Source: the limit of x1 − x2 along x1 = x2; the gradients of `logaddexp` use it.
@@ -79,7 +80,7 @@ def difference(x1: Any, x2: Any) -> Any:
     equation="y = ln(e^x1 + e^x2),  x̄1 = g σ(x1 − x2),  x̄2 = g σ(x2 − x1)",
     latex=r"\ln(e^{{{x1}}} + e^{{{x2}}})", numpy=np.logaddexp,
     reference=lambda x1, x2: np.log(np.exp(x1) + np.exp(x2)))
-def logaddexp(x1: Any, x2: Any) -> Any:
+def logaddexp(x1: Array, x2: Array) -> Array:
     """Compute the logarithm of the sum of two exponentials, without overflow.
 
     >>> logaddexp([0.0, 1000.0], [0.0, 1000.0]).round(4)
@@ -93,7 +94,7 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     equation="y = log₂(2^x1 + 2^x2),  x̄1 = g 2^x1 / 2^y,  x̄2 = g 2^x2 / 2^y",
     latex=r"\log_2(2^{{{x1}}} + 2^{{{x2}}})", numpy=np.logaddexp2,
     reference=lambda x1, x2: np.log2(np.exp2(x1) + np.exp2(x2)))
-def logaddexp2(x1: Any, x2: Any) -> Any:
+def logaddexp2(x1: Array, x2: Array) -> Array:
     """Compute the logarithm to the base 2 of the sum of two powers of 2, without overflow.
 
     >>> logaddexp2([0.0, 2000.0], [0.0, 2000.0])
@@ -105,7 +106,7 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
     equation="y = erf x,  x̄ = g 2/√π e^(−x²)", latex=r"\mathrm{{erf}}({x})", scipy="erf",
     reference=lambda x: np.vectorize(math.erf, otypes=[float])(x))
-def erf(x: Any) -> Any:
+def erf(x: Array) -> Array:
     """Compute the error function ``2/√π ∫ e^(−t²) dt`` over 0 ≤ t ≤ x.
 
     >>> erf([0.0, 1.0]).round(4)
@@ -117,7 +118,7 @@ def erf(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: -g * (2 / math.sqrt(math.pi)) * exp(-x * x)},
     equation="y = 1 − erf x,  x̄ = −g 2/√π e^(−x²)", latex=r"\mathrm{{erfc}}({x})", scipy="erfc",
     reference=lambda x: np.vectorize(math.erfc, otypes=[float])(x))
-def erfc(x: Any) -> Any:
+def erfc(x: Array) -> Array:
     """Compute the complementary error function ``1 − erf x``, exact also where it is nearly 0.
 
     >>> erfc([0.0, 1.0]).round(4)
@@ -130,7 +131,7 @@ def erfc(x: Any) -> Any:
     equation="erf y = x,  x̄ = g √π/2 e^(y²)", latex=r"\mathrm{{erf}}^{{-1}}({x})", scipy="erfinv",
     reference=lambda x: scipy_special().ndtri((1 + x) / 2) / math.sqrt(2),
     domain={"x": (-0.9, 0.9)})
-def erfinv(x: Any) -> Any:
+def erfinv(x: Array) -> Array:
     """Compute the inverse of the error function, for −1 < x < 1.
 
     >>> erfinv([0.0, 0.8427]).round(3)
@@ -148,7 +149,7 @@ def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     equation="out = x ln y where x ≠ 0 else 0,  x̄ = g ln y,  ȳ = g x / y",
     latex=r"{x} \odot \ln({y})", scipy="xlogy",
     reference=lambda x, y: x * (np.log2(y) * math.log(2)), domain={"y": (0.2, 4)}, floating=True)
-def xlogy(x: Any, y: Any) -> Any:
+def xlogy(x: Array, y: Array) -> Array:
     """Compute ``x ln y``, which is 0 where x is 0, even if y is: a term of an entropy.
 
     >>> xlogy([0.0, 2.0], [0.0, 1.0])
@@ -184,7 +185,7 @@ def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
         Sample(np.array([1, 2, 3]), rng.uniform(0.5, 4, size=(2, 3))),
         Sample(np.array(2), np.array(rng.uniform(0.5, 4)))],
     elementwise=True)
-def polygamma(n: Any, x: Any) -> Any:
+def polygamma(n: Array, x: Array) -> Array:
     """Compute the derivative of order n of the digamma function, for whole n ≥ 0.
 
     Shapes: n and x are broadcast against each other.
@@ -201,7 +202,7 @@ def polygamma(n: Any, x: Any) -> Any:
     equation="y = ψ(x),  x̄ = g polygamma(1, x)", latex=r"\psi({x})", scipy="psi",
     reference=lambda x: np.imag(scipy_special().loggamma(x + 1e-20j)) / 1e-20,
     domain={"x": (0.5, 4)})
-def digamma(x: Any) -> Any:
+def digamma(x: Array) -> Array:
     """Compute the digamma function: the derivative of the logarithm of the gamma function.
 
     >>> digamma([1.0, 2.0]).round(4)
@@ -213,7 +214,7 @@ def digamma(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * digamma(x)},
     equation="y = ln |Γ(x)|,  x̄ = g ψ(x)", latex=r"\ln \left|\Gamma({x})\right|", scipy="gammaln",
     reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x), domain={"x": (0.3, 4)})
-def gammaln(x: Any) -> Any:
+def gammaln(x: Array) -> Array:
     """Compute the logarithm of the absolute value of the gamma function.
 
     >>> gammaln([1.0, 5.0]).round(4)
@@ -240,7 +241,7 @@ def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
         Sample(np.array(1), rng.uniform(-3, 3, size=3)),
         Sample(np.array([0, 1, 2]), rng.uniform(-3, 3, size=(2, 3))),
         Sample(np.array(2), np.array(rng.uniform(-3, 3)))])
-def iv(v: Any, z: Any) -> Any:
+def iv(v: Array, z: Array) -> Array:
     """Compute the modified Bessel function of the first kind, of order `v`.
 
     >>> iv(1.0, [0.0, 1.0]).round(4)
@@ -252,7 +253,7 @@ def iv(v: Any, z: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * iv(1, x)},
     equation="y = iv(0, x),  x̄ = g iv(1, x)", latex=r"I_0({x})", numpy=np.i0, scipy="i0",
     reference=lambda x: _bessel_integral(0, x))
-def i0(x: Any) -> Any:
+def i0(x: Array) -> Array:
     """Compute the modified Bessel function of the first kind of order 0, as in a Kaiser window.
 
     >>> i0([0.0, 1.0]).round(4)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import sqrt
@@ -24,7 +25,7 @@ def _sin_rule(g: Any, y: Any, x: Any) -> Any:
 @op(rules={"x": _sin_rule},
     equation="y = sin x,  x̄ = g cos x", latex=r"\sin({x})", numpy=np.sin,
     reference=lambda x: np.cos(x - math.pi / 2))
-def sin(x: Any) -> Any:
+def sin(x: Array) -> Array:
     """Compute the sine of an angle in radians.
 
     >>> sin([0.0, 1.0]).round(4)
@@ -36,7 +37,7 @@ def sin(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: -g * sin(x)},
     equation="y = cos x,  x̄ = −g sin x", latex=r"\cos({x})", numpy=np.cos,
     reference=lambda x: np.sin(x + math.pi / 2))
-def cos(x: Any) -> Any:
+def cos(x: Array) -> Array:
     """Compute the cosine of an angle in radians.
 
     >>> cos([0.0, 1.0]).round(4)
@@ -48,7 +49,7 @@ def cos(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * (1 + y * y)},
     equation="y = tan x,  x̄ = g (1 + y²)", latex=r"\tan({x})", numpy=np.tan,
     reference=lambda x: np.sin(x) / np.cos(x), domain={"x": (-1.2, 1.2)})
-def tan(x: Any) -> Any:
+def tan(x: Array) -> Array:
     """Compute the tangent of an angle in radians.
 
     >>> tan([0.0, 1.0]).round(4)
@@ -60,7 +61,7 @@ def tan(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / sqrt((1 - x) * (1 + x))},
     equation="y = arcsin x,  x̄ = g / √(1 − x²)", latex=r"\arcsin({x})", numpy=np.arcsin,
     reference=lambda x: np.arctan2(x, np.sqrt(1 - x * x)), domain={"x": (-0.9, 0.9)})
-def arcsin(x: Any) -> Any:
+def arcsin(x: Array) -> Array:
     """Compute the angle in radians, between −π/2 and π/2, whose sine is x.
 
     >>> arcsin([0.0, 1.0]).round(4)
@@ -72,7 +73,7 @@ def arcsin(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: -g / sqrt((1 - x) * (1 + x))},
     equation="y = arccos x,  x̄ = −g / √(1 − x²)", latex=r"\arccos({x})", numpy=np.arccos,
     reference=lambda x: np.arctan2(np.sqrt(1 - x * x), x), domain={"x": (-0.9, 0.9)})
-def arccos(x: Any) -> Any:
+def arccos(x: Array) -> Array:
     """Compute the angle in radians, between 0 and π, whose cosine is x.
 
     >>> arccos([1.0, 0.0]).round(4)
@@ -84,7 +85,7 @@ def arccos(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g / (1 + x * x)},
     equation="y = arctan x,  x̄ = g / (1 + x²)", latex=r"\arctan({x})", numpy=np.arctan,
     reference=lambda x: np.arcsin(x / np.sqrt(1 + x * x)))
-def arctan(x: Any) -> Any:
+def arctan(x: Array) -> Array:
     """Compute the angle in radians, between −π/2 and π/2, whose tangent is x.
 
     >>> arctan([0.0, 1.0]).round(4)
@@ -109,7 +110,7 @@ def _over_square(x1: Any, x2: Any) -> Any:
     "x̄2 = g x2 / y where y ≠ 0 else 0",
     latex=r"\sqrt{{{x1}^2 + {x2}^2}}", numpy=np.hypot,
     reference=lambda x1, x2: np.sqrt(x1 * x1 + x2 * x2))
-def hypot(x1: Any, x2: Any) -> Any:
+def hypot(x1: Array, x2: Array) -> Array:
     """Compute the length of the hypotenuse, without overflow. At the kink in 0 its gradient is 0.
 
     >>> hypot([3.0, 0.0], [4.0, 0.0])
@@ -123,7 +124,7 @@ def hypot(x1: Any, x2: Any) -> Any:
     equation="x1 = r sin y,  x2 = r cos y,  x̄1 = g x2 / r²,  x̄2 = −g x1 / r²,  r = √(x1² + x2²)",
     latex=r"\mathrm{{arctan2}}({x1}, {x2})", numpy=np.arctan2,
     reference=lambda x1, x2: np.angle(x2 + 1j * x1), domain={"x1": (0.3, 2), "x2": (-2, 2)})
-def arctan2(x1: Any, x2: Any) -> Any:
+def arctan2(x1: Array, x2: Array) -> Array:
     """Compute the angle in radians, between −π and π, from the positive axis to the point (x2, x1).
 
     >>> arctan2([1.0, -1.0], [0.0, -1.0]).round(4)
@@ -135,7 +136,7 @@ def arctan2(x1: Any, x2: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * (180 / math.pi)},
     equation="y = 180 x / π,  x̄ = 180 g / π", latex=r"\frac{{180}}{{\pi}}\,{x}",
     numpy=(np.degrees, np.rad2deg), reference=lambda x: x / (math.pi / 180))
-def degrees(x: Any) -> Any:
+def degrees(x: Array) -> Array:
     """Convert an angle from radians to degrees.
 
     >>> degrees([0.0, math.pi])
@@ -147,7 +148,7 @@ def degrees(x: Any) -> Any:
 @op(rules={"x": lambda g, y, x: g * (math.pi / 180)},
     equation="y = π x / 180,  x̄ = π g / 180", latex=r"\frac{{\pi}}{{180}}\,{x}",
     numpy=(np.radians, np.deg2rad), reference=lambda x: x / (180 / math.pi))
-def radians(x: Any) -> Any:
+def radians(x: Array) -> Array:
     """Convert an angle from degrees to radians.
 
     >>> radians([0.0, 180.0]).round(4)
@@ -171,7 +172,7 @@ def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
 @op(rules={"x": _sinc_rule},
     equation="y = sin(π x) / (π x),  x̄ = g sinc_derivative(x)", latex=r"\mathrm{{sinc}}({x})",
     numpy=np.sinc, reference=lambda x: np.sin(math.pi * x) / (math.pi * x), elementwise=True)
-def sinc(x: Any) -> Any:
+def sinc(x: Array) -> Array:
     """Compute the normalised sine cardinal ``sin(πx) / (πx)``, 1 at 0; smooth there, too.
 
     >>> sinc([0.0, 0.5]).round(4)
@@ -184,7 +185,7 @@ def sinc(x: Any) -> Any:
     equation="y = the derivative of that order of sinc x,  x̄ = g sinc_derivative(x, order + 1)",
     latex=lambda x, order: rf"\mathrm{{sinc}}^{{({order})}}({x})", reference=_sinc_integral,
     elementwise=True)
-def sinc_derivative(x: Any, *, order: int = 1) -> Any:
+def sinc_derivative(x: Array, *, order: int = 1) -> Array:
     """Compute the derivative of `sinc`, accurate near 0, where the formula for it cancels.
 
     With ``z = πx`` and ``s(z) = sin z / z = ∫ cos(zt) dt`` over 0 ≤ t ≤ 1, the series of the

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.linalg.solve import inv, square_matrices, well_conditioned
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims
@@ -58,7 +60,7 @@ def _second_cofactor_a(g: Any, y: Any, v: Any, a: Any) -> Any:
     latex=r"\mathrm{{cof}}'({a})[{v}]", reference=_by_inverse,
     samples=lambda rng: [
         Sample(rng.normal(size=(n, n)), well_conditioned(rng, n=n)) for n in (3, 4)])
-def second_cofactor(v: Any, a: Any) -> Any:
+def second_cofactor(v: Array, a: Array) -> Array:
     """Compute the derivative of the cofactors of `a` in the direction `v`: ``∂² det a``, times v.
 
     With ``a = U diag(s) Wᵀ``, ``h = Uᵀ v W`` and ``P_ij = Π s_k`` over all k but i and j:
@@ -96,7 +98,7 @@ def _minors(a: Any) -> Any:
     equation="y[i, j] = d b[j, i],  ā[i, j] = Σ g[k, l] (y[k, l] b[j, i] − y[i, l] b[j, k]),  "
     "b = inv(a),  d = det(a)", latex=r"\mathrm{{cof}}({a})",
     reference=_minors, samples=square_matrices)
-def cofactor(a: Any) -> Any:
+def cofactor(a: Array) -> Array:
     """Compute the matrix of cofactors, the transpose of the adjugate: ``∂ det a / ∂a``.
 
     Computed from the singular values, ``det(U Vᵀ) U diag(Π_{j≠i} s_j) Vᵀ``, so that it is
@@ -118,7 +120,7 @@ def cofactor(a: Any) -> Any:
     equation="y = det(a),  ā[i, j] = g c[i, j],  c = cofactor(a)", latex=r"\mathrm{{det}}({a})",
     numpy=np.linalg.det, reference=lambda a: np.prod(np.linalg.eigvals(a), axis=-1).real,
     samples=square_matrices)
-def det(a: Any) -> Any:
+def det(a: Array) -> Array:
     """Compute the determinant of square matrices.
 
     Its first and second derivatives are also exact for singular matrices; the third needs the
@@ -142,7 +144,7 @@ def det(a: Any) -> Any:
     samples=lambda rng: [
         Sample(s.args[0] * sign) for s in square_matrices(rng) for sign in (1, -1)],
     outputs=2)
-def slogdet_op(a: Any) -> Any:
+def slogdet_op(a: Array) -> tuple[Array, ...]:
     return tuple(np.linalg.slogdet(a))
 
 
@@ -154,7 +156,7 @@ class SlogdetResult(NamedTuple):
 
 
 @implements(np.linalg.slogdet)
-def slogdet(a: Any) -> SlogdetResult:
+def slogdet(a: Operand) -> SlogdetResult:
     """Compute the sign of the determinant and the logarithm of its size, without overflow.
 
     The gradient is that of the logarithm; the sign has none. For a singular matrix the logarithm

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.linalg.determinants import det, slogdet
 from tinygrad_mlp.autograd.ops.linalg.norms import matrix_norm, norm, vector_norm
@@ -28,7 +29,7 @@ __all__ = [
 
 
 @implements(np.linalg.diagonal)
-def diagonal(x: Any, *, offset: int = 0) -> Any:
+def diagonal(x: Operand, *, offset: int = 0) -> Any:
     """Return a diagonal of the matrices in the last two axes.
 
     Args:
@@ -42,7 +43,7 @@ def diagonal(x: Any, *, offset: int = 0) -> Any:
 
 
 @implements(np.linalg.trace)
-def trace(x: Any, *, offset: int = 0) -> Any:
+def trace(x: Operand, *, offset: int = 0) -> Any:
     """Sum a diagonal of the matrices in the last two axes.
 
     Args:
@@ -56,7 +57,7 @@ def trace(x: Any, *, offset: int = 0) -> Any:
 
 
 @implements(np.linalg.matrix_transpose, np.matrix_transpose)
-def matrix_transpose(x: Any) -> Any:
+def matrix_transpose(x: Operand) -> Any:
     """Transpose the matrices in the last two axes.
 
     Args:

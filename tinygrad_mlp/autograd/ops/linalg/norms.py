@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Axis, Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import implements, in_floating_point, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import power
@@ -51,7 +53,7 @@ def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> A
         np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims), 1 / ord),
     samples=lambda rng: [s for s in reductions(rng, ord=(2, 1, 3, 2.5)) if s.args[0].ndim],
     floating=True)
-def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
+def vector_norm_op(x: Array, *, axis: Any, keepdims: bool, ord: Any) -> Array:
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
         y = np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
         if x.size and not powers_fit(y, ord):
@@ -65,7 +67,7 @@ def vector_norm_op(x: Any, *, axis: Any, keepdims: bool, ord: Any) -> Any:
 
 
 @implements(np.linalg.vector_norm)
-def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Operand, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """Compute the norm of vectors, ``(Σ |x|ᵖ)^(1/p)``; for p = ∞, their largest element.
 
     At 0 the gradient is 0; ties of the largest element share it equally.
@@ -96,7 +98,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: Operand, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """Compute the norm of the matrices in the last two axes, as `norm` does.
 
     Args:
@@ -132,7 +134,7 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 @implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
     """Compute the norm of vectors or matrices, as NumPy does.
 
     Args:

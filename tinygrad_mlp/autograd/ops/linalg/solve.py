@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
@@ -35,7 +37,7 @@ def square_matrices(rng: Any) -> list[Sample]:
     equation="y = inv(a),  ā = −yᵀ @ g @ yᵀ", latex="{a}^{{-1}}", numpy=np.linalg.inv,
     reference=lambda a: np.linalg.solve(a, np.broadcast_to(np.eye(a.shape[-1]), a.shape)),
     samples=square_matrices)
-def inv(a: Any) -> Any:
+def inv(a: Array) -> Array:
     """Invert square matrices.
 
     Raises:
@@ -73,7 +75,7 @@ def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
         Sample(well_conditioned(rng, 2, n=2), rng.normal(size=2)),
         Sample(well_conditioned(rng, 2, n=2), rng.normal(size=(2, 3))),
         Sample(well_conditioned(rng, n=2), rng.normal(size=(2, 2, 1)))])
-def solve(a: Any, b: Any) -> Any:
+def solve(a: Array, b: Array) -> Array:
     """Solve the linear system ``a y = b``.
 
     Args:
@@ -110,7 +112,7 @@ def _projector_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
     reference=lambda a, rcond: np.eye(a.shape[-2]) - a @ np.linalg.inv(a.mT @ a) @ a.mT,
     samples=lambda rng: [Sample(rng.normal(size=shape) + np.eye(*shape[-2:]), rcond=None)
                          for shape in ((3, 2), (2, 4, 2))])
-def projector(a: Any, *, rcond: Any = None) -> Any:
+def projector(a: Array, *, rcond: Any = None) -> Array:
     """Project onto the orthogonal complement of the columns: ``I − a a⁺``.
 
     From the singular vectors and not by the formula, which would leave rounding errors in the place
@@ -139,7 +141,7 @@ def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
     samples=lambda rng: [
         Sample(rng.normal(size=shape) + 2 * np.eye(*shape[-2:]), rcond=None)
         for shape in ((3, 2), (2, 3), (2, 2, 2))])
-def pinv_op(a: Any, *, rcond: Any = None) -> Any:
+def pinv_op(a: Array, *, rcond: Any = None) -> Array:
     return np.linalg.pinv(a, rcond)
 
 
@@ -173,7 +175,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
 
 
 @implements(np.linalg.matrix_power)
-def matrix_power(a: Any, n: int) -> Any:
+def matrix_power(a: Operand, n: int) -> Any:
     """Raise matrices to an integer power by repeated squaring; negative n invert them.
 
     Raises:

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import greater, less_equal
 from tinygrad_mlp.autograd.ops.elementwise.rounding import abs as abs_
@@ -112,7 +114,7 @@ def _symmetric_samples(rng: Any) -> list[Sample]:
     "M = V @ (diag(λ̄) + F (Vᵀ @ V̄)) @ Vᵀ,  F[i, j] = 1 / (λ[j] − λ[i]) where i ≠ j else 0",
     latex=r"\mathrm{{eigh}}({a})", reference=_by_general_solver,
     samples=_symmetric_samples, outputs=2, unused_as_none=True)
-def eigh_op(a: Any, *, UPLO: str = "L") -> Any:
+def eigh_op(a: Array, *, UPLO: str = "L") -> tuple[Array, ...]:
     return tuple(_lapack_eigh(a, UPLO))
 
 
@@ -124,7 +126,7 @@ class EighResult(NamedTuple):
 
 
 @implements(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> EighResult:
+def eigh(a: Operand, UPLO: str = "L") -> EighResult:
     """Compute eigenvalues λ and eigenvectors V of symmetric matrices, ``a = V diag(λ) Vᵀ``.
 
     The gradient is with respect to the triangle that is read. Where eigenvalues are equal, it is
@@ -157,7 +159,7 @@ def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
     latex=r"\lambda({a})", numpy=np.linalg.eigvalsh,
     reference=lambda a, UPLO: np.sort(np.linalg.eigvals(_full(a, UPLO)).real, axis=-1),
     samples=_symmetric_samples)
-def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
+def eigvalsh(a: Array, *, UPLO: str = "L") -> Array:
     """Compute the eigenvalues of symmetric matrices, in ascending order.
 
     Where some are equal, the gradient is finite: an element of the subdifferential of their sum.
@@ -218,7 +220,7 @@ def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
     latex=r"\mathrm{{svd}}({a})", reference=_by_eigenvectors,
     samples=lambda rng: [Sample(distinct(rng, *shape), full_matrices=False) for shape in SHAPES],
     outputs=3, unused_as_none=True)
-def svd_op(a: Any, *, full_matrices: bool) -> Any:
+def svd_op(a: Array, *, full_matrices: bool) -> tuple[Array, ...]:
     return tuple(np.linalg.svd(a, full_matrices))
 
 
@@ -231,7 +233,7 @@ class SVDResult(NamedTuple):
 
 
 @implements(np.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+def svd(a: Operand, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Decompose into ``a = U diag(S) Vh``, with singular values in descending order.
 
     The values are differentiable, and the vectors with ``full_matrices=False`` and for square
@@ -270,7 +272,7 @@ def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
     reference=lambda a: np.sqrt(
         np.linalg.eigvalsh(a.mT @ a if a.shape[-1] <= a.shape[-2] else a @ a.mT)[..., ::-1]),
     samples=lambda rng: [Sample(distinct(rng, *shape)) for shape in SHAPES])
-def svdvals(a: Any) -> Any:
+def svdvals(a: Array) -> Array:
     """Compute the singular values, in descending order.
 
     Shapes: a ``(..., n, m)``, y ``(..., min(n, m))``.

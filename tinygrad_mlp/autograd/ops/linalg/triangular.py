@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.linalg.solve import solve
 from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
@@ -73,7 +75,7 @@ def _cholesky_by_columns(a: Any, upper: bool) -> Any:
     samples=lambda rng: [
         Sample(symmetric(rng), upper=False), Sample(symmetric(rng, 2), upper=False),
         Sample(symmetric(rng), upper=True)])
-def cholesky(a: Any, *, upper: bool = False) -> Any:
+def cholesky(a: Array, *, upper: bool = False) -> Array:
     """Compute the lower triangular L with ``a = L Lᵀ``, for symmetric positive definite matrices.
 
     Only the lower triangle of `a` is read, as in NumPy, and only it has a gradient, which includes
@@ -130,7 +132,7 @@ def _qr_by_cholesky(a: Any, mode: str) -> Any:
     latex=r"\mathrm{{qr}}({a})", reference=_qr_by_cholesky,
     samples=lambda rng: [Sample(distinct(rng, *shape), mode="reduced") for shape in SHAPES],
     outputs=2)
-def qr_op(a: Any, *, mode: str) -> Any:
+def qr_op(a: Array, *, mode: str) -> tuple[Array, ...]:
     return tuple(np.linalg.qr(a, mode))  # type: ignore[call-overload]
 
 
@@ -142,7 +144,7 @@ class QRResult(NamedTuple):
 
 
 @implements(np.linalg.qr)
-def qr(a: Any, mode: str = "reduced") -> Any:
+def qr(a: Operand, mode: str = "reduced") -> Any:
     """Factor into ``a = Q R`` with orthonormal columns Q and an upper triangular R.
 
     Args:

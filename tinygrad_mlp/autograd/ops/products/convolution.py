@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand, Shape
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.products.windows import (
@@ -108,8 +110,8 @@ def _conv_by_loops(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) 
     ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)],
     floating=True)
 def conv2d_op(
-    x: Any, weight: Any, bias: Any = None, *, stride: Pair = (1, 1), padding: Pair = (0, 0)
-) -> Any:
+    x: Array, weight: Array, bias: Array | None = None, *, stride: Pair = (1, 1),
+    padding: Pair = (0, 0)) -> Array:
     if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
         raise ShapeError(
             f"conv2d() expects x of shape (n, channels, height, width) and weight of shape "
@@ -127,7 +129,8 @@ def conv2d_op(
     return np.ascontiguousarray(y.transpose((0, 3, 1, 2)))
 
 
-def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
+def conv2d(x: Operand, weight: Operand, bias: Operand | None = None, stride: Shape = 1,
+           padding: Shape = 0) -> Any:
     """Compute the two-dimensional cross-correlation, called convolution in neural networks.
 
     ``y[n, o, i, j] = b[o] + Σ x[n, c, s i + p, s j + q] W[o, c, p, q]``
@@ -175,11 +178,11 @@ def _pool_samples(rng: Any) -> list[Sample]:
     latex=lambda x, size, stride: window_latex("maxpool", x, size, stride),
     reference=lambda x, size, stride: np.max(windows_by_numpy(x, size, stride), axis=(-2, -1)),
     samples=_pool_samples)
-def max_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
+def max_pool2d_op(x: Array, *, size: Pair, stride: Pair) -> Array:
     return windows(x, size=size, stride=stride).max(axis=(-2, -1))
 
 
-def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
+def max_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Any:
     """Return the largest element of each window. Ties share the gradient equally.
 
     Args:
@@ -212,11 +215,11 @@ def max_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
     latex=lambda x, size, stride: window_latex("avgpool", x, size, stride),
     reference=lambda x, size, stride: np.mean(windows_by_numpy(x, size, stride), axis=(-2, -1)),
     samples=_pool_samples)
-def avg_pool2d_op(x: Any, *, size: Pair, stride: Pair) -> Any:
+def avg_pool2d_op(x: Array, *, size: Pair, stride: Pair) -> Array:
     return windows(x, size=size, stride=stride).mean(axis=(-2, -1))
 
 
-def avg_pool2d(x: Any, size: Any, stride: Any = None) -> Any:
+def avg_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Any:
     """Return the mean of each window of the last two axes.
 
     Args:

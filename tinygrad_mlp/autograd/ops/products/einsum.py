@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
@@ -82,7 +83,7 @@ CASES = (
     samples=lambda rng: [
         Sample(*(rng.normal(size=s) for s in shapes), subscripts=subscripts, optimize=False)
         for subscripts, *shapes in CASES])
-def einsum_op(*operands: Any, subscripts: str, optimize: bool = False) -> Any:
+def einsum_op(*operands: Array, subscripts: str, optimize: bool = False) -> Array:
     out = np.einsum(subscripts, *operands, optimize=optimize)
     return out  # (on a line of its own: it may be a view of an operand, as programs must know)
 

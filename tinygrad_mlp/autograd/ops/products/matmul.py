@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims
 
@@ -49,7 +50,7 @@ def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
         for a, b in (
             ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)),
             ((2, 3), (5, 3, 2)), ((5, 1, 2, 3), (4, 3, 2)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)))])
-def matmul(x1: Any, x2: Any) -> Any:
+def matmul(x1: Array, x2: Array) -> Array:
     """Compute the matrix product ``x1 @ x2``, of vectors and stacks of matrices as in NumPy.
 
     Shapes: x1 ``(..., n, k)`` and x2 ``(..., k, m)`` give ``(..., n, m)``; a vector is a row on the
@@ -82,7 +83,7 @@ def _linear_latex(x: Any, weight: Any, bias: Any) -> str:
         for shape in ((3,), (2, 3), (2, 5, 3))
         for bias in (rng.normal(size=4), None)],
     decomposable=True)
-def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Compute the affine map of the last axis: ``z = x Wᵀ + b``, for a sample ``z = W x + b``.
 
     Args:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import multiply
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
@@ -20,7 +21,7 @@ __all__ = ["dot", "vdot", "inner", "outer", "tensordot", "kron", "cross", "multi
 
 
 @implements(np.dot)
-def dot(a: Any, b: Any) -> Any:
+def dot(a: Operand, b: Operand) -> Any:
     """Compute NumPy's `dot`: the matrix product, or a multiple if one factor is a number.
 
     Where both have more than two axes: the sum over the last of `a` and the second to last of
@@ -38,7 +39,7 @@ def dot(a: Any, b: Any) -> Any:
 
 
 @implements(np.vdot)
-def vdot(a: Any, b: Any) -> Any:
+def vdot(a: Operand, b: Operand) -> Any:
     """Sum the products of all elements, whatever the shapes: ``Σ a_i b_i``.
 
     Args:
@@ -54,7 +55,7 @@ def vdot(a: Any, b: Any) -> Any:
 
 
 @implements(np.inner)
-def inner(a: Any, b: Any) -> Any:
+def inner(a: Operand, b: Operand) -> Any:
     """Sum products over the last axes, for all pairs of the others; multiply numbers.
 
     Args:
@@ -70,7 +71,7 @@ def inner(a: Any, b: Any) -> Any:
 
 
 @implements(np.outer, np.linalg.outer)
-def outer(a: Any, b: Any) -> Any:
+def outer(a: Operand, b: Operand) -> Any:
     """Return all products of an element of `a` and one of `b`: ``y[i, j] = a_i b_j``.
 
     >>> outer([1.0, 2.0], [3.0, 4.0])
@@ -94,7 +95,7 @@ def _both(axes: Any, first: int, second: int) -> tuple[tuple[int, ...], tuple[in
 
 
 @implements(np.tensordot, np.linalg.tensordot)
-def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+def tensordot(a: Operand, b: Operand, axes: Any = 2) -> Any:
     """Sum products over some axes of both arrays, for all pairs of the other axes.
 
     Args:
@@ -125,7 +126,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @implements(np.kron)
-def kron(a: Any, b: Any) -> Any:
+def kron(a: Operand, b: Operand) -> Any:
     """Compute the Kronecker product, the matrix of the blocks ``a[i, j] b``.
 
     >>> kron([1.0, 10.0], [1.0, 2.0])
@@ -162,7 +163,7 @@ def _cross_by_permutations(a: Any, b: Any) -> Any:
     samples=lambda rng: [
         Sample(rng.normal(size=a), rng.normal(size=b))
         for a, b in (((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (4, 3)))])
-def cross_op(a: Any, b: Any) -> Any:
+def cross_op(a: Array, b: Array) -> Array:
     if a.shape[-1:] != (3,) or b.shape[-1:] != (3,):
         raise ShapeError(
             f"cross() expects vectors of three elements. Got shapes {a.shape} and {b.shape}: give "
@@ -172,8 +173,8 @@ def cross_op(a: Any, b: Any) -> Any:
 
 @implements(np.cross, np.linalg.cross)
 def cross(
-    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> Any:
+    a: Operand, b: Operand, axisa: int = -1, axisb: int = -1, axisc: int = -1,
+    axis: int | None = None) -> Any:
     """Compute the vector product ``a × b`` of vectors with three elements.
 
     Args:
@@ -214,7 +215,7 @@ def _cheapest(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
 
 
 @implements(np.linalg.multi_dot)
-def multi_dot(arrays: Sequence[Any]) -> Any:
+def multi_dot(arrays: Sequence[Operand]) -> Any:
     """Multiply several matrices, in the order that needs the fewest multiplications.
 
     The first and the last may be vectors: a row and a column.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
@@ -53,7 +54,7 @@ def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 5, 6)), size=(2, 3), stride=(1, 1)),
         Sample(rng.normal(size=(5, 6)), size=(3, 2), stride=(2, 3))])
-def windows(a: Any, *, size: Pair, stride: Pair) -> Any:
+def windows(a: Array, *, size: Pair, stride: Pair) -> Array:
     """Return windows of the last two axes, as a view of shape ``(..., rows, columns, *size)``.
 
     Source: the im2col of convolutions (Chellapilla, Puri and Simard, 2006), without a copy.
@@ -88,7 +89,7 @@ def _fold_by_loops(a: Any, shape: Pair, size: Pair, stride: Pair) -> Any:
     samples=lambda rng: [
         Sample(rng.normal(size=(2, 4, 4, 2, 3)), shape=(5, 6), size=(2, 3), stride=(1, 1)),
         Sample(rng.normal(size=(2, 2, 3, 2)), shape=(5, 6), size=(3, 2), stride=(2, 3))])
-def fold(a: Any, *, shape: Pair, size: Pair, stride: Pair) -> Any:
+def fold(a: Array, *, shape: Pair, size: Pair, stride: Pair) -> Array:
     """Add windows back to where they were taken from: the adjoint of `windows`.
 
     Source: the transpose of the linear map `windows`.

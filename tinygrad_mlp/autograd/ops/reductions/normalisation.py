@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Axis
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
 from tinygrad_mlp.autograd.ops.reductions.reduction import largest
@@ -42,7 +44,7 @@ def _largest(a: Any, axis: Any) -> Any:
         Sample(rng.normal(size=(2, 3)), rng.normal(size=shape), axis=axis)
         for axis, shape in ((None, (1, 1)), (0, (1, 3)), (-1, (2, 1)))],
     floating=True)
-def log_share(a: Any, y: Any, *, axis: Any) -> Any:
+def log_share(a: Array, y: Array, *, axis: Axis) -> Array:
     """Compute the logarithms of shares in a sum: ``a − y`` for ``y = ln Σ e^a``.
 
     Where the largest elements are infinite, ``a − y`` says nothing. They share, as those of `max`.
@@ -79,7 +81,7 @@ def _logsumexp_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     latex=lambda a, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} e^{{{a}}}",
     reference=lambda a, axis, keepdims: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)),
     samples=reductions, floating=True)
-def logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def logsumexp(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Compute the logarithm of a sum of exponentials, without overflow.
 
     ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
@@ -105,7 +107,7 @@ def _softmax_latex(a: Any, axis: Any) -> str:
     equation="y = e^a / Σ e^a,  ā = y (g − Σ g y)", latex=_softmax_latex,
     reference=lambda a, axis: np.exp(a) / np.sum(np.exp(a), axis=axis, keepdims=True),
     samples=lambda rng: sample_arrays(rng, axis=(-1, 0)), provenance=True, floating=True)
-def softmax(a: Any, *, axis: Any = -1) -> Any:
+def softmax(a: Array, *, axis: Axis = -1) -> Array:
     """Compute probabilities ``e^a / Σ e^a`` along `axis`, without overflow.
 
     Shapes: y has the shape of a.
@@ -125,7 +127,7 @@ def softmax(a: Any, *, axis: Any = -1) -> Any:
     latex=lambda a, axis: rf"\ln {_softmax_latex(a, axis)}",
     reference=lambda a, axis: a - np.log(np.sum(np.exp(a), axis=axis, keepdims=True)),
     samples=lambda rng: sample_arrays(rng, axis=(-1, 0)), floating=True)
-def log_softmax(a: Any, *, axis: Any = -1) -> Any:
+def log_softmax(a: Array, *, axis: Axis = -1) -> Array:
     """Compute the logarithm of the softmax, exact where the softmax itself would round to 0.
 
     Shapes: y has the shape of a.

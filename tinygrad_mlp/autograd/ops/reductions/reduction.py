@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Axis
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis, swapaxes
@@ -54,7 +56,7 @@ def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     latex=lambda a, axis, keepdims: rf"\max{over(axis, a.ndim)}({a})", numpy=(np.max, np.amax),
     reference=lambda a, axis, keepdims: -np.amin(-a, axis=axis, keepdims=keepdims),
     samples=reductions)
-def max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def max(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return the largest element over `axis`. Ties share the gradient equally.
 
     >>> max([[1.0, 2.0], [3.0, 0.0]], axis=1)
@@ -70,7 +72,7 @@ amax = max
     latex=lambda a, axis, keepdims: rf"\min{over(axis, a.ndim)}({a})", numpy=(np.min, np.amin),
     reference=lambda a, axis, keepdims: -np.amax(-a, axis=axis, keepdims=keepdims),
     samples=reductions)
-def min(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def min(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return the smallest element over `axis`. Ties share the gradient equally.
 
     >>> min([[1.0, 2.0], [3.0, 0.0]], axis=1)
@@ -89,7 +91,7 @@ def _rounded(rng: Any) -> list[Sample]:
 @op(equation="y = Π [a ≠ 0]", latex=named_over("all"), numpy=np.all,
     reference=lambda a, axis, keepdims: np.min(np.abs(a), axis=axis, keepdims=keepdims) > 0,
     samples=_rounded, nondifferentiable=True)
-def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def all(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Test whether all elements over `axis` are true. The result is a plain boolean array.
 
     >>> all([[True, False], [True, True]], axis=1)
@@ -101,7 +103,7 @@ def all(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 @op(equation="y = [Σ [a ≠ 0] > 0]", latex=named_over("any"), numpy=np.any,
     reference=lambda a, axis, keepdims: np.max(np.abs(a), axis=axis, keepdims=keepdims) > 0,
     samples=_rounded, nondifferentiable=True)
-def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def any(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Test whether an element over `axis` is true. The result is a plain boolean array.
 
     >>> any([[True, False], [False, False]], axis=1)
@@ -113,7 +115,7 @@ def any(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 @op(equation="y = Σ [a ≠ 0]", latex=named_over("count"), numpy=np.count_nonzero,
     reference=lambda a, axis, keepdims: np.sum(np.sign(a) ** 2, axis=axis, keepdims=keepdims),
     samples=_rounded, nondifferentiable=True)
-def count_nonzero(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def count_nonzero(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Count the elements over `axis` that are not 0. The result is a plain array.
 
     >>> count_nonzero([[1.0, 0.0], [2.0, 3.0]], axis=1)

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Axis, Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged, in_many_axes, in_one_axis
 from tinygrad_mlp.autograd.ops.samples import each_row, sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.arranging import flip, pad_op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.joining import concatenate
-from tinygrad_mlp.autograd.ops.shapes.shape import reshape
+from tinygrad_mlp.autograd.ops.shapes.shape import reshape, shape_of
 from tinygrad_mlp.autograd.ops.sums import kept, named_over, over, reductions, spread
 from tinygrad_mlp.errors import ShapeError
 
@@ -57,7 +59,7 @@ def _scanned(rng: Any) -> list[Sample]:
     numpy=np.cumsum,
     reference=lambda a, axis: each_row(lambda row: np.tri(len(row)) @ row, a, axis),
     samples=_scanned)
-def cumsum(a: Any, *, axis: int | None = None) -> Any:
+def cumsum(a: Array, *, axis: int | None = None) -> Array:
     """Compute running sums of the elements along `axis` (None: of all, in one axis).
 
     >>> cumsum([1.0, 2.0, 3.0])
@@ -87,7 +89,7 @@ def _recurrence_reference(b: Any, a: Any) -> Any:
     samples=lambda rng: [
         Sample(rng.normal(size=shape), rng.normal(size=shape)) for shape in ((1,), (4,), (2, 3))],
     floating=True)
-def recurrence(b: Any, a: Any) -> Any:
+def recurrence(b: Array, a: Array) -> Array:
     """Compute the linear recurrence ``yᵢ = bᵢ + aᵢ yᵢ₋₁``, ``y₁ = b₁``, along the last axis.
 
     An exponential moving average is one, and so is the gradient of a running product.
@@ -127,7 +129,7 @@ def _cumprod_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
     reference=lambda a, axis: each_row(
         lambda row: [np.prod(row[: i + 1]) for i in range(len(row))], a, axis),
     samples=lambda rng: [*_scanned(rng), Sample(np.array([0.5, 0.0, 2.0, 0.0, -1.0]), axis=0)])
-def cumprod(a: Any, *, axis: int | None = None) -> Any:
+def cumprod(a: Array, *, axis: int | None = None) -> Array:
     """Compute running products of the elements along `axis` (None: of all, in one axis).
 
     >>> cumprod([1.0, 2.0, 3.0])
@@ -155,7 +157,7 @@ def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     reference=lambda a, axis, keepdims: np.exp(
         np.sum(np.log(a.astype(complex)), axis=axis, keepdims=keepdims)).real,
     samples=reductions)
-def prod(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def prod(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Compute the product over `axis` (None: over all elements).
 
     >>> prod([[1.0, 2.0], [3.0, 4.0]], axis=0)
@@ -182,12 +184,13 @@ def _diff_rule(g: Any, y: Any, a: Any, n: int, axis: int) -> Any:
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((4,),), n=(0, 1, 2, 3), axis=(-1,)),
         *sample_arrays(rng, shapes=((3, 4),), n=(1, 2), axis=(0, -1))))
-def diff_op(a: Any, *, n: int = 1, axis: int = -1) -> Any:
+def diff_op(a: Array, *, n: int = 1, axis: int = -1) -> Array:
     return np.diff(a, n, axis)
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def diff(a: Operand, n: int = 1, axis: int = -1, prepend: Operand | None = None,
+         append: Operand | None = None) -> Any:
     """Compute the differences of neighbours along `axis`, `n` times over.
 
     `prepend` and `append` are joined to `a` before: arrays, or numbers for one element.
@@ -197,10 +200,10 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     """
     if prepend is None and append is None:
         return diff_op(a, n=n, axis=axis)
-    shape = list(np.shape(a))
+    shape = list(shape_of(a))
     shape[axis] = 1
     ends = [
-        [] if end is None else [end if np.ndim(end) else np.full(shape, end)]
+        [] if end is None else [end if shape_of(end) else np.full(shape, end)]
         for end in (prepend, append)]
     return diff_op(concatenate([*ends[0], a, *ends[1]], axis), n=n, axis=axis)
 
@@ -251,7 +254,7 @@ def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
         Sample(rng.normal(size=(3, 1, 2)), rng.normal(size=(3, 1, 2)), axis=0),
         Sample(rng.normal(size=(3, 2)), axis=0)],
     floating=True)
-def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: Array, x: Array | None = None, *, dx: float = 1.0, axis: int = -1) -> Array:
     """Integrate `y` along `axis` by the trapezoidal rule, at the points `x` or `dx` apart.
 
     `x` has one axis, or as many as `y`.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import not_equal
 from tinygrad_mlp.autograd.ops.reductions.reduction import exchanged
@@ -31,7 +32,7 @@ __all__ = ["sort", "partition", "argsort", "argpartition", "argmax", "argmin", "
         Sample(np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 0.5]), side="right"),
         Sample(np.array([2.0, 0.0, 1.0]), np.array([1.5]), sorter=np.array([1, 2, 0]))],
     nondifferentiable=True)
-def searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> Any:
+def searchsorted(a: Array, v: Array, *, side: Any = "left", sorter: Any = None) -> Array:
     """Find where elements of `v` belong in the sorted array `a`. The result is a plain array.
 
     >>> searchsorted([1.0, 2.0, 3.0], [0.0, 2.5])
@@ -81,7 +82,7 @@ def _apart(rng: Any, **given: Any) -> list[Sample]:
     samples=lambda rng: (
         *_apart(rng, shapes=((3, 2),), axis=(None, 0, -1)),
         *_apart(rng, shapes=((2, 2, 2),), axis=(1,))))
-def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
+def sort(a: Array, *, axis: int | None = -1, kind: Any = None) -> Array:
     """Sort the elements in ascending order along `axis` (None: all, in one axis).
 
     >>> sort([3.0, 1.0, 2.0])
@@ -98,7 +99,7 @@ def sort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
         np.ravel(a) if axis is None else a,
         np.argpartition(a, kth, axis=axis), -1 if axis is None else axis),
     samples=lambda rng: _apart(rng, shapes=((3, 3),), kth=(1, (0, 2)), axis=(None, 0, -1)))
-def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+def partition(a: Array, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Array:
     """Put the k-th smallest element in its sorted place, smaller ones before, larger ones behind.
 
     >>> partition([3.0, 1.0, 2.0], kth=0)[0].item()
@@ -113,7 +114,7 @@ def partition(a: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introsele
         lambda row: np.array(sorted(range(len(row)), key=row.__getitem__), int), a, axis),
     samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), axis=(None, 0, -1)),
     nondifferentiable=True)
-def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
+def argsort(a: Array, *, axis: int | None = -1, kind: Any = None) -> Array:
     """Find the indices that would sort `a` along `axis`. The result is a plain array.
 
     >>> argsort([3.0, 1.0, 2.0])
@@ -127,7 +128,7 @@ def argsort(a: Any, *, axis: int | None = -1, kind: Any = None) -> Any:
     reference=lambda a, kth, axis: np.argpartition(np.array(a), kth, axis),
     samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), kth=(1,), axis=(None, 0, -1)),
     nondifferentiable=True)
-def argpartition(a: Any, *, kth: Any, axis: int | None = -1) -> Any:
+def argpartition(a: Array, *, kth: Any, axis: int | None = -1) -> Array:
     """Find the indices that would partition `a` along `axis`. The result is a plain array.
 
     >>> argpartition([3.0, 1.0, 2.0], kth=0)[0].item()
@@ -150,7 +151,7 @@ def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
 @op(equation="amax(a, axis) = m,  m = Σ a[j] [j = y]", latex=named_over("argmax"), numpy=np.argmax,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, max),
     samples=_places_of, nondifferentiable=True)
-def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+def argmax(a: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """Find the index of the largest element over `axis`. The result is a plain array.
 
     >>> argmax([[3.0, 1.0], [1.0, 2.0]], axis=1)
@@ -162,7 +163,7 @@ def argmax(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
 @op(equation="amin(a, axis) = m,  m = Σ a[j] [j = y]", latex=named_over("argmin"), numpy=np.argmin,
     reference=lambda a, axis, keepdims: _first_place(a, axis, keepdims, min),
     samples=_places_of, nondifferentiable=True)
-def argmin(a: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+def argmin(a: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """Find the index of the smallest element over `axis`. The result is a plain array.
 
     >>> argmin([[3.0, 1.0], [1.0, 2.0]], axis=1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Axis, Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal, isnan
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
@@ -60,7 +62,7 @@ def _of_several(rng: Any) -> list[Sample]:
     reference=lambda a, axis, ddof, keepdims: np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
     ** 2,
     samples=_of_several)
-def var(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+def var(a: Array, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Array:
     """Compute the variance over `axis`: the sum of squared deviations, over ``n − ddof``.
 
     >>> var([[1.0, 3.0], [2.0, 2.0]], axis=1)
@@ -85,7 +87,7 @@ def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> A
     reference=lambda a, axis, ddof, keepdims: np.sqrt(
         np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)),
     samples=_of_several)
-def std(a: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+def std(a: Array, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Array:
     """Compute the standard deviation over `axis`: the root of the variance.
 
     >>> std([[1.0, 3.0], [2.0, 2.0]], axis=1)
@@ -146,7 +148,8 @@ def _average_reference(a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
         Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=(2, 3)), axis=1, keepdims=True),
         Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=3), axis=-1),
         Sample(rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=2), axis=0, keepdims=True)])
-def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool = False) -> Any:
+def average_op(a: Array, weights: Any = None, *, axis: Axis = None,
+               keepdims: bool = False) -> Array:
     if np.shape(weights) not in ((), a.shape) and isinstance(axis, tuple):
         raise ShapeError(
             f"average() expects weights of the shape of a, {a.shape}, or for a single axis one "
@@ -157,7 +160,8 @@ def average_op(a: Any, weights: Any = None, *, axis: Any = None, keepdims: bool 
 
 
 @implements(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
+def average(a: Operand, axis: Axis = None, weights: Operand | None = None, *,
+            keepdims: bool = False) -> Any:
     """Compute the weighted mean over `axis`; without weights, the mean.
 
     Args:
@@ -193,7 +197,7 @@ def _median_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     latex=named_over("median"), numpy=np.median,
     reference=lambda a, axis, keepdims: np.quantile(a, 0.5, axis=axis, keepdims=keepdims),
     samples=lambda rng: well_apart(rng, reductions(rng)))
-def median(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def median(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Compute the median over `axis`. Ties share the gradient equally.
 
     >>> median([[1.0, 5.0, 2.0]], axis=1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Axis, Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
@@ -51,7 +53,8 @@ def _pad_rule(g: Any, y: Any, array: Any, pad_width: Any, mode: str, constant_va
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((3, 3),), pad_width=(1, ((0, 1), (2, 0))), mode=PAD_MODES),
         Sample(rng.normal(size=4), pad_width=(2, 1))))
-def pad_op(array: Any, *, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
+def pad_op(array: Array, *, pad_width: Any, mode: str = "constant",
+           constant_values: Any = 0) -> Array:
     if mode == "constant":
         return np.pad(array, pad_width, constant_values=constant_values)
     return _np_pad(array, pad_width, mode=mode)
@@ -83,7 +86,7 @@ def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
         *sample_arrays(rng, shapes=((4,),), shift=(1, -2), axis=(None, 0)),
         *sample_arrays(rng, shapes=((2, 3),), shift=(1,), axis=(None, -1)),
         Sample(rng.normal(size=(3, 4)), shift=(2, -1), axis=(0, 1))])
-def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
+def roll(a: Array, *, shift: Any, axis: Axis = None) -> Array:
     """Move elements by `shift` along `axis`; those beyond the end come in at the beginning.
 
     >>> roll([1.0, 2.0, 3.0], shift=1)
@@ -93,7 +96,7 @@ def roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
 
 
 @implements(np.flip)
-def flip(m: Any, axis: Any = None) -> Any:
+def flip(m: Operand, axis: Axis = None) -> Any:
     """Reverse the elements along `axis` (None: all axes).
 
     Args:
@@ -110,7 +113,7 @@ def flip(m: Any, axis: Any = None) -> Any:
 
 
 @implements(np.fliplr)
-def fliplr(m: Any) -> Any:
+def fliplr(m: Operand) -> Any:
     """Reverse the order of the columns.
 
     Args:
@@ -125,7 +128,7 @@ def fliplr(m: Any) -> Any:
 
 
 @implements(np.flipud)
-def flipud(m: Any) -> Any:
+def flipud(m: Operand) -> Any:
     """Reverse the order of the rows.
 
     Args:
@@ -140,7 +143,7 @@ def flipud(m: Any) -> Any:
 
 
 @implements(np.rot90)
-def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+def rot90(m: Operand, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Turn by k · 90 degrees in the plane of two axes, from the first towards the second.
 
     Args:
@@ -169,7 +172,7 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 
 @implements(np.tile)
-def tile(A: Any, reps: Any) -> Any:
+def tile(A: Operand, reps: Any) -> Any:
     """Repeat the array as a whole, `reps` times along each axis.
 
     Args:
@@ -192,7 +195,7 @@ def tile(A: Any, reps: Any) -> Any:
 
 
 @implements(np.repeat)
-def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(a: Operand, repeats: Any, axis: int | None = None) -> Any:
     """Repeat every element along `axis` (None: of all elements, in one axis).
 
     Args:

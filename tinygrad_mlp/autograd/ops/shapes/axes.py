@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand, Shape
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.shape import places, shape_of
@@ -45,7 +47,7 @@ def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((2, 3),), axes=(None, (1, 0))),
         *sample_arrays(rng, shapes=((2, 3, 4),), axes=(None, (1, 2, 0), (-1, 0, 1)))))
-def transpose(a: Any, *, axes: Any = None) -> Any:
+def transpose(a: Array, *, axes: Any = None) -> Array:
     """Put the axes in another order (None: reversed).
 
     >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
@@ -63,7 +65,7 @@ permute_dims = transpose
     samples=lambda rng: (
         Sample(rng.normal(size=(2, 3)), axis1=0, axis2=1),
         Sample(rng.normal(size=(2, 3, 4)), axis1=-1, axis2=-2)))
-def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
+def swapaxes(a: Array, *, axis1: int, axis2: int) -> Array:
     """Exchange two axes.
 
     >>> swapaxes(np.ones((2, 3, 4)), axis1=0, axis2=2).shape
@@ -73,7 +75,7 @@ def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
 
 
 @implements(np.moveaxis)
-def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+def moveaxis(a: Operand, source: Shape, destination: Shape) -> Any:
     """Move axes from the positions `source` to `destination`; the others keep their order.
 
     Args:
@@ -100,7 +102,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 
 @implements(np.rollaxis)
-def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+def rollaxis(a: Operand, axis: int, start: int = 0) -> Any:
     """Move one axis before the axis `start`. New code should use `moveaxis`.
 
     Args:

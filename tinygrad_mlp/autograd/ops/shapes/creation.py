@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand, Shape
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.shapes.shape import astype, reshape, shape_of
@@ -15,7 +16,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError, refuse_more_th
 __all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Any, fill_value: Operand, dtype: Any = None) -> Any:
     """Fill an array with a value. If the value is a tensor, gradients flow to it.
 
     Args:
@@ -39,7 +40,8 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
 
 
 @implements(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def full_like(a: Operand, fill_value: Operand, dtype: Any = None, *,
+              shape: Shape | None = None) -> Any:
     """Fill an array of the shape and dtype of another with a value, as `full` does.
 
     Args:
@@ -55,7 +57,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
 
 
 @implements(np.zeros_like)
-def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def zeros_like(a: Operand, dtype: Any = None, *, shape: Shape | None = None) -> Any:
     """Return zeros of the shape and dtype of another array, as a plain array.
 
     >>> zeros_like([1.0, 2.0])
@@ -65,7 +67,7 @@ def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
 
 
 @implements(np.ones_like)
-def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def ones_like(a: Operand, dtype: Any = None, *, shape: Shape | None = None) -> Any:
     """Return ones of the shape and dtype of another array, as a plain array.
 
     >>> ones_like([1.0, 2.0])
@@ -75,7 +77,7 @@ def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+def meshgrid(*xi: Operand, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """Return the coordinates of a grid, from those along each of its axes.
 
     Args:

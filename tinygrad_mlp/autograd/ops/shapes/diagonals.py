@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
@@ -50,7 +52,7 @@ def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     "ā[i, j] = g[min(i, j)] [j = i + offset]",
     latex=lambda a, offset, axis1, axis2: _named("diag", a, offset, *_among(a, axis1, axis2)),
     numpy=np.diagonal, reference=_diagonal_by_loops, samples=_matrices)
-def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal(a: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """Return a diagonal of the matrices in two axes, as the last axis of the result.
 
     >>> diagonal([[1.0, 2.0], [3.0, 4.0]])
@@ -70,7 +72,7 @@ def diagonal(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         Sample(rng.normal(size=3), shape=(3, 3), offset=0),
         Sample(rng.normal(size=3), shape=(4, 4), offset=-1),
         Sample(rng.normal(size=(2, 3)), shape=(3, 4), offset=1)])
-def embed_diagonal(a: Any, *, shape: tuple[int, int], offset: int = 0) -> Any:
+def embed_diagonal(a: Array, *, shape: tuple[int, int], offset: int = 0) -> Array:
     """Return matrices of `shape` with the last axis on a diagonal: the adjoint of `diagonal`.
 
     Source: the transpose of the linear map `diagonal`.
@@ -100,7 +102,7 @@ def _trace_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> 
     reference=lambda a, offset, axis1, axis2: np.sum(
         _diagonal_by_loops(a, offset, axis1, axis2), axis=-1),
     samples=_matrices)
-def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def trace(a: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """Sum over a diagonal of the matrices in two axes.
 
     >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
@@ -110,7 +112,7 @@ def trace(a: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 @implements(np.diag)
-def diag(v: Any, k: int = 0) -> Any:
+def diag(v: Operand, k: int = 0) -> Any:
     """Return the matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal.
 
     Args:
@@ -135,7 +137,7 @@ def diag(v: Any, k: int = 0) -> Any:
 
 
 @implements(np.diagflat)
-def diagflat(v: Any, k: int = 0) -> Any:
+def diagflat(v: Operand, k: int = 0) -> Any:
     """Return the matrix with all elements of an array on its k-th diagonal.
 
     Args:
@@ -166,7 +168,7 @@ def _triu_rule(g: Any, y: Any, m: Any, k: int) -> Any:
     latex=lambda m, k: _named("tril", m, k), numpy=np.tril,
     reference=lambda m, k: m * np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k),
     samples=_triangles)
-def tril(m: Any, *, k: int = 0) -> Any:
+def tril(m: Array, *, k: int = 0) -> Array:
     """Return lower triangles: zeros above the k-th diagonal of the matrices in the last two axes.
 
     >>> tril([[1.0, 2.0], [3.0, 4.0]])
@@ -181,7 +183,7 @@ def tril(m: Any, *, k: int = 0) -> Any:
     latex=lambda m, k: _named("triu", m, k), numpy=np.triu,
     reference=lambda m, k: m * (1 - np.tri(m.shape[-2 if m.ndim > 1 else -1], m.shape[-1], k - 1)),
     samples=_triangles)
-def triu(m: Any, *, k: int = 0) -> Any:
+def triu(m: Array, *, k: int = 0) -> Array:
     """Return upper triangles: zeros below the k-th diagonal of the matrices in the last two axes.
 
     >>> triu([[1.0, 2.0], [3.0, 4.0]])

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.shapes.shape import atleast_1d, places, ravel, shape_of
@@ -92,7 +93,7 @@ def _indexing_samples(rng: Any) -> list[Sample]:
     reference=lambda a, *indices, template: np.array(a)[_index(template, indices)].copy(),
     samples=_indexing_samples,
     add_share=lambda total, g, *indices, template: _add_at(total, g, indices, template))
-def getitem(*operands: Any, template: tuple[Any, ...]) -> Any:
+def getitem(*operands: Array, template: tuple[Any, ...]) -> Array:
     """Pick elements by a basic or advanced index. Repeated indices add up their gradients.
 
     The first operand is the array, the others the index arrays for the template's slots.
@@ -127,7 +128,7 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
             rng.normal(size=s.args[0][_index(s.static["template"], s.args[1:])].shape),
             *s.args[1:], template=s.static["template"], shape=(4, 3))
         for s in _indexing_samples(rng)])
-def scatter_add(*operands: Any, template: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+def scatter_add(*operands: Array, template: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
     """Return zeros of `shape` with the first operand added at an index: the adjoint of indexing.
 
     Source: the transpose of the linear map `getitem`.
@@ -151,7 +152,7 @@ def _add_at(total: Any, a: Any, indices: Sequence[Any], template: tuple[Any, ...
 
 
 @implements(np.take)
-def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+def take(a: Operand, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Take elements, or slices along `axis`, at integer positions.
 
     Args:
@@ -191,7 +192,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+def take_along_axis(arr: Operand, indices: Any, axis: int | None = -1) -> Any:
     """Take from every vector along `axis` the elements at positions of its own.
 
     ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix. It takes the
@@ -226,7 +227,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 @implements(np.select)
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+def select(condlist: Sequence[Operand], choicelist: Sequence[Operand], default: Operand = 0) -> Any:
     """Choose element by element: the choice of the first condition that holds, else `default`.
 
     Args:

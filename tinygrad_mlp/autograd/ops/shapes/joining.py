@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
 from tinygrad_mlp.autograd.ops.shapes.shape import (
@@ -45,12 +47,12 @@ def _slice_of(g: Any, arrays: Sequence[Any], position: int, axis: int) -> Any:
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(1, 3)), axis=0),
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), rng.normal(size=(2, 1)), axis=-1),
         Sample(rng.normal(size=3), rng.normal(size=2), axis=0)))
-def concatenate_op(*arrays: Any, axis: int = 0) -> Any:
+def concatenate_op(*arrays: Array, axis: int = 0) -> Array:
     return np.concatenate(arrays, axis=axis)
 
 
 @implements(np.concatenate)
-def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Any:
     """Join a sequence of arrays along an axis they have (None: all elements, in one axis).
 
     >>> concatenate(([1.0, 2.0], [3.0]))
@@ -77,12 +79,12 @@ def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=0),
         Sample(rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), axis=-1),
         Sample(rng.normal(), rng.normal(), rng.normal(), axis=0)))
-def stack_op(*arrays: Any, axis: int = 0) -> Any:
+def stack_op(*arrays: Array, axis: int = 0) -> Array:
     return np.stack(arrays, axis=axis)
 
 
 @implements(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+def stack(arrays: Sequence[Operand], axis: int = 0) -> Any:
     """Join a sequence of arrays of one shape along a new axis.
 
     >>> stack(([1.0, 2.0], [3.0, 4.0]), axis=1)
@@ -93,7 +95,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 
 @implements(np.vstack)
-def vstack(tup: Sequence[Any]) -> Any:
+def vstack(tup: Sequence[Operand]) -> Any:
     """Join arrays along the first axis; vectors are rows.
 
     Args:
@@ -107,7 +109,7 @@ def vstack(tup: Sequence[Any]) -> Any:
 
 
 @implements(np.hstack)
-def hstack(tup: Sequence[Any]) -> Any:
+def hstack(tup: Sequence[Operand]) -> Any:
     """Join arrays along the second axis; vectors end to end.
 
     Args:
@@ -121,7 +123,7 @@ def hstack(tup: Sequence[Any]) -> Any:
 
 
 @implements(np.dstack)
-def dstack(tup: Sequence[Any]) -> Any:
+def dstack(tup: Sequence[Operand]) -> Any:
     """Join arrays along the third axis, which vectors and matrices get as a new one.
 
     Args:
@@ -134,7 +136,7 @@ def dstack(tup: Sequence[Any]) -> Any:
 
 
 @implements(np.column_stack)
-def column_stack(tup: Sequence[Any]) -> Any:
+def column_stack(tup: Sequence[Operand]) -> Any:
     """Join arrays along the second axis; vectors are columns.
 
     Args:
@@ -149,7 +151,7 @@ def column_stack(tup: Sequence[Any]) -> Any:
 
 
 @implements(np.append)
-def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+def append(arr: Operand, values: Operand, axis: int | None = None) -> Any:
     """Append `values` to the array along `axis` (None: all elements, in one axis).
 
     Args:
@@ -173,7 +175,7 @@ def _cut(a: Any, ends: Sequence[int], axis: int) -> list[Any]:
 
 
 @implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split an array along `axis` into a number of parts, or at given positions.
 
     Where a number of parts does not divide the length, the first ones are one longer.
@@ -201,7 +203,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split an array along `axis` into parts of the same length, or at given positions.
 
     Args:
@@ -225,7 +227,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def vsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
     """Split an array along the first of at least two axes, as `split` does.
 
     Args:
@@ -240,7 +242,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 
 @implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def hsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
     """Split an array along the second axis (a vector along its only one), as `split` does.
 
     Args:
@@ -255,7 +257,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 
 @implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def dsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
     """Split an array along the third axis, as `split` does.
 
     Args:

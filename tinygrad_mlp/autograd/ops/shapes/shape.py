@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.argument_types import Axis, Operand
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
 from tinygrad_mlp.autograd.ops.sums import broadcast_to
@@ -42,7 +43,7 @@ def _reshape_latex(a: Any, shape: Any) -> str:
     numpy=np.reshape,
     reference=lambda a, shape: np.ndarray(shape, a.dtype, np.ascontiguousarray(a)),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3, 2), (6,), (1, 2, 3))))
-def reshape(a: Any, *, shape: Any) -> Any:
+def reshape(a: Array, *, shape: Any) -> Array:
     """Arrange the same elements in another shape; one length may be −1.
 
     >>> reshape([1.0, 2.0, 3.0, 4.0], shape=(2, -1))
@@ -53,7 +54,7 @@ def reshape(a: Any, *, shape: Any) -> Any:
 
 
 @implements(np.ravel)
-def ravel(a: Any) -> Any:
+def ravel(a: Operand) -> Any:
     """Return all elements in one axis.
 
     Args:
@@ -84,7 +85,7 @@ def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 @implements(np.squeeze)
-def squeeze(a: Any, axis: Any = None) -> Any:
+def squeeze(a: Operand, axis: Axis = None) -> Any:
     """Remove axes of length 1 (None: all of them).
 
     Args:
@@ -108,7 +109,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 
 @implements(np.expand_dims)
-def expand_dims(a: Any, axis: Any) -> Any:
+def expand_dims(a: Operand, axis: Axis) -> Any:
     """Insert a new axis of length 1 at position `axis` of the result.
 
     >>> expand_dims([1.0, 2.0], axis=0).shape
@@ -132,7 +133,7 @@ def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[in
 
 
 @implements(np.atleast_1d)
-def atleast_1d(*arrays: Any) -> Any:
+def atleast_1d(*arrays: Operand) -> Any:
     """Return arrays with at least one axis: a number becomes a vector of one.
 
     >>> atleast_1d(np.array(3.0))
@@ -142,7 +143,7 @@ def atleast_1d(*arrays: Any) -> Any:
 
 
 @implements(np.atleast_2d)
-def atleast_2d(*arrays: Any) -> Any:
+def atleast_2d(*arrays: Operand) -> Any:
     """Return arrays with at least two axes: a vector becomes a row.
 
     >>> atleast_2d([1.0, 2.0])
@@ -152,7 +153,7 @@ def atleast_2d(*arrays: Any) -> Any:
 
 
 @implements(np.atleast_3d)
-def atleast_3d(*arrays: Any) -> Any:
+def atleast_3d(*arrays: Operand) -> Any:
     """Return arrays with at least three axes: (n,) becomes (1, n, 1), (m, n) becomes (m, n, 1).
 
     Args:
@@ -167,7 +168,7 @@ def atleast_3d(*arrays: Any) -> Any:
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
+def broadcast_arrays(*arrays: Operand) -> tuple[Any, ...]:
     """Repeat each of the arrays to the shape that they have together.
 
     Raises:
@@ -190,7 +191,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     reference=lambda a, dtype: np.array(a, dtype=dtype),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), dtype=(np.float64,)),
     elementwise=True)
-def astype(a: Any, *, dtype: Any) -> Any:
+def astype(a: Array, *, dtype: Any) -> Array:
     """Convert the numbers to another floating-point precision.
 
     >>> astype([1.0, 2.0], dtype="float32")
@@ -206,7 +207,7 @@ def astype(a: Any, *, dtype: Any) -> Any:
 @op(rules={"a": lambda g, y, a: g},
     equation="y = a,  ā = g", latex="{a}",
     reference=lambda a: np.array(a), samples=lambda rng: sample_arrays(rng), elementwise=True)
-def identity(a: Any) -> Any:
+def identity(a: Array) -> Array:
     """Return the array itself, as a new node of the graph.
 
     Source: the definition.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, scatter_add
@@ -104,7 +105,7 @@ def _samples(rng: Any) -> list[Sample]:
     equation="y = base with pieces stored at their places,  p̄ = g at the places of the piece p, "
     "and of the base g elsewhere",
     latex=_latex, reference=_reference, samples=_samples, kind=Assembly)
-def assemble(*operands: Any, places: Places) -> Any:
+def assemble(*operands: Array, places: Places) -> Array:
     """Store pieces into a copy of an array, the first operand.
 
     Args:
