@@ -659,3 +659,13 @@ def test_operations_of_one_name_or_of_none_stay_apart(rng):
     x = rng.normal(size=3)
     for _ in range(3):
         close([f(x)], [5 * x + 1])
+
+
+def test_tensors_among_the_arguments_are_data():
+    compiled = tg.compile(lambda w, x: tg.sum(tg.tanh(w) * x))
+    for scale in (1.0, 2.0, 3.0):
+        w = tg.Tensor(np.arange(3.0), name="w") * scale
+        result = compiled(w, np.ones(3))
+        assert isinstance(result, tg.Tensor)
+        assert result.item() == np.sum(np.tanh(np.arange(3.0) * scale))
+    assert len(compiled.programs) == 1

@@ -9,7 +9,7 @@ history continues, so that the result can be differentiated again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -21,7 +21,20 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp"]
 
+# The types of a function's first argument, of its other arguments, and of what it returns. The
+# derivative with respect to the first argument is of its type; type checkers are told no more.
+A = TypeVar("A", bound=Any)
+P = ParamSpec("P")
+R = TypeVar("R")
+First = Callable[Concatenate[A, P], R]
 
+
+@overload
+def value_and_grad(  # type: ignore[overload-overlap]
+    f: First[A, P, R], argnums: Literal[0] = 0) -> First[A, P, tuple[R, A]]: ...
+@overload
+def value_and_grad(f: Callable[P, R],
+                   argnums: int | Sequence[int]) -> Callable[P, tuple[R, Any]]: ...
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """Return the function ``(*args) -> (f(*args), ∇f(*args))``: both from one evaluation.
 
@@ -57,6 +70,11 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return value_and_gradient
 
 
+@overload
+def grad(  # type: ignore[overload-overlap]
+    f: First[A, P, object], argnums: Literal[0] = 0) -> First[A, P, A]: ...
+@overload
+def grad(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """Return the gradient of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
 
@@ -81,7 +99,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return gradient
 
 
-def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
+def vjp(f: Callable[..., R], *primals: Any) -> tuple[R, Callable[[Any], Any]]:
     """Compute ``f(*primals)`` and return it with the vector-Jacobian product.
 
     With J the Jacobian of `f`, the second result is the function ``pullback(v) = vᵀ J``, which
@@ -129,7 +147,7 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
     return given
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(f: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[R, R]:
     """Compute ``f(*primals)`` and its derivative along `tangents`, ``J v``.
 
     Computed by differentiating the vector-Jacobian product, which is linear in its cotangent u:
@@ -166,6 +184,11 @@ def _pushed_forward(name: str, f: Function, primals: tuple[Any, ...],
     return map_leaves(run.plain, run.out), rebuild(run.out, tangent)
 
 
+@overload
+def jacobian(  # type: ignore[overload-overlap]
+    f: First[A, P, object], argnums: Literal[0] = 0) -> First[A, P, A]: ...
+@overload
+def jacobian(f: Callable[P, object], argnums: int) -> Callable[P, Any]: ...
 def jacobian(f: Function, argnums: int = 0) -> Function:
     """Return the Jacobian of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
 
@@ -208,6 +231,11 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     return jacobian_of
 
 
+@overload
+def hessian(  # type: ignore[overload-overlap]
+    f: First[A, P, object], argnums: Literal[0] = 0) -> First[A, P, A]: ...
+@overload
+def hessian(f: Callable[P, object], argnums: int) -> Callable[P, Any]: ...
 def hessian(f: Function, argnums: int = 0) -> Function:
     """Return the matrix of second derivatives: ``H[i, …, j, …] = ∂²f / ∂x[i, …] ∂x[j, …]``.
 
@@ -225,7 +253,7 @@ def hessian(f: Function, argnums: int = 0) -> Function:
     return jacobian(grad(f, argnums), argnums)
 
 
-def hvp(f: Function, x: Any, v: Any) -> Any:
+def hvp(f: Callable[[A], object], x: A, v: A) -> A:
     """Compute the Hessian-vector product ``H(x) v`` without forming the Hessian.
 
     ``H v = ∇ₓ (∇f(x) · v)``: one more backward pass, whatever the size of x.
@@ -245,4 +273,4 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 5.0]), np.array([1.0, 0.0]))
     array([10.,  6.])
     """
-    return _pushed_forward("hvp", grad(f), (x,), (v,))[1]
+    return _pushed_forward("hvp", grad(f), (x,), (v,))[1]  # type: ignore[no-any-return]

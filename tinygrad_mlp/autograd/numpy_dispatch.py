@@ -241,7 +241,8 @@ def _reduced(known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dty
             f"np.{known.name} with where= expects initial=, the result where nothing is chosen.")
     if where is not None:
         where = np.broadcast_to(where, shape_of(a))
-        other: Any = {ops.prod: 1, ops.max: initial, ops.min: initial}.get(known, 0)
+        nothing: dict[Op, Any] = {ops.prod: 1, ops.max: initial, ops.min: initial}
+        other = nothing.get(known, 0)
         a = ops.where(where, a, other)
         if known is ops.mean:
             return ops.sum(a, **along) / np.sum(where, **along)
@@ -249,8 +250,9 @@ def _reduced(known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dty
         return known(a, **along)
     if known is ops.sum or 0 in shape_of(a) and known is not ops.prod:
         return ops.sum(a, **along) + initial
-    join = {ops.prod: ops.multiply, ops.max: ops.maximum, ops.min: ops.minimum}[known]
-    return join(known(a, **along), initial)
+    joins: dict[Op, Op] = {
+        ops.prod: ops.multiply, ops.max: ops.maximum, ops.min: ops.minimum}
+    return joins[known](known(a, **along), initial)
 
 
 def _converted(known: Callable[..., Any], a: Any, *args: Any, dtype: Any, **more: Any) -> Any:

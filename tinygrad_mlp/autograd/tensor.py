@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.backward import backward as run_backward
@@ -344,7 +345,8 @@ class Tensor(Value):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    # (Not Array: type checkers would take X @ tensor for an array.)
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.generic]:
         if self._requires_grad:
             self._leave_graph(as_array=True)
         return np.array(self.data, dtype=dtype, copy=copy)

@@ -1,6 +1,6 @@
 """Layers, networks of layers, initialisers and losses."""
 
-from tinygrad_mlp.autograd.ops.losses import (
+from tinygrad_mlp.autograd.ops import (
     binary_cross_entropy,
     categorical_cross_entropy,
     sigmoid_cross_entropy,

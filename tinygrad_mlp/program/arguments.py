@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Value, make_value
 from tinygrad_mlp.autograd.pytree import leaves
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
@@ -77,7 +77,8 @@ def _traced(recording: Recording, a: Any, name: str | None) -> Any:
     if isinstance(a, (np.ndarray, np.generic)) or type(a) is float:
         return recording.input(a, DATA, name)
     if isinstance(a, Value):
-        made = Tensor(recording.input(a.data, DATA, name))
+        traced: Any = recording.input(a.data, DATA, name)
+        made = make_value(Tensor, traced, None, False)
         made.name = a.name
         return made
     return a

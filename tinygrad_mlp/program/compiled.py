@@ -7,7 +7,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -23,13 +23,16 @@ from tinygrad_mlp.program.recording import Recording
 from tinygrad_mlp.program.retrace_check import TraceSignature
 from tinygrad_mlp.support.html import listing
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 MOST_PROGRAMS = 16
 """Programs kept for one function; the least recently used ones are dropped."""
 MOST_SETTINGS = 4
 """Programs kept for arguments of the same types, each for other settings (training or not, …)."""
 
 
-class CompiledFunction:
+class CompiledFunction(Generic[P, R]):
     """A function that is recorded at its first call and run as a program from then on.
 
     For arguments of other shapes, dtypes or static values another program is recorded, and where
@@ -51,7 +54,7 @@ class CompiledFunction:
     (array([6.]), 2)
     """
 
-    def __init__(self, function: Callable[..., Any], captured: Mapping[str, Any] | None = None,
+    def __init__(self, function: Callable[P, R], captured: Mapping[str, Any] | None = None,
                  lenient: bool = False, strict: bool = True) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -114,7 +117,7 @@ class CompiledFunction:
 
     # -- calling it ----------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for such arguments; record one if there is none."""
         mode = MODE.get()
         if mode.hook is not None or mode.depth:
@@ -284,7 +287,7 @@ class CompiledFunction:
                 stacklevel=3)
 
 
-def compile(function: Callable[..., Any]) -> CompiledFunction:
+def compile(function: Callable[P, R]) -> CompiledFunction[P, R]:
     """Return a function that does the same without building the graph again at every call.
 
     On the first call with arguments of given shapes and dtypes, everything that passes the

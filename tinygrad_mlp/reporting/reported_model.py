@@ -111,7 +111,7 @@ class ReportedModel:
         rows = slice(0, self.batch_size)
         return draw(self._loss_of(self.X[rows], self.Y[rows]), model=self.model)
 
-    def step(self) -> CompiledFunction:
+    def step(self) -> CompiledFunction[..., Any]:
         """Record a training step as a program."""
         model, optimizer = copy.deepcopy((self.model, self.optimizer))
         model.train()

@@ -64,7 +64,7 @@ class StepRunner:
         self.diverged = False
         self._differentiating = changed_mode(differentiating="fit")
         self._last_epoch = settings.epochs
-        self._program: CompiledFunction | None = None
+        self._program: CompiledFunction[..., Any] | None = None
         if self.compiled:
             read = {"the model": run.model, "the loss": loss, "the optimizer": run.optimizer}
             self._program = CompiledFunction(
@@ -259,7 +259,7 @@ class StepRunner:
         self._give_up(reason)
         self._notice = f"training goes on without a program, more slowly: {reason}."
 
-    def _called(self, program: CompiledFunction, x: Array, y: Array) -> Any:
+    def _called(self, program: CompiledFunction[..., Any], x: Array, y: Array) -> Any:
         """Call the program, or the step that it is recorded from."""
         if self._runner is not None and self._runner.confirmed:
             return program(x, y)

@@ -11,6 +11,7 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
+from tinygrad_mlp.autograd.ops.shapes.indexing import index_parts
 from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer, adopt, index_for, may_change
 from tinygrad_mlp.autograd.stores.views import family, has_traced_relatives
 from tinygrad_mlp.autograd.tensor import Tensor
@@ -138,7 +139,7 @@ def _at(name: str, ufunc: Any, target: Any, index: Any, value: Any = None) -> No
         spread: Any = ops.broadcast_to(value, shape=np.shape(numbers))
     else:
         spread = np.broadcast_to(np.asarray(array(value), target.dtype), np.shape(numbers))
-    template, arrays = ops.shapes.indexing.index_parts(index)
+    template, arrays = index_parts(index)
     added = ops.scatter_add(spread, *arrays, template=template, shape=target.shape)
     overwrite(target, ufunc(target, added), name)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
@@ -136,7 +137,7 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> str:
 
 
 @implements(np.einsum)
-def einsum(*operands: Any, optimize: Any = False) -> Any:
+def einsum(*operands: Operand, optimize: Any = False) -> Any:
     """Sum products over indices named by a string: ``y[i, k] = Σ_j a[i, j] b[j, k]``.
 
     All of NumPy's forms: an output left out, ``...`` for the other axes, an index twice in one
