@@ -68,7 +68,8 @@ SIGNATURES = {
     "nn.Linear": "(in_features, out_features, bias=True, *, init=None, rng=None, dtype=None)",
     "fit": "(model, loss, optimizer, X, Y, *, epochs, batch_size=32, validation=None, "
     "shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', block=None, "
-    "threads=None, record_every=None, record_epochs=None, checkpoint=None)",
+    "threads=None, record_every=None, record_epochs=None, "
+    "evaluate_training=False, checkpoint=None)",
     "Checkpoint": "(path, every=1, unit='epoch')",
     "grad": "(f, argnums=0)",
     "value_and_grad": "(f, argnums=0)",

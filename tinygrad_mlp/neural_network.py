@@ -298,7 +298,8 @@ class NeuralNetwork:
                            rng=self._rng, callbacks=callbacks,
                            monitor=bool(self.monitor) and self._line_of_record(n, epochs, updates),
                            record_every=every if records else 0, record_epochs=records and short,
-                           compiled=compiled, block=block, threads=threads, checkpoint=checkpoint)
+                           evaluate_training=True, compiled=compiled, block=block, threads=threads,
+                           checkpoint=checkpoint)
         kept = [r for r in self.history if r.iteration % every == 0]
         self.training_loss += [record.training_loss * n for record in kept]
         accuracies: list[Any] = [record.training_accuracy for record in kept]

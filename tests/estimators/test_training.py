@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 from tinygrad_mlp.estimators import MLPClassifier, MLPRegressor
-from tinygrad_mlp.estimators.objective import LOSSES, Objective
+from tinygrad_mlp.estimators.objective import LOSSES
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -86,17 +86,14 @@ def test_the_penalty_leaves_the_biases_alone(rng):
     np.testing.assert_allclose(bound.coefs_[0], free.coefs_[0] * (1 - 10 / 20) ** 10, rtol=1e-12)
 
 
-def test_the_objective_adds_up_batches_in_training_only():
-    model = tg.nn.Sequential(tg.nn.Linear(1, 1, init=tg.nn.init.constant(2.0)))
-    objective = Objective(model, LOSSES["squared_error"])
-    x, y = np.ones((2, 1)), np.zeros((2, 1))
-    model.train()
-    objective(model(x), y)
-    objective(model(x[:1]), y[:1])
-    model.eval()
-    objective(model(x), y)
-    assert objective.take_total() == 2 * 2 + 1 * 2
-    assert objective.take_total() == 0
+@unconverged
+def test_the_loss_curve_has_the_means_over_the_samples_of_each_epoch():
+    X, y = np.ones((3, 1)), np.array([1.0, 2.0, 4.0])
+    settings = {"hidden_layer_sizes": (), "solver": "sgd", "learning_rate_init": 1e-12,
+                "alpha": 0.0, "max_iter": 2, "batch_size": 2, "random_state": 0}
+    regressor = MLPRegressor(**settings).fit(X, y)
+    mean = 0.5 * np.mean((regressor.predict(X) - y) ** 2)
+    np.testing.assert_allclose(regressor.loss_curve_, [mean, mean], rtol=1e-9)
 
 
 # -- going on -------------------------------------------------------------------------------
@@ -395,8 +392,18 @@ def test_callbacks_see_records_epochs_and_steps(X, targets):
     regressor.fit(X, targets["number"])
     assert regressor.n_iter_ == 2
     assert counter.steps == 4
-    assert regressor.history_.training_loss == regressor.loss_curve_
     assert regressor.history_.stopped.startswith("training_loss has not improved")
+
+
+@unconverged
+def test_a_callback_that_selects_by_the_training_loss_has_it_evaluated(X, targets):
+    best = tg.callbacks.BestWeights("training_loss")
+    settings = {"batch_size": 20, "max_iter": 3, "alpha": 0.0, "random_state": 0}
+    regressor = MLPRegressor(callbacks=[best], **settings).fit(X, targets["number"])
+    final = 0.5 * np.mean((regressor.predict(X) - targets["number"]) ** 2)
+    np.testing.assert_allclose(min(regressor.history_.training_loss), final, rtol=1e-9)
+    free = MLPRegressor(**settings).fit(X, targets["number"])
+    assert regressor.loss_curve_ == free.loss_curve_ == free.history_.training_loss
 
 
 @unconverged

@@ -57,7 +57,7 @@ def assert_blocks_equal_steps(rule, batch, block, n_blocks=3, threads=None, **ch
     plan.threads = threads
     rows = batch * block
     for number, i in enumerate(range(0, n, rows), 1):
-        loss = plan.run(X[i : i + rows], Y[i : i + rows])
+        loss = plan.run(X[i : i + rows], Y[i : i + rows]).last
         np.testing.assert_allclose(loss, losses[number * block - 1], rtol=1e-9)
     for name, value in numbers(model, optimizer).items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
@@ -156,7 +156,7 @@ def single_steps_and_blocks(make, loss, batch=2, block=5, shape=(6,), classes=3,
             plan = blocks.plan(step.executable, optimizer, block)
             rows = batch * block
             for i in range(0, n, rows):
-                value = plan.run(X[i : i + rows], Y[i : i + rows])
+                value = plan.run(X[i : i + rows], Y[i : i + rows]).last
         else:
             for i in range(0, n, batch):
                 value = step(X[i : i + batch], Y[i : i + batch]).item()
@@ -275,7 +275,7 @@ def test_arguments_may_have_the_names_of_the_loop():
         loss = expected(X[i : i + 1], Y[i : i + 1]).item()
     step.prepare(X[:1], Y[:1], confirmed=True)
     plan = blocks.plan(step.executable, optimizer, 5)
-    np.testing.assert_allclose(plan.run(X[1:6], Y[1:6]), loss, rtol=1e-9)
+    np.testing.assert_allclose(plan.run(X[1:6], Y[1:6]).last, loss, rtol=1e-9)
 
 
 def test_small_weights_are_deferred_only_on_request():

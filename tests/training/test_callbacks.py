@@ -327,6 +327,19 @@ def test_best_weights_are_restored_with_the_buffers_and_however_training_ended()
     assert all(np.array_equal(restored[name], states[number][name]) for name in restored)
 
 
+@pytest.mark.parametrize("kind", [BestWeights, EarlyStopping])
+def test_who_selects_by_the_training_data_has_them_evaluated(kind):
+    rng = np.random.default_rng(0)
+    model = nn.Linear(3, 2, rng=rng)
+    X, Y = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+    best = kind(monitor="training_loss")
+    sgd = optim.SGD(model.parameters(), 0.2)
+    history = tg.fit(model, nn.squared_error, sgd, X, Y, epochs=4, batch_size=2, callbacks=[best])
+    assert history.settings["evaluate_training"] is True
+    assert best.best == min(history.training_loss)
+    assert tg.evaluate(model, nn.squared_error, X, Y)[0] == best.best
+
+
 def test_early_stopping_ends_a_real_training_and_says_why():
     X, Y = np.ones((2, 3)), np.eye(2)
     _, history = train([EarlyStopping(2)], epochs=50, lr=0.0, validation=(X, Y))

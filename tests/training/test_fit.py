@@ -239,8 +239,16 @@ def test_modules_are_in_training_mode_for_steps_and_in_evaluation_mode_for_figur
     spy = Spy(model)
     train(spy, X, Y, batch_size=3, epochs=2, validation=(X[:1], Y[:1]))
     first_look = [(False, 2), (False, 1)]  # two samples of each, before training
-    epoch = [(True, 3), (True, 1), (False, 4), (False, 1)]
+    epoch = [(True, 3), (True, 1), (False, 1)]
     assert [(training, len(x)) for training, x in spy.seen] == first_look + epoch * 2
+
+
+def test_the_training_data_are_evaluated_where_that_is_asked_for():
+    model, X, Y = task(n=4)
+    spy = Spy(model)
+    train(spy, X, Y, batch_size=3, epochs=2, evaluate_training=True)
+    epoch = [(True, 3), (True, 1), (False, 4)]
+    assert [(training, len(x)) for training, x in spy.seen] == [(False, 2), *epoch * 2]
 
 
 # -- what is recorded ------------------------------------------------------------------------------
@@ -278,7 +286,52 @@ def test_records_are_made_at_the_end_of_each_epoch_or_never(every, iterations):
     assert history.stopped is None
 
 
-def test_a_record_is_the_evaluation_of_the_weights_of_that_moment():
+@given(n=st.integers(1, 7), batch_size=st.integers(1, 4), every=st.none() | st.integers(1, 5))
+@settings(max_examples=40)
+def test_a_record_has_the_means_over_the_samples_of_the_steps_since_the_last(n, batch_size, every):
+    model, X, Y = classification(n=n)
+    seen, expected = [], []
+
+    def loss(p, y):
+        value = nn.softmax_cross_entropy(p, y)
+        if model.training:
+            right = np.argmax(p.data, axis=1) == np.argmax(y, axis=1)
+            seen.extend((value.item(), hit) for hit in right)
+        return value
+
+    def look(run):
+        expected.append(tuple(np.mean(seen, axis=0)))
+        seen.clear()
+
+    history = train(model, X, Y, loss=loss, batch_size=batch_size, epochs=3, record_every=every,
+                    callbacks=[look], compiled=False)
+    found = zip(history.training_loss, history.training_accuracy, strict=True)
+    np.testing.assert_allclose(list(found), expected, rtol=1e-12)
+
+
+def test_the_means_are_of_the_model_in_training_mode():
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Dropout(0.5, rng=rng), nn.Linear(1, 1, rng=rng))
+    X, Y = np.ones((8, 1)), np.ones((8, 1))
+    losses = []
+    history = train(model, X, Y, lr=0.0, batch_size=8,
+                    loss=lambda p, y: (losses.append(p.data), nn.squared_error(p, y))[1])
+    np.testing.assert_allclose(history.training_loss[0], np.mean((losses[-1] - 1) ** 2) / 2)
+    assert not np.isclose(history.training_loss[0], evaluate(model, nn.squared_error, X, Y)[0])
+
+
+@pytest.mark.parametrize("evaluates", [True, False])
+def test_outputs_that_are_not_of_the_targets_shape_have_no_accuracy(evaluates):
+    model, X, Y = classification()
+    history = train(model, X, Y, loss=lambda p, y: tg.sum((p[:, :2] - y[:, :2]) ** 2) / len(X))
+    assert history.training_accuracy != [None]
+    model.layers.append(nn.Linear(3, 1, rng=np.random.default_rng(1)))
+    history = train(model, X, Y, loss=lambda p, y: tg.mean((p - y) ** 2),
+                    evaluate_training=evaluates, validation=(X, Y))
+    assert history.training_accuracy == history.validation_accuracy == [None]
+
+
+def test_a_record_is_the_evaluation_of_the_weights_of_that_moment_where_that_is_asked_for():
     model, X, Y = classification()
     expected, validation = [], (X[:4] + 1, Y[:4])
 
@@ -291,7 +344,7 @@ def test_a_record_is_the_evaluation_of_the_weights_of_that_moment():
 
     history = train(
         model, X, Y, loss=nn.softmax_cross_entropy, batch_size=5, record_every=2, epochs=2,
-        validation=validation, callbacks=[look],
+        validation=validation, callbacks=[look], evaluate_training=True,
     )
     columns = (
         history.training_loss, history.training_accuracy, history.validation_loss,

@@ -79,6 +79,24 @@ def test_every_way_comes_to_the_same_weights_and_records(name, way):
         np.testing.assert_allclose(getattr(found, field), getattr(history, field), rtol=1e-9)
 
 
+LOSSES = {
+    "of the output": nn.squared_error,
+    "of its pre-activation": nn.binary_cross_entropy,
+    "of minus the output": lambda p, y: nn.squared_error(-p, y),
+    "that is no mean of losses": lambda p, y: tg.mean((p - y) ** 2) ** 0.5,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_the_accuracy_is_that_of_the_outputs_whatever_the_loss_does_to_them(loss, way):
+    chosen = dict(loss=loss, batch_size=4)
+    expected = trained("eager", **chosen)[2]
+    found = trained(way, **chosen)[2]
+    np.testing.assert_allclose(found.training_loss, expected.training_loss, rtol=1e-9)
+    assert found.training_accuracy == expected.training_accuracy
+
+
 def test_history_says_how_the_steps_were_taken():
     assert trained("eager")[2].execution == "eager"
     assert trained("program")[2].execution == "a program"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.history import Record
@@ -35,14 +34,13 @@ class FitState:
 class EpochMonitor(Callback):
     """A callback that records each epoch, stops training, and calls the user's callbacks.
 
-    The loss of an epoch is the mean over its batches, which costs no evaluation of its own: the
-    objective sums over the batches. An epoch has `samples` samples.
+    The loss of an epoch is the mean over its steps, which costs no evaluation of its own. Where a
+    callback judges by the training loss, the record has what `evaluate` returns instead.
     """
 
-    def __init__(self, estimator: Any, state: FitState, objective: Objective, samples: int,
+    def __init__(self, estimator: Any, state: FitState, evaluate: Callable[[], float],
                  validate: Validation | None) -> None:
-        self.state, self.objective = state, objective
-        self.samples, self.validate = samples, validate
+        self.state, self.evaluate, self.validate = state, evaluate, validate
         self.tol: float = estimator.tol
         self.patience: float = estimator.n_iter_no_change
         self.verbose = bool(estimator.verbose)
@@ -74,14 +72,15 @@ class EpochMonitor(Callback):
     def on_epoch(self, run: Run) -> None:
         """Record the epoch, and stop training that does not improve any more."""
         self.epochs += 1
-        loss = self.objective.take_total() / self.samples
+        loss, _ = run.means.take()
+        recorded = self.evaluate() if self.callbacks.evaluate_training else loss
         self.state.losses.append(loss)
         validation_loss = score = accuracy = None
         if self.validate is not None:
             validation_loss, score, accuracy = self.validate()
             self.state.scores.append(score)
-        run.history.append(
-            Record(run.iteration, run.epoch, run.seconds, loss, None, validation_loss, accuracy))
+        run.history.append(Record(
+            run.iteration, run.epoch, run.seconds, recorded, None, validation_loss, accuracy))
         if self.verbose:
             shown = "" if score is None else f", validation score = {score:.6f}"
             print(f"Iteration {self.epochs}, loss = {loss:.8f}{shown}", flush=True)

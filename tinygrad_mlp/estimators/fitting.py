@@ -72,7 +72,8 @@ def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: O
         state.optimizer = make_optimizer(estimator, list(model.parameters()))
         state.rng, state.epochs = generator(random), 0
     set_rate(estimator, state.optimizer, n, state.epochs)
-    monitor = EpochMonitor(estimator, state, objective, n, validate)
+    evaluate = functools.partial(loss_of, model, objective, samples)
+    monitor = EpochMonitor(estimator, state, evaluate, validate)
     history = fit(model, objective, state.optimizer, samples.X, samples.targets,
                   epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
                   shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
@@ -99,12 +100,17 @@ def batch_size(estimator: Any, n: int) -> int:
     return min(int(estimator.batch_size), n)
 
 
+def loss_of(model: nn.Module, objective: Objective, samples: Samples) -> float:
+    """Return the mean loss of samples, without the penalty on the weights."""
+    return as_number(objective.of_data(predict(model, samples.X), samples.targets)[0])
+
+
 def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
                samples: Samples) -> Validation:
     """Return a function that returns loss, score, and accuracy or None, of samples held out."""
 
     def validate() -> tuple[float, float, float | None]:
-        loss = as_number(objective.of_data(predict(model, samples.X), samples.targets)[0])
+        loss = loss_of(model, objective, samples)
         score = estimator._score(predict(network, samples.X), samples.Y, samples.own)
         return loss, score, score if hasattr(estimator, "classes_") else None
 

@@ -12,7 +12,6 @@ import numpy as np
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 
@@ -54,10 +53,9 @@ class Objective:
 
     lᵢ is the loss of sample i, wᵢ its weight (1 without weights), W are the weights of all
     layers, without the biases. This is what scikit-learn's multi-layer perceptrons minimise, too.
-    While the model is in training mode, the losses of the batches are added up. `loss` is one of
-    `LOSSES` if the model's outputs are pre-activations, or a user's function of predictions and
-    targets that gives one number, or one (or more) for each sample. If `weighted`, the last column
-    of the targets holds the samples' weights.
+    `loss` is one of `LOSSES` if the model's outputs are pre-activations, or a user's function of
+    predictions and targets that gives one number, or one (or more) for each sample. If `weighted`,
+    the last column of the targets holds the samples' weights.
 
     >>> model = nn.Sequential(nn.Linear(1, 1, init=nn.init.constant(2.0)))
     >>> loss = Objective(model, LOSSES["squared_error"], alpha=0.5)
@@ -67,24 +65,17 @@ class Objective:
 
     def __init__(self, model: nn.Module, loss: Any, alpha: float = 0.0,
                  weighted: bool = False) -> None:
-        self.model, self.loss = model, loss
+        self.loss = loss
         self.alpha, self.weighted = float(alpha), weighted
         self.weights: Sequence[nn.Parameter] = [
             module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)]
-        # A tensor, so that a program can update it; in double precision, since the sum of an
-        # epoch has many terms.
-        self._total = nn.Buffer(np.zeros(()))
 
     def __call__(self, output: Any, target: Any) -> Any:
         """Return the objective of a batch: its loss and its share of the penalty."""
-        n = output.shape[0]
         value, total = self.of_data(output, target)
         if self.alpha:
             squares = [penalty(weight) for weight in self.weights]
             value = value + functools.reduce(operator.add, squares) * (self.alpha / total)
-        if self.model.training:
-            batch = value.detach() if isinstance(value, Tensor) else value
-            self._total.data = (self._total + batch.astype(np.float64) * n).data
         return value
 
     def of_data(self, output: Any, target: Any) -> tuple[Any, Any]:
@@ -116,9 +107,3 @@ class Objective:
                 f"loss must return one number, or one for each of the {output.shape[0]} samples of "
                 f"a batch. Got shape {losses.shape}.")
         return losses
-
-    def take_total(self) -> float:
-        """Return the sum over the batches of loss times samples, and set it to zero."""
-        total = float(self._total.data)
-        self._total.data = np.zeros(())
-        return total

@@ -89,11 +89,13 @@ class Executable:
             if u.target is None or written.get(u.value) is not u.target]
         self._constants = [
             (u.put, u.value) for u in self.program.updates if not isinstance(u.value, Variable)]
-        if only_arrays and self._structure == 0 and self._results[0].place is not None:
+        results = [(r.place, r.wrap) for r in self._results if r.place is not None]
+        alone = self._structure == 0
+        flat = alone or self._structure == tuple(range(len(self._results)))
+        if only_arrays and flat and results and len(results) == len(self._results):
             self.fast_path = fast_path(
                 self.program.inputs, self._assumptions, puts.keys(), self._puts, self._constants,
-                self._results[0].place, function=self._function, known=self._known, lock=self._lock,
-                wrap=self._results[0].wrap)
+                results, alone, function=self._function, known=self._known, lock=self._lock)
 
     def holds(self) -> bool:
         """Return whether the program still does what the function does, with present settings."""

@@ -41,15 +41,16 @@ FastPath = Callable[[tuple[Any, ...]], Any]
 def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[], Any], Any]],
               written: Collection[Variable | None],
               puts: Sequence[tuple[Callable[[Any], None], int]],
-              constants: Sequence[tuple[Callable[[Any], None], Any]], result: int,
+              constants: Sequence[tuple[Callable[[Any], None], Any]],
+              results: Sequence[tuple[int, Callable[[Any], Any]]], alone: bool,
               **scope: Any) -> FastPath:
     """Return the function that runs a program where only the numbers of the arguments are new.
 
     The first `inputs` are data, each an array. Those `written` are overwritten by the program.
-    `puts` are called with values of the given places
-    among those that the program returns, and `constants` with the values beside them. `result` is
-    the place of the result. `scope` holds `function`, `wrap`, `lock`, and in `known` the arrays
-    that the other inputs held last.
+    `puts` are called with values of the given places among those that the program returns, and
+    `constants` with the values beside them. `results` are places as well, with the functions that
+    make a Tensor or an array of each; one may stand `alone`, more form a tuple. `scope` holds
+    `function`, `lock`, and in `known` the arrays that the other inputs held last.
     """
     scope.update(ndarray=np.ndarray, getrefcount=sys.getrefcount, OUTDATED=OUTDATED)
     data = [v for v in inputs if v.label.kind == "data"]
@@ -62,6 +63,7 @@ def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[
     settings = [_different(get, expected, scope) for get, expected in assumptions]
     changed = [f"s{n} is not known[{n}]" for n, v in states if v.dtype is not None]
     changed += [f"getrefcount(s{n}) > {UNSHARED}" for n, v in states if v in written]
+    returned = [f"{_name(wrap, scope)}(out[{place}])" for place, wrap in results]
     text = [
         "def fast_path(arguments):",
         f"    if len(arguments) != {len(data)}:",
@@ -75,7 +77,7 @@ def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[
         f"        out = function({', '.join([*arguments, *(f's{n}' for n, _ in states)])})",
         *(f"        {_name(put, scope)}(out[{place}])" for put, place in puts),
         *(f"        {_name(put, scope)}({_name(value, scope)})" for put, value in constants),
-        f"    return wrap(out[{result}])"]
+        f"    return {', '.join(returned)}{'' if alone else ','}"]
     exec(compile("\n".join(text), "<fast path>", "exec"), scope)
     made: FastPath = scope.pop("fast_path")
     return made

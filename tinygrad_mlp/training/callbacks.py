@@ -44,6 +44,11 @@ class Callback:
         return getattr(self.on_step, "__func__", None) is not Callback.on_step
 
     @property
+    def evaluates_training(self) -> bool:
+        """True if records must be evaluations on the training data, not means over the steps."""
+        return False
+
+    @property
     def keeps_state(self) -> bool:
         """True if a checkpoint stores a state of this callback."""
         return getattr(self.state_dict, "__func__", None) is not Callback.state_dict
@@ -81,7 +86,9 @@ class BestWeights(Callback):
 
     Args:
         monitor: the field of `Record` to judge by; losses are best when small, accuracies when
-            large. Without validation data use the fields of training.
+            large. Without validation data use the fields of training, which are then evaluated on
+            all of the training data (see `fit`, `evaluate_training`): a mean over the steps is of
+            weights that no longer exist.
 
     Attributes:
         best: the best value so far, NaN before the first.
@@ -105,11 +112,16 @@ class BestWeights(Callback):
     """The settings that a stored state must agree with."""
 
     def __init__(self, monitor: str = "validation_loss") -> None:
-        self.monitor = one_of(monitor, Record._fields[3:], f"{type(self).__name__}: monitor")
+        self.monitor: str = one_of(monitor, Record._fields[3:], f"{type(self).__name__}: monitor")
         self.best = math.nan
         self.best_iteration: int | None = None
         self._weights: dict[str, Array] | None = None
         self._model: Module | None = None  # of the present run
+
+    @property
+    def evaluates_training(self) -> bool:
+        """True if the monitored field is of the training data."""
+        return self.monitor.startswith("training")
 
     def on_start(self, run: Run) -> None:
         """Check the monitored field, and forget an earlier run."""

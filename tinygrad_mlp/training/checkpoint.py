@@ -149,7 +149,8 @@ class CheckpointWriter:
         run = self.run
         state: dict[str, Any] = {
             "run": {"iteration": run.iteration, "epoch": run.epoch, "loss": run.loss,
-                    "seconds": run.seconds, "stopped": self._stopped()},
+                    "seconds": run.seconds, "stopped": self._stopped(),
+                    "means": run.means.state_dict()},
             "model": run.model.state_dict(),
             "modes": {path: m.training for path, m in run.model.named_modules()},
             "optimizer": run.optimizer.state_dict(),
@@ -238,6 +239,7 @@ class CheckpointWriter:
         run.iteration, run.epoch, run.loss = of_run["iteration"], of_run["epoch"], of_run["loss"]
         run.started = time.perf_counter() - of_run["seconds"]
         run.stopped = of_run["stopped"] or run.stopped  # by Ctrl-C in the meantime
+        run.means.load_state_dict(of_run["means"])
         self.steps.load_state_dict(state["steps"])
         if of_run["stopped"] is not None:
             self.steps.finish()

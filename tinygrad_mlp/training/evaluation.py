@@ -17,6 +17,7 @@ from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_
 from tinygrad_mlp.support.checks import as_array, index_beyond
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.run import Run
+from tinygrad_mlp.training.running_means import RunningMeans
 
 LossFunction = Callable[[Any, Any], Any]
 """A function ``(prediction, target)`` that returns the mean over samples."""
@@ -36,7 +37,7 @@ def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any) -> tuple[float, flo
 
     Returns:
         The mean loss, and the share of samples whose class is right, or None where the targets
-        are not one-hot.
+        are not one-hot, or the model's output is of another shape.
 
     Raises:
         ShapeError: X and Y have different numbers of samples, or none; or the loss is not one
@@ -56,15 +57,17 @@ def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any) -> tuple[float, flo
 
 def _loss_and_accuracy(model: Any, loss: LossFunction, X: Array, Y: Array,
                        classes: bool) -> tuple[float, float | None]:
-    total, right = 0.0, 0
+    total, right = 0.0, 0 if classes else None
     with evaluation(model), no_grad():
         for rows in batches(len(X), EVALUATION_ROWS):
             target = Y[rows]
             prediction = model(X[rows])
             total += as_number(loss(prediction, target)) * len(target)
-            if classes:
-                right += int(hits(target, plain(prediction)).sum())
-    return total / len(X), right / len(X) if classes else None
+            if right is not None:
+                output = plain(prediction)
+                same = np.shape(output) == target.shape
+                right = right + int(hits(target, output).sum()) if same else None
+    return total / len(X), None if right is None else right / len(X)
 
 
 def fitting_dtypes(model: Any, loss: LossFunction, X: Any, Y: Any, dtype: Any) -> tuple[Any, Any]:
@@ -93,8 +96,9 @@ def fitting_dtypes(model: Any, loss: LossFunction, X: Any, Y: Any, dtype: Any) -
 class Examples:
     """Checked data: X and Y are finite numbers of two dtypes, with a target for each input.
 
-    `classes` says whether the targets are one-hot rows. For the data that are not trained on,
-    `part` is "validation ", for messages and for the names of the `arrays`.
+    `classes` says whether the targets are one-hot rows that outputs of the model are judged by.
+    For the data that are not trained on, `part` is "validation ", for messages and for the names
+    of the `arrays`.
     """
 
     def __init__(self, X: Any, Y: Any, dtypes: tuple[Any, Any], part: str = "") -> None:
@@ -120,14 +124,16 @@ class Examples:
 
 
 class Evaluator:
-    """The evaluations of a training run, on its training data and on its validation data.
+    """The evaluations of a training run, on its validation data and, if wanted, its training data.
 
-    They have many rows at a time, and so BLAS threads of their own.
+    Where the training data are not to be evaluated, `evaluates_training`, the means over the steps
+    are recorded. Evaluations have many rows at a time, and so BLAS threads of their own.
     """
 
     def __init__(self, model: Any, loss: LossFunction, training: Examples,
-                 validation: Examples | None, threads: int) -> None:
+                 validation: Examples | None, threads: int, evaluates_training: bool) -> None:
         self.model, self.loss, self.threads = model, loss, threads
+        self.evaluates_training = evaluates_training
         self._parts = {"training": training}
         if validation is not None:
             self._parts["validation"] = validation
@@ -135,7 +141,14 @@ class Evaluator:
         for part in self._parts.values():
             self.data |= part.arrays
             # Two samples show what does not fit, before anything has been changed.
-            _loss_and_accuracy(model, loss, part.X[:2], part.Y[:2], part.classes)
+            right = _loss_and_accuracy(model, loss, part.X[:2], part.Y[:2], part.classes)[1]
+            part.classes = right is not None
+
+    def running_means(self) -> RunningMeans:
+        """Return what adds up the steps' losses, and their accuracy where that is recorded."""
+        training = self._parts["training"]
+        judged = training.classes and not self.evaluates_training
+        return RunningMeans(training.Y.argmax(axis=1) if judged else None)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -146,12 +159,14 @@ class Evaluator:
         return tuple(names)
 
     def record(self, run: Run) -> Record:
-        """Return the record of the run as it is now."""
+        """Return the record of the run as it is now; the running means begin anew."""
         figures: dict[str, Any] = dict.fromkeys(Record._fields[3:])
+        means = run.means.take()
         with blas_threads(self.threads):
             for name, part in self._parts.items():
+                passes = name != "training" or self.evaluates_training
                 figures[f"{name}_loss"], figures[f"{name}_accuracy"] = _loss_and_accuracy(
-                    self.model, self.loss, part.X, part.Y, part.classes)
+                    self.model, self.loss, part.X, part.Y, part.classes) if passes else means
         return Record(run.iteration, run.epoch, run.seconds, **figures)
 
 

@@ -30,12 +30,14 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         rng: Generator | None = None, callbacks: Iterable[Any] = (),
         monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
         block: int | None = None, threads: int | None = None, record_every: int | None = None,
-        record_epochs: bool | None = None, checkpoint: Any = None) -> History:
+        record_epochs: bool | None = None, evaluate_training: bool = False,
+        checkpoint: Any = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
-    lets the optimizer update the parameters. Evaluations on all of the training data, and on the
-    validation data, are recorded at the end of each epoch, or every `record_every` steps.
+    lets the optimizer update the parameters. At the end of each epoch, or every `record_every`
+    steps, the means of loss and accuracy over the steps since then are recorded, and an evaluation
+    on the validation data.
 
     Args:
         model: a module.
@@ -59,9 +61,13 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
             for none.
         threads: BLAS threads that a step may use; None for one where its products are small, and
             for all otherwise. The numbers of threads set before are restored at the end.
-        record_every: number of steps between two evaluations, the first after the first step,
-            instead of one at the end of each epoch; 0 for none.
-        record_epochs: whether to evaluate at the end of each epoch, with `record_every`, too.
+        record_every: number of steps between two records, the first after the first step, instead
+            of one at the end of each epoch; 0 for none.
+        record_epochs: whether to record the end of each epoch, with `record_every`, too.
+        evaluate_training: whether to record an evaluation on all of the training data instead of
+            the means over the steps. Those cost nothing, but each step counts with the weights that
+            it started from, and dropout and batch normalisation act as they do in training.
+            Callbacks that select by a training quantity turn it on.
         checkpoint: a path or a `Checkpoint`: the file to which the state of training is written
             after each epoch, or as often as the `Checkpoint` says. If the file exists, training
             resumes from it with bit-identical results.
@@ -95,17 +101,22 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     (array([[2.]]), 100)
     """
     settings = FitSettings(epochs, batch_size, shuffle, compiled, block, threads, record_every,
-                           record_epochs).checked()
+                           record_epochs, evaluate_training).checked()
     _check_parts(model, loss, optimizer)
     dtypes = fitting_dtypes(model, loss, X, Y, precision(model))
     training = Examples(X, Y, dtypes)
     held_out = Examples.of_validation(validation, dtypes)
     hooks = CallbackList(callbacks)
+    if hooks.evaluate_training:
+        settings = settings._replace(evaluate_training=True)
     order_rng = rng_or_fresh(rng, "fit") if shuffle else None
     all_threads = settings.threads or threads_now()
-    evaluator = Evaluator(model, loss, training, held_out, all_threads)
+    evaluator = Evaluator(
+        model, loss, training, held_out, all_threads, settings.evaluate_training)
 
-    run = Run(model, optimizer, History(), evaluator.fields if settings.records else ())
+    run = Run(model, optimizer, History(), evaluator.fields, evaluator.running_means())
+    if not settings.records:
+        run.recorded, run.means.classes = (), None
     run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
         run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps)

@@ -16,13 +16,14 @@ SHOWN = 10
 
 
 class Record(NamedTuple):
-    """One evaluation of the model.
+    """The figures of a training after one of its updates.
 
     Attributes:
-        iteration: the number of the update after which the model was evaluated, from 0.
+        iteration: the number of the update, from 0.
         epoch: the number of the epoch of that update, from 0.
         seconds: time since training began, without the pauses of a training that was resumed.
-        training_loss: loss per sample on all of the training data.
+        training_loss: mean loss per sample over the steps since the last record; with
+            ``evaluate_training=True`` that on all of the training data.
         training_accuracy: share of correct classes there; None where targets are not classes.
         validation_loss: loss per sample on the validation data; None without validation data.
         validation_accuracy: share of correct classes there; None without validation data.

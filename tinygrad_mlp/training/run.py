@@ -15,6 +15,7 @@ from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import flag, integer_at_least, one_of
 from tinygrad_mlp.support.signals import ENDING, interruption
 from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.running_means import RunningMeans
 
 
 class FitSettings(NamedTuple):
@@ -28,6 +29,7 @@ class FitSettings(NamedTuple):
     threads: int | None
     record_every: int | None
     record_epochs: bool | None = None
+    evaluate_training: bool = False
 
     def checked(self) -> FitSettings:
         """Return the settings with Python's own integers, or raise an error that names one."""
@@ -43,7 +45,9 @@ class FitSettings(NamedTuple):
                              block=optional(1, self.block, "fit: block"),
                              threads=optional(1, self.threads, "fit: threads"),
                              record_every=optional(0, self.record_every, "fit: record_every"),
-                             record_epochs=epochs)
+                             record_epochs=epochs,
+                             evaluate_training=flag(
+                                 self.evaluate_training, "fit: evaluate_training"))
 
     @property
     def records(self) -> bool:
@@ -69,6 +73,7 @@ class Run:
         epoch: the number of the present epoch, from 0.
         iteration: the number of the last update, from 0; −1 before the first.
         loss: the loss of the last batch, NaN before the first.
+        means: the running means of the steps since the last record.
         stopped: why training is to end, or None.
 
     >>> run = Run(model=None, optimizer=None, history=History())
@@ -78,9 +83,11 @@ class Run:
     """
 
     def __init__(self, model: Any, optimizer: Any, history: History,
-                 recorded: tuple[str, ...] = Record._fields) -> None:
+                 recorded: tuple[str, ...] = Record._fields,
+                 means: RunningMeans | None = None) -> None:
         self.model, self.optimizer = model, optimizer
         self.history, self.recorded = history, recorded
+        self.means = means or RunningMeans()
         self.epoch = 0
         self.iteration = -1
         self.loss = math.nan

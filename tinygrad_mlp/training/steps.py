@@ -16,7 +16,7 @@ from tinygrad_mlp.program.captured_state import StateChanged
 from tinygrad_mlp.program.deferred.block import Block, plan
 from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, threads_that_pay, warm_up
-from tinygrad_mlp.training.evaluation import Examples, LossFunction, as_number
+from tinygrad_mlp.training.evaluation import Examples, LossFunction, as_number, plain
 from tinygrad_mlp.training.run import FitSettings, Run, SampleOrder
 
 WORTH_A_PROGRAM = 100
@@ -62,6 +62,7 @@ class StepRunner:
         self.block = 1 if watched else settings.block
         self.threads, self.watched = threads, watched
         self.diverged = False
+        self._judged = run.means.classes is not None  # whether the outputs count for an accuracy
         self._differentiating = changed_mode(differentiating="fit")
         self._last_epoch = settings.epochs
         self._program: CompiledFunction[..., Any] | None = None
@@ -105,8 +106,14 @@ class StepRunner:
             start = order.samples
             taken = self._by_block(start)
             if not taken:
-                x, y = self._samples(start, start + size)
-                taken = self._by_program(x, y) or self._eagerly(x, y)
+                rows = order.rows(start, start + size)
+                x, y = self.data.X[rows], self.data.Y[rows]
+                output = self._by_program(x, y)
+                if output is None:
+                    output = self._eagerly(x, y)
+                if output is not None:
+                    run.means.add(run.loss, len(x), rows, output)
+                    taken = 1
             if self._notice is not None:
                 hint = "Pass compiled=False to train without from the start."
                 warnings.warn(f"fit: {self._notice}\n{hint}", UserWarning, stacklevel=3)
@@ -144,64 +151,69 @@ class StepRunner:
         """The ways in which the steps have been taken, in words."""
         return self._ways if self._eager_reason is None else f"eager: {self._eager_reason}"
 
-    def _samples(self, start: int, stop: int) -> tuple[Array, Array]:
-        rows = self.order.rows(start, stop)
-        return self.data.X[rows], self.data.Y[rows]
-
-    def _loss_of(self, x: Any, y: Any) -> Any:
+    def _forward(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Return the loss as a Tensor, and the model's output."""
         self.run.optimizer.zero_grad()
         with self._differentiating:
-            value = self.loss(self.run.model(x), y)
+            output = self.run.model(x)
+            value = self.loss(output, y)
         if not isinstance(value, Value):
             raise NotDifferentiableError(
                 f"fit: the loss must be a Tensor, computed from the model's parameters by "
                 f"operations that record. Got {type(value).__name__}, which has no history.")
-        return value
+        return value, output
 
-    def _eagerly(self, x: Array, y: Array) -> int:
-        """Take a step with every operation recorded; return 1, or 0 if its loss is not finite."""
+    def _eagerly(self, x: Array, y: Array) -> Any:
+        """Take a step with every operation recorded; return the model's output, () if not judged.
+
+        Return None if the loss is not finite.
+        """
         run = self.run
-        value = self._loss_of(x, y)
+        value, output = self._forward(x, y)
         run.loss = as_number(value)
         if math.isfinite(run.loss):
             value.backward()
             run.optimizer.step()
             run.iteration += 1
-            return 1
+            return plain(output) if self._judged else ()
         reason = (
             f"the loss of iteration {run.iteration + 1} is {run.loss}: {first_non_finite(value)}. "
             f"The weights are those before that iteration")
         warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER)
         run.stop(reason)
         self.diverged = True
-        return 0
+        return None
 
     def _step(self, x: Any, y: Any) -> Any:
-        """Take a step, as it is recorded for a program, and return its loss."""
-        value = self._loss_of(x, y)
+        """Take a step, as it is recorded for a program; return its loss, and the output judged."""
+        value, output = self._forward(x, y)
         require_finite(value)
         value.backward()
         self.run.optimizer.step()
         if not self.watched:
             self.run.optimizer.zero_grad()
-        return value
+        return (value, plain(output)) if self._judged else value
 
-    def _by_program(self, x: Array, y: Array) -> int:
-        """Take a step by a program; return 1, or 0 if the step is to be taken eagerly."""
+    def _by_program(self, x: Array, y: Array) -> Any:
+        """Take a step by a program; return the model's output, () if not judged.
+
+        Return None if the step is to be taken eagerly.
+        """
         if self._program is None or not self._enough.get(len(x), False):
-            return 0
+            return None
         recordings = self._program.recordings
         try:
-            loss = float(self._called(self._program, x, y).data)
+            result = self._called(self._program, x, y)
         except FloatingPointError:
-            return 0  # taken eagerly, the step can say where its first NaN came from
+            return None  # taken eagerly, the step can say where its first NaN came from
         except StateChanged as change:
             self._side_effect(change)
-            return 0
+            return None
         except Exception as error:
             self._fall_back(error)
-            return 0
-        self.run.loss = loss
+            return None
+        loss, output = result if self._judged else (result, ())
+        self.run.loss = float(loss.data)
         self.run.iteration += 1
         if self._program.programs:  # none while debugging
             if len(x) == self.batch_size:
@@ -210,7 +222,7 @@ class StepRunner:
             self._unchecked += 1
             if self._program.recordings > recordings or self._program.difference is not None:
                 self._weigh_up(self._program.recordings - recordings)
-        return 1
+        return output
 
     def _fall_back(self, error: Exception) -> None:
         """Go on eagerly after an error of the program; if a program is required, raise an error."""
@@ -282,11 +294,14 @@ class StepRunner:
         if blocks is None:
             return 0
         steps = min(left, blocks.steps)
-        x, y = self._samples(start, start + steps * self.batch_size)
+        n = steps * self.batch_size
+        rows = self.order.rows(start, start + n)
         try:
-            self.run.loss = blocks.run(x, y)
+            done = blocks.run(self.data.X[rows], self.data.Y[rows])
         except FloatingPointError:
             return 0  # step by step, the one whose loss is not finite will be found
+        self.run.loss = done.last
+        self.run.means.add(done.total / n, n, rows, done.outputs)
         self.run.iteration += steps
         self._balance += steps
         self._unchecked += steps

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.run import Run
+from tinygrad_mlp.training.running_means import RunningMeans
 from tinygrad_mlp.training.steps import StepRunner
 
 PARTS = ("run", "model", "modes", "optimizer", "parameters", "callbacks", "generators", "steps",
@@ -39,7 +40,8 @@ TEXT_OR_NONE = _of("text or None", str, type(None))
 FLAG = _of("True or False", bool)
 FIELDS: dict[str, dict[str, Check]] = {
     "run": {"iteration": _whole(-1), "epoch": _whole(0), "loss": _of("a number", int, float),
-            "seconds": _of("a number", int, float), "stopped": TEXT_OR_NONE},
+            "seconds": _of("a number", int, float), "stopped": TEXT_OR_NONE,
+            "means": ("sums of the steps", RunningMeans.fits)},
     "steps": {"epochs": _whole(0), "samples": _whole(0),
               "drawn_from": _of("the state of a generator or None", dict, type(None)),
               "programs": _of("a list", list), "blocks": FLAG, "eager_reason": TEXT_OR_NONE,

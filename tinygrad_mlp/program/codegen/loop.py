@@ -18,8 +18,9 @@ from tinygrad_mlp.program.program import Program, unique_names
 class LoopSource(NumPySource):
     """The source code of a loop over steps, each of which is a program.
 
-    The first input of the program is its pre-activation z. Its results are what is collected (the
-    prediction, or the loss) and the derivative at z, which takes the place of z in an array D::
+    The first input of the program is its pre-activation z. Its results are the loss, unless it is
+    computed from predictions, so many `collected` arrays (predictions, outputs), and the derivative
+    at z, which takes the place of z in an array D::
 
         for weights, before, d, p, *rows in steps:
             z = weights @ before         # for one sample, or weights @ before + d for more
@@ -31,19 +32,17 @@ class LoopSource(NumPySource):
     Functions, and views of arrays that stay where they are, get their names before the loop.
 
     `rows` are the inputs that differ from step to step; `fixed` are the others: parameters, which
-    a step may update in place, and states. If it `collects`, the first result is written into the
-    rows `p`; otherwise it is a loss, a number.
+    a step may update in place, and states.
     """
 
-    reserved = ("steps", "losses", "weights", "before", "d", "p")
+    reserved = ("steps", "losses", "weights", "before", "d", "p", "q")
 
     def __init__(self, program: Program, rows: Sequence[Variable], fixed: Sequence[Variable],
-                 collects: bool) -> None:
-        self.z, self.rows, self.fixed, self.collects = program.inputs[0], rows, fixed, collects
-        self._p, self._d = Variable(0.0), Variable(0.0)
-        self._places = {program.results[1]: self._d}
-        if collects:
-            self._places = {program.results[0]: self._p, **self._places}
+                 collected: int) -> None:
+        self.z, self.rows, self.fixed = program.inputs[0], rows, fixed
+        self._kept_results = program.results[-collected - 1 :]
+        self._memory = {Variable(0.0): name for name in (*"pq"[:collected], "d")}
+        self._places = dict(zip(self._kept_results, self._memory, strict=True))
         self._z_memory = self.z.like(self.z.name)
         instructions = tuple(map(self._placed, program.instructions))
         buffers = (self._z_memory, *program.buffers)
@@ -63,7 +62,7 @@ class LoopSource(NumPySource):
     def _named(self) -> dict[Variable, str]:
         """Return the names of variables; all values of an array have the name of the array."""
         names = unique_names(self.program, self.reserved)
-        names.update({self._p: "p", self._d: "d", self.z: names[self._z_memory]})
+        names.update({**self._memory, self.z: names[self._z_memory]})
         for line in self.program.instructions:
             if line.into is not None:
                 names[line.results[0]] = names[line.into]
@@ -83,8 +82,8 @@ class LoopSource(NumPySource):
         stay = [*self.program.buffers, *(v for v in self.fixed if v not in carried)]
         hoister = Hoister({self.names[v] for v in stay}, self._expressions.taken)
         lines = hoister.hoist(lines)
-        varying = ["weights", "before", "d", *["p"] * self.collects]
-        varying += [self.names[v] for v in self.rows]
+        *collected, _ = self._memory.values()
+        varying = ["weights", "before", "d", *collected, *(self.names[v] for v in self.rows)]
         loop = [f"for {', '.join(varying)} in steps:", *(indent(str(a), "    ") for a in lines)]
         arguments = ["steps", "losses", *(self.names[v] for v in self.fixed)]
         return self._module(arguments, [*hoister.found(), *loop])
@@ -102,16 +101,15 @@ class LoopSource(NumPySource):
 
     def _kept(self) -> list[Line]:
         """Return the lines that keep what has not been written into its row already."""
-        collected, delta = map(self._expressions.operand, self.program.results)
         written = {line.into for line in self.program.instructions}
         lines = []
-        if not self.collects:
-            appended = call("losses.append", call("float", collected))
+        for loss in self.program.results[: -len(self._memory)]:
+            appended = call("losses.append", call("float", self._expressions.operand(loss)))
             lines.append(Line(ast.Expr(appended)))
-        elif self._p not in written:
-            lines.append(Line(assignment("p[...]", collected)))
-        if self._d not in written:
-            lines.append(Line(assignment("d[...]", delta)))
+        for result, (memory, name) in zip(self._kept_results, self._memory.items(), strict=True):
+            if memory not in written:
+                value = self._expressions.operand(result)
+                lines.append(Line(assignment(f"{name}[...]", value)))
         return lines
 
     def _statement(self, line: Instruction) -> ast.stmt:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,14 @@ MOST_COEFFICIENTS = 4
 """Sequences of learning rates for which a block keeps its coefficients."""
 
 
+class BlockResult(NamedTuple):
+    """What a block of steps hands over."""
+
+    total: float  # the sum of the losses of all samples
+    last: float  # the loss of the last step
+    outputs: Array | None  # what the step returns beside its loss, a sample in each row
+
+
 class Block:
     """A runner of steps in blocks, which gives the results of single steps.
 
@@ -67,7 +75,8 @@ class Block:
         self._gemm = getattr(blas, f"{BLAS_LETTER[self._dtype.name]}gemm")
         simplified = executable.simplified
         self._loss = mean_loss_in(executable.recorded, simplified)
-        self.program = optimize(_for_block(without(simplified, pattern), self._loss))
+        self._judged = len(simplified.results) > 1
+        self.program, self._collected = _for_block(without(simplified, pattern), self._loss)
         self._data = [v for v in simplified.inputs if v.label.kind == "data"]
         self._deferred_puts = {u.target: u.put for u in simplified.updates if u.target is not None}
         used = self.program.uses()
@@ -76,19 +85,21 @@ class Block:
         self._rows = [v for v in inputs if v.label.kind == "data"]
         self._fixed = [v for v in inputs if v not in self._rows and v is not self._rate]
         rows = self._rows if self._rate is None else [*self._rows, self._rate]
-        loop = LoopSource(self.program, rows, self._fixed, self._loss is not None)
+        loop = LoopSource(self.program, rows, self._fixed, len(self._collected))
         self.source = loop.text
         self._function = loop.compiled()
         self._updates = [u for u in self.program.updates if isinstance(u.value, Variable)]
         self._constants = [u for u in self.program.updates if not isinstance(u.value, Variable)]
         self._written = {u.target for u in self._updates}
         self._generators = generators_in(self.program.instructions)
-        self._step_rows = _StepRows(self.steps, self.batch, pattern.z, self._loss)
+        self._step_rows = _StepRows(self.steps, self.batch, pattern.z, self._collected)
         self._coefficients: dict[tuple[float, ...], tuple[Array, Array, Array]] = {}
         self._ours: dict[Variable, Array] = {}  # of the deferred parameters and velocities
 
-    def run(self, *data: Array) -> float:
-        """Do the steps of a block on the samples of all of them, and return the last step's loss.
+    def run(self, *data: Array) -> BlockResult:
+        """Do the steps of a block on the samples of all of them.
+
+        The outputs are overwritten by the next block.
 
         Raises:
             FloatingPointError: the loss of a step was not finite. Nothing has been changed.
@@ -101,7 +112,7 @@ class Block:
         in_weight, in_velocity, kernel = self._coefficients_for(lrs)
         arrays = self._step_rows
         if steps != self.steps:
-            arrays = _StepRows(steps, self.batch, self.pattern.z, self._loss)
+            arrays = _StepRows(steps, self.batch, self.pattern.z, self._collected)
         self._prepare(X, in_weight, kernel, arrays)
         rows = list(arrays.parts)
         for v in self._rows:
@@ -111,7 +122,7 @@ class Block:
         losses: list[float] = []
         values = self._function(zip(*rows, strict=True), losses, *map(self._read, self._fixed))
         try:
-            last = self._last_loss(arrays, given, losses)
+            total, last = self._losses(arrays, given, losses)
         except FloatingPointError:
             for generator, state in zip(self._generators, states, strict=True):
                 generator.bit_generator.state = state
@@ -123,7 +134,7 @@ class Block:
             for _ in range(steps):
                 update.put(update.value)
         self.used = True
-        return last
+        return BlockResult(total, last, self._outputs(arrays))
 
     # -- the parts of a block ----------------------------------------------------------------
 
@@ -186,19 +197,24 @@ class Block:
             out *= factors.astype(self._dtype).repeat(self.batch)[:, None]
         return out
 
-    def _last_loss(self, arrays: _StepRows, given: dict[Variable, Array],
-                   losses: Sequence[float]) -> float:
-        """Return the loss of the last step, and make sure that all of them are finite."""
+    def _losses(self, arrays: _StepRows, given: dict[Variable, Array],
+                losses: Sequence[float]) -> tuple[float, float]:
+        """Return the sum of the samples' losses, and the last step's loss; all must be finite."""
+        n = self.batch
         if self._loss is None:
-            total, last = sum(losses), float(losses[-1])
+            total, last = sum(losses) * n, float(losses[-1])
         else:
-            forward, target, n = self._loss.op.forward, given[self._loss.target], self.batch
-            assert arrays.predictions is not None
-            total = float(forward(arrays.predictions, target, reduction="sum"))
-            last = float(forward(arrays.predictions[-n:], target[-n:], reduction="mean"))
+            forward, target = self._loss.op.forward, given[self._loss.target]
+            predictions = arrays.collected[0]
+            total = float(forward(predictions, target, reduction="sum"))
+            last = float(forward(predictions[-n:], target[-n:], reduction="mean"))
         if not np.isfinite(total):
             raise FloatingPointError(total)
-        return last
+        return total, last
+
+    def _outputs(self, arrays: _StepRows) -> Array | None:
+        """Return what the steps return beside their losses; None where that is nothing."""
+        return arrays.collected[-1] if self._judged else None
 
     def _finish(self, X: Array, D: Array, in_weight: Array, in_velocity: Array) -> None:
         """Bring the deferred parameters and their velocities up to date."""
@@ -245,7 +261,8 @@ class _StepRows:
     for each array that a step uses.
     """
 
-    def __init__(self, steps: int, batch: int, z: Variable, loss: MeanLoss | None) -> None:
+    def __init__(self, steps: int, batch: int, z: Variable,
+                 collected: Sequence[Variable]) -> None:
         rows = steps * batch
         self.D: Array = np.empty((rows, z.shape[1]), z.dtype)
         self.M: Array = np.empty((rows, rows), z.dtype)
@@ -255,33 +272,42 @@ class _StepRows:
             [self.M[i : i + batch, : i + own] for i in starts],
             [self.D[: i + own] for i in starts],
             [self.D[i : i + batch] for i in starts]]
-        self.predictions: Array | None = None
-        if loss is not None:
-            shape, dtype = loss.prediction.shape, loss.prediction.dtype
-            made = self.predictions = np.empty((rows, *shape[1:]), dtype)
-            self.parts.append([made[i : i + batch] for i in starts])
+        self.collected: list[Array] = [
+            np.empty((rows, *v.shape[1:]), v.dtype) for v in collected]
+        self.parts += [[made[i : i + batch] for i in starts] for made in self.collected]
 
 
-def _for_block(program: Program, loss: MeanLoss | None) -> Program:
-    """Return the program with the prediction, or the loss if that is collected, as first result."""
-    first = program.results[0] if loss is None else loss.prediction
-    results = (first, program.results[-1])
-    return remove_dead_code(replace(program, results=results, required=()))[0]
+def _for_block(program: Program, loss: MeanLoss | None) -> tuple[Program, list[Variable]]:
+    """Return the program of a step of a block, and those of its results that are collected.
+
+    These are the prediction that the loss is computed from, or else the loss itself is the first
+    result, and what the step returns beside its loss. The last result is D.
+    """
+    first, *outputs, delta = program.results
+    collected = list(dict.fromkeys(outputs if loss is None else [loss.prediction, *outputs]))
+    results = (*([first] if loss is None else []), *collected, delta)
+    kept = remove_dead_code(replace(program, results=results, required=()))[0]
+    made = optimize(kept)
+    return made, list(made.results[1:-1] if loss is None else made.results[:-1])
 
 
 def plan(executable: Executable, optimizer: Any, steps: int | None = None,
          threads: int = 1) -> Block | None:
     """Return blocks for a step that returns its loss, where they are possible and pay off.
 
+    It may return one array beside it, with a sample in each row.
     `steps` is the number of steps of a block, None for as many as pay off. `threads` is the number
     of BLAS threads for the large products, where they are worth sharing.
     """
-    if type(optimizer) is not SGD or len(executable.simplified.results) != 1:
+    if type(optimizer) is not SGD:
         return None
     pattern = pattern_in(executable.simplified)
     if pattern is None:
         return None
     weight, batch = pattern.weight.parameter.shape, pattern.x.shape[0]
+    _, *outputs = executable.simplified.results
+    if not all(isinstance(o, Variable) and o.shape[:1] == (batch,) for o in outputs):
+        return None
     if steps is None:
         small = weight[0] * weight[1] < SMALLEST_WEIGHT or batch > LARGEST_BATCH
         steps = 1 if small else ROWS // batch

@@ -1,0 +1,56 @@
+"""The running means of a training's steps: what `fit` records of the training data by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+
+
+class RunningMeans:
+    """The mean loss and the accuracy over the steps since they were last taken.
+
+    Each step counts with the weights that it started from, and the model is in training mode.
+    `classes` are the numbers of the samples' classes; None where there is no accuracy.
+
+    >>> means = RunningMeans(np.array([0, 1, 1]))
+    >>> means.add(0.25, 2, slice(0, 2), np.array([[0.9, 0.1], [0.2, 0.8]]))
+    >>> means.add(1.0, 1, slice(2, 3), np.array([[0.6, 0.4]]))
+    >>> means.take()
+    (0.5, 0.6666666666666666)
+    """
+
+    def __init__(self, classes: Array | None = None) -> None:
+        self.classes = classes
+        self._total, self._samples, self._right = 0.0, 0, 0
+
+    def add(self, loss: float, samples: int, rows: Any, output: Any) -> None:
+        """Add so many samples: their mean loss, their rows, and the model's output for them."""
+        self._total += loss * samples
+        self._samples += samples
+        if self.classes is not None:
+            self._right += int(np.count_nonzero(output.argmax(axis=1) == self.classes[rows]))
+
+    def take(self) -> tuple[float, float | None]:
+        """Return the mean loss and the accuracy, and begin anew."""
+        loss, accuracy = self._total / self._samples, self._right / self._samples
+        self._total, self._samples, self._right = 0.0, 0, 0
+        return loss, None if self.classes is None else accuracy
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums."""
+        return {"total": self._total, "samples": self._samples, "right": self._right}
+
+    @staticmethod
+    def fits(stored: Any) -> bool:
+        """Return whether `load_state_dict` can take over a state."""
+        kinds = {"total": float, "samples": int, "right": int}
+        return isinstance(stored, Mapping) and {k: type(v) for k, v in stored.items()} == kinds
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Go on from the sums that `state_dict` has returned."""
+        self._total, self._samples = stored["total"], stored["samples"]
+        self._right = stored["right"]
