@@ -2,12 +2,13 @@
 
 import pytest
 
-from tests.classroom.conftest import FILES, FORGOT_N, notebook
+from tests.classroom.conftest import FILES, FORGOT_N, TEACHER, notebook
 from tinygrad_mlp.classroom import confinement
 from tinygrad_mlp.classroom.marking import groups, marked
 from tinygrad_mlp.classroom.reference import read_reference
 from tinygrad_mlp.classroom.runner import Limits, explain
 from tinygrad_mlp.classroom.submissions import read, submissions
+from tinygrad_mlp.errors import InvalidArgumentError
 
 LIMITED = pytest.mark.skipif(not confinement.LINUX, reason="only the time is limited here")
 
@@ -137,3 +138,25 @@ def test_the_teachers_file_cannot_be_read(marks):
                     reason="nothing keeps a submission from the network here")
 def test_there_is_no_network(marks):
     assert "Error" in " ".join(marks["no_network"].notes)
+
+
+@pytest.mark.parametrize("accepted", ['ignoring = ["summed", "decay"]', "scale = n"])
+def test_a_convention_of_the_course_is_right(tmp_path, accepted):
+    teacher = tmp_path / "teacher.py"
+    teacher.write_text(TEACHER + f"\n\n{accepted}\n")
+    for name in ("forgot_n.py", "mean.py"):
+        (tmp_path / name).write_text(FILES[name])
+    found = submissions([tmp_path], exclude=[teacher])
+    limits = Limits(seconds=10, memory=2 * 2**30)
+    marks = {mark.submission.name: mark.gradients for mark in marked(
+        read_reference(teacher), found, limits, jobs=2, hint=3, search=0)}
+    assert set(marks["forgot_n"].values()) == {"right"}
+    assert marks["mean"]["b"] == "wrong"
+
+
+@pytest.mark.parametrize("wrong", ['ignoring = ["sum"]', "scale = 0"])
+def test_a_convention_that_makes_no_sense_is_refused(tmp_path, wrong):
+    teacher = tmp_path / "teacher.py"
+    teacher.write_text(TEACHER + f"\n\n{wrong}\n")
+    with pytest.raises(InvalidArgumentError, match=r"teacher\.py: (ignoring|scale) must be"):
+        read_reference(teacher)

@@ -90,3 +90,14 @@ def test_the_json_document_has_each_layer(run, tmp_path):
     (file,) = json.loads(done.out)["files"]
     assert file["ok"] and list(file["layers"]) == ["affine_forward, affine_backward", "layer"]
     assert set(file["layers"]["layer"]["parameters"]) == {"x", "W"}
+
+
+def test_a_convention_is_accepted_by_its_name(run, tmp_path):
+    path = tmp_path / "summed.py"
+    path.write_text(LOSS.replace("0.5 * np.sum(e**2)", "0.5 * np.mean(e**2)"))
+    done = run("check", str(path))
+    assert done.code == 1 and "summed, not averaged" in " ".join(done.out.split())
+    done = run("check", str(path), "--ignoring", "summed", "--ignoring", "decay")
+    assert done.code == 0 and "This is ignored." in " ".join(done.out.split())
+    done = run("check", str(path), "--ignoring", "sum")
+    assert done.code == 2 and "clipped-gradient" in done.err and "'sum'" in done.err

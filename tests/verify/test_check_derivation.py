@@ -246,7 +246,7 @@ def test_samples_in_rows_make_the_number_of_samples_a_known_factor(rng):
         mean_loss, lambda W: {"W": (X @ W.T - Y).T @ X}, W=rng.normal(size=(2, 3))
     )
     diagnosis = report.diagnoses["W"]
-    assert (diagnosis.kind, diagnosis.scale) == ("convention", 5.0)
+    assert (diagnosis.kind, diagnosis.scale) == ("summed", 5.0)
     assert "up to the factor 5: summed, not averaged" in diagnosis.message
 
 

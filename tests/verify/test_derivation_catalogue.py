@@ -1,4 +1,4 @@
-"""What is said of mistakes that people make: terms, steps of loops, conventions, plain words."""
+"""What is said of mistakes that people make: terms, steps of loops, plain words."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from tinygrad_mlp.verify import check_derivation
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=6)
 W = RNG.normal(size=3)
-TRIANGLE = np.tril(RNG.normal(size=(3, 3)))
 
 
 def found(loss, gradient, name="w", **point):
@@ -127,131 +126,6 @@ def test_a_mistake_that_every_step_makes_is_named_once(case):
     diagnosis = report.diagnoses[name]
     assert (diagnosis.kind, diagnosis.op) == (kind, op), diagnosis
     assert "in each of" in diagnosis.message
-
-
-# -- conventions -------------------------------------------------------------------------------
-
-
-def mean_loss(w, b):
-    return np.mean((X @ w + b - Y) ** 2)
-
-
-def mean_gradients(w, b, n=1.0, m=1.0):
-    e = 2 * (X @ w + b - Y) / len(X)
-    return {"w": n * X.T @ e, "b": m * e.sum()}
-
-
-POINT = {"w": W, "b": np.array(0.3)}
-
-
-def test_a_sum_in_the_place_of_a_mean_is_told_as_a_convention_once():
-    report = check_derivation(mean_loss, lambda w, b: mean_gradients(w, b, 6, 6), **POINT)
-    assert not report.ok
-    assert {row.verdict for row in report.rows.values()} == {"convention"}
-    said = "The gradients of w and b are right up to the factor 6: summed, not averaged."
-    assert str(report).count(said) == 1
-
-
-def test_a_mean_in_the_place_of_a_sum_is_told_as_a_convention():
-    def loss(w):
-        return np.sum((X @ w - Y) ** 2)
-
-    diagnosis = found(loss, lambda w: 2 * X.T @ (X @ w - Y) / 6, w=W)
-    assert diagnosis.kind == "convention"
-    assert diagnosis.message.endswith("right up to the factor 1/6: averaged, not summed.")
-
-
-def test_a_factor_of_one_gradient_is_no_convention_while_others_agree():
-    report = check_derivation(mean_loss, lambda w, b: mean_gradients(w, b, 6, 1), **POINT)
-    assert report.diagnoses["w"].kind == "scale" and report.rows["w"].verdict == "WRONG"
-    report = check_derivation(mean_loss, lambda w, b: mean_gradients(w, b, 6, 2), **POINT)
-    assert {d.kind for d in report.diagnoses.values()} == {"scale"}
-
-
-def test_a_decay_left_out_is_told_as_a_convention():
-    diagnosis = found(ridge, lambda w: 2 * X.T @ (X @ w - Y), w=W)
-    assert diagnosis.kind == "convention"
-    assert "right but for the weight decay 0.6 · w" in diagnosis.message
-
-
-def test_a_decay_that_the_loss_does_not_have_is_told_as_a_convention():
-    diagnosis = found(
-        lambda w: np.sum((X @ w - Y) ** 2), lambda w: 2 * X.T @ (X @ w - Y) + 0.01 * w, w=W)
-    assert diagnosis.kind == "convention"
-    assert "the right one plus 0.01 · w: a weight decay" in diagnosis.message
-
-
-def test_a_decay_that_is_subtracted_is_not_said_to_be_missing_in_the_loss():
-    diagnosis = found(
-        lambda w: np.sum((X @ w - Y) ** 2), lambda w: 2 * X.T @ (X @ w - Y) - 0.01 * w, w=W)
-    assert "the right one minus 0.01 · w, as where a weight decay is left out" in diagnosis.message
-
-
-TRIANGLES = {
-    "the lower triangle": lambda G: np.tril(G + G.T) - np.diag(np.diag(G)),
-    "the symmetric part": lambda G: (G + G.T) / 2,
-    "pairs as one variable": lambda G: G + G.T - np.diag(np.diag(G)),
-}
-
-
-@pytest.mark.parametrize("case", TRIANGLES)
-@pytest.mark.parametrize("f", [
-    lambda S: np.sum(np.linalg.cholesky(S) * TRIANGLE),
-    lambda S: np.trace(S @ TRIANGLE @ S @ S) + np.sum(S * TRIANGLE)])
-def test_a_convention_for_symmetric_matrices_is_told_as_one(case, f):
-    def derived(S):
-        return {"S": TRIANGLES[case](tg.grad(f)(S))}
-
-    report = check_derivation(f, derived, S=np.array([[2.0, 0.3, 0.1], [0.3, 1.5, 0.4],
-                                                      [0.1, 0.4, 1.0]]))
-    assert report.ok or report.rows["S"].verdict == "convention", report
-    assert report.ok or "a symmetric matrix" in report.diagnoses["S"].message
-
-
-@pytest.mark.parametrize("epsilon", [1e-3, 1e-5])
-def test_an_epsilon_in_a_logarithm_is_told_as_a_convention(epsilon):
-    up = (Y > 0) * 1.0
-
-    def loss(w):
-        p = tg.sigmoid(X @ w)
-        return -np.sum(up * np.log(p) + (1 - up) * np.log(1 - p))
-
-    def derived(w):
-        p = 1 / (1 + np.exp(-X @ w))
-        slope = -up / (p + epsilon) + (1 - up) / (1 - p)
-        return X.T @ (slope * p * (1 - p))
-
-    diagnosis = found(loss, derived, w=W)
-    assert diagnosis.kind == "convention"
-    assert f"ε = {epsilon:.0e} added in `np.log(p)`" in diagnosis.message
-
-
-def test_clipped_probabilities_are_told_as_a_convention():
-    x = np.linspace(-9, 9, 7)
-
-    def loss(w):
-        return -np.sum(np.log(tg.sigmoid(w * x)))
-
-    def derived(w):
-        p = 1 / (1 + np.exp(-w * x))
-        return -x * p * (1 - p) / np.clip(p, 1e-3, 1 - 1e-3)
-
-    diagnosis = found(loss, derived, w=np.full(7, 0.9))
-    assert diagnosis.kind == "convention"
-    assert "kept 1e-03 away from 0 and 1 in `np.log(" in diagnosis.message
-
-
-def test_an_epsilon_too_small_to_place_is_told_as_close():
-    def loss(w):
-        return -np.sum(np.log(tg.sigmoid(X @ w)))
-
-    def derived(w):
-        p = 1 / (1 + np.exp(-X @ w))
-        return {"w": X.T @ (-p * (1 - p) / (p + 1e-10))}
-
-    report = check_derivation(loss, derived, w=W)
-    assert report.rows["w"].verdict == "close"
-    assert "a small ε" in str(report)
 
 
 # -- words -------------------------------------------------------------------------------------

@@ -64,7 +64,10 @@ FORMS = (dict_last, dict_first, tuple_last, flat, flat_with_more, one_dict, mixe
 def test_one_function_is_recognised_by_what_it_returns(form):
     report = check_derivation(form, **POINT)
     assert report.ok and report.conclusive, report
-    assert "W from" in report.notes[0] and "b from" in report.notes[0]
+    if form is with_a_cache:  # which has the names of the parameters
+        assert not report.notes
+    else:
+        assert "W from" in report.notes[0] and "b from" in report.notes[0]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)

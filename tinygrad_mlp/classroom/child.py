@@ -127,7 +127,8 @@ def _explain(job: Mapping[str, Any], arrays: Mapping[str, Any], out: Path) -> No
     loss = _run(job["definitions"], job["reference"], shared)["loss"]
     names = _run(job["source"], job["filename"], shared)
     hint = job["hint"]
-    report = check_derivation(loss, names["derived"], point, hint=hint, budget=job["search"])
+    report = check_derivation(loss, names["derived"], point, hint=hint, budget=job["search"],
+                              **job["accepted"])
     culprit = report.culprit
     if culprit is None:
         return

@@ -14,9 +14,11 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.classroom.submissions import FORBIDDEN
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.verify.derivations.check import checked_options
 from tinygrad_mlp.verify.further_points import moved
 
-SETTINGS = ("parameters", "points", "hidden_points", "weights", "forbidden", "files")
+SETTINGS = ("parameters", "points", "hidden_points", "weights", "forbidden", "files", "scale",
+            "ignoring")
 """Names of the file that tell how to mark, and that no submission sees."""
 
 HIDDEN_POINTS = 3
@@ -36,6 +38,7 @@ class Reference(NamedTuple):
         files: data files that each submission finds beside itself.
         shared: numbers and arrays that submissions find defined, such as X and y.
         definitions: the functions and imports of the file as source text, for explanations.
+        accepted: the options `scale` and `ignoring` of `check_derivation`.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class Reference(NamedTuple):
     files: list[Path]
     shared: dict[str, Any]
     definitions: str
+    accepted: dict[str, Any]
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -82,7 +86,7 @@ def read_reference(path: Path) -> Reference:
     return Reference(
         path, loss, points, hidden, _weights(path, names.get("weights", {}), list(points[0])),
         _forbidden(path, names.get("forbidden", ())), _files(path, names.get("files", ())),
-        _shared(names, points[0]), _definitions(path))
+        _shared(names, points[0]), _definitions(path), _accepted(path, names))
 
 
 def _points(path: Path, loss: Callable[..., Any],
@@ -138,6 +142,13 @@ def _forbidden(path: Path, given: Any) -> tuple[str, ...]:
     longer = [next((full + name[3:] for key, full in short.items() if name.startswith(key)),
                    name if "." in name else f"*.{name}") for name in given]
     return (*FORBIDDEN, *longer)
+
+
+def _accepted(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the conventions in which gradients are accepted."""
+    options = checked_options(str(path), None, None, 3, 0.0, names.get("scale", 1.0),
+                              names.get("ignoring", ()))
+    return {"scale": options.scale, "ignoring": sorted(options.ignoring)}
 
 
 def _files(path: Path, given: Any) -> list[Path]:

@@ -105,7 +105,7 @@ def explain(reference: Reference, submission: Submission, limits: Limits,
     point = reference.points[0]
     job = {"source": submission.source, "definitions": reference.definitions,
            "reference": f"<{reference.path.name}>", "parameters": list(point), "hint": hint,
-           "search": search}
+           "search": search, "accepted": reference.accepted}
     numbers = {f"shared.{name}": value for name, value in reference.shared.items()}
     numbers |= {f"point.{name}": value for name, value in point.items()}
     with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:

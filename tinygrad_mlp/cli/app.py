@@ -211,6 +211,10 @@ def check(
             "should be, 3 also a repair.", min=1, max=3)] = 3,
         time: Annotated[float, options.number(
             "Seconds to look for the wrong line; 0 for not at all.", min=0)] = 5.0,
+        ignoring: Annotated[list[str] | None, typer.Option(
+            metavar="NAME", show_default=False,
+            help="A convention of derivations to accept: summed, averaged, half, ascent, decay, "
+            "epsilon, clip, clipped-gradient, truncated or symmetric. May be repeated.")] = None,
         as_json: Json = False) -> Outcome:
     """Check gradients: those built in, of operations of your own, or derived by hand in a file.
 
@@ -235,6 +239,7 @@ def check(
       tinygrad-mlp check tanh matmul
       tinygrad-mlp check homework.py
       tinygrad-mlp check homework.py --hint 1
+      tinygrad-mlp check homework.py --ignoring summed
       tinygrad-mlp check homework/
       tinygrad-mlp check mymodule:swish
       tinygrad-mlp check class/ --reference teacher.py
@@ -242,12 +247,12 @@ def check(
     if reference is not None:
         from tinygrad_mlp.cli.check_class import ClassOutputs, check_class
         return check_class(
-            subjects or [], reference, ClassOutputs(csv, feedback, gradescope),
+            subjects or [], reference, ClassOutputs(csv, feedback, gradescope), ignoring or (),
             limits=(limit, memory * 2**20), jobs=jobs, hint=hint, search=time)
     from tinygrad_mlp.cli.check import Hints, refuse_without_reference
     from tinygrad_mlp.cli.check import check as run_check
     refuse_without_reference({"--csv": csv, "--feedback": feedback, "--gradescope": gradescope})
-    return run_check(subjects or [], quick=quick, hints=Hints(hint, time))
+    return run_check(subjects or [], quick=quick, hints=Hints(hint, time, tuple(ignoring or ())))
 
 
 @app.command()

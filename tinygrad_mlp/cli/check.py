@@ -18,13 +18,24 @@ from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import InvalidArgumentError, TinygradError
 from tinygrad_mlp.support.source_rewriting import source_of
 from tinygrad_mlp.verify import DerivationReport, check_derivation
+from tinygrad_mlp.verify.derivations.conventions import conventions_in
 
 
 class Hints(NamedTuple):
-    """How much is told of the wrong line of a derivation, and how long it is looked for."""
+    """How much is told of a mistake in a derivation, and what is none.
+
+    `hint` is how much is told of the wrong line, `seconds` how long it is looked for, `ignoring`
+    the names of conventions that are accepted.
+    """
 
     hint: int = 3
     seconds: float = 5.0
+    ignoring: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The same as options of the checks."""
+        return {"hint": self.hint, "budget": self.seconds, "ignoring": self.ignoring}
 
 
 ALL = Hints()
@@ -32,6 +43,7 @@ ALL = Hints()
 
 def check(words: Sequence[str], *, quick: bool = False, hints: Hints = ALL) -> Outcome:
     """Check what the words name, or everything built in, and print the results."""
+    conventions_in(hints.ignoring, "--ignoring")
     with registry_restored():
         operations, losses, paths = check_subjects.subjects_of(words)
         verdicts, interrupted = check_all(operations, losses, quick=quick, notes=bool(words))
@@ -85,8 +97,7 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
             for layer in layers:
                 print(f"{chr(10) if reports else ''}{layer.name}")
                 report = _guarded(path, partial(
-                    check_layer_of, path, names, layer,
-                    {"hint": hints.hint, "budget": hints.seconds}))
+                    check_layer_of, path, names, layer, hints.options))
                 document["layers"][layer.name] = _derivation_document(report)
                 document["remarks"] += report.remarks
                 print(_derivation_text(report))
@@ -133,7 +144,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> De
         raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
         return check_derivation(names["loss"], names.get("derived"), _parameters(path, names),
-                                hint=hints.hint, budget=hints.seconds)
+                                **hints.options)
     except TinygradError:
         raise
     except Exception as error:

@@ -51,9 +51,14 @@ class ClassOutputs(NamedTuple):
     gradescope: Path | None = None
 
 
-def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutputs, *,
-                limits: tuple[float, int], jobs: int, hint: int, search: float) -> Outcome:
+def check_class(words: Sequence[str], reference_path: Path, outputs: ClassOutputs,
+                ignoring: Sequence[str], *, limits: tuple[float, int], jobs: int, hint: int,
+                search: float) -> Outcome:
     """Mark the submissions that the words name by a reference, and print the results."""
+    if ignoring:
+        raise InvalidArgumentError(
+            f"--ignoring is for files with a loss of their own. For a class, write ignoring = "
+            f"{list(ignoring)} in {reference_path}.")
     paths = [Path(word) for word in words]
     for path in paths:
         if not path.exists():

@@ -12,6 +12,7 @@ from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 class GradientCase(NamedTuple):
     """One parameter's gradients at one point, where the graph has cross entropies not fused."""
 
+    name: str
     recording: RecordedLoss
     right: Array
     person: Array

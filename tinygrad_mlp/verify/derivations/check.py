@@ -8,9 +8,8 @@ person's numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +22,8 @@ from tinygrad_mlp.verify.derivations.arguments import (
     floating,
     point_of,
 )
-from tinygrad_mlp.verify.derivations.conventions import in_another_triangle, summed_or_averaged
-from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis, diagnose
-from tinygrad_mlp.verify.derivations.kinks import is_subgradient
+from tinygrad_mlp.verify.derivations.comparison import Options, compared
+from tinygrad_mlp.verify.derivations.conventions import conventions_in
 from tinygrad_mlp.verify.derivations.one_function import (
     Nested,
     is_nested,
@@ -33,28 +31,13 @@ from tinygrad_mlp.verify.derivations.one_function import (
     of_two_functions,
 )
 from tinygrad_mlp.verify.derivations.other_points import OtherPoints
-from tinygrad_mlp.verify.derivations.points import Handed, Point, largest
+from tinygrad_mlp.verify.derivations.points import Handed, Point
 from tinygrad_mlp.verify.derivations.repeatable import check_repeatable
-from tinygrad_mlp.verify.derivations.report import DerivationReport, Row, WrongDerivationError
+from tinygrad_mlp.verify.derivations.report import DerivationReport, WrongDerivationError
 from tinygrad_mlp.verify.derivations.terms import Term, check_terms
-from tinygrad_mlp.verify.derivations.wrong_lines import WrongLineSearch
-from tinygrad_mlp.verify.further_points import property_of
 
-OPTIONS = ("point", "gradient", "rng", "rtol", "hint", "budget", "scale")
+OPTIONS = ("point", "gradient", "rng", "rtol", "hint", "budget", "scale", "ignoring")
 """Names of arguments that are no parameters of the loss."""
-
-class Options(NamedTuple):
-    """The options that all checks of derivations have."""
-
-    rng: np.random.Generator
-    rtol: float | None
-    hint: int
-    budget: float
-    scale: float
-
-
-SIGNIFICANT = 1e-3
-"""A relative difference that rounding may explain, but that leaves a gradient undecided."""
 
 
 def check_derivation(loss: Callable[..., Any],
@@ -63,7 +46,7 @@ def check_derivation(loss: Callable[..., Any],
                      gradient: Callable[..., Any] | None = None,
                      rng: np.random.Generator | None = None, rtol: float | None = None,
                      hint: int = 3, budget: float = 5.0, scale: float = 1.0,
-                     **parameters: Any) -> DerivationReport:
+                     ignoring: Collection[str] = (), **parameters: Any) -> DerivationReport:
     """Check gradients derived by hand, and show the mistake: its name, the line, a repair.
 
     A gradient p is right where, for every element i and the right gradient r,
@@ -101,14 +84,16 @@ def check_derivation(loss: Callable[..., Any],
             when the report is printed, or asked for its `culprit`.
         scale: what the gradients are multiples of by convention: n if they are summed over n
             samples and the loss is averaged, −1 for those of an ascent.
+        ignoring: conventions that are accepted: "summed", "averaged", "half", "ascent", "decay",
+            "epsilon", "clip", "clipped-gradient", "truncated" and "symmetric".
         parameters: the point, arrays or numbers by name, or lists, tuples and dicts of arrays.
 
     Returns:
         The report: `.ok`, `.rows`, `.diagnoses`, `.culprit`, and `str()` of it.
 
     Raises:
-        InvalidArgumentError: no parameters; a hint that is not 1, 2 or 3; names in `derived` that
-            mean nothing; or functions that return other numbers when called again.
+        InvalidArgumentError: no parameters; a hint that is not 1, 2 or 3; names in `derived` or
+            `ignoring` that mean nothing; or functions that return other numbers when called again.
         ShapeError: the loss is not one number.
         NotDifferentiableError: the loss does not depend on the parameters.
 
@@ -128,7 +113,7 @@ def check_derivation(loss: Callable[..., Any],
     The gradient of W equals the right one without the factor D2 = diag(1 − tanh²(z2)).
     """
     at = point_of(loss, point, parameters, OPTIONS)
-    options = checked_options(WHO, rng, rtol, hint, budget, scale)
+    options = checked_options(WHO, rng, rtol, hint, budget, scale, ignoring)
     if derived is None or (is_nested(at) and gradient is None):
         return _of_one_or_nested(loss, derived, at, options)
     at = {name: floating(name, value) for name, value in at.items()}
@@ -156,7 +141,7 @@ def _of_one_or_nested(loss: Callable[..., Any], derived: Any, at: Mapping[str, A
 
 
 def checked_options(who: str, rng: np.random.Generator | None, rtol: float | None, hint: int,
-                    budget: float, scale: float) -> Options:
+                    budget: float, scale: float, ignoring: Collection[str]) -> Options:
     """Return the options of a check, each with an error where it makes no sense."""
     rng = np.random.default_rng(0) if rng is None else checked_rng(rng, who)
     if hint not in (1, 2, 3):
@@ -166,7 +151,7 @@ def checked_options(who: str, rng: np.random.Generator | None, rtol: float | Non
         rtol = not_negative(rtol, f"{who}: rtol")
     if not isinstance(scale, (int, float, np.number)) or not np.isfinite(scale) or scale == 0:
         raise InvalidArgumentError(f"{who}: scale must be a number other than 0. Got {scale!r}.")
-    return Options(rng, rtol, hint, budget, float(scale))
+    return Options(rng, rtol, hint, budget, float(scale), conventions_in(ignoring, who))
 
 
 def report_on(handed: Handed, at: Mapping[str, Array], options: Options,
@@ -179,7 +164,7 @@ def report_on(handed: Handed, at: Mapping[str, Array], options: Options,
     if here.answer.others and here.plain is not None:
         terms, unknown = check_terms(here.plain, here.answer.others, alone=not here.given)
         not_checked += unknown
-    report = _compared(here, OtherPoints(here), terms, not_checked, options[2:4])
+    report = compared(here, OtherPoints(here), terms, not_checked, options)
     report.notes[:0] = notes or here.answer.readings
     if options.scale != 1:
         report.notes.append(f"The gradients were taken to be {options.scale:g} times those of the "
@@ -206,112 +191,3 @@ def assert_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Ma
     report = check_derivation(loss, derived, point, **options)
     if not report.ok or report.not_given:
         raise WrongDerivationError(str(report))
-
-
-def _compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: list[str],
-              hints: tuple[int, float]) -> DerivationReport:
-    """Return the report on all gradients that were given."""
-    rows: dict[str, Row] = {}
-    diagnoses: dict[str, Diagnosis] = {}
-    differences: dict[str, Array] = {}
-    wrong_at = here
-    for name in (n for n in here.parameters if n in here.given):
-        at, rows[name] = _judged(here, others, name)
-        person, right = at.given[name], at.right[name]
-        if person.shape == right.shape:
-            with np.errstate(invalid="ignore"):
-                differences[name] = (person - right) / (largest(right) or 1.0)
-        if not rows[name].ok:
-            diagnoses[name] = _diagnosed(at, others, name, rows[name])
-            wrong_at = at if len(diagnoses) == 1 or at is here else wrong_at
-            rows[name] = rows[name]._replace(verdict=_verdict_of(diagnoses[name]))
-    _tell_conventions(here, rows, diagnoses)
-    notes = [*others.failures]
-    if others.ignored:
-        for name, row in rows.items():
-            if row.verdict == "right":
-                rows[name] = row._replace(verdict="undecided")
-        notes.append("derived gives the same numbers at another point. It was checked at the given "
-                     "point only.")
-    not_given = [name for name in here.parameters if name not in here.given]
-    search = WrongLineSearch(wrong_at, rows, *hints)
-    return DerivationReport(rows, diagnoses, terms, not_given, differences, not_checked, notes,
-                            search.find)
-
-
-def _judged(here: Point, others: OtherPoints, name: str) -> tuple[Point, Row]:
-    """Return the verdict on a gradient, and the point that shows it."""
-    row = here.row(name)
-    if not row.ok and here.rounds_so_far(name):
-        note = (f"The gradient of {name} agrees with the right one to {row.error:.0e}. Its formula "
-                f"rounds by as much: is it a difference of large numbers, or of losses?")
-        row = row._replace(ok=True, verdict="undecided", note=note)
-    if not row.ok and is_subgradient(here, name):
-        note = (f"At this point the loss has a kink. The gradient of {name} is not the one of the "
-                f"graph there, but a subgradient, and as right.")
-        row = row._replace(ok=True, verdict="kink", note=note)
-    if not row.ok and here.plain is not None and in_another_triangle(name, here.case(name)):
-        note = (f"The gradient of {name}, a symmetric matrix, is right. That of the graph stands "
-                f"in one triangle, because the loss reads one only.")
-        row = row._replace(ok=True, verdict="convention", note=note)
-    if not row.ok:
-        return here, row
-    at = others.where_wrong(name)
-    if at is not None and not is_subgradient(at, name) and not (
-            at.plain is not None and in_another_triangle(name, at.case(name))):
-        return at, at.row(name)
-    if not np.isfinite(here.right[name]).all():
-        note = f"The right gradient of {name} is not finite at this point."
-        return here, row._replace(verdict="undecided", note=note)
-    if here.handed.rtol is None and SIGNIFICANT < row.error and row.verdict == "right":
-        note = (f"Rounding at this point changes the gradient of {name} by up to "
-                f"{row.tolerance:.1g} of its size, so that it cannot be told from a wrong one.")
-        return here, row._replace(verdict="undecided", note=note)
-    return here, _outside_of_properties(here, others, row) if row.verdict == "right" else row
-
-
-def _outside_of_properties(here: Point, others: OtherPoints, row: Row) -> Row:
-    """Return the verdict on a right gradient that may differ where no property is kept."""
-    outside = others.where_wrong_outside(row.name)
-    if outside is None or is_subgradient(outside, row.name):
-        return row
-    found = {name: property_of(value) for name, value in here.parameters.items()}
-    kept = " and ".join(f"{name} is {known.name}" for name, known in found.items() if known)
-    there = outside.row(row.name)
-    example = "" if there.worst is None else (
-        f": element {there.worst} is {there.person:.6g}, and {there.right:.6g} is right")
-    note = (f"The gradient of {row.name} is right where {kept}, as at the given point. It is not "
-            f"where that does not hold{example}.")
-    return row._replace(verdict="undecided", note=note)
-
-
-def _diagnosed(at: Point, others: OtherPoints, name: str, row: Row) -> Diagnosis:
-    """Return the mistake in a wrong gradient."""
-    if at.plain is None:
-        return Diagnosis("unknown", None, None, 1.0,
-                         f"The gradient of {name} is not that of the given function.")
-    # Multiples are compared relative to the largest element, so the slack is relative.
-    slack = min(1e-2, max(1e-8, 16 * row.tolerance))
-    return diagnose(name, at.case(name), partial(others.cases, name), slack)
-
-
-def _tell_conventions(here: Point, rows: dict[str, Row],
-                      diagnoses: dict[str, Diagnosis]) -> None:
-    """Replace the diagnoses of one factor in all gradients by the convention that has it."""
-    scales = {name: d.scale for name, d in diagnoses.items() if d.kind == "scale"}
-    others = [name for name in rows if name not in scales and largest(here.right[name]) > 0]
-    if not scales or others or here.plain is None:
-        return
-    told = summed_or_averaged(scales, here.plain)
-    if told is None:
-        return
-    for name in scales:
-        diagnoses[name] = diagnoses[name]._replace(kind="convention", message=told)
-        rows[name] = rows[name]._replace(verdict="convention")
-
-
-def _verdict_of(diagnosis: Diagnosis) -> str:
-    if diagnosis.kind in ("convention", "precision"):
-        return {"convention": "convention", "precision": "close"}[diagnosis.kind]
-    return "other shape" if diagnosis.kind == "shape" and diagnosis.scale == 1 and (
-        "same numbers" in diagnosis.message) else "WRONG"

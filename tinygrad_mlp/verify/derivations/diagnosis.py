@@ -12,14 +12,18 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.derivations.agreement import unexplained
 from tinygrad_mlp.verify.derivations.cases import Further, GradientCase
 from tinygrad_mlp.verify.derivations.conventions import (
+    clipped,
     extra_decay,
     missing_decay,
     of_symmetric_matrix,
+    sentence,
 )
 from tinygrad_mlp.verify.derivations.edges import Candidate
 from tinygrad_mlp.verify.derivations.multiples import is_multiple, multiple
 from tinygrad_mlp.verify.derivations.mutations import candidates
+from tinygrad_mlp.verify.derivations.other_losses import without_safeguards
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
+from tinygrad_mlp.verify.derivations.truncation import truncated
 from tinygrad_mlp.verify.derivations.wording import SCALED, description, is_well_known, well_known
 
 
@@ -28,8 +32,9 @@ class Diagnosis(NamedTuple):
 
     Attributes:
         kind: one of "sign", "scale", "transpose", "missing-factor", "extra-factor",
-            "wrong-point", "missing-term", "scaled-term", "shape", "precision", "convention" and
-            "unknown".
+            "wrong-point", "missing-term", "scaled-term", "shape", "precision" and "unknown"; or one
+            of the `CONVENTIONS`: "summed", "averaged", "half", "ascent", "decay", "epsilon",
+            "clip", "clipped-gradient", "truncated" and "symmetric".
         op: the operation whose local derivative is at fault, or None.
         node: the name of the tensor that it computes, or None.
         scale: the factor by which the numbers are multiplied on top of the mistake.
@@ -58,12 +63,12 @@ NEARLY = 1e-4
 TERMS = ("missing-term", "scaled-term")
 
 
-def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> Diagnosis:
+def diagnose(first: GradientCase, further: Further, rtol: float) -> Diagnosis:
     """Find the mistake in the gradient of a parameter, which is known to be wrong at `first`.
 
     Multiples may be off by `rtol`, relative to their largest element.
     """
-    subject = f"The gradient of {name}"
+    subject = f"The gradient of {first.name}"
     given = first
     same_shape = first.person.shape == first.right.shape
     if same_shape and not first.person.any():
@@ -76,40 +81,66 @@ def diagnose(name: str, first: GradientCase, further: Further, rtol: float) -> D
         return _unknown(
             f"{subject} is not finite, and the right one is: a division by zero or an overflow in "
             f"the formula, as where g(z)(1 − g(z)) is divided by and g rounds to 0 or 1.")
-    plain = _plain_multiple(subject, first, further, rtol)
-    if plain is not None:
-        return plain
-    symmetric = of_symmetric_matrix(name, first, further, rtol) if same_shape else None
-    if symmetric is not None:
-        return Diagnosis("convention", None, None, 1.0, symmetric)
+    whole = (_of_other_loss(first, further, rtol) if same_shape else None) or (
+        _plain_multiple(subject, first, further, rtol))
+    if whole is not None:
+        return whole
     if not same_shape:
         return _wrong_shape(subject, first, rtol)
-    found = [
-        _named(name, first, candidate, c, rtol)
-        for candidate, c in _matching(name, first, further, rtol)]
-    if not found:
-        decay = extra_decay(name, first, further, rtol)
-        if decay is not None:
-            return Diagnosis("convention", None, None, 1.0, decay)
-        return _unknown(unexplained(name, given.recording, given.person, rtol))
-    return found[0]._replace(alternatives=tuple(found[1:]))
+    found = _of_the_result(first, further, rtol) or _changed(first, further, rtol) or (
+        _of_other_paths(first, further, rtol))
+    return found or _unknown(unexplained(first.name, given.recording, given.person, rtol))
 
 
-def _named(name: str, first: GradientCase, candidate: Candidate, c: float,
-           rtol: float) -> Diagnosis:
+def _of_other_loss(first: GradientCase, further: Further, rtol: float) -> Diagnosis | None:
+    """Return the diagnosis of a gradient of the loss without its safeguards."""
+    found = without_safeguards(first, further, rtol)
+    return None if found is None else _convention(found[0], sentence([first.name], found[1]))
+
+
+def _of_the_result(first: GradientCase, further: Further, rtol: float) -> Diagnosis | None:
+    """Return the diagnosis of a right gradient that was put into another form."""
+    symmetric = of_symmetric_matrix(first, further, rtol)
+    if symmetric is not None:
+        return _convention("symmetric", symmetric)
+    bounded = clipped([[case] for case in (first, *further())], rtol)
+    return None if bounded is None else (
+        _convention("clipped-gradient", sentence([first.name], bounded)))
+
+
+def _changed(first: GradientCase, further: Further, rtol: float) -> Diagnosis | None:
+    """Return the diagnosis of a gradient that a change of the backward pass reproduces."""
+    found = [_named(first, candidate, c, rtol)
+             for candidate, c in _matching(first.name, first, further, rtol)]
+    return found[0]._replace(alternatives=tuple(found[1:])) if found else None
+
+
+def _of_other_paths(first: GradientCase, further: Further, rtol: float) -> Diagnosis | None:
+    """Return the diagnosis of a gradient with a decay on top, or without the early steps."""
+    decay = extra_decay(first, further, rtol)
+    if decay is not None:
+        return _convention(*decay)
+    steps = truncated(first, further, rtol)
+    return None if steps is None else _convention("truncated", sentence([first.name], steps))
+
+
+def _convention(kind: str, message: str, op: str | None = None) -> Diagnosis:
+    return Diagnosis(kind, op, None, 1.0, message)
+
+
+def _named(first: GradientCase, candidate: Candidate, c: float, rtol: float) -> Diagnosis:
     """Return the diagnosis that a change stands for."""
     recording, kind = first.recording, candidate.kind
     if kind == "missing-term" and c == 1.0:
-        lost = missing_decay(name, first, _changed_gradient(recording, candidate, name), rtol)
+        lost = missing_decay(first, _changed_gradient(recording, candidate, first.name), rtol)
         if lost is not None:
-            return Diagnosis("convention", candidate.op, None, 1.0, lost)
+            return _convention("decay", lost, candidate.op)
     scale, text = well_known(c, recording, rtol)
-    node, message = description(name, recording, candidate)
+    node, message = description(first.name, recording, candidate)
     if kind == "scaled-term":
         message += f" {SCALED.get(scale, f'times {text}')}."
     else:
         message += "." if scale == 1.0 else f", times {text}."
-    kind = "convention" if kind in ("epsilon", "clipped") else kind
     return Diagnosis(kind, candidate.op, node, scale, message)
 
 
@@ -178,15 +209,15 @@ def _matching(name: str, first: GradientCase, further: Further,
               rtol: float) -> list[tuple[Candidate, float]]:
     """Return the changes that reproduce the person's numbers, here and at further points."""
     with np.errstate(all="ignore"):
-        found = list(_matching_here(name, first, rtol))
+        here = list(candidates(first.recording))
+        found = list(_matching_here(name, first, here, rtol))
         for number, case in enumerate(further()):
             if not found or (number > 0 and len(found) == 1):
                 break  # two points at least: what explains one only may do so by chance
             there = list(candidates(case.recording))
-            found = [
-                (index, candidate, c)
-                for index, candidate, c in found
-                if index >= len(there) or _agrees(case, there[index], name, c, rtol)]
+            if len(there) == len(here):  # elsewhere, units of a ReLU may all be off
+                found = [(index, candidate, c) for index, candidate, c in found
+                         if _agrees(case, there[index], name, c, rtol)]
     distinct: dict[Any, tuple[Candidate, float]] = {}
     for _, candidate, c in found:
         if not is_well_known(c, first.recording, rtol):
@@ -200,10 +231,10 @@ def _matching(name: str, first: GradientCase, further: Further,
     return exact or list(distinct.values())
 
 
-def _matching_here(name: str, first: GradientCase,
+def _matching_here(name: str, first: GradientCase, changes: list[Candidate],
                    rtol: float) -> Iterator[tuple[int, Candidate, float]]:
     """Yield the number of each change that reproduces the person's numbers, it, and the factor."""
-    for index, candidate in enumerate(candidates(first.recording)):
+    for index, candidate in enumerate(changes):
         gradient = _changed_gradient(first.recording, candidate, name)
         if gradient is None:
             continue

@@ -134,7 +134,7 @@ class Edge(NamedTuple):
             if name != "divide":
                 inside = np.clip(arrays[self.position], epsilon, 1 - epsilon)
                 share = self._with_array(self.position, inside)
-                yield self.instead("clipped", share, epsilon=epsilon)
+                yield self.instead("clip", share, epsilon=epsilon)
 
     def _share(self, g: Array, arrays: Any = None) -> Array:
         return self.recording.share(self.node, self.position, g, arrays)

@@ -28,8 +28,8 @@ def is_number(value: Any) -> bool:
         isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fiu")
 
 
-def split(found: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
-    """Return the loss and the gradients of what one function returned: ``loss, grads``.
+def split(found: Any, function: Callable[..., Any]) -> tuple[Any, Any, list[str]]:
+    """Return the loss, the gradients, and their texts, of what one function returned.
 
     The loss is the first result, or the last one, or under its name in a dict. What comes besides
     is named by the ``return``.
@@ -42,25 +42,27 @@ def split(found: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
         if key is not None:
             rest = {name: value for name, value in found.items() if name != key}
             held = next((name for name in GRADIENTS if name in rest), None)
-            return found[key], rest if held is None else rest[held]
+            return found[key], rest if held is None else rest[held], []
     elif isinstance(found, (tuple, list)) and len(found) > 1:
         for at in (0, len(found) - 1):
             if is_number(found[at]):
-                return found[at], _besides([*found[:at], *found[at + 1:]], at, function)
+                return found[at], *_besides([*found[:at], *found[at + 1:]], at, function)
     raise InvalidArgumentError(
         f"{WHO}: one function must return the loss and its gradients: loss, gradients. Got "
         f"{_kind(found)}. Return both, or give two functions: check_derivation(loss, derived, …).")
 
 
-def _besides(others: list[Any], at: int, function: Callable[..., Any]) -> Any:
-    """Return the gradients among the results other than the loss, which is at `at`."""
+def _besides(others: list[Any], at: int, function: Callable[..., Any]) -> tuple[Any, list[str]]:
+    """Return the gradients, and their texts, among the results other than the loss at `at`."""
     dicts = [value for value in others if isinstance(value, Mapping)]
     if len(dicts) == 1:
-        return dicts[0]
+        return dicts[0], []
+    if len(others) == 1:
+        return others[0], returned_names(function, 1 - min(at, 1))
     said = returned_names(function)
-    if len(others) > 1 and len(said) == len(others) + 1:
-        return dict(zip(said[:at] + said[at + 1:], others, strict=True))
-    return others[0] if len(others) == 1 else tuple(others)
+    if len(said) == len(others) + 1:
+        return dict(zip(said[:at] + said[at + 1:], others, strict=True)), []
+    return tuple(others), []
 
 
 def _kind(found: Any) -> str:
@@ -104,13 +106,16 @@ class Nested:
         made.takes_point = inner.takes_point
         return made
 
-    def gradients(self, found: Any, function: Callable[..., Any]) -> dict[str, Array]:
-        """Return the gradients that a function returned, by the names of the arrays."""
+    def gradients(self, found: Any, said: Sequence[str]) -> dict[str, Array]:
+        """Return the gradients that a function returned, by the names of the arrays.
+
+        `said` has the texts of what it returns, if they are known.
+        """
         if isinstance(found, Mapping):
             known = {**{name: [name] for name in self.flat}, **self.slots}
             found = {key: value for key, value in found.items() if named(str(key), known)}
             # (Extra keys, and arrays of the pass, are no gradients.)
-        given = gradients_in(found, self.slots, function, WHO, "derived")
+        given = gradients_in(found, self.slots, said, WHO, "derived")
         self.sources = {name: source for name, (_, source) in given.items()}
         if not given:
             raise InvalidArgumentError(
@@ -118,7 +123,9 @@ class Nested:
         return {name: array for name, (array, _) in given.items()}
 
     def readings(self) -> list[str]:
-        """How gradients were read, in a sentence."""
+        """How gradients were read, in a sentence; none where there was no choice."""
+        if all(name == source for name, source in self.sources.items()):
+            return []
         parts = ", ".join(f"{name} from {source}" for name, source in self.sources.items())
         return [f"Gradients were read as follows: {parts}."]
 
@@ -139,16 +146,17 @@ def of_one_function(function: Callable[..., Any], nested: Nested) -> tuple[AtPoi
     """Return the loss and the derivation that one function is."""
     return (nested.caller(function, "loss", lambda found, args: split(found, function)[0]),
             nested.caller(function, "derived", lambda found, args: nested.gradients(
-                split(found, function)[1], function)))
+                *split(found, function)[1:])))
 
 
 def of_two_functions(loss: Callable[..., Any], derived: Any,
                      nested: Nested) -> tuple[AtPoint, Any]:
     """Return the loss and the derivation at a point with lists of parameters."""
     if not callable(derived):
-        return nested.caller(loss, "loss"), nested.gradients(derived, derived)
+        return nested.caller(loss, "loss"), nested.gradients(derived, [])
+    said = returned_names(derived)
     return nested.caller(loss, "loss"), nested.caller(
-        derived, "derived", lambda found, args: nested.gradients(_without_loss(found), derived))
+        derived, "derived", lambda found, args: nested.gradients(_without_loss(found), said))
 
 
 def _without_loss(found: Any) -> Any:

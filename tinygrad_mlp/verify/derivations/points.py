@@ -116,7 +116,7 @@ class Point:
     def case(self, name: str) -> GradientCase:
         """Return the comparison of one parameter, for the diagnosis."""
         assert self.plain is not None
-        return GradientCase(self.plain, self.right[name], self.given[name])
+        return GradientCase(name, self.plain, self.right[name], self.given[name])
 
     def row(self, name: str) -> Row:
         """Return the comparison of one parameter, for the report."""

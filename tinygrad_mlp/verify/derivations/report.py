@@ -18,8 +18,8 @@ VERDICTS = ("right", "kink", "undecided", "convention", "other shape", "close",
             "WRONG")
 """What is said of a gradient. The first three are no mistakes: a subgradient at a kink is right,
 and where rounding hides all differences, or they begin outside of the set that the point is in,
-nothing can be said. The last three leave `.ok` False, and so do conventions, except for that of the
-triangle in which the gradient of a symmetric matrix stands."""
+nothing can be said. The last three leave `.ok` False, and so do conventions that are not accepted,
+except for that of the triangle in which the gradient of a symmetric matrix stands."""
 
 
 class Row(NamedTuple):
@@ -211,16 +211,18 @@ class DerivationReport:
         return table(headings, rows, "\n".join([*said, *self.remarks, self.conclusion]))
 
     def __str__(self) -> str:
-        lines = [f"{'gradient':<12} {'':<6} {'error':>9} {'allowed':>9}  worst element"]
+        width = max([6, *(len(row.verdict) for row in self.rows.values())])
+        lines = [f"{'gradient':<12} {'':<{width}} {'error':>9} {'allowed':>9}  worst element"]
         for row in self.rows.values():
             at = f"{row.worst}: {row.person:.6g}, right {row.right:.6g}"
             at = "shapes differ" if row.worst is None else at
             at += f" (at further point {row.point})" if row.point else ""
             numbers = f"{row.error:>9.2g} {row.tolerance:>9.2g}"
-            lines.append(f"{row.name:<12} {row.verdict:<6} {numbers}  {at}")
+            lines.append(f"{row.name:<12} {row.verdict:<{width}} {numbers}  {at}")
         lines += [f"{name:<12} not given" for name in self.not_given]
         for term in self.terms:
-            lines.append(f"{term.name:<12} {'right' if term.ok else 'WRONG':<6} {term.meaning}")
+            verdict = "right" if term.ok else "WRONG"
+            lines.append(f"{term.name:<12} {verdict:<{width}} {term.meaning}")
         for sentence, others in self.messages.items():
             lines += ["", sentence, *(f"Or: {other}" for other in others)]
         if self.wrong_line:

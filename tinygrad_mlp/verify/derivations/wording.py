@@ -75,7 +75,7 @@ def description(parameter: str, recording: RecordedLoss,
             f"with the path from {computed} to {source}")
     elif candidate.kind == "epsilon":
         change = f"with ε = {candidate.epsilon:.0e} added in {computed}"
-    elif candidate.kind == "clipped":
+    elif candidate.kind == "clip":
         change = f"with a number kept {candidate.epsilon:.0e} away from 0 and 1 in {computed}"
     else:
         change = _wrong_point(recording, candidate)
@@ -233,3 +233,12 @@ def numbers_summed(recording: RecordedLoss) -> list[int]:
         elif node.op.name in LOSSES and node.static.get("reduction") == "sum":
             found += shape[:1]
     return [int(n) for n in dict.fromkeys(found) if n > 2]
+
+
+def has_square(recording: RecordedLoss) -> bool:
+    """Return whether a number is squared in the graph: x², x · x, or in a loss of the package."""
+    return any(
+        node.op.name in ("square", "squared_error")
+        or (node.op.name == "power" and node[1] is None and np.all((node.arrays or ())[1] == 2))
+        or (len(node) == 2 and node[0] is not None and node[0] is node[1])
+        for node in recording.nodes)

@@ -23,9 +23,6 @@ REACHES = (0.1, 0.3, 0.5, 0.2)
 """How far the points of the search are from the given one, relative to its size."""
 
 
-MISTAKES = ("WRONG", "convention")
-"""Verdicts that a line is to be blamed for."""
-
 
 class WrongLineSearch(NamedTuple):
     """The search for the wrong line in a derivation that is wrong at `point`.
@@ -40,10 +37,12 @@ class WrongLineSearch(NamedTuple):
 
     def find(self) -> Found:
         """Search; without a source, or where the error is no mistake in a line, find nothing."""
-        names = [name for name, row in self.rows.items() if row.verdict in ("right", *MISTAKES)]
-        wrong = any(row.verdict in MISTAKES for row in self.rows.values())
+        mistakes = [name for name, row in self.rows.items()
+                    if not row.ok and row.verdict in ("WRONG", "convention")]
+        names = [name for name, row in self.rows.items()
+                 if name in mistakes or row.verdict == "right"]
         derived = self.point.handed.derived
-        if (not wrong or self.seconds <= 0 or self.point.handed.gradient is not None
+        if (not mistakes or self.seconds <= 0 or self.point.handed.gradient is not None
                 or not isinstance(derived, AtPoint) or source_of(derived.function) is None):
             return Found()
         try:

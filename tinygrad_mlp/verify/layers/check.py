@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops.products.tensordot import vdot
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.arguments import AtPoint
-from tinygrad_mlp.verify.derivations.check import Options, checked_options, report_on
+from tinygrad_mlp.verify.derivations.check import checked_options, report_on
+from tinygrad_mlp.verify.derivations.comparison import Options
 from tinygrad_mlp.verify.derivations.points import Handed
 from tinygrad_mlp.verify.derivations.report import DerivationReport
 from tinygrad_mlp.verify.layers import objects
 from tinygrad_mlp.verify.layers.arguments import Inputs, required
 from tinygrad_mlp.verify.layers.backward import arguments_for, kept_by
+from tinygrad_mlp.verify.reading.names import returned_names
 from tinygrad_mlp.verify.reading.returned import gradients_in, plain_array
 
 WHO = "check_layer"
@@ -27,7 +29,8 @@ Gradients = dict[str, tuple[Array, str]]
 
 def check_layer(layer: Any, *arguments: Any, rng: np.random.Generator | None = None,
                 rtol: float | None = None, hint: int = 3,
-                budget: float = 5.0, scale: float = 1.0) -> DerivationReport:
+                budget: float = 5.0, scale: float = 1.0,
+                ignoring: Collection[str] = ()) -> DerivationReport:
     """Check the backward pass that was written by hand for a layer: its name, the line, a repair.
 
     The layer is an object with the methods ``forward(x)`` and ``backward(dout)``, or the two
@@ -47,6 +50,7 @@ def check_layer(layer: Any, *arguments: Any, rng: np.random.Generator | None = N
         hint: as for `check_derivation`.
         budget: as for `check_derivation`.
         scale: as for `check_derivation`.
+        ignoring: as for `check_derivation`.
 
     Returns:
         The same report as that of `check_derivation`.
@@ -64,7 +68,7 @@ def check_layer(layer: Any, *arguments: Any, rng: np.random.Generator | None = N
     >>> print(report.diagnoses["w"].message)
     The gradient of w is the right one times 2.
     """
-    options = checked_options(WHO, rng, rtol, hint, budget, scale)
+    options = checked_options(WHO, rng, rtol, hint, budget, scale, ignoring)
     functions = bool(arguments) and _is_function(layer) and _is_function(arguments[0])
     if _is_function(layer) and not functions:
         raise InvalidArgumentError(
@@ -95,6 +99,7 @@ class _Layer:
         self.groups = {name if name not in self.inputs.leaves else f"{name} of the layer": group
                        for name, group in self.groups.items()}
         self.paths = {name: [place.path for place in group] for name, group in self.groups.items()}
+        self.said = returned_names(backward)
         self.cotangents: list[Array] = []
         self.at: dict[str, Array] = {}
 
@@ -183,7 +188,7 @@ class _Layer:
         """Return the gradients that were returned or are held by the object, by name."""
         given: Gradients = {}
         if self.owner is None:
-            given = gradients_in(found, self.inputs.slots, self.backward, WHO)
+            given = gradients_in(found, self.inputs.slots, self.said, WHO)
         else:
             given = objects.gradients_of(args[0], self.paths)
             given |= self._of_inputs(found, args[0])
@@ -202,7 +207,7 @@ class _Layer:
         several = found if isinstance(found, (tuple, list, Mapping)) else (found,)
         if len(several) > len(slots) or isinstance(found, Mapping):
             slots = {**slots, **{name: [name] for name in self.groups}}
-        return gradients_in(found, slots, self.backward, WHO) if slots else {}
+        return gradients_in(found, slots, self.said, WHO) if slots else {}
 
     def _answer(self, found: Any, args: tuple[Any, ...]) -> dict[str, Array]:
         given = self._read(found, args)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,12 +13,14 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.checks import positive
 from tinygrad_mlp.verify.derivations.arguments import AtPoint
-from tinygrad_mlp.verify.derivations.check import Options, checked_options, report_on
+from tinygrad_mlp.verify.derivations.check import checked_options, report_on
+from tinygrad_mlp.verify.derivations.comparison import Options
 from tinygrad_mlp.verify.derivations.one_function import Nested, is_number
 from tinygrad_mlp.verify.derivations.points import Handed
 from tinygrad_mlp.verify.derivations.report import DerivationReport
 from tinygrad_mlp.verify.layers.objects import candidates
 from tinygrad_mlp.verify.layers.swapping import Variables, swapped
+from tinygrad_mlp.verify.reading.names import returned_names
 from tinygrad_mlp.verify.reading.returned import gradients_in, plain_array
 
 WHO = "check_step"
@@ -29,7 +31,7 @@ Point = Mapping[str, Any]
 def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
                loss: Callable[..., Any] | None = None, rng: np.random.Generator | None = None,
                rtol: float | None = None, hint: int = 3, budget: float = 5.0,
-               scale: float = 1.0) -> DerivationReport:
+               scale: float = 1.0, ignoring: Collection[str] = ()) -> DerivationReport:
     """Check the gradients in a step of gradient descent, of which only the update is written.
 
     The gradient of a parameter W is read as (W before − W after) / lr, so that a step that goes
@@ -48,6 +50,7 @@ def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
         hint: as for `check_derivation`.
         budget: as for `check_derivation`.
         scale: as for `check_derivation`.
+        ignoring: as for `check_derivation`.
 
     Returns:
         The same report as that of `check_derivation`.
@@ -63,7 +66,7 @@ def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
     >>> print(report.diagnoses["w"].message)
     The gradient of w has the wrong sign.
     """
-    options = checked_options(WHO, rng, rtol, hint, budget, scale)
+    options = checked_options(WHO, rng, rtol, hint, budget, scale, ignoring)
     lr = positive(lr, f"{WHO}: lr")
     made: _Step
     if isinstance(parameters, (Mapping, Sequence, np.ndarray)):
@@ -120,8 +123,8 @@ class _Step:
             Handed(loss, derived, None, *options[:2], resolution=1 / self.lr), self.point, options,
             [note])
         report.not_given += self.missing()
-        if report.rows and all(found.kind == "sign" for found in report.diagnoses.values()) and (
-                len(report.diagnoses) == len(report.rows)):
+        kinds = [found.kind for found in report.diagnoses.values()]
+        if len(kinds) == len(report.rows) and set(kinds) <= {"sign", "ascent"}:
             report.notes.append("The step goes uphill: it adds lr times the gradient.")
         return report
 
@@ -218,7 +221,7 @@ class _StepOfArrays(_Step):
         rest = rest[0] if isinstance(rest, list) and len(rest) == 1 else rest
         if rest is None or is_number(rest) and self.point[next(iter(self.point))].size != 1:
             return {}
-        returned = gradients_in(rest, self.nested.slots, self.step, WHO, "step")
+        returned = gradients_in(rest, self.nested.slots, returned_names(self.step), WHO, "step")
         return {name: value for name, (value, _) in returned.items()}
 
 

@@ -51,13 +51,19 @@ def named(key: str, names: Iterable[str]) -> str | None:
     return found or (same[0] if len(same) == 1 else None)
 
 
-def returned_names(function: Callable[..., Any]) -> list[str]:
-    """Return what the tuple in the last ``return`` of a function is made of, as texts."""
+def returned_names(function: Callable[..., Any], at: int | None = None) -> list[str]:
+    """Return what the tuple in the last ``return`` of a function is made of, as texts.
+
+    Or what the tuple is made of that stands in it at a place: ``return loss, (dW, db)``.
+    """
     source = source_of(function)
     if source is None:
         return []
     returns = [node for node in ast.walk(source.tree) if isinstance(node, ast.Return)]
     last = max(returns, key=lambda node: node.lineno, default=None)
-    if last is None or not isinstance(last.value, ast.Tuple):
+    found: Any = None if last is None else last.value
+    if at is not None:
+        found = found.elts[at] if isinstance(found, ast.Tuple) and at < len(found.elts) else None
+    if not isinstance(found, (ast.Tuple, ast.List)):
         return []
-    return [ast.unparse(each).removeprefix("self.") for each in last.value.elts]
+    return [ast.unparse(each).removeprefix("self.") for each in found.elts]

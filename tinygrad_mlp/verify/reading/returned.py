@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
-from tinygrad_mlp.verify.reading.names import named, returned_names
+from tinygrad_mlp.verify.reading.names import named
 from tinygrad_mlp.verify.reading.places import SEQUENCES, places
 
 
-def gradients_in(found: Any, slots: Mapping[str, list[str]], function: Callable[..., Any],
-                 who: str, role: str = "backward") -> dict[str, tuple[Array, str]]:
+def gradients_in(found: Any, slots: Mapping[str, list[str]], said: Sequence[str], who: str,
+                 role: str = "backward") -> dict[str, tuple[Array, str]]:
     """Return the gradients that a function returned by name, each with how it was called there.
 
-    `slots` lists the arguments in order, with the names of the arrays in each.
+    `slots` lists the arguments in order, with the names of the arrays in each. `said` has the texts
+    of what the function returns, if they are known.
     """
     if found is None:
         return {}
@@ -27,7 +28,6 @@ def gradients_in(found: Any, slots: Mapping[str, list[str]], function: Callable[
         return _by_name(keys, together)
     if not isinstance(found, SEQUENCES):
         return _within(next(iter(slots.values())), found, "the returned array")
-    said = returned_names(function)
     texts = said if len(said) == len(found) else [f"result {i + 1}" for i in range(len(found))]
     leaves = [name for names in slots.values() for name in names]
     if len(found) == len(slots):
