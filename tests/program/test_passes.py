@@ -112,6 +112,20 @@ def test_what_is_computed_twice_is_computed_once():
     assert_same(program, changed)
 
 
+@pytest.mark.parametrize("layer", [nn.Conv2d(2, 3, 2), nn.MaxPool2d(2)], ids=repr)
+def test_a_convolution_and_its_gradient_share_the_windows(layer):
+    scale = tg.Tensor(1.5, requires_grad=True)
+
+    def step(x):
+        loss = tg.sum(tg.tanh(layer(x * scale)))
+        loss.backward()
+        gradient, scale.grad = scale.grad, None
+        return loss, gradient
+
+    program = simplify(recorded(step, RNG.normal(size=(2, 2, 4, 4))))
+    assert [line.op.name for line in program.instructions].count("windows") == 1
+
+
 def test_random_masks_are_never_shared():
     rng = np.random.default_rng(0)
     dropout = nn.Dropout(0.5, rng=rng)

@@ -1,10 +1,13 @@
 """Convolution and pooling of images, channels first: ``(..., channels, height, width)``.
 
-All three are sums or maxima over the windows of `windows`.
+All three are sums or maxima over the windows of `windows`. They are copied so that the pixels of a
+row of the result lie side by side: NumPy is fast with long contiguous rows. In a program a forward
+pass and its gradient share that copy.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from tinygrad_mlp.autograd.ops.products.windows import (
 from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
 from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, reshape
+from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import ShapeError
 
@@ -41,36 +45,43 @@ def _cropped(x: Any, padding: Pair) -> Any:
     return x if padding == (0, 0) else x[..., ph : height - ph, pw : width - pw]
 
 
+LAST = (0, 1, 4, 5, 2, 3)
+"""The order of axes that puts rows and columns behind the pixels of a window, and back."""
+
+
 def _patches(x: Any, weight: Any, stride: Pair, padding: Pair) -> Any:
-    """Return every window as a row: shape ``(n · rows · columns, channels · kh · kw)``."""
-    size = weight.shape[-2:]
-    seen = windows(_padded(x, padding), size=size, stride=stride)  # n, c, rows, columns, kh, kw
-    return reshape(transpose(seen, axes=(0, 2, 3, 1, 4, 5)), shape=(-1, _row_length(weight)))
+    """Return every window as a column: shape ``(n, channels · kh · kw, rows · columns)``."""
+    seen = windows(_padded(x, padding), size=weight.shape[-2:], stride=stride)
+    rows, columns = seen.shape[2:4]
+    shape = x.shape[0], math.prod(weight.shape[1:]), rows * columns
+    return reshape(transpose(seen, axes=LAST), shape=shape)
 
 
-def _row_length(weight: Any) -> int:
-    return int(np.prod(weight.shape[1:]))
+def _matrix(weight: Any) -> Any:
+    """Return the kernels as rows: shape ``(out, channels · kh · kw)``."""
+    return reshape(weight, shape=(weight.shape[0], math.prod(weight.shape[1:])))
 
 
 def _pixels(g: Any) -> Any:
-    """Return pixels as rows: ``(n, out, rows, columns)`` becomes ``(n · rows · columns, out)``."""
-    return reshape(transpose(g, axes=(0, 2, 3, 1)), shape=(-1, g.shape[1]))
+    """Return images as rows: shape ``(n, out, rows · columns)``."""
+    return reshape(g, shape=(*g.shape[:2], g.shape[2] * g.shape[3]))
 
 
 def _conv_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> Any:
-    n, _, rows, columns = g.shape
-    _, channels, kh, kw = weight.shape
-    patches = _pixels(g) @ reshape(weight, shape=(-1, _row_length(weight)))
-    patches = reshape(patches, shape=(n, rows, columns, channels, kh, kw))
+    size = weight.shape[-2:]
+    patches = _matrix(weight).T @ _pixels(g)
+    patches = reshape(patches, shape=(*x.shape[:2], *size, *g.shape[2:]))
     padded = x.shape[-2] + 2 * padding[0], x.shape[-1] + 2 * padding[1]
-    patches = transpose(patches, axes=(0, 3, 1, 2, 4, 5))
-    return _cropped(fold(patches, shape=padded, size=(kh, kw), stride=stride), padding)
+    patches = transpose(patches, axes=LAST)
+    return _cropped(fold(patches, shape=padded, size=size, stride=stride), padding)
 
 
 def _conv_weight(
     g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair
 ) -> Any:
-    return reshape(_pixels(g).T @ _patches(x, weight, stride, padding), shape=weight.shape)
+    patches = _patches(x, weight, stride, padding)
+    of_each = _pixels(g) @ transpose(patches, axes=(0, 2, 1))
+    return reshape(sum_(of_each, axis=0), shape=weight.shape)
 
 
 def _conv_latex(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> str:
@@ -108,7 +119,7 @@ def _conv_by_loops(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) 
             stride=stride, padding=padding)
         for stride, padding in (((1, 1), (0, 0)), ((2, 1), (1, 2)), ((3, 3), (1, 1)))
     ] + [Sample(rng.normal(size=(1, 2, 4, 4)), rng.normal(size=(1, 2, 3, 3)), None)],
-    floating=True)
+    floating=True, decomposable=True)
 def conv2d_op(
     x: Array, weight: Array, bias: Array | None = None, *, stride: Pair = (1, 1),
     padding: Pair = (0, 0)) -> Array:
@@ -120,13 +131,11 @@ def conv2d_op(
         raise ShapeError(
             f"conv2d() expects bias of shape {weight.shape[:1]}, a number for each output channel. "
             f"Got {bias.shape}.")
-    patches = _patches(x, weight, stride, padding)
-    y = patches @ weight.reshape((-1, _row_length(weight))).T
+    y = _matrix(weight) @ _patches(x, weight, stride, padding)
     if bias is not None:
-        y = np.add(y, bias, out=y if y.dtype == bias.dtype else None)
+        y = y + expand_dims(bias, 1)
     rows = (x.shape[2] + 2 * padding[0] - weight.shape[2]) // stride[0] + 1
-    y = y.reshape((x.shape[0], rows, -1, weight.shape[0]))
-    return np.ascontiguousarray(y.transpose((0, 3, 1, 2)))
+    return reshape(y, shape=(*y.shape[:2], rows, y.shape[2] // rows))
 
 
 def conv2d(x: Operand, weight: Operand, bias: Operand | None = None, stride: Shape = 1,
@@ -157,12 +166,29 @@ def conv2d(x: Operand, weight: Operand, bias: Operand | None = None, stride: Sha
     return conv2d_op(x, weight, bias, stride=steps, padding=border)
 
 
-def _max_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
+def _in_front(x: Any, size: Pair, stride: Pair) -> Any:
+    """Return the pixels of windows on the first axis: shape ``(kh · kw, ..., rows, columns)``."""
     seen = windows(x, size=size, stride=stride)
-    hit = equal(seen, expand_dims(y, (-2, -1)))
-    ties = sum_(hit, axis=(-2, -1), keepdims=True)
-    return fold(
-        hit * (expand_dims(g, (-2, -1)) / ties), shape=x.shape[-2:], size=size, stride=stride)
+    last, order = x.ndim, range(x.ndim)
+    seen = transpose(seen, axes=(last, last + 1, *order))
+    return reshape(seen, shape=(size[0] * size[1], *seen.shape[2:]))
+
+
+def _folded(front: Any, x: Any, size: Pair, stride: Pair) -> Any:
+    """Add up pixels of windows that lie on the first axis where they are in the image."""
+    seen = reshape(front, shape=(*size, *front.shape[1:]))
+    seen = transpose(seen, axes=(*range(2, seen.ndim), 0, 1))
+    return fold(seen, shape=x.shape[-2:], size=size, stride=stride)
+
+
+def _max_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
+    hit = equal(_in_front(x, size, stride), y)
+    return _folded(hit * (g / sum_(hit, axis=0)), x, size, stride)
+
+
+def _avg_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
+    n = size[0] * size[1]
+    return _folded(broadcast_to(g / n, shape=(n, *g.shape)), x, size, stride)
 
 
 def _pool_samples(rng: Any) -> list[Sample]:
@@ -177,9 +203,9 @@ def _pool_samples(rng: Any) -> list[Sample]:
     "t[i, j] = Σ [v[i, j, p, q] = y[i, j]],  v = windows(x, size, stride),  s = stride",
     latex=lambda x, size, stride: window_latex("maxpool", x, size, stride),
     reference=lambda x, size, stride: np.max(windows_by_numpy(x, size, stride), axis=(-2, -1)),
-    samples=_pool_samples)
+    samples=_pool_samples, decomposable=True)
 def max_pool2d_op(x: Array, *, size: Pair, stride: Pair) -> Array:
-    return windows(x, size=size, stride=stride).max(axis=(-2, -1))
+    return _in_front(x, size, stride).max(axis=0)
 
 
 def max_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Any:
@@ -205,18 +231,15 @@ def max_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Any:
 
 
 @op(name="avg_pool2d",
-    rules={
-        "x": lambda g, y, x, size, stride: fold(
-            np.ones(size, x.dtype) * (expand_dims(g, (-2, -1)) / (size[0] * size[1])),
-            shape=x.shape[-2:], size=size, stride=stride)},
+    rules={"x": _avg_pool_rule},
     equation="y[i, j] = Σ x[k, l] [0 ≤ k − s[0] i < d[0]] [0 ≤ l − s[1] j < d[1]] / (d[0] d[1]),  "
     "x̄[k, l] = Σ g[i, j] [0 ≤ k − s[0] i < d[0]] [0 ≤ l − s[1] j < d[1]] / (d[0] d[1]),  "
     "s = stride,  d = size",
     latex=lambda x, size, stride: window_latex("avgpool", x, size, stride),
     reference=lambda x, size, stride: np.mean(windows_by_numpy(x, size, stride), axis=(-2, -1)),
-    samples=_pool_samples)
+    samples=_pool_samples, decomposable=True)
 def avg_pool2d_op(x: Array, *, size: Pair, stride: Pair) -> Array:
-    return windows(x, size=size, stride=stride).mean(axis=(-2, -1))
+    return _in_front(x, size, stride).mean(axis=0)
 
 
 def avg_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Any:

@@ -105,7 +105,11 @@ def fold(a: Array, *, shape: Pair, size: Pair, stride: Pair) -> Array:
     if a.shape[-4:] != fitting:
         raise ShapeError(f"fold() expects windows of shape (..., {fitting}). Got {a.shape}.")
     out = np.zeros((*a.shape[:-4], *shape), a.dtype)
-    for p in range(kh):
-        for q in range(kw):
-            out[..., p : p + sh * rows : sh, q : q + sw * columns : sw] += a[..., p, q]
+    apart = sh >= kh and sw >= kw
+    for p, q in np.ndindex(size):
+        place = out[..., p : p + sh * rows : sh, q : q + sw * columns : sw]
+        if apart:  # the first to arrive is the only one
+            place[...] = a[..., p, q]
+        else:
+            place += a[..., p, q]
     return out
