@@ -20,9 +20,7 @@ from tinygrad_mlp.verify.derivations.conventions import (
 )
 from tinygrad_mlp.verify.derivations.edges import Candidate
 from tinygrad_mlp.verify.derivations.multiples import is_multiple, multiple
-from tinygrad_mlp.verify.derivations.mutations import candidates
 from tinygrad_mlp.verify.derivations.other_losses import without_safeguards
-from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 from tinygrad_mlp.verify.derivations.truncation import truncated
 from tinygrad_mlp.verify.derivations.wording import SCALED, description, is_well_known, well_known
 
@@ -111,7 +109,7 @@ def _of_the_result(first: GradientCase, further: Further, rtol: float) -> Diagno
 def _changed(first: GradientCase, further: Further, rtol: float) -> Diagnosis | None:
     """Return the diagnosis of a gradient that a change of the backward pass reproduces."""
     found = [_named(first, candidate, c, rtol)
-             for candidate, c in _matching(first.name, first, further, rtol)]
+             for candidate, c in _matching(first, further, rtol)]
     return found[0]._replace(alternatives=tuple(found[1:])) if found else None
 
 
@@ -132,7 +130,7 @@ def _named(first: GradientCase, candidate: Candidate, c: float, rtol: float) -> 
     """Return the diagnosis that a change stands for."""
     recording, kind = first.recording, candidate.kind
     if kind == "missing-term" and c == 1.0:
-        lost = missing_decay(first, _changed_gradient(recording, candidate, first.name), rtol)
+        lost = missing_decay(first, _changed_gradient(first, candidate), rtol)
         if lost is not None:
             return _convention("decay", lost, candidate.op)
     scale, text = well_known(c, recording, rtol)
@@ -205,19 +203,19 @@ def _wrong_shape(subject: str, first: GradientCase, rtol: float) -> Diagnosis:
     return Diagnosis("shape", None, None, scale, message + ".")
 
 
-def _matching(name: str, first: GradientCase, further: Further,
+def _matching(first: GradientCase, further: Further,
               rtol: float) -> list[tuple[Candidate, float]]:
     """Return the changes that reproduce the person's numbers, here and at further points."""
     with np.errstate(all="ignore"):
-        here = list(candidates(first.recording))
-        found = list(_matching_here(name, first, here, rtol))
+        here = first.mutations.candidates
+        found = list(_matching_here(first, here, rtol))
         for number, case in enumerate(further()):
             if not found or (number > 0 and len(found) == 1):
                 break  # two points at least: what explains one only may do so by chance
-            there = list(candidates(case.recording))
+            there = case.mutations.candidates
             if len(there) == len(here):  # elsewhere, units of a ReLU may all be off
                 found = [(index, candidate, c) for index, candidate, c in found
-                         if _agrees(case, there[index], name, c, rtol)]
+                         if _agrees(case, there[index], c, rtol)]
     distinct: dict[Any, tuple[Candidate, float]] = {}
     for _, candidate, c in found:
         if not is_well_known(c, first.recording, rtol):
@@ -231,11 +229,11 @@ def _matching(name: str, first: GradientCase, further: Further,
     return exact or list(distinct.values())
 
 
-def _matching_here(name: str, first: GradientCase, changes: list[Candidate],
+def _matching_here(first: GradientCase, changes: list[Candidate],
                    rtol: float) -> Iterator[tuple[int, Candidate, float]]:
     """Yield the number of each change that reproduces the person's numbers, it, and the factor."""
     for index, candidate in enumerate(changes):
-        gradient = _changed_gradient(first.recording, candidate, name)
+        gradient = _changed_gradient(first, candidate)
         if gradient is None:
             continue
         same = multiple(gradient, first.right, rtol)
@@ -246,25 +244,22 @@ def _matching_here(name: str, first: GradientCase, changes: list[Candidate],
             yield index, candidate, c
 
 
-def _agrees(case: GradientCase, candidate: Candidate, name: str, c: float, rtol: float) -> bool:
-    gradient = _changed_gradient(case.recording, candidate, name)
+def _agrees(case: GradientCase, candidate: Candidate, c: float, rtol: float) -> bool:
+    gradient = _changed_gradient(case, candidate)
     if gradient is None:
         # Far away, the graph or the formula may overflow, which says nothing.
         return not np.isfinite(case.person).all() or not np.isfinite(case.right).all() or (
-            _overflows(case.recording, candidate, name))
+            _overflows(case, candidate))
     if candidate.kind == "scaled-term":
         expected = gradient + c * (case.right - gradient)
         return is_multiple(case.person, expected, 1.0, rtol) is not False
     return is_multiple(case.person, gradient, c, rtol) is not False
 
 
-def _overflows(recording: RecordedLoss, candidate: Candidate, name: str) -> bool:
+def _overflows(case: GradientCase, candidate: Candidate) -> bool:
     """Return whether a change fits the graph, but gives numbers that are not finite."""
-    try:
-        gradients, _ = recording.replay(*candidate.changes)
-    except (ValueError, TypeError):
-        return False
-    return not np.isfinite(gradients[name]).all()
+    gradients = case.mutations.gradients(candidate)
+    return gradients is not None and not np.isfinite(gradients[case.name]).all()
 
 
 def _factor(case: GradientCase, candidate: Candidate, gradient: Array,
@@ -281,10 +276,8 @@ def _factor(case: GradientCase, candidate: Candidate, gradient: Array,
     return multiple(rest, part, max(rtol, 1e-7))
 
 
-def _changed_gradient(recording: RecordedLoss, candidate: Candidate, name: str) -> Array | None:
-    try:
-        gradients, _ = recording.replay(*candidate.changes)
-    except (ValueError, TypeError):  # the change does not fit: no one can have made it
+def _changed_gradient(case: GradientCase, candidate: Candidate) -> Array | None:
+    gradients = case.mutations.gradients(candidate)
+    if gradients is None or not np.isfinite(gradients[case.name]).all():
         return None
-    gradient = gradients[name]
-    return gradient if np.isfinite(gradient).all() else None
+    return gradients[case.name]

@@ -8,11 +8,13 @@ is made in every step.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
@@ -21,6 +23,9 @@ from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.verify.derivations.edges import LONGEST_SEGMENT, SUMS, Candidate, Edge, Neighbours
 from tinygrad_mlp.verify.derivations.replay import Change, RecordedLoss, Share
 from tinygrad_mlp.verify.derivations.steps import in_every_step
+
+MOST_KEPT = 64 * 2**20
+"""Bytes of gradients that are kept for the other parameters."""
 
 
 class Segment(NamedTuple):
@@ -32,13 +37,74 @@ class Segment(NamedTuple):
     op: str
 
 
-def candidates(recording: RecordedLoss) -> Iterator[Candidate]:
-    """Yield all changes of the backward pass, the likeliest mistakes first."""
-    single = []
-    for candidate in _at_one_place(recording):
-        single.append(candidate)
-        yield candidate
-    yield from in_every_step(recording, single)
+class Mutations:
+    """The mistakes in the backward pass of one recorded loss, and the gradients with each.
+
+    A pass with a mistake has the gradients of all parameters, so it is run once for all of them.
+    And a backward pass is linear in its cotangents: one mistake changes what some vertices receive,
+    and this difference alone is carried on from there.
+    """
+
+    def __init__(self, recording: RecordedLoss) -> None:
+        self.recording = recording
+        self._size = sum(leaf.data.nbytes for leaf in recording.leaves.values())
+        self._known: dict[tuple[Change, ...], dict[str, Array] | None] = {}
+
+    @cached_property
+    def candidates(self) -> list[Candidate]:
+        """All changes of the backward pass, the likeliest mistakes first."""
+        single = list(_at_one_place(self.recording))
+        return [*single, *in_every_step(self.recording, single)]
+
+    def gradients(self, candidate: Candidate) -> dict[str, Array] | None:
+        """Return the gradients with a mistake; None where it does not fit: no one made it."""
+        if candidate.changes in self._known:
+            return self._known[candidate.changes]
+        try:
+            found = self._gradients(candidate.changes)
+        except (ValueError, TypeError):
+            found = None
+        if self._size * len(self._known) < MOST_KEPT:
+            self._known[candidate.changes] = found
+        return found
+
+    @cached_property
+    def _base(self) -> tuple[dict[str, Array], dict[Node, Any]]:
+        out = self.recording.out
+        return self.recording.replay(starts=[(out, np.ones_like(out.data))])
+
+    def _gradients(self, changes: tuple[Change, ...]) -> dict[str, Array]:
+        base, cotangents = self._base
+        if len(changes) > 1 or not all(np.isfinite(g).all() for g in base.values()):
+            return self.recording.replay(*changes)[0]
+        (change,) = changes
+        if change.node not in cotangents:
+            return base
+        starts = list(_differences(self.recording, change, cotangents[change.node]))
+        added, _ = self.recording.replay(starts=starts)
+        return {name: _sum(g, added[name]) for name, g in base.items()}
+
+
+def _differences(recording: RecordedLoss, change: Change,
+                 g: Any) -> Iterator[tuple[Node | Value, Array]]:
+    """Yield the vertices that receive something else with a change, and how much more."""
+    node = change.node
+    if change.target is not None:
+        yield change.target, change.share(g)
+    for position, parent in enumerate(node):
+        if parent is not None and (change.target is not None or position == change.position):
+            right = recording.share(node, position, g)
+            given: Any = 0.0
+            if change.target is None:
+                given = unbroadcast(change.share(g), right, node.op, position)
+            yield parent, np.asarray(given - right)
+
+
+def _sum(some: Array, more: Array) -> Array:
+    """Return a sum in which what cancels up to rounding is zero."""
+    found = some + more
+    rounding = 8 * np.finfo(found.dtype).eps * (np.abs(some) + np.abs(more))
+    return np.where(np.abs(found) <= rounding, 0, found)
 
 
 def _at_one_place(recording: RecordedLoss) -> Iterator[Candidate]:
@@ -90,12 +156,14 @@ def segments(recording: RecordedLoss) -> Iterator[Segment]:
         positions = [i for i, parent in enumerate(node) if parent is not None]
         if positions and all(recording.is_diagonal(node, i) for i in positions):
             plain.add(node)
+    recognised: dict[Hashable, str] = {}
     for end in recording.nodes:
         if end in plain:
-            yield from _segments_to(recording, end, plain)
+            yield from _segments_to(recording, end, plain, recognised)
 
 
-def _segments_to(recording: RecordedLoss, end: Node, plain: set[Node]) -> Iterator[Segment]:
+def _segments_to(recording: RecordedLoss, end: Node, plain: set[Node],
+                 recognised: dict[Hashable, str]) -> Iterator[Segment]:
     nodes = [end]
     while len(nodes) <= LONGEST_SEGMENT:
         # The vertices that these nodes depend on: if there is one only, they are a function of it.
@@ -103,8 +171,10 @@ def _segments_to(recording: RecordedLoss, end: Node, plain: set[Node]) -> Iterat
         outside = [p for p in parents.values() if not any(p is node for node in nodes)]
         if len(outside) == 1:
             ordered = sorted(nodes, key=lambda node: node.order)
-            op = _recognised_op(recording, outside[0], end, len(nodes))
-            yield Segment(outside[0], end, ordered, op)
+            line = tuple((node.op, recording.sites.get(node)) for node in ordered)
+            if line not in recognised:  # in a loop, the first step tells
+                recognised[line] = _recognised_op(recording, outside[0], end, len(nodes))
+            yield Segment(outside[0], end, ordered, recognised[line])
         computed = [p for p in outside if isinstance(p, Node)]
         newest = max(computed, key=lambda node: node.order, default=None)
         if newest is None or newest not in plain:

@@ -13,6 +13,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.answers import Answer, read_answer
 from tinygrad_mlp.verify.derivations.arguments import WHO, AtPoint
 from tinygrad_mlp.verify.derivations.cases import GradientCase
+from tinygrad_mlp.verify.derivations.mutations import Mutations
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 from tinygrad_mlp.verify.derivations.report import Row
 from tinygrad_mlp.verify.further_points import moved
@@ -92,6 +93,11 @@ class Point:
         with np.errstate(all="ignore"):  # at a further point, log(p) may be that of 0
             return RecordedLoss(self.handed.loss, self.parameters)
 
+    @cached_property
+    def _mutations(self) -> Mutations:
+        assert self.plain is not None
+        return Mutations(self.plain)
+
     def _by_function(self, gradient: AtPoint, parameters: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients by the function that was given for them."""
         found = gradient({name: value.copy() for name, value in parameters.items()})
@@ -115,8 +121,7 @@ class Point:
 
     def case(self, name: str) -> GradientCase:
         """Return the comparison of one parameter, for the diagnosis."""
-        assert self.plain is not None
-        return GradientCase(name, self.plain, self.right[name], self.given[name])
+        return GradientCase(name, self._mutations, self.right[name], self.given[name])
 
     def row(self, name: str) -> Row:
         """Return the comparison of one parameter, for the report."""

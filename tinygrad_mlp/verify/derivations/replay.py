@@ -180,14 +180,19 @@ class RecordedLoss:
             change = float(np.abs(np.asarray(self.loss(self.leaves).data) - self.out.data))
         return not change <= 64 * eps * largest
 
-    def replay(self, *changes: Change) -> tuple[dict[str, Array], dict[Node, Any]]:
-        """Return the gradients by parameter, and the cotangents by node, of the backward pass."""
+    def replay(self, *changes: Change, starts: Sequence[tuple[Node | Value, Any]] = (),
+               ) -> tuple[dict[str, Array], dict[Node, Any]]:
+        """Return the gradients by parameter, and the cotangents by node, of the backward pass.
+
+        With changes, or if it begins at `starts`, it leaves out the paths through `shifts`.
+        """
         at: dict[Node, list[Change]] = {}
         for change in changes:
             at.setdefault(change.node, []).append(change)
         found = {id(leaf): np.zeros_like(leaf.data) for leaf in self.leaves.values()}
         cotangents: dict[Node, Any] = {}
-        starts: list[tuple[Value, Any]] = [(self.out, np.ones_like(self.out.data))]
+        left_out = self.shifts if changes or starts else frozenset()
+        ahead = [*(starts or [(self.out, np.ones_like(self.out.data))])]
 
         def collect(leaf: Value, g: Any, owned: bool) -> None:
             if id(leaf) in found:
@@ -195,20 +200,19 @@ class RecordedLoss:
 
         def vjp_of(node: Node, g: Any) -> Any:
             cotangents[node] = g
-            if changes and node in self.shifts:
+            if node in left_out:
                 return _nothing
             for change in at.get(node, ()):
                 # Shares add up, so what goes to a target may be carried on by a walk of its own.
-                target = change.target
-                if isinstance(target, Node):
-                    target = make_value(Tensor, target.out, target, True)
-                if target is not None and np.any(g):
-                    starts.append((target, change.share(g)))
+                if change.target is not None and np.any(g):
+                    ahead.append((change.target, change.share(g)))
             return _changed_vjp(node.op, at[node]) if node in at else node.op.vjp
 
         with changed_mode(walk=lambda _: vjp_of):
-            for start in starts:  # which grows by the target
-                propagate([start], collect)
+            for vertex, g in ahead:  # which grows by the target
+                start = vertex if isinstance(vertex, Value) else (
+                    make_value(Tensor, vertex.out, vertex, True))
+                propagate([(start, g)], collect)
         return {name: found[id(leaf)] for name, leaf in self.leaves.items()}, cotangents
 
     def gradients_with_noise(self, rng: np.random.Generator, eps: float) -> dict[str, Array]:
