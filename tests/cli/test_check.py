@@ -187,7 +187,11 @@ def test_the_mistake_in_a_file_is_named(run, homework):
 def test_the_wrong_line_of_a_file_is_shown_as_far_as_the_hint_says(run, homework):
     path = homework(old="D2 @ W2.T", new="W2.T")
     place, repair = "^^^", "This change makes all gradients right:"
-    assert place in run("check", path, "--hint", "1").out
+    first = run("check", path, "--hint", "1").out
+    assert place in first and "factor" not in first
+    assert "factor" in run("check", path, "--hint", "2").out
+    assert "factor" not in run("check", path, "--hint", "1", "--json").out
+    assert "line was not found" in run("check", path, "--hint", "1", "--time", "0").out
     assert repair not in run("check", path, "--hint", "2").out
     assert repair in run("check", path).out
     assert place not in run("check", path, "--time", "0").out

@@ -101,3 +101,39 @@ def test_a_convention_is_accepted_by_its_name(run, tmp_path):
     assert done.code == 0 and "This is ignored." in " ".join(done.out.split())
     done = run("check", str(path), "--ignoring", "sum")
     assert done.code == 2 and "clipped-gradient" in done.err and "'sum'" in done.err
+
+
+CLASSES = OBJECT.partition("layer = ")[0]
+
+
+def test_a_class_without_an_object_is_told_with_the_line_to_add(run, tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text(CLASSES)
+    said = ("Dense was not checked: the file makes no object of this class. Add a line such as "
+            "layer = Dense(n, m), and its input x.")
+    done = run("check", str(path))
+    assert done.code == 1 and said in " ".join(done.out.split())
+
+    path.write_text(PAIR + CLASSES)
+    done = run("check", str(path), "--json")
+    (file,) = json.loads(done.out)["files"]
+    assert file["ok"] and not file["conclusive"] and said in file["remarks"]
+    done = run("check", str(path))
+    assert said in " ".join(done.out.split()) and "All right." not in done.out
+
+
+@pytest.mark.parametrize("held", ["net = {'layers': [Dense(4, 3)]}", "class Other:\n    pass\n\n\n"
+                                  "net = Other()\nnet.layers = (Dense(4, 3),)"])
+def test_a_class_counts_as_made_where_an_object_holds_one(run, tmp_path, held):
+    path = tmp_path / "layers.py"
+    path.write_text(PAIR + CLASSES + held)
+    assert "was not checked" not in run("check", str(path)).out
+
+
+def test_a_base_class_need_not_be_made(run, tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text(CLASSES.replace("class Dense:", "class Layer:\n    def forward(self, x):\n"
+                                    "        raise NotImplementedError\n\n    backward = forward\n"
+                                    "\n\nclass Dense(Layer):") + "layer = Dense(4, 3)")
+    done = run("check", str(path))
+    assert done.code == 0 and "was not checked" not in done.out

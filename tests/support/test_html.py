@@ -49,7 +49,7 @@ def derivation_report(sign=1.0):
 
 EVERYTHING = [
     tensor, model, history, compiled, lambda: compiled().program, lambda: tg.compile(tg.tanh),
-    grad_report, derivation_report, lambda: derivation_report(-1.0), History,
+    grad_report, derivation_report, lambda: derivation_report(-1.0), lambda: wrong_line(), History,
     lambda: network(),
 ]
 
@@ -57,6 +57,26 @@ EVERYTHING = [
 @pytest.mark.parametrize("make", EVERYTHING)
 def test_a_notebook_gets_well_formed_html(make):
     ElementTree.fromstring(f"<div>{make()._repr_html_().replace('<br>', '<br/>')}</div>")
+
+
+def wrong_line():
+    report = tg.verify.check_derivation(
+        lambda w: tg.sum(w * w) / 2, twice_too_much, w=np.array([1.0, 2.0]))
+    assert report.culprit is not None
+    return report
+
+
+def twice_too_much(w):
+    gradient = (w < 9) * 2 * w
+    return {"w": gradient}
+
+
+def test_a_report_shows_the_wrong_line_with_the_expression_lit():
+    html = wrong_line()._repr_html_()
+    (marked,) = re.findall("<pre>(.*?)</pre>", html, re.DOTALL)[:1]
+    assert re.search("<mark style=.*>.*</mark>", marked)
+    assert re.sub("<.*?>", "", marked) == "gradient = (w &lt; 9) * 2 * w"
+    assert "^" not in html and "makes all gradients right" in html
 
 
 def cells(shown):

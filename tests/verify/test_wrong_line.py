@@ -87,6 +87,15 @@ def test_a_hint_tells_the_place_the_quantity_or_the_repair(hint, expected, repai
     assert (found.expected is not None, found.repair is not None) == (expected, repaired)
 
 
+def test_the_first_hint_prints_the_place_and_no_name_of_the_mistake():
+    report = check_derivation(loss, wrong, POINT, hint=1)
+    named = report.diagnoses.values()
+    assert named and not report.messages
+    for text in (str(report), report._repr_html_()):
+        assert str(report.culprit.line) in text
+        assert not any(found.message in text for found in named)
+
+
 @pytest.mark.parametrize("hint", [0, 4, "1"])
 def test_other_hints_are_refused(hint):
     with pytest.raises(InvalidArgumentError, match="hint must be 1, 2 or 3"):

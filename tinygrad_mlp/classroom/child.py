@@ -126,14 +126,13 @@ def _explain(job: Mapping[str, Any], arrays: Mapping[str, Any], out: Path) -> No
     point = {name: arrays[f"point.{name}"] for name in job["parameters"]}
     loss = _run(job["definitions"], job["reference"], shared)["loss"]
     names = _run(job["source"], job["filename"], shared)
-    hint = job["hint"]
-    report = check_derivation(loss, names["derived"], point, hint=hint, budget=job["search"],
-                              **job["accepted"])
+    report = check_derivation(loss, names["derived"], point, hint=job["hint"],
+                              budget=job["search"], **job["accepted"])
     culprit = report.culprit
     if culprit is None:
         return
-    said = [*map(without_line, report.messages)] if hint > 1 else []  # they name the mistake
-    told = {"causes": "\n\n".join(said), "text": message(culprit), "line": culprit.line,
+    causes = "\n\n".join(map(without_line, report.messages))
+    told = {"causes": causes, "text": message(culprit), "line": culprit.line,
             "code": culprit.text, "expected": culprit.expected, "repair": culprit.repair}
     (out / "explanation.json").write_text(json.dumps(told))
 

@@ -207,8 +207,8 @@ def check(
         memory: Annotated[int, options.number(
             "With --reference: megabytes that each file may use.", min=256)] = 2048,
         hint: Annotated[int, options.number(
-            "How much to tell of the wrong line of a derivation: 1 its place, 2 also what it "
-            "should be, 3 also a repair.", min=1, max=3)] = 3,
+            "How much to tell of a mistake in a derivation: 1 the place of the wrong line, 2 also "
+            "the mistake and what the line should be, 3 also a repair.", min=1, max=3)] = 3,
         time: Annotated[float, options.number(
             "Seconds to look for the wrong line; 0 for not at all.", min=0)] = 5.0,
         ignoring: Annotated[list[str] | None, typer.Option(

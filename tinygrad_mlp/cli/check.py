@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.cli import check_subjects, process
-from tinygrad_mlp.cli.check_layers import check_layer_of, layers_in
+from tinygrad_mlp.cli.check_layers import check_layer_of, classes_without_object, layers_in
 from tinygrad_mlp.cli.check_operations import check_all
 from tinygrad_mlp.cli.check_subjects import registry_restored
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, Heading, Table, fail, wrapped
@@ -86,7 +86,9 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
         with registry_restored():
             names = check_subjects.namespace_of(path)
             own = check_subjects.operations_in(names)
-            layers = layers_in(names)
+            layers, left = layers_in(names), classes_without_object(names)
+            if left and not (own or layers or "derived" in names or _is_loss(names)):
+                raise InvalidArgumentError(" ".join(left))
             reports: list[DerivationReport] = []
             if not (own or layers) or "derived" in names or _is_loss(names):
                 report = _derivation_report(path, names, hints)
@@ -102,6 +104,8 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
                 document["remarks"] += report.remarks
                 print(_derivation_text(report))
                 reports.append(report)
+            document["remarks"] += left
+            print("".join(f"\n{wrapped(each)}\n" for each in left), end="")
             print(end="\n" if own and reports else "")
             verdicts, interrupted = check_all(own, quick=quick, notes=True)
     except TinygradError as error:
@@ -111,7 +115,8 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
     right = sum(verdict["ok"] for verdict in verdicts)
     document["operations"], document["interrupted"] = verdicts, interrupted
     document["ok"] = all(report.ok for report in reports) and right == len(own)
-    document["conclusive"] = document["ok"] and all(report.conclusive for report in reports)
+    document["conclusive"] = document["ok"] and not left and all(
+        report.conclusive for report in reports)
     return document
 
 
@@ -190,7 +195,7 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
                 "kind": found.kind, "op": found.op, "node": found.node, "scale": found.scale,
                 "message": found.message,
                 "alternatives": [other.message for other in found.alternatives]}
-            for name, found in report.diagnoses.items()},
+            for name, found in report.diagnoses.items() if report.hint > 1},
         "terms": [{"name": t.name, "ok": t.ok, "meaning": t.meaning} for t in report.terms],
         "first_wrong": report.first_wrong,
         "culprit": report.culprit and report.culprit._asdict()}

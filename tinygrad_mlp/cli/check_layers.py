@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify import DerivationReport, check_layer
+from tinygrad_mlp.verify.layers.arguments import required
+from tinygrad_mlp.verify.layers.swapping import reachable
 
 ENDS = (("_forward", "_backward"), ("_fwd", "_bwd"))
 """How the names of a pair end. Or they begin so: forward_affine, backward_affine."""
 
-BOTH = (("forward", "backward"),)
+BOTH = ("forward", "backward")
 
 
 class FoundLayer(NamedTuple):
@@ -27,6 +29,32 @@ class FoundLayer(NamedTuple):
 def layers_in(names: Mapping[str, Any]) -> list[FoundLayer]:
     """Return the pairs of functions and the layer objects of a namespace."""
     return [*_pairs(names), *_objects(names)]
+
+
+def classes_without_object(names: Mapping[str, Any]) -> list[str]:
+    """Return what to add to a file for each layer class of which it makes no object.
+
+    Classes that others of the file derive from are not meant to be checked themselves.
+    """
+    found = [value for value in names.values() if isinstance(value, type)
+             and value.__module__ == names.get("__name__") and _has_both(value)]
+    within: dict[int, Any] = {}
+    reachable([*names.values()], within)
+    made = [*map(type, within.values()), *(base for each in found for base in each.__mro__[1:])]
+    return [_what_to_add(each) for each in found
+            if not any(issubclass(kind, each) for kind in made)]
+
+
+def _what_to_add(kind: type) -> str:
+    arguments = ", ".join(required(kind)) if "__init__" in vars(kind) else ""
+    inputs = ", ".join(required(vars(kind).get("forward", lambda x: x))[1:]) or "x"
+    return (f"{kind.__name__} was not checked: the file makes no object of this class. Add a line "
+            f"such as layer = {kind.__name__}({arguments}), and its input {inputs}.")
+
+
+def _has_both(kind: type) -> bool:
+    """Return whether a class has the methods of a layer."""
+    return all(inspect.isfunction(getattr(kind, method, None)) for method in BOTH)
 
 
 def _pairs(names: Mapping[str, Any]) -> Iterator[FoundLayer]:
@@ -43,10 +71,7 @@ def _objects(names: Mapping[str, Any]) -> Iterator[FoundLayer]:
     """Yield the objects of classes that the file defines itself."""
     file = names.get("__name__")
     for name, value in names.items():
-        kind = type(value)
-        if kind.__module__ == file and all(
-                inspect.isfunction(getattr(kind, method, None)) for pair in BOTH
-                for method in pair):
+        if type(value).__module__ == file and _has_both(type(value)):
             yield FoundLayer(name, value.forward, (value,))
 
 

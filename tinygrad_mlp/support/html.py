@@ -1,4 +1,4 @@
-"""HTML for notebooks: tables and listings, without colours, so that they suit dark pages, too."""
+"""HTML for notebooks: tables and listings, with the page's own colours, be it light or dark."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ def escape(text: str) -> str:
 
     return html.escape(text)
 
+
+LIT = "background: rgba(255, 170, 0, 0.35); color: inherit"
+"""The style of what is marked: a colour through which the page's own is seen."""
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], below: str = "") -> str:
@@ -38,6 +41,16 @@ def listing(text: str, folded_under: str = "") -> str:
     if not folded_under:
         return shown
     return f"<details><summary>{escape(folded_under)}</summary>{shown}</details>"
+
+
+def lit(text: str, begin: int, end: int) -> str:
+    """Return preformatted text of which a part is marked.
+
+    >>> lit("a < b", 0, 1).replace(LIT, "…")
+    '<pre><mark style="…">a</mark> &lt; b</pre>'
+    """
+    before, marked, after = (escape(part) for part in (text[:begin], text[begin:end], text[end:]))
+    return f'<pre>{before}<mark style="{LIT}">{marked}</mark>{after}</pre>'
 
 
 def escaped(value: Any) -> str:

@@ -78,8 +78,8 @@ def check_derivation(loss: Callable[..., Any],
             is named.
         rng: of the trials and further points; the same for every call if None.
         rtol: allowed difference relative to the largest element, in the place of the rule above.
-        hint: how much is told of the wrong line: 1 its place, 2 also the quantity that it should
-            be, 3 also a repair.
+        hint: how much is told of a mistake: 1 the place of the wrong line, 2 also its name and the
+            quantity that the line should be, 3 also a repair.
         budget: seconds that the search for the wrong line may take; 0 for no search. It begins
             when the report is printed, or asked for its `culprit`.
         scale: what the gradients are multiples of by convention: n if they are summed over n

@@ -71,7 +71,7 @@ def compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: l
                 if name not in diagnoses or diagnoses[name].kind not in OF_NO_LINE}
     search = WrongLineSearch(wrong_at, searched, options.hint, options.budget)
     return DerivationReport(rows, diagnoses, terms, not_given, differences, not_checked, notes,
-                            search.find)
+                            search.find, options.hint)
 
 
 def _judged(here: Point, others: OtherPoints, name: str) -> tuple[Point, Row]:

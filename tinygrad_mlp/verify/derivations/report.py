@@ -12,7 +12,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.diagnosis import Diagnosis
 from tinygrad_mlp.verify.derivations.terms import Term
 from tinygrad_mlp.verify.wrong_line.culprit import Culprit, Found, Traced
-from tinygrad_mlp.verify.wrong_line.message import message
+from tinygrad_mlp.verify.wrong_line.message import message, message_html
 
 VERDICTS = ("right", "kink", "undecided", "convention", "other shape", "close",
             "WRONG")
@@ -64,6 +64,7 @@ class DerivationReport:
         differences: the person's minus the right gradient, by name, relative to the largest
             element; `plot` draws them.
         search: looks for the wrong line, when that is first asked for.
+        hint: how much is printed: for 1 the wrong line and not its cause.
         culprit: the line at which the derivation goes wrong: `line`, `column`, `text`, `expected`,
             `repair` and `gradients`. None where nothing is wrong, where there is no source, and
             where two lines are as likely.
@@ -86,6 +87,7 @@ class DerivationReport:
     not_checked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     search: Callable[[], Found] = field(default=Found)
+    hint: int = 3
 
     @cached_property
     def _found(self) -> Found:
@@ -104,13 +106,20 @@ class DerivationReport:
     @property
     def wrong_line(self) -> str:
         """The message about the wrong line, or about a search that was cut off; else empty."""
-        said = [] if self.culprit is None else [message(self.culprit)]
+        return "\n\n".join([*([message(self.culprit)] if self.culprit else []), *self._of_search])
+
+    @property
+    def _of_search(self) -> list[str]:
+        """What is to be said of the search for the wrong line."""
+        said = []
+        if self.hint == 1 and self.diagnoses and self.culprit is None:
+            said.append("The wrong line was not found. A higher hint tells what the numbers show.")
         if self._found.cut_off:
             said.append("The search for the wrong line was cut off by its time limit. A longer "
                         "budget may find more.")
         if self._found.failure:
             said.append(f"The search for the wrong line failed with {self._found.failure}.")
-        return "\n\n".join(said)
+        return said
 
     @property
     def first_wrong(self) -> str | None:
@@ -143,8 +152,10 @@ class DerivationReport:
         """The sentence about each mistake, once, with those about other explanations.
 
         Where the wrong line is known, the gradients that it decides have one mistake: of these, the
-        first that was recognised is told.
+        first that was recognised is told. The first hint tells none.
         """
+        if self.hint == 1:
+            return {}
         decided = () if self.culprit is None else self.culprit.gradients
         together = [found for name, found in self.diagnoses.items() if name in decided]
         known = [found for found in together if found.kind != "unknown"][:1]
@@ -197,7 +208,7 @@ class DerivationReport:
         return f"DerivationReport(ok={self.ok}, wrong={list(self.diagnoses)})"
 
     def _repr_html_(self) -> str:
-        from tinygrad_mlp.support.html import table
+        from tinygrad_mlp.support.html import escape, table
 
         rows: list[tuple[Any, ...]] = [
             (row.name, row.verdict, f"{row.error:.2g}", f"{row.tolerance:.2g}",
@@ -205,10 +216,11 @@ class DerivationReport:
             for row in self.rows.values()]
         rows += [(name, "not given", *[""] * 5) for name in self.not_given]
         headings = ["gradient", "", "error", "allowed", "worst element", "yours", "right"]
-        said = [*self.messages, *([self.wrong_line] if self.wrong_line else [])]
-        if self.first_wrong is not None:
-            said.append(self._first_wrong())
-        return table(headings, rows, "\n".join([*said, *self.remarks, self.conclusion]))
+        said = [*self._of_search, *([self._first_wrong()] if self.first_wrong else [])]
+        shown = table(headings, rows) + "".join(f"<p>{escape(each)}</p>" for each in self.messages)
+        shown += message_html(self.culprit) if self.culprit else ""
+        return shown + "".join(
+            f"<p>{escape(each)}</p>" for each in [*said, *self.remarks, self.conclusion])
 
     def __str__(self) -> str:
         width = max([6, *(len(row.verdict) for row in self.rows.values())])

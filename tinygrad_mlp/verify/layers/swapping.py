@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +14,8 @@ from tinygrad_mlp.support.source_rewriting import plain_function
 Path = tuple[Any, ...]
 
 
-def _reachable(value: Any, seen: dict[int, Any]) -> None:
-    """Collect dicts, lists, arrays and generators within something, each once, by their `id`."""
+def reachable(value: Any, seen: dict[int, Any]) -> None:
+    """Collect objects, dicts, lists, arrays and generators within something, by their `id`."""
     if id(value) in seen or isinstance(value, (str, bytes, type)):
         return
     inside: Any = ()
@@ -22,14 +23,14 @@ def _reachable(value: Any, seen: dict[int, Any]) -> None:
         inside = value.values()
     elif isinstance(value, (list, tuple)):
         inside = value
-    elif hasattr(value, "__dict__") and not callable(value) and (
-            type(value).__name__ != "module"):
+    elif hasattr(value, "__dict__") and not inspect.isroutine(value) and (
+            not inspect.ismodule(value)):
         inside = [vars(value)]
     elif not isinstance(value, (np.ndarray, np.random.Generator)):
         return
     seen[id(value)] = value
     for each in inside:
-        _reachable(each, seen)
+        reachable(each, seen)
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def swapped(root: Any, replaced: Mapping[int, Any]) -> Iterator[None]:
     Afterwards, every attribute, dict, list, array and generator within it is as it was.
     """
     found: dict[int, Any] = {}
-    _reachable(root, found)
+    reachable(root, found)
     dicts = [(each, dict(each)) for each in found.values() if isinstance(each, dict)]
     lists = [(each, list(each)) for each in found.values() if isinstance(each, list)]
     arrays = [(each, each.copy()) for each in found.values() if isinstance(each, np.ndarray)]

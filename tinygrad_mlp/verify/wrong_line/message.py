@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from tinygrad_mlp.support.html import escape, listing, lit
 from tinygrad_mlp.verify.wrong_line.culprit import Culprit
 
 WIDTH = 80
@@ -25,17 +26,33 @@ def message(culprit: Culprit) -> str:
     return "\n".join(parts)
 
 
+def message_html(culprit: Culprit) -> str:
+    """Return the message about a wrong line as HTML, with the expression lit."""
+    source, begin, end = _expression(culprit)
+    said = " ".join(_sentences(culprit)).replace(JOIN, " ")
+    parts = [f"<p>In line {culprit.line}:</p>", lit(source, begin, end), f"<p>{escape(said)}</p>"]
+    if culprit.repair is not None:
+        parts += [f"<p>This change makes {escape(_which(culprit))} right:</p>",
+                  listing(culprit.repair)]
+    return "".join(parts)
+
+
+def _expression(culprit: Culprit) -> tuple[str, int, int]:
+    """Return the line without its indentation, and where the expression begins and ends in it."""
+    source = culprit.source.lstrip()
+    begin = culprit.column - (len(culprit.source) - len(source))
+    return source, begin, begin + max(1, min(len(culprit.text), len(source) - begin))
+
+
 def _line(culprit: Culprit) -> str:
     """Return the line of the program, its number, and a mark under the expression."""
-    source = culprit.source.lstrip()
-    before = culprit.column - (len(culprit.source) - len(source))
+    source, begin, end = _expression(culprit)
     number = f"line {culprit.line}"
     if len(source) + len(number) + 6 <= WIDTH:
         first = f"    {source}".ljust(WIDTH - len(number)) + number
     else:
         first = f"{number}:\n    {source}"
-    marked = min(len(culprit.text), len(source) - before)
-    return f"{first}\n    {' ' * before}{'^' * max(1, marked)}"
+    return f"{first}\n    {' ' * begin}{'^' * (end - begin)}"
 
 
 def _sentences(culprit: Culprit) -> list[str]:
