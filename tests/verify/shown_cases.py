@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import textwrap
 
 from tinygrad_mlp.classroom.exercises import exercise, title
 from tinygrad_mlp.verify import check_derivation
@@ -26,7 +27,9 @@ def shown(name: str) -> str:
     point = {p: space[p] for p in inspect.signature(space["loss"]).parameters}
     report = check_derivation(space["loss"], space["derived"], point, budget=60)
     heading = title(name).rstrip(".")
-    return f"**{heading}** (`{name}`)\n\n```text\n{report.wrong_line}\n```"
+    said = [textwrap.fill(each, 80, break_on_hyphens=False) for each in report.messages]
+    text = "\n\n".join([*said, report.wrong_line])
+    return f"**{heading}** (`{name}`)\n\n```text\n{text}\n```"
 
 
 if __name__ == "__main__":
