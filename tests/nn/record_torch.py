@@ -54,6 +54,19 @@ LAYERS = [
     ("Softmax", (0,), {}, (5, 4)),
     ("LogSoftmax", (-1,), {}, (5, 4)),
     ("LogSoftmax", (1,), {}, (5, 4, 2)),
+    ("SiLU", (), {}, (5, 4)),
+    ("ELU", (), {}, (5, 4)),
+    ("ELU", (0.3,), {}, (5, 4)),
+    ("BatchNorm2d", (3,), {}, IMAGES),
+    ("BatchNorm2d", (3, 0.1, 0.5), {}, (1, 3, 2, 1)),
+    ("Conv1d", (3, 2, 4), {}, (2, 3, 7)),
+    ("Conv1d", (3, 2, 3, 2, 1), {"bias": False}, (2, 3, 8)),
+    ("Embedding", (5, 3), {}, (2, 4)),
+    ("RNNCell", (3, 2), {}, (4, 5, 3)),
+    ("GRUCell", (3, 2), {}, (4, 5, 3)),
+    ("LSTMCell", (3, 2), {}, (4, 5, 3)),
+    ("MultiheadAttention", (6, 2), {}, (2, 5, 6)),
+    ("MultiheadAttention", (6, 3), {"causal": True}, (2, 5, 6)),
 ]
 
 LOSSES = [
@@ -64,29 +77,73 @@ LOSSES = [
         "sigmoid_cross_entropy",
         "categorical_cross_entropy",
         "softmax_cross_entropy",
+        "absolute_error",
+        "huber",
+        "hinge",
+        "kl_divergence",
     )
     for reduction in ("mean", "sum")
 ]
 
 
+def over_time(cell, x, stack):
+    """The states h of a cell after each step of the second axis of x."""
+    state, found = None, []
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        found.append(state[0] if isinstance(state, tuple) else state)
+    return stack(found, 1)
+
+
+def attention(torch, features, heads, causal=False):
+    """PyTorch's attention with linear layers of its own for queries, keys and values."""
+
+    class Attention(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name in ("query", "key", "value", "output"):
+                setattr(self, name, torch.nn.Linear(features, features))
+
+        def forward(self, x):
+            def by_head(z):
+                return z.view(*x.shape[:2], heads, features // heads).transpose(1, 2)
+
+            y = torch.nn.functional.scaled_dot_product_attention(
+                by_head(self.query(x)), by_head(self.key(x)), by_head(self.value(x)),
+                is_causal=causal)
+            return self.output(y.transpose(1, 2).reshape(x.shape))
+
+    return Attention()
+
+
 def layer_in_torch(torch, name, args, kwargs, arrays):
-    layer = getattr(torch.nn, name)(*args, **kwargs).double()
+    if name == "MultiheadAttention":
+        layer = attention(torch, *args, **kwargs).double()
+    else:
+        layer = getattr(torch.nn, name)(*args, **kwargs).double()
     members = {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
     members.pop("num_batches_tracked", None)
     rng = np.random.default_rng(21)
     for key, member in members.items():
         arrays[f"start.{key}"] = rng.uniform(0.5, 1.5, tuple(member.shape))
         member.data = torch.tensor(arrays[f"start.{key}"])
-    x = torch.tensor(arrays["x"], requires_grad=True)
-    y = layer(x)
+    x = torch.tensor(arrays["x"], requires_grad=name != "Embedding")
+
+    def called():
+        return over_time(layer, x, torch.stack) if name.endswith("Cell") else layer(x)
+
+    y = called()
     arrays["g"] = rng.normal(size=tuple(y.shape))
     y.backward(torch.tensor(arrays["g"]))
-    arrays["y"], arrays["grad.x"] = y, x.grad
+    arrays["y"] = y
+    if x.requires_grad:
+        arrays["grad.x"] = x.grad
     for key, parameter in layer.named_parameters():
         arrays[f"grad.{key}"] = parameter.grad
     for key in members.keys() - dict(layer.named_parameters()).keys():
         arrays[f"after.{key}"] = dict(layer.named_buffers())[key]
-    arrays["evaluated"] = layer.eval()(x)
+    layer.eval()
+    arrays["evaluated"] = called()
 
 
 def loss_in_torch(torch, name, reduction, arrays):
@@ -103,6 +160,10 @@ def loss_in_torch(torch, name, reduction, arrays):
         ),
         "categorical_cross_entropy": lambda: -(target * prediction.log()).sum(),
         "softmax_cross_entropy": lambda: F.cross_entropy(prediction, target, reduction="sum"),
+        "absolute_error": lambda: F.l1_loss(prediction, target, reduction="sum"),
+        "huber": lambda: F.huber_loss(prediction, target, reduction="sum"),
+        "hinge": lambda: torch.clamp(1 - target * prediction, min=0).sum(),
+        "kl_divergence": lambda: F.kl_div(prediction.log(), target, reduction="sum"),
     }[name]()
     value = total / len(prediction) if reduction == "mean" else total
     value.backward()
@@ -125,15 +186,19 @@ def main():
             recorded[f"{prefix}.{key}"] = array.copy()
 
     for i, (name, args, kwargs, shape) in enumerate(LAYERS):
-        arrays = {"x": rng.normal(size=shape)}
+        symbols = name == "Embedding"
+        arrays = {"x": rng.integers(0, args[0], shape) if symbols else rng.normal(size=shape)}
         # Lists stand for pairs, since JSON has no tuples.
         pairs = [tuple(arg) if isinstance(arg, list) else arg for arg in args]
         layer_in_torch(torch, name, pairs, kwargs, arrays)
         keep(f"layer.{i}", arrays)
     for i, (name, reduction) in enumerate(LOSSES):
-        logits = name in ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
-        prediction = rng.normal(0, 3, (5, 4)) if logits else rng.uniform(0.05, 0.95, (5, 4))
-        arrays = {"prediction": prediction, "target": rng.dirichlet(np.ones(4), 5)}
+        probabilities = name in (
+            "binary_cross_entropy", "categorical_cross_entropy", "kl_divergence")
+        prediction = rng.uniform(0.05, 0.95, (5, 4)) if probabilities else rng.normal(0, 3, (5, 4))
+        target = rng.dirichlet(np.ones(4), 5)
+        arrays = {"prediction": prediction,
+                  "target": np.where(target > 0.2, 1.0, -1.0) if name == "hinge" else target}
         loss_in_torch(torch, name, reduction, arrays)
         keep(f"loss.{i}", arrays)
     unfinished = FILE.with_suffix(".part.npz")

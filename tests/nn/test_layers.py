@@ -116,6 +116,72 @@ def log_softmax(layer, v):
     return [a - math.log(sum(math.exp(b) for b in v)) for a in v]
 
 
+def batch_norm_of_images(layer, x):
+    flat = np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+    return np.moveaxis(batch_norm(layer, flat).reshape(*np.moveaxis(x, 1, -1).shape), -1, 1)
+
+
+def batch_norm_of_images_in_evaluation(layer, x):
+    y = batch_norm_in_evaluation(layer, np.moveaxis(x, 1, -1))
+    return np.moveaxis(y, -1, 1)
+
+
+def convolution_in_time(layer, x):
+    weight, (n, _, length) = layer.weight.data, x.shape
+    x = np.pad(x, ((0, 0), (0, 0), (layer.padding, layer.padding)))
+    steps = (length + 2 * layer.padding - layer.kernel_size) // layer.stride + 1
+    y = np.zeros((n, len(weight), steps))
+    for sample, o, t in np.ndindex(y.shape):
+        window = x[sample, :, t * layer.stride : t * layer.stride + layer.kernel_size]
+        y[sample, o, t] = np.sum(window * weight[o])
+        y[sample, o, t] += 0 if layer.bias is None else layer.bias.data[o]
+    return y
+
+
+def gates(layer, x, number):
+    """What the gates of a cell receive from the input, and from a state of zeros."""
+    from_input = x @ layer.weight_ih.data.T + layer.bias_ih.data
+    from_state = np.broadcast_to(layer.bias_hh.data, from_input.shape)
+    return np.split(from_input, number, axis=-1), np.split(from_state, number, axis=-1)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def first_step_of_a_gru(layer, x):
+    (a_r, a_z, a_n), (s_r, s_z, s_n) = gates(layer, x, 3)
+    return (1 - sigmoid(a_z + s_z)) * np.tanh(a_n + sigmoid(a_r + s_r) * s_n)
+
+
+def first_step_of_an_lstm(layer, x):
+    (a_i, _, a_g, a_o), (s_i, _, s_g, s_o) = gates(layer.cell, x, 4)
+    return sigmoid(a_o + s_o) * np.tanh(sigmoid(a_i + s_i) * np.tanh(a_g + s_g))
+
+
+class OfLSTM(nn.Module):
+    """The first part of an LSTM's state, as the other layers return one array."""
+
+    def __init__(self, *args, **kwargs):
+        self.cell = nn.LSTMCell(*args, **kwargs)
+
+    def forward(self, x):
+        return self.cell(x)[0]
+
+
+def attention(layer, x):
+    d, y = layer.features // layer.heads, np.zeros(x.shape)
+    projected = [rows_of(affine)(part, x) for part in (layer.query, layer.key, layer.value)]
+    for sample, head in np.ndindex(len(x), layer.heads):
+        q, k, v = (part[sample, :, head * d : (head + 1) * d] for part in projected)
+        for t in range(x.shape[1]):
+            seen = t + 1 if layer.causal else x.shape[1]
+            weights = softmax(None, [q[t] @ k[s] / math.sqrt(d) for s in range(seen)])
+            y[sample, t, head * d : (head + 1) * d] = sum(
+                weight * v[s] for s, weight in enumerate(weights))
+    return rows_of(affine)(layer.output, y)
+
+
 def along_first(reference):
     return lambda layer, x: reference(layer, x.T).T
 
@@ -172,6 +238,44 @@ ROWS = {
     "BatchNorm1d": Row(
         lambda rng, dtype: nn.BatchNorm1d(3, dtype=dtype),
         (5, 3), batch_norm, ((), (3,), (5, 4), (2, 5, 3), (1, 3)), batch_norm_in_evaluation,
+    ),
+    "BatchNorm2d": Row(
+        lambda rng, dtype: nn.BatchNorm2d(3, dtype=dtype),
+        (4, 3, 2, 2), batch_norm_of_images, ((), (3,), (5, 3), (2, 4, 2, 2), (1, 3, 1, 1)),
+        batch_norm_of_images_in_evaluation,
+    ),
+    "Conv1d": Row(
+        lambda rng, dtype: nn.Conv1d(3, 2, 4, rng=rng, dtype=dtype),
+        (2, 3, 6), convolution_in_time, ((3, 6), (2, 2, 6), (2, 3, 3), (0, 3, 6)),
+    ),
+    "Conv1d with stride and padding": Row(
+        lambda rng, dtype: nn.Conv1d(2, 3, 3, 2, 1, False, rng=rng, dtype=dtype),
+        (2, 2, 5), convolution_in_time,
+    ),
+    "RNNCell": Row(
+        lambda rng, dtype: nn.RNNCell(3, 2, rng=rng, dtype=dtype),
+        (4, 3), lambda layer, x: np.tanh(np.add(*(a[0] for a in gates(layer, x, 1)))),
+        ((), (4,), (3, 4)),
+    ),
+    "GRUCell": Row(
+        lambda rng, dtype: nn.GRUCell(3, 2, rng=rng, dtype=dtype),
+        (4, 3), first_step_of_a_gru, ((), (4,), (3, 4)),
+    ),
+    "LSTMCell": Row(
+        lambda rng, dtype: OfLSTM(3, 2, rng=rng, dtype=dtype), (4, 3), first_step_of_an_lstm
+    ),
+    "MultiheadAttention": Row(
+        lambda rng, dtype: nn.MultiheadAttention(6, 2, rng=rng, dtype=dtype),
+        (2, 3, 6), attention, ((6,), (3, 6), (2, 3, 5), (2, 0, 6)),
+    ),
+    "MultiheadAttention that is causal": Row(
+        lambda rng, dtype: nn.MultiheadAttention(4, 1, causal=True, rng=rng, dtype=dtype),
+        (2, 4, 4), attention,
+    ),
+    "SiLU": Row(lambda rng, dtype: nn.SiLU(), (4, 3), each(lambda v: v / (1 + math.exp(-v)))),
+    "ELU": Row(
+        lambda rng, dtype: nn.ELU(0.3), (4, 3),
+        each(lambda v: v if v > 0 else 0.3 * (math.exp(v) - 1)),
     ),
     "Dropout": Row(
         lambda rng, dtype: nn.Dropout(0.4, rng=rng), (6, 5), dropped, (), lambda layer, x: x
@@ -234,7 +338,8 @@ def test_every_module_has_a_row():
         for name in nn.__all__
         if isinstance(getattr(nn, name), type) and issubclass(getattr(nn, name), nn.Module)
     }
-    assert exported - {"Module"} == {name.split()[0] for name in ROWS}
+    # (An embedding takes whole numbers: see below.)
+    assert exported - {"Module", "Embedding"} == {name.split()[0] for name in ROWS}
 
 
 @every_layer
@@ -468,3 +573,63 @@ def test_numpy_numbers_as_settings_do_not_raise_the_precision(number):
         y = layer(x)
         assert y.dtype == np.float32, layer
         assert all(a.dtype == np.float32 for a in layer.state_dict().values())
+
+
+def test_an_embedding_gives_each_symbol_its_vector_and_adds_the_gradients_of_all_its_places():
+    layer = nn.Embedding(5, 3, rng=np.random.default_rng(0))
+    symbols = np.array([[0, 4, 0], [2, 2, 2]])
+    y = layer(symbols)
+    np.testing.assert_array_equal(y.data, layer.weight.data[symbols])
+    g = np.random.default_rng(1).normal(size=y.shape)
+    y.backward(g)
+    expected = np.zeros((5, 3))
+    np.add.at(expected, symbols, g)
+    np.testing.assert_allclose(layer.weight.grad, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("symbols", "error", "words"), [
+    (np.array([0.0, 1.0]), DTypeError, "whole numbers. Got float64"),
+    (np.array([0, 5]), InvalidArgumentError, "from 0 to 4. Got numbers from 0 to 5"),
+    (np.array([-1, 3]), InvalidArgumentError, "from 0 to 4. Got numbers from -1 to 3")])
+def test_an_embedding_refuses_what_is_no_symbol(symbols, error, words):
+    with pytest.raises(error, match=words):
+        nn.Embedding(5, 3, rng=np.random.default_rng(0))(symbols)
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.GRUCell, nn.LSTMCell])
+def test_a_cell_refuses_a_state_of_another_shape(cell):
+    made = cell(3, 2, rng=np.random.default_rng(0))
+    state = np.zeros((4, 3))
+    with pytest.raises(ShapeError, match=r"state of shape \(5, 2\).*Got \(4, 3\)"):
+        made(np.ones((5, 3)), (state, state) if cell is nn.LSTMCell else state)
+
+
+def test_attention_takes_values_from_another_sequence():
+    layer = nn.MultiheadAttention(4, 2, rng=np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    x, memory = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4))
+    y = layer(x, memory)
+    assert y.shape == x.shape
+    shuffled = layer(x, memory[:, [4, 2, 0, 1, 3]])  # a mean does not see the order
+    np.testing.assert_allclose(y.data, shuffled.data, rtol=1e-12)
+
+
+def test_heads_must_divide_the_features():
+    with pytest.raises(InvalidArgumentError, match="6 features and 4 heads"):
+        nn.MultiheadAttention(6, 4)
+
+
+def test_hubers_loss_is_the_square_near_zero_and_grows_linearly_far_away():
+    error = np.array([[-3.0, -0.5, 0.0, 2.0]])
+    prediction = tg.Tensor(error, requires_grad=True)
+    value = nn.huber(prediction, np.zeros((1, 4)), delta=2.0)
+    value.backward()
+    assert value.item() == 2 * (3 - 1) + 0.125 + 0 + 2
+    np.testing.assert_array_equal(prediction.grad, [[-2.0, -0.5, 0.0, 2.0]])
+    with pytest.raises(InvalidArgumentError, match="delta"):
+        nn.huber(prediction, error, delta=0)
+
+
+def test_the_hinge_loss_refuses_targets_of_zero_and_one():
+    with pytest.raises(InvalidArgumentError, match=r"2 \* y - 1"):
+        nn.hinge(np.ones((2, 1)), np.array([[0.0], [1.0]]))

@@ -135,6 +135,11 @@ LOSSES = {
     "sigmoid_cross_entropy": (nn.sigmoid_cross_entropy, -1.5),
     "categorical_cross_entropy": (nn.categorical_cross_entropy, 0.25),
     "softmax_cross_entropy": (nn.softmax_cross_entropy, -1.5),
+    "absolute_error": (nn.absolute_error, 0.25),
+    "huber": (nn.huber, 0.25),
+    "hinge": (lambda prediction, target, *reduction, **options: nn.hinge(
+        prediction, np.sign(np.asarray(target) - 0.5), *reduction, **options), 0.25),
+    "kl_divergence": (nn.kl_divergence, 0.25),
 }
 every_loss = pytest.mark.parametrize("name", LOSSES)
 

@@ -163,6 +163,10 @@ LAYERS = {
     "relu": lambda: [tg.nn.ReLU()],
     "leaky relu": lambda: [tg.nn.LeakyReLU()],
     "gelu": lambda: [tg.nn.GELU()],
+    "silu": lambda: [tg.nn.SiLU()],
+    "elu": lambda: [tg.nn.ELU()],
+    "recurrent cell": lambda: [tg.nn.RNNCell(7, 7, rng=np.random.default_rng(3))],
+    "gated cell": lambda: [tg.nn.GRUCell(7, 7, rng=np.random.default_rng(3))],
     "softplus": lambda: [tg.nn.Softplus()],
     "softmax": lambda: [tg.nn.Softmax()],
     "log softmax": lambda: [tg.nn.LogSoftmax()],
@@ -173,8 +177,29 @@ LAYERS = {
 }
 
 
-IMAGE_LAYERS = {"Conv2d", "MaxPool2d", "AvgPool2d", "Flatten"}
+IMAGE_LAYERS = {"BatchNorm2d", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten"}
 """The layers of the test of convolutions."""
+
+
+class Reader(tg.nn.Module):
+    """A network that reads sequences of symbols, with all layers of sequences."""
+
+    def __init__(self):
+        rng = np.random.default_rng(3)
+        self.embedding = tg.nn.Embedding(5, 6, rng=rng)
+        self.attention = tg.nn.MultiheadAttention(6, 2, causal=True, rng=rng)
+        self.convolution = tg.nn.Conv1d(6, 4, 3, padding=1, rng=rng)
+        self.cell = tg.nn.LSTMCell(4, 3, rng=rng)
+
+    def forward(self, symbols):
+        x = self.attention(self.embedding(symbols))
+        x, state = self.convolution(tg.swapaxes(x, 1, 2)), None
+        for t in range(symbols.shape[1]):
+            state = self.cell(x[:, :, t], state)
+        return state[0]
+
+
+SEQUENCE_LAYERS = {"Embedding", "MultiheadAttention", "Conv1d", "LSTMCell"}
 
 
 def test_the_table_of_layers_is_complete():
@@ -183,7 +208,7 @@ def test_the_table_of_layers_is_complete():
         if isinstance(found := getattr(tg.nn, name), type) and issubclass(found, tg.nn.Module)
     }
     tried = {type(module).__name__ for make in LAYERS.values() for module in make()}
-    assert layers - {"Module"} == tried | IMAGE_LAYERS
+    assert layers - {"Module"} == tried | IMAGE_LAYERS | SEQUENCE_LAYERS
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -196,11 +221,25 @@ def test_layers_train_as_they_do_eagerly(name):
     close(found, eager)
 
 
+def test_layers_of_sequences_do_too():
+    def run(compiled):
+        rng, model = np.random.default_rng(4), Reader()
+        X, Y = rng.integers(0, 5, (24, 7)), np.eye(3)[rng.integers(0, 3, 24)]
+        # (With Adam, the rounding errors of a bias of the keys, which has no effect, would count.)
+        optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+        tg.fit(model, tg.nn.softmax_cross_entropy, optimizer, X, Y, epochs=3, batch_size=8,
+               rng=rng, compiled=compiled)
+        return [p.data for p in model.parameters()]
+
+    close(run(True), run(False))
+
+
 def test_convolutions_and_pooling_do_too():
     def run(compiled):
         rng = np.random.default_rng(0)
         model = tg.nn.Sequential(
-            tg.nn.Conv2d(1, 2, 3, padding=1, rng=rng), tg.nn.ReLU(), tg.nn.MaxPool2d(2),
+            tg.nn.Conv2d(1, 2, 3, padding=1, rng=rng), tg.nn.BatchNorm2d(2), tg.nn.ReLU(),
+            tg.nn.MaxPool2d(2),
             tg.nn.Conv2d(2, 3, 2, rng=rng), tg.nn.AvgPool2d(2), tg.nn.Flatten(),
             tg.nn.Linear(3, 2, rng=rng),
         )
@@ -216,14 +255,15 @@ def test_convolutions_and_pooling_do_too():
 
 LOSSES = {
     name: getattr(tg.nn, name)
-    for name in tg.nn.__all__ if name.endswith(("_entropy", "_error"))
+    for name in tg.nn.__all__ if name.islower() and callable(getattr(tg.nn, name))
 }
+LOSSES["hinge"] = lambda p, t: tg.nn.hinge(p, np.sign(t - 0.5))
 LOSSES["of ones own"] = lambda p, t: tg.sum(tg.abs(p - t))
 
 
 def test_the_table_of_losses_is_complete():
     of_ops = {name for name, op in tg.OPS.items() if "target" in op.arrays}
-    assert set(LOSSES) - {"of ones own"} == of_ops
+    assert of_ops < set(LOSSES)
 
 
 @pytest.mark.parametrize("name", LOSSES)

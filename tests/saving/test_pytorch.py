@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 
 import tinygrad_mlp as tg
+from tests.nn.record_torch import over_time
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import (
@@ -94,14 +95,17 @@ def test_a_layer_with_pytorchs_weights_gives_pytorchs_output(i, path):
 
     layer = tg.from_torch_state(getattr(nn, name)(*args, **kwargs), path)
 
-    out = layer.eval()(ARRAYS[f"layer.{i}.x"])
+    x = ARRAYS[f"layer.{i}.x"]
+    out = over_time(layer, x, tg.stack) if name.endswith("Cell") else layer.eval()(x)
     out = out.data if isinstance(out, Value) else out
     np.testing.assert_allclose(out, ARRAYS[f"layer.{i}.evaluated"], rtol=1e-11, atol=1e-13)
 
 
 def test_every_layer_that_has_a_state_is_among_them():
     tried = {LAYERS[i][0] for i in range(len(LAYERS)) if with_state(i)}
-    assert tried == {"Linear", "Conv2d", "LayerNorm", "BatchNorm1d"}
+    assert tried == {
+        "BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "Embedding", "GRUCell", "LSTMCell",
+        "LayerNorm", "Linear", "MultiheadAttention", "RNNCell"}
 
 
 @pytest.mark.parametrize("front", ["", "layers.", "model.", "module.net.features."])

@@ -9,23 +9,32 @@ from tinygrad_mlp.autograd.ops import (
 )
 from tinygrad_mlp.nn import init
 from tinygrad_mlp.nn.activations import (
+    ELU,
     GELU,
     Identity,
     LeakyReLU,
     LogSoftmax,
     ReLU,
     Sigmoid,
+    SiLU,
     Softmax,
     Softplus,
     Tanh,
 )
+from tinygrad_mlp.nn.attention import MultiheadAttention
 from tinygrad_mlp.nn.image_layers import AvgPool2d, Conv2d, Flatten, MaxPool2d
-from tinygrad_mlp.nn.layers import BatchNorm1d, Dropout, LayerNorm, Linear, Sequential
+from tinygrad_mlp.nn.layers import Dropout, Linear, Sequential
+from tinygrad_mlp.nn.losses import absolute_error, hinge, huber, kl_divergence
 from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
 from tinygrad_mlp.nn.parameter import Buffer, Parameter
+from tinygrad_mlp.nn.recurrent import GRUCell, LSTMCell, RNNCell
+from tinygrad_mlp.nn.sequences import Conv1d, Embedding
 
-__all__ = ["AvgPool2d", "BatchNorm1d", "Buffer", "Conv2d", "Dropout", "Flatten", "GELU", "Identity",
-           "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "Parameter",
-           "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
-           "categorical_cross_entropy", "init", "sigmoid_cross_entropy", "softmax_cross_entropy",
+__all__ = ["AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer", "Conv1d", "Conv2d", "Dropout",
+           "ELU", "Embedding", "Flatten", "GELU", "GRUCell", "Identity", "LSTMCell", "LayerNorm",
+           "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "MultiheadAttention",
+           "Parameter", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus",
+           "Tanh", "absolute_error", "binary_cross_entropy", "categorical_cross_entropy", "hinge",
+           "huber", "init", "kl_divergence", "sigmoid_cross_entropy", "softmax_cross_entropy",
            "squared_error"]

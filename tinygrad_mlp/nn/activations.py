@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.nn.layers import as_input
 from tinygrad_mlp.nn.module import Module
 
 
@@ -96,6 +97,46 @@ class LeakyReLU(Module):
     def describe(self) -> str:
         """Return the slope."""
         return f"{self.slope:g}"
+
+
+class SiLU(Module):
+    """``x σ(x)``, also called swish.
+
+    Source: Elfwing, Uchibe and Doya, 2018.
+
+    >>> SiLU()([-1.0, 1.0]).round(4)
+    array([-0.2689,  0.7311])
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Multiply x by its sigmoid."""
+        x = as_input(x)
+        return x * ops.sigmoid(x)
+
+
+class ELU(Module):
+    """``x`` where x > 0, else ``α (e^x − 1)``.
+
+    Args:
+        alpha: α, the distance of the lower limit from 0.
+
+    Source: Clevert, Unterthiner and Hochreiter, 2016.
+
+    >>> ELU()([-1.0, 1.0]).round(4)
+    array([-0.6321,  1.    ])
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = float(alpha)
+
+    def forward(self, x: Any) -> Any:
+        """Apply the function to x."""
+        x = as_input(x)
+        return ops.where(x > 0, x, self.alpha * ops.expm1(ops.minimum(x, 0)))
+
+    def describe(self) -> str:
+        """Return α."""
+        return f"{self.alpha:g}"
 
 
 class Softmax(Module):

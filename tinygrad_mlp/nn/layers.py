@@ -1,4 +1,4 @@
-"""Sequences, the linear layer, standardisation and dropout.
+"""Sequences, the linear layer and dropout.
 
 Layers compose operations; none has a backward.
 """
@@ -14,13 +14,12 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
 from tinygrad_mlp.nn.module import Module
-from tinygrad_mlp.nn.parameter import Buffer, Parameter
-from tinygrad_mlp.support.checks import as_array, integer_at_least, not_negative, rng_or_fresh
+from tinygrad_mlp.nn.parameter import Parameter
+from tinygrad_mlp.support.checks import as_array, integer_at_least, rng_or_fresh
 from tinygrad_mlp.support.memory import check_memory
 
 
@@ -133,118 +132,6 @@ class Linear(Module):
         """Return the sizes."""
         sizes = f"{self.in_features}, {self.out_features}"
         return sizes + (", bias=False" if self.bias is None else "")
-
-
-class LayerNorm(Module):
-    """Standardisation of each sample's features, then a scale and a shift.
-
-    ``y = γ (x − mean x) / √(var x + ε) + β``, with mean and variance over the last axis.
-
-    Args:
-        features: length of the last axis.
-        eps: ε, keeps the root away from 0.
-        dtype: precision of γ and β, float64 by default.
-
-    Source: Ba, Kiros and Hinton, 2016.
-
-    >>> LayerNorm(4)(np.array([[1.0, 2.0, 3.0, 4.0]])).numpy().round(3)
-    array([[-1.342, -0.447,  0.447,  1.342]])
-    """
-
-    def __init__(self, features: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
-        features = _checked_features(features, "LayerNorm")
-        self.eps = not_negative(eps, "LayerNorm: eps")
-        self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
-        self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
-
-    def forward(self, x: Any) -> Any:
-        """Standardise the last axis."""
-        x = _check_features(self, as_input(x), -1)
-        centred = x - ops.mean(x, axis=-1, keepdims=True)
-        deviation = ops.sqrt(ops.mean(centred * centred, axis=-1, keepdims=True) + self.eps)
-        return self.weight * (centred / deviation) + self.bias
-
-    def describe(self) -> str:
-        """Return the number of features."""
-        return str(self.weight.size)
-
-
-class BatchNorm1d(Module):
-    """Standardisation of each feature over the batch, then a scale and a shift.
-
-    ``y = γ (x − μ) / √(σ² + ε) + β``. In training μ and σ² are the batch's mean and variance, and
-    running averages of both are kept (``running += momentum · (batch − running)``, with the
-    variance divided by n − 1); in evaluation the running averages are used.
-
-    Args:
-        features: length of the second axis.
-        eps: ε, keeps the root away from 0.
-        momentum: weight of the newest batch in the running averages.
-        dtype: precision of the arrays, float64 by default.
-
-    Raises:
-        ShapeError: when called in training with a single sample, which has no variance.
-
-    Source: Ioffe and Szegedy, 2015.
-
-    >>> BatchNorm1d(1)(np.array([[1.0], [3.0]])).numpy().round(3)
-    array([[-1.],
-           [ 1.]])
-    """
-
-    def __init__(self, features: int, eps: float = 1e-5, momentum: float = 0.1, *,
-                 dtype: Any = None) -> None:
-        features = _checked_features(features, "BatchNorm1d")
-        self.eps = not_negative(eps, "BatchNorm1d: eps")
-        self.momentum = not_negative(momentum, "BatchNorm1d: momentum")
-        self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
-        self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
-        self.running_mean = Buffer(np.zeros(features), dtype=dtype, name="running_mean")
-        self.running_var = Buffer(np.ones(features), dtype=dtype, name="running_var")
-
-    def forward(self, x: Any) -> Any:
-        """Standardise each column of x, shape ``(n, features)``."""
-        x = _check_features(self, as_input(x), 1)
-        if not self.training:
-            deviation = ops.sqrt(self.running_var + self.eps)
-            return self.weight * ((x - self.running_mean) / deviation) + self.bias
-        n = x.shape[0]
-        if n < 2:
-            raise ShapeError(
-                "BatchNorm1d() expects at least two samples in training: one has no variance. "
-                "Got a batch of 1. Use a larger batch, or .eval() for predictions.")
-        mean = ops.mean(x, axis=0)
-        centred = x - mean
-        var = ops.mean(centred * centred, axis=0)
-        self._remember(self.running_mean, mean)
-        self._remember(self.running_var, var * (n / (n - 1)))
-        return self.weight * (centred / ops.sqrt(var + self.eps)) + self.bias
-
-    def _remember(self, running: Buffer, batch: Any) -> None:
-        new = batch.detach() if isinstance(batch, Tensor) else batch
-        # With the buffer as a tensor, so that the door sees that it is read.
-        running.data = (running + self.momentum * (new.astype(running.dtype) - running)).data
-
-    def describe(self) -> str:
-        """Return the number of features."""
-        return str(self.weight.size)
-
-
-def _checked_features(features: Any, layer: str) -> int:
-    number = integer_at_least(1, features, f"{layer}: features")
-    check_memory(8 * number, f"{layer}: a weight of {number} features", "Use fewer features.")
-    return number
-
-
-def _check_features(layer: Any, x: Any, axis: int) -> Any:
-    features = layer.weight.shape[0]
-    ndim = {1: 2, -1: max(x.ndim, 1)}[axis]
-    if x.ndim != ndim or x.shape[axis] != features:
-        wanted = "(n, {})" if axis == 1 else "(..., {})"
-        raise ShapeError(
-            f"{type(layer).__name__}({layer.describe()}) expects inputs of shape "
-            f"{wanted.format(features)}. Got {x.shape}.")
-    return x
 
 
 @op(register=False, nondifferentiable=True)

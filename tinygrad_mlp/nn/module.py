@@ -94,9 +94,9 @@ class Module:
         """Compute the output of the module; subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x).")
 
-    def __call__(self, x: Any) -> Tensor:
-        """Compute the output of the module by its `forward`."""
-        return self.forward(x)  # type: ignore[no-any-return]
+    def __call__(self, x: Any, *more: Any) -> Tensor:
+        """Compute the output of the module by its `forward`, which may take several arguments."""
+        return self.forward(x, *more)  # type: ignore[no-any-return]
 
     # -- parts -------------------------------------------------------------------------------
 

@@ -1,0 +1,122 @@
+"""Losses composed of operations. Those with a rule of their own are operations themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.ops.losses import check_loss, divisor
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.nn.layers import as_input
+
+
+def absolute_error(prediction: Operand, target: Operand, reduction: str = "mean") -> Tensor:
+    """Compute the sum of absolute errors, averaged over samples: ``Σⱼ |ŷⱼ − yⱼ|``.
+
+    Args:
+        prediction: ŷ, shape ``(n, outputs)``; a vector is one sample.
+        target: y, of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Source: Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2009, (10.21).
+
+    >>> float(absolute_error(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])))
+    3.0
+    """
+    error = _error("absolute_error", prediction, target, reduction)
+    return _total(ops.abs(error), reduction)
+
+
+def huber(prediction: Operand, target: Operand, reduction: str = "mean", *,
+          delta: float = 1.0) -> Tensor:
+    """Compute Huber's loss, which outliers pull with a bounded force, averaged over samples.
+
+    With ``e = ŷ − y``: ``Σⱼ ½ eⱼ²`` where ``|eⱼ| ≤ δ``, and ``δ (|eⱼ| − ½ δ)`` elsewhere.
+
+    Args:
+        prediction: ŷ, shape ``(n, outputs)``; a vector is one sample.
+        target: y, of the same shape.
+        reduction: "mean" or "sum" over samples.
+        delta: δ, where the square ends; more than 0.
+
+    Raises:
+        ShapeError: the shapes differ.
+        InvalidArgumentError: δ is not more than 0.
+
+    Source: Huber, "Robust estimation of a location parameter", 1964.
+
+    >>> float(huber(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])))
+    2.0
+    """
+    if not delta > 0:
+        raise InvalidArgumentError(f"huber() expects delta to be more than 0. Got {delta!r}.")
+    size = ops.abs(_error("huber", prediction, target, reduction))
+    near = ops.minimum(size, delta)
+    return _total(near * (size - 0.5 * near), reduction)
+
+
+def hinge(prediction: Operand, target: Operand, reduction: str = "mean") -> Tensor:
+    """Compute the hinge loss of classes −1 and 1, averaged over samples: ``Σⱼ max(0, 1 − yⱼ ŷⱼ)``.
+
+    Args:
+        prediction: scores ŷ, shape ``(n, outputs)``; a vector is one sample.
+        target: y, −1 or 1, of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+        InvalidArgumentError: a target is neither −1 nor 1.
+
+    Source: Cortes and Vapnik, "Support-vector networks", 1995.
+
+    >>> float(hinge(np.array([[0.5], [2.0]]), np.array([[1.0], [1.0]])))
+    0.25
+    """
+    check_loss("hinge", prediction, target, reduction)
+    y = as_input(target)
+    if type(y) is np.ndarray and not np.all(np.abs(y) == 1):
+        raise InvalidArgumentError(
+            f"hinge() expects targets of -1 or 1. Got {y[np.abs(y) != 1].flat[0]}: write "
+            f"2 * y - 1 for targets of 0 and 1.")
+    return _total(ops.relu(1 - y * as_input(prediction)), reduction)
+
+
+def kl_divergence(prediction: Operand, target: Operand, reduction: str = "mean") -> Tensor:
+    """Compute the divergence of Kullback and Leibler, averaged over samples: ``Σⱼ yⱼ ln(yⱼ / ŷⱼ)``.
+
+    It is the cross entropy less the entropy of the target, and 0 where the two are equal. Where
+    `prediction` is the output of `softmax`, it is computed from the pre-activations.
+
+    Args:
+        prediction: probabilities ŷ, shape ``(n, classes)``; a vector is one sample.
+        target: probabilities y, of the same shape.
+        reduction: "mean" or "sum" over samples.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Source: Cover and Thomas, "Elements of Information Theory", 2006, (2.26).
+
+    >>> float(kl_divergence(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]])).round(4))
+    0.6931
+    """
+    check_loss("kl_divergence", prediction, target, reduction)
+    cross = ops.categorical_cross_entropy(prediction, target, reduction)
+    y = as_input(target)
+    return cross + _total(ops.xlogy(y, y), reduction)
+
+
+def _error(name: str, prediction: Operand, target: Operand, reduction: str) -> Any:
+    check_loss(name, prediction, target, reduction)
+    return ops.subtract(as_input(prediction), as_input(target))
+
+
+def _total(losses: Any, reduction: str) -> Tensor:
+    return ops.sum(losses) / divisor(losses, reduction)  # type: ignore[no-any-return]
