@@ -36,6 +36,7 @@ contents = {
     "Guides": [
         "own_network",
         "own_loss",
+        "coming_from",
         "write_your_own_op",
         "check_your_derivation",
         "your_code",

@@ -53,8 +53,11 @@ for type checkers, ``__init__.pyi``, is written from it by ``python -m tests.stu
 def __getattr__(name: str) -> object:
     place = LOADED_WHEN_USED.get(name)
     if place is None:
+        from tinygrad_mlp.support.familiar_names import advice
+
+        more = "Operations are listed in tg.OPS, layers in tg.nn."
         raise AttributeError(
-            f"tinygrad_mlp has no '{name}'. Operations are listed in tg.OPS, layers in tg.nn.")
+            f"tinygrad_mlp has no '{name}'. {advice('tg', name, __dir__(), more)}")
     from importlib import import_module
 
     module, _, attribute = place.partition(":")

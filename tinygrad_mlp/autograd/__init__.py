@@ -1,7 +1,8 @@
 """Automatic differentiation: tensors, operations, and functional transforms."""
 
-from tinygrad_mlp.autograd import changed_arrays as changed_arrays  # which sets methods
-from tinygrad_mlp.autograd import conversions as conversions  # so do these
+from tinygrad_mlp.autograd import array_methods as array_methods  # which sets methods
+from tinygrad_mlp.autograd import changed_arrays as changed_arrays  # so do these
+from tinygrad_mlp.autograd import conversions as conversions
 from tinygrad_mlp.autograd import in_place as in_place
 from tinygrad_mlp.autograd import numpy_dispatch as numpy_dispatch
 from tinygrad_mlp.autograd import pickling as pickling

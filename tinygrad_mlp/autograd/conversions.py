@@ -128,7 +128,16 @@ def rounded(self: Tensor, decimals: int | None = None) -> Any:
     return round(self.item()) if decimals is None else self.round(decimals)
 
 
+def dlpack(self: Tensor, **options: Any) -> Any:
+    """Share the numbers with another library: ``torch.as_tensor(x)``, ``np.from_dlpack(x)``."""
+    if self.requires_grad:
+        raise cannot_become_an_array()
+    return self.data.__dlpack__(**options)
+
+
 Tensor._leave_graph = leave_graph
+Tensor.__dlpack__ = dlpack  # type: ignore[attr-defined]
+Tensor.__dlpack_device__ = lambda self: self.data.__dlpack_device__()  # type: ignore[attr-defined]
 # Python's functions of these names ask for them. Constant between jumps: plain numbers are right.
 for _name, _function in {
         "__trunc__": lambda x: int(x.item()), "__floor__": lambda x: math.floor(x.item()),

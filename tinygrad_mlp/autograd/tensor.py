@@ -9,8 +9,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +21,6 @@ from tinygrad_mlp.autograd.mode import CHANGES
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
-
-METHODS = ("var", "std", "prod", "cumsum", "cumprod", "repeat", "take", "diagonal", "trace",
-           "round", "argmax", "argmin", "argsort", "searchsorted", "nonzero", "all", "any", "ravel",
-           "conj", "conjugate", "squeeze", "swapaxes", "clip", "dot")
-"""Further methods of ndarray: NumPy has functions of the same names, with the array first."""
 
 
 class Tensor(Value):
@@ -305,16 +299,9 @@ class Tensor(Value):
         order = axes[0] if several else (axes or None)
         return OPERATIONS["transpose"](self, axes=order)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("real", "imag"):
-            return getattr(np, name)(self)
-        if name in METHODS:
-            return partial(getattr(np, name), self)
-        message = f"'Tensor' object has no attribute '{name}'"
-        if hasattr(np.ndarray, name):
-            message += f". ndarray has; use a function of tg, or .numpy().{name} if no gradient is "
-            message += "needed."
-        raise AttributeError(message, name=name, obj=self)
+    if TYPE_CHECKING:  # further methods of ndarray: array_methods.py
+
+        def __getattr__(self, name: str) -> Any: ...
 
     # -- Python's protocols ------------------------------------------------------------------
 

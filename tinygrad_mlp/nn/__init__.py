@@ -1,5 +1,7 @@
 """Layers, networks of layers, initialisers and losses."""
 
+from typing import TYPE_CHECKING
+
 from tinygrad_mlp.autograd.ops import (
     binary_cross_entropy,
     categorical_cross_entropy,
@@ -38,3 +40,10 @@ __all__ = ["AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer", "Conv1d", "Conv2
            "Tanh", "absolute_error", "binary_cross_entropy", "categorical_cross_entropy", "hinge",
            "huber", "init", "kl_divergence", "sigmoid_cross_entropy", "softmax_cross_entropy",
            "squared_error"]
+
+if not TYPE_CHECKING:  # to a type checker an unknown name is an error
+
+    def __getattr__(name: str) -> object:
+        from tinygrad_mlp.support.familiar_names import unknown_name
+
+        raise unknown_name("tg.nn", name, __all__)

@@ -25,6 +25,11 @@ def parameter_list(who: str, parameters: Iterable[Tensor]) -> list[Tensor]:
         raise InvalidArgumentError(
             f"{who}: parameters must be an iterable of tensors. Got a single one of shape "
             f"{parameters.shape}: write [parameter].")
+    own = getattr(parameters, "parameters", None)
+    if callable(own):
+        raise InvalidArgumentError(
+            f"{who}: parameters must be an iterable of tensors. Got a {type(parameters).__name__}: "
+            f"write {who[:-1]}model.parameters(), ...).")
     try:
         found = list(parameters)
     except TypeError:

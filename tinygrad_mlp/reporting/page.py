@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.reporting import results, workings
 from tinygrad_mlp.reporting.reported_model import ReportedModel
+from tinygrad_mlp.support.checks import path_like
 from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.version import __version__
 from tinygrad_mlp.training.evaluation import LossFunction
@@ -61,6 +62,7 @@ def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
     >>> "<h1>Two points</h1>" in path.read_text(encoding="utf-8")
     True
     """
+    path_like(path, "report(path, model, X, Y)")
     check_ending(path, "report: path")
     if settings is not None and not isinstance(settings, Mapping):
         raise InvalidArgumentError(

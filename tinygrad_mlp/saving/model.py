@@ -16,7 +16,7 @@ from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.architecture import architecture, differences
 from tinygrad_mlp.nn.module import matched
-from tinygrad_mlp.support.checks import checked_metadata
+from tinygrad_mlp.support.checks import checked_metadata, path_like
 from tinygrad_mlp.support.safetensors_file import read as read
 from tinygrad_mlp.support.safetensors_file import write
 from tinygrad_mlp.training.history import History, Record
@@ -57,6 +57,7 @@ def save(path: str | os.PathLike[str], model: Any, *, metadata: dict[str, Any] |
     >>> bool((first.weight == second.weight).all())
     True
     """
+    path_like(path, "save(path, model)")
     given = checked_metadata(metadata, RESERVED, "save")
     if history is not None and not isinstance(history, History):
         raise InvalidArgumentError(
@@ -121,6 +122,7 @@ def load(path: str | os.PathLike[str], model: Any) -> Any:
     >>> load(path, other) is other, bool((other.weights[0] == network.weights[0]).all())
     (True, True)
     """
+    path_like(path, "load(path, model)")
     if not isinstance(model, (Module, NeuralNetwork)):
         raise InvalidArgumentError(
             f"load: model must be a Module or a NeuralNetwork. Got {type(model).__name__}.")

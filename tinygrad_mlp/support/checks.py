@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Callable, Collection
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,14 @@ def flag(value: Any, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise InvalidArgumentError(f"{name} must be True or False. Got {value!r}.")
     return bool(value)
+
+
+def path_like(value: Any, call: str) -> Any:
+    """Return `value`, if it is a path; the message shows the call with its arguments in order."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise InvalidArgumentError(
+            f"{call}: path must be a string or a path. Got {type(value).__name__} in its place.")
+    return value
 
 
 def one_of(value: Any, choices: Any, name: str) -> Any:

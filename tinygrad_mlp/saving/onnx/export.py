@@ -16,7 +16,7 @@ from tinygrad_mlp.saving.onnx.inputs import Shape, checked_shape
 from tinygrad_mlp.saving.onnx.model_lowering import LoweredModel, lower_model
 from tinygrad_mlp.saving.onnx.nodes import write
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
-from tinygrad_mlp.support.checks import checked_metadata, integer_at_least
+from tinygrad_mlp.support.checks import checked_metadata, integer_at_least, path_like
 from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.version import __version__
 
@@ -78,6 +78,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, input_shape: Any = 
         raise MissingToolError(
             "export_onnx needs the package onnx. Install it with the extra: "
             "pip install 'tinygrad_mlp[onnx]'.") from None
+    path_like(path, "export_onnx(model, path)")
     module, known_shape = _module_of(model)
     shape = known_shape if input_shape is None else checked_shape(input_shape)
     wanted = None if dtype is None else inputs.checked_dtype(dtype)
