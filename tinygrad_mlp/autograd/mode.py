@@ -52,6 +52,7 @@ class Mode(NamedTuple):
             the input of these (see `ops.losses`). Off where the steps are to be seen one by one.
         differentiating: the name of the function of the package ("grad", "fit") that is evaluating
             a user's function and needs its graph; empty in a program's own lines.
+        node: makes the node of a call, with all arrays that the operation saw or fewer.
         outer: the mode to return to at the end of the block that this one holds for.
     """
 
@@ -62,6 +63,7 @@ class Mode(NamedTuple):
     recorder: Recorder | None = None
     exact_losses: bool = True
     differentiating: str = ""
+    node: Callable[..., Node] = Node
     outer: Mode | None = None
 
 

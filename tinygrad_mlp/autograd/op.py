@@ -290,10 +290,9 @@ class Op:
         value._requires_grad = requires_grad
         value.index = 0
         if requires_grad or self.provenance:
-            if not requires_grad:
-                parents = [None] * len(parents)
+            kept = parents if requires_grad else [None] * len(parents)
             # One empty dict for all nodes: what a graph keeps, the garbage collector must visit.
-            value.node = Node(parents, self, tuple(arrays), static or NO_STATIC, out)
+            value.node = mode.node(kept, self, tuple(arrays), static or NO_STATIC, out)
         return value
 
     def as_value(self, args: Sequence[Any], arrays: tuple[Any, ...], static: Static,

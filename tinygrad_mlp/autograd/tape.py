@@ -11,6 +11,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.gradients import gradients
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.in_place import Argument
+from tinygrad_mlp.autograd.kept_arrays import lean_node
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import NO_STATIC, Op
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
@@ -32,7 +33,8 @@ class Tape:
         given = leaves(args)
         self.create_graph = keeps_history(given)
         self.inputs = [_input(name, a) for a in given]
-        with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name):
+        with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name,
+                          node=lean_node):
             try:
                 self.out = function(*rebuild(args, [_own(x) for x in self.inputs]))
             except ValueError as error:  # NumPy's own of a store: "… with a sequence"
