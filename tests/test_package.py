@@ -71,8 +71,8 @@ SIGNATURES = {
     "threads=None, record_every=None, record_epochs=None, "
     "evaluate_training=False, checkpoint=None)",
     "Checkpoint": "(path, every=1, unit='epoch')",
-    "grad": "(f, argnums=0)",
-    "value_and_grad": "(f, argnums=0)",
+    "grad": "(f, argnums=0, *, stores=False)",
+    "value_and_grad": "(f, argnums=0, *, stores=False)",
     "vjp": "(f, *primals)",
     "jvp": "(f, primals, tangents)",
     "hvp": "(f, x, v)",

@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as _numpy
 
-from tinygrad_mlp.autograd.stores.creation import RECORDING as _RECORDING
+from tinygrad_mlp.autograd.stores.creation import NUMPY as _NUMPY
 
-globals().update({_k: _v for _k, _v in vars(_numpy).items() if _k[0] != "_" and _k != "test"})
-globals().update(_RECORDING)
+globals().update({_k: _v for _k, _v in vars(_NUMPY).items() if _k[0] != "_"})
 
 
 def __getattr__(name: str) -> Any:

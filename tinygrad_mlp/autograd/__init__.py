@@ -12,10 +12,11 @@ from tinygrad_mlp.autograd.functional import grad, hessian, hvp, jacobian, jvp, 
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.nested_lists import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample
+from tinygrad_mlp.autograd.stores.differentiable import differentiable
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.support.memory import keep_freed_memory
 
-__all__ = ["OPS", "Op", "Sample", "Tensor", "array", "debug", "grad", "hessian", "hvp", "jacobian",
-           "jvp", "no_grad", "op", "value_and_grad", "vjp"]
+__all__ = ["OPS", "Op", "Sample", "Tensor", "array", "debug", "differentiable", "grad", "hessian",
+           "hvp", "jacobian", "jvp", "no_grad", "op", "value_and_grad", "vjp"]
 
 keep_freed_memory()

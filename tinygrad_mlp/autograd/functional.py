@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.pytree import leaves_like, map_leaves, rebuild
+from tinygrad_mlp.autograd.stores.differentiable import differentiable
 from tinygrad_mlp.autograd.tape import Function, Tape, function_of
 from tinygrad_mlp.autograd.tensor import Tensor, direction
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
@@ -31,16 +32,19 @@ First = Callable[Concatenate[A, P], R]
 
 @overload
 def value_and_grad(  # type: ignore[overload-overlap]
-    f: First[A, P, R], argnums: Literal[0] = 0) -> First[A, P, tuple[R, A]]: ...
+    f: First[A, P, R], argnums: Literal[0] = 0, *,
+    stores: bool = False) -> First[A, P, tuple[R, A]]: ...
 @overload
-def value_and_grad(f: Callable[P, R],
-                   argnums: int | Sequence[int]) -> Callable[P, tuple[R, Any]]: ...
-def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def value_and_grad(f: Callable[P, R], argnums: int | Sequence[int], *,
+                   stores: bool = False) -> Callable[P, tuple[R, Any]]: ...
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *,
+                   stores: bool = False) -> Function:
     """Return the function ``(*args) -> (f(*args), ∇f(*args))``: both from one evaluation.
 
     Args:
         f: a function of arrays that returns one number.
         argnums: the argument, or the arguments, to differentiate with respect to.
+        stores: whether what `f` stores into arrays it creates is recorded; see `differentiable`.
 
     Raises:
         ShapeError: when called, if `f` does not return one number.
@@ -52,6 +56,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
+    f = differentiable(f) if stores else f
     several = isinstance(argnums, Sequence)
     chosen = tuple(argnums) if isinstance(argnums, Sequence) else (int(argnums),)
 
@@ -72,15 +77,18 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 @overload
 def grad(  # type: ignore[overload-overlap]
-    f: First[A, P, object], argnums: Literal[0] = 0) -> First[A, P, A]: ...
+    f: First[A, P, object], argnums: Literal[0] = 0, *,
+    stores: bool = False) -> First[A, P, A]: ...
 @overload
-def grad(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
-def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def grad(f: Callable[P, object], argnums: int | Sequence[int], *,
+         stores: bool = False) -> Callable[P, Any]: ...
+def grad(f: Function, argnums: int | Sequence[int] = 0, *, stores: bool = False) -> Function:
     """Return the gradient of `f`: the function ``(*args) -> ∂f/∂args[argnums]``.
 
     Args:
         f: a function of arrays that returns one number.
         argnums: the argument, or the arguments, to differentiate with respect to.
+        stores: whether what `f` stores into arrays it creates is recorded; see `differentiable`.
 
     Raises:
         ShapeError: when called, if `f` does not return one number.
@@ -91,7 +99,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> float(grad(grad(lambda x: x**3))(2.0))  # 6x
     12.0
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(f, argnums, stores=stores)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]

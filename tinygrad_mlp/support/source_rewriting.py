@@ -13,10 +13,11 @@ import ast
 import inspect
 import linecache
 import os
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from types import CellType, CodeType, FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 Change = Callable[[ast.AST, Any], Any]
@@ -80,9 +81,15 @@ def source_of(function: Any) -> FunctionSource | None:
     return FunctionSource(fitting[0], code.co_filename, tuple(lines)) if fitting else None
 
 
-def is_installed(function: FunctionType) -> bool:
-    """Return whether a function belongs to this package, to Python or to an installed package."""
-    return function.__code__.co_filename.startswith((*INSTALLED, "<frozen"))
+def is_installed(value: FunctionType | ModuleType) -> bool:
+    """Return whether a function or module is of this package, of Python or of an installed one."""
+    if isinstance(value, FunctionType):
+        return value.__code__.co_filename.startswith((*INSTALLED, "<frozen"))
+    # (A module written in C may have no file. One that was typed in has none, either.)
+    file = getattr(value, "__file__", None)
+    if file is None:
+        return value.__name__ in sys.builtin_module_names
+    return str(file).startswith(INSTALLED)
 
 
 def copied(node: Any, change: Change) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,9 @@ RECORDING: dict[str, Function] = {
     **{f.__name__: converting(f) for f in FROM_DATA},
     **{name: joining(getattr(np, name)) for name in (f.__name__ for f in REDUCTIONS)}}
 """By name, the functions of NumPy that make arrays or take lists, in the form that records."""
+
+
+NUMPY = ModuleType("tinygrad_mlp.numpy")
+"""NumPy with these in the place of its own."""
+vars(NUMPY).update({k: v for k, v in vars(np).items() if k[0] != "_" and k != "test"}, **RECORDING,
+                   __getattr__=lambda name: getattr(np, name))  # loaded when first used

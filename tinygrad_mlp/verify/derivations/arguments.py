@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.stores.differentiable import stores_recorded
 from tinygrad_mlp.autograd.tensor import numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
 
@@ -98,10 +99,18 @@ class AtPoint:
         self.pack, self.finish, self.takes_point = pack, finish, True
         self.around: Callable[[Mapping[str, Any]], AbstractContextManager[None]] = _nothing
 
-    def __call__(self, point: Mapping[str, Any]) -> Any:
-        """Return what is wanted of the function at a point."""
+    @contextmanager
+    def arguments(self, point: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...],
+                                                                    dict[str, Any]]]:
+        """Give the positional and keyword arguments for a call at a point, within this context."""
         with self.around(point):
             args, keywords = self.pack(point)
+            with stores_recorded(self.function, args, keywords):
+                yield args, keywords
+
+    def __call__(self, point: Mapping[str, Any]) -> Any:
+        """Return what is wanted of the function at a point."""
+        with self.arguments(point) as (args, keywords):
             return self.finish(self.function(*args, **keywords), args)
 
 

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tinygrad_mlp.autograd.stores.differentiable import calling_dot, dot
 from tinygrad_mlp.support.source_rewriting import copied, rebound, source_of
 
-LEAVE, LOCALS = "<leave>", "<locals>"
+LEAVE, LOCALS, DOT = "<leave>", "<locals>", "<dot>"
 """Names that no program can have, for what the rewritten function calls."""
 
 
@@ -37,7 +38,10 @@ def call_with_local_variables(function: Callable[..., Any],
              if isinstance(each, (ast.FunctionDef, ast.Lambda)) and each is not source.tree
              for node in ast.walk(each)}
 
+    with_dot = calling_dot(ast.Name(DOT, ast.Load()))  # as in all functions that are recorded
+
     def change(original: ast.AST, copy: Any) -> Any:
+        copy = with_dot(original, copy)
         if isinstance(original, ast.Return) and id(original) not in inner:
             return ast.copy_location(ast.Return(leaving(copy.value)), copy)
         if original is source.tree and isinstance(copy, ast.Lambda):
@@ -45,5 +49,5 @@ def call_with_local_variables(function: Callable[..., Any],
         return copy
 
     tree = copied(source.tree, change)
-    watched = rebound(function, source, tree, {LEAVE: leave, LOCALS: locals})
+    watched = rebound(function, source, tree, {LEAVE: leave, LOCALS: locals, DOT: dot})
     return watched(*args, **arguments), variables

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.mode import no_grad
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.points import Point
@@ -28,7 +28,7 @@ def check_repeatable(point: Point) -> None:
     if point.exact is not None:
         first = np.asarray(point.exact.out.data)
         for _ in range(CALLS):
-            with no_grad():
+            with changed_mode(recording=False, differentiating=loss.who):
                 again = plain_array(loss(point.exact.leaves))
             _require_same(loss, loss.role, first, again)
     if isinstance(derived, AtPoint):

@@ -95,8 +95,8 @@ class RecordedLoss:
             for name, array in parameters.items()}
         recorder = DecisionRecorder()
         with changed_mode(recording=True, exact_losses=exact, hook=recorder,
-                          differentiating="check_derivation"), loss.around(self.leaves):
-            args, keywords = loss.pack(self.leaves)
+                          differentiating="check_derivation"), (
+                loss.arguments(self.leaves)) as (args, keywords):
             # (Names are for messages, which are about the graph that people see.)
             call = call_unwatched if exact else call_with_local_variables
             try:
@@ -176,7 +176,8 @@ class RecordedLoss:
         largest = max(float(a.max(initial=0, where=np.isfinite(a))) for a in values)
         eps = float(np.finfo(self.out.data.dtype).eps)
         with np.errstate(all="ignore"), changed_mode(
-                recording=False, exact_losses=self.exact, hook=Shifted(number)):
+                recording=False, exact_losses=self.exact, hook=Shifted(number),
+                differentiating="check_derivation"):
             change = float(np.abs(np.asarray(self.loss(self.leaves).data) - self.out.data))
         return not change <= 64 * eps * largest
 

@@ -40,7 +40,8 @@ class LossGraph:
         self.leaves = {
             name: Argument(array, requires_grad=True, name=name)
             for name, array in parameters.items()}
-        with changed_mode(recording=True, exact_losses=False), loss.recording() as values:
+        with changed_mode(recording=True, exact_losses=False, differentiating="check_derivation"), (
+                loss.recording()) as values:
             self.out = call(loss.function, self.leaves)
         self.nodes = ancestors([self.out.node])
         self.cotangents: dict[int, Any] = {}

@@ -11,12 +11,14 @@ import ast
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
 from tinygrad_mlp.support.source_rewriting import (
     copied,
     is_installed,
@@ -107,6 +109,9 @@ class FunctionRecorder:
 
     def _callee(self, function: Any) -> Any:
         """Return what is called in the place of `function`: its recorded copy, where it has one."""
+        if isinstance(function, BuiltinFunctionType) and function.__name__ == "dot" and isinstance(
+                function.__self__, np.ndarray):
+            return partial(np.dot, function.__self__)  # which takes tensors
         if isinstance(function, (type, BuiltinFunctionType, np.ufunc)):
             return function
         plain = plain_function(function)
@@ -193,5 +198,5 @@ def _snapshot(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.copy() if value.dtype.kind in "fiub" else None
     if isinstance(value, Value):
-        return value
+        return value.reading() if isinstance(value, RecordedBuffer) else value
     return np.asarray(value) if isinstance(value, NUMBERS) else None
