@@ -10,7 +10,7 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.util import logging
 
-from tinygrad_mlp.reporting.mathematics import join_upright
+from tinygrad_mlp.support.mathematics import join_upright
 
 LOGGER = logging.getLogger(__name__)
 

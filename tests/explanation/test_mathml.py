@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.reporting.mathematics import mathml
+from tinygrad_mlp.support.mathematics import mathml
 
 ELEMENTS = {"math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup",
             "munder", "mover", "munderover", "mfrac", "msqrt", "mroot"}

@@ -16,9 +16,9 @@ from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.plotting import plot_weights
 from tinygrad_mlp.reporting.inline_pictures import inline_figure, inline_svg
-from tinygrad_mlp.reporting.mathematics import mathml
 from tinygrad_mlp.reporting.reported_model import CHECKED_SAMPLES, ReportedModel
 from tinygrad_mlp.reporting.results import ReportTable, counted
+from tinygrad_mlp.support.mathematics import mathml
 from tinygrad_mlp.verify import GradReport
 
 MOST_UNITS = 24  # units whose weights are shown as images
