@@ -51,6 +51,7 @@ class NumPySource:
         self.names = self._named()
         self._expressions = Expressions(self.names, (program.name, *self.reserved))
         self.given = self._expressions.given
+        self._line_of: dict[Instruction, int] = {}  # the number of its first line in the body
         self._lines = self._body()
         self._head = self._header()
 
@@ -62,6 +63,16 @@ class NumPySource:
     def returned(self) -> list[Any]:
         """Return the variables that the function returns: results, then updated values."""
         return [a for a in self.program.outputs() if isinstance(a, Variable)]
+
+    def line_numbers(self) -> dict[Instruction, int]:
+        """Return the number of each instruction's line in `text`, from 0.
+
+        What is written where it is used, as a transpose, has no line.
+        """
+        begin = f"def {self.program.name}("
+        signature = next(i for i, a in enumerate(self.text.split("\n")) if a.startswith(begin))
+        start = signature + 1 + len(self.program.inputs)
+        return {line: start + number for line, number in self._line_of.items()}
 
     def compiled(self) -> Callable[..., Any]:
         """Return the function itself."""
@@ -88,7 +99,13 @@ class NumPySource:
         return names
 
     def _body(self) -> list[Line]:
-        return [text for line in self.program.instructions for text in self._lines_of(line)]
+        lines: list[Line] = []
+        for instruction in self.program.instructions:
+            made = self._lines_of(instruction)
+            if made:
+                self._line_of[instruction] = len(lines)
+            lines += made
+        return lines
 
     def _lines_of(self, line: Instruction) -> list[Line]:
         """Return the assignment of an instruction, and the checks that its results are finite."""
