@@ -91,7 +91,7 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
                 raise InvalidArgumentError(" ".join(left))
             reports: list[DerivationReport] = []
             if not (own or layers) or "derived" in names or _is_loss(names):
-                report = _derivation_report(path, names, hints)
+                report = derivation_report(path, names, hints)
                 document["gradients"] = _derivation_document(report)
                 document["remarks"] = report.remarks
                 print(_derivation_text(report))
@@ -137,7 +137,7 @@ def _guarded(path: Path, check: Callable[[], DerivationReport]) -> DerivationRep
             f"({check_subjects.line_of(error, path)}).") from error
 
 
-def _derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> DerivationReport:
+def derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> DerivationReport:
     """Check `loss` and `derived` of a file."""
     for name in ("loss", "derived"):
         if name not in names and not (name == "derived" and _returns_both(names["loss"])):
@@ -148,7 +148,7 @@ def _derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> De
     if not callable(names["loss"]):
         raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
-        return check_derivation(names["loss"], names.get("derived"), _parameters(path, names),
+        return check_derivation(names["loss"], names.get("derived"), parameters_of(path, names),
                                 **hints.options)
     except TinygradError:
         raise
@@ -166,7 +166,7 @@ def _returns_both(loss: Any) -> bool:
         for node in ast.walk(source.tree))
 
 
-def _parameters(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
+def parameters_of(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arrays of a file that have the names of the loss's parameters."""
     wanted = [p.name for p in inspect.signature(names["loss"]).parameters.values()
               if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
@@ -198,7 +198,8 @@ def _derivation_document(report: DerivationReport) -> dict[str, Any]:
             for name, found in report.diagnoses.items() if report.hint > 1},
         "terms": [{"name": t.name, "ok": t.ok, "meaning": t.meaning} for t in report.terms],
         "first_wrong": report.first_wrong,
-        "culprit": report.culprit and report.culprit._asdict()}
+        "culprit": report.culprit and {
+            key: value for key, value in report.culprit._asdict().items() if key != "values"}}
 
 
 def _derivation_text(report: DerivationReport) -> str:

@@ -36,6 +36,7 @@ class Culprit(NamedTuple):
         agreeing: sentences about what the statement uses that is right.
         others: the names of gradients that are wrong for another reason.
         in_loop: whether the line is executed several times.
+        values: what the statement computes at the given point, and what it should; or None.
     """
 
     line: int
@@ -49,6 +50,7 @@ class Culprit(NamedTuple):
     agreeing: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     in_loop: bool = False
+    values: tuple[Any, Any] | None = None
 
 
 class Traced(NamedTuple):
@@ -78,7 +80,7 @@ def found_by(search: Search, hint: int) -> Found:
     if culprit is not None and hint < 3:
         culprit = culprit._replace(repair=None)
     if culprit is not None and hint < 2:
-        culprit = culprit._replace(expected=None)
+        culprit = culprit._replace(expected=None, values=None)
     return Found(culprit, _trace(search), search.experiment.budget.spent)
 
 
@@ -113,14 +115,18 @@ def _of_answer(search: Search, answer: ShownRepair) -> Culprit:
     short = len(text) - len(_statement_text(site)) <= LONGEST_REPAIR
     # A statement that was missing is put after one that is as it should be.
     added = repair.statement is not None and text.startswith(_statement_text(site) + "\n")
-    expected = None if added or match is None else match.words
-    return _placed(search, site, node, expected, text if short else None, answer.fixed)
+    known = None if added else match
+    placed = _placed(search, site, node, known and known.words, text if short else None,
+                     answer.fixed)
+    right = known and known.sign * known.quantity.arrays[0]
+    return placed._replace(values=_values(search, site, right))
 
 
 def _of_wanted(search: Search, wanted: Wanted) -> Culprit:
     site = wanted.site
     node = site.statement if site.after else site.node
-    return _placed(search, site, node, wanted.words, None, wanted.fixed)
+    placed = _placed(search, site, node, wanted.words, None, wanted.fixed)
+    return placed._replace(values=_values(search, site, wanted.arrays[0][0]))
 
 
 def _placed(search: Search, site: Site, node: Any, expected: str | None, repair: str | None,
@@ -137,6 +143,14 @@ def _placed(search: Search, site: Site, node: Any, expected: str | None, repair:
     times = len(search.experiment.values[0].get(site.number, ()))
     return Culprit(line, column, text, expected, repair, tuple(names), source, site.source.filename,
                    _agreeing(search, site), tuple(others), times > 1)
+
+
+def _values(search: Search, site: Site, right: Any) -> tuple[Any, Any] | None:
+    """Return what a statement computes when it is first executed, and what it should."""
+    numbers = [each.number for each in search.experiment.sites
+               if each.root and each.statement is site.statement]
+    values = [value for n in numbers for value in search.experiment.values[0].get(n, ())[:1]]
+    return None if right is None or len(values) != 1 else (values[0], right)
 
 
 def _after(search: Search, site: Site, matches: Matches) -> Match | None:
