@@ -45,6 +45,7 @@ LOADED_WHEN_USED = {
     "predict": "training.evaluation:predict",
     "report": "reporting.page:report",
     "save": "saving.model:save",
+    "steps": "stepping.steps:steps",
     "verify": "verify"}
 """Where each name that is loaded when first used lives: a module, or ``module:name``. The stub
 for type checkers, ``__init__.pyi``, is written from it by ``python -m tests.stub``."""

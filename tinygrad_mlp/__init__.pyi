@@ -19,6 +19,7 @@ from tinygrad_mlp.saving.model import load as load
 from tinygrad_mlp.saving.model import save as save
 from tinygrad_mlp.saving.onnx.export import export_onnx as export_onnx
 from tinygrad_mlp.saving.pytorch import from_torch_state as from_torch_state
+from tinygrad_mlp.stepping.steps import steps as steps
 from tinygrad_mlp.support.version import __version__ as __version__
 from tinygrad_mlp.training import callbacks as callbacks
 from tinygrad_mlp.training.checkpoint import Checkpoint as Checkpoint

@@ -20,7 +20,8 @@ from tinygrad_mlp.cli.app import app
 
 COMMANDS = typer.main.get_command(app).commands
 LINES = {"train": ["DATA"], "compare": ["DATA"], "predict": ["MODEL", "DATA"], "report": ["RUN"],
-         "check": ["tanh"], "exercise": ["softmax"], "explain": [], "info": []}
+         "check": ["tanh"], "exercise": ["softmax"], "explain": [],
+         "steps": ["loss.py"], "info": []}
 """Words that make each command a right one."""
 
 NO_PATHS = ["", " ", "a\0b"]
@@ -67,6 +68,9 @@ OF_WORDS = [
     (["check", "folder/"], "folder/"), (["check", "nowhere/"], "nowhere/"),
     (["explain", "--layers", "5"], "layers"), (["explain", "--output-activation", "gelu"], "gelu"),
     (["explain", "--hidden-activation", "softmax"], "softmax"), (["explain", "5,4"], "5,4"),
+    (["steps"], "FILE"), (["steps", "nowhere.py"], "nowhere.py"),
+    (["steps", "text.txt"], "text.txt"), (["steps", "folder"], "folder"),
+    (["steps", "none.py"], "no loss"),
     (["info", "info"], "info"), (["info", "--quick"], "--quick"), (["trian"], "trian"),
     (["trian", "digits"], "trian"), (["--verison"], "--verison"), (["-x"], "-x"),
     (["Train"], "Train"), (["train", "DATA", "-e", "3"], "-e"), ([""], "''"),
@@ -123,6 +127,9 @@ def prepared(trained, tmp_path_factory):
     (folder / "folder").mkdir()
     (folder / "text.txt").write_text("no model and no data")
     (folder / "text.mat").write_text("no MATLAB file")
+    (folder / "loss.py").write_text("import tinygrad_mlp as tg\n"
+                                    "loss = tg.Tensor(1.0, requires_grad=True) * 2\n")
+    (folder / "none.py").write_text("lost = 1")
     (folder / "picture.png").write_text("no picture")
     kept = folder / "kept"
     quick = ["--hidden", "4", "--epochs", "1", "--batch-size", "20"]

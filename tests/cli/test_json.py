@@ -15,6 +15,11 @@ from tests.classroom.conftest import STUDENT, TEACHER
 from tinygrad_mlp.cli.app import app
 from tinygrad_mlp.cli.running import json_text
 
+LOSS = """import tinygrad_mlp as tg
+
+w = tg.Tensor([0.5, -1.0], requires_grad=True, name="w")
+loss = tg.sum(tg.tanh(w) ** 2)
+"""
 GUIDE = Path(__file__).parents[2] / "docs" / "command_line.md"
 COMMON = {"command", "version", "exit_code"}
 
@@ -42,6 +47,7 @@ def words(trained, tmp_path, monkeypatch):
     Image.fromarray(np.eye(6, dtype=np.uint8) * 255).save("picture.png")
     Path("student.py").write_text(STUDENT)
     Path("teacher.py").write_text(TEACHER)
+    Path("loss.py").write_text(LOSS)
     model, options = str(trained.model), ["--epochs", "1", "--hidden", "8"]
     return {
         "`train --json`": ["train", trained.data, *options],
@@ -52,6 +58,7 @@ def words(trained, tmp_path, monkeypatch):
         "`check --json`, of a class": ["check", "student.py", "--reference", "teacher.py"],
         "`exercise --json`": ["exercise", "ridge", "--mistake", "1"],
         "`explain --json`": ["explain", "--layers", "4,3,2"],
+        "`steps --json`": ["steps", "loss.py"],
         "`info --json`": ["info"],
         "`report --json`": ["report", "a-run"],
     }

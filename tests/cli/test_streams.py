@@ -32,6 +32,8 @@ COMMANDS = {  # the words, and the exit code
     "explain --layers 3,2": 0,
     "exercise": 0,
     "exercise ridge --mistake none --out FOLDER/out.py": 0,
+    "steps loss.py": 0,
+    "steps loss.py --output FOLDER/out.html": 0,
     "info": 0,
     "info --json": 0,
     "train --bogus": 2,
@@ -49,6 +51,8 @@ PAIRS = tuple(itertools.product(COMMANDS, STATES)) if thorough() else QUICK
 def made(tmp_path_factory, trained, quick):
     """The folder in which the commands run, and what the names in their words stand for."""
     folder = tmp_path_factory.mktemp("streams")
+    (folder / "loss.py").write_text("import tinygrad_mlp as tg\n"
+                                    "loss = tg.Tensor(1.0, requires_grad=True) * 2\n")
     (folder / "wrong.py").write_text(
         "import tinygrad_mlp as tg\n\n@tg.op(rules={'x': lambda g, y, x: g})\n"
         "def double(x):\n    return 2 * x\n")

@@ -1,15 +1,8 @@
 """The report as a browser shows it: at two widths, in light and in dark."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
-)
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from tests.browser import browser as browser
 
 SIZES = """selector => [...document.querySelectorAll(selector)].map(element => {
     const box = element.getBoundingClientRect();
@@ -47,20 +40,6 @@ CONTRASTS = """() => {
         return [e.tagName + ' ' + e.textContent.slice(0, 40), (pair[0] + 0.05) / (pair[1] + 0.05)];
     });
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium, that of the system or playwright's own."""
-    with sync_api.sync_playwright() as playwright:
-        program = next(filter(None, map(shutil.which, BROWSERS)), None)
-        if program is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip(
-                "no Chromium was found (apt install chromium, or playwright install chromium)"
-            )
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module", params=[(w, c) for w in (400, 1400) for c in ("light", "dark")],

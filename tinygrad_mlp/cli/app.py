@@ -312,6 +312,33 @@ def explain(
 
 @app.command()
 @guarded
+def steps(
+        program: Annotated[Path, typer.Argument(
+            metavar="FILE", parser=options.path_of,
+            help="A Python file that defines loss: a tensor, or a function of parameters that the "
+            "file defines, too.")],
+        output: Annotated[Path | None, file(
+            "Write them there: a page to step through (*.html), or an animation (*.svg).")] = None,
+        as_json: Json = False) -> Outcome:
+    """Show the forward and the backward pass of a loss step by step.
+
+    Each step has its formula, derived from the loss, its numbers, and its lines of NumPy. The
+    gradient of a value is incoming gradient times local derivative, summed over all its uses. The
+    file is run, as Python would run it. If it defines derived, too, as for check, the step is
+    marked at which the derivation departs from the right gradient.
+
+    \b
+    Examples:
+      tinygrad-mlp steps network.py
+      tinygrad-mlp steps network.py --output steps.html
+      tinygrad-mlp steps homework.py --output steps.svg
+    """
+    from tinygrad_mlp.cli.steps import steps as run_steps
+    return run_steps(program, output=output)
+
+
+@app.command()
+@guarded
 def info(as_json: Json = False) -> Outcome:
     """Print versions, libraries, threads and data, for a report of a bug.
 
