@@ -253,8 +253,10 @@ def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:
     """
     if type(share) is not ndarray or share.base is not None:
         return False
-    given = (*g, *y, *arrays) if isinstance(g, tuple) else (g, y, *arrays)
-    return all(share is not a for a in given)
+    for a in (*g, *y, *arrays) if isinstance(g, tuple) else (g, y, *arrays):
+        if share is a:
+            return False
+    return True
 
 
 def key_of(value: Value) -> Node | int:
@@ -315,7 +317,7 @@ def unbroadcast(share: Any, like: Array, op: Op, position: int) -> Any:
             raise _wrong_share(
                 op, position, f"a gradient of shape {like.shape}, the shape of its argument (or "
                 f"one that the argument was broadcast to). Got {shape}.")
-        share = sum_to(share, shape=like.shape)
+        share = (sum_to if isinstance(share, Value) else sum_to.forward)(share, shape=like.shape)
     if share.dtype != like.dtype:
         if share.dtype.kind not in "fiub":
             raise _wrong_share(

@@ -112,7 +112,7 @@ class Tensor(Value):
                     f"backward() without a gradient expects a scalar. Got a tensor of shape "
                     f"{data.shape}: reduce it first, e.g. with .sum(), or pass the derivative of "
                     f"the final output with respect to it as backward(gradient).")
-            gradient = np.ones(data.shape, data.dtype)
+            gradient = np.array(1, data.dtype).reshape(data.shape)  # a third of np.ones
         else:
             gradient = direction(gradient, "backward()", "gradient")
             if gradient.shape != data.shape:

@@ -195,6 +195,6 @@ def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     >>> broadcasts((2, 1), (4, 2, 3)), broadcasts((2,), (2, 3))
     (True, False)
     """
-    n = len(shape)
-    return n <= len(to) and all(
-        a == b or a == 1 for a, b in zip(shape, to[len(to) - n :], strict=True))
+    last = to[max(len(to) - len(shape), 0) :]
+    return shape == last or len(shape) == len(last) and all(
+        a == b or a == 1 for a, b in zip(shape, last, strict=True))

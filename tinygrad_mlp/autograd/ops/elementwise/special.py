@@ -6,6 +6,7 @@ members of their families, so that `polygamma` and `iv` take the order as an arg
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "difference", "polygamma", "digamma", "gammaln", "iv", "i0"]
 
 
+@functools.cache
 def scipy_special() -> Any:
     """Return the module scipy.special."""
     # Loaded when first used: scipy would double the time of `import tinygrad_mlp`.
