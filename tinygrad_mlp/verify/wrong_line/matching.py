@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -42,6 +43,8 @@ class Dictionary:
             if any(map(is_telling, quantity.arrays)):
                 entry = norm(quantity.arrays[0]), number
                 self._by_size.setdefault(quantity.arrays[0].size, []).append(entry)
+        for entries in self._by_size.values():
+            entries.sort()
 
     def knows(self, values: Sequence[Any]) -> bool:
         """Return whether one of several values at the first point is that of a quantity."""
@@ -56,10 +59,9 @@ class Dictionary:
         first = arrays[0]
         if not isinstance(first, np.ndarray) or not any(map(is_telling, arrays)):
             return
-        size = norm(first)
-        for other, number in self._by_size.get(first.size, ()):
-            if abs(other - size) > 2 * RTOL * size:
-                continue
+        size, entries = norm(first), self._by_size.get(first.size, [])
+        low, high = (bisect(entries, (size * (1 + side * 2 * RTOL), -side)) for side in (-1, 1))
+        for number in sorted(number for _, number in entries[low:high]):
             quantity = self.quantities[number]
             for form in forms(first, quantity.arrays[0]):
                 for sign in (1, -1):

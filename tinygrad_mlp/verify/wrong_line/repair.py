@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.support.source_rewriting import copied
+from tinygrad_mlp.verify.wrong_line.evaluation import Known, code_of, value_of, values_of_parts
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Scope, Trial
 from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.sites import Site
@@ -35,7 +36,7 @@ class Repair(NamedTuple):
 
     def overrides(self) -> dict[int, Override]:
         """Return the overrides that run the derivation with this repair."""
-        return {site.number: evaluating(code_of(edited)) for site, edited in self.expressions}
+        return {site.number: evaluating(edited) for site, edited in self.expressions}
 
     def statements(self) -> dict[int, StatementChange]:
         """Return the changes of statements that run the derivation with this repair."""
@@ -62,28 +63,26 @@ def header(statement: Any) -> str:
     return text.partition("\n")[0] if compound else text
 
 
-def code_of(expression: ast.expr) -> CodeType:
-    """Return the code that evaluates an expression."""
-    tree = ast.Expression(ast.fix_missing_locations(expression))
-    return compile(tree, "<repair>", "eval")
-
-
-def evaluating(code: CodeType) -> Override:
-    """Return the override that evaluates a code in the place of an expression."""
+def evaluating(expression: ast.expr) -> Override:
+    """Return the override that evaluates an expression in the place of another one."""
+    codes: list[CodeType] = []
 
     def override(occurrence: int, value: Any, frame: Any) -> Any:
+        if not codes:
+            codes.append(code_of(expression))
         # An inner function of the code (a comprehension) sees global variables only.
-        if any(isinstance(constant, CodeType) for constant in code.co_consts):
-            return eval(code, {**frame.f_globals, **frame.f_locals})
-        return eval(code, frame.f_globals, frame.f_locals)
+        if any(isinstance(constant, CodeType) for constant in codes[0].co_consts):
+            return eval(codes[0], {**frame.f_globals, **frame.f_locals})
+        return eval(codes[0], frame.f_globals, frame.f_locals)
 
     return override
 
 
-def evaluated(code: CodeType, scopes: Sequence[Scope]) -> list[Any] | None:
-    """Return the values of a code with given variables; None where it fails."""
+def evaluated(expression: ast.expr, scopes: Sequence[Scope],
+              known: Sequence[Known]) -> list[Any] | None:
+    """Return the values of an expression with given variables; None where it fails."""
     try:
-        return [eval(code, scope) for scope in scopes]
+        return [value_of(expression, *each) for each in zip(scopes, known, strict=True)]
     except Exception:  # an edited expression may fail in any way
         return None
 
@@ -109,16 +108,13 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
     """
     seen = {_key(values)} if values and all(map(_is_number, values)) else set()
     later: list[Repair] = []
+    numeric = bool(values) and all(isinstance(value, np.ndarray) for value in values)
+    known = [values_of_parts(site.node, scope) for scope in scopes] if numeric else []
     for cost, edited in sorted(repairs, key=lambda each: each[0]):
-        try:
-            code = code_of(edited)
-        except (SyntaxError, ValueError, TypeError):
+        found = evaluated(edited, scopes, known) if numeric else None
+        if numeric and (found is None or not all(map(_is_number, found))):
             continue
-        numeric = bool(values) and all(isinstance(value, np.ndarray) for value in values)
-        found = evaluated(code, scopes) if numeric else None
-        if numeric and scopes and (found is None or not all(map(_is_number, found))):
-            continue
-        if found is not None and numeric:
+        if found is not None:
             key = _key(found)
             if key in seen:
                 continue

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from tinygrad_mlp.support.source_rewriting import copied
 
 Edits = Iterator[tuple[float, ast.expr]]
 """Expressions that may take the place of another, each with the cost of the edit."""
@@ -25,16 +24,36 @@ class Vocabulary(NamedTuple):
 
 
 def replaced(root: ast.expr, node: ast.expr, made: ast.expr) -> ast.expr:
-    """Return a copy of an expression with another node in the place of one of its nodes."""
+    """Return an expression with another node in the place of one of its nodes."""
     return replaced_at(root, [node], made)
 
 
 def replaced_at(root: ast.expr, nodes: Sequence[ast.AST], made: ast.expr) -> ast.expr:
-    """Return a copy of an expression with another node in the place of some of its nodes."""
-    places = set(map(id, nodes))
-    found: ast.expr = copied(
-        root, lambda original, copy: made if id(original) in places else copy)
+    """Return an expression with another node in the place of some of its nodes.
+
+    Only what is above these is copied, so that the values of all other parts stay known.
+    """
+    found: ast.expr = _replaced(root, set(map(id, nodes)), made)
     return found
+
+
+def _replaced(node: Any, places: set[int], made: ast.expr) -> Any:
+    if id(node) in places:
+        return made
+    changed: dict[str, Any] = {}
+    for name in node._fields:
+        old = getattr(node, name, None)
+        if isinstance(old, ast.AST):
+            new: Any = _replaced(old, places, made)
+        elif isinstance(old, list):
+            new = [_replaced(each, places, made) if isinstance(each, ast.AST) else each
+                   for each in old]
+            new = old if all(map(operator.is_, old, new)) else new
+        else:
+            continue
+        if new is not old:
+            changed[name] = new
+    return type(node)(**{**vars(node), **changed}) if changed else node
 
 
 def transposed(node: ast.expr) -> ast.expr:

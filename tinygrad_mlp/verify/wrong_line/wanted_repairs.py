@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
-from tinygrad_mlp.verify.wrong_line.repair import Repair, code_of, evaluated, variables_in
+from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.small_repairs import Offers, followed_by
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
@@ -104,7 +104,7 @@ def _parts(node: ast.expr) -> Iterator[tuple[ast.expr, ast.expr | None, Any]]:
 
 def _value_of(node: ast.expr, scope: Scope) -> Array | None:
     """Return the numbers that an expression has in a scope; None where it has none."""
-    found = evaluated(code_of(node), [scope])
+    found = evaluated(node, [scope], [{}])
     if found is None or not isinstance(found[0], (np.ndarray, np.generic, float, int)):
         return None
     array = np.asarray(found[0])
