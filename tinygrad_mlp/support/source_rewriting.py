@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import operator
 import os
 import sys
 import sysconfig
@@ -109,6 +110,31 @@ def _copied_list(nodes: list[Any], change: Change) -> Iterator[Any]:
     for node in nodes:
         made = copied(node, change) if isinstance(node, ast.AST) else node
         yield from made if isinstance(made, list) else (made,)
+
+
+def replaced(node: Any, made: Mapping[int, Any]) -> Any:
+    """Return a syntax tree with others in the place of some of its nodes, given by their identity.
+
+    In the place of a statement there may be a list of them. All that is not above a replaced node
+    is shared with the given tree.
+    """
+    if id(node) in made:
+        return made[id(node)]
+    changed: dict[str, Any] = {}
+    for name in node._fields:
+        old = getattr(node, name, None)
+        if isinstance(old, ast.AST):
+            new: Any = replaced(old, made)
+        elif isinstance(old, list):
+            parts = [replaced(each, made) if isinstance(each, ast.AST) else each for each in old]
+            same = all(map(operator.is_, old, parts))
+            new = old if same else [each for part in parts for each in (
+                part if isinstance(part, list) else (part,))]
+        else:
+            continue
+        if new is not old:
+            changed[name] = new
+    return type(node)(**{**vars(node), **changed}) if changed else node
 
 
 def rebound(function: Any, source: FunctionSource, tree: ast.FunctionDef | ast.Lambda,

@@ -24,6 +24,7 @@ from tinygrad_mlp.support.source_rewriting import (
     is_installed,
     plain_function,
     rebound,
+    replaced,
     source_of,
 )
 from tinygrad_mlp.verify.wrong_line.sites import Site, SiteFinder
@@ -61,12 +62,15 @@ class FunctionRecorder:
         self.source = source_of(function)
         self.sites: list[Site] = []
         self._finders: dict[CodeType, SiteFinder] = {}
+        self._trees: dict[CodeType, InstrumentedTree] = {}
         self._copies: dict[FunctionType, Any] = {}
+        self._changed_copies: dict[FunctionType, Any] = {}
         self._own: set[CodeType] = set()
         self._values: dict[int, list[Any]] | None = None
         self._overrides: Mapping[int, Override] = {}
         self._counts: dict[int, int] = {}
         self._statements: Mapping[int, StatementChange] = {}
+        self._compiled: Mapping[int, StatementChange] = {}
         self._usual, self._left = 0, sys.maxsize
         self.function = function if self.source is None else self._recorded(function)
 
@@ -84,15 +88,15 @@ class FunctionRecorder:
     def changed(self, overrides: Mapping[int, Override],
                 statements: Mapping[int, StatementChange] | None = None) -> Iterator[Any]:
         """Override the values of some sites, and change statements, while the yielded one runs."""
-        self._overrides, self._counts, self._statements = overrides, {}, statements or {}
+        self._overrides, self._counts = overrides, {}
         self._left = MOST_CALLS * self._usual + 1000
-        copies = self._copies
-        if statements:
-            self._copies = {}  # compiled again, with other statements
+        self._statements = statements or {}
+        if statements and statements != self._compiled:
+            self._compiled, self._changed_copies = statements, {}
         try:
             yield self._recorded(self.given) if statements else self.function
         finally:
-            self._overrides, self._statements, self._copies = {}, {}, copies
+            self._overrides, self._statements = {}, {}
 
     def _keep(self, number: int, value: Any) -> Any:
         self._left -= 1
@@ -123,12 +127,18 @@ class FunctionRecorder:
         """Return the recorded copy of a function; the function itself where it has no source."""
         plain = plain_function(function)
         assert plain is not None
-        if plain not in self._copies:
-            self._copies[plain] = self._copy(plain) or plain
-        copy = self._copies[plain]
+        copies = self._changed_copies if self._is_changed(plain) else self._copies
+        if plain not in copies:
+            copies[plain] = self._copy(plain) or plain
+        copy = copies[plain]
         if function is plain:
             return copy
         return MethodType(copy, function.__self__ if isinstance(function, MethodType) else function)
+
+    def _is_changed(self, plain: FunctionType) -> bool:
+        finder = self._finders.get(plain.__code__)
+        return finder is not None and any(
+            id(site.statement) in self._statements for site in finder.sites)
 
     def _copy(self, plain: FunctionType) -> Any:
         code = plain.__code__
@@ -141,38 +151,52 @@ class FunctionRecorder:
             finder.visit_function(source.tree)
             self.sites += finder.sites
             self._finders[code] = finder
-        finder = self._finders[code]
-        tree = instrumented(finder, self._statements)
-        copy = rebound(plain, finder.source, tree, {KEEP: self._keep, CALLEE: self._callee})
+            self._trees[code] = InstrumentedTree(finder)
+        tree = self._trees[code].changed(self._statements)
+        copy = rebound(plain, self._finders[code].source, tree,
+                       {KEEP: self._keep, CALLEE: self._callee})
         self._own.update(_all_codes(copy.__code__))
         return copy
 
 
-def instrumented(finder: SiteFinder, statements: Mapping[int, StatementChange]) -> Any:
-    """Return a copy of a function in which every site is kept, and some statements are changed."""
+class InstrumentedTree:
+    """The syntax tree of a function in which every site is kept."""
 
-    def kept(number: int, value: Any) -> ast.Call:
-        return _call(KEEP, ast.Constant(number), value)
+    def __init__(self, finder: SiteFinder) -> None:
+        self._finder = finder
+        self._statements: dict[int, Any] = {}
+        self._tree = ast.fix_missing_locations(copied(finder.source.tree, self._kept))
 
-    def change(original: ast.AST, copy: Any) -> Any:
+    def changed(self, statements: Mapping[int, StatementChange]) -> Any:
+        """Return the tree with some statements changed."""
+        made = {}
+        for number, change in statements.items():
+            if number in self._statements:
+                copy = self._statements[number]
+                made[id(copy)] = change(copy)
+        return replaced(self._tree, made)
+
+    def _kept(self, original: ast.AST, copy: Any) -> Any:
+        finder = self._finder
         if id(original) in finder.numbers:
-            return ast.copy_location(kept(finder.numbers[id(original)], copy), copy)
+            return ast.copy_location(_keep(finder.numbers[id(original)], copy), copy)
         if id(original) in finder.callees:
             return ast.copy_location(_call(CALLEE, copy), copy)
+        if isinstance(original, ast.stmt):
+            self._statements[id(original)] = copy
         if id(original) in finder.stored:
             number, bound = finder.stored[id(original)]
             target = finder.sites[number - finder.first].node
-            value = kept(number, copied(target, _loading))
+            value = _keep(number, copied(target, _loading))
             again: Any = ast.Expr(value)
             if bound and isinstance(target, ast.Name):
                 again = ast.Assign([ast.Name(target.id, ast.Store())], value)
-            return [*changed(original, copy), ast.copy_location(again, copy)]
-        return changed(original, copy) if id(original) in statements else copy
+            return [copy, ast.copy_location(again, copy)]
+        return copy
 
-    def changed(original: ast.AST, copy: Any) -> list[Any]:
-        return statements[id(original)](copy) if id(original) in statements else [copy]
 
-    return copied(finder.source.tree, change)
+def _keep(number: int, value: Any) -> ast.Call:
+    return _call(KEEP, ast.Constant(number), value)
 
 
 def _loading(original: ast.AST, copy: Any) -> Any:
