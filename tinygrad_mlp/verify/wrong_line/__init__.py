@@ -11,7 +11,7 @@ which gradients are right then. The steps, each in modules of its own:
 3. `slicing.py` moves each expression by a few percent. The wrong line moves wrong gradients only.
 4. `edits.py` and `index_edits.py` change an expression by a little, `added.py` adds a factor or a
    term, all with the pieces of `syntax.py`. `small_repairs.py` applies these and changes whole
-   statements. `repair.py` tries a repair.
+   statements. `evaluation.py` computes what they change, and `repair.py` tries a repair.
 5. `replacement.py` finds what a line should hold, by putting quantities of the graph in its place.
    `synthesis.py` and `wanted_repairs.py` make an expression of that value from what is in scope.
 6. `search.py` runs all this, the likeliest lines first, and `score.py` judges what works: a repair
