@@ -117,7 +117,8 @@ def test_a_right_derivation_starts_no_search(monkeypatch):
 
 def test_the_same_answer_comes_twice():
     first, second = (culprit_of(wrong) for _ in range(2))
-    assert first == second
+    assert first._replace(values=None) == second._replace(values=None)
+    assert np.array_equal(first.values, second.values)
 
 
 def test_a_spent_budget_is_said():
