@@ -35,6 +35,7 @@ CAPTIONS = {
     "nn": "layers",
     "numpy": "NumPy that records stores",
     "optim": "update rules",
+    "stats": "probability distributions",
     "autograd": "the engine",
     "data": "images and batches",
     "support": "arguments and files",

@@ -15,7 +15,7 @@ import tinygrad_mlp as tg
 
 MODULES = [
     "", "autograd", "autograd.ops.linalg.namespace", "data", "drawing", "errors", "explanation",
-    "nn", "nn.init", "optim", "optim.schedule", "plotting", "program", "saving.model",
+    "nn", "nn.init", "optim", "optim.schedule", "plotting", "program", "saving.model", "stats",
     "training.callbacks", "verify", "verify.formulas",
 ]
 """Whose names are public: those of ``__all__``, or all without an underscore that live there."""

@@ -31,7 +31,7 @@ def test_tg_shows_its_public_names_and_nothing_else():
     modules = [name for name in shown if isinstance(getattr(tg, name), types.ModuleType)]
     assert modules == [
         "callbacks", "checkpoint", "data", "drawing", "errors", "estimators", "explanation",
-        "linalg", "nn", "optim", "plotting", "verify",
+        "linalg", "nn", "optim", "plotting", "stats", "verify",
     ]
     foreign = [
         name

@@ -46,6 +46,7 @@ LOADED_WHEN_USED = {
     "report": "reporting.page:report",
     "save": "saving.model:save",
     "steps": "stepping.steps:steps",
+    "stats": "stats",
     "verify": "verify"}
 """Where each name that is loaded when first used lives: a module, or ``module:name``. The stub
 for type checkers, ``__init__.pyi``, is written from it by ``python -m tests.stub``."""

@@ -6,6 +6,7 @@ from tinygrad_mlp import explanation as explanation
 from tinygrad_mlp import nn as nn
 from tinygrad_mlp import optim as optim
 from tinygrad_mlp import plotting as plotting
+from tinygrad_mlp import stats as stats
 from tinygrad_mlp import verify as verify
 from tinygrad_mlp.autograd import *
 from tinygrad_mlp.autograd.ops import *

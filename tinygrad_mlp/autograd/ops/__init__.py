@@ -8,8 +8,10 @@ import types
 import typing
 
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import *
+from tinygrad_mlp.autograd.ops.elementwise.bessel import *
 from tinygrad_mlp.autograd.ops.elementwise.comparison import *
 from tinygrad_mlp.autograd.ops.elementwise.exponential import *
+from tinygrad_mlp.autograd.ops.elementwise.gamma import *
 from tinygrad_mlp.autograd.ops.elementwise.hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.inverse_hyperbolic import *
 from tinygrad_mlp.autograd.ops.elementwise.rectifiers import *

@@ -50,6 +50,7 @@ degrees: _LikeAbs
 digamma: _LikeAbs
 erf: _LikeAbs
 erfc: _LikeAbs
+erfcinv: _LikeAbs
 erfinv: _LikeAbs
 exp: _LikeAbs
 exp2: _LikeAbs
@@ -58,19 +59,27 @@ expm1: _LikeAbs
 fabs: _LikeAbs
 fix: _LikeAbs
 floor: _LikeAbs
+gamma: _LikeAbs
 gammaln: _LikeAbs
 gelu: _LikeAbs
 i0: _LikeAbs
+i1: _LikeAbs
+j0: _LikeAbs
+j1: _LikeAbs
 log: _LikeAbs
 log10: _LikeAbs
 log1p: _LikeAbs
 log2: _LikeAbs
+log_ndtr: _LikeAbs
 logit: _LikeAbs
+ndtr: _LikeAbs
 negative: _LikeAbs
+psi: _LikeAbs
 rad2deg: _LikeAbs
 radians: _LikeAbs
 reciprocal: _LikeAbs
 relu: _LikeAbs
+rgamma: _LikeAbs
 rint: _LikeAbs
 sigmoid: _LikeAbs
 sign: _LikeAbs
@@ -83,6 +92,8 @@ square: _LikeAbs
 tan: _LikeAbs
 tanh: _LikeAbs
 trunc: _LikeAbs
+y0: _LikeAbs
+y1: _LikeAbs
 
 class _LikeAdd(Op):
     @overload
@@ -175,6 +186,24 @@ class _LikeAstype(Op):
     def __call__(self, a: Operand, dtype: Any) -> Tensor: ...
 
 astype: _LikeAstype
+
+class _LikeBeta(Op):
+    @overload
+    def __call__(self, a: Numbers, b: Numbers) -> Array: ...
+    @overload
+    def __call__(self, a: Operand, b: Operand) -> Tensor: ...
+
+beta: _LikeBeta
+betaln: _LikeBeta
+solve: _LikeBeta
+
+class _LikeBetainc(Op):
+    @overload
+    def __call__(self, a: Numbers, b: Numbers, x: Numbers) -> Array: ...
+    @overload
+    def __call__(self, a: Operand, b: Operand, x: Operand) -> Tensor: ...
+
+betainc: _LikeBetainc
 
 class _LikeBroadcastTo(Op):
     @overload
@@ -269,6 +298,15 @@ class _LikeFold(Op):
 
 fold: _LikeFold
 
+class _LikeGammainc(Op):
+    @overload
+    def __call__(self, a: Numbers, x: Numbers) -> Array: ...
+    @overload
+    def __call__(self, a: Operand, x: Operand) -> Tensor: ...
+
+gammainc: _LikeGammainc
+gammaincc: _LikeGammainc
+
 class _LikeGetitem(Op):
     @overload
     def __call__(self, *operands: Numbers, template: tuple[Any, ...]) -> Array: ...
@@ -298,6 +336,11 @@ class _LikeIv(Op):
     def __call__(self, v: Operand, z: Operand) -> Tensor: ...
 
 iv: _LikeIv
+ive: _LikeIv
+jn: _LikeIv
+jv: _LikeIv
+yn: _LikeIv
+yv: _LikeIv
 
 class _LikeLeakyRelu(Op):
     @overload
@@ -434,14 +477,6 @@ class _LikeSincDerivative(Op):
     def __call__(self, x: Operand, order: int = ...) -> Tensor: ...
 
 sinc_derivative: _LikeSincDerivative
-
-class _LikeSolve(Op):
-    @overload
-    def __call__(self, a: Numbers, b: Numbers) -> Array: ...
-    @overload
-    def __call__(self, a: Operand, b: Operand) -> Tensor: ...
-
-solve: _LikeSolve
 
 class _LikeSort(Op):
     @overload
@@ -736,6 +771,11 @@ def multi_dot(arrays: Sequence[Numbers]) -> Array: ...
 def multi_dot(arrays: Sequence[Operand]) -> Tensor: ...
 
 @overload
+def multigammaln(a: Numbers, d: int) -> Array: ...
+@overload
+def multigammaln(a: Operand, d: int) -> Tensor: ...
+
+@overload
 def norm(x: Numbers, ord: Any = ..., axis: Axis = ..., keepdims: bool = ...) -> Array: ...
 @overload
 def norm(x: Operand, ord: Any = ..., axis: Axis = ..., keepdims: bool = ...) -> Tensor: ...
@@ -904,6 +944,9 @@ __all__ = [
     "atleast_3d",
     "average",
     "avg_pool2d",
+    "beta",
+    "betainc",
+    "betaln",
     "binary_cross_entropy",
     "broadcast_arrays",
     "broadcast_to",
@@ -945,6 +988,7 @@ __all__ = [
     "equal",
     "erf",
     "erfc",
+    "erfcinv",
     "erfinv",
     "exp",
     "exp2",
@@ -965,6 +1009,9 @@ __all__ = [
     "fold",
     "full",
     "full_like",
+    "gamma",
+    "gammainc",
+    "gammaincc",
     "gammaln",
     "gelu",
     "getitem",
@@ -975,6 +1022,7 @@ __all__ = [
     "hstack",
     "hypot",
     "i0",
+    "i1",
     "identity",
     "imag",
     "inner",
@@ -984,6 +1032,11 @@ __all__ = [
     "isinf",
     "isnan",
     "iv",
+    "ive",
+    "j0",
+    "j1",
+    "jn",
+    "jv",
     "kron",
     "leaky_relu",
     "less",
@@ -994,6 +1047,7 @@ __all__ = [
     "log10",
     "log1p",
     "log2",
+    "log_ndtr",
     "log_share",
     "log_softmax",
     "logaddexp",
@@ -1018,8 +1072,10 @@ __all__ = [
     "mod",
     "moveaxis",
     "multi_dot",
+    "multigammaln",
     "multiply",
     "nan_to_num",
+    "ndtr",
     "negative",
     "norm",
     "not_equal",
@@ -1034,6 +1090,7 @@ __all__ = [
     "power",
     "prod",
     "projector",
+    "psi",
     "qr",
     "rad2deg",
     "radians",
@@ -1045,6 +1102,7 @@ __all__ = [
     "remainder",
     "repeat",
     "reshape",
+    "rgamma",
     "rint",
     "roll",
     "rollaxis",
@@ -1102,4 +1160,8 @@ __all__ = [
     "where",
     "windows",
     "xlogy",
+    "y0",
+    "y1",
+    "yn",
+    "yv",
     "zeros_like"]

@@ -1,8 +1,4 @@
-"""Special functions, element by element: sigmoid, error, gamma and Bessel functions.
-
-SciPy computes most of them. The derivatives of the gamma and Bessel functions lead to further
-members of their families, so that `polygamma` and `iv` take the order as an argument.
-"""
+"""Special functions, element by element: the sigmoid, the error function and their relatives."""
 
 from __future__ import annotations
 
@@ -13,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp, log
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
 
 __all__ = [
-    "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "xlogy",
-    "difference", "polygamma", "digamma", "gammaln", "iv", "i0"]
+    "sigmoid", "expit", "logit", "logaddexp", "logaddexp2", "erf", "erfc", "erfinv", "erfcinv",
+    "ndtr", "log_ndtr", "xlogy", "difference"]
 
 
 @functools.cache
@@ -142,6 +138,44 @@ def erfinv(x: Array) -> Array:
     return scipy_special().erfinv(x)
 
 
+@op(rules={"x": lambda g, y, x: -g * (math.sqrt(math.pi) / 2) * exp(y * y)},
+    equation="erfc y = x,  x̄ = −g √π/2 e^(y²)", latex=r"\mathrm{{erfc}}^{{-1}}({x})",
+    scipy="erfcinv", reference=lambda x: -scipy_special().ndtri(x / 2) / math.sqrt(2),
+    domain={"x": (0.1, 1.9)})
+def erfcinv(x: Array) -> Array:
+    """Compute the inverse of the complementary error function, for 0 < x < 2.
+
+    >>> erfcinv([1.0, 0.1573]).round(3)
+    array([0., 1.])
+    """
+    return scipy_special().erfcinv(x)
+
+
+@op(rules={"x": lambda g, y, x: g * exp(-x * x / 2) / math.sqrt(2 * math.pi)},
+    equation="y = ½ erfc(−x / √2),  x̄ = g e^(−x²/2) / √(2π)", latex=r"\Phi({x})", scipy="ndtr",
+    reference=lambda x: np.vectorize(math.erfc, otypes=[float])(-x / math.sqrt(2)) / 2)
+def ndtr(x: Array) -> Array:
+    """Compute the distribution function Φ of the standard normal distribution.
+
+    >>> ndtr([0.0, 1.0]).round(4)
+    array([0.5   , 0.8413])
+    """
+    return scipy_special().ndtr(x)
+
+
+@op(rules={"x": lambda g, y, x: g * exp(-x * x / 2 - y) / math.sqrt(2 * math.pi)},
+    equation="y = ln Φ(x),  x̄ = g e^(−x²/2 − y) / √(2π)", latex=r"\ln \Phi({x})",
+    scipy="log_ndtr",
+    reference=lambda x: np.log(np.vectorize(math.erfc, otypes=[float])(-x / math.sqrt(2)) / 2))
+def log_ndtr(x: Array) -> Array:
+    """Compute the logarithm of Φ, accurate where Φ underflows.
+
+    >>> log_ndtr([0.0, -40.0]).round(4)
+    array([  -0.6931, -804.6084])
+    """
+    return scipy_special().log_ndtr(x)
+
+
 def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     # 0 log y = 0 for every y, also around y = 0.
     return g * (x / where(equal(y, 0) & equal(x, 0), 1, y))
@@ -160,105 +194,7 @@ def xlogy(x: Array, y: Array) -> Array:
     return scipy_special().xlogy(x, y)
 
 
-def _in_precision_of(x: Any, y: Any) -> Any:
+def in_precision_of(x: Any, y: Any) -> Any:
     """Return `y` in the dtype of `x`: beside whole numbers SciPy computes in float64."""
     dtype = getattr(x, "dtype", None)  # of a NumPy scalar, too; a Python number has none
     return y.astype(dtype) if dtype is not None and dtype.kind == "f" else y
-
-
-def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
-    """Sum ``(−1)ⁿ⁺¹ n! Σ (x + k)⁻ⁿ⁻¹`` for n ≥ 1, the tail by Euler and Maclaurin's formula."""
-    n, x = np.asarray(n, float), np.asarray(x, float)
-    s, end = n + 1, x + terms
-    total = sum((x + k) ** -s for k in range(terms))
-    total = total + end ** (1 - s) / (s - 1) + end**-s / 2 + s * end ** (-s - 1) / 12
-    return (-1) ** (n + 1) * np.vectorize(math.gamma, otypes=[float])(s) * total
-
-
-def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
-    return g * polygamma(n + 1.0, x)
-
-
-@op(rules={"x": _polygamma_rule},
-    equation="y = polygamma(n, x),  x̄ = g polygamma(n + 1, x)", latex=r"\psi^{{({n})}}({x})",
-    reference=_zeta_sum,
-    samples=lambda rng: [
-        Sample(np.array(1), rng.uniform(0.5, 4, size=3)),
-        Sample(np.array([1, 2, 3]), rng.uniform(0.5, 4, size=(2, 3))),
-        Sample(np.array(2), np.array(rng.uniform(0.5, 4)))],
-    elementwise=True)
-def polygamma(n: Array, x: Array) -> Array:
-    """Compute the derivative of order n of the digamma function, for whole n ≥ 0.
-
-    Shapes: n and x are broadcast against each other.
-
-    Source: scipy.special.polygamma; Abramowitz and Stegun, 6.4.1.
-
-    >>> polygamma(1, [1.0, 2.0]).round(4)
-    array([1.6449, 0.6449])
-    """
-    return _in_precision_of(x, scipy_special().polygamma(n, x))
-
-
-@op(rules={"x": lambda g, y, x: g * polygamma(1, x)},
-    equation="y = ψ(x),  x̄ = g polygamma(1, x)", latex=r"\psi({x})", scipy="psi",
-    reference=lambda x: np.imag(scipy_special().loggamma(x + 1e-20j)) / 1e-20,
-    domain={"x": (0.5, 4)})
-def digamma(x: Array) -> Array:
-    """Compute the digamma function: the derivative of the logarithm of the gamma function.
-
-    >>> digamma([1.0, 2.0]).round(4)
-    array([-0.5772,  0.4228])
-    """
-    return scipy_special().digamma(x)
-
-
-@op(rules={"x": lambda g, y, x: g * digamma(x)},
-    equation="y = ln |Γ(x)|,  x̄ = g ψ(x)", latex=r"\ln \left|\Gamma({x})\right|", scipy="gammaln",
-    reference=lambda x: np.vectorize(math.lgamma, otypes=[float])(x), domain={"x": (0.3, 4)})
-def gammaln(x: Array) -> Array:
-    """Compute the logarithm of the absolute value of the gamma function.
-
-    >>> gammaln([1.0, 5.0]).round(4)
-    array([0.    , 3.1781])
-    """
-    return scipy_special().gammaln(x)
-
-
-def _bessel_integral(v: Any, z: Any, points: int = 64) -> Any:
-    """Integrate ``1/π e^(z cos t) cos(vt)`` over 0 ≤ t ≤ π for whole v."""
-    t = 2 * math.pi / points * np.arange(points)
-    v, z = np.asarray(v)[..., None], np.asarray(z)[..., None]
-    return np.mean(np.exp(z * np.cos(t)) * np.cos(v * t), axis=-1)
-
-
-def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
-    return g * (iv(v - 1.0, z) + iv(v + 1.0, z)) / 2  # (1.0: an unsigned 0 − 1 would wrap)
-
-
-@op(rules={"z": _iv_rule},
-    equation="y = iv(v, z),  z̄ = g (iv(v − 1, z) + iv(v + 1, z)) / 2", latex=r"I_{{{v}}}({z})",
-    scipy="iv", reference=_bessel_integral,
-    samples=lambda rng: [
-        Sample(np.array(1), rng.uniform(-3, 3, size=3)),
-        Sample(np.array([0, 1, 2]), rng.uniform(-3, 3, size=(2, 3))),
-        Sample(np.array(2), np.array(rng.uniform(-3, 3)))])
-def iv(v: Array, z: Array) -> Array:
-    """Compute the modified Bessel function of the first kind, of order `v`.
-
-    >>> iv(1.0, [0.0, 1.0]).round(4)
-    array([0.    , 0.5652])
-    """
-    return _in_precision_of(z, scipy_special().iv(v, z))
-
-
-@op(rules={"x": lambda g, y, x: g * iv(1, x)},
-    equation="y = iv(0, x),  x̄ = g iv(1, x)", latex=r"I_0({x})", numpy=np.i0, scipy="i0",
-    reference=lambda x: _bessel_integral(0, x))
-def i0(x: Array) -> Array:
-    """Compute the modified Bessel function of the first kind of order 0, as in a Kaiser window.
-
-    >>> i0([0.0, 1.0]).round(4)
-    array([1.    , 1.2661])
-    """
-    return scipy_special().i0(x)
