@@ -8,7 +8,7 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -98,6 +98,13 @@ def planted(path: Path) -> list[Piece]:
         pieces.append(Piece(name, source, frozenset(changed_lines(text, source)), words,
                             _module(name, f"<real/{name}>", source)))
     return pieces
+
+
+def recording_stores(piece: Piece) -> Piece:
+    """Return a piece with the import line of the module whose arrays record what is stored."""
+    source = piece.source.replace("import numpy as np", "import tinygrad_mlp.numpy as np", 1)
+    name = f"{piece.name}-recording"
+    return replace(piece, source=source, module=_module(name, f"<real/{name}>", source))
 
 
 def central_differences(value: Callable[[], float], x: np.ndarray, step: float = 1e-5) -> Any:

@@ -1,7 +1,8 @@
 """What the checks say of each piece of real code, in a table.
 
-``python -m tests.real.table [PIECE …]`` prints a line for each piece, as it stands and with each of
-its changes, and the counts. `tests/real/README.md` describes the pieces.
+``python -m tests.real.table [--import] [PIECE …]`` prints a line for each piece, as it stands and
+with each of its changes, and the counts; with the import line of ``tinygrad_mlp.numpy``, if this is
+asked for. `tests/real/README.md` describes the pieces.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from typing import NamedTuple
 import numpy as np
 
 import tinygrad_mlp as tg
-from tests.real.real_code import Piece, as_it_stands, files, planted, put_right
+from tests.real.real_code import (
+    Piece,
+    as_it_stands,
+    files,
+    planted,
+    put_right,
+    recording_stores,
+)
 from tinygrad_mlp.errors import TinygradError
 
 KINDS = {"scale": ("summed", "averaged", "half", "ascent"), "decay": ("decay",),
@@ -109,10 +117,12 @@ def told(piece: Piece, verdict: str) -> Told:
 def main(names: Sequence[str]) -> None:
     """Print the table of all pieces, or of those named."""
     every: list[Told] = []
+    change = recording_stores if "--import" in names else lambda piece: piece
+    names = [name for name in names if name != "--import"]
     for path in files():
         if not names or path.stem in names:
             for piece, verdict in variants(path):
-                every.append(told(piece, verdict))
+                every.append(told(change(piece), verdict))
                 print(line_on(every[-1]), flush=True)
     print()
     print(counts(every))
