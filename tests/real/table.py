@@ -40,7 +40,7 @@ class Told(NamedTuple):
         verdict: what its table says: right, wrong or convention.
         error: why it could not be checked, or None.
         ok: whether no mistake was found.
-        conclusive: whether, in addition, everything was decided.
+        undecided: whether a gradient was neither right nor wrong.
         wrong: the parameters whose gradients were not accepted.
         kinds: the kinds of mistakes and conventions that were named.
         line: the number of the line that was shown, or None.
@@ -50,7 +50,7 @@ class Told(NamedTuple):
     verdict: str
     error: str | None = None
     ok: bool = False
-    conclusive: bool = False
+    undecided: bool = False
     wrong: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     line: int | None = None
@@ -71,7 +71,7 @@ class Told(NamedTuple):
         if self.error is not None:
             return False
         if self.verdict == "right":
-            return self.conclusive
+            return self.ok and not self.undecided
         expected = KINDS.get(self.piece.table.get("convention", ""), self.kinds)
         return not self.ok and (self.verdict == "wrong" or set(self.kinds) <= set(expected))
 
@@ -110,7 +110,8 @@ def told(piece: Piece, verdict: str) -> Told:
         np.random.set_state(state)
     wrong = tuple(name for name, row in report.rows.items() if not row.ok)
     kinds = tuple(dict.fromkeys(found.kind for found in report.diagnoses.values()))
-    return Told(piece, verdict, None, report.ok, report.conclusive, wrong, kinds,
+    undecided = any(row.verdict == "undecided" for row in report.rows.values())
+    return Told(piece, verdict, None, report.ok, undecided, wrong, kinds,
                 None if culprit is None else culprit.line)
 
 

@@ -210,6 +210,12 @@ def test_a_decay_is_subtracted_by_mistake():
     assert "the right one minus 0.01 · w, as where a weight decay" in str(report)
 
 
+def test_nothing_that_flows_back_is_a_mistake_and_no_truncation():
+    report = check_derivation(recurrent, stopping_after(0), RECURRENT, budget=0,
+                              ignoring=list(CONVENTIONS))
+    assert report.diagnoses["U"].kind == "missing-term"
+
+
 def test_a_loop_that_stops_early_is_no_truncation():
     def last_steps_only(U, R):
         gradients = tg.grad(lambda u: recurrent(u, R))(U)

@@ -170,3 +170,44 @@ def test_a_convention_is_accepted_by_its_scale_and_only_by_it():
 def test_a_scale_that_is_none_is_refused(scale):
     with pytest.raises(InvalidArgumentError, match="scale must be"):
         check_derivation(dict_last, **POINT, scale=scale)
+
+
+class Regression:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def loss_and_state(self):
+        loss, dW, db = pieces(self.W, self.b)
+        return loss, dW, db, np.zeros(3)
+
+
+def loss_and_state(W, b):
+    return Regression(W, b).loss_and_state()
+
+
+@pytest.mark.parametrize("form", [
+    loss_and_state, lambda W, b: loss_and_state(W, b),
+    lambda W, b: Regression(W, b).loss_and_state()], ids=["method", "function", "lambda"])
+def test_results_are_called_by_their_names_in_the_function_that_is_returned_from(form):
+    report = check_derivation(form, **POINT)
+    assert report.conclusive
+    assert report.notes == ["Gradients were read as follows: W from dW, b from db."]
+
+
+def test_a_nested_tuple_is_read_by_its_own_names():
+    def nested(W, b):
+        loss, dW, db = pieces(W, b)
+        return loss, (dW, db)
+
+    assert check_derivation(nested, **POINT).notes == [
+        "Gradients were read as follows: W from dW, b from db."]
+
+
+def test_functions_that_return_each_other_are_read_by_order():
+    def one(W, b, more=True):
+        return other(W, b) if more else pieces(W, b)
+
+    def other(W, b):
+        return one(W, b, more=False)
+
+    assert check_derivation(one, **POINT).ok

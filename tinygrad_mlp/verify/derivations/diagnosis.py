@@ -119,7 +119,13 @@ def _of_other_paths(first: GradientCase, further: Further, rtol: float) -> Diagn
     if decay is not None:
         return _convention(*decay)
     steps = truncated(first, further, rtol)
-    return None if steps is None else _convention("truncated", sentence([first.name], steps))
+    if steps == 0:
+        return Diagnosis("missing-term", None, None, 1.0, (
+            f"The gradient of {first.name} equals the right one without what flows back from the "
+            f"next step."))
+    words = f"back-propagation through time stops after {steps} step{'' if steps == 1 else 's'}"
+    return None if steps is None else _convention(
+        "truncated", sentence([first.name], f"right up to truncation: {words}"))
 
 
 def _convention(kind: str, message: str, op: str | None = None) -> Diagnosis:

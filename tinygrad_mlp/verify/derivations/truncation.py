@@ -17,8 +17,8 @@ MOST_STEPS, MOST_LOOPS = 64, 6
 """Longer loops, and more operations that repeat, are not looked at."""
 
 
-def truncated(first: GradientCase, further: Further, rtol: float) -> str | None:
-    """Return that a gradient goes back some steps only, in words, where it does."""
+def truncated(first: GradientCase, further: Further, rtol: float) -> int | None:
+    """Return after how many steps a gradient stops to go back in time; None where it does not."""
     for number, steps in enumerate(recursions(first.recording)):
         if number == MOST_LOOPS:
             break
@@ -26,9 +26,7 @@ def truncated(first: GradientCase, further: Further, rtol: float) -> str | None:
         for last, total in enumerate(accumulate(shares[:-1])):
             if is_multiple(first.person, total, 1.0, rtol) and all(
                     _agrees(case, number, last, rtol) for case in further()):
-                back = last - next(i for i, share in enumerate(shares) if np.any(share))
-                return (f"right up to truncation: back-propagation through time stops after "
-                        f"{back} step{'' if back == 1 else 's'}")
+                return last - next(i for i, share in enumerate(shares) if np.any(share))
     return None
 
 

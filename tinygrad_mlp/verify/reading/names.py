@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tinygrad_mlp.support.source_rewriting import source_of
+from tinygrad_mlp.support.source_rewriting import is_installed, plain_function, source_of
 
 PREFIXES = ("d", "g", "grad", "gradient", "gradients", "delta", "nabla", "dL", "dLd", "dJ", "dJd",
             "∂", "∇", "∂L/∂", "dL/d")
@@ -51,19 +52,54 @@ def named(key: str, names: Iterable[str]) -> str | None:
     return found or (same[0] if len(same) == 1 else None)
 
 
-def returned_names(function: Callable[..., Any], at: int | None = None) -> list[str]:
+def returned_names(function: Callable[..., Any], at: int | None = None,
+                   seen: tuple[Any, ...] = ()) -> list[str]:
     """Return what the tuple in the last ``return`` of a function is made of, as texts.
 
-    Or what the tuple is made of that stands in it at a place: ``return loss, (dW, db)``.
+    Or what the tuple is made of that stands in it at a place: ``return loss, (dW, db)``. Of a
+    function that returns what another one does, the other's; `seen` has those passed so far.
     """
-    source = source_of(function)
-    if source is None:
-        return []
-    returns = [node for node in ast.walk(source.tree) if isinstance(node, ast.Return)]
-    last = max(returns, key=lambda node: node.lineno, default=None)
-    found: Any = None if last is None else last.value
+    found = _returned(function)
+    if isinstance(found, ast.Call):
+        other = _meant(function, found.func)
+        known = inspect.isfunction(other) and other not in seen and not is_installed(other)
+        return returned_names(other, at, (*seen, other)) if known else []
     if at is not None:
         found = found.elts[at] if isinstance(found, ast.Tuple) and at < len(found.elts) else None
     if not isinstance(found, (ast.Tuple, ast.List)):
         return []
     return [ast.unparse(each).removeprefix("self.") for each in found.elts]
+
+
+def _returned(function: Callable[..., Any]) -> ast.expr | None:
+    """Return the expression of the last ``return`` of a function, or of a lambda."""
+    source = source_of(function)
+    if source is None:
+        return None
+    if isinstance(source.tree, ast.Lambda):
+        return source.tree.body
+    returns = [node for node in ast.walk(source.tree) if isinstance(node, ast.Return)]
+    last = max(returns, key=lambda node: node.lineno, default=None)
+    return None if last is None else last.value
+
+
+def _meant(function: Callable[..., Any], expression: ast.expr) -> Any:
+    """Return what ``f``, ``model.loss`` or ``Model(W).loss`` stands for in a function, or None.
+
+    Of an object that is made there, its class.
+    """
+    if isinstance(expression, ast.Attribute):
+        return inspect.getattr_static(_meant(function, expression.value), expression.attr, None)
+    if isinstance(expression, ast.Call):
+        made = _meant(function, expression.func)
+        return made if isinstance(made, type) else None
+    plain = plain_function(function)
+    if plain is None or not isinstance(expression, ast.Name):
+        return None
+    cells = dict(zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True))
+    if expression.id not in cells:
+        return plain.__globals__.get(expression.id)
+    try:
+        return cells[expression.id].cell_contents
+    except ValueError:  # it is not defined yet
+        return None

@@ -35,7 +35,7 @@ def gradients_in(found: Any, slots: Mapping[str, list[str]], said: Sequence[str]
     elif len(found) == len(leaves):
         in_order = (([name], value, text)
                     for name, value, text in zip(leaves, found, texts, strict=True))
-    elif len(said) == len(found):
+    elif len(said) == len(found) and any(named(text, slots) for text in said):
         return _by_name(dict(zip(said, found, strict=True)), dict(slots))
     elif len(found) < len(slots):
         in_order = zip(slots.values(), found, texts, strict=False)
