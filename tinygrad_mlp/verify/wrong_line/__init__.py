@@ -13,7 +13,8 @@ which gradients are right then. The steps, each in modules of its own:
    term, all with the pieces of `syntax.py`. `small_repairs.py` applies these and changes whole
    statements. `evaluation.py` computes what they change, and `repair.py` tries a repair.
 5. `replacement.py` finds what a line should hold, by putting quantities of the graph in its place.
-   `synthesis.py` and `wanted_repairs.py` make an expression of that value from what is in scope.
+   `synthesis.py` and `wanted_repairs.py` make an expression of that value from what is in scope,
+   of which `terms.py` makes terms.
 6. `search.py` runs all this, the likeliest lines first, and `score.py` judges what works: a repair
    is likely where the edit is small and the lines after it become quantities of the graph.
    `experiment.py` is what it runs the program with, and `budget.py` ends it.

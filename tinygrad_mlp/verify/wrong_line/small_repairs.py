@@ -16,7 +16,7 @@ from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
 from tinygrad_mlp.verify.wrong_line.repair import Repair, chosen, distinct, variables_in
 from tinygrad_mlp.verify.wrong_line.sites import Site
 from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary, replaced_at
-from tinygrad_mlp.verify.wrong_line.synthesis import NUMBERS
+from tinygrad_mlp.verify.wrong_line.terms import NUMBERS
 
 LONGEST_TEXT = 24
 """Most characters of an expression that is offered as a variable."""

@@ -14,7 +14,8 @@ from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated, variables_i
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.small_repairs import Offers, followed_by
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
-from tinygrad_mlp.verify.wrong_line.synthesis import Pool, solved
+from tinygrad_mlp.verify.wrong_line.synthesis import solved
+from tinygrad_mlp.verify.wrong_line.terms import Pool
 
 MOST_SOLUTIONS = 12
 """Solutions of one wanted value that are tried, the shortest first."""
