@@ -58,8 +58,14 @@ def told(exercise: Exercise, seconds: float) -> Told:
     line = None if culprit is None else culprit.line
     repair = None if culprit is None else culprit.repair
     return Told(exercise, line, repair, named, repair is not None and line in exercise.lines
-                and _is_teachers(exercise, culprit), "None" in text.partition("\n\n")[2],
+                and _is_teachers(exercise, culprit), _is_cryptic(text.partition("\n\n")[2]),
                 "cut off" in text, spent)
+
+
+def _is_cryptic(text: str) -> bool:
+    """Return whether a text has names that no person has given."""
+    return any(words in text for words in (
+        "its argument", "the result of", "\u2202L/\u2202None", "from None", "to None"))
 
 
 def _is_teachers(exercise: Exercise, culprit) -> bool:
@@ -69,9 +75,9 @@ def _is_teachers(exercise: Exercise, culprit) -> bool:
     good = next(right(path) for path in files(exercise.half)
                 if path.stem == exercise.name.rpartition("-")[0])
     lines = exercise.source.splitlines()
-    old = lines[culprit.line - 1]
-    indent = old[:len(old) - len(old.lstrip())]
-    lines[culprit.line - 1] = "\n".join(indent + part for part in culprit.repair.splitlines())
+    first, last = _statement_at(exercise.source, culprit.line)
+    indent = lines[first - 1][:len(lines[first - 1]) - len(lines[first - 1].lstrip())]
+    lines[first - 1:last] = [indent + part for part in culprit.repair.splitlines()]
     space: dict = {}
     try:
         exec("\n".join(lines), space)
@@ -80,9 +86,21 @@ def _is_teachers(exercise: Exercise, culprit) -> bool:
             mine, theirs = space["derived"](**point), good.derived(**point)
             if not all(np.allclose(mine[k], theirs[k], rtol=1e-6) for k in point):
                 return False
-    except Exception:  # a statement of several lines, which stands in the first of them
+    except Exception:  # the repaired text may fail in any way
         return False
     return True
+
+
+def _statement_at(source: str, line: int) -> tuple[int, int]:
+    """Return the first and the last line of the statement at a line; of a loop, its header."""
+    found = (line, line)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno:
+            body = getattr(node, "body", None)
+            last = body[0].lineno - 1 if body else node.end_lineno
+            if line <= last:
+                found = node.lineno, last
+    return found
 
 
 def _normal(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from tinygrad_mlp.verify.wrong_line.budget import to_people
 from tinygrad_mlp.verify.wrong_line.culprit import Found, found_by
 from tinygrad_mlp.verify.wrong_line.experiment import Task, quietly
 from tinygrad_mlp.verify.wrong_line.search import Search
+from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
 
 REACHES = (0.1, 0.3, 0.5, 0.2)
 """How far the points of the search are from the given one, relative to its size."""
@@ -46,8 +48,10 @@ class WrongLineSearch(NamedTuple):
                 or not isinstance(derived, AtPoint) or source_of(derived.function) is None):
             return Found()
         try:
-            with quietly():
-                search = Search(self._task(derived, names), to_people(self.seconds))
+            task = self._task(derived, names)
+            once = partial(task.evaluate, derived.function, task.points[0])
+            with quietly(), unwritable(derived.function, once):
+                search = Search(task, to_people(self.seconds))
                 search.run()
                 return found_by(search, self.hint)
         except Exception as error:  # the report must come, whatever the program does when changed

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.verify.wrong_line.syntax import Edits, parsed, replaced
+from tinygrad_mlp.verify.wrong_line.repair import evaluated
+from tinygrad_mlp.verify.wrong_line.syntax import (
+    Edits,
+    Vocabulary,
+    kind_of,
+    parsed,
+    replaced,
+)
 
 
 def scaled(root: ast.expr, variables: Mapping[str, Any], numbers: Sequence[float]) -> Edits:
@@ -21,31 +28,54 @@ def scaled(root: ast.expr, variables: Mapping[str, Any], numbers: Sequence[float
             counts += [f"{text}.shape[{axis}]" for axis in range(np.ndim(value))]
     texts = dict.fromkeys([*(f"{c:g}" for c in numbers), *counts])
     for node in [root, *terms_of(root)]:
-        now = ast.unparse(node)
         for text in texts:
             cost = 1.1 if text.isidentifier() or text[0].isdigit() else 1.4
             less = 0.1 if text[0].isdigit() else 0.0  # ½ · x and not x / 2
-            yield cost + less, replaced(root, node, parsed(f"({now}) / {text}"))
-            yield cost, replaced(root, node, parsed(f"{text} * ({now})"))
+            yield cost + less, replaced(root, node, ast.BinOp(node, ast.Div(), parsed(text)))
+            yield cost, replaced(root, node, ast.BinOp(parsed(text), ast.Mult(), node))
 
 
-def multiplied(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
-    """Yield an expression with an array, its mask or a slope in terms of it as a further factor."""
-    for node in [root, *terms_of(root)]:
-        now = ast.unparse(node)
-        for text, other in variables.items():
-            if not _fits(other, value):
-                continue
-            for cost, factor in ((1.4, text), (1.5, f"({text} > 0)"), (1.6, f"(1 - {text} ** 2)"),
-                                 (1.6, f"{text} * (1 - {text})"), (1.6, f"(1 - {text})"),
-                                 (1.7, f"(1 - np.tanh({text}) ** 2)")):
-                yield cost, replaced(root, node, parsed(f"({now}) * {factor}"))
-            yield 1.5, replaced(root, node, parsed(f"({now}) / {text}"))
+def multiplied(root: ast.expr, value: Any, words: Vocabulary, scope: dict[str, Any]) -> Edits:
+    """Yield an expression with an array, its mask or a slope in terms of it as a further factor.
+
+    Of all of it, of one of its terms, or of an operand of a matrix product or a sum.
+    """
+    for node in [root, *terms_of(root), *operands_of(root)]:
+        found = [value] if node is root else evaluated(node, [scope], [{}])
+        for text, other in words.variables.items():
+            for factor, cost in _factors(text, other, found[0] if found else None, words):
+                yield 1.4 + cost, replaced(root, node, ast.BinOp(node, ast.Mult(), parsed(factor)))
+            if found and _fits(other, found[0]):
+                yield 1.5, replaced(root, node, ast.BinOp(node, ast.Div(), parsed(text)))
+
+
+def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[tuple[str, float]]:
+    """Yield the factors that may be made of a variable, with their costs."""
+    unused = text in words.unused
+    if unused or _fits(other, value):
+        yield text, 0.0
+    if np.ndim(other) == 1 and (unused or _fits(np.asarray(other)[:, None], value)):
+        yield f"{text}[:, None]", 0.1
+    if _fits(other, value):
+        yield f"({text} > 0)", 0.1
+        yield from ((f"(1 - {text} ** 2)", 0.2), (f"{text} * (1 - {text})", 0.2),
+                    (f"(1 - {text})", 0.2), (f"(1 - np.tanh({text}) ** 2)", 0.3))
+        yield from ((f"{name}({text})", 0.2) for name in words.functions)
 
 
 def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
-    """Yield an expression with a variable as a further term, by itself or times a number."""
-    now = ast.unparse(root)
+    """Yield an expression with a variable as a further term, by itself or times a number.
+
+    A factor that is a variable may lack a term, too: ``d * c`` for ``d * (c - h)``.
+    """
+    for part in ast.walk(root):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mult):
+            for factor in (part.left, part.right):
+                own = variables.get(ast.unparse(factor))
+                for text, other in variables.items():
+                    if own is not None and np.ndim(own) and np.shape(own) == np.shape(other):
+                        for op in (ast.Sub(), ast.Add()):
+                            yield 1.4, replaced(root, factor, ast.BinOp(factor, op, parsed(text)))
     numbers = [text for text, other in variables.items()
                if np.ndim(other) == 0 and text.isidentifier()]
     for text, other in variables.items():
@@ -53,22 +83,24 @@ def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
             continue
         for cost, term in [(1.4, text), *((1.6, f"{c} * {text}") for c in numbers),
                            *((1.6, f"{text} / {c}") for c in numbers)]:
-            yield cost, parsed(f"({now}) + {term}")
-            yield cost + 0.05, parsed(f"({now}) - {term}")
+            yield cost, ast.BinOp(root, ast.Add(), parsed(term))
+            yield cost + 0.05, ast.BinOp(root, ast.Sub(), parsed(term))
 
 
 def joined(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
     """Yield an expression with a matrix product of two variables as a further term."""
-    now, shape = ast.unparse(root), np.shape(value)
+    shape = np.shape(value)
     arrays = {text: np.shape(other) for text, other in variables.items()
               if np.ndim(other) in (1, 2) and np.asarray(other).dtype.kind == "f"}
     for a, rows in arrays.items():
         for b, columns in arrays.items():
+            if (*rows, *columns) == shape and len(rows) == len(columns) == 1:
+                yield 1.6, ast.BinOp(root, ast.Add(), parsed(f"np.outer({a}, {b})"))
             if len(rows) == 2 and (rows[1], *columns[1:]) == shape and rows[0] == columns[0]:
-                yield 1.6, parsed(f"({now}) + {a}.T @ {b}")
+                yield 1.6, ast.BinOp(root, ast.Add(), parsed(f"{a}.T @ {b}"))
             if len(rows) == len(columns) == 2 and rows[1] == columns[1] and (
                     rows[0], columns[0]) == shape:
-                yield 1.6, parsed(f"({now}) + {a} @ {b}.T")
+                yield 1.6, ast.BinOp(root, ast.Add(), parsed(f"{a} @ {b}.T"))
 
 
 def terms_of(node: ast.expr) -> Iterator[ast.expr]:
@@ -79,9 +111,18 @@ def terms_of(node: ast.expr) -> Iterator[ast.expr]:
             yield from terms_of(part)
 
 
+def operands_of(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield the operands of matrix products, and the arguments of calls, that an expression has."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.MatMult):
+            yield from (each for each in (part.left, part.right))
+        elif isinstance(part, ast.Call):
+            yield from (each for each in part.args if isinstance(each, (ast.Name, ast.BinOp)))
+
+
 def _fits(other: Any, value: Any) -> bool:
     """Return whether an array has the shape of another, or may be broadcast to it."""
-    if np.asarray(other).dtype.kind != "f" or (np.ndim(other) == 0 and np.ndim(value) > 0):
+    if value is None or kind_of(other) not in "fb" or (np.ndim(other) == 0 and np.ndim(value) > 0):
         return False
     try:
         return bool(np.broadcast_shapes(np.shape(other), np.shape(value)) == np.shape(value))

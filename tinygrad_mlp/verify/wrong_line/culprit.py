@@ -6,6 +6,7 @@ import ast
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.verify.wrong_line.matching import Match
+from tinygrad_mlp.verify.wrong_line.repair_text import differing
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.score import Matches
 from tinygrad_mlp.verify.wrong_line.search import Search, ShownRepair
@@ -13,6 +14,9 @@ from tinygrad_mlp.verify.wrong_line.sites import Site
 
 WITHOUT_REPAIR = 1.5
 """What a line without a repair must explain more than one with a repair."""
+
+LARGE = 1.6
+"""The cost of an edit from which on it may be a coincidence that it makes gradients right."""
 
 UNSURE = 0.2
 """A score so little better than that of another line does not decide between the two."""
@@ -94,10 +98,15 @@ def _culprit(search: Search) -> Culprit | None:
             _of_wanted(search, wanted))
     line = answer.repair.site.node.lineno
     if (wanted is not None and wanted.site.node.lineno != line and wanted.fixed >= answer.fixed
-            and score + WITHOUT_REPAIR < answer.score):
-        return _of_wanted(search, wanted)
-    if answer.doubt == 2 and any(other.score < answer.score + UNSURE for other in search.answers
-                               if other.repair.site.node.lineno != line):
+            and answer.repair.cost > LARGE and score + WITHOUT_REPAIR < answer.score):
+        there = [each for each in search.answers if each.fixed >= answer.fixed
+                 and each.repair.site.node.lineno == wanted.site.node.lineno]
+        if not there:
+            return _of_wanted(search, wanted)
+        answer = min(there, key=lambda each: each.score)
+    elif (wanted is None or wanted.site.node.lineno != line) and answer.doubt == 2 and any(
+            other.score < answer.score + UNSURE for other in search.answers
+            if other.repair.site.node.lineno != line):
         return None  # another line is as likely
     return _of_answer(search, answer)
 
@@ -107,7 +116,7 @@ def _of_answer(search: Search, answer: ShownRepair) -> Culprit:
     site = repair.site
     node: Any = site.node
     if repair.statement is None:
-        node = narrowest(site.node, repair.expressions[0][1])
+        node = differing(site.node, repair.expressions[0][1])[0]
     elif not isinstance(site.statement, ast.Lambda):
         node = site.statement
     match = _after(search, site, answer.matches)
@@ -116,8 +125,8 @@ def _of_answer(search: Search, answer: ShownRepair) -> Culprit:
     # A statement that was missing is put after one that is as it should be.
     added = repair.statement is not None and text.startswith(_statement_text(site) + "\n")
     known = None if added else match
-    placed = _placed(search, site, node, known and known.words, text if short else None,
-                     answer.fixed)
+    placed = _placed(search, site, node, known and known.words,
+                     repair.shown_text() if short else None, answer.fixed)
     right = known and known.sign * known.quantity.arrays[0]
     return placed._replace(values=_values(search, site, right))
 
@@ -173,27 +182,6 @@ def _agreeing(search: Search, site: Site) -> tuple[str, ...]:
             if match is not None and telling and match.words and match.words != each.text:
                 said[f"{each.text} is {match.words}"] = None
     return tuple(said)[:2]
-
-
-def narrowest(before: Any, after: Any) -> Any:
-    """Return the smallest part of an expression outside of which a changed copy is the same."""
-    if type(before) is not type(after):
-        return before
-    differing = []
-    for name, old in ast.iter_fields(before):
-        new = getattr(after, name)
-        olds, news = (old, new) if isinstance(old, list) else ([old], [new])
-        if len(olds) != len(news):
-            return before
-        for a, b in zip(olds, news, strict=True):
-            if isinstance(a, ast.AST) and isinstance(b, ast.AST):
-                if ast.dump(a) != ast.dump(b):
-                    differing.append((a, b))
-            elif a != b:
-                return before
-    if len(differing) != 1 or not isinstance(differing[0][0], ast.expr):
-        return before
-    return narrowest(*differing[0])
 
 
 def _statement_text(site: Site) -> str:

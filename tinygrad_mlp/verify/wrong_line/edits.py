@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinygrad_mlp.verify.wrong_line.index_edits import INDEX_EDITS, ranges
+from tinygrad_mlp.support.source_rewriting import copied
+from tinygrad_mlp.verify.wrong_line.call_edits import CALL_EDITS
+from tinygrad_mlp.verify.wrong_line.index_edits import INDEX_EDITS, ranges, subscripts
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
     Vocabulary,
-    argument_of,
-    called,
     is_count,
     kind_of,
     number,
     parsed,
-    renamed,
     replaced,
     replaced_at,
     transposed,
@@ -43,6 +42,24 @@ def edits_of(root: ast.expr, words: Vocabulary) -> Iterator[tuple[float, ast.exp
                     seen.add(key)
                     yield cost, edited
     yield from _everywhere(root, words)
+    yield from _shifted(root, words)
+
+
+def _shifted(root: ast.expr, words: Vocabulary) -> Edits:
+    """Yield the expression with all variables of one series a step earlier or later."""
+    names = [node for node, _ in _nodes(root) if isinstance(node, ast.Name)]
+    for stem in sorted({name.id.rstrip("0123456789") for name in names} - {n.id for n in names}):
+        for step in (-1, 1):
+            edited = copied(root, lambda _, node: _step_of(node, stem, step))  # noqa: B023
+            used = {node.id for node in ast.walk(edited) if isinstance(node, ast.Name)}
+            if all(name in words.variables for name in used if name.startswith(stem)):
+                yield 1.2, edited
+
+
+def _step_of(node: ast.AST, stem: str, step: int) -> ast.AST:
+    """Return the variable that is some steps further in a series; other nodes as they are."""
+    number = node.id.removeprefix(stem) if isinstance(node, ast.Name) else ""
+    return ast.Name(f"{stem}{int(number) + step}", ast.Load()) if number.isdigit() else node
 
 
 def _everywhere(root: ast.expr, words: Vocabulary) -> Edits:
@@ -90,7 +107,7 @@ def constants(node: ast.expr, words: Vocabulary) -> Edits:
         if other != c:
             yield (1.15 if other in (0, 1) else 1.0), number(other)
     for name, value in words.variables.items():
-        if name.isidentifier() and is_count(value):
+        if name.isidentifier() and (is_count(value) or np.ndim(value)):
             yield 1.5, parsed(name)
 
 
@@ -152,6 +169,17 @@ OTHER_OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
     ast.FloorDiv: (ast.Div,)}
 
 
+def brackets(node: ast.expr, words: Vocabulary) -> Edits:
+    """Brackets that were misplaced: (a - b) / c for a - b / c, and the other way round."""
+    if not isinstance(node, ast.BinOp):
+        return
+    left, right = node.left, node.right
+    if isinstance(right, ast.BinOp):
+        yield 0.7, ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
+    if isinstance(left, ast.BinOp):
+        yield 0.7, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
+
+
 def signs(node: ast.expr, words: Vocabulary) -> Edits:
     """The sign turned round."""
     if isinstance(node, ast.UnaryOp):
@@ -176,100 +204,17 @@ def transposes(node: ast.expr, words: Vocabulary) -> Edits:
         yield 1.0, transposed(node)
 
 
-def reductions(node: ast.expr, words: Vocabulary) -> Edits:
-    """A mean for a sum, a reduction dropped, or one over an axis and not over everything."""
-    if not isinstance(node, ast.Call) or called(node) not in ("sum", "mean", "max", "min"):
+def counts(node: ast.expr, words: Vocabulary) -> Edits:
+    """Another number of rows or columns as the last factor."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div))):
         return
-    for other in ("sum", "mean"):
-        if called(node) != other:
-            yield 1.0, ast.Call(renamed(node.func, other), node.args, node.keywords)
-    inner = argument_of(node)
-    if inner is not None:
-        yield 1.2, inner
-    if not any(keyword.arg == "axis" for keyword in node.keywords):
-        for axis in (0, 1, -1):
-            over = ast.keyword("axis", number(axis))
-            yield 1.1, ast.Call(node.func, node.args, [over, *node.keywords])
-            kept = ast.keyword("keepdims", parsed("True"))
-            yield 1.2, ast.Call(node.func, node.args, [over, kept])
-
-
-def axes(node: ast.expr, words: Vocabulary) -> Edits:
-    """Another axis, or ``keepdims`` switched."""
-    if not isinstance(node, ast.Call):
-        return
-    for i, keyword in enumerate(node.keywords):
-        if keyword.arg == "axis":
-            yield 1.1, ast.Call(node.func, node.args, [k for k in node.keywords if k != keyword])
-        for text in OTHER_VALUES.get(keyword.arg or "", ()):
-            changed = list(node.keywords)
-            changed[i] = ast.keyword(keyword.arg, parsed(text))
-            yield 1.0, ast.Call(node.func, node.args, changed)
-
-
-OTHER_VALUES = {
-    "axis": ("0", "1", "2", "-1", "None", "(0, 1)", "(0, 2)", "(1, 2)", "(0, 2, 3)"),
-    "keepdims": ("True", "False")}
-
-
-def functions(node: ast.expr, words: Vocabulary) -> Edits:
-    """A function's arguments exchanged, or another function in its place."""
-    if isinstance(node, ast.Call):
-        for i in range(len(node.args) - 1):
-            arguments = list(node.args)
-            arguments[i], arguments[i + 1] = arguments[i + 1], arguments[i]
-            yield 1.0, ast.Call(node.func, arguments, node.keywords)
-        if called(node) == "einsum":
-            yield from _other_subscripts(node)
-        for other in SIMILAR.get(called(node), ()):
-            yield 1.0, ast.Call(renamed(node.func, other), node.args, node.keywords)
-    elif isinstance(node, (ast.Name, ast.Subscript)):
-        for other in words.functions:
-            yield 1.4, ast.Call(parsed(other), [node], [])
-
-
-def functions_of_one(node: ast.expr, words: Vocabulary) -> Edits:
-    """A function of one argument dropped, or another one, or a variable in its place."""
-    if not (isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords) or (
-            isinstance(node.args[0], ast.Starred)):
-        return
-    yield 1.2, node.args[0]
-    for other in words.functions:
-        yield 1.3, ast.Call(parsed(other), node.args, [])
-    if called(node) in ("exp", "log", "sqrt"):
-        for factor in (ast.Constant(2), ast.Constant(0.5)):
-            inside = ast.BinOp(factor, ast.Mult(), node.args[0])
-            yield 1.3, ast.Call(node.func, [inside], [])
-        for name, value in words.variables.items():
-            if kind_of(value) == "f" and name.isidentifier():
-                yield 1.3, parsed(name)
-
-
-SIMILAR = {"outer": ("dot",), "maximum": ("minimum",), "minimum": ("maximum",), "exp": ("log",),
-           "log": ("exp",), "sin": ("cos",), "cos": ("sin",), "zeros": ("ones",),
-           "zeros_like": ("ones_like",), "ones_like": ("zeros_like",), "ones": ("zeros",),
-           "square": ("sqrt",), "sqrt": ("square",), "vstack": ("hstack",), "hstack": ("vstack",)}
-
-
-def _other_subscripts(node: ast.Call) -> Edits:
-    """Yield an einsum with two letters of one operand exchanged, or two operands."""
-    first = node.args[0]
-    if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
-        return
-    inputs, arrow, output = first.value.replace(" ", "").partition("->")
-    terms = [*inputs.split(","), output]
-    for k, term in enumerate(terms):
-        for i in range(len(term)):
-            for j in range(i + 1, len(term)):
-                letters = list(term)
-                letters[i], letters[j] = letters[j], letters[i]
-                changed = [*terms[:k], "".join(letters), *terms[k + 1:]]
-                text = ",".join(changed[:-1]) + arrow + changed[-1]
-                yield 1.0, ast.Call(node.func, [ast.Constant(text), *node.args[1:]], node.keywords)
+    for name, value in words.variables.items():
+        if is_count(value) and not isinstance(node.right, ast.Constant):
+            yield 1.2, ast.BinOp(node.left, node.op, parsed(name))
 
 
 def variables(node: ast.expr, words: Vocabulary) -> Edits:
-    """Another variable of the same shape, or the square or the sign of this one."""
+    """Another variable of the same shape, or this one squared, taken from 1, or as a mask."""
     if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
         return
     text = ast.unparse(node)
@@ -281,10 +226,11 @@ def variables(node: ast.expr, words: Vocabulary) -> Edits:
             plain = name.isidentifier() == text.isidentifier()
             yield (1.2 if plain else 1.4), parsed(name)
     if kind_of(mine) == "f":
+        yield 1.1, ast.BinOp(ast.Constant(1), ast.Sub(), node)
         yield 1.2, ast.BinOp(parsed(text), ast.Pow(), ast.Constant(2))
         yield 1.3, ast.Compare(parsed(text), [ast.Gt()], [ast.Constant(0)])
 
 
 EDITS: tuple[Callable[[ast.expr, Vocabulary], Edits], ...] = (
-    constants, operators, dropped, slopes, signs, comparisons, transposes, reductions, axes,
-    functions, functions_of_one, variables, ranges)
+    constants, operators, brackets, dropped, slopes, signs, comparisons, transposes, counts,
+    variables, subscripts, ranges, *CALL_EDITS)

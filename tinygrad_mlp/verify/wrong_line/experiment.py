@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -93,6 +94,19 @@ class RepairTrials:
         """Return whether a site holds numbers that are no condition."""
         values = self.values[0].get(site.number, [])
         return bool(values) and isinstance(values[0], np.ndarray) and values[0].dtype.kind != "b"
+
+    def counts(self) -> dict[str, int]:
+        """Return the whole numbers that the derivation divides by, such as the batch's size."""
+        found: dict[int, str] = {}
+        for site in self.sites:
+            values = {int(v) for kept in self.values for v in kept.get(site.number, [])
+                      if isinstance(v, np.ndarray) and v.ndim == 0 and v.dtype.kind in "iu"}
+            divides = any(isinstance(getattr(node, "op", None), ast.Div)
+                          and site.node in (getattr(node, "right", None), getattr(node, "value", 0))
+                          for node in ast.walk(site.statement))
+            if len(values) == 1 and divides:
+                found.setdefault(values.pop(), site.text)
+        return {text: count for count, text in found.items() if count > 1}
 
     def _wrong(self, i: int, given: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(name for name, right in self.right[i].items()

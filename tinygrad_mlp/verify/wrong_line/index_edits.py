@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+import numpy as np
+
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
     Vocabulary,
@@ -24,6 +26,7 @@ def near(node: ast.expr, words: Vocabulary) -> Edits:
     if isinstance(node, ast.Name) and is_count(words.variables.get(node.id)):
         yield 1.0, ast.BinOp(node, ast.Sub(), ast.Constant(1))
         yield 1.0, ast.BinOp(node, ast.Add(), ast.Constant(1))
+        yield 1.3, ast.BinOp(ast.Constant(2), ast.Mult(), node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
         other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
         yield 1.0, node.left
@@ -66,6 +69,17 @@ def _other_slices(node: ast.Slice) -> Edits:
         yield 1.0, ast.Slice(node.lower, node.upper, None)
 
 
+def subscripts(node: ast.expr, words: Vocabulary) -> Edits:
+    """An index dropped, another axis put in for broadcasting, or the order turned round."""
+    if isinstance(node, ast.Subscript):
+        yield 1.2, node.value
+    if isinstance(node, (ast.Name, ast.Subscript, ast.Attribute)):
+        text = ast.unparse(node)
+        if np.ndim(words.variables.get(text, 0)) == 1:
+            for cost, index in ((1.2, "[:, None]"), (1.2, "[None, :]"), (1.4, "[::-1]")):
+                yield cost, parsed(text + index)
+
+
 def ranges(node: ast.expr, words: Vocabulary) -> Edits:
     """A loop that begins or ends one step earlier or later, or runs the other way round."""
     if not isinstance(node, ast.Call):
@@ -79,6 +93,10 @@ def ranges(node: ast.expr, words: Vocabulary) -> Edits:
                 yield 1.0, ast.Call(node.func, arguments, [])
         if len(node.args) == 1:
             yield 1.0, ast.Call(parsed("range"), [ast.Constant(1), *node.args], [])
+        for text, value in words.variables.items():
+            for length in ([text] if is_count(value) else [
+                    f"{text}.shape[{axis}]" for axis in range(np.ndim(value))]):
+                yield 1.2, ast.Call(node.func, [*node.args[:-1], parsed(length)], [])
         yield 1.0, ast.Call(parsed("reversed"), [node], [])
     if name == "reversed" and node.args:
         yield 1.0, node.args[0]

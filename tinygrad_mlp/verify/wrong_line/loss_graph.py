@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -111,11 +112,12 @@ class LossGraph:
         """Return the number of the expression that a node is the value of, and which time it was.
 
         Nodes of the same expression are one family: one for each step of a loop. Of several
-        expressions, that counts which was evaluated the fewest times: not the body of a helper.
+        expressions, that counts which was evaluated the fewest times: not the body of a helper;
+        and that which computes it, not a name, as the state of a loop is loaded in several places.
         """
-        found = [(self._times[site.number], site.number, occurrence)
-                 for site, occurrence in self.texts.get(id(vertex), ())]
-        return min(found)[1:] if found else None
+        found = [(self._times[site.number], isinstance(site.node, ast.Name), site.number, step)
+                 for site, step in self.texts.get(id(vertex), ())]
+        return min(found)[2:] if found else None
 
 
 def value_of(vertex: Vertex) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +52,7 @@ class Dictionary:
 
     def match(self, arrays: Sequence[Any]) -> Match | None:
         """Return the best quantity for arrays at the first points, or None."""
-        return next(self.matches(arrays), None)
+        return _likeliest(self.matches(arrays))
 
     def matches(self, arrays: Sequence[Any]) -> Iterator[Match]:
         """Yield all quantities that arrays are equal to at the first points."""
@@ -91,7 +91,12 @@ class Dictionary:
         elif times > 2 and not found[-1]:
             del found[-1]
         common = set.intersection(*(set(map(_kin, matches)) for matches in found))
-        return next((match for match in found[-1] if _kin(match) in common), None)
+        return _likeliest(match for match in found[-1] if _kin(match) in common)
+
+
+def _likeliest(matches: Iterable[Match]) -> Match | None:
+    """Return the first match with the right sign, or else the first one."""
+    return max(matches, key=lambda match: match.sign, default=None)
 
 
 def _kin(match: Match) -> tuple[Any, ...]:

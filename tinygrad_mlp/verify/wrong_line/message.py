@@ -63,7 +63,7 @@ def _sentences(culprit: Culprit) -> list[str]:
     if culprit.expected is not None:
         where = "In every step this line" if culprit.in_loop else "This line"
         gives = culprit.expected
-        if not gives.startswith(("∂", "what ", "the ", "minus ")):
+        if "∂" not in gives and not gives.startswith(("what ", "the ", "minus ")):
             gives = f"what {gives} is in the loss"
         said.append(f"{where} should give {gives.replace(' ', JOIN)}, and does not.")
     if culprit.repair is None:

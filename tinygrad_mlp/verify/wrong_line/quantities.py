@@ -8,7 +8,7 @@ is called what the person calls it in the loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, Vertex, value_o
 LONGEST_NAME = 48
 """Most characters of an expression that is used as a name."""
 
-ORDER = ("cotangent", "value", "constant", "share", "slope", "partial")
+ORDER = ("cotangent", "value", "constant", "share", "slope", "multiple", "partial")
 """The kinds of quantities, the most telling first."""
 
 
@@ -59,6 +59,14 @@ def quantities(graphs: Sequence[LossGraph]) -> list[Quantity]:
     return sorted(found, key=lambda q: (ORDER.index(q.kind), q.words is None, len(q.words or "")))
 
 
+def multiples(found: Sequence[Quantity], counts: Mapping[str, int]) -> list[Quantity]:
+    """Return n·∂L/∂v for the counts of a derivation, which may divide by n only later."""
+    return [Quantity("multiple", q.words and f"{text}·{q.words}",
+                     tuple(count * array for array in q.arrays), (q.family, text), q.step, q.depth)
+            for q in found if q.kind == "cotangent" and q.arrays[0].ndim
+            for text, count in counts.items()]
+
+
 def families(found: Sequence[Quantity]) -> list[Family]:
     """Return quantities grouped by family, each in the order of the loss."""
     groups: dict[Any, list[Quantity]] = {}
@@ -86,6 +94,8 @@ def _at_point(graph: LossGraph) -> Iterator[Quantity]:
     last = len(graph.nodes)
     depth = {id(node): last - i for i, node in enumerate(graph.nodes)}
     for vertex in graph.vertices():
+        if isinstance(vertex, Node) and vertex.op.name == "negative":
+            continue  # matches are up to the sign: nobody speaks of ∂L/∂(-z)
         name = short(graph.text(vertex))
         family, step = graph.family(vertex) or (id(vertex), 0)
         key = family if graph.family(vertex) else ("unnamed", depth.get(id(vertex), last + 1))

@@ -13,6 +13,7 @@ from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.evaluation import Known, code_of, value_of, values_of_parts
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Scope, Trial
 from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
+from tinygrad_mlp.verify.wrong_line.repair_text import header_of, text_of_change
 from tinygrad_mlp.verify.wrong_line.sites import Site
 
 
@@ -28,14 +29,15 @@ class Repair(NamedTuple):
     expressions: tuple[tuple[Site, ast.expr], ...] = ()
     statement: tuple[Site, StatementChange] | None = None
     values: tuple[Any, ...] = ()
+    equals: Sequence[Repair] = ()
 
     @property
     def site(self) -> Site:
         """The site whose line is repaired."""
         return self.expressions[0][0] if self.statement is None else self.statement[0]
 
-    def overrides(self) -> dict[int, Override]:
-        """Return the overrides that run the derivation with this repair."""
+    def overrides(self, i: int = 0) -> dict[int, Override]:
+        """Return the overrides that run the derivation with this repair, at any point."""
         return {site.number: evaluating(edited) for site, edited in self.expressions}
 
     def statements(self) -> dict[int, StatementChange]:
@@ -46,21 +48,22 @@ class Repair(NamedTuple):
         return {id(site.statement): change}
 
     def text(self) -> str:
-        """Return the source text of the repaired statement, without its body."""
+        """Return the text of the repaired statement, without its body, as Python prints it."""
+        return "\n".join(map(header_of, self._made()))
+
+    def shown_text(self) -> str:
+        """Return that text with all that the repair does not change as the person wrote it."""
+        site = self.site
+        return "\n".join(text_of_change(site.source, site.statement, each)
+                         for each in self._made())
+
+    def _made(self) -> list[Any]:
+        """Return the statements that take the place of the repaired one."""
         site = self.site
         edited = {id(each.node): made for each, made in self.expressions
                   if each.statement is site.statement}
         copy = copied(site.statement, lambda original, copy: edited.get(id(original), copy))
-        made = [copy] if self.statement is None else self.statement[1](copy)
-        return "\n".join(header(each) for each in made)
-
-
-def header(statement: Any) -> str:
-    """Return the text of a statement; of a loop or a branch, its first line only."""
-    statement = ast.fix_missing_locations(statement)
-    text = ast.unparse(statement)
-    compound = isinstance(statement, (ast.For, ast.While, ast.If, ast.With))
-    return text.partition("\n")[0] if compound else text
+        return [copy] if self.statement is None else self.statement[1](copy)
 
 
 def evaluating(expression: ast.expr) -> Override:
@@ -87,16 +90,11 @@ def evaluated(expression: ast.expr, scopes: Sequence[Scope],
         return None
 
 
-def tried(experiment: RepairTrials, repair: Repair, stage: str) -> Trial | None:
-    """Return what a repair makes right, at the first point and at all others; None if nothing."""
+def holds(experiment: RepairTrials, repair: Repair, first: Trial) -> bool:
+    """Return whether a repair makes right at all other points what it makes right at the first."""
     overrides, statements = repair.overrides(), repair.statements()
-    first = experiment.trial(0, overrides, stage, statements)
-    if first is None or not first.accepted:
-        return None
-    others = range(1, len(experiment.points))
-    if not experiment.holds(first, lambda i: (overrides, statements), stage, others):
-        return None
-    return first
+    return experiment.holds(first, lambda i: (overrides, statements), "trying repairs",
+                            range(1, len(experiment.points)))
 
 
 def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequence[Scope],
@@ -106,7 +104,9 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
     `values` are those of the root itself. What cannot be evaluated by itself (in a comprehension,
     in the header of a loop) is yielded, too.
     """
-    seen = {_key(values)} if values and all(map(_is_number, values)) else set()
+    seen: dict[Any, list[Repair]] = {}
+    if values and all(map(_is_number, values)):
+        seen[_key(values)] = []
     later: list[Repair] = []
     numeric = bool(values) and all(isinstance(value, np.ndarray) for value in values)
     known = [values_of_parts(site.node, scope) for scope in scopes] if numeric else []
@@ -114,12 +114,14 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
         found = evaluated(edited, scopes, known) if numeric else None
         if numeric and (found is None or not all(map(_is_number, found))):
             continue
+        equals: list[Repair] = []
+        repair = Repair(cost, ((site, edited),), None, tuple(found or ()), equals)
         if found is not None:
             key = _key(found)
             if key in seen:
+                seen[key].append(repair)
                 continue
-            seen.add(key)
-        repair = Repair(cost, ((site, edited),), None, tuple(found or ()))
+            seen[key] = equals
         fits = found is None or [np.shape(v) for v in found] == [np.shape(v) for v in values]
         if fits:
             yield repair
@@ -162,13 +164,14 @@ def variables_in(site: Site, scope: Mapping[str, Any], texts: Sequence[str]) -> 
     there.
     """
     found: dict[str, Any] = {}
+    lengths: dict[int, str] = {}
     for text in texts:
         try:
             value = eval(text, dict(scope))
         except Exception:  # not defined yet
             continue
-        if isinstance(value, (list, tuple)) and text.isidentifier():
-            found[f"len({text})"] = len(value)
-        elif isinstance(value, (np.ndarray, np.generic, float, int)) and value is not True:
+        if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim):
+            lengths.setdefault(len(value), f"len({text})")
+        if isinstance(value, (np.ndarray, np.generic, float, int)) and value is not True:
             found[text] = value
-    return found
+    return found | {text: length for length, text in lengths.items()}

@@ -66,6 +66,8 @@ def replacements(experiment: RepairTrials, site: Site, families: Sequence[Family
         return
     if not all(isinstance(v, np.ndarray) and v.dtype.kind == "f" for each in values for v in each):
         return
+    if site.root and times == 1 and not any(v.any() for each in values for v in each):
+        return  # zeros to begin with: what is missing is added later
     seen: list[Rows] = []
     for family in families:
         if len(family.members[0].arrays) < POINTS:

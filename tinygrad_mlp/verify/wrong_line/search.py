@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Task
 from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary
-from tinygrad_mlp.verify.wrong_line.quantities import families, is_telling, quantities
+from tinygrad_mlp.verify.wrong_line.missing import similar_statements, updates_at_the_end
+from tinygrad_mlp.verify.wrong_line.offers import Offers
+from tinygrad_mlp.verify.wrong_line.quantities import families, multiples, quantities
+from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
-from tinygrad_mlp.verify.wrong_line.repair import Repair, tried
+from tinygrad_mlp.verify.wrong_line.repair import Repair, holds
+from tinygrad_mlp.verify.wrong_line.repair_text import header_of
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
 from tinygrad_mlp.verify.wrong_line.score import Matches, told
-from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias, variable_of
+from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias
 from tinygrad_mlp.verify.wrong_line.slicing import Slice
 from tinygrad_mlp.verify.wrong_line.small_repairs import (
-    Offers,
-    appended_repairs,
     edited,
     enlarged,
     repairs_of_copies,
@@ -64,11 +65,13 @@ class Search:
             except Exception:  # the loss need not be defined at a point its author did not choose
                 continue
             points.append(point)
-        known = quantities(graphs[:POINTS])
-        self.dictionary, self.families = Dictionary(known), families(known)
-        self.names = {quantity.words for quantity in known if quantity.kind == "value"}
         self.experiment = RepairTrials(FunctionRecorder(task.derived), task, graphs, points, budget)
+        known = quantities(graphs[:POINTS])
+        known += multiples(known, self.experiment.counts())
+        self.dictionary, self.families = Dictionary(known), families(known)
         self.matches = self._matches(self.experiment.values[:POINTS])
+        names = {quantity.words for quantity in known if quantity.kind == "value"}
+        self.ranking = LineRanking(self.experiment, self.dictionary, self.matches, names)
 
     def _matches(self, values: Sequence[Mapping[int, list[Any]]]) -> Matches:
         """Return the roots that equal a quantity of the graph."""
@@ -85,12 +88,13 @@ class Search:
         """Search until there is an answer without doubt, or the budget is spent."""
         try:
             self.slice = Slice(self.experiment)
-            self.roots = roots = sorted(self.slice.roots, key=self._rank)
+            self.roots = roots = sorted(self.slice.roots, key=self.ranking.rank)
             self.offers = Offers(self.experiment, roots, self.loss.sites)
-            suspects = [site for site in roots if not self._is_right(site)]
-            others = [site for site in roots if self._is_right(site)]
+            suspects = [site for site in roots if not self.ranking.is_right(site)]
+            others = [site for site in roots if self.ranking.is_right(site)]
             for stage in (self._likely_edits, self._likely_additions, self._headers, self._edited,
-                          self._statements, self._replaced, self._enlarged, self._copies):
+                          self._statements, self._missing, self._replaced, self._enlarged,
+                          self._copies):
                 if self._stopped(stage, suspects):
                     return
             for stage in (self._likely_edits, self._likely_additions, self._edited,
@@ -131,35 +135,6 @@ class Search:
         known = {each.number for sites in tried for each in sites}
         return [each for each in feeding(site, self.roots) if each.number not in known]
 
-    def _rank(self, site: Site) -> tuple[int, int]:
-        """Return how a line comes into question: first those at which the numbers depart.
-
-        That is, where it uses quantities of the graph and computes none. What counts is the first
-        step of a loop, as a mistake spoils all the steps after it.
-        """
-        def holds(each: Site) -> bool:
-            values = [kept.get(each.number, [None])[0] for kept in self.experiment.values[:POINTS]]
-            telling = isinstance(values[0], np.ndarray) and any(map(is_telling, values))
-            return not telling or self.dictionary.match(values) is not None
-
-        used = [each for each in self.experiment.sites if each.statement is site.statement
-                and not each.after and isinstance(each.node, (ast.Name, ast.Subscript))]
-        departs = isinstance(site.node, ast.Name) or not holds(site)
-        if departs:
-            return (0 if all(map(holds, used)) else 2), site.number
-        return (1 if site.number not in self.matches else 3), site.number
-
-    def _is_right(self, site: Site) -> bool:
-        """Return whether a line computes a quantity of the graph: it is not likely to be wrong.
-
-        A name only passes a quantity on, and a share may lack the others.
-        """
-        match, name = self.matches.get(site.number), variable_of(site)
-        if match is not None and name in self.names and match.words != name:
-            return False  # what is called p is not what p is in the loss
-        return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)
-                and match.quantity.kind in ("cotangent", "value", "constant"))
-
     def _likely_edits(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try those small edits of every line that make it a quantity of the graph."""
         return self._likely(edited, sites)
@@ -181,7 +156,7 @@ class Search:
         for site in sites:
             if site.root and not self.experiment.has_value(site):
                 self._try(iter(self._made(edited, site)))
-            self._try(appended_repairs(self.offers, site))
+            self._try(updates_at_the_end(self.offers, site))
             yield
 
     def _edited(self, sites: Sequence[Site]) -> Iterator[None]:
@@ -212,6 +187,14 @@ class Search:
             self._try(statement_repairs(self.offers, site))
             yield
 
+    def _missing(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try statements like those that are there."""
+        names = frozenset(site.node.id for site in self.experiment.sites
+                          if isinstance(site.node, ast.Name) and site.number in self.slice.numbers)
+        for site in {id(site.statement): site for site in self.experiment.sites}.values():
+            self._try(similar_statements(site, names))
+        yield
+
     def _copies(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try the same small edit in several lines."""
         self._try(repairs_of_copies([site for site in sites if site.root], self.offers))
@@ -237,19 +220,23 @@ class Search:
             self.wanted.append((self._wanted_score(wanted), wanted))
 
     def _try(self, repairs: Iterator[Repair]) -> None:
-        for repair in repairs:
-            first = tried(self.experiment, repair, "trying repairs")
-            if first is not None:
-                after = self._after(repair.overrides, repair.statements)
-                if after is not None:
-                    self.answers.append(self._answer(repair, first.fixed, after))
+        for same in repairs:
+            first = self.experiment.trial(
+                0, same.overrides(), "trying repairs", same.statements())
+            if first is None or not first.accepted:
+                continue
+            # What has the same values at the first point may have others elsewhere.
+            repair = next((each for each in (same, *same.equals)
+                           if holds(self.experiment, each, first)), None)
+            after = repair and self._after(repair.overrides, repair.statements())
+            if repair is not None and after is not None:
+                self.answers.append(self._answer(repair, first.fixed, after))
 
-    def _after(self, overrides: Callable[..., Any],
-               statements: Callable[[], Any]) -> Matches | None:
-        """Return what the roots are equal to in the repaired derivation."""
+    def _after(self, overrides: Callable[[int], Any], statements: Any = None) -> Matches | None:
+        """Return what the roots are equal to in the changed derivation."""
         values = []
         for i in range(POINTS):
-            trial = self.experiment.trial(i, overrides(), "trying repairs", statements(), keep=True)
+            trial = self.experiment.trial(i, overrides(i), "trying repairs", statements, keep=True)
             if trial is None:
                 return None
             values.append(trial.values)
@@ -259,12 +246,13 @@ class Search:
         site, text = repair.site, repair.text()
         lost = [number for number in self.matches if number not in after
                 and number not in {each.number for each, _ in repair.expressions}]
-        was_right, explained = self._is_right(site), self._is_explained(site, after)
+        was_right, explained = self.ranking.is_right(site), self._is_explained(site, after)
         small = repair.cost < SMALL
         returned = self.is_returned(site)
         at_the_end = returned and (isinstance(site.node, ast.Name) or not small)
         new = {name for name in self.offers.unused if name in text}
-        score = repair.cost + 0.006 * len(text) - 0.4 * len(new) + 0.7 * len(lost)
+        kept = SequenceMatcher(None, header_of(site.statement), text, autojunk=False).ratio()
+        score = repair.cost + 0.5 * (1 - kept) - 0.4 * len(new) + 0.7 * len(lost)
         score += 1.3 * at_the_end + 0.2 * returned
         score += 0.4 * (not explained)
         if was_right:  # a gradient may have been taken for another one, a value hardly ever
@@ -289,13 +277,9 @@ class Search:
                    if each.statement is site.statement and (each.root or each.after))
 
     def _wanted_score(self, wanted: Wanted) -> float:
-        values = []
-        for i in range(POINTS):
-            trial = self.experiment.trial(i, wanted.overrides(i), "trying lines", keep=True)
-            if trial is None:
-                return 0.0
-            values.append(trial.values)
-        after = self._matches(values)
+        after = self._after(wanted.overrides)
+        if after is None:
+            return 0.0
         lost = [n for n in self.matches if n not in after and n != wanted.site.number]
         return (0.7 * len(lost) + 1.0 * (wanted.family.kind == "value") - 2.0 * len(wanted.fixed)
                 - 0.5 * (told(after) - told(self.matches)))

@@ -55,11 +55,13 @@ def _moves(experiment: RepairTrials, site: Site) -> frozenset[str]:
 
 
 def moving() -> Override:
-    """Return the override that moves every element by its own few percent."""
+    """Return the override that moves each element by a few percent, and turns masks round."""
 
     def move(occurrence: int, value: Any, frame: Any) -> Any:
         if not _movable(value):
             return value
+        if np.asarray(value).dtype.kind == "b":
+            return ~value
         steps = np.sin(np.arange(1.0, np.size(value) + 1) * 12.9898).reshape(np.shape(value))
         moved = value * (1 + STEP * (1 + steps) / 2) + (np.asarray(value) == 0) * 1e-3 * steps
         return moved.astype(value.dtype) if isinstance(value, np.ndarray) else float(moved)
@@ -69,4 +71,4 @@ def moving() -> Override:
 
 def _movable(value: Any) -> bool:
     numeric = isinstance(value, (float, np.floating, np.ndarray))
-    return numeric and np.asarray(value).dtype.kind == "f"
+    return numeric and np.asarray(value).dtype.kind in ("fb" if np.ndim(value) else "f")

@@ -11,88 +11,16 @@ import numpy as np
 from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.added import extended, joined, multiplied, scaled
 from tinygrad_mlp.verify.wrong_line.edits import edits_of
-from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
+from tinygrad_mlp.verify.wrong_line.experiment import Scope
+from tinygrad_mlp.verify.wrong_line.offers import Offers, stored_index
 from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
-from tinygrad_mlp.verify.wrong_line.repair import Repair, chosen, distinct, variables_in
+from tinygrad_mlp.verify.wrong_line.repair import (
+    Repair,
+    distinct,
+    evaluated,
+)
 from tinygrad_mlp.verify.wrong_line.sites import Site
-from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary, replaced_at
-from tinygrad_mlp.verify.wrong_line.terms import NUMBERS
-
-LONGEST_TEXT = 24
-"""Most characters of an expression that is offered as a variable."""
-
-
-class Offers:
-    """What each statement may be repaired with: its variables, and the functions at hand."""
-
-    def __init__(self, experiment: RepairTrials, roots: Sequence[Site],
-                 loss: Sequence[Site]) -> None:
-        self.experiment = experiment
-        self.scopes = experiment.scopes(0, roots)
-        self._of_loss = [s.text for s in loss if isinstance(s.node, ast.Name)]
-        self.numbers = sorted({*NUMBERS, *(
-            float(node.value) for s in loss if s.root for node in ast.walk(s.node)
-            if isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
-            and not isinstance(node.value, bool) and abs(node.value) not in (0, 1))})
-        stored = {n.id for n in self._names(ast.Store)}
-        self.unused = stored - {n.id for n in self._names(ast.Load)}
-        sites = [*experiment.sites, *loss]
-        lists = {s.node.value.id for s in sites if isinstance(s.node, ast.Subscript)
-                 and isinstance(s.node.value, ast.Name)}
-        steps = {s.statement.target.id for s in sites if isinstance(s.statement, ast.For)
-                 and isinstance(s.statement.target, ast.Name)}
-        self._elements = [f"{name}[{step}]" for name in sorted(lists) for step in sorted(steps)]
-        functions: dict[str, None] = {}
-        self._texts: dict[int, list[str]] = {}
-        for site in experiment.sites:
-            node = site.node
-            texts = self._texts.setdefault(id(site.source.tree), [])
-            for part in ast.walk(node) if site.root else [node]:
-                if isinstance(part, ast.Name):
-                    texts.append(part.id)
-            if isinstance(node, (ast.Subscript, ast.Attribute)) and len(site.text) <= LONGEST_TEXT:
-                if not (isinstance(node, ast.Attribute) and node.attr in ("T", "shape", "size")):
-                    texts.append(site.text)
-            if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
-                name = ast.unparse(node.func)
-                elementwise = name.rpartition(".")[2] in ("tanh", "exp", "sqrt", "sigmoid", "relu")
-                if elementwise or (isinstance(node.func, ast.Name) and not name.startswith("<")):
-                    functions[name] = None
-        self.functions = tuple(f for f in functions if f not in NOT_ELEMENTWISE)
-
-    def _names(self, context: type) -> Iterator[ast.Name]:
-        source = self.experiment.derived.source
-        for node in ast.walk(source.tree) if source is not None else ():
-            if isinstance(node, ast.Name) and isinstance(node.ctx, context):
-                yield node
-
-    def scope(self, site: Site) -> list[Scope]:
-        """Return the variables that a site sees, at a few of its evaluations."""
-        found = self.scopes.get(site.number, [])
-        return [found[i] for i in chosen(len(found))]
-
-    def texts(self, site: Site) -> list[str]:
-        """Return the variables, and elements of such, in the function that a site stands in."""
-        return list(dict.fromkeys([
-            *self._texts.get(id(site.source.tree), ()), *self._elements, *sorted(self.unused),
-            *self._of_loss]))
-
-    def seen(self, site: Site) -> tuple[list[Scope], list[Any]]:
-        """Return variables and values of a site at a few of its evaluations."""
-        scopes, values = self.scope(site), self.experiment.values[0].get(site.number, [])
-        values = [values[i] for i in chosen(len(values))]
-        return (scopes, values) if len(scopes) == len(values) else ([], [])
-
-    def vocabulary(self, site: Site) -> Vocabulary:
-        """Return what small edits of a site may use."""
-        scopes = self.scope(site)
-        known = variables_in(site, scopes[-1], self.texts(site)) if scopes else {}
-        return Vocabulary(known, self.functions)
-
-
-NOT_ELEMENTWISE = frozenset(
-    ["len", "range", "reversed", "float", "int", "list", "sum", "max", "min", "enumerate", "zip",
-     "abs", "print", "dict", "tuple"])
+from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced_at
 
 
 def edited(offers: Offers, site: Site) -> list[Repair]:
@@ -111,10 +39,18 @@ def enlarged(offers: Offers, site: Site) -> list[Repair]:
     scopes, values = offers.seen(site)
     if not values or not all(isinstance(value, np.ndarray) for value in values):
         return []
-    edits = [*multiplied(site.node, values[-1], words.variables),
-             *extended(site.node, values[-1], words.variables),
-             *joined(site.node, values[-1], words.variables)]
+    value = _stored(site, scopes[-1], values[-1])
+    edits = [*multiplied(site.node, value, words, scopes[-1]),
+             *extended(site.node, value, words.variables),
+             *joined(site.node, value, words.variables)]
     return list(distinct(iter(edits), site, scopes, values))
+
+
+def _stored(site: Site, scope: Scope, value: Any) -> Any:
+    """Return the place that a value is stored at, whose shape it takes; elsewhere, the value."""
+    target, index = stored_index(site)
+    place = evaluated(parsed(f"{target}[{index}]"), [scope], [{}]) if index else None
+    return value if place is None else place[0]
 
 
 def statement_repairs(offers: Offers, site: Site) -> Iterator[Repair]:
@@ -205,36 +141,6 @@ def _loaded(original: ast.AST, copy: Any) -> Any:
 
 def _placed(made: Any, statement: Any) -> Any:
     return ast.fix_missing_locations(ast.copy_location(made, statement))
-
-
-def appended_repairs(offers: Offers, site: Site) -> Iterator[Repair]:
-    """Yield updates of x put after a site's statement, if that ends a loop which uses x."""
-    loop = next((node for node in ast.walk(site.source.tree)
-                 if isinstance(node, ast.For) and node.body[-1] is site.statement), None)
-    if loop is None or not site.root:
-        return
-    used = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name)}
-    stored = {node.id for node in ast.walk(site.source.tree)
-              if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    variables = offers.vocabulary(site).variables
-    for name in sorted(used & stored & set(variables)):
-        for other, value in variables.items():
-            if other != name and np.ndim(value) and np.shape(value) == np.shape(variables[name]):
-                yield Repair(1.8, (), (site, followed_by(f"{name} = {name} * {other}")))
-        for cost, made in joined(ast.Name(name, ast.Load()), variables[name], variables):
-            yield Repair(cost + 0.3, (), (site, followed_by(f"{name} = {ast.unparse(made)}")))
-
-
-def followed_by(text: str) -> StatementChange:
-    """Return the change that puts a statement after another one."""
-
-    def change(copy: Any) -> list[Any]:
-        more = ast.parse(text).body[0]
-        for node in ast.walk(more):
-            ast.copy_location(node, copy)
-        return [copy, more]
-
-    return change
 
 
 def repairs_of_copies(roots: Sequence[Site], offers: Offers) -> Iterator[Repair]:

@@ -17,11 +17,13 @@ Edits = Iterator[tuple[float, ast.expr]]
 class Vocabulary(NamedTuple):
     """What an edited expression may use: the variables in scope, and functions of one argument.
 
-    `variables` holds expressions (``a1``, ``h[t - 1]``) with their values where they are wanted.
+    `variables` holds expressions (``a1``, ``h[t - 1]``) with their values where they are wanted,
+    and `unused` those of them that the derivation computes and does not use.
     """
 
     variables: Mapping[str, Any]
     functions: tuple[str, ...]
+    unused: frozenset[str] = frozenset()
 
 
 def replaced(root: ast.expr, node: ast.expr, made: ast.expr) -> ast.expr:

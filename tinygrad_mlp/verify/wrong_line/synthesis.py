@@ -32,6 +32,7 @@ def solved(pool: Pool, present: Array | None, wanted: Array, now: str) -> Soluti
             yield 1.8 + 0.4 * term.size, f"-({term.text})"
         yield from _of_two(pool, wanted)
         yield from _of_three(pool, wanted)
+        yield from _projected(pool, wanted)
 
 
 def _around(pool: Pool, present: Array, wanted: Array, now: str) -> Solutions:
@@ -53,13 +54,27 @@ def _around(pool: Pool, present: Array, wanted: Array, now: str) -> Solutions:
     yield from _matrix_products(pool, present, wanted, now)
 
 
+def lacking(pool: Pool, present: Array, wanted: Array) -> Iterator[tuple[float, str, str]]:
+    """Yield the updates that turn a value into the wanted one: the cost, the operator, the term."""
+    with np.errstate(all="ignore"):
+        for op, needed in (("+", wanted - present), ("-", present - wanted),
+                           ("*", _ratio(wanted, present)), ("/", _ratio(present, wanted))):
+            if not np.isfinite(needed).all():
+                continue
+            for term in pool.find(needed):
+                yield 1.4 + 0.1 * term.size, op, term.text
+            if op in "+-" and needed.any():
+                for size, text in _products(pool, needed):
+                    yield 1.6 + 0.1 * size, op, text
+
+
 def _matrix_products(pool: Pool, present: Array, wanted: Array, now: str) -> Solutions:
     """Yield the matrix products of the present value and a term."""
     for term in pool.simple:
         if not (present.ndim and term.value.ndim):
             continue
-        for text, a, b in ((f"({now}) @ ({term.text})", present, term.value),
-                           (f"({term.text}) @ ({now})", term.value, present)):
+        for text, a, b in ((f"({term.text}) @ ({now})", term.value, present),
+                           (f"({now}) @ ({term.text})", present, term.value)):
             if a.shape[-1] == b.shape[max(b.ndim - 2, 0)]:
                 made = _product(a, b)
                 if made is not None and made.shape == wanted.shape and agree(made, wanted):
@@ -118,6 +133,37 @@ def _of_three(pool: Pool, wanted: Array) -> Solutions:
                 for c in pool.find(needed):
                     cost = 2.0 + 0.4 * (a.size + b.size + c.size)
                     yield cost, f"({a.text}) * (({b.text}) {op} ({c.text}))"
+
+
+def _projected(pool: Pool, wanted: Array) -> Solutions:
+    """Yield what softmax, a normalised vector and a normalised batch make of a gradient, scaled."""
+    atoms = [a for a in pool.atoms if a.value.shape == wanted.shape and a.value.dtype.kind == "f"]
+    for a, b in ((a, b) for a in atoms for b in atoms if a is not b):
+        for axis in range(wanted.ndim):
+            over = f"({axis}, keepdims=True)" if wanted.ndim > 1 else "()"
+            inner = (a.value * b.value).sum(axis, keepdims=True)
+            product = f"({a.text} * {b.text})"
+            text = f"{product}.sum{over}"
+            mean = b.value.mean(axis, keepdims=True)
+            centred = f"{b.text} - {b.text}.mean{over} - {a.text} * {product}.mean{over}"
+            for form, value in (
+                    (f"{a.text} * ({b.text} - {text})", a.value * (b.value - inner)),
+                    (f"({b.text} - {a.text} * {text})", b.value - a.value * inner),
+                    (f"({centred})", b.value - mean - a.value * inner / wanted.shape[axis])):
+                yield from _scaled(pool, form, _ratio(wanted, value))
+
+
+def _scaled(pool: Pool, form: str, ratio: Array) -> Solutions:
+    """Yield an expression with the factor that it lacks, where that is in scope."""
+    if not np.isfinite(ratio).all():
+        return
+    if np.abs(ratio - 1).max(initial=0) < 1e-9:
+        yield 1.8, form
+        return
+    for term in pool.find(ratio):
+        yield 1.8 + 0.2 * term.size, f"{form} * ({term.text})"
+    for term in pool.find(1 / ratio):
+        yield 1.8 + 0.2 * term.size, f"{form} / ({term.text})"
 
 
 def _broadcasts(array: Array, to: Array) -> bool:

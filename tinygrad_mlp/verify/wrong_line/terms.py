@@ -180,6 +180,8 @@ FORMS: tuple[tuple[str, float, Callable[[Array], Array]], ...] = (
     ("np.exp({})", 1, np.exp),
     ("np.tanh({})", 1, np.tanh),
     ("np.sqrt({})", 1, np.sqrt),
+    ("np.log({})", 1, np.log),
+    ("np.sign({})", 1, np.sign),
     ("1 - np.tanh({}) ** 2", 2, lambda a: 1 - np.tanh(a) ** 2))
 """Functions of one variable, with what they count, element by element."""
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
+from tinygrad_mlp.verify.wrong_line.missing import followed_by, updates
+from tinygrad_mlp.verify.wrong_line.offers import Offers
 from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
-from tinygrad_mlp.verify.wrong_line.small_repairs import Offers, followed_by
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
 from tinygrad_mlp.verify.wrong_line.synthesis import solved
 from tinygrad_mlp.verify.wrong_line.terms import Pool
@@ -35,7 +36,8 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
     # wanted values are taken; and neither of the first step nor of the last, where some are zero.
     middle = len(scopes) // 2
     scope, target = scopes[middle], wanted.arrays[0][middle]
-    pool = Pool(variables_in(site, scope, offers.texts(site)))
+    variables = variables_in(site, scope, offers.texts(site))
+    pool = Pool(variables)
     found: list[tuple[float, int, ast.expr, str]] = []
     loaded = parsed(ast.unparse(site.node)) if site.after else site.node
     for node, part in pushed_down(loaded, target, scope):
@@ -45,6 +47,7 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
         depth = 0.0 if node is loaded else 0.1
         for cost, text in solved(pool, present, part, ast.unparse(node)):
             found.append((cost + depth, len(found), node, text))
+    yield from updates(site, experiment.sites, variables, target, _value_of(loaded, scope))
     found.sort(key=lambda each: each[:2])
     seen: set[str] = set()
     for cost, _, node, text in found:
@@ -55,7 +58,7 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
             if root is None:
                 yield Repair(cost, (), (site, followed_by(f"{ast.unparse(site.node)} = {key}")))
             else:
-                yield Repair(cost, ((root, parsed(key)),))
+                yield Repair(cost, ((root, edited),))
         if len(seen) >= MOST_SOLUTIONS:
             return
 

@@ -1,0 +1,89 @@
+"""A planted mistake of each kind that the search for the wrong line knows, and its repair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.verify.derivation_corpus import FOLDER, wrong
+from tinygrad_mlp.verify import check_derivation
+from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
+
+REPAIRS = {
+    "attention_helper-2": "return a * (da - (a * da).sum(1, keepdims=True))",
+    "cosine_contrast-2": "return (d - u * np.sum(d * u, axis=1, keepdims=True)) / r",
+    "cox_survival-1": "risk = np.cumsum(e[::-1])[::-1]",
+    "dot_product_ranker-8": "dQ += 2 * lam * Q\ndP += 2 * lam * P",
+    "embedding_mean_pool-5": "dlogits[np.arange(n_docs), labels] -= 1",
+    "gru_two_steps-1": "dz = dh * (c - h)",
+    "huber_scale-2": "psi[far] = delta * np.sign(eps[far])",
+    "huber_scale-3": "far = np.abs(eps) > delta",
+    "mixture_em-8": "r = joint / joint.sum(axis=1, keepdims=True)",
+    "rnn_every_step-7": "dy = np.copy(ps[t])\ndy[ys[t]] -= 1",
+    "seq_labeling_outer-1": "gA = np.outer(d3, h2) + np.outer(d2, h1)",
+    "seq_labeling_outer-2":
+        "gA = np.outer(d3, h2) + np.outer(d2, h1) + np.outer(d1, h0)",
+    "triplet_shared_map-3": "weight = 1 / len(anchor) * active[:, None]",
+    "triplet_shared_map-4": "weight = active[:, None] / len(active)"}
+"""The repair that is shown, by the mistake of the corpus. It stands in the person's own writing."""
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+def test_the_wrong_line_is_shown_with_a_repair(name):
+    stem, _, number = name.rpartition("-")
+    case = list(wrong(FOLDER / "tune" / f"{stem}.py"))[int(number) - 1]
+    found = check_derivation(case.loss, case.derived, case.point(0), budget=60).culprit
+    assert found.line in case.lines
+    assert found.repair == REPAIRS[name]
+
+
+def test_an_expression_that_is_not_repaired_keeps_its_spaces_brackets_and_lines():
+    x, y = np.arange(1.0, 4.0), np.array([0.5, 0.2, 0.9])
+
+    def loss(w, c):
+        return np.sum((w*x + c - y)**2)
+
+    def derived(w, c):
+        e = (w*x) + c - y
+        return {
+            "w": 2*np.sum(e*x),  # the product with x
+            'c': np.sum(e),
+        }
+
+    found = check_derivation(loss, derived, {"w": np.array(0.7), "c": np.array(0.1)}).culprit
+    assert found.repair == (
+        'return {\n    "w": 2*np.sum(e*x),  # the product with x\n'
+        "    'c': 2 * np.sum(e),\n}")
+
+
+def test_data_stays_as_it_is_while_repairs_are_tried():
+    x = np.array([[0.2, 1.0], [0.4, -0.3]])
+    before = x.copy()
+
+    def loss(w):
+        return np.sum(np.tanh(x * w)) / len(x)
+
+    def derived(w):
+        d = np.tanh(x * w)
+        d /= len(x)
+        return {"w": (x * d).sum(0)}
+
+    assert check_derivation(loss, derived, {"w": np.array([0.5, -0.4])}).culprit is not None
+    assert np.array_equal(x, before) and x.flags.writeable
+
+
+def test_arrays_that_a_program_writes_into_stay_writeable():
+    rows, buffer = [np.zeros(2)], np.zeros(3)
+
+    def reads():
+        return rows, buffer
+
+    def writes():
+        buffer[0] = 1
+        return rows
+
+    with unwritable(reads, reads):
+        assert not rows[0].flags.writeable and not buffer.flags.writeable
+    with unwritable(writes, writes):
+        assert buffer.flags.writeable
+    assert rows[0].flags.writeable and buffer.flags.writeable

@@ -1,0 +1,162 @@
+"""Statements that are missing: like one that is there, or an update of what lacks a term."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.verify.wrong_line.added import joined
+from tinygrad_mlp.verify.wrong_line.offers import Offers
+from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
+from tinygrad_mlp.verify.wrong_line.repair import Repair
+from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
+from tinygrad_mlp.verify.wrong_line.synthesis import lacking
+from tinygrad_mlp.verify.wrong_line.terms import Pool
+
+SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr)
+MOST_UPDATES = 6
+"""Updates that are tried for one wanted value, the shortest first."""
+
+NAME = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
+
+
+def similar_statements(site: Site, suspects: frozenset[str]) -> Iterator[Repair]:
+    """Yield statements to put after that of a site, which do for suspects what it does for others.
+
+    After ``dU += lam * U`` it is ``dV += lam * V`` that is missing.
+    """
+    if not isinstance(site.statement, SIMPLE):
+        return
+    text, tree = ast.unparse(site.statement), site.source.tree
+    known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    known |= {node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)}
+    there = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, SIMPLE)}
+    target = NAME.search(text.removeprefix("np.add.at").removeprefix("np.subtract.at"))
+    if target is None or target[0] not in known:
+        return
+    for other in sorted(known & suspects - {target[0]}):
+        old, new = _differing(target[0], other)
+        if not old or max(len(old), len(new)) > 2:
+            continue
+        made = NAME.sub(lambda found: _renamed(found[0], old, new, known), text)  # noqa: B023
+        if made not in there:
+            there.add(made)
+            yield Repair(1.2, (), (site, followed_by(made)))
+
+
+def _differing(name: str, other: str) -> tuple[str, str]:
+    """Return what differs between two names: 'U' and 'V' for dU and dV."""
+    start = 0
+    while start < min(len(name), len(other)) and name[start] == other[start]:
+        start += 1
+    end = 0
+    while end < min(len(name), len(other)) - start and name[-1 - end] == other[-1 - end]:
+        end += 1
+    return name[start:len(name) - end], other[start:len(other) - end]
+
+
+def _renamed(name: str, old: str, new: str, known: set[str]) -> str:
+    """Return a name with a part exchanged, where a variable is called so."""
+    for found in re.finditer(re.escape(old), name):
+        made = name[:found.start()] + new + name[found.end():]
+        if made in known:
+            return made
+    return name
+
+
+def updates_at_the_end(offers: Offers, site: Site) -> Iterator[Repair]:
+    """Yield updates of x put after a site's statement, if that ends a loop which uses x."""
+    loop = next((node for node in ast.walk(site.source.tree)
+                 if isinstance(node, ast.For) and node.body[-1] is site.statement), None)
+    if loop is None or not site.root:
+        return
+    used = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name)}
+    stored = {node.id for node in ast.walk(site.source.tree)
+              if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    variables = offers.vocabulary(site).variables
+    for name in sorted(used & stored & set(variables)):
+        shape = np.shape(variables[name])
+        same = [other for other, value in variables.items()
+                if other != name and np.ndim(value) and np.shape(value) == shape]
+        for other in same:
+            yield Repair(1.8, (), (site, followed_by(f"{name} = {name} * {other}")))
+        for text in _products(variables, shape):
+            yield Repair(1.7, (), (site, followed_by(f"{name} = {text}")))
+        for cost, made in joined(ast.Name(name, ast.Load()), variables[name], variables):
+            yield Repair(cost + 0.3, (), (site, followed_by(f"{name} = {ast.unparse(made)}")))
+
+
+def _products(variables: Any, shape: tuple[int, ...]) -> Iterator[str]:
+    """Yield the matrix products that have a shape."""
+    arrays = {text: np.shape(v) for text, v in variables.items() if np.ndim(v) in (1, 2)}
+    for a, rows in arrays.items():
+        for b, columns in arrays.items():
+            for text, first in ((a, rows), (f"{a}.T", rows[::-1])):
+                if len(rows) == 2 and first[1] == columns[0] and (first[0], *columns[1:]) == shape:
+                    yield f"{text} @ {b}"
+            if len(rows) == 1 and len(columns) == 2:
+                for text, second in ((b, columns), (f"{b}.T", columns[::-1])):
+                    if rows[0] == second[0] and second[1:] == shape:
+                        yield f"{a} @ {text}"
+
+
+def updates(site: Site, sites: list[Site], variables: Mapping[str, Any], wanted: Array,
+            present: Array | None) -> Iterator[Repair]:
+    """Yield updates of a variable, put after the last statement that changes it."""
+    made = variable_of(site)
+    name = made or (site.node.id if isinstance(site.node, ast.Name) else "")
+    places = [site] if made else [
+        each for each in sites if each.source is site.source and _stores(each, name)
+        and each.statement.lineno <= site.node.lineno]
+    if not places or present is None:
+        return
+    for cost, text in _at_labels(name, wanted - present, variables):
+        yield Repair(cost, (), (places[-1], followed_by(text)))
+    if made:  # a term or a factor belongs into the expression
+        return
+    found = sorted(lacking(Pool(variables), present, wanted))
+    for cost, op, text in found[:MOST_UPDATES]:
+        yield Repair(cost, (), (places[-1], followed_by(f"{name} {op}= {text}")))
+
+
+def _at_labels(name: str, lacks: Array,
+               variables: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
+    """Yield updates of one element, or of one in each row: ``dZ[np.arange(n), y] -= 1``."""
+    changed = lacks[lacks != 0]
+    if not 0 < lacks.ndim < 3 or np.ptp(changed) > 1e-9 or changed.size != lacks[..., 0].size:
+        return
+    places = np.abs(lacks).argmax(-1)
+    op, number = ("-", -changed[0]) if changed[0] < 0 else ("+", changed[0])
+    for text, value in variables.items():
+        if np.asarray(value).dtype.kind in "iu" and np.array_equal(value, places):
+            index = text if lacks.ndim == 1 else f"np.arange(len({text})), {text}"
+            yield (1.0 if number == 1 else 1.6), f"{name}[{index}] {op}= {number:g}"
+
+
+def _stores(site: Site, name: str) -> bool:
+    """Return whether the statement of a site changes a variable."""
+    if site.after:
+        return isinstance(site.node, ast.Name) and site.node.id == name
+    statement: Any = site.statement
+    if not site.root or not isinstance(statement, (ast.Assign, ast.Expr)):
+        return False
+    if isinstance(statement, ast.Expr):  # np.add.at(x, i, e)
+        return isinstance(site.node, ast.Name) and site.node.id == name
+    return any(isinstance(each, ast.Name) and each.id == name for each in statement.targets)
+
+
+def followed_by(text: str) -> StatementChange:
+    """Return the change that puts a statement after another one."""
+
+    def change(copy: Any) -> list[Any]:
+        more = ast.parse(text).body[0]
+        for node in ast.walk(more):
+            ast.copy_location(node, copy)
+        return [copy, more]
+
+    return change

@@ -1,0 +1,131 @@
+"""What each statement may be repaired with: its variables, and the functions at hand."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
+from tinygrad_mlp.verify.wrong_line.repair import chosen, variables_in
+from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary
+from tinygrad_mlp.verify.wrong_line.terms import NUMBERS
+
+LONGEST_TEXT = 24
+"""Most characters of an expression that is offered as a variable."""
+
+
+class Offers:
+    """What each statement may be repaired with: its variables, and the functions at hand."""
+
+    def __init__(self, experiment: RepairTrials, roots: Sequence[Site],
+                 loss: Sequence[Site]) -> None:
+        self.experiment = experiment
+        self.scopes = experiment.scopes(0, roots)
+        self._of_loss = [s.text for s in loss if isinstance(s.node, ast.Name)]
+        self.numbers = sorted({*NUMBERS, *(
+            float(node.value) for s in loss if s.root for node in ast.walk(s.node)
+            if isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
+            and not isinstance(node.value, bool) and abs(node.value) not in (0, 1))})
+        self.unused = frozenset().union(*(
+            unused_in(tree, tree is not getattr(experiment.derived.source, "tree", None))
+            for tree in {id(s.source.tree): s.source.tree for s in experiment.sites}.values()))
+        sites = [*experiment.sites, *loss]
+        self._indexed = {node.value.id for s in sites for node in ast.walk(s.statement)
+                         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)}
+        self._steps = sorted({s.statement.target.id for s in sites if isinstance(
+            s.statement, ast.For) and isinstance(s.statement.target, ast.Name)})
+        functions: dict[str, None] = {}
+        self._texts: dict[int, list[tuple[int, str]]] = {}
+        for site in experiment.sites:
+            node = site.node
+            texts = self._texts.setdefault(id(site.source.tree), [])
+            for part in ast.walk(node) if site.root else [node]:
+                if isinstance(part, ast.Name):
+                    texts.append((site.number, part.id))
+            if isinstance(node, (ast.Subscript, ast.Attribute)) and len(site.text) <= LONGEST_TEXT:
+                if not (isinstance(node, ast.Attribute) and node.attr in ("T", "shape", "size")):
+                    texts.append((site.number, site.text))
+        for site in sites:
+            node = site.node
+            if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+                functions |= dict.fromkeys(_elementwise(ast.unparse(node.func)))
+        self.functions = tuple(functions)
+
+    def scope(self, site: Site) -> list[Scope]:
+        """Return the variables that a site sees, at a few of its evaluations."""
+        found = self.scopes.get(site.number, [])
+        return [found[i] for i in chosen(len(found))]
+
+    def texts(self, site: Site) -> list[str]:
+        """Return the variables, and elements of such, in the function that a site stands in.
+
+        What is used shortly before comes first.
+        """
+        used = self._texts.get(id(site.source.tree), ())
+        texts = [text for number, text in reversed(used) if number < site.number]
+        texts += [text for number, text in used if number >= site.number]
+        scope = (self.scope(site) or [{}])[-1]
+        lists = {name for name, value in scope.items() if isinstance(value, list)}
+        elements = [f"{name}[{step}]" for name in sorted(lists | self._indexed)
+                    for step in self._steps]
+        target, index = stored_index(site)
+        if index:  # as in psi[far] = delta * np.sign(eps[far])
+            elements += [f"{name}[{index}]" for name in texts
+                         if isinstance(scope.get(name), np.ndarray)
+                         and scope[name].shape == getattr(scope.get(target), "shape", None)]
+        elements += [f"{name}.{attribute}" for name, value in scope.items()
+                     for attribute, array in getattr(value, "__dict__", {}).items()
+                     if isinstance(array, np.ndarray)]
+        return list(dict.fromkeys([*texts, *elements, *sorted(self.unused), *self._of_loss]))
+
+    def seen(self, site: Site) -> tuple[list[Scope], list[Any]]:
+        """Return variables and values of a site at a few of its evaluations."""
+        scopes, values = self.scope(site), self.experiment.values[0].get(site.number, [])
+        values = [values[i] for i in chosen(len(values))]
+        return (scopes, values) if len(scopes) == len(values) else ([], [])
+
+    def vocabulary(self, site: Site) -> Vocabulary:
+        """Return what small edits of a site may use."""
+        scopes = self.scope(site)
+        known = variables_in(site, scopes[-1], self.texts(site)) if scopes else {}
+        return Vocabulary(known, self.functions, self.unused)
+
+
+def unused_in(tree: Any, arguments: bool) -> frozenset[str]:
+    """Return the variables of a function, or its arguments as well, that it does not use."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    if arguments:
+        stored |= {node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)}
+    return frozenset(stored - {node.id for node in names if isinstance(node.ctx, ast.Load)})
+
+
+def _elementwise(name: str) -> tuple[str, ...]:
+    """Return a function that is called by a name, where it is one of an array's elements.
+
+    Besides |x|, its derivative sign x.
+    """
+    if name == "np.abs":
+        return name, "np.sign"
+    module, _, last = name.rpartition(".")
+    if module == "np":
+        ufunc = getattr(getattr(np, last, None), "nin", 0) == 1
+        return (name,) if ufunc or last in ("cumsum", "diag") else ()
+    plain = not module and not name.startswith("<") and name not in vars(builtins)
+    return (name,) if plain else ()
+
+
+def stored_index(site: Site) -> tuple[str, str]:
+    """Return the variable and the index that a site is stored at; empty where there is none."""
+    statement: Any = site.statement
+    if isinstance(statement, (ast.Assign, ast.AugAssign)):
+        target = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
+        if isinstance(target, ast.Subscript):
+            name = ast.unparse(target.value)
+            return name, ast.unparse(target)[len(name) + 1:-1]
+    return "", ""
