@@ -9,17 +9,21 @@ which gradients are right then. The steps, each in modules of its own:
 2. `quantities.py` lists what lines can be: values, gradients ∂L/∂v, shares, slopes. `matching.py`
    tells which of these a line is equal to.
 3. `slicing.py` moves each expression by a few percent. The wrong line moves wrong gradients only.
-4. `edits.py` and `index_edits.py` change an expression by a little, `added.py` adds a factor or a
-   term, all with the pieces of `syntax.py`. `small_repairs.py` applies these and changes whole
-   statements. `evaluation.py` computes what they change, and `repair.py` tries a repair.
+   `ranking.py` says which lines to try first.
+4. `edits.py`, `call_edits.py`, `index_edits.py` change an expression by a little, `added.py` adds
+   a factor or a term, all with the pieces of `syntax.py` and with what `offers.py` finds in scope.
+   `small_repairs.py` applies these and changes whole statements, `missing.py` adds some.
+   `evaluation.py` computes what they change, and `repair.py` tries a repair.
 5. `replacement.py` finds what a line should hold, by putting quantities of the graph in its place.
    `synthesis.py` and `wanted_repairs.py` make an expression of that value from what is in scope,
    of which `terms.py` makes terms.
 6. `search.py` runs all this, the likeliest lines first, and `score.py` judges what works: a repair
    is likely where the edit is small and the lines after it become quantities of the graph.
-   `experiment.py` is what it runs the program with, and `budget.py` ends it.
+   `experiment.py` is what it runs the program with, and `budget.py` ends it. `shared_arrays.py`
+   keeps data from being changed meanwhile.
 7. `culprit.py` turns the best answer into a line, a quantity and a repair, or into silence where
-   two lines are as likely. `message.py` has the words.
+   two lines are as likely. `message.py` has the words, and `repair_text.py` writes a repair as the
+   person would.
 
 Nothing here decides whether a gradient is right. `verify/derivations` does that, and asks for the
 line only where one is wrong.
