@@ -77,7 +77,7 @@ def functions(node: ast.expr, words: Vocabulary) -> Edits:
             yield 1.2, parsed(backwards)
         for other in SIMILAR.get(called(node), ()):
             yield 1.0, ast.Call(renamed(node.func, other), node.args, node.keywords)
-    elif isinstance(node, (ast.Name, ast.Subscript)):
+    elif isinstance(node, (ast.Name, ast.Subscript, ast.BinOp)):
         for other in words.functions:
             yield 1.4, ast.Call(parsed(other), [node], [])
 

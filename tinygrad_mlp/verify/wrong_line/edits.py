@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from difflib import SequenceMatcher
 
 import numpy as np
 
@@ -224,7 +225,8 @@ def variables(node: ast.expr, words: Vocabulary) -> Edits:
     for name, value in words.variables.items():
         if name != text and np.shape(value) == np.shape(mine) and kind_of(value) == kind_of(mine):
             plain = name.isidentifier() == text.isidentifier()
-            yield (1.2 if plain else 1.4), parsed(name)
+            unlike = 1 - SequenceMatcher(None, name, text).ratio()  # Z1 for Z2 rather than H1
+            yield (1.15 if plain else 1.35) + 0.05 * unlike, parsed(name)
     if kind_of(mine) == "f":
         yield 1.1, ast.BinOp(ast.Constant(1), ast.Sub(), node)
         yield 1.2, ast.BinOp(parsed(text), ast.Pow(), ast.Constant(2))
