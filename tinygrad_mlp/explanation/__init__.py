@@ -4,7 +4,9 @@ The package is not called `explain`, because that is the name of its function: i
 `tinygrad_mlp.explain` would put the module in the place of ``tg.explain``.
 """
 
-from tinygrad_mlp.explanation.derivation import Derivation, Equation, explain
+from tinygrad_mlp.explanation.closed import ClosedForm
+from tinygrad_mlp.explanation.derivation import Derivation, explain
+from tinygrad_mlp.explanation.equation import Equation
 from tinygrad_mlp.explanation.expression import Expression
 
-__all__ = ["Derivation", "Equation", "Expression", "explain"]
+__all__ = ["ClosedForm", "Derivation", "Equation", "Expression", "explain"]

@@ -5,89 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
+from tinygrad_mlp.explanation.closed import ClosedForm, arrays_in, closed_form
 from tinygrad_mlp.explanation.derive import Deriving
-from tinygrad_mlp.explanation.expression import Expression, Shape, Symbol
+from tinygrad_mlp.explanation.equation import (
+    ADJOINT,
+    CLOSED,
+    COLUMNS,
+    DEFINITION,
+    FORWARD,
+    GRADIENT,
+    Equation,
+)
 from tinygrad_mlp.explanation.layered import ClosedForms
-from tinygrad_mlp.explanation.writing import latex, text, two_lines
+from tinygrad_mlp.explanation.writing import two_lines
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
-
-FORWARD, ADJOINT, GRADIENT, CLOSED, DEFINITION = (
-    "forward", "adjoint", "gradient", "closed form", "definition")
-
-COLUMNS = 100  # how wide the plain text of a derivation is at most
-
-
-class Equation:
-    """One line of a derivation: ``left = right``.
-
-    Attributes:
-        kind: "forward", "adjoint", "gradient", "closed form", or "definition" for a symbol that
-            only abbreviates.
-        left: the symbol that it defines.
-        right: what the symbol stands for.
-
-    What is printed is what is evaluated: both read `right`.
-
-    >>> import tinygrad_mlp as tg
-    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
-    >>> last = tg.explain(tg.sum(tg.exp(x)), x).equations[-1]
-    >>> last.kind, str(last.left)
-    ('gradient', '<Symbol ∂L/∂x of shape (2,)>')
-    """
-
-    __slots__ = ("kind", "left", "right")
-
-    def __init__(self, kind: str, left: Symbol) -> None:
-        assert left.definition is not None
-        self.kind = kind
-        self.left = left
-        self.right: Expression = left.definition
-
-    @property
-    def name(self) -> str:
-        """The left side as plain text: "z2", "δ3", "∂L/∂W2"."""
-        return self.left.name.text
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of both sides."""
-        return self.left.shape
-
-    @property
-    def sides(self) -> tuple[str, str]:
-        """Left and right side in LaTeX, with the shape under every factor."""
-        return latex(self.left, True), latex(self.right, True)
-
-    @property
-    def latex(self) -> str:
-        """In LaTeX, with the shape under every factor."""
-        return " = ".join(self.sides)
-
-    @property
-    def text(self) -> str:
-        """As plain text of two lines: below every factor its shape."""
-        return two_lines(self.left, self.right, COLUMNS)
-
-    def evaluate(self, values: Mapping[str, Any] | None = None) -> Array:
-        """The value of the right side.
-
-        Args:
-            values: arrays by name, to take in place of the recorded ones.
-
-        Raises:
-            ShapeError: one of them has another shape than what it replaces.
-        """
-        return self.right.evaluate(values)
-
-    def __str__(self) -> str:
-        return f"{text(self.left)} = {text(self.right)}"
-
-    def __repr__(self) -> str:
-        return f"<Equation ({self.kind}) {self}>"
-
 
 HEADINGS = {FORWARD: "Forward", ADJOINT: "Backward", CLOSED: "As products, with vectors as columns",
             DEFINITION: "where"}
@@ -97,7 +31,8 @@ class Derivation:
     """A derivation, written out; what `explain` returns.
 
     Attributes:
-        equations: all equations in order.
+        equations: all equations of the steps, in order.
+        closed: the gradients in closed form.
 
     >>> import tinygrad_mlp as tg
     >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
@@ -106,8 +41,9 @@ class Derivation:
     ['forward', 'forward', 'adjoint', 'adjoint', 'gradient']
     """
 
-    def __init__(self, equations: Iterable[Equation]) -> None:
+    def __init__(self, equations: Iterable[Equation], closed: ClosedForm | None = None) -> None:
         self.equations = tuple(equations)
+        self.closed = closed or ClosedForm(self.of_kind(GRADIENT))
 
     def __getitem__(self, name: str) -> Equation:
         """The equation of a name; of several, the last one, which is the simplest."""
@@ -181,7 +117,8 @@ def explain(output: Value, wrt: Any = None, *,
         output: the number, a tensor of one element, whose graph has not been released.
         wrt: what to differentiate with respect to: a tensor, a tensor's name, or several of
             these; None for all leaves that require gradients.
-        names: arrays and tensors by name, for what has no name of its own (the input, the target).
+        names: arrays and tensors by name, for what has no name of its own (the input, the target);
+            and numbers by name, which the closed form writes by their names: n, λ.
 
     Raises:
         GraphReleasedError: `backward()` was called before.
@@ -219,8 +156,9 @@ def explain(output: Value, wrt: Any = None, *,
             f"explain() expects an output of one element. Got shape {output.data.shape}: reduce "
             f"it, e.g. with .sum().")
     graph = Recorded(output)
-    naming = Naming(graph, names or {})
-    deriving = Deriving(graph, naming, _targets(graph, naming, wrt))
+    naming = Naming(graph, arrays_in(names or {}))
+    targets = _targets(graph, naming, wrt)
+    deriving = Deriving(graph, naming, targets)
     closed = ClosedForms(deriving)
     gradients = set(deriving.gradients)
     equations = [Equation(FORWARD, symbol) for symbol in deriving.forward]
@@ -231,7 +169,7 @@ def explain(output: Value, wrt: Any = None, *,
     for forms in closed.products:
         equations += [Equation(CLOSED, symbol) for symbol in forms]
     equations += [Equation(DEFINITION, symbol) for symbol in closed.slopes]
-    return Derivation(equations)
+    return Derivation(equations, closed_form(graph, names or {}, targets, equations))
 
 
 def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:

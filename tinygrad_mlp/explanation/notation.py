@@ -129,7 +129,7 @@ def raised(language: Language, base: Written, script: Written) -> Written:
         shown = f"^{{{script.string}}}"
     elif script.string.startswith("ᵀ"):
         shown = squeezed(script.string)
-    elif re.fullmatch(r"[-−]?\d+", script.string):
+    elif re.fullmatch(r"[-−]?[\dᵀ]+", script.string):
         shown = script.string.translate(SUPERSCRIPTS)
     else:
         shown = f"^{language.fit(script, frozenset({ATOM, CALL})).string}"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.explanation.algebra import Algebra
 from tinygrad_mlp.explanation.expression import Expression, Number
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.trace import Trace, Tracer, untraced
@@ -17,14 +16,15 @@ from tinygrad_mlp.program.trace import Trace, Tracer, untraced
 class RuleReader:
     """Runs rules on tracers that stand for expressions, and reads off what comes out.
 
+    `algebra` makes what an operation on expressions is: an `Algebra`, or a `Translation`.
     `constant` gives the expression for an array that a rule brings in.
     """
 
-    def __init__(self, algebra: Algebra, constant: Callable[[Any], Expression]) -> None:
+    def __init__(self, algebra: Any, constant: Callable[[Any], Any]) -> None:
         self.algebra = algebra
         self.constant = constant
         self.trace = Trace()
-        self._read: dict[Variable, Expression] = {}
+        self._read: dict[Variable, Any] = {}
         self._done = 0
 
     def tracer(self, e: Expression, data: Any = None) -> Any:
@@ -33,7 +33,7 @@ class RuleReader:
             return e.number
         return self.trace.input(e.evaluate() if data is None else data, label=e)
 
-    def expression(self, carrier: Any) -> Expression:
+    def expression(self, carrier: Any) -> Any:
         """What a carrier stands for."""
         for instruction in self.trace.instructions[self._done :]:
             args = [None if o is None else self._operand(o) for o in instruction.operands]
@@ -44,10 +44,9 @@ class RuleReader:
         self._done = len(self.trace.instructions)
         return self._operand(carrier.variable if isinstance(carrier, Tracer) else carrier)
 
-    def _operand(self, operand: Any) -> Expression:
+    def _operand(self, operand: Any) -> Any:
         if isinstance(operand, Variable):
             if operand.instruction is None:
-                assert isinstance(operand.label, Expression)
                 return operand.label
             return self._read[operand]
         return self.constant(untraced(operand))
@@ -68,5 +67,6 @@ class RuleReader:
             y = self.algebra.apply(op, args, static, out.shape, out.dtype)
         one = self.algebra.number(1.0, y.shape, y.dtype)
         inputs = [None if a is None else self.tracer(a) for a in args]
-        return self.expression(
+        slope: Expression = self.expression(
             self.share(op, position, self.tracer(one), self.tracer(y), inputs, static))
+        return slope

@@ -18,6 +18,7 @@ from tinygrad_mlp.explanation.notation import (
     FRACTIONS,
     HADAMARD,
     LIST,
+    MATMUL,
     NO_SUM,
     POWER,
     QUOTIENT,
@@ -95,8 +96,12 @@ class Product(Template):
             last = part is parts[-1] and self.kind is not HADAMARD
             fitted = language.fit(part, right | {BIG} if last else right)
             result += [Piece(self._joint(language, fitted.string), joint=FACTOR), *fitted.pieces]
-        big = parts[-1].kind == BIG and self.kind is not HADAMARD
-        return Written(tuple(result), BIG if big else self.kind)
+        kind = self.kind
+        if kind is not HADAMARD and parts[-1].kind == BIG:
+            kind = BIG
+        elif kind is SCALED and parts[-1].kind in (HADAMARD, MATMUL):
+            kind = parts[-1].kind  # what stands beside a multiple of a product must be told apart
+        return Written(tuple(result), kind)
 
     def _joint(self, language: Language, following: str) -> str:
         if self.kind is SCALED and following[:1].isdigit():

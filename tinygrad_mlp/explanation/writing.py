@@ -190,6 +190,21 @@ def two_lines(left: Expression, right: Expression, columns: int, hide_left: bool
     return "\n".join(_rows(line) for line in lines)
 
 
+def one_line(left: Expression, right: Expression, columns: int) -> str:
+    """``left = right`` without shapes, wrapped to so many columns."""
+    start = text(left) + " = "
+    indent = min(width(start), columns // 2)
+    lines, used = [start], width(start)
+    for part in _unbroken(write(right, PLAIN, False).pieces, columns - indent):
+        shown = "".join(piece.text for piece in part)
+        if used + width(shown) > columns and used > indent:
+            lines.append(" " * indent)
+            used = indent
+        lines[-1] += shown
+        used += width(shown)
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def piece_width(piece: Piece) -> int:
     """How many columns a piece takes, with its shape under it."""
     below = shape_text(piece.shape, PLAIN) if piece.shape else ""

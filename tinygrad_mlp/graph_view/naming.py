@@ -33,6 +33,7 @@ class Naming:
         self.names = UniqueNames()
         self._of: dict[Any, Name] = {}
         self._name_by_user(given)
+        self._by_user = set(self._of)
         for node, position, text in named_parts(graph.layers):
             key = node if position is None else key_of(node[position], arrays_of(node)[position])
             self._suggest(key, text)
@@ -123,6 +124,10 @@ class Naming:
     def known(self, key: Any) -> bool:
         """Return whether a key has a name already."""
         return key in self._of
+
+    def by_user(self, key: Any) -> bool:
+        """Return whether the user gave the name of a key."""
+        return key in self._by_user
 
     def of_node(self, node: Node, index: int = 0) -> Name:
         """Return the name of a result of a node."""

@@ -1,0 +1,283 @@
+"""Gradients as one writes them on a blackboard: few lines, with names for what occurs often."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.explanation.expression import Number, Symbol, within
+from tinygrad_mlp.explanation.matrices import Writer
+from tinygrad_mlp.explanation.polynomial import Base, Call, Polynomial
+from tinygrad_mlp.explanation.reverse import Reverse
+from tinygrad_mlp.graph_view.names import Name, gradient, name
+
+TEXTBOOK = {ops.sigmoid: "p", ops.softmax: "p", ops.tanh: "a", ops.relu: "a", ops.exp: "e",
+            ops.inv: "M"}
+"""What books call the results of operations; of matrices in capitals."""
+
+WORTH_A_NAME = 3.0
+"""The cost from which something that is used twice gets a name."""
+WORTH_A_DELTA = 3.0
+"""The same for a derivative that gradients only are computed from."""
+WORTH_A_LAYER = 1.5
+"""The same for the derivative with respect to z in a network of several layers."""
+TOO_LONG = 14.0
+"""The cost from which something that is used once gets one, too."""
+
+
+class Blackboard:
+    """The lines of the closed form of the gradients.
+
+    `lines` are symbols with definitions: what the gradients are written with, and the gradients.
+    """
+
+    def __init__(self, reverse: Reverse) -> None:
+        self.reverse = reverse
+        self.simplifier = reverse.simplifier
+        self.names = reverse.naming.names
+        self.symbols: dict[Base, Symbol] = {}
+        self.writer = Writer(self.symbol, self.simplifier.shown)
+        self.lines: list[Symbol] = []
+        self.gradients = reverse.gradients
+        self._name_counts()
+        self._choose_names()
+        self._write()
+
+    # -- names --------------------------------------------------------------------------------
+
+    def _name_counts(self) -> None:
+        for base in self.reverse.t.counts.values():
+            base.name = base.name or self._free("n", "N", "m")
+        for base in self.reverse.t.one_hot:
+            base.name = base.name or self._free("Y", "O")
+
+    def _free(self, *wanted: str) -> Name:
+        """The first name that is not taken, or the last one with a number."""
+        for text in wanted:
+            if text not in self.names.given:
+                return self.names.unique(text)
+        return self.names.numbered(wanted[-1])
+
+    def parts(self, base: Base) -> list[Base]:
+        """The bases in the definition of a base."""
+        made = base.definition
+        found: list[Base] = []
+        if isinstance(made, Polynomial):
+            found = list(occurrences(self.simplifier.shown(made)))
+        elif made is not None:
+            found = [b for a in made.args if a is not None for b in occurrences(a)]
+        return found
+
+    def _uses(self) -> dict[Base, int]:
+        """How often each base is written, if every base without a name is written out."""
+        uses: dict[Base, int] = {}
+        for g in self.gradients:
+            for base in occurrences(self.simplifier.shown(g)):
+                uses[base] = uses.get(base, 0) + 1
+        parts: dict[Base, list[Base]] = {}
+        for base in reversed(sorted_by_use(uses, self.parts, parts)):
+            times = 1 if base.name is not None else uses[base]
+            for part in parts[base]:
+                uses[part] = uses.get(part, 0) + times
+        return uses
+
+    def _choose_names(self) -> None:
+        """Name what is written often or is long, the largest first."""
+        self._name_calls()
+        self._name_layers()
+        self._name_deltas()
+        while True:
+            uses = self._uses()
+            worth = [b for b in uses if b.name is None and b.definition is not None
+                     and self._is_worth_a_name(b, uses[b])]
+            parts: dict[Base, list[Base]] = {}
+            sorted_by_use(worth, self.parts, parts)
+            inside = set(sorted_by_use({p for b in worth for p in parts[b]}, self.parts, parts))
+            chosen = [b for b in worth if b not in inside]
+            if not chosen:
+                return
+            for base in sorted(chosen, key=lambda b: b.number):
+                base.name = self._name(base)
+            self.simplifier.forget()
+
+    def _name_calls(self) -> None:
+        """Name results of operations, the first ones first, so that they count as short after."""
+        uses = self._uses()
+        for base in sorted(uses, key=lambda b: b.number):
+            if base.name is None and isinstance(base.definition, Call):
+                self.simplifier.forget_cost(base)
+                if self._is_worth_a_name(base, uses[base]):
+                    base.name = self._name(base)
+        self.simplifier.forget()
+
+    def _name_layers(self) -> None:
+        """Call the derivative by which the gradient of a layer's weight is written δ and a number.
+
+        It has the number of z: δ2 belongs to ``z2 = W1 x + b1``.
+        """
+        numbers = {id(layer.product[layer.weight]): layer.number
+                   for layer in self.reverse.graph.layers}
+        for target, g in zip(self.reverse.targets, self.gradients, strict=True):
+            number = numbers.get(id(target))
+            found = [b for b in occurrences(g) if b in self.reverse.deltas]
+            if number is None or len(found) != 1 or len(numbers) == 1:
+                continue
+            made = found[0].definition
+            assert isinstance(made, Polynomial)
+            text = f"δ{number}"
+            if text not in self.names.given and found[0].name is None and (
+                    self.simplifier.cost_without_numbers(made) > WORTH_A_LAYER):
+                found[0].name = self.names.unique(text)
+        self.simplifier.forget()
+
+    def _name_deltas(self) -> None:
+        """Name the derivatives that several others are computed from, the newest first."""
+        deltas = self.reverse.deltas
+        users: dict[Base, list[Base | None]] = {}
+        for g in self.gradients:
+            for b in occurrences(g):
+                users.setdefault(b, []).append(None)
+        for delta in deltas:
+            made = delta.definition
+            assert isinstance(made, Polynomial)
+            for b in self._reached(made):
+                users.setdefault(b, []).append(delta)
+        for delta in deltas:
+            used = users.get(delta, [])
+            made = delta.definition
+            assert isinstance(made, Polynomial)
+            cost = self.simplifier.cost_without_numbers(made)
+            least = WORTH_A_DELTA if set(used) == {None} else 1.5
+            if len(used) > 1 and cost > least and delta.name is None:
+                delta.name = self._name(delta)
+        self.simplifier.forget()
+
+    def _reached(self, p: Polynomial) -> Iterable[Base]:
+        """The bases in a polynomial, and in brackets in it that are no derivatives themselves."""
+        for b in occurrences(p):
+            yield b
+            if self.simplifier.is_bracket(b) and b not in self.reverse.deltas and isinstance(
+                    b.definition, Polynomial):
+                yield from self._reached(b.definition)
+
+    def _is_worth_a_name(self, base: Base, uses: int) -> bool:
+        cost = self.simplifier.base_cost(base)
+        made = base.definition
+        if isinstance(made, Call) and made.op in TEXTBOOK:
+            return cost > WORTH_A_NAME
+        return cost > (WORTH_A_NAME if uses > 1 else TOO_LONG)
+
+    def _name(self, base: Base) -> Name:
+        if base in self.reverse.deltas:
+            return self._delta_name(self.reverse.deltas[base])
+        hint = self.reverse.hints.get(base)
+        if hint is not None and not re.fullmatch(r"v\d+", hint.text):
+            return hint
+        made = base.definition
+        if isinstance(made, Call) and made.op in TEXTBOOK:
+            letter = TEXTBOOK[made.op]
+            matrix = sum(n != 1 for n in base.shape) > 1
+            return self._free(letter.upper() if matrix else letter)
+        return self._free("e" if isinstance(made, Polynomial) and len(made.terms) > 1 else "u")
+
+    def _delta_name(self, of: Base) -> Name:
+        named = of.name or self.reverse.hints.get(of)
+        number = re.fullmatch(r"[zZ]_?(\d+)", named.text) if named else None
+        if named is None or re.fullmatch(r"v\d+", named.text):
+            return self._free("δ", "δ")
+        text = f"δ{number[1]}" if number else f"δ_{named.text}"
+        if text in self.names.given:
+            return self.names.unique(text)
+        self.names.unique(text)
+        return name(text) if number else Name(text, r"\delta", rf"_{{{named.latex}}}")
+
+    # -- lines --------------------------------------------------------------------------------
+
+    def symbol(self, base: Base) -> Symbol | None:
+        """The symbol of a base that has a name."""
+        if base.name is None:
+            return None
+        if base not in self.symbols:
+            dtype = float if base.value is None else base.value.dtype if hasattr(
+                base.value, "dtype") else float
+            self.symbols[base] = Symbol(base.name, base.shape, dtype, value=base.value)
+        return self.symbols[base]
+
+    def _write(self) -> None:
+        uses = self._uses()
+        defined = [b for b in uses if b.name is not None and b.definition is not None]
+        for base in sorted(defined, key=lambda b: b.number):
+            symbol = self.symbol(base)
+            assert symbol is not None
+            symbol.definition = self._definition(base)
+            self.lines.append(symbol)
+        output = self.reverse.naming.of_output()
+        for target, p in zip(self.reverse.targets, self.gradients, strict=True):
+            base = self.reverse.target(target)
+            assert base.name is not None
+            made = self.writer.expression(self.simplifier.shown(p))
+            dtype = target.data.dtype
+            if isinstance(made, Number) or made.dtype != dtype or dtype.itemsize < 8:
+                made = self.writer.made(ops.astype, made.shape, made, dtype=dtype)
+            self.lines.append(Symbol(gradient(output, base.name), p.shape, made.dtype,
+                                     definition=made))
+
+    def _definition(self, base: Base) -> Any:
+        made = base.definition
+        if isinstance(made, Polynomial):
+            return self.writer.expression(self.simplifier.shown(made))
+        return self.writer.written_out(base)
+
+
+    # -- words --------------------------------------------------------------------------------
+
+    def because(self) -> list[str]:
+        """The facts about constants that were used."""
+        return [f"Σ over axis {axis} of {base.name.text} = {total}"
+                for base, axis, total in self.simplifier.used
+                if base.definition is None and base.name and base not in self.reverse.t.one_hot]
+
+    def glossary(self) -> list[str]:
+        """What the symbols without a definition are, and their shapes."""
+        shown = symbols_in(line.definition for line in self.lines if line.definition is not None)
+        told = []
+        for base in self.reverse.t.bases:
+            if base.name is None or base.name.text not in shown or base.definition is not None:
+                continue
+            number = not base.shape and base not in self.reverse.leaves
+            what = f" = {float(base.value):g}" if number else ""
+            if base in self.reverse.t.one_hot:
+                what = ", which has a single 1 in each row"
+            shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
+            told.append(f"{base.name.text}{shape}{what}")
+        return told
+
+
+def sorted_by_use(roots: Iterable[Base], parts_of: Callable[[Base], list[Base]],
+                  parts: dict[Base, list[Base]]) -> list[Base]:
+    """The bases that roots are written with, parts before wholes; `parts` takes those of each."""
+    done: dict[Base, None] = {}
+    stack = list(roots)
+    while stack:
+        base = stack[-1]
+        if base not in parts:
+            parts[base] = parts_of(base)
+        missing = [] if base in done else [p for p in parts[base] if p not in done]
+        if missing:
+            stack += missing
+        else:
+            done[base] = None
+            stack.pop()
+    return list(done)
+
+
+def symbols_in(expressions: Iterable[Any]) -> set[str]:
+    """The names that expressions are written with."""
+    return {e.name.text for e in within(expressions) if isinstance(e, Symbol)}
+
+
+def occurrences(p: Polynomial) -> Iterable[Base]:
+    """The bases of a polynomial, once for each factor."""
+    return (f.base for monomial in p.terms for f in monomial)

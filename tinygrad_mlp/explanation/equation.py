@@ -1,0 +1,84 @@
+"""An equation of a derivation: a symbol and what it stands for, to be printed and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.explanation.expression import Expression, Shape, Symbol
+from tinygrad_mlp.explanation.writing import latex, text, two_lines
+
+FORWARD, ADJOINT, GRADIENT, CLOSED, DEFINITION = (
+    "forward", "adjoint", "gradient", "closed form", "definition")
+
+COLUMNS = 100  # how wide the plain text of a derivation is at most
+
+
+class Equation:
+    """One line of a derivation: ``left = right``.
+
+    Attributes:
+        kind: "forward", "adjoint", "gradient", "closed form", or "definition" for a symbol that
+            only abbreviates.
+        left: the symbol that it defines.
+        right: what the symbol stands for.
+
+    What is printed is what is evaluated: both read `right`.
+
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> last = tg.explain(tg.sum(tg.exp(x)), x).equations[-1]
+    >>> last.kind, str(last.left)
+    ('gradient', '<Symbol ∂L/∂x of shape (2,)>')
+    """
+
+    __slots__ = ("kind", "left", "right")
+
+    def __init__(self, kind: str, left: Symbol) -> None:
+        assert left.definition is not None
+        self.kind = kind
+        self.left = left
+        self.right: Expression = left.definition
+
+    @property
+    def name(self) -> str:
+        """The left side as plain text: "z2", "δ3", "∂L/∂W2"."""
+        return self.left.name.text
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of both sides."""
+        return self.left.shape
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """Left and right side in LaTeX, with the shape under every factor."""
+        return latex(self.left, True), latex(self.right, True)
+
+    @property
+    def latex(self) -> str:
+        """In LaTeX, with the shape under every factor."""
+        return " = ".join(self.sides)
+
+    @property
+    def text(self) -> str:
+        """As plain text of two lines: below every factor its shape."""
+        return two_lines(self.left, self.right, COLUMNS)
+
+    def evaluate(self, values: Mapping[str, Any] | None = None) -> Array:
+        """The value of the right side.
+
+        Args:
+            values: arrays by name, to take in place of the recorded ones.
+
+        Raises:
+            ShapeError: one of them has another shape than what it replaces.
+        """
+        return self.right.evaluate(values)
+
+    def __str__(self) -> str:
+        return f"{text(self.left)} = {text(self.right)}"
+
+    def __repr__(self) -> str:
+        return f"<Equation ({self.kind}) {self}>"

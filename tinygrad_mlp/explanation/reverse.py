@@ -1,0 +1,335 @@
+"""Reverse mode on polynomials: the graph in index notation, and the gradients of its output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.backward import unbroadcast
+from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.explanation.polynomial import SUMMED, Base, Call, Polynomial, Values, sizes, whole
+from tinygrad_mlp.explanation.quantities import is_number, number
+from tinygrad_mlp.explanation.reading import RuleReader
+from tinygrad_mlp.explanation.simplest import Simplifier
+from tinygrad_mlp.explanation.translation import FORMS, RULES, Translation
+from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
+from tinygrad_mlp.graph_view.names import Name
+from tinygrad_mlp.graph_view.naming import Naming, key_of
+
+NAMED_FROM = 3.0
+"""The cost from which a derivative is a quantity of its own, to be named where it is used."""
+
+
+class Reverse:
+    """The gradients of the output of a graph with respect to targets.
+
+    `leaves` are the bases of leaves and constants; `values` the polynomials of leaves, constants
+    and results by key; `gradients` those of the targets; `hints` are names for bases without one;
+    `related` are constants that are written as forms of others.
+    """
+
+    def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
+                 meant: Mapping[str, float] | None = None) -> None:
+        self.graph = graph
+        self.naming = naming
+        self.targets = targets
+        self.t = Translation()
+        self.t.meant = list((meant or {}).items())
+        self.simplifier = Simplifier(self.t)
+        self.recorded = Values()
+        self.values: dict[Any, Polynomial] = {}
+        self.leaves: set[Base] = set()
+        self.related: dict[str, Polynomial] = {}
+        self.hints: dict[Base, Name] = {}
+        self.deltas = self.simplifier.deltas
+        self.reader = RuleReader(self.t, self.t.constant)
+        self.kept = {t.node for t in targets if t.node is not None}
+        for node in graph.nodes:
+            self.record(node)
+        self._find_facts()
+        self.gradients = self.differentiate()
+
+    # -- forward ------------------------------------------------------------------------------
+
+    def argument(self, node: Node, position: int) -> Polynomial | None:
+        """An argument of a node."""
+        parent, array = node[position], arrays_of(node)[position]
+        if parent is None:
+            if isinstance(array, (int, float)) and node.op in (ops.power, OPS["float_power"]):
+                return self.t.number(array)  # an exponent is no named quantity
+            return None if array is None else self.constant(array)
+        if isinstance(parent, Value) and parent.node is None:
+            key = (id(parent), id(array))
+            if key not in self.values:
+                self.values[key] = self.leaf(array, self.naming.of_leaf(parent))
+            return self.values[key]
+        return self.values[key_of(parent)]
+
+    def leaf(self, array: Any, name: Name) -> Polynomial:
+        """A new base with a name and a value."""
+        base = self.t.base(array.shape, None, np.asarray(array))
+        base.name = name
+        self.leaves.add(base)
+        return whole(base)
+
+    def constant(self, array: Any) -> Polynomial:
+        """An array that needs no gradient, or a Python number."""
+        if isinstance(array, (int, float)):
+            return self.t.scalar(array) if np.isfinite(array) else self.t.number(array)
+        key = id(array)
+        if key not in self.values:
+            if not self.naming.known(key) and is_number(array):
+                return self.t.number(array.flat[0], array.shape)
+            related = self._related(array)
+            if related is not None:
+                self.related[self.naming.of_constant(array).text] = related
+            self.values[key] = related or self._new_constant(array)
+        return self.values[key]
+
+    def _new_constant(self, array: Any) -> Polynomial:
+        made = self.leaf(array, self.naming.of_constant(array))
+        if array.dtype.kind == "f":
+            for axis, n in enumerate(array.shape):
+                total = array.sum(axis)
+                if n > 1 and (array >= 0).all() and np.allclose(total, 1, rtol=1e-12, atol=0):
+                    made.bases().pop().sums[axis] = 1
+        return made
+
+    def _related(self, array: Any) -> Polynomial | None:
+        """A constant that is the transpose of a known one, or 1 minus it."""
+        if self.naming.by_user(id(array)):
+            return None
+        for p in list(self.values.values()):
+            base = p.single
+            if base is None or base.definition is not None or base.value.ndim != array.ndim:
+                continue
+            if array.ndim == 2 and base.shape == array.shape[::-1] and np.array_equal(
+                    base.value.T, array):
+                return p.rearranged({0: 1, 1: 0}, array.shape)
+            if array.ndim and base.shape == array.shape and np.array_equal(1 - base.value, array):
+                return self.t.sum(self.t.number(1), -p)
+        return None
+
+    def record(self, node: Node) -> None:
+        """The result of a node as a polynomial."""
+        args = [self.argument(node, position) for position in range(len(node))]
+        if node.op not in FORMS:
+            args = [a if a is None or not node.op.rule(i) else self.t.argument(a)
+                    for i, a in enumerate(args)]
+        outs = node.out if node.op.outputs > 1 else (node.out,)
+        for index, out in enumerate(outs):
+            key = node if node.op.outputs == 1 else (node, index)
+            p = self.t.apply(node.op, args, node.static, np.shape(out), index=index)
+            if node.op is ops.divide:
+                p = self.simplifier.reduced(p)
+            self.values[key] = self._named(p, node, index)
+
+    def _named(self, p: Polynomial, node: Node, index: int) -> Polynomial:
+        """A result that the user has named, or that is asked for, as a base of that name."""
+        key = node if node.op.outputs == 1 else (node, index)
+        name = self.naming.of_node(node, index)
+        if not self.naming.by_user(key) and node not in self.kept:
+            base = p.single
+            if base is not None and base.name is None and node not in self.graph.inlined:
+                self.hints.setdefault(base, name)
+            return p
+        base = p.single
+        if base is None or base.name is not None:
+            if p.number is not None:
+                return p
+            base = self.t.base(p.shape, p)
+            self._solve_for_inner(base, p)
+        base.name = name
+        self.hints.pop(base, None)
+        return whole(base)
+
+    def _solve_for_inner(self, base: Base, p: Polynomial) -> None:
+        """Where q = u / s has a name and u has none, u is written q s."""
+        if len(p.terms) == 1:
+            (monomial, c), = p.terms.items()
+            root = monomial[0]
+            if len(monomial) == 1 and root.exponent != 1 and root.base.shape == p.shape and c == 1:
+                inner_power = self.t.power(whole(base), Fraction(1) / root.exponent)
+                if self.simplifier.is_bracket(root.base) and inner_power is not None:
+                    self.simplifier.instead[root.base] = inner_power
+            for f in monomial:
+                inner = whole(f.base)
+                if f.exponent == 1 and self.simplifier.is_bracket(f.base) and f.base.shape == (
+                        p.shape) and len(monomial) > 1:
+                    below = [g._replace(exponent=-g.exponent) for g in monomial if g is not f]
+                    if all(g.exponent > 0 for g in below):
+                        self.simplifier.instead[f.base] = whole(base) * Polynomial(
+                            inner.shape, {tuple(below): 1 / c})
+
+    def _find_facts(self) -> None:
+        """Note sums over an axis that are 0 or 1 whatever the numbers are."""
+        points = [self.recorded, *(random_point(self.t.bases, seed) for seed in (1, 2))]
+        for base in list(self.t.bases):
+            if not isinstance(base.definition, Polynomial):
+                continue
+            with np.errstate(all="ignore"):
+                values = [np.asarray(point.of_base(base), float) for point in points]
+            for axis, n in enumerate(base.shape):
+                for total in (0, 1):
+                    if n > 1 and all(sums_to(v, axis, total) for v in values):
+                        base.sums.setdefault(axis, total)
+
+    # -- backward -----------------------------------------------------------------------------
+
+    def differentiate(self) -> list[Polynomial]:
+        """The gradients of the targets."""
+        wanted = [self.target(t) for t in self.targets]
+        output = self.values[key_of(self.graph.output)]
+        leading = self.leading = self._leading(set(wanted))
+        self.arguments = {a.single for base in self.t.bases if isinstance(base.definition, Call)
+                          for a in base.definition.args if a is not None}
+        arrived: dict[Base, Polynomial] = {}
+        found: dict[Base, Polynomial] = {}
+
+        def arrive(base: Base, share: Polynomial) -> None:
+            if base in leading:
+                known = arrived.get(base)
+                arrived[base] = share if known is None else self.t.sum(known, share)
+
+        for base, share in self.t.shares(number(1, output.shape), output):
+            arrive(base, share)
+        while arrived:
+            base = max(arrived, key=lambda b: b.number)
+            g = self.simplifier.simplest(arrived.pop(base))
+            if base in wanted:
+                found[base] = g
+            if base.definition is None or not g.terms:
+                continue
+            if isinstance(base.definition, Polynomial):
+                g = self._delta(base, g)
+                for inner, share in self.t.shares(g, base.definition):
+                    arrive(inner, share)
+            elif base.definition.op.outputs > 1:
+                self._through_several(base, g, arrived, arrive)
+            else:
+                self._through(base, base.definition, self._delta(base, g), arrive)
+        return [found.get(b, number(0, b.shape)) for b in wanted]
+
+    def target(self, target: Value) -> Base:
+        if target.node is not None:
+            base = self.values[key_of(target)].single
+        else:
+            base = next(p.single for key, p in self.values.items()
+                        if isinstance(key, tuple) and key[0] == id(target))
+        assert base is not None
+        return base
+
+    def _leading(self, wanted: set[Base]) -> set[Base]:
+        """The bases that are computed from wanted ones, and those themselves."""
+        leading = set(wanted)
+        for base in self.t.bases:
+            made = base.definition
+            parts = [made] if isinstance(made, Polynomial) else made.args if made else []
+            if any(p is not None and p.bases() & leading for p in parts):
+                leading.add(base)
+        return leading
+
+    def _delta(self, base: Base, g: Polynomial) -> Polynomial:
+        """A derivative as one factor, which may get a name."""
+        if len(g.terms) == 1 and self.simplifier.cost(g) <= NAMED_FROM:
+            return g
+        made_by = base.definition
+        if isinstance(made_by, Call) and made_by.op.record.elementwise and len(g.terms) == 1:
+            return g
+        made = self.t.bracket(g, signed=False)
+        delta = made.single
+        assert delta is not None
+        if not self.simplifier.is_bracket(delta):
+            return made
+        if base in self.arguments or isinstance(made_by, Call) or is_product(made_by):
+            self.deltas.setdefault(delta, base)
+        return made
+
+    def _through(self, base: Base, call: Call, g: Polynomial, arrive: Any) -> None:
+        """Past an operation, by its gradient rule."""
+        y: Any = self._tracer(whole(base))
+        inputs = [None if a is None else self._tracer(a) for a in call.args]
+        for position, a in enumerate(call.args):
+            rule = call.op.rule(position)
+            if a is None or rule is None or not a.bases() & self.leading:
+                continue
+            share = self._share(call, position, self._tracer(g), y, inputs, a)
+            for inner, part in self.t.shares(share, a):
+                arrive(inner, part)
+
+    def _share(self, call: Call, position: int, g: Any, y: Any, inputs: list[Any],
+               a: Polynomial) -> Polynomial:
+        book = RULES.get((call.op, position))
+        share = None
+        with self.reader.trace.recording(), np.errstate(all="ignore"):
+            if book is not None:
+                share = book(g, y, *inputs, **call.static)
+        if share is None:
+            share = self.reader.share(call.op, position, g, y, inputs, dict(call.static))
+        with self.reader.trace.recording():
+            share = unbroadcast(share, self.recorded.of(a), call.op, position)
+        found = self.reader.expression(share)
+        assert isinstance(found, Polynomial)
+        return found
+
+    def _through_several(self, base: Base, g: Polynomial, arrived: dict[Base, Polynomial],
+                         arrive: Any) -> None:
+        """Past an operation with several outputs, whose bases have successive numbers."""
+        call = base.definition
+        assert isinstance(call, Call)
+        first = base.number - call.index
+        outputs = self.t.bases[first : first + call.op.outputs]
+        cotangents = {base: g}
+        for other in outputs:
+            if other in arrived:
+                cotangents[other] = self.simplifier.simplest(arrived.pop(other))
+        outs = call.op.forward(*(None if a is None else self.recorded.of(a) for a in call.args),
+                               **call.static)
+        for other, out in zip(outputs, outs, strict=True):
+            other.shape = np.shape(out)
+        gs = tuple(
+            self._tracer(self._delta(o, cotangents[o]) if o in cotangents else number(0, o.shape))
+            for o in outputs)
+        ys = tuple(self._tracer(whole(o)) for o in outputs)
+        inputs = [None if a is None else self._tracer(a) for a in call.args]
+        for position, a in enumerate(call.args):
+            if a is not None and call.op.rule(position) and a.bases() & self.leading:
+                share = self._share(call, position, gs, ys, inputs, a)
+                for inner, part in self.t.shares(share, a):
+                    arrive(inner, part)
+
+    def _tracer(self, p: Polynomial) -> Any:
+        value = p.number
+        if value is not None and not p.shape:
+            return float(value)
+        with np.errstate(all="ignore"):
+            array = np.asarray(self.recorded.of(p))
+        return self.reader.trace.input(array, label=p)
+
+
+def is_product(p: Polynomial | None) -> bool:
+    """Whether there is a product of matrices in a polynomial."""
+    return p is not None and any(
+        sum(i in f.indices for f in m) > 1 for m in p.terms for i in sizes(m) if i >= SUMMED)
+
+
+def random_point(bases: Sequence[Base], seed: int) -> Values:
+    """Other values for all leaves, of the same signs; those whose sums are known keep theirs."""
+    rng = np.random.default_rng(seed)
+    given = {}
+    for base in bases:
+        if base.definition is None and base.shape and not base.sums and base.number and (
+                np.asarray(base.value).dtype.kind == "f"):
+            given[base] = base.value * rng.uniform(0.8, 1.25, base.shape)
+    return Values(given)
+
+
+def sums_to(value: Any, axis: int, total: int) -> bool:
+    """Whether the sums over an axis are a number, but for rounding."""
+    sums, sizes = value.sum(axis), np.abs(value).sum(axis)
+    return bool(np.all(np.abs(sums - total) <= 1e-12 * (sizes + total)) and np.any(sizes))
