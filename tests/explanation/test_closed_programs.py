@@ -1,7 +1,7 @@
 """Closed forms of random programs and of every operation: right, or said not to have been found."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 
 import tinygrad_mlp as tg
 from tests.autograd.test_programs import inputs, programs, run
@@ -46,7 +46,11 @@ def test_so_does_that_of_random_programs_and_few_have_none():
     def each(program, values):
         leaves = [tg.Tensor(v, requires_grad=True, name=f"p{i}") for i, v in enumerate(values)]
         output = run(program, leaves)
-        closed = tg.explain(output, [leaf for leaf in leaves if depends(output, leaf)]).closed
+        try:
+            wrt = [leaf for leaf in leaves if depends(output, leaf)]
+        except tg.errors.NotDifferentiableError:  # by an operation with respect to one argument
+            reject()
+        closed = tg.explain(output, wrt).closed
         fallen.append(bool(closed.note))
         assert_right(closed, gradients(output, leaves))
 
