@@ -37,10 +37,10 @@ def test_it_is_put_back_after_an_error(two_threads):
 
 
 @pytest.mark.parametrize(("batch_size", "chosen", "expected"), [
-    (2, None, 1), (2, 2, 2), (40, None, 2), (40, 1, 1),
+    (2, None, 1), (2, 2, 2), (60, None, 2), (60, 1, 1),
 ])
 def test_training_sets_what_its_products_are_worth(batch_size, chosen, expected, two_threads):
-    n_in = 1_000_000 if batch_size == 40 else 6
+    n_in = 1_000_000 if batch_size == 60 else 6
     rng = np.random.default_rng(0)
     model = nn.Linear(n_in, 1, rng=rng, dtype=np.float32)
     seen = []
@@ -59,7 +59,7 @@ def test_training_sets_what_its_products_are_worth(batch_size, chosen, expected,
 
 
 @pytest.mark.parametrize(("width", "chosen", "expected"), [
-    (3000, None, {2}), (3000, 1, {1}), (3000, 2, {2}), (5, None, {1}), (5, 2, {2}),
+    (4000, None, {2}), (4000, 1, {1}), (4000, 2, {2}), (5, None, {1}), (5, 2, {2}),
 ])
 def test_large_products_of_a_block_are_shared_and_its_steps_are_not(
     width, chosen, expected, two_threads, monkeypatch

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-WORTH_SHARING = 5_000_000
-"""The number of multiplications in a product from which a second thread pays off."""
+WORTH_SHARING = 50_000_000
+"""The number of multiplications in a product from which a second thread makes a step faster by a
+third, on a machine without other work. Less is not worth the risk: on a busy one, where a thread
+waits for another, the same step takes several times as long."""
 WORTH_WARMING = 100_000_000
 """The number of multiplications from which `warm_up` pays off."""
 

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import precision
-from tinygrad_mlp.support.blas_threads import blas_threads, threads_now
+from tinygrad_mlp.support.blas_threads import blas_threads, threads_now, threads_that_pay
 from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.support.signals import interruption, is_interruption
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
-from tinygrad_mlp.training.evaluation import Evaluator, Examples, LossFunction, fitting_dtypes
+from tinygrad_mlp.training.evaluation import (
+    EVALUATION_ROWS,
+    Evaluator,
+    Examples,
+    LossFunction,
+    fitting_dtypes,
+)
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.training.run import FitSettings, Run, deferred_interrupt
@@ -111,8 +117,9 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         settings = settings._replace(evaluate_training=True)
     order_rng = rng_or_fresh(rng, "fit") if shuffle else None
     all_threads = settings.threads or threads_now()
-    evaluator = Evaluator(
-        model, loss, training, held_out, all_threads, settings.evaluate_training)
+    alone = threads_that_pay(EVALUATION_ROWS * model.n_parameters)
+    evaluator = Evaluator(model, loss, training, held_out, settings.threads or alone or all_threads,
+                          settings.evaluate_training)
 
     run = Run(model, optimizer, History(), evaluator.fields, evaluator.running_means())
     if not settings.records:
