@@ -22,6 +22,9 @@ NO_PARTS = frozenset({int, float, str, bool, complex, bytes, type(None), np.floa
 """Types of what is frequent in containers and holds no parts. Arrays of objects are no such thing:
 they are read."""
 
+PLAIN = NO_PARTS - {np.ndarray}
+"""Those of them that never hold any."""
+
 IsPart = Callable[[Any], bool]
 
 
@@ -41,7 +44,9 @@ def held(name: str, value: Any, is_part: IsPart,
     elif id(value) not in around:
         around = (*around, id(value))
         for key, item in entries:
-            if type(item) not in NO_PARTS or is_array_of_objects(item):
+            if is_part(item):  # the usual case, without the call
+                yield f"{name}.{key}", item
+            elif type(item) not in NO_PARTS or is_array_of_objects(item):
                 yield from held(f"{name}.{key}", item, is_part, around)
 
 

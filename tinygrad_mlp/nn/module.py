@@ -19,7 +19,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import CHANGES, assume, clear_grad
 from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
-from tinygrad_mlp.nn.containers import held, refuse_nameless
+from tinygrad_mlp.nn.containers import PLAIN, held, refuse_nameless
 from tinygrad_mlp.nn.parameter import Buffer, Parameter
 
 SUMMARY = ("module", "layer", "parameters", "numbers")
@@ -102,7 +102,10 @@ class Module:
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
-            yield from held(name, value, _is_part)
+            if type(value) in PLAIN or _is_part(value):  # the usual case, without the call
+                yield name, value
+            else:
+                yield from held(name, value, _is_part)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Iterate over this module (named "") and all modules in it, each once, outer first."""
@@ -173,7 +176,8 @@ class Module:
     def train(self, mode: bool = True) -> Self:
         """Switch to training mode, for dropout and batch norm, and return the module."""
         for _, module in self.named_modules():
-            module.training = mode
+            if module._training is not mode:
+                module.training = mode
         return self
 
     def eval(self) -> Self:
@@ -255,13 +259,14 @@ def _with_count(line: str, module: Module) -> str:
 @contextmanager
 def evaluation(model: Module) -> Iterator[None]:
     """Put a model into evaluation mode, and afterwards each of its modules into its own again."""
-    before = [(module, module._training) for _, module in model.named_modules()]
-    model.eval()
+    training = [module for _, module in model.named_modules() if module._training]
+    if training:
+        model.eval()
     try:
         yield
     finally:
-        for module, training in before:
-            module.training = training
+        for module in training:
+            module.training = True
 
 
 def precision(model: Module) -> np.dtype[Any]:

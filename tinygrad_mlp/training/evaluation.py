@@ -182,7 +182,7 @@ def predict(model: Any, X: Any) -> Array:
     array([[0., 2.]])
     """
     X = as_rows(X, "predict: X")
-    if len(X) * model.n_parameters >= WORTH_WARMING:
+    if len(X) > 1 and len(X) * model.n_parameters >= WORTH_WARMING:
         warm_up()
     with evaluation(model), no_grad():
         parts = [plain(model(X[rows])) for rows in batches(len(X), EVALUATION_ROWS)]

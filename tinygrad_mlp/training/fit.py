@@ -117,7 +117,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         settings = settings._replace(evaluate_training=True)
     order_rng = rng_or_fresh(rng, "fit") if shuffle else None
     all_threads = settings.threads or threads_now()
-    alone = threads_that_pay(EVALUATION_ROWS * model.n_parameters)
+    n_parameters = model.n_parameters
+    alone = threads_that_pay(EVALUATION_ROWS * n_parameters)
     evaluator = Evaluator(model, loss, training, held_out, settings.threads or alone or all_threads,
                           settings.evaluate_training)
 
@@ -133,7 +134,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     progress = Progress(settings.epochs * math.ceil(len(training) / settings.batch_size), monitor)
     events = _Events(run, steps, evaluator, hooks, writer, progress, settings)
 
-    step_threads = threads_of_steps(settings, model.n_parameters, len(training))
+    step_threads = threads_of_steps(settings, n_parameters, len(training))
     with deferred_interrupt(run) as forget, progress, blas_threads(step_threads):
         model.train()
         try:

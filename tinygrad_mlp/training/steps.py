@@ -65,8 +65,12 @@ class StepRunner:
         self._judged = run.means.classes is not None  # whether the outputs count for an accuracy
         self._differentiating = changed_mode(differentiating="fit")
         self._last_epoch = settings.epochs
+        whole, rest = divmod(len(data), self.batch_size)
+        self._enough = {
+            size: self.compiled is True or steps * settings.epochs >= WORTH_A_PROGRAM
+            for size, steps in ((self.batch_size, whole), (rest, 1))}
         self._program: CompiledFunction[..., Any] | None = None
-        if self.compiled:
+        if self.compiled and any(self._enough.values()):
             read = {"the model": run.model, "the loss": loss, "the optimizer": run.optimizer}
             self._program = CompiledFunction(
                 self._step, read, lenient=True, strict=self.compiled is True)
@@ -79,10 +83,6 @@ class StepRunner:
         self._balance = PATIENCE  # of the steps by programs, less what recordings cost
         self._unchecked = 0  # steps by programs since the last recording
         self._side_effects = 0  # steps in a row that changed what they read themselves
-        whole, rest = divmod(len(data), self.batch_size)
-        self._enough = {
-            size: self.compiled is True or steps * settings.epochs >= WORTH_A_PROGRAM
-            for size, steps in ((self.batch_size, whole), (rest, 1))}
 
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until the run is stopped."""
