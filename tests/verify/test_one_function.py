@@ -203,6 +203,21 @@ def test_a_nested_tuple_is_read_by_its_own_names():
         "Gradients were read as follows: W from dW, b from db."]
 
 
+def test_names_count_for_more_than_the_order_and_the_order_where_there_are_none():
+    def exchanged(W, b):
+        loss, dW, db = pieces(W, b)
+        return loss, db, dW
+
+    def nameless(W, b):
+        loss, first, second = pieces(W, b)
+        return loss, first, second
+
+    for form, read in ((exchanged, ["W from dW", "b from db"]),
+                       (nameless, ["W from first", "b from second"])):
+        report = check_derivation(form, **POINT)
+        assert report.ok and all(text in report.notes[0] for text in read)
+
+
 def test_functions_that_return_each_other_are_read_by_order():
     def one(W, b, more=True):
         return other(W, b) if more else pieces(W, b)

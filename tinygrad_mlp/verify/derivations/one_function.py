@@ -61,7 +61,7 @@ def _besides(others: list[Any], at: int, function: Callable[..., Any]) -> tuple[
         return others[0], returned_names(function, 1 - min(at, 1))
     said = returned_names(function)
     if len(said) == len(others) + 1:
-        return dict(zip(said[:at] + said[at + 1:], others, strict=True)), []
+        return tuple(others), said[:at] + said[at + 1:]
     return tuple(others), []
 
 

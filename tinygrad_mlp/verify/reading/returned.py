@@ -30,13 +30,14 @@ def gradients_in(found: Any, slots: Mapping[str, list[str]], said: Sequence[str]
         return _within(next(iter(slots.values())), found, "the returned array")
     texts = said if len(said) == len(found) else [f"result {i + 1}" for i in range(len(found))]
     leaves = [name for names in slots.values() for name in names]
+    meant = {named(text, slots) for text in texts} - {None}
+    if len(meant) == min(len(found), len(slots)) or (meant and len(found) > len(leaves)):
+        return _by_name(dict(zip(texts, found, strict=True)), slots)
     if len(found) == len(slots):
         in_order: Any = zip(slots.values(), found, texts, strict=True)
     elif len(found) == len(leaves):
         in_order = (([name], value, text)
                     for name, value, text in zip(leaves, found, texts, strict=True))
-    elif len(said) == len(found) and any(named(text, slots) for text in said):
-        return _by_name(dict(zip(said, found, strict=True)), dict(slots))
     elif len(found) < len(slots):
         in_order = zip(slots.values(), found, texts, strict=False)
     else:
