@@ -267,6 +267,17 @@ def search_of(derived, evaluations):
     return found, budget
 
 
+def test_a_change_after_which_a_gradient_is_missing_is_no_repair():
+    def without_w(W, b):
+        given = wrong(W, b)
+        return given if np.any(given["W"]) else {"b": given["b"]}
+
+    trials = search_of(without_w, None)[0].experiment
+    (site,) = (each for each in trials.sites if each.text == "X.T @ dZ")
+    made = trials.trial(0, {site.number: lambda k, value, frame: 0 * value}, "a test")
+    assert made.fixed == frozenset() and "W" in trials.wrong
+
+
 def test_a_budget_counts_evaluations_and_keeps_the_best_answer_so_far():
     whole, used = search_of(wrong, None)
     assert not used.spent and whole.best is not None

@@ -110,7 +110,7 @@ class RepairTrials:
 
     def _wrong(self, i: int, given: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(name for name, right in self.right[i].items()
-                         if name in given and not close(given[name], right, self.rtol))
+                         if name not in given or not close(given[name], right, self.rtol))
 
     def trial(self, i: int, overrides: Mapping[int, Override], stage: str,
               statements: Mapping[int, StatementChange] | None = None,
