@@ -26,6 +26,7 @@ def tracked(array):
 @pytest.mark.parametrize(
     ("function", "op"), FUNCTIONS, ids=[f"{op.name}: np.{f.__name__}" for f, op in FUNCTIONS]
 )
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
 def test_the_numpy_function_is_the_operation(function, op):
     for sample in samples_of(op, np.random.default_rng(0)):
         plain = [np.array(a) for a in sample.args]

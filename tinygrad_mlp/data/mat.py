@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,9 @@ def _read_variables(name: str) -> dict[str, Any]:
             f"load_mat: {name}: expected a MATLAB file up to version 7. Found version 7.3, which "
             "is HDF5. Save it again in MATLAB with save(..., '-v7').")
     try:
-        variables: dict[str, Any] = loadmat(name, appendmat=False)
+        with warnings.catch_warnings():  # of SciPy, about the classes of its sparse matrices
+            warnings.simplefilter("ignore", DeprecationWarning)
+            variables: dict[str, Any] = loadmat(name, appendmat=False)
     # For a damaged file SciPy raises nearly anything, from TypeError to zlib.error.
     except Exception as error:
         raise DataError(
