@@ -41,6 +41,7 @@ contents = {
         "check_your_derivation",
         "your_code",
         "explain",
+        "blackboard",
         "steps",
         "pictures",
         "report",

@@ -119,6 +119,7 @@ class Blackboard:
         """
         numbers = {id(layer.product[layer.weight]): layer.number
                    for layer in self.reverse.graph.layers}
+        zs = {id(layer.product[layer.weight]): layer.z for layer in self.reverse.graph.layers}
         for target, g in zip(self.reverse.targets, self.gradients, strict=True):
             number = numbers.get(id(target))
             found = [b for b in occurrences(g) if b in self.reverse.deltas]
@@ -126,6 +127,8 @@ class Blackboard:
                 continue
             made = found[0].definition
             assert isinstance(made, Polynomial)
+            if self.reverse.naming.by_user(zs[id(target)]):
+                continue
             text = f"δ{number}"
             if text not in self.names.given and found[0].name is None and (
                     self.simplifier.cost_without_numbers(made) > WORTH_A_LAYER):
@@ -173,7 +176,8 @@ class Blackboard:
         if base in self.reverse.deltas:
             return self._delta_name(self.reverse.deltas[base])
         hint = self.reverse.hints.get(base)
-        if hint is not None and not re.fullmatch(r"v\d+", hint.text):
+        several = len(self.reverse.graph.layers) > 1
+        if hint is not None and not re.fullmatch(r"v\d+" if several else r"[vaz]\d+", hint.text):
             return hint
         made = base.definition
         if isinstance(made, Call) and made.op in TEXTBOOK:
@@ -247,7 +251,7 @@ class Blackboard:
             if base.name is None or base.name.text not in shown or base.definition is not None:
                 continue
             number = not base.shape and base not in self.reverse.leaves
-            what = f" = {float(base.value):g}" if number else ""
+            what = f" = {float(base.value):g}" if number else "" if base.shape else ": a number"
             if base in self.reverse.t.one_hot:
                 what = ", which has a single 1 in each row"
             shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""

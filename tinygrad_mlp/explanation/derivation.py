@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
+from tinygrad_mlp.explanation.calling import called
 from tinygrad_mlp.explanation.closed import ClosedForm, arrays_in, closed_form
 from tinygrad_mlp.explanation.derive import Deriving
 from tinygrad_mlp.explanation.equation import (
@@ -105,7 +106,7 @@ class Derivation:
         return f"<Derivation of {', '.join(names)}: {len(self.equations)} equations>"
 
 
-def explain(output: Value, wrt: Any = None, *,
+def explain(output: Any, wrt: Any = None, *,
             names: Mapping[str, Any] | None = None) -> Derivation:
     """Write out how the gradient of a number is derived.
 
@@ -114,9 +115,12 @@ def explain(output: Value, wrt: Any = None, *,
     it; and for a layered network that was given one sample, the gradients as products.
 
     Args:
-        output: the number, a tensor of one element, whose graph has not been released.
+        output: the number, a tensor of one element, whose graph has not been released; or a
+            function that computes it. The names are then those of its variables.
         wrt: what to differentiate with respect to: a tensor, a tensor's name, or several of
-            these; None for all leaves that require gradients.
+            these; None for all leaves that require gradients. For a function, its arguments by
+            name: the tensors among them that require gradients are what is differentiated with
+            respect to; without such, the first argument.
         names: arrays and tensors by name, for what has no name of its own (the input, the target);
             and numbers by name, which the closed form writes by their names: n, λ.
 
@@ -147,6 +151,9 @@ def explain(output: Value, wrt: Any = None, *,
     The rules are those of reverse-mode differentiation, as in Griewank and Walther, "Evaluating
     Derivatives", 2008.
     """
+    found: dict[str, Any] = {}
+    if callable(output) and not isinstance(output, Value):
+        output, wrt, found = called(output, wrt)
     if not isinstance(output, Value) or not output.requires_grad or output.node is None:
         raise NotDifferentiableError(
             "explain() expects a tensor that was computed from one with requires_grad=True, "
@@ -156,7 +163,10 @@ def explain(output: Value, wrt: Any = None, *,
             f"explain() expects an output of one element. Got shape {output.data.shape}: reduce "
             f"it, e.g. with .sum().")
     graph = Recorded(output)
-    naming = Naming(graph, arrays_in(names or {}))
+    arrays = {id(array) for _, _, _, array in graph.arguments()}
+    used = {n: v for n, v in found.items() if isinstance(v, (int, float)) or id(v) in arrays}
+    names = {**used, **(names or {})}
+    naming = Naming(graph, arrays_in(names))
     targets = _targets(graph, naming, wrt)
     deriving = Deriving(graph, naming, targets)
     closed = ClosedForms(deriving)
@@ -169,7 +179,7 @@ def explain(output: Value, wrt: Any = None, *,
     for forms in closed.products:
         equations += [Equation(CLOSED, symbol) for symbol in forms]
     equations += [Equation(DEFINITION, symbol) for symbol in closed.slopes]
-    return Derivation(equations, closed_form(graph, names or {}, targets, equations))
+    return Derivation(equations, closed_form(graph, names, targets, equations))
 
 
 def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:

@@ -54,8 +54,8 @@ class Quantities:
     """Makes bases and polynomials.
 
     `deltas` are brackets that are derivatives, by the base that they are the derivative of: long
-    ones will get names. `counts` are the numbers n of means, and `meant` are names and values of
-    numbers that the user has named.
+    ones will get names. `defined` are bases with names by the keys of their definitions. `counts`
+    are the numbers n of means, and `meant` names and values of numbers that the user has named.
     """
 
     def __init__(self) -> None:
@@ -63,6 +63,7 @@ class Quantities:
         self._known: dict[Any, Base] = {}
         self.counts: dict[int, Base] = {}
         self.deltas: dict[Base, Base] = {}
+        self.defined: dict[Any, Base] = {}
         self.meant: list[tuple[str, float]] = []
         self.unit_matrix(1)  # the first base of all
 
@@ -94,6 +95,8 @@ class Quantities:
         """A number of the user's: one with a name, the root of a whole number, or a fraction."""
         if abs(value) in (0, 1, 2, 0.5):
             return number(value)
+        if value < 0:
+            return -self.scalar(-value)
         named = self._meaning(value)
         if named is not None:
             return whole(named)
@@ -109,7 +112,7 @@ class Quantities:
         if simple.denominator > EXACT and math.isclose(square, value * value, rel_tol=1e-15):
             m = square.numerator * square.denominator
             root = whole(self.named_number(str(m), m), Fraction(1, 2))
-            return root.scaled(Fraction(1 if value > 0 else -1, square.denominator))
+            return root.scaled(Fraction(1, square.denominator))
         return number(value)
 
     def _meaning(self, value: Any) -> Base | None:
@@ -308,8 +311,15 @@ def content(p: Polynomial) -> Fraction:
                     math.lcm(*(v.denominator for v in values)))
 
 
+def is_mean(base: Base) -> bool:
+    """Whether a base is a mean, or a multiple of a sum."""
+    made = base.definition
+    return isinstance(made, Polynomial) and all(
+        any(not f.indices and f.exponent < 0 for f in m) for m in made.terms)
+
+
 def leading(monomial: Monomial) -> tuple[Any, ...]:
     """A key that is large for what is written first: much computed, of many factors, made first."""
-    computed = any(f.base.definition is not None for f in monomial)
+    computed = any(f.base.definition is not None and not is_mean(f.base) for f in monomial)
     plain = all(f.indices for f in monomial)
     return plain, len(monomial) > 1 or computed, len(monomial), [-f.base.number for f in monomial]

@@ -67,6 +67,8 @@ class Reverse:
             key = (id(parent), id(array))
             if key not in self.values:
                 self.values[key] = self.leaf(array, self.naming.of_leaf(parent))
+                if not any(parent is t for t in self.targets):
+                    self._note_sums(self.values[key], array)
             return self.values[key]
         return self.values[key_of(parent)]
 
@@ -84,7 +86,9 @@ class Reverse:
         key = id(array)
         if key not in self.values:
             if not self.naming.known(key) and is_number(array):
-                return self.t.number(array.flat[0], array.shape)
+                value = float(array.flat[0])
+                one = self.t.scalar(value) if np.isfinite(value) else self.t.number(value)
+                return one + number(0, array.shape)
             related = self._related(array)
             if related is not None:
                 self.related[self.naming.of_constant(array).text] = related
@@ -93,12 +97,15 @@ class Reverse:
 
     def _new_constant(self, array: Any) -> Polynomial:
         made = self.leaf(array, self.naming.of_constant(array))
-        if array.dtype.kind == "f":
-            for axis, n in enumerate(array.shape):
-                total = array.sum(axis)
-                if n > 1 and (array >= 0).all() and np.allclose(total, 1, rtol=1e-12, atol=0):
-                    made.bases().pop().sums[axis] = 1
+        self._note_sums(made, array)
         return made
+
+    def _note_sums(self, p: Polynomial, array: Any) -> None:
+        """Note along which axes data are shares of 1."""
+        if array.dtype.kind == "f" and (array >= 0).all():
+            for axis, n in enumerate(array.shape):
+                if n > 1 and np.allclose(array.sum(axis), 1, rtol=1e-12, atol=0):
+                    p.bases().pop().sums[axis] = 1
 
     def _related(self, array: Any) -> Polynomial | None:
         """A constant that is the transpose of a known one, or 1 minus it."""
@@ -127,6 +134,9 @@ class Reverse:
             p = self.t.apply(node.op, args, node.static, np.shape(out), index=index)
             if node.op is ops.divide:
                 p = self.simplifier.reduced(p)
+            elif any(self.simplifier.is_bracket(b) and self.simplifier.quotients(b)
+                     for b in p.bases()):
+                p = self.simplifier.simplest(p)
             self.values[key] = self._named(p, node, index)
 
     def _named(self, p: Polynomial, node: Node, index: int) -> Polynomial:
@@ -143,6 +153,7 @@ class Reverse:
             if p.number is not None:
                 return p
             base = self.t.base(p.shape, p)
+            self.t.defined[p.key] = base
             self._solve_for_inner(base, p)
         base.name = name
         self.hints.pop(base, None)

@@ -99,9 +99,15 @@ class Simplifier:
 
     def next_bracket(self, p: Polynomial) -> Base | None:
         """The bracket to multiply out: one with quotients first, never one that is divided by."""
-        below = {f.base for m in p.terms for f in m if f.exponent < 0 or f.exponent.denominator > 1}
+        below = {f.base for m in p.terms for f in m if f.exponent.denominator > 1 or (
+            f.exponent < 0 and not self.is_plain_product(f.base))}
         inside = {b for b in p.bases() if self.is_bracket(b)} - below
         return min(inside, key=lambda b: (-self.quotients(b), b.number), default=None)
+
+    def is_plain_product(self, base: Base) -> bool:
+        """Whether a bracket is a product that may be divided by factor by factor."""
+        made = base.definition
+        return isinstance(made, Polynomial) and len(made.terms) == 1 and not has_sums(made)
 
     def quotients(self, base: Base) -> bool:
         """Whether there are quotients in a bracket."""
@@ -118,6 +124,8 @@ class Simplifier:
         def power(f: Factor) -> Polynomial | None:
             if f.base is not bracket or f.exponent > 3:
                 return None
+            if len(made.terms) == 1 and not has_sums(made):
+                return self.t.power(made, f.exponent)
             total = made
             for _ in range(int(f.exponent) - 1):
                 total = total * made

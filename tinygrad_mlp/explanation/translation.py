@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
 from tinygrad_mlp.autograd.ops.sums import axes_of, reduced_count
-from tinygrad_mlp.explanation.polynomial import Base, Call, Polynomial, Shape
+from tinygrad_mlp.explanation.polynomial import Base, Call, Polynomial, Shape, whole
 from tinygrad_mlp.explanation.quantities import Quantities, number
 
 HALF = Fraction(1, 2)
@@ -64,8 +64,17 @@ class Translation(Quantities):
 
     def mean(self, p: Polynomial, axis: Any, keepdims: bool = False) -> Polynomial:
         """The mean over axes."""
-        total = p.summed(axes_of(axis, len(p.shape)), keepdims)
-        return self.product(self.count(reduced_count(p.shape, axis)), total)
+        axes = axes_of(axis, len(p.shape))
+        factor = self.count(reduced_count(p.shape, axis))
+        total = p.summed(axes, keepdims)
+        for kept in (False, True):
+            known = self.defined.get(self.product(factor, p.summed(axes, kept)).key)
+            if known is not None:
+                old = [i for i in range(len(p.shape)) if kept or i not in axes]
+                new = [i for i in range(len(p.shape)) if keepdims or i not in axes]
+                places = {old.index(i): new.index(i) for i in old if i in new}
+                return whole(known).rearranged(places, total.shape)
+        return self.product(factor, total)
 
 
 def _squared(t: Translation, p: Polynomial) -> Polynomial:
@@ -89,8 +98,20 @@ FORMS[OPS["xlogy"]] = lambda t, a, s, shape: t.product(
 
 @form("divide")
 def _divide(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
+    logistic = _logistic(t, a[1])
+    if logistic is not None:
+        return t.product(a[0], logistic)
     below = t.power(a[1], Fraction(-1))
     return None if below is None else t.product(a[0], below)
+
+
+def _logistic(t: Translation, p: Polynomial) -> Polynomial | None:
+    """``1 / (1 + e^z)``, which is the sigmoid of −z."""
+    e = (p - number(1, p.shape)).single
+    made = e and e.definition
+    if not isinstance(made, Call) or made.op is not ops.exp or made.args[0] is None:
+        return None
+    return t.call(ops.sigmoid, [t.argument(-t.opened(made.args[0]))], {}, p.shape)
 
 
 @form("power", "float_power")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.algebra import Algebra, outer
 from tinygrad_mlp.explanation.expression import Application, Expression
@@ -71,7 +73,9 @@ def numbers_first(algebra: Algebra, e: Application) -> Expression | None:
         other = (b, a)[place]
         if is_scalar_number(other):
             if rest.shape == e.shape:
-                both = algebra.like(number, ops.multiply, other, number)
+                typed = [x.dtype for x in (other, number) if not getattr(x, "plain", False)]
+                dtype = np.result_type(*typed or (other.dtype, number.dtype))
+                both = algebra.apply(ops.multiply, (other, number), {}, (), dtype)
                 return algebra.like(e, ops.multiply, both, rest)
         elif e.dtype == rest.dtype:
             factors = (rest, b) if place == 0 else (a, rest)

@@ -1,0 +1,274 @@
+"""Writes docs/blackboard.md: gradients that every textbook has, beside the code of the loss.
+
+``python -m tests.blackboard`` writes the page anew. A test holds that it is up to date, and so what
+is printed for each row.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+
+import tinygrad_mlp as tg
+
+PAGE = Path(__file__).parents[1] / "docs" / "blackboard.md"
+
+INTRODUCTION = """# On the blackboard
+
+`tg.explain(f, values).closed` writes a gradient as a lecturer would: in few lines, in the names of
+the code, with the quantities that books introduce. Each row below is a function, and what is
+printed for it. All of it is evaluated and compared with the backward pass; what is no product of
+matrices stays in index notation.
+
+This page is written by `python -m tests.blackboard`.
+"""
+
+
+def least_squares(w, X, y):
+    e = X @ w - y
+    return tg.sum(e**2) / (2 * len(X))
+
+
+def ridge(w, X, y, λ):
+    return tg.sum((X @ w - y) ** 2) / (2 * len(X)) + λ / 2 * tg.sum(w**2)
+
+
+def logistic_regression(w, X, y):
+    p = tg.sigmoid(X @ w)
+    return -tg.mean(y * tg.log(p) + (1 - y) * tg.log(1 - p))
+
+
+def logistic_hessian_times_v(w, v, X, y):
+    def loss(w):
+        p = tg.sigmoid(X @ w)
+        return -tg.mean(y * tg.log(p) + (1 - y) * tg.log(1 - p))
+
+    return tg.grad(loss)(w) @ v
+
+
+def softmax_regression(W, b, X, Y):
+    P = tg.softmax(X @ W + b)
+    return -tg.sum(Y * tg.log(P)) / len(X)
+
+
+def softmax_without_overflow(W, b, X, Y):
+    Z = X @ W + b
+    S = Z - tg.max(Z, axis=1, keepdims=True)
+    return -tg.sum(Y * (S - tg.log(tg.sum(tg.exp(S), axis=1, keepdims=True)))) / len(X)
+
+
+def softmax_fused(W, b, X, Y):
+    return tg.nn.softmax_cross_entropy(X @ W + b, Y)
+
+
+def softmax_of_labels(W, X, labels):
+    return -tg.mean(tg.log_softmax(X @ W)[np.arange(len(X)), labels])
+
+
+def network_in_rows(W1, b1, W2, b2, X, Y):
+    Z1 = X @ W1 + b1
+    A1 = tg.tanh(Z1)
+    Z2 = A1 @ W2 + b2
+    return tg.sum((Z2 - Y) ** 2) / (2 * len(X))
+
+
+def network_in_columns(W1, b1, W2, b2, x, y):
+    z2 = W1 @ x + b1
+    a2 = tg.tanh(z2)
+    z3 = W2 @ a2 + b2
+    a3 = tg.sigmoid(z3)
+    return tg.sum((a3 - y) ** 2) / 2
+
+
+def network_with_cross_entropy(W1, b1, W2, b2, x, y):
+    z2 = W1 @ x + b1
+    a2 = tg.tanh(z2)
+    z3 = W2 @ a2 + b2
+    p = tg.sigmoid(z3)
+    return -tg.sum(y * tg.log(p) + (1 - y) * tg.log(1 - p))
+
+
+def network_of_rectifiers(W1, W2, X, Y):
+    Z1 = X @ W1
+    A1 = tg.relu(Z1)
+    return tg.nn.softmax_cross_entropy(A1 @ W2, Y)
+
+
+def recurrent_network(Wh, Wx, b, x, y, h_0):
+    h = h_0
+    for t in range(len(x)):
+        h = tg.tanh(Wh @ h + Wx @ x[t] + b)
+    return tg.sum((h - y) ** 2) / 2
+
+
+def batch_norm(Z, γ, β, R):
+    μ = tg.mean(Z, axis=0)
+    σ = tg.sqrt(tg.var(Z, axis=0) + 1e-5)
+    X_hat = (Z - μ) / σ
+    out = γ * X_hat + β
+    return tg.sum(out * R)
+
+
+def layer_norm(Z, R):
+    μ = tg.mean(Z, axis=1, keepdims=True)
+    σ = tg.std(Z, axis=1, keepdims=True)
+    X_hat = (Z - μ) / σ
+    return tg.sum(X_hat * R)
+
+
+def attention_head(Wq, Wk, Wv, X, R):
+    Q, K, V = X @ Wq, X @ Wk, X @ Wv
+    d = K.shape[1]
+    S = Q @ K.T / np.sqrt(d)
+    A = tg.softmax(S)
+    O = A @ V  # noqa: E741
+    return tg.sum((O - R) ** 2) / 2
+
+
+def convolution(w, x, R):
+    return tg.sum(tg.conv2d(x, w) * R)
+
+
+def log_determinant(S):
+    return tg.linalg.slogdet(S)[1]
+
+
+def quadratic_form(x, A):
+    return x @ A @ x
+
+
+def gaussian_likelihood(μ, Σ, x):
+    r = x - μ
+    return (tg.linalg.slogdet(Σ)[1] + r @ tg.linalg.inv(Σ) @ r) / 2
+
+
+def divergence_of_gaussians(μ, s, m, t):
+    return tg.sum(tg.log(t / s) + (s**2 + (μ - m) ** 2) / (2 * t**2) - 1 / 2)
+
+
+def matrix_factorisation(U, V, R):
+    return tg.sum((U @ V.T - R) ** 2) / 2
+
+
+def embedding(E, R, words):
+    return tg.sum((E[words] - R) ** 2) / 2
+
+
+def residual_block(W, V, x, y):
+    a = tg.tanh(W @ x)
+    h = x + V @ a
+    return tg.sum((h - y) ** 2) / 2
+
+
+def tied_weights(W, X):
+    H = tg.tanh(X @ W)
+    return tg.sum((H @ W.T - X) ** 2) / 2
+
+
+rng = np.random.default_rng(0)
+n, d, k, m = 6, 4, 3, 5
+ids = rng.integers(0, k, size=n)
+DATA = {
+    "X": rng.normal(size=(n, d)), "y": rng.uniform(0.1, 0.9, size=n), "Y": np.eye(k)[ids],
+    "labels": ids, "words": rng.integers(0, 7, size=n)}
+
+
+def parameter(*shape):
+    return tg.Tensor(rng.normal(size=shape), requires_grad=True)
+
+
+def positive(size):
+    return tg.Tensor(rng.uniform(0.5, 2, size=size), requires_grad=True)
+
+
+def matrix(size):
+    return tg.Tensor(3 * np.eye(size) + rng.normal(size=(size, size)), requires_grad=True)
+
+
+def data(*names, **others):
+    return {name: DATA[name] for name in names} | others
+
+
+def column(size):
+    return rng.uniform(0.1, 0.9, size=(size, 1))
+
+
+def layers(rows):
+    shapes = [(d, m), (m,), (m, k), (k,)] if rows else [(m, d), (m, 1), (k, m), (k, 1)]
+    return dict(zip(("W1", "b1", "W2", "b2"), (parameter(*s) for s in shapes), strict=True))
+
+
+ROWS = {
+    "Linear models": [
+        (least_squares, {"w": parameter(d), **data("X", "y")}),
+        (ridge, {"w": parameter(d), **data("X", "y", λ=0.1)}),
+        (logistic_regression, {"w": parameter(d), **data("X", "y")}),
+        (logistic_hessian_times_v, {"w": parameter(d), "v": rng.normal(size=d), **data("X", "y")}),
+        (softmax_regression, {"W": parameter(d, k), "b": parameter(k), **data("X", "Y")}),
+        (softmax_without_overflow, {"W": parameter(d, k), "b": parameter(k), **data("X", "Y")}),
+        (softmax_fused, {"W": parameter(d, k), "b": parameter(k), **data("X", "Y")}),
+        (softmax_of_labels, {"W": parameter(d, k), **data("X", "labels")})],
+    "Networks": [
+        (network_in_rows, {**layers(True), **data("X"), "Y": rng.normal(size=(n, k))}),
+        (network_in_columns, {**layers(False), "x": column(d), "y": column(k)}),
+        (network_with_cross_entropy, {**layers(False), "x": column(d), "y": column(k)}),
+        (network_of_rectifiers, {"W1": parameter(d, m), "W2": parameter(m, k), **data("X", "Y")}),
+        (recurrent_network, {
+            "Wh": parameter(3, 3), "Wx": parameter(3, 2), "b": parameter(3),
+            "x": rng.normal(size=(5, 2)), "y": rng.normal(size=3), "h_0": rng.normal(size=3)}),
+        (residual_block, {
+            "W": parameter(m, d), "V": parameter(d, m), "x": rng.normal(size=d),
+            "y": rng.normal(size=d)}),
+        (tied_weights, {"W": parameter(d, k), **data("X")})],
+    "Parts of networks": [
+        (batch_norm, {
+            "Z": parameter(n, d), "γ": parameter(d), "β": parameter(d),
+            "R": rng.normal(size=(n, d))}),
+        (layer_norm, {"Z": parameter(n, d), "R": rng.normal(size=(n, d))}),
+        (attention_head, {
+            "Wq": parameter(d, 2), "Wk": parameter(d, 2), "Wv": parameter(d, k), **data("X"),
+            "R": rng.normal(size=(n, k))}),
+        (convolution, {
+            "w": parameter(1, 1, 2, 3), "x": parameter(1, 1, 5, 6),
+            "R": rng.normal(size=(1, 1, 4, 4))}),
+        (embedding, {"E": parameter(7, d), **data("words"), "R": rng.normal(size=(n, d))})],
+    "Matrices and distributions": [
+        (log_determinant, {"S": matrix(3)}),
+        (quadratic_form, {"x": parameter(3), "A": parameter(3, 3)}),
+        (gaussian_likelihood, {"μ": parameter(3), "Σ": matrix(3), "x": rng.normal(size=3)}),
+        (divergence_of_gaussians, {
+            "μ": parameter(3), "s": positive(3), "m": parameter(3), "t": positive(3)}),
+        (matrix_factorisation, {
+            "U": parameter(n, 2), "V": parameter(d, 2), "R": rng.normal(size=(n, d))})]}
+
+
+def cases():
+    """All rows: a function, and the values of its arguments."""
+    return [row for rows in ROWS.values() for row in rows]
+
+
+def section(function, values):
+    """A row of the page."""
+    closed = tg.explain(function, values).closed
+    title = function.__name__.replace("_", " ").capitalize()
+    code = textwrap.dedent(inspect.getsource(function)).replace("  # noqa: E741", "")
+    glossary = "\n".join(["", *(f"{line}" for line in closed.glossary)])
+    return (f"### {title}\n\n```python\n{code}```\n\n```text\n{closed}\n```\n\n"
+            f"$${closed.latex}$$\n\n```text{glossary}\n```\n")
+
+
+def page():
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for heading, rows in ROWS.items():
+        parts += [f"## {heading}\n", *(section(*row) for row in rows)]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}\n")

@@ -1,0 +1,152 @@
+"""The closed form: what is printed for textbook graphs, names, facts, and honesty."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tests import blackboard
+from tests.explanation.test_closed_programs import assert_right
+
+CASES = blackboard.cases()
+EQUATIONS = {
+    "least_squares": 2, "ridge": 1, "logistic_regression": 2, "logistic_hessian_times_v": 2,
+    "softmax_regression": 3, "softmax_without_overflow": 5, "softmax_fused": 3,
+    "softmax_of_labels": 2, "network_in_rows": 9, "network_in_columns": 10,
+    "network_with_cross_entropy": 10, "network_of_rectifiers": 5, "recurrent_network": 13,
+    "residual_block": 5, "tied_weights": 3, "batch_norm": 6, "layer_norm": 4, "attention_head": 11,
+    "convolution": 2, "embedding": 1, "log_determinant": 1, "quadratic_form": 2,
+    "gaussian_likelihood": 3, "divergence_of_gaussians": 4, "matrix_factorisation": 3}
+
+
+@pytest.fixture(params=CASES, ids=[f.__name__ for f, _ in CASES])
+def row(request):
+    return request.param
+
+
+def test_the_page_of_textbook_gradients_is_up_to_date():
+    text = blackboard.PAGE.read_text(encoding="utf-8")
+
+    assert text == blackboard.page(), "write it anew: python -m tests.blackboard"
+
+
+def test_textbook_gradients_have_few_equations(row):
+    function, values = row
+    closed = tg.explain(function, values).closed
+
+    assert not closed.note
+    assert len(closed.equations) <= EQUATIONS[function.__name__]
+    assert max(map(len, closed.text.splitlines())) <= 80
+
+
+def test_textbook_gradients_evaluate_to_those_of_autograd(row):
+    function, values = row
+    wanted = [name for name, v in values.items() if isinstance(v, tg.Tensor)]
+    given = [values[name].data for name in wanted]
+    found = tg.grad(
+        lambda *a: function(**{**values, **dict(zip(wanted, a, strict=True))}),
+        argnums=tuple(range(len(wanted))),
+    )(*given)
+    expected = {f"∂L/∂{name}": np.asarray(g) for name, g in zip(wanted, found, strict=True)}
+
+    assert_right(tg.explain(function, values).closed, expected)
+
+
+def test_numbers_that_the_caller_names_keep_their_names():
+    w = tg.Tensor([1.0, 2.0, 4.0], requires_grad=True, name="w")
+    loss = 0.05 * tg.sum(w**2) + tg.sum(w) / 7 + tg.sum(w * w * w) / np.sqrt(11)
+    text = tg.explain(loss, w, names={"λ": 0.1, "n": 7, "d": 11}).closed.text
+
+    assert text == "∂L/∂w = λ w + (3 / √d) w² + 1 / n"
+
+
+def test_a_gradient_that_vanishes_at_one_point_only_is_kept():
+    w = tg.Tensor([1.0, -1.0], requires_grad=True, name="w")
+    closed = tg.explain(tg.sum(w) ** 2 + tg.sum(tg.exp(w * 1e-9)), w).closed
+
+    assert "Σ w" in closed.text and "e^" in closed.text
+
+
+def test_facts_about_data_are_told():
+    rng = np.random.default_rng(0)
+    W, X, Y = rng.normal(size=(4, 3)), rng.normal(size=(5, 4)), np.eye(3)[[0, 1, 2, 0, 1]]
+    weight = tg.Tensor(W, requires_grad=True, name="W")
+
+    def closed(Y):
+        loss = tg.nn.softmax_cross_entropy(X @ weight, Y)
+        return tg.explain(loss, weight, names={"X": X, "Y": Y}).closed
+
+    assert closed(Y).because == ("Σ over axis 1 of Y = 1",)
+    assert closed(Y)["∂L/∂W"].right.text() == "(1 / n) Xᵀ (P − Y)"
+    assert closed(2 * Y).because == ()
+    assert "Y 1" in closed(2 * Y).text
+
+
+def test_single_precision_stays_single():
+    w = tg.Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True, name="w")
+    closed = tg.explain(tg.mean(tg.tanh(w) ** 2), w).closed
+
+    assert not closed.note and closed["∂L/∂w"].evaluate().dtype == np.float32
+
+
+def test_what_has_no_closed_form_shows_the_gradients_of_the_steps():
+    @tg.op(rules={"x": lambda g, y, x: g * 2 * x}, register=False)
+    def strange(x):
+        return x**2 + (x > 1e9)
+
+    w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    derivation = tg.explain(tg.sum(strange(w)), w)
+    assert derivation.closed["∂L/∂w"].evaluate().tolist() == [2.0, 4.0]
+
+
+def test_names_of_a_function_come_from_its_variables():
+    λ = 0.1
+
+    def loss(w, X, y):
+        n = len(X)
+        return tg.sum((y - X @ w) ** 2) / (2 * n) + λ / 2 * tg.sum(w**2)
+
+    rng = np.random.default_rng(0)
+    values = {"w": rng.normal(size=3), "X": rng.normal(size=(7, 3)), "y": rng.normal(size=7)}
+    closed = tg.explain(loss, values).closed
+
+    assert closed.text == "∂L/∂w = (1 / n) Xᵀ (X w − y) + λ w"
+    assert closed.glossary == ("X: 7×3", "w: 3", "y: 7", "n = 7", "λ = 0.1")
+
+
+def test_the_profiler_of_the_caller_is_put_back():
+    import sys
+
+    def watch(frame, event, argument):
+        return None
+
+    sys.setprofile(watch)
+    try:
+        tg.explain(lambda w: tg.sum(w * w), {"w": np.ones(2)})
+        assert sys.getprofile() is watch
+    finally:
+        sys.setprofile(None)
+
+
+def test_values_of_a_function_must_have_names():
+    with pytest.raises(tg.errors.InvalidArgumentError, match="as a mapping by name"):
+        tg.explain(lambda w: tg.sum(w), np.ones(2))
+
+
+def test_the_time_grows_with_the_length():
+    rng = np.random.default_rng(0)
+    counts = []
+    for layers in (5, 10, 20):
+        A, parameters = rng.normal(size=(3, 2)), []
+        for number in range(layers):
+            W = tg.Tensor(rng.normal(size=(2, 2)), requires_grad=True, name=f"W{number}")
+            A = tg.tanh(A @ W)
+            parameters.append(W)
+        closed = tg.explain(tg.sum(A * A), parameters).closed
+        counts.append(len(closed.equations))
+    assert counts == [15, 30, 60]
+
+
+def test_no_equation_is_found_under_a_name_that_there_is_not():
+    w = tg.Tensor([1.0], requires_grad=True, name="w")
+    with pytest.raises(tg.errors.InvalidArgumentError, match="no equation for 'v'"):
+        tg.explain(tg.sum(w * w), w).closed["v"]

@@ -1,0 +1,92 @@
+"""Calling the function that computes an output, to learn what its values are called there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import InvalidArgumentError
+
+
+class Called(NamedTuple):
+    """The output of a function, its targets, and values by the names that the function has."""
+
+    output: Any
+    targets: list[Value]
+    names: dict[str, Any]
+
+
+def called(function: Callable[..., Any], values: Any) -> Called:
+    """Call a function with values by name; all floats among them become tensors of that name.
+
+    So ``1 − y`` is recorded as such, and a number λ is not taken for another of the same size. The
+    targets are the tensors that require gradients; without any, the first value.
+    """
+    if not isinstance(values, Mapping):
+        raise InvalidArgumentError(
+            f"explain() expects the values of a function's arguments as a mapping by name: "
+            f"explain(f, {{'w': w, 'X': X}}). Got {type(values).__name__}.")
+    given = {name: _tracked(value, name) for name, value in values.items()}
+    wanted = [name for name, v in values.items() if isinstance(v, Value) and v.requires_grad]
+    wanted = wanted or [name for name, v in given.items() if isinstance(v, Tensor)][:1]
+    output, local = _with_locals(function, given)
+    outside = {name: value for name, value in _outside(function).items() if name not in local}
+    names = {}
+    for name, value in {**outside, **local}.items():
+        if isinstance(value, Tensor) and value.node is not None and value.node.name is None:
+            if value.node is not getattr(output, "node", None):
+                value.name = name
+        elif isinstance(value, (int, float, np.ndarray)) and not isinstance(value, bool):
+            names[name] = value
+    data = [v for name, v in given.items() if name not in wanted and np.ndim(_data(v)) == 2]
+    if data and "n" not in names:
+        names["n"] = len(_data(data[0]))  # the number of samples, as one calls it
+    return Called(output, [given[name] for name in wanted], names)
+
+
+def _data(value: Any) -> Any:
+    return value.data if isinstance(value, Value) else value
+
+
+def _tracked(value: Any, name: str) -> Any:
+    data = value.data if isinstance(value, Value) else value
+    number = isinstance(data, float)
+    if number or (isinstance(data, np.ndarray) and data.dtype.kind == "f"):
+        return Tensor(data, requires_grad=True, name=name)
+    return value
+
+
+def _with_locals(function: Callable[..., Any],
+                 given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The result of a call, and the local variables at its end."""
+    code = getattr(function, "__code__", None)
+    local: dict[str, Any] = {}
+
+    def look(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "return" and frame.f_code is code:
+            local.update(frame.f_locals)
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        output = function(**given)
+    finally:
+        sys.setprofile(before)
+    return output, local
+
+
+def _outside(function: Callable[..., Any]) -> dict[str, Any]:
+    """The variables from outside that the body of a function names."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return {}
+    cells = zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False)
+    known = {name: cell.cell_contents for name, cell in cells}
+    everything = getattr(function, "__globals__", {})
+    return {name: everything[name] for name in code.co_names if name in everything} | known
