@@ -256,3 +256,25 @@ def test_softmax_applied_twice_is_noticed():
     z, y = tg.Tensor([[1.0, 2.0]]), np.array([[0.0, 1.0]])
     with pytest.warns(UserWarning, match="already"):
         tg.softmax_cross_entropy(tg.softmax(z), y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan, -0.0, 3.0])
+def test_large_arrays_are_chosen_from_as_small_ones_are(special, dtype):
+    rng = np.random.default_rng(0)
+    a, condition = rng.normal(size=(150, 140)).astype(dtype), rng.normal(size=(150, 140)) > 0
+    a[3:5, 7:9] = special
+    for found, expected in (
+            (tg.where(condition, a, 0), np.where(condition, a, 0)),
+            (tg.where(condition, 0, a), np.where(condition, 0, a)),
+            (tg.where(condition, 2.5, 0), np.where(condition, 2.5, 0)),
+            (tg.where(condition, a[0], 0), np.where(condition, a[0], 0)),
+            (tg.where(condition * 1.0, a, 0), np.where(condition, a, 0))):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+
+
+def test_a_gradient_without_bound_does_not_pass_a_rectifier_that_is_closed():
+    x = np.full(20_000, -1.0)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(tg.grad(lambda x: tg.sum(tg.sqrt(tg.relu(x))))(x), 0)

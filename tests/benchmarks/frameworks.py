@@ -40,7 +40,7 @@ def tinygrad_mlp(given: Setting) -> Train:
             model, tg.nn.squared_error,
             tg.optim.SGD(model.parameters(), tg.optim.schedule.inverse_time()),
             given.X[:samples], given.Y[:samples], epochs=max(1, samples // IMAGES),
-            batch_size=given.batch, shuffle=False, record_every=0, compiled="auto",
+            batch_size=given.batch, shuffle=False,
         )
         return [parameter.data for parameter in model.parameters()]
 

@@ -77,8 +77,10 @@ def adam(parameter: Any, gradient: Any, state: State, *, lr: Any, beta1: float =
     t = state["t"] + 1
     m = beta1 * state["m"] + (1 - beta1) * gradient
     v = beta2 * state["v"] + (1 - beta2) * gradient * gradient
-    step_size = lr / (1 - beta1**t)
-    scale = sqrt(v) / (1 - beta2**t) ** 0.5 + eps
+    # The correction of v multiplies both sides of the quotient: numbers, and no pass over v.
+    correction = (1 - beta2**t) ** 0.5
+    step_size = lr * correction / (1 - beta1**t)
+    scale = sqrt(v) + eps * correction
     return parameter + -step_size * m / scale, {"t": t, "m": m, "v": v}
 
 

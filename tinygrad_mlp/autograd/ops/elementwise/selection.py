@@ -19,6 +19,25 @@ from tinygrad_mlp.autograd.ops.elementwise.comparison import (
 __all__ = ["where", "maximum", "minimum", "fmax", "fmin", "clip"]
 
 
+PREDICTABLE = 16_000
+"""Elements up to which a processor foresees a random condition's choices, if they come again."""
+
+
+def _is_zero(a: Any) -> bool:
+    return type(a) is int and a == 0
+
+
+def _kept(a: Any, condition: Any) -> Any:
+    """Return `a` where the condition holds and 0 elsewhere: fifteen times as fast by a product."""
+    usual = isinstance(a, np.ndarray) and a.dtype.kind == "f" and condition.dtype == bool
+    if usual and a.shape == condition.shape:
+        with np.errstate(invalid="ignore"):
+            kept = a * condition
+            if np.isfinite(np.add.reduce(kept, axis=None)):  # not so where 0 · ∞ is NaN
+                return kept
+    return np.where(condition, a, 0)
+
+
 def _where_x(g: Any, out: Any, condition: Any, x: Any, y: Any) -> Any:
     return where(condition, g, 0)
 
@@ -42,6 +61,11 @@ def where(condition: Array, x: Array, y: Array) -> Array:
     >>> where([True, False], [1.0, 2.0], [3.0, 4.0])
     array([1., 4.])
     """
+    if np.size(condition) > PREDICTABLE:  # the gradient of ReLU, mostly
+        if _is_zero(y):
+            return _kept(x, condition)
+        if _is_zero(x):
+            return _kept(y, np.logical_not(condition))
     return np.where(condition, x, y)
 
 
