@@ -83,6 +83,34 @@ def test_an_argument_that_the_file_does_not_define_is_an_error(run, tmp_path):
     assert done.code == 1 and "defines no b" in " ".join(done.out.split())
 
 
+def test_what_else_the_file_defines_is_checked_all_the_same(run, tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text(PAIR + "\n\ndef relu_forward(z):\n    return z, z\n\n\n"
+                    "def relu_backward(dout, cache):\n    return dout\n")
+    done = run("check", str(path))
+    said = " ".join(done.out.split())
+    assert done.code == 0 and "x right" in said and "All right." not in said
+    assert "relu_forward, relu_backward was not checked: the file defines no z for it." in said
+
+
+@pytest.mark.parametrize("names", [
+    ("forward_affine", "backward_affine"), ("affine_forward_naive", "affine_backward_naive"),
+    ("affine_fwd", "affine_bwd")])
+def test_a_pair_is_found_wherever_its_names_differ_by_the_direction(run, tmp_path, names):
+    path = tmp_path / "layers.py"
+    path.write_text(PAIR.replace("affine_forward", names[0]).replace("affine_backward", names[1]))
+    done = run("check", str(path))
+    assert done.code == 0 and ", ".join(names) in done.out
+
+
+def test_a_function_called_gradients_is_the_derivation(run, tmp_path):
+    path = tmp_path / "two.py"
+    path.write_text(LOSS.replace(", X.T @ e", "") + "\n\ndef gradients(w):\n"
+                    "    return X.T @ (X @ w - y)\n")
+    done = run("check", str(path))
+    assert done.code == 0 and "All right." in done.out
+
+
 def test_the_json_document_has_each_layer(run, tmp_path):
     path = tmp_path / "layers.py"
     path.write_text(PAIR + OBJECT.replace("import numpy as np", ""))

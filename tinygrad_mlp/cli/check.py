@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.cli import check_subjects, process
-from tinygrad_mlp.cli.check_layers import check_layer_of, classes_without_object, layers_in
+from tinygrad_mlp.cli.check_layers import layers_in
 from tinygrad_mlp.cli.check_operations import check_all
 from tinygrad_mlp.cli.check_subjects import registry_restored
 from tinygrad_mlp.cli.outputs import FAILURE, INTERRUPT, SUCCESS, Heading, Table, fail, wrapped
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import InvalidArgumentError, TinygradError
 from tinygrad_mlp.support.source_rewriting import source_of
-from tinygrad_mlp.verify import DerivationReport, check_derivation
+from tinygrad_mlp.verify import DerivationReport, check_derivation, check_layer
 from tinygrad_mlp.verify.derivations.conventions import conventions_in
+
+DERIVED = ("gradients", "gradient", "grads", "grad")
+"""Names of functions that are taken for `derived` where there is none."""
 
 
 class Hints(NamedTuple):
@@ -86,11 +89,12 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
         with registry_restored():
             names = check_subjects.namespace_of(path)
             own = check_subjects.operations_in(names)
-            layers, left = layers_in(names), classes_without_object(names)
-            if left and not (own or layers or "derived" in names or _is_loss(names)):
+            layers, left = layers_in(names)
+            has_loss = "derived" in names or _is_loss(names)
+            if left and not (own or layers or has_loss):
                 raise InvalidArgumentError(" ".join(left))
             reports: list[DerivationReport] = []
-            if not (own or layers) or "derived" in names or _is_loss(names):
+            if has_loss or not (own or layers):
                 report = derivation_report(path, names, hints)
                 document["gradients"] = _derivation_document(report)
                 document["remarks"] = report.remarks
@@ -99,7 +103,7 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
             for layer in layers:
                 print(f"{chr(10) if reports else ''}{layer.name}")
                 report = _guarded(path, partial(
-                    check_layer_of, path, names, layer, hints.options))
+                    check_layer, *layer.subject, *layer.arguments, **hints.options))
                 document["layers"][layer.name] = _derivation_document(report)
                 document["remarks"] += report.remarks
                 print(_derivation_text(report))
@@ -139,8 +143,9 @@ def _guarded(path: Path, check: Callable[[], DerivationReport]) -> DerivationRep
 
 def derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> DerivationReport:
     """Check `loss` and `derived` of a file."""
-    for name in ("loss", "derived"):
-        if name not in names and not (name == "derived" and _returns_both(names["loss"])):
+    derived = _derived_in(names)
+    for name, given in (("loss", "loss" in names), ("derived", derived is not None)):
+        if not given and not (name == "derived" and _returns_both(names["loss"])):
             raise InvalidArgumentError(
                 f"{path} has no '{name}'. It must define loss(W1, W2, ...), a function of the "
                 f"parameters; derived, the gradients by parameter name or a function that returns "
@@ -148,7 +153,7 @@ def derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> Der
     if not callable(names["loss"]):
         raise InvalidArgumentError(f"{path}: loss must be a function. Got {names['loss']!r}.")
     try:
-        return check_derivation(names["loss"], names.get("derived"), parameters_of(path, names),
+        return check_derivation(names["loss"], derived, parameters_of(path, names),
                                 **hints.options)
     except TinygradError:
         raise
@@ -156,6 +161,12 @@ def derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> Der
         raise InvalidArgumentError(
             f"{path}: loss or derived fails with {type(error).__name__}: {error} "
             f"({check_subjects.line_of(error, path)}).") from error
+
+
+def _derived_in(names: Mapping[str, Any]) -> Any:
+    """Return the derivation of a file: `derived`, or a function with another usual name."""
+    others = (names[name] for name in DERIVED if inspect.isfunction(names.get(name)))
+    return names["derived"] if "derived" in names else next(others, None)
 
 
 def _returns_both(loss: Any) -> bool:

@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.verify import DerivationReport, check_layer
 from tinygrad_mlp.verify.layers.arguments import required
 from tinygrad_mlp.verify.layers.swapping import reachable
 
-ENDS = (("_forward", "_backward"), ("_fwd", "_bwd"))
-"""How the names of a pair end. Or they begin so: forward_affine, backward_affine."""
+WORDS = (("forward", "backward"), ("fwd", "bwd"))
+"""The words by which the names of a pair differ: affine_forward, affine_backward."""
 
 BOTH = ("forward", "backward")
 
 
 class FoundLayer(NamedTuple):
-    """A layer that a file defines: its name, the function that takes the inputs, what to check."""
+    """A layer that a file defines: its name, what to check, the arguments of its forward pass."""
 
     name: str
-    forward: Callable[..., Any]
     subject: tuple[Any, ...]
+    arguments: list[Any]
 
 
-def layers_in(names: Mapping[str, Any]) -> list[FoundLayer]:
-    """Return the pairs of functions and the layer objects of a namespace."""
-    return [*_pairs(names), *_objects(names)]
+def layers_in(names: Mapping[str, Any]) -> tuple[list[FoundLayer], list[str]]:
+    """Return the layers of a namespace that can be checked, and what to add for the others."""
+    found, left = [], []
+    for name, forward, subject in [*_pairs(names), *_objects(names)]:
+        arguments, missing = _arguments(forward, names)
+        if missing is None:
+            found.append(FoundLayer(name, subject, arguments))
+        else:
+            left.append(f"{name} was not checked: the file defines no {missing} for it. Add a line "
+                        f"such as {missing} = np.random.default_rng(0).normal(size=(4, 3)).")
+    return found, left + classes_without_object(names)
+
+
+def _arguments(forward: Callable[..., Any],
+               names: Mapping[str, Any]) -> tuple[list[Any], str | None]:
+    """Return the variables with the names of a function's arguments, and the first one missing."""
+    given: list[Any] = []
+    for parameter in inspect.signature(forward).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            continue
+        name = next((each for each in (parameter.name, parameter.name.lower(),
+                                       parameter.name.upper()) if each in names), None)
+        if name is None:
+            return given, None if parameter.default is not parameter.empty else parameter.name
+        given.append(names[name])
+    return given, None
 
 
 def classes_without_object(names: Mapping[str, Any]) -> list[str]:
@@ -57,43 +77,18 @@ def _has_both(kind: type) -> bool:
     return all(inspect.isfunction(getattr(kind, method, None)) for method in BOTH)
 
 
-def _pairs(names: Mapping[str, Any]) -> Iterator[FoundLayer]:
+def _pairs(names: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
+    """Yield the pairs of functions: their names, the forward one, and both."""
     for name, function in names.items():
-        other = next((f"{name.removesuffix(one)}{two}" for one, two in ENDS
-                      if name.endswith(one)), None)
-        if other is None and name.startswith("forward"):
-            other = f"backward{name.removeprefix('forward')}"
-        if inspect.isfunction(function) and inspect.isfunction(names.get(other or "")):
-            yield FoundLayer(f"{name}, {other}", function, (function, names[other or ""]))
+        for forward, backward in WORDS:
+            other = name.replace(forward, backward)
+            if other != name and inspect.isfunction(function) and inspect.isfunction(
+                    names.get(other)):
+                yield f"{name}, {other}", function, (function, names[other])
 
 
-def _objects(names: Mapping[str, Any]) -> Iterator[FoundLayer]:
+def _objects(names: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any], tuple[Any]]]:
     """Yield the objects of classes that the file defines itself."""
-    file = names.get("__name__")
     for name, value in names.items():
-        if type(value).__module__ == file and _has_both(type(value)):
-            yield FoundLayer(name, value.forward, (value,))
-
-
-def check_layer_of(path: Path, names: Mapping[str, Any], layer: FoundLayer,
-                   options: Mapping[str, Any]) -> DerivationReport:
-    """Check a layer with the variables of the file that have the names of its inputs.
-
-    Raises:
-        InvalidArgumentError: the file defines no such variable.
-    """
-    wanted = [p for p in inspect.signature(layer.forward).parameters.values()
-              if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    given = []
-    for parameter in wanted:
-        name = next((each for each in (parameter.name, parameter.name.lower(),
-                                       parameter.name.upper()) if each in names), None)
-        if name is None and parameter.default is not parameter.empty:
-            break
-        if name is None:
-            raise InvalidArgumentError(
-                f"{path}: {layer.name} is checked at the file's own arrays, but the file defines "
-                f"no {parameter.name}. Define it, e.g. {parameter.name} = "
-                f"np.random.default_rng(0).normal(size=(4, 3)).")
-        given.append(names[name])
-    return check_layer(*layer.subject, *given, **options)
+        if type(value).__module__ == names.get("__name__") and _has_both(type(value)):
+            yield name, value.forward, (value,)
