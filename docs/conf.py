@@ -43,6 +43,7 @@ contents = {
         "explain",
         "blackboard",
         "steps",
+        "play",
         "pictures",
         "report",
         "speed",

@@ -24,6 +24,7 @@ CAPTIONS = {
     "reporting": "HTML reports",
     "saving": "files, PyTorch, ONNX",
     "neural_network": "NeuralNetwork",
+    "playground": "training to watch",
     "stepping": "a pass in steps",
     "verify": "checks",
     "drawing": "graphs as pictures",

@@ -41,6 +41,7 @@ LOADED_WHEN_USED = {
     "load": "saving.model:load",
     "nn": "nn",
     "optim": "optim",
+    "play": "playground.playground:play",
     "plotting": "plotting",
     "predict": "training.evaluation:predict",
     "report": "reporting.page:report",

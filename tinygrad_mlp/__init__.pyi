@@ -13,6 +13,7 @@ from tinygrad_mlp.autograd.ops import *
 from tinygrad_mlp.drawing.picture import draw as draw
 from tinygrad_mlp.explanation.derivation import explain as explain
 from tinygrad_mlp.neural_network import NeuralNetwork as NeuralNetwork
+from tinygrad_mlp.playground.playground import play as play
 from tinygrad_mlp.program.compiled import compile as compile
 from tinygrad_mlp.reporting.page import report as report
 from tinygrad_mlp.saving import model as checkpoint

@@ -21,7 +21,8 @@ from tinygrad_mlp.cli.app import app
 COMMANDS = typer.main.get_command(app).commands
 LINES = {"train": ["DATA"], "compare": ["DATA"], "predict": ["MODEL", "DATA"], "report": ["RUN"],
          "check": ["tanh"], "exercise": ["softmax"], "explain": [],
-         "steps": ["loss.py"], "info": []}
+         "steps": ["loss.py"],
+         "play": ["spirals", "--no-browser", "--seconds", "0.1"], "info": []}
 """Words that make each command a right one."""
 
 NO_PATHS = ["", " ", "a\0b"]
@@ -68,6 +69,9 @@ OF_WORDS = [
     (["check", "folder/"], "folder/"), (["check", "nowhere/"], "nowhere/"),
     (["explain", "--layers", "5"], "layers"), (["explain", "--output-activation", "gelu"], "gelu"),
     (["explain", "--hidden-activation", "softmax"], "softmax"), (["explain", "5,4"], "5,4"),
+    (["play", "nothing"], "nothing"), (["play", "nowhere.csv"], "nowhere.csv"),
+    (["play", "text.csv"], "text.csv"), (["play", "--model", "nowhere.py"], "nowhere.py"),
+    (["play", "--model", "none.py"], "no model"), (["play", "folder"], "folder"),
     (["steps"], "FILE"), (["steps", "nowhere.py"], "nowhere.py"),
     (["steps", "text.txt"], "text.txt"), (["steps", "folder"], "folder"),
     (["steps", "none.py"], "no loss"),
@@ -129,6 +133,7 @@ def prepared(trained, tmp_path_factory):
     (folder / "text.mat").write_text("no MATLAB file")
     (folder / "loss.py").write_text("import tinygrad_mlp as tg\n"
                                     "loss = tg.Tensor(1.0, requires_grad=True) * 2\n")
+    (folder / "text.csv").write_text("no table")
     (folder / "none.py").write_text("lost = 1")
     (folder / "picture.png").write_text("no picture")
     kept = folder / "kept"

@@ -59,6 +59,7 @@ def words(trained, tmp_path, monkeypatch):
         "`exercise --json`": ["exercise", "ridge", "--mistake", "1"],
         "`explain --json`": ["explain", "--layers", "4,3,2"],
         "`steps --json`": ["steps", "loss.py"],
+        "`play --json`": ["play", "circles", "--no-browser", "--seconds", "0.1"],
         "`info --json`": ["info"],
         "`report --json`": ["report", "a-run"],
     }

@@ -34,6 +34,7 @@ COMMANDS = {  # the words, and the exit code
     "exercise ridge --mistake none --out FOLDER/out.py": 0,
     "steps loss.py": 0,
     "steps loss.py --output FOLDER/out.html": 0,
+    "play --no-browser --seconds 0.1": 0,
     "info": 0,
     "info --json": 0,
     "train --bogus": 2,

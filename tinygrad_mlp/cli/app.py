@@ -339,6 +339,43 @@ def steps(
 
 @app.command()
 @guarded
+def play(
+        data: Annotated[str, typer.Argument(
+            metavar="DATA", callback=options.check_path,
+            autocompletion=completed(options.PLAYED),
+            help="spirals, circles, digits, mnist or 'vanishing gradient'; or a table FILE.csv "
+            "with a header, whose last column is the target.")] = "spirals",
+        model: Annotated[Path | None, file(
+            "A Python file that defines model, and may define loss and data (*.py).")] = None,
+        port: Annotated[int | None, options.number(
+            "The port; by default the first that is free.", min=1, max=65535,
+            show_default=False)] = None,
+        no_browser: Annotated[bool, typer.Option(
+            "--no-browser", help="Print the address only.")] = False,
+        seconds: Annotated[float | None, options.number(
+            "End after so many seconds; by default with Ctrl-C.", show_default=False,
+            callback=options.check_positive)] = None,
+        as_json: Json = False) -> Outcome:
+    """Open the playground: a training to watch, to step through and to change, in the browser.
+
+    It shows what each neuron sees, the decision boundary, the gradients on the edges and by layer,
+    and the steps of one pass. The page is served to this computer only. A file given with --model
+    is run, as Python would run it.
+
+    \b
+    Examples:
+      tinygrad-mlp play
+      tinygrad-mlp play digits
+      tinygrad-mlp play "vanishing gradient"
+      tinygrad-mlp play measurements.csv
+      tinygrad-mlp play spirals --model network.py
+    """
+    from tinygrad_mlp.cli.play import play as run_play
+    return run_play(data, model=model, port=port, browser=not no_browser, seconds=seconds)
+
+
+@app.command()
+@guarded
 def info(as_json: Json = False) -> Outcome:
     """Print versions, libraries, threads and data, for a report of a bug.
 

@@ -26,6 +26,9 @@ EXERCISES = ("ridge", "logistic", "softmax", "classic", "mlp", "batch_norm", "co
 DATASETS = ("digits", "mnist")
 """Data sets that have a name; others are files."""
 
+PLAYED = ("spirals", "circles", "digits", "mnist", "vanishing gradient")
+"""What the playground knows by name."""
+
 # Two epochs, as in the classic experiment, suit a data set of the size of MNIST. The digits are
 # 33 times fewer, and so are the updates of an epoch.
 EPOCHS, EPOCHS_OF = 2, {"digits": 30}

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from tinygrad_mlp.stepping.heat_map import heat_map
-from tinygrad_mlp.stepping.layout import HEIGHT, Arrow, Layout, Placed, layout
+from tinygrad_mlp.stepping.layout import HEIGHT, Layout, Link, Placed, layout
 from tinygrad_mlp.stepping.step import BACKWARD, Content, Step
 from tinygrad_mlp.stepping.text import SHOWN_IN_FULL, numbers, title, value
 from tinygrad_mlp.support.html import escape
@@ -62,7 +62,7 @@ def animation(content: Content) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _arrow(arrow: Arrow) -> str:
+def _arrow(arrow: Link) -> str:
     return f'<path d="{arrow.path}"/>'
 
 

@@ -25,7 +25,7 @@ MOST_PROBES = 4096
 are found one by one."""
 
 
-class Term(NamedTuple):
+class ChainTerm(NamedTuple):
     """One product of the chain rule: ``incoming × local``.
 
     `output` is the entry of the operation's result that the incoming gradient is of, after the
@@ -86,7 +86,7 @@ def _one_at(like: Array, entry: Entry) -> Array:
     return one
 
 
-def terms(node: Node, position: int, g: Any, entry: Entry) -> tuple[Term, ...] | None:
+def terms(node: Node, position: int, g: Any, entry: Entry) -> tuple[ChainTerm, ...] | None:
     """Return the products that are not zero, the largest first; None where they are not known."""
     local = local_derivatives(node, position, g, entry)
     if local is None:
@@ -97,7 +97,7 @@ def terms(node: Node, position: int, g: Any, entry: Entry) -> tuple[Term, ...] |
         part = np.asarray(part)
         for at in np.argwhere((part != 0) & (slope != 0)):
             place = tuple(int(i) for i in at)
-            found.append(Term((*before, *place), float(part[place]), float(slope[place])))
+            found.append(ChainTerm((*before, *place), float(part[place]), float(slope[place])))
     return tuple(sorted(found, key=lambda term: -abs(term.product)))
 
 

@@ -29,7 +29,7 @@ class Placed(NamedTuple):
         return self.x + self.width / 2
 
 
-class Arrow(NamedTuple):
+class Link(NamedTuple):
     """An arrow between two boxes, by their numbers, as the path of an SVG picture."""
 
     tail: int
@@ -41,7 +41,7 @@ class Layout(NamedTuple):
     """A picture: boxes by their numbers, arrows, its left edge, width and height."""
 
     boxes: list[Placed]
-    arrows: list[Arrow]
+    arrows: list[Link]
     left: float
     width: float
     height: float
@@ -56,7 +56,7 @@ def layout(boxes: Sequence[Box]) -> Layout:
     rows = _rows(boxes)
     places = _places(rows, boxes)
     placed = [places[i] for i in range(len(boxes))]
-    arrows = [Arrow(tail, head, _path(placed, tail, head))
+    arrows = [Link(tail, head, _path(placed, tail, head))
               for head, box in enumerate(boxes) for tail in box.before]
     edges = [float(word) for a in arrows if " C " in a.path for word in a.path.split()[4:5]]
     left = min([*edges, *(box.x for box in placed)]) - MARGIN

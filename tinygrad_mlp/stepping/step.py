@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.stepping.chain_rule import Entry, Term
+from tinygrad_mlp.stepping.chain_rule import ChainTerm, Entry
 from tinygrad_mlp.stepping.formulas import Formula
 
 FORWARD, BACKWARD = "forward", "backward"
@@ -26,7 +26,7 @@ class Use:
     incoming: str
     call: str
     total: float
-    terms: tuple[Term, ...] | None
+    terms: tuple[ChainTerm, ...] | None
 
 
 @dataclass(frozen=True)

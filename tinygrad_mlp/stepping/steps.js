@@ -65,4 +65,4 @@ export function stepThrough(root, keys = document) {
   show(Math.max(0, sections.findIndex((section) => section.querySelector(".departs"))));
 }
 
-document.querySelectorAll(".tg-steps").forEach((root) => stepThrough(root));
+document.querySelectorAll("body > .tg-steps").forEach((root) => stepThrough(root));

@@ -13,8 +13,8 @@ from tinygrad_mlp.stepping.animation import animation
 from tinygrad_mlp.stepping.chain_rule import Entry
 from tinygrad_mlp.stepping.page import framed, page
 from tinygrad_mlp.stepping.step import FORWARD, Content, Step
+from tinygrad_mlp.stepping.step_builder import StepBuilder
 from tinygrad_mlp.stepping.text import text
-from tinygrad_mlp.stepping.walk import Walk
 from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.verify import DerivationReport
 
@@ -160,4 +160,4 @@ def steps(loss: Value, report: DerivationReport | None = None, *,
         raise InvalidArgumentError(
             f"steps(): report must be what check_derivation returns. Got {type(report).__name__}.")
     graph = Recorded(loss, "steps()")
-    return Steps(Walk(graph, names or {}, follow, report).content())
+    return Steps(StepBuilder(graph, names or {}, follow, report).content())

@@ -25,8 +25,8 @@ def place(name: str, entry: Entry) -> str:
 def products(uses: Sequence[Use]) -> str:
     """Return the sum of products that an entry of a gradient is.
 
-    >>> from tinygrad_mlp.stepping.chain_rule import Term
-    >>> products([Use("δ2", "tanh(z2)", -0.5, (Term((0,), 2.0, -0.25),))])
+    >>> from tinygrad_mlp.stepping.chain_rule import ChainTerm
+    >>> products([Use("δ2", "tanh(z2)", -0.5, (ChainTerm((0,), 2.0, -0.25),))])
     '2 × (−0.25) = −0.5'
     """
     shown, rest, unknown = [], 0.0, 0.0

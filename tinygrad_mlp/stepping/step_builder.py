@@ -31,7 +31,7 @@ Key = Any
 """A node, or an output of one that has several, or the identity of a leaf or of an array."""
 
 
-class Walk:
+class StepBuilder:
     """The steps of a graph. The arguments are those of `steps`."""
 
     def __init__(self, graph: Recorded, names: Mapping[str, Any],
