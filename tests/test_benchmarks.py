@@ -11,6 +11,7 @@ import pytest
 
 from tests import child
 from tests.benchmarks import (
+    adam,
     estimators,
     experiment,
     frameworks,
@@ -25,7 +26,9 @@ from tests.benchmarks import (
     small_step,
     targets,
     threads,
+    transforms,
 )
+from tests.benchmarks import images as benchmarked_images
 from tests.benchmarks.__main__ import MEASUREMENTS
 from tests.benchmarks.case import Case, installed
 from tests.benchmarks.ratios import rows
@@ -96,6 +99,28 @@ def test_all_contenders_of_the_small_program_keep_to_the_same_parameters():
     assert {"tinygrad_mlp", "tinygrad_mlp, eager", "NumPy by hand, buffers"} <= set(steps)
     assert set(steps) | set(missing) == set(small_program.CONTENDERS)
     small_program.check(steps)
+
+
+def test_all_contenders_of_the_transforms_compute_the_same():
+    for makers, *kind in ((transforms.CHAINS,), *((transforms.MATRICES, k) for k in (
+            "Jacobian", "Hessian"))):
+        steps, missing = installed(makers, *kind)
+        assert "tinygrad_mlp" in steps and set(steps) | set(missing) == set(makers)
+        transforms.check(steps)
+
+
+@pytest.mark.parametrize("kind", targets.POOLING)
+def test_both_pool_to_the_same_gradient(kind):
+    steps, _ = installed(benchmarked_images.POOLINGS, kind)
+    found = [np.asarray(step()) for step in steps.values()]
+    for gradient in found:
+        np.testing.assert_allclose(gradient, found[0])
+
+
+def test_both_train_with_adam_to_the_same_weights():
+    given = setting(32, source="made")
+    trainers, _ = installed(adam.CONTENDERS, given)
+    assert_same(trainers, 64, given, "tinygrad_mlp")
 
 
 def test_all_contenders_predict_the_same():
@@ -243,7 +268,7 @@ def test_markdown_lists_every_target_and_where_we_lose():
     tables, _, lost = text.partition("## Where we lose")
     for target in targets.ALL:
         assert f"| {target.other or target.ours} |" in tables
-        if target.other and target.other != targets.BATCH_1024:
+        if target.other and target.other not in (targets.BATCH_1024, targets.PRODUCTS):
             assert f"- {target.case}: {target.other} is faster, 1000 × (1 thread)" in lost
     assert "nowhere in this run" in report.markdown(made_up(1000.0))
 

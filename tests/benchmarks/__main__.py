@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tests import child
-from tests.benchmarks import machine, picture, report, setting, threads
+from tests.benchmarks import machine, picture, report, setting, threads, timing
 
 MEASUREMENTS = {
     "experiment": "the classic network, one sample a step",
     "mini_batches": "training in batches of 8 to 512",
+    "adam": "Adam in batches of 32 to 512",
+    "images": "convolution and pooling",
+    "transforms": "a long chain, Jacobians and Hessians",
     "small_graphs": "overhead, eager and compiled",
     "inference": "predictions for 10,000 images",
     "estimators": "training next to scikit-learn's own networks",
@@ -30,11 +33,12 @@ ON_ONE_THREAD = ("growth", "import_time")
 """What more threads cannot change."""
 
 
-def in_child(name: str, number: int, quick: bool) -> dict[str, Any]:
+def in_child(name: str, number: int, quick: bool, cpu: bool) -> dict[str, Any]:
     """The results of one measurement in a process of its own, with so many threads."""
     done = child.python(
         "-m", "tests.benchmarks", "--child", name, *["--quick"] * quick,
-        env=threads.environment(number), stdout=child.PIPE, check=True, timeout=3600,
+        env={**threads.environment(number), timing.CLOCK: "cpu" if cpu else ""},
+        stdout=child.PIPE, check=True, timeout=3600,
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {"threads": number, **found}
@@ -78,6 +82,8 @@ def arguments() -> argparse.ArgumentParser:
                         help="what to measure, from the list below")
     parser.add_argument("--threads", type=numbers, metavar="N,M",
                         help="numbers of threads; 1,2 if not given")
+    parser.add_argument("--cpu", action="store_true",
+                        help="measure the processor's time: for one thread on a busy machine")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all that was measured")
     parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the tables")
     parser.add_argument("--picture", type=Path, metavar="PATH", help="draw the ratios")
@@ -96,7 +102,7 @@ def main() -> None:
     for name in chosen.only:
         for number in counts[:1] if name in ON_ONE_THREAD else counts:
             print(f"{name}, {number} thread(s) ...", file=sys.stderr, flush=True)
-            runs.append(in_child(name, number, chosen.quick))
+            runs.append(in_child(name, number, chosen.quick, chosen.cpu))
     results = {
         "machine": machine.description(), "quick": chosen.quick,
         "images": setting.source_of_images(), "runs": runs,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
-import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from sklearn.datasets import make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 
 import tinygrad_mlp as tg
+from tests.benchmarks import targets, timing
 from tests.benchmarks.case import Case
 from tests.benchmarks.setting import images, source_of_images
 from tinygrad_mlp import estimators as ours
@@ -23,7 +24,7 @@ CONTENDERS = {"tinygrad_mlp": ours, "scikit-learn": theirs}
 HELD_OUT = 0.25
 ROUNDS = 3
 
-TARGETS = ()
+TARGETS = targets.ESTIMATORS
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,9 @@ def measured(name: str, X: Any, y: Any, rounds: int) -> tuple[dict[str, float], 
     scores: dict[str, list[float]] = {contender: [] for contender in CONTENDERS}
     for seed in range(rounds):
         for contender in CONTENDERS:
-            start = time.perf_counter()
+            start = timing.clock()
             estimator = _trained(name, contender, X[test:], y[test:], random_state=seed)
-            taken = time.perf_counter() - start
+            taken = timing.clock() - start
             times[contender].append(taken / (estimator.n_iter_ * (len(X) - test)))
             scores[contender].append(estimator.score(X[:test], y[:test]))
     return (
@@ -125,4 +126,19 @@ def measure(quick: bool) -> list[Case]:
         medians, found = measured(name, X, y, 1 if quick else ROUNDS)
         cases.append(Case(f"estimators: {name}", medians, "sample"))
         scores |= {f"{name}: {contender}": score for contender, score in found.items()}
-    return [*cases, Case("score of held-out samples", scores, "times")]
+    scored = Case("score of held-out samples", scores, "times")
+    return [*cases, *one_row(3 if quick else 21), scored]
+
+
+def one_row(rounds: int) -> list[Case]:
+    """Seconds of a call with one row, of regressors with 50 hidden units."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(500, 20)), rng.normal(size=500)
+    found: dict[str, dict[str, Any]] = {work: {} for work in targets.ONE_ROW}
+    for contender, module in CONTENDERS.items():
+        fitted = module.MLPRegressor((50,), random_state=0).partial_fit(X, y)
+        found["predict"][contender] = functools.partial(fitted.predict, X[:1])
+        going_on = module.MLPRegressor((50,), random_state=0)
+        found["partial_fit"][contender] = functools.partial(going_on.partial_fit, X[:32], y[:32])
+    return [Case(targets.ONE_ROW[work], timing.alternating(calls, rounds=rounds), "step")
+            for work, calls in found.items()]

@@ -1,4 +1,4 @@
-"""The ratios as a picture: bars of how many times as fast we are, with what was to be reached."""
+"""The ratios with a target as a picture: bars of how many times as fast we are, and the targets."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 
 
 def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Save a picture of all ratios in which others do the same work, on a logarithmic axis."""
+    """Save a picture of the ratios with a target in which others do the same work."""
     from matplotlib.figure import Figure
 
-    shown = [row for row in rows(results["runs"]) if row.kind in ("speed", "cost") and row.values]
+    shown = [row for row in rows(results["runs"])
+             if row.kind in ("speed", "cost") and row.values and row.target]
     threads = threads_of(results)
     places, labels, cases = _places(shown)
     figure = Figure(figsize=(9, max(2.5, 0.27 * (len(shown) + 1.4 * len(cases)))),
@@ -56,7 +57,7 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
                       textcoords="offset points", ha="right", va="center", fontsize=8,
                       fontweight="bold")
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("times as fast as the other (logarithmic)")
+    axes.set_xlabel("times as fast as the other: right of 1, this package is faster (logarithmic)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     figure.legend(loc="outside upper right", ncols=len(threads) + 1, frameon=False, fontsize=8)
