@@ -158,6 +158,32 @@ def test_gradients_come_in_any_form(case):
     assert check_derivation(loss, FORMS[case], **POINT).conclusive
 
 
+def other_order(w, b, *, c=1.0):
+    dw, db = of(w, b)
+    db = c * db
+    return db, dw
+
+
+def loss_and_tuple(w, b):
+    return 0.5, of(w, b)
+
+
+@pytest.mark.parametrize("form", [other_order, loss_and_tuple, lambda w, b: other_order(w, b)])
+def test_names_in_the_return_count_for_more_than_the_order(form):
+    assert check_derivation(loss, form, **POINT).conclusive
+
+
+def test_the_wrong_line_is_found_where_the_order_is_another_one():
+    def wrong(w, b):
+        e = X @ w + b - Y
+        db = e.sum() * 3
+        dw = X.T @ e
+        return db, dw
+
+    report = check_derivation(loss, wrong, **POINT, budget=60)
+    assert list(report.diagnoses) == ["b"] and report.culprit.source.strip() == "db = e.sum() * 3"
+
+
 def test_a_wrong_gradient_in_a_tuple_is_found_under_its_name():
     report = check_derivation(loss, lambda w, b: (-of(w, b)[0], of(w, b)[1]), **POINT)
     assert list(report.diagnoses) == ["w"] and report.diagnoses["w"].kind == "sign"

@@ -6,16 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.verify.derivations.arguments import WHO
-from tinygrad_mlp.verify.reading.returned import plain_array
-
-SPELLINGS = ("d{}", "d_{}", "g{}", "g_{}", "grad_{}", "{}_grad", "grad{}", "dL_d{}", "dLd{}",
-             "dL/d{}", "dJ_d{}", "∂L/∂{}", "∂{}", "∇{}", "nabla_{}", "{}.grad", "d{}_", "delta_{}")
-"""How people name the gradient of a parameter, besides by the name of the parameter."""
+from tinygrad_mlp.verify.reading.names import gradient_of, named
+from tinygrad_mlp.verify.reading.returned import plain_array, without_loss
 
 EXTRAS = frozenset(["loss", "cost", "cache", "L", "J", "value", "out", "output"])
 """Names of what people return besides gradients."""
@@ -49,15 +44,18 @@ class Answer(NamedTuple):
         return [f"Gradients were read as follows: {', '.join(parts)}."]
 
 
-def read_answer(found: Any, names: Sequence[str]) -> Answer:
+def read_answer(found: Any, names: Sequence[str], said: Sequence[str] = ()) -> Answer:
     """Return the gradients by parameter name; `names` lists the parameters in order.
+
+    `said` has the texts of what was returned, if they are known: they count for more than the
+    order.
 
     Raises:
         InvalidArgumentError: they are no mapping, tuple, list, or (of one parameter) array; a
             sequence has another length; or one gradient is given twice.
         DTypeError: a gradient is not an array of numbers.
     """
-    found = _without_loss(found, names)
+    found = without_loss(found)
     if isinstance(found, Mapping):
         if not found:
             raise _unreadable(found, names)
@@ -71,21 +69,11 @@ def read_answer(found: Any, names: Sequence[str]) -> Answer:
         raise InvalidArgumentError(
             f"{WHO}: derived must give a gradient for each of {', '.join(names)}, in this order. "
             f"Got {len(found)} of them. Return a dict of gradients by parameter name to give some.")
+    meant = [named(text, names) for text in said]
+    if set(meant) == set(names) and meant != list(names) and len(said) == len(found):
+        return _from_mapping(dict(zip(said, found, strict=True)), names)
     gradients = {name: _numbers(value, name) for name, value in zip(names, found, strict=True)}
     return Answer(gradients, {}, [])
-
-
-def _without_loss(found: Any, names: Sequence[str]) -> Any:
-    """Return the gradients out of ``loss, gradients``."""
-    if isinstance(found, (tuple, list)) and len(found) == 2:
-        first, second = found
-        nested = isinstance(second, Mapping) or (
-            isinstance(second, (tuple, list)) and len(second) == len(names))
-        if nested and len(names) != 2 and np.ndim(plain_array(first)) == 0:
-            return second
-        if isinstance(second, Mapping):
-            return second
-    return found
 
 
 def _unreadable(found: Any, names: Sequence[str]) -> InvalidArgumentError:
@@ -96,13 +84,11 @@ def _unreadable(found: Any, names: Sequence[str]) -> InvalidArgumentError:
 
 def _from_mapping(found: Mapping[Any, Any], names: Sequence[str]) -> Answer:
     """Return the gradients of a mapping whose keys may be spelt in several ways."""
-    known = {form.format(name): name for name in names for form in SPELLINGS}
-    known.update((name, name) for name in names)
     keys: dict[str, str] = {}
     gradients, others, ignored = {}, {}, []
     for given, value in found.items():
         key = str(given)
-        name = known.get(key)
+        name = key if key in names else gradient_of(key, names)
         refuse_more_than_numbers(value, f"{WHO}: derived[{key!r}]")
         if name is None:
             if key in EXTRAS or _no_numbers(value):

@@ -11,6 +11,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.stores.differentiable import stores_recorded
 from tinygrad_mlp.autograd.tensor import numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
+from tinygrad_mlp.verify.reading.names import returned_names
 
 WHO = "check_derivation"
 
@@ -88,15 +89,16 @@ Finish = Callable[[Any, tuple[Any, ...]], Any]
 class AtPoint:
     """A person's function, called at a point: with what `pack` makes of it.
 
-    `finish` takes what is wanted from what it returns. All this happens in the context `around`
-    the point. `who` and `role` are for messages. `order` lists the parameters as the function does;
-    `takes_point` is false for one without arguments.
+    `finish` takes what is wanted from what it returns, whose texts are `said` if they count. All
+    this happens in the context `around` the point. `who` and `role` are for messages. `order` lists
+    the parameters as the function does; `takes_point` is false for one without arguments.
     """
 
     def __init__(self, function: Callable[..., Any], order: Collection[str], role: str, pack: Pack,
                  finish: Finish = lambda found, args: found, who: str = WHO) -> None:
         self.function, self.order, self.role, self.who = function, list(order), role, who
         self.pack, self.finish, self.takes_point = pack, finish, True
+        self.said: list[str] = []
         self.around: Callable[[Mapping[str, Any]], AbstractContextManager[None]] = _nothing
 
     @contextmanager
@@ -127,6 +129,7 @@ class Caller(AtPoint):
 
     def __init__(self, function: Callable[..., Any], names: Collection[str], role: str) -> None:
         super().__init__(function, names, role, self._by_keyword(list(names)))
+        self.said = returned_names(function)
         listed = _signature(function)
         if listed is None or any(p.kind is p.VAR_KEYWORD for p in listed):
             return

@@ -7,25 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify.derivations.arguments import WHO, AtPoint, Caller
 from tinygrad_mlp.verify.reading.names import named, returned_names
 from tinygrad_mlp.verify.reading.places import distinct, places, with_values
-from tinygrad_mlp.verify.reading.returned import gradients_in
+from tinygrad_mlp.verify.reading.returned import gradients_in, is_number, without_loss
 
 LOSSES = ("loss", "cost", "L", "J", "value", "error", "nll", "objective")
 GRADIENTS = ("grads", "grad", "gradients", "gradient")
-
-
-def is_number(value: Any) -> bool:
-    """Return whether something is one number, possibly a tensor or in an array."""
-    if isinstance(value, Value):
-        return bool(value.data.size == 1)
-    if isinstance(value, (bool, np.bool_)):
-        return False
-    return isinstance(value, (float, int, np.number)) or (
-        isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fiu")
 
 
 def split(found: Any, function: Callable[..., Any]) -> tuple[Any, Any, list[str]]:
@@ -156,10 +146,4 @@ def of_two_functions(loss: Callable[..., Any], derived: Any,
         return nested.caller(loss, "loss"), nested.gradients(derived, [])
     said = returned_names(derived)
     return nested.caller(loss, "loss"), nested.caller(
-        derived, "derived", lambda found, args: nested.gradients(_without_loss(found), said))
-
-
-def _without_loss(found: Any) -> Any:
-    """Return the gradients of ``loss, gradients``, and what is no pair as it is."""
-    pair = isinstance(found, (tuple, list)) and len(found) == 2
-    return found[1] if pair and is_number(found[0]) and not is_number(found[1]) else found
+        derived, "derived", lambda found, args: nested.gradients(without_loss(found), said))

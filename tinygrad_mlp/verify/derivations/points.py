@@ -56,7 +56,8 @@ class Handed(NamedTuple):
             answer = read_answer(self.derived, list(parameters))
         else:
             found = self.derived({name: value.copy() for name, value in parameters.items()})
-            answer = read_answer(found, [name for name in self.derived.order if name in parameters])
+            names = [name for name in self.derived.order if name in parameters]
+            answer = read_answer(found, names, self.derived.said)
         fitted = {name: in_shape(gradient if self.scale == 1 else gradient / self.scale,
                                  parameters[name])
                   for name, gradient in answer.gradients.items()}

@@ -15,13 +15,13 @@ from tinygrad_mlp.support.checks import positive
 from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.check import checked_options, report_on
 from tinygrad_mlp.verify.derivations.comparison import Options
-from tinygrad_mlp.verify.derivations.one_function import Nested, is_number
+from tinygrad_mlp.verify.derivations.one_function import Nested
 from tinygrad_mlp.verify.derivations.points import Handed
 from tinygrad_mlp.verify.derivations.report import DerivationReport
 from tinygrad_mlp.verify.layers.objects import candidates
 from tinygrad_mlp.verify.layers.swapping import Variables, swapped
 from tinygrad_mlp.verify.reading.names import returned_names
-from tinygrad_mlp.verify.reading.returned import gradients_in, plain_array
+from tinygrad_mlp.verify.reading.returned import gradients_in, is_number, plain_array
 
 WHO = "check_step"
 

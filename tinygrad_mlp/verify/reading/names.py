@@ -9,8 +9,8 @@ from typing import Any
 
 from tinygrad_mlp.support.source_rewriting import is_installed, plain_function, source_of
 
-PREFIXES = ("d", "g", "grad", "gradient", "gradients", "delta", "nabla", "dL", "dLd", "dJ", "dJd",
-            "∂", "∇", "∂L/∂", "dL/d")
+PREFIXES = ("d", "g", "grad", "gradient", "gradients", "delta", "nabla", "dL", "dLd", "dL_d", "dJ",
+            "dJd", "dJ_d", "∂", "∇", "∂L/∂", "dL/d")
 SUFFIXES = ("grad", "grads", "gradient", "gradients", "d", "deriv", "derivative")
 
 SAME = {"weights": "w", "weight": "w", "biases": "b", "bias": "b", "inputs": "x", "input": "x",

@@ -77,6 +77,26 @@ def _within(names: Sequence[str], value: Any, text: str) -> dict[str, tuple[Arra
     return {names[0]: (array if array.dtype.kind == "f" else array.astype(float), text)}
 
 
+def is_number(value: Any) -> bool:
+    """Return whether something is one number, possibly a tensor or in an array."""
+    if isinstance(value, Value):
+        return bool(value.data.size == 1)
+    if isinstance(value, (bool, np.bool_)):
+        return False
+    return isinstance(value, (float, int, np.number)) or (
+        isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fiu")
+
+
+def without_loss(found: Any) -> Any:
+    """Return the gradients of ``loss, gradients``, and what is no such pair as it is."""
+    if not (isinstance(found, (tuple, list)) and len(found) == 2 and is_number(found[0])):
+        return found
+    rest = found[1]
+    several = isinstance(rest, (tuple, Mapping)) or (
+        isinstance(rest, list) and not all(map(is_number, rest)))
+    return rest if several else found
+
+
 def in_shape(gradient: Array, like: Array) -> Array:
     """Return a gradient in the shape of its parameter, where only ones before it differ.
 
