@@ -68,6 +68,11 @@ FILES = {
                                 "X.T @ dZ, dZ.sum(axis=0)"),
     "notebook.ipynb": notebook("%matplotlib inline\nimport numpy as np\n!pip list",
                                STUDENT.removeprefix("import numpy as np\n")),
+    "own_order.py": STUDENT.replace("derived(W, b)", "derived(b, W)").replace(
+        '{"W": X.T @ dZ, "b": dZ.sum(axis=0)}', "dZ.sum(axis=0), X.T @ dZ"),
+    "names.py": STUDENT.replace('return {"W": X.T @ dZ, "b": dZ.sum(axis=0)}',
+                                "dW, db = X.T @ dZ, dZ.sum(axis=0)\n    return db, dW"),
+    "with_loss.py": STUDENT.replace('return {', 'return 0.5, {'),
     "forgot_n.py": FORGOT_N,
     "forgot_n_too.py": FORGOT_N + "\n# handed in late\n",
     "mean.py": STUDENT.replace("dZ.sum(axis=0)", "dZ.mean(axis=0)"),

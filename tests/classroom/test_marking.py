@@ -14,6 +14,7 @@ LIMITED = pytest.mark.skipif(not confinement.LINUX, reason="only the time is lim
 
 EXPECTED = {
     "right": ("right", "right"), "order": ("right", "right"), "notebook": ("right", "right"),
+    "own_order": ("right", "right"), "names": ("right", "right"), "with_loss": ("right", "right"),
     "forgot_n": ("wrong", "wrong"), "forgot_n_too": ("wrong", "wrong"),
     "mean": ("right", "wrong"), "no_b": ("right", "missing"),
     "other_name": ("right", "missing"), "no_numbers": ("right", "missing"),

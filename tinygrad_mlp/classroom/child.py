@@ -22,6 +22,7 @@ import numpy as np
 
 from tinygrad_mlp.classroom.confinement import confine
 from tinygrad_mlp.verify import check_derivation
+from tinygrad_mlp.verify.derivations.answers import in_own_names
 from tinygrad_mlp.verify.derivations.arguments import Caller
 from tinygrad_mlp.verify.reading.returned import plain_array
 from tinygrad_mlp.verify.wrong_line.message import message
@@ -90,7 +91,9 @@ def _derive(derived: Any, arrays: Mapping[str, Any], points: list[list[str]], ou
     call = Caller(derived, points[0], "derived")
     for number in [*range(len(points)), 0]:
         point = {name: arrays[f"{number}.{name}"].copy() for name in points[number]}
-        given = call(point)
+        given = in_own_names(call(point), call.order, call.said)
+        if isinstance(given, list | tuple) and len(given) == len(call.order):
+            given = dict(zip(call.order, given, strict=True))
         stem = "again" if (out / f"{number}.json").exists() else str(number)
         _store(given, out, stem)
 

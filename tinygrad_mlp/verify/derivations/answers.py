@@ -55,7 +55,7 @@ def read_answer(found: Any, names: Sequence[str], said: Sequence[str] = ()) -> A
             sequence has another length; or one gradient is given twice.
         DTypeError: a gradient is not an array of numbers.
     """
-    found = without_loss(found)
+    found = in_own_names(found, names, said)
     if isinstance(found, Mapping):
         if not found:
             raise _unreadable(found, names)
@@ -69,11 +69,18 @@ def read_answer(found: Any, names: Sequence[str], said: Sequence[str] = ()) -> A
         raise InvalidArgumentError(
             f"{WHO}: derived must give a gradient for each of {', '.join(names)}, in this order. "
             f"Got {len(found)} of them. Return a dict of gradients by parameter name to give some.")
-    meant = [named(text, names) for text in said]
-    if set(meant) == set(names) and meant != list(names) and len(said) == len(found):
-        return _from_mapping(dict(zip(said, found, strict=True)), names)
     gradients = {name: _numbers(value, name) for name, value in zip(names, found, strict=True)}
     return Answer(gradients, {}, [])
+
+
+def in_own_names(found: Any, names: Sequence[str], said: Sequence[str]) -> Any:
+    """Return gradients without the loss, as a dict where the texts `said` tell another order."""
+    found = without_loss(found)
+    meant = [named(text, names) for text in said]
+    several = isinstance(found, (tuple, list)) and len(found) == len(said)
+    if several and set(meant) == set(names) and meant != list(names):
+        return dict(zip(said, found, strict=True))
+    return found
 
 
 def _unreadable(found: Any, names: Sequence[str]) -> InvalidArgumentError:
