@@ -66,9 +66,9 @@ def test_training_loads_scipy_only_where_it_computes_with_it():
 SIGNATURES = {
     "Tensor": "(data, *, requires_grad=False, dtype=None, name=None)",
     "nn.Linear": "(in_features, out_features, bias=True, *, init=None, rng=None, dtype=None)",
-    "fit": "(model, loss, optimizer, X, Y, *, epochs, batch_size=32, validation=None, "
-    "shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', block=None, "
-    "threads=None, record_every=None, record_epochs=None, "
+    "fit": "(model, loss, optimizer, X, Y, *, epochs, batch_size=32, accumulate=1, "
+    "validation=None, shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', "
+    "block=None, threads=None, record_every=None, record_epochs=None, "
     "evaluate_training=False, checkpoint=None)",
     "Checkpoint": "(path, every=1, unit='epoch')",
     "grad": "(f, argnums=0, *, stores=False)",

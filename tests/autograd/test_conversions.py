@@ -59,6 +59,10 @@ WRAPPED = {
     "np.fromiter": lambda w: np.fromiter([w, w], float),
 }
 
+# What the checks record, as they do stores.
+RECORDED = ("fill", "setitem as a function", "setitem as a method", "np.asarray",
+            "np.array of a list", "np.full")
+
 # Constant between jumps, or text: right as it is.
 CONSTANT = {
     "int": (lambda w: int(w), 1),
@@ -229,9 +233,15 @@ def test_a_number_is_welcome_in_a_programs_own_lines(where):
 
 @pytest.mark.parametrize("where", DIFFERENTIATING)
 def test_a_number_stored_by_a_function_of_python_or_numpy_is_refused(where):
-    for convert in WRAPPED.values():
+    for convert in refused(WRAPPED, where):
         with pytest.raises((ValueError, struct.error, NotDifferentiableError)):
             DIFFERENTIATING[where](convert)
+
+
+def refused(table, where):
+    """The conversions of a table that are refused in a context."""
+    checked = where.startswith("check_")
+    return [convert for name, convert in table.items() if not (checked and name in RECORDED)]
 
 
 @pytest.mark.parametrize("where", EVERYWHERE)
@@ -254,9 +264,15 @@ def test_what_stays_a_tensor_is_right_everywhere(where):
 
 @pytest.mark.parametrize("where", [*DIFFERENTIATING, "own lines", "backward after"])
 def test_what_numpy_cannot_take_unnoticed_is_refused_everywhere(where):
-    for convert in ALWAYS.values():
+    for convert in refused(ALWAYS, where):
         with pytest.raises(TypeError):
             EVERYWHERE[where](convert)
+
+
+@pytest.mark.parametrize("where", ["check_grad", "check_derivation"])
+def test_the_checks_record_what_is_stored(where):
+    for name in RECORDED:
+        DIFFERENTIATING[where]({**WRAPPED, **ALWAYS}[name])
 
 
 @pytest.mark.parametrize(
@@ -350,3 +366,16 @@ def test_the_call_in_a_message_is_shortened_and_may_span_lines():
 
     with pytest.raises(NotDifferentiableError, match=r"Got math.hypot\(…\), which .* Use tg.hypot"):
         tg.grad(f)(AT)
+
+
+@pytest.mark.parametrize("store", [
+    lambda a, t: a.__setitem__(0, t), lambda a, t: a.fill(t),
+    lambda a, t: operator.setitem(a, 0, t),
+    lambda a, t: list(map(a.__setitem__, range(1), [t]))])
+def test_a_number_is_not_stored_into_a_plain_array_by_a_method(store):
+    w = tg.Tensor(2.0, requires_grad=True)
+    with pytest.raises(ValueError) as told:
+        store(np.zeros(2), w)
+    assert "plain array" in str(told.value.__cause__ or told.value)
+    with tg.no_grad():
+        store(np.zeros(2), w)

@@ -12,7 +12,7 @@ EQUATIONS = {
     "least_squares": 2, "ridge": 1, "logistic_regression": 2, "logistic_hessian_times_v": 2,
     "softmax_regression": 3, "softmax_without_overflow": 5, "softmax_fused": 3,
     "softmax_of_labels": 2, "network_in_rows": 9, "network_in_columns": 10,
-    "network_with_cross_entropy": 10, "network_of_rectifiers": 5, "recurrent_network": 13,
+    "network_with_cross_entropy": 10, "network_of_rectifiers": 5, "recurrent_network": 6,
     "residual_block": 5, "tied_weights": 3, "batch_norm": 6, "layer_norm": 4, "attention_head": 11,
     "convolution": 2, "embedding": 1, "log_determinant": 1, "quadratic_form": 2,
     "gaussian_likelihood": 3, "divergence_of_gaussians": 4, "matrix_factorisation": 3}
@@ -150,3 +150,56 @@ def test_no_equation_is_found_under_a_name_that_there_is_not():
     w = tg.Tensor([1.0], requires_grad=True, name="w")
     with pytest.raises(tg.errors.InvalidArgumentError, match="no equation for 'v'"):
         tg.explain(tg.sum(w * w), w).closed["v"]
+
+
+def recurrent(steps, every_step):
+    rng = np.random.default_rng(0)
+
+    def loss(Wh, Wx, Wo, x, y, h_0):
+        h, total = h_0, 0
+        for t in range(steps):
+            h = tg.tanh(Wh @ h + Wx @ x[t])
+            if every_step or t == steps - 1:
+                total = total + tg.sum((Wo @ h - y[t]) ** 2) / 2
+        return total
+
+    shapes = {"Wh": (3, 3), "Wx": (3, 2), "Wo": (2, 3), "x": (steps, 2), "y": (steps, 2)}
+    values = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    weights = {n: tg.Tensor(values.pop(n), requires_grad=True) for n in ("Wh", "Wx", "Wo")}
+    return loss, {**weights, **values, "h_0": rng.normal(size=3)}
+
+
+def test_a_loop_is_written_once_however_many_steps_it_has():
+    texts = [tg.explain(*recurrent(steps, True)).closed.text for steps in (4, 9)]
+
+    assert texts[0].replace("4", "9") == texts[1]
+    assert texts[0].splitlines() == [
+        "h_t = tanh(Wh h_{t−1} + Wx x_t)",
+        "e_t = Wo h_t − y_t",
+        "δ_4 = (Woᵀ e_4) ⊙ (1 − h_4²)",
+        "δ_t = (Whᵀ δ_{t+1} + Woᵀ e_t) ⊙ (1 − h_t²)",
+        "∂L/∂Wh = Σ_t δ_t h_{t−1}ᵀ",
+        "∂L/∂Wx = Σ_t δ_t x_tᵀ",
+        "∂L/∂Wo = Σ_t e_t h_tᵀ",
+    ]
+
+
+def test_an_equation_of_a_loop_evaluates_to_the_values_of_its_steps():
+    function, values = recurrent(4, False)
+    closed = tg.explain(function, values).closed
+    h, steps = values["h_0"], []
+    for x in values["x"]:
+        h = np.tanh(values["Wh"].data @ h + values["Wx"].data @ x)
+        steps.append(h)
+
+    np.testing.assert_allclose(closed["h_t"].evaluate(), steps, rtol=1e-14)
+    assert closed["δ_t"].evaluate().shape == (3, 3)
+
+
+def test_the_counter_of_a_loop_is_no_number_with_a_name():
+    def loss(w):
+        for t in range(5):
+            w = w * w / 4 + t
+        return tg.sum(w) * 4
+
+    assert "t" not in tg.explain(loss, {"w": np.ones(2)}).closed.text.replace("∂", "")

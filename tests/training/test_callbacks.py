@@ -16,7 +16,7 @@ from tinygrad_mlp.training.callback_list import as_callback
 from tinygrad_mlp.training.callbacks import BestWeights, Callback, EarlyStopping, Run
 from tinygrad_mlp.training.history import History, Record
 
-EVENTS = ["on_start", "on_step", "on_record", "on_epoch", "on_end"]
+EVENTS = ["on_start", "on_gradients", "on_step", "on_record", "on_epoch", "on_end"]
 
 
 def train(callbacks, epochs=3, lr=0.1, **settings):
@@ -48,8 +48,10 @@ def test_the_events_come_in_order_with_the_numbers_of_the_run():
     train([spy], epochs=2)
     assert spy.calls == [
         ("on_start", 0, -1, 0),
-        ("on_step", 0, 0, 0), ("on_step", 0, 1, 0), ("on_record", 0, 1, 1), ("on_epoch", 0, 1, 1),
-        ("on_step", 1, 2, 1), ("on_step", 1, 3, 1), ("on_record", 1, 3, 2), ("on_epoch", 1, 3, 2),
+        ("on_gradients", 0, -1, 0), ("on_step", 0, 0, 0), ("on_gradients", 0, 0, 0),
+        ("on_step", 0, 1, 0), ("on_record", 0, 1, 1), ("on_epoch", 0, 1, 1),
+        ("on_gradients", 1, 1, 1), ("on_step", 1, 2, 1), ("on_gradients", 1, 2, 1),
+        ("on_step", 1, 3, 1), ("on_record", 1, 3, 2), ("on_epoch", 1, 3, 2),
         ("on_end", 1, 3, 2),
     ]
 
@@ -57,7 +59,8 @@ def test_the_events_come_in_order_with_the_numbers_of_the_run():
 def test_records_between_epochs_come_after_their_step():
     spy = Everything()
     train([spy], epochs=2, record_every=3)
-    order = [(name, iteration) for name, _, iteration, _ in spy.calls if name != "on_epoch"]
+    left_out = ("on_epoch", "on_gradients")
+    order = [(name, iteration) for name, _, iteration, _ in spy.calls if name not in left_out]
     assert order == [
         ("on_start", -1), ("on_step", 0), ("on_record", 0), ("on_step", 1), ("on_step", 2),
         ("on_step", 3), ("on_record", 3), ("on_end", 3),
@@ -93,7 +96,7 @@ def test_an_object_with_a_single_method_will_do_and_is_not_modified(event, slots
     single = type("Single", (), members)()
     before = dir(single)
     train([single], epochs=1)
-    assert calls == [event] * (2 if event == "on_step" else 1)
+    assert calls == [event] * (2 if event in ("on_gradients", "on_step") else 1)
     assert dir(single) == before
 
 
@@ -145,7 +148,7 @@ def test_a_method_that_would_never_be_called_is_refused_before_training(base, na
     with pytest.raises(InvalidArgumentError) as caught:
         train([callback])
     assert f"Got Own.{name}, which would never be called" in str(caught.value)
-    assert "among on_start, on_step, on_record, on_epoch, on_end, state_dict" in str(caught.value)
+    assert "among on_start, on_gradients, on_step, on_record, on_epoch" in str(caught.value)
 
 
 def test_a_function_set_under_a_wrong_name_is_refused_too():

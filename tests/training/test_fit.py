@@ -675,7 +675,7 @@ REFUSED = {
     "no optimizer": (dict(optimizer=0.1), InvalidArgumentError, "optimizer must be.*Got 0.1"),
     "one callback": (dict(callbacks=Callback()), InvalidArgumentError, r"Write \[callback\]"),
     "a callback's class": (dict(callbacks=[Callback]), InvalidArgumentError, r"Write Callback\(\)"),
-    "no callback": (dict(callbacks=[3]), InvalidArgumentError, "on_start, on_step.*Got 3"),
+    "no callback": (dict(callbacks=[3]), InvalidArgumentError, "on_start, on_gradients.*Got 3"),
 }
 
 

@@ -14,7 +14,8 @@ from tinygrad_mlp.verify import WrongOperationError, check_op
 from tinygrad_mlp.verify.operations import CAUSES
 from tinygrad_mlp.verify.operations.report import CHECKS
 
-ANY_NUMBER = ("getitem", "assemble", "scatter_add", "concatenate", "stack", "einsum", "pad")
+ANY_NUMBER = (
+    "getitem", "assemble", "store", "scatter_add", "concatenate", "stack", "einsum", "pad")
 """Operations of any number of arrays, whose names an equation cannot list, and `pad`, whose modes
 would each need an equation."""
 

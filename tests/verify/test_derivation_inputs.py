@@ -283,6 +283,17 @@ def test_a_loss_that_fills_an_array_is_checked_if_the_array_is_its_own(loss, lin
         check_derivation(lambda w: loss(w, elsewhere), gradients, w=POINT["w"])
 
 
+def test_a_loss_that_changes_its_argument_changes_what_other_names_mean():
+    def loss(w):
+        v = w
+        v *= 3
+        w[0] = 1.0
+        return np.sum(w**2)
+
+    assert check_derivation(loss, lambda w: np.where(np.arange(3) > 0, 18 * w, 0), w=POINT["w"]).ok
+    assert tg.verify.check_grad(loss, POINT["w"]).ok
+
+
 def test_functions_that_change_their_arguments_change_copies():
     def derived(w, b):
         e = X @ w + b - Y

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import sys
 import warnings
 from types import FrameType
@@ -30,6 +31,9 @@ STORES = ("STORE_SUBSCR", "STORE_SLICE")
 FORMATTING = "BINARY_OP"
 """Instructions that ask for a float: ``a[0] = x``, and ``"%f" % x``, since all other operators of a
 Tensor are its own."""
+
+STORING = frozenset(["__setitem__", "setitem", "fill"])
+"""Functions and methods that store a number into a plain array."""
 
 COUNTERPARTS = {"fsum": "sum", "fmean": "mean", "dist": "linalg.norm", "stdev": "std",
                 "variance": "var"}
@@ -55,6 +59,9 @@ def leave_graph(tensor: Tensor, *, as_array: bool = False) -> None:
     mode = MODE.get()
     if reached == FORMATTING or not mode.recording:
         return
+    if not STORING.isdisjoint(sys._getframe(2).f_code.co_names) and not STORING.isdisjoint(
+            re.findall(r"\w+", user_site().expression or "")):
+        raise into_a_plain_array()
     if mode.differentiating:
         raise NotDifferentiableError(lost(f"{mode.differentiating}()", user_site()))
     if getattr(mode.hook, "tells_of_numbers", False):

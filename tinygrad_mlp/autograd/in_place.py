@@ -19,20 +19,22 @@ def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
     """Return what ``tensor += other`` binds: the tensor itself with its new value.
 
     `name` is that of the operation, `sign` that of the operator. A single number is replaced, as
-    in NumPy, where it is ``np.float64``; so are traced values and the arguments of functions.
+    in NumPy, where it is ``np.float64``.
     """
-    kind = type(tensor)
-    if kind is RecordedBuffer or kind is Tensor and tensor.ndim and (
-            tensor.node is not None or not tensor._requires_grad):
+    kind, data = type(tensor), tensor.data
+    is_leaf = tensor.node is None and tensor._requires_grad
+    if kind is RecordedBuffer or tensor.ndim and not is_leaf and (
+            kind is Tensor or id(data) == id(tensor)):
         return overwrite(tensor, OPERATIONS[name](tensor, other), f"{sign}=")
-    if tensor.node is not None or not tensor._requires_grad or isinstance(tensor, Argument):
+    if not (is_leaf or tensor.ndim) or isinstance(tensor, Argument):
         return OPERATIONS[name](tensor, other)
-    if MODE.get().recording:
-        raise InvalidArgumentError(
-            f"a leaf that requires a gradient cannot be changed by {sign}= while operations are "
-            f"recorded: the graph could not tell the old value from the new one. Write "
-            f"'with tg.no_grad():' around an update, or x = x {sign} … for a new tensor.")
     made = OPERATIONS[name](tensor, other)
+    if MODE.get().recording and (is_leaf or getattr(made, "requires_grad", False)):
+        raise InvalidArgumentError(
+            f"a leaf{' that requires a gradient' if is_leaf else ''} cannot be changed by "
+            f"{sign}= while operations are recorded: the graph could not tell the old value from "
+            f"the new one. Write 'with tg.no_grad():' around an update, or x = x {sign} … for a "
+            f"new tensor.")
     data = made.data if isinstance(made, Value) else np.asarray(made)
     shape, dtype = tensor.shape, tensor.dtype
     if data.shape != shape:

@@ -31,6 +31,9 @@ class Recorder(Protocol):
     def clear_grad(self, leaf: Value) -> None:
         """See `clear_grad`."""
 
+    def is_outside(self, tensor: Value) -> bool:
+        """Return whether a tensor was there before the step, and is there after it."""
+
     def require_finite(self, value: Any) -> None:
         """See `require_finite`."""
 

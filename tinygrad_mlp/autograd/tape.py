@@ -36,7 +36,7 @@ class Tape:
         with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name,
                           node=lean_node):
             try:
-                self.out = function(*rebuild(args, [_own(x) for x in self.inputs]))
+                self.out = function(*rebuild(args, [own_copy(x) for x in self.inputs]))
             except ValueError as error:  # NumPy's own of a store: "… with a sequence"
                 if isinstance(error.__cause__, TinygradError):
                     raise error.__cause__ from None
@@ -76,7 +76,9 @@ class Tape:
             g = np.zeros(x.shape, x.dtype) if g is None else g
             if create_graph:
                 g = g if isinstance(g, Value) else Tensor(g)
-            elif not isinstance(g, Value):  # a traced array has no memory to share
+            elif isinstance(g, Tensor):  # a traced array
+                g = g.copy()
+            else:
                 # A copy where the array could belong to someone else: a view of a cotangent, or
                 # also the gradient of another input.
                 own = getattr(g, "base", None) is None and not any(g is r for r in result)
@@ -112,17 +114,33 @@ def _input(name: str, a: Any) -> Tensor:
     return Argument(array, requires_grad=True, name=getattr(a, "name", None))
 
 
-def _own(x: Tensor) -> Tensor:
+def own_copy(x: Any) -> Tensor:
     """Return an input as the function gets it: a copy of its own, which it may store into."""
     node = x.node
     if node is None:
         node = Node([x], ops.identity, (x.data,), NO_STATIC, x.data)
         node.name = x.name
     elif node.op.outputs > 1:
-        return x
-    data = x.data if isinstance(x.data, Value) else x.data.copy(order="K")
+        return x  # type: ignore[no-any-return]
+    data: Any = x.data if isinstance(x.data, Value) else x.data.copy(order="K")
     made: Any = make_value(Tensor, data, node, True)
     return made  # type: ignore[no-any-return]
+
+
+def source_of_copy(node: Any) -> Value | None:
+    """Return the argument of a function that a node copies for it; None if it is another node."""
+    if isinstance(node, Node) and node.op is ops.identity and isinstance(node[0], Argument):
+        return node[0]
+    return None
+
+
+def without_copies(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes of a graph without those of `own_copy`; their users get the arguments."""
+    kept = [node for node in nodes if source_of_copy(node) is None or node is nodes[-1]]
+    for node in kept:
+        node[:] = [parent if source_of_copy(parent) is None else source_of_copy(parent)
+                   for parent in node]
+    return kept
 
 
 def function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[Any],

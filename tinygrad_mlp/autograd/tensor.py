@@ -167,6 +167,12 @@ class Tensor(Value):
         return self.data.dtype
 
     @property
+    def layout(self) -> Any:
+        """An array that lies in memory as the data does; a traced value has one, too."""
+        data = self.data
+        return data if isinstance(data, np.ndarray) else getattr(data, "layout", None)
+
+    @property
     def T(self) -> Tensor:
         """The transposed array: axes reversed."""
         return OPERATIONS["transpose"](self, axes=None)

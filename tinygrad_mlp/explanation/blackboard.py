@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.expression import Number, Symbol, within
+from tinygrad_mlp.explanation.expression import Expression, Number, Symbol, within
+from tinygrad_mlp.explanation.loops import Loop, LoopWriter, find_loop, row_of
 from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.polynomial import Base, Call, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
@@ -85,9 +86,11 @@ class Blackboard:
 
     def _choose_names(self) -> None:
         """Name what is written often or is long, the largest first."""
+        self.loop = self._find_loop()
         self._name_calls()
         self._name_layers()
         self._name_deltas()
+        self._place_deltas()
         while True:
             uses = self._uses()
             worth = [b for b in uses if b.name is None and b.definition is not None
@@ -110,6 +113,63 @@ class Blackboard:
                 self.simplifier.forget_cost(base)
                 if self._is_worth_a_name(base, uses[base]):
                     base.name = self._name(base)
+        self.simplifier.forget()
+
+    def _find_loop(self) -> Loop | None:
+        """The loop in the graph, if there is one; its results are called h_1, h_2, …."""
+        calls = [b for b in self.reverse.t.bases if isinstance(b.definition, Call)
+                 and len(b.definition.args) == 1 and b.definition.op.rule(0)]
+        shared = {self.reverse.target(t) for t in self.reverse.targets}
+        loop = find_loop(calls, shared, "h")
+        if loop is None:
+            return None
+        rows = {b: row for b in self.reverse.t.bases if (row := row_of(b)) is not None}
+        if rows.keys() - loop.places:  # each step has an output, named by the last one only
+            loop.places = rows | loop.places
+            for base in self.reverse.t.bases:
+                if base not in shared and loop.only_step(base.definition) == len(loop.steps):
+                    base.name = None
+        self._name_steps(loop, shared)
+        return loop
+
+    def _name_steps(self, loop: Loop, shared: set[Base]) -> None:
+        for base, (letter, t) in loop.places.items():
+            made = base.definition
+            if isinstance(made, Call):
+                base.name = self._of_step(letter, t)
+                for a in made.args if base in loop.steps else ():
+                    if a is not None and a.single is not None and a.single not in shared:
+                        a.single.name = None
+        self.simplifier.forget()
+
+    def _of_step(self, letter: str, t: int) -> Name:
+        text = f"{letter}_{t}" if f"{letter}_{t}" not in self.names.given else f"{letter}({t})"
+        self.names.unique(text)
+        return Name(text, name(letter).latex, f"_{{{t}}}")
+
+    def _place_deltas(self) -> None:
+        """Call the derivative with respect to what step t was computed from δ_t."""
+        if self.loop is None:
+            return
+        of = {made.args[0].single: t for t, step in enumerate(self.loop.steps, start=1)
+              if isinstance(made := step.definition, Call) and made.args[0] is not None}
+        for delta, base in self.reverse.deltas.items():
+            if base in of and delta.name is not None:
+                self.loop.places[delta] = "δ", of[base]
+                delta.name = self._of_step("δ", of[base])
+        outputs: dict[Any, list[tuple[int, Base]]] = {}
+        for delta in self.reverse.deltas:
+            assert isinstance(delta.definition, Polynomial)
+            made = self.simplifier.shown(delta.definition)
+            step = self.loop.only_step(made) if delta not in self.loop.places else None
+            if step is not None and delta.name is not None:
+                outputs.setdefault(self.loop.relative(made, step), []).append((step, delta))
+        for members in outputs.values():
+            letter = self._free("e", "ε").text if len(members) > 2 else ""
+            self.loop.derivatives.update([letter] if letter else [])
+            for step, delta in members if letter else []:
+                self.loop.places[delta] = letter, step
+                delta.name = self._of_step(letter, step)
         self.simplifier.forget()
 
     def _name_layers(self) -> None:
@@ -216,17 +276,43 @@ class Blackboard:
             symbol = self.symbol(base)
             assert symbol is not None
             symbol.definition = self._definition(base)
-            self.lines.append(symbol)
+            if self.loop is None or base not in self.loop.places:
+                self.lines.append(symbol)
+        if self.loop is not None:
+            self._write_loop(self.loop)
         output = self.reverse.naming.of_output()
         for target, p in zip(self.reverse.targets, self.gradients, strict=True):
             base = self.reverse.target(target)
             assert base.name is not None
-            made = self.writer.expression(self.simplifier.shown(p))
+            made = self._gradient(self.simplifier.shown(p))
             dtype = target.data.dtype
             if isinstance(made, Number) or made.dtype != dtype or dtype.itemsize < 8:
                 made = self.writer.made(ops.astype, made.shape, made, dtype=dtype)
             self.lines.append(Symbol(gradient(output, base.name), p.shape, made.dtype,
                                      definition=made))
+
+    def _write_loop(self, loop: Loop) -> None:
+        """The lines of a loop: its results after what they need, then the derivatives."""
+        writer = LoopWriter(loop, self.writer)
+        first = loop.steps[0].number
+        later = [line for line in self.lines if any(
+            b.number > first for b, s in self.symbols.items() if s is line)]
+        letter = loop.places[loop.steps[0]][0]
+        shown = self.simplifier.shown
+        self.lines = [*(line for line in self.lines if line not in later),
+                      *writer.lines(letter, self.symbols, shown), *later]
+        for of in sorted(loop.derivatives):  # that of the output, e, before δ
+            self.lines += writer.lines(of, self.symbols, shown)
+
+    def _gradient(self, p: Polynomial) -> Expression:
+        if self.loop is None:
+            return self.writer.expression(p)
+        for base in p.bases():
+            made = base.definition
+            if self.simplifier.is_bracket(base) and isinstance(made, Polynomial) and all(
+                    any(f.base in self.loop.places for f in m) for m in made.terms):
+                p = self.simplifier.multiplied_out(p, base)
+        return LoopWriter(self.loop, self.writer).gradient(p)
 
     def _definition(self, base: Base) -> Any:
         made = base.definition
@@ -256,6 +342,12 @@ class Blackboard:
                 what = ", which has a single 1 in each row"
             shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
             told.append(f"{base.name.text}{shape}{what}")
+        if self.loop is not None:
+            letters = dict.fromkeys(f"{letter}_t" for letter, _ in self.loop.places.values())
+            told += [f"{letter}_0 = {base.name.text}" for base, (letter, t) in
+                     self.loop.places.items() if not t and base.name is not None
+                     and base.name.text != f"{letter}_0"]
+            told.append(f"{', '.join(letters)}: of step t = 1, …, {len(self.loop.steps)}")
         return told
 
 

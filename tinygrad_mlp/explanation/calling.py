@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import sys
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -36,6 +37,8 @@ def called(function: Callable[..., Any], values: Any) -> Called:
     wanted = [name for name, v in values.items() if isinstance(v, Value) and v.requires_grad]
     wanted = wanted or [name for name, v in given.items() if isinstance(v, Tensor)][:1]
     output, local = _with_locals(function, given)
+    for name in _counters(function):
+        local.pop(name, None)
     outside = {name: value for name, value in _outside(function).items() if name not in local}
     names = {}
     for name, value in {**outside, **local}.items():
@@ -79,6 +82,17 @@ def _with_locals(function: Callable[..., Any],
     finally:
         sys.setprofile(before)
     return output, local
+
+
+def _counters(function: Callable[..., Any]) -> set[str]:
+    """The variables of loops, which have another value at each step."""
+    code = getattr(function, "__code__", None)
+    before, found = "", set()
+    for instruction in dis.get_instructions(code) if code is not None else ():
+        if before == "FOR_ITER" and instruction.opname == "STORE_FAST":
+            found.add(str(instruction.argval))
+        before = instruction.opname
+    return found
 
 
 def _outside(function: Callable[..., Any]) -> dict[str, Any]:

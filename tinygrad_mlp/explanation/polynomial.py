@@ -52,7 +52,7 @@ class Base:
 
     __slots__ = ("number", "shape", "definition", "value", "name", "sums")
 
-    def __init__(self, number: int, shape: Shape, definition: Polynomial | Call | None,
+    def __init__(self, number: float, shape: Shape, definition: Polynomial | Call | None,
                  value: Any) -> None:
         self.number = number
         self.shape = shape

@@ -293,7 +293,7 @@ class Reverse:
         """Past an operation with several outputs, whose bases have successive numbers."""
         call = base.definition
         assert isinstance(call, Call)
-        first = base.number - call.index
+        first = self.t.bases.index(base) - call.index
         outputs = self.t.bases[first : first + call.op.outputs]
         cotangents = {base: g}
         for other in outputs:

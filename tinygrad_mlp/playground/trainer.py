@@ -81,7 +81,7 @@ class Trainer:
         self.run = Run(model, optimizer, History())
         training = FitSettings(
             epochs=ENDLESS, batch_size=settings.batch, shuffle=True, compiled=False, block=1,
-            threads=1, record_every=0)
+            threads=1, record_every=0, accumulate=1)
         self.runner = StepRunner(
             self.run, loss, evaluation.Examples(data.X, data.Y, dtypes), training,
             np.random.default_rng(settings.seed), threads=1, watched=True)

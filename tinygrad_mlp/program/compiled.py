@@ -12,7 +12,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import numpy as np
 
 from tinygrad_mlp.autograd.mode import MODE
-from tinygrad_mlp.autograd.pytree import leaves, rebuild
+from tinygrad_mlp.autograd.pytree import leaves, map_leaves, rebuild
+from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.arguments import changing_argument, program_key, traced_arguments
 from tinygrad_mlp.program.captured_state import CapturedState, StateChanged, StateWatch
@@ -188,7 +189,7 @@ class CompiledFunction(Generic[P, R]):
         traced_args, traced_kwargs = rebuild([args, kwargs], flat)
         try:
             with recording.recording():
-                out = self.function(*traced_args, **traced_kwargs)
+                out = map_leaves(_read, self.function(*traced_args, **traced_kwargs))
                 recording.finish()
             if finite and not all(np.isfinite(v.data).all() for v in recording.required):
                 raise FloatingPointError("a number that must be finite is not")
@@ -285,6 +286,11 @@ class CompiledFunction(Generic[P, R]):
                 f"batch the data to a few shapes, or pass numbers that change as floats.",
                 RuntimeWarning,
                 stacklevel=3)
+
+
+def _read(value: Any) -> Any:
+    """Return a result of a function, without the way in which it records stores."""
+    return value.result() if isinstance(value, RecordedBuffer) else value
 
 
 def compile(function: Callable[P, R]) -> CompiledFunction[P, R]:

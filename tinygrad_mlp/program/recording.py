@@ -21,6 +21,7 @@ from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
 from tinygrad_mlp.errors import TraceError, refuse_assigned
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, layer_number
 from tinygrad_mlp.program.instructions import Number, Variable, is_generator
@@ -70,7 +71,8 @@ class _Captured(NamedTuple):
     data: Any
     grad: Any
     tracer: Tracer
-    grad_tracer: Tracer | None
+    variable: Variable
+    grad_variable: Variable | None
 
 
 class Recording(Trace):
@@ -108,6 +110,8 @@ class Recording(Trace):
     def array_of(self, value: Value) -> Any:
         """Return the tracer of a tensor's array; a tensor from outside becomes an input."""
         data: Any = value.data
+        if type(data) is RecordedBuffer:
+            data = data.data  # something was stored into the array itself
         if type(data) is Tracer:
             return data
         if value.requires_grad and value.node is not None:
@@ -134,7 +138,8 @@ class Recording(Trace):
             grad_tracer = self.input(grad, source, own and f"grad_{own}")
         elif leaf.requires_grad and not cleared:
             self.assumptions.append((Attribute(leaf, "grad"), None))
-        captured = self._captured[id(leaf)] = _Captured(leaf, data, grad, tracer, grad_tracer)
+        captured = self._captured[id(leaf)] = _Captured(
+            leaf, data, grad, tracer, tracer.variable, as_operand(grad_tracer))
         leaf.data, leaf.grad = tracer, grad_tracer  # type: ignore[assignment]
         return captured
 
@@ -157,9 +162,13 @@ class Recording(Trace):
 
     def clear_grad(self, leaf: Value) -> None:
         """Record that a gradient is dropped, whatever it was."""
-        own = self._capture(leaf, cleared=True).tracer.variable.name
+        own = self._capture(leaf, cleared=True).variable.name
         give_name(leaf.grad, own and f"grad_{own}")
         leaf.grad = None
+
+    def is_outside(self, tensor: Value) -> bool:
+        """Return whether a tensor was there before the step."""
+        return id(tensor) in self._captured or type(tensor.data) is np.ndarray
 
     def require_finite(self, value: Any) -> None:
         """Record that a run changes nothing if a value is not finite."""
@@ -174,7 +183,7 @@ class Recording(Trace):
         for value in static.values():
             if is_generator(value):
                 self._generators.setdefault(id(value), (value, value.bit_generator.state))
-        if op.name in ("getitem", "scatter_add") and any(
+        if op.name in ("getitem", "scatter_add", "store") and any(
                 type(a) is Tracer and a.dtype == bool for a in args[1:]):
             raise TraceError(
                 f"x[mask] with a traced mask has a shape that depends on values. Use "
@@ -205,22 +214,20 @@ class Recording(Trace):
     def finish(self) -> None:
         """Make what was assigned to tensors updates, and give them back the arrays they had."""
         self._layer_names.give()
-        for leaf, _, _, tracer, grad_tracer in self._captured.values():
-            data: Any = leaf.data
-            grad: Any = leaf.grad
-            own = tracer.variable.name
-            if data is not tracer:
-                give_name(data, own and f"{own}_new")
+        for leaf, _, _, _, variable, grad_variable in self._captured.values():
+            data, grad, own = as_operand(leaf.data), as_operand(leaf.grad), variable.name
+            if data is not variable:
+                give_name(leaf.data, own and f"{own}_new")
                 put = partial(setattr, leaf, "data")
-                self.updates.append(Update(put, as_operand(data), tracer.variable))
-            if grad is not grad_tracer:
-                give_name(grad, own and f"grad_{own}")
-                self.updates.append(Update(partial(setattr, leaf, "grad"), as_operand(grad)))
+                self.updates.append(Update(put, data, variable))
+            if grad is not grad_variable:
+                give_name(leaf.grad, own and f"grad_{own}")
+                self.updates.append(Update(partial(setattr, leaf, "grad"), grad))
         self.restore()
 
     def restore(self) -> None:
         """Give the tensors back the arrays they had."""
-        for leaf, data, grad, _, _ in self._captured.values():
+        for leaf, data, grad, *_ in self._captured.values():
             leaf.data, leaf.grad = data, grad
 
     def undo(self) -> None:
@@ -232,7 +239,7 @@ class Recording(Trace):
     def inputs_by_array(self) -> dict[int, Variable]:
         """Return the inputs that are tensors by the identity of their arrays."""
         captured = self._captured.values()
-        return {id(c.data): c.tracer.variable for c in captured if isinstance(c.data, np.ndarray)}
+        return {id(c.data): c.variable for c in captured if isinstance(c.data, np.ndarray)}
 
     def tensors(self) -> list[Value]:
         """Return the tensors from outside that the program reads at every run."""

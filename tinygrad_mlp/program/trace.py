@@ -22,10 +22,13 @@ from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, op, plain_output
 from tinygrad_mlp.autograd.ops import astype
 from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
+from tinygrad_mlp.autograd.stores.creation import recorded
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.instructions import Instruction, Number, Variable, is_random
 from tinygrad_mlp.support.checks import as_array
+
+_slot: Any = vars(Value)["data"]  # where a tracer keeps its variable and its layout
 
 
 @op(register=False, elementwise=True, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
@@ -51,9 +54,6 @@ class Tracer(Tensor):
 
     It is its own `.data`, so that a Tensor may hold one where it would hold an array.
 
-    Attributes:
-        variable: the variable of the trace that it stands for.
-
     Traces make them, by `Trace.input` and at each operation; `data`, `requires_grad`, `dtype` and
     `name` are those of `Tensor`.
 
@@ -63,18 +63,26 @@ class Tracer(Tensor):
     (True, (2,))
     """
 
-    __slots__ = ("variable",)
+    __slots__ = ()
 
-    variable: Variable
+    @property
+    def variable(self) -> Variable:
+        """The variable of the trace that it stands for."""
+        return _slot.__get__(self)[0]  # type: ignore[no-any-return]
+
+    @property
+    def layout(self) -> Any:
+        """The array of the call that is recorded, which lies in memory as it does in every run."""
+        return _slot.__get__(self)[1]
 
     @classmethod
-    def of(cls, variable: Variable) -> Tracer:
+    def of(cls, variable: Variable, layout: Any = None) -> Tracer:
         """Return a tracer for a variable of any dtype: comparisons are traced, too."""
         tracer = cls.__new__(cls)
         tracer.grad = tracer.own_name = tracer.node = None
         tracer._requires_grad = False
         tracer.index = 0
-        tracer.variable = variable
+        _slot.__set__(tracer, (variable, variable.data if layout is None else layout))
         return tracer
 
     @property
@@ -107,9 +115,13 @@ class Tracer(Tensor):
         """Type of the elements."""
         return self.variable.dtype or np.asarray(self.variable.data).dtype
 
+    def stand_for(self, other: Any) -> None:
+        """Stand for another value from now on, as an array that is changed: aliases see it."""
+        _slot.__set__(self, _slot.__get__(other.data))
+
     def copy(self) -> Tracer:
-        """Return the tracer itself: nothing can change it."""
-        return self
+        """Return another tracer for the same value, which shares no memory with this one."""
+        return Tracer.of(self.variable, np.copy(self.layout))
 
     def detach(self) -> Tracer:
         """Return the tracer itself: it has no history."""
@@ -189,6 +201,9 @@ class Trace:
         """Record a call of an operation, in the place of `Op.__call__`."""
         arrays = tuple(self._array(op, a) for a in args)
         if not any(type(a) is Tracer for a in arrays) and not is_random(static):
+            if any(type(a) is RecordedBuffer for a in args):  # constant
+                made = op.unhooked(arrays, static)
+                return tuple(map(recorded, made)) if op.outputs > 1 else recorded(made)
             return op.unhooked(args, static)
         for key, value in static.items():
             if isinstance(value, Value):
@@ -197,7 +212,7 @@ class Trace:
                     f"a traced value, which differs from run to run. Compute it outside and pass "
                     f"it in as a plain Python object.\n  at {user_site()}")
         operands = tuple(a.variable if type(a) is Tracer else a for a in arrays)
-        examples = [o.data if isinstance(o, Variable) else o for o in operands]
+        examples = [a.layout if type(a) is Tracer else a for a in arrays]
         made = Instruction(op, operands, static, example(op, examples, static))
         self.instructions.append(made)
         tracers = tuple(map(Tracer.of, made.results))
@@ -207,7 +222,7 @@ class Trace:
     def _array(self, op: Op, a: Any) -> Any:
         """Return an argument as the gradient rules see it."""
         if type(a) is Tracer:
-            return a
+            return Tracer.of(a.variable, a.layout)  # which nodes may keep: `a` can be changed
         if type(a) is RecordedBuffer:
             a = a.reading()
             if a.data is a or not a.requires_grad and type(a.data) is np.ndarray:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-import operator
 import os
 import sys
 import sysconfig
@@ -112,33 +111,8 @@ def _copied_list(nodes: list[Any], change: Change) -> Iterator[Any]:
         yield from made if isinstance(made, list) else (made,)
 
 
-def replaced(node: Any, made: Mapping[int, Any]) -> Any:
-    """Return a syntax tree with others in the place of some of its nodes, given by their identity.
-
-    In the place of a statement there may be a list of them. All that is not above a replaced node
-    is shared with the given tree.
-    """
-    if id(node) in made:
-        return made[id(node)]
-    changed: dict[str, Any] = {}
-    for name in node._fields:
-        old = getattr(node, name, None)
-        if isinstance(old, ast.AST):
-            new: Any = replaced(old, made)
-        elif isinstance(old, list):
-            parts = [replaced(each, made) if isinstance(each, ast.AST) else each for each in old]
-            same = all(map(operator.is_, old, parts))
-            new = old if same else [each for part in parts for each in (
-                part if isinstance(part, list) else (part,))]
-        else:
-            continue
-        if new is not old:
-            changed[name] = new
-    return type(node)(**{**vars(node), **changed}) if changed else node
-
-
 def rebound(function: Any, source: FunctionSource, tree: ast.FunctionDef | ast.Lambda,
-            names: Mapping[str, Any] | None = None) -> Any:
+            names: Mapping[str, Any] | None = None, *, located: bool = False) -> Any:
     """Return `function` with the code of `tree`, a changed copy of the tree of its `source`.
 
     Args:
@@ -147,11 +121,14 @@ def rebound(function: Any, source: FunctionSource, tree: ast.FunctionDef | ast.L
         tree: the changed copy.
         names: values of further names that the changed code uses. It sees them as variables of an
             enclosing function, so that nothing is written into the globals of the original.
+        located: whether all nodes of the copy have positions, those that are new as well.
     """
     plain = plain_function(function)
     assert plain is not None
     extra = dict(names or {})
     closed = dict(zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True))
+    if not located:
+        ast.fix_missing_locations(tree)
     code = compiled(tree, source.filename, (*closed, *extra), plain.__qualname__)
     cells = tuple(closed[name] if name in closed else CellType(extra[name])
                   for name in code.co_freevars)
@@ -166,7 +143,10 @@ def rebound(function: Any, source: FunctionSource, tree: ast.FunctionDef | ast.L
 
 def compiled(tree: ast.FunctionDef | ast.Lambda, filename: str, enclosing: tuple[str, ...],
              qualname: str) -> CodeType:
-    """Return the code of a function in which the names `enclosing` are those of a closure."""
+    """Return the code of a function in which the names `enclosing` are those of a closure.
+
+    All nodes of the tree must have positions.
+    """
     arguments = tree.args
     bare = ast.arguments(
         arguments.posonlyargs, arguments.args, arguments.vararg, arguments.kwonlyargs,
@@ -182,11 +162,12 @@ def compiled(tree: ast.FunctionDef | ast.Lambda, filename: str, enclosing: tuple
     if owner and owner != ["<locals>"]:  # a method: its class gives private names their prefix
         statement = ast.ClassDef(owner[0], [], [], [statement], [])
         ast.copy_location(statement, tree)
-    parameters = [ast.arg(each) for each in enclosing if each != "__class__"]
+    parameters = [ast.copy_location(ast.arg(each), tree)
+                  for each in enclosing if each != "__class__"]
     around = ast.FunctionDef(
         "<enclosing>", ast.arguments([], parameters, None, [], [], None, []), [statement], [])
     ast.copy_location(around, tree)
-    module = ast.fix_missing_locations(ast.Module([around], []))
+    module = ast.Module([around], [])
     return next(code for code in _codes(compile(module, filename, "exec", dont_inherit=True))
                 if code.co_name == name)
 

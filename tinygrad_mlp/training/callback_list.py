@@ -69,8 +69,9 @@ def _check_names(callback: Any) -> None:
 class CallbackList(list[Callback]):
     """The callbacks of a run, in their order.
 
-    `watch_steps` says whether one sees every step, `evaluate_training` whether one judges by the
-    training data; a checkpoint stores those `with_state`.
+    `watch_steps` says whether one sees every step, `change_gradients` whether one acts before the
+    updates, `evaluate_training` whether one judges by the training data; a checkpoint stores those
+    `with_state`.
     """
 
     def __init__(self, callbacks: Any) -> None:
@@ -79,6 +80,7 @@ class CallbackList(list[Callback]):
                 f"fit: callbacks must be a list. Got {type(callbacks).__name__}. Write [callback].")
         super().__init__(as_callback(callback) for callback in callbacks)
         self.watch_steps = any(callback.watches_steps for callback in self)
+        self.change_gradients = any(callback.changes_gradients for callback in self)
         self.evaluate_training = any(callback.evaluates_training for callback in self)
         self.with_state = [callback for callback in self if callback.keeps_state]
 

@@ -14,12 +14,18 @@ from typing import Any
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.nn.module import Module, matched
-from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of
+from tinygrad_mlp.optim.clipping import clip_by_norm
+from tinygrad_mlp.support.checks import (
+    integer_at_least,
+    not_negative,
+    one_of,
+    positive_or_infinite,
+)
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.layer_statistics import Distributions
 from tinygrad_mlp.training.run import Run
 
-__all__ = ["BestWeights", "Callback", "Distributions", "EarlyStopping", "Run"]
+__all__ = ["BestWeights", "Callback", "ClipGradients", "Distributions", "EarlyStopping", "Run"]
 
 
 class Callback:
@@ -27,6 +33,8 @@ class Callback:
 
     A callback with a method `on_step` sees the parameters and their gradients after every step.
     Without one, training may be faster: it takes several steps at a time and keeps no gradients.
+
+    One with a method `on_gradients` sees the gradients before the update, and may replace them.
 
     A method that looks like an event but is none, such as ``on_epoch_end``, is refused.
 
@@ -42,6 +50,11 @@ class Callback:
     def watches_steps(self) -> bool:
         """True if `on_step` does anything."""
         return getattr(self.on_step, "__func__", None) is not Callback.on_step
+
+    @property
+    def changes_gradients(self) -> bool:
+        """True if `on_gradients` does anything."""
+        return getattr(self.on_gradients, "__func__", None) is not Callback.on_gradients
 
     @property
     def evaluates_training(self) -> bool:
@@ -68,6 +81,9 @@ class Callback:
     def on_start(self, run: Run) -> None:
         """Act before the first step, and before a checkpoint is read."""
 
+    def on_gradients(self, run: Run) -> None:
+        """Act between backward pass and update: read `.grad` of the parameters, or replace it."""
+
     def on_step(self, run: Run) -> None:
         """Act after every update."""
 
@@ -79,6 +95,40 @@ class Callback:
 
     def on_end(self, run: Run) -> None:
         """Act after the last step, however training ended."""
+
+
+class ClipGradients(Callback):
+    """A callback that shortens the gradients, taken together as one vector, before each update.
+
+    Args:
+        max_norm: the greatest length (see `optim.clip_by_norm`).
+
+    Attributes:
+        norm: the length of the last step's gradients before, NaN before the first step.
+
+    Raises:
+        InvalidArgumentError: `max_norm` is not above 0.
+
+    Source: Pascanu, Mikolov and Bengio, 2013, algorithm 1.
+
+    >>> import numpy as np, tinygrad_mlp as tg
+    >>> model = tg.nn.Linear(1, 1, rng=np.random.default_rng(0))
+    >>> sgd = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> clip = ClipGradients(1.0)
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> history = tg.fit(model, tg.nn.squared_error, sgd, X, 99 * X, epochs=1, callbacks=[clip],
+    ...                  rng=np.random.default_rng(0))
+    >>> clip.norm > 1
+    True
+    """
+
+    def __init__(self, max_norm: float) -> None:
+        self.max_norm = positive_or_infinite(max_norm, "ClipGradients: max_norm")
+        self.norm = math.nan
+
+    def on_gradients(self, run: Run) -> None:
+        """Shorten the gradients."""
+        self.norm = clip_by_norm(run.optimizer.parameters, self.max_norm)
 
 
 class BestWeights(Callback):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
 
 def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epochs: int,
-        batch_size: int = 32, validation: tuple[Any, Any] | None = None, shuffle: bool = True,
-        rng: Generator | None = None, callbacks: Iterable[Any] = (),
+        batch_size: int = 32, accumulate: int = 1, validation: tuple[Any, Any] | None = None,
+        shuffle: bool = True, rng: Generator | None = None, callbacks: Iterable[Any] = (),
         monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
         block: int | None = None, threads: int | None = None, record_every: int | None = None,
         record_epochs: bool | None = None, evaluate_training: bool = False,
@@ -54,6 +53,9 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         Y: training targets, shape ``(n, ...)``; likewise for a loss that indexes with them.
         epochs: number of passes through the data.
         batch_size: samples a step; the last batch of an epoch may be smaller.
+        accumulate: batches an update. Their gradients are averaged, each counted by its samples: as
+            with a batch so many times as large, in the memory of one. (Batch normalisation and
+            dropout see the batches one by one.)
         validation: a pair (X, Y) to evaluate on, never to train on.
         shuffle: whether each epoch visits the samples in a new random order.
         rng: the generator of the orders; without one, they differ from run to run.
@@ -106,8 +108,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     >>> model.weight.data.round(3), len(history)
     (array([[2.]]), 100)
     """
-    settings = FitSettings(epochs, batch_size, shuffle, compiled, block, threads, record_every,
-                           record_epochs, evaluate_training).checked()
+    settings = FitSettings(epochs, batch_size, accumulate, shuffle, compiled, block, threads,
+                           record_every, record_epochs, evaluate_training).checked()
     _check_parts(model, loss, optimizer)
     dtypes = fitting_dtypes(model, loss, X, Y, precision(model))
     training = Examples(X, Y, dtypes)
@@ -127,11 +129,12 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         run.recorded, run.means.classes = (), None
     run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
-        run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps)
+        run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps,
+        on_gradients=(lambda: hooks.tell("on_gradients", run)) if hooks.change_gradients else None)
     writer = None
     if checkpoint is not None:
         writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
-    progress = Progress(settings.epochs * math.ceil(len(training) / settings.batch_size), monitor)
+    progress = Progress(settings.epochs * steps.per_epoch, monitor)
     events = _Events(run, steps, evaluator, hooks, writer, progress, settings)
 
     step_threads = threads_of_steps(settings, n_parameters, len(training))

@@ -23,6 +23,7 @@ class FitSettings(NamedTuple):
 
     epochs: int
     batch_size: int
+    accumulate: int
     shuffle: bool
     compiled: bool | str
     block: int | None
@@ -41,6 +42,7 @@ class FitSettings(NamedTuple):
         epochs = self.record_every is None if given is None else flag(given, "fit: record_epochs")
         return self._replace(epochs=integer_at_least(1, self.epochs, "fit: epochs"),
                              batch_size=integer_at_least(1, self.batch_size, "fit: batch_size"),
+                             accumulate=integer_at_least(1, self.accumulate, "fit: accumulate"),
                              compiled=one_of(self.compiled, ("auto", True, False), "fit: compiled"),
                              block=optional(1, self.block, "fit: block"),
                              threads=optional(1, self.threads, "fit: threads"),
@@ -136,6 +138,21 @@ class SampleOrder:
         """Return the index of the samples between two places of the order."""
         stop = min(stop, self.n)
         return slice(start, stop) if self._drawn is None else self._drawn[start:stop]
+
+    @staticmethod
+    def length(rows: Any) -> int:
+        """Return the number of samples of an index."""
+        return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+
+    @staticmethod
+    def parts(rows: Any, size: int) -> Iterator[Any]:
+        """Return the index of every `size` samples of an index."""
+        n = SampleOrder.length(rows)
+        for i in range(0, n, size):
+            if isinstance(rows, slice):
+                yield slice(rows.start + i, min(rows.start + i + size, rows.stop))
+            else:
+                yield rows[i:i + size]
 
     def end_epoch(self) -> None:
         """Go to the beginning of the next epoch."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from tinygrad_mlp.autograd.describe import first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value
@@ -27,7 +29,7 @@ PATIENCE = 1_000
 RECHECK = 7_000
 """Steps by programs after which the first step of an epoch is recorded again, and compared."""
 
-CALLER = 4
+CALLER = 5
 """Calls from a warning here up to the line that called `fit`."""
 
 
@@ -50,16 +52,20 @@ class StepRunner:
 
     `rng` draws the order of the samples, and the large products of a block use so many BLAS
     `threads`. Where every step is `watched` by a callback, there are no blocks, and the gradients
-    are left in the parameters.
+    are left in the parameters. Where gradients are accumulated, or `on_gradients` is to be called
+    before the updates, a step is split: a program computes the gradients, and the update follows.
     """
 
     def __init__(self, run: Run, loss: LossFunction, data: Examples, settings: FitSettings,
-                 rng: Any, *, threads: int, watched: bool) -> None:
+                 rng: Any, *, threads: int, watched: bool,
+                 on_gradients: Callable[[], None] | None = None) -> None:
         self.run, self.loss, self.data = run, loss, data
         self.order = SampleOrder(len(data), rng)
         self.batch_size, self.record_every = settings.batch_size, settings.record_every
         self.compiled = settings.compiled
-        self.block = 1 if watched else settings.block
+        self.accumulate, self.on_gradients = settings.accumulate, on_gradients
+        self.split = self.accumulate > 1 or on_gradients is not None
+        self.block = 1 if watched or self.split else settings.block
         self.threads, self.watched = threads, watched
         self.diverged = False
         self._judged = run.means.classes is not None  # whether the outputs count for an accuracy
@@ -84,6 +90,11 @@ class StepRunner:
         self._unchecked = 0  # steps by programs since the last recording
         self._side_effects = 0  # steps in a row that changed what they read themselves
 
+    @property
+    def per_epoch(self) -> int:
+        """The number of updates in an epoch."""
+        return math.ceil(len(self.data) / (self.batch_size * self.accumulate))
+
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until the run is stopped."""
         run = self.run
@@ -98,7 +109,8 @@ class StepRunner:
 
         It yields whenever everything is up to date: after each step, or after each block of steps.
         """
-        run, order, n, size = self.run, self.order, len(self.data), self.batch_size
+        run, order, n = self.run, self.order, len(self.data)
+        size = self.batch_size * self.accumulate
         order.begin()
         if order.samples == 0:
             self._look_again()
@@ -107,12 +119,10 @@ class StepRunner:
             taken = self._by_block(start)
             if not taken:
                 rows = order.rows(start, start + size)
-                x, y = self.data.X[rows], self.data.Y[rows]
-                output = self._by_program(x, y)
-                if output is None:
-                    output = self._eagerly(x, y)
+                step = self._in_parts if self.split else self._on_batch
+                output = step(rows)
                 if output is not None:
-                    run.means.add(run.loss, len(x), rows, output)
+                    run.means.add(run.loss, min(size, n - start), rows, output)
                     taken = 1
             if self._notice is not None:
                 hint = "Pass compiled=False to train without from the start."
@@ -124,6 +134,44 @@ class StepRunner:
             yield
             if run.stopped:
                 return
+
+    def _on_batch(self, rows: Any) -> Any:
+        """Take a step; return the model's output, () if not judged, None if not finite."""
+        x, y = self.data.X[rows], self.data.Y[rows]
+        output = self._by_program(x, y)
+        return self._eagerly(x, y) if output is None else output
+
+    def _in_parts(self, rows: Any) -> Any:
+        """Compute the gradients of one batch or several, and then update; return as `_on_batch`."""
+        run, n = self.run, self.order.length(rows)
+        parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
+        sums: list[Any] = [None] * len(parameters)
+        outputs, loss, iteration = [], 0.0, run.iteration
+        for part in self.order.parts(rows, self.batch_size):
+            samples = self.order.length(part)
+            output = self._on_batch(part)
+            if output is None:
+                return None
+            outputs.append(output)
+            loss += run.loss * samples / n
+            run.iteration = iteration
+            if samples == n:
+                break
+            for i, p in enumerate(parameters):
+                if p.grad is not None:
+                    share = p.grad * (samples / n)
+                    sums[i] = share if sums[i] is None else sums[i] + share
+        else:
+            for p, total in zip(parameters, sums, strict=True):
+                p.grad = total
+            run.loss = loss
+        if self.on_gradients is not None:
+            self.on_gradients()
+        run.optimizer.step()
+        run.iteration = iteration + 1
+        if not self.watched:
+            run.optimizer.zero_grad()
+        return np.concatenate(outputs) if self._judged else ()
 
     def finish(self) -> None:
         """Begin no further epoch: the training ended in an earlier call."""
@@ -173,13 +221,14 @@ class StepRunner:
         run.loss = as_number(value)
         if math.isfinite(run.loss):
             value.backward()
-            run.optimizer.step()
+            if not self.split:
+                run.optimizer.step()
             run.iteration += 1
             return plain(output) if self._judged else ()
         reason = (
             f"the loss of iteration {run.iteration + 1} is {run.loss}: {first_non_finite(value)}. "
             f"The weights are those before that iteration")
-        warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER)
+        warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER + self.split)
         run.stop(reason)
         self.diverged = True
         return None
@@ -189,9 +238,10 @@ class StepRunner:
         value, output = self._forward(x, y)
         require_finite(value)
         value.backward()
-        self.run.optimizer.step()
-        if not self.watched:
-            self.run.optimizer.zero_grad()
+        if not self.split:
+            self.run.optimizer.step()
+            if not self.watched:
+                self.run.optimizer.zero_grad()
         return (value, plain(output)) if self._judged else value
 
     def _by_program(self, x: Array, y: Array) -> Any:

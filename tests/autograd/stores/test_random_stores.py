@@ -68,3 +68,33 @@ def test_operators_that_bind_a_new_tensor_are_found(monkeypatch):
 def test_stores_that_forget_what_was_there_are_found(monkeypatch):
     monkeypatch.setattr(assign, "family", lambda tensor: [tensor])
     assert failing() >= 2
+
+
+def compiled_difference(seed):
+    """What is wrong with a program that is compiled, with and without gradient."""
+    lines, x, _ = written(seed)
+    other = x[::-1] * 0.9
+
+    def program(x):
+        return total(run(lines, recording, x), recording)
+
+    try:
+        both = tg.compile(tg.value_and_grad(program)), tg.compile(program)
+        for at in (x, other, x):
+            value, gradient = expected(lines, at)
+            (found, slope), alone = both[0](at), both[1](at)
+            scale = 1 + abs(value) + numpy.abs(gradient).max()
+            if max(abs(found - value), abs(alone - value)) > 1e-9 * scale or (
+                    numpy.abs(slope - gradient).max() > 1e-9 * scale):
+                return f"{found}, {alone}, NumPy {value}; {slope}, {gradient}\n" + "\n".join(lines)
+    except tg.errors.TinygradError as error:
+        return f"{error}\n" + "\n".join(lines)
+    return None
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_compiled_programs_with_stores_do_what_numpy_does(block):
+    count = chosen(50, 1000) // BLOCKS
+    for seed in range(block * 100_000, block * 100_000 + count):
+        wrong = compiled_difference(seed)
+        assert wrong is None, f"seed {seed}: {wrong}"

@@ -61,6 +61,10 @@ def test_a_training_that_is_cut_off_gives_the_bits_of_one_that_is_not(
     assert_same_bits(cut_and_resumed(tmp_path / "cut", cuts, make), expected)
 
 
+def clipping():
+    return tg.callbacks.ClipGradients(0.5)
+
+
 @given(data=st.data())
 @settings(max_examples=chosen(6, 100))
 def test_wherever_it_is_cut_off_and_however_often_it_is_written(data, tmp_path_factory):
@@ -69,7 +73,8 @@ def test_wherever_it_is_cut_off_and_however_often_it_is_written(data, tmp_path_f
     make = functools.partial(
         Training, draw(st.sampled_from(list(WAYS))), draw(st.sampled_from(list(OPTIMIZERS))),
         model, batch_size=batch_size, record_every=draw(st.sampled_from([None, 1, 4, 7])),
-        shuffle=draw(st.booleans()), epochs=2,
+        shuffle=draw(st.booleans()), epochs=2, accumulate=draw(st.sampled_from([1, 1, 3])),
+        hooks=draw(st.sampled_from([(), (clipping,)])),
     )
     checkpoint = tg.Checkpoint(
         tmp_path_factory.mktemp("run") / "run", draw(st.integers(1, 9)),

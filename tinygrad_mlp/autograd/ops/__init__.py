@@ -49,7 +49,7 @@ from tinygrad_mlp.autograd.ops.sums import *
 
 BUILDING_BLOCKS = (
     "assemble", "cofactor", "difference", "fold", "getitem", "log_share", "projector",
-    "recurrence", "scatter_add", "second_cofactor", "sinc_derivative", "sum_to", "windows")
+    "recurrence", "scatter_add", "second_cofactor", "sinc_derivative", "store", "sum_to", "windows")
 """The operations that only rules and other functions call. ``dir(tg)`` does not show them."""
 
 if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out

@@ -314,6 +314,7 @@ class _LikeGetitem(Op):
     def __call__(self, *operands: Operand, template: tuple[Any, ...]) -> Tensor: ...
 
 getitem: _LikeGetitem
+store: _LikeGetitem
 
 class _LikeIsclose(Op):
     def __call__(self, a: Operand, b: Operand, rtol: float = ..., atol: float = ..., equal_nan: bool = ...) -> Array: ...
@@ -1133,6 +1134,7 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "store",
     "subtract",
     "sum",
     "sum_to",

@@ -12,8 +12,13 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
 from tinygrad_mlp.autograd.ops.shapes.indexing import index_parts
-from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer, adopt, index_for, may_change
-from tinygrad_mlp.autograd.stores.views import family, has_traced_relatives
+from tinygrad_mlp.autograd.stores.buffer import (
+    RecordedBuffer,
+    adopt,
+    index_for,
+    may_change,
+)
+from tinygrad_mlp.autograd.stores.views import family
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import (
     DTypeError,
@@ -41,10 +46,13 @@ def store(tensor: Tensor, index: Any, value: Any) -> None:
     """Do ``tensor[index] = value``, as NumPy does; aliases and views of the tensor see it.
 
     Raises:
-        InvalidArgumentError: the tensor is a leaf, a view of one, or a traced value.
+        InvalidArgumentError: the tensor is a leaf, or a view of one; or places are not known, as
+            those of a traced mask for several values.
         ShapeError: the value does not broadcast to what the index picks.
         DTypeError: the tensor is of whole numbers, and gradients flow to the value.
     """
+    if has_tensors(value) and not isinstance(value, Tensor):
+        value = array(value)
     if type(tensor) is not RecordedBuffer:
         if tensor.ndim == 0:
             raise InvalidArgumentError(
@@ -52,9 +60,11 @@ def store(tensor: Tensor, index: Any, value: Any) -> None:
                 f"Assign to the variable.\n  at {user_site()}")
         adopt(tensor)
     assert isinstance(tensor, RecordedBuffer)
-    if has_tensors(value) and not isinstance(value, Tensor):
-        value = array(value)
     held = tensor._held
+    if type(value) is RecordedBuffer:
+        value = value.reading()  # before the store
+    if is_traced(index):
+        index, value = ..., with_stored(held.read(), index, value)
     try:
         held.storage.store(held.view, index_for(index), value)
     except TinygradError:
@@ -64,6 +74,34 @@ def store(tensor: Tensor, index: Any, value: Any) -> None:
         raise kind(
             f"a store into an array of shape {tensor.shape} failed: {error}.\n"
             f"  stored at {user_site()}\n  created at {held.storage.made}") from error
+
+
+def is_traced(index: Any) -> bool:
+    """Return whether an index, or a part of it, is a traced value."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, Value) and isinstance(part.data, Value) for part in parts)
+
+
+def with_stored(x: Any, index: Any, value: Any) -> Any:
+    """Return a copy of `x` after ``x[index] = value``."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if is_traced(index) and any(isinstance(p, Tensor) and p.dtype.kind == "b" for p in parts):
+        return _with_masked(x, index, value)
+    template, arrays = index_parts(index)
+    return ops.store(x, array(value), *arrays, template=template)
+
+
+def _with_masked(x: Any, mask: Any, value: Any) -> Any:
+    """Return a copy of `x` after ``x[mask] = value``, for a mask that is not known."""
+    rest = None if isinstance(mask, tuple) else x.shape[mask.ndim:]
+    if rest is None or mask.shape != x.shape[:mask.ndim] or (
+            np.broadcast_shapes(np.shape(value), rest) != rest):
+        raise InvalidArgumentError(
+            f"a traced mask must choose elements, or rows, and one value be stored into all of "
+            f"them: how many there are differs from run to run. Use x = tg.where(mask, values, x) "
+            f"with values of the shape of x.\n  at {user_site()}")
+    chosen = ops.where(ops.reshape(mask, shape=(*mask.shape, *(1 for _ in rest))), value, x)
+    return chosen.astype(x.dtype)
 
 
 def overwrite(tensor: Any, made: Any, what: str, where: Any = True) -> Any:
@@ -88,23 +126,29 @@ def overwrite(tensor: Any, made: Any, what: str, where: Any = True) -> Any:
             f"Got {result.dtype}.")
     if where is not True:
         result = ops.where(where, result, tensor)
-    whole = type(tensor) is Tensor and result.shape == shape
-    traced = whole and isinstance(tensor.data, Value)
-    if traced and has_traced_relatives(tensor):
-        raise InvalidArgumentError(
-            f"{what} would change a traced value of which there is a view, which a program does "
-            f"not record. Write x = x + y for x += y.\n  at {user_site()}")
-    # A leaf is refused by `adopt`.
-    if whole and may_change(tensor) and (traced or len(family(tensor)) == 1):
-        if result.dtype != dtype:
-            result = result.astype(dtype)
-        is_value = isinstance(result, Value)
-        tensor.data = result.data if is_value else result
-        tensor.node, tensor.index = (result.node, result.index) if is_value else (None, 0)
-        tensor._requires_grad = is_value and result._requires_grad
-    else:
-        store(tensor, ..., result)
+    if result.dtype != dtype:
+        result = result.astype(dtype)
+    if not may_change(tensor) or result.shape != shape or len(family(tensor)) > 1 or (
+            not _replaced(tensor, result)):
+        store(tensor, ..., result)  # which refuses leaves
     return tensor
+
+
+def _replaced(tensor: Any, result: Any) -> bool:
+    """Let a tensor that no other shares memory with be another value, where that can be."""
+    value: Any = result if isinstance(result, Value) else None
+    if isinstance(tensor.data, Value) and (value is None or not isinstance(value.data, Value)):
+        return False  # what was traced is constant now
+    if tensor.data is tensor:
+        if value is None or value._requires_grad:
+            return False
+        tensor.stand_for(value)
+        return True
+    is_value = value is not None and value.data is not value
+    tensor.data = result.data if is_value else result
+    tensor.node, tensor.index = (result.node, result.index) if is_value else (None, 0)
+    tensor._requires_grad = is_value and result._requires_grad
+    return True
 
 
 def stored_by_ufunc(name: str, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:

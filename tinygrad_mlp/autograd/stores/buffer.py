@@ -79,6 +79,11 @@ class RecordedBuffer(Tensor):
         """Return what lies there now, as a tensor that no store changes."""
         return self._held.read()
 
+    def result(self) -> Any:
+        """Return what lies there now as a function returns it outside of differentiation."""
+        made, of_tensor = self._held.read(), self._held.storage.of_tensor
+        return made if of_tensor or made._requires_grad else made.data
+
     @property
     def data(self) -> Any:  # type: ignore[override]
         """The numbers that lie there now."""
@@ -126,6 +131,12 @@ class RecordedBuffer(Tensor):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         made = super().__array__(dtype, copy)
         return constant(made) if made is self.data else made
+
+    def copy(self) -> Tensor:
+        """Return a copy of the data that depends on this tensor."""
+        if self._requires_grad or isinstance(self.data, Value):
+            return super().copy()
+        return new_buffer(self._held.view.copy())  # type: ignore[no-any-return]
 
     def __copy__(self) -> Tensor:
         return self.copy()
@@ -195,23 +206,25 @@ def adopt(tensor: Any) -> None:
     """Turn a computed tensor, and all that share its memory, into buffers of one storage.
 
     Raises:
-        InvalidArgumentError: one of them is a leaf, or a traced value.
+        InvalidArgumentError: one of them is a leaf.
     """
-    if isinstance(tensor.data, Value):
-        raise InvalidArgumentError(
-            f"a part of a traced value cannot be stored into. Create an array in the function with "
-            f"tinygrad_mlp.numpy (np.zeros) and store into that, or use tg.where(...).\n"
-            f"  at {user_site()}")
     members: list[Any] = family(tensor)
+    recorder = MODE.get().recorder
     for member in members:
         refuse_leaf(member, tensor)
-    root = root_of(tensor.data)
+        if recorder is not None and recorder.is_outside(member):
+            raise InvalidArgumentError(
+                f"a tensor from outside cannot be stored into while a program is recorded. Assign "
+                f"a new array to its .data, or pass it as an argument.\n  at {user_site()}")
+    root = root_of(tensor.layout)
     memory, low = layout_of(root)
-    moved(root, memory, low)[...] = root
-    storage = Storage(memory, user_site())
+    traced = isinstance(tensor.data, Value)
+    if not traced:  # (The example says where elements are, not what they are in another run.)
+        moved(root, memory, low)[...] = root
+    storage = Storage(memory, user_site(), of_tensor=tensor.data is not tensor)
     for member in members:
-        view = moved(member.data, memory, low)
-        if member._requires_grad and view.size:
+        view = moved(member.layout, memory, low)
+        if (member._requires_grad or traced) and view.size:
             origin = storage.origin_of(view)
             if origin is None or (origin < 0).any():
                 storage.record(view, ..., member)
@@ -223,7 +236,7 @@ def adopt(tensor: Any) -> None:
 def may_change(tensor: Any) -> bool:
     """Return whether no node holds a tensor itself, but at most what it was computed from."""
     if type(tensor) is not Tensor:
-        return False
+        return tensor.data is tensor  # a traced array
     return not tensor._requires_grad if tensor.node is None else tensor.node.op.outputs == 1
 
 
@@ -288,8 +301,8 @@ def of_buffer(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
     read = held.storage.read(np.asarray(out), copied)
     if isinstance(read.data, Value):
         return read
-    if not np.ndim(out) and not read._requires_grad:
-        return out  # a number, as in NumPy
+    if not read._requires_grad:
+        return new_buffer(np.array(out)) if np.ndim(out) else out  # a number, as in NumPy
     return make_value(Tensor, np.asarray(out), read.node, read._requires_grad)
 
 

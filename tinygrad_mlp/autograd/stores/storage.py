@@ -34,9 +34,9 @@ def address(a: Array) -> int:
     return place
 
 
-def root_of(a: Array) -> Array:
-    """Return the array that owns the memory of a view; the array itself if it does."""
-    while isinstance(a.base, np.ndarray):
+def root_of(a: Any) -> Any:
+    """Return the array that owns the memory of a view; anything else as it is."""
+    while isinstance(getattr(a, "base", None), np.ndarray):
         a = a.base
     return a
 
@@ -52,17 +52,20 @@ class Storage:
         starts: the number of the first element of each piece; ascending.
         version: the number of stores.
         made: the line that made the array.
+        of_tensor: whether it was that of a tensor, and not made by a function of NumPy.
     """
 
-    __slots__ = ("memory", "origin", "pieces", "starts", "total", "version", "made", "limit")
+    __slots__ = ("memory", "origin", "pieces", "starts", "total", "version", "made", "limit",
+                 "of_tensor")
 
-    def __init__(self, memory: Array, made: CallSite) -> None:
+    def __init__(self, memory: Array, made: CallSite, *, of_tensor: bool = False) -> None:
         self.memory = memory
         self.origin: Array | None = None
         self.pieces: list[Tensor] = []
         self.starts: list[int] = []
         self.total = self.version = 0
         self.made = made
+        self.of_tensor = of_tensor
         self.limit = SWEEP
 
     def origin_of(self, view: Array) -> Array | None:
@@ -130,8 +133,8 @@ class Storage:
         node = value.node
         if node is None and value._requires_grad or node is not None and node.op.outputs > 1:
             value = ops.identity(value)
-        if value.data is value:
-            return value  # type: ignore[no-any-return]  # a tracer
+        if value.data is value:  # a traced array
+            return value.copy()  # type: ignore[no-any-return]
         piece: Any = make_value(Tensor, value.data, value.node, value._requires_grad)
         return piece  # type: ignore[no-any-return]
 

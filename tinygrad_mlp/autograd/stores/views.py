@@ -38,13 +38,11 @@ class ViewOp(Op):
                 return made
         made = Op.__call__(self, *args, **static)
         if isinstance(made, Value):
-            array: Any = made.data
-            if type(array) is np.ndarray:
-                base = array.base
-                if base is not None or self.name == "identity":
-                    _note(args[0] if args else None, made, root_of(array))
-            elif array is not made and args and isinstance(args[0], Value):
-                _note_traced(args[0], made)
+            array: Any = made.layout  # type: ignore[attr-defined]
+            # (A traced copy has an example that is none.)
+            if type(array) is np.ndarray and (array.base is not None and self.name != "identity"
+                                              or array is made.data and self.name == "identity"):
+                _note(args[0] if args else None, made, root_of(array))
         return made
 
     buffer: ClassVar[type] = Op  # the class of buffers, which is above this module
@@ -66,38 +64,15 @@ def _note(argument: Any, made: Value, root: Any) -> None:
         members[id(argument)] = weakref.ref(argument)
 
 
-_TRACED: dict[int, tuple[weakref.ref[Value], list[weakref.ref[Value]]]] = {}
-"""For the identity of a tensor with a traced value: itself, and those that may share memory."""
-
-
-def _note_traced(argument: Value, made: Value) -> None:
-    """Note that a tensor may be a view of another, where the numbers are not known."""
-    if len(_TRACED) > 1000:
-        for dead in [key for key, (known, _) in tuple(_TRACED.items()) if known() is None]:
-            del _TRACED[dead]
-    known = _TRACED.get(id(argument))
-    members = known[1] if known is not None and known[0]() is argument else [weakref.ref(argument)]
-    members.append(weakref.ref(made))
-    for one in (argument, made):
-        _TRACED[id(one)] = weakref.ref(one), members
-
-
-def has_traced_relatives(tensor: Value) -> bool:
-    """Return whether a tensor with a traced value may share memory with one that is in use."""
-    known = _TRACED.get(id(tensor))
-    return known is not None and known[0]() is tensor and any(
-        one() is not None and one() is not tensor for one in known[1])
-
-
-def family(tensor: Value) -> list[Value]:
+def family(tensor: Any) -> list[Any]:
     """Return the tensors that share memory with a tensor, oldest first, itself among them."""
-    root = root_of(tensor.data)
+    root = root_of(tensor.layout)
     known = _FAMILIES.get(id(root))
-    members = {id(tensor): tensor}
+    members: dict[int, Any] = {id(tensor): tensor}
     for reference in () if known is None else tuple(known[1].values()):
-        member = reference()
+        member: Any = reference()
         if member is not None and type(member) is not ViewOp.buffer and (
-                type(member.data) is np.ndarray and root_of(member.data) is root):
+                root_of(member.layout) is root):
             members[id(member)] = member
     return sorted(members.values(), key=lambda m: -1 if m.node is None else m.node.order)
 

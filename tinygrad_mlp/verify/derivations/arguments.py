@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.stores.differentiable import stores_recorded
+from tinygrad_mlp.autograd.tape import own_copy
 from tinygrad_mlp.autograd.tensor import numeric_array
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError
 from tinygrad_mlp.verify.reading.names import returned_names
@@ -105,6 +106,8 @@ class AtPoint:
     def arguments(self, point: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...],
                                                                     dict[str, Any]]]:
         """Give the positional and keyword arguments for a call at a point, within this context."""
+        point = {name: own_copy(value) if isinstance(value, Value) else value
+                 for name, value in point.items()}
         with self.around(point):
             args, keywords = self.pack(point)
             with stores_recorded(self.function, args, keywords):

@@ -16,6 +16,7 @@ from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.tape import without_copies
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError, TinygradError
 from tinygrad_mlp.graph_view.layer_view import find_layers, named_parts
@@ -106,7 +107,7 @@ class RecordedLoss:
                 raise _with_its_line(error, loss.role) from error
         self.decisions, self.sites = recorder.decisions, recorder.sites
         self._deciding = recorder.deciding
-        self.nodes = ancestors([_root(self.out, loss)])
+        self.nodes = without_copies(ancestors([_root(self.out, loss)]))
         self.names = self._names(variables)
         self._diagonal: dict[tuple[Node, int], bool] = {}
 

@@ -18,6 +18,7 @@ from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.stores.differentiable import stores_recorded
+from tinygrad_mlp.autograd.tape import own_copy
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.verify.rounding_noise import TRIALS, RoundingNoise
@@ -149,7 +150,7 @@ class Probe:
         inputs = [make_value(Argument, np.array(a), None, True) for a in arrays]
         with changed_mode(recording=True, differentiating="check_grad"), (
                 stores_recorded(self.f, self.args)):
-            found = leaves(self._called(inputs))
+            found = leaves(self._called([own_copy(x) for x in inputs]))
         return ProbeTape(inputs, [found[i] for i in self._kept])
 
     def rule_noise(self, output: int, cotangent: Array, eps: float,

@@ -13,6 +13,7 @@ from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.tape import source_of_copy, without_copies
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 
@@ -44,7 +45,7 @@ class LossGraph:
         with changed_mode(recording=True, exact_losses=False, differentiating="check_derivation"), (
                 loss.recording()) as values:
             self.out = call(loss.function, self.leaves)
-        self.nodes = ancestors([self.out.node])
+        self.nodes = without_copies(ancestors([self.out.node]))
         self.cotangents: dict[int, Any] = {}
         self.shares: dict[tuple[int, int], Array] = {}
         self._walk_back()
@@ -84,6 +85,8 @@ class LossGraph:
                         self.constants.setdefault(site.text, value)
                     continue
                 vertex: Any = value if value.node is None else value.node
+                leaf = source_of_copy(vertex)
+                vertex = vertex if leaf is None else leaf
                 self.texts.setdefault(id(vertex), []).append((site, occurrence))
 
     def vertices(self) -> list[Vertex]:

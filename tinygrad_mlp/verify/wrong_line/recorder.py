@@ -8,6 +8,7 @@ have a source.
 from __future__ import annotations
 
 import ast
+import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ from tinygrad_mlp.support.source_rewriting import (
     is_installed,
     plain_function,
     rebound,
-    replaced,
     source_of,
 )
 from tinygrad_mlp.verify.wrong_line.sites import Site, SiteFinder
@@ -66,6 +66,7 @@ class FunctionRecorder:
         self._copies: dict[FunctionType, Any] = {}
         self._changed_copies: dict[FunctionType, Any] = {}
         self._own: set[CodeType] = set()
+        self._foreign: dict[int, Any] = {}
         self._values: dict[int, list[Any]] | None = None
         self._overrides: Mapping[int, Override] = {}
         self._counts: dict[int, int] = {}
@@ -116,12 +117,14 @@ class FunctionRecorder:
         if isinstance(function, BuiltinFunctionType) and function.__name__ == "dot" and isinstance(
                 function.__self__, np.ndarray):
             return partial(np.dot, function.__self__)  # which takes tensors
-        if isinstance(function, (type, BuiltinFunctionType, np.ufunc)):
+        if isinstance(function, (type, BuiltinFunctionType, np.ufunc)) or (
+                self._foreign.get(id(function)) is function):
             return function
         plain = plain_function(function)
-        if plain is None or plain.__code__ in self._own or is_installed(plain):
+        if plain is None or is_installed(plain):
+            self._foreign[id(function)] = function
             return function
-        return self._recorded(function)
+        return function if plain.__code__ in self._own else self._recorded(function)
 
     def _recorded(self, function: Any) -> Any:
         """Return the recorded copy of a function; the function itself where it has no source."""
@@ -154,7 +157,7 @@ class FunctionRecorder:
             self._trees[code] = InstrumentedTree(finder)
         tree = self._trees[code].changed(self._statements)
         copy = rebound(plain, self._finders[code].source, tree,
-                       {KEEP: self._keep, CALLEE: self._callee})
+                       {KEEP: self._keep, CALLEE: self._callee}, located=True)
         self._own.update(_all_codes(copy.__code__))
         return copy
 
@@ -173,8 +176,8 @@ class InstrumentedTree:
         for number, change in statements.items():
             if number in self._statements:
                 copy = self._statements[number]
-                made[id(copy)] = change(copy)
-        return replaced(self._tree, made)
+                made[id(copy)] = [ast.fix_missing_locations(each) for each in change(copy)]
+        return _with_statements(self._tree, made)[0]
 
     def _kept(self, original: ast.AST, copy: Any) -> Any:
         finder = self._finder
@@ -193,6 +196,20 @@ class InstrumentedTree:
                 again = ast.Assign([ast.Name(target.id, ast.Store())], value)
             return [copy, ast.copy_location(again, copy)]
         return copy
+
+
+def _with_statements(node: Any, made: Mapping[int, list[ast.stmt]]) -> list[Any]:
+    """Return what takes the place of a statement, in which the others are shared."""
+    if id(node) in made:
+        return made[id(node)]
+    changed = {}
+    for name in ("body", "orelse", "finalbody", "handlers"):
+        inside = getattr(node, name, None)
+        if isinstance(inside, list):
+            new = [each for old in inside for each in _with_statements(old, made)]
+            if len(new) != len(inside) or not all(map(operator.is_, new, inside)):
+                changed[name] = new
+    return [type(node)(**{**vars(node), **changed}) if changed else node]
 
 
 def _keep(number: int, value: Any) -> ast.Call:

@@ -106,7 +106,7 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
     """
     seen: dict[Any, list[Repair]] = {}
     if values and all(map(_is_number, values)):
-        seen[_key(values)] = []
+        seen[digest(values)] = []
     later: list[Repair] = []
     numeric = bool(values) and all(isinstance(value, np.ndarray) for value in values)
     known = [values_of_parts(site.node, scope) for scope in scopes] if numeric else []
@@ -117,7 +117,7 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
         equals: list[Repair] = []
         repair = Repair(cost, ((site, edited),), None, tuple(found or ()), equals)
         if found is not None:
-            key = _key(found)
+            key = digest(found)
             if key in seen:
                 seen[key].append(repair)
                 continue
@@ -138,7 +138,7 @@ def _is_number(value: Any) -> bool:
     return array.dtype.kind in "fiub" and bool(np.isfinite(array).all())
 
 
-def _key(values: Sequence[Any]) -> tuple[Any, ...]:
+def digest(values: Sequence[Any]) -> tuple[Any, ...]:
     """Return what is the same for values that are equal up to rounding."""
     found: list[Any] = []
     for value in values:

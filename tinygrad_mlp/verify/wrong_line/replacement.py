@@ -11,6 +11,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
 from tinygrad_mlp.verify.wrong_line.quantities import Family
 from tinygrad_mlp.verify.wrong_line.recorder import Override
+from tinygrad_mlp.verify.wrong_line.repair import digest
 from tinygrad_mlp.verify.wrong_line.sites import Site
 
 Rows = tuple[tuple[Array, ...], ...]
@@ -68,14 +69,15 @@ def replacements(experiment: RepairTrials, site: Site, families: Sequence[Family
         return
     if site.root and times == 1 and not any(v.any() for each in values for v in each):
         return  # zeros to begin with: what is missing is added later
-    seen: list[Rows] = []
+    seen = {digest(values[0])}
     for family in families:
         if len(family.members[0].arrays) < POINTS:
             continue
         for sign, arrays in _arrangements(family, values, times, (1, -1) if negative else (1,)):
-            if any(_equal(arrays, known) for known in [*seen, values]):
+            key = digest(arrays[0])
+            if key in seen:
                 continue
-            seen.append(arrays)
+            seen.add(key)
             wanted = Wanted(site, family, sign, arrays, frozenset())
             stage = "trying what each line should be"
             trial = experiment.trial(0, wanted.overrides(0), stage)
@@ -131,8 +133,3 @@ def _fitted(array: Array, like: Array) -> Array | None:
             n for n in like.shape if n > 1]:
         return array.reshape(like.shape)
     return None
-
-
-def _equal(some: Sequence[Sequence[Array]], others: Sequence[Sequence[Array]]) -> bool:
-    return all(np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-9, atol=0)
-               for a, b in zip(some[0], others[0], strict=False))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from tinygrad_mlp.support import source_rewriting
 
 Edits = Iterator[tuple[float, ast.expr]]
 """Expressions that may take the place of another, each with the cost of the edit."""
@@ -32,9 +31,30 @@ def replaced(root: ast.expr, node: ast.expr, made: ast.expr) -> ast.expr:
 
 
 def replaced_at(root: ast.expr, nodes: Sequence[ast.AST], made: ast.expr) -> ast.expr:
-    """Return an expression with another node in the place of some of its nodes."""
-    found: ast.expr = source_rewriting.replaced(root, {id(node): made for node in nodes})
+    """Return an expression with another node in the place of some of its nodes.
+
+    All that is not above these is shared with the given expression.
+    """
+    found: ast.expr = _replaced(root, set(map(id, nodes)), made)
     return found
+
+
+def _replaced(node: Any, places: set[int], made: ast.expr) -> Any:
+    if id(node) in places:
+        return made
+    changed: dict[str, Any] = {}
+    for name, old in vars(node).items():
+        if isinstance(old, ast.AST):
+            new: Any = _replaced(old, places, made)
+        elif isinstance(old, list):
+            new = [_replaced(each, places, made) if isinstance(each, ast.AST) else each
+                   for each in old]
+            new = old if all(map(operator.is_, old, new)) else new
+        else:
+            continue
+        if new is not old:
+            changed[name] = new
+    return type(node)(**{**vars(node), **changed}) if changed else node
 
 
 def transposed(node: ast.expr) -> ast.expr:

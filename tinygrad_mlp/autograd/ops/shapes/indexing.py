@@ -55,7 +55,8 @@ def at_index(a: Any, index: Any) -> Any:
     return getitem(a, *arrays, template=template)
 
 
-def _index(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
+def index_of(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the index of a template with arrays in its slots."""
     return tuple(indices[p.number] if isinstance(p, IndexSlot) else p for p in template)
 
 
@@ -63,7 +64,8 @@ def _getitem_rule(g: Any, y: Any, a: Any, *indices: Any, position: int, template
     return scatter_add(g, *indices, template=template, shape=a.shape) if position == 0 else None
 
 
-def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
+def index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
+    """Return an index in LaTeX, in brackets."""
     def shown(part: Any) -> str:
         if isinstance(part, IndexSlot):
             return f"{indices[part.number]}"
@@ -75,7 +77,8 @@ def _index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
     return f"[{', '.join(map(shown, template))}]"
 
 
-def _indexing_samples(rng: Any) -> list[Sample]:
+def indexing_samples(rng: Any) -> list[Sample]:
+    """Return samples of an array and indices of all kinds."""
     a = rng.normal(size=(4, 3))
     repeated, mask = np.array([0, 2, 0, 0]), np.array([True, False, True, True])
     return [
@@ -89,9 +92,9 @@ def _indexing_samples(rng: Any) -> list[Sample]:
 
 @op(rules={"operands": _getitem_rule},
     equation="y = a[index],  ā = zeros with g added at index",
-    latex=lambda a, *indices, template: f"{a}{_index_latex(template, indices)}",
-    reference=lambda a, *indices, template: np.array(a)[_index(template, indices)].copy(),
-    samples=_indexing_samples,
+    latex=lambda a, *indices, template: f"{a}{index_latex(template, indices)}",
+    reference=lambda a, *indices, template: np.array(a)[index_of(template, indices)].copy(),
+    samples=indexing_samples,
     add_share=lambda total, g, *indices, template: _add_at(total, g, indices, template))
 def getitem(*operands: Array, template: tuple[Any, ...]) -> Array:
     """Pick elements by a basic or advanced index. Repeated indices add up their gradients.
@@ -103,7 +106,7 @@ def getitem(*operands: Array, template: tuple[Any, ...]) -> Array:
     >>> getitem([1.0, 2.0, 3.0], template=(slice(1, None),))
     array([2., 3.])
     """
-    return operands[0][_index(template, operands[1:])]
+    return operands[0][index_of(template, operands[1:])]
 
 
 def _scatter_rule(
@@ -113,7 +116,7 @@ def _scatter_rule(
 
 
 def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
-    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[_index(template, operands[1:])]
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[index_of(template, operands[1:])]
     weights = np.ravel(operands[0])
     return np.bincount(np.ravel(places), weights, minlength=np.prod(shape)).reshape(shape)
 
@@ -121,13 +124,13 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
 @op(rules={"operands": _scatter_rule},
     equation="y = zeros with a added at index,  ā = g[index]",
     latex=lambda a, *indices, template, shape: rf"\mathrm{{scatter}}({a}, "
-    rf"{_index_latex(template, indices)})",
+    rf"{index_latex(template, indices)})",
     reference=_scatter_reference,
     samples=lambda rng: [
         Sample(
-            rng.normal(size=s.args[0][_index(s.static["template"], s.args[1:])].shape),
+            rng.normal(size=s.args[0][index_of(s.static["template"], s.args[1:])].shape),
             *s.args[1:], template=s.static["template"], shape=(4, 3))
-        for s in _indexing_samples(rng)])
+        for s in indexing_samples(rng)])
 def scatter_add(*operands: Array, template: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
     """Return zeros of `shape` with the first operand added at an index: the adjoint of indexing.
 
@@ -144,7 +147,7 @@ def scatter_add(*operands: Array, template: tuple[Any, ...], shape: tuple[int, .
 
 def _add_at(total: Any, a: Any, indices: Sequence[Any], template: tuple[Any, ...]) -> None:
     """Add `a` to `total` at an index, in place."""
-    index = _index(template, indices)
+    index = index_of(template, indices)
     if any(i.dtype.kind != "b" for i in indices):
         np.add.at(total, index, a)
     else:  # each element is picked at most once

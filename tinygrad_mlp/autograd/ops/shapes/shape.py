@@ -65,10 +65,7 @@ def ravel(a: Operand) -> Any:
     """
     made = reshape(a, shape=(-1,))
     if isinstance(a, Value):  # NumPy copies what does not lie in a row
-        try:
-            layout: Any = a.layout  # type: ignore[attr-defined]
-        except AttributeError:
-            layout = a.data
+        layout: Any = a.layout  # type: ignore[attr-defined]
         if isinstance(layout, np.ndarray) and not layout.flags.c_contiguous:
             made = made.copy()
     return made

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, Sample, op
+from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
-from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot, scatter_add
+from tinygrad_mlp.autograd.ops.shapes.indexing import (
+    IndexSlot,
+    getitem,
+    index_latex,
+    index_of,
+    indexing_samples,
+    scatter_add,
+)
 from tinygrad_mlp.errors import InvalidArgumentError
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "store"]
 
 Indices = slice | np.ndarray[Any, Any]
 
@@ -129,4 +138,58 @@ def assemble(*operands: Array, places: Places) -> Array:
     for piece, (at, chosen) in zip(pieces, places.parts, strict=True):
         flat = piece.reshape(-1)
         out.flat[at] = flat if chosen is None else flat[chosen]
+    return out
+
+
+def _store_rule(g: Any, y: Any, x: Any, v: Any, *indices: Any, position: int, template: Any) -> Any:
+    if position > 1:
+        return None
+    if not position:
+        return store(g, np.zeros((), g.dtype), *indices, template=template)
+    part = getitem(g, *indices, template=template)
+    if any(i.dtype.kind != "b" for i in indices):  # of several stores at a place, the last one wins
+        order = np.arange(math.prod(part.shape)).reshape(part.shape)
+        last = store(np.zeros(x.shape, int), order, *indices, template=template)
+        part = where(equal(getitem(last, *indices, template=template), order), part, 0.0)
+    return part.reshape((1,) * (len(v.shape) - len(part.shape)) + part.shape)
+
+
+def _store_reference(x: Any, v: Any, *indices: Any, template: Any) -> Any:
+    made, index = np.ravel(x).tolist(), index_of(template, indices)
+    places = np.arange(len(made)).reshape(np.shape(x))[index]
+    values = np.broadcast_to(np.reshape(v, np.shape(v)[-places.ndim:]), places.shape)
+    for place, element in zip(np.ravel(places), np.ravel(values), strict=True):
+        made[place] = element
+    return np.array(made).reshape(np.shape(x))
+
+
+def _store_samples(rng: Any) -> list[Sample]:
+    found = []
+    for sample in indexing_samples(rng):
+        x, *indices = sample.args
+        shape = x[index_of(sample.static["template"], indices)].shape
+        found += [Sample(x, rng.normal(size=size), *indices, template=sample.static["template"])
+                  for size in (shape, (1, *shape), ())]
+    return found
+
+
+@op(rules={"operands": _store_rule},
+    equation="y = x with v stored at index,  x̄ = g with zeros at index,  v̄ = g[index]",
+    latex=lambda x, v, *indices, template: rf"\mathrm{{store}}({x}, {v}; "
+    rf"{index_latex(template, indices)})",
+    reference=_store_reference, samples=_store_samples)
+def store(*operands: Any, template: tuple[Any, ...]) -> Any:
+    """Store a value into a copy of an array, at an index of any kind that NumPy takes.
+
+    The first operand is the array, the second the value, the others the index arrays for the
+    template's slots. Of several stores at one place, the last one counts.
+
+    Source: what NumPy's ``x[index] = v`` leaves in `x`.
+
+    >>> store(np.zeros(3), np.array([5.0, 6.0]), template=(slice(1, None),))
+    array([0., 5., 6.])
+    """
+    x, v, *indices = operands
+    out = x.copy(order="K")
+    out[index_of(template, indices)] = v
     return out
