@@ -119,7 +119,7 @@ class RepairTrials:
         self.budget.use(stage)
         values: Mapping[int, list[Any]] = {}
         try:
-            with self.derived.changed(overrides, statements) as function:
+            with self.derived.changed(overrides, statements, keep) as function:
                 if keep:
                     with self.derived.recording() as values:
                         given = self.evaluate(function, self.points[i])

@@ -62,9 +62,9 @@ class FunctionRecorder:
         self.source = source_of(function)
         self.sites: list[Site] = []
         self._finders: dict[CodeType, SiteFinder] = {}
-        self._trees: dict[CodeType, InstrumentedTree] = {}
-        self._copies: dict[FunctionType, Any] = {}
-        self._changed_copies: dict[FunctionType, Any] = {}
+        self._trees: dict[tuple[CodeType, bool], InstrumentedTree] = {}
+        self._copies: dict[tuple[FunctionType, bool], Any] = {}
+        self._changed_copies: dict[tuple[FunctionType, bool], Any] = {}
         self._own: set[CodeType] = set()
         self._foreign: dict[int, Any] = {}
         self._values: dict[int, list[Any]] | None = None
@@ -72,6 +72,7 @@ class FunctionRecorder:
         self._counts: dict[int, int] = {}
         self._statements: Mapping[int, StatementChange] = {}
         self._compiled: Mapping[int, StatementChange] = {}
+        self._roots_only = False
         self._usual, self._left = 0, sys.maxsize
         self.function = function if self.source is None else self._recorded(function)
 
@@ -87,17 +88,22 @@ class FunctionRecorder:
 
     @contextmanager
     def changed(self, overrides: Mapping[int, Override],
-                statements: Mapping[int, StatementChange] | None = None) -> Iterator[Any]:
-        """Override the values of some sites, and change statements, while the yielded one runs."""
+                statements: Mapping[int, StatementChange] | None = None,
+                keep: bool = False) -> Iterator[Any]:
+        """Override the values of some sites, and change statements, while the yielded one runs.
+
+        Where only roots are overridden and nothing is kept, it stops at nothing else.
+        """
         self._overrides, self._counts = overrides, {}
         self._left = MOST_CALLS * self._usual + 1000
         self._statements = statements or {}
+        self._roots_only = not keep and all(self.sites[number].root for number in overrides)
         if statements and statements != self._compiled:
             self._compiled, self._changed_copies = statements, {}
         try:
-            yield self._recorded(self.given) if statements else self.function
+            yield self._recorded(self.given)
         finally:
-            self._overrides, self._statements = {}, {}
+            self._overrides, self._statements, self._roots_only = {}, {}, False
 
     def _keep(self, number: int, value: Any) -> Any:
         self._left -= 1
@@ -131,15 +137,16 @@ class FunctionRecorder:
         plain = plain_function(function)
         assert plain is not None
         copies = self._changed_copies if self._is_changed(plain) else self._copies
-        if plain not in copies:
-            copies[plain] = self._copy(plain) or plain
-        copy = copies[plain]
+        key = plain, self._roots_only
+        if key not in copies:
+            copies[key] = self._copy(plain) or plain
+        copy = copies[key]
         if function is plain:
             return copy
         return MethodType(copy, function.__self__ if isinstance(function, MethodType) else function)
 
     def _is_changed(self, plain: FunctionType) -> bool:
-        finder = self._finders.get(plain.__code__)
+        finder = self._finders.get(plain.__code__) if self._statements else None
         return finder is not None and any(
             id(site.statement) in self._statements for site in finder.sites)
 
@@ -154,8 +161,10 @@ class FunctionRecorder:
             finder.visit_function(source.tree)
             self.sites += finder.sites
             self._finders[code] = finder
-            self._trees[code] = InstrumentedTree(finder)
-        tree = self._trees[code].changed(self._statements)
+        key = code, self._roots_only
+        if key not in self._trees:
+            self._trees[key] = InstrumentedTree(self._finders[code], self._roots_only)
+        tree = self._trees[key].changed(self._statements)
         copy = rebound(plain, self._finders[code].source, tree,
                        {KEEP: self._keep, CALLEE: self._callee}, located=True)
         self._own.update(_all_codes(copy.__code__))
@@ -163,10 +172,10 @@ class FunctionRecorder:
 
 
 class InstrumentedTree:
-    """The syntax tree of a function in which every site is kept."""
+    """The syntax tree of a function in which every site is kept, or (`roots_only`) every root."""
 
-    def __init__(self, finder: SiteFinder) -> None:
-        self._finder = finder
+    def __init__(self, finder: SiteFinder, roots_only: bool) -> None:
+        self._finder, self._roots_only = finder, roots_only
         self._statements: dict[int, Any] = {}
         self._tree = ast.fix_missing_locations(copied(finder.source.tree, self._kept))
 
@@ -182,12 +191,15 @@ class InstrumentedTree:
     def _kept(self, original: ast.AST, copy: Any) -> Any:
         finder = self._finder
         if id(original) in finder.numbers:
-            return ast.copy_location(_keep(finder.numbers[id(original)], copy), copy)
+            number = finder.numbers[id(original)]
+            if self._roots_only and not finder.sites[number - finder.first].root:
+                return copy
+            return ast.copy_location(_keep(number, copy), copy)
         if id(original) in finder.callees:
             return ast.copy_location(_call(CALLEE, copy), copy)
         if isinstance(original, ast.stmt):
             self._statements[id(original)] = copy
-        if id(original) in finder.stored:
+        if id(original) in finder.stored and not self._roots_only:
             number, bound = finder.stored[id(original)]
             target = finder.sites[number - finder.first].node
             value = _keep(number, copied(target, _loading))
