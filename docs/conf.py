@@ -37,6 +37,7 @@ contents = {
         "own_network",
         "own_loss",
         "coming_from",
+        "large_data",
         "write_your_own_op",
         "check_your_derivation",
         "your_code",

@@ -103,7 +103,7 @@ def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
     return f"{value:08x}"
 
 
-def fingerprint(array: NDArray[Any]) -> str:
+def fingerprint(array: Any) -> str:
     """Return the dtype, the shape and a checksum (CRC-32) of the bits of an array, as text.
 
     It detects accidents, not manipulation, and takes a third of a second for a gigabyte.

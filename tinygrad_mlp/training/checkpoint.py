@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.data.rows import Rows
 from tinygrad_mlp.errors import CheckpointError, DataError, InvalidArgumentError, TinygradError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.architecture import architecture, differences
@@ -82,7 +83,7 @@ class CheckpointWriter:
     """
 
     def __init__(self, checkpoint: Checkpoint | str | os.PathLike[str], run: Run, steps: StepRunner,
-                 callbacks: CallbackList, data: dict[str, Array]) -> None:
+                 callbacks: CallbackList, data: dict[str, Array | Rows]) -> None:
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)
         self.checkpoint, self.run, self.steps = checkpoint, run, steps

@@ -11,6 +11,14 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.data import batches
+from tinygrad_mlp.data.rows import (
+    Rows,
+    chunks,
+    converted,
+    is_sparse,
+    stays_in_place,
+    whole,
+)
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import evaluation
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_up
@@ -50,12 +58,12 @@ def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any) -> tuple[float, flo
     >>> evaluate(identity, tg.nn.squared_error, np.array([[0.0, 1.0], [0.0, 1.0]]), Y)
     (0.5, 0.5)
     """
-    X, Y = as_rows(X, "evaluate: X"), as_rows(Y, "evaluate: Y")
+    X, Y = as_source(X, "evaluate: X"), as_source(Y, "evaluate: Y")
     check_lengths(X, Y, "evaluate: X", "Y")
     return _loss_and_accuracy(model, loss, X, Y, is_one_hot(Y))
 
 
-def _loss_and_accuracy(model: Any, loss: LossFunction, X: Array, Y: Array,
+def _loss_and_accuracy(model: Any, loss: LossFunction, X: Array | Rows, Y: Array | Rows,
                        classes: bool) -> tuple[float, float | None]:
     total, right = 0.0, 0 if classes else None
     with evaluation(model), no_grad():
@@ -76,7 +84,7 @@ def fitting_dtypes(model: Any, loss: LossFunction, X: Any, Y: Any, dtype: Any) -
     Numbers become floats of `dtype`. Integers stay integers where floats are refused: by a model
     that indexes with its inputs, by a loss that indexes with its targets.
     """
-    arrays = as_rows(X, "fit: X"), as_rows(Y, "fit: Y")
+    arrays = as_source(X, "fit: X"), as_source(Y, "fit: Y")
     choices = [[dtype, a.dtype] if a.dtype.kind in "iu" else [dtype] for a in arrays]
     pairs = list(itertools.product(*choices))
     refused: list[type[Exception]] = []
@@ -102,8 +110,8 @@ class Examples:
     """
 
     def __init__(self, X: Any, Y: Any, dtypes: tuple[Any, Any], part: str = "") -> None:
-        self.X = checked_numbers(X, f"fit: {part}X", dtypes[0])
-        self.Y = checked_numbers(Y, f"fit: {part}Y", dtypes[1])
+        self.X = checked_source(X, f"fit: {part}X", dtypes[0])
+        self.Y = checked_source(Y, f"fit: {part}Y", dtypes[1])
         check_lengths(self.X, self.Y, f"fit: {part}X", f"{part}Y")
         self.arrays = {f"{part}X": self.X, f"{part}Y": self.Y}
         self.classes = is_one_hot(self.Y)
@@ -137,7 +145,7 @@ class Evaluator:
         self._parts = {"training": training}
         if validation is not None:
             self._parts["validation"] = validation
-        self.data: dict[str, Array] = {}  # all arrays by name
+        self.data: dict[str, Array | Rows] = {}  # all arrays by name
         for part in self._parts.values():
             self.data |= part.arrays
             # Two samples show what does not fit, before anything has been changed.
@@ -148,7 +156,8 @@ class Evaluator:
         """Return what adds up the steps' losses, and their accuracy where that is recorded."""
         training = self._parts["training"]
         judged = training.classes and not self.evaluates_training
-        return RunningMeans(training.Y.argmax(axis=1) if judged else None)
+        parts = [training.Y[rows].argmax(axis=1) for rows in chunks(training.Y)] if judged else []
+        return RunningMeans(np.concatenate(parts) if judged else None)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -181,7 +190,7 @@ def predict(model: Any, X: Any) -> Array:
     >>> predict(model, np.array([[-1.0, 2.0]]))  # in evaluation mode nothing is dropped
     array([[0., 2.]])
     """
-    X = as_rows(X, "predict: X")
+    X = as_source(X, "predict: X")
     if len(X) > 1 and len(X) * model.n_parameters >= WORTH_WARMING:
         warm_up()
     with evaluation(model), no_grad():
@@ -209,32 +218,48 @@ def hits(Y: Array, Y_hat: Array) -> Array:
     return right
 
 
-def is_one_hot(Y: Array) -> bool:
+def is_one_hot(Y: Array | Rows) -> bool:
     """Return whether each row of Y has a single 1 and zeros otherwise."""
     if Y.ndim != 2 or Y.shape[1] < 2:
         return False
-    return bool(((Y == 0) | (Y == 1)).all() and (Y.sum(axis=1) == 1).all())
+    parts = (Y[rows] for rows in chunks(Y))
+    return all(bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()) for y in parts)
 
 
-def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
-    """Return `a` as an array of `dtype` with at least one sample, all of it finite."""
-    array = as_rows(a, name)
+def checked_source(a: Any, name: str, dtype: Any) -> Array | Rows:
+    """Return `a` as an array of `dtype` with at least one sample, all of it finite.
+
+    Of what takes more than `AT_ONCE` bytes when it is converted, rows that are converted in parts.
+    """
+    array = as_source(a, name)
     if np.dtype(dtype).kind in "iu":
         if array.dtype.kind not in "iu":
             raise DTypeError(
                 f"{name} must be of integers, as the training data are, which the model or the "
                 f"loss indexes with. Got {array.dtype}. Convert it with .astype({dtype}).")
-        return array
-    if array.dtype.kind == "f":
-        at = index_beyond(array, float(np.finfo(dtype).max))
+        return converted(array, array.dtype)
+    for rows in chunks(array) if array.dtype.kind == "f" else ():
+        part = array[rows]
+        at = index_beyond(part, float(np.finfo(dtype).max))
         if at is not None:
+            place = (rows.start + at[0], *at[1:])
             raise InvalidArgumentError(
-                f"{name} must be finite. Got {array[at]} at index {at}, which is not finite in "
+                f"{name} must be finite. Got {part[at]} at index {place}, which is not finite in "
                 f"{np.dtype(dtype)}. Remove or replace such samples first.")
-    return array.astype(dtype, copy=False)
+    return converted(array, dtype)
 
 
-def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
+def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
+    """Return what `checked_source` returns, as an array."""
+    return whole(checked_source(a, name, dtype))
+
+
+def as_rows(a: Any, name: str) -> Array:
+    """Return what `as_source` returns, as an array."""
+    return whole(as_source(a, name))
+
+
+def check_lengths(x: Array | Rows, y: Array | Rows, name_x: str, name_y: str) -> None:
     """Raise an error unless there are as many targets as inputs."""
     if len(x) != len(y):
         raise ShapeError(
@@ -242,10 +267,14 @@ def check_lengths(x: Array, y: Array, name_x: str, name_y: str) -> None:
             f"and {y.shape}.")
 
 
-def as_rows(a: Any, name: str) -> Array:
-    """Return `a` as an array of numbers with at least one sample."""
+def as_source(a: Any, name: str) -> Array | Rows:
+    """Return `a` as an array of numbers, or rows that are read when needed; at least one sample."""
+    a = plain(a)
     try:
-        array = as_array(plain(a), name)
+        if is_sparse(a) or stays_in_place(a):
+            array: Array | Rows = Rows(a)
+        else:
+            array = as_array(np.asarray(a) if isinstance(a, np.memmap) else a, name)
     except ValueError as error:
         raise DTypeError(f"{name} must be an array of numbers. NumPy says: {error}.") from error
     if array.dtype.kind not in "fiub":

@@ -48,8 +48,10 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         model: a module.
         loss: a function ``(prediction, target)`` that returns the mean over samples.
         optimizer: the optimizer of the model's parameters (see `optim`).
-        X: training inputs, shape ``(n, ...)``; converted to the precision of the parameters, but
-            integers stay integers for a model that indexes with them.
+        X: training inputs, shape ``(n, ...)``: an array, a mapped file, a table, a sparse matrix or
+            any object with ``len`` and rows, read by the batch where it is large. Converted to the
+            precision of the parameters, but integers stay integers for a model that indexes with
+            them.
         Y: training targets, shape ``(n, ...)``; likewise for a loss that indexes with them.
         epochs: number of passes through the data.
         batch_size: samples a step; the last batch of an epoch may be smaller.

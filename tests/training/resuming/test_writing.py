@@ -196,6 +196,7 @@ def looking():
 
 HOOKS = {
     "BestWeights": callbacks.BestWeights,
+    "ClipGradients": lambda: callbacks.ClipGradients(0.5),
     "EarlyStopping": waiting,
     "Distributions": looking,
     "one's own": Averaging,

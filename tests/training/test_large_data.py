@@ -1,0 +1,191 @@
+"""Data that stay where they are give the bits of the same data in memory, and cost no memory."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import tinygrad_mlp as tg
+from tests import child
+from tinygrad_mlp import nn
+from tinygrad_mlp.data import rows as data_rows
+from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (70, 6), dtype=np.uint8)
+PIXELS[PIXELS < 100] = 0
+LABELS = RNG.integers(0, 3, 70)
+Y = np.eye(3)[LABELS]
+
+
+class OnlyRows:
+    """Rows of a source of the user's: a length, and rows by a slice or numbers."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        return self.array[rows].tolist()
+
+
+def in_a_file(array, folder):
+    mapped = np.memmap(folder / "data", array.dtype, "w+", shape=array.shape)
+    mapped[:] = array
+    return np.memmap(folder / "data", array.dtype, "r", shape=array.shape)
+
+
+def of_h5py(array, folder):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    with h5py.File(folder / "data.h5", "w") as file:
+        file["X"] = array
+    return h5py.File(folder / "data.h5", "r")["X"]
+
+
+def of_zarr(array, folder):
+    zarr = pytest.importorskip("zarr", reason="zarr is not installed")
+    stored = zarr.create_array(folder / "data.zarr", shape=array.shape, dtype=array.dtype)
+    stored[:] = array
+    return stored
+
+
+def of_pandas(array, folder):
+    return pytest.importorskip("pandas").DataFrame(array)
+
+
+def of_polars(array, folder):
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    return polars.DataFrame({f"column {i}": column for i, column in enumerate(array.T)})
+
+
+SOURCES = {
+    "an array": lambda array, folder: array,
+    "an array of another layout": lambda array, folder: np.asfortranarray(array),
+    "a mapped file": in_a_file,
+    "h5py": of_h5py,
+    "zarr": of_zarr,
+    "pandas": of_pandas,
+    "polars": of_polars,
+    "a sparse matrix": lambda array, folder: sparse.coo_matrix(array),
+    "a sparse array": lambda array, folder: sparse.csc_array(array),
+    "an object of one's own": lambda array, folder: OnlyRows(array)}
+every_source = pytest.mark.parametrize("source", SOURCES)
+
+
+def network(dtype=np.float32):
+    rng = np.random.default_rng(1)
+    return nn.Sequential(
+        nn.Linear(6, 5, rng=rng, dtype=dtype), nn.Tanh(), nn.Linear(5, 3, rng=rng, dtype=dtype))
+
+
+def trained(X, Y=Y, **settings):
+    model = network()
+    history = tg.fit(
+        model, nn.softmax_cross_entropy, tg.optim.SGD(model.parameters(), lr=1e-3), X, Y,
+        epochs=3, batch_size=8, rng=np.random.default_rng(2), **settings)
+    return [p.data for p in model.parameters()], history
+
+
+@pytest.fixture
+def in_parts(monkeypatch):
+    """Everything is read in parts, of a few rows each."""
+    monkeypatch.setattr(data_rows, "AT_ONCE", 0)
+    monkeypatch.setattr(data_rows, "CHUNK", 100)
+
+
+@every_source
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_data_that_are_read_in_parts_give_the_bits_of_an_array(source, shuffle, in_parts, tmp_path):
+    (other := tmp_path / "validation").mkdir()
+    found, history = trained(
+        SOURCES[source](PIXELS, tmp_path), shuffle=shuffle, evaluate_training=True,
+        validation=(SOURCES[source](PIXELS[:20], other), Y[:20]))
+    expected, in_memory = trained(
+        PIXELS.astype(np.float32), shuffle=shuffle, evaluate_training=True,
+        validation=(PIXELS[:20].astype(np.float32), Y[:20]))
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert history.training_loss == in_memory.training_loss
+    assert history.validation_loss == in_memory.validation_loss
+    assert history.training_accuracy == in_memory.training_accuracy
+
+
+@every_source
+def test_small_data_are_converted_once_with_the_same_bits(source, tmp_path):
+    found, _ = trained(SOURCES[source](PIXELS, tmp_path))
+    for one, two in zip(found, trained(PIXELS.astype(np.float32))[0], strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@every_source
+def test_predictions_are_those_for_an_array(source, in_parts, tmp_path):
+    X, model = PIXELS.astype(np.float64), network(np.float64)
+    found = tg.predict(model, SOURCES[source](X, tmp_path))
+    np.testing.assert_array_equal(found, tg.predict(model, X))
+
+
+def test_integers_stay_integers_for_a_model_that_indexes(in_parts):
+    model = nn.Sequential(nn.Embedding(256, 2, rng=np.random.default_rng(0)), nn.Flatten(),
+                          nn.Linear(12, 3, rng=np.random.default_rng(0)))
+    tg.fit(model, nn.softmax_cross_entropy, tg.optim.SGD(model.parameters(), lr=0.1),
+           OnlyRows(PIXELS), Y, epochs=1, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("source", ["an array", "a mapped file", "an object of one's own"])
+def test_a_number_that_is_not_finite_is_found_and_its_place_named(source, in_parts, tmp_path):
+    X = PIXELS.astype(np.float64)
+    X[57, 4] = np.nan
+    with pytest.raises(InvalidArgumentError, match=r"Got nan at index \(57, 4\)"):
+        trained(SOURCES[source](X, tmp_path))
+
+
+def test_rows_of_text_and_of_another_number_are_refused(in_parts):
+    with pytest.raises(DTypeError, match="numbers"):
+        trained(OnlyRows(np.array([["a", "b"]] * 70)))
+    with pytest.raises(ShapeError, match="same number of samples"):
+        trained(OnlyRows(PIXELS[:69]))
+
+
+def test_training_resumes_on_data_of_another_kind_with_the_same_numbers(in_parts, tmp_path):
+    expected, _ = trained(PIXELS)
+    stopping = [lambda run: run.stop("half") if run.epoch == 0 else None]
+    path = tmp_path / "run"
+    trained(PIXELS, checkpoint=path, callbacks=stopping)
+    assert expected is not None
+    with pytest.raises(tg.errors.CheckpointError, match="data"):
+        trained(PIXELS[::-1].copy(), checkpoint=path, callbacks=stopping)
+    trained(in_a_file(PIXELS, tmp_path), checkpoint=path, callbacks=stopping)
+
+
+MEMORY = """
+import resource, sys
+import numpy as np, tinygrad_mlp as tg
+n = 100_000
+X = np.memmap(sys.argv[1], np.uint8, "r", shape=(n, 784))
+Y = np.zeros((n, 10), np.uint8)
+Y[np.arange(n), np.arange(n) % 10] = 1
+rng = np.random.default_rng(0)
+model = tg.nn.Linear(784, 10, rng=rng)
+optimizer = tg.optim.SGD(model.parameters(), lr=1e-6)
+tg.fit(model, tg.nn.softmax_cross_entropy, optimizer, X[:1000], Y[:1000], epochs=1, rng=rng)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+tg.fit(model, tg.nn.softmax_cross_entropy, optimizer, X, Y, epochs=1, batch_size=500, rng=rng)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((after - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kilobytes are Linux's unit of ru_maxrss")
+def test_training_on_a_mapped_file_takes_little_memory(tmp_path):
+    path = tmp_path / "pixels"
+    with open(path, "wb") as file:
+        file.truncate(100_000 * 784)
+    shown = child.python("-c", MEMORY, path)
+    assert shown.returncode == 0, shown.stderr
+    # The pages of the file that were read count as well: 75 MiB, which the system may take back.
+    assert int(shown.stdout) < 75 + 64

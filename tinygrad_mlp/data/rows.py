@@ -1,0 +1,134 @@
+"""Data that stay where they are, in another form or on a disk, and are converted by the batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import DTypeError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AT_ONCE = 64 * 2**20
+"""The bytes up to which converted data are held whole."""
+
+CHUNK = 4 * 2**20
+"""The bytes of the chunks in which larger data are checked."""
+
+
+class Rows:
+    """The rows of an array, a table or a matrix, read and converted when they are asked for.
+
+    ``rows[index]``, for a slice or an array of row numbers, is a new array. So is the result of
+    reading a part of a memory-mapped file, a dataset of h5py or zarr, a table of pandas or polars,
+    a sparse matrix of SciPy (as a dense array), or any object with ``len`` and ``[rows]``.
+
+    Attributes:
+        shape: the lengths of the axes; the first is the number of rows.
+        dtype: the type of what is returned.
+
+    >>> rows = Rows(np.arange(6, dtype=np.uint8).reshape(3, 2)).astype(np.float32)
+    >>> rows.shape, rows[np.array([2, 0])]
+    ((3, 2), array([[4., 5.],
+           [0., 1.]], dtype=float32))
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._read = reader(source)
+        self._length = source.shape[0] if hasattr(source, "shape") else len(source)
+        first = self._read(slice(0, min(1, self._length)))
+        self.shape = (self._length, *first.shape[1:])
+        self.dtype = first.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all rows would take."""
+        return self.size * int(self.dtype.itemsize)
+
+    def __len__(self) -> int:
+        return int(self._length)
+
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        return np.asarray(self._read(rows)).astype(self.dtype, copy=False)
+
+    def astype(self, dtype: Any) -> Rows:
+        """Return the same rows, converted to another dtype when they are read."""
+        other = object.__new__(Rows)
+        other.__dict__.update(self.__dict__, dtype=np.dtype(dtype))
+        return other
+
+
+def chunks(data: NDArray[Any] | Rows) -> Iterator[slice]:
+    """Return slices of successive rows, which together are all of them."""
+    n = len(data)
+    step = max(1, CHUNK * n // max(1, data.nbytes))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
+
+
+def converted(data: NDArray[Any] | Rows, dtype: Any) -> NDArray[Any] | Rows:
+    """Return data of another dtype: at once where they are small, else when rows are read."""
+    if isinstance(data, np.ndarray) and data.dtype == dtype:
+        return data
+    rows = (Rows(data) if isinstance(data, np.ndarray) else data).astype(dtype)
+    if rows.nbytes > AT_ONCE:
+        return rows
+    return data.astype(dtype) if isinstance(data, np.ndarray) else whole(rows)
+
+
+def whole(data: NDArray[Any] | Rows) -> NDArray[Any]:
+    """Return data as one array."""
+    return data if isinstance(data, np.ndarray) else data[0:len(data)]
+
+
+def is_sparse(data: Any) -> bool:
+    """Return whether data are a sparse matrix of SciPy."""
+    return type(data).__module__.startswith("scipy.sparse")
+
+
+def stays_in_place(source: Any) -> bool:
+    """Return whether data are no array in memory, and are to be read by rows."""
+    if isinstance(source, (np.ndarray, list, tuple, str, dict)):
+        return False
+    return hasattr(source, "__getitem__") and hasattr(source, "__len__")
+
+
+def reader(source: Any) -> Callable[[Any], NDArray[Any]]:
+    """Return a function that reads rows of `source`, by a slice or an array, as an array."""
+    if isinstance(source, np.ndarray):
+        return lambda rows: np.asarray(source[rows])
+    if is_sparse(source):
+        compressed = source.tocsr()
+        return lambda rows: np.asarray(compressed[rows].toarray())
+    if hasattr(source, "iloc"):  # a table of pandas
+        return lambda rows: np.asarray(source.iloc[rows].to_numpy())
+    return lambda rows: _in_increasing_order(source, rows)
+
+
+def _in_increasing_order(source: Any, rows: Any) -> NDArray[Any]:
+    """Read rows in the order in which they are stored, as h5py insists on, and each once."""
+    if isinstance(rows, slice):
+        return _as_array(source[rows])
+    stored, places = np.unique(rows, return_inverse=True)
+    return _as_array(source[stored])[places]
+
+
+def _as_array(part: Any) -> NDArray[Any]:
+    array = np.asarray(part.to_numpy() if hasattr(part, "to_numpy") else part)
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"data must be of numbers. Got {type(part).__name__} of {array.dtype}.")
+    return array
