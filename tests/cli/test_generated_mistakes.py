@@ -72,6 +72,8 @@ OF_WORDS = [
     (["play", "nothing"], "nothing"), (["play", "nowhere.csv"], "nowhere.csv"),
     (["play", "text.csv"], "text.csv"), (["play", "--model", "nowhere.py"], "nowhere.py"),
     (["play", "--model", "none.py"], "no model"), (["play", "folder"], "folder"),
+    (["explain", "nowhere.py"], "nowhere.py"), (["explain", "folder"], "folder"),
+    (["explain", "none.py"], "no loss"),
     (["steps"], "FILE"), (["steps", "nowhere.py"], "nowhere.py"),
     (["steps", "text.txt"], "text.txt"), (["steps", "folder"], "folder"),
     (["steps", "none.py"], "no loss"),

@@ -58,6 +58,7 @@ def words(trained, tmp_path, monkeypatch):
         "`check --json`, of a class": ["check", "student.py", "--reference", "teacher.py"],
         "`exercise --json`": ["exercise", "ridge", "--mistake", "1"],
         "`explain --json`": ["explain", "--layers", "4,3,2"],
+        "`explain --json`, of a file": ["explain", "loss.py"],
         "`steps --json`": ["steps", "loss.py"],
         "`play --json`": ["play", "circles", "--no-browser", "--seconds", "0.1"],
         "`info --json`": ["info"],

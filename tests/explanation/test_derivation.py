@@ -435,7 +435,8 @@ def test_a_long_product_is_broken_between_factors_and_a_long_factor_at_spaces():
 
 def test_a_notebook_shows_the_latex():
     derivation = tg.explain(tg.sum(tensor("x") ** 2))
-    assert derivation._repr_latex_() == f"$$\n{derivation.latex}\n$$"
+    shown = f"$$\n{derivation.closed.latex}\n$$\n\n$$\n{derivation.latex}\n$$"
+    assert derivation._repr_latex_() == shown
     assert derivation.latex.startswith("\\begin{aligned}\n& \\text{Forward}")
     rows = derivation.latex.splitlines()[1:-1]
     assert all(row.endswith(r"\\") for row in rows[:-1]) and not rows[-1].endswith(r"\\")
@@ -445,7 +446,7 @@ def test_a_notebook_shows_the_latex():
 def test_printing_shows_the_text():
     derivation = tg.explain(tg.sum(tensor("x") ** 2))
     assert isinstance(derivation, Derivation)
-    assert str(derivation) == derivation.text
+    assert str(derivation) == f"Closed form\n\n    ∂L/∂x = 2 x\n\n{derivation.text}"
     assert repr(derivation) == "<Derivation of ∂L/∂x: 5 equations>"
     assert repr(derivation["∂L/∂x"]) == "<Equation (gradient) ∂L/∂x = 2 x>"
     assert repr(derivation["∂L/∂x"].right) == "<Application 2 x of shape (3,)>"

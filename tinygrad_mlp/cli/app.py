@@ -287,25 +287,34 @@ def exercise(
 @app.command()
 @guarded
 def explain(
+        program: Annotated[Path | None, typer.Argument(
+            metavar="FILE", show_default=False, parser=options.path_of,
+            help="A Python file that defines loss: a tensor, or a function of parameters that the "
+            "file defines, too. Without it, a network is derived.")] = None,
         layers: options.Layers = options.LAYERS, loss: Loss = "cross_entropy",
         hidden_activation: options.HiddenActivation = "tanh",
         output_activation: options.OutputActivation = "sigmoid", bias: options.Bias = False,
         latex: Annotated[bool, typer.Option(
             "--latex", help="Print LaTeX instead of plain text.")] = False,
         as_json: Json = False) -> Outcome:
-    """Print the derivation of the gradients of a network.
+    """Print the derivation of the gradients of a network, or of a file's loss.
 
-    The forward equations, one equation for each step of the backward pass, and the gradients as
-    products of matrices, all with their shapes, for one sample as a column vector.
+    The closed form, as one writes it on a blackboard; the forward equations, one equation for each
+    step of the backward pass, and, of a network, the gradients as products of matrices for one
+    sample as a column vector, all with their shapes. A file is run, as Python would run it.
 
     \b
     Examples:
       tinygrad-mlp explain
+      tinygrad-mlp explain regression.py
       tinygrad-mlp explain --layers 784,300,100,10 --bias \\
           --loss mean_square
       tinygrad-mlp explain --layers 4,3,2 --latex
     """
     from tinygrad_mlp.cli.explain import explain as run_explain
+    from tinygrad_mlp.cli.explain import explain_file
+    if program is not None:
+        return explain_file(program, latex=latex)
     return run_explain(layers, loss, hidden=hidden_activation, output=output_activation,
                        bias=bias, latex=latex)
 

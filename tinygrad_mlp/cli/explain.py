@@ -7,13 +7,18 @@ So the network that is derived has the smallest such sizes, and the true ones ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import Tensor, ops
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.cli.check import parameters_of
+from tinygrad_mlp.cli.check_subjects import line_of, namespace_of, registry_restored
 from tinygrad_mlp.cli.outputs import SUCCESS
 from tinygrad_mlp.cli.running import Outcome
+from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
 from tinygrad_mlp.explanation import Derivation
 from tinygrad_mlp.explanation import explain as derive
 from tinygrad_mlp.explanation.expression import within
@@ -33,12 +38,55 @@ def explain(layers: Sequence[int], loss: str, *, hidden: str, output: str, bias:
     _resize(derivation, {stand_in: size for size, stand_in in sizes.items()})
     document = {
         "layers": layers, "loss": loss, "hidden_activation": hidden, "output_activation": output,
-        "bias": bias,
+        "bias": bias, **_document(derivation)}
+    return Outcome(SUCCESS, document, derivation.latex if latex else str(derivation))
+
+
+def explain_file(path: Path, *, latex: bool) -> Outcome:
+    """Derive the gradients of a file's loss, in the names that the file has."""
+    if not path.is_file():
+        raise DataNotFoundError(f"{path}: there is no such file. Check the path.")
+    with registry_restored():
+        derivation = _of_file(path, namespace_of(path))
+    document = {"file": str(path), **_document(derivation)}
+    shown = derivation.closed.latex if latex else str(derivation)
+    return Outcome(SUCCESS, document, shown)
+
+
+def _of_file(path: Path, names: Mapping[str, Any]) -> Derivation:
+    loss = names.get("loss")
+    if isinstance(loss, Value):
+        return derive(loss)
+    if not callable(loss):
+        raise InvalidArgumentError(
+            f"{path} has no loss. It must define loss, a tensor that was computed from tensors "
+            f"with requires_grad=True; or loss(W1, ...), a function of the parameters, and the "
+            f"parameters themselves, as arrays of the names that loss takes.")
+    values = {name: Tensor(value, requires_grad=True, name=name)
+              for name, value in parameters_of(path, names).items()}
+    try:
+        return derive(loss, values)
+    except TinygradError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentError(
+            f"{path}: loss fails with {type(error).__name__}: {error} ({line_of(error, path)})."
+        ) from error
+
+
+def _document(derivation: Derivation) -> dict[str, Any]:
+    """Return a derivation as JSON."""
+    closed = derivation.closed
+    return {
         "equations": [
             {"name": e.name, "kind": e.kind, "text": str(e), "latex": e.latex, "shape": e.shape}
             for e in derivation.equations],
-        "latex": derivation.latex, "text": derivation.text}
-    return Outcome(SUCCESS, document, derivation.latex if latex else derivation.text)
+        "latex": derivation.latex, "text": derivation.text,
+        "closed": {
+            "equations": [{"name": e.name, "kind": e.kind, "text": str(e)}
+                          for e in closed.equations],
+            "latex": closed.latex, "text": closed.text, "because": closed.because,
+            "note": closed.note}}
 
 
 def _recorded(layers: Sequence[int], loss: str, hidden: str, output: str,

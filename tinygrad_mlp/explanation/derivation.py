@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -96,10 +97,11 @@ class Derivation:
         return "\n".join(lines).rstrip() + "\n"
 
     def _repr_latex_(self) -> str:
-        return f"$$\n{self.latex}\n$$"
+        return f"$$\n{self.closed.latex}\n$$\n\n$$\n{self.latex}\n$$"
 
     def __str__(self) -> str:
-        return self.text
+        closed = textwrap.indent(self.closed.note or self.closed.text, "    ")
+        return f"Closed form\n\n{closed}\n\n{self.text}"
 
     def __repr__(self) -> str:
         names = [e.name for e in self.of_kind(GRADIENT)]

@@ -8,7 +8,6 @@ evaluated by NumPy's own functions on arrays of the original shapes.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -19,6 +18,14 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.explanation.algebra import Algebra, diag, in_shape
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Shape, Symbol
+from tinygrad_mlp.explanation.indices import (
+    correlation,
+    index_sum,
+    indexed,
+    is_moving,
+    moving,
+    overlapping,
+)
 from tinygrad_mlp.explanation.polynomial import (
     SUMMED,
     UNIT,
@@ -54,24 +61,6 @@ def inverse_transposed(a: Any) -> Any:
 def mean_along(a: Any, *, axis: int) -> Any:
     """The mean over an axis, which is kept with length 1."""
     return np.mean(a, axis=axis, keepdims=True)
-
-
-def _index_latex(*operands: Any, subscripts: str, exponents: Sequence[str]) -> str:
-    inputs, output = subscripts.split("->")
-    terms = inputs.split(",")
-    summed = dict.fromkeys(c for t in terms for c in t if c not in output)
-    factors = [f"{o}_{{{t}}}" if t else f"{o}" for o, t in zip(operands, terms, strict=True)]
-    factors = [f if e == "1" else rf"{f}^{{{e}}}" for f, e in zip(factors, exponents, strict=True)]
-    total = rf"\sum_{{{''.join(summed)}}} {' '.join(factors)}" if summed else " ".join(factors)
-    return rf"\left[{total}\right]_{{{output}}}" if output else total
-
-
-@op(register=False, latex=_index_latex)
-def index_sum(*operands: Any, subscripts: str, exponents: Sequence[str]) -> Any:
-    """A sum of products in index notation, `exponents` being those of the factors."""
-    powers = [o if e == "1" else np.asarray(o, float) ** float(Fraction(e))
-              for o, e in zip(operands, exponents, strict=True)]
-    return np.einsum(subscripts, *powers, optimize=len(powers) > 2)
 
 
 class Part(NamedTuple):
@@ -193,7 +182,10 @@ class Writer:
         """The definition of a base."""
         if base not in self._written:
             made = base.definition
-            if isinstance(made, Call):
+            overlap = self.correlated(base) if isinstance(made, Call) else None
+            if overlap is not None:
+                self._written[base] = overlap
+            elif isinstance(made, Call):
                 args = [None if a is None else self.expression(a) for a in made.args]
                 self._written[base] = self.algebra.apply(
                     made.op, args, dict(made.static), base.shape, float, made.index)
@@ -265,6 +257,9 @@ class Writer:
             start = n - len(f.indices)
             if any(i not in (UNIT, start + place) for place, i in enumerate(f.indices)):
                 return None
+        sets = [{i for i in f.indices if i != UNIT} for f in factors]
+        if set().union(*sets) not in sets:
+            return None  # NumPy would repeat each along the axis of another: an outer product
         made = self._quotient([(self.power(f), f.exponent < 0) for f in factors])
         return made if made.ndim <= n else self.shaped(made, made.shape[made.ndim - n :])
 
@@ -281,23 +276,39 @@ class Writer:
 
     def indexed(self, factors: Sequence[Factor], shape: Shape) -> Expression:
         """In index notation."""
-        names: dict[int, str] = {}
-        free = [i for i, n in enumerate(shape) if n != 1 and any(i in f.indices for f in factors)]
-        letters = iter("ijklmpqrstuvw" + string.ascii_uppercase)
-        for i in (*free, *(i for f in factors for i in f.indices if i >= SUMMED)):
-            if i not in names:
-                names[i] = next(letters)
-        terms, operands = [], []
+        static, axes = indexed(factors, shape)
+        operands = []
         for f in factors:
             kept = tuple(n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT)
-            terms.append("".join(names[i] for i in f.indices if i != UNIT))
-            operands.append(self.shaped(self.power(f._replace(exponent=1)), kept))
-        output = "".join(names[i] for i in free)
-        lengths = tuple(n for i, n in enumerate(shape) if i in free)
-        total = self.made(
-            index_sum, lengths, *operands, subscripts=f"{','.join(terms)}->{output}",
-            exponents=tuple(str(f.exponent) for f in factors))
-        return self.shaped(total, tuple(n if i in free else 1 for i, n in enumerate(shape)))
+            made = f.base.definition
+            if is_moving(f) and isinstance(made, Call) and made.args[0] is not None:
+                e = self.made(moving, f.base.shape, self.expression(made.args[0]), **made.static)
+            else:
+                e = self.power(f._replace(exponent=1))
+            operands.append(self.shaped(e, kept))
+        lengths = tuple(shape[i] for i in axes)
+        total = self.made(index_sum, lengths, *operands, **static)
+        return self.shaped(total, tuple(n if i in axes else 1 for i, n in enumerate(shape)))
+
+    def correlated(self, base: Base) -> Expression | None:
+        """The sum of windows that overlap, of products of arrays with names, in index notation."""
+        made = base.definition
+        if not isinstance(made, Call) or made.op is not ops.fold or made.args[0] is None:
+            return None
+        p, static = made.args[0], made.static
+        monomial = next(iter(p.terms), ())
+        if len(p.terms) != 1 or p.terms[monomial] != 1 or tuple(static["stride"]) != (1, 1):
+            return None
+        written = overlapping(monomial, p.shape)
+        lengths = [n for n in p.shape[:-4] if n != 1] + list(base.shape[-2:])
+        if written is None or len(lengths) != len(base.shape) - p.shape[:-4].count(1):
+            return None
+        operands = [self.shaped(self.power(f._replace(exponent=1)), tuple(
+            n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT))
+            for f in monomial]
+        total = self.made(correlation, tuple(lengths), *operands, shape=static["shape"],
+                          size=static["size"], **written)
+        return self.shaped(total, base.shape)
 
     # -- networks of matrices -----------------------------------------------------------------
 

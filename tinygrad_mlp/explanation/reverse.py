@@ -330,13 +330,17 @@ def is_product(p: Polynomial | None) -> bool:
 
 
 def random_point(bases: Sequence[Base], seed: int) -> Values:
-    """Other values for all leaves, of the same signs; those whose sums are known keep theirs."""
+    """Other values for all leaves, of the same signs; those whose sums are known keep theirs.
+
+    Zeros become random numbers, or all that they are multiplied with would seem to vanish.
+    """
     rng = np.random.default_rng(seed)
     given = {}
     for base in bases:
         if base.definition is None and base.shape and not base.sums and base.number and (
                 np.asarray(base.value).dtype.kind == "f"):
-            given[base] = base.value * rng.uniform(0.8, 1.25, base.shape)
+            other = base.value * rng.uniform(0.8, 1.25, base.shape)
+            given[base] = np.where(base.value == 0, rng.normal(size=base.shape), other)
     return Values(given)
 
 

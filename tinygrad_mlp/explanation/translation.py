@@ -315,6 +315,28 @@ def _solve(t: Translation, a: Args, s: Static, shape: Shape) -> Any:
     return _matmul(t, [inverse, a[1]], s, shape)
 
 
+@form("conv2d")
+def _conv2d(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
+    x, weight, bias = a
+    if any(s["padding"]):
+        return None
+    size = weight.shape[-2:]
+    windows = t.call(ops.windows, [t.argument(x)], {"size": size, "stride": s["stride"]},
+                     (*x.shape[:2], *shape[2:], *size))
+    product = t.contract([windows, weight], "ncijab,ocab->noij", shape)
+    if bias is None:
+        return product
+    return t.sum(product, bias.rearranged({}, (shape[1], 1, 1)))
+
+
+@form("avg_pool2d")
+def _avg_pool(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
+    windows = t.call(ops.windows, [t.argument(a[0])], dict(s), (*shape, *s["size"]))
+    lead = LETTERS[: len(shape)]
+    total = t.contract([windows], f"{lead}yz->{lead}", shape)
+    return total.scaled(Fraction(1, math.prod(s["size"])))
+
+
 # -- losses ---------------------------------------------------------------------------------------
 
 def _averaged(t: Translation, losses: Polynomial, static: Static) -> Polynomial:

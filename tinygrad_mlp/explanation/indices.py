@@ -1,0 +1,125 @@
+"""Index notation: what is written for products that are no products of matrices.
+
+``[Σ_kl δ_kl x_{i+k,j+l}]_ij``: the indices outside are the axes of the result. Windows of an array,
+which convolutions move over it, are written as the array with sums of indices.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.explanation.polynomial import SUMMED, UNIT, Call, Factor, Shape
+
+LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase
+
+
+def _index_latex(*operands: Any, subscripts: str, written: Sequence[str], powers: Sequence[str],
+                 summed: str) -> str:
+    output = "".join(c for c in subscripts.rpartition("->")[2] if c not in summed)
+    factors = [f"{o}_{{{w}}}" if w else f"{o}" for o, w in zip(operands, written, strict=True)]
+    factors = [f if e == "1" else rf"{f}^{{{e}}}" for f, e in zip(factors, powers, strict=True)]
+    total = rf"\sum_{{{summed}}} {' '.join(factors)}" if summed else " ".join(factors)
+    return rf"\left[{total}\right]_{{{output}}}" if output else total
+
+
+@op(register=False, latex=_index_latex)
+def index_sum(*operands: Any, subscripts: str, written: Sequence[str], powers: Sequence[str],
+              summed: str) -> Any:
+    """A sum of products as `subscripts` of einsum tell, of `powers` of the operands.
+
+    `written` are the indices that are shown at each operand, and `summed` those at the Σ.
+    """
+    factors = [o if e == "1" else np.asarray(o, float) ** float(Fraction(e))
+               for o, e in zip(operands, powers, strict=True)]
+    return np.einsum(subscripts, *factors, optimize=len(factors) > 2)
+
+
+@op(register=False, latex="{a}")
+def moving(a: Any, *, size: Any, stride: Any) -> Any:
+    """The windows of an array; written as the array, since the indices tell which part it is."""
+    return ops.windows.forward(a, size=size, stride=stride)
+
+
+def _overlap_latex(*operands: Any, shape: Any, size: Any, **static: Any) -> str:
+    return _index_latex(*operands, **static)
+
+
+@op(register=False, latex=_overlap_latex)
+def correlation(*operands: Any, shape: Any, size: Any, subscripts: str, written: Sequence[str],
+                powers: Sequence[str], summed: str) -> Any:
+    """Products added up where windows of an array overlap, 0 outside: the adjoint of `moving`.
+
+    The subscripts are those of the windows: places i, j and k, l within; written is i, j for i + k.
+    """
+    windows = index_sum.forward(
+        *operands, subscripts=subscripts, written=written, powers=powers, summed="")
+    return ops.fold.forward(windows, shape=shape, size=size, stride=(1, 1))
+
+
+class Indexed(NamedTuple):
+    """What a product in index notation is made of: the static parameters, and the axes left."""
+
+    static: dict[str, Any]
+    axes: list[int]
+
+
+def indexed(factors: Sequence[Factor], shape: Shape) -> Indexed:
+    """How factors are written in index notation, for a result of a shape."""
+    axes = [i for i, n in enumerate(shape) if n != 1]
+    free = [i for i in axes if any(i in f.indices for f in factors)]
+    order = dict.fromkeys([*axes, *(i for f in factors for i in f.indices if i >= SUMMED)])
+    names = dict(zip(order, LETTERS, strict=False))
+    terms = ["".join(names[i] for i in f.indices if i != UNIT) for f in factors]
+    static = {
+        "subscripts": f"{','.join(terms)}->{''.join(names[i] for i in free)}",
+        "written": tuple(_shown(f, names) for f in factors),
+        "powers": tuple(str(f.exponent) for f in factors),
+        "summed": "".join(names[i] for i in order if i >= SUMMED)}
+    return Indexed(static, free)
+
+
+def overlapping(factors: Sequence[Factor], shape: Shape) -> dict[str, Any] | None:
+    """How the sum of overlapping windows is written; None where a window has no index of its own.
+
+    An array with the place i of a window is written with i − k, where k is the place within it.
+    """
+    static, axes = indexed(factors, shape)
+    outer, n = static["subscripts"].rpartition("->")[2], len(shape)
+    if axes[-4:] != [n - 4, n - 3, n - 2, n - 1]:
+        return None
+    i, j, k, m = outer[-4:]
+    written = []
+    for f, letters in zip(factors, static["written"], strict=True):
+        if is_moving(f) or f.base.name is None:
+            return None
+        written.append(",".join(f"{c}-{dict(zip((i, j), (k, m), strict=True))[c]}"
+                                if c in (i, j) else c for c in letters)
+                       if i in letters or j in letters else letters)
+    subscripts = f"{static['subscripts'].rpartition('->')[0]}->{outer}"
+    return {**static, "subscripts": subscripts, "written": tuple(written),
+            "summed": static["summed"] + k + m}
+
+
+def is_moving(f: Factor) -> bool:
+    """Whether a factor is a window of an array, which has no name."""
+    made = f.base.definition
+    return isinstance(made, Call) and made.op is ops.windows and f.base.name is None
+
+
+def _shown(f: Factor, names: Mapping[int, str]) -> str:
+    letters = ["" if i == UNIT else names[i] for i in f.indices]
+    made = f.base.definition
+    if not is_moving(f) or not isinstance(made, Call):
+        return "".join(letters)
+    *lead, i, j, a, b = letters
+    strides = made.static["stride"]
+    places = ["+".join(filter(None, [f"{s if s != 1 else ''}{o}" if o else "", w]))
+              for o, w, s in zip((i, j), (a, b), strides, strict=True)]
+    return ",".join(filter(None, ["".join(lead), *places]))
