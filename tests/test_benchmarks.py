@@ -27,6 +27,7 @@ from tests.benchmarks import (
     targets,
     threads,
     transforms,
+    wrong_lines,
 )
 from tests.benchmarks import images as benchmarked_images
 from tests.benchmarks.__main__ import MEASUREMENTS
@@ -34,6 +35,7 @@ from tests.benchmarks.case import Case, installed
 from tests.benchmarks.ratios import rows
 from tests.benchmarks.setting import assert_same, setting
 from tests.benchmarks.timing import BEGUN, alternating, seconds_a_sample
+from tests.verify.derivation_corpus import files, wrong
 
 ROOT = Path(__file__).parent.parent
 
@@ -143,6 +145,12 @@ def test_the_checks_of_gradients_that_are_timed_succeed():
     sample = gradient_checks.Sample((6, 4, 3))
     functions, _ = installed(gradient_checks.CONTENDERS, sample)
     gradient_checks.check(functions, sample)
+
+
+def test_the_search_for_a_wrong_line_is_timed_next_to_one_call():
+    exercise = next(wrong(next(path for path in files("tune") if path.stem == "softmax_rows")))
+    call, check, search = wrong_lines.seconds(exercise)
+    assert 0 < call < check and call < search
 
 
 # -- measuring ------------------------------------------------------------------------------

@@ -26,10 +26,11 @@ MEASUREMENTS = {
     "memory": "of training over epochs",
     "import_time": "next to that of NumPy",
     "gradient_checks": "check_grad and check_derivation",
+    "wrong_lines": "the search for the wrong line of a derivation",
 }
 """What is measured, each by the module of that name."""
 
-ON_ONE_THREAD = ("growth", "import_time")
+ON_ONE_THREAD = ("growth", "import_time", "wrong_lines")
 """What more threads cannot change."""
 
 

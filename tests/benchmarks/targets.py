@@ -118,8 +118,17 @@ MEMORIES = tuple(
 
 IMPORT = (Target("import", "", at_most=1.7, ours="import tinygrad_mlp / import numpy"),)
 
+WRONG_LINE = "search for the wrong line"
+CALL = "one call of loss and derivation, median"
+SEARCH, LONG_SEARCH = "search, median", "search, nine of ten"
+
+WRONG_LINES = (
+    Target(WRONG_LINE, "", at_most=1, ours=SEARCH),
+    Target(WRONG_LINE, "", at_most=5, ours=LONG_SEARCH),
+)
+
 ALL = (*EXPERIMENT, *MINI_BATCHES, *ADAM, *IMAGE_WORK, *TRANSFORMS, *SMALL_GRAPHS, *INFERENCES,
-       *ESTIMATORS, *GROWTH, *MEMORIES, *IMPORT)
+       *ESTIMATORS, *GROWTH, *MEMORIES, *IMPORT, *WRONG_LINES)
 
 BACKWARD = "forward + backward"
 
