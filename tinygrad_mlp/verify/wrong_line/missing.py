@@ -128,7 +128,9 @@ def _at_labels(name: str, lacks: Array,
                variables: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
     """Yield updates of one element, or of one in each row: ``dZ[np.arange(n), y] -= 1``."""
     changed = lacks[lacks != 0]
-    if not 0 < lacks.ndim < 3 or np.ptp(changed) > 1e-9 or changed.size != lacks[..., 0].size:
+    if not 0 < lacks.ndim < 3 or not changed.size or changed.size != lacks[..., 0].size:
+        return
+    if np.ptp(changed) > 1e-9:
         return
     places = np.abs(lacks).argmax(-1)
     op, number = ("-", -changed[0]) if changed[0] < 0 else ("+", changed[0])
