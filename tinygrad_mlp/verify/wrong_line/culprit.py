@@ -123,7 +123,7 @@ def _of_answer(search: Search, answer: ShownRepair) -> Culprit:
     text = repair.text()
     short = len(text) - len(_statement_text(site)) <= LONGEST_REPAIR
     # A statement that was missing is put after one that is as it should be.
-    added = repair.statement is not None and text.startswith(_statement_text(site) + "\n")
+    added = repair.statement is not None and "\n" in text
     known = None if added else match
     placed = _placed(search, site, node, known and known.words,
                      repair.shown_text() if short else None, answer.fixed)

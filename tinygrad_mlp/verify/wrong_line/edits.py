@@ -185,7 +185,8 @@ def signs(node: ast.expr, words: Vocabulary) -> Edits:
     """The sign turned round."""
     if isinstance(node, ast.UnaryOp):
         yield 1.0, node.operand
-    elif not isinstance(node, (ast.Constant, ast.Compare, ast.Tuple, ast.List)):
+    elif not isinstance(node, (ast.Constant, ast.Compare, ast.Tuple, ast.List)) and not (
+            is_count(words.variables.get(ast.unparse(node)))):
         yield 1.05, ast.UnaryOp(ast.USub(), node)
 
 

@@ -38,11 +38,12 @@ def near(node: ast.expr, words: Vocabulary) -> Edits:
 
 def others(node: ast.expr, words: Vocabulary) -> Edits:
     """Another index, two indices exchanged, or another slice."""
-    if isinstance(node, ast.Name):
-        mine = words.variables.get(node.id)
+    if isinstance(node, (ast.Name, ast.BinOp)):
+        mine = words.variables.get(ast.unparse(node))
         for name, value in words.variables.items():
-            if name != node.id and name.isidentifier() and kind_of(value) == kind_of(mine) in "iu":
-                yield 1.2, parsed(name)
+            whole = isinstance(node, ast.BinOp) or kind_of(mine) in "iu"
+            if whole and kind_of(value) in "iu" and not name.startswith("len("):
+                yield (1.2 if name.isidentifier() else 1.25), parsed(name)
     if isinstance(node, ast.Tuple) and len(node.elts) > 1:
         for i in range(len(node.elts) - 1):
             parts = list(node.elts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 from tinygrad_mlp.verify.wrong_line.synthesis import lacking
 from tinygrad_mlp.verify.wrong_line.terms import Pool
 
+SIGN = re.compile(r"[+-]=|np\.(add|subtract)\.at")
+
 SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr)
 MOST_UPDATES = 6
 """Updates that are tried for one wanted value, the shortest first."""
@@ -28,25 +31,45 @@ NAME = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
 def similar_statements(site: Site, suspects: frozenset[str]) -> Iterator[Repair]:
     """Yield statements to put after that of a site, which do for suspects what it does for others.
 
-    After ``dU += lam * U`` it is ``dV += lam * V`` that is missing.
+    After ``dU += lam * U`` it is ``dV += lam * V`` that is missing, and after ``dC[i] += g`` it may
+    be ``dC[j] -= g``.
     """
-    if not isinstance(site.statement, SIMPLE):
+    statement: Any = site.statement
+    if not isinstance(statement, SIMPLE):
         return
-    text, tree = ast.unparse(site.statement), site.source.tree
+    text, tree = ast.unparse(statement), site.source.tree
     known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     known |= {node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)}
     there = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, SIMPLE)}
     target = NAME.search(text.removeprefix("np.add.at").removeprefix("np.subtract.at"))
     if target is None or target[0] not in known:
         return
-    for other in sorted(known & suspects - {target[0]}):
-        old, new = _differing(target[0], other)
-        if not old or max(len(old), len(new)) > 2:
-            continue
-        made = NAME.sub(lambda found: _renamed(found[0], old, new, known), text)  # noqa: B023
+    for cost, made in [*_for_others(text, target[0], suspects & known, known),
+                       *(_elsewhere(text, known) if target[0] in suspects else ())]:
         if made not in there:
             there.add(made)
-            yield Repair(1.2, (), (site, followed_by(made)))
+            yield Repair(cost, (), (site, followed_by(made)))
+
+
+def _for_others(text: str, target: str, suspects: set[str] | frozenset[str],
+                known: set[str]) -> Iterator[tuple[float, str]]:
+    """Yield a statement with another target, and with other variables that go with it."""
+    for other in sorted(suspects - {target}):
+        old, new = _differing(target, other)
+        if old and max(len(old), len(new)) <= 2:
+            yield 1.2, NAME.sub(lambda found: _renamed(found[0], old, new, known), text)  # noqa: B023
+
+
+def _elsewhere(text: str, known: set[str]) -> Iterator[tuple[float, str]]:
+    """Yield an update of another place, and one with the other sign."""
+    if " += " not in text and " -= " not in text and ".at(" not in text:
+        return
+    other = {"+=": "-=", "-=": "+=", "np.add.at": "np.subtract.at", "np.subtract.at": "np.add.at"}
+    for index in sorted({name for name in NAME.findall(text) if name in known and len(name) < 3}):
+        for name in sorted(n for n in known if len(n) == len(index) and n != index):
+            made = NAME.sub(lambda found: name if found[0] == index else found[0], text)  # noqa: B023
+            yield 1.3, made
+            yield 1.4, SIGN.sub(lambda found: other[found[0]], made, count=1)
 
 
 def _differing(name: str, other: str) -> tuple[str, str]:
@@ -115,19 +138,35 @@ def updates(site: Site, sites: list[Site], variables: Mapping[str, Any], wanted:
         and each.statement.lineno <= site.node.lineno]
     if not places or present is None:
         return
-    for cost, text in _at_labels(name, wanted - present, variables):
-        yield Repair(cost, (), (places[-1], followed_by(text)))
-    if made:  # a term or a factor belongs into the expression
-        return
-    found = sorted(lacking(Pool(variables), present, wanted))
-    for cost, op, text in found[:MOST_UPDATES]:
-        yield Repair(cost, (), (places[-1], followed_by(f"{name} {op}= {text}")))
+    after = _next_statement(places[-1], site)
+    found = list(_at_labels(name, wanted - present, variables))
+    if not made:  # else a term or a factor belongs into the expression
+        terms = sorted(lacking(Pool(variables), present, wanted))
+        found += [(cost, f"{name} {op}= {text}") for cost, op, text in terms[:MOST_UPDATES]]
+    for cost, text in found:
+        if after is None:
+            yield Repair(cost, (), (places[-1], followed_by(text)))
+        else:
+            for other in [each for each in sites if each.statement is after][:1]:
+                yield Repair(cost, (), (other, preceded_by(text)))
+
+
+def _next_statement(place: Site, site: Site) -> ast.stmt | None:
+    """Return the statement after a loop that holds one site and not another; None elsewhere."""
+    for node in ast.walk(place.source.tree):
+        body: Any = getattr(node, "body", None)
+        for inner, following in pairwise(body if isinstance(body, list) else ()):
+            inside = set(map(id, ast.walk(inner)))
+            if inner is not place.statement and id(place.statement) in inside and (
+                    id(site.statement) not in inside):
+                return following  # type: ignore[no-any-return]
+    return None
 
 
 def _at_labels(name: str, lacks: Array,
                variables: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
     """Yield updates of one element, or of one in each row: ``dZ[np.arange(n), y] -= 1``."""
-    changed = lacks[lacks != 0]
+    changed = lacks[np.abs(lacks) > 1e-9]
     if not 0 < lacks.ndim < 3 or not changed.size or changed.size != lacks[..., 0].size:
         return
     if np.ptp(changed) > 1e-9:
@@ -154,11 +193,16 @@ def _stores(site: Site, name: str) -> bool:
 
 def followed_by(text: str) -> StatementChange:
     """Return the change that puts a statement after another one."""
+    return lambda copy: [copy, _placed(text, copy)]
 
-    def change(copy: Any) -> list[Any]:
-        more = ast.parse(text).body[0]
-        for node in ast.walk(more):
-            ast.copy_location(node, copy)
-        return [copy, more]
 
-    return change
+def preceded_by(text: str) -> StatementChange:
+    """Return the change that puts a statement before another one."""
+    return lambda copy: [_placed(text, copy), copy]
+
+
+def _placed(text: str, statement: Any) -> ast.stmt:
+    made = ast.parse(text).body[0]
+    for node in ast.walk(made):
+        ast.copy_location(node, statement)
+    return made

@@ -52,4 +52,4 @@ class LineRanking:
         if match is not None and name in self.names and match.words != name:
             return False  # what is called p is not what p is in the loss
         return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)
-                and match.quantity.kind in ("cotangent", "value", "constant"))
+                and match.quantity.kind in ("cotangent", "multiple", "value", "constant"))

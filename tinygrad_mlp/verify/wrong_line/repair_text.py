@@ -20,9 +20,10 @@ def text_of_change(source: FunctionSource, before: Any, after: Any) -> str:
     if type(before) is type(after) and isinstance(before, ast.stmt):
         old, new = differing(before, after)
         made = _written(new, source)
-        for text in (made, f"({made})"):
+        bare = made[1:-1] if isinstance(new, ast.Tuple) else made  # x[i, j], not x[(i, j)]
+        for text in (bare, made, f"({made})") if old is not before else ():
             whole = _spliced(source, before, old, text)
-            if old is not before and _same(whole, after):
+            if _same(whole, after):
                 return whole
     return header_of(after) if isinstance(after, COMPOUND) else _written(after, source)
 
@@ -82,6 +83,9 @@ def _written(tree: Any, source: FunctionSource) -> str:
     """Return the text of a tree in which what the person wrote is left as it was written."""
     plain = ast.unparse(ast.fix_missing_locations(tree))
     own = ast.unparse(_with_own(tree, source, True))
+    lines = "".join(source.lines)
+    if '"' not in own and lines.count('"') > lines.count("'"):
+        own = own.replace("'", '"')
     try:
         return own if ast.unparse(ast.parse(own)) == plain else plain
     except SyntaxError:

@@ -8,7 +8,7 @@ Matches = dict[int, Match]
 """The quantities that roots are equal to, by the numbers of the roots."""
 
 WEIGHTS = {
-    "cotangent": 1.0, "value": 1.0, "constant": 0.5, "share": 0.6, "multiple": 0.6, "slope": 0.6,
+    "cotangent": 1.0, "value": 1.0, "constant": 0.5, "share": 0.6, "multiple": 0.9, "slope": 0.6,
     "partial": 0.4}
 """How much it tells that a line holds a quantity of a kind."""
 

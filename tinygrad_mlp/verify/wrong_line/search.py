@@ -92,9 +92,9 @@ class Search:
             self.offers = Offers(self.experiment, roots, self.loss.sites)
             suspects = [site for site in roots if not self.ranking.is_right(site)]
             others = [site for site in roots if self.ranking.is_right(site)]
-            for stage in (self._likely_edits, self._likely_additions, self._headers, self._edited,
-                          self._statements, self._missing, self._replaced, self._enlarged,
-                          self._copies):
+            for stage in (self._likely_edits, self._likely_additions, self._edited,
+                          self._statements, self._headers, self._missing, self._replaced,
+                          self._enlarged, self._copies):
                 if self._stopped(stage, suspects):
                     return
             for stage in (self._likely_edits, self._likely_additions, self._edited,
