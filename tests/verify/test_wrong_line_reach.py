@@ -11,8 +11,11 @@ from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
 
 REPAIRS = {
     "attention_helper-2": "return a * (da - (a * da).sum(1, keepdims=True))",
+    "center_loss_triples-3": "dC[a] += w * r\ndC[b] -= w * r",
+    "center_loss_triples-8": "dC[cls[i]] -= 2 * diff / n",
     "cosine_contrast-2": "return (d - u * np.sum(d * u, axis=1, keepdims=True)) / r",
     "cox_survival-1": "risk = np.cumsum(e[::-1])[::-1]",
+    "crf_two_tags-5": "dA[i, j] -= 1",
     "dot_product_ranker-8": "dQ += 2 * lam * Q\ndP += 2 * lam * P",
     "embedding_mean_pool-5": "dlogits[np.arange(n_docs), labels] -= 1",
     "gru_two_steps-1": "dz = dh * (c - h)",
@@ -23,6 +26,8 @@ REPAIRS = {
     "seq_labeling_outer-1": "gA = np.outer(d3, h2) + np.outer(d2, h1)",
     "seq_labeling_outer-2":
         "gA = np.outer(d3, h2) + np.outer(d2, h1) + np.outer(d1, h0)",
+    "student_t_nll-1": "w = (nu + 1) / (s2 * nu + res**2)",
+    "triplet_shared_map-2": "dp = -2 * (a - p) * weight",
     "triplet_shared_map-3": "weight = 1 / len(anchor) * active[:, None]",
     "triplet_shared_map-4": "weight = active[:, None] / len(active)"}
 """The repair that is shown, by the mistake of the corpus. It stands in the person's own writing."""

@@ -104,11 +104,10 @@ def joined(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
 
 
 def terms_of(node: ast.expr) -> Iterator[ast.expr]:
-    """Yield the terms of a sum."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
-        for part in (node.left, node.right):
-            yield part
-            yield from terms_of(part)
+    """Yield the terms of the sums in an expression."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.Add, ast.Sub)):
+            yield from (part.left, part.right)
 
 
 def operands_of(node: ast.expr) -> Iterator[ast.expr]:

@@ -104,7 +104,7 @@ def _culprit(search: Search) -> Culprit | None:
         if not there:
             return _of_wanted(search, wanted)
         answer = min(there, key=lambda each: each.score)
-    elif (wanted is None or wanted.site.node.lineno != line) and answer.doubt == 2 and any(
+    elif (wanted is None or wanted.site.node.lineno != line) and answer.repair.cost > LARGE and any(
             other.score < answer.score + UNSURE for other in search.answers
             if other.repair.site.node.lineno != line):
         return None  # another line is as likely

@@ -7,8 +7,9 @@ from collections.abc import Collection
 
 import numpy as np
 
+from tinygrad_mlp.verify.reading.names import gradient_of
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
-from tinygrad_mlp.verify.wrong_line.matching import Dictionary
+from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Match
 from tinygrad_mlp.verify.wrong_line.quantities import is_telling
 from tinygrad_mlp.verify.wrong_line.score import Matches
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
@@ -51,5 +52,20 @@ class LineRanking:
         match, name = self.matches.get(site.number), variable_of(site)
         if match is not None and name in self.names and match.words != name:
             return False  # what is called p is not what p is in the loss
+        if match is not None and self.is_named(site) and not self.fits_name(site, match):
+            return False
         return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)
                 and match.quantity.kind in ("cotangent", "multiple", "value", "constant"))
+
+    def is_named(self, site: Site) -> bool:
+        """Return whether a line's variable is called like a gradient: dz, where there is a z."""
+        return self._whose(site) is not None
+
+    def fits_name(self, site: Site, match: Match) -> bool:
+        """Return whether a line holds the gradient that its variable is called after."""
+        words, whose = match.quantity.words or "", self._whose(site)
+        return whose is not None and match.sign > 0 and words.endswith(f"∂L/∂{whose}")
+
+    def _whose(self, site: Site) -> str | None:
+        names = [name for name in self.names if name and name.isidentifier()]
+        return gradient_of(variable_of(site) or "", names)

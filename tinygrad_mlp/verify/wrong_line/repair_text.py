@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from difflib import SequenceMatcher
 from typing import Any
 
 from tinygrad_mlp.support.source_rewriting import FunctionSource
@@ -53,6 +54,12 @@ def header_of(statement: Any) -> str:
     """Return the text of a statement; of a loop or a branch, its first line only."""
     text = ast.unparse(ast.fix_missing_locations(statement))
     return text.partition("\n")[0] if isinstance(statement, COMPOUND) else text
+
+
+def changed_characters(before: str, after: str) -> float:
+    """Return about how many characters of a text differ from those of another one."""
+    kept = SequenceMatcher(None, before, after, autojunk=False).ratio()
+    return (1 - kept) * (len(before) + len(after)) / 2
 
 
 def _spliced(source: FunctionSource, statement: Any, node: Any, text: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
@@ -17,7 +17,7 @@ from tinygrad_mlp.verify.wrong_line.quantities import families, multiples, quant
 from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.repair import Repair, holds
-from tinygrad_mlp.verify.wrong_line.repair_text import header_of
+from tinygrad_mlp.verify.wrong_line.repair_text import changed_characters, header_of
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
 from tinygrad_mlp.verify.wrong_line.score import Matches, told
 from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias
@@ -251,12 +251,15 @@ class Search:
         returned = self.is_returned(site)
         at_the_end = returned and (isinstance(site.node, ast.Name) or not small)
         new = {name for name in self.offers.unused if name in text}
-        kept = SequenceMatcher(None, header_of(site.statement), text, autojunk=False).ratio()
-        score = repair.cost + 0.5 * (1 - kept) - 0.4 * len(new) + 0.7 * len(lost)
+        changed = changed_characters(header_of(site.statement), text)
+        score = repair.cost + 0.012 * changed - 0.4 * len(new) + 0.7 * len(lost)
         score += 1.3 * at_the_end + 0.2 * returned
+        score += 0.05 * math.log10(max(1, len(self.experiment.values[0].get(site.number, ()))))
+        score -= 0.3 * is_alias(site)  # a name is given to what lacks a factor
+        score -= 0.3 * (site.number in after and self.ranking.fits_name(site, after[site.number]))
         score += 0.4 * (not explained)
         if was_right:  # a gradient may have been taken for another one, a value hardly ever
-            score += 0.2 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
+            score += 0.8 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
         score -= 0.5 * (told(after) - told(self.matches)) + 2.0 * len(fixed)
         doubtful = (bool(lost) or was_right or at_the_end or repair.cost > 2.2
                     or fixed != self.experiment.wrong)

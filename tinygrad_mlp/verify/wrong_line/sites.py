@@ -49,9 +49,18 @@ def is_alias(site: Site) -> bool:
 
 def feeding(site: Site, sites: Sequence[Site]) -> list[Site]:
     """Return those of some sites that are assigned to what the statement of a site uses."""
-    used = {node.id for node in ast.walk(site.statement)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return [each for each in sites if each.source is site.source and variable_of(each) in used]
+    used = {node.id for node in ast.walk(site.statement) if isinstance(node, ast.Name)}
+    return [each for each in sites if each.source is site.source and each.root
+            and each.statement is not site.statement and _stored_in(each.statement) & used]
+
+
+def _stored_in(statement: ast.stmt | ast.Lambda) -> set[str]:
+    """Return the variables that an assignment changes."""
+    if not isinstance(statement, (ast.Assign, ast.AugAssign)):
+        return set()
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    inside = [target.value if isinstance(target, ast.Subscript) else target for target in targets]
+    return {target.id for target in inside if isinstance(target, ast.Name)}
 
 
 class SiteFinder:

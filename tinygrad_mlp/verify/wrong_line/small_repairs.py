@@ -40,6 +40,10 @@ def enlarged(offers: Offers, site: Site) -> list[Repair]:
     if not values or not all(isinstance(value, np.ndarray) for value in values):
         return []
     value = _stored(site, scopes[-1], values[-1])
+    if isinstance(site.statement, ast.AugAssign):  # x += … + x is not what anybody meant
+        target = ast.unparse(site.statement.target)
+        words = words._replace(
+            variables={text: v for text, v in words.variables.items() if text != target})
     edits = [*multiplied(site.node, value, words, scopes[-1]),
              *extended(site.node, value, words.variables),
              *joined(site.node, value, words.variables)]
