@@ -41,9 +41,10 @@ def others(node: ast.expr, words: Vocabulary) -> Edits:
     if isinstance(node, (ast.Name, ast.BinOp)):
         mine = words.variables.get(ast.unparse(node))
         for name, value in words.variables.items():
-            whole = isinstance(node, ast.BinOp) or kind_of(mine) in "iu"
-            if whole and kind_of(value) in "iu" and not name.startswith("len("):
-                yield (1.2 if name.isidentifier() else 1.25), parsed(name)
+            whole = isinstance(node, ast.BinOp)
+            if (whole or kind_of(mine) in "iu") and kind_of(value) in "iu" and (
+                    not name.startswith("len(")):
+                yield (1.1 if whole else 1.2 if name.isidentifier() else 1.25), parsed(name)
     if isinstance(node, ast.Tuple) and len(node.elts) > 1:
         for i in range(len(node.elts) - 1):
             parts = list(node.elts)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-np.random.seed(1)
-A0 = np.random.randn(3, 5)
-Y = (np.random.rand(1, 5) > 0.5) * 1.0
+generator = np.random.default_rng(4)
+A0 = generator.normal(size=(3, 5))
+Y = (generator.random((1, 5)) > 0.5) * 1.0
 m = Y.shape[1]
 
 
