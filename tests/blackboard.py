@@ -50,6 +50,19 @@ def logistic_hessian_times_v(w, v, X, y):
     return tg.grad(loss)(w) @ v
 
 
+def logistic_hessian(w, X, y):
+    def loss(w):
+        p = tg.sigmoid(X @ w)
+        return -tg.mean(y * tg.log(p) + (1 - y) * tg.log(1 - p))
+
+    return tg.grad(loss)(w)
+
+
+def softmax_jacobian(z):
+    p = tg.softmax(z)
+    return p
+
+
 def softmax_regression(W, b, X, Y):
     P = tg.softmax(X @ W + b)
     return -tg.sum(Y * tg.log(P)) / len(X)
@@ -207,7 +220,9 @@ ROWS = {
         (least_squares, {"w": parameter(d), **data("X", "y")}),
         (ridge, {"w": parameter(d), **data("X", "y", λ=0.1)}),
         (logistic_regression, {"w": parameter(d), **data("X", "y")}),
+        (logistic_hessian, {"w": parameter(d), **data("X", "y")}),
         (logistic_hessian_times_v, {"w": parameter(d), "v": rng.normal(size=d), **data("X", "y")}),
+        (softmax_jacobian, {"z": parameter(k)}),
         (softmax_regression, {"W": parameter(d, k), "b": parameter(k), **data("X", "Y")}),
         (softmax_without_overflow, {"W": parameter(d, k), "b": parameter(k), **data("X", "Y")}),
         (softmax_fused, {"W": parameter(d, k), "b": parameter(k), **data("X", "Y")}),
@@ -244,6 +259,10 @@ ROWS = {
             "μ": parameter(3), "s": positive(3), "m": parameter(3), "t": positive(3)}),
         (matrix_factorisation, {
             "U": parameter(n, 2), "V": parameter(d, 2), "R": rng.normal(size=(n, d))})]}
+
+
+ARRAYS = ("logistic_hessian", "softmax_jacobian")
+"""The functions that compute an array, whose Jacobian is shown."""
 
 
 def cases():

@@ -10,6 +10,7 @@ from tests.explanation.test_closed_programs import assert_right
 CASES = blackboard.cases()
 EQUATIONS = {
     "least_squares": 2, "ridge": 1, "logistic_regression": 2, "logistic_hessian_times_v": 2,
+    "logistic_hessian": 2, "softmax_jacobian": 2,
     "softmax_regression": 3, "softmax_without_overflow": 5, "softmax_fused": 3,
     "softmax_of_labels": 2, "network_in_rows": 9, "network_in_columns": 10,
     "network_with_cross_entropy": 10, "network_of_rectifiers": 5, "recurrent_network": 6,
@@ -42,6 +43,11 @@ def test_textbook_gradients_evaluate_to_those_of_autograd(row):
     function, values = row
     wanted = [name for name, v in values.items() if isinstance(v, tg.Tensor)]
     given = [values[name].data for name in wanted]
+    if function.__name__ in blackboard.ARRAYS:
+        (name,) = wanted
+        found = tg.jacobian(lambda a: function(**{**values, name: a}))(*given)
+        assert_right(tg.explain(function, values).closed, {f"∂f/∂{name}": np.asarray(found)})
+        return
     found = tg.grad(
         lambda *a: function(**{**values, **dict(zip(wanted, a, strict=True))}),
         argnums=tuple(range(len(wanted))),
@@ -49,6 +55,48 @@ def test_textbook_gradients_evaluate_to_those_of_autograd(row):
     expected = {f"∂L/∂{name}": np.asarray(g) for name, g in zip(wanted, found, strict=True)}
 
     assert_right(tg.explain(function, values).closed, expected)
+
+
+def test_the_steps_are_the_chain_rule_with_a_reason_for_each_line():
+    function, values = next(row for row in CASES if row[0] is blackboard.network_in_rows)
+    steps = tg.explain(function, values).steps
+
+    assert not steps.note
+    assert steps.text.splitlines()[:10] == [
+        "Z1 = X W1 + b1",
+        "A1 = tanh(Z1)",
+        "Z2 = A1 W2 + b2",
+        "δ = (1 / n) (Z2 − Y)",
+        "    chain rule through L",
+        "δ_A1 = δ W2ᵀ",
+        "    chain rule through Z2",
+        "δ1 = δ_A1 ⊙ (1 − A1²)",
+        "    y = tanh x gives x̄ = g (1 − y²)",
+        "∂L/∂W1 = Xᵀ δ1",
+    ]
+    assert steps.latex.startswith("\\begin{aligned}")
+    assert r"\text{chain rule through Z2}" in steps.latex
+
+
+def test_steps_evaluate_to_the_gradients(row):
+    function, values = row
+    if function.__name__ not in blackboard.ARRAYS:
+        derivation = tg.explain(function, values)
+        for equation in derivation.closed.equations:
+            if equation.kind == "gradient":
+                value, size = equation.evaluate(), np.max(np.abs(equation.evaluate()))
+                np.testing.assert_allclose(
+                    derivation.steps[equation.name].evaluate(), value, rtol=1e-9, atol=1e-12 * size
+                )
+
+
+def test_steps_are_asked_for_before_the_graph_is_released():
+    w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    loss = tg.sum(tg.tanh(w))
+    derivation = tg.explain(loss, w)
+    loss.backward()
+    with pytest.raises(tg.errors.GraphReleasedError, match="before it"):
+        _ = derivation.steps
 
 
 def test_numbers_that_the_caller_names_keep_their_names():

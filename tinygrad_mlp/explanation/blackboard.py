@@ -288,7 +288,8 @@ class Blackboard:
             dtype = target.data.dtype
             if isinstance(made, Number) or made.dtype != dtype or dtype.itemsize < 8:
                 made = self.writer.made(ops.astype, made.shape, made, dtype=dtype)
-            self.lines.append(Symbol(gradient(output, base.name), p.shape, made.dtype,
+            of = name("f") if output.text == "L" and p.shape != base.shape else output
+            self.lines.append(Symbol(gradient(of, base.name), p.shape, made.dtype,
                                      definition=made))
 
     def _write_loop(self, loop: Loop) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -43,7 +44,8 @@ def called(function: Callable[..., Any], values: Any) -> Called:
     names = {}
     for name, value in {**outside, **local}.items():
         if isinstance(value, Tensor) and value.node is not None and value.node.name is None:
-            if value.node is not getattr(output, "node", None):
+            # The output itself is L, unless it is an array.
+            if value.node is not getattr(output, "node", None) or np.size(_data(output)) != 1:
                 value.name = name
         elif isinstance(value, (int, float, np.ndarray)) and not isinstance(value, bool):
             names[name] = value
@@ -55,6 +57,12 @@ def called(function: Callable[..., Any], values: Any) -> Called:
 
 def _data(value: Any) -> Any:
     return value.data if isinstance(value, Value) else value
+
+
+def weighted(output: Any) -> tuple[Any, Any]:
+    """``Σ v ⊙ f`` of an array f, and v: numbers by which no two elements are confused."""
+    v = np.random.default_rng(0).uniform(0.5, 1.5, size=output.data.shape)
+    return ops.sum(output * v), v
 
 
 def _tracked(value: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.explanation.blackboard import Blackboard
-from tinygrad_mlp.explanation.equation import DEFINITION, GRADIENT, Equation
+from tinygrad_mlp.explanation.equation import CLOSED, DEFINITION, GRADIENT, Equation
 from tinygrad_mlp.explanation.expression import Expression, evaluate
+from tinygrad_mlp.explanation.jacobian import jacobian
 from tinygrad_mlp.explanation.reverse import Reverse, random_point
+from tinygrad_mlp.explanation.steps import StepBoard, StepReverse
 from tinygrad_mlp.explanation.writing import one_line
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
@@ -78,17 +81,88 @@ class ClosedForm:
         return f"<ClosedForm: {len(self.equations)} equations>"
 
 
+class ChainRule(ClosedForm):
+    """The chain rule, one line for each quantity; `Derivation.steps`.
+
+    Attributes:
+        equations: the forward equations, the derivatives δ, and the gradients.
+        reasons: the reason for each line by the name on its left side, where there is one.
+        note: why the equations of the record stand here; or empty.
+
+    >>> import tinygrad_mlp as tg
+    >>> w = tg.Tensor([0.5, -1.0], requires_grad=True, name="w")
+    >>> print(tg.explain(tg.sum(tg.tanh(3 * w)), w).steps)
+    a = tanh(3 w)
+    δ = 1 − a²
+        y = tanh x gives x̄ = g (1 − y²)
+    ∂L/∂w = 3 δ
+        chain rule
+    """
+
+    def __init__(self, equations: Iterable[Equation], reasons: Mapping[str, str] | None = None,
+                 note: str = "") -> None:
+        super().__init__(equations, note=note)
+        self.reasons = dict(reasons or {})
+
+    @property
+    def text(self) -> str:
+        """All equations as plain text with their reasons, at most 80 columns wide."""
+        lines = []
+        for e in self.equations:
+            lines.append(one_line(e.left, e.right, COLUMNS))
+            if self.reasons.get(e.name):
+                lines += textwrap.wrap(self.reasons[e.name], COLUMNS, initial_indent="    ",
+                                       subsequent_indent="    ")
+        return "\n".join(lines)
+
+    @property
+    def latex(self) -> str:
+        """All equations in LaTeX with their reasons, in an ``aligned`` environment."""
+        rows = []
+        for e in self.equations:
+            why = self.reasons.get(e.name, "")
+            reason = rf" && \text{{{why}}}" if why and why.isascii() else ""
+            rows.append(f"{e.left.latex()} &= {e.right.latex()}{reason}")
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+
+def chain_rule(graph: Recorded, given: Mapping[str, Any], targets: Sequence[Value],
+               record: Sequence[Equation]) -> ChainRule:
+    """The steps of the chain rule; the gradients of the record if they are not equal to these."""
+    try:
+        with np.errstate(all="ignore"):
+            reverse = StepReverse(graph, Naming(graph, arrays_in(given)), targets,
+                                  numbers_in(given))
+            board = StepBoard(reverse)
+            found = [Equation(GRADIENT if line.name.text.startswith("∂") else DEFINITION, line)
+                     for line in board.lines]
+            wrong = _differing(reverse, found, record, None)
+    except Exception as error:  # of an operation that a user defined, it may be any
+        wrong = type(error).__name__
+    if wrong:
+        why = f"The steps are those of the record ({wrong})."
+        return ChainRule([e for e in record if e.kind != CLOSED], note=why)
+    return ChainRule(found, board.reasons())
+
+
 def closed_form(graph: Recorded, given: Mapping[str, Any], targets: Sequence[Value],
-                steps: Sequence[Equation]) -> ClosedForm:
-    """The closed form of the gradients that `steps` derive; those themselves if none is found."""
+                steps: Sequence[Equation], seed: Array | None = None) -> ClosedForm:
+    """The closed form of the gradients that `steps` derive; those themselves if none is found.
+
+    With a `seed` v among the arrays, what is derived is ``Σ v ⊙ f`` of an array f, and the closed
+    form is that of the Jacobians of f.
+    """
     found_before = [e for e in steps if e.kind == GRADIENT]
     try:
         with np.errstate(all="ignore"):
             reverse = Reverse(graph, Naming(graph, arrays_in(given)), targets, numbers_in(given))
+            if seed is not None:
+                v = reverse.constant(seed).bases().pop()
+                reverse.gradients = [jacobian(g, v, reverse.simplifier) for g in reverse.gradients]
             board = Blackboard(reverse)
             found = [Equation(GRADIENT if line.name.text.startswith("∂") else DEFINITION, line)
                      for line in board.lines]
-            wrong = _differing(reverse, found, steps)
+            wrong = _differing(reverse, found, steps, seed)
     except Exception as error:  # of an operation that a user defined, it may be any
         why = f"No closed form was found ({type(error).__name__})."
         return ClosedForm(found_before, note=why)
@@ -108,22 +182,26 @@ def numbers_in(given: Mapping[str, Any]) -> dict[str, float]:
     return {text: v for text, v in given.items() if isinstance(v, (int, float))}
 
 
-def _differing(reverse: Reverse, found: Sequence[Equation], steps: Sequence[Equation]) -> str:
+def _differing(reverse: Reverse, found: Sequence[Equation], steps: Sequence[Equation],
+               seed: Array | None) -> str:
     """The name of a gradient that differs from that of the steps, at some point; or nothing."""
     ours = {e.name: e.right for e in found if e.kind == GRADIENT}
     known = {e.name: e.right for e in steps}
-    theirs = {name: known[name] for name in ours}
-    for seed in range(POINTS + 1):
+    theirs = {name: known[name if seed is None else name.replace("∂f/", "∂L/", 1)]
+              for name in ours}
+    for number in range(POINTS + 1):
         point: dict[str, Array] = {}
-        if seed:
-            values = random_point(reverse.t.bases, seed)
+        if number:
+            values = random_point([b for b in reverse.t.bases if b.value is not seed], number)
             point = {b.name.text: v for b, v in values.known.items() if b.name is not None}
             point |= {name: values.of(p) for name, p in reverse.related.items()}
         scale = max((np.max(np.abs(v[np.isfinite(v)]), initial=0.0)
                      for v in _values(known, point)), default=0.0)
         pairs = zip(_values(ours, point), _values(theirs, point), strict=True)
         for name, (a, b) in zip(ours, pairs, strict=True):
-            if seed and not np.isfinite(b).all():
+            if seed is not None:
+                a = np.tensordot(seed, a, seed.ndim)
+            if number and not np.isfinite(b).all():
                 continue  # outside of the domain
             if a.shape != b.shape or not agree(a, b, scale):
                 return name

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
-from tinygrad_mlp.explanation.calling import called
-from tinygrad_mlp.explanation.closed import ClosedForm, arrays_in, closed_form
+from tinygrad_mlp.errors import (
+    GraphReleasedError,
+    InvalidArgumentError,
+    NotDifferentiableError,
+    ShapeError,
+)
+from tinygrad_mlp.explanation.calling import called, weighted
+from tinygrad_mlp.explanation.closed import (
+    ChainRule,
+    ClosedForm,
+    arrays_in,
+    chain_rule,
+    closed_form,
+)
 from tinygrad_mlp.explanation.derive import Deriving
 from tinygrad_mlp.explanation.equation import (
     ADJOINT,
@@ -33,8 +45,9 @@ class Derivation:
     """A derivation, written out; what `explain` returns.
 
     Attributes:
-        equations: all equations of the steps, in order.
+        equations: all equations of the record, in order.
         closed: the gradients in closed form.
+        steps: the chain rule with a line for each quantity and the reason for it.
 
     >>> import tinygrad_mlp as tg
     >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
@@ -43,9 +56,20 @@ class Derivation:
     ['forward', 'forward', 'adjoint', 'adjoint', 'gradient']
     """
 
-    def __init__(self, equations: Iterable[Equation], closed: ClosedForm | None = None) -> None:
+    def __init__(self, equations: Iterable[Equation], closed: ClosedForm | None = None,
+                 steps: Callable[[], ChainRule] | None = None) -> None:
         self.equations = tuple(equations)
         self.closed = closed or ClosedForm(self.of_kind(GRADIENT))
+        self._steps = steps
+
+    @functools.cached_property
+    def steps(self) -> ChainRule:
+        """The chain rule, one line for each quantity, each with its reason.
+
+        Raises:
+            GraphReleasedError: it is asked for the first time after `backward()`.
+        """
+        return ChainRule(self.of_kind(GRADIENT)) if self._steps is None else self._steps()
 
     def __getitem__(self, name: str) -> Equation:
         """The equation of a name; of several, the last one, which is the simplest."""
@@ -118,7 +142,9 @@ def explain(output: Any, wrt: Any = None, *,
 
     Args:
         output: the number, a tensor of one element, whose graph has not been released; or a
-            function that computes it. The names are then those of its variables.
+            function that computes it. The names are then those of its variables. Of a function
+            that computes an array f, the closed form has the Jacobians, and the steps derive
+            ``L = Σ v ⊙ f`` for any v. (So the Hessian is that of ``tg.grad(loss)``.)
         wrt: what to differentiate with respect to: a tensor, a tensor's name, or several of
             these; None for all leaves that require gradients. For a function, its arguments by
             name: the tensors among them that require gradients are what is differentiated with
@@ -154,8 +180,12 @@ def explain(output: Any, wrt: Any = None, *,
     Derivatives", 2008.
     """
     found: dict[str, Any] = {}
+    seed = None
     if callable(output) and not isinstance(output, Value):
         output, wrt, found = called(output, wrt)
+        if isinstance(output, Value) and output.data.size != 1:
+            output, seed = weighted(output)
+            found["v"] = seed
     if not isinstance(output, Value) or not output.requires_grad or output.node is None:
         raise NotDifferentiableError(
             "explain() expects a tensor that was computed from one with requires_grad=True, "
@@ -181,7 +211,14 @@ def explain(output: Any, wrt: Any = None, *,
     for forms in closed.products:
         equations += [Equation(CLOSED, symbol) for symbol in forms]
     equations += [Equation(DEFINITION, symbol) for symbol in closed.slopes]
-    return Derivation(equations, closed_form(graph, names, targets, equations))
+    def steps() -> ChainRule:
+        if any(node.arrays is None for node in graph.nodes):
+            raise GraphReleasedError(
+                "explain(): the steps were asked for after backward() released the graph. Ask for "
+                ".steps before it, or pass retain_graph=True to backward().")
+        return chain_rule(graph, names, targets, equations)
+
+    return Derivation(equations, closed_form(graph, names, targets, equations, seed), steps)
 
 
 def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:

@@ -8,6 +8,7 @@ evaluated by NumPy's own functions on arrays of the original shapes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -258,7 +259,8 @@ class Writer:
             if any(i not in (UNIT, start + place) for place, i in enumerate(f.indices)):
                 return None
         sets = [{i for i in f.indices if i != UNIT} for f in factors]
-        if set().union(*sets) not in sets:
+        unit = len(factors) > 1 and any(f.base.number == UNIT_MATRIX for f in factors)
+        if unit or set().union(*sets) not in sets:
             return None  # NumPy would repeat each along the axis of another: an outer product
         made = self._quotient([(self.power(f), f.exponent < 0) for f in factors])
         return made if made.ndim <= n else self.shaped(made, made.shape[made.ndim - n :])
@@ -449,6 +451,8 @@ class Writer:
         total: Expression | None = None
         if both:
             total = self.merged(both, rows, columns)
+            if (left or right) and all(_is_unit(p.expression) for p in both):
+                total, left, right = self._unit_diagonal([*left, *right], rows), [], []
             spread = [p for p in (*left, *right) if p.spread and (
                 p.rows == rows or p.columns == columns)]
             left, right = [[p for p in part if p not in spread] for part in (left, right)]
@@ -461,24 +465,32 @@ class Writer:
                                        + [(total, False)]
                                        + [(p.expression, p.below) for p in spread if p.below])
         elif left or right:
-            lengths = [n for n in shape if n != 1]
-            if rows is not None and columns is not None and not (left and right) and all(
-                    p.spread and (p.rows == rows or p.columns == columns)
-                    for p in (*left, *right)):
-                return self.hadamard(*scalars, self._quotient(
-                    [(p.expression, p.below) for p in (*left, *right)]))
-            if rows is not None and columns is not None:
-                a = self.merged(left, rows, None) if left else self.ones((lengths[0], 1))
-                b = self.merged(right, None, columns) if right else self.transposed(
-                    self.ones((lengths[1], 1)))
-                total = self.matmul(a, b)
-            else:
-                total = self.merged(left, rows, None) if left else self.merged(
-                    right, None, columns)
-        if total is not None:
+            total = self._of_vectors(left, right, rows, columns, shape)
+        if total is not None and math.prod(total.shape) == math.prod(shape):
             total = self.shaped(total, shape)
         factors = [*scalars, *([] if total is None else [total])]
         return self.hadamard(*factors)
+
+    def _of_vectors(self, left: list[Part], right: list[Part], rows: int | None,
+                    columns: int | None, shape: Shape) -> Expression:
+        """The product of columns and rows: an outer product if the result has both axes."""
+        if rows is None or columns is None:
+            return self.merged(left, rows, None) if left else self.merged(right, None, columns)
+        only = left or right
+        if not (left and right) and all(
+                p.spread and (p.rows == rows or p.columns == columns) for p in only):
+            return self._quotient([(p.expression, p.below) for p in only])
+        n, m = (length for length in shape if length != 1)
+        a = self.merged(left, rows, None) if left else self.ones((n, 1))
+        b = self.merged(right, None, columns) if right else self.transposed(self.ones((m, 1)))
+        return self.matmul(a, b)
+
+    def _unit_diagonal(self, vectors: list[Part], rows: int | None) -> Expression:
+        """``I v``: the diagonal matrix of v, whichever axis v belongs to."""
+        columns = [p.expression if p.columns is None else self.transposed(p.expression)
+                   for p in vectors]
+        return self._diagonal([Part(e, rows, None, p.below)
+                               for e, p in zip(columns, vectors, strict=True)], rows)
 
     def _diagonal(self, vectors: list[Part], index: int | None) -> Expression:
         scale = self.merged(vectors, index, None)
@@ -487,6 +499,10 @@ class Writer:
 
 def _as_is(part: Part) -> tuple[int | None, int | None]:
     return part.rows, part.columns
+
+
+def _is_unit(e: Expression) -> bool:
+    return isinstance(e, Symbol) and e.name.text == "I"
 
 
 def _is_product(e: Expression) -> bool:

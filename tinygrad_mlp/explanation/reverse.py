@@ -30,8 +30,11 @@ class Reverse:
 
     `leaves` are the bases of leaves and constants; `values` the polynomials of leaves, constants
     and results by key; `gradients` those of the targets; `hints` are names for bases without one;
-    `related` are constants that are written as forms of others.
+    `related` are constants that are written as forms of others, `recorded_calls` the results of the
+    graph's operations, and `users` the bases that a derivative came through, None for the output.
     """
+
+    simplifier_class = Simplifier
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
                  meant: Mapping[str, float] | None = None) -> None:
@@ -40,10 +43,11 @@ class Reverse:
         self.targets = targets
         self.t = Translation()
         self.t.meant = list((meant or {}).items())
-        self.simplifier = Simplifier(self.t)
+        self.simplifier = self.simplifier_class(self.t)
         self.recorded = Values()
         self.values: dict[Any, Polynomial] = {}
         self.leaves: set[Base] = set()
+        self.users: dict[Base, list[Base | None]] = {}
         self.related: dict[str, Polynomial] = {}
         self.hints: dict[Base, Name] = {}
         self.deltas = self.simplifier.deltas
@@ -51,6 +55,7 @@ class Reverse:
         self.kept = {t.node for t in targets if t.node is not None}
         for node in graph.nodes:
             self.record(node)
+        self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, Call)}
         self._find_facts()
         self.gradients = self.differentiate()
 
@@ -141,9 +146,8 @@ class Reverse:
 
     def _named(self, p: Polynomial, node: Node, index: int) -> Polynomial:
         """A result that the user has named, or that is asked for, as a base of that name."""
-        key = node if node.op.outputs == 1 else (node, index)
         name = self.naming.of_node(node, index)
-        if not self.naming.by_user(key) and node not in self.kept:
+        if not self.keeps_name(node, index):
             base = p.single
             if base is not None and base.name is None and node not in self.graph.inlined:
                 self.hints.setdefault(base, name)
@@ -158,6 +162,11 @@ class Reverse:
         base.name = name
         self.hints.pop(base, None)
         return whole(base)
+
+    def keeps_name(self, node: Node, index: int) -> bool:
+        """Whether a result keeps its name: the user gave it, or its gradient is asked for."""
+        key = node if node.op.outputs == 1 else (node, index)
+        return self.naming.by_user(key) or node in self.kept
 
     def _solve_for_inner(self, base: Base, p: Polynomial) -> None:
         """Where q = u / s has a name and u has none, u is written q s."""
@@ -201,16 +210,18 @@ class Reverse:
                           for a in base.definition.args if a is not None}
         arrived: dict[Base, Polynomial] = {}
         found: dict[Base, Polynomial] = {}
+        through: Base | None = None
 
         def arrive(base: Base, share: Polynomial) -> None:
             if base in leading:
+                self.users.setdefault(base, []).append(through)
                 known = arrived.get(base)
                 arrived[base] = share if known is None else self.t.sum(known, share)
 
         for base, share in self.t.shares(number(1, output.shape), output):
             arrive(base, share)
         while arrived:
-            base = max(arrived, key=lambda b: b.number)
+            through = base = max(arrived, key=lambda b: b.number)
             g = self.simplifier.simplest(arrived.pop(base))
             if base in wanted:
                 found[base] = g

@@ -258,12 +258,10 @@ class Simplifier:
 
     def factored(self, p: Polynomial) -> Polynomial:
         """With factors that all terms have taken out, and matrices that all are multiplied by."""
-        if len(p.terms) < 2:
+        if len(p.terms) < 2 or any(f.base.number == UNIT_MATRIX for m in p.terms for f in m):
             return p
         first, *others = p.terms
         for f in first:
-            if f.base.number == UNIT_MATRIX:
-                continue
             if any(i >= SUMMED for i in f.indices):
                 outside = self._contracted_alike(p, f)
                 if outside is not None:
