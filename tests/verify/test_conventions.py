@@ -210,6 +210,20 @@ def test_a_decay_is_subtracted_by_mistake():
     assert "the right one minus 0.01 · w, as where a weight decay" in str(report)
 
 
+def test_a_sum_over_samples_of_which_some_are_left_out_is_no_truncation():
+    def loss(w):
+        total = 0.0
+        for x, y in zip(X, Y, strict=True):
+            total = total + np.exp(x @ w - y)
+        return total
+
+    def of_the_last(w):
+        return {"w": sum(np.exp(x @ w - y) * x for x, y in zip(X[-2:], Y[-2:], strict=True))}
+
+    report = check_derivation(loss, of_the_last, w=W, budget=0, ignoring=list(CONVENTIONS))
+    assert not report.ok and report.diagnoses["w"].kind == "missing-term"
+
+
 def test_nothing_that_flows_back_is_a_mistake_and_no_truncation():
     report = check_derivation(recurrent, stopping_after(0), RECURRENT, budget=0,
                               ignoring=list(CONVENTIONS))

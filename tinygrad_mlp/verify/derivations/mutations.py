@@ -24,6 +24,9 @@ from tinygrad_mlp.verify.derivations.edges import LONGEST_SEGMENT, SUMS, Candida
 from tinygrad_mlp.verify.derivations.replay import Change, RecordedLoss, Share
 from tinygrad_mlp.verify.derivations.steps import in_every_step
 
+LONG_LOOP = 24
+"""In loops of more steps, a mistake in one of the inner steps alone is not tried."""
+
 MOST_KEPT = 64 * 2**20
 """Bytes of gradients that are kept for the other parameters."""
 
@@ -54,7 +57,9 @@ class Mutations:
     def candidates(self) -> list[Candidate]:
         """All changes of the backward pass, the likeliest mistakes first."""
         single = list(_at_one_place(self.recording))
-        return [*single, *in_every_step(self.recording, single)]
+        inner = _inner_steps(self.recording)
+        return [*(each for each in single if each.change.node not in inner),
+                *in_every_step(self.recording, single)]
 
     def gradients(self, candidate: Candidate) -> dict[str, Array] | None:
         """Return the gradients with a mistake; None where it does not fit: no one made it."""
@@ -132,6 +137,19 @@ def _at_one_place(recording: RecordedLoss) -> Iterator[Candidate]:
         yield from edge.with_epsilon()
     for edge in edges:
         yield from edge.other_values(near)
+
+
+def _inner_steps(recording: RecordedLoss) -> set[Node]:
+    """Return the nodes of long loops, but for those of the first and the last step.
+
+    Whoever writes such a loop makes a mistake in every step, or at an end of it.
+    """
+    families: dict[Hashable, list[Node]] = {}
+    for node in recording.nodes:
+        if node in recording.sites:
+            families.setdefault((recording.sites[node], node.op), []).append(node)
+    return {node for family in families.values() if len(family) > LONG_LOOP
+            for node in family[1:-1]}
 
 
 def _edges(recording: RecordedLoss) -> Iterator[Edge]:

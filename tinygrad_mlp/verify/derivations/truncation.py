@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Node
 from tinygrad_mlp.verify.derivations.cases import Further, GradientCase
+from tinygrad_mlp.verify.derivations.edges import SUMS
 from tinygrad_mlp.verify.derivations.multiples import is_multiple
 from tinygrad_mlp.verify.derivations.replay import RecordedLoss
 
@@ -39,10 +40,14 @@ def _agrees(case: GradientCase, number: int, last: int, rtol: float) -> bool:
 
 
 def recursions(recording: RecordedLoss) -> Iterator[list[Node]]:
-    """Yield the nodes that one operation of a loop has made, each computed from the one before."""
+    """Yield the nodes that one operation of a loop has made, each computed from the one before.
+
+    A sum to which each step adds a term is no recursion through time.
+    """
     families: dict[Hashable, list[Node]] = {}
     for node in recording.nodes:
-        if node in recording.sites and node.op.outputs == 1:
+        if node in recording.sites and node.op.outputs == 1 and (
+                node.op.name not in (*SUMS, "store")):
             families.setdefault((recording.sites[node], node.op), []).append(node)
     for steps in families.values():
         if 2 < len(steps) <= MOST_STEPS and _longest_chain(recording, steps) == len(steps):
