@@ -251,3 +251,15 @@ def test_the_counter_of_a_loop_is_no_number_with_a_name():
         return tg.sum(w) * 4
 
     assert "t" not in tg.explain(loss, {"w": np.ones(2)}).closed.text.replace("∂", "")
+
+
+def test_work_is_bounded_and_a_closed_form_that_takes_more_is_not_shown(monkeypatch):
+    monkeypatch.setattr("tinygrad_mlp.explanation.reverse.FORMS_PER_BASE", 0)
+    w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    loss = tg.sum(tg.tanh(w) * tg.sigmoid(w))
+    derivation = tg.explain(loss, w)
+    loss.backward()
+
+    assert derivation.closed.note == "No closed form was found (TooManyForms)."
+    np.testing.assert_allclose(derivation.closed["∂L/∂w"].evaluate(), w.grad, rtol=1e-12)
+    assert "No closed form was found" in str(derivation)

@@ -21,6 +21,8 @@ from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.names import Name
 from tinygrad_mlp.graph_view.naming import Naming, key_of
 
+FORMS_PER_BASE = 40
+"""How many forms may be compared for each base; textbooks' graphs take six at most."""
 NAMED_FROM = 3.0
 """The cost from which a derivative is a quantity of its own, to be named where it is used."""
 
@@ -57,6 +59,7 @@ class Reverse:
             self.record(node)
         self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, Call)}
         self._find_facts()
+        self.simplifier.most = FORMS_PER_BASE * (len(self.t.bases) + 5)
         self.gradients = self.differentiate()
 
     # -- forward ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ an axis that are 0 or 1 whatever the numbers are), and ``e^z / Σ e^z``, which i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -37,12 +38,16 @@ MOST_TERMS = 40
 MOST_ROUNDS = 6
 
 
+class TooManyForms(Exception):
+    """More forms were compared than a graph of this length may take."""
+
+
 class Simplifier:
     """Finds simple forms of the polynomials of a translation.
 
     `instead` maps a bracket to what is written for it: where q = u / s has a name, u is q s.
     `used` are the known sums that were carried out: a base, an axis, and the sum.
-    `candidates` counts the forms that were compared.
+    `candidates` counts the forms that were compared, of which there may be `most`.
     """
 
     def __init__(self, translation: Translation) -> None:
@@ -51,12 +56,15 @@ class Simplifier:
         self.deltas = translation.deltas
         self.used: dict[tuple[Base, int, int], None] = {}
         self.candidates = 0
+        self.most = math.inf
         self._found: dict[Any, Polynomial] = {}
         self._cost: dict[Base, float] = {}
         self._shown: dict[Any, Polynomial] = {}
 
     def simplest(self, p: Polynomial) -> Polynomial:
         """The cheapest form that is found."""
+        if self.candidates > self.most:
+            raise TooManyForms(f"more than {self.most} forms")
         if p.key not in self._found:
             best = min(self.forms(p), key=self.cost)
             self._found[p.key] = self._found[best.key] = best

@@ -89,7 +89,11 @@ def derivation(subject: ReportedModel) -> DerivationSection:
     """Write the derivation of the gradients in MathML."""
     try:
         derived = subject.derivation()
-        groups, room = [], MOST_EQUATIONS
+        closed = [(mathml(e.left.latex()), mathml(e.right.latex()))
+                  for e in derived.closed.equations]
+        short = len(closed) + len(derived.equations) <= MOST_EQUATIONS and not derived.closed.note
+        groups = [Equations("In closed form", closed)] if short else []
+        room = MOST_EQUATIONS
         for heading, equations in derived.sections():
             rows, last = [], None
             for equation in equations[: max(room, 0)]:
