@@ -18,6 +18,8 @@ REPAIRS = {
     "crf_two_tags-5": "dA[i, j] -= 1",
     "dot_product_ranker-8": "dQ += 2 * lam * Q\ndP += 2 * lam * P",
     "embedding_mean_pool-5": "dlogits[np.arange(n_docs), labels] -= 1",
+    "embedding_mean_pool-7": "np.add.at(demb, ids, g / len(ids))",
+    "gaussian_precision-7": "dLam += 0.5 * nu * np.eye(d)",
     "gru_two_steps-1": "dz = dh * (c - h)",
     "huber_scale-2": "psi[far] = delta * np.sign(eps[far])",
     "huber_scale-3": "far = np.abs(eps) > delta",
@@ -29,6 +31,7 @@ REPAIRS = {
     "student_t_nll-1": "w = (nu + 1) / (s2 * nu + res**2)",
     "triplet_shared_map-2": "dp = -2 * (a - p) * weight",
     "triplet_shared_map-3": "weight = 1 / len(anchor) * active[:, None]",
+    "triplet_shared_map-7": "active = sq_dist(a, p) - sq_dist(a, n) + alpha > 0",
     "triplet_shared_map-4": "weight = active[:, None] / len(active)"}
 """The repair that is shown, by the mistake of the corpus. It stands in the person's own writing."""
 

@@ -64,18 +64,8 @@ def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[t
 
 
 def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
-    """Yield an expression with a variable as a further term, by itself or times a number.
-
-    A factor that is a variable may lack a term, too: ``d * c`` for ``d * (c - h)``.
-    """
-    for part in ast.walk(root):
-        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mult):
-            for factor in (part.left, part.right):
-                own = variables.get(ast.unparse(factor))
-                for text, other in variables.items():
-                    if own is not None and np.ndim(own) and np.shape(own) == np.shape(other):
-                        for op in (ast.Sub(), ast.Add()):
-                            yield 1.4, replaced(root, factor, ast.BinOp(factor, op, parsed(text)))
+    """Yield an expression with a variable as a further term, by itself or times a number."""
+    yield from _extended_parts(root, variables)
     numbers = [text for text, other in variables.items()
                if np.ndim(other) == 0 and text.isidentifier()]
     for text, other in variables.items():
@@ -85,6 +75,25 @@ def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
                            *((1.6, f"{text} / {c}") for c in numbers)]:
             yield cost, ast.BinOp(root, ast.Add(), parsed(term))
             yield cost + 0.05, ast.BinOp(root, ast.Sub(), parsed(term))
+
+
+def _extended_parts(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
+    """Yield a comparison, or a product, of which one side has a further term.
+
+    ``d * (c - h)`` for ``d * c``, where the factor is a variable.
+    """
+    if isinstance(root, ast.Compare):
+        for text, other in variables.items():
+            if np.ndim(other) == 0 and text.isidentifier():
+                more = ast.BinOp(root.left, ast.Add(), parsed(text))
+                yield 1.4, replaced(root, root.left, more)
+    products = [part for part in ast.walk(root) if isinstance(part, ast.BinOp)
+                and isinstance(part.op, ast.Mult)]
+    for factor in [each for part in products for each in (part.left, part.right)]:
+        own = np.shape(variables.get(ast.unparse(factor), 0))
+        for text in [t for t, other in variables.items() if own and np.shape(other) == own]:
+            for op in (ast.Sub(), ast.Add()):
+                yield 1.4, replaced(root, factor, ast.BinOp(factor, op, parsed(text)))
 
 
 def joined(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:

@@ -75,6 +75,8 @@ def functions(node: ast.expr, words: Vocabulary) -> Edits:
         if called(node) == "cumsum" and len(node.args) == 1:
             backwards = f"np.cumsum({ast.unparse(node.args[0])}[::-1])[::-1]"
             yield 1.2, parsed(backwards)
+        if called(node) == "ones" and isinstance(node.args[0], ast.Tuple):
+            yield 1.2, ast.Call(renamed(node.func, "eye"), node.args[0].elts[:1], [])
         for other in SIMILAR.get(called(node), ()):
             yield 1.0, ast.Call(renamed(node.func, other), node.args, node.keywords)
     elif isinstance(node, (ast.Name, ast.Subscript, ast.BinOp)):

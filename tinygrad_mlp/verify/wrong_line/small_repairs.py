@@ -71,6 +71,8 @@ def statement_repairs(offers: Offers, site: Site) -> Iterator[Repair]:
         if isinstance(target, (ast.Name, ast.Subscript)):
             yield repair(1.0, lambda s: [_placed(
                 ast.AugAssign(s.targets[0], ast.Add(), s.value), s)])
+        if isinstance(target, ast.Subscript):
+            yield repair(1.2, _scattered)
     if isinstance(statement, (ast.Assign, ast.AugAssign)):
         yield from _other_targets(offers, site, repair)
     if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Dict):
@@ -130,7 +132,7 @@ def _other_targets(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
 
 def _scattered(statement: Any) -> list[Any]:
     """Turn ``x[i] += e``, which adds once for indices that repeat, into ``np.add.at(x, i, e)``."""
-    target = statement.target
+    target: Any = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
     value = copied(target.value, _loaded)
     at = ast.parse("np.add.at", mode="eval").body
     call = ast.Call(at, [value, copied(target.slice, _loaded), statement.value], [])

@@ -62,10 +62,10 @@ def lacking(pool: Pool, present: Array, wanted: Array) -> Iterator[tuple[float, 
             if not np.isfinite(needed).all():
                 continue
             for term in pool.find(needed):
-                yield 1.4 + 0.1 * term.size, op, term.text
+                yield 1.8 + 0.1 * term.size, op, term.text
             if op in "+-" and needed.any():
                 for size, text in _products(pool, needed):
-                    yield 1.6 + 0.1 * size, op, text
+                    yield 2.0 + 0.1 * size, op, text
 
 
 def _matrix_products(pool: Pool, present: Array, wanted: Array, now: str) -> Solutions:

@@ -56,7 +56,8 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
         if key not in seen:
             seen.add(key)
             if root is None:
-                yield Repair(cost, (), (site, followed_by(f"{ast.unparse(site.node)} = {key}")))
+                more = followed_by(f"{ast.unparse(site.node)} = {key}")
+                yield Repair(cost + 0.5, (), (site, more))
             else:
                 yield Repair(cost, ((root, edited),))
         if len(seen) >= MOST_SOLUTIONS:
