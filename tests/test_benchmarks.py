@@ -122,7 +122,7 @@ def test_both_pool_to_the_same_gradient(kind):
 def test_both_train_with_adam_to_the_same_weights():
     given = setting(32, source="made")
     trainers, _ = installed(adam.CONTENDERS, given)
-    assert_same(trainers, 64, given, "tinygrad_mlp")
+    adam.check(trainers, given)
 
 
 def test_all_contenders_predict_the_same():

@@ -17,7 +17,6 @@ from tests.benchmarks.setting import (
     OUTPUTS,
     Setting,
     Train,
-    assert_same,
     setting,
 )
 from tests.benchmarks.timing import seconds_a_sample
@@ -69,13 +68,24 @@ def pytorch(given: Setting) -> Train:
 CONTENDERS = {"tinygrad_mlp": ours, "PyTorch eager": pytorch}
 
 
+def check(trainers: dict[str, Train], given: Setting) -> None:
+    """Make sure that all contenders arrive at the same weights, after two steps.
+
+    Where a gradient is all rounding, Adam's step is, too: a few elements differ by some percent.
+    """
+    found = {name: train(2 * given.batch) for name, train in trainers.items()}
+    for name, weights in found.items():
+        for got, want in zip(weights, found["tinygrad_mlp"], strict=True):
+            np.testing.assert_allclose(got, want, rtol=0, atol=0.1 * RATE, err_msg=name)
+
+
 def measure(quick: bool) -> list[Case]:
     """Seconds a sample for each size of the batches, ours over a longer epoch."""
     cases = []
     for size, name in targets.ADAM_CASES.items():
         given = setting(size)
         trainers, missing = installed(CONTENDERS, given)
-        assert_same(trainers, 2 * size, given, "tinygrad_mlp")
+        check(trainers, given)
         others = max(size, 128) if quick else max(4_096, 20 * size)
         counts = dict.fromkeys(trainers, others)
         counts["tinygrad_mlp"] = 2 * others if quick else IMAGES * math.ceil(200 * size / IMAGES)

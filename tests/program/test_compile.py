@@ -709,3 +709,20 @@ def test_tensors_among_the_arguments_are_data():
         assert isinstance(result, tg.Tensor)
         assert result.item() == np.sum(np.tanh(np.arange(3.0) * scale))
     assert len(compiled.programs) == 1
+
+
+def test_several_results_come_by_the_fast_path_and_in_their_order():
+    W = tg.Tensor(np.eye(2), requires_grad=True)
+
+    @tg.compile
+    def step(x):
+        y = x @ W
+        return tg.sum(y * y), y.data
+
+    x = np.array([[1.0, 2.0]])
+    for factor in (1.0, 2.0, 3.0):
+        loss, y = step(factor * x)
+        assert isinstance(loss, tg.Tensor) and type(y) is np.ndarray
+        assert loss.item() == 5 * factor**2
+        np.testing.assert_array_equal(y, factor * x)
+    assert step.executable.fast_path is not None
