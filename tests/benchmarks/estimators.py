@@ -136,9 +136,9 @@ def one_row(rounds: int) -> list[Case]:
     X, y = rng.normal(size=(500, 20)), rng.normal(size=500)
     found: dict[str, dict[str, Any]] = {work: {} for work in targets.ONE_ROW}
     for contender, module in CONTENDERS.items():
-        fitted = module.MLPRegressor((50,), random_state=0).partial_fit(X, y)
+        fitted = module.MLPRegressor(hidden_layer_sizes=(50,), random_state=0).partial_fit(X, y)
         found["predict"][contender] = functools.partial(fitted.predict, X[:1])
-        going_on = module.MLPRegressor((50,), random_state=0)
+        going_on = module.MLPRegressor(hidden_layer_sizes=(50,), random_state=0)
         found["partial_fit"][contender] = functools.partial(going_on.partial_fit, X[:32], y[:32])
     return [Case(targets.ONE_ROW[work], timing.alternating(calls, rounds=rounds), "step")
             for work, calls in found.items()]

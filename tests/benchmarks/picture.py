@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tests.benchmarks.ratios import Row, rows
+from tests.benchmarks.ratios import rows
 from tests.benchmarks.report import number, threads_of
 
 # Okabe and Ito's blue and orange; they differ in lightness, too.
@@ -22,9 +22,9 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     shown = [row for row in rows(results["runs"])
              if row.kind in ("speed", "cost") and row.values and row.target]
     threads = threads_of(results)
-    places, labels, cases = _places(shown)
-    figure = Figure(figsize=(9, max(2.5, 0.27 * (len(shown) + 1.4 * len(cases)))),
-                    layout="constrained")
+    places = range(len(shown))
+    labels = [f"{row.case}: {row.other}" for row in shown]
+    figure = Figure(figsize=(9, 1.2 + 0.18 * len(shown)), layout="constrained")
     axes = figure.subplots()
     height = 0.8 / len(threads)
     for number_of_bar, n in enumerate(threads):
@@ -52,10 +52,6 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     axes.margins(x=0.08, y=0.01)
     axes.invert_yaxis()
     axes.set_yticks(places, labels, fontsize=7)
-    for y, case in cases:
-        axes.annotate(case, (0, y), xycoords=("axes fraction", "data"), xytext=(-4, 0),
-                      textcoords="offset points", ha="right", va="center", fontsize=8,
-                      fontweight="bold")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("times as fast as the other: right of 1, this package is faster (logarithmic)")
     axes.spines[["top", "right"]].set_visible(False)
@@ -63,18 +59,3 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     figure.legend(loc="outside upper right", ncols=len(threads) + 1, frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
 
-
-def _places(shown: list[Row]) -> tuple[list[float], list[str], list[tuple[float, str]]]:
-    """Where the bars stand, what is written beside them, and where the cases' names stand."""
-    places, labels, cases = [], [], []
-    y, case = 0.0, ""
-    for row in shown:
-        if row.case != case:
-            y += 0.4 if case else 0
-            cases.append((y, row.case))
-            case = row.case
-            y += 1
-        places.append(y)
-        labels.append(row.other)
-        y += 1
-    return places, labels, cases
