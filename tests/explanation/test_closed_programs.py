@@ -38,6 +38,12 @@ def test_so_does_that_of_the_second_derivatives(a_share):
         assert_right(derivation.closed, gradients(output, leaves))
 
 
+def test_so_do_the_steps_of_the_chain_rule(a_share):
+    leaves, output, derivation = a_share.explained
+    assert not derivation.steps.note
+    assert_right(derivation.steps, gradients(output, leaves))
+
+
 def test_so_does_that_of_random_programs_and_few_have_none():
     fallen = []
 

@@ -2,262 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.explanation.chosen_names import ChosenNames
 from tinygrad_mlp.explanation.expression import Expression, Number, Symbol, within
-from tinygrad_mlp.explanation.loops import Loop, LoopWriter, find_loop, row_of
+from tinygrad_mlp.explanation.loops import Loop, LoopWriter
 from tinygrad_mlp.explanation.matrices import Writer
-from tinygrad_mlp.explanation.polynomial import Base, Call, Polynomial
+from tinygrad_mlp.explanation.polynomial import Base, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
-from tinygrad_mlp.graph_view.names import Name, gradient, name
-
-TEXTBOOK = {ops.sigmoid: "p", ops.softmax: "p", ops.tanh: "a", ops.relu: "a", ops.exp: "e",
-            ops.inv: "M"}
-"""What books call the results of operations; of matrices in capitals."""
-
-WORTH_A_NAME = 3.0
-"""The cost from which something that is used twice gets a name."""
-WORTH_A_DELTA = 3.0
-"""The same for a derivative that gradients only are computed from."""
-WORTH_A_LAYER = 1.5
-"""The same for the derivative with respect to z in a network of several layers."""
-TOO_LONG = 14.0
-"""The cost from which something that is used once gets one, too."""
+from tinygrad_mlp.graph_view.names import gradient, name
 
 
-class Blackboard:
+class Blackboard(ChosenNames):
     """The lines of the closed form of the gradients.
 
     `lines` are symbols with definitions: what the gradients are written with, and the gradients.
     """
 
     def __init__(self, reverse: Reverse) -> None:
-        self.reverse = reverse
-        self.simplifier = reverse.simplifier
-        self.names = reverse.naming.names
+        super().__init__(reverse)
         self.symbols: dict[Base, Symbol] = {}
         self.writer = Writer(self.symbol, self.simplifier.shown)
         self.lines: list[Symbol] = []
-        self.gradients = reverse.gradients
-        self._name_counts()
-        self._choose_names()
         self._write()
-
-    # -- names --------------------------------------------------------------------------------
-
-    def _name_counts(self) -> None:
-        for base in self.reverse.t.counts.values():
-            base.name = base.name or self._free("n", "N", "m")
-        for base in self.reverse.t.one_hot:
-            base.name = base.name or self._free("Y", "O")
-
-    def _free(self, *wanted: str) -> Name:
-        """The first name that is not taken, or the last one with a number."""
-        for text in wanted:
-            if text not in self.names.given:
-                return self.names.unique(text)
-        return self.names.numbered(wanted[-1])
-
-    def parts(self, base: Base) -> list[Base]:
-        """The bases in the definition of a base."""
-        made = base.definition
-        found: list[Base] = []
-        if isinstance(made, Polynomial):
-            found = list(occurrences(self.simplifier.shown(made)))
-        elif made is not None:
-            found = [b for a in made.args if a is not None for b in occurrences(a)]
-        return found
-
-    def _uses(self) -> dict[Base, int]:
-        """How often each base is written, if every base without a name is written out."""
-        uses: dict[Base, int] = {}
-        for g in self.gradients:
-            for base in occurrences(self.simplifier.shown(g)):
-                uses[base] = uses.get(base, 0) + 1
-        parts: dict[Base, list[Base]] = {}
-        for base in reversed(sorted_by_use(uses, self.parts, parts)):
-            times = 1 if base.name is not None else uses[base]
-            for part in parts[base]:
-                uses[part] = uses.get(part, 0) + times
-        return uses
-
-    def _choose_names(self) -> None:
-        """Name what is written often or is long, the largest first."""
-        self.loop = self._find_loop()
-        self._name_calls()
-        self._name_layers()
-        self._name_deltas()
-        self._place_deltas()
-        while True:
-            uses = self._uses()
-            worth = [b for b in uses if b.name is None and b.definition is not None
-                     and self._is_worth_a_name(b, uses[b])]
-            parts: dict[Base, list[Base]] = {}
-            sorted_by_use(worth, self.parts, parts)
-            inside = set(sorted_by_use({p for b in worth for p in parts[b]}, self.parts, parts))
-            chosen = [b for b in worth if b not in inside]
-            if not chosen:
-                return
-            for base in sorted(chosen, key=lambda b: b.number):
-                base.name = self._name(base)
-            self.simplifier.forget()
-
-    def _name_calls(self) -> None:
-        """Name results of operations, the first ones first, so that they count as short after."""
-        uses = self._uses()
-        for base in sorted(uses, key=lambda b: b.number):
-            if base.name is None and isinstance(base.definition, Call):
-                self.simplifier.forget_cost(base)
-                if self._is_worth_a_name(base, uses[base]):
-                    base.name = self._name(base)
-        self.simplifier.forget()
-
-    def _find_loop(self) -> Loop | None:
-        """The loop in the graph, if there is one; its results are called h_1, h_2, …."""
-        calls = [b for b in self.reverse.t.bases if isinstance(b.definition, Call)
-                 and len(b.definition.args) == 1 and b.definition.op.rule(0)]
-        shared = {self.reverse.target(t) for t in self.reverse.targets}
-        loop = find_loop(calls, shared, "h")
-        if loop is None:
-            return None
-        rows = {b: row for b in self.reverse.t.bases if (row := row_of(b)) is not None}
-        if rows.keys() - loop.places:  # each step has an output, named by the last one only
-            loop.places = rows | loop.places
-            for base in self.reverse.t.bases:
-                if base not in shared and loop.only_step(base.definition) == len(loop.steps):
-                    base.name = None
-        self._name_steps(loop, shared)
-        return loop
-
-    def _name_steps(self, loop: Loop, shared: set[Base]) -> None:
-        for base, (letter, t) in loop.places.items():
-            made = base.definition
-            if isinstance(made, Call):
-                base.name = self._of_step(letter, t)
-                for a in made.args if base in loop.steps else ():
-                    if a is not None and a.single is not None and a.single not in shared:
-                        a.single.name = None
-        self.simplifier.forget()
-
-    def _of_step(self, letter: str, t: int) -> Name:
-        text = f"{letter}_{t}" if f"{letter}_{t}" not in self.names.given else f"{letter}({t})"
-        self.names.unique(text)
-        return Name(text, name(letter).latex, f"_{{{t}}}")
-
-    def _place_deltas(self) -> None:
-        """Call the derivative with respect to what step t was computed from δ_t."""
-        if self.loop is None:
-            return
-        of = {made.args[0].single: t for t, step in enumerate(self.loop.steps, start=1)
-              if isinstance(made := step.definition, Call) and made.args[0] is not None}
-        for delta, base in self.reverse.deltas.items():
-            if base in of and delta.name is not None:
-                self.loop.places[delta] = "δ", of[base]
-                delta.name = self._of_step("δ", of[base])
-        outputs: dict[Any, list[tuple[int, Base]]] = {}
-        for delta in self.reverse.deltas:
-            assert isinstance(delta.definition, Polynomial)
-            made = self.simplifier.shown(delta.definition)
-            step = self.loop.only_step(made) if delta not in self.loop.places else None
-            if step is not None and delta.name is not None:
-                outputs.setdefault(self.loop.relative(made, step), []).append((step, delta))
-        for members in outputs.values():
-            letter = self._free("e", "ε").text if len(members) > 2 else ""
-            self.loop.derivatives.update([letter] if letter else [])
-            for step, delta in members if letter else []:
-                self.loop.places[delta] = letter, step
-                delta.name = self._of_step(letter, step)
-        self.simplifier.forget()
-
-    def _name_layers(self) -> None:
-        """Call the derivative by which the gradient of a layer's weight is written δ and a number.
-
-        It has the number of z: δ2 belongs to ``z2 = W1 x + b1``.
-        """
-        numbers = {id(layer.product[layer.weight]): layer.number
-                   for layer in self.reverse.graph.layers}
-        zs = {id(layer.product[layer.weight]): layer.z for layer in self.reverse.graph.layers}
-        for target, g in zip(self.reverse.targets, self.gradients, strict=True):
-            number = numbers.get(id(target))
-            found = [b for b in occurrences(g) if b in self.reverse.deltas]
-            if number is None or len(found) != 1 or len(numbers) == 1:
-                continue
-            made = found[0].definition
-            assert isinstance(made, Polynomial)
-            if self.reverse.naming.by_user(zs[id(target)]):
-                continue
-            text = f"δ{number}"
-            if text not in self.names.given and found[0].name is None and (
-                    self.simplifier.cost_without_numbers(made) > WORTH_A_LAYER):
-                found[0].name = self.names.unique(text)
-        self.simplifier.forget()
-
-    def _name_deltas(self) -> None:
-        """Name the derivatives that several others are computed from, the newest first."""
-        deltas = self.reverse.deltas
-        users: dict[Base, list[Base | None]] = {}
-        for g in self.gradients:
-            for b in occurrences(g):
-                users.setdefault(b, []).append(None)
-        for delta in deltas:
-            made = delta.definition
-            assert isinstance(made, Polynomial)
-            for b in self._reached(made):
-                users.setdefault(b, []).append(delta)
-        for delta in deltas:
-            used = users.get(delta, [])
-            made = delta.definition
-            assert isinstance(made, Polynomial)
-            cost = self.simplifier.cost_without_numbers(made)
-            least = WORTH_A_DELTA if set(used) == {None} else 1.5
-            if len(used) > 1 and cost > least and delta.name is None:
-                delta.name = self._name(delta)
-        self.simplifier.forget()
-
-    def _reached(self, p: Polynomial) -> Iterable[Base]:
-        """The bases in a polynomial, and in brackets in it that are no derivatives themselves."""
-        for b in occurrences(p):
-            yield b
-            if self.simplifier.is_bracket(b) and b not in self.reverse.deltas and isinstance(
-                    b.definition, Polynomial):
-                yield from self._reached(b.definition)
-
-    def _is_worth_a_name(self, base: Base, uses: int) -> bool:
-        cost = self.simplifier.base_cost(base)
-        made = base.definition
-        if isinstance(made, Call) and made.op in TEXTBOOK:
-            return cost > WORTH_A_NAME
-        return cost > (WORTH_A_NAME if uses > 1 else TOO_LONG)
-
-    def _name(self, base: Base) -> Name:
-        if base in self.reverse.deltas:
-            return self._delta_name(self.reverse.deltas[base])
-        hint = self.reverse.hints.get(base)
-        several = len(self.reverse.graph.layers) > 1
-        if hint is not None and not re.fullmatch(r"v\d+" if several else r"[vaz]\d+", hint.text):
-            return hint
-        made = base.definition
-        if isinstance(made, Call) and made.op in TEXTBOOK:
-            letter = TEXTBOOK[made.op]
-            matrix = sum(n != 1 for n in base.shape) > 1
-            return self._free(letter.upper() if matrix else letter)
-        return self._free("e" if isinstance(made, Polynomial) and len(made.terms) > 1 else "u")
-
-    def _delta_name(self, of: Base) -> Name:
-        named = of.name or self.reverse.hints.get(of)
-        number = re.fullmatch(r"[zZ]_?(\d+)", named.text) if named else None
-        if named is None or re.fullmatch(r"v\d+", named.text):
-            return self._free("δ", "δ")
-        text = f"δ{number[1]}" if number else f"δ_{named.text}"
-        if text in self.names.given:
-            return self.names.unique(text)
-        self.names.unique(text)
-        return name(text) if number else Name(text, r"\delta", rf"_{{{named.latex}}}")
-
-    # -- lines --------------------------------------------------------------------------------
 
     def symbol(self, base: Base) -> Symbol | None:
         """The symbol of a base that has a name."""
@@ -352,29 +121,6 @@ class Blackboard:
         return told
 
 
-def sorted_by_use(roots: Iterable[Base], parts_of: Callable[[Base], list[Base]],
-                  parts: dict[Base, list[Base]]) -> list[Base]:
-    """The bases that roots are written with, parts before wholes; `parts` takes those of each."""
-    done: dict[Base, None] = {}
-    stack = list(roots)
-    while stack:
-        base = stack[-1]
-        if base not in parts:
-            parts[base] = parts_of(base)
-        missing = [] if base in done else [p for p in parts[base] if p not in done]
-        if missing:
-            stack += missing
-        else:
-            done[base] = None
-            stack.pop()
-    return list(done)
-
-
 def symbols_in(expressions: Iterable[Any]) -> set[str]:
     """The names that expressions are written with."""
     return {e.name.text for e in within(expressions) if isinstance(e, Symbol)}
-
-
-def occurrences(p: Polynomial) -> Iterable[Base]:
-    """The bases of a polynomial, once for each factor."""
-    return (f.base for monomial in p.terms for f in monomial)

@@ -241,6 +241,7 @@ class Reverse:
         return [found.get(b, number(0, b.shape)) for b in wanted]
 
     def target(self, target: Value) -> Base:
+        """The base of a tensor that is differentiated with respect to."""
         if target.node is not None:
             base = self.values[key_of(target)].single
         else:
