@@ -89,8 +89,8 @@ def test_the_numbers_of_the_steps_are_those_of_backward(opened):
     model = trainer.copied_model()
     loss = trainer.runner.loss(model(data.X_test[2:3]), data.Y_test[2:3])
     for step in tg.steps(loss):
-        title = page.locator(".tg-steps section").filter(
-            has=page.locator("h2", has_text=f" {step.name}")).first
+        title = page.locator(".tg-steps article").filter(
+            has=page.locator("h3", has_text=f" {step.name}")).first
         cells = title.locator(".array td").all_text_contents()
         found = [float(cell.replace("−", "-")) for cell in cells]
         np.testing.assert_allclose(found, step.value.ravel(), rtol=5e-3, atol=1e-12)
@@ -160,10 +160,12 @@ def test_files_are_downloaded(opened, what, name, tmp_path):
 
 
 def test_a_rival_is_shown_beside(opened):
-    page, session = opened(1400, "dark")
+    page, session = opened(1400, "dark", data="digits")
     page.get_by_label("begin with").select_option("vanishing gradient")
     page.locator(".norms", has_text="squared error").wait_for()
     assert page.locator(".norms meter").count() == 8
+    page.emulate_media(color_scheme="light")
+    assert page.locator(".answer meter").count() == 2
     assert "same weights" in page.locator(".tg-play").inner_text()
 
 

@@ -6,7 +6,7 @@ import pytest
 import tinygrad_mlp as tg
 from tests.browser import browser as browser
 
-SHOWN = "[...document.querySelectorAll('section')].filter(s => s.offsetHeight).map(s => s.id)"
+SHOWN = "[...document.querySelectorAll('article')].filter(s => s.offsetHeight).map(s => s.id)"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_keys_buttons_slider_and_boxes_lead_through_the_steps(opened, found):
     assert page.locator("output").inner_text() == f"step 3 of {len(found)}"
     page.locator("g[data-box]", has_text="a2").click()
     names = page.evaluate(SHOWN)
-    assert "ā2" in page.locator(f"#{names[0]} h2").inner_text()
+    assert "ā2" in page.locator(f"#{names[0]} h3").inner_text()
     page.locator("input[type=range]").fill("1")
     assert page.evaluate(SHOWN) == ["s1"]
 
@@ -90,7 +90,7 @@ def test_the_numbers_that_are_shown_are_those_of_the_backward_pass(opened, found
 def test_without_scripts_and_in_print_all_steps_can_be_read(opened, found):
     every = [f"s{n}" for n in range(1, len(found) + 1)]
     page = opened(java_script_enabled=False)
-    assert page.locator("section:visible").count() == len(found)
+    assert page.locator("article:visible").count() == len(found)
     assert not page.locator(".controls").is_visible()
     page = opened()
     page.emulate_media(media="print")

@@ -233,7 +233,14 @@ export class Playground {
       ? `Answers by ${data.features.join(" and ")}, other inputs at their mean`
       : "Decision boundary";
     this.network.parentElement.hidden = !message.layers.length;
-    if (!before || message.data.name !== before.data.name) this.stepsPlace.replaceChildren();
+    const shape = ({data: {name}, layers}) => JSON.stringify([name, layers]);
+    if (before && shape(message) !== shape(before)) {
+      this.now = null;  // a frame of another network
+      this.series = [];
+      this.drawn = this.asked = false;
+      this.answer.replaceChildren();
+      this.stepsPlace.replaceChildren();
+    }
     if (!message.rule) this.dismiss("check");
   }
 
@@ -261,7 +268,7 @@ export class Playground {
 
   showSteps(html) {
     this.stepsPlace.innerHTML = html;
-    const root = this.stepsPlace.firstElementChild;
+    const root = this.stepsPlace.querySelector(".tg-steps");
     stepThrough(root, this.stepsPlace);
     const named = (box) => box.querySelector("text").textContent === this.wanted;
     const box = this.wanted && [...root.querySelectorAll(".graph g")].find(named);

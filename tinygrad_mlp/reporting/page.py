@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.reporting import results, workings
 from tinygrad_mlp.reporting.reported_model import ReportedModel
+from tinygrad_mlp.stepping.page import style
 from tinygrad_mlp.support.checks import path_like
 from tinygrad_mlp.support.files import write_file
 from tinygrad_mlp.support.version import __version__
@@ -97,7 +99,8 @@ def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str 
         of=results.counted(len(subject.X), "sample"), probable=subject.probabilities is not None,
         layers=workings.layers(subject.model), neurons=workings.neurons(subject),
         graph=workings.graph(subject), weights=workings.first_weights(subject),
-        derivation=workings.derivation(subject), step=workings.step(subject), check=check,
+        derivation=workings.derivation(subject), one_pass=workings.one_pass(subject),
+        steps_style=Markup(style()), step=workings.step(subject), check=check,
         timings=results.timings(subject),
         versions=f"tinygrad_mlp {__version__}, NumPy {np.__version__}")
 

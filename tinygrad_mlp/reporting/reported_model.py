@@ -18,6 +18,7 @@ from tinygrad_mlp.explanation import Derivation, explain
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.program import CompiledFunction
+from tinygrad_mlp.stepping import Steps, steps
 from tinygrad_mlp.support.checks import integer_at_least
 from tinygrad_mlp.training.evaluation import (
     LossFunction,
@@ -105,6 +106,10 @@ class ReportedModel:
         # A NeuralNetwork takes a vector, for which the derivation has closed forms.
         one = 0 if self.network is not None else slice(0, 1)
         return explain(self._loss_of(self.X[one], self.Y[one]))
+
+    def steps(self) -> Steps:
+        """Step through a forward and a backward pass of the loss of one sample."""
+        return steps(self._loss_of(self.X[:1], self.Y[:1]))
 
     def drawing(self) -> Drawing:
         """Draw the graph of the loss of a batch."""

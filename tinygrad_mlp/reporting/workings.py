@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import keyword
 import tokenize
@@ -18,6 +19,7 @@ from tinygrad_mlp.plotting import plot_weights
 from tinygrad_mlp.reporting.inline_pictures import inline_figure, inline_svg
 from tinygrad_mlp.reporting.reported_model import CHECKED_SAMPLES, ReportedModel
 from tinygrad_mlp.reporting.results import ReportTable, counted
+from tinygrad_mlp.stepping.page import fragment
 from tinygrad_mlp.support.mathematics import mathml
 from tinygrad_mlp.verify import GradReport
 
@@ -106,6 +108,24 @@ def derivation(subject: ReportedModel) -> DerivationSection:
     except TinygradError as error:
         return DerivationSection([], str(error), 0)
     return DerivationSection(groups, "", max(-room, 0))
+
+
+class PassSection(NamedTuple):
+    """The steps of one pass as an animation and as a list, or the reason for their absence."""
+
+    animation: str
+    steps: Markup
+    missing: str
+
+
+def one_pass(subject: ReportedModel) -> PassSection:
+    """Step through a forward and a backward pass."""
+    try:
+        found = subject.steps()
+    except TinygradError as error:
+        return PassSection("", Markup(), str(error))
+    address = base64.b64encode(found.svg.encode()).decode()
+    return PassSection(f"data:image/svg+xml;base64,{address}", Markup(fragment(found.content)), "")
 
 
 class StepSection(NamedTuple):
