@@ -12,6 +12,7 @@ from tinygrad_mlp.autograd.functional import grad, hessian, hvp, jacobian, jvp, 
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.nested_lists import array
 from tinygrad_mlp.autograd.op import OPS, Op, Sample
+from tinygrad_mlp.autograd.stores import placing as placing
 from tinygrad_mlp.autograd.stores.differentiable import differentiable
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.support.memory import keep_freed_memory

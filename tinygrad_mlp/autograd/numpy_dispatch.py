@@ -52,8 +52,6 @@ IN_ITS_PLACE: dict[Any, str] = {
     np.convolve: "tg.conv2d", np.correlate: "tg.conv2d", np.block: "tg.concatenate",
     np.delete: "tg.take", np.insert: "tg.concatenate", np.compress: "x[condition]",
     np.extract: "x[condition]", np.choose: "tg.select", np.piecewise: "tg.select",
-    np.putmask: "x[mask] = …", np.place: "x[mask] = …", np.put: "x[index] = …",
-    np.fill_diagonal: "x[i, i] = … for i = np.arange(n)",
     np.apply_along_axis: "tg.stack([f(row) for row in x])",
     np.linspace: "x + (y - x) * np.linspace(0, 1, n)", np.cov: "d @ d.T for d = x - tg.mean(x)",
     np.geomspace: "x * (y / x) ** np.linspace(0, 1, n)", np.linalg.eig: "tg.eigh, if symmetric",

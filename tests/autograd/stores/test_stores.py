@@ -315,3 +315,37 @@ def test_a_view_that_is_stored_into_its_base_is_what_it_was_before():
     sines, weights = numpy.sin(X), numpy.array([2, 1, 0])
     assert math.isclose(value, sines @ weights + sines @ sines)
     numpy.testing.assert_allclose(gradient, (weights + 2 * sines) * numpy.cos(X))
+
+
+PLACING = {
+    "put": lambda h, x: np.put(h, [0, 4, 4], [x[0], x[1], x[2]]),
+    "put in a circle": lambda h, x: np.put(h, [[7, 2]], x, mode="wrap"),
+    "put at the ends": lambda h, x: np.put(h, [-9, 99], x[:1], mode="clip"),
+    "put nothing": lambda h, x: np.put(h, [], x),
+    "putmask": lambda h, x: np.putmask(h, numpy.arange(6).reshape(2, 3) % 2 == 0, x[1:]),
+    "place": lambda h, x: np.place(h, numpy.arange(6).reshape(2, 3) > 2, [x[2], 5.0]),
+    "fill_diagonal": lambda h, x: np.fill_diagonal(h, x[:2]),
+    "fill a tall diagonal": lambda h, x: np.fill_diagonal(h.T, x),
+    "wrap a diagonal": lambda h, x: np.fill_diagonal(h.reshape(6, 1), x, wrap=True),
+    "copyto": lambda h, x: np.copyto(h, x), "add.at": lambda h, x: np.add.at(h, [0, 0], x),
+    "subtract.at": lambda h, x: np.subtract.at(h, (0, [1, 1]), x[0])}
+
+
+@pytest.mark.parametrize("name", PLACING)
+@pytest.mark.parametrize("created", [True, False])
+def test_functions_that_place_values_do_as_numpys(name, created):
+    def f(x):
+        h = np.ones((2, 3)) if created else np.outer(x[1:], x)
+        PLACING[name](h, x)
+        return np.sum(h * numpy.cos(numpy.arange(6.0)).reshape(2, 3))
+
+    slopes = [(f(X + s) - f(X - s)) / 2e-6 for s in 1e-6 * numpy.eye(3)]
+    numpy.testing.assert_allclose(tg.grad(f)(X), slopes, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("store", [
+    lambda a, t: numpy.put(a, [0], t), lambda a, t: numpy.putmask(a, a > 0, t),
+    lambda a, t: numpy.place(a, a > 0, t), lambda a, t: numpy.fill_diagonal(a, t)])
+def test_functions_that_place_values_refuse_a_plain_array(store):
+    with pytest.raises(NotDifferentiableError, match="plain array"):
+        store(numpy.ones((3, 3)), tg.Tensor(X, requires_grad=True))
