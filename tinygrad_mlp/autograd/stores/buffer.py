@@ -148,10 +148,15 @@ class RecordedBuffer(Tensor):
         return self._held.read().__reduce_ex__(protocol)
 
     def __getitem__(self, index: Any) -> Any:
-        view = self._held.view
-        if type(index) is slice or type(index) is int and (
-                view.ndim > 1 and -len(view) <= index < len(view)):
-            return buffer_of(self._held.storage, view[index])  # the most frequent case, in short
+        held = self._held
+        parts = index if type(index) is tuple else (index,)
+        if all(type(part) in (int, slice) for part in parts):  # the most frequent case, in short
+            try:
+                view = held.view[index]
+            except IndexError:
+                return super().__getitem__(index)  # with a better message
+            if type(view) is np.ndarray:
+                return buffer_of(held.storage, view)
         return super().__getitem__(index)
 
     def __len__(self) -> int:

@@ -22,8 +22,6 @@ from tinygrad_mlp.autograd.ops.shapes.storing import Places, assemble
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import DTypeError
 
-ORIGIN = np.dtype(np.int64)
-
 SWEEP = 64
 """The number of pieces from which on those that were overwritten are looked for."""
 
@@ -46,6 +44,7 @@ class Storage:
 
     Attributes:
         memory: all numbers, in one axis.
+        address: of the first of them.
         origin: for each of them the number of the stored element, −1 for a constant; None before
             the first store that gradients flow to.
         pieces: what was stored, and is still needed.
@@ -55,11 +54,11 @@ class Storage:
         of_tensor: whether it was that of a tensor, and not made by a function of NumPy.
     """
 
-    __slots__ = ("memory", "origin", "pieces", "starts", "total", "version", "made", "limit",
-                 "of_tensor")
+    __slots__ = ("memory", "address", "origin", "pieces", "starts", "total", "version", "made",
+                 "limit", "of_tensor")
 
     def __init__(self, memory: Array, made: CallSite, *, of_tensor: bool = False) -> None:
-        self.memory = memory
+        self.memory, self.address = memory, address(memory)
         self.origin: Array | None = None
         self.pieces: list[Tensor] = []
         self.starts: list[int] = []
@@ -72,12 +71,12 @@ class Storage:
         """Return the part of the origin that belongs to a view of the memory."""
         if self.origin is None:
             return None
+        dtype, size = self.origin.dtype, self.memory.itemsize
         if not view.size:
-            return np.empty(view.shape, ORIGIN)
-        size = self.memory.itemsize
-        strides = tuple(s // size * ORIGIN.itemsize for s in view.strides)
-        offset = (address(view) - address(self.memory)) // size * ORIGIN.itemsize
-        return np.ndarray(view.shape, ORIGIN, self.origin, offset, strides)
+            return np.empty(view.shape, dtype)
+        strides = tuple(s // size * dtype.itemsize for s in view.strides)
+        offset = (address(view) - self.address) // size * dtype.itemsize
+        return np.ndarray(view.shape, dtype, self.origin, offset, strides)
 
     # -- stores --------------------------------------------------------------------------------
 
@@ -107,9 +106,11 @@ class Storage:
     def record(self, view: Array, index: Any, value: Any) -> None:
         """Note that the elements of a tensor lie in a view now."""
         if self.origin is None:
-            self.origin = np.full(self.memory.size, -1, ORIGIN)
+            self.origin = np.full(self.memory.size, -1, np.int32)
         piece = self._piece(value)
         size = math.prod(piece.shape)
+        if self.total + size > np.iinfo(self.origin.dtype).max:
+            self.origin = self.origin.astype(np.int64)
         self._origin_for(view)[index] = np.arange(self.total, self.total + size).reshape(
             piece.shape)
         self.version += 1
@@ -177,36 +178,48 @@ class Storage:
     def _is_piece(self, view: Array, origin: Array, number: int) -> bool:
         """Return whether exactly one whole piece lies in a view."""
         piece, start = self.pieces[number], self.starts[number]
-        if piece.shape != view.shape or origin.flat[0] != start or origin.flat[-1] != (
-                start + view.size - 1):
+        if piece.shape != view.shape or origin.flat[-1] != start + view.size - 1:
             return False
-        if isinstance(piece.data, Value):
-            return bool((origin.ravel() == np.arange(start, start + view.size)).all())
-        return (piece.data.strides == view.strides or piece.data.flags.c_contiguous
-                and view.flags.c_contiguous) and (
-            view.size <= 2 or bool((np.diff(origin.ravel()) == 1).all()))
+        data: Any = piece.data
+        # (A copy would have these strides, and results of operations have those of arguments.)
+        alike = isinstance(data, Value) or data.strides == view.strides or (
+            data.flags.c_contiguous and is_in_c_order(view))
+        return alike and bool(
+            (origin.ravel() == np.arange(start, start + view.size, dtype=origin.dtype)).all())
 
     def _places(self, origin: Array) -> tuple[list[int], Places]:
         """Return the numbers of the pieces that lie in a view, and where."""
         flat = origin.ravel()
         order = np.argsort(flat, kind="stable")
+        if flat.size < np.iinfo(np.int32).max:
+            order = order.astype(np.int32)  # nodes keep it
         elements = flat[order]
-        begin = int(np.searchsorted(elements, 0))
-        order, elements = order[begin:], elements[begin:]
-        owner = np.searchsorted(self.starts, elements, "right") - 1
-        ends = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
+        begins = np.searchsorted(elements, self.starts).tolist()
+        ends = [*begins[1:], len(elements)]
         # The number of jumps before each element: none in between means that they lie in a row.
-        jumps = np.concatenate([[0], np.cumsum(np.diff(order) != 1)])
-        skips = np.concatenate([[0], np.cumsum(np.diff(elements) != 1)])
-        numbers, parts = owner[ends[:-1]].tolist(), []
-        for number, a, b in zip(numbers, ends[:-1], ends[1:], strict=True):
-            where: Any = order[a:b]
-            if jumps[b - 1] == jumps[a]:
-                where = slice(int(order[a]), int(order[a]) + b - a)
-            chosen: Any = elements[a:b] - self.starts[number]
-            if b - a == self.pieces[number].size and not chosen[0] and skips[b - 1] == skips[a]:
-                chosen = None
-            parts.append((where, chosen))
+        jumps, skips = _jumps(order), _jumps(elements)
+        numbers: list[int] = []
+        parts: list[Any] = []
+        for number, (a, b) in enumerate(zip(begins, ends, strict=True)):
+            if a == b:
+                continue
+            size, start = self.pieces[number].size, self.starts[number]
+            is_row = jumps[b - 1] == jumps[a]
+            where: Any = slice(int(order[a]), int(order[a]) + b - a) if is_row else order[a:b]
+            is_whole = b - a == size and elements[a] == start and skips[b - 1] == skips[a]
+            numbers.append(number)
+            parts.append((where, None if is_whole else elements[a:b] - start))
         return numbers, Places(parts)
 
 
+def is_in_c_order(view: Array) -> bool:
+    """Return whether a copy of an array, which keeps the order of axes, is contiguous."""
+    strides = [s for s, n in zip(view.strides, view.shape, strict=True) if n > 1]
+    return all(s > 0 for s in strides) and strides == sorted(strides, reverse=True)
+
+
+def _jumps(numbers: Array) -> Array:
+    """Return how many of the differences before each number are not 1."""
+    found = np.zeros(len(numbers), np.int32)
+    np.cumsum(numbers[1:] - numbers[:-1] != 1, out=found[1:])
+    return found
