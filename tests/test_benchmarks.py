@@ -24,6 +24,7 @@ from tests.benchmarks import (
     report,
     small_program,
     small_step,
+    stores,
     targets,
     threads,
     transforms,
@@ -67,6 +68,13 @@ def test_all_contenders_train_on_mini_batches_to_the_same_weights(size):
     assert {"tinygrad_mlp", "NumPy by hand", "scikit-learn"} <= set(trainers)
     assert set(trainers) | set(missing) == set(mini_batches.CONTENDERS)
     mini_batches.check(trainers, given)
+
+
+def test_all_contenders_differentiate_the_network_that_stores_its_states():
+    made, missing = installed(stores.CONTENDERS, stores.Setting(20))
+    assert {"tinygrad_mlp", "decorator", targets.LIST} <= set(made)
+    assert set(made) | set(missing) == set(stores.CONTENDERS)
+    stores.check(made)
 
 
 @pytest.mark.parametrize("factor", [1.001, 0.0])

@@ -20,6 +20,8 @@ BATCH_OF_ONE = {name: f"batch of one, {name}" for name in ("float64", "float32")
 SMALL_STEP, SMALL_PROGRAM = "small graph, eager", "small graph, compiled"
 INFERENCE = "inference, 10,000 images"
 MEMORY = "memory of training MNIST"
+STORE_LOOP, STORE_RATIOS = "recurrent network, 1,000 stores", "stores"
+LIST = "list and stack"
 
 
 def mini_batch(size: int) -> str:
@@ -116,6 +118,13 @@ MEMORIES = tuple(
     )
 )
 
+STORES = (
+    *(target for tracked in ("weights", "inputs, too") for target in (
+        Target(STORE_RATIOS, "", at_most=2.3, ours=f"twice the steps, time ({tracked})"),
+        Target(STORE_RATIOS, "", at_most=1.5, ours=f"array / list, time ({tracked})"),
+        Target(STORE_RATIOS, "", at_most=1.1, ours=f"array / list, memory ({tracked})"))),
+    Target(STORE_RATIOS, "", at_most=1.02, ours="training with / without the import"))
+
 IMPORT = (Target("import", "", at_most=1.7, ours="import tinygrad_mlp / import numpy"),)
 
 WRONG_LINE = "search for the wrong line"
@@ -128,9 +137,9 @@ WRONG_LINES = (
 )
 
 ALL = (*EXPERIMENT, *MINI_BATCHES, *ADAM, *IMAGE_WORK, *TRANSFORMS, *SMALL_GRAPHS, *INFERENCES,
-       *ESTIMATORS, *GROWTH, *MEMORIES, *IMPORT, *WRONG_LINES)
+       *ESTIMATORS, *GROWTH, *MEMORIES, *STORES, *IMPORT, *WRONG_LINES)
 
 BACKWARD = "forward + backward"
 
-COSTS = (SMALL_STEP, SMALL_PROGRAM)
+COSTS = (SMALL_STEP, SMALL_PROGRAM, STORE_LOOP)
 """Cases whose ratios are costs (ours / other); of the others they are speeds (other / ours)."""
