@@ -12,6 +12,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.stores.differentiable import stores_recorded
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 
@@ -76,7 +78,6 @@ def _tracked(value: Any, name: str) -> Any:
 def _with_locals(function: Callable[..., Any],
                  given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The result of a call, and the local variables at its end."""
-    code = getattr(function, "__code__", None)
     local: dict[str, Any] = {}
 
     def look(frame: FrameType, event: str, argument: Any) -> None:
@@ -84,11 +85,13 @@ def _with_locals(function: Callable[..., Any],
             local.update(frame.f_locals)
 
     before = sys.getprofile()
-    sys.setprofile(look)
-    try:
-        output = function(**given)
-    finally:
-        sys.setprofile(before)
+    with changed_mode(recording=True, differentiating="explain"), stores_recorded(function):
+        code = getattr(function, "__code__", None)
+        sys.setprofile(look)
+        try:
+            output = function(**given)
+        finally:
+            sys.setprofile(before)
     return output, local
 
 

@@ -349,3 +349,21 @@ def test_functions_that_place_values_do_as_numpys(name, created):
 def test_functions_that_place_values_refuse_a_plain_array(store):
     with pytest.raises(NotDifferentiableError, match="plain array"):
         store(numpy.ones((3, 3)), tg.Tensor(X, requires_grad=True))
+
+
+def test_a_store_is_explained_by_its_place():
+    w = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="w")
+    h = w * 2
+    h[0] = 0
+    lines = [str(line) for line in tg.explain(tg.sum(h * h), w).equations]
+    assert "v2 = store(v1, 0; [0])" in lines and "v̄1 = store(v̄2, 0; [0])" in lines
+
+
+def test_a_function_whose_file_imports_numpy_is_explained():
+    def loss(w):
+        h = numpy.zeros(3)
+        h[1:] = w**2
+        return numpy.sum(h)
+
+    derivation = tg.explain(loss, {"w": numpy.array([1.0, 3.0])})
+    numpy.testing.assert_allclose(derivation["∂L/∂w"].evaluate(), [2, 6])

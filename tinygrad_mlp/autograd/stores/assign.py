@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
 from tinygrad_mlp.autograd.ops.shapes.indexing import index_parts
@@ -58,6 +59,8 @@ def store(tensor: Tensor, index: Any, value: Any) -> None:
             raise InvalidArgumentError(
                 f"a single number cannot be stored into, as in NumPy, where it is np.float64. "
                 f"Assign to the variable.\n  at {user_site()}")
+        if _stored_first(tensor, index, value):
+            return
         adopt(tensor)
     assert isinstance(tensor, RecordedBuffer)
     held = tensor._held
@@ -74,6 +77,21 @@ def store(tensor: Tensor, index: Any, value: Any) -> None:
         raise kind(
             f"a store into an array of shape {tensor.shape} failed: {error}.\n"
             f"  stored at {user_site()}\n  created at {held.storage.made}") from error
+
+
+def _stored_first(tensor: Any, index: Any, value: Any) -> bool:
+    """Do the first store into a tensor that no other shares memory with; return whether it is one.
+
+    It is a node of its own, which is short to explain. More of them would copy the whole each time.
+    """
+    node = tensor.node
+    if node is None or node.op is ops.store or not MODE.get().recording or (
+            is_traced(tensor) or not may_change(tensor) or len(family(tensor)) > 1):
+        return False
+    try:
+        return _replaced(tensor, with_stored(tensor, index, value))
+    except TinygradError:  # one that names the line follows
+        return False
 
 
 def is_traced(index: Any) -> bool:
