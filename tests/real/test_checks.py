@@ -10,7 +10,6 @@ from tests.real.real_code import as_it_stands, files
 from tests.real.table import KINDS, report_on, told, variants
 
 NOT_DIFFERENTIATED = {"char_rnn_loss_fun": "np.clip with out= of a tensor",
-                      "mf_sgd_step": "a store into a row of a parameter, within the step",
                       "skipgram_negative_function": "a list that holds tensors in np.concatenate"}
 """Files that cannot be checked as they stand, and why."""
 
