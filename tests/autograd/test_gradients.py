@@ -118,7 +118,10 @@ def test_broadcasting_sums_the_gradients_of_the_copies(op, data):
     weights = rng.normal(size=full)
 
     def evaluate(arrays):
-        leaves = [tg.Tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+        leaves = [
+            tg.Tensor(a, requires_grad=a.dtype.kind == "f" and (rule is not None or
+                                                                op.nondifferentiable))
+            for a, rule in zip(arrays, op.rules, strict=True)]
         out = op(*leaves)
         if not op.nondifferentiable:
             out.backward(weights)

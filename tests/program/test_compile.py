@@ -726,3 +726,14 @@ def test_several_results_come_by_the_fast_path_and_in_their_order():
         assert loss.item() == 5 * factor**2
         np.testing.assert_array_equal(y, factor * x)
     assert step.executable.fast_path is not None
+
+
+@pytest.mark.parametrize("also_used", [True, False])
+def test_a_parameter_that_is_returned_has_its_present_numbers(also_used):
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    compiled = tg.compile(lambda x: (w, tg.sum(w * x) if also_used else x))
+    for number in range(4):
+        found, _ = compiled(np.ones(2))
+        np.testing.assert_array_equal(found.numpy(), w.data)
+        with tg.no_grad():
+            w += number

@@ -190,6 +190,7 @@ class CompiledFunction(Generic[P, R]):
         try:
             with recording.recording():
                 out = map_leaves(_read, self.function(*traced_args, **traced_kwargs))
+                out = recording.returned(out)
                 recording.finish()
             if finite and not all(np.isfinite(v.data).all() for v in recording.required):
                 raise FloatingPointError("a number that must be finite is not")

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.call_site import user_site
-from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.pytree import map_leaves
 from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import TraceError, refuse_assigned
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, layer_number
 from tinygrad_mlp.program.instructions import Number, Variable, is_generator
@@ -120,6 +122,15 @@ class Recording(Trace):
                 f"'{value.node.op.name}') is used in it: gradients cannot flow back to what it "
                 f"was computed from. Compute it inside, or pass it in.\n  at {user_site()}")
         return self._capture(value).tracer
+
+    def returned(self, out: Any) -> Any:
+        """Return the results; a tensor from outside among them is read anew at every run."""
+        def read(leaf: Any) -> Any:
+            if not isinstance(leaf, Value) or type(leaf) is Tracer:
+                return leaf
+            return make_value(Tensor, self.array_of(leaf), None, False)
+
+        return map_leaves(read, out)
 
     def _capture(self, leaf: Value, cleared: bool = False) -> _Captured:
         """Make a tensor from outside an input, and let it hold tracers until the end."""
