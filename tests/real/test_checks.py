@@ -9,14 +9,7 @@ from tests.campaigns import chosen
 from tests.real.real_code import as_it_stands, files
 from tests.real.table import KINDS, report_on, told, variants
 
-NOT_DIFFERENTIATED = {"char_rnn_loss_fun": "np.clip with out= of a tensor",
-                      "skipgram_negative_function": "a list that holds tensors in np.concatenate"}
-"""Files that cannot be checked as they stand, and why."""
-
-EACH = pytest.mark.parametrize("path", [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.xfail(
-        reason=NOT_DIFFERENTIATED[path.stem])] if path.stem in NOT_DIFFERENTIATED else [])
-    for path in files()])
+EACH = pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)
 
 
 @EACH
@@ -29,8 +22,7 @@ def test_each_piece_is_told_to_be_what_its_table_says(path):
 
 
 @pytest.mark.parametrize("path", [path for path in files() if as_it_stands(
-    path).table["verdict"] == "convention" and path.stem not in NOT_DIFFERENTIATED],
-    ids=lambda p: p.stem)
+    path).table["verdict"] == "convention"], ids=lambda p: p.stem)
 def test_the_convention_of_a_piece_is_accepted_by_its_name(path):
     piece = as_it_stands(path)
     kinds = KINDS[piece.table["convention"]]

@@ -367,3 +367,26 @@ def test_a_function_whose_file_imports_numpy_is_explained():
 
     derivation = tg.explain(loss, {"w": numpy.array([1.0, 3.0])})
     numpy.testing.assert_allclose(derivation["∂L/∂w"].evaluate(), [2, 6])
+
+
+def test_lists_with_tensors_in_lists_are_joined():
+    def f(w):
+        joined = np.concatenate([[w[0] - 1], w, [1.0]])
+        stacked = np.stack([[w[0], w[1]], [1.0, 2.0]])
+        return np.sum(joined**2) + np.sum(stacked**3) + np.sum(np.vstack([[w[2], 1.0], w[:2]]))
+
+    tg.verify.check_grad(f, numpy.array([0.2, -0.3, 0.9])).assert_ok()
+
+
+@pytest.mark.parametrize("function", [
+    lambda a: np.clip(a, -1, 1, out=a), lambda a: np.cumsum(a * 1, out=a),
+    lambda a: np.dot(numpy.eye(3) * 2, a * 1, out=a), lambda a: np.sum([a, a], axis=0, out=a)])
+def test_a_function_writes_its_result_into_an_array_that_records(function):
+    def f(w):
+        a = np.zeros(3)
+        a[:] = 2 * w
+        alias = a
+        assert function(a) is a
+        return np.sum(alias * alias * w)
+
+    tg.verify.check_grad(f, numpy.array([0.2, -0.3, 0.9])).assert_ok()

@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.stores.assign import store
-from tinygrad_mlp.autograd.stores.buffer import new_buffer
+from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer, new_buffer
 from tinygrad_mlp.autograd.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -29,6 +29,12 @@ FROM_DATA: tuple[Any, ...] = (np.array, np.asarray, np.asanyarray, np.ascontiguo
 REDUCTIONS: tuple[Any, ...] = (
     np.sum, np.mean, np.max, np.min, np.prod, np.amax, np.amin, np.std, np.var)
 """The functions that take lists with tensors in them, too."""
+
+JOINS: tuple[Any, ...] = (np.concatenate, np.stack, np.hstack, np.vstack, np.column_stack)
+"""The functions of lists of arrays, of which each may be a list with tensors in it."""
+
+OUT: tuple[Any, ...] = (np.clip, np.dot, np.cumsum, np.cumprod, np.take)
+"""Further functions whose result may go to an array that records stores, as ``out=``."""
 
 
 def recorded(made: Any) -> Any:
@@ -84,21 +90,34 @@ def converting(function: Function) -> Function:
 
 
 def joining(function: Function) -> Function:
-    """Return a function such as np.sum that takes lists of tensors."""
+    """Return a function such as np.sum that takes lists of tensors, and such an ``out=``."""
 
     @functools.wraps(function)
     def join(a: Any, *args: Any, **options: Any) -> Any:
-        if type(a) in (list, tuple) and has_tensors(a):
-            a = array(a)
-        return function(a, *args, **options)
+        if function in JOINS:
+            if type(a) in (list, tuple):
+                a = [_joined(part) for part in a]
+        else:
+            a = _joined(a)
+        out = options.get("out")
+        if not isinstance(out, RecordedBuffer):
+            return function(a, *args, **options)
+        del options["out"]
+        store(out, ..., function(a, *args, **options))
+        return out
 
     return join
+
+
+def _joined(a: Any) -> Any:
+    """Return a list with tensors in it as one tensor, and anything else as it is."""
+    return array(a) if type(a) in (list, tuple) and has_tensors(a) else a
 
 
 RECORDING: dict[str, Function] = {
     **{f.__name__: creating(f) for f in FROM_NUMBERS},
     **{f.__name__: converting(f) for f in FROM_DATA},
-    **{name: joining(getattr(np, name)) for name in (f.__name__ for f in REDUCTIONS)}}
+    **{f.__name__: joining(f) for f in (*REDUCTIONS, *JOINS, *OUT)}}
 """By name, the functions of NumPy that make arrays or take lists, in the form that records."""
 
 

@@ -22,7 +22,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.pytree import leaves
 from tinygrad_mlp.autograd.stores.creation import NUMPY, RECORDING
-from tinygrad_mlp.autograd.stores.reachable import Variable, variables
+from tinygrad_mlp.autograd.stores.reachable import Holder, variables
 from tinygrad_mlp.support.source_rewriting import (
     Change,
     FunctionSource,
@@ -88,7 +88,7 @@ def stores_recorded(*values: Any) -> Iterator[None]:
     if not MODE.get().differentiating:
         yield
         return
-    held: list[Variable] = []
+    held: list[Holder] = []
     try:
         with _LOCK:
             held.extend(variable for variable in variables(*values) if _enter(variable))
@@ -99,7 +99,7 @@ def stores_recorded(*values: Any) -> Iterator[None]:
                 _leave(variable)
 
 
-def _enter(variable: Variable) -> bool:
+def _enter(variable: Holder) -> bool:
     """Give a variable its other value, if it has one."""
     key = id(variable.holder), variable.name
     if key in _HELD:
@@ -114,7 +114,7 @@ def _enter(variable: Variable) -> bool:
     return True
 
 
-def _leave(variable: Variable) -> None:
+def _leave(variable: Holder) -> None:
     """Give a variable its own value again, if no other call needs the other one."""
     key = id(variable.holder), variable.name
     held = _HELD[key]

@@ -19,7 +19,7 @@ PLAIN = (np.ndarray, np.generic, Value, str, bytes, int, float, complex, type(No
 """What leads to no function."""
 
 
-class Variable(NamedTuple):
+class Holder(NamedTuple):
     """A place that holds something: a global variable, the cell of a closure, a function's code."""
 
     holder: Any
@@ -43,7 +43,7 @@ class Variable(NamedTuple):
             setattr(self.holder, self.name, value)
 
 
-def variables(*values: Any) -> Iterator[Variable]:
+def variables(*values: Any) -> Iterator[Holder]:
     """Yield what a call of functions and methods may read, each once.
 
     Followed are the global variables and closures of functions, the methods of classes, and the
@@ -67,17 +67,17 @@ def variables(*values: Any) -> Iterator[Variable]:
             left += value.__defaults__ or ()
 
 
-def _variables_of(function: FunctionType) -> Iterator[Variable]:
+def _variables_of(function: FunctionType) -> Iterator[Holder]:
     """Yield the code of a function, and the variables outside of it that it uses."""
-    yield Variable(function, "__code__")
+    yield Holder(function, "__code__")
     for cell in function.__closure__ or ():
-        yield Variable(cell, "cell_contents")
+        yield Holder(cell, "cell_contents")
     for name in _names(function.__code__):
         value = function.__globals__.get(name)
         if value is not None:
-            yield Variable(function.__globals__, name)
+            yield Holder(function.__globals__, name)
             if isinstance(value, ModuleType) and not is_installed(value):
-                yield from (Variable(vars(value), each) for each in _names(function.__code__)
+                yield from (Holder(vars(value), each) for each in _names(function.__code__)
                             if isinstance(vars(value).get(each), (FunctionType, type)))
 
 

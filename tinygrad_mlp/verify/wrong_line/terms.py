@@ -34,7 +34,7 @@ class ValuedTerm(NamedTuple):
     value: Array
 
 
-class Stack(NamedTuple):
+class TermStack(NamedTuple):
     """Terms of one shape; `values` holds theirs along its first axis.
 
     Of terms of the same size, those with the lowest `places` come first.
@@ -45,9 +45,9 @@ class Stack(NamedTuple):
     places: Sequence[int]
     values: Array
 
-    def formed(self, form: str, number: int, size: float, values: Array) -> Stack:
+    def formed(self, form: str, number: int, size: float, values: Array) -> TermStack:
         """Return a form of each term, such as ``1 - ({})``, which counts `size` more."""
-        return Stack([form.format(text) for text in self.texts], [s + size for s in self.sizes],
+        return TermStack([form.format(text) for text in self.texts], [s + size for s in self.sizes],
                      [100 * place + number for place in self.places], values)
 
 
@@ -73,7 +73,7 @@ class Pool:
         for entries in self._by_shape.values():
             entries.sort()
 
-    def _added(self, stacks: Iterable[Stack]) -> list[ValuedTerm]:
+    def _added(self, stacks: Iterable[TermStack]) -> list[ValuedTerm]:
         found = [
             (stack.sizes[i], stack.places[i], i, shape, key, stack) for stack in stacks
             for i, (shape, key) in enumerate(fingerprints(stack.values)) if shape is not None]
@@ -150,12 +150,12 @@ def fingerprints(values: Array) -> Iterable[tuple[tuple[int, ...] | None, float]
     return found
 
 
-def stacked(terms: Sequence[ValuedTerm]) -> list[Stack]:
+def stacked(terms: Sequence[ValuedTerm]) -> list[TermStack]:
     """Return terms in stacks of those with one shape and dtype, in their order."""
     groups: dict[Any, list[int]] = {}
     for place, term in enumerate(terms):
         groups.setdefault((term.value.shape, term.value.dtype), []).append(place)
-    return [Stack([terms[i].text for i in places], [terms[i].size for i in places], places,
+    return [TermStack([terms[i].text for i in places], [terms[i].size for i in places], places,
                   np.stack([terms[i].value for i in places])) for places in groups.values()]
 
 
@@ -186,7 +186,7 @@ FORMS: tuple[tuple[str, float, Callable[[Array], Array]], ...] = (
 """Functions of one variable, with what they count, element by element."""
 
 
-def _forms(stack: Stack) -> Iterator[Stack]:
+def _forms(stack: TermStack) -> Iterator[TermStack]:
     values = stack.values
     if values.ndim == 1 and values.dtype.kind in "iu":  # counts
         yield stack.formed("np.sqrt({})", 0, 1, np.sqrt(values))
@@ -198,7 +198,7 @@ def _forms(stack: Stack) -> Iterator[Stack]:
     yield from _reductions(stack)
 
 
-def _reductions(stack: Stack) -> Iterator[Stack]:
+def _reductions(stack: TermStack) -> Iterator[TermStack]:
     values = stack.values
     if values.ndim == 1 or values.dtype.kind != "f":
         return
@@ -215,7 +215,7 @@ OPERATORS: tuple[tuple[str, Callable[[Array, Array], Array]], ...] = (
     ("/", np.divide), ("-", np.subtract), ("*", np.multiply), ("+", np.add))
 
 
-def _pairs(left: Sequence[ValuedTerm], right: Sequence[ValuedTerm]) -> Iterator[Stack]:
+def _pairs(left: Sequence[ValuedTerm], right: Sequence[ValuedTerm]) -> Iterator[TermStack]:
     """Yield quotients, differences, products, sums and matrix products of two terms."""
     for a in stacked(left):
         for b in stacked(right):
@@ -228,7 +228,7 @@ def _pairs(left: Sequence[ValuedTerm], right: Sequence[ValuedTerm]) -> Iterator[
                     yield _multiplied(b, a)
 
 
-def _combined(a: Stack, b: Stack) -> Iterator[Stack]:
+def _combined(a: TermStack, b: TermStack) -> Iterator[TermStack]:
     wide = max(a.values.ndim, b.values.ndim) - 1
     left = a.values.reshape(len(a.texts), 1, *[1] * (wide - a.values.ndim + 1), *a.values.shape[1:])
     right = b.values.reshape(1, len(b.texts), *[1] * (wide - b.values.ndim + 1),
@@ -237,14 +237,14 @@ def _combined(a: Stack, b: Stack) -> Iterator[Stack]:
         yield _of_all(a, b, op, number, function(left, right))
 
 
-def _multiplied(a: Stack, b: Stack) -> Stack:
+def _multiplied(a: TermStack, b: TermStack) -> TermStack:
     return _of_all(a, b, "@", AFTER, np.array([[x @ y for y in b.values] for x in a.values]))
 
 
-def _of_all(a: Stack, b: Stack, op: str, number: int, values: Array) -> Stack:
+def _of_all(a: TermStack, b: TermStack, op: str, number: int, values: Array) -> TermStack:
     """Return the stack of all pairs, from an array of their values with an axis for each stack."""
     places = [(i, j) for i in range(len(a.texts)) for j in range(len(b.texts))]
-    return Stack(
+    return TermStack(
         [f"({a.texts[i]}) {op} ({b.texts[j]})" for i, j in places],
         [a.sizes[i] + b.sizes[j] for i, j in places],
         [(1000 * a.places[i] + b.places[j]) * 100 + number for i, j in places],
