@@ -87,6 +87,8 @@ def _with_locals(function: Callable[..., Any],
     before = sys.getprofile()
     with changed_mode(recording=True, differentiating="explain"), stores_recorded(function):
         code = getattr(function, "__code__", None)
+        if before is not None and not callable(before):
+            return function(**given), {}  # a profiler like cProfile could not be put back
         sys.setprofile(look)
         try:
             output = function(**given)
@@ -98,11 +100,20 @@ def _with_locals(function: Callable[..., Any],
 def _counters(function: Callable[..., Any]) -> set[str]:
     """The variables of loops, which have another value at each step."""
     code = getattr(function, "__code__", None)
-    before, found = "", set()
+    found: set[str] = set()
+    stores = 0  # how many of the next instructions store what a loop gives
     for instruction in dis.get_instructions(code) if code is not None else ():
-        if before == "FOR_ITER" and instruction.opname == "STORE_FAST":
-            found.add(str(instruction.argval))
-        before = instruction.opname
+        if instruction.opname == "FOR_ITER":
+            stores = 1
+        elif stores and instruction.opname == "UNPACK_SEQUENCE":
+            stores = int(instruction.argval)
+        elif stores and instruction.opname.startswith("STORE"):
+            named = instruction.argval  # of several at once in later versions of Python
+            several = named if isinstance(named, tuple) else (named,)
+            found.update(several[:1] if "LOAD" in instruction.opname else several)
+            stores -= 1
+        else:
+            stores = 0
     return found
 
 

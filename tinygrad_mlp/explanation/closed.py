@@ -21,6 +21,7 @@ from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 
 COLUMNS = 80
+MOST_OPERATIONS = 1000  # in graphs whose closed form is looked for, which takes seconds then
 POINTS = 2  # other numbers that a closed form is tried on, beside the recorded ones
 UNITS = 2**14  # how many units of rounding two forms of a gradient may differ by
 
@@ -153,6 +154,9 @@ def closed_form(graph: Recorded, given: Mapping[str, Any], targets: Sequence[Val
     form is that of the Jacobians of f.
     """
     found_before = [e for e in steps if e.kind == GRADIENT]
+    if len(graph.nodes) > MOST_OPERATIONS:
+        why = f"The graph has {len(graph.nodes)} operations: no closed form was looked for."
+        return ClosedForm(found_before, note=why)
     try:
         with np.errstate(all="ignore"):
             reverse = Reverse(graph, Naming(graph, arrays_in(given)), targets, numbers_in(given))
