@@ -270,6 +270,13 @@ def cases():
     return [row for rows in ROWS.values() for row in rows]
 
 
+def formulas(closed):
+    """The equations one below the other, as the site's converter knows no environments."""
+    rows = closed.latex.split("\n")[1:-1]
+    rows = [row.removesuffix(r" \\").replace("& ", "", 1).replace("&=", "=", 1) for row in rows]
+    return "\n\n".join(f"$${row}$$" for row in rows)
+
+
 def section(function, values):
     """A row of the page."""
     closed = tg.explain(function, values).closed
@@ -277,7 +284,7 @@ def section(function, values):
     code = textwrap.dedent(inspect.getsource(function)).replace("  # noqa: E741", "")
     glossary = "\n".join(["", *(f"{line}" for line in closed.glossary)])
     return (f"### {title}\n\n```python\n{code}```\n\n```text\n{closed}\n```\n\n"
-            f"$${closed.latex}$$\n\n```text{glossary}\n```\n")
+            f"{formulas(closed)}\n\n```text{glossary}\n```\n")
 
 
 def page():

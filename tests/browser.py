@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed (pip install playwright)")
-
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium, that of the system or playwright's own."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (pip install playwright)")
     with sync_api.sync_playwright() as playwright:
         program = next(filter(None, map(shutil.which, PROGRAMS)), None)
         if program is None and not Path(playwright.chromium.executable_path).exists():

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from tinygrad_mlp.playground import play
 
@@ -17,6 +16,8 @@ PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "playground.png"
 
 
 def main() -> None:
+    from playwright.sync_api import sync_playwright
+
     playground = play(data="spirals", hidden=(6, 6))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

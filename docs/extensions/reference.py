@@ -81,6 +81,8 @@ def documented(place: str, members: bool) -> list[str]:
         return [f".. py:module:: {place}", "", *summary, "", *inner]
     if isinstance(value, type):
         return [f".. autoclass:: {place}", *["   :members:"] * members, ""]
+    if not callable(value):
+        return [f".. autodata:: {place}", "   :no-value:", ""]
     return [f".. autofunction:: {place}", ""]
 
 

@@ -2,10 +2,11 @@
 
 import json
 import signal
-import subprocess
 import sys
 
 import pytest
+
+from tests import child
 
 MODEL = """import numpy as np
 import tinygrad_mlp as tg
@@ -32,9 +33,11 @@ def test_data_and_models_are_taken(run, tmp_path, monkeypatch, words):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ there")
 def test_ctrl_c_ends_it_with_success():
-    command = [sys.executable, "-m", "tinygrad_mlp", "play", "--no-browser", "--seconds", "60"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as made:
+    default = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    words = ["play", "--no-browser", "--seconds", "60"]
+    program = f"{default}from tinygrad_mlp.cli import main; import sys; sys.exit(main({words}))"
+    command = [sys.executable, "-c", program]
+    with child.started(command, stdout=child.PIPE, stderr=child.PIPE, text=True) as made:
         assert made.stdout.readline().startswith("The playground is at http://127.0.0.1:")
         made.send_signal(signal.SIGINT)
         _, errors = made.communicate(timeout=30)

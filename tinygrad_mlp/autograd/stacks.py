@@ -68,6 +68,11 @@ class Stack(Tensor):
         """Type of the elements."""
         return self.arrays.dtype
 
+    @property
+    def layout(self) -> None:
+        """None: views of stacks are not followed."""
+        return None
+
     def copy(self) -> Stack:
         """Return the stack itself: nothing changes it."""
         return self

@@ -23,9 +23,9 @@ def play(data: str, *, model: Path | None, port: int | None, browser: bool,
     playground = _playground(data, model)
     try:
         url = playground.serve(port).url
-        print(f"The playground is at {url}\nCtrl-C ends it.", flush=True)
         with process.interruptible():
             try:
+                print(f"The playground is at {url}\nCtrl-C ends it.", flush=True)
                 if browser:
                     playground.open()
                 threading.Event().wait(seconds)

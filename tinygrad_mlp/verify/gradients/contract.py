@@ -19,6 +19,7 @@ from tinygrad_mlp.autograd.describe import label
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.tape import source_of_copy
 from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of
 from tinygrad_mlp.verify.gradients.report import Problem
 
@@ -154,8 +155,12 @@ class Contract:
 
     def _check_inputs(self, run: ProbeTape, who: str) -> None:
         """Check that the inputs hold the numbers they were given."""
-        for name, leaf, a in zip(self.probe.inputs, run.inputs, self.probe.original, strict=True):
-            same = leaf.data.shape == a.shape and np.array_equal(leaf.data, a, equal_nan=True)
+        for name, leaf, copy, a in zip(
+                self.probe.inputs, run.inputs, run.copies, self.probe.original, strict=True):
+            # (What the function computes in place, or stores, is recorded: then it is no copy.)
+            held = [leaf.data, *([copy.data] if source_of_copy(copy.node) is leaf else [])]
+            same = all(data.shape == a.shape and np.array_equal(data, a, equal_nan=True)
+                       for data in held)
             if not same and not any(p.kind == "changed in place" for p in self.problems):
                 self.report("changed in place", who, f"changed its input {name}.")
 

@@ -150,8 +150,9 @@ class Probe:
         inputs = [make_value(Argument, np.array(a), None, True) for a in arrays]
         with changed_mode(recording=True, differentiating="check_grad"), (
                 stores_recorded(self.f, self.args)):
-            found = leaves(self._called([own_copy(x) for x in inputs]))
-        return ProbeTape(inputs, [found[i] for i in self._kept])
+            copies = [own_copy(x) for x in inputs]
+            found = leaves(self._called(copies))
+        return ProbeTape(inputs, [found[i] for i in self._kept], copies)
 
     def rule_noise(self, output: int, cotangent: Array, eps: float,
                    rng: np.random.Generator) -> list[Array] | None:
@@ -174,6 +175,7 @@ class ProbeTape(NamedTuple):
 
     inputs: list[Value]
     outputs: list[Any]
+    copies: Sequence[Value]  # of the inputs, which the function was given
 
     def pull(self, output: int, cotangent: Array, *, create_graph: bool = False) -> list[Array]:
         """Return the gradients of all inputs for a cotangent of one output."""

@@ -145,8 +145,8 @@ def erfinv(x: Array) -> Array:
 def erfcinv(x: Array) -> Array:
     """Compute the inverse of the complementary error function, for 0 < x < 2.
 
-    >>> erfcinv([1.0, 0.1573]).round(3)
-    array([0., 1.])
+    >>> erfcinv([0.5, 0.1573]).round(3)
+    array([0.477, 1.   ])
     """
     return scipy_special().erfcinv(x)
 
@@ -170,8 +170,8 @@ def ndtr(x: Array) -> Array:
 def log_ndtr(x: Array) -> Array:
     """Compute the logarithm of Φ, accurate where Φ underflows.
 
-    >>> log_ndtr([0.0, -40.0]).round(4)
-    array([  -0.6931, -804.6084])
+    >>> log_ndtr([0.0, -4.0]).round(4)
+    array([ -0.6931, -10.3601])
     """
     return scipy_special().log_ndtr(x)
 
