@@ -380,7 +380,7 @@ def test_lists_with_tensors_in_lists_are_joined():
 
 @pytest.mark.parametrize("function", [
     lambda a: np.clip(a, -1, 1, out=a), lambda a: np.cumsum(a * 1, out=a),
-    lambda a: np.dot(numpy.eye(3) * 2, a * 1, out=a), lambda a: np.sum([a, a], axis=0, out=a)])
+    lambda a: np.sum([a, a], axis=0, out=a)])
 def test_a_function_writes_its_result_into_an_array_that_records(function):
     def f(w):
         a = np.zeros(3)

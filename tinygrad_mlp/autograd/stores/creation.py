@@ -33,7 +33,7 @@ REDUCTIONS: tuple[Any, ...] = (
 JOINS: tuple[Any, ...] = (np.concatenate, np.stack, np.hstack, np.vstack, np.column_stack)
 """The functions of lists of arrays, of which each may be a list with tensors in it."""
 
-OUT: tuple[Any, ...] = (np.clip, np.dot, np.cumsum, np.cumprod, np.take)
+OUT: tuple[Any, ...] = (np.clip, np.cumsum, np.cumprod, np.take)
 """Further functions whose result may go to an array that records stores, as ``out=``."""
 
 
@@ -91,10 +91,13 @@ def converting(function: Function) -> Function:
 
 def joining(function: Function) -> Function:
     """Return a function such as np.sum that takes lists of tensors, and such an ``out=``."""
+    joins = function in JOINS
 
     @functools.wraps(function)
     def join(a: Any, *args: Any, **options: Any) -> Any:
-        if function in JOINS:
+        if type(a) is np.ndarray and "out" not in options:
+            return function(a, *args, **options)
+        if joins:
             if type(a) in (list, tuple):
                 a = [_joined(part) for part in a]
         else:
