@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
 from tinygrad_mlp.verify import formulas
@@ -129,6 +130,30 @@ def line_of(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}"
     return "outside of the file"
+
+
+def loss_in(path: Path, names: Mapping[str, Any]) -> Any:
+    """Return the loss that a file defines: a tensor, or a function of the parameters."""
+    loss = names.get("loss")
+    if not isinstance(loss, Value) and not callable(loss):
+        raise InvalidArgumentError(
+            f"{path} has no loss. It must define loss, a tensor that was computed from tensors "
+            f"with requires_grad=True; or loss(W1, ...), a function of the parameters, and the "
+            f"parameters themselves, as arrays of the names that loss takes.")
+    return loss
+
+
+@contextmanager
+def loss_called(path: Path) -> Iterator[None]:
+    """Let an error of a file's loss name the line of the file."""
+    try:
+        yield
+    except TinygradError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentError(
+            f"{path}: loss fails with {type(error).__name__}: {error} ({line_of(error, path)})."
+        ) from error
 
 
 @contextmanager

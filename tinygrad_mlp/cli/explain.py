@@ -15,10 +15,15 @@ import numpy as np
 from tinygrad_mlp.autograd import Tensor, ops
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.cli.check import parameters_of
-from tinygrad_mlp.cli.check_subjects import line_of, namespace_of, registry_restored
+from tinygrad_mlp.cli.check_subjects import (
+    loss_called,
+    loss_in,
+    namespace_of,
+    registry_restored,
+)
 from tinygrad_mlp.cli.outputs import SUCCESS
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
+from tinygrad_mlp.errors import DataNotFoundError
 from tinygrad_mlp.explanation import Derivation
 from tinygrad_mlp.explanation import explain as derive
 from tinygrad_mlp.explanation.expression import within
@@ -54,24 +59,13 @@ def explain_file(path: Path, *, latex: bool) -> Outcome:
 
 
 def _of_file(path: Path, names: Mapping[str, Any]) -> Derivation:
-    loss = names.get("loss")
+    loss = loss_in(path, names)
     if isinstance(loss, Value):
         return derive(loss)
-    if not callable(loss):
-        raise InvalidArgumentError(
-            f"{path} has no loss. It must define loss, a tensor that was computed from tensors "
-            f"with requires_grad=True; or loss(W1, ...), a function of the parameters, and the "
-            f"parameters themselves, as arrays of the names that loss takes.")
     values = {name: Tensor(value, requires_grad=True, name=name)
               for name, value in parameters_of(path, names).items()}
-    try:
+    with loss_called(path):
         return derive(loss, values)
-    except TinygradError:
-        raise
-    except Exception as error:
-        raise InvalidArgumentError(
-            f"{path}: loss fails with {type(error).__name__}: {error} ({line_of(error, path)})."
-        ) from error
 
 
 def _document(derivation: Derivation) -> dict[str, Any]:

@@ -10,10 +10,15 @@ from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.cli.check import ALL, derivation_report, parameters_of
-from tinygrad_mlp.cli.check_subjects import line_of, namespace_of, registry_restored
+from tinygrad_mlp.cli.check_subjects import (
+    loss_called,
+    loss_in,
+    namespace_of,
+    registry_restored,
+)
 from tinygrad_mlp.cli.outputs import check_outputs, write_all
 from tinygrad_mlp.cli.running import Outcome
-from tinygrad_mlp.errors import DataNotFoundError, InvalidArgumentError, TinygradError
+from tinygrad_mlp.errors import DataNotFoundError
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.stepping import Step, Steps
 from tinygrad_mlp.stepping.steps import check_ending
@@ -41,25 +46,14 @@ def steps(path: Path, *, output: Path | None) -> Outcome:
 
 def _steps_of(path: Path, names: Mapping[str, Any]) -> Steps:
     """Return the steps of `loss`: a tensor, or a function of the parameters in the file."""
-    loss = names.get("loss")
+    loss = loss_in(path, names)
     if isinstance(loss, Value):
         return walk_through(loss)
-    if not callable(loss):
-        raise InvalidArgumentError(
-            f"{path} has no loss. It must define loss, a tensor that was computed from tensors "
-            f"with requires_grad=True; or loss(W1, ...), a function of the parameters, and the "
-            f"parameters themselves, as arrays of the names that loss takes.")
     parameters = {name: _tensors(name, value)
                   for name, value in parameters_of(path, names).items()}
     report = derivation_report(path, names, ALL) if "derived" in names else None
-    try:
+    with loss_called(path):
         value, variables = call_with_local_variables(loss, parameters)
-    except TinygradError:
-        raise
-    except Exception as error:
-        raise InvalidArgumentError(
-            f"{path}: loss fails with {type(error).__name__}: {error} ({line_of(error, path)})."
-        ) from error
     return walk_through(value, report, names=_names(value, variables))
 
 
