@@ -95,7 +95,7 @@ def whole(data: NDArray[Any] | Rows) -> NDArray[Any]:
     return data if isinstance(data, np.ndarray) else data[0:len(data)]
 
 
-def is_sparse(data: Any) -> bool:
+def _is_sparse(data: Any) -> bool:
     """Return whether data are a sparse matrix of SciPy."""
     return type(data).__module__.startswith("scipy.sparse")
 
@@ -104,14 +104,15 @@ def stays_in_place(source: Any) -> bool:
     """Return whether data are no array in memory, and are to be read by rows."""
     if isinstance(source, (np.ndarray, list, tuple, str, dict)):
         return False
-    return hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    rows = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    return rows or _is_sparse(source)  # whose length is ambiguous
 
 
 def reader(source: Any) -> Callable[[Any], NDArray[Any]]:
     """Return a function that reads rows of `source`, by a slice or an array, as an array."""
     if isinstance(source, np.ndarray):
         return lambda rows: np.asarray(source[rows])
-    if is_sparse(source):
+    if _is_sparse(source):
         compressed = source.tocsr()
         return lambda rows: np.asarray(compressed[rows].toarray())
     if hasattr(source, "iloc"):  # a table of pandas

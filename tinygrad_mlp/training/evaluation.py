@@ -11,14 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.data import batches
-from tinygrad_mlp.data.rows import (
-    Rows,
-    chunks,
-    converted,
-    is_sparse,
-    stays_in_place,
-    whole,
-)
+from tinygrad_mlp.data.rows import Rows, chunks, converted, stays_in_place, whole
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import evaluation
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_up
@@ -271,7 +264,7 @@ def as_source(a: Any, name: str) -> Array | Rows:
     """Return `a` as an array of numbers, or rows that are read when needed; at least one sample."""
     a = plain(a)
     try:
-        if is_sparse(a) or stays_in_place(a):
+        if stays_in_place(a):
             array: Array | Rows = Rows(a)
         else:
             array = as_array(np.asarray(a) if isinstance(a, np.memmap) else a, name)

@@ -29,9 +29,6 @@ PATIENCE = 1_000
 RECHECK = 7_000
 """Steps by programs after which the first step of an epoch is recorded again, and compared."""
 
-CALLER = 5
-"""Calls from a warning here up to the line that called `fit`."""
-
 
 def threads_of_steps(settings: FitSettings, n_parameters: int, n: int) -> int | None:
     """Return the BLAS threads for a step, None for all; prepare BLAS for a long training."""
@@ -129,6 +126,7 @@ class StepRunner:
                 warnings.warn(f"fit: {self._notice}\n{hint}", UserWarning, stacklevel=3)
                 self._notice = None
             if not taken:
+                warnings.warn(f"fit: {run.stopped}.", RuntimeWarning, stacklevel=3)
                 return
             order.samples = min(start + taken * size, n)
             yield
@@ -142,35 +140,42 @@ class StepRunner:
         return self._eagerly(x, y) if output is None else output
 
     def _in_parts(self, rows: Any) -> Any:
-        """Compute the gradients of one batch or several, and then update; return as `_on_batch`."""
-        run, n = self.run, self.order.length(rows)
-        parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
-        sums: list[Any] = [None] * len(parameters)
-        outputs, loss, iteration = [], 0.0, run.iteration
-        for part in self.order.parts(rows, self.batch_size):
-            samples = self.order.length(part)
-            output = self._on_batch(part)
-            if output is None:
-                return None
-            outputs.append(output)
-            loss += run.loss * samples / n
-            run.iteration = iteration
-            if samples == n:
-                break
-            for i, p in enumerate(parameters):
-                if p.grad is not None:
-                    share = p.grad * (samples / n)
-                    sums[i] = share if sums[i] is None else sums[i] + share
-        else:
-            for p, total in zip(parameters, sums, strict=True):
-                p.grad = total
-            run.loss = loss
+        """Compute the gradients, call `on_gradients`, and update; return as `_on_batch`."""
+        run, iteration = self.run, self.run.iteration
+        alone = self.order.length(rows) <= self.batch_size
+        output = self._on_batch(rows) if alone else self._accumulated(rows)
+        if output is None:
+            return None
+        run.iteration = iteration
         if self.on_gradients is not None:
             self.on_gradients()
         run.optimizer.step()
         run.iteration = iteration + 1
         if not self.watched:
             run.optimizer.zero_grad()
+        return output
+
+    def _accumulated(self, rows: Any) -> Any:
+        """Compute the mean gradients of several batches; return as `_on_batch`."""
+        run, n, iteration = self.run, self.order.length(rows), self.run.iteration
+        parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
+        sums: list[Any] = [None] * len(parameters)
+        outputs, loss = [], 0.0
+        for part in self.order.parts(rows, self.batch_size):
+            run.iteration = iteration
+            output = self._on_batch(part)
+            if output is None:
+                return None
+            outputs.append(output)
+            samples = self.order.length(part)
+            loss += run.loss * samples / n
+            for i, p in enumerate(parameters):
+                if p.grad is not None:
+                    share = p.grad * (samples / n)
+                    sums[i] = share if sums[i] is None else sums[i] + share
+        for p, total in zip(parameters, sums, strict=True):
+            p.grad = total
+        run.loss = loss
         return np.concatenate(outputs) if self._judged else ()
 
     def finish(self) -> None:
@@ -228,7 +233,6 @@ class StepRunner:
         reason = (
             f"the loss of iteration {run.iteration + 1} is {run.loss}: {first_non_finite(value)}. "
             f"The weights are those before that iteration")
-        warnings.warn(f"fit: {reason}.", RuntimeWarning, stacklevel=CALLER + self.split)
         run.stop(reason)
         self.diverged = True
         return None
