@@ -12,7 +12,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.loops import Loop, find_loop, row_of
-from tinygrad_mlp.explanation.polynomial import Base, Call, Polynomial
+from tinygrad_mlp.explanation.polynomial import Base, OpCall, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.graph_view.names import Name, name
 
@@ -103,7 +103,7 @@ class ChosenNames:
         """Name results of operations, the first ones first, so that they count as short after."""
         uses = self._uses()
         for base in sorted(uses, key=lambda b: b.number):
-            if base.name is None and isinstance(base.definition, Call):
+            if base.name is None and isinstance(base.definition, OpCall):
                 self.simplifier.forget_cost(base)
                 if self._is_worth_a_name(base, uses[base]):
                     base.name = self._name(base)
@@ -111,7 +111,7 @@ class ChosenNames:
 
     def _find_loop(self) -> Loop | None:
         """The loop in the graph, if there is one; its results are called h_1, h_2, …."""
-        calls = [b for b in self.reverse.t.bases if isinstance(b.definition, Call)
+        calls = [b for b in self.reverse.t.bases if isinstance(b.definition, OpCall)
                  and len(b.definition.args) == 1 and b.definition.op.rule(0)]
         shared = {self.reverse.target(t) for t in self.reverse.targets}
         loop = find_loop(calls, shared, "h")
@@ -130,7 +130,7 @@ class ChosenNames:
         """Call the results of a loop h_1, h_2, …; what they were applied to has no name."""
         for base, (letter, t) in loop.places.items():
             made = base.definition
-            if isinstance(made, Call):
+            if isinstance(made, OpCall):
                 base.name = self._of_step(letter, t)
                 for a in made.args if base in loop.steps else ():
                     if a is not None and a.single is not None and a.single not in shared:
@@ -148,7 +148,7 @@ class ChosenNames:
         if self.loop is None:
             return
         of = {made.args[0].single: t for t, step in enumerate(self.loop.steps, start=1)
-              if isinstance(made := step.definition, Call) and made.args[0] is not None}
+              if isinstance(made := step.definition, OpCall) and made.args[0] is not None}
         for delta, base in self.reverse.deltas.items():
             if base in of and delta.name is not None:
                 self.loop.places[delta] = "δ", of[base]
@@ -224,7 +224,7 @@ class ChosenNames:
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)
         made = base.definition
-        if isinstance(made, Call) and made.op in TEXTBOOK:
+        if isinstance(made, OpCall) and made.op in TEXTBOOK:
             return cost > WORTH_A_NAME
         return cost > (WORTH_A_NAME if uses > 1 else TOO_LONG)
 
@@ -237,7 +237,7 @@ class ChosenNames:
         if hint is not None and not re.fullmatch(r"v\d+" if several else r"[vaz]\d+", hint.text):
             return hint
         made = base.definition
-        if isinstance(made, Call) and made.op in TEXTBOOK:
+        if isinstance(made, OpCall) and made.op in TEXTBOOK:
             letter = TEXTBOOK[made.op]
             matrix = sum(n != 1 for n in base.shape) > 1
             return self._free(letter.upper() if matrix else letter)

@@ -32,9 +32,9 @@ from tinygrad_mlp.explanation.polynomial import (
     UNIT,
     UNIT_MATRIX,
     Base,
-    Call,
     Factor,
     Monomial,
+    OpCall,
     Polynomial,
 )
 from tinygrad_mlp.explanation.quantities import leading
@@ -183,10 +183,10 @@ class Writer:
         """The definition of a base."""
         if base not in self._written:
             made = base.definition
-            overlap = self.correlated(base) if isinstance(made, Call) else None
+            overlap = self.correlated(base) if isinstance(made, OpCall) else None
             if overlap is not None:
                 self._written[base] = overlap
-            elif isinstance(made, Call):
+            elif isinstance(made, OpCall):
                 args = [None if a is None else self.expression(a) for a in made.args]
                 self._written[base] = self.algebra.apply(
                     made.op, args, dict(made.static), base.shape, float, made.index)
@@ -239,7 +239,7 @@ class Writer:
         """A factor with the absolute value of its exponent, in the shape of its base."""
         e, exponent = self.base(f.base), abs(Fraction(f.exponent))
         made = f.base.definition
-        if isinstance(made, Call) and made.op.nondifferentiable and made.op not in PLACES:
+        if isinstance(made, OpCall) and made.op.nondifferentiable and made.op not in PLACES:
             e = self.made(ops.astype, e.shape, e, dtype=np.dtype(float))  # of conditions, a count
         if exponent == 1:
             return e
@@ -283,7 +283,7 @@ class Writer:
         for f in factors:
             kept = tuple(n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT)
             made = f.base.definition
-            if is_moving(f) and isinstance(made, Call) and made.args[0] is not None:
+            if is_moving(f) and isinstance(made, OpCall) and made.args[0] is not None:
                 e = self.made(moving, f.base.shape, self.expression(made.args[0]), **made.static)
             else:
                 e = self.power(f._replace(exponent=1))
@@ -295,7 +295,7 @@ class Writer:
     def correlated(self, base: Base) -> Expression | None:
         """The sum of windows that overlap, of products of arrays with names, in index notation."""
         made = base.definition
-        if not isinstance(made, Call) or made.op is not ops.fold or made.args[0] is None:
+        if not isinstance(made, OpCall) or made.op is not ops.fold or made.args[0] is None:
             return None
         p, static = made.args[0], made.static
         monomial = next(iter(p.terms), ())

@@ -34,7 +34,7 @@ ONE = Fraction(1)
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
+class OpCall:
     """An operation on polynomials; `index` is the number of the output among several."""
 
     op: Op
@@ -52,7 +52,7 @@ class Base:
 
     __slots__ = ("number", "shape", "definition", "value", "name", "sums")
 
-    def __init__(self, number: float, shape: Shape, definition: Polynomial | Call | None,
+    def __init__(self, number: float, shape: Shape, definition: Polynomial | OpCall | None,
                  value: Any) -> None:
         self.number = number
         self.shape = shape
@@ -343,7 +343,7 @@ def _canonical(factors: list[Factor]) -> Monomial:
 # -- values ---------------------------------------------------------------------------------------
 
 
-class Values:
+class BaseValues:
     """The values of bases and polynomials, for given values of those without a definition."""
 
     def __init__(self, given: Mapping[Base, Any] | None = None) -> None:

@@ -18,10 +18,10 @@ from tinygrad_mlp.explanation.polynomial import (
     UNIT,
     UNIT_MATRIX,
     Base,
-    Call,
     Exponent,
     Factor,
     Monomial,
+    OpCall,
     Polynomial,
     Shape,
     attached,
@@ -67,7 +67,7 @@ class Quantities:
         self.meant: list[tuple[str, float]] = []
         self.unit_matrix(1)  # the first base of all
 
-    def base(self, shape: Shape, definition: Polynomial | Call | None = None,
+    def base(self, shape: Shape, definition: Polynomial | OpCall | None = None,
              value: Any = None) -> Base:
         """A new base."""
         made = Base(len(self.bases), shape, definition, value)
@@ -147,7 +147,7 @@ class Quantities:
         start = (op, tuple(None if a is None else a.key for a in args), repr(static))
         if (*start, index) not in self._known:
             for output in range(op.outputs):  # those of one call have successive numbers
-                made = Call(op, tuple(args), dict(static), output)
+                made = OpCall(op, tuple(args), dict(static), output)
                 self._known[(*start, output)] = self.base((), made)
         base = self._known[(*start, index)]
         base.shape = shape

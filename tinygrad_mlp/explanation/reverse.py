@@ -12,7 +12,15 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.explanation.polynomial import SUMMED, Base, Call, Polynomial, Values, sizes, whole
+from tinygrad_mlp.explanation.polynomial import (
+    SUMMED,
+    Base,
+    BaseValues,
+    OpCall,
+    Polynomial,
+    sizes,
+    whole,
+)
 from tinygrad_mlp.explanation.quantities import is_number, number
 from tinygrad_mlp.explanation.reading import RuleReader
 from tinygrad_mlp.explanation.simplest import Simplifier
@@ -46,7 +54,7 @@ class Reverse:
         self.t = Translation()
         self.t.meant = list((meant or {}).items())
         self.simplifier = self.simplifier_class(self.t)
-        self.recorded = Values()
+        self.recorded = BaseValues()
         self.values: dict[Any, Polynomial] = {}
         self.leaves: set[Base] = set()
         self.users: dict[Base, list[Base | None]] = {}
@@ -57,7 +65,7 @@ class Reverse:
         self.kept = {t.node for t in targets if t.node is not None}
         for node in graph.nodes:
             self.record(node)
-        self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, Call)}
+        self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, OpCall)}
         self._find_facts()
         self.simplifier.most = FORMS_PER_BASE * (len(self.t.bases) + 5)
         self.gradients = self.differentiate()
@@ -209,7 +217,7 @@ class Reverse:
         wanted = [self.target(t) for t in self.targets]
         output = self.values[key_of(self.graph.output)]
         leading = self.leading = self._leading(set(wanted))
-        self.arguments = {a.single for base in self.t.bases if isinstance(base.definition, Call)
+        self.arguments = {a.single for base in self.t.bases if isinstance(base.definition, OpCall)
                           for a in base.definition.args if a is not None}
         arrived: dict[Base, Polynomial] = {}
         found: dict[Base, Polynomial] = {}
@@ -265,18 +273,18 @@ class Reverse:
         if len(g.terms) == 1 and self.simplifier.cost(g) <= NAMED_FROM:
             return g
         made_by = base.definition
-        if isinstance(made_by, Call) and made_by.op.record.elementwise and len(g.terms) == 1:
+        if isinstance(made_by, OpCall) and made_by.op.record.elementwise and len(g.terms) == 1:
             return g
         made = self.t.bracket(g, signed=False)
         delta = made.single
         assert delta is not None
         if not self.simplifier.is_bracket(delta):
             return made
-        if base in self.arguments or isinstance(made_by, Call) or is_product(made_by):
+        if base in self.arguments or isinstance(made_by, OpCall) or is_product(made_by):
             self.deltas.setdefault(delta, base)
         return made
 
-    def _through(self, base: Base, call: Call, g: Polynomial, arrive: Any) -> None:
+    def _through(self, base: Base, call: OpCall, g: Polynomial, arrive: Any) -> None:
         """Past an operation, by its gradient rule."""
         y: Any = self._tracer(whole(base))
         inputs = [None if a is None else self._tracer(a) for a in call.args]
@@ -288,7 +296,7 @@ class Reverse:
             for inner, part in self.t.shares(share, a):
                 arrive(inner, part)
 
-    def _share(self, call: Call, position: int, g: Any, y: Any, inputs: list[Any],
+    def _share(self, call: OpCall, position: int, g: Any, y: Any, inputs: list[Any],
                a: Polynomial) -> Polynomial:
         book = RULES.get((call.op, position))
         share = None
@@ -307,7 +315,7 @@ class Reverse:
                          arrive: Any) -> None:
         """Past an operation with several outputs, whose bases have successive numbers."""
         call = base.definition
-        assert isinstance(call, Call)
+        assert isinstance(call, OpCall)
         first = self.t.bases.index(base) - call.index
         outputs = self.t.bases[first : first + call.op.outputs]
         cotangents = {base: g}
@@ -344,7 +352,7 @@ def is_product(p: Polynomial | None) -> bool:
         sum(i in f.indices for f in m) > 1 for m in p.terms for i in sizes(m) if i >= SUMMED)
 
 
-def random_point(bases: Sequence[Base], seed: int) -> Values:
+def random_point(bases: Sequence[Base], seed: int) -> BaseValues:
     """Other values for all leaves, of the same signs; those whose sums are known keep theirs.
 
     Zeros become random numbers, or all that they are multiplied with would seem to vanish.
@@ -356,7 +364,7 @@ def random_point(bases: Sequence[Base], seed: int) -> Values:
                 np.asarray(base.value).dtype.kind == "f"):
             other = base.value * rng.uniform(0.8, 1.25, base.shape)
             given[base] = np.where(base.value == 0, rng.normal(size=base.shape), other)
-    return Values(given)
+    return BaseValues(given)
 
 
 def sums_to(value: Any, axis: int, total: int) -> bool:

@@ -18,9 +18,9 @@ from tinygrad_mlp.explanation.polynomial import (
     UNIT,
     UNIT_MATRIX,
     Base,
-    Call,
     Factor,
     Monomial,
+    OpCall,
     Polynomial,
     attached,
     contracted,
@@ -399,7 +399,7 @@ class Simplifier:
         """That of a call, after bases in its arguments got names."""
         self._cost.pop(base, None)
         made = base.definition
-        for a in made.args if isinstance(made, Call) else []:
+        for a in made.args if isinstance(made, OpCall) else []:
             for inner in a.bases() if a is not None else ():
                 self._cost.pop(inner, None)
 
@@ -435,7 +435,7 @@ def has_sums(p: Polynomial) -> bool:
 
 def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
     """The axis and the bracket of ``Σ e^z`` for a base e^z, if it was divided by somewhere."""
-    if not isinstance(base.definition, Call) or base.definition.op is not ops.exp:
+    if not isinstance(base.definition, OpCall) or base.definition.op is not ops.exp:
         return None
     for axis in range(len(base.shape)):
         for keepdims in (True, False):
@@ -448,7 +448,7 @@ def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
 def softmax_of(base: Base, axis: int, t: Translation) -> Base:
     """The softmax whose numerator is a base e^z; what z has in all places alike cancels."""
     made = base.definition
-    assert isinstance(made, Call) and made.args[0] is not None
+    assert isinstance(made, OpCall) and made.args[0] is not None
     z = t.opened(made.args[0])
     kept = {m: c for m, c in z.terms.items() if any(axis in f.indices for f in m)}
     share = t.call(ops.softmax, [t.argument(Polynomial(z.shape, kept))], {"axis": axis},

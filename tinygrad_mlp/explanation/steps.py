@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.explanation.blackboard import Blackboard
-from tinygrad_mlp.explanation.polynomial import Base, Call, Polynomial
+from tinygrad_mlp.explanation.polynomial import Base, OpCall, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.simplest import Simplifier
 
@@ -55,7 +55,7 @@ class StepBoard(Blackboard):
 
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)
-        if isinstance(base.definition, Call):
+        if isinstance(base.definition, OpCall):
             return base in self.reverse.recorded_calls and cost > SYMBOL
         return super()._is_worth_a_name(base, uses)
 
@@ -84,7 +84,7 @@ class StepBoard(Blackboard):
         if user is None:
             return "derivative of the loss"
         made = user.definition
-        if isinstance(made, Call):
+        if isinstance(made, OpCall):
             forward, _, rule = made.op.record.equation.partition(",  ")
             return f"{forward} gives {rule}" if rule else f"the rule of {made.op.name}"
         return f"chain rule through {user.name.text}" if user.name else "chain rule"
