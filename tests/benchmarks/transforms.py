@@ -82,7 +82,7 @@ def check(steps: dict[str, Step]) -> None:
 
 
 def most_arrays() -> float:
-    """How many arrays of the field's size the gradient of the chain holds at most."""
+    """Return the most arrays of the field's size that the gradient of the chain holds at once."""
     step = our_chain()
     step()
     tracemalloc.start()

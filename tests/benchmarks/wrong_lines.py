@@ -1,4 +1,4 @@
-"""How long the search for the wrong line takes, next to one call of the loss and the derivation."""
+"""The time of the search for the wrong line, next to one call of the loss and the derivation."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def convolution_in_time(layer, x):
 
 
 def gates(layer, x, number):
-    """What the gates of a cell receive from the input, and from a state of zeros."""
+    """Return the inputs of a cell's gates that come from x, and from a state of zeros."""
     from_input = x @ layer.weight_ih.data.T + layer.bias_ih.data
     from_state = np.broadcast_to(layer.bias_hh.data, from_input.shape)
     return np.split(from_input, number, axis=-1), np.split(from_state, number, axis=-1)

@@ -1,4 +1,4 @@
-"""What the checks say of each piece of real code, in a table.
+"""A table of the verdicts of the checks on each piece of real code.
 
 ``python -m tests.real.table [--import] [PIECE …]`` prints a line for each piece, as it stands and
 with each of its changes, and the counts; with the import line of ``tinygrad_mlp.numpy``, if this is
@@ -33,7 +33,7 @@ KINDS = {"scale": ("summed", "averaged", "half", "ascent"), "decay": ("decay",),
 
 
 class Told(NamedTuple):
-    """What the check said of one piece.
+    """The verdict of a check on one piece.
 
     Attributes:
         piece: the piece.

@@ -71,7 +71,7 @@ def test_stores_that_forget_what_was_there_are_found(monkeypatch):
 
 
 def compiled_difference(seed):
-    """What is wrong with a program that is compiled, with and without gradient."""
+    """Return the faults of a program that is compiled, with and without gradient."""
     lines, x, _ = written(seed)
     other = x[::-1] * 0.9
 
