@@ -100,9 +100,9 @@ LEFT_OUT = {
         apply_along_axis apply_over_axes frompyfunc piecewise""",
     "It is short to write with operations that are there, and says more when written so: "
     "`np.nansum(x)` is `tg.sum(tg.where(tg.isnan(x), 0, x))`, `np.ptp(x)` is "
-    "`tg.max(x) - tg.min(x)`, `np.linspace(a, b)` is `a + (b - a) * np.linspace(0, 1)`.": """
-        block geomspace linspace logspace convolve corrcoef correlate cov copy copysign
-        cumulative_prod cumulative_sum divmod ediff1d gradient interp modf
+    "`tg.max(x) - tg.min(x)`, `np.geomspace(a, b)` is `a * (b / a) ** np.linspace(0, 1)`.": """
+        block geomspace logspace corrcoef correlate cov copy copysign
+        cumulative_prod cumulative_sum divmod ediff1d interp modf
         nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod
         nanquantile nanstd nansum nanvar percentile quantile positive ptp unwrap choose
         delete insert matvec vecmat vecdot unstack row_stack""",
@@ -110,7 +110,7 @@ LEFT_OUT = {
 """What NumPy has and this package has not, by reason."""
 
 WHOLE_MODULES = {
-    "fft": "complex numbers",
+    "fft": "complex numbers; `tg.rfft` and `tg.irfft` have their real and imaginary parts",
     "polynomial": "polynomials as objects",
     "random": "samples have no gradient; for reparametrised ones scale those of a `Generator`",
     "char": "text",

@@ -37,6 +37,7 @@ from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.linalg import namespace as linalg
 from tinygrad_mlp.autograd.ops.linalg.determinants import SlogdetResult as SlogdetResult
 from tinygrad_mlp.autograd.ops.linalg.spectral import EighResult as EighResult
+from tinygrad_mlp.autograd.ops.products.fourier import RealSpectrum as RealSpectrum
 from tinygrad_mlp.autograd.tensor import Tensor
 
 {QUIET}

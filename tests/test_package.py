@@ -44,8 +44,8 @@ def test_tg_shows_its_public_names_and_nothing_else():
 
 
 def test_an_unknown_name_is_refused_with_advice():
-    with pytest.raises(AttributeError, match=r"no 'gradient_of'.*tg\.OPS"):
-        tg.gradient_of  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no 'derivation_of'.*tg\.OPS"):
+        tg.derivation_of  # noqa: B018
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -99,6 +99,20 @@ CASES = {
     "conjugate": [(A, lambda np, a: np.conjugate(a) * a)],
     "zeros_like": [(A, lambda np, a: np.zeros_like(a) + a)],
     "ones_like": [(A, lambda np, a: np.ones_like(a, shape=(4, 2, 3)) * a)],
+    "linspace": [
+        (N, V, lambda np, a, b: np.linspace(a, b, 4)),
+        (A, V, lambda np, a, b: np.linspace(a, b, 3, endpoint=False, axis=-1)),
+        (V, W, lambda np, a, b: np.linspace(a, b, 2, retstep=True)),
+        (N, lambda np, a: np.linspace(a, 2.0, 1))],
+    "gradient": [
+        (V, lambda np, a: np.gradient(a)), (C, lambda np, a: np.gradient(a, 0.5)),
+        (C, lambda np, a: np.gradient(a, 0.5, 2.0, axis=(2, 1))),
+        (V, lambda np, a: np.gradient(a, [0.0, 0.3, 1.0], edge_order=2)),
+        (C, lambda np, a: np.gradient(a, [0.0, 0.3, 1.0, 1.1], axis=-1)),
+        (V, N, lambda np, a, h: np.gradient(a, h, edge_order=2))],
+    "convolve": [(V, S[0], lambda np, a, v, mode=mode: np.convolve(a, v, mode))
+                 for mode in ("full", "valid", "same")]
+    + [(S[0], V, lambda np, a, v: np.convolve(a, v, "same"))],
     "meshgrid": [(V, S[0], lambda np, a, b: np.meshgrid(a, b)),
                  (V, S[0], lambda np, a, b: np.meshgrid(a, b, indexing="ij", sparse=True)),
                  (V, S[0], W, lambda np, a, b, c: np.meshgrid(a, b, c)),

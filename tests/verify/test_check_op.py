@@ -15,9 +15,10 @@ from tinygrad_mlp.verify.operations import CAUSES
 from tinygrad_mlp.verify.operations.report import CHECKS
 
 ANY_NUMBER = (
-    "getitem", "assemble", "store", "scatter_add", "concatenate", "stack", "einsum", "pad")
-"""Operations of any number of arrays, whose names an equation cannot list, and `pad`, whose modes
-would each need an equation."""
+    "getitem", "assemble", "store", "scatter_add", "concatenate", "stack", "einsum", "pad",
+    "convolve")
+"""Operations of any number of arrays, whose names an equation cannot list, `pad`, whose modes
+would each need an equation, and `convolve`, whose arrays have any number of axes."""
 
 IN_WORDS = {
     **dict.fromkeys(ANY_NUMBER, "which part of g belongs to which element"),

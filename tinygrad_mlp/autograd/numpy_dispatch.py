@@ -44,19 +44,20 @@ ADVICE = (
 
 
 IN_ITS_PLACE: dict[Any, str] = {
-    np.ptp: "tg.max(x) - tg.min(x)", np.ediff1d: "tg.diff(tg.ravel(x))", np.gradient: "tg.diff",
+    np.ptp: "tg.max(x) - tg.min(x)", np.ediff1d: "tg.diff(tg.ravel(x))",
     np.quantile: "tg.sort and an index, or tg.median", np.nansum: "tg.sum(tg.nan_to_num(x))",
     np.percentile: "tg.sort and an index, or tg.median", np.unstack: "a loop over x",
     np.nanmean: "tg.average(tg.nan_to_num(x), weights=~tg.isnan(x))", np.resize: "tg.tile",
     np.interp: "tg.searchsorted and the line between two points", np.vander: "x[:, None] ** powers",
-    np.convolve: "tg.conv2d", np.correlate: "tg.conv2d", np.block: "tg.concatenate",
+    np.correlate: "tg.convolve(a, tg.flip(v))", np.block: "tg.concatenate",
     np.delete: "tg.take", np.insert: "tg.concatenate", np.compress: "x[condition]",
     np.extract: "x[condition]", np.choose: "tg.select", np.piecewise: "tg.select",
     np.apply_along_axis: "tg.stack([f(row) for row in x])",
-    np.linspace: "x + (y - x) * np.linspace(0, 1, n)", np.cov: "d @ d.T for d = x - tg.mean(x)",
+    np.cov: "d @ d.T for d = x - tg.mean(x)",
     np.geomspace: "x * (y / x) ** np.linspace(0, 1, n)", np.linalg.eig: "tg.eigh, if symmetric",
     np.linalg.eigvals: "tg.eigvalsh, if symmetric", np.linalg.lstsq: "tg.pinv(a) @ b",
-    np.linalg.matrix_rank: "tg.svdvals", np.linalg.cond: "tg.svdvals"}
+    np.linalg.matrix_rank: "tg.svdvals", np.linalg.cond: "tg.svdvals",
+    "rfft": "real, imag = tg.rfft(x)", "irfft": "tg.irfft(real, imag)"}
 """What to write in the place of functions of NumPy that no operation implements."""
 
 
@@ -108,7 +109,8 @@ def _missing(function: Callable[..., Any]) -> NotDifferentiableError:
             f"gradient rule. Use tg.{ours}, which takes Tensors in all its arguments.")
     if called is not None:
         name = shown(called)
-    advice = IN_ITS_PLACE.get(called or function)
+    # (Those of np.fft by their names, as it is loaded only when it is used.)
+    advice = IN_ITS_PLACE.get(called or function) or IN_ITS_PLACE.get(name.removeprefix("np.fft."))
     return NotDifferentiableError(
         f"{name} has no gradient rule, so it cannot be applied to a Tensor. "
         f"{f'Use {advice}' if advice else 'Use another function'}; or give it a rule: "

@@ -24,17 +24,21 @@ from tinygrad_mlp.autograd.ops.linalg.determinants import *
 from tinygrad_mlp.autograd.ops.linalg.norms import *
 from tinygrad_mlp.autograd.ops.linalg.solve import *
 from tinygrad_mlp.autograd.ops.linalg.spectral import *
+from tinygrad_mlp.autograd.ops.linalg.sylvester import *
 from tinygrad_mlp.autograd.ops.linalg.triangular import *
 from tinygrad_mlp.autograd.ops.losses import *
 from tinygrad_mlp.autograd.ops.padding import *
 from tinygrad_mlp.autograd.ops.products.convolution import *
+from tinygrad_mlp.autograd.ops.products.convolve import *
 from tinygrad_mlp.autograd.ops.products.einsum import *
+from tinygrad_mlp.autograd.ops.products.fourier import *
 from tinygrad_mlp.autograd.ops.products.matmul import *
 from tinygrad_mlp.autograd.ops.products.tensordot import *
 from tinygrad_mlp.autograd.ops.products.windows import *
 from tinygrad_mlp.autograd.ops.reductions.normalisation import *
 from tinygrad_mlp.autograd.ops.reductions.reduction import *
 from tinygrad_mlp.autograd.ops.reductions.scans import *
+from tinygrad_mlp.autograd.ops.reductions.slopes import *
 from tinygrad_mlp.autograd.ops.reductions.sorting import *
 from tinygrad_mlp.autograd.ops.reductions.statistics import *
 from tinygrad_mlp.autograd.ops.shapes.arranging import *
@@ -49,7 +53,8 @@ from tinygrad_mlp.autograd.ops.sums import *
 
 BUILDING_BLOCKS = (
     "assemble", "cofactor", "difference", "fold", "getitem", "log_share", "projector",
-    "recurrence", "scatter_add", "second_cofactor", "sinc_derivative", "store", "sum_to", "windows")
+    "recurrence", "scatter_add", "second_cofactor", "sinc_derivative", "store", "sum_to",
+    "weighted_logsumexp", "windows")
 """The operations that only rules and other functions call. ``dir(tg)`` does not show them."""
 
 if not typing.TYPE_CHECKING:  # a type checker follows the star imports; here the modules stay out

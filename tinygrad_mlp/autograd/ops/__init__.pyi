@@ -9,6 +9,7 @@ from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.ops.linalg import namespace as linalg
 from tinygrad_mlp.autograd.ops.linalg.determinants import SlogdetResult as SlogdetResult
 from tinygrad_mlp.autograd.ops.linalg.spectral import EighResult as EighResult
+from tinygrad_mlp.autograd.ops.products.fourier import RealSpectrum as RealSpectrum
 from tinygrad_mlp.autograd.tensor import Tensor
 
 # Of numbers an operation makes an array, of anything with a Tensor in it a Tensor. The
@@ -140,7 +141,6 @@ class _LikeAmax(Op):
 
 amax: _LikeAmax
 amin: _LikeAmax
-logsumexp: _LikeAmax
 max: _LikeAmax
 median: _LikeAmax
 min: _LikeAmax
@@ -240,6 +240,7 @@ cofactor: _LikeCofactor
 det: _LikeCofactor
 identity: _LikeCofactor
 inv: _LikeCofactor
+sqrtm: _LikeCofactor
 svdvals: _LikeCofactor
 
 class _LikeCumprod(Op):
@@ -479,6 +480,14 @@ class _LikeSincDerivative(Op):
 
 sinc_derivative: _LikeSincDerivative
 
+class _LikeSolveSylvester(Op):
+    @overload
+    def __call__(self, a: Numbers, b: Numbers, q: Numbers) -> Array: ...
+    @overload
+    def __call__(self, a: Operand, b: Operand, q: Operand) -> Tensor: ...
+
+solve_sylvester: _LikeSolveSylvester
+
 class _LikeSort(Op):
     @overload
     def __call__(self, a: Numbers, axis: int | None = ..., kind: Any = ...) -> Array: ...
@@ -536,6 +545,14 @@ class _LikeTril(Op):
 
 tril: _LikeTril
 triu: _LikeTril
+
+class _LikeWeightedLogsumexp(Op):
+    @overload
+    def __call__(self, a: Numbers, b: Numbers, axis: Axis, keepdims: bool) -> Array: ...
+    @overload
+    def __call__(self, a: Operand, b: Operand, axis: Axis, keepdims: bool) -> Tensor: ...
+
+weighted_logsumexp: _LikeWeightedLogsumexp
 
 class _LikeWhere(Op):
     @overload
@@ -642,6 +659,11 @@ def conv2d(x: Numbers, weight: Numbers, bias: Numbers | None = ..., stride: Shap
 def conv2d(x: Operand, weight: Operand, bias: Operand | None = ..., stride: Shape = ..., padding: Shape = ...) -> Tensor: ...
 
 @overload
+def convolve(a: Numbers, v: Numbers, mode: str = ...) -> Array: ...
+@overload
+def convolve(a: Operand, v: Operand, mode: str = ...) -> Tensor: ...
+
+@overload
 def cross(a: Numbers, b: Numbers, axisa: int = ..., axisb: int = ..., axisc: int = ..., axis: int | None = ...) -> Array: ...
 @overload
 def cross(a: Operand, b: Operand, axisa: int = ..., axisb: int = ..., axisc: int = ..., axis: int | None = ...) -> Tensor: ...
@@ -717,6 +739,11 @@ def full_like(a: Numbers, fill_value: Numbers, dtype: Any = ..., *, shape: Shape
 def full_like(a: Operand, fill_value: Operand, dtype: Any = ..., *, shape: Shape | None = ...) -> Tensor: ...
 
 @overload
+def gradient(f: Numbers, *varargs: Any, axis: Axis = ..., edge_order: int = ...) -> Array: ...
+@overload
+def gradient(f: Operand, *varargs: Any, axis: Axis = ..., edge_order: int = ...) -> Tensor: ...
+
+@overload
 def hsplit(ary: Numbers, indices_or_sections: Any) -> list[Array]: ...
 @overload
 def hsplit(ary: Operand, indices_or_sections: Any) -> list[Tensor]: ...
@@ -737,9 +764,24 @@ def inner(a: Numbers, b: Numbers) -> Array: ...
 def inner(a: Operand, b: Operand) -> Tensor: ...
 
 @overload
+def irfft(real: Numbers, imag: Numbers, n: int | None = ..., axis: int = ...) -> Array: ...
+@overload
+def irfft(real: Operand, imag: Operand, n: int | None = ..., axis: int = ...) -> Tensor: ...
+
+@overload
 def kron(a: Numbers, b: Numbers) -> Array: ...
 @overload
 def kron(a: Operand, b: Operand) -> Tensor: ...
+
+@overload
+def linspace(start: Numbers, stop: Numbers, num: int = ..., endpoint: bool = ..., retstep: bool = ..., dtype: Any = ..., axis: int = ...) -> Array: ...
+@overload
+def linspace(start: Operand, stop: Operand, num: int = ..., endpoint: bool = ..., retstep: bool = ..., dtype: Any = ..., axis: int = ...) -> Tensor: ...
+
+@overload
+def logsumexp(a: Numbers, axis: Axis = ..., b: Numbers | None = ..., keepdims: bool = ...) -> Array: ...
+@overload
+def logsumexp(a: Operand, axis: Axis = ..., b: Operand | None = ..., keepdims: bool = ...) -> Tensor: ...
 
 @overload
 def matrix_norm(x: Numbers, *, keepdims: bool = ..., ord: Any = ...) -> Array: ...
@@ -817,6 +859,11 @@ def real(val: Operand) -> Tensor: ...
 def repeat(a: Numbers, repeats: Any, axis: int | None = ...) -> Array: ...
 @overload
 def repeat(a: Operand, repeats: Any, axis: int | None = ...) -> Tensor: ...
+
+@overload
+def rfft(x: Numbers, axis: int = ...) -> RealSpectrum: ...
+@overload
+def rfft(x: Operand, axis: int = ...) -> RealSpectrum: ...
 
 @overload
 def rollaxis(a: Numbers, axis: int, start: int = ...) -> Array: ...
@@ -963,6 +1010,7 @@ __all__ = [
     "conj",
     "conjugate",
     "conv2d",
+    "convolve",
     "cos",
     "cosh",
     "count_nonzero",
@@ -1016,6 +1064,7 @@ __all__ = [
     "gammaln",
     "gelu",
     "getitem",
+    "gradient",
     "greater",
     "greater_equal",
     "heaviside",
@@ -1028,6 +1077,7 @@ __all__ = [
     "imag",
     "inner",
     "inv",
+    "irfft",
     "isclose",
     "isfinite",
     "isinf",
@@ -1044,6 +1094,7 @@ __all__ = [
     "less_equal",
     "linalg",
     "linear",
+    "linspace",
     "log",
     "log10",
     "log1p",
@@ -1103,6 +1154,7 @@ __all__ = [
     "remainder",
     "repeat",
     "reshape",
+    "rfft",
     "rgamma",
     "rint",
     "roll",
@@ -1126,9 +1178,11 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "solve",
+    "solve_sylvester",
     "sort",
     "split",
     "sqrt",
+    "sqrtm",
     "square",
     "squared_error",
     "squeeze",
@@ -1159,6 +1213,7 @@ __all__ = [
     "vector_norm",
     "vsplit",
     "vstack",
+    "weighted_logsumexp",
     "where",
     "windows",
     "xlogy",

@@ -14,6 +14,7 @@ from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.stores.assign import store
 from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer, new_buffer
+from tinygrad_mlp.autograd.stores.index_tricks import JoinByIndex
 from tinygrad_mlp.autograd.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -117,7 +118,8 @@ def _joined(a: Any) -> Any:
     return array(a) if type(a) in (list, tuple) and has_tensors(a) else a
 
 
-RECORDING: dict[str, Function] = {
+RECORDING: dict[str, Any] = {
+    "r_": JoinByIndex(np.r_), "c_": JoinByIndex(np.c_),
     **{f.__name__: creating(f) for f in FROM_NUMBERS},
     **{f.__name__: converting(f) for f in FROM_DATA},
     **{f.__name__: joining(f) for f in (*REDUCTIONS, *JOINS, *OUT)}}

@@ -6,15 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.argument_types import Axis
+from tinygrad_mlp.autograd.argument_types import Axis, Operand
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
+from tinygrad_mlp.autograd.ops.elementwise.selection import minimum
 from tinygrad_mlp.autograd.ops.reductions.reduction import largest
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
-from tinygrad_mlp.autograd.ops.sums import add_up, axes_of, kept, over, reductions, sum
+from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
+from tinygrad_mlp.autograd.ops.sums import (
+    add_up,
+    axes_of,
+    broadcast_to,
+    kept,
+    over,
+    reductions,
+    sum,
+)
 
-__all__ = ["logsumexp", "log_share", "softmax", "log_softmax"]
+__all__ = ["logsumexp", "weighted_logsumexp", "log_share", "softmax", "log_softmax"]
 
 
 def _log_of_sum(shifted: Any, axis: Any) -> Any:
@@ -76,26 +86,78 @@ def _logsumexp_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     return g * exp(log_share(a, y, axis=axis))
 
 
-@op(rules={"a": _logsumexp_rule},
+@op(name="logsumexp", rules={"a": _logsumexp_rule},
     equation="y = ln Σ e^a,  ā = g e^(a − y)",
     latex=lambda a, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} e^{{{a}}}",
     reference=lambda a, axis, keepdims: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)),
     samples=reductions, floating=True)
-def logsumexp(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Compute the logarithm of a sum of exponentials, without overflow.
+def logsumexp_op(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    m = _largest(a, axis)
+    total = _log_of_sum(a - m, axis) + m
+    return total if keepdims else np.squeeze(total, axis=axes_of(axis, a.ndim))
 
-    ``y = m + ln Σ e^(a − m)`` with m the largest element. Its gradient is the softmax.
 
-    Shapes: y has the shape of a without the axes summed over (of length 1 with `keepdims`).
+def _share(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    above = a - kept(y, a.shape, axis, keepdims)
+    # Only where the weight is 0 could the exponential overflow.
+    e = exp(minimum(above, np.log(np.finfo(a.dtype).max)))
+    return kept(g, a.shape, axis, keepdims) * e
+
+
+def _of_weights(g: Any, y: Any, a: Any, b: Any, axis: Any, keepdims: bool) -> Any:
+    return _share(g, y, a, axis, keepdims)
+
+
+def _weighted_samples(rng: Any) -> list[Sample]:
+    samples = reductions(rng)
+    return [Sample(s.args[0], rng.uniform(0.5, 2, size=s.args[0].shape), **s.static)
+            for s in samples]
+
+
+@op(rules={"a": lambda g, y, a, b, axis, keepdims: b * _share(g, y, a, axis, keepdims),
+           "b": _of_weights},
+    equation="y = ln Σ b e^a,  ā = g b e^(a − y),  b̄ = g e^(a − y)",
+    latex=lambda a, b, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} {b} e^{{{a}}}",
+    reference=lambda a, b, axis, keepdims: np.log(
+        np.sum(b * np.exp(a), axis=axis, keepdims=keepdims)),
+    samples=_weighted_samples, floating=True)
+def weighted_logsumexp(a: Array, b: Array, *, axis: Axis, keepdims: bool) -> Array:
+    """Compute ``ln Σ b e^a`` for arrays of one shape, without overflow.
+
+    Source: as `logsumexp`; the largest exponent is that of the weights that are not 0.
+
+    >>> weighted_logsumexp([1000.0, 2000.0], [2.0, 0.0], axis=0, keepdims=True).round(4)
+    array([1000.6931])
+    """
+    weighted = np.where(b == 0, -np.inf, a).astype(a.dtype, copy=False)
+    m = _largest(weighted, axis)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a sum of 0, or below
+        total = np.log(add_up(b * np.exp(weighted - m), axis=axis, keepdims=True)) + m
+    return total if keepdims else np.squeeze(total, axis=axes_of(axis, a.ndim))
+
+
+def logsumexp(a: Operand, axis: Axis = None, b: Operand | None = None,
+              keepdims: bool = False) -> Any:
+    """Compute the logarithm of a sum of exponentials, ``y = ln Σ b e^a``, without overflow.
+
+    ``y = m + ln Σ b e^(a − m)`` with m the largest element. Without b its gradient is the softmax.
+
+    Args:
+        a: the exponents.
+        axis: of the sum: one, several, or None for all.
+        b: weights that broadcast against a; 1 by default. Where their sum is negative, y is NaN.
+        keepdims: keep the axes summed over, with length 1.
 
     Source: Boyd and Vandenberghe, "Convex Optimization", 2004, 3.1.5.
 
     >>> logsumexp([[0.0, 0.0], [1000.0, 1000.0]], axis=1).round(4)
     array([6.9310000e-01, 1.0006931e+03])
     """
-    m = _largest(a, axis)
-    total = _log_of_sum(a - m, axis) + m
-    return total if keepdims else np.squeeze(total, axis=axes_of(axis, a.ndim))
+    if b is None:
+        return logsumexp_op(a, axis=axis, keepdims=keepdims)
+    shape = np.broadcast_shapes(shape_of(a), shape_of(b))
+    a, b = (x if shape_of(x) == shape else broadcast_to(x, shape=shape) for x in (a, b))
+    return weighted_logsumexp(a, b, axis=axis, keepdims=keepdims)
 
 
 def _softmax_latex(a: Any, axis: Any) -> str:

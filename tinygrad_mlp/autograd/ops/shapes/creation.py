@@ -9,11 +9,18 @@ import numpy as np
 from tinygrad_mlp.autograd.argument_types import Operand, Shape
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import implements
-from tinygrad_mlp.autograd.ops.shapes.shape import astype, reshape, shape_of
+from tinygrad_mlp.autograd.ops.elementwise.arithmetic import subtract
+from tinygrad_mlp.autograd.ops.shapes.shape import (
+    astype,
+    expand_dims,
+    places,
+    reshape,
+    shape_of,
+)
 from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError, refuse_more_than_numbers
 
-__all__ = ["full", "full_like", "zeros_like", "ones_like", "meshgrid"]
+__all__ = ["full", "full_like", "zeros_like", "ones_like", "linspace", "meshgrid"]
 
 
 def full(shape: Any, fill_value: Operand, dtype: Any = None) -> Any:
@@ -74,6 +81,41 @@ def ones_like(a: Operand, dtype: Any = None, *, shape: Shape | None = None) -> A
     array([1., 1.])
     """
     return np.ones(*_like(a, dtype, shape))
+
+
+@implements(np.linspace)
+def linspace(start: Operand, stop: Operand, num: int = 50, endpoint: bool = True,
+             retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
+    """Return numbers at equal distances between two, ``(1 − t) start + t stop`` for 0 ≤ t ≤ 1.
+
+    Args:
+        start, stop: the ends, numbers or arrays that broadcast.
+        num: how many.
+        endpoint: whether `stop` is the last of them, or would come after it.
+        retstep: return the distance, too.
+        dtype: of the result; that of the ends by default.
+        axis: of the result, along which the numbers lie.
+
+    Raises:
+        InvalidArgumentError: `num` is negative.
+
+    >>> linspace(0.0, 1.0, 5)
+    array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    if not isinstance(start, Value) and not isinstance(stop, Value):
+        return np.linspace(start, stop, num, endpoint, retstep, dtype, axis=axis)  # type: ignore
+    if num < 0:
+        raise InvalidArgumentError(f"linspace() expects num to be 0 or more. Got {num}.")
+    between = subtract(stop, start)
+    shape = shape_of(between)
+    (place,) = places("linspace", axis, len(shape) + 1)
+    t = np.linspace(0, 1, num, endpoint, dtype=between.dtype)
+    t = t.reshape([-1 if i == place else 1 for i in range(len(shape) + 1)])
+    ends = (x if isinstance(x, Value) else np.asarray(x, t.dtype) for x in (start, stop))
+    first, last = (expand_dims(broadcast_to(end, shape=shape), place) for end in ends)
+    made = (1 - t) * first + t * last
+    made = made if dtype is None else astype(made, dtype=np.dtype(dtype))
+    return (made, between / max(num - bool(endpoint), 1)) if retstep else made
 
 
 @implements(np.meshgrid)
