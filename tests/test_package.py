@@ -69,7 +69,7 @@ SIGNATURES = {
     "fit": "(model, loss, optimizer, X, Y, *, epochs, batch_size=32, accumulate=1, "
     "validation=None, shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', "
     "block=None, threads=None, record_every=None, record_epochs=None, "
-    "evaluate_training=False, checkpoint=None)",
+    "evaluate_training=False, checkpoint=None, sample_weight=None, class_weight=None)",
     "Checkpoint": "(path, every=1, unit='epoch')",
     "grad": "(f, argnums=0, *, stores=False)",
     "value_and_grad": "(f, argnums=0, *, stores=False)",

@@ -15,7 +15,8 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.memory import check_memory
-from tinygrad_mlp.training.evaluation import accuracy, as_rows, checked_numbers, is_one_hot, predict
+from tinygrad_mlp.training.checked_data import as_rows, checked_numbers, is_one_hot
+from tinygrad_mlp.training.evaluation import accuracy, predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import monitor_line

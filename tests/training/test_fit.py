@@ -24,7 +24,8 @@ from tinygrad_mlp.errors import (
     ShapeError,
 )
 from tinygrad_mlp.training.callbacks import Callback
-from tinygrad_mlp.training.evaluation import accuracy, evaluate, is_one_hot, predict
+from tinygrad_mlp.training.checked_data import is_one_hot
+from tinygrad_mlp.training.evaluation import accuracy, evaluate, predict
 
 
 def task(seed=0, n=6, features=3, outputs=2, dtype=np.float64):

@@ -7,7 +7,8 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import DTypeError
-from tinygrad_mlp.training.evaluation import Examples, fitting_dtypes
+from tinygrad_mlp.training.evaluation import fitting_dtypes
+from tinygrad_mlp.training.examples import Examples
 
 RNG = np.random.default_rng(0)
 WORDS, CLASSES = RNG.integers(0, 7, (24, 5)), RNG.integers(0, 3, 24)

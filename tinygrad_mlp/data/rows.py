@@ -72,6 +72,14 @@ class Rows:
         return other
 
 
+def selected(data: NDArray[Any] | Rows, kept: NDArray[np.intp]) -> Rows:
+    """Return some rows of data, which are read when they are asked for."""
+    other = object.__new__(Rows)
+    other._read, other._length = lambda rows: data[kept[rows]], len(kept)
+    other.shape, other.dtype = (len(kept), *data.shape[1:]), data.dtype
+    return other
+
+
 def chunks(data: NDArray[Any] | Rows) -> Iterator[slice]:
     """Return slices of successive rows, which together are all of them."""
     n = len(data)

@@ -20,7 +20,8 @@ from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.estimators.parameter_checks import RATES
 from tinygrad_mlp.optim.schedule import as_schedule
 from tinygrad_mlp.support.signals import is_interruption
-from tinygrad_mlp.training.evaluation import as_number, predict
+from tinygrad_mlp.training.checked_data import as_number
+from tinygrad_mlp.training.evaluation import predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History
 

@@ -18,7 +18,8 @@ from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.network import build
 from tinygrad_mlp.estimators.objective import Objective, OutputLoss
-from tinygrad_mlp.training.evaluation import EVALUATION_ROWS, predict
+from tinygrad_mlp.training.evaluation import predict
+from tinygrad_mlp.training.examples import EVALUATION_ROWS
 from tinygrad_mlp.training.history import History
 
 FLOATS = (np.float64, np.float32)

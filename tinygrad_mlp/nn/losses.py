@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.argument_types import Operand
-from tinygrad_mlp.autograd.ops.losses import check_loss, divisor
+from tinygrad_mlp.autograd.ops.losses import check_loss, divisor, logits_behind
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn.layers import as_input
@@ -30,8 +32,8 @@ def absolute_error(prediction: Operand, target: Operand, reduction: str = "mean"
     >>> float(absolute_error(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])))
     3.0
     """
-    error = _error("absolute_error", prediction, target, reduction)
-    return _total(ops.abs(error), reduction)
+    check_loss("absolute_error", prediction, target, reduction)
+    return _total(_absolute_errors(as_input(prediction), as_input(target)), reduction)
 
 
 def huber(prediction: Operand, target: Operand, reduction: str = "mean", *,
@@ -57,9 +59,8 @@ def huber(prediction: Operand, target: Operand, reduction: str = "mean", *,
     """
     if not delta > 0:
         raise InvalidArgumentError(f"huber() expects delta to be more than 0. Got {delta!r}.")
-    size = ops.abs(_error("huber", prediction, target, reduction))
-    near = ops.minimum(size, delta)
-    return _total(near * (size - 0.5 * near), reduction)
+    check_loss("huber", prediction, target, reduction)
+    return _total(_hubers(as_input(prediction), as_input(target), delta), reduction)
 
 
 def hinge(prediction: Operand, target: Operand, reduction: str = "mean") -> Tensor:
@@ -80,12 +81,7 @@ def hinge(prediction: Operand, target: Operand, reduction: str = "mean") -> Tens
     0.25
     """
     check_loss("hinge", prediction, target, reduction)
-    y = as_input(target)
-    if type(y) is np.ndarray and not np.all(np.abs(y) == 1):
-        raise InvalidArgumentError(
-            f"hinge() expects targets of -1 or 1. Got {y[np.abs(y) != 1].flat[0]}: write "
-            f"2 * y - 1 for targets of 0 and 1.")
-    return _total(ops.relu(1 - y * as_input(prediction)), reduction)
+    return _total(_hinges(as_input(prediction), as_input(target)), reduction)
 
 
 def kl_divergence(prediction: Operand, target: Operand, reduction: str = "mean") -> Tensor:
@@ -113,10 +109,80 @@ def kl_divergence(prediction: Operand, target: Operand, reduction: str = "mean")
     return cross + _total(ops.xlogy(y, y), reduction)
 
 
-def _error(name: str, prediction: Operand, target: Operand, reduction: str) -> Any:
-    check_loss(name, prediction, target, reduction)
-    return ops.subtract(as_input(prediction), as_input(target))
-
-
 def _total(losses: Any, reduction: str) -> Tensor:
     return ops.sum(losses) / divisor(losses, reduction)  # type: ignore[no-any-return]
+
+
+# -- the losses of single outputs ----------------------------------------------------------------
+
+
+def _absolute_errors(prediction: Any, y: Any) -> Any:
+    return ops.abs(prediction - y)
+
+
+def _hubers(prediction: Any, y: Any, delta: float = 1.0) -> Any:
+    size = _absolute_errors(prediction, y)
+    near = ops.minimum(size, delta)
+    return near * (size - 0.5 * near)
+
+
+def _hinges(prediction: Any, y: Any) -> Any:
+    if type(y) is np.ndarray and not np.all(np.abs(y) == 1):
+        raise InvalidArgumentError(
+            f"hinge() expects targets of -1 or 1. Got {y[np.abs(y) != 1].flat[0]}: write "
+            f"2 * y - 1 for targets of 0 and 1.")
+    return ops.relu(1 - y * prediction)
+
+
+def _sigmoid_cross_entropies(z: Any, y: Any) -> Any:
+    return y * ops.softplus(-z) + (1 - y) * ops.softplus(z)
+
+
+def _binary_cross_entropies(prediction: Any, y: Any) -> Any:
+    z = logits_behind(prediction, ops.sigmoid)
+    if z is not None:
+        return _sigmoid_cross_entropies(z, y)
+    return -(ops.xlogy(y, prediction) + ops.xlogy(1 - y, 1 - prediction))
+
+
+def _categorical_cross_entropies(prediction: Any, y: Any) -> Any:
+    z = logits_behind(prediction, ops.softmax)
+    return -ops.xlogy(y, prediction) if z is None else -y * ops.log_softmax(z)
+
+
+OF_OUTPUTS: dict[Any, Callable[..., Any]] = {
+    ops.squared_error: lambda prediction, y: 0.5 * (prediction - y) ** 2,
+    absolute_error: _absolute_errors, huber: _hubers, hinge: _hinges,
+    ops.sigmoid_cross_entropy: _sigmoid_cross_entropies,
+    ops.softmax_cross_entropy: lambda z, y: -y * ops.log_softmax(z),
+    ops.binary_cross_entropy: _binary_cross_entropies,
+    ops.categorical_cross_entropy: _categorical_cross_entropies,
+    kl_divergence: lambda prediction, y: (
+        _categorical_cross_entropies(prediction, y) + ops.xlogy(y, y))}
+"""The losses of single outputs, by the loss that sums them and takes the mean."""
+
+
+def losses_of_samples(loss: Callable[..., Any]) -> Callable[..., Any] | None:
+    """Return the function that gives the losses of single samples, shape ``(n,)``.
+
+    `loss` is one of this package, or a `functools.partial` of it; of another, None is returned.
+
+    >>> losses_of_samples(ops.squared_error)(np.array([[1.0, 1.0], [3.0, 1.0]]), np.ones((2, 2)))
+    array([0., 2.])
+    """
+    part = loss if isinstance(loss, functools.partial) else functools.partial(loss)
+    of_outputs = OF_OUTPUTS.get(part.func)
+    if of_outputs is None or part.args or "reduction" in part.keywords:
+        return None
+
+    def losses(prediction: Any, target: Any) -> Any:
+        check_loss(part.func.__name__, prediction, target, "mean")
+        found = of_outputs(as_input(prediction), as_input(target), **part.keywords)
+        return sums_of_samples(found)
+
+    return losses
+
+
+def sums_of_samples(losses: Any) -> Any:
+    """Return the sum of the losses of each sample, shape ``(n,)``."""
+    return ops.sum(losses, axis=tuple(range(1, losses.ndim))) if losses.ndim > 1 else losses

@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data import load, one_hot, preprocess
 from tinygrad_mlp.errors import DataError, DataNotFoundError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.support.checks import not_negative, one_of
-from tinygrad_mlp.training.evaluation import is_one_hot
+from tinygrad_mlp.training.checked_data import is_one_hot
 
 POINTS, IMAGES = ("spirals", "circles"), ("digits", "mnist")
 

@@ -14,7 +14,7 @@ from tinygrad_mlp.nn.module import evaluation
 from tinygrad_mlp.playground.data import PlayData
 from tinygrad_mlp.playground.settings import ANSWERS
 from tinygrad_mlp.playground.trainer import Trainer
-from tinygrad_mlp.training.evaluation import plain
+from tinygrad_mlp.training.checked_data import plain
 
 GRID, SMALL_GRID = 48, 16
 """Points on a side of the decision boundary, and of what a neuron sees."""

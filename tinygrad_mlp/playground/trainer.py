@@ -24,8 +24,9 @@ from tinygrad_mlp.playground.settings import (
     WRONG_RULES,
     PlaySettings,
 )
-from tinygrad_mlp.training import evaluation
-from tinygrad_mlp.training.evaluation import plain
+from tinygrad_mlp.training.checked_data import plain
+from tinygrad_mlp.training.evaluation import evaluate, fitting_dtypes
+from tinygrad_mlp.training.examples import Examples
 from tinygrad_mlp.training.history import History
 from tinygrad_mlp.training.run import FitSettings, Run
 from tinygrad_mlp.training.steps import StepRunner
@@ -76,14 +77,14 @@ class Trainer:
     def __init__(self, model: nn.Module, loss: Callable[[Any, Any], Any], data: PlayData,
                  settings: PlaySettings) -> None:
         self.model, self.data, self.settings = model, data, settings
-        dtypes = evaluation.fitting_dtypes(model, loss, data.X, data.Y, precision(model))
+        dtypes = fitting_dtypes(model, loss, data.X, data.Y, precision(model))
         optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.lr)
         self.run = Run(model, optimizer, History())
         training = FitSettings(
             epochs=ENDLESS, batch_size=settings.batch, shuffle=True, compiled=False, block=1,
             threads=1, record_every=0, accumulate=1)
         self.runner = StepRunner(
-            self.run, loss, evaluation.Examples(data.X, data.Y, dtypes), training,
+            self.run, loss, Examples(data.X, data.Y, dtypes), training,
             np.random.default_rng(settings.seed), threads=1, watched=True)
         self._steps = self._taken()
         model.train()
@@ -136,9 +137,8 @@ class Trainer:
     def evaluated(self) -> tuple[float, float | None, float, float | None]:
         """Return loss and accuracy on samples trained on, and on others."""
         n = MOST_EVALUATED
-        seen = evaluation.evaluate(
-            self.model, self.runner.loss, self.data.X[:n], self.data.Y[:n])
-        held_out = evaluation.evaluate(
+        seen = evaluate(self.model, self.runner.loss, self.data.X[:n], self.data.Y[:n])
+        held_out = evaluate(
             self.model, self.runner.loss, self.data.X_test[:n], self.data.Y_test[:n])
         return (*seen, *held_out)
 

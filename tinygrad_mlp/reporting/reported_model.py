@@ -20,14 +20,8 @@ from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.stepping import Steps, steps
 from tinygrad_mlp.support.checks import integer_at_least
-from tinygrad_mlp.training.evaluation import (
-    LossFunction,
-    check_lengths,
-    checked_numbers,
-    evaluate,
-    is_one_hot,
-    predict,
-)
+from tinygrad_mlp.training.checked_data import check_lengths, checked_numbers, is_one_hot
+from tinygrad_mlp.training.evaluation import LossFunction, evaluate, predict
 from tinygrad_mlp.training.history import History
 from tinygrad_mlp.verify import GradReport, check_grad
 

@@ -14,29 +14,26 @@ from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.support.signals import interruption, is_interruption
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
-from tinygrad_mlp.training.evaluation import (
-    EVALUATION_ROWS,
-    Evaluator,
-    Examples,
-    LossFunction,
-    fitting_dtypes,
-)
+from tinygrad_mlp.training.evaluation import Evaluator, LossFunction, fitting_dtypes
+from tinygrad_mlp.training.examples import EVALUATION_ROWS, Examples
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.training.run import FitSettings, Run, deferred_interrupt
 from tinygrad_mlp.training.steps import StepRunner, threads_of_steps
+from tinygrad_mlp.training.weights import WeightedLoss, combined_weights
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 
 def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epochs: int,
-        batch_size: int = 32, accumulate: int = 1, validation: tuple[Any, Any] | None = None,
+        batch_size: int = 32, accumulate: int = 1, validation: tuple[Any, ...] | None = None,
         shuffle: bool = True, rng: Generator | None = None, callbacks: Iterable[Any] = (),
         monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
         block: int | None = None, threads: int | None = None, record_every: int | None = None,
         record_epochs: bool | None = None, evaluate_training: bool = False,
-        checkpoint: Any = None) -> History:
+        checkpoint: Any = None, sample_weight: Any = None,
+        class_weight: Any = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
@@ -46,7 +43,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
 
     Args:
         model: a module.
-        loss: a function ``(prediction, target)`` that returns the mean over samples.
+        loss: a function ``(prediction, target)`` that returns the mean over samples; with weights,
+            a loss of ``tg.nn``, or a function that returns a number for each sample.
         optimizer: the optimizer of the model's parameters (see `optim`).
         X: training inputs, shape ``(n, ...)``: an array, a mapped file, a table, a sparse matrix or
             any object with ``len`` and rows, read by the batch where it is large. Converted to the
@@ -58,7 +56,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         accumulate: batches an update. Their gradients are averaged, each counted by its samples: as
             with a batch so many times as large, in the memory of one. (Batch normalisation and
             dropout see the batches one by one.)
-        validation: a pair (X, Y) to evaluate on, never to train on.
+        validation: a pair (X, Y) to evaluate on, never to train on; or (X, Y, sample_weight).
         shuffle: whether each epoch visits the samples in a new random order.
         rng: the generator of the orders; without one, they differ from run to run.
         callbacks: see `callbacks`; functions are called after each evaluation.
@@ -81,6 +79,12 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         checkpoint: a path or a `Checkpoint`: the file to which the state of training is written
             after each epoch, or as often as the `Checkpoint` says. If the file exists, training
             resumes from it with bit-identical results.
+        sample_weight: weights w >= 0, shape ``(n,)``. The loss of a batch is then the weighted mean
+            of its samples' losses, ``sum(w * losses) / sum(w)``, and losses and accuracies are
+            recorded with these weights. Samples of weight 0 are left out.
+        class_weight: the weights by class number, which multiply those of the samples; classes
+            that are not named have weight 1. "balanced" gives all classes the same sum of weights.
+            The targets are one-hot rows or class numbers.
 
     Returns:
         The history. If training ended early (Ctrl-C, a callback, a loss that is not finite), its
@@ -113,9 +117,12 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     settings = FitSettings(epochs, batch_size, accumulate, shuffle, compiled, block, threads,
                            record_every, record_epochs, evaluate_training).checked()
     _check_parts(model, loss, optimizer)
-    dtypes = fitting_dtypes(model, loss, X, Y, precision(model))
-    training = Examples(X, Y, dtypes)
-    held_out = Examples.of_validation(validation, dtypes)
+    precise = precision(model)
+    weight = combined_weights(Y, sample_weight, class_weight, precise)
+    objective = loss if weight is None else WeightedLoss(loss)
+    dtypes = fitting_dtypes(model, objective, X, Y, precise)
+    training = Examples(X, Y, dtypes, weight=weight)
+    held_out = Examples.of_validation(validation, dtypes, precise, weight is not None)
     hooks = CallbackList(callbacks)
     if hooks.evaluate_training:
         settings = settings._replace(evaluate_training=True)
@@ -131,7 +138,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         run.recorded, run.means.classes = (), None
     run.history.settings = settings.described(loss, optimizer)
     steps = StepRunner(
-        run, loss, training, settings, order_rng, threads=all_threads, watched=hooks.watch_steps,
+        run, objective, training, settings, order_rng, threads=all_threads,
+        watched=hooks.watch_steps,
         on_gradients=(lambda: hooks.tell("on_gradients", run)) if hooks.change_gradients else None)
     writer = None
     if checkpoint is not None:

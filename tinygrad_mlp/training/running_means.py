@@ -14,7 +14,8 @@ class RunningMeans:
     """The mean loss and the accuracy over the steps since they were last taken.
 
     Each step counts with the weights that it started from, and the model is in training mode.
-    `classes` are the numbers of the samples' classes; None where there is no accuracy.
+    `classes` are the numbers of the samples' classes; None where there is no accuracy. `weight`
+    holds the samples' weights, if they have any.
 
     >>> means = RunningMeans(np.array([0, 1, 1]))
     >>> means.add(0.25, 2, slice(0, 2), np.array([[0.9, 0.1], [0.2, 0.8]]))
@@ -23,21 +24,23 @@ class RunningMeans:
     (0.5, 0.6666666666666666)
     """
 
-    def __init__(self, classes: Array | None = None) -> None:
-        self.classes = classes
-        self._total, self._samples, self._right = 0.0, 0, 0
+    def __init__(self, classes: Array | None = None, weight: Array | None = None) -> None:
+        self.classes, self.weight = classes, weight
+        self._total, self._samples, self._right = 0.0, 0.0, 0.0
 
-    def add(self, loss: float, samples: int, rows: Any, output: Any) -> None:
-        """Add so many samples: their mean loss, their rows, and the model's output for them."""
+    def add(self, loss: float, samples: float, rows: Any, output: Any) -> None:
+        """Add so many samples (or the sum of their weights): mean loss, rows, and outputs."""
         self._total += loss * samples
         self._samples += samples
         if self.classes is not None:
-            self._right += int(np.count_nonzero(output.argmax(axis=1) == self.classes[rows]))
+            right = output.argmax(axis=1) == self.classes[rows]
+            self._right += float(np.count_nonzero(right) if self.weight is None else
+                                 self.weight[rows].sum(where=right, dtype=np.float64))
 
     def take(self) -> tuple[float, float | None]:
         """Return the mean loss and the accuracy, and begin anew."""
         loss, accuracy = self._total / self._samples, self._right / self._samples
-        self._total, self._samples, self._right = 0.0, 0, 0
+        self._total, self._samples, self._right = 0.0, 0.0, 0.0
         return loss, None if self.classes is None else accuracy
 
     def state_dict(self) -> dict[str, Any]:
@@ -47,7 +50,7 @@ class RunningMeans:
     @staticmethod
     def fits(stored: Any) -> bool:
         """Return whether `load_state_dict` can take over a state."""
-        kinds = {"total": float, "samples": int, "right": int}
+        kinds = {"total": float, "samples": float, "right": float}
         return isinstance(stored, Mapping) and {k: type(v) for k, v in stored.items()} == kinds
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:

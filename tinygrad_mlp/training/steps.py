@@ -18,7 +18,9 @@ from tinygrad_mlp.program.captured_state import StateChanged
 from tinygrad_mlp.program.deferred.block import Block, plan
 from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, threads_that_pay, warm_up
-from tinygrad_mlp.training.evaluation import Examples, LossFunction, as_number, plain
+from tinygrad_mlp.training.checked_data import as_number, plain
+from tinygrad_mlp.training.evaluation import LossFunction
+from tinygrad_mlp.training.examples import Examples
 from tinygrad_mlp.training.run import FitSettings, Run, SampleOrder
 
 WORTH_A_PROGRAM = 100
@@ -62,7 +64,8 @@ class StepRunner:
         self.compiled = settings.compiled
         self.accumulate, self.on_gradients = settings.accumulate, on_gradients
         self.split = self.accumulate > 1 or on_gradients is not None
-        self.block = 1 if watched or self.split else settings.block
+        together = not watched and not self.split and data.weight is None
+        self.block = settings.block if together else 1
         self.threads, self.watched = threads, watched
         self.diverged = False
         self._judged = run.means.classes is not None  # whether the outputs count for an accuracy
@@ -119,7 +122,7 @@ class StepRunner:
                 step = self._in_parts if self.split else self._on_batch
                 output = step(rows)
                 if output is not None:
-                    run.means.add(run.loss, min(size, n - start), rows, output)
+                    run.means.add(run.loss, self.data.weight_of(rows), rows, output)
                     taken = 1
             if self._notice is not None:
                 hint = "Pass compiled=False to train without from the start."
@@ -135,9 +138,9 @@ class StepRunner:
 
     def _on_batch(self, rows: Any) -> Any:
         """Take a step; return the model's output, () if not judged, None if not finite."""
-        x, y = self.data.X[rows], self.data.Y[rows]
-        output = self._by_program(x, y)
-        return self._eagerly(x, y) if output is None else output
+        x, *targets = self.data.batch(rows)
+        output = self._by_program(x, *targets)
+        return self._eagerly(x, *targets) if output is None else output
 
     def _in_parts(self, rows: Any) -> Any:
         """Compute the gradients, call `on_gradients`, and update; return as `_on_batch`."""
@@ -157,7 +160,7 @@ class StepRunner:
 
     def _accumulated(self, rows: Any) -> Any:
         """Compute the mean gradients of several batches; return as `_on_batch`."""
-        run, n, iteration = self.run, self.order.length(rows), self.run.iteration
+        run, n, iteration = self.run, self.data.weight_of(rows), self.run.iteration
         parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
         sums: list[Any] = [None] * len(parameters)
         outputs, loss = [], 0.0
@@ -167,7 +170,7 @@ class StepRunner:
             if output is None:
                 return None
             outputs.append(output)
-            samples = self.order.length(part)
+            samples = self.data.weight_of(part)
             loss += run.loss * samples / n
             for i, p in enumerate(parameters):
                 if p.grad is not None:
@@ -204,25 +207,25 @@ class StepRunner:
         """The ways in which the steps have been taken, in words."""
         return self._ways if self._eager_reason is None else f"eager: {self._eager_reason}"
 
-    def _forward(self, x: Any, y: Any) -> tuple[Any, Any]:
+    def _forward(self, x: Any, *targets: Any) -> tuple[Any, Any]:
         """Return the loss as a Tensor, and the model's output."""
         self.run.optimizer.zero_grad()
         with self._differentiating:
             output = self.run.model(x)
-            value = self.loss(output, y)
+            value = self.loss(output, *targets)
         if not isinstance(value, Value):
             raise NotDifferentiableError(
                 f"fit: the loss must be a Tensor, computed from the model's parameters by "
                 f"operations that record. Got {type(value).__name__}, which has no history.")
         return value, output
 
-    def _eagerly(self, x: Array, y: Array) -> Any:
+    def _eagerly(self, x: Array, *targets: Array) -> Any:
         """Take a step with every operation recorded; return the model's output, () if not judged.
 
         Return None if the loss is not finite.
         """
         run = self.run
-        value, output = self._forward(x, y)
+        value, output = self._forward(x, *targets)
         run.loss = as_number(value)
         if math.isfinite(run.loss):
             value.backward()
@@ -237,9 +240,9 @@ class StepRunner:
         self.diverged = True
         return None
 
-    def _step(self, x: Any, y: Any) -> Any:
+    def _step(self, x: Any, *targets: Any) -> Any:
         """Take a step, as it is recorded for a program; return its loss, and the output judged."""
-        value, output = self._forward(x, y)
+        value, output = self._forward(x, *targets)
         require_finite(value)
         value.backward()
         if not self.split:
@@ -248,7 +251,7 @@ class StepRunner:
                 self.run.optimizer.zero_grad()
         return (value, plain(output)) if self._judged else value
 
-    def _by_program(self, x: Array, y: Array) -> Any:
+    def _by_program(self, x: Array, *targets: Array) -> Any:
         """Take a step by a program; return the model's output, () if not judged.
 
         Return None if the step is to be taken eagerly.
@@ -257,7 +260,7 @@ class StepRunner:
             return None
         recordings = self._program.recordings
         try:
-            result = self._called(self._program, x, y)
+            result = self._called(self._program, x, *targets)
         except FloatingPointError:
             return None  # taken eagerly, the step can say where its first NaN came from
         except StateChanged as change:
@@ -325,14 +328,14 @@ class StepRunner:
         self._give_up(reason)
         self._notice = f"training goes on without a program, more slowly: {reason}."
 
-    def _called(self, program: CompiledFunction[..., Any], x: Array, y: Array) -> Any:
+    def _called(self, program: CompiledFunction[..., Any], *batch: Array) -> Any:
         """Call the program, or the step that it is recorded from."""
         if self._runner is not None and self._runner.confirmed:
-            return program(x, y)
+            return program(*batch)
         # While recording, NumPy's BLAS does what the program leaves to SciPy's: the threads of both
         # would be in each other's way for a tenth of a second.
         with blas_threads(1):
-            return program(x, y)
+            return program(*batch)
 
     def _give_up(self, reason: str) -> None:
         """Train eagerly from here on; an error that is not the program's occurs again there."""
@@ -404,7 +407,7 @@ class StepRunner:
             self._give_up(stored["eager_reason"])
         for size, confirmed in stored["programs"]:
             assert self._program is not None
-            self._program.prepare(self.data.X[:size], self.data.Y[:size], confirmed=confirmed)
+            self._program.prepare(*self.data.batch(slice(0, size)), confirmed=confirmed)
             if size == self.batch_size:
                 self._runner = self._program.executable
         blocks = self._planned() if stored["blocks"] else None

@@ -214,8 +214,8 @@ def softmax_cross_entropy_op(logits: Array, target: Array, *, reduction: str = "
     return 0 - _total(target * log_softmax(logits), logits, reduction)
 
 
-def _logits_behind(prediction: Any, activation: Op) -> Value | None:
-    """Return the input of `activation`, if `prediction` is its output."""
+def logits_behind(prediction: Any, activation: Op) -> Value | None:
+    """Return the input of `activation`, over the last axis, if `prediction` is its output."""
     node = prediction.node if isinstance(prediction, Value) else None
     if not MODE.get().exact_losses:
         return None
@@ -223,6 +223,8 @@ def _logits_behind(prediction: Any, activation: Op) -> Value | None:
         return None
     if node.retained is not None:
         return None  # its own gradient was asked for: it must stay on the path
+    if node.static.get("axis", -1) not in (-1, node.arrays[0].ndim - 1):
+        return None
     parent = node[0]
     if isinstance(parent, Value):
         return parent
@@ -253,7 +255,7 @@ def binary_cross_entropy(prediction: Operand, target: Operand, reduction: str = 
     >>> loss.item()
     40.0
     """
-    logits = _logits_behind(prediction, sigmoid)
+    logits = logits_behind(prediction, sigmoid)
     if logits is not None:
         check_loss("binary_cross_entropy", logits, target, reduction)
         return sigmoid_cross_entropy(logits, target, reduction=reduction)
@@ -279,8 +281,8 @@ def categorical_cross_entropy(prediction: Any, target: Operand, reduction: str =
     >>> categorical_cross_entropy([[0.5, 0.5]], [[1.0, 0.0]]).round(4).item()
     0.6931
     """
-    logits = _logits_behind(prediction, softmax)
-    if logits is not None and prediction.node.static["axis"] in (-1, logits.data.ndim - 1):
+    logits = logits_behind(prediction, softmax)
+    if logits is not None:
         check_loss("categorical_cross_entropy", logits, target, reduction)
         return softmax_cross_entropy_op(logits, target, reduction=reduction)
     return categorical_cross_entropy_op(prediction, target, reduction=reduction)
@@ -308,7 +310,7 @@ def softmax_cross_entropy(prediction: Operand, target: Operand, reduction: str =
     >>> round(float(softmax_cross_entropy(np.zeros((1, 10)), np.eye(10)[:1])), 4)  # ln 10
     2.3026
     """
-    if _logits_behind(prediction, softmax) is not None:
+    if logits_behind(prediction, softmax) is not None:
         warnings.warn(
             "softmax_cross_entropy() applies softmax itself, and this prediction is already the "
             "output of softmax. Pass the pre-activations, or use categorical_cross_entropy().",

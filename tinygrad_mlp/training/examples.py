@@ -1,0 +1,92 @@
+"""The examples that `fit` trains and evaluates on, checked, and handed out by the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.data import batches
+from tinygrad_mlp.data.rows import chunks
+from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.training.checked_data import (
+    as_source,
+    check_lengths,
+    checked_source,
+    is_one_hot,
+)
+from tinygrad_mlp.training.weights import combined_weights, counted
+
+EVALUATION_ROWS = 1000
+"""Rows evaluated at a time: enough to fill a matrix product, few enough to stay in the cache."""
+
+Batch = tuple[Array, ...]
+"""Inputs and targets of some samples, and their weights where samples have any."""
+
+
+class Examples:
+    """Checked data: X and Y are finite numbers of two dtypes, with a target for each input.
+
+    `classes` says whether the targets are one-hot rows that outputs of the model are judged by.
+    `weight` holds the samples' weights, or is None; samples of weight 0 are left out. For the data
+    that are not trained on, `part` is "validation ", for messages and for the names of the
+    `arrays`.
+    """
+
+    def __init__(self, X: Any, Y: Any, dtypes: tuple[Any, Any], part: str = "",
+                 weight: Array | None = None) -> None:
+        X, Y = as_source(X, f"fit: {part}X"), as_source(Y, f"fit: {part}Y")
+        check_lengths(X, Y, f"fit: {part}X", f"{part}Y")
+        X, Y, weight = counted(X, Y, weight)
+        self.X = checked_source(X, f"fit: {part}X", dtypes[0])
+        self.Y = checked_source(Y, f"fit: {part}Y", dtypes[1])
+        self.weight = weight
+        self.arrays = {f"{part}X": self.X, f"{part}Y": self.Y}
+        if weight is not None:
+            self.arrays[f"{part}sample_weight"] = weight
+        self.classes = is_one_hot(self.Y)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @classmethod
+    def of_validation(cls, validation: Any, dtypes: tuple[Any, Any], precise: Any,
+                      weighted: bool) -> Examples | None:
+        """Return the validation data of `fit`, checked; None without any.
+
+        Where the training is `weighted`, they have weights, too: 1 if they are given none.
+        """
+        if validation is None:
+            return None
+        if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+            raise InvalidArgumentError(
+                f"fit: validation must be a pair (X, Y), or (X, Y, sample_weight). Got "
+                f"{type(validation).__name__}.")
+        X, Y, *given = validation
+        own = given[0] if given else None
+        if own is None and weighted:
+            own = np.ones(len(as_source(X, "fit: validation X")))
+        weight = combined_weights(Y, own, None, precise, "fit: validation ")
+        return cls(X, Y, dtypes, "validation ", weight)
+
+    def batch(self, rows: Any) -> Batch:
+        """Return the samples of an index: the arguments of the model and of the loss."""
+        if self.weight is None:
+            return self.X[rows], self.Y[rows]
+        return self.X[rows], self.Y[rows], self.weight[rows]
+
+    def weight_of(self, rows: Any) -> float:
+        """Return by how much samples count: their number, or the sum of their weights."""
+        if self.weight is None:
+            return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        return float(self.weight[rows].sum(dtype=np.float64))
+
+    def batches(self) -> Iterator[Batch]:
+        """Return all samples, in order, as many at a time as are evaluated together."""
+        return (self.batch(rows) for rows in batches(len(self), EVALUATION_ROWS))
+
+    def class_numbers(self) -> Array:
+        """Return the number of each sample's class; the targets must be one-hot."""
+        return np.concatenate([self.Y[rows].argmax(axis=1) for rows in chunks(self.Y)])
