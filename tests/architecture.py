@@ -36,6 +36,7 @@ CAPTIONS = {
     "nn": "layers",
     "numpy": "NumPy that records stores",
     "optim": "update rules",
+    "parallel": "several processes",
     "stats": "probability distributions",
     "autograd": "the engine",
     "data": "images and batches",

@@ -31,7 +31,7 @@ def test_tg_shows_its_public_names_and_nothing_else():
     modules = [name for name in shown if isinstance(getattr(tg, name), types.ModuleType)]
     assert modules == [
         "callbacks", "checkpoint", "data", "drawing", "errors", "estimators", "explanation",
-        "linalg", "nn", "optim", "plotting", "stats", "verify",
+        "linalg", "nn", "optim", "parallel", "plotting", "stats", "verify",
     ]
     foreign = [
         name
@@ -69,7 +69,7 @@ SIGNATURES = {
     "fit": "(model, loss, optimizer, X, Y, *, epochs, batch_size=32, accumulate=1, "
     "validation=None, shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', "
     "block=None, threads=None, record_every=None, record_epochs=None, "
-    "evaluate_training=False, checkpoint=None, sample_weight=None, class_weight=None)",
+    "evaluate_training=False, checkpoint=None, sample_weight=None, class_weight=None, ranks=None)",
     "Checkpoint": "(path, every=1, unit='epoch')",
     "grad": "(f, argnums=0, *, stores=False)",
     "value_and_grad": "(f, argnums=0, *, stores=False)",

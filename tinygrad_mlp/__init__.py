@@ -41,6 +41,7 @@ LOADED_WHEN_USED = {
     "load": "saving.model:load",
     "nn": "nn",
     "optim": "optim",
+    "parallel": "parallel",
     "play": "playground.playground:play",
     "plotting": "plotting",
     "predict": "training.evaluation:predict",

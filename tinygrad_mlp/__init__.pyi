@@ -5,6 +5,7 @@ from tinygrad_mlp import estimators as estimators
 from tinygrad_mlp import explanation as explanation
 from tinygrad_mlp import nn as nn
 from tinygrad_mlp import optim as optim
+from tinygrad_mlp import parallel as parallel
 from tinygrad_mlp import plotting as plotting
 from tinygrad_mlp import stats as stats
 from tinygrad_mlp import verify as verify

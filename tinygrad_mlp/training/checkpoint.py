@@ -24,9 +24,14 @@ from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.files import check_writable
 from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unpacked, write
-from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.run import Run
+from tinygrad_mlp.training.run_state import (
+    other_parameters,
+    state_of,
+    stopped_for_good,
+    take_over,
+)
 from tinygrad_mlp.training.steps import StepRunner
 from tinygrad_mlp.training.stored_state import check_form
 
@@ -96,9 +101,7 @@ class CheckpointWriter:
         self._callbacks = callbacks.with_state
         generators = _generators(run.model, steps.order.rng)
         self._generators = [generator for _, generator in generators]
-        known = {id(p) for p in run.model.parameters()}
-        # Parameters beside those of the model, as of a loss that is trained as well.
-        self._others = [p for p in getattr(run.optimizer, "parameters", ()) if id(p) not in known]
+        self._others = other_parameters(run)
         self._architecture = architecture(run.model)
         settings = {k: v for k, v in run.history.settings.items() if k not in FREE}
         watched = "each watched by a callback" if steps.watched else "unwatched"
@@ -138,28 +141,14 @@ class CheckpointWriter:
 
     def _place(self) -> Any:
         order = self.steps.order
-        return self.run.iteration, order.epochs, order.samples, self._stopped()
-
-    def _stopped(self) -> str | None:
-        """Return why training has ended for good; after Ctrl-C it may be resumed."""
-        stopped = self.run.stopped
-        return None if is_interruption(stopped) else stopped
+        return self.run.iteration, order.epochs, order.samples, stopped_for_good(self.run)
 
     def write(self) -> None:
         """Write the present state of the run, completely or not at all; warn where that fails."""
-        run = self.run
         state: dict[str, Any] = {
-            "run": {"iteration": run.iteration, "epoch": run.epoch, "loss": run.loss,
-                    "seconds": run.seconds, "stopped": self._stopped(),
-                    "means": run.means.state_dict()},
-            "model": run.model.state_dict(),
-            "modes": {path: m.training for path, m in run.model.named_modules()},
-            "optimizer": run.optimizer.state_dict(),
-            "parameters": [p.data for p in self._others],
+            **state_of(self.run, self.steps),
             "callbacks": [callback.state_dict() for callback in self._callbacks],
-            "generators": [generator.bit_generator.state for generator in self._generators],
-            "steps": self.steps.state_dict(),
-            "history": run.history.state_dict()}
+            "generators": [generator.bit_generator.state for generator in self._generators]}
         arrays: dict[str, Array] = {}
         try:
             parts = {name: packed(part, name, arrays) for name, part in state.items()}
@@ -223,27 +212,13 @@ class CheckpointWriter:
 
     def resume(self) -> None:
         """Restore the run, its model, its optimizer and everything else from the file."""
-        state, run = self._stored, self.run
+        state = self._stored
         assert state is not None, "there is no file to resume from"
         self._stored = None
         self._resume_callbacks(state["callbacks"])  # first, as they may refuse their state
-        run.optimizer.load_state_dict(state["optimizer"])
-        run.model.load_state_dict(state["model"])
-        for path, module in run.model.named_modules():
-            module.training = state["modes"][path]
-        for parameter, data in zip(self._others, state["parameters"], strict=True):
-            parameter.data = data
         for generator, stored in zip(self._generators, state["generators"], strict=True):
             generator.bit_generator.state = stored
-        run.history.load_state_dict(state["history"])
-        of_run = state["run"]
-        run.iteration, run.epoch, run.loss = of_run["iteration"], of_run["epoch"], of_run["loss"]
-        run.started = time.perf_counter() - of_run["seconds"]
-        run.stopped = of_run["stopped"] or run.stopped  # by Ctrl-C in the meantime
-        run.means.load_state_dict(of_run["means"])
-        self.steps.load_state_dict(state["steps"])
-        if of_run["stopped"] is not None:
-            self.steps.finish()
+        take_over(state, self.run, self.steps)
         self._written, self._mark = self._place(), self._count()
 
 

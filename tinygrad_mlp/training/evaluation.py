@@ -14,6 +14,7 @@ from tinygrad_mlp.data import batches
 from tinygrad_mlp.data.rows import Rows
 from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.nn.module import evaluation, precision
+from tinygrad_mlp.parallel.ranks import ALONE, Ranks
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_up
 from tinygrad_mlp.training.checked_data import (
     as_number,
@@ -68,8 +69,8 @@ def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any, *,
     return _loss_and_accuracy(model, objective, parts, is_one_hot(Y))
 
 
-def _loss_and_accuracy(model: Any, loss: LossFunction, parts: Iterable[Batch],
-                       classes: bool) -> tuple[float, float | None]:
+def _loss_and_accuracy(model: Any, loss: LossFunction, parts: Iterable[Batch], classes: bool,
+                       ranks: Ranks = ALONE) -> tuple[float, float | None]:
     total = weight = 0.0
     right: float | None = 0.0 if classes else None
     with evaluation(model), no_grad():
@@ -82,7 +83,8 @@ def _loss_and_accuracy(model: Any, loss: LossFunction, parts: Iterable[Batch],
                 output = plain(prediction)
                 same = np.shape(output) == targets[0].shape
                 right = right + weighted_hits(output, *targets) if same else None
-    return total / weight, None if right is None else right / weight
+    total, weight, hit = ranks.sum(np.array([total, weight, right or 0.0])).tolist()
+    return total / weight, None if right is None else hit / weight
 
 
 def fitting_dtypes(model: Any, loss: LossFunction, X: Any, Y: Any, dtype: Any) -> tuple[Any, Any]:
@@ -113,12 +115,14 @@ class Evaluator:
     """The evaluations of a training run, on its validation data and, if wanted, its training data.
 
     Where the training data are not to be evaluated, `evaluates_training`, the means over the steps
-    are recorded. Evaluations have many rows at a time, and so BLAS threads of their own.
+    are recorded. Evaluations have many rows at a time, and so BLAS threads of their own. Each of
+    the `ranks` evaluates a part of the data.
     """
 
     def __init__(self, model: Any, loss: LossFunction, training: Examples,
-                 validation: Examples | None, threads: int, evaluates_training: bool) -> None:
-        self.model, self.loss, self.threads = model, loss, threads
+                 validation: Examples | None, threads: int, evaluates_training: bool,
+                 ranks: Ranks = ALONE) -> None:
+        self.model, self.loss, self.threads, self.ranks = model, loss, threads, ranks
         self.evaluates_training = evaluates_training
         self._parts = {"training": training}
         if validation is not None:
@@ -131,9 +135,10 @@ class Evaluator:
             right = self._evaluated(part, two)[1]
             part.classes = right is not None
 
-    def _evaluated(self, part: Examples, batches: Iterable[Batch]) -> tuple[float, float | None]:
+    def _evaluated(self, part: Examples, batches: Iterable[Batch],
+                   ranks: Ranks = ALONE) -> tuple[float, float | None]:
         loss = self.loss if part.weight is None else WeightedLoss(self.loss)
-        return _loss_and_accuracy(self.model, loss, batches, part.classes)
+        return _loss_and_accuracy(self.model, loss, batches, part.classes, ranks)
 
     def running_means(self) -> RunningMeans:
         """Return what adds up the steps' losses, and their accuracy where that is recorded."""
@@ -156,8 +161,9 @@ class Evaluator:
         with blas_threads(self.threads):
             for name, part in self._parts.items():
                 passes = name != "training" or self.evaluates_training
+                own = part.batches(*self.ranks.part(len(part)))
                 figures[f"{name}_loss"], figures[f"{name}_accuracy"] = (
-                    self._evaluated(part, part.batches()) if passes else means)
+                    self._evaluated(part, own, self.ranks) if passes else means)
         return Record(run.iteration, run.epoch, run.seconds, **figures)
 
 

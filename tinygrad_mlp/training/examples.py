@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.data import batches
 from tinygrad_mlp.data.rows import chunks
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.training.checked_data import (
@@ -83,9 +82,10 @@ class Examples:
             return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         return float(self.weight[rows].sum(dtype=np.float64))
 
-    def batches(self) -> Iterator[Batch]:
-        """Return all samples, in order, as many at a time as are evaluated together."""
-        return (self.batch(rows) for rows in batches(len(self), EVALUATION_ROWS))
+    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+        """Return the samples from `start` on, as many at a time as are evaluated together."""
+        return (self.batch(slice(begin, min(begin + EVALUATION_ROWS, stop)))
+                for begin in range(start, stop, EVALUATION_ROWS))
 
     def class_numbers(self) -> Array:
         """Return the number of each sample's class; the targets must be one-hot."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import precision
+from tinygrad_mlp.parallel.ranks import Ranks, checked_ranks
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_now, threads_that_pay
 from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.support.signals import interruption, is_interruption
@@ -17,6 +19,7 @@ from tinygrad_mlp.training.checkpoint import CheckpointWriter
 from tinygrad_mlp.training.evaluation import Evaluator, LossFunction, fitting_dtypes
 from tinygrad_mlp.training.examples import EVALUATION_ROWS, Examples
 from tinygrad_mlp.training.history import History, Record
+from tinygrad_mlp.training.parallel_steps import ParallelSteps
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.training.run import FitSettings, Run, deferred_interrupt
 from tinygrad_mlp.training.steps import StepRunner, threads_of_steps
@@ -32,8 +35,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
         block: int | None = None, threads: int | None = None, record_every: int | None = None,
         record_epochs: bool | None = None, evaluate_training: bool = False,
-        checkpoint: Any = None, sample_weight: Any = None,
-        class_weight: Any = None) -> History:
+        checkpoint: Any = None, sample_weight: Any = None, class_weight: Any = None,
+        ranks: Ranks | None = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
@@ -85,6 +88,10 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         class_weight: the weights by class number, which multiply those of the samples; classes
             that are not named have weight 1. "balanced" gives all classes the same sum of weights.
             The targets are one-hot rows or class numbers.
+        ranks: the processes that train together, from `parallel.mpi`, each of which calls `fit`
+            with the same arguments. `batch_size` is that of all; each rank computes with its part.
+            Callbacks, progress and checkpoint are those of rank 0. An error during training ends
+            all ranks.
 
     Returns:
         The history. If training ended early (Ctrl-C, a callback, a loss that is not finite), its
@@ -114,60 +121,77 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     >>> model.weight.data.round(3), len(history)
     (array([[2.]]), 100)
     """
-    settings = FitSettings(epochs, batch_size, accumulate, shuffle, compiled, block, threads,
-                           record_every, record_epochs, evaluate_training).checked()
-    _check_parts(model, loss, optimizer)
-    precise = precision(model)
-    weight = combined_weights(Y, sample_weight, class_weight, precise)
-    objective = loss if weight is None else WeightedLoss(loss)
-    dtypes = fitting_dtypes(model, objective, X, Y, precise)
-    training = Examples(X, Y, dtypes, weight=weight)
-    held_out = Examples.of_validation(validation, dtypes, precise, weight is not None)
-    hooks = CallbackList(callbacks)
-    if hooks.evaluate_training:
-        settings = settings._replace(evaluate_training=True)
-    order_rng = rng_or_fresh(rng, "fit") if shuffle else None
-    all_threads = settings.threads or threads_now()
-    n_parameters = model.n_parameters
-    alone = threads_that_pay(EVALUATION_ROWS * n_parameters)
-    evaluator = Evaluator(model, loss, training, held_out, settings.threads or alone or all_threads,
-                          settings.evaluate_training)
+    team = checked_ranks(ranks, "fit")
+    with team.agreement("fit") as alike:
+        settings = FitSettings(epochs, batch_size, accumulate, shuffle, compiled, block, threads,
+                               record_every, record_epochs, evaluate_training).checked()
+        _check_parts(model, loss, optimizer)
+        weight = combined_weights(Y, sample_weight, class_weight, precision(model))
+        events = _prepared(model, loss, optimizer, (X, Y), weight, validation,
+                           CallbackList(callbacks), settings, rng, monitor, checkpoint, team)
+        run, steps = events.run, events.steps
+        alike.update(steps.alike(events.evaluator.data, events.callbacks))
 
-    run = Run(model, optimizer, History(), evaluator.fields, evaluator.running_means())
-    if not settings.records:
-        run.recorded, run.means.classes = (), None
-    run.history.settings = settings.described(loss, optimizer)
-    steps = StepRunner(
-        run, objective, training, settings, order_rng, threads=all_threads,
-        watched=hooks.watch_steps,
-        on_gradients=(lambda: hooks.tell("on_gradients", run)) if hooks.change_gradients else None)
-    writer = None
-    if checkpoint is not None:
-        writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
-    progress = Progress(settings.epochs * steps.per_epoch, monitor)
-    events = _Events(run, steps, evaluator, hooks, writer, progress, settings)
-
-    step_threads = threads_of_steps(settings, n_parameters, len(training))
-    with deferred_interrupt(run) as forget, progress, blas_threads(step_threads):
+    step_threads = threads_of_steps(settings, model.n_parameters, steps.order.n)
+    with (deferred_interrupt(run) as forget, events.progress,
+          blas_threads(step_threads or team.threads)):
         model.train()
         try:
             events.start()
-            for _ in steps.epochs():
-                for _ in steps.steps():
-                    events.after_step()
-                if not run.stopped:
-                    events.after_epoch()
-            if writer is not None:
-                writer.at_end()
+            with team.bound_together():
+                for _ in steps.epochs():
+                    for _ in steps.steps():
+                        events.after_step()
+                    if not run.stopped:
+                        events.after_epoch()
+                if events.writer is not None:
+                    events.writer.at_end()
         except KeyboardInterrupt:
+            if not steps.alone:
+                raise  # the other ranks have not been interrupted
             if not is_interruption(run.stopped):
                 run.stop(interruption())
         finally:
             optimizer.zero_grad()
             model.eval()
         forget()  # an impatient second Ctrl-C must not lose the history
-        events.end()
+        with team.bound_together():
+            events.end()
     return run.history
+
+
+def _prepared(model: Any, loss: LossFunction, optimizer: Any, data: tuple[Any, Any], weight: Any,
+              validation: Any, hooks: CallbackList, settings: FitSettings, rng: Any, monitor: Any,
+              checkpoint: Any, team: Ranks) -> _Events:
+    """Return the events of a training, of which nothing has been changed yet."""
+    objective = loss if weight is None else WeightedLoss(loss)
+    precise = precision(model)
+    dtypes = fitting_dtypes(model, objective, *data, precise)
+    training = Examples(*data, dtypes, weight=weight)
+    held_out = Examples.of_validation(validation, dtypes, precise, weight is not None)
+    if hooks.evaluate_training:
+        settings = settings._replace(evaluate_training=True)
+    order_rng = rng_or_fresh(rng, "fit") if settings.shuffle else None
+    all_threads = settings.threads or team.threads or threads_now()
+    alone = threads_that_pay(EVALUATION_ROWS * model.n_parameters)
+    evaluator = Evaluator(model, loss, training, held_out, settings.threads or alone or all_threads,
+                          settings.evaluate_training, team)
+
+    run = Run(model, optimizer, History(), evaluator.fields, evaluator.running_means())
+    if not settings.records:
+        run.recorded, run.means.classes = (), None
+    run.history.settings = settings.described(loss, optimizer)
+    make = StepRunner if team.size == 1 else partial(ParallelSteps, team)
+    steps = make(
+        run, objective, training, settings, order_rng, threads=all_threads,
+        watched=hooks.watch_steps,
+        on_gradients=(lambda: hooks.tell("on_gradients", run)) if hooks.change_gradients else None)
+    first = team.rank == 0
+    writer = None
+    if checkpoint is not None and first:
+        writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
+    progress = Progress(settings.epochs * steps.per_epoch, monitor if first else False)
+    return _Events(run, steps, evaluator, hooks, writer, progress, settings, team)
 
 
 @dataclass
@@ -181,10 +205,18 @@ class _Events:
     writer: CheckpointWriter | None
     progress: Progress
     settings: FitSettings
+    ranks: Ranks
 
     def start(self) -> None:
         """Tell the callbacks, and resume from the checkpoint if there is one."""
-        self._tell("on_start")
+        with self.ranks.agreement("fit"):
+            self._start_alone()
+        with self.ranks.bound_together():
+            self.steps.begin()
+
+    def _start_alone(self) -> None:
+        if self.callbacks and self.ranks.rank == 0:
+            self.callbacks.tell("on_start", self.run)
         if self.writer is not None and self.writer.resumes:
             self.writer.resume()
             path = self.writer.checkpoint.path
@@ -233,7 +265,9 @@ class _Events:
 
     def _tell(self, event: str) -> None:
         if self.callbacks:
-            self.callbacks.tell(event, self.run)
+            if self.ranks.rank == 0:
+                self.callbacks.tell(event, self.run)
+            self.steps.follow()
             self.steps.refresh(arrays=event != "on_step")
 
 

@@ -149,10 +149,14 @@ class SampleOrder:
         """Return the index of every `size` samples of an index."""
         n = SampleOrder.length(rows)
         for i in range(0, n, size):
-            if isinstance(rows, slice):
-                yield slice(rows.start + i, min(rows.start + i + size, rows.stop))
-            else:
-                yield rows[i:i + size]
+            yield SampleOrder.between(rows, i, min(i + size, n))
+
+    @staticmethod
+    def between(rows: Any, start: int, stop: int) -> Any:
+        """Return the index of some of the samples of an index."""
+        if isinstance(rows, slice):
+            return slice(rows.start + start, rows.start + stop)
+        return rows[start:stop]
 
     def end_epoch(self) -> None:
         """Go to the beginning of the next epoch."""

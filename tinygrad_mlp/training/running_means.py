@@ -29,10 +29,15 @@ class RunningMeans:
         self._total, self._samples, self._right = 0.0, 0.0, 0.0
 
     def add(self, loss: float, samples: float, rows: Any, output: Any) -> None:
-        """Add so many samples (or the sum of their weights): mean loss, rows, and outputs."""
+        """Add so many samples (or the sum of their weights): mean loss, rows, and outputs.
+
+        In place of the outputs, it may be the number of those that are right, as a float.
+        """
         self._total += loss * samples
         self._samples += samples
-        if self.classes is not None:
+        if isinstance(output, float):
+            self._right += output
+        elif self.classes is not None:
             right = output.argmax(axis=1) == self.classes[rows]
             self._right += float(np.count_nonzero(right) if self.weight is None else
                                  self.weight[rows].sum(where=right, dtype=np.float64))

@@ -55,6 +55,9 @@ class StepRunner:
     before the updates, a step is split: a program computes the gradients, and the update follows.
     """
 
+    alone = True  # whether this process decides by itself when to stop
+    frames = 3  # from a warning of `steps` to the call of `fit`
+
     def __init__(self, run: Run, loss: LossFunction, data: Examples, settings: FitSettings,
                  rng: Any, *, threads: int, watched: bool,
                  on_gradients: Callable[[], None] | None = None) -> None:
@@ -126,15 +129,26 @@ class StepRunner:
                     taken = 1
             if self._notice is not None:
                 hint = "Pass compiled=False to train without from the start."
-                warnings.warn(f"fit: {self._notice}\n{hint}", UserWarning, stacklevel=3)
+                warnings.warn(f"fit: {self._notice}\n{hint}", UserWarning, stacklevel=self.frames)
                 self._notice = None
             if not taken:
-                warnings.warn(f"fit: {run.stopped}.", RuntimeWarning, stacklevel=3)
+                if self.diverged:
+                    warnings.warn(f"fit: {run.stopped}.", RuntimeWarning, stacklevel=self.frames)
                 return
             order.samples = min(start + taken * size, n)
             yield
-            if run.stopped:
+            if run.stopped and self.alone:
                 return
+
+    def alike(self, data: dict[str, Any], callbacks: Any) -> dict[str, Any]:
+        """Return what must be the same in all processes that train together, by name."""
+        return {}
+
+    def begin(self) -> None:
+        """Begin, after the callbacks have been told and a checkpoint has been read."""
+
+    def follow(self) -> None:
+        """Take over what a callback has changed, where that was in another process."""
 
     def _on_batch(self, rows: Any) -> Any:
         """Take a step; return the model's output, () if not judged, None if not finite."""
@@ -151,12 +165,16 @@ class StepRunner:
             return None
         run.iteration = iteration
         if self.on_gradients is not None:
-            self.on_gradients()
+            self._change_gradients(self.on_gradients)
         run.optimizer.step()
         run.iteration = iteration + 1
         if not self.watched:
             run.optimizer.zero_grad()
         return output
+
+    def _change_gradients(self, change: Callable[[], None]) -> None:
+        """Let callbacks change the gradients."""
+        change()
 
     def _accumulated(self, rows: Any) -> Any:
         """Compute the mean gradients of several batches; return as `_on_batch`."""
@@ -179,7 +197,16 @@ class StepRunner:
         for p, total in zip(parameters, sums, strict=True):
             p.grad = total
         run.loss = loss
-        return np.concatenate(outputs) if self._judged else ()
+        return self._joined(outputs) if self._judged else ()
+
+    @staticmethod
+    def _joined(outputs: list[Any]) -> Any:
+        """Return the outputs of several batches as one."""
+        return np.concatenate(outputs)
+
+    def _samples(self, x: Array) -> int:
+        """Return the number of samples in the batch of the inputs `x`."""
+        return len(x)
 
     def finish(self) -> None:
         """Begin no further epoch: the training ended in an earlier call."""
@@ -256,7 +283,7 @@ class StepRunner:
 
         Return None if the step is to be taken eagerly.
         """
-        if self._program is None or not self._enough.get(len(x), False):
+        if self._program is None or not self._enough.get(self._samples(x), False):
             return None
         recordings = self._program.recordings
         try:
@@ -273,7 +300,7 @@ class StepRunner:
         self.run.loss = float(loss.data)
         self.run.iteration += 1
         if self._program.programs:  # none while debugging
-            if len(x) == self.batch_size:
+            if self._samples(x) == self.batch_size:
                 self._runner = self._program.executable
             self._balance += 1
             self._unchecked += 1
