@@ -332,6 +332,44 @@ def test_it_is_shown_in_summary_html_and_repr():
     assert "(blocks.left.0) Linear(3, 4)" in repr(model)
 
 
+def test_the_summary_of_a_call_has_the_shapes_of_the_outputs():
+    model = Branches().train()
+    before = model.state_dict()
+    rows = model.summary(X)
+    outputs = {path: output for path, *_, output in rows}
+    assert [row[:-1] for row in rows] == model.summary()
+    assert outputs["heads.0"] == str(model.eval()(X).shape)
+    assert outputs["blocks.left.0"] == str((len(X), 4))
+    model.train()
+    model.summary(X)
+    assert model.training and all("forward" not in vars(m) for _, m in model.named_modules())
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_a_layer_called_twice_and_one_of_several_outputs_have_several_shapes():
+    rng = np.random.default_rng(0)
+
+    class Twice(nn.Module):
+        def __init__(self):
+            self.tanh, self.cell, self.unused = nn.Tanh(), nn.LSTMCell(3, 2, rng=rng), nn.ReLU()
+
+        def forward(self, x, state):
+            self.tanh(x)
+            return self.cell(self.tanh(x[:1]), state)
+
+    state = np.zeros((1, 2)), np.zeros((1, 2))
+    shapes = {path: output for path, *_, output in Twice().summary(np.ones((4, 3)), state)}
+    assert shapes == {"tanh": "(4, 3)\n(1, 3)", "cell": "(1, 2)", "unused": ""}
+
+
+def test_a_call_that_fails_leaves_the_model_as_it_was():
+    model = Branches()
+    with pytest.raises(tg.errors.ShapeError):
+        model.summary(np.ones((2, 99)))
+    assert all("forward" not in vars(m) for _, m in model.named_modules())
+
+
 def test_onnx_uses_its_names(tmp_path):
     onnx = pytest.importorskip("onnx")
     path = tmp_path / "model.onnx"

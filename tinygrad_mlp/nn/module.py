@@ -16,14 +16,16 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.mode import CHANGES, assume, clear_grad
-from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
-from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
+from tinygrad_mlp.autograd.mode import CHANGES, assume, clear_grad, no_grad
+from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.nn.containers import PLAIN, held, refuse_nameless
+from tinygrad_mlp.nn.matching import matched
+from tinygrad_mlp.nn.output_shapes import output_shapes
 from tinygrad_mlp.nn.parameter import Buffer, Parameter
 
 SUMMARY = ("module", "layer", "parameters", "numbers")
-"""The headings of `Module.summary`."""
+"""The headings of `Module.summary` without inputs."""
 
 
 class Module:
@@ -195,18 +197,24 @@ class Module:
         """Return the text between the parentheses of the module's repr."""
         return ""
 
-    def summary(self) -> list[tuple[str, str, str, str]]:
+    def summary(self, *inputs: Any) -> list[tuple[str, ...]]:
         """Return path, layer, shapes and number of parameters of each layer.
 
-        A layer is a module with parameters of its own, or without modules in it.
+        A layer is a module with parameters of its own, or without modules in it. With `inputs`, as
+        the model is called with, the last entry of a row is the shape of the layer's output.
         """
-        rows = []
+        shapes: dict[str, str] | None = None
+        if inputs:
+            with evaluation(self), no_grad():
+                shapes = output_shapes(dict(self.named_modules()), lambda: self(*inputs))
+        rows: list[tuple[str, ...]] = []
         for path, module in self.named_modules():
             own = {n: m for n, m in module._members() if isinstance(m, Parameter)}
             if own or not any(isinstance(member, Module) for _, member in module._members()):
-                shapes = "\n".join(f"{name} {member.shape}" for name, member in own.items())
+                parameters = "\n".join(f"{name} {member.shape}" for name, member in own.items())
                 layer = f"{type(module).__name__}({module.describe()})"
-                rows.append((path, layer, shapes, f"{sum(m.size for m in own.values()):,}"))
+                row = path, layer, parameters, f"{sum(m.size for m in own.values()):,}"
+                rows.append(row if shapes is None else (*row, shapes[path]))
         return rows
 
     def _repr_html_(self) -> str:
@@ -272,25 +280,3 @@ def evaluation(model: Module) -> Iterator[None]:
 def precision(model: Module) -> np.dtype[Any]:
     """Return the dtype of a model's first parameter; float64 without any."""
     return next((p.dtype for p in model.parameters()), np.dtype(np.float64))
-
-
-def matched(own: Mapping[str, Tensor],
-            state: Mapping[str, Any]) -> tuple[dict[str, Array], list[str]]:
-    """Return arrays by name for a module's tensors `own`, and a line for each that does not fit."""
-    problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
-    new: dict[str, Array] = {}
-    for name, entry in state.items():
-        try:
-            array = numeric_array(entry)
-        except DTypeError:
-            problems.append(f"no array of numbers: '{name}'")
-            continue
-        if name not in own:
-            problems.append(f"unexpected: '{name}' {array.shape}")
-        elif array.shape != own[name].shape:
-            problems.append(f"wrong shape: '{name}' is {array.shape}, expected {own[name].shape}")
-        elif not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
-            problems.append(f"wrong dtype: '{name}' is {array.dtype}, expected {own[name].dtype}")
-        else:
-            new[name] = np.array(array, dtype=own[name].dtype)
-    return new, problems

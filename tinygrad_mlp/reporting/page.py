@@ -97,7 +97,7 @@ def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str 
         classifies=subject.classifies, confusion=results.confusion(subject),
         mistakes=mistakes, more=wrong > len(mistakes), wrong=f"{wrong:,}",
         of=results.counted(len(subject.X), "sample"), probable=subject.probabilities is not None,
-        layers=workings.layers(subject.model), neurons=workings.neurons(subject),
+        layers=workings.layers(subject), neurons=workings.neurons(subject),
         graph=workings.graph(subject), weights=workings.first_weights(subject),
         derivation=workings.derivation(subject), one_pass=workings.one_pass(subject),
         steps_style=Markup(style()), step=workings.step(subject), check=check,

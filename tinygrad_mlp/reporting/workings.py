@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from tinygrad_mlp import nn
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.nn.module import SUMMARY
 from tinygrad_mlp.plotting import plot_weights
@@ -27,10 +26,11 @@ MOST_UNITS = 24  # units whose weights are shown as images
 MOST_EQUATIONS = 100  # the largest number of equations that are shown: those of about ten layers
 
 
-def layers(model: nn.Module) -> ReportTable:
-    """Return a table with a row for each layer."""
-    rows = [[cell.replace("\n", ", ") for cell in row] for row in model.summary()]
-    return ReportTable(SUMMARY, rows, numeric=range(3, 4))
+def layers(subject: ReportedModel) -> ReportTable:
+    """Return a table with a row for each layer, with the shape of its output for one sample."""
+    summary = subject.model.summary(subject.X[:1])
+    rows = [[cell.replace("\n", ", ") for cell in row] for row in summary]
+    return ReportTable((*SUMMARY, "output"), rows, numeric=range(3, 4))
 
 
 def neurons(subject: ReportedModel) -> Markup | None:

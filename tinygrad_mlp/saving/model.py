@@ -15,7 +15,7 @@ from tinygrad_mlp.errors import DataError, InvalidArgumentError, StateDictError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.architecture import architecture, differences
-from tinygrad_mlp.nn.module import matched
+from tinygrad_mlp.nn.matching import matched
 from tinygrad_mlp.support.checks import checked_metadata, path_like
 from tinygrad_mlp.support.safetensors_file import read as read
 from tinygrad_mlp.support.safetensors_file import write

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.neural_network import NeuralNetwork
 from tinygrad_mlp.nn import Module, Sequential
-from tinygrad_mlp.nn.module import matched
+from tinygrad_mlp.nn.matching import matched
 from tinygrad_mlp.saving.model import read
 
 COUNTER = "num_batches_tracked"

@@ -13,7 +13,8 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
-from tinygrad_mlp.nn.module import Module, matched
+from tinygrad_mlp.nn.matching import matched
+from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.optim.clipping import clip_by_norm
 from tinygrad_mlp.support.checks import (
     integer_at_least,
