@@ -164,6 +164,15 @@ WRONG = [
     ({"solver": "lbfgs", "callbacks": [print]}, "callbacks cannot be used with solver='lbfgs'"),
     ({"solver": "lbfgs", "learning_rate": tg.optim.schedule.constant(0.1)},
      "learning_rate cannot be used with solver='lbfgs'"),
+    ({"solver": "lbfgs", "compiled": True}, "compiled cannot be used with solver='lbfgs'"),
+    ({"solver": "lbfgs", "clip_gradients": 1.0}, "clip_gradients cannot be used with"),
+    ({"solver": "lbfgs", "checkpoint": "run"}, "checkpoint cannot be used with solver='lbfgs'"),
+    ({"compiled": "yes"}, "compiled must be one of"),
+    ({"threads": 0}, "threads must be an integer >= 1"),
+    ({"clip_gradients": 0.0}, "clip_gradients must be a number > 0"),
+    ({"dtype": "float16"}, "dtype must be None, 'float32' or 'float64'. Got 'float16'"),
+    ({"dtype": "single precision"}, "dtype must be None"),
+    ({"checkpoint": 3}, "checkpoint must be the path of a file, or a Checkpoint. Got 3"),
 ]
 NOT_REFUSED = {"random_state", "verbose", "class_weight", "output_activation"}
 """Checked by scikit-learn, anything at all, or tested with the estimator that has them."""

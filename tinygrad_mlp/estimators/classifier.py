@@ -63,6 +63,9 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         n_iter_no_change: epochs without improvement before training stops.
         max_fun: evaluations of the loss that "lbfgs" may make.
         callbacks: see `tg.callbacks`.
+        dtype: precision of the network, "float32" or "float64"; None for that of the inputs.
+        compiled, threads, checkpoint: as for `tg.fit`. A checkpoint belongs to one call of `fit`.
+        clip_gradients: the greatest length of the gradients, taken together as one vector, or None.
 
     Attributes:
         classes_: the classes, in the order of the outputs.
@@ -102,7 +105,9 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
                  warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
                  early_stopping: bool = False, validation_fraction: float = 0.1,
                  beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
-                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = ()) -> None:
+                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = (),
+                 dtype: Any = None, compiled: Any = "auto", threads: int | None = None,
+                 clip_gradients: float | None = None, checkpoint: Any = None) -> None:
         self._set(locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.errors import StateDictError
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.history import Record
@@ -15,6 +16,10 @@ from tinygrad_mlp.training.history import Record
 SMALLEST_RATE = 1e-6  # the learning rate at which "adaptive" stops dividing it, as in scikit-learn
 # A function that returns the validation's loss, its score, and the accuracy of a classifier.
 Validation = Callable[[], tuple[float, float, float | None]]
+
+
+STORED = ("losses", "best_loss", "scores", "best_score", "waited")
+"""What a checkpoint holds of `FitState`, beside optimizer and generator, which have their parts."""
 
 
 @dataclass
@@ -35,10 +40,10 @@ class EpochMonitor(Callback):
     """A callback that records each epoch, stops training, and calls the user's callbacks.
 
     The loss of an epoch is the mean over its steps, which costs no evaluation of its own. Where a
-    callback judges by the training loss, the record has what `evaluate` returns instead.
+    callback judges by the training loss, the record has loss and accuracy of `evaluate` instead.
     """
 
-    def __init__(self, estimator: Any, state: FitState, evaluate: Callable[[], float],
+    def __init__(self, estimator: Any, state: FitState, evaluate: Validation,
                  validate: Validation | None) -> None:
         self.state, self.evaluate, self.validate = state, evaluate, validate
         self.tol: float = estimator.tol
@@ -54,9 +59,34 @@ class EpochMonitor(Callback):
         """True if one of the user's callbacks needs every step."""
         return self.callbacks.watch_steps
 
+    @property
+    def changes_gradients(self) -> bool:
+        """True if one of the user's callbacks does."""
+        return self.callbacks.change_gradients
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the training, and those of the user's callbacks."""
+        kept = {name: getattr(self.state, name) for name in STORED}
+        own = {callback.name: callback.state_dict() for callback in self.callbacks.with_state}
+        return {**kept, "epochs": self.epochs, "best": self._best, "callbacks": own}
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Go on from a stored state."""
+        callbacks = self.callbacks.with_state
+        if [callback.name for callback in callbacks] != list(stored["callbacks"]):
+            raise StateDictError(
+                f"callbacks must be those of the stored training, {list(stored['callbacks'])}.")
+        for callback in callbacks:
+            callback.load_state_dict(stored["callbacks"][callback.name])
+        for name in STORED:
+            setattr(self.state, name, stored[name])
+        self.epochs, self._best = stored["epochs"], stored["best"]
+
     def on_start(self, run: Run) -> None:
         """Name the quantities to be recorded."""
         run.recorded = (*Record._fields[:3], "training_loss")
+        if self.callbacks.evaluate_training and self.evaluate()[2] is not None:
+            run.recorded += ("training_accuracy",)
         if self.validate is not None:
             run.recorded += ("validation_loss",)
             if self.validate()[2] is not None:
@@ -64,6 +94,10 @@ class EpochMonitor(Callback):
         if self.state.scores:
             self._best = run.model.state_dict()  # training continues from the best weights so far
         self.callbacks.tell("on_start", run)
+
+    def on_gradients(self, run: Run) -> None:
+        """Call the user's callbacks."""
+        self.callbacks.tell("on_gradients", run)
 
     def on_step(self, run: Run) -> None:
         """Call the user's callbacks."""
@@ -73,14 +107,17 @@ class EpochMonitor(Callback):
         """Record the epoch, and stop training that does not improve any more."""
         self.epochs += 1
         loss, _ = run.means.take()
-        recorded = self.evaluate() if self.callbacks.evaluate_training else loss
+        recorded, of_training = loss, None
+        if self.callbacks.evaluate_training:
+            recorded, _, of_training = self.evaluate()
         self.state.losses.append(loss)
         validation_loss = score = accuracy = None
         if self.validate is not None:
             validation_loss, score, accuracy = self.validate()
             self.state.scores.append(score)
         run.history.append(Record(
-            run.iteration, run.epoch, run.seconds, recorded, None, validation_loss, accuracy))
+            run.iteration, run.epoch, run.seconds, recorded, of_training, validation_loss,
+            accuracy))
         if self.verbose:
             shown = "" if score is None else f", validation score = {score:.6f}"
             print(f"Iteration {self.epochs}, loss = {loss:.8f}{shown}", flush=True)

@@ -20,6 +20,7 @@ from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.estimators.parameter_checks import RATES
 from tinygrad_mlp.optim.schedule import as_schedule
 from tinygrad_mlp.support.signals import is_interruption
+from tinygrad_mlp.training.callbacks import Callback, ClipGradients
 from tinygrad_mlp.training.checked_data import as_number
 from tinygrad_mlp.training.evaluation import predict
 from tinygrad_mlp.training.fit import fit
@@ -73,12 +74,16 @@ def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: O
         state.optimizer = make_optimizer(estimator, list(model.parameters()))
         state.rng, state.epochs = generator(random), 0
     set_rate(estimator, state.optimizer, n, state.epochs)
-    evaluate = functools.partial(loss_of, model, objective, samples)
+    evaluate = validation(estimator, network, model, objective, samples)
     monitor = EpochMonitor(estimator, state, evaluate, validate)
+    callbacks: list[Callback] = [monitor]
+    if estimator.clip_gradients is not None:
+        callbacks.append(ClipGradients(estimator.clip_gradients))
     history = fit(model, objective, state.optimizer, samples.X, samples.targets,
                   epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
-                  shuffle=estimator.shuffle, rng=state.rng, callbacks=[monitor],
-                  monitor=bool(estimator.verbose), record_every=0)
+                  shuffle=estimator.shuffle, rng=state.rng, callbacks=callbacks,
+                  monitor=bool(estimator.verbose), record_every=0, compiled=estimator.compiled,
+                  threads=estimator.threads, checkpoint=estimator.checkpoint)
     state.epochs += monitor.epochs
     estimator.n_iter_ = monitor.epochs
     if history.stopped is None and not partial:
@@ -108,7 +113,7 @@ def loss_of(model: nn.Module, objective: Objective, samples: Samples) -> float:
 
 def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
                samples: Samples) -> Validation:
-    """Return a function that returns loss, score, and accuracy or None, of samples held out."""
+    """Return a function that returns loss, score, and accuracy or None, of samples."""
 
     def validate() -> tuple[float, float, float | None]:
         loss = loss_of(model, objective, samples)

@@ -14,6 +14,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.objective import Objective
+from tinygrad_mlp.support.blas_threads import blas_threads
 from tinygrad_mlp.training.history import History, Record
 
 
@@ -48,10 +49,11 @@ def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitS
         if estimator.verbose:
             print(f"Iteration {len(history)}, loss = {loss:.8f}", flush=True)
 
-    found = minimize(
-        loss_and_gradient, _flattened([p.data for p in parameters]), method="L-BFGS-B", jac=True,
-        callback=after_iteration, options={
-            "maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol})
+    limits = {"maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol}
+    with blas_threads(estimator.threads):
+        found = minimize(
+            loss_and_gradient, _flattened([p.data for p in parameters]), method="L-BFGS-B",
+            jac=True, callback=after_iteration, options=limits)
     _assign(found.x, parameters)
     model.zero_grad()
     state.losses += [record.training_loss for record in history] or [float(found.fun)]

@@ -70,6 +70,14 @@ class Objective:
         self.weights: Sequence[nn.Parameter] = [
             module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)]
 
+    @property
+    def name(self) -> str:
+        """What is minimised, in words, as a checkpoint has it."""
+        known = [name for name, loss in LOSSES.items() if loss is self.loss]
+        own = getattr(self.loss, "__qualname__", type(self.loss).__qualname__)
+        weighted = "weighted " * self.weighted
+        return f"{weighted}{known[0] if known else own}, alpha={self.alpha:g}"
+
     def __call__(self, output: Any, target: Any) -> Any:
         """Return the objective of a batch: its loss and its share of the penalty."""
         value, total = self.of_data(output, target)

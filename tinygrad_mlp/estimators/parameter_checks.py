@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import Any
@@ -15,6 +16,7 @@ from tinygrad_mlp.estimators.network import ACTIVATIONS, OUTPUTS, activation_lay
 from tinygrad_mlp.optim import Schedule
 from tinygrad_mlp.support import checks
 from tinygrad_mlp.support.checks import fraction, integer_at_least, one_of
+from tinygrad_mlp.training.checkpoint import Checkpoint
 
 STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
 LBFGS = "lbfgs"
@@ -42,6 +44,7 @@ def check(estimator: Any) -> None:
         at_least_1(estimator.n_iter_no_change, f"{who}: n_iter_no_change")
     _check_layers(estimator, who)
     _check_names(estimator, who)
+    _check_training(estimator, who)
     if not isinstance(estimator.callbacks, Iterable):
         raise InvalidArgumentError(
             f"{who}: callbacks must be a list. Got {estimator.callbacks!r}. Write [callback].")
@@ -72,10 +75,33 @@ def _check_names(estimator: Any, who: str) -> None:
         one_of(estimator.loss, estimator.known_losses, f"{who}: loss, unless it is a function,")
 
 
+def _check_training(estimator: Any, who: str) -> None:
+    """Check how the steps are taken."""
+    one_of(estimator.compiled, ("auto", True, False), f"{who}: compiled")
+    if estimator.threads is not None:
+        at_least_1(estimator.threads, f"{who}: threads")
+    if estimator.clip_gradients is not None:
+        checks.positive(estimator.clip_gradients, f"{who}: clip_gradients")
+    if not isinstance(estimator.checkpoint, (str, os.PathLike, Checkpoint, type(None))):
+        raise InvalidArgumentError(
+            f"{who}: checkpoint must be the path of a file, or a Checkpoint. Got "
+            f"{estimator.checkpoint!r}.")
+    try:
+        known = estimator.dtype is None or np.dtype(estimator.dtype) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
+        raise InvalidArgumentError(
+            f"{who}: dtype must be None, 'float32' or 'float64'. Got {estimator.dtype!r}.")
+
+
 def _check_lbfgs(estimator: Any, who: str) -> None:
     """Check that nothing is random or by step: L-BFGS minimises one function of the weights."""
     unfit = {"dropout": np.any(estimator.dropout), "callbacks": list(estimator.callbacks),
-             "learning_rate": isinstance(estimator.learning_rate, Schedule)}
+             "learning_rate": isinstance(estimator.learning_rate, Schedule),
+             "compiled": estimator.compiled is True,
+             "clip_gradients": estimator.clip_gradients is not None,
+             "checkpoint": estimator.checkpoint is not None}
     for name, given in unfit.items():
         if given:
             raise InvalidArgumentError(

@@ -34,6 +34,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     """
 
     known_losses: tuple[str, ...]
+    checkpoint: Any
+    dtype: Any
     output_activation: Any = None
     n_iter_: int
 
@@ -71,6 +73,10 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
                 f"{type(self).__name__}: partial_fit cannot be used with early_stopping=True, as "
                 "each call may bring other samples. Hold samples out yourself and use score().")
         goes_on = hasattr(self, "network_") and bool(self.warm_start or partial)
+        if self.checkpoint is not None and (goes_on or partial):
+            raise InvalidArgumentError(
+                f"{type(self).__name__}: checkpoint belongs to one training from its start, and "
+                f"cannot be used with partial_fit or warm_start. Save the estimator instead.")
         self._refuse_more_than_numbers(X=X, y=y, sample_weight=sample_weight)
         if not (goes_on and self._fits(X) and _are_numbers(y, len(X))):
             X, y = validate_data(
@@ -117,13 +123,19 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         units = [samples.X.shape[1], *hidden, samples.Y.shape[1]]
         if not goes_on:
             output = self._loss()[1]
-            return build(units, self.activation, output, self.dropout, random, samples.X.dtype)
+            dtype = np.dtype(self.dtype or samples.X.dtype)
+            return build(units, self.activation, output, self.dropout, random, dtype)
         found = [self.n_features_in_, *(len(b) for b in self.intercepts_)]
         if found != units:
             raise InvalidArgumentError(
                 f"{type(self).__name__}: training can only continue with the same network, with "
                 f"layers of {found} units. Got {units}. Set warm_start=False, or use a clone.")
         network: nn.Sequential = self.network_
+        kept = next(network.parameters()).dtype
+        if self.dtype is not None and np.dtype(self.dtype) != kept:
+            raise InvalidArgumentError(
+                f"{type(self).__name__}: training can only continue with dtype={kept.name!r}, that "
+                f"of the network. Got {self.dtype!r}.")
         return network
 
     def _objective(self, network: nn.Sequential, samples: Samples) -> tuple[nn.Module, Objective]:

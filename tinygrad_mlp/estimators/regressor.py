@@ -33,7 +33,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         dropout, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter,
             shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum,
             early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change,
-            max_fun, callbacks: as for `MLPClassifier`.
+            max_fun, callbacks, dtype, compiled, threads, clip_gradients, checkpoint: as for
+            `MLPClassifier`.
 
     Attributes:
         validation_scores_, best_validation_score_: R², with early stopping.
@@ -66,7 +67,9 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
                  warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
                  early_stopping: bool = False, validation_fraction: float = 0.1,
                  beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
-                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = ()) -> None:
+                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = (),
+                 dtype: Any = None, compiled: Any = "auto", threads: int | None = None,
+                 clip_gradients: float | None = None, checkpoint: Any = None) -> None:
         self._set(locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:

@@ -6,8 +6,24 @@ from typing import Any
 
 from tinygrad_mlp.autograd.tensor import Tensor
 
+STATE = ("data", "grad", "own_name", "_requires_grad", "node", "index")
+"""The attributes of a leaf."""
 
-class Parameter(Tensor):
+
+class HeldTensor(Tensor):
+    """A tensor that a module holds: a leaf, which is stored as a dict by pickle, and by skops."""
+
+    __slots__ = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in STATE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name in STATE:
+            setattr(self, name, state[name])
+
+
+class Parameter(HeldTensor):
     """A tensor that training changes.
 
     Args:
@@ -33,7 +49,7 @@ class Parameter(Tensor):
             ", requires_grad=True", "")
 
 
-class Buffer(Tensor):
+class Buffer(HeldTensor):
     """An array that belongs to a module's state but is not trained (a running mean).
 
     Args:

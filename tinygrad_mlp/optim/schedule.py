@@ -121,6 +121,17 @@ class Schedule:
         return partial(Schedule, self.formula, self.unit, name=self.name, equation=self.equation,
                        parameters=dict(self.parameters)), ()
 
+    def __reduce__(self) -> Any:
+        return self.__reduce_ex__(2)
+
+    def __getstate__(self) -> dict[str, Any]:  # which skops stores, as pickle does not
+        return self.to_dict()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        made = from_dict(state)
+        for attribute in self.__slots__:
+            object.__setattr__(self, attribute, getattr(made, attribute))
+
     def __repr__(self) -> str:
         if self.name is None:
             function = getattr(self.formula, "__qualname__", repr(self.formula))
