@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tests.every_sample import every_sample
 from tinygrad_mlp.autograd import functional
-from tinygrad_mlp.autograd.stacks import RULES, Stack, stacking
+from tinygrad_mlp.autograd.stack_rules import RULES
+from tinygrad_mlp.autograd.stacks import Stack, stacking
 from tinygrad_mlp.autograd.tape import Tape
 
 

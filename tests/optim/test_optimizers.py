@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 import pytest
@@ -34,6 +35,14 @@ def test_a_step_is_the_rule_applied_to_each_parameter(case, least_squares):
         optimizer.step()
         for p, (data, _) in zip(listed, by_hand, strict=True):
             np.testing.assert_array_equal(p.data, data)
+
+
+def test_parameters_may_be_nested(case, least_squares):
+    kind, settings = case
+    listed, _ = least_squares()
+    nested = {"first": listed[0], "others": [{"rest": tuple(listed[1:])}]}
+    found = kind(nested, **settings).parameters
+    assert len(found) == len(listed) and all(map(operator.is_, found, listed))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -23,7 +23,7 @@ BAD = [
     (lambda: SGD(iter([]), 0.1), "a generator that was used before"),
     (lambda: SGD([w, w], 0.1), "'weight' (parameters[1]) is also parameters[0]."),
     (lambda: SGD([w, np.ones(2)], 0.1), "must be a Tensor. Got ndarray as parameters[1]."),
-    (lambda: SGD({"weight": w}, 0.1), "must be a Tensor. Got str as parameters[0]."),
+    (lambda: SGD({"weight": "w"}, 0.1), "must be a Tensor. Got str as parameters[0]."),
     (lambda: SGD([w * 2], 0.1), "parameters[0] was computed"),
     (lambda: SGD([Tensor([1.0])], 0.1), "parameters[0] has requires_grad=False"),
     (lambda: SGD([w], 0.1, momentum=1.0), "SGD(): momentum must be a number in [0, 1). Got 1.0."),

@@ -36,14 +36,17 @@ def origin(parent: Node | Value | None) -> Node | None:
     return parent.node if isinstance(parent, Value) else parent
 
 
-def ancestors(nodes: Iterable[Node]) -> list[Node]:
-    """Return `nodes` and all nodes that gradients flow to from there, oldest first."""
-    seen = set(nodes)
+def ancestors(nodes: Iterable[Node], first: int = 0) -> list[Node]:
+    """Return `nodes` and all nodes that gradients flow to from there, oldest first.
+
+    Those of a number below `first` are left out.
+    """
+    seen = {node for node in nodes if node.order >= first}
     stack = list(seen)
     while stack:
         for parent in stack.pop():
             node = origin(parent)
-            if node is not None and node not in seen:
+            if node is not None and node not in seen and node.order >= first:
                 seen.add(node)
                 stack.append(node)
     return sorted(seen, key=lambda node: node.order)

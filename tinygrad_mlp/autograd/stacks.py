@@ -1,24 +1,25 @@
 """Stacks: one call of an operation for many arrays of the same shape, side by side.
 
 A `Stack` takes the place of an array of some shape, and holds many such arrays along one more axis,
-the first. Gradient rules see the shape of one of them and are evaluated once for all: a Jacobian is
-the backward pass for a stack of unit cotangents. An operation without a rule for stacks is called
-for each array in turn, so every operation can take them.
+the first. Functions and gradient rules see the shape of one of them and are evaluated once for all:
+a Jacobian is the backward pass for a stack of unit cotangents. An operation without a rule for
+stacks is called for each array in turn, so every operation can take them. What lies side by side
+may have a history: the arrays of a stack may be a tensor.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array, Value
-from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, Static
-from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
-from tinygrad_mlp.autograd.ops.shapes.shape import places
+from tinygrad_mlp.autograd.stack_rules import one_by_one, rule_of
 from tinygrad_mlp.autograd.tensor import Tensor
 
 
@@ -29,17 +30,19 @@ class NotStackedError(Exception):
 class Stack(Tensor):
     """Many arrays of the same shape. It is its own `data`, and has the shape of one of them."""
 
-    __slots__ = ("arrays",)
+    __slots__ = ("arrays", "owner")
 
-    arrays: Array  # along the first axis
+    arrays: Any  # along the first axis
+    owner: Stacking  # the hook that takes it for a stack; for others it is an array
 
     @classmethod
-    def of(cls, arrays: Array) -> Stack:
+    def of(cls, arrays: Any, owner: Stacking | None = None) -> Stack:
         """Return a stack of the arrays along the first axis."""
         stack = cls.__new__(cls)
         stack.grad = stack.own_name = stack.node = None
         stack._requires_grad, stack.index = False, 0
         stack.arrays = arrays
+        stack.owner = owner or CALL
         return stack
 
     @property
@@ -56,7 +59,8 @@ class Stack(Tensor):
     @property
     def ndim(self) -> int:
         """Number of axes of one array."""
-        return self.arrays.ndim - 1
+        ndim: int = self.arrays.ndim - 1
+        return ndim
 
     @property
     def size(self) -> int:
@@ -66,7 +70,8 @@ class Stack(Tensor):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements."""
-        return self.arrays.dtype
+        dtype: np.dtype[Any] = self.arrays.dtype
+        return dtype
 
     @property
     def layout(self) -> None:
@@ -79,7 +84,12 @@ class Stack(Tensor):
 
     def astype(self, dtype: Any) -> Stack:
         """Return the same numbers in another dtype."""
-        return Stack.of(self.arrays.astype(dtype, copy=False))
+        return Stack.of(self.arrays.astype(dtype), self.owner)
+
+    def detach(self) -> Stack:
+        """Return the same numbers without history."""
+        arrays = self.arrays
+        return Stack.of(arrays.data if isinstance(arrays, Value) else arrays, self.owner)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -91,119 +101,62 @@ class Stack(Tensor):
     item = numpy = tolist = __format__ = _refuse
 
 
-Operands = Sequence[Any]
-Flags = Sequence[bool]  # which operands are stacks
-StackRule = Callable[[Op, Operands, Flags, Static], Any]
+class Stacking:
+    """A hook of `Op.__call__` by which operations take stacks.
+
+    Args:
+        outer: the hook that was there before, which sees the operations on all arrays together.
+    """
+
+    def __init__(self, outer: Callable[..., Any] | None = None) -> None:
+        self.outer = outer
+
+    def stack_in(self, a: Any) -> Stack | None:
+        """Return the stack that an argument is, or holds as its data; None for anything else."""
+        found: Any = a.data if isinstance(a, Tensor) else None
+        return found if type(found) is Stack and found.owner is self else None
+
+    def proceed(self, op: Op, *args: Any, **static: Any) -> Any:
+        """Call an operation with the hook that was there before."""
+        with changed_mode(hook=self.outer):
+            return op(*args, **static)
+
+    def __call__(self, op: Op, args: tuple[Any, ...], static: Static) -> Any:
+        """Call an operation on stacks and arrays, in the place of `Op.__call__`."""
+        stacks = [self.stack_in(a) for a in args]
+        flags = [stack is not None for stack in stacks]
+        if not any(flags):
+            return self.proceed(op, *args, **static)
+        if any(isinstance(value, Value) for value in static.values()):
+            raise NotStackedError
+        recording = MODE.get().recording
+        arrays: list[Any] = []  # as rules see them
+        operands: list[Any] = []  # those that lie side by side as arrays of one more axis
+        for a, stack in zip(args, stacks, strict=True):
+            history = recording and isinstance(a, Value) and a.requires_grad
+            arrays.append(_array(op, a) if stack is None else stack)
+            operands.append(stack.arrays if stack is not None else a if history else arrays[-1])
+        tracked = any(isinstance(operand, Value) for operand in operands)
+        forward = partial(self.proceed, op) if tracked else op.forward
+        rule = rule_of(op)
+        out = None if rule is None else rule(forward, operands, flags, static)
+        if out is None:
+            out = one_by_one(forward, operands, flags, static)
+        made: Any = (tuple(Stack.of(o, self) for o in out) if op.outputs > 1
+                     else Stack.of(out, self))
+        return op.as_value(args, tuple(arrays), static, made) if recording else made
+
+
+def _array(op: Op, a: Any) -> Any:
+    """Return an argument that is no stack as operations take it."""
+    if isinstance(a, Value):
+        return a.data
+    return a if a is None or isinstance(a, op.weak_scalars) else np.asarray(a)
+
+
+CALL = Stacking()
 
 
 def stacking() -> changed_mode:
-    """Return the context in which operations take stacks."""
-    return changed_mode(hook=call, recording=False)
-
-
-def call(op: Op, args: tuple[Any, ...], static: Static) -> Any:
-    """Call an operation on stacks and arrays, in the place of `Op.__call__`."""
-    flags = [type(a) is Stack for a in args]
-    if not any(flags):
-        return op.unhooked(args, static)
-    if any(isinstance(value, Value) for value in static.values()):
-        raise NotStackedError
-    operands = [a.arrays if type(a) is Stack else a.data if isinstance(a, Value) else a
-                for a in args]
-    rule = elementwise if op.elementwise else RULES.get(op.name)
-    out = None if rule is None else rule(op, operands, flags, static)
-    if out is None:
-        out = one_by_one(op, operands, flags, static)
-    return tuple(map(Stack.of, out)) if op.outputs > 1 else Stack.of(out)
-
-
-def one_by_one(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Call an operation for each of the arrays."""
-    n = next(len(a) for a, stacked in zip(operands, flags, strict=True) if stacked)
-    pairs = list(zip(operands, flags, strict=True))
-    results = [
-        op.as_tuple(op.forward(*(a[i] if stacked else a for a, stacked in pairs), **static))
-        for i in range(n)]
-    outs = tuple(np.stack(out) for out in zip(*results, strict=True))
-    return outs if op.outputs > 1 else outs[0]
-
-
-def elementwise(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Broadcast: axes of length 1 are put behind the first, so that arrays align at the end."""
-    ndim = max(np.ndim(a) - stacked for a, stacked in zip(operands, flags, strict=True))
-    aligned = [
-        a.reshape((len(a), *(1,) * (ndim + 1 - a.ndim), *a.shape[1:])) if stacked else a
-        for a, stacked in zip(operands, flags, strict=True)]
-    return op.forward(*aligned, **static)
-
-
-def matmul(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Multiply a stack and a matrix by one product of two matrices."""
-    a, b = operands
-    if all(flags):
-        return None
-    if flags[0]:  # each of A_i @ B
-        if b.ndim > 2:
-            return None
-        rows = a.reshape((-1, a.shape[-1])) @ b
-        return rows.reshape((*a.shape[:-1], *b.shape[1:]))
-    if a.ndim != 2 or b.ndim > 3:
-        return None
-    if b.ndim == 2:  # each of A @ b_i
-        return b @ a.T
-    if b.shape[-1] == 1:
-        return (b[..., 0] @ a.T)[..., None]
-    return a @ b
-
-
-def reshape(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Keep the first axis."""
-    shape = static["shape"]
-    return operands[0].reshape((len(operands[0]), *(shape if np.iterable(shape) else (shape,))))
-
-
-def transpose(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Exchange the axes behind the first."""
-    a = operands[0]
-    axes = static["axes"]
-    order = range(a.ndim - 1)[::-1] if axes is None else places("transpose", axes, a.ndim - 1)
-    return a.transpose((0, *(axis + 1 for axis in order)))
-
-
-def total(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Sum over axes behind the first."""
-    a, axis = operands[0], static["axis"]
-    axes = range(a.ndim - 1) if axis is None else places("sum", axis, a.ndim - 1)
-    return op.forward(a, **{**static, "axis": tuple(i + 1 for i in axes)})
-
-
-def broadcast_to(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Repeat along axes behind the first."""
-    a, shape = operands[0], static["shape"]
-    added = (1,) * (len(shape) + 1 - a.ndim)
-    return np.broadcast_to(a.reshape((len(a), *added, *a.shape[1:])), (len(a), *shape))
-
-
-def sum_to(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Sum over axes behind the first."""
-    a, shape = operands[0], static["shape"]
-    added = (1,) * (a.ndim - 1 - len(shape))
-    return op.forward(a, shape=(len(a), *added, *shape)).reshape((len(a), *shape))
-
-
-def indexed(op: Op, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Index the axes behind the first, without index arrays."""
-    template = static["template"]
-    if len(operands) > 1 or any(isinstance(part, IndexSlot) for part in template):
-        return None
-    changed = {"template": (slice(None), *template)}
-    if "shape" in static:
-        changed["shape"] = (len(operands[0]), *static["shape"])
-    return op.forward(operands[0], **changed)
-
-
-RULES: dict[str, StackRule] = {
-    "matmul": matmul, "reshape": reshape, "transpose": transpose, "sum": total, "mean": total,
-    "broadcast_to": broadcast_to, "sum_to": sum_to, "getitem": indexed, "scatter_add": indexed,
-    "identity": lambda op, operands, flags, static: operands[0]}
-"""How operations take stacks that are not elementwise; a rule may return None for one by one."""
+    """Return the context in which operations take stacks, and nothing is recorded."""
+    return changed_mode(hook=CALL, recording=False)

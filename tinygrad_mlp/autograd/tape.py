@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.gradients import gradients
-from tinygrad_mlp.autograd.graph import Node, Value, make_value
+from tinygrad_mlp.autograd.backward import key_of
+from tinygrad_mlp.autograd.gradients import ancestors, gradients, origin
+from tinygrad_mlp.autograd.graph import Node, Value, make_value, next_order
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.kept_arrays import lean_node
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
@@ -33,6 +34,7 @@ class Tape:
         given = leaves(args)
         self.create_graph = keeps_history(given)
         self.inputs = [_input(name, a) for a in given]
+        self.first = next_order()  # nodes of the evaluation have greater numbers
         with changed_mode(recording=True, depth=MODE.get().depth + 1, differentiating=name,
                           node=lean_node):
             try:
@@ -56,10 +58,11 @@ class Tape:
                     f"it is computed from, or a smooth function in its place (tg.sigmoid for >).")
 
     def pull_back(self, cotangents: Sequence[Any], *, create_graph: bool = False,
-                  release: bool = False) -> list[Any]:
+                  release: bool = False, also: Sequence[Value] = ()) -> list[Any]:
         """Return the cotangents of the inputs for those of the outputs; zeros for none.
 
-        They keep their history with `create_graph`, and where a caller could ask for it.
+        They keep their history with `create_graph`, and where a caller could ask for it. Those of
+        the vertices `also`, which the function reads besides its arguments, follow.
         """
         create_graph = create_graph or self.create_graph or keeps_history(cotangents)
         starts = []
@@ -70,9 +73,10 @@ class Tape:
             starts.append((out, c))
         release = release and not create_graph
         with changed_mode(recording=True):
-            found = gradients(starts, self.inputs, create_graph=create_graph, release=release)
+            targets: list[Any] = [*self.inputs, *also]
+            found = gradients(starts, targets, create_graph=create_graph, release=release)
         result: list[Any] = []
-        for g, x in zip(found, self.inputs, strict=True):
+        for g, x in zip(found, targets, strict=True):
             g = np.zeros(x.shape, x.dtype) if g is None else g
             if create_graph:
                 g = g if isinstance(g, Value) else Tensor(g)
@@ -85,6 +89,29 @@ class Tape:
                 g = np.array(g, copy=None if own else True)
             result.append(g)
         return result
+
+    def captured(self) -> list[Value]:
+        """Return the vertices that the function read besides its arguments, each once.
+
+        Leaves that require a gradient, such as the parameters of a layer, and values that were
+        computed before.
+        """
+        inputs = {key_of(x) for x in self.inputs}
+        found: dict[Node | int, Value] = {}
+        for node in ancestors([v.node for v in self.outputs if v.node is not None], self.first):
+            for position, parent in enumerate(node):
+                if parent is None:
+                    continue
+                before = origin(parent)
+                if before is not None and before.order >= self.first:
+                    continue
+                value = parent
+                if not isinstance(value, Value):
+                    array = node.arrays[position]  # type: ignore[index]
+                    value = make_value(Tensor, array, parent, True)
+                if key_of(value) not in inputs:
+                    found.setdefault(key_of(value), value)
+        return list(found.values())
 
     def plain(self, value: Any) -> Any:
         """Return a result without history, unless an outer transform may differentiate it."""

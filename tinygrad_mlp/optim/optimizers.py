@@ -23,7 +23,7 @@ class SGD(Optimizer):
     """Stochastic gradient descent ``θ' = θ − α g``, with momentum on request (see `rules.sgd`).
 
     Args:
-        parameters: tensors with ``requires_grad=True``.
+        parameters: tensors with ``requires_grad=True``, also in nested lists and dicts.
         lr: the learning rate `α`: a number, a `Schedule`, or a function of the epoch.
         momentum: in [0, 1). The velocity ``v' = momentum · v + g`` takes the place of `g`.
         nesterov: whether to look ahead, by ``g + momentum · v'`` in place of ``v'``.
@@ -76,7 +76,7 @@ class Adam(Optimizer):
     """Adam: running means of gradient and square set the step of each element (`rules.adam`).
 
     Args:
-        parameters: tensors with ``requires_grad=True``.
+        parameters: tensors with ``requires_grad=True``, also in nested lists and dicts.
         lr: the learning rate, about the size of a step: a number, a `Schedule`, or a function of
             the epoch.
         beta1: in [0, 1); how much of the mean of the gradient is kept from step to step.
@@ -141,7 +141,7 @@ class RMSprop(Optimizer):
     """RMSprop: the gradient divided by the root of the mean of its square (`rules.rmsprop`).
 
     Args:
-        parameters: tensors with ``requires_grad=True``.
+        parameters: tensors with ``requires_grad=True``, also in nested lists and dicts.
         lr: the learning rate: a number, a `Schedule`, or a function of the epoch.
         alpha: in [0, 1); how much of the mean of the square is kept from step to step.
         eps: above 0, in the gradient's units; added to the root.

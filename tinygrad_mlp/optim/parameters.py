@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
+from tinygrad_mlp.autograd.pytree import leaves
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.support.checks import integer_at_least
@@ -20,7 +21,10 @@ def label(index: int, parameter: Tensor) -> str:
 
 
 def parameter_list(who: str, parameters: Iterable[Tensor]) -> list[Tensor]:
-    """Return the parameters as a list, in their order, or raise an error where it has a fault."""
+    """Return the parameters, of nested lists and dicts, too, as a list in their order.
+
+    Raises an error where it has a fault.
+    """
     if isinstance(parameters, Tensor):
         raise InvalidArgumentError(
             f"{who}: parameters must be an iterable of tensors. Got a single one of shape "
@@ -31,7 +35,7 @@ def parameter_list(who: str, parameters: Iterable[Tensor]) -> list[Tensor]:
             f"{who}: parameters must be an iterable of tensors. Got a {type(parameters).__name__}: "
             f"write {who[:-1]}model.parameters(), ...).")
     try:
-        found = list(parameters)
+        found = leaves(parameters if isinstance(parameters, Mapping) else list(parameters))
     except TypeError:
         raise InvalidArgumentError(
             f"{who}: parameters must be an iterable of tensors, such as model.parameters(). "

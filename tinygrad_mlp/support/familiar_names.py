@@ -19,8 +19,6 @@ FAMILIAR: dict[str, dict[str, str]] = {
         "GradientTape": "Write tg.grad(f), or loss.backward() on tensors with requires_grad=True.",
         "jit": "Write tg.compile(f).",
         "function": "Write tg.compile(f).",
-        "vmap": "Operations take further axes in front; a batch needs no transform.",
-        "elementwise_grad": "Write tg.grad(lambda x: tg.sum(f(x))).",
         "cat": "Write tg.concatenate(arrays, axis=...).",
         "mm": "Write a @ b.",
         "bmm": "Write a @ b.",
