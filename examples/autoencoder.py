@@ -47,7 +47,7 @@ def main(picture: str = "autoencoder.png") -> None:
                                           layout="constrained")
     for k in range(10):  # the digits are their own markers
         plane.scatter(*codes[labels == k].T, marker=f"${k}$", s=30, linewidths=0.3,
-                      color=plt.cm.plasma(0.085 * k))
+                      color=plt.cm.tab10(k))
     plane.set(title="All digits by their code", xlabel="first number", ylabel="second number")
     shown = [validation[np.flatnonzero(labels[validation] == k)[0]] for k in range(10)]
     rows = np.stack([result[shown].reshape(10, 8, 8) for result in (X, linear, back)], axis=1)

@@ -61,25 +61,27 @@ def main(picture: str = "characters.png") -> None:
         *windows(words), epochs=15, batch_size=100, rng=rng, validation=windows(unseen),
     )
     bits = np.array(history.validation_loss) / np.log(2)
-    print(f"bits a character: {np.log2(n):.3f} by guessing, {bits[-1]:.3f} by the network, "
-          f"{bound:.3f} by the grammar")
     written = [write(model, rng) for _ in range(300)]
     mixed = [bool(set(word) & set(FRONT) and set(word) & set(BACK)) for word in written]
-    print(f"it writes: {' '.join(written[:12])}")
-    print(f"in {1 - np.mean(mixed):.1%} of 300 words front and back vowels do not mix")
+    print(f"bits a character: {np.log2(n):.3f} by guessing, {bits[-1]:.3f} by the network, "
+          f"{bound:.3f} by the grammar\nit writes: {' '.join(written[:12])}\n"
+          f"in {1 - np.mean(mixed):.1%} of 300 words front and back vowels do not mix")
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
-    left.plot(range(1, 1 + len(bits)), bits, "o-", color="#0072B2", label="network, new words")
+    left.plot(np.arange(len(bits)) + 1, bits, "o-", color="#0072B2", label="network, new words")
     left.axhline(bound, color="black", linestyle="--", label="grammar: the best there is")
-    left.set(title="Cross entropy", xlabel="epoch", ylabel="bits per character")
-    left.legend()
-    vectors, colours = model[0].weight.data.T, {FRONT: "#D55E00", BACK: "#0072B2"}
-    for letter, vector in zip(LETTERS, vectors, strict=True):
-        colour = next((colours[part] for part in colours if letter in part), "black")
-        right.text(*vector, letter, color=colour, fontsize=16, ha="center", va="center")
-    limit = 1.15 * np.abs(vectors).max()
-    right.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="first number",
-              ylabel="second number", title="The embedding: front vowels, back vowels, consonants")
+    left.set(xlabel="epoch", ylabel="bits per character")
+    left.legend(title="Cross entropy")
+    vectors, width, places = model[0].weight.data.T, 0.1, []  # width: of a letter
+    right.plot(*vectors.T, ".", color="#767676")
+    for letter, (x, y) in zip(LETTERS, vectors, strict=True):
+        while any(np.hypot(x + width - u, y - v) < width for u, v in places):
+            x += width  # beside the letters that are there
+        places.append((x + width, y))
+        colour = "#D55E00" if letter in FRONT else "#0072B2" if letter in BACK else "black"
+        right.text(*places[-1], letter, color=colour, fontsize=16, ha="center", va="center")
+    right.set(xlabel="first number", ylabel="second number", xmargin=0.5, ymargin=0.1)
+    right.set_title("The embedding: front vowels, back vowels, consonants")
     figure.savefig(picture, dpi=120)
 
 

@@ -119,6 +119,14 @@ def test_a_confusion_matrix_counts_answers_by_true_class(rng):
     assert np.isnan(np.diag(shares)).all()  # the right answers do not outshine the mistakes
 
 
+def test_a_confusion_matrix_has_the_colour_of_the_page_where_nothing_was_mistaken():
+    with plt.rc_context({"text.color": "#fefefe"}):
+        axes = plotting.plot_confusion([0, 1, 1, 1, 1], [0, 1, 0, 1, 1]).axes[0]
+    (image,) = axes.images
+    assert image.to_rgba(np.zeros((1, 1)))[0, 0, 3] == 0
+    assert {text.get_color() for text in axes.texts if text.get_text() == "3"} == {"#fefefe"}
+
+
 def test_classes_of_a_confusion_matrix_can_be_named():
     axes = plotting.plot_confusion([0, 1, 1], [0, 1, 0], classes=["cat", "albatross"]).axes[0]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["cat", "albatross"]
@@ -144,9 +152,10 @@ def test_weights_are_images_in_the_order_of_the_units(rng):
     weights = rng.normal(size=(5, 6))
     axes = plotting.plot_weights(weights, shape=(2, 3)).axes[0]
     mosaic = np.ma.filled(axes.images[0].get_array(), np.nan)
-    np.testing.assert_array_equal(mosaic[:2, :3], weights[0].reshape(2, 3))
-    np.testing.assert_array_equal(mosaic[:2, 4:7], weights[1].reshape(2, 3))
+    np.testing.assert_array_equal(mosaic[1:3, :3], weights[0].reshape(2, 3))
+    np.testing.assert_array_equal(mosaic[1:3, 4:7], weights[1].reshape(2, 3))
     assert np.isfinite(mosaic).sum() == weights.size
+    assert [text.get_text() for text in axes.texts] == list("01234")  # each above its image
     low, high = axes.images[0].get_clim()
     assert -low == high == np.abs(weights).max()
 
@@ -359,7 +368,6 @@ def test_every_panel_has_a_title_and_names_of_its_axes(rng):
         plotting.plot_runs({"a": history()}),
         plotting.plot_learning_rate(0.1, 5),
         plotting.plot_confusion(rng.integers(0, 3, 9), outputs),
-        plotting.plot_weights(rng.normal(size=(5, 9))),
     ]
     for axes in (axes for figure in figures for axes in figure.axes):
         if axes.get_label() != "<colorbar>":

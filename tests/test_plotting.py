@@ -92,7 +92,23 @@ def test_every_axis_of_every_picture_has_a_label():
     ]
     for axes in (axes for figure in figures for axes in figure.axes):
         assert axes.get_xlabel() and axes.get_ylabel() and axes.get_title()
-        assert axes.get_legend() is not None
+    for figure in figures:
+        assert figure.legends or all(axes.get_legend() for axes in figure.axes)
+
+
+def test_losses_have_a_logarithmic_axis_with_plain_numbers():
+    loss, accuracy = plotting.plot_history(history(n=9, loss=6.0)).axes
+    assert (loss.get_yscale(), accuracy.get_yscale()) == ("log", "linear")
+    loss.figure.canvas.draw()
+    written = [label.get_text() for label in loss.get_yticklabels()]
+    assert {"1", "2", "5"} <= set(written)
+    assert plotting.plot_history(history(loss=0.0)).axes[0].get_yscale() == "linear"
+
+
+@pytest.mark.parametrize(("n", "lowest"), [(3, 0.4), (9, 0.5)])
+def test_the_first_guess_does_not_squeeze_a_curve_of_many_accuracies(n, lowest):
+    accuracy = plotting.plot_history(history(n=n)).axes[1]
+    assert lowest - 0.1 < accuracy.get_ylim()[0] < lowest
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg", "JPG"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shutil
 import zlib
@@ -13,6 +14,7 @@ from fontTools.ttLib import TTFont
 
 import tinygrad_mlp as tg
 from tests import child
+from tests.browser import browser as browser
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -136,6 +138,28 @@ def test_equations_of_the_table_of_operations_are_formulas(site):
 
     assert tanh.count("<math") == 2
     assert "<mi>tanh</mi>" in tanh and "<msup><mi>y</mi>" in tanh
+
+
+@pytest.mark.parametrize("stem", ["gpu", "overfit", "embed"])
+def test_the_search_finds_what_people_look_for(site, stem):
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+    found = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))
+
+    assert stem in found["terms"]
+
+
+@pytest.mark.parametrize("page", ["index", "tutorial", "how_the_graph_works", "performance"])
+def test_no_page_is_wider_than_the_window_and_pictures_fit_its_colours(site, browser, page):
+    for width in (400, 1320, 1400):
+        shown = browser.new_page(viewport={"width": width, "height": 800}, color_scheme="dark")
+        shown.goto((site / f"{page}.html").as_uri())
+        root = "document.documentElement"
+        assert shown.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), width
+        for picture in shown.locator(".content img").all():
+            # Animations of steps have colours of their own for the dark.
+            own = "steps" in picture.get_attribute("src")
+            assert ("invert" in picture.evaluate("e => getComputedStyle(e).filter")) != own
+        shown.close()
 
 
 MISTAKES = {

@@ -132,13 +132,12 @@ def test_curves_and_labels_of_figures_follow_the_page(shown):
     assert blue in strokes
 
 
-def test_numbers_on_the_cells_of_a_matrix_keep_their_colour(shown):
-    # The cells do not turn dark with the page, and neither may what stands on them turn light.
+def test_numbers_of_a_matrix_follow_the_page_as_its_cells_do(shown):
     fills = shown.evaluate(
         "[...document.querySelectorAll('#answers svg text')].filter(t => "
         "t.style.fontWeight == 700).map(t => getComputedStyle(t).fill)"
     )
-    assert fills and set(fills) == {"rgb(0, 0, 0)"}
+    assert fills and set(fills) == {shown.evaluate("getComputedStyle(document.body).color")}
 
 
 def test_the_checks_of_a_page_find_what_is_wrong_in_one(browser):

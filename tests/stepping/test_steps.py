@@ -132,6 +132,18 @@ def test_the_program_of_a_graph_computes_its_gradients(case):
                    for a in results[1:])
 
 
+def test_looking_at_a_pass_gives_no_tensor_a_gradient():
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    z = w * 3
+    z.retain_grad()
+    loss = tg.sum(tg.tanh(z))
+    tg.steps(loss)
+    tg.draw(loss, gradients=True)
+    assert w.grad is None and z.grad is None
+    loss.backward()
+    np.testing.assert_array_equal(w.grad, 3 * z.grad)
+
+
 @every_graph
 def test_the_steps_are_those_of_the_graph_and_their_gradients_those_of_backward(graph, rng):
     loss = graph(rng)

@@ -62,7 +62,7 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
 # One function, although a long one: a call more for each share costs several percent.
 def propagate(  # noqa: C901
         starts: Sequence[tuple[Value, Any]], collect: Callable[[Value, Any, bool], None], *,
-        create_graph: type[Value] | None = None, release: bool = False,
+        create_graph: type[Value] | None = None, release: bool = False, retain: bool = True,
         wanted: set[Node | int] | None = None, stop: dict[Node | int, Any] | None = None) -> None:
     """Walk from the outputs to the leaves, newest node first.
 
@@ -72,6 +72,7 @@ def propagate(  # noqa: C901
             `owned` says that no one else can hold the array `g`.
         create_graph: run the rules on values of this class instead of arrays.
         release: release each node once it has been passed.
+        retain: give the outputs that asked for it (`retain_grad`) their own gradient.
         wanted: the nodes, and the identities of the leaves, to compute cotangents of; None for all.
         stop: nodes to end at; their cotangents are stored under them.
 
@@ -132,7 +133,7 @@ def propagate(  # noqa: C901
     while heap:
         node, g = pending.pop(heappop(heap))
         op, arrays = node.op, node.arrays
-        if node.retained is not None and create_graph is None:
+        if node.retained is not None and create_graph is None and retain:
             asked.append((node, g))
         if stop is not None and node in stop:
             stop[node] = g

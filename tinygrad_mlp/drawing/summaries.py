@@ -36,7 +36,7 @@ def record_cotangents(output: Value) -> dict[Key, Any]:
         found[id(leaf)] = found[id(leaf)] + g if id(leaf) in found else g
 
     with changed_mode(walk=walk):
-        propagate([(output, np.ones_like(output.data))], collect)
+        propagate([(output, np.ones_like(output.data))], collect, retain=False)
     return found
 
 

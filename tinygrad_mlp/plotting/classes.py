@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
-from tinygrad_mlp.plotting.figures import label_image, new_figure, save_figure
+from tinygrad_mlp.plotting.figures import VERMILION, label_image, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,10 +53,13 @@ def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     wrong = np.where(np.eye(k, dtype=bool), np.nan, shares)
     most = float(np.nanmax(wrong, initial=0.0)) or 1.0
-    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
     side = 3.2 + 0.28 * min(k, 20)
     figure, (axes,) = new_figure(1, size=(side + 1.2, side))
-    colours = colormaps["Oranges"].with_extremes(bad="#E8E8E8")
+    # The page shines through, which may be dark: nothing has its colour, and its ink is readable.
+    ends = [(*to_rgb(VERMILION), opacity) for opacity in (0.0, 0.7)]
+    fading = LinearSegmentedColormap.from_list("share", ends)
+    colours = fading.with_extremes(bad="#80808033")
     image = axes.imshow(wrong, cmap=colours, vmin=0, vmax=most, interpolation="none")
     figure.colorbar(image, ax=axes, label="Share of the class taken for another", shrink=0.8)
     n, right = len(true), int(np.trace(counts))
@@ -67,9 +70,7 @@ def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
         axes.set_yticks(range(k), names)
         for (i, j), count in np.ndenumerate(counts):
             if count:
-                dark = i != j and shares[i, j] > 0.6 * most
                 axes.text(j, i, f"{count}", ha="center", va="center", fontsize="small",
-                          color="white" if dark else "black",
                           fontweight="bold" if i == j else "normal")
     return save_figure(figure, path)
 

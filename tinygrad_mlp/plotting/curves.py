@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from tinygrad_mlp.plotting.figures import (
     VALIDATION,
     Curves,
     all_known,
+    cut_first_guesses,
     draw_curve,
     has_display,
     label_axes,
+    log_losses,
     new_figure,
     require_records,
     save_figure,
@@ -75,8 +77,7 @@ def plot_history(history: Curves, path: str | os.PathLike[str] | None = None,
         y = "Loss per sample" if quantity == "loss" else "Accuracy"
         label_axes(axes, quantity.capitalize(), y)
         axes.legend()
-        if quantity == "loss" and axes.get_ylim()[0] < 0 <= min(history.training_loss):
-            axes.set_ylim(bottom=0)
+        log_losses(axes) if quantity == "loss" else cut_first_guesses(axes)
     return save_figure(figure, path)
 
 
@@ -163,7 +164,7 @@ def plot_comparison(histories: Mapping[str, Curves],
             known = " or ".join(LOSS_STYLES)
             raise InvalidArgumentError(
                 f"plot_comparison: histories must be named {known}. Got {name!r}.")
-    figure, (accuracies, errors, pull) = new_figure(3)
+    figure, (accuracies, errors, pull) = new_figure(3, columns=2, size=(4.2, 3.2))
     for name, history in histories.items():
         style, label = LOSS_STYLES[name], name.replace("_", " ")
         if all_known(history.validation_accuracy):
@@ -176,15 +177,16 @@ def plot_comparison(histories: Mapping[str, Curves],
         relative = [loss / first for loss in history.training_loss]
         draw_curve(errors, history.iteration, relative, **style, label=label)
     label_axes(accuracies, "Accuracy", "Share of right answers")
-    # The guesses of the untrained networks would squeeze the curves against the upper edge.
-    trained = [y for line in accuracies.lines for y in np.asarray(line.get_ydata())[1:]]
-    if trained:
-        accuracies.set_ylim(max(0.0, min(trained) - 0.05), 1.01)
+    cut_first_guesses(accuracies)
     label_axes(errors, "Training error", "Relative to its first value")
-    errors.set_yscale("log")
-    accuracies.legend()
-    errors.legend()
+    log_losses(errors)
     _draw_pull(pull)
+    # In the empty place beside the third panel, where it hides no curve.
+    from matplotlib.lines import Line2D
+    handles: list[Any] = [*errors.lines]
+    if any(str(line.get_label()).endswith("training") for line in accuracies.lines):
+        handles.append(Line2D([], [], color="black", linestyle=":", label="dotted: training"))
+    figure.legend(handles=handles, loc="center", bbox_to_anchor=(0.75, 0.25))
     return save_figure(figure, path)
 
 
@@ -220,4 +222,3 @@ def _draw_pull(axes: Axes) -> None:
                   xytext=(z[stuck].mean(), 0.45), ha="center", va="center", fontsize="small",
                   arrowprops={"arrowstyle": "->", "color": GREY})
     label_axes(axes, "Why: the pull on an output that should be 1", "|∂L/∂z|", "Pre-activation z")
-    axes.legend()

@@ -7,10 +7,13 @@ settings. Only `show_training` uses pyplot, and only where there is a display.
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.files import write_file
@@ -29,6 +32,7 @@ LOSS_STYLES: dict[str, dict[str, Any]] = {
     "mean_square": {"color": VERMILION, "marker": "s"},
     "cross_entropy": {"color": BLUE, "marker": "o"}}
 MARKER_SIZE = 3.5
+FEWEST_TO_CUT = 5  # records from which on a panel of accuracies leaves out the first
 
 PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """The colours of Okabe and Ito without the yellow, which is invisible on white."""
@@ -95,6 +99,36 @@ def label_image(axes: Axes, title: str, y: str = "Row", x: str = "Column") -> No
     label_axes(axes, title, y, x)
     axes.grid(visible=False)
     axes.locator_params(nbins=6, integer=True, min_n_ticks=1)
+
+
+def log_losses(axes: Axes) -> None:
+    """Give a panel a logarithmic axis with plain numbers, if all that it shows is above 0.
+
+    A loss falls by powers of ten: on a linear axis, all but the first steps look flat.
+    """
+    values = [y for curve in _heights(axes) for y in curve if math.isfinite(y)]
+    if not values or min(values) <= 0:
+        return
+    from matplotlib.ticker import LogLocator, NullLocator
+    axes.set_yscale("log")
+    decades = math.log10(max(values) / min(values))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def cut_first_guesses(axes: Axes) -> None:
+    """Let the axis begin below the second record: guesses of an untrained network squeeze curves.
+
+    With few records everything is shown.
+    """
+    curves = _heights(axes)
+    if min(map(len, curves), default=0) >= FEWEST_TO_CUT:
+        axes.set_ylim(max(0.0, min(min(curve[1:]) for curve in curves) - 0.05), 1.01)
+
+
+def _heights(axes: Axes) -> list[list[float]]:
+    return [np.asarray(line.get_ydata(), float).tolist() for line in axes.lines]
 
 
 def all_known(values: Sequence[Any]) -> bool:

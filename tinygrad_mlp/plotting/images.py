@@ -11,12 +11,13 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.plotting.classes import as_array, classes_of, surest_mistakes
-from tinygrad_mlp.plotting.figures import new_figure, save_figure
+from tinygrad_mlp.plotting.figures import GREY, new_figure, save_figure
 from tinygrad_mlp.support.checks import integer_at_least
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NUMBER_HEIGHT = 0.35  # of the number above an image, as a share of the image's height
 STRONG = 0.99  # share of the weights whose size the colours distinguish; the rest are darkest
 
 
@@ -64,14 +65,14 @@ def plot_mistakes(X: Any, Y: Any, Y_hat: Any, n: int = 20, shape: tuple[int, int
         axes.axis("off")
         axes.text(0.5, 0.5, f"All {len(true)} answers are right.", ha="center", va="center")
         return save_figure(figure, path)
-    figure, panels = new_figure(len(shown), columns=10 if len(shown) > 12 else 6, size=(1.1, 1.5))
+    figure, panels = new_figure(len(shown), columns=5, size=(1.2, 1.5))
     for axes, i in zip(panels, shown, strict=True):
         axes.imshow(images[i], cmap="gray_r")
         axes.axis("off")
         taken_for, is_really = (f"{k}: {outputs[i, k]:.2f}" for k in (answered[i], true[i]))
         axes.set_title(f"{taken_for}\nis {is_really}", fontsize=8.5)
     figure.suptitle(
-        f"{len(wrong)} of {len(true)} wrong; answer and output, below what it is and output",
+        f"{len(wrong)} of {len(true)} wrong: the answer, below the right class; outputs of both",
         fontsize="medium")
     return save_figure(figure, path)
 
@@ -80,7 +81,7 @@ def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None
                  path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the weights of a first layer as images: the input to which each unit responds.
 
-    There is one image a unit, in the order of the units. White is 0, orange positive, violet
+    There is one image a unit, with its number above it. White is 0, orange positive, violet
     negative: the output of a unit grows where the input is bright on orange. The largest hundredth
     of the weights has the darkest colours.
 
@@ -110,9 +111,11 @@ def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None
     across = math.ceil(math.sqrt(len(images) * 1.5))
     down = math.ceil(len(images) / across)
     # One picture with gaps instead of a panel for each image: a hundred panels take half a minute.
-    mosaic = np.full((down * (rows + 1) - 1, across * (columns + 1) - 1), np.nan)
-    for i, image in enumerate(images):
-        top, left = i // across * (rows + 1), i % across * (columns + 1)
+    gap = max(1.0, rows * NUMBER_HEIGHT)  # above each image, for its number
+    high, wide = rows + math.ceil(gap), columns + max(1, columns // 10)
+    mosaic = np.full((down * high, across * wide), np.nan)
+    corners = [(i // across * high + high - rows, i % across * wide) for i in range(len(images))]
+    for (top, left), image in zip(corners, images, strict=True):
         mosaic[top : top + rows, left : left + columns] = image
     sizes = np.abs(images[np.isfinite(images)])
     largest = float(sizes.max(initial=0.0))
@@ -120,8 +123,10 @@ def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None
     strong = float(np.quantile(sizes, STRONG, method="higher")) if sizes.size else 0.0
     limit = strong or largest or 1.0
     from matplotlib import colormaps
-    figure, (axes,) = new_figure(1, size=(7.0, 5.5 * down / across + 0.6))
-    colours = colormaps["PuOr_r"].with_extremes(bad="#606060")
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+    figure, (axes,) = new_figure(1, size=(7.0, 5.5 * down * high / (across * wide) + 0.6))
+    colours = colormaps["PuOr_r"].with_extremes(bad="none")
     drawn = axes.imshow(mosaic, cmap=colours, vmin=-limit, vmax=limit, interpolation="none")
     extend = "both" if largest > limit else "neither"
     figure.colorbar(drawn, ax=axes, label="Weight", shrink=0.8, extend=extend)
@@ -129,12 +134,12 @@ def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None
     of = f" of {len(array)}" if len(array) > len(images) else ""
     title = f"Weights of {len(images)}{of} {units}, {rows} × {columns} pixels each"
     axes.set_title(title, fontsize="medium")
-    middles = [i * (columns + 1) + (columns - 1) / 2 for i in range(across)]
-    axes.set_xticks(middles, [str(i) for i in range(across)])
-    middles = [i * (rows + 1) + (rows - 1) / 2 for i in range(down)]
-    axes.set_yticks(middles, [str(i * across) for i in range(down)])
-    axes.tick_params(length=0)
-    axes.set(xlabel="added to the number on the left", ylabel="Unit")
+    frames = [Rectangle((left - 0.5, top - 0.5), columns, rows) for top, left in corners]
+    axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=GREY, linewidth=0.5))
+    for i, (top, left) in enumerate(corners):
+        axes.text(left - 0.5, top - 0.5 - 0.1 * gap, f"{i}", va="bottom")
+    axes.set_ylim(down * high, -0.5)
+    axes.axis("off")
     return save_figure(figure, path)
 
 

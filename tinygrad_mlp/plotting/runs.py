@@ -12,8 +12,10 @@ from tinygrad_mlp.optim.schedule import Schedule, as_schedule
 from tinygrad_mlp.plotting.figures import (
     Curves,
     all_known,
+    cut_first_guesses,
     draw_curve,
     label_axes,
+    log_losses,
     new_figure,
     require_records,
     save_figure,
@@ -72,9 +74,7 @@ def plot_runs(runs: Mapping[str, Curves], against: str = "iteration",
         if against == "seconds":
             axes.xaxis.set_major_formatter("{x:g}")
         label_axes(axes, quantity.capitalize(), label, AGAINST[against])
-        losses = (loss for history in runs.values() for loss in history.training_loss)
-        if quantity == "loss" and all(loss > 0 for loss in losses):
-            axes.set_yscale("log")
+        log_losses(axes) if quantity == "loss" else cut_first_guesses(axes)
     from matplotlib.lines import Line2D
     handles, _ = panels[0].get_legend_handles_labels()
     if all(all_known(history.validation_loss) for history in runs.values()):

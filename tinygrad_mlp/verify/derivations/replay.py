@@ -214,7 +214,7 @@ class RecordedLoss:
             for vertex, g in ahead:  # which grows by the target
                 start = vertex if isinstance(vertex, Value) else (
                     make_value(Tensor, vertex.out, vertex, True))
-                propagate([(start, g)], collect)
+                propagate([(start, g)], collect, retain=False)
         return {name: found[id(leaf)] for name, leaf in self.leaves.items()}, cotangents
 
     def gradients_with_noise(self, rng: np.random.Generator, eps: float) -> dict[str, Array]:

@@ -73,7 +73,7 @@ class LossGraph:
             return vjp
 
         with changed_mode(walk=lambda _: vjp_of):
-            propagate([(self.out, np.ones_like(self.out.data))], collect)
+            propagate([(self.out, np.ones_like(self.out.data))], collect, retain=False)
         self.cotangents.update(totals)
 
     def _name(self, sites: list[Site], values: Mapping[int, list[Any]]) -> None:
