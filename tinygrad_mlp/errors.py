@@ -239,7 +239,7 @@ mask would be ignored: use .filled(value), or .compressed() for what it shows.
         remedy = _remedy_for_subclass(data)
     elif kind.__module__.startswith("scipy.sparse"):
         remedy = "Use .toarray() for an array with its zeros"
-    elif hasattr(data, "magnitude") and hasattr(data, "units"):
+    elif hasattr(kind, "magnitude") and hasattr(kind, "units"):
         remedy = "Use .magnitude for the numbers in a unit of your choice"
     else:
         return

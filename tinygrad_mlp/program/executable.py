@@ -31,6 +31,13 @@ class _State(NamedTuple):
     type: Any  # the shape and dtype that it must have; None for a Python number
     put: Callable[[Any], None] | None  # replaces its array by our own, if that is written into
 
+    def fits(self, value: Any) -> bool:
+        """Return whether a new array has the type; refuse what is no plain array of numbers."""
+        if (getattr(value, "shape", None), getattr(value, "dtype", None)) != self.type:
+            return False
+        refuse_assigned(value, "data")
+        return True
+
 
 class _Result(NamedTuple):
     """A value that the recorded function returned."""
@@ -99,7 +106,9 @@ class Executable:
 
     def holds(self) -> bool:
         """Return whether the program still does what the function does, with present settings."""
-        return self._read() is not None
+        return self.assumed() and all(
+            state.type is None or (value := state.get()) is known or state.fits(value)
+            for state, known in zip(self._states, self._known, strict=True))
 
     def assumed(self) -> bool:
         """Return whether the assumptions made when it was recorded are still true."""
@@ -132,17 +141,13 @@ class Executable:
 
     def _read(self) -> list[Any] | None:
         """Return the states as they are now; None where the program does not hold any more."""
-        if not self.assumed():
+        if not self.holds():
             return None
         values = []
         for number, state in enumerate(self._states):
             value = state.get()
-            known = state.type is None or value is self._known[number]
-            if not known:
-                if (getattr(value, "shape", None), getattr(value, "dtype", None)) != state.type:
-                    return None
-                refuse_assigned(value, "data")
-            if state.put is not None and not (known and sys.getrefcount(value) <= UNSHARED):
+            if state.put is not None and not (
+                    value is self._known[number] and sys.getrefcount(value) <= UNSHARED):
                 # Someone else holds this array, or its elements may be in another order.
                 value = np.array(value, order="C")
                 state.put(value)

@@ -72,7 +72,8 @@ class Block:
         self.batch = pattern.x.shape[0]
         assert pattern.z.dtype is not None
         self._dtype = pattern.z.dtype
-        self._gemm = getattr(blas, f"{BLAS_LETTER[self._dtype.name]}gemm")
+        letter = BLAS_LETTER[self._dtype.name]
+        self._gemm, self._syrk = getattr(blas, f"{letter}gemm"), getattr(blas, f"{letter}syrk")
         simplified = executable.simplified
         self._loss = mean_loss_in(executable.recorded, simplified)
         self._judged = len(simplified.results) > 1
@@ -166,14 +167,14 @@ class Block:
         return self._coefficients[lrs]
 
     def _prepare(self, X: Array, in_weight: Array, kernel: Array, arrays: _StepRows) -> None:
-        """Put ``c X W_0ᵀ + e X V_0ᵀ`` into D, and ``k X Xᵀ`` into M."""
+        """Put ``c X W_0ᵀ + e X V_0ᵀ`` into D, and ``k X Xᵀ`` into the lower triangle of M."""
         D, M = arrays.D, arrays.M
         weight, bias = self.pattern.weight, self.pattern.bias
         c, e = in_weight[:-1, 0], in_weight[:-1, 1]
         self._affine(X, weight.parameter, bias and bias.parameter, c, D)
         if weight.velocity is not None:
             D += self._affine(X, weight.velocity, bias and bias.velocity, e, np.empty_like(D))
-        X.dot(X.T, out=M)
+        self._syrk(1, X.T, beta=0, c=M.T, trans=1, overwrite_c=1)
         if bias is not None:
             M += 1
         M *= kernel
@@ -185,12 +186,9 @@ class Block:
                 out: Array) -> Array:
         """Compute ``f (X Wᵀ + b)`` into `out`, with a factor f for each step."""
         W = weight.label.get()
-        if self.threads is None:
-            X.dot(W.T, out=out)
-        else:
-            # By the library that adds Dᵀ X, too: the threads of two would hinder each other.
-            with blas_threads(self.threads):
-                self._gemm(1, W.T, X.T, beta=0, c=out.T, trans_a=1, overwrite_c=1)
+        # By the library that adds Dᵀ X, too: the threads of two would hinder each other.
+        with blas_threads(self.threads):
+            self._gemm(1, W.T, X.T, beta=0, c=out.T, trans_a=1, overwrite_c=1)
         if bias is not None:
             out += bias.label.get()
         if (factors != 1.0).any():
@@ -265,7 +263,7 @@ class _StepRows:
                  collected: Sequence[Variable]) -> None:
         rows = steps * batch
         self.D: Array = np.empty((rows, z.shape[1]), z.dtype)
-        self.M: Array = np.empty((rows, rows), z.dtype)
+        self.M: Array = np.zeros((rows, rows), z.dtype)
         starts = range(0, rows, batch)
         own = 1 if batch == 1 else 0
         self.parts: list[Any] = [
