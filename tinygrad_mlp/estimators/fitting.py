@@ -57,22 +57,23 @@ class Samples(NamedTuple):
 
 
 def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
-          state: FitState, samples: Samples, random: Any, partial: bool) -> History:
+          state: FitState, samples: Samples, random: Callable[[], Any],
+          partial: bool) -> History:
     """Fit by `tg.fit`; update the state, and set the estimator's `n_iter_`.
 
-    `model` is the part of the network whose output the objective judges, `random` a
-    numpy.random.RandomState; a `partial` fit is one epoch.
+    `model` is the part of the network whose output the objective judges; `random` returns
+    the numpy.random.RandomState of this call; a `partial` fit is one epoch.
     """
     who = type(estimator).__name__
     validate = None
     if estimator.early_stopping:
-        rows, held_out = split(estimator, samples.Y, random)
+        rows, held_out = split(estimator, samples.Y, random())
         validate = validation(estimator, network, model, objective, samples.rows(held_out))
         samples = samples.rows(rows)
     n = len(samples.X)
     if state.optimizer is None or not partial:
         state.optimizer = make_optimizer(estimator, list(model.parameters()))
-        state.rng, state.epochs = generator(random), 0
+        state.rng, state.epochs = generator(random()), 0
     set_rate(estimator, state.optimizer, n, state.epochs)
     evaluate = validation(estimator, network, model, objective, samples)
     monitor = EpochMonitor(estimator, state, evaluate, validate)

@@ -66,7 +66,7 @@ def per_layer(value: Any, layers: int, name: str) -> list[Any]:
 
 def build(units: Sequence[int], activation: Any, output: Any, dropout: Any, random: Any,
           dtype: Any) -> nn.Sequential:
-    """Return a fully connected network with scikit-learn's initial weights.
+    """Return a fully connected network with scikit-learn's initial weights, in evaluation mode.
 
     Weights and biases are drawn uniformly within ±√(6 / (fan-in + fan-out)), with 2 instead of 6
     before a sigmoid, in scikit-learn's order: from the same RandomState both start equal.
@@ -94,7 +94,7 @@ def build(units: Sequence[int], activation: Any, output: Any, dropout: Any, rand
         layers += [linear, activation_layer(chosen, ACTIVATIONS)]
         if p:
             layers.append(nn.Dropout(p, rng=generator(random)))
-    return nn.Sequential(*layers, linears[-1], activation_layer(output, OUTPUTS))
+    return nn.Sequential(*layers, linears[-1], activation_layer(output, OUTPUTS)).eval()
 
 
 def generator(random: Any) -> np.random.Generator:

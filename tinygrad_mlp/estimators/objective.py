@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -40,12 +38,12 @@ LOSSES = {
 """The losses by name; each is summed over the outputs of a sample."""
 
 
-@op(rules={"weight": lambda g, penalty, weight: g * weight}, equation="y = ½ ‖W‖²,  W̄ = g W",
-    register=False)
-def penalty(weight: Any) -> Any:
-    """Return half the sum of squares, in one pass over the matrix."""
-    flat = weight.reshape(-1)
-    return 0.5 * (flat @ flat)
+@op(rules={"weights": lambda g, penalty, *weights, position: g * weights[position]},
+    equation="y = ½ Σᵢ ‖Wᵢ‖²,  W̄ᵢ = g Wᵢ", register=False)
+def penalty(*weights: Any) -> Any:
+    """Return half the sum of squares, in one pass over each matrix."""
+    rows = [weight.reshape(-1) for weight in weights]
+    return 0.5 * sum(row @ row for row in rows)
 
 
 class Objective:
@@ -82,8 +80,7 @@ class Objective:
         """Return the objective of a batch: its loss and its share of the penalty."""
         value, total = self.of_data(output, target)
         if self.alpha:
-            squares = [penalty(weight) for weight in self.weights]
-            value = value + functools.reduce(operator.add, squares) * (self.alpha / total)
+            value = value + penalty(*self.weights) * (self.alpha / total)
         return value
 
     def of_data(self, output: Any, target: Any) -> tuple[Any, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -87,12 +89,11 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         samples = Samples(X, self._encoded(y, X.dtype, goes_on, classes), weight, own)
         if weight is not None:
             samples = samples.rows(np.flatnonzero(weight))  # so that no batch can weigh nothing
-        # Without a seed a new generator, since scikit-learn's global one is left alone.
-        seed = np.random.RandomState() if self.random_state is None else self.random_state
-        random = check_random_state(seed)
+        random = functools.cache(self._random)
         network = self._network(samples, random, goes_on)
         state = self._fit_state if goes_on else FitState()
-        samples = samples.astype(next(network.parameters()).dtype)
+        first: Any = network.layers[0]
+        samples = samples.astype(first.weight.dtype)
         model, objective = self._objective(network, samples)
         if self.solver == parameter_checks.LBFGS:
             history = lbfgs.minimise(self, model, objective, state, samples.X, samples.targets)
@@ -117,14 +118,21 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
                 f"Got only zeros.")
         return own, weight
 
-    def _network(self, samples: Samples, random: Any, goes_on: bool) -> nn.Sequential:
+    def _random(self) -> Any:
+        """Return a numpy.random.RandomState. Making one takes as long as a small step."""
+        # Without a seed a new one, since scikit-learn's global one is left alone.
+        return check_random_state(
+            np.random.RandomState() if self.random_state is None else self.random_state)
+
+    def _network(self, samples: Samples, random: Callable[[], Any],
+                 goes_on: bool) -> nn.Sequential:
         """Return a new network, or that of the earlier call."""
         hidden = parameter_checks.hidden_layers(self.hidden_layer_sizes, "hidden_layer_sizes")
         units = [samples.X.shape[1], *hidden, samples.Y.shape[1]]
         if not goes_on:
             output = self._loss()[1]
             dtype = np.dtype(self.dtype or samples.X.dtype)
-            return build(units, self.activation, output, self.dropout, random, dtype)
+            return build(units, self.activation, output, self.dropout, random(), dtype)
         found = [self.n_features_in_, *(len(b) for b in self.intercepts_)]
         if found != units:
             raise InvalidArgumentError(
@@ -148,11 +156,12 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
 
     def _set_fitted(self, network: nn.Sequential, state: FitState, history: History) -> None:
         """Set the fitted attributes, once nothing can fail any more."""
-        self.network_ = network.eval()
+        self.network_ = network
         self.history_ = history
         self._fit_state = state
-        self.n_layers_ = len(self.coefs_) + 1
-        self.n_outputs_ = self.coefs_[-1].shape[1]
+        coefs = self.coefs_
+        self.n_layers_ = len(coefs) + 1
+        self.n_outputs_ = coefs[-1].shape[1]
         self.out_activation_ = self._loss()[1]
         self.loss_curve_ = state.losses
         self.loss_ = state.losses[-1] if state.losses else np.nan

@@ -90,7 +90,7 @@ class Module:
 
     @training.setter
     def training(self, training: bool) -> None:
-        self._training = bool(training)
+        vars(self)["_training"] = bool(training)  # `__setattr__` has counted the change already
 
     def forward(self, x: Any) -> Any:
         """Compute the output of the module; subclasses define it."""
@@ -104,14 +104,14 @@ class Module:
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
-            if type(value) in PLAIN or _is_part(value):  # the usual case, without the call
+            if isinstance(value, PARTS):  # the usual case, without the call
                 yield name, value
-            else:
+            elif type(value) not in PLAIN:
                 yield from held(name, value, _is_part)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Iterate over this module (named "") and all modules in it, each once, outer first."""
-        return _modules_in(self, prefix, set())
+        return iter(_modules_in(self, prefix, set()))
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
         """Iterate over names and parameters or buffers, in the order of assignment, each once."""
@@ -239,8 +239,11 @@ class Module:
         return "\n".join([_with_count(head, self), *lines, ")"])
 
 
+PARTS = (Module, Parameter, Buffer)
+
+
 def _is_part(value: Any) -> bool:
-    return isinstance(value, (Module, Parameter, Buffer))
+    return isinstance(value, PARTS)
 
 
 def _has_state(value: Any) -> bool:
@@ -250,13 +253,14 @@ def _has_state(value: Any) -> bool:
     return isinstance(value, (Parameter, Buffer))
 
 
-def _modules_in(module: Module, prefix: str, seen: set[int]) -> Iterator[tuple[str, Module]]:
-    """Iterate over a module and those in it that are not `seen` yet, under their first names."""
+def _modules_in(module: Module, prefix: str, seen: set[int]) -> list[tuple[str, Module]]:
+    """Return a module and those in it that are not `seen` yet, under their first names."""
     seen.add(id(module))
-    yield prefix.rstrip("."), module
+    found = [(prefix.rstrip("."), module)]
     for name, member in module._members():
         if isinstance(member, Module) and id(member) not in seen:
-            yield from _modules_in(member, f"{prefix}{name}.", seen)
+            found += _modules_in(member, f"{prefix}{name}.", seen)
+    return found
 
 
 def _with_count(line: str, module: Module) -> str:
@@ -268,8 +272,8 @@ def _with_count(line: str, module: Module) -> str:
 def evaluation(model: Module) -> Iterator[None]:
     """Put a model into evaluation mode, and afterwards each of its modules into its own again."""
     training = [module for _, module in model.named_modules() if module._training]
-    if training:
-        model.eval()
+    for module in training:
+        module.training = False
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.autograd.graph import Value
-from tinygrad_mlp.autograd.mode import assume, clear_grad, read_state, write_state
+from tinygrad_mlp.autograd.mode import MODE, assume, clear_grad, read_state, write_state
 from tinygrad_mlp.errors import (
     DTypeError,
     InvalidArgumentError,
@@ -153,6 +153,8 @@ class Optimizer(OptimizerSettings):
 
     def _state(self, index: int) -> State:
         """Return the state kept for a parameter, in a new dict."""
+        if MODE.get().recorder is None:
+            return dict(self._states[index])
         # By index, as `load_state_dict` replaces the dicts in the list.
         return {
             name: read_state(partial(self._kept, index, name), name)

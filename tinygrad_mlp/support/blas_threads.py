@@ -59,7 +59,7 @@ def blas_threads(n: int | None) -> Iterator[None]:
 
 def threads_now() -> int:
     """Return the number of threads that the BLAS libraries use now."""
-    return max(int(library["num_threads"]) for library in libraries())
+    return max(int(controller.num_threads) for controller in _controller().lib_controllers)
 
 
 def libraries() -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def decay_factor(value: Any, name: str) -> float:
 
 
 def _number(value: Any, name: str, expected: str, allowed: Callable[[float], bool]) -> float:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    is_number = type(value) is float or isinstance(value, Real) and not isinstance(value, bool)
     # A Python float and not a NumPy scalar: float32 times np.float64 would become float64.
     number = float(value) if is_number else math.nan
     if not is_number or not allowed(number):

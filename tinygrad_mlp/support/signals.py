@@ -24,7 +24,10 @@ def interruption(number: int = signal.SIGINT) -> str:
 
 def is_interruption(reason: str | None) -> bool:
     """Return whether the reason why a run has stopped is a signal, so that it may go on."""
-    return reason is not None and reason.startswith(tuple(map(interruption, ENDING)))
+    return reason is not None and reason.startswith(INTERRUPTIONS)
+
+
+INTERRUPTIONS = tuple(map(interruption, ENDING))
 
 
 def end_quietly_while_loading() -> None:

@@ -54,8 +54,11 @@ def as_callback(callback: Any) -> Callback:
 
 def _check_names(callback: Any) -> None:
     """Raise InvalidArgumentError for a method that is meant to be called, and never would be."""
-    ours = type(callback).__module__.startswith("tinygrad_mlp.")
-    for name in vars(callback) if ours else dir(callback):
+    if type(callback).__module__.startswith("tinygrad_mlp."):
+        names = [name for name, value in vars(callback).items() if callable(value)]
+    else:
+        names = dir(callback)
+    for name in names:
         if name in CALLED or name.startswith("_"):
             continue
         meant = FOREIGN.match(name) or name.replace("_", "").lower() in RUN_TOGETHER

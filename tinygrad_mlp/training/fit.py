@@ -126,15 +126,13 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         settings = FitSettings(epochs, batch_size, accumulate, shuffle, compiled, block, threads,
                                record_every, record_epochs, evaluate_training).checked()
         _check_parts(model, loss, optimizer)
-        weight = combined_weights(Y, sample_weight, class_weight, precision(model))
-        events = _prepared(model, loss, optimizer, (X, Y), weight, validation,
-                           CallbackList(callbacks), settings, rng, monitor, checkpoint, team)
+        events = _prepared(model, loss, optimizer, (X, Y), (sample_weight, class_weight),
+                           validation, CallbackList(callbacks), settings, rng, monitor, checkpoint,
+                           team)
         run, steps = events.run, events.steps
         alike.update(steps.alike(events.evaluator.data, events.callbacks))
 
-    step_threads = threads_of_steps(settings, model.n_parameters, steps.order.n)
-    with (deferred_interrupt(run) as forget, events.progress,
-          blas_threads(step_threads or team.threads)):
+    with deferred_interrupt(run) as forget, events.progress, blas_threads(events.threads):
         model.train()
         try:
             events.start()
@@ -160,12 +158,14 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     return run.history
 
 
-def _prepared(model: Any, loss: LossFunction, optimizer: Any, data: tuple[Any, Any], weight: Any,
-              validation: Any, hooks: CallbackList, settings: FitSettings, rng: Any, monitor: Any,
-              checkpoint: Any, team: Ranks) -> _Events:
+def _prepared(model: Any, loss: LossFunction, optimizer: Any, data: tuple[Any, Any],
+              weights: tuple[Any, Any], validation: Any, hooks: CallbackList,
+              settings: FitSettings, rng: Any, monitor: Any, checkpoint: Any,
+              team: Ranks) -> _Events:
     """Return the events of a training, of which nothing has been changed yet."""
+    precise, n_parameters = precision(model), model.n_parameters
+    weight = combined_weights(data[1], *weights, precise)
     objective = loss if weight is None else WeightedLoss(loss)
-    precise = precision(model)
     dtypes = fitting_dtypes(model, objective, *data, precise)
     training = Examples(*data, dtypes, weight=weight)
     held_out = Examples.of_validation(validation, dtypes, precise, weight is not None)
@@ -173,7 +173,7 @@ def _prepared(model: Any, loss: LossFunction, optimizer: Any, data: tuple[Any, A
         settings = settings._replace(evaluate_training=True)
     order_rng = rng_or_fresh(rng, "fit") if settings.shuffle else None
     all_threads = settings.threads or team.threads or threads_now()
-    alone = threads_that_pay(EVALUATION_ROWS * model.n_parameters)
+    alone = threads_that_pay(EVALUATION_ROWS * n_parameters)
     evaluator = Evaluator(model, loss, training, held_out, settings.threads or alone or all_threads,
                           settings.evaluate_training, team)
 
@@ -191,7 +191,8 @@ def _prepared(model: Any, loss: LossFunction, optimizer: Any, data: tuple[Any, A
     if checkpoint is not None and first:
         writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
     progress = Progress(settings.epochs * steps.per_epoch, monitor if first else False)
-    return _Events(run, steps, evaluator, hooks, writer, progress, settings, team)
+    threads = threads_of_steps(settings, n_parameters, steps.order.n) or team.threads
+    return _Events(run, steps, evaluator, hooks, writer, progress, settings, team, threads)
 
 
 @dataclass
@@ -206,6 +207,7 @@ class _Events:
     progress: Progress
     settings: FitSettings
     ranks: Ranks
+    threads: int | None  # of BLAS, for a step; None for all
 
     def start(self) -> None:
         """Tell the callbacks, and resume from the checkpoint if there is one."""
