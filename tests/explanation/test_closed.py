@@ -66,13 +66,13 @@ def test_the_steps_are_the_chain_rule_with_a_reason_for_each_line():
         "Z1 = X W1 + b1",
         "A1 = tanh(Z1)",
         "Z2 = A1 W2 + b2",
+        "L = (1 / (2 n)) ‖Z2 − Y‖²",
         "δ = (1 / n) (Z2 − Y)",
         "    chain rule through L",
         "δ_A1 = δ W2ᵀ",
         "    chain rule through Z2",
         "δ1 = δ_A1 ⊙ (1 − A1²)",
         "    y = tanh x gives x̄ = g (1 − y²)",
-        "∂L/∂W1 = Xᵀ δ1",
     ]
     assert steps.latex.startswith("\\begin{aligned}")
     assert r"\text{chain rule through Z2}" in steps.latex
@@ -90,13 +90,13 @@ def test_steps_evaluate_to_the_gradients(row):
                 )
 
 
-def test_steps_are_asked_for_before_the_graph_is_released():
+def test_the_tape_is_asked_for_before_the_graph_is_released():
     w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
     loss = tg.sum(tg.tanh(w))
     derivation = tg.explain(loss, w)
     loss.backward()
     with pytest.raises(tg.errors.GraphReleasedError, match="before it"):
-        _ = derivation.steps
+        _ = derivation.tape
 
 
 def test_numbers_that_the_caller_names_keep_their_names():

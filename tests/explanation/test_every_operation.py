@@ -11,20 +11,32 @@ from tests.every_sample import every_sample
 from tinygrad_mlp.explanation.writing import width
 
 
+def levels(derivation):
+    return derivation.closed, derivation.steps, derivation.tape
+
+
 @every_sample
-def test_the_printed_gradients_evaluate_to_those_of_autograd(case, assert_gradients):
+def test_the_record_evaluates_to_what_autograd_computes(case, assert_gradients):
     leaves, output, derivation = case.explained
-    assert assert_gradients(derivation, output, leaves) >= len(leaves)
+    assert assert_gradients(derivation.tape, output, leaves) >= len(leaves)
 
 
 @every_sample
-def test_so_do_the_printed_second_derivatives(case, assert_gradients):
+def test_so_does_that_of_second_derivatives(case, assert_gradients):
     if case.explained_twice is None:
         # Nothing else has a constant gradient here.
         assert case.op.name in ("sign", "floor", "ceil", "trunc", "rint", "round")
         return
     leaves, output, derivation = case.explained_twice
-    assert assert_gradients(derivation, output, leaves) >= 1
+    assert assert_gradients(derivation.tape, output, leaves) >= 1
+
+
+@every_sample
+def test_so_do_the_steps_and_the_closed_form(case, assert_gradients):
+    leaves, output, derivation = case.explained
+    for level in (derivation.steps, derivation.closed):
+        assert not level.note
+        assert_gradients(level, output, leaves, exactness=1e-9)
 
 
 @every_sample
@@ -35,24 +47,27 @@ def test_the_equations_hold_for_other_numbers_too(case, programs, assert_gradien
         tg.Tensor(leaf.data * 1.01, requires_grad=True, name=leaf.name) for leaf in recorded
     ]
     values = {leaf.name: leaf for leaf in others}
-    assert_gradients(derivation, programs.first(case, others), others, values)
+    output = programs.first(case, others)
+    for level in levels(derivation):
+        assert_gradients(level, output, others, values, exactness=1e-8)
 
 
 @every_sample
-def test_the_printed_forward_equations_evaluate_to_what_was_recorded(case):
+def test_the_forward_equations_of_the_record_evaluate_to_what_was_recorded(case):
     _, output, derivation = case.explained
-    np.testing.assert_allclose(derivation["L"].evaluate(), output.data, rtol=1e-12, strict=True)
+    tape = derivation.tape
+    np.testing.assert_allclose(tape["L"].evaluate(), output.data, rtol=1e-12, strict=True)
     middle = output.node[0].out if output.node[0].op is tg.sin else output.data
-    before = derivation.of_kind("forward")[-2]
+    before = tape.of_kind("forward")[-2]
     if before.shape == middle.shape:
         np.testing.assert_allclose(before.evaluate(), middle, rtol=1e-12, strict=True)
 
 
 @every_sample
 def test_every_equation_has_the_shape_it_says(case):
-    _, _, derivation = case.explained
-    for equation in derivation.equations:
-        assert equation.evaluate().shape == equation.shape == equation.right.shape
+    for level in levels(case.explained[-1]):
+        for equation in level.equations:
+            assert equation.evaluate().shape == equation.shape == equation.right.shape
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +80,16 @@ def mathtext():
 
 
 def test_the_latex_compiles(a_share, mathtext):
-    _, _, derivation = a_share.explained
-    for equation in derivation.equations:
-        mathtext(equation.latex)
+    for level in levels(a_share.explained[-1]):
+        for equation in level.equations:
+            mathtext(equation.latex)
 
 
 @every_sample
 def test_the_text_is_plain_and_fits_a_terminal(case):
     for explained in (case.explained, case.explained_twice):
         if explained is not None:
-            text = explained[-1].text
-            assert not re.search(r"[\\{}$&]", text)
-            assert max(map(width, text.splitlines())) <= 100
+            for level in levels(explained[-1]):
+                assert not re.search(r"[\\{}$&]", re.sub(r"_\{t[+−]\d\}", "", level.text))
+                for line in level.text.splitlines():  # what has no blanks is not broken
+                    assert width(line) <= 80 or " " not in line.partition(" = ")[2].strip()

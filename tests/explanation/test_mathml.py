@@ -41,7 +41,7 @@ def letters_of_latex(latex):
 
 def test_every_formula_arrives_whole_and_in_elements_that_browsers_know(one_each, programs):
     derivation = tg.explain(programs.first(one_each, programs.leaves(one_each)))
-    for equation in derivation.equations:
+    for equation in (*derivation.closed.equations, *derivation.tape.equations):
         for side in equation.sides:
             root = ElementTree.fromstring(mathml(side))
             assert {element.tag for element in root.iter()} <= ELEMENTS

@@ -28,7 +28,7 @@ def written_out(value):
         args = [None if a is None else whole(a) for a in e.args]
         return algebra.apply(e.op, args, e.static, e.shape, e.dtype)
 
-    return whole(tg.explain(tg.sum(value))["L"].right.args[0])
+    return whole(tg.explain(tg.sum(value)).tape["L"].right.args[0])
 
 
 WRITTEN = {
@@ -49,7 +49,7 @@ WRITTEN = {
     "a power of a sum": (lambda: (X + Y) ** 2, "(x + y)^{2}", "(x + y)²"),
     "a power of a function": (lambda: tg.tanh(X) ** 2, r"\tanh^{2}(x)", "tanh²(x)"),
     "a power of a power": (lambda: (X**2) ** 3.0, "(x^{2})^{3}", "(x²)³"),
-    "an exponent": (lambda: X ** (Y + 1.5), "x^{y + 1.5}", "x^(y + 1.5)"),
+    "an exponent": (lambda: X ** (Y + 2.7183), r"x^{y + 2.7183}", "x^(y + 2.7183)"),
     "an exponential": (lambda: tg.exp(-X / 2), r"e^{\frac{-x}{2}}", "e^((−x) / 2)"),
     "a fraction of sums": (
         lambda: (X + 1) / (Y - 4), r"\frac{x + 1}{y - 4}", "(x + 1) / (y − 4)",
@@ -77,7 +77,7 @@ WRITTEN = {
     "an index": (lambda: (A + B)[0, 1:], r"(A + B)[\mathrm{0}, \mathrm{1:}]", "(A + B)[0, 1:]"),
     "known numbers": (lambda: X / 2**0.5 + 0.5, r"\frac{x}{\sqrt{2}} + \frac{1}{2}", "x / √2 + ½"),
     "a small number": (
-        lambda: X * 1.5e-7, r"(1.5 \cdot 10^{-7}) \, x", "1.5e-07 x",
+        lambda: 1.5e-7 * X, r"(1.5 \cdot 10^{-7}) \, x", "1.5e-07 x",
     ),
 }
 

@@ -288,7 +288,7 @@ def test_of_very_many_parameters_the_first_and_the_last_are_checked(report_on, r
 
 
 def test_a_derivation_that_is_too_long_ends_and_says_how_much_is_missing(report_on, rng):
-    layers = [nn.Linear(2, 2, rng=rng) for _ in range(20)]
+    layers = [nn.Linear(2, 2, rng=rng) for _ in range(30)]
     page = report_on(nn.Sequential(*layers), np.ones((4, 2)), np.ones((4, 2)),
                      loss=nn.squared_error)
     section = page.one(id="derivation")

@@ -39,7 +39,7 @@ def explain(layers: Sequence[int], loss: str, *, hidden: str, output: str, bias:
     # The network raises the errors, such as for the cross entropy of a tanh.
     NeuralNetwork(small, loss, hidden_activation=hidden, output_activation=output, monitor=False,
                   plot=False)
-    derivation = derive(*_recorded(small, loss, hidden, output, bias))
+    derivation = derive(*_recorded(small, loss, hidden, output, bias), shapes=True)
     _resize(derivation, {stand_in: size for size, stand_in in sizes.items()})
     document = {
         "layers": layers, "loss": loss, "hidden_activation": hidden, "output_activation": output,
@@ -94,7 +94,7 @@ def _recorded(layers: Sequence[int], loss: str, hidden: str, output: str,
         return parameters[-1]
 
     a: Any = Tensor(np.zeros(layers[0]), name="x")
-    y = Tensor(np.zeros(layers[-1]), name="y")
+    y = Tensor(np.eye(layers[-1])[0], name="y")  # as labels: their sum is 1
     for i, (n_in, n_out) in enumerate(zip(layers, layers[1:], strict=False), start=1):
         z = parameter(f"W{i}", n_out, n_in) @ a
         if bias:
@@ -112,7 +112,6 @@ def _recorded(layers: Sequence[int], loss: str, hidden: str, output: str,
 
 def _resize(derivation: Derivation, sizes: Mapping[int, int]) -> None:
     """Give every part of a derivation its true size in the place of a stand-in."""
-    symbols = [equation.left for equation in derivation.equations]
-    parts = set(within([*symbols, *(equation.right for equation in derivation.equations)]))
-    for part in parts:
+    equations = [*derivation.closed.equations, *derivation.equations]
+    for part in within(side for e in equations for side in (e.left, e.right)):
         part.shape = tuple(sizes[size] for size in part.shape)

@@ -2,77 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterator
 
-from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.chosen_names import ChosenNames
-from tinygrad_mlp.explanation.expression import Expression, Number, Symbol, within
+from tinygrad_mlp.explanation.equation import ADJOINT, FORWARD, GRADIENT, Equation
+from tinygrad_mlp.explanation.expression import Expression, Symbol, within
 from tinygrad_mlp.explanation.loops import Loop, LoopWriter
-from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.polynomial import Base, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.graph_view.names import gradient, name
 
 
 class Blackboard(ChosenNames):
-    """The lines of the closed form of the gradients.
-
-    `lines` are symbols with definitions: what the gradients are written with, and the gradients.
-    """
+    """The equations of the gradients: what they are written with, then they themselves."""
 
     def __init__(self, reverse: Reverse) -> None:
         super().__init__(reverse)
-        self.symbols: dict[Base, Symbol] = {}
-        self.writer = Writer(self.symbol, self.simplifier.shown)
-        self.lines: list[Symbol] = []
-        self._write()
+        self.writer = reverse.writer
+        lines = sorted(self._definitions(), key=lambda line: line.kind == ADJOINT)
+        self.equations = [*lines, *self._gradients()]
 
-    def symbol(self, base: Base) -> Symbol | None:
-        """The symbol of a base that has a name."""
-        if base.name is None:
-            return None
-        if base not in self.symbols:
-            dtype = float if base.value is None else base.value.dtype if hasattr(
-                base.value, "dtype") else float
-            self.symbols[base] = Symbol(base.name, base.shape, dtype, value=base.value)
-        return self.symbols[base]
-
-    def _write(self) -> None:
-        uses = self._uses()
-        defined = [b for b in uses if b.name is not None and b.definition is not None]
+    def _definitions(self) -> list[Equation]:
+        """What the gradients are written with; the quantities of a loop in between."""
+        defined = [b for b in self._uses() if b.name is not None and b.definition is not None]
+        lines: dict[Base, Equation] = {}
         for base in sorted(defined, key=lambda b: b.number):
-            symbol = self.symbol(base)
+            symbol = self.writer.symbol(base)
             assert symbol is not None
-            symbol.definition = self._definition(base)
-            if self.loop is None or base not in self.loop.places:
-                self.lines.append(symbol)
-        if self.loop is not None:
-            self._write_loop(self.loop)
+            symbol.definition = self.writer.definition(base)
+            lines[base] = Equation(ADJOINT if base in self.reverse.deltas else FORWARD, symbol)
+        return list(lines.values()) if self.loop is None else self._with_loop(self.loop, lines)
+
+    def _with_loop(self, loop: Loop, lines: dict[Base, Equation]) -> list[Equation]:
+        """Those of a loop's results after what they need; those of its derivatives last."""
+        writer = LoopWriter(loop, self.writer)
+        first = loop.steps[0]
+        others = {b: line for b, line in lines.items() if b not in loop.places}
+        of_loop = {letter: [Equation(kind, symbol) for symbol in writer.lines(
+                       letter, lines, self.simplifier.shown)]
+                   for kind, letters in ((FORWARD, [loop.places[first][0]]),
+                                         (ADJOINT, sorted(loop.derivatives)))
+                   for letter in letters}  # of the derivatives, that of the output, e, before δ
+        forward, *backward = of_loop.values()
+        return [*(line for b, line in others.items() if b.number <= first.number), *forward,
+                *(line for b, line in others.items() if b.number > first.number),
+                *(line for lines_of in backward for line in lines_of)]
+
+    def _gradients(self) -> Iterator[Equation]:
         output = self.reverse.naming.of_output()
         for target, p in zip(self.reverse.targets, self.gradients, strict=True):
             base = self.reverse.target(target)
             assert base.name is not None
-            made = self._gradient(self.simplifier.shown(p))
-            dtype = target.data.dtype
-            if isinstance(made, Number) or made.dtype != dtype or dtype.itemsize < 8:
-                made = self.writer.made(ops.astype, made.shape, made, dtype=dtype)
             of = name("f") if output.text == "L" and p.shape != base.shape else output
-            self.lines.append(Symbol(gradient(of, base.name), p.shape, made.dtype,
-                                     definition=made))
-
-    def _write_loop(self, loop: Loop) -> None:
-        """The lines of a loop: its results after what they need, then the derivatives."""
-        writer = LoopWriter(loop, self.writer)
-        first = loop.steps[0].number
-        later = [line for line in self.lines if any(
-            b.number > first for b, s in self.symbols.items() if s is line)]
-        letter = loop.places[loop.steps[0]][0]
-        shown = self.simplifier.shown
-        self.lines = [*(line for line in self.lines if line not in later),
-                      *writer.lines(letter, self.symbols, shown), *later]
-        for of in sorted(loop.derivatives):  # that of the output, e, before δ
-            self.lines += writer.lines(of, self.symbols, shown)
+            made = self._gradient(self.simplifier.shown(p))
+            symbol = self.writer.gradient(gradient(of, base.name), made, target.data.dtype)
+            yield Equation(GRADIENT, symbol)
 
     def _gradient(self, p: Polynomial) -> Expression:
         if self.loop is None:
@@ -84,13 +68,6 @@ class Blackboard(ChosenNames):
                 p = self.simplifier.multiplied_out(p, base)
         return LoopWriter(self.loop, self.writer).gradient(p)
 
-    def _definition(self, base: Base) -> Any:
-        made = base.definition
-        if isinstance(made, Polynomial):
-            return self.writer.expression(self.simplifier.shown(made))
-        return self.writer.written_out(base)
-
-
     # -- words --------------------------------------------------------------------------------
 
     def because(self) -> list[str]:
@@ -101,7 +78,8 @@ class Blackboard(ChosenNames):
 
     def glossary(self) -> list[str]:
         """What the symbols without a definition are, and their shapes."""
-        shown = symbols_in(line.definition for line in self.lines if line.definition is not None)
+        shown = {e.name.text for e in within(line.right for line in self.equations)
+                 if isinstance(e, Symbol)}
         told = []
         for base in self.reverse.t.bases:
             if base.name is None or base.name.text not in shown or base.definition is not None:
@@ -119,8 +97,3 @@ class Blackboard(ChosenNames):
                      and base.name.text != f"{letter}_0"]
             told.append(f"{', '.join(letters)}: of step t = 1, …, {len(self.loop.steps)}")
         return told
-
-
-def symbols_in(expressions: Iterable[Any]) -> set[str]:
-    """The names that expressions are written with."""
-    return {e.name.text for e in within(expressions) if isinstance(e, Symbol)}

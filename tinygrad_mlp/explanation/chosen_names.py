@@ -65,11 +65,15 @@ class ChosenNames:
             found = [b for a in made.args if a is not None for b in occurrences(a)]
         return found
 
+    def roots(self) -> list[Polynomial]:
+        """What is to be written."""
+        return self.gradients
+
     def _uses(self) -> dict[Base, int]:
         """How often each base is written, if every base without a name is written out."""
         uses: dict[Base, int] = {}
-        for g in self.gradients:
-            for base in occurrences(self.simplifier.shown(g)):
+        for p in self.roots():
+            for base in occurrences(self.simplifier.shown(p)):
                 uses[base] = uses.get(base, 0) + 1
         parts: dict[Base, list[Base]] = {}
         for base in reversed(sorted_by_use(uses, self.parts, parts)):
@@ -226,13 +230,15 @@ class ChosenNames:
         made = base.definition
         if isinstance(made, OpCall) and made.op in TEXTBOOK:
             return cost > WORTH_A_NAME
+        if isinstance(made, OpCall) and made.op.nondifferentiable:
+            return False  # conditions are told by what they compare
         return cost > (WORTH_A_NAME if uses > 1 else TOO_LONG)
 
     def _name(self, base: Base) -> Name:
         """The name of a base that gets one."""
         if base in self.reverse.deltas:
             return self._delta_name(self.reverse.deltas[base])
-        hint = self.reverse.hints.get(base)
+        hint = self.reverse.hint(base)
         several = len(self.reverse.graph.layers) > 1
         if hint is not None and not re.fullmatch(r"v\d+" if several else r"[vaz]\d+", hint.text):
             return hint
@@ -245,7 +251,7 @@ class ChosenNames:
 
     def _delta_name(self, of: Base) -> Name:
         """δ with the number of a layer, or with the name of what it is the derivative of."""
-        named = of.name or self.reverse.hints.get(of)
+        named = of.name or self.reverse.hint(of)
         number = re.fullmatch(r"[zZ]_?(\d+)", named.text) if named else None
         if named is None or re.fullmatch(r"v\d+", named.text):
             return self._free("δ", "δ")

@@ -16,129 +16,106 @@ from tinygrad_mlp.errors import (
 )
 from tinygrad_mlp.explanation.calling import called, weighted
 from tinygrad_mlp.explanation.closed import (
-    ChainRule,
-    ClosedForm,
+    Equations,
+    Question,
     arrays_in,
     chain_rule,
     closed_form,
+    record,
 )
-from tinygrad_mlp.explanation.derive import Deriving
-from tinygrad_mlp.explanation.equation import (
-    ADJOINT,
-    CLOSED,
-    COLUMNS,
-    DEFINITION,
-    FORWARD,
-    GRADIENT,
-    Equation,
-)
-from tinygrad_mlp.explanation.layered import ClosedForms
-from tinygrad_mlp.explanation.writing import two_lines
+from tinygrad_mlp.explanation.comparing import backward
+from tinygrad_mlp.explanation.equation import FORWARD, GRADIENT, Equation
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 
-HEADINGS = {FORWARD: "Forward", ADJOINT: "Backward", CLOSED: "As products, with vectors as columns",
-            DEFINITION: "where"}
-
 
 class Derivation:
-    """A derivation, written out; what `explain` returns.
+    """A derivation at three levels of detail; what `explain` returns.
 
     Attributes:
-        equations: all equations of the record, in order.
         closed: the gradients in closed form.
-        steps: the chain rule with a line for each quantity and the reason for it.
+        steps: the chain rule, one line for each quantity, with the reason for each derivative.
+        tape: the record, one line for each recorded operation and for what its rule says.
 
     >>> import tinygrad_mlp as tg
     >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
-    >>> derivation = tg.explain(tg.sum(tg.exp(x)), x)
-    >>> [equation.kind for equation in derivation.equations]
-    ['forward', 'forward', 'adjoint', 'adjoint', 'gradient']
+    >>> derivation = tg.explain(tg.sum(tg.tanh(3 * x)), x)
+    >>> print(derivation.closed)
+    ∂L/∂x = 3 (1 − tanh²(3 x))
+    >>> print(derivation.steps)
+    a = tanh(3 x)
+    L = Σ a
+    δ = 1 − a²
+        y = tanh x gives x̄ = g (1 − y²)
+    ∂L/∂x = 3 δ
+        chain rule
     """
 
-    def __init__(self, equations: Iterable[Equation], closed: ClosedForm | None = None,
-                 steps: Callable[[], ChainRule] | None = None) -> None:
-        self.equations = tuple(equations)
-        self.closed = closed or ClosedForm(self.of_kind(GRADIENT))
-        self._steps = steps
+    def __init__(self, closed: Equations, steps: Equations, tape: Callable[[], Equations]) -> None:
+        self.closed = closed
+        self.steps = steps
+        self._tape = tape
 
     @functools.cached_property
-    def steps(self) -> ChainRule:
-        """The chain rule, one line for each quantity, each with its reason.
+    def tape(self) -> Equations:
+        """The record: a line for each recorded operation, and for what its rule says.
 
         Raises:
             GraphReleasedError: it is asked for the first time after `backward()`.
         """
-        return ChainRule(self.of_kind(GRADIENT)) if self._steps is None else self._steps()
+        return self._tape()
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        """The equations of the steps."""
+        return self.steps.equations
 
     def __getitem__(self, name: str) -> Equation:
-        """The equation of a name; of several, the last one, which is the simplest."""
-        for equation in reversed(self.equations):
-            if equation.name == name:
-                return equation
-        raise InvalidArgumentError(
-            f"this derivation has no equation for '{name}'. It has equations for "
-            f"{', '.join(dict.fromkeys(e.name for e in self.equations))}.")
+        """The equation of a name, among the steps."""
+        return self.steps[name]
 
     def of_kind(self, *kinds: str) -> list[Equation]:
-        """The equations of some kinds, in order."""
-        return [equation for equation in self.equations if equation.kind in kinds]
+        """The equations of the steps of some kinds, in order."""
+        return self.steps.of_kind(*kinds)
 
     def sections(self) -> list[tuple[str, list[Equation]]]:
-        """The equations with headings: auxiliary ones stay with those that use them."""
-        closed = [i for i, e in enumerate(self.equations) if e.kind == CLOSED]
-        end = closed[0] if closed else len(self.equations)
-        after = closed[-1] + 1 if closed else end
-        first = len(self.of_kind(FORWARD))
-        parts = {HEADINGS[FORWARD]: self.equations[:first],
-                 HEADINGS[ADJOINT]: self.equations[first:end],
-                 HEADINGS[CLOSED]: self.equations[end:after],
-                 HEADINGS[DEFINITION]: self.equations[after:]}
-        return [(heading, list(part)) for heading, part in parts.items() if part]
+        """The equations of the steps with headings."""
+        forward = self.of_kind(FORWARD)
+        backward = [e for e in self.equations if e.kind != FORWARD]
+        return [(heading, part) for heading, part in (("Forward", forward), ("Backward", backward))
+                if part]
 
     @property
     def latex(self) -> str:
-        """All equations in LaTeX, in an ``aligned`` environment."""
-        rows: list[str] = []
-        for heading, equations in self.sections():
-            rows.append(rf"& \text{{{heading}}}")
-            for before, equation in zip([None, *equations], equations, strict=False):
-                again = before is not None and before.name == equation.name
-                left, right = equation.sides
-                rows.append(f"{'' if again else left} &= {right}")
-        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+        """The steps in LaTeX, in an ``aligned`` environment."""
+        return self.steps.latex
 
     @property
     def text(self) -> str:
-        """All equations as plain text, at most 100 columns wide."""
-        lines: list[str] = []
-        for heading, equations in self.sections():
-            lines += [heading, ""]
-            for before, equation in zip([None, *equations], equations, strict=False):
-                again = before is not None and before.name == equation.name
-                block = two_lines(equation.left, equation.right, COLUMNS - 4, hide_left=again)
-                lines += ["    " + line for line in block.splitlines()] + [""]
-        return "\n".join(lines).rstrip() + "\n"
+        """The steps as plain text, at most 80 columns wide."""
+        return self.steps.text
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.closed.latex}\n$$\n\n$$\n{self.latex}\n$$"
 
     def __str__(self) -> str:
-        closed = textwrap.indent(self.closed.note or self.closed.text, "    ")
-        return f"Closed form\n\n{closed}\n\n{self.text}"
+        closed = self.closed.note or self.closed.text
+        parts = {"Closed form": closed, "Steps": self.text}
+        return "\n\n".join(f"{heading}\n\n{textwrap.indent(part, '    ')}"
+                           for heading, part in parts.items())
 
     def __repr__(self) -> str:
         names = [e.name for e in self.of_kind(GRADIENT)]
         return f"<Derivation of {', '.join(names)}: {len(self.equations)} equations>"
 
 
-def explain(output: Any, wrt: Any = None, *,
-            names: Mapping[str, Any] | None = None) -> Derivation:
+def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = None,
+            shapes: bool = False) -> Derivation:
     """Write out how the gradient of a number is derived.
 
-    From the recorded graph: the forward equations; then, with ``v̄ = ∂L/∂v``, one adjoint equation
-    for each result, in the order of the backward pass, as the operations' own gradient rules give
-    it; and for a layered network that was given one sample, the gradients as products.
+    At three levels: `closed` has the gradients in closed form, ``∂L/∂w = (1 / n) Xᵀ (X w − y)``;
+    `steps` the chain rule, with the derivative ``δ = ∂L/∂z`` of each quantity z; `tape` each
+    recorded operation, and what its gradient rule says. All are read from the recorded graph.
 
     Args:
         output: the number, a tensor of one element, whose graph has not been released; or a
@@ -150,7 +127,8 @@ def explain(output: Any, wrt: Any = None, *,
             name: the tensors among them that require gradients are what is differentiated with
             respect to; without such, the first argument.
         names: arrays and tensors by name, for what has no name of its own (the input, the target);
-            and numbers by name, which the closed form writes by their names: n, λ.
+            and numbers by name, which are written by their names: n, λ.
+        shapes: whether the shape stands under every factor.
 
     Raises:
         GraphReleasedError: `backward()` was called before.
@@ -166,13 +144,9 @@ def explain(output: Any, wrt: Any = None, *,
     >>> derivation = explain(loss, w)
     >>> for equation in derivation.equations:
     ...     print(equation)
-    v1 = tanh(w)
-    v2 = v1 ⊙ c1
-    L = Σ v2
-    L̄ = 1
-    v̄2 = 1
-    v̄1 = c1
-    ∂L/∂w = v̄1 ⊙ (1 − v1²)
+    a = tanh(w)
+    L = aᵀ c1
+    ∂L/∂w = c1 ⊙ (1 − a²)
     >>> derivation["∂L/∂w"].evaluate().round(4)
     array([1.2599, 0.2826])
 
@@ -200,25 +174,30 @@ def explain(output: Any, wrt: Any = None, *,
     names = {**used, **(names or {})}
     naming = Naming(graph, arrays_in(names))
     targets = _targets(graph, naming, wrt)
-    deriving = Deriving(graph, naming, targets)
-    closed = ClosedForms(deriving)
-    gradients = set(deriving.gradients)
-    equations = [Equation(FORWARD, symbol) for symbol in deriving.forward]
-    for symbol in deriving.backward:
-        kind = DEFINITION if symbol in deriving.auxiliary else (
-            GRADIENT if symbol in gradients else ADJOINT)
-        equations.append(Equation(kind, symbol))
-    for forms in closed.products:
-        equations += [Equation(CLOSED, symbol) for symbol in forms]
-    equations += [Equation(DEFINITION, symbol) for symbol in closed.slopes]
-    def steps() -> ChainRule:
+    backward(output, targets)  # raises what a backward pass would raise
+    asked = Question(graph, names, targets, seed)
+
+    def tape() -> Equations:
         if any(node.arrays is None for node in graph.nodes):
             raise GraphReleasedError(
-                "explain(): the steps were asked for after backward() released the graph. Ask for "
-                ".steps before it, or pass retain_graph=True to backward().")
-        return chain_rule(graph, names, targets, equations)
+                "explain(): the tape was asked for after backward() released the graph. Ask for "
+                ".tape before it, or pass retain_graph=True to backward().")
+        return _annotated(record(asked), shapes)
 
-    return Derivation(equations, closed_form(graph, names, targets, equations, seed), steps)
+    steps = _annotated(chain_rule(asked), shapes)
+    return Derivation(_annotated(closed_form(asked, steps), shapes), steps, tape)
+
+
+def tape_of(output: Value) -> Equations:
+    """The record of a graph alone, with respect to all its leaves."""
+    graph = Recorded(output)
+    return record(Question(graph, {}, list(graph.leaves().values())))
+
+
+def _annotated(found: Equations, shapes: bool) -> Equations:
+    for equation in found.equations:
+        equation.shapes = shapes
+    return found
 
 
 def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:

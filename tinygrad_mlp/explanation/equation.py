@@ -7,22 +7,20 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.explanation.expression import Expression, Shape, Symbol
-from tinygrad_mlp.explanation.writing import latex, text, two_lines
+from tinygrad_mlp.explanation.writing import COLUMNS, latex, one_line, text, two_lines
 
-FORWARD, ADJOINT, GRADIENT, CLOSED, DEFINITION = (
-    "forward", "adjoint", "gradient", "closed form", "definition")
-
-COLUMNS = 100  # how wide the plain text of a derivation is at most
+FORWARD, ADJOINT, GRADIENT = "forward", "adjoint", "gradient"
 
 
 class Equation:
     """One line of a derivation: ``left = right``.
 
     Attributes:
-        kind: "forward", "adjoint", "gradient", "closed form", or "definition" for a symbol that
-            only abbreviates.
+        kind: "forward" for a quantity on the way to the output; "adjoint" for the derivative of the
+            output with respect to one; "gradient" for what was asked for.
         left: the symbol that it defines.
         right: what the symbol stands for.
+        shapes: whether `latex` and `text` have the shape under every factor.
 
     What is printed is what is evaluated: both read `right`.
 
@@ -33,13 +31,14 @@ class Equation:
     ('gradient', '<Symbol ∂L/∂x of shape (2,)>')
     """
 
-    __slots__ = ("kind", "left", "right")
+    __slots__ = ("kind", "left", "right", "shapes")
 
     def __init__(self, kind: str, left: Symbol) -> None:
         assert left.definition is not None
         self.kind = kind
         self.left = left
         self.right: Expression = left.definition
+        self.shapes = False
 
     @property
     def name(self) -> str:
@@ -53,18 +52,18 @@ class Equation:
 
     @property
     def sides(self) -> tuple[str, str]:
-        """Left and right side in LaTeX, with the shape under every factor."""
-        return latex(self.left, True), latex(self.right, True)
+        """Left and right side in LaTeX."""
+        return latex(self.left, self.shapes), latex(self.right, self.shapes)
 
     @property
     def latex(self) -> str:
-        """In LaTeX, with the shape under every factor."""
+        """In LaTeX."""
         return " = ".join(self.sides)
 
     @property
     def text(self) -> str:
-        """As plain text of two lines: below every factor its shape."""
-        return two_lines(self.left, self.right, COLUMNS)
+        """As plain text, at most 80 columns wide."""
+        return (two_lines if self.shapes else one_line)(self.left, self.right, COLUMNS)
 
     def evaluate(self, values: Mapping[str, Any] | None = None) -> Array:
         """The value of the right side.

@@ -8,7 +8,7 @@ steps are compared; those that are equal relative to t become one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -214,8 +214,9 @@ class LoopWriter:
         self.loop = loop
         self.writer = writer
 
-    def lines(self, letter: str, written: Mapping[Base, Symbol], shown: Any) -> list[Symbol]:
+    def lines(self, letter: str, written: Collection[Base], shown: Any) -> list[Symbol]:
         """The equations of the quantities of a kind, as symbols with definitions."""
+        symbols = self.writer.symbols
         of = sorted((t, b) for b, (name, t) in self.loop.places.items()
                     if name == letter and b in written and b.definition is not None)
         groups: list[tuple[Any, list[tuple[int, Base]]]] = []
@@ -231,10 +232,10 @@ class LoopWriter:
         for _, members in groups if letter not in self.loop.derivatives else reversed(groups):
             t, base = members[0]
             if len(members) == 1:
-                found.append(written[base])
+                found.append(symbols[base])
                 continue
             every = self._every(base, t, shown)
-            steps = [written[b].definition for _, b in members]
+            steps = [symbols[b].definition for _, b in members]
             shape = (len(steps), *base.shape)
             all_steps = self.writer.made(at_each_step, shape, every, *(s for s in steps if s))
             found.append(Symbol(step_name(letter, 0), shape, all_steps.dtype,

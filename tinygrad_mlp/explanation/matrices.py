@@ -86,17 +86,25 @@ class Part(NamedTuple):
 class Writer:
     """Writes polynomials as expressions.
 
-    `symbol` gives the symbol of a base that has a name, and None for those that are written out;
-    `inner` what to write for the definition of those.
+    `symbols` are those of bases that have names. For the definition of another base, what `inner`
+    makes of it is written.
     """
 
-    def __init__(self, symbol: Callable[[Base], Symbol | None],
-                 inner: Callable[[Polynomial], Polynomial]) -> None:
-        self.symbol = symbol
+    def __init__(self, inner: Callable[[Polynomial], Polynomial]) -> None:
+        self.symbols: dict[Base, Symbol] = {}
         self.inner = inner
         self.algebra = Algebra()
         self.mean_of: float | None = None
         self._written: dict[Base, Expression] = {}
+
+    def symbol(self, base: Base) -> Symbol | None:
+        """The symbol of a base that has a name."""
+        if base.name is None:
+            return None
+        if base not in self.symbols:
+            dtype = getattr(base.value, "dtype", float)
+            self.symbols[base] = Symbol(base.name, base.shape, dtype, value=base.value)
+        return self.symbols[base]
 
     # -- making expressions -------------------------------------------------------------------
 
@@ -163,9 +171,12 @@ class Writer:
         terms = sorted(p.terms.items(), key=lambda t: (t[1] < 0, *_order(t[0])))
         if not terms:
             return self.algebra.number(0.0, p.shape, float) if p.shape else self.algebra.number(0)
+        parts = [self.monomial(monomial, abs(c), p.shape) for monomial, c in terms]
+        turned = len(parts) > 1 and all(is_transposed(e) and e.shape == p.shape for e in parts)
+        if turned:  # (A − B)ᵀ for Aᵀ − Bᵀ
+            parts = [self.transposed(e) for e in parts]
         total: Expression | None = None
-        for monomial, coefficient in terms:
-            written = self.monomial(monomial, abs(coefficient), p.shape)
+        for written, (_, coefficient) in zip(parts, terms, strict=True):
             if total is None:
                 total = self.made(ops.negative, written.shape, written) if (
                     coefficient < 0) else written
@@ -173,7 +184,7 @@ class Writer:
             shape = np.broadcast_shapes(total.shape, written.shape)
             total = self.made(ops.add if coefficient > 0 else ops.subtract, shape, total, written)
         assert total is not None
-        return total
+        return self.transposed(total) if turned else total
 
     def base(self, base: Base) -> Expression:
         """A base, by its name or written out."""
@@ -196,6 +207,19 @@ class Writer:
             else:
                 self._written[base] = self.expression(self.inner(made))
         return self._written[base]
+
+    def definition(self, base: Base) -> Expression:
+        """The right side of the equation of a base with a name."""
+        made = base.definition
+        if isinstance(made, Polynomial):
+            return self.expression(self.inner(made))
+        return self.written_out(base)
+
+    def gradient(self, name: Name, made: Expression, dtype: Any) -> Symbol:
+        """A gradient, of the type of elements that it has to have."""
+        if isinstance(made, Number) or made.dtype != dtype or dtype.itemsize < 8:
+            made = self.made(ops.astype, made.shape, made, dtype=dtype)
+        return Symbol(name, made.shape, made.dtype, definition=made)
 
     # -- monomials ----------------------------------------------------------------------------
 
@@ -422,7 +446,9 @@ class Writer:
         return Part(made, None if axis == 0 else t, t if axis == 0 else None, False, True)
 
     def total(self, e: Expression) -> Expression:
-        """The sum of all elements."""
+        """The sum of all elements, in whatever shape."""
+        while isinstance(e, Application) and e.op in (in_shape, ops.transpose):
+            (e,) = e.parts()
         if isinstance(e, Application) and e.op is ops.square:
             return self.made(norm2, (), e.parts()[0])
         return self.made(ops.sum, (), e, axis=None, keepdims=False)
@@ -499,6 +525,11 @@ class Writer:
 
 def _as_is(part: Part) -> tuple[int | None, int | None]:
     return part.rows, part.columns
+
+
+def is_transposed(e: Expression) -> bool:
+    """Whether it is written as a transpose."""
+    return isinstance(e, Application) and e.op is ops.transpose
 
 
 def _is_unit(e: Expression) -> bool:

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.graph_view.names import Name
 
@@ -338,61 +337,3 @@ def _canonical(factors: list[Factor]) -> Monomial:
     assert best is not None
     result: Monomial = best[1]
     return result
-
-
-# -- values ---------------------------------------------------------------------------------------
-
-
-class BaseValues:
-    """The values of bases and polynomials, for given values of those without a definition."""
-
-    def __init__(self, given: Mapping[Base, Any] | None = None) -> None:
-        self.known: dict[Base, Any] = dict(given or {})
-
-    def of_base(self, base: Base) -> Array:
-        """The value of a base."""
-        if base not in self.known:
-            made = base.definition
-            if made is None:
-                self.known[base] = base.value
-            elif isinstance(made, Polynomial):
-                self.known[base] = self.of(made)
-            else:
-                args = [None if a is None else self.of(a) for a in made.args]
-                out = made.op.forward(*args, **made.static)
-                self.known[base] = np.asarray(out[made.index] if made.op.outputs > 1 else out)
-        value: Array = self.known[base]
-        return value
-
-    def of(self, polynomial: Polynomial) -> Array:
-        """The value of a polynomial."""
-        base = polynomial.single
-        if base is not None:
-            return np.asarray(self.of_base(base))
-        total: Any = 0  # whole numbers stay whole: they may be places
-        for m, c in polynomial.terms.items():
-            number = c.numerator if c.denominator == 1 else float(c)
-            total = total + number * self._product(m, polynomial.shape)
-        return np.broadcast_to(total, polynomial.shape)
-
-    def _product(self, monomial: Monomial, shape: Shape) -> Any:
-        free = [i for i in range(len(shape)) if any(i in f.indices for f in monomial)]
-        operands: list[Any] = []
-        for f in monomial:
-            value = self.of_base(f.base)
-            kept = tuple(0 if i == UNIT else slice(None) for i in f.indices)
-            value = np.asarray(value)[kept]
-            if value.dtype == bool:
-                value = value.astype(float)  # the sum of conditions is a count
-            operands.append(value if f.exponent == 1 else power(value, f.exponent))
-            operands.append([i if i < SUMMED else i - SUMMED + 26 for i in f.indices if i != UNIT])
-        if not operands:
-            return 1
-        out = np.einsum(*operands, free, optimize=len(operands) > 4)
-        return out.reshape([n if i in free else 1 for i, n in enumerate(shape)])
-
-
-def power(value: Any, exponent: Exponent) -> Any:
-    """A power, as NumPy computes it."""
-    value = np.asarray(value, float)
-    return value ** (int(exponent) if exponent.denominator == 1 else float(exponent))

@@ -125,7 +125,7 @@ class Quantities:
         """The base of a number with a name."""
         if ("number", text) not in self._known:
             made = self._known["number", text] = self.base((), None, float(value))
-            made.name = name(text)
+            made.name = Name(text, text) if text.isdigit() else name(text)
         return self._known["number", text]
 
     def constant(self, array: Any) -> Polynomial:
@@ -305,8 +305,10 @@ def is_number(array: Array) -> bool:
 
 
 def content(p: Polynomial) -> Fraction:
-    """The largest number that all coefficients are multiples of."""
+    """The largest simple number that all coefficients are multiples of."""
     values = list(p.terms.values())
+    if any(v.denominator > EXACT for v in values):
+        return abs(values[0]) if len({abs(v) for v in values}) == 1 else ONE
     return Fraction(math.gcd(*(abs(v.numerator) for v in values)),
                     math.lcm(*(v.denominator for v in values)))
 

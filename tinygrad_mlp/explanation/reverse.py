@@ -12,10 +12,10 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.polynomial import (
     SUMMED,
     Base,
-    BaseValues,
     OpCall,
     Polynomial,
     sizes,
@@ -25,9 +25,10 @@ from tinygrad_mlp.explanation.quantities import is_number, number
 from tinygrad_mlp.explanation.reading import RuleReader
 from tinygrad_mlp.explanation.simplest import Simplifier
 from tinygrad_mlp.explanation.translation import FORMS, RULES, Translation
+from tinygrad_mlp.explanation.values import BaseValues, random_point
 from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.names import Name
-from tinygrad_mlp.graph_view.naming import Naming, key_of
+from tinygrad_mlp.graph_view.naming import Naming, is_filled, key_of
 
 FORMS_PER_BASE = 40
 """How many forms may be compared for each base; textbooks' graphs take six at most."""
@@ -39,9 +40,11 @@ class Reverse:
     """The gradients of the output of a graph with respect to targets.
 
     `leaves` are the bases of leaves and constants; `values` the polynomials of leaves, constants
-    and results by key; `gradients` those of the targets; `hints` are names for bases without one;
+    and results by key; `gradients` those of the targets; `hints` are names for bases without one,
+    and for polynomials by key;
     `related` are constants that are written as forms of others, `recorded_calls` the results of the
     graph's operations, and `users` the bases that a derivative came through, None for the output.
+    Bases with numbers from `first_derivative` on were made on the way back.
     """
 
     simplifier_class = Simplifier
@@ -59,16 +62,24 @@ class Reverse:
         self.leaves: set[Base] = set()
         self.users: dict[Base, list[Base | None]] = {}
         self.related: dict[str, Polynomial] = {}
-        self.hints: dict[Base, Name] = {}
+        self.hints: dict[Any, Name] = {}
         self.deltas = self.simplifier.deltas
-        self.reader = RuleReader(self.t, self.t.constant)
+        self.writer = Writer(self.simplifier.shown)
+        self.reader = RuleReader(self.t)
         self.kept = {t.node for t in targets if t.node is not None}
         for node in graph.nodes:
             self.record(node)
         self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, OpCall)}
+        self.first_derivative = len(self.t.bases)
         self._find_facts()
         self.simplifier.most = FORMS_PER_BASE * (len(self.t.bases) + 5)
         self.gradients = self.differentiate()
+
+    def hint(self, base: Base) -> Name | None:
+        """What a base without a name may be called."""
+        made = base.definition
+        return self.hints.get(base) or (
+            self.hints.get(made.key) if isinstance(made, Polynomial) else None)
 
     # -- forward ------------------------------------------------------------------------------
 
@@ -125,11 +136,11 @@ class Reverse:
 
     def _related(self, array: Any) -> Polynomial | None:
         """A constant that is the transpose of a known one, or 1 minus it."""
-        if self.naming.by_user(id(array)):
+        if self.naming.by_user(id(array)) or is_filled(array):
             return None
         for p in list(self.values.values()):
             base = p.single
-            if base is None or base.definition is not None or base.value.ndim != array.ndim:
+            if base is None or base.definition is not None or np.ndim(base.value) != array.ndim:
                 continue
             if array.ndim == 2 and base.shape == array.shape[::-1] and np.array_equal(
                     base.value.T, array):
@@ -148,6 +159,8 @@ class Reverse:
         for index, out in enumerate(outs):
             key = node if node.op.outputs == 1 else (node, index)
             p = self.t.apply(node.op, args, node.static, np.shape(out), index=index)
+            if p.single is not None:
+                self.recorded.known.setdefault(p.single, out)
             if node.op is ops.divide:
                 p = self.simplifier.reduced(p)
             elif any(self.simplifier.is_bracket(b) and self.simplifier.quotients(b)
@@ -160,8 +173,8 @@ class Reverse:
         name = self.naming.of_node(node, index)
         if not self.keeps_name(node, index):
             base = p.single
-            if base is not None and base.name is None and node not in self.graph.inlined:
-                self.hints.setdefault(base, name)
+            if node not in self.graph.inlined:
+                self.hints.setdefault(p.key if base is None else base, name)
             return p
         base = p.single
         if base is None or base.name is not None:
@@ -220,7 +233,7 @@ class Reverse:
         self.arguments = {a.single for base in self.t.bases if isinstance(base.definition, OpCall)
                           for a in base.definition.args if a is not None}
         arrived: dict[Base, Polynomial] = {}
-        found: dict[Base, Polynomial] = {}
+        self.found: dict[Base, Polynomial] = {}
         through: Base | None = None
 
         def arrive(base: Base, share: Polynomial) -> None:
@@ -235,18 +248,28 @@ class Reverse:
             through = base = max(arrived, key=lambda b: b.number)
             g = self.simplifier.simplest(arrived.pop(base))
             if base in wanted:
-                found[base] = g
-            if base.definition is None or not g.terms:
-                continue
-            if isinstance(base.definition, Polynomial):
-                g = self._delta(base, g)
-                for inner, share in self.t.shares(g, base.definition):
-                    arrive(inner, share)
-            elif base.definition.op.outputs > 1:
-                self._through_several(base, g, arrived, arrive)
-            else:
-                self._through(base, base.definition, self._delta(base, g), arrive)
-        return [found.get(b, number(0, b.shape)) for b in wanted]
+                self._found(base, g)
+            if base.definition is not None and g.terms:
+                self._pass(base, g, arrived, arrive)
+        for base in wanted:
+            if base not in self.found:
+                self._found(base, number(0, base.shape))
+        return [self.found[base] for base in wanted]
+
+    def _found(self, base: Base, g: Polynomial) -> None:
+        self.found[base] = g
+
+    def _pass(self, base: Base, g: Polynomial, arrived: dict[Base, Polynomial],
+              arrive: Any) -> None:
+        """Hand the derivative with respect to a base on to what it was computed from."""
+        made = base.definition
+        if isinstance(made, Polynomial):
+            for inner, share in self.t.shares(self._delta(base, g), made):
+                arrive(inner, share)
+        elif made is not None and made.op.outputs > 1:
+            self._through_several(base, g, arrived, arrive)
+        elif made is not None:
+            self._through(base, made, self._delta(base, g), arrive)
 
     def target(self, target: Value) -> Base:
         """The base of a tensor that is differentiated with respect to."""
@@ -307,9 +330,7 @@ class Reverse:
             share = self.reader.share(call.op, position, g, y, inputs, dict(call.static))
         with self.reader.trace.recording():
             share = unbroadcast(share, self.recorded.of(a), call.op, position)
-        found = self.reader.expression(share)
-        assert isinstance(found, Polynomial)
-        return found
+        return self.reader.polynomial(share)
 
     def _through_several(self, base: Base, g: Polynomial, arrived: dict[Base, Polynomial],
                          arrive: Any) -> None:
@@ -338,33 +359,14 @@ class Reverse:
                     arrive(inner, part)
 
     def _tracer(self, p: Polynomial) -> Any:
-        value = p.number
-        if value is not None and not p.shape:
-            return float(value)
         with np.errstate(all="ignore"):
-            array = np.asarray(self.recorded.of(p))
-        return self.reader.trace.input(array, label=p)
+            return self.reader.tracer(p, self.recorded.of(p))
 
 
 def is_product(p: Polynomial | None) -> bool:
     """Whether there is a product of matrices in a polynomial."""
     return p is not None and any(
         sum(i in f.indices for f in m) > 1 for m in p.terms for i in sizes(m) if i >= SUMMED)
-
-
-def random_point(bases: Sequence[Base], seed: int) -> BaseValues:
-    """Other values for all leaves, of the same signs; those whose sums are known keep theirs.
-
-    Zeros become random numbers, or all that they are multiplied with would seem to vanish.
-    """
-    rng = np.random.default_rng(seed)
-    given = {}
-    for base in bases:
-        if base.definition is None and base.shape and not base.sums and base.number and (
-                np.asarray(base.value).dtype.kind == "f"):
-            other = base.value * rng.uniform(0.8, 1.25, base.shape)
-            given[base] = np.where(base.value == 0, rng.normal(size=base.shape), other)
-    return BaseValues(given)
 
 
 def sums_to(value: Any, axis: int, total: int) -> bool:

@@ -14,6 +14,7 @@ from tinygrad_mlp.explanation.blackboard import Blackboard
 from tinygrad_mlp.explanation.polynomial import Base, OpCall, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.simplest import Simplifier
+from tinygrad_mlp.graph_view.naming import key_of
 
 SYMBOL = 1.0
 """The cost of a single symbol, which needs no other name."""
@@ -45,13 +46,18 @@ class StepReverse(Reverse):
             return g
         made = self.t.bracket(g, signed=False)
         delta = made.single
-        if delta is not None and self.simplifier.is_bracket(delta):
+        if delta is not None and self.simplifier.is_bracket(delta) and (
+                delta.number >= self.first_derivative):
             self.deltas.setdefault(delta, base)
         return made
 
 
 class StepBoard(Blackboard):
     """Writes the lines of the chain rule; `reasons` are those of the lines, or empty."""
+
+    def roots(self) -> list[Polynomial]:
+        """The gradients, and the output."""
+        return [*super().roots(), self.reverse.values[key_of(self.reverse.graph.output)]]
 
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)
@@ -60,7 +66,7 @@ class StepBoard(Blackboard):
         return super()._is_worth_a_name(base, uses)
 
     def _name_deltas(self) -> None:
-        named = [d for d, of in self.reverse.deltas.items() if of.name or of in self.reverse.hints]
+        named = [d for d, of in self.reverse.deltas.items() if of.name or self.reverse.hint(of)]
         for delta in (*named, *self.reverse.deltas):
             if delta.name is None:
                 delta.name = self._name(delta)

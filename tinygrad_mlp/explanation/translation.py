@@ -1,7 +1,6 @@
 """Operations in index notation.
 
-`Translation.apply` has the form of `Algebra.apply`, so that `RuleReader` reads gradient rules into
-polynomials as well. An operation that is not in the table becomes a call, a base of its own.
+An operation that is not in the table becomes a call, a base of its own.
 """
 
 from __future__ import annotations
@@ -51,13 +50,13 @@ class Translation(Quantities):
         super().__init__()
         self.one_hot: dict[Base, Any] = {}
 
-    def apply(self, op: Op, args: Sequence[Any], static: Static, shape: Shape, dtype: Any = None,
+    def apply(self, op: Op, args: Sequence[Any], static: Static, shape: Shape,
               index: int = 0) -> Polynomial:
         """The result of an operation."""
         found = FORMS[op](self, args, static, shape) if op in FORMS else None
         return self.call(op, args, static, shape, index) if found is None else found
 
-    def number(self, value: Any, shape: Shape = (), dtype: Any = None) -> Polynomial:
+    def number(self, value: Any, shape: Shape = ()) -> Polynomial:
         """A number in all elements."""
         return number(value, shape) if np.isfinite(value) else self.constant(
             np.full(shape, value))

@@ -189,6 +189,9 @@ class Script(Template):
         base = language.fit(self.base.write(language, fill, shapes), frozenset({ATOM, CALL}))
         script = self.script.write(language, fill, False)
         if self.mark == "_":
+            if language.latex and "_" in base.string and base.string[-1] != "]":
+                # One index is not put below another.
+                base = Written((Piece("{"), *base.pieces, Piece("}")), base.kind)
             shown = f"_{{{script.string}}}" if language.latex else f"_{squeezed(script.string)}"
             return Written((*base.pieces, Piece(shown)), ATOM)
         whole = raised(language, base, script)

@@ -47,6 +47,9 @@ from tinygrad_mlp.explanation.parser import parsed
 from tinygrad_mlp.graph_view.names import Name
 from tinygrad_mlp.graph_view.templates import template_of
 
+COLUMNS = 80
+"""How wide plain text is at most."""
+
 COMPOSITE = frozenset({SCALED, MATMUL, HADAMARD, QUOTIENT, LOGICAL, BIG, NEGATIVE, SUM})
 SUMS = {ops.add: "+", ops.subtract: "-"}
 
@@ -180,7 +183,7 @@ def two_lines(left: Expression, right: Expression, columns: int, hide_left: bool
     lines: list[list[Piece]] = [[*start, Piece(" = ")]]
     indent += 3
     used = indent
-    for part in _unbroken(write(right, PLAIN, True).pieces, columns - indent):
+    for part in _unbroken(write(right, PLAIN, True).pieces, columns - indent - 1):
         needed = sum(map(piece_width, part))
         if used + needed > columns and used > indent:
             lines.append([Piece(" " * indent)])
@@ -195,7 +198,7 @@ def one_line(left: Expression, right: Expression, columns: int) -> str:
     start = text(left) + " = "
     indent = min(width(start), columns // 2)
     lines, used = [start], width(start)
-    for part in _unbroken(write(right, PLAIN, False).pieces, columns - indent):
+    for part in _unbroken(write(right, PLAIN, False).pieces, columns - indent - 1):
         shown = "".join(piece.text for piece in part)
         if used + width(shown) > columns and used > indent:
             lines.append(" " * indent)

@@ -97,9 +97,8 @@ class ReportedModel:
 
     def derivation(self) -> Derivation:
         """Derive the gradients of the loss of one sample with respect to all parameters."""
-        # A NeuralNetwork takes a vector, for which the derivation has closed forms.
-        one = 0 if self.network is not None else slice(0, 1)
-        return explain(self._loss_of(self.X[one], self.Y[one]))
+        one = 0 if self.network is not None else slice(0, 1)  # a NeuralNetwork takes a vector
+        return explain(self._loss_of(self.X[one], self.Y[one]), shapes=True)
 
     def steps(self) -> Steps:
         """Step through a forward and a backward pass of the loss of one sample."""

@@ -73,7 +73,7 @@ def first_weights(subject: ReportedModel) -> Markup | None:
 
 
 class Equations(NamedTuple):
-    """A heading and equations: left sides (empty if repeated) and right sides."""
+    """A heading and equations: left and right sides."""
 
     heading: str
     rows: list[tuple[Markup, Markup]]
@@ -91,17 +91,14 @@ def derivation(subject: ReportedModel) -> DerivationSection:
     """Write the derivation of the gradients in MathML."""
     try:
         derived = subject.derivation()
-        closed = [(mathml(e.left.latex()), mathml(e.right.latex()))
-                  for e in derived.closed.equations]
+        closed = derived.closed.equations
         short = len(closed) + len(derived.equations) <= MOST_EQUATIONS and not derived.closed.note
-        groups = [Equations("In closed form", closed)] if short else []
+        sections = [("In closed form", closed)] if short else []
         room = MOST_EQUATIONS
-        for heading, equations in derived.sections():
-            rows, last = [], None
-            for equation in equations[: max(room, 0)]:
-                left, right = equation.sides
-                rows.append((mathml(left) if equation.name != last else Markup(), mathml(right)))
-                last = equation.name
+        groups = []
+        for heading, equations in [*sections, *derived.sections()]:
+            rows = [(mathml(left), mathml(right)) for left, right in
+                    (equation.sides for equation in equations[: max(room, 0)])]
             room -= len(equations)
             if rows:
                 groups.append(Equations(heading, rows))

@@ -71,7 +71,7 @@ def text(content: Content) -> str:
     lines: list[str] = []
     for count, step in enumerate(content.steps, 1):
         lines.append(f"{count:>3}  {title(step)}")
-        inside = [*(step.formula.where if step.formula else ()), value(step), numbers(step)]
+        inside = [value(step), numbers(step)]
         inside += [line.split("  #")[0].strip() for line in step.code]
         if step.departure is not None:
             inside += [f"Here the derivation departs: {step.departure.text or step.departure.said}"]

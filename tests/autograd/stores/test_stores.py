@@ -355,7 +355,7 @@ def test_a_store_is_explained_by_its_place():
     w = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="w")
     h = w * 2
     h[0] = 0
-    lines = [str(line) for line in tg.explain(tg.sum(h * h), w).equations]
+    lines = [str(line) for line in tg.explain(tg.sum(h * h), w).tape.equations]
     assert "v2 = store(v1, 0; [0])" in lines and "v̄1 = store(v̄2, 0; [0])" in lines
 
 

@@ -1,0 +1,108 @@
+"""The values of bases and polynomials, at the recorded numbers and at others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.explanation.polynomial import (
+    SUMMED,
+    UNIT,
+    Base,
+    Exponent,
+    Monomial,
+    Polynomial,
+    Shape,
+)
+
+
+class BaseValues:
+    """The values of bases and polynomials, for given values of those without a definition."""
+
+    def __init__(self, given: Mapping[Base, Any] | None = None) -> None:
+        self.known: dict[Base, Any] = dict(given or {})
+
+    def of_base(self, base: Base) -> Array:
+        """The value of a base, computed without recursion: a graph may be long."""
+        stack = [base]
+        while stack:
+            missing = [b for b in parts(stack[-1]) if b not in self.known]
+            if missing and stack[-1] not in self.known:
+                stack += missing
+            else:
+                last = stack.pop()
+                if last not in self.known:
+                    self.known[last] = self._computed(last)
+        value: Array = self.known[base]
+        return value
+
+    def _computed(self, base: Base) -> Any:
+        made = base.definition
+        if made is None:
+            return base.value
+        if isinstance(made, Polynomial):
+            return self.of(made)
+        args = [None if a is None else self.of(a) for a in made.args]
+        out = made.op.forward(*args, **made.static)
+        return np.asarray(out[made.index] if made.op.outputs > 1 else out)
+
+    def of(self, polynomial: Polynomial) -> Array:
+        """The value of a polynomial."""
+        base = polynomial.single
+        if base is not None:
+            return np.asarray(self.of_base(base))
+        total: Any = 0  # whole numbers stay whole: they may be places
+        for m, c in polynomial.terms.items():
+            number = c.numerator if c.denominator == 1 else float(c)
+            total = total + number * self._product(m, polynomial.shape)
+        return np.broadcast_to(total, polynomial.shape)
+
+    def _product(self, monomial: Monomial, shape: Shape) -> Any:
+        free = [i for i in range(len(shape)) if any(i in f.indices for f in monomial)]
+        operands: list[Any] = []
+        for f in monomial:
+            value = self.of_base(f.base)
+            kept = tuple(0 if i == UNIT else slice(None) for i in f.indices)
+            value = np.asarray(value)[kept]
+            if value.dtype == bool:
+                value = value.astype(float)  # the sum of conditions is a count
+            operands.append(value if f.exponent == 1 else power(value, f.exponent))
+            operands.append([i if i < SUMMED else i - SUMMED + 26 for i in f.indices if i != UNIT])
+        if not operands:
+            return 1
+        out = np.einsum(*operands, free, optimize=len(operands) > 4)
+        return out.reshape([n if i in free else 1 for i, n in enumerate(shape)])
+
+
+def parts(base: Base) -> Iterable[Base]:
+    """The bases in the definition of a base."""
+    made = base.definition
+    if made is None:
+        return ()
+    if isinstance(made, Polynomial):
+        return made.bases()
+    return {b for a in made.args if a is not None for b in a.bases()}
+
+
+def power(value: Any, exponent: Exponent) -> Any:
+    """A power, as NumPy computes it."""
+    value = np.asarray(value, float)
+    return value ** (int(exponent) if exponent.denominator == 1 else float(exponent))
+
+
+def random_point(bases: Sequence[Base], seed: int) -> BaseValues:
+    """Other values for all leaves, of the same signs; those whose sums are known keep theirs.
+
+    Zeros become random numbers, or all that they are multiplied with would seem to vanish.
+    """
+    rng = np.random.default_rng(seed)
+    given = {}
+    for base in bases:
+        if base.definition is None and base.shape and not base.sums and base.number and (
+                np.asarray(base.value).dtype.kind == "f"):
+            other = base.value * rng.uniform(0.8, 1.25, base.shape)
+            given[base] = np.where(base.value == 0, rng.normal(size=base.shape), other)
+    return BaseValues(given)
