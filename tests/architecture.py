@@ -33,6 +33,7 @@ CAPTIONS = {
     "program": "compiled steps",
     "plotting": "curves and arrays",
     "graph_view": "layers and names",
+    "compat": "names of other libraries",
     "nn": "layers",
     "numpy": "NumPy that records stores",
     "optim": "update rules",

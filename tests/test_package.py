@@ -30,8 +30,8 @@ def test_tg_shows_its_public_names_and_nothing_else():
     shown = [name for name in dir(tg) if not name.startswith("__")]
     modules = [name for name in shown if isinstance(getattr(tg, name), types.ModuleType)]
     assert modules == [
-        "callbacks", "checkpoint", "data", "drawing", "errors", "estimators", "explanation",
-        "linalg", "nn", "optim", "parallel", "plotting", "stats", "verify",
+        "callbacks", "checkpoint", "compat", "data", "drawing", "errors", "estimators",
+        "explanation", "linalg", "nn", "optim", "parallel", "plotting", "stats", "verify",
     ]
     foreign = [
         name

@@ -27,6 +27,7 @@ LOADED_WHEN_USED = {
     "NeuralNetwork": "neural_network:NeuralNetwork",
     "callbacks": "training.callbacks",
     "checkpoint": "saving.model",
+    "compat": "compat",
     "compile": "program.compiled:compile",
     "data": "data",
     "draw": "drawing.picture:draw",

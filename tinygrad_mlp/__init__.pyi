@@ -1,3 +1,4 @@
+from tinygrad_mlp import compat as compat
 from tinygrad_mlp import data as data
 from tinygrad_mlp import drawing as drawing
 from tinygrad_mlp import errors as errors

@@ -98,6 +98,22 @@ def test_its_gradients_and_its_entropy_are_right():
         ours.logpdf(x, mean, np.eye(3))
 
 
+def test_a_singular_covariance_is_allowed_where_asked_for():
+    ours, scipys = functions("multivariate_normal", "logpdf")
+    cov = np.diag([1.0, 0.5, 0.0]) + np.diag([0.2, 0.0], 1) + np.diag([0.2, 0.0], -1)
+    x, mean = np.array([0.3, -0.4, 0.0]), np.array([0.1, 0.2, 0.0])
+    expected = scipys(x, mean, cov, allow_singular=True)
+    np.testing.assert_allclose(ours(x, mean, cov, allow_singular=True), expected, rtol=1e-12)
+    np.testing.assert_allclose(ours(x, mean, SPD[0, 0] * np.eye(3), True),
+                               ours(x, mean, SPD[0, 0] * np.eye(3)), rtol=1e-12)
+
+    def f(x, mean, half):
+        return ours(x * [1, 1, 0], mean * [1, 1, 0], half @ half.T, allow_singular=True)
+
+    half = np.linalg.cholesky(SPD)
+    tg.verify.check_grad(f, x, mean, np.vstack([half, np.zeros((1, 2))])[:, :2]).assert_ok()
+
+
 def test_dirichlets_distribution_has_scipys_values_and_right_gradients():
     x, alpha = np.array([0.2, 0.3, 0.5]), np.array([1.5, 0.7, 2.0])
     for method in ("logpdf", "pdf"):

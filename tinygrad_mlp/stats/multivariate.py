@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.stats.univariate import LOG_2PI, operand
 
@@ -22,22 +23,41 @@ class MultivariateNormal:
     np.float64(-1.8379)
     """
 
-    def logpdf(self, x: Operand, mean: Operand = 0.0, cov: Operand = 1.0) -> Any:
+    def logpdf(self, x: Operand, mean: Operand = 0.0, cov: Operand = 1.0,
+               allow_singular: bool = False) -> Any:
         """Compute ``−½ (d ln 2π + ln det Σ + (x − μ)ᵀ Σ⁻¹ (x − μ))``; Σ is read symmetrically.
+
+        With `allow_singular`, on the vectors that a singular Σ can bring about: its pseudo-inverse,
+        the product of its positive eigenvalues, and as d their number.
 
         Raises:
             ShapeError: mean or covariance does not fit x.
         """
         centred = operand(x) - operand(mean)
         d = centred.shape[-1] if centred.ndim else 1
+        if allow_singular:
+            return self._on_support(centred, self._matrix(cov, d))
         triangle = self._triangle(cov, d)
         whitened = ops.solve(triangle, ops.reshape(centred, shape=(-1, d)).T)
         form = ops.reshape(ops.sum(whitened * whitened, axis=0), shape=centred.shape[:-1])
         return -0.5 * (form + d * LOG_2PI) - self._half_log_det(triangle)
 
-    def pdf(self, x: Operand, mean: Operand = 0.0, cov: Operand = 1.0) -> Any:
-        """Compute the density."""
-        return ops.exp(self.logpdf(x, mean, cov))
+    def pdf(self, x: Operand, mean: Operand = 0.0, cov: Operand = 1.0,
+            allow_singular: bool = False) -> Any:
+        """Compute the density; see `logpdf`."""
+        return ops.exp(self.logpdf(x, mean, cov, allow_singular))
+
+    def _on_support(self, centred: Any, cov: Any) -> Any:
+        """Return the logarithm of the density for a covariance that may be singular.
+
+        ``det(Σ + N)``, with the projector N on what Σ maps to 0, is the product of the others.
+        """
+        rcond = 1e6 * np.finfo(float).eps  # SciPy's
+        inverse, rest = ops.pinv(cov, rcond, True), ops.projector(cov, rcond=rcond)
+        rest = rest.data if isinstance(rest, Value) else rest  # constant among such matrices
+        form = ops.sum((centred @ inverse) * centred, axis=-1)
+        rank = len(rest) - round(float(np.trace(rest)))
+        return -0.5 * (form + rank * LOG_2PI + ops.slogdet(cov + rest)[1])
 
     def entropy(self, mean: Operand = 0.0, cov: Operand = 1.0) -> Any:
         """Compute the entropy, ``½ (d (1 + ln 2π) + ln det Σ)``."""
@@ -47,6 +67,9 @@ class MultivariateNormal:
 
     def _triangle(self, cov: Operand, d: int) -> Any:
         """Return Cholesky's factor of the covariance."""
+        return ops.cholesky(self._matrix(cov, d))
+
+    def _matrix(self, cov: Operand, d: int) -> Any:
         matrix = operand(cov)
         if matrix.ndim == 0:
             matrix = matrix * np.eye(d)
@@ -54,7 +77,7 @@ class MultivariateNormal:
             raise ShapeError(
                 f"multivariate_normal: cov must be of shape ({d}, {d}) for vectors of length {d}. "
                 f"Got {matrix.shape}.")
-        return ops.cholesky(matrix)
+        return matrix
 
     def _half_log_det(self, triangle: Any) -> Any:
         return ops.sum(ops.log(ops.diagonal(triangle)))

@@ -29,6 +29,13 @@ def test_brackets_join_as_numpys_do_and_are_differentiated(case):
     tg.verify.check_grad(lambda x: tg.sum(f(tg_numpy, x) ** 2), X).assert_ok()
 
 
+def test_lists_of_tensors_are_appended():
+    def f(x):
+        return tg.sum(tg_numpy.append([x[0], x[1]], [[x[2]], [1.0]], axis=None) ** 2)
+
+    numpy.testing.assert_array_equal(tg.grad(f)(X), 2 * X)
+
+
 def test_without_tensors_they_are_numpys():
     numpy.testing.assert_array_equal(tg_numpy.r_[X, 1:3], numpy.r_[X, 1:3])
     assert type(tg_numpy.c_[X, X]) is numpy.ndarray

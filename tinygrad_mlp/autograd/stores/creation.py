@@ -113,13 +113,19 @@ def joining(function: Function) -> Function:
     return join
 
 
+@functools.wraps(np.append)
+def append(arr: Any, values: Any, axis: Any = None) -> Any:
+    """Return what np.append returns, also for lists with tensors in them."""
+    return np.append(_joined(arr), _joined(values), axis)
+
+
 def _joined(a: Any) -> Any:
     """Return a list with tensors in it as one tensor, and anything else as it is."""
     return array(a) if type(a) in (list, tuple) and has_tensors(a) else a
 
 
 RECORDING: dict[str, Any] = {
-    "r_": JoinByIndex(np.r_), "c_": JoinByIndex(np.c_),
+    "append": append, "r_": JoinByIndex(np.r_), "c_": JoinByIndex(np.c_),
     **{f.__name__: creating(f) for f in FROM_NUMBERS},
     **{f.__name__: converting(f) for f in FROM_DATA},
     **{f.__name__: joining(f) for f in (*REDUCTIONS, *JOINS, *OUT)}}
