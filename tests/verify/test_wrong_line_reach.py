@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import linecache
+
 import numpy as np
 import pytest
 
 from tests.verify.derivation_corpus import FOLDER, wrong
+from tinygrad_mlp.classroom.exercises import exercise
 from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
 
 REPAIRS = {
-    "attention_helper-2": "return a * (da - (a * da).sum(1, keepdims=True))",
+    "attention_helper-2": "return a * (da - (da * a).sum(axis=-1, keepdims=True))",
     "center_loss_triples-3": "dC[a] += w * r\ndC[b] -= w * r",
     "center_loss_triples-8": "dC[cls[i]] -= 2 * diff / n",
     "cosine_contrast-2": "return (d - u * np.sum(d * u, axis=1, keepdims=True)) / r",
@@ -43,6 +47,62 @@ def test_the_wrong_line_is_shown_with_a_repair(name):
     found = check_derivation(case.loss, case.derived, case.point(0), budget=60).culprit
     assert found.line in case.lines
     assert found.repair == REPAIRS[name]
+
+
+def of_exercise(name, *changes):
+    """Return the wrong line that is found in an exercise's program after changes of its text."""
+    program, names = exercise(name), {}
+    for right, wrong_text in changes:
+        assert program.count(right) == 1
+        program = program.replace(right, wrong_text)
+    filename = f"<{name} {hash(program)}>"
+    linecache.cache[filename] = (len(program), None, program.splitlines(True), filename)
+    exec(compile(program, filename, "exec"), names)
+    point = {p: names[p] for p in inspect.signature(names["loss"]).parameters}
+    found = check_derivation(names["loss"], names["derived"], point, budget=60).culprit
+    return program.splitlines()[found.line - 1].strip(), found
+
+
+START = "    dh = hs[-1] - target\n    for t in reversed(range(steps)):\n"
+PLACES = {
+    "set in every step": (
+        (START, "    for t in reversed(range(steps)):\n        dh = hs[-1] - target\n"),
+        "dh = hs[-1] - target", "dh = hs[-1] - target\nfor t in reversed(range(steps)):"),
+    "after the loop": (
+        ("        db += dz\n        dh = Wh.T @ dz\n", "        dh = Wh.T @ dz\n    db += dz\n"),
+        "db += dz", "dh = Wh.T @ dz\ndb += dz"),
+    "before the update that it uses": (
+        ("        db += dz\n        dh = Wh.T @ dz\n",
+         "        dh = Wh.T @ dz\n        db += dh\n"),
+        "db += dh", "db += dz")}
+"""A change of the exercise of the recurrent network; the line that is shown, and its repair."""
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_statement_at_the_wrong_place_is_shown_where_it_belongs(kind):
+    change, line, repair = PLACES[kind]
+    shown, found = of_exercise("recurrent", change)
+    assert (shown, found.repair) == (line, repair)
+    assert found.misplaced == ("\n" in repair)
+
+
+@pytest.mark.parametrize(("missing", "repair"), [
+    ("        db += dz\n", "dh = Wh.T @ dz\ndb += dz"),
+    ("        dh = Wh.T @ dz\n", "db += dz\ndh = dz @ Wh")])
+def test_a_statement_that_is_missing_in_a_loop_is_found(missing, repair):
+    assert of_exercise("recurrent", (missing, ""))[1].repair == repair
+
+
+@pytest.mark.parametrize(("name", "change", "repair"), [
+    ("classic", ("np.outer(delta3, a2)", "np.outer(delta3, z2)"),
+     'return {"W1": np.outer(delta2, x), "W2": np.outer(delta3, a2)}'),
+    ("recurrent", ("dh * (1 - hs[t + 1] ** 2)", "dh"), "dz = dh * (1 - hs[t + 1] ** 2)"),
+    ("recurrent", ("np.outer(dz, hs[t])", "np.outer(dz, hs[t + 1])"),
+     "dWh += np.outer(dz, hs[t])"),
+    ("batch_norm", ("dcentred - dcentred.mean(axis=0)", "dcentred"),
+     "dx = dcentred - dcentred.mean(0)")])
+def test_the_line_of_the_backward_part_is_repaired(name, change, repair):
+    assert of_exercise(name, change)[1].repair == repair
 
 
 def test_an_expression_that_is_not_repaired_keeps_its_spaces_brackets_and_lines():

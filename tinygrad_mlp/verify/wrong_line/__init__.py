@@ -12,11 +12,13 @@ which gradients are right then. The steps, each in modules of its own:
    `ranking.py` says which lines to try first.
 4. `edits.py`, `call_edits.py`, `index_edits.py` change an expression by a little, `added.py` adds
    a factor or a term, all with the pieces of `syntax.py` and with what `offers.py` finds in scope.
-   `small_repairs.py` applies these and changes whole statements, `missing.py` adds some.
+   `small_repairs.py` applies these and changes whole statements, `missing.py` adds some, and
+   `moves.py` puts them elsewhere.
    `evaluation.py` computes what they change, and `repair.py` tries a repair.
 5. `replacement.py` finds what a line should hold, by putting quantities of the graph in its place.
-   `synthesis.py` and `wanted_repairs.py` make an expression of that value from what is in scope,
-   of which `terms.py` makes terms.
+   `wanted_repairs.py` finds an expression of that value from what is in scope: the backward rule of
+   the graph (`recorded_rules.py`, `rule_code.py`), or what `synthesis.py` makes of the terms of
+   `terms.py`.
 6. `search.py` runs all this, the likeliest lines first, and `score.py` judges what works: a repair
    is likely where the edit is small and the lines after it become quantities of the graph.
    `experiment.py` is what it runs the program with, and `budget.py` ends it. `shared_arrays.py`

@@ -41,6 +41,7 @@ class Culprit(NamedTuple):
         others: the names of gradients that are wrong for another reason.
         in_loop: whether the line is executed several times.
         values: what the statement computes at the given point, and what it should; or None.
+        misplaced: whether it belongs to another place, which the repair shows with what is there.
     """
 
     line: int
@@ -55,6 +56,7 @@ class Culprit(NamedTuple):
     others: tuple[str, ...] = ()
     in_loop: bool = False
     values: tuple[Any, Any] | None = None
+    misplaced: bool = False
 
 
 class Traced(NamedTuple):
@@ -118,7 +120,7 @@ def _of_answer(search: Search, answer: ShownRepair) -> Culprit:
     if repair.statement is None:
         node = differing(site.node, repair.expressions[0][1])[0]
     elif not isinstance(site.statement, ast.Lambda):
-        node = site.statement
+        node = repair.removed or site.statement
     match = _after(search, site, answer.matches)
     text = repair.text()
     short = len(text) - len(_statement_text(site)) <= LONGEST_REPAIR
@@ -128,7 +130,8 @@ def _of_answer(search: Search, answer: ShownRepair) -> Culprit:
     placed = _placed(search, site, node, known and known.words,
                      repair.shown_text() if short else None, answer.fixed)
     right = known and known.sign * known.quantity.arrays[0]
-    return placed._replace(values=_values(search, site, right))
+    return placed._replace(values=_values(search, site, right),
+                           misplaced=repair.removed is not None)
 
 
 def _of_wanted(search: Search, wanted: Wanted) -> Culprit:

@@ -33,15 +33,16 @@ MODULES = ("np", "numpy", "math", "scipy", "tg")
 
 def edits_of(root: ast.expr, words: Vocabulary) -> Iterator[tuple[float, ast.expr]]:
     """Yield edited copies of an expression, each with one small edit, and the cost of that."""
-    seen = {ast.dump(root)}
+    found: dict[str, tuple[float, ast.expr]] = {}
     for node, role in _nodes(root):
         for generator in INDEX_EDITS if role == "index" else EDITS:
             for cost, made in generator(node, words):
                 edited = replaced(root, node, made)
                 key = ast.dump(edited)
-                if key not in seen:
-                    seen.add(key)
-                    yield cost, edited
+                if key not in found or cost < found[key][0]:
+                    found[key] = cost, edited
+    found.pop(ast.dump(root), None)
+    yield from found.values()
     yield from _everywhere(root, words)
     yield from _shifted(root, words)
 

@@ -90,7 +90,7 @@ def ranges(node: ast.expr, words: Vocabulary) -> Edits:
     if name == "range":
         for i, argument in enumerate(node.args):
             for op in (ast.Add(), ast.Sub()):
-                shifted = ast.BinOp(argument, op, ast.Constant(1))
+                shifted = _shifted(argument, op)
                 arguments = [*node.args[:i], shifted, *node.args[i + 1:]]
                 yield 1.0, ast.Call(node.func, arguments, [])
         if len(node.args) == 1:
@@ -102,6 +102,13 @@ def ranges(node: ast.expr, words: Vocabulary) -> Edits:
         yield 1.0, ast.Call(parsed("reversed"), [node], [])
     if name == "reversed" and node.args:
         yield 1.0, node.args[0]
+
+
+def _shifted(node: ast.expr, op: ast.operator) -> ast.expr:
+    """Return one more or one less than a whole number."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return number(node.value + (1 if isinstance(op, ast.Add) else -1))
+    return ast.BinOp(node, op, ast.Constant(1))
 
 
 INDEX_EDITS: tuple[Callable[[ast.expr, Vocabulary], Edits], ...] = (near, others)

@@ -66,7 +66,9 @@ def _sentences(culprit: Culprit) -> list[str]:
         if "∂" not in gives and not gives.startswith(("what ", "the ", "minus ")):
             gives = f"what {gives} is in the loss"
         said.append(f"{where} should give {gives.replace(' ', JOIN)}, and does not.")
-    if culprit.repair is None:
+    if culprit.misplaced:
+        said.append("This line stands at the wrong place.")
+    elif culprit.repair is None:
         said.append(f"{_which(culprit).capitalize()} would be right with another value here.")
     if culprit.others:
         more = "s" if len(culprit.others) > 1 else ""

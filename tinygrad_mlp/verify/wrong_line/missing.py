@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from tinygrad_mlp.verify.wrong_line.offers import Offers
 from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
 from tinygrad_mlp.verify.wrong_line.repair import Repair
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
+from tinygrad_mlp.verify.wrong_line.syntax import parsed
 from tinygrad_mlp.verify.wrong_line.synthesis import lacking
 from tinygrad_mlp.verify.wrong_line.terms import Pool
 
@@ -112,6 +113,28 @@ def updates_at_the_end(offers: Offers, site: Site) -> Iterator[Repair]:
             yield Repair(1.7, (), (site, followed_by(f"{name} = {text}")))
         for cost, made in joined(ast.Name(name, ast.Load()), variables[name], variables):
             yield Repair(cost + 0.3, (), (site, followed_by(f"{name} = {ast.unparse(made)}")))
+
+
+def ends_of_loops(sites: Sequence[Site]) -> list[Site]:
+    """Return the sites of the last statements of loops, where these are assignments."""
+    last = {id(node.body[-1]) for tree in {id(s.source.tree): s.source.tree for s in sites}.values()
+            for node in ast.walk(tree) if isinstance(node, ast.For)}
+    return [site for site in sites if site.root and id(site.statement) in last]
+
+
+def accumulated(offers: Offers, site: Site, suspects: frozenset[str]) -> Iterator[Repair]:
+    """Yield updates at the end of a loop of what is zero there, by a variable or a product."""
+    variables = offers.vocabulary(site).variables
+    for name in sorted(suspects & set(variables)):
+        zero = variables[name]
+        if not np.ndim(zero) or np.any(zero):
+            continue
+        terms = [text for text, value in variables.items()
+                 if np.shape(value) == np.shape(zero) and np.any(value)]
+        terms += [ast.unparse(made.right) for _, made in joined(parsed(name), zero, variables)
+                  if isinstance(made, ast.BinOp)]
+        for text in terms:
+            yield Repair(1.5, (), (site, followed_by(f"{name} += {text}")))
 
 
 def _products(variables: Any, shape: tuple[int, ...]) -> Iterator[str]:

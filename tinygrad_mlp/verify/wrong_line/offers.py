@@ -73,6 +73,8 @@ class Offers:
         lists = {name for name, value in scope.items() if isinstance(value, list)}
         elements = [f"{name}[{step}]" for name in sorted(lists | self._indexed)
                     for step in self._steps]
+        elements += [f"{name}[{step} {shift} 1]" for name in sorted(lists)
+                     for step in self._steps for shift in "+-"]
         target, index = stored_index(site)
         if index:  # as in psi[far] = delta * np.sign(eps[far])
             elements += [f"{name}[{index}]" for name in texts

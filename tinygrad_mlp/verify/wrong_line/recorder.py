@@ -213,7 +213,8 @@ class InstrumentedTree:
 def _with_statements(node: Any, made: Mapping[int, list[ast.stmt]]) -> list[Any]:
     """Return what takes the place of a statement, in which the others are shared."""
     if id(node) in made:
-        return made[id(node)]
+        left = {key: value for key, value in made.items() if key != id(node)}
+        return [new for each in made[id(node)] for new in _with_statements(each, left)]
     changed = {}
     for name in ("body", "orelse", "finalbody", "handlers"):
         inside = getattr(node, name, None)

@@ -21,8 +21,8 @@ class Repair(NamedTuple):
     """One change of the derivation: other expressions at some sites, or one statement changed.
 
     `expressions` are the roots that are edited, with what takes their place. `statement` is a
-    statement that is changed as a whole, and how. `values` are those of an edited root at a few of
-    its evaluations, where it can be evaluated by itself.
+    statement that is changed as a whole, and how, and `removed` one that stands there now. `values`
+    are those of an edited root at a few of its evaluations, where it can be evaluated by itself.
     """
 
     cost: float
@@ -30,6 +30,7 @@ class Repair(NamedTuple):
     statement: tuple[Site, StatementChange] | None = None
     values: tuple[Any, ...] = ()
     equals: Sequence[Repair] = ()
+    removed: Any = None
 
     @property
     def site(self) -> Site:
@@ -45,7 +46,8 @@ class Repair(NamedTuple):
         if self.statement is None:
             return {}
         site, change = self.statement
-        return {id(site.statement): change}
+        gone = {} if self.removed is None else {id(self.removed): _nothing}
+        return {id(site.statement): change, **gone}
 
     def text(self) -> str:
         """Return the text of the repaired statement, without its body, as Python prints it."""
@@ -57,6 +59,13 @@ class Repair(NamedTuple):
         return "\n".join(text_of_change(site.source, site.statement, each)
                          for each in self._made())
 
+    def added_to(self) -> list[str]:
+        """Return the variables that statements are added for; none where one only changes."""
+        made, before = self._made(), header_of(self.site.statement)
+        return [node.id for each in made if len(made) > 1 and header_of(each) != before
+                for node in ast.walk(each)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+
     def _made(self) -> list[Any]:
         """Return the statements that take the place of the repaired one."""
         site = self.site
@@ -64,6 +73,11 @@ class Repair(NamedTuple):
                   if each.statement is site.statement}
         copy = copied(site.statement, lambda original, copy: edited.get(id(original), copy))
         return [copy] if self.statement is None else self.statement[1](copy)
+
+
+def _nothing(statement: Any) -> list[Any]:
+    """Take a statement out; a block needs one."""
+    return [ast.copy_location(ast.Pass(), statement)]
 
 
 def evaluating(expression: ast.expr) -> Override:

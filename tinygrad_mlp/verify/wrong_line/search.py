@@ -11,7 +11,13 @@ from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Task
 from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary
-from tinygrad_mlp.verify.wrong_line.missing import similar_statements, updates_at_the_end
+from tinygrad_mlp.verify.wrong_line.missing import (
+    accumulated,
+    ends_of_loops,
+    similar_statements,
+    updates_at_the_end,
+)
+from tinygrad_mlp.verify.wrong_line.moves import moves
 from tinygrad_mlp.verify.wrong_line.offers import Offers
 from tinygrad_mlp.verify.wrong_line.quantities import families, multiples, quantities
 from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
@@ -20,7 +26,7 @@ from tinygrad_mlp.verify.wrong_line.repair import Repair, holds
 from tinygrad_mlp.verify.wrong_line.repair_text import changed_characters, header_of
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
 from tinygrad_mlp.verify.wrong_line.score import Matches, told
-from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias
+from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias, variable_of
 from tinygrad_mlp.verify.wrong_line.slicing import Slice
 from tinygrad_mlp.verify.wrong_line.small_repairs import (
     edited,
@@ -89,7 +95,8 @@ class Search:
         try:
             self.slice = Slice(self.experiment)
             self.roots = roots = sorted(self.slice.roots, key=self.ranking.rank)
-            self.offers = Offers(self.experiment, roots, self.loss.sites)
+            self.offers = Offers(self.experiment, [*roots, *ends_of_loops(self.experiment.sites)],
+                                 self.loss.sites)
             suspects = [site for site in roots if not self.ranking.is_right(site)]
             others = [site for site in roots if self.ranking.is_right(site)]
             for stage in (self._likely_edits, self._likely_additions, self._edited,
@@ -185,6 +192,8 @@ class Search:
         """Try each statement with another target or operator, or without it."""
         for site in {id(site.statement): site for site in sites}.values():
             self._try(statement_repairs(self.offers, site))
+            if not any(each.repair.site is site for each in self.answers):
+                self._try(moves(site, self.experiment.sites))
             yield
 
     def _missing(self, sites: Sequence[Site]) -> Iterator[None]:
@@ -193,6 +202,8 @@ class Search:
                           if isinstance(site.node, ast.Name) and site.number in self.slice.numbers)
         for site in {id(site.statement): site for site in self.experiment.sites}.values():
             self._try(similar_statements(site, names))
+        for site in ends_of_loops(self.experiment.sites):
+            self._try(accumulated(self.offers, site, names))
         yield
 
     def _copies(self, sites: Sequence[Site]) -> Iterator[None]:
@@ -244,8 +255,9 @@ class Search:
 
     def _answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> ShownRepair:
         site, text = repair.site, repair.text()
-        lost = [number for number in self.matches if number not in after
-                and number not in {each.number for each, _ in repair.expressions}]
+        gone = {each.number for each in self.experiment.sites if each.statement is repair.removed}
+        gone |= {each.number for each, _ in repair.expressions}
+        lost = [n for n in self.matches if n not in after and n not in gone]
         was_right, explained = self.ranking.is_right(site), self._is_explained(site, after)
         small = repair.cost < SMALL
         returned = self.is_returned(site)
@@ -257,7 +269,7 @@ class Search:
         score += 0.05 * math.log10(max(1, len(self.experiment.values[0].get(site.number, ()))))
         score -= 0.3 * is_alias(site)  # a name is given to what lacks a factor
         score -= 0.3 * (site.number in after and self.ranking.fits_name(site, after[site.number]))
-        score += 0.4 * (not explained)
+        score += 0.4 * (not explained) + 1.5 * self._is_overwritten(repair)
         if was_right:  # a gradient may have been taken for another one, a value hardly ever
             score += 0.8 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
         score -= 0.5 * (told(after) - told(self.matches)) + 2.0 * len(fixed)
@@ -265,6 +277,13 @@ class Search:
                     or fixed != self.experiment.wrong)
         doubt = 2 if doubtful or (not explained and not small) else int(not explained)
         return ShownRepair(repair, fixed, after, score, doubt)
+
+    def _is_overwritten(self, repair: Repair) -> bool:
+        """Return whether a further statement changes what is a value of the loss before."""
+        stored = set(repair.added_to())
+        return any(match.quantity.kind == "value" and variable_of(site) in stored
+                   for site in self.experiment.sites
+                   if (match := self.matches.get(site.number)) is not None)
 
     def is_returned(self, site: Site) -> bool:
         """Return whether a site stands where the gradients are returned."""

@@ -31,7 +31,6 @@ def solved(pool: Pool, present: Array | None, wanted: Array, now: str) -> Soluti
         for term in pool.find(-wanted):
             yield 1.8 + 0.4 * term.size, f"-({term.text})"
         yield from _of_two(pool, wanted)
-        yield from _of_three(pool, wanted)
         yield from _projected(pool, wanted)
 
 
@@ -120,23 +119,8 @@ def _of_two(pool: Pool, wanted: Array) -> Solutions:
                     yield 1.8 + 0.4 * (a.size + b.size), f"({a.text}) {op} ({b.text})"
 
 
-def _of_three(pool: Pool, wanted: Array) -> Solutions:
-    """Yield a * (b - c) and a * (b + c): the shape of softmax and of normalisation backwards."""
-    for a in pool.atoms:
-        if not _broadcasts(a.value, wanted):
-            continue
-        quotient = _ratio(wanted, a.value)
-        for b in pool.atoms:
-            if not _broadcasts(b.value, wanted):
-                continue
-            for op, needed in (("-", b.value - quotient), ("+", quotient - b.value)):
-                for c in pool.find(needed):
-                    cost = 2.0 + 0.4 * (a.size + b.size + c.size)
-                    yield cost, f"({a.text}) * (({b.text}) {op} ({c.text}))"
-
-
 def _projected(pool: Pool, wanted: Array) -> Solutions:
-    """Yield what softmax, a normalised vector and a normalised batch make of a gradient, scaled."""
+    """Yield what a normalised vector and a normalised batch make of a gradient, scaled."""
     atoms = [a for a in pool.atoms if a.value.shape == wanted.shape and a.value.dtype.kind == "f"]
     for a, b in ((a, b) for a in atoms for b in atoms if a is not b):
         for axis in range(wanted.ndim):
@@ -147,7 +131,6 @@ def _projected(pool: Pool, wanted: Array) -> Solutions:
             mean = b.value.mean(axis, keepdims=True)
             centred = f"{b.text} - {b.text}.mean{over} - {a.text} * {product}.mean{over}"
             for form, value in (
-                    (f"{a.text} * ({b.text} - {text})", a.value * (b.value - inner)),
                     (f"({b.text} - {a.text} * {text})", b.value - a.value * inner),
                     (f"({centred})", b.value - mean - a.value * inner / wanted.shape[axis])):
                 yield from _scaled(pool, form, _ratio(wanted, value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
 from tinygrad_mlp.verify.wrong_line.missing import followed_by, updates
 from tinygrad_mlp.verify.wrong_line.offers import Offers
+from tinygrad_mlp.verify.wrong_line.recorded_rules import RuleWriter
 from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
@@ -47,6 +48,8 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
         depth = 0.0 if node is loaded else 0.1
         for cost, text in solved(pool, present, part, ast.unparse(node)):
             found.append((cost + depth, len(found), node, text))
+    found += [(cost, len(found) + i, loaded, text) for i, (cost, text) in enumerate(
+        _recorded(experiment, variables, target, wanted.sign))]
     yield from updates(site, experiment.sites, variables, target, _value_of(loaded, scope))
     found.sort(key=lambda each: each[:2])
     seen: set[str] = set()
@@ -62,6 +65,15 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
                 yield Repair(cost, ((root, edited),))
         if len(seen) >= MOST_SOLUTIONS:
             return
+
+
+def _recorded(experiment: RepairTrials, variables: Mapping[str, Any], target: Array,
+              sign: int) -> Iterator[tuple[float, str]]:
+    """Yield the backward rules that give a quantity of the loss, with their costs."""
+    for made in RuleWriter(experiment.graphs[0], variables).written(sign * target):
+        names = sum(isinstance(node, ast.Name) for node in ast.walk(made))
+        text = ast.unparse(ast.fix_missing_locations(made))
+        yield 1.5 + 0.2 * names, text if sign > 0 else f"-({text})"
 
 
 def pushed_down(node: ast.expr, wanted: Array,

@@ -1,0 +1,104 @@
+"""Backward rules of a recorded loss, written in the variables of a derivation."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, value_of
+from tinygrad_mlp.verify.wrong_line.recorded_rules import RuleWriter
+from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
+
+X, C = np.arange(6.0).reshape(2, 3) / 5 - 0.3, np.array([[0.4, -1.1], [0.7, 0.3]])
+
+
+def affine(W, b):
+    Z = X @ W + b
+    return np.sum(C * Z)
+
+
+def activations(W, b):
+    Z = X @ W + b
+    A = np.tanh(Z)
+    return np.sum(C * A**2)
+
+
+def rectified(W, b):
+    Z = X @ W + b
+    A = np.maximum(Z, 0)
+    return np.sum(C * (A + 1)**2)
+
+
+def sigmoid_written_out(W, b):
+    Z = X @ W + b
+    A = 1 / (1 + np.exp(-Z))
+    return np.sum(C * A**2)
+
+
+def softmax_written_out(W, b):
+    Z = X @ W + b
+    E = np.exp(Z - Z.max(axis=1, keepdims=True))
+    P = E / E.sum(axis=1, keepdims=True)
+    return np.sum(C * P**2)
+
+
+def used_twice(W, b):
+    Z = X @ W + b
+    return np.sum(C * Z) - np.sum(Z**2)
+
+
+def centred(W, b):
+    Z = X @ W + b
+    D = Z - Z.mean(axis=0)
+    return np.sum(C * D**3)
+
+
+def library_softmax(W, b):
+    Z = X @ W + b
+    P = tg.softmax(Z)
+    return np.sum(C * P**2)
+
+
+RULES = [
+    (affine, "W", set(), "X.T @ C"),
+    (affine, "b", set(), "C.sum(axis=0)"),
+    (activations, "Z", {"dA", "A"}, "dA * (1 - A * A)"),
+    (activations, "A", {"A"}, "C * (2 * A)"),
+    (rectified, "Z", {"dA", "Z"}, "dA * (Z > 0)"),
+    (sigmoid_written_out, "Z", {"dA", "A"}, "dA * A * (1 - A)"),
+    (softmax_written_out, "Z", {"dP", "P"}, "P * (dP - (dP * P).sum(axis=-1, keepdims=True))"),
+    (library_softmax, "Z", {"dP", "P"}, "P * (dP - (dP * P).sum(axis=-1, keepdims=True))"),
+    (used_twice, "Z", {"Z"}, "C - 2 * Z"),
+    (centred, "Z", {"dD"}, "dD + (-dD).sum(axis=0)[None, :] / 2")]
+"""A loss, a vertex, what the derivation holds of the graph besides X and C, and ∂L/∂v in these."""
+
+
+def graph_of(loss):
+    rng = np.random.default_rng(1)
+    point = {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
+    return LossGraph(FunctionRecorder(loss), point, lambda function, leaves: function(**leaves))
+
+
+@pytest.mark.parametrize(("loss", "wanted", "known", "rule"), RULES)
+def test_a_rule_is_written_as_people_write_it(loss, wanted, known, rule):
+    graph = graph_of(loss)
+    variables, cotangents = {"X": X, "C": C}, {}
+    for vertex in graph.vertices():
+        name = graph.text(vertex)
+        cotangents[name] = np.asarray(graph.cotangents.get(id(vertex), 0.0))
+        variables |= {name: value_of(vertex)} if name in known else {}
+        variables |= {f"d{name}": cotangents[name]} if f"d{name}" in known else {}
+    made = [*RuleWriter(graph, variables).written(cotangents[wanted])]
+    texts = [ast.unparse(ast.fix_missing_locations(each)) for each in made]
+    assert rule in texts
+    for text in texts:
+        assert np.allclose(eval(text, {"np": np, **variables}), cotangents[wanted])
+
+
+def test_nothing_is_written_without_the_variables_for_it():
+    graph = graph_of(affine)
+    wanted = next(graph.cotangents[id(v)] for v in graph.vertices() if graph.text(v) == "W")
+    assert not [*RuleWriter(graph, {"X": X}).written(wanted)]
