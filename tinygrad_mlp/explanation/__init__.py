@@ -4,9 +4,9 @@ The package is not called `explain`, because that is the name of its function: i
 `tinygrad_mlp.explain` would put the module in the place of ``tg.explain``.
 """
 
-from tinygrad_mlp.explanation.closed import Equations
 from tinygrad_mlp.explanation.derivation import Derivation, explain
 from tinygrad_mlp.explanation.equation import Equation
 from tinygrad_mlp.explanation.expression import Expression
+from tinygrad_mlp.explanation.levels import Equations
 
 __all__ = ["Derivation", "Equation", "Equations", "Expression", "explain"]

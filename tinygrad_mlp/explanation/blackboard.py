@@ -8,7 +8,8 @@ from tinygrad_mlp.explanation.chosen_names import ChosenNames
 from tinygrad_mlp.explanation.equation import ADJOINT, FORWARD, GRADIENT, Equation
 from tinygrad_mlp.explanation.expression import Expression, Symbol, within
 from tinygrad_mlp.explanation.loops import Loop, LoopWriter
-from tinygrad_mlp.explanation.polynomial import Base, Polynomial
+from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.graph_view.names import gradient, name
 

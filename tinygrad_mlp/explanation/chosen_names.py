@@ -12,7 +12,8 @@ from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.loops import Loop, find_loop, row_of
-from tinygrad_mlp.explanation.polynomial import Base, OpCall, Polynomial
+from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.graph_view.names import Name, name
 

@@ -15,7 +15,9 @@ from tinygrad_mlp.errors import (
     ShapeError,
 )
 from tinygrad_mlp.explanation.calling import called, weighted
-from tinygrad_mlp.explanation.closed import (
+from tinygrad_mlp.explanation.comparing import backward
+from tinygrad_mlp.explanation.equation import FORWARD, GRADIENT, Equation
+from tinygrad_mlp.explanation.levels import (
     Equations,
     Question,
     arrays_in,
@@ -23,8 +25,6 @@ from tinygrad_mlp.explanation.closed import (
     closed_form,
     record,
 )
-from tinygrad_mlp.explanation.comparing import backward
-from tinygrad_mlp.explanation.equation import FORWARD, GRADIENT, Equation
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 

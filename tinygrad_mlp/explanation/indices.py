@@ -15,7 +15,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.explanation.polynomial import SUMMED, UNIT, Factor, OpCall, Shape
+from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Factor, Shape
+from tinygrad_mlp.explanation.polynomial import OpCall
 
 LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase
 

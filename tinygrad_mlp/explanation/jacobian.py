@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tinygrad_mlp.explanation.polynomial import (
-    SUMMED,
-    UNIT,
-    Base,
-    Factor,
-    Monomial,
-    Polynomial,
-    moved,
-    term,
-)
+from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Base, Factor, Monomial, moved
+from tinygrad_mlp.explanation.polynomial import Polynomial, term
 from tinygrad_mlp.explanation.simplest import Simplifier
 
 

@@ -17,8 +17,10 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.explanation.expression import Expression, Symbol
+from tinygrad_mlp.explanation.making import apply
 from tinygrad_mlp.explanation.matrices import Writer
-from tinygrad_mlp.explanation.polynomial import Base, Monomial, OpCall, Polynomial
+from tinygrad_mlp.explanation.monomial import Base, Monomial
+from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial
 from tinygrad_mlp.graph_view.names import Name, name
 
 SHORTEST = 3
@@ -237,7 +239,7 @@ class LoopWriter:
             every = self._every(base, t, shown)
             steps = [symbols[b].definition for _, b in members]
             shape = (len(steps), *base.shape)
-            all_steps = self.writer.made(at_each_step, shape, every, *(s for s in steps if s))
+            all_steps = apply(at_each_step, shape, every, *(s for s in steps if s))
             found.append(Symbol(step_name(letter, 0), shape, all_steps.dtype,
                                 definition=all_steps))
         return found
@@ -273,11 +275,11 @@ class LoopWriter:
             every = self.writer.sum(self.loop.common(polynomials[0], first))
             whole = (first, last) == (1, len(self.loop.steps))
             limits = "_t" if whole else rf"_{{t={first}}}^{{{last}}}"
-            made = self.writer.made(over_steps, steps[0].shape, every, *steps, limits=limits)
-            total = made if total is None else self.writer.made(ops.add, made.shape, total, made)
+            made = apply(over_steps, steps[0].shape, every, *steps, limits=limits)
+            total = made if total is None else apply(ops.add, made.shape, total, made)
         if total is None:
             return self.writer.expression(p)
         if rest:
             others = self.writer.sum(Polynomial(p.shape, rest))
-            total = self.writer.made(ops.add, p.shape, total, others)
+            total = apply(ops.add, p.shape, total, others)
         return total

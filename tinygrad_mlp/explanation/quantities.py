@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op
-from tinygrad_mlp.explanation.polynomial import (
+from tinygrad_mlp.explanation.monomial import (
     ONE,
     SUMMED,
     UNIT,
@@ -21,58 +20,33 @@ from tinygrad_mlp.explanation.polynomial import (
     Exponent,
     Factor,
     Monomial,
+    Shape,
+)
+from tinygrad_mlp.explanation.numbers import EXACT, Numbers, is_number, number
+from tinygrad_mlp.explanation.polynomial import (
     OpCall,
     Polynomial,
-    Shape,
     attached,
     contracted,
     term,
     whole,
     whole_indices,
 )
-from tinygrad_mlp.graph_view.names import Name, name
-from tinygrad_mlp.graph_view.naming import is_filled
-
-NICE = 1000
-EXACT = 10**6
-"""The largest denominator of a fraction that a float is taken for."""
+from tinygrad_mlp.graph_view.names import Name
 
 
-def fraction(number: Any) -> Fraction:
-    """The fraction that a finite number is, a simple one if it rounds to the same number."""
-    exact = Fraction(float(number))
-    simple = exact.limit_denominator(EXACT)
-    return simple if float(simple) == float(number) else exact
-
-
-def number(value: Any, shape: Shape = ()) -> Polynomial:
-    """A number in all elements of a shape."""
-    return term(shape, (), fraction(value))
-
-
-class Quantities:
+class Quantities(Numbers):
     """Makes bases and polynomials.
 
     `deltas` are brackets that are derivatives, by the base that they are the derivative of: long
-    ones will get names. `defined` are bases with names by the keys of their definitions. `counts`
-    are the numbers n of means, and `meant` names and values of numbers that the user has named.
+    ones will get names. `defined` are bases with names by the keys of their definitions.
     """
 
     def __init__(self) -> None:
-        self.bases: list[Base] = []
-        self._known: dict[Any, Base] = {}
-        self.counts: dict[int, Base] = {}
+        super().__init__()
         self.deltas: dict[Base, Base] = {}
         self.defined: dict[Any, Base] = {}
-        self.meant: list[tuple[str, float]] = []
         self.unit_matrix(1)  # the first base of all
-
-    def base(self, shape: Shape, definition: Polynomial | OpCall | None = None,
-             value: Any = None) -> Base:
-        """A new base."""
-        made = Base(len(self.bases), shape, definition, value)
-        self.bases.append(made)
-        return made
 
     def unit_matrix(self, n: int) -> Polynomial:
         """The unit matrix."""
@@ -82,51 +56,6 @@ class Quantities:
             made.name = Name("I", "I")
             self._known["I", n] = made
         return whole(self._known["I", n])
-
-    def count(self, n: int) -> Polynomial:
-        """1/n, the factor of a mean, where n keeps its meaning."""
-        if n == 1:
-            return number(1)
-        if n not in self.counts:
-            self.counts[n] = self._meaning(n) or self.base((), None, float(n))
-        return whole(self.counts[n], Fraction(-1))
-
-    def scalar(self, value: Any) -> Polynomial:
-        """A number of the user's: one with a name, the root of a whole number, or a fraction."""
-        if abs(value) in (0, 1, 2, 0.5):
-            return number(value)
-        if value < 0:
-            return -self.scalar(-value)
-        named = self._meaning(value)
-        if named is not None:
-            return whole(named)
-        for text, known in self.meant:
-            if known in (0, 1):
-                continue
-            for factor in (ONE, Fraction(2), Fraction(1, 2)):
-                for exponent in (Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-1, 2)):
-                    if known > 0 and value == float(factor) * known ** float(exponent):
-                        return whole(self.named_number(text, known), exponent).scaled(factor)
-        simple = fraction(value)
-        square = fraction(value * value).limit_denominator(NICE)
-        if simple.denominator > EXACT and math.isclose(square, value * value, rel_tol=1e-15):
-            m = square.numerator * square.denominator
-            root = whole(self.named_number(str(m), m), Fraction(1, 2))
-            return root.scaled(Fraction(1, square.denominator))
-        return number(value)
-
-    def _meaning(self, value: Any) -> Base | None:
-        for text, known in self.meant:
-            if known == value and value not in (0, 1, 2, -1):
-                return self.named_number(text, known)
-        return None
-
-    def named_number(self, text: str, value: Any) -> Base:
-        """The base of a number with a name."""
-        if ("number", text) not in self._known:
-            made = self._known["number", text] = self.base((), None, float(value))
-            made.name = Name(text, text) if text.isdigit() else name(text)
-        return self._known["number", text]
 
     def constant(self, array: Any) -> Polynomial:
         """An array that a rule brings in, or a Python number."""
@@ -297,11 +226,6 @@ class Quantities:
         product = attached(product, g, tuple(
             UNIT if n == 1 else new[i] for i, n in enumerate(shape)))
         return contracted(product, {new[i]: n for i, n in enumerate(shape) if n != 1})
-
-
-def is_number(array: Array) -> bool:
-    """Whether an array holds one number everywhere, and no places that are picked by it."""
-    return is_filled(array) and (array.dtype.kind == "f" or not array.ndim)
 
 
 def content(p: Polynomial) -> Fraction:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.explanation.blackboard import Blackboard
-from tinygrad_mlp.explanation.polynomial import Base, OpCall, Polynomial
+from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.simplest import Simplifier
 from tinygrad_mlp.graph_view.naming import key_of

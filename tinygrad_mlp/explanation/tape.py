@@ -14,8 +14,9 @@ from typing import Any
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.explanation.equation import ADJOINT, FORWARD, GRADIENT, Equation
-from tinygrad_mlp.explanation.polynomial import Base, Polynomial, whole
-from tinygrad_mlp.explanation.quantities import fraction
+from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.numbers import fraction
+from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.steps import PlainSimplifier
 from tinygrad_mlp.graph_view.layer_view import Recorded
@@ -32,7 +33,7 @@ class Tape(Reverse):
     simplifier_class = PlainSimplifier
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
-                 meant: Mapping[str, float] | None = None) -> None:
+                 meant: Mapping[str, float]) -> None:
         self.equations: list[Equation] = []
         super().__init__(graph, naming, targets, meant)
 

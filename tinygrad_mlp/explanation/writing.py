@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.algebra import in_shape
 from tinygrad_mlp.explanation.expression import (
     WRITERS,
     Application,
@@ -20,6 +19,7 @@ from tinygrad_mlp.explanation.expression import (
     Shape,
     Symbol,
 )
+from tinygrad_mlp.explanation.making import in_shape
 from tinygrad_mlp.explanation.notation import (
     ATOM,
     BIG,
@@ -174,12 +174,10 @@ def centred(text: str, columns: int) -> str:
     return " " * (missing // 2) + text + " " * (missing - missing // 2)
 
 
-def two_lines(left: Expression, right: Expression, columns: int, hide_left: bool = False) -> str:
+def two_lines(left: Expression, right: Expression, columns: int) -> str:
     """``left = right`` with the shapes of the factors under them, wrapped to so many columns."""
     start = list(write(left, PLAIN, True).pieces)
     indent = sum(map(piece_width, start))
-    if hide_left:  # the same left side stands above
-        start = [Piece(" " * indent)]
     lines: list[list[Piece]] = [[*start, Piece(" = ")]]
     indent += 3
     used = indent
@@ -224,8 +222,7 @@ def _rows(line: Sequence[Piece]) -> str:
 
 
 def _unbroken(pieces: Sequence[Piece], columns: int) -> Iterator[Sequence[Piece]]:
-    """The stretches of pieces between which a line may be broken: terms, or factors of long ones,
-    or parts of very long factors."""
+    """Pieces between which a line may be broken: terms, or factors, or parts of long factors."""
     for term in _split(pieces, TERM):
         if sum(map(piece_width, term)) <= columns:
             yield term

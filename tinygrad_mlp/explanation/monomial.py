@@ -1,0 +1,145 @@
+"""Products of elements of arrays, in index notation.
+
+The indices of the axes of a result are called 0, 1, …; all others are summed over. ``(X w)[0]`` is
+``Σ_k X[0, k] w[k]``. Equal products have equal normal forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from itertools import permutations
+from typing import Any, NamedTuple
+
+from tinygrad_mlp.graph_view.names import Name
+
+Shape = tuple[int, ...]
+Exponent = Fraction | int
+
+UNIT = -1
+"""The index of an axis of length 1, which has no other place than 0."""
+SUMMED = 100
+"""The least number of a summed index."""
+ONE = Fraction(1)
+UNIT_MATRIX = 0
+"""The number of a unit matrix, the first base of all."""
+
+
+class Base:
+    """What factors are powers of: a leaf or constant, a call of an operation, or a bracket.
+
+    `definition` is a polynomial or an `OpCall`, and None for leaves and constants, which have a
+    `value`. `number` orders bases; those in a definition have smaller ones. `sums` tells for an
+    axis what the sum over it is, where that is known: a base without the axis, or 0 or 1.
+    """
+
+    __slots__ = ("number", "shape", "definition", "value", "name", "sums")
+
+    def __init__(self, number: float, shape: Shape, definition: Any, value: Any) -> None:
+        self.number = number
+        self.shape = shape
+        self.definition = definition
+        self.value = value
+        self.name: Name | None = None
+        self.sums: dict[int, Base | int] = {}
+
+    def __repr__(self) -> str:
+        return self.name.text if self.name else f"b{self.number}"
+
+
+class Factor(NamedTuple):
+    """A power of an element of a base."""
+
+    base: Base
+    indices: tuple[int, ...]
+    exponent: Exponent
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """The place among the factors of a monomial."""
+        return self.base.number, self.exponent, self.indices
+
+
+Monomial = tuple[Factor, ...]
+
+
+def renamed(monomial: Iterable[Factor], new: Callable[[int], int]) -> Monomial:
+    """A monomial with other indices."""
+    return tuple(Factor(f.base, tuple(map(new, f.indices)), f.exponent) for f in monomial)
+
+
+def moved(monomial: Iterable[Factor], places: Mapping[int, int]) -> Monomial:
+    """A monomial with some indices replaced."""
+    return tuple(Factor(f.base, tuple(places.get(i, i) for i in f.indices), f.exponent)
+                 for f in monomial)
+
+
+def sizes(monomial: Iterable[Factor]) -> dict[int, int]:
+    """The lengths of the axes that indices belong to."""
+    return {i: n for f in monomial for i, n in zip(f.indices, f.base.shape, strict=True)}
+
+
+def normal(factors: Iterable[Factor]) -> tuple[Monomial, Fraction]:
+    """The normal form of a product, and a number that it is to be multiplied by.
+
+    Powers of the same base are one. An index that has lost all its factors gives its length.
+    """
+    given, number = _without_units(list(factors))
+    powers: dict[tuple[Base, tuple[int, ...]], Exponent] = {}
+    for f in given:
+        powers[f.base, f.indices] = powers.get((f.base, f.indices), 0) + f.exponent
+    left = [Factor(b, i, e.numerator if e.denominator == 1 else e)
+            for (b, i), e in powers.items() if e]
+    if len(left) < len(given):
+        present = {i for f in left for i in f.indices}
+        for i, n in sizes(given).items():
+            if i >= SUMMED and i not in present:
+                number *= n
+    return _canonical(left), number
+
+
+def _without_units(factors: list[Factor]) -> tuple[list[Factor], Fraction]:
+    """Sums over an index of a unit matrix carried out: ``I[i, k] v[k]`` is ``v[i]``."""
+    number = ONE
+    place = 0
+    while place < len(factors):
+        f = factors[place]
+        place += 1
+        if f.base.number != UNIT_MATRIX:
+            continue
+        i, k = sorted(f.indices)
+        if i != k and k < SUMMED:
+            factors[place - 1] = f._replace(exponent=1)  # a power of it is itself
+            continue
+        place = 0
+        factors = [other for other in factors if other is not f]
+        if i != k:
+            factors = list(moved(factors, {k: i}))
+        elif i >= SUMMED and not any(i in other.indices for other in factors):
+            number *= f.base.shape[0]
+    return factors, number
+
+
+def _canonical(factors: list[Factor]) -> Monomial:
+    """In order, with summed indices numbered in the order in which they occur.
+
+    Where a base occurs twice, the numbers are the least of all that are possible.
+    """
+    factors.sort(key=lambda f: (f.base.number, f.exponent, [min(i, SUMMED) for i in f.indices]))
+    old = list(dict.fromkeys(i for f in factors for i in f.indices if i >= SUMMED))
+    if not old:
+        return tuple(sorted(factors, key=lambda f: f.order))
+    different = {(f.base.number, f.exponent) for f in factors}
+    orders: Iterable[Sequence[int]] = [old]
+    if len(different) < len(factors) and len(old) <= 4:
+        orders = permutations(old)
+    best: tuple[Any, ...] | None = None
+    for order in orders:
+        new = {i: SUMMED + place for place, i in enumerate(order)}
+        made = sorted(moved(factors, new), key=lambda f: f.order)
+        key = [f.order for f in made]
+        if best is None or key < best[0]:
+            best = key, tuple(made)
+    assert best is not None
+    result: Monomial = best[1]
+    return result
