@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -143,8 +144,8 @@ def members(drawing):
 
 def test_layers_are_groups_numbered_from_the_input(rng):
     assert members(tg.draw(classic(rng)[0])) == {
-        "layer 2: 3 → 4": {"W1", "z2", "a2"},
-        "layer 3: 4 → 2": {"W2", "z3", "a3"},
+        "layer 2: 3 → 4, tanh": {"W1", "z2", "a2"},
+        "layer 3: 4 → 2, sigmoid": {"W2", "z3", "a3"},
     }
 
 
@@ -153,7 +154,7 @@ def test_a_bias_that_is_added_belongs_to_its_layer(rng):
     b = tg.Tensor(np.zeros(2), requires_grad=True, name="b")
     drawing = tg.draw(tg.sum(tg.relu(rng.normal(size=(5, 3)) @ W + b)))
     ((title, inside),) = members(drawing).items()
-    assert title == "layer 2: 3 → 2"
+    assert title == "layer 2: 3 → 2, relu"
     assert {"W", "b", "z2", "a2"} <= inside and "L" not in inside and "x" not in inside
 
 
@@ -163,10 +164,10 @@ def test_with_a_model_groups_are_called_as_its_modules(rng):
     )
     drawing = tg.draw(tg.sum(model(rng.normal(size=(3, 6)))), model=model)
     groups = members(drawing)
-    assert list(groups) == ["0 Linear(6, 4)", "1 LayerNorm(4)", "3 Linear(4, 2)"]
+    assert list(groups) == ["0 Linear(6, 4)", "1 LayerNorm(4), relu", "3 Linear(4, 2)"]
     calls = {
         vertex.lines[0].partition("(")[0]
-        for vertex in drawing.scene.vertices if vertex.title in groups["1 LayerNorm(4)"]
+        for vertex in drawing.scene.vertices if vertex.title in groups["1 LayerNorm(4), relu"]
     }
     assert {"mean", "sqrt", "divide", "multiply", "add", "relu"} <= calls
 
@@ -175,7 +176,7 @@ def test_convolutions_and_their_pooling_are_layers(rng):
     model = tg.nn.Sequential(tg.nn.Conv2d(1, 2, 3, rng=rng), tg.nn.Tanh(), tg.nn.MaxPool2d(2))
     drawing = tg.draw(tg.sum(model(rng.normal(size=(1, 1, 6, 6)))))
     ((title, inside),) = members(drawing).items()
-    assert title == "layer 2: 2 kernels of 3×3"
+    assert title == "layer 2: 2 kernels of 3×3, tanh, max_pool2d"
     assert len(inside) == 5
 
 
@@ -199,7 +200,8 @@ def test_a_deep_network_is_folded_into_its_first_and_last_layers(rng):
     # Blocks begin where layers do, so that those beside the fold are whole.
     assert all(len(inside) == 4 for inside in members(drawing).values())
     titles = list(members(drawing))
-    assert titles == ["0 Linear(3, 6)", "2 Linear(6, 6)", "198 Linear(6, 6)"]
+    assert titles == [
+        "0 Linear(3, 6), sigmoid", "2 Linear(6, 6), sigmoid", "198 Linear(6, 6), sigmoid"]
 
 
 def test_shown_and_folded_operations_are_all_there_are(rng):
@@ -245,8 +247,45 @@ def test_a_line_without_repetition_is_one_box():
     assert fold.lines[0].startswith("multiply ×59, ")
 
 
+def irregular(seed, n=200):
+    """A graph of about `n` operations in which nothing repeats."""
+    rng = np.random.default_rng(seed)
+    found = [tg.Tensor(rng.normal(size=(3, 3)), requires_grad=True) for _ in range(3)]
+    for _ in range(n):
+        u, v = (found[-1 - rng.integers(5 if len(found) > 5 else 3)] for _ in range(2))
+        found.append(rng.choice([lambda u, v: tg.tanh(u), lambda u, v: u + v, lambda u, v: u * v,
+                                 lambda u, v: u @ found[0], lambda u, v: tg.sin(u)])(u, v))
+    return tg.sum(sum(found[-n:]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_graph_without_repetitions_still_fits_a_page(seed):
+    scene = tg.draw(irregular(seed)).scene
+    assert scene.operations > 350  # and as many additions
+    assert len(scene.vertices) <= 40
+    titles = [re.match(r"(\d+) operations:", box.title) for box in scene.vertices]
+    hidden = sum(int(title.group(1)) for title in titles if title)
+    again = sum(int(box.title.split()[0]) for box in scene.vertices if "again" in box.title)
+    shown = sum(box.kind in ("result", "output") for box in scene.vertices)
+    assert hidden + again + shown == scene.operations
+    assert [box.kind for box in scene.vertices].count("output") == 1
+
+
+def test_stretches_begin_where_little_is_handed_on(rng):
+    x = tg.Tensor(rng.normal(size=3), requires_grad=True)
+    for _ in range(30):  # thirty different blocks, each of which hands on one result
+        f, g, h = rng.choice([tg.tanh, tg.sin, tg.cos, tg.sigmoid, tg.relu], 3)
+        u, v = f(x), g(x)
+        x = h(u * v) + u + v
+    scene = tg.draw(tg.sum(x)).scene
+    leaving = Counter(edge.tail for edge in scene.edges)
+    stretches = [box.key for box in scene.vertices if box.kind == "fold"]
+    assert 5 < len(stretches) < 30
+    assert {leaving[key] for key in stretches} == {1}
+
+
 def test_arrows_of_a_folded_graph_make_no_cycle(rng):
-    for loss in (deep(rng, 40)[0], classic(rng)[0]):
+    for loss in (deep(rng, 40)[0], classic(rng)[0], irregular(0), irregular(1)):
         drawing = tg.draw(loss, fold=True)
         below = {vertex.key: set() for vertex in drawing.scene.vertices}
         for edge in drawing.scene.edges:
@@ -299,6 +338,34 @@ def test_values_are_shown_on_demand():
     assert drawing["L"].lines[-1] == "value: 9"
 
 
+def test_arrows_show_values_shares_of_gradients_or_local_derivatives():
+    w = tg.Tensor(0.5, requires_grad=True, name="w")
+    a = tg.tanh(w * 2.0)
+    loss = a * a + a
+
+    def labels(what):
+        drawing = tg.draw(loss, arrows=what, names={"a": a})
+        return {ends: arrow.label for ends, arrow in arrows(drawing).items()}
+
+    t = np.tanh(1.0)
+    assert labels("value")[("w", "v1")] == "0.5"
+    assert labels("derivative")[("w", "v1")] == "2"
+    assert labels("derivative")[("v1", "a")] == f"{1 - t**2:.3g}"
+    assert labels("gradient")[("v1", "a")] == f"{(2 * t + 1) * (1 - t**2):.3g}"
+    assert labels("gradient")[("a", "v2")] == f"{t:.3g}"  # of each of the two uses
+    assert set(labels(None).values()) == {""}
+    assert "0.42" in tg.draw(loss, arrows="derivative").dot
+
+
+def test_of_arrays_an_arrow_shows_the_least_and_the_greatest_number(rng):
+    x = tg.Tensor(np.array([0.0, 1.0]), requires_grad=True, name="x")
+    W = tg.Tensor(rng.normal(size=(2, 2)), requires_grad=True, name="W")
+    drawing = tg.draw(tg.sum(W @ tg.exp(x)), arrows="derivative")
+    found = {ends: arrow.label for ends, arrow in arrows(drawing).items()}
+    assert found[("x", "a1")] == "1 … 2.72"
+    assert found[("W", "z2")] == ""  # a Jacobian
+
+
 def test_gradients_are_those_of_the_backward_pass(rng):
     loss, W1, W2 = classic(rng)
     drawing = tg.draw(loss, gradients=True)
@@ -322,7 +389,7 @@ def test_a_vanishing_gradient_is_drawn_ever_thinner(rng):
         for box in drawing.scene.vertices if box.lines[0].startswith("linear")
     ]
     assert len(widths) == 6
-    assert widths == sorted(widths) and widths[0] < 1.3 and widths[-1] > 3
+    assert widths == sorted(widths) and widths[0] < 1.3 and widths[-1] > 2.5
 
 
 def test_no_gradient_and_no_number_are_told_apart():

@@ -44,6 +44,7 @@ NO_GRADIENT = 'color="#767676" style=dashed'
 NOT_FINITE = 'color="#D55E00" penwidth=4 label="not finite" fontcolor="#D55E00"'
 TABLE = '<table border="0" cellspacing="4" cellpadding="1">'
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+GROUP_LINE, LETTER = 40, 5.5  # letters in a line of a frame's title, and their mean width in points
 LINE_LENGTH = 60  # the greatest number of characters in a line of a box
 
 
@@ -53,13 +54,13 @@ def to_dot(scene: Scene, direction: str = "down") -> str:
         "digraph {",
         f"  graph [newrank=true rankdir={DIRECTIONS[direction]} nodesep=0.25 ranksep=0.35 "
         'fontname="Helvetica,Arial,sans-serif" fontsize=11 labelloc=b]',
-        '  node [shape=box fontname="Helvetica,Arial,sans-serif" fontsize=11 margin="0.12,0.06"]',
+        '  node [shape=box fontname="Helvetica,Arial,sans-serif" fontsize=11 margin="0.12,0.09"]',
         '  edge [fontname="Helvetica,Arial,sans-serif" fontsize=9 arrowsize=0.7 color="#333333"]']
     lines += [f"  {_vertex(vertex)}" for vertex in scene.vertices]
     for i, group in enumerate(scene.groups):
         lines += [
             f"  subgraph cluster_{i} {{",
-            f"    label=<{_text(group.title)}>",
+            f"    label={_group_title(group.title, direction)}",
             '    labelloc=t labeljust=l style=rounded color="#8C8C8C" bgcolor="#FAFAFA"',
             f"    {'; '.join(group.keys)}",
             "  }"]
@@ -105,8 +106,11 @@ def _vertex(vertex: Vertex) -> str:
 
 def _edge(edge: Arrow, scale: _ArrowScale, on_the_right: bool) -> str:
     attributes = [] if edge.gradient is None else [scale.style(edge.gradient)]
+    texts = [edge.label] if edge.label else []
     if edge.uses > 1:
-        attributes.append(f'label=" ×{edge.uses}"')
+        texts.append(f"×{edge.uses}")
+    if texts:
+        attributes.append(f'label=" {" ".join(texts)} "')
     ends = edge.tail, edge.head
     if on_the_right:
         # Of two vertices on one level, Graphviz puts the one named first on the left.
@@ -133,7 +137,7 @@ class _ArrowScale:
         strength = 1 - (self.top - math.log10(size)) / self.decades
         parts = (round(w + strength * (s - w)) for w, s in zip(WEAK, STRONG, strict=True))
         colour = "".join(f"{part:02X}" for part in parts)
-        return f'color="#{colour}" penwidth={0.8 + 3.2 * strength:.2f}'
+        return f'color="#{colour}" penwidth={0.8 + 2.2 * strength:.2f}'
 
     def swatch(self, strength: float) -> str:
         """Return the cells of the legend for a strength between 0 and 1: its colour, its size."""
@@ -155,6 +159,15 @@ def _legend(scene: Scene, scale: _ArrowScale) -> str:
         rows.append(f"<td>{_text(words)}</td>{swatches}")
     body = "".join(f"<tr><td>{TABLE}<tr>{row}</tr></table></td></tr>" for row in rows)
     return f'<<font point-size="9"><table border="0" cellspacing="0">{body}</table></font>>'
+
+
+def _group_title(title: str, direction: str) -> str:
+    """Return the label of a frame, in the left half of it: the arrows enter in the middle."""
+    lines = textwrap.wrap(title, GROUP_LINE)
+    room = 0 if direction == "right" else round(LETTER * max(map(len, lines)))
+    text = "<br/>".join(map(_text, lines))
+    return (f'<<table border="0" cellspacing="0" cellpadding="0"><tr><td align="left" '
+            f'balign="left">{text}</td><td width="{room}"></td></tr></table>>')
 
 
 def _text(text: str) -> str:

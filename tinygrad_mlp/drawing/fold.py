@@ -1,4 +1,7 @@
-"""Folding: the parts of a long graph that become one box, repeated blocks and lines of operations.
+"""Folding: the parts of a long graph that become one box: repeated blocks, lines, and stretches.
+
+A block repeats. In a line, each operation takes only the result of the one before. What is still
+too long for a page is cut into stretches, where the fewest results are handed on.
 
 Operations are taken in the order of recording, in which data flow. A part is an interval of that
 order. Making one vertex of an interval never makes a cycle, because all arrows that leave it lead
@@ -21,12 +24,14 @@ from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 LONGEST_PERIOD = 256  # longer blocks, in operations, are not searched for
 FEWEST_TIMES = 4  # repetitions from which on a block is folded; two of them stay visible
 SHORTEST_RUN = 5  # operations in a line from which on they are folded; two of them stay visible
+MOST_BOXES = 30  # of operations, that a picture shows before it is cut into stretches
 
 
 class Fold(NamedTuple):
     """A part that becomes one box: from operation `start` to the one before `stop`.
 
-    It holds `times` repetitions of a block; 1 for a line of operations.
+    It holds `times` repetitions of a block; 1 for operations in a line, 0 for a stretch of any
+    operations.
     """
 
     start: int
@@ -36,14 +41,14 @@ class Fold(NamedTuple):
     @property
     def block(self) -> int:
         """The number of operations of the block."""
-        return (self.stop - self.start) // self.times
+        return (self.stop - self.start) // max(self.times, 1)
 
 
 def find_folds(graph: Recorded) -> list[Fold]:
     """Find the parts of a graph that become one box each, in order."""
     found = _find_repetitions(graph)
     folded = {i for fold in found for i in range(fold.start, fold.stop)}
-    return sorted(found + _find_lines(graph, folded))
+    return _cut(graph, sorted(found + _find_lines(graph, folded)))
 
 
 def count_operations(nodes: list[Node]) -> str:
@@ -110,13 +115,7 @@ def _beginning_keys(graph: Recorded) -> list[tuple[int, int, bool]]:
     begins. Among such places it is an operation that takes a weight, and among these one that does
     not take the result of the operation before it.
     """
-    at = {node: i for i, node in enumerate(graph.nodes)}
-    last_use = [max((at[user] for user in graph.users[n]), default=at[n]) for n in graph.nodes]
-    change = np.zeros(len(graph.nodes) + 2, np.int64)
-    for i, last in enumerate(last_use):
-        change[i + 1] += 1  # still to be used until its last use
-        change[last + 1] -= 1
-    still_used = np.cumsum(change)
+    still_used = _still_used(graph)
     keys = []
     for i, node in enumerate(graph.nodes):
         pairs = zip(arrays_of(node), node, strict=True)
@@ -124,6 +123,45 @@ def _beginning_keys(graph: Recorded) -> list[tuple[int, int, bool]]:
         goes_on = i > 0 and graph.nodes[i - 1] in map(origin, node)
         keys.append((int(still_used[i]), -max(weights, default=-1), goes_on))
     return keys
+
+
+def _still_used(graph: Recorded) -> Array:
+    """Return for each operation how many results of earlier ones are used by it or later."""
+    at = {node: i for i, node in enumerate(graph.nodes)}
+    last_use = [max((at[user] for user in graph.users[n]), default=at[n]) for n in graph.nodes]
+    change = np.zeros(len(graph.nodes) + 2, np.int64)
+    for i, last in enumerate(last_use):
+        change[i + 1] += 1
+        change[last + 1] -= 1
+    return np.cumsum(change)
+
+
+def _cut(graph: Recorded, folds: list[Fold]) -> list[Fold]:
+    """Cut what would fill more than a page into stretches; repetitions stay as they are.
+
+    The first and the last operation stay visible.
+    """
+    n = len(graph.nodes)
+    repeated = [fold for fold in folds if fold.times > 1]
+    lines = {fold.start: fold.stop for fold in folds if fold.times == 1}
+    in_folds = sum(fold.stop - fold.start - 1 for fold in folds)
+    if n - in_folds <= MOST_BOXES:
+        return folds
+    length = -(-(n - in_folds) // (MOST_BOXES // 2))
+    still_used = _still_used(graph)
+    found, start = list(repeated), 1
+    for stop in [*(fold.start for fold in repeated), n - 1]:
+        while stop - start > 1:
+            if start + length + length // 2 >= stop:
+                end = stop
+            else:
+                around = range(start + -(-length // 2), start + length + length // 2)
+                end = min(around, key=lambda i: (still_used[i], abs(i - start - length)))
+                end = next((lines[i] for i in lines if i < end < lines[i]), end)
+            found.append(Fold(start, min(end, stop), 0))
+            start = end
+        start = max(start, next((f.stop for f in repeated if f.start == stop), stop))
+    return sorted(fold for fold in found if fold.stop - fold.start > 1)
 
 
 def _find_lines(graph: Recorded, folded: set[int]) -> list[Fold]:

@@ -28,8 +28,8 @@ def find_groups(graph: Recorded, model: Module | None = None) -> list[NodeGroup]
     """Find the layers of a graph or, if a model is given, the modules that hold its parameters.
 
     An operation that works element by element or pools, and takes nothing but a result of a group,
-    belongs to that group. A parameter that is used several times belongs to no group. The groups
-    come first layer first.
+    belongs to that group, whose title names it. A parameter that is used several times belongs to
+    no group. The groups come first layer first.
     """
     uses = Counter(id(leaf) for node in graph.nodes for leaf in _leaves(node))
     once = {key for key, n in uses.items() if n == 1}
@@ -39,7 +39,8 @@ def find_groups(graph: Recorded, model: Module | None = None) -> list[NodeGroup]
         changes_only = node.op in POOLING or (node.op.record.elementwise and node.op.arity == 1)
         if changes_only and node not in group_of and before in group_of:
             if graph.only_user(before) is node:
-                group_of[node] = group_of[before]
+                group = group_of[node] = group_of[before]
+                group.title += f", {node.op.name}"
     if model is not None:
         _add_normalisations(graph, group_of)
     for node in graph.nodes:

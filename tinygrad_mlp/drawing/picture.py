@@ -90,14 +90,15 @@ class Drawing:
 
 def draw(output: Value, *, model: Module | None = None, values: bool = False,
          gradients: bool = False, fold: bool | str = "auto", names: Mapping[str, Any] | None = None,
-         direction: str = "down") -> Drawing:
+         direction: str = "down", arrows: str | None = None) -> Drawing:
     """Draw the graph behind a result: operations, names and shapes, layers as groups.
 
     Every operation is a box with the name of its result (the same as in `explain`), the call and
     the shape. Arrows lead from a value to the operations that take it. Parameters (leaves that
     gradients flow to), data and results look different, also in a black and white print. In a long
     graph, repeated blocks are folded: the first and the last are shown, and a box between them says
-    how many more there are.
+    how many more there are. A long graph without repetitions is cut into stretches of operations,
+    where the fewest results are handed on.
 
     Args:
         output: a tensor whose graph has not been released.
@@ -109,6 +110,9 @@ def draw(output: Value, *, model: Module | None = None, values: bool = False,
         fold: whether to fold; "auto" folds graphs of more than 24 operations.
         names: names of arrays and tensors that have none of their own (the input, the target).
         direction: where the arrows point, "down" or "right".
+        arrows: what stands beside each arrow from v to y: its "value"; the "gradient" that this
+            use contributes to ``∂L/∂v``; the local "derivative" ``∂y/∂v``, of elementwise
+            operations and where y is one number; or None. Of arrays, the least and the greatest.
 
     Raises:
         NotDifferentiableError: nothing was recorded, because nothing requires a gradient.
@@ -133,12 +137,14 @@ def draw(output: Value, *, model: Module | None = None, values: bool = False,
     if model is not None and not isinstance(model, Module):
         raise InvalidArgumentError(
             f"draw(): model must be a Module (see tg.nn). Got {type(model).__name__}.")
-    if gradients and output.data.size != 1:
+    if arrows is not None:
+        one_of(arrows, ("value", "gradient", "derivative"), "draw(): arrows")
+    if (gradients or arrows == "gradient") and output.data.size != 1:
         raise ShapeError(
             f"draw(): gradients are those of a single number. Got an output of shape "
             f"{output.data.shape}: reduce it, e.g. with .sum(), or leave gradients out.")
     one_of(fold, (True, False, "auto"), "draw(): fold")
     one_of(direction, tuple(DIRECTIONS), "draw(): direction")
     builder = SceneBuilder(Recorded(output, "draw()"), names or {}, model=model, values=values,
-                           gradients=gradients, fold=fold)
+                           gradients=gradients, fold=fold, arrows=arrows)
     return Drawing(builder.scene(), direction)

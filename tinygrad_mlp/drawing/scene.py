@@ -22,13 +22,14 @@ class Arrow(NamedTuple):
     """An arrow from a value to an operation that takes it, by the keys of the two vertices.
 
     It shows how often the value is used and the mean size of its gradient, ``mean |∂L/∂v|``: None
-    if gradients are not shown, or there is none.
+    if gradients are not shown, or there is none. `label` is text beside the arrow.
     """
 
     tail: str
     head: str
     uses: int = 1
     gradient: float | None = None
+    label: str = ""
 
 
 class VertexGroup(NamedTuple):

@@ -22,7 +22,14 @@ from tinygrad_mlp.drawing.scene import (
     Vertex,
     VertexGroup,
 )
-from tinygrad_mlp.drawing.summaries import Key, format_number, mean_size, record_cotangents, summary
+from tinygrad_mlp.drawing.summaries import (
+    Key,
+    arrow_label,
+    format_number,
+    mean_size,
+    record_cotangents,
+    summary,
+)
 from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.naming import Naming
 from tinygrad_mlp.nn import Module
@@ -43,13 +50,16 @@ class SceneBuilder:
     """Builds the scene of a graph. The arguments are those of `draw`."""
 
     def __init__(self, graph: Recorded, names: Mapping[str, Any], *, model: Module | None,
-                 values: bool, gradients: bool, fold: bool | str) -> None:
+                 values: bool, gradients: bool, fold: bool | str, arrows: str | None) -> None:
         self.graph = graph
         # A prediction is not a loss.
         self.naming = Naming(graph, names, "L" if graph.output.data.size == 1 else None)
         self.model = model
         self.values = values
-        self.gradients = record_cotangents(graph.output) if gradients else {}
+        self.arrows = arrows
+        cotangents = gradients or arrows == "gradient"
+        self.cotangents = record_cotangents(graph.output) if cotangents else {}
+        self.gradients = self.cotangents if gradients else {}
         nodes = graph.nodes
         wanted = len(nodes) > FOLD_ABOVE if fold == "auto" else fold
         self.folds = {f"f{i}": part for i, part in enumerate(find_folds(graph) if wanted else [])}
@@ -83,14 +93,16 @@ class SceneBuilder:
 
     def _edges(self) -> list[Arrow]:
         edges: dict[tuple[str, str], Arrow] = {}
-        for node, _, parent, array in self.graph.arguments():
+        for node, position, parent, array in self.graph.arguments():
             if _is_in_call(parent, array):
                 continue
             ends = self.box[_source(parent, array)], self.box[node]
             if ends in edges:
                 edges[ends] = edges[ends]._replace(uses=edges[ends].uses + 1)
             elif ends[0] != ends[1]:
-                edges[ends] = Arrow(*ends, gradient=self._gradient_size(parent, array))
+                label = "" if self.arrows is None else arrow_label(
+                    self.arrows, node, position, self.cotangents.get(node))
+                edges[ends] = Arrow(*ends, 1, self._gradient_size(parent, array), label)
         return list(edges.values())
 
     def _groups(self) -> Iterator[VertexGroup]:
@@ -126,6 +138,9 @@ class SceneBuilder:
         title = f"{len(nodes)} operations in a line"
         if part.times > 1:
             title = f"{part.times} × the same again"
+        if part.times == 0:
+            first, last = (self.naming.of_node(node, 0).text for node in (nodes[0], nodes[-1]))
+            title = f"{len(nodes)} operations: {first} to {last}"
         lines = [count_operations(nodes[: part.block])]
         inside = [found for source, found in self.inputs.items() if self.box[source] == key]
         for kind in (PARAMETER, DATA):

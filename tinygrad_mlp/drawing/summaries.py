@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.backward import propagate
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
+from tinygrad_mlp.graph_view.layer_view import arrays_of
 
 Key = Node | int  # a node, or the identity of a leaf
 
@@ -38,6 +39,36 @@ def record_cotangents(output: Value) -> dict[Key, Any]:
     with changed_mode(walk=walk):
         propagate([(output, np.ones_like(output.data))], collect, retain=False)
     return found
+
+
+def arrow_label(what: str, node: Node, position: int, g: Any) -> str:
+    """Return what an arrow to an operation carries, as text; "" where it is not a single array.
+
+    Args:
+        what: "value", that of the argument; "gradient", the share ``v̄ = ȳ ∂y/∂v`` of this use; or
+            "derivative", ``∂y/∂v`` itself, of elementwise operations and of results of one number.
+        node: the operation y = f(..., v, ...).
+        position: that of the argument v.
+        g: the gradient ȳ, or None.
+    """
+    arrays = arrays_of(node)
+    if what == "value":
+        return _range(arrays[position])
+    if node.op.outputs > 1 or node[position] is None:
+        return ""
+    if what == "derivative":
+        one_number = np.size(node.out) == 1
+        g = np.ones_like(node.out) if node.op.record.elementwise or one_number else None
+    return "" if g is None else _range(node.op.vjp(position, g, node.out, arrays, node.static))
+
+
+def _range(array: Any) -> str:
+    """Return an array's least and greatest number as text, or its only number."""
+    flat = _flat(array)
+    if not flat.size:
+        return ""
+    low, high = format_number(flat.min()), format_number(flat.max())
+    return low if low == high else f"{low} … {high}"
 
 
 def mean_size(g: Any) -> float:
