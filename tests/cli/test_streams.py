@@ -1,5 +1,6 @@
 """Output that cannot be written: no traceback, the right exit code, and no lost file."""
 
+import io
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import pytest
 
 from tests import child
 from tests.campaigns import thorough
+from tinygrad_mlp.cli import outputs
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")
 
@@ -149,3 +151,20 @@ def test_a_slow_reader_of_a_stream_that_does_not_wait_gets_everything():
         running.stdout.close()
         assert running.wait() == whole.returncode == 0
     assert json.loads(first + rest) == json.loads(whole.stdout) and len(rest) > 1 << 16
+
+
+def test_a_terminal_is_told_at_once_what_takes_its_time(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with pytest.raises(LookupError), outputs.announced("Reading mnist …"):
+        assert terminal.getvalue() == "Reading mnist …\r"
+        raise LookupError
+    assert terminal.getvalue().endswith(f"\r{' ' * 15}\r")  # it is taken away, also by an error
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with outputs.announced("Reading mnist …"):
+        pass
+    assert sys.stderr.getvalue() == ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import re
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import rich
 import tinygrad_mlp as tg
 from tests import child
 from tinygrad_mlp import nn, optim
+from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.progress import Progress, monitor_line
 
@@ -92,6 +95,77 @@ def test_the_bar_shows_the_loss_and_the_latest_accuracy(monkeypatch):
         bar.accuracy = 0.75
         bar.advance(1, 0.125)
     assert "loss 0.125, accuracy 0.75" in terminal.getvalue()
+
+
+def test_bar_and_lines_show_the_same_quantities(monkeypatch):
+    terminal = open_terminal(monkeypatch)
+    losses = []
+    train(batch_size=4, epochs=3, monitor=True,
+          callbacks=[lambda run: losses.append(run.history.training_loss[-1])])
+    shown = terminal.getvalue()
+    # The bar's last text is of the whole epoch so far, as its line is.
+    assert f"loss {losses[-1]:.4g}, validation accuracy" in shown
+
+
+def test_on_forty_columns_there_is_a_bar_beside_the_figures(monkeypatch):
+    terminal = open_terminal(monkeypatch, columns=40)
+    with Progress(2, enabled=True) as bar:
+        bar.accuracy = 0.9778
+        bar.advance(0, 0.1234)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue()).strip().splitlines()[-1]
+    assert re.fullmatch(r"[━╸╺ ]{10} loss 0.1234, accuracy 0.9778", last), last
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """The output of a cell of a notebook: a list of what each place has shown."""
+    ipython = pytest.importorskip("IPython", reason="IPython is not installed")
+    places = []
+
+    def display(content, display_id):
+        assert display_id
+        place = [content]
+        places.append(place)
+        return SimpleNamespace(update=place.append)
+
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    monkeypatch.setattr(ipython.display, "display", display)
+    return places
+
+
+def test_a_notebook_shows_a_bar_in_one_place(cell, capsys):
+    history = train(batch_size=4, monitor=True)
+    ((first, *_, last),) = cell
+    assert (first.done, last.done, last.total) == (1, 6, 6)
+    assert last._repr_html_().startswith('<progress value="6" max="6"')
+    assert re.search(r"6/6, 0:00 left, loss .*, validation accuracy", str(last))
+    assert capsys.readouterr().out.splitlines() == [monitor_line(record) for record in history]
+
+
+def test_live_curves_are_exchanged_in_the_output_of_a_cell(cell):
+    train(callbacks=[tg.callbacks.LivePlot(seconds=0)], epochs=3)
+    (pictures,) = cell
+    assert len(pictures) == 4  # after each epoch, and at the end
+    points = [len(figure.axes[0].lines[0].get_xdata()) for figure in pictures]
+    assert points == [1, 2, 3, 3]
+    assert pictures[0]._repr_png_().startswith(b"\x89PNG")
+
+
+def test_live_curves_are_saved_to_a_file_no_more_often_than_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "curves.png"
+    drawn = []
+    monkeypatch.setattr("tinygrad_mlp.training.live_plot.plot_history",
+                        lambda history, path: drawn.append(len(history)))
+    train(callbacks=[tg.callbacks.LivePlot(path, seconds=1e9)], epochs=4)
+    assert drawn == [1, 4]
+
+
+def test_live_curves_without_a_place_are_refused_before_training():
+    with pytest.raises(InvalidArgumentError, match=r"Write LivePlot\('curves.png'\)"):
+        train(callbacks=[tg.callbacks.LivePlot()])
+    with pytest.raises(InvalidArgumentError, match="must end in one of"):
+        tg.callbacks.LivePlot("curves")
 
 
 def test_an_error_takes_the_bar_away(monkeypatch):

@@ -41,6 +41,14 @@ class Experiment:
         check_weights([1, *settings.hidden, 1])
         for loss in losses:
             self._network(loss, [1, 1])
+        with outputs.announced(f"Reading {settings.dataset} …"):
+            self._read()
+        self.epochs = settings.epochs or EPOCHS_OF.get(settings.dataset, EPOCHS)
+        self.steps = -(-len(self.split.X) // settings.batch_size)
+        self.monitor_every = settings.monitor_every or evaluation_interval(self.epochs * self.steps)
+
+    def _read(self) -> None:
+        settings = self.settings
         self.dataset = load(settings.dataset, settings.data_dir, progress=sys.stderr.isatty())
         if self.dataset.n_classes < 2:
             raise DataError(
@@ -49,9 +57,6 @@ class Experiment:
         self.split = preprocess(
             self.dataset.X, self.dataset.labels, rng=np.random.default_rng(settings.seed),
             whole_set=settings.whole_set, n_classes=self.dataset.n_classes, dtype=settings.dtype)
-        self.epochs = settings.epochs or EPOCHS_OF.get(settings.dataset, EPOCHS)
-        self.steps = -(-len(self.split.X) // settings.batch_size)
-        self.monitor_every = settings.monitor_every or evaluation_interval(self.epochs * self.steps)
 
     def network(self, loss: str) -> NeuralNetwork:
         """Return a new network, whose initial weights depend on the seed but not on the loss."""

@@ -10,7 +10,8 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,19 @@ def fail(message: str) -> None:
     """Print an error on standard error, on one line unless that is a terminal."""
     text = f"Error: {message}"
     print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
+
+
+@contextmanager
+def announced(text: str) -> Iterator[None]:
+    """Show a text on a terminal while something takes its time, and take it away again."""
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    if shown:
+        print(text, end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if shown:
+            print(" " * len(text), end="\r", file=sys.stderr, flush=True)
 
 
 def report_error(message: str, error: BaseException, code: int, as_json: bool) -> None:

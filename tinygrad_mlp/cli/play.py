@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tinygrad_mlp.cli import process
+from tinygrad_mlp.cli import outputs, process
 from tinygrad_mlp.cli.check_subjects import namespace_of, registry_restored
 from tinygrad_mlp.cli.outputs import SUCCESS
 from tinygrad_mlp.cli.running import Outcome
@@ -20,7 +20,8 @@ from tinygrad_mlp.playground.settings import PRESETS
 def play(data: str, *, model: Path | None, port: int | None, browser: bool,
          seconds: float | None) -> Outcome:
     """Serve the playground until Ctrl-C, or for so many seconds."""
-    playground = _playground(data, model)
+    with outputs.announced(f"Reading {model or data} …"):
+        playground = _playground(data, model)
     try:
         url = playground.serve(port).url
         with process.interruptible():

@@ -12,7 +12,14 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.cli.image import ReadDrawing, border_level, read_ink, resized
 from tinygrad_mlp.cli.options import is_dataset
-from tinygrad_mlp.cli.outputs import SUCCESS, Heading, Table, width_of_terminal, wrapped
+from tinygrad_mlp.cli.outputs import (
+    SUCCESS,
+    Heading,
+    Table,
+    announced,
+    width_of_terminal,
+    wrapped,
+)
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.data import load, standardise
 from tinygrad_mlp.data.preprocessing import LARGEST
@@ -185,7 +192,8 @@ def in_blocks(ink: Array, columns: int, blocks: bool) -> str:
 def _of_dataset(model: SavedNetwork, name: str, data_dir: Path | None,
                 limit: int | None) -> Outcome:
     # For MNIST, the images that training never sees.
-    dataset = load(name, data_dir, subset="test", progress=sys.stderr.isatty())
+    with announced(f"Reading {name} …"):
+        dataset = load(name, data_dir, subset="test", progress=sys.stderr.isatty())
     inputs, outputs = model.network.layers[0], model.network.layers[-1]
     size, classes = math.prod(dataset.image_shape), dataset.n_classes
     if size != inputs or classes > outputs:

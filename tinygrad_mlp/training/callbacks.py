@@ -24,9 +24,11 @@ from tinygrad_mlp.support.checks import (
 )
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.layer_statistics import Distributions
+from tinygrad_mlp.training.live_plot import LivePlot
 from tinygrad_mlp.training.run import Run
 
-__all__ = ["BestWeights", "Callback", "ClipGradients", "Distributions", "EarlyStopping", "Run"]
+__all__ = ["BestWeights", "Callback", "ClipGradients", "Distributions", "EarlyStopping", "LivePlot",
+           "Run"]
 
 
 class Callback:

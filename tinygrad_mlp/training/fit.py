@@ -228,7 +228,7 @@ class _Events:
         """Show the progress, tell the callbacks, evaluate and save, each where it is due."""
         run = self.run
         if self.progress.wanted:
-            self.progress.advance(run.iteration, run.loss)
+            self.progress.advance(run.iteration, run.means.loss)
         if self.callbacks.watch_steps:
             self._tell("on_step")
         every = self.settings.record_every

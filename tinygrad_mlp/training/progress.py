@@ -1,51 +1,65 @@
-"""The display of a running training: a bar on a terminal, plain lines anywhere else."""
+"""The display of a running training: a bar on a terminal and in notebooks, lines anywhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from tinygrad_mlp.support.html import escaped
+from tinygrad_mlp.support.notebook import ShownPlace, in_notebook
 from tinygrad_mlp.training.history import Record
 
 
 class Progress:
     """A context manager that shows the progress of a number of iterations.
 
-    On a terminal there is a bar with the time left and the latest figures. Where the output goes to
-    a file or a pipe, only the lines are printed. `enabled` says whether to show anything; a
+    On a terminal and in a notebook there is a bar with the time left and the figures that the lines
+    have: the mean loss of the steps since the last line, and the latest accuracy. Where the output
+    goes to a file or a pipe, only the lines are printed. `enabled` says whether to show anything; a
     function sets the line that is printed of a `Record`; none is where it returns "".
     """
 
     # Redrawing costs far more than a step of a small network.
     REDRAWS_PER_SECOND = 5
 
-    # Columns: 15 for a count, 13 for the time, 29 for loss and accuracy.
-    ROOM_FOR_THE_TIME, ROOM_FOR_A_BAR = 57, 67
+    # Columns: 15 for a count, 13 for the time, 40 for loss and validation accuracy (29 on a narrow
+    # terminal, which shows them beside a short bar), 10 for a bar.
+    ROOM_FOR_THE_TIME, ROOM_FOR_A_BAR, NARROWEST, FIGURES = 68, 78, 36, 30
 
     def __init__(self, iterations: int, enabled: bool | Callable[[Record], str]) -> None:
         self.wanted = False  # whether calling `advance` shows anything
         self._bar: Any = None
         self._task: Any = None
+        self._place: ShownPlace | None = None  # in a notebook
+        self._started = 0.0
+        self._wide = True
         self._enabled = bool(enabled)
         self._as_line = enabled if callable(enabled) else monitor_line
         self._iterations = iterations
         self._next_update = 0.0
         self.accuracy: float | None = None  # the latest, which the bar shows beside the loss
+        self.validated = False  # whether it is that of the validation data
 
     def __enter__(self) -> Progress:
-        if self._enabled and sys.stdout is not None and sys.stdout.isatty():
+        self._started = time.monotonic()
+        if self._enabled and in_notebook():
+            self._place = ShownPlace()
+            self.wanted = True
+        elif self._enabled and sys.stdout is not None and sys.stdout.isatty():
             from rich import get_console
             from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
-            # On a narrow terminal the figures come first.
+            # On a narrow terminal the figures come first, beside what bar there is room for.
             width = get_console().width
+            self._wide = width >= self.ROOM_FOR_THE_TIME
             columns: list[Any] = [BarColumn()] if width >= self.ROOM_FOR_A_BAR else []
-            columns += [MofNCompleteColumn()]
-            if width >= self.ROOM_FOR_THE_TIME:
-                columns += [TimeRemainingColumn(), "left "]
+            if self._wide:
+                columns += [MofNCompleteColumn(), TimeRemainingColumn(), "left "]
+            elif width >= self.NARROWEST:
+                columns += [BarColumn(width - self.FIGURES)]
             columns += ["{task.description}"]
             self._bar = Bar(*columns, refresh_per_second=self.REDRAWS_PER_SECOND)
             self._bar.start()
@@ -66,21 +80,25 @@ class Progress:
         self._next_update = now + 1 / self.REDRAWS_PER_SECOND
         shown = f"loss {loss:.4g}"
         if self.accuracy is not None:
-            shown += f", accuracy {self.accuracy:.4g}"
+            whose = "validation " if self.validated and self._wide else ""
+            shown += f", {whose}accuracy {self.accuracy:.4g}"
         self.show(iteration + 1, shown)
 
     def show(self, done: int, text: str) -> None:
         """Show that so many iterations are done, and a text beside the bar."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=text)
+        elif self._place is not None:
+            left = (time.monotonic() - self._started) * (self._iterations / max(done, 1) - 1)
+            self._place.show(NotebookBar(done, self._iterations, left, text))
 
     def record(self, record: Record) -> None:
         """Print the line of a record, and keep its accuracy for the bar."""
         text = self._as_line(record) if self._enabled else ""
         if text:
             self.line(text)
-        validated = record.validation_loss is not None
-        self.accuracy = record.validation_accuracy if validated else record.training_accuracy
+        self.validated = record.validation_loss is not None
+        self.accuracy = record.validation_accuracy if self.validated else record.training_accuracy
 
     def line(self, text: str) -> None:
         """Print a line, above the bar where there is one."""
@@ -93,6 +111,23 @@ class Progress:
             self._bar.console.print(Text.from_ansi(text), soft_wrap=True)
         else:
             print(text, flush=True)
+
+
+class NotebookBar(NamedTuple):
+    """A bar as a notebook shows it: so many steps are done of all, with seconds left and text."""
+
+    done: int
+    total: int
+    left: float
+    text: str
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(round(self.left), 60)
+        return f"{self.done:,}/{self.total:,}, {minutes}:{seconds:02} left, {self.text}"
+
+    def _repr_html_(self) -> str:
+        bar = f'<progress value="{self.done}" max="{self.total}" style="width: 12em"></progress>'
+        return f"{bar} {escaped(str(self))}"
 
 
 def monitor_line(record: Record, loss_factor: float = 1.0) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,11 @@ class RunningMeans:
             right = output.argmax(axis=1) == self.classes[rows]
             self._right += float(np.count_nonzero(right) if self.weight is None else
                                  self.weight[rows].sum(where=right, dtype=np.float64))
+
+    @property
+    def loss(self) -> float:
+        """The mean loss so far, NaN before the first sample."""
+        return self._total / self._samples if self._samples else math.nan
 
     def take(self) -> tuple[float, float | None]:
         """Return the mean loss and the accuracy, and begin anew."""
