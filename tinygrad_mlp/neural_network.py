@@ -13,6 +13,7 @@ from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import SUMMARY
+from tinygrad_mlp.parallel import Ranks
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.memory import check_memory
 from tinygrad_mlp.training.checked_data import as_rows, checked_numbers, is_one_hot
@@ -258,7 +259,7 @@ class NeuralNetwork:
     def train(self, X: Any, Y: Any, epochs: int = 2, validation: Any = None,
               validation_label: Any = None, *, callbacks: Iterable[Any] = (),
               compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
-              checkpoint: Any = None) -> None:
+              checkpoint: Any = None, ranks: Ranks | None = None) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
         Training continues from the present weights; the learning rate starts from epoch 0.
@@ -272,6 +273,7 @@ class NeuralNetwork:
             callbacks: see `callbacks`; functions are called after each record.
             compiled, block, threads: how the steps are taken (see `fit`); the defaults are fastest.
             checkpoint: a file to resume from, and to write after each epoch (see `fit`).
+            ranks: the processes that train together (see `fit`).
 
         Raises:
             ShapeError: arrays of other shapes, or of different numbers of samples.
@@ -300,7 +302,7 @@ class NeuralNetwork:
                            monitor=bool(self.monitor) and self._line_of_record(n, epochs, updates),
                            record_every=every if records else 0, record_epochs=records and short,
                            evaluate_training=True, compiled=compiled, block=block, threads=threads,
-                           checkpoint=checkpoint)
+                           checkpoint=checkpoint, ranks=ranks)
         kept = [r for r in self.history if r.iteration % every == 0]
         self.training_loss += [record.training_loss * n for record in kept]
         accuracies: list[Any] = [record.training_accuracy for record in kept]

@@ -25,13 +25,14 @@ MEASUREMENTS = {
     "growth": "time and memory against size",
     "memory": "of training over epochs",
     "stores": "a recurrent network that stores its states into an array",
+    "ranks": "training by two processes",
     "import_time": "next to that of NumPy",
     "gradient_checks": "check_grad and check_derivation",
     "wrong_lines": "the search for the wrong line of a derivation",
 }
 """What is measured, each by the module of that name."""
 
-ON_ONE_THREAD = ("growth", "stores", "import_time", "wrong_lines")
+ON_ONE_THREAD = ("growth", "stores", "ranks", "import_time", "wrong_lines")
 """What more threads cannot change."""
 
 

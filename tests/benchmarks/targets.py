@@ -127,6 +127,10 @@ STORES = (
 
 IMPORT = (Target("import", "", at_most=1.7, ours="import tinygrad_mlp / import numpy"),)
 
+EFFICIENCY = "two ranks"
+
+RANKS = (Target(EFFICIENCY, "", at_least=0.85, ours="efficiency, batch of 512"),)
+
 WRONG_LINE = "search for the wrong line"
 CALL = "one call of loss and derivation, median"
 SEARCH, LONG_SEARCH = "search, median", "search, nine of ten"
@@ -137,7 +141,7 @@ WRONG_LINES = (
 )
 
 ALL = (*EXPERIMENT, *MINI_BATCHES, *ADAM, *IMAGE_WORK, *TRANSFORMS, *SMALL_GRAPHS, *INFERENCES,
-       *ESTIMATORS, *GROWTH, *MEMORIES, *STORES, *IMPORT, *WRONG_LINES)
+       *ESTIMATORS, *GROWTH, *MEMORIES, *STORES, *RANKS, *IMPORT, *WRONG_LINES)
 
 BACKWARD = "forward + backward"
 

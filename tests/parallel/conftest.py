@@ -25,12 +25,17 @@ def mpiexec():
     return found
 
 
+def by_mpi(mpiexec, n, module, *words, **environment):
+    """Run a module by so many processes."""
+    return run([mpiexec, "-n", n, sys.executable, "-m", module, *words], cwd=ROOT,
+               env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
+
+
 @pytest.fixture
 def by_ranks(mpiexec, tmp_path):
     """Run a program of `programs` by so many ranks; return what each has found."""
     def started(n, name, fails=False, **environment):
-        done = run([mpiexec, "-n", n, sys.executable, "-m", "tests.parallel.programs", name,
-                    tmp_path], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
+        done = by_mpi(mpiexec, n, "tests.parallel.programs", name, tmp_path, **environment)
         assert (done.returncode != 0) is fails, done.stdout + done.stderr
         if fails:
             return done.stdout + done.stderr

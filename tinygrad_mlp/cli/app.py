@@ -71,6 +71,9 @@ def train(
             "Write a report there, one page for any browser (*.html).")] = None,
         run: Annotated[Path | None, file(
             "Write model, options and history there, for report.", "FOLDER")] = None,
+        mpi: Annotated[bool, typer.Option(
+            "--mpi", help="Train by all processes that mpiexec has started, each on a part of "
+            "every batch.")] = False,
         as_json: Json = False) -> Outcome:
     """Train a network to classify images.
 
@@ -90,10 +93,11 @@ def train(
       tinygrad-mlp train digits --report report.html
       tinygrad-mlp train digits --run digits-run
       tinygrad-mlp train digits --json > run.json
+      mpiexec -n 2 tinygrad-mlp train mnist --batch-size 512 --mpi
     """
     from tinygrad_mlp.cli.train import train as run_train
     return run_train(settings, loss, save=save, plot=plot, history=history,
-                     checkpoint_file=checkpoint, report=report, run=run)
+                     checkpoint_file=checkpoint, report=report, run=run, mpi=mpi)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from tinygrad_mlp.data import load, preprocess
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.neural_network import NeuralNetwork, check_weights
 from tinygrad_mlp.optim import Schedule
+from tinygrad_mlp.parallel.ranks import ALONE, Ranks
 from tinygrad_mlp.support.signals import interruption, is_interruption
 from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.checkpoint import Checkpoint
@@ -32,10 +33,13 @@ iteration   loss  acc.   loss  acc."""
 
 
 class Experiment:
-    """A data set prepared for training, and networks to train on it with some losses."""
+    """A data set prepared for training, and networks to train on it with some losses.
 
-    def __init__(self, settings: Settings, losses: Sequence[str]) -> None:
-        self.settings = settings
+    `ranks` are the processes that train together.
+    """
+
+    def __init__(self, settings: Settings, losses: Sequence[str], ranks: Ranks = ALONE) -> None:
+        self.settings, self.ranks = settings, ranks
         # Errors for impossible options, before a download. The sizes are those of the hidden layers
         # alone, which may need more memory than there is.
         check_weights([1, *settings.hidden, 1])
@@ -91,7 +95,8 @@ class Experiment:
             "optimizer": f"{chosen.optimizer}, learning rate "
             + (f"{rate.equation} in epoch k" if isinstance(rate, Schedule) else f"{rate:g}"),
             "training": f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.steps:,} steps, "
-            f"batch size {chosen.batch_size}, seed {chosen.seed}"})
+            f"batch size {chosen.batch_size}, seed {chosen.seed}"
+            + (f", by {self.ranks.size} processes" if self.ranks.size > 1 else "")})
 
     def document(self, network: NeuralNetwork) -> dict[str, Any]:
         """Return the settings as JSON."""
@@ -109,7 +114,8 @@ class Experiment:
             "training": {"optimizer": chosen.optimizer,
                          "learning_rate": rate.equation if isinstance(rate, Schedule) else rate,
                          "epochs": self.epochs, "steps_per_epoch": self.steps,
-                         "batch_size": chosen.batch_size, "seed": chosen.seed}}
+                         "batch_size": chosen.batch_size, "seed": chosen.seed,
+                         "ranks": self.ranks.size}}
 
     def train(self, network: NeuralNetwork,
               checkpoint: Checkpoint | None = None) -> tuple[int, dict[str, Any]]:
@@ -127,7 +133,8 @@ class Experiment:
             warnings.simplefilter("always", UserWarning)  # such as of a checkpoint on a full disk
             warnings.showwarning = lambda message, *place: outputs.fail(str(message))
             network.train(split.X, split.Y, self.epochs, split.X_validation, split.Y_validation,
-                          callbacks=[FinalRecord(network, split)], checkpoint=checkpoint)
+                          callbacks=[FinalRecord(network, split)], checkpoint=checkpoint,
+                          ranks=self.ranks)
         seconds, stopped = time.perf_counter() - start, network.history.stopped
         interrupted = is_interruption(stopped)
         code = SUCCESS if stopped is None else INTERRUPT if interrupted else FAILURE

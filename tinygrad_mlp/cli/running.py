@@ -23,11 +23,11 @@ class Outcome(NamedTuple):
     """The result of a command.
 
     docs/command_line.md describes the keys of `document`, which ``--json`` prints: new ones may be
-    added, none changes its meaning.
+    added, none changes its meaning. It is None where another process prints it.
     """
 
     code: int
-    document: Mapping[str, Any]
+    document: Mapping[str, Any] | None
     text: str = ""  # empty if the command has printed it already
 
 
@@ -45,7 +45,7 @@ def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
             with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
                 outcome = command(*args, **options)
             code = process.interrupt_code() if outcome.code == INTERRUPT else outcome.code
-            if as_json:
+            if as_json and outcome.document is not None:
                 whole = {"command": command.__name__, "version": __version__, "exit_code": code}
                 print(json_text({**whole, **outcome.document}))
             elif outcome.text:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import traceback
 from collections.abc import Iterator
@@ -70,6 +69,8 @@ class Ranks:
 
     def _threads(self) -> int:
         """Return the cores for this rank; each may be bound to some, or all may use the same."""
+        import socket
+
         host, own = socket.gethostname(), _cores()
         local = [cores for name, cores in self.all((host, own)) if name == host]
         return max(1, min(len(own), len(set().union(*local)) // len(local)))
@@ -119,8 +120,9 @@ class Ranks:
         except BaseException:
             if self.size > 1:
                 sys.stdout.flush()
-                traceback.print_exc()
-                print(f"Rank {self.rank} ends all {self.size} ranks.", file=sys.stderr, flush=True)
+                told = sys.__stderr__ or sys.stderr  # also where a program has redirected it
+                traceback.print_exc(file=told)
+                print(f"Rank {self.rank} ends all {self.size} ranks.", file=told, flush=True)
                 self._communicator.Abort(1)
             raise
 
