@@ -38,6 +38,7 @@ contents = {
         "own_loss",
         "coming_from",
         "large_data",
+        "scale",
         "write_your_own_op",
         "check_your_derivation",
         "your_code",

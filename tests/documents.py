@@ -26,7 +26,7 @@ from unittest import mock
 
 import pytest
 from sybil import Example, Sybil
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import child
@@ -130,7 +130,7 @@ TOGETHER = ("tests/test_site.py", "tests/reporting/test_browser.py")
 """Files whose tests share something slow: the site built once, a browser."""
 
 documents = Sybil(
-    parsers=[PythonCodeBlockParser(), CodeBlockParser("console", run_console)],
+    parsers=[PythonCodeBlockParser(), CodeBlockParser("console", run_console), SkipParser()],
     # pathlib's ** stands for exactly one folder here, so both depths are named.
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     setup=begin,

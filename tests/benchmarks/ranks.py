@@ -72,8 +72,8 @@ def of_child(size: int, epochs: int, threads: int, n: int) -> float:
 
 
 def measure(quick: bool) -> list[Case]:
-    """Seconds a step, and the efficiency: the speed of two, by twice that of one."""
-    cases, efficiency = [], {}
+    """Seconds a step, and the time of two ranks by half the time of one thread."""
+    cases, losses = [], {}
     for size in (128, 512):
         found: dict[str, list[float]] = {}
         for _ in range(1 if quick else 5):
@@ -81,10 +81,10 @@ def measure(quick: bool) -> list[Case]:
                                      ("two ranks", 1, 2)):
                 found.setdefault(name, []).append(of_child(size, 5 if quick else 30, threads, n))
         least = {name: min(times) for name, times in found.items()}
-        cases.append(Case(f"ranks, batch of {size}, float32", least, "step"))
-        efficiency[f"efficiency, batch of {size}"] = (
-            least["one thread"] / (2 * least["two ranks"]))
-    return [*cases, Case(targets.EFFICIENCY, efficiency, "times")]
+        cases.append(Case(f"seconds a step, batch of {size}, float32", least, "s"))
+        losses[f"time / half of one thread's, batch of {size}"] = (
+            2 * least["two ranks"] / least["one thread"])
+    return [*cases, Case(targets.TWO_RANKS, losses, "times")]
 
 
 def main() -> None:
