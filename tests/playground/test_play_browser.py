@@ -96,6 +96,32 @@ def test_the_numbers_of_the_steps_are_those_of_backward(opened):
         np.testing.assert_allclose(found, step.value.ravel(), rtol=5e-3, atol=1e-12)
 
 
+def test_a_click_on_a_neuron_or_a_weight_opens_its_step_and_follows_it(opened):
+    page, session = opened(hidden=(3,))
+    canvas = page.locator("canvas[role=img]").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    node, row, top = 40, 50, 24  # as play.js lays them out: two inputs, three neurons
+    across = (box["width"] - node) / 2
+
+    def at(x, y):
+        page.mouse.click(box["x"] + x, box["y"] + y)
+
+    at(across + node / 2, top + 2 * row + node / 2)
+    heading = page.locator(".tg-steps article.shown h3")
+    heading.filter(has_text="a2").wait_for()
+    assert session.experiment.picked.neuron == 2
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    # In the middle between the first input and the first neuron.
+    at((node + across) / 2, (top + row / 2 + top + node) / 2)
+    heading.filter(has_text="W1").wait_for()
+    picked = session.experiment.picked
+    assert (picked.layer, picked.neuron, picked.source) == (1, 0, 0)
+    followed = page.locator(".tg-steps article.shown tr.followed")
+    assert "[0, 0]" in followed.inner_text()
+
+
 def test_each_control_changes_its_setting(opened):
     page, session = opened()
     for label, value, name, wanted in (

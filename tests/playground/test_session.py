@@ -206,6 +206,21 @@ def test_the_steps_of_a_sample_are_those_of_its_loss(session):
     assert f"L = {loss.item():.3g}, step by step" in html and ' style="' not in html
 
 
+@pytest.mark.parametrize("source", [None, 1])
+def test_a_weight_that_is_picked_is_followed_through_the_steps(session, source):
+    made, view = session
+    tell(made, view, do="pick", layer=1, neuron=1, source=source)
+    html = view.last("steps")[0]["html"]
+    data, trainer = made.experiment.data, made.experiment.trainers[0]
+    weight = trainer.layers()[0].weight.data[1]
+    entry = np.argmax(abs(weight * data.X_test[0])) if source is None else source
+    assert f"∂L/∂W1[1, {entry}]" in html
+    tell(made, view, do="sample", number=2)
+    assert "∂L/∂W1[1, " in view.last("steps")[0]["html"]  # also for another sample
+    tell(made, view, do="set", name="hidden", value=[1])
+    assert made.experiment.picked is None
+
+
 def test_a_drawing_is_classified_as_the_data_are():
     session, view = Session(experiment("digits", hidden=(16,), batch=32)), Seen()
     for _ in range(5):
@@ -247,7 +262,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner,
                                                                max_size=3), max_leaves=6)
 fields = st.sampled_from(["do", "on", "unit", "name", "value", "seed", "number", "pixels", "rule",
-                          "what", "x"])
+                          "what", "layer", "neuron", "source", "x"])
 messages = st.builds(
     lambda do, rest: {**rest, "do": do}, st.sampled_from([*COMMANDS, "nothing"]) | values,
     st.dictionaries(fields, values, max_size=3))
@@ -280,6 +295,9 @@ def test_no_message_stops_a_session(message):
     '{"do": ["step"]}', '{"do": "step", "more": 1}', b"\xff\xfe",
     '{"do": "set", "name": "lr", "value": -1}', '{"do": "set", "name": "__class__", "value": 1}',
     '{"do": "set", "name": "hidden", "value": [1000000]}', '{"do": "sample", "number": 100000}',
+    '{"do": "pick", "layer": 9, "neuron": 0}', '{"do": "pick", "layer": 1, "neuron": 99}',
+    '{"do": "pick", "layer": 1, "neuron": 0, "source": 99}', '{"do": "pick", "layer": 0}',
+    '{"do": "pick", "layer": 1, "neuron": 0, "source": -1}',
     '{"do": "set", "name": "activation", "value": "os.system"}', '{"do": "preset", "name": "x"}',
     '{"do": "plant", "rule": "g * 0"}', '{"do": "classify", "pixels": []}',
     '{"do": "export", "what": "/etc/passwd"}'])

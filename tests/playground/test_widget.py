@@ -38,6 +38,15 @@ def test_a_widget_hears_and_is_told_what_a_page_is(monkeypatch):
     playground.close()
 
 
+def test_a_saved_notebook_has_a_picture_of_the_network():
+    playground = play(hidden=(2,))
+    shown = playground._repr_mimebundle_()
+    data = shown[0] if isinstance(shown, tuple) else shown
+    playground.close()
+    assert data["text/html"].startswith('<img src="data:image/svg+xml;base64,')
+    assert data["text/plain"].startswith("<Playground") and len(data) > 2
+
+
 def test_the_module_is_that_of_the_page_and_loads_nothing():
     module = server.module()
     assert module == server.module() and "export default" in module and "stepThrough" in module

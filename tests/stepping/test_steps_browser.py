@@ -95,3 +95,17 @@ def test_without_scripts_and_in_print_all_steps_can_be_read(opened, found):
     page = opened()
     page.emulate_media(media="print")
     assert page.evaluate(SHOWN) == every and not page.locator(".controls").is_visible()
+
+
+def test_a_notebook_without_frames_shows_the_animation(browser, found):
+    page = browser.new_page(viewport={"width": 900, "height": 700})
+    picture = page.get_by_alt_text("the steps of one pass")
+    page.set_content(found._repr_html_())
+    page.frame_locator("iframe").get_by_text("step 1 of").wait_for()
+    box = picture.bounding_box()
+    at = f"document.elementFromPoint({box['x'] + 20}, {box['y'] + 20}).tagName"
+    assert page.evaluate(at) == "IFRAME"  # which covers it
+    # What code hosts and notebooks that are not trusted do.
+    page.evaluate("document.querySelectorAll('iframe').forEach(e => e.remove())")
+    assert picture.bounding_box()["width"] > 400
+    page.close()

@@ -79,6 +79,24 @@ class SampleCommand:
 
 
 @dataclass(frozen=True)
+class PickCommand:
+    """Follow a weight through the steps: that from a source to a neuron of a layer, from 1.
+
+    Without a source, it is the weight through which most of its input comes.
+    """
+
+    layer: int
+    neuron: int
+    source: int | None = None
+
+    def __post_init__(self) -> None:
+        integer_at_least(1, self.layer, "pick: layer")
+        integer_at_least(0, self.neuron, "pick: neuron")
+        if self.source is not None:
+            integer_at_least(0, self.source, "pick: source")
+
+
+@dataclass(frozen=True)
 class ClassifyCommand:
     """Classify a drawing: rows of numbers from 0 to 1."""
 
@@ -121,7 +139,7 @@ class AckCommand:
 
 COMMANDS = {kind.__name__.removesuffix("Command").lower(): kind for kind in (
     HelloCommand, RunCommand, StepCommand, SetCommand, ResetCommand, PresetCommand, SampleCommand,
-    ClassifyCommand, PlantCommand, CheckCommand, ExportCommand, AckCommand)}
+    PickCommand, ClassifyCommand, PlantCommand, CheckCommand, ExportCommand, AckCommand)}
 
 
 def command(message: str | bytes | dict[str, Any]) -> Any:

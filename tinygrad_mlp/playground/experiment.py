@@ -53,6 +53,7 @@ class PlayExperiment:
         self.rule = ""
         self.rival: str | None = None
         self.sample = 0
+        self.picked: commands.PickCommand | None = None
         self.news: list[bytes] = []
         self.data = self._examples()
         if settings.loss not in self._losses():
@@ -114,6 +115,22 @@ class PlayExperiment:
             raise InvalidArgumentError(
                 f"sample: number must be below {len(self.data.X_test)}. Got {found.number}.")
         self.sample = found.number
+        return self._told_steps()
+
+    def _pick(self, found: commands.PickCommand) -> bytes:
+        layers = self.trainers[0].layers()
+        shapes = [layer.weight.data.shape for layer in layers]
+        if found.layer > len(shapes) or not all(
+                i < n for i, n in zip((found.neuron, found.source or 0), shapes[found.layer - 1],
+                                      strict=True)):
+            raise InvalidArgumentError(
+                f"pick: there must be such a weight. The weights are of shape "
+                f"{', '.join(map(str, shapes)) or 'no layers'}. Got layer {found.layer}, neuron "
+                f"{found.neuron}, source {found.source}.")
+        self.picked = found
+        return self._told_steps()
+
+    def _told_steps(self) -> bytes:
         return encoded({"type": "steps", "sample": self.sample, "html": self.steps()})
 
     def steps(self) -> str:
@@ -121,7 +138,19 @@ class PlayExperiment:
         trainer, one = self.trainers[0], slice(self.sample, self.sample + 1)
         model = trainer.copied_model()
         loss = trainer.runner.loss(model(self.data.X_test[one]), self.data.Y_test[one])
-        return fragment(steps(loss).content)
+        return fragment(steps(loss, follow=self._followed(model)).content)
+
+    def _followed(self, model: nn.Module) -> Any:
+        """Return the weight that has been picked, in a copy of the model, and its entry."""
+        if self.picked is None:
+            return None
+        layer, neuron, source = self.picked.layer - 1, self.picked.neuron, self.picked.source
+        weight = [m for _, m in model.named_modules() if isinstance(m, nn.Linear)][layer].weight
+        if source is None:
+            one = self.data.X_test[self.sample : self.sample + 1]
+            inputs = self.trainers[0].columns(one)[layer][0]
+            source = int(np.argmax(np.abs(weight.data[neuron] * inputs)))
+        return weight, (neuron, source)
 
     def _classify(self, found: commands.ClassifyCommand) -> bytes:
         if not self.data.side:
@@ -192,7 +221,7 @@ class PlayExperiment:
         """Begin the training anew."""
         losses = [self._loss(), *([] if self.rival is None else [LOSSES[self.rival]])]
         self.trainers = [Trainer(self._model(), loss, self.data, self.settings) for loss in losses]
-        self.sample = min(self.sample, len(self.data.X_test) - 1)
+        self.sample, self.picked = min(self.sample, len(self.data.X_test) - 1), None
 
     def _model(self) -> nn.Module:
         if self.own_model is not None:

@@ -118,7 +118,7 @@ export class Playground {
               ariaLabel: "the network: neurons as pictures of what they see",
               onclick: (e) => this.clicked(e)})))),
           element("p", {className: "legend"}, "Orange: positive. Violet, dashed: negative. Thick: " +
-            "large. A click on a neuron opens its step below.")),
+            "large. A click on a neuron or a weight opens its step below.")),
         element("div", {},
           make("planeTitle", element("h2")),
           make("plane", element("div", {className: "plane"},
@@ -218,12 +218,15 @@ export class Playground {
     fill(this.rule, ["", ...choices.rule], message.rule);
     this.preset.replaceChildren(new Option("…", ""), ...choices.preset.map((o) => new Option(o)));
     this.rule.disabled = this.hidden.disabled = message.own;
-    this.lr.value = settings.lr;
-    this.lrSlider.value = Math.log10(settings.lr);
-    this.rate.value = settings.rate;
-    this.batch.value = settings.batch;
-    this.hidden.value = settings.hidden.join(", ");
-    this.noise.value = settings.noise;
+    const put = (field, value) => {  // but not while someone types there
+      if (field.getRootNode().activeElement !== field) field.value = value;
+    };
+    put(this.lr, settings.lr);
+    put(this.lrSlider, Math.log10(settings.lr));
+    put(this.rate, settings.rate);
+    put(this.batch, settings.batch);
+    put(this.hidden, settings.hidden.join(", "));
+    put(this.noise, settings.noise);
     const {data} = message;
     this.noiseLabel.hidden = !["spirals", "circles"].includes(data.name);
     this.title.textContent = `${data.name}: ${data.train} samples to train, ${data.test} to test`;
@@ -434,11 +437,43 @@ export class Playground {
   clicked(event) {
     const box = this.picture.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const column = this.places.findIndex((places) => places.some((p) =>
-      x >= p.x && x <= p.x + p.node && y >= p.y && y <= p.y + p.node));
-    if (column < 0) return;
-    const last = column === this.places.length - 1;
-    this.askSteps(column === 0 ? "x" : `${last ? "z" : "a"}${column + 1}`);
+    const hit = (p) => x >= p.x && x <= p.x + p.node && y >= p.y && y <= p.y + p.node;
+    const column = this.places.findIndex((places) => places.some(hit));
+    if (column === 0) {
+      this.askSteps("x");
+    } else if (column > 0) {
+      const last = column === this.places.length - 1;
+      this.pick(`${last ? "z" : "a"}${column + 1}`, column, this.places[column].findIndex(hit));
+    } else {
+      const edge = this.edgeAt(x, y);
+      if (edge) this.pick(`W${edge.layer}`, edge.layer, edge.neuron, edge.source);
+    }
+  }
+
+  pick(name, layer, neuron, source = null) {
+    this.wanted = name;
+    this.send({do: "pick", layer, neuron, source});
+  }
+
+  // The weight whose line is nearest to a point, within a finger's width.
+  edgeAt(x, y) {
+    let found = null;
+    let nearest = 8;
+    this.places.slice(1).forEach((column, number) => column.forEach((to, neuron) =>
+      this.places[number].forEach((from, source) => {
+        if (this.about.data.side && number === 0) return;
+        const [left, top, bottom] = [from.x + from.node, from.y + from.node / 2,
+                                     to.y + to.node / 2];
+        const share = (x - left) / (to.x - left);
+        if (share <= 0 || share >= 1) return;
+        const slope = (bottom - top) / (to.x - left);
+        const distance = Math.abs(y - top - slope * (x - left)) / Math.hypot(1, slope);
+        if (distance < nearest) {
+          nearest = distance;
+          found = {layer: number + 1, neuron, source};
+        }
+      })));
+    return found;
   }
 
   drawPlane() {

@@ -6,6 +6,7 @@ import threading
 import webbrowser
 from typing import Any
 
+from tinygrad_mlp.drawing.neurons import neurons
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.playground.experiment import PlayExperiment
@@ -13,6 +14,7 @@ from tinygrad_mlp.playground.server import Server
 from tinygrad_mlp.playground.session import Session
 from tinygrad_mlp.playground.settings import PlaySettings
 from tinygrad_mlp.playground.widget import widget
+from tinygrad_mlp.support.html import inlined
 from tinygrad_mlp.training.evaluation import LossFunction
 
 
@@ -61,7 +63,15 @@ class Playground:
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self._widget is None:
             self._widget = widget(self.session)
-        return self._widget._repr_mimebundle_(**options)
+        shown = self._widget._repr_mimebundle_(**options)
+        layers = self.session.experiment.trainers[0].layers()
+        data = shown[0] if isinstance(shown, tuple) else shown
+        data["text/plain"] = repr(self)
+        if layers:  # a picture of the network, for a saved notebook
+            captions = [("x", ""), *((f"layer {n}", "") for n in range(2, len(layers) + 2))]
+            picture = neurons([layer.weight.data for layer in layers], captions)
+            data["text/html"] = inlined(picture, "the network")
+        return shown
 
     def __repr__(self) -> str:
         return "<Playground: display it in a notebook, or call open() for a page in the browser>"

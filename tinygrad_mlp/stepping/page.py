@@ -17,7 +17,7 @@ from tinygrad_mlp.stepping.heat_map import heat_map
 from tinygrad_mlp.stepping.layout import layout
 from tinygrad_mlp.stepping.step import Content
 from tinygrad_mlp.stepping.text import numbers, place, products
-from tinygrad_mlp.support.html import escape
+from tinygrad_mlp.support.html import escape, inlined
 from tinygrad_mlp.support.mathematics import mathml
 
 SMALL = 60
@@ -41,10 +41,17 @@ def style() -> str:
     return _file("page.css")
 
 
-def framed(content: Content) -> str:
-    """Return the page in a frame, whose style and keys do not touch the notebook around it."""
-    return (f'<iframe srcdoc="{escape(page(content))}" sandbox="allow-scripts" '
-            f'style="width: 100%; height: {HEIGHT}px; border: 0" title="steps"></iframe>')
+def framed(content: Content, picture: str) -> str:
+    """Return the page in a frame, whose style and keys do not touch the notebook around it.
+
+    It covers a picture, which is seen where notebooks are shown without frames: on code hosts, and
+    where the notebook is not trusted.
+    """
+    frame = (f'<iframe srcdoc="{escape(page(content))}" sandbox="allow-scripts" style="position: '
+             f'absolute; top: 0; left: 0; width: 100%; height: 100%; border: 0" title="steps">'
+             f'</iframe>')
+    return (f'<div style="position: relative; height: {HEIGHT}px">'
+            f'{inlined(picture, "the steps of one pass")}{frame}</div>')
 
 
 def _rendered(content: Content, part: bool) -> str:

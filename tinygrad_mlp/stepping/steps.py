@@ -94,7 +94,10 @@ class Steps(Sequence[Step]):
         write_file(path, self.svg if ending == ".svg" else self.html)
 
     def _repr_html_(self) -> str:
-        return framed(self.content)
+        return framed(self.content, self.svg)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
 
     def __str__(self) -> str:
         return text(self.content)

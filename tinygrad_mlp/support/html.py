@@ -53,6 +53,15 @@ def lit(text: str, begin: int, end: int) -> str:
     return f'<pre>{before}<mark style="{LIT}">{marked}</mark>{after}</pre>'
 
 
+def inlined(svg: str, alt: str) -> str:
+    """Return an SVG picture as an image that holds it, with words for who cannot see it."""
+    import base64
+
+    address = base64.b64encode(svg.encode()).decode()
+    return (f'<img src="data:image/svg+xml;base64,{address}" alt="{escape(alt)}" '
+            f'style="max-width: 100%">')
+
+
 def escaped(value: Any) -> str:
     """Return a value as HTML text: floats with six digits, None as the empty string.
 
