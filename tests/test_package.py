@@ -66,8 +66,8 @@ def test_training_loads_scipy_only_where_it_computes_with_it():
 SIGNATURES = {
     "Tensor": "(data, *, requires_grad=False, dtype=None, name=None)",
     "nn.Linear": "(in_features, out_features, bias=True, *, init=None, rng=None, dtype=None)",
-    "fit": "(model, loss, optimizer, X, Y, *, epochs, batch_size=32, accumulate=1, "
-    "validation=None, shuffle=True, rng=None, callbacks=(), monitor=False, compiled='auto', "
+    "fit": "(model, loss, optimizer, X, Y=None, *, epochs, batch_size=None, accumulate=1, "
+    "validation=None, shuffle=None, rng=None, callbacks=(), monitor=False, compiled='auto', "
     "block=None, threads=None, record_every=None, record_epochs=None, "
     "evaluate_training=False, checkpoint=None, sample_weight=None, class_weight=None, ranks=None)",
     "Checkpoint": "(path, every=1, unit='epoch')",

@@ -1,5 +1,7 @@
 """How an estimator trains: precision, programs, threads, clipping, checkpoints; and skops."""
 
+import signal
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -97,7 +99,7 @@ class Stopping(tg.callbacks.Callback):
 
     def on_epoch(self, run):
         if run.epoch + 1 == self.after:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
 
 @every_kind

@@ -143,7 +143,7 @@ def by_estimator(change, hook, tmp_path, eager, calls=1):
     histories = []
 
     def recorded(*args, **settings):
-        made = fit(*args, **settings, compiled=not eager, block=1)
+        made = fit(*args, **settings | {"compiled": not eager, "block": 1})
         histories.append(made)
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,9 @@ def as_source(a: Any, name: str) -> Array | Rows:
     except ValueError as error:
         raise DTypeError(f"{name} must be an array of numbers. NumPy says: {error}.") from error
     if array.dtype.kind not in "fiub":
-        raise DTypeError(f"{name} must be an array of numbers. Got dtype {array.dtype}.")
+        batches = isinstance(a, Iterable) and not isinstance(a, (list, tuple, np.ndarray))
+        hint = " Write tg.data.batches(...) for a source of batches." * (batches or callable(a))
+        raise DTypeError(f"{name} must be an array of numbers. Got dtype {array.dtype}.{hint}")
     if array.ndim == 0 or array.size == 0:
         raise ShapeError(
             f"{name} must have at least one sample and one value. Got shape {array.shape}.")

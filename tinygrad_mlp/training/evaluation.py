@@ -11,11 +11,13 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.data import batches
+from tinygrad_mlp.data.batch_source import BatchSource
 from tinygrad_mlp.data.rows import Rows
-from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.module import evaluation, precision
 from tinygrad_mlp.parallel.ranks import ALONE, Ranks
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_up
+from tinygrad_mlp.training.batch_examples import BatchExamples, Data, parts_of
 from tinygrad_mlp.training.checked_data import (
     as_number,
     as_source,
@@ -23,7 +25,7 @@ from tinygrad_mlp.training.checked_data import (
     is_one_hot,
     plain,
 )
-from tinygrad_mlp.training.examples import EVALUATION_ROWS, Batch, Examples
+from tinygrad_mlp.training.examples import EVALUATION_ROWS, Batch
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.running_means import RunningMeans
@@ -33,14 +35,14 @@ LossFunction = Callable[..., Any]
 """A function ``(prediction, target)`` that returns the mean over samples."""
 
 
-def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any, *,
+def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any = None, *,
              sample_weight: Any = None) -> tuple[float, float | None]:
     """Return the loss per sample and the accuracy of `model`, in evaluation mode.
 
     Args:
         model: a module; afterwards it is in the mode it was in.
         loss: a function ``(prediction, target)`` that returns the mean over samples.
-        X: inputs, shape ``(n, ...)``.
+        X: inputs, shape ``(n, ...)``; or `data.batches` of pairs (x, y), without Y.
         Y: targets, shape ``(n, ...)``.
         sample_weight: weights >= 0, shape ``(n,)``, for weighted means (see `fit`).
 
@@ -60,6 +62,16 @@ def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any, *,
     >>> evaluate(identity, tg.nn.squared_error, np.array([[0.0, 1.0], [0.0, 1.0]]), Y)
     (0.5, 0.5)
     """
+    if isinstance(X, BatchSource):
+        if Y is not None or sample_weight is not None:
+            raise InvalidArgumentError(
+                "evaluate: Y and sample_weight must be left out where X is data.batches: they are "
+                "parts of each batch.")
+        x, y, *_ = parts_of(X.first, "evaluate: batch 0")
+        dtypes = as_source(x, "evaluate: X").dtype, as_source(y, "evaluate: Y").dtype
+        given = BatchExamples(X, dtypes, precision(model), who="evaluate")
+        objective = loss if given.weight is None else WeightedLoss(loss)
+        return _loss_and_accuracy(model, objective, given.batches(ALONE), given.classes)
     X, Y = as_source(X, "evaluate: X"), as_source(Y, "evaluate: Y")
     weight = combined_weights(Y, sample_weight, None, precision(model), "evaluate: ")
     check_lengths(X, Y, "evaluate: X", "Y")
@@ -119,8 +131,8 @@ class Evaluator:
     the `ranks` evaluates a part of the data.
     """
 
-    def __init__(self, model: Any, loss: LossFunction, training: Examples,
-                 validation: Examples | None, threads: int, evaluates_training: bool,
+    def __init__(self, model: Any, loss: LossFunction, training: Data,
+                 validation: Data | None, threads: int, evaluates_training: bool,
                  ranks: Ranks = ALONE) -> None:
         self.model, self.loss, self.threads, self.ranks = model, loss, threads, ranks
         self.evaluates_training = evaluates_training
@@ -131,11 +143,11 @@ class Evaluator:
         for part in self._parts.values():
             self.data |= part.arrays
             # Two samples show what does not fit, before anything has been changed.
-            two = [part.batch(slice(0, 2))]
+            two = [part.example(2)]
             right = self._evaluated(part, two)[1]
             part.classes = right is not None
 
-    def _evaluated(self, part: Examples, batches: Iterable[Batch],
+    def _evaluated(self, part: Data, batches: Iterable[Batch],
                    ranks: Ranks = ALONE) -> tuple[float, float | None]:
         loss = self.loss if part.weight is None else WeightedLoss(self.loss)
         return _loss_and_accuracy(self.model, loss, batches, part.classes, ranks)
@@ -161,7 +173,7 @@ class Evaluator:
         with blas_threads(self.threads):
             for name, part in self._parts.items():
                 passes = name != "training" or self.evaluates_training
-                own = part.batches(*self.ranks.part(len(part)))
+                own = part.batches(self.ranks)
                 figures[f"{name}_loss"], figures[f"{name}_accuracy"] = (
                     self._evaluated(part, own, self.ranks) if passes else means)
         return Record(run.iteration, run.epoch, run.seconds, **figures)
@@ -169,6 +181,8 @@ class Evaluator:
 
 def predict(model: Any, X: Any) -> Array:
     """Return the output of `model` for each row of X, in evaluation mode, as a plain array.
+
+    X may be `data.batches` of inputs, or of pairs whose first part are the inputs.
 
     Raises:
         ShapeError: X has no rows.
@@ -178,6 +192,9 @@ def predict(model: Any, X: Any) -> Array:
     >>> predict(model, np.array([[-1.0, 2.0]]))  # in evaluation mode nothing is dropped
     array([[0., 2.]])
     """
+    if isinstance(X, BatchSource):
+        inputs = (b[0] if isinstance(b, (tuple, list)) else b for b in X.epoch())
+        return np.concatenate([predict(model, x) for x in inputs])
     X = as_source(X, "predict: X")
     if len(X) > 1 and len(X) * model.n_parameters >= WORTH_WARMING:
         warm_up()

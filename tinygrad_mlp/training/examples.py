@@ -10,12 +10,14 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data.rows import chunks
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.parallel.ranks import Ranks
 from tinygrad_mlp.training.checked_data import (
     as_source,
     check_lengths,
     checked_source,
     is_one_hot,
 )
+from tinygrad_mlp.training.run import SampleOrder
 from tinygrad_mlp.training.weights import combined_weights, counted
 
 EVALUATION_ROWS = 1000
@@ -35,17 +37,19 @@ class Examples:
     """
 
     def __init__(self, X: Any, Y: Any, dtypes: tuple[Any, Any], part: str = "",
-                 weight: Array | None = None) -> None:
+                 weight: Array | None = None, precise: Any = np.float64) -> None:
         X, Y = as_source(X, f"fit: {part}X"), as_source(Y, f"fit: {part}Y")
         check_lengths(X, Y, f"fit: {part}X", f"{part}Y")
         X, Y, weight = counted(X, Y, weight)
         self.X = checked_source(X, f"fit: {part}X", dtypes[0])
         self.Y = checked_source(Y, f"fit: {part}Y", dtypes[1])
-        self.weight = weight
+        self.weight, self.dtypes, self.precise = weight, dtypes, precise
         self.arrays = {f"{part}X": self.X, f"{part}Y": self.Y}
         if weight is not None:
             self.arrays[f"{part}sample_weight"] = weight
         self.classes = is_one_hot(self.Y)
+
+    any_size = False  # all batches have the same size, but for the last
 
     def __len__(self) -> int:
         return len(self.X)
@@ -82,8 +86,22 @@ class Examples:
             return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         return float(self.weight[rows].sum(dtype=np.float64))
 
-    def batches(self, start: int, stop: int) -> Iterator[Batch]:
-        """Return the samples from `start` on, as many at a time as are evaluated together."""
+    def order(self, rng: Any) -> SampleOrder:
+        """Return the order of the samples, at the beginning of the first epoch."""
+        return SampleOrder(len(self), rng)
+
+    def sizes(self, batch_size: int) -> dict[int, float]:
+        """Return how many batches of a size there are in an epoch."""
+        whole, rest = divmod(len(self), batch_size)
+        return {batch_size: whole, rest: 1}
+
+    def example(self, size: int) -> Batch:
+        """Return a batch of so many samples."""
+        return self.batch(slice(0, size))
+
+    def batches(self, ranks: Ranks) -> Iterator[Batch]:
+        """Return the samples of this rank, as many at a time as are evaluated together."""
+        start, stop = ranks.part(len(self))
         return (self.batch(slice(begin, min(begin + EVALUATION_ROWS, stop)))
                 for begin in range(start, stop, EVALUATION_ROWS))
 

@@ -9,29 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
-from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.parallel.ranks import Ranks, checked_ranks
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_now, threads_that_pay
 from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.support.signals import interruption, is_interruption
+from tinygrad_mlp.training.batch_examples import Data
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.checkpoint import CheckpointWriter
-from tinygrad_mlp.training.evaluation import Evaluator, LossFunction, fitting_dtypes
-from tinygrad_mlp.training.examples import EVALUATION_ROWS, Examples
+from tinygrad_mlp.training.evaluation import Evaluator, LossFunction
+from tinygrad_mlp.training.examples import EVALUATION_ROWS
+from tinygrad_mlp.training.given_data import fitting_settings, training_data, validation_data
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.parallel_steps import ParallelSteps
 from tinygrad_mlp.training.progress import Progress
 from tinygrad_mlp.training.run import FitSettings, Run, deferred_interrupt
 from tinygrad_mlp.training.steps import StepRunner, threads_of_steps
-from tinygrad_mlp.training.weights import WeightedLoss, combined_weights
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epochs: int,
-        batch_size: int = 32, accumulate: int = 1, validation: tuple[Any, ...] | None = None,
-        shuffle: bool = True, rng: Generator | None = None, callbacks: Iterable[Any] = (),
+def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *,
+        epochs: int, batch_size: int | None = None, accumulate: int = 1, validation: Any = None,
+        shuffle: bool | None = None, rng: Generator | None = None, callbacks: Iterable[Any] = (),
         monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
         block: int | None = None, threads: int | None = None, record_every: int | None = None,
         record_epochs: bool | None = None, evaluate_training: bool = False,
@@ -52,15 +52,17 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
         X: training inputs, shape ``(n, ...)``: an array, a mapped file, a table, a sparse matrix or
             any object with ``len`` and rows, read by the batch where it is large. Converted to the
             precision of the parameters, but integers stay integers for a model that indexes with
-            them.
+            them. Or `data.batches` of pairs (x, y), without Y and `batch_size`.
         Y: training targets, shape ``(n, ...)``; likewise for a loss that indexes with them.
         epochs: number of passes through the data.
-        batch_size: samples a step; the last batch of an epoch may be smaller.
+        batch_size: samples a step, 32 by default; the last batch of an epoch may be smaller.
         accumulate: batches an update. Their gradients are averaged, each counted by its samples: as
             with a batch so many times as large, in the memory of one. (Batch normalisation and
             dropout see the batches one by one.)
-        validation: a pair (X, Y) to evaluate on, never to train on; or (X, Y, sample_weight).
-        shuffle: whether each epoch visits the samples in a new random order.
+        validation: a pair (X, Y) to evaluate on, never to train on; or (X, Y, sample_weight);
+            or `data.batches` of such.
+        shuffle: whether each epoch visits the samples in a new random order: yes by default, but
+            batches have the order of their source.
         rng: the generator of the orders; without one, they differ from run to run.
         callbacks: see `callbacks`; functions are called after each evaluation.
         monitor: whether to show progress; a function that makes a line of a `Record` sets what is
@@ -124,11 +126,12 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     team = checked_ranks(ranks, "fit")
     with team.agreement("fit") as alike:
         settings = FitSettings(epochs, batch_size, accumulate, shuffle, compiled, block, threads,
-                               record_every, record_epochs, evaluate_training).checked()
+                               record_every, record_epochs, evaluate_training)
+        settings = fitting_settings(settings, X, team).checked()
         _check_parts(model, loss, optimizer)
-        events = _prepared(model, loss, optimizer, (X, Y), (sample_weight, class_weight),
-                           validation, CallbackList(callbacks), settings, rng, monitor, checkpoint,
-                           team)
+        training, objective = training_data(model, loss, X, Y, sample_weight, class_weight)
+        events = _prepared(model, loss, optimizer, training, objective, validation,
+                           CallbackList(callbacks), settings, rng, monitor, checkpoint, team)
         run, steps = events.run, events.steps
         alike.update(steps.alike(events.evaluator.data, events.callbacks))
 
@@ -158,17 +161,12 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any, *, epoch
     return run.history
 
 
-def _prepared(model: Any, loss: LossFunction, optimizer: Any, data: tuple[Any, Any],
-              weights: tuple[Any, Any], validation: Any, hooks: CallbackList,
-              settings: FitSettings, rng: Any, monitor: Any, checkpoint: Any,
-              team: Ranks) -> _Events:
+def _prepared(model: Any, loss: LossFunction, optimizer: Any, training: Data, objective: Any,
+              validation: Any, hooks: CallbackList, settings: FitSettings, rng: Any, monitor: Any,
+              checkpoint: Any, team: Ranks) -> _Events:
     """Return the events of a training, of which nothing has been changed yet."""
-    precise, n_parameters = precision(model), model.n_parameters
-    weight = combined_weights(data[1], *weights, precise)
-    objective = loss if weight is None else WeightedLoss(loss)
-    dtypes = fitting_dtypes(model, objective, *data, precise)
-    training = Examples(*data, dtypes, weight=weight)
-    held_out = Examples.of_validation(validation, dtypes, precise, weight is not None)
+    n_parameters = model.n_parameters
+    held_out = validation_data(validation, training)
     if hooks.evaluate_training:
         settings = settings._replace(evaluate_training=True)
     order_rng = rng_or_fresh(rng, "fit") if settings.shuffle else None
@@ -190,8 +188,9 @@ def _prepared(model: Any, loss: LossFunction, optimizer: Any, data: tuple[Any, A
     writer = None
     if checkpoint is not None and first:
         writer = CheckpointWriter(checkpoint, run, steps, hooks, evaluator.data)
-    progress = Progress(settings.epochs * steps.per_epoch, monitor if first else False)
-    threads = threads_of_steps(settings, n_parameters, steps.order.n) or team.threads
+    progress = Progress(steps.updates, monitor if first else False)
+    samples = steps.order.n * settings.batch_size / steps.unit
+    threads = threads_of_steps(settings, n_parameters, samples) or team.threads
     return _Events(run, steps, evaluator, hooks, writer, progress, settings, team, threads)
 
 
@@ -244,6 +243,7 @@ class _Events:
         if self.settings.record_epochs and new:
             self._record()
         self._tell("on_epoch")
+        self.progress.iterations = self.steps.updates
         self.steps.order.end_epoch()
         if self.writer is not None:
             self.writer.after_epoch()

@@ -194,7 +194,7 @@ class ParallelSteps(StepRunner):
         """Return the place in the data, and how the next steps will be taken, by any ranks."""
         state = super().state_dict()
         confirmed = dict(state["programs"])
-        sizes = sorted({self.batch_size, len(self.data) % self.batch_size} - {0})
+        sizes = sorted(set(self.data.sizes(self.batch_size)) - {0})
         programs = [(size, confirmed[self._own(size)]) for size in sizes
                     if self._own(size) in confirmed]
         return state | {"programs": programs, "blocks": False}

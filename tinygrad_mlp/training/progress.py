@@ -28,7 +28,7 @@ class Progress:
     # terminal, which shows them beside a short bar), 10 for a bar.
     ROOM_FOR_THE_TIME, ROOM_FOR_A_BAR, NARROWEST, FIGURES = 68, 78, 36, 30
 
-    def __init__(self, iterations: int, enabled: bool | Callable[[Record], str]) -> None:
+    def __init__(self, iterations: int | None, enabled: bool | Callable[[Record], str]) -> None:
         self.wanted = False  # whether calling `advance` shows anything
         self._bar: Any = None
         self._task: Any = None
@@ -37,7 +37,7 @@ class Progress:
         self._wide = True
         self._enabled = bool(enabled)
         self._as_line = enabled if callable(enabled) else monitor_line
-        self._iterations = iterations
+        self.iterations = iterations  # None while their number is not known
         self._next_update = 0.0
         self.accuracy: float | None = None  # the latest, which the bar shows beside the loss
         self.validated = False  # whether it is that of the validation data
@@ -63,7 +63,7 @@ class Progress:
             columns += ["{task.description}"]
             self._bar = Bar(*columns, refresh_per_second=self.REDRAWS_PER_SECOND)
             self._bar.start()
-            self._task = self._bar.add_task("", total=self._iterations)
+            self._task = self._bar.add_task("", total=self.iterations)
             self.wanted = True
         return self
 
@@ -75,7 +75,7 @@ class Progress:
         """Show that `iteration` (from 0) is done, with the loss of its batch."""
         now = time.monotonic()
         # Updating the bar costs as much as a small step, and is useless between two drawings.
-        if now < self._next_update and iteration + 1 < self._iterations:
+        if now < self._next_update and iteration + 1 != self.iterations:
             return
         self._next_update = now + 1 / self.REDRAWS_PER_SECOND
         shown = f"loss {loss:.4g}"
@@ -87,10 +87,12 @@ class Progress:
     def show(self, done: int, text: str) -> None:
         """Show that so many iterations are done, and a text beside the bar."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=text)
+            self._bar.update(
+                self._task, completed=done, total=self.iterations, description=text)
         elif self._place is not None:
-            left = (time.monotonic() - self._started) * (self._iterations / max(done, 1) - 1)
-            self._place.show(NotebookBar(done, self._iterations, left, text))
+            total = self.iterations or 0
+            left = (time.monotonic() - self._started) * (total / max(done, 1) - 1)
+            self._place.show(NotebookBar(done, total, left, text))
 
     def record(self, record: Record) -> None:
         """Print the line of a record, and keep its accuracy for the bar."""
@@ -114,7 +116,10 @@ class Progress:
 
 
 class NotebookBar(NamedTuple):
-    """A bar as a notebook shows it: so many steps are done of all, with seconds left and text."""
+    """A bar as a notebook shows it: so many steps are done of all, with seconds left and text.
+
+    The total is 0 while it is not known.
+    """
 
     done: int
     total: int
@@ -122,11 +127,14 @@ class NotebookBar(NamedTuple):
     text: str
 
     def __str__(self) -> str:
+        if not self.total:
+            return f"{self.done:,} steps, {self.text}"
         minutes, seconds = divmod(round(self.left), 60)
         return f"{self.done:,}/{self.total:,}, {minutes}:{seconds:02} left, {self.text}"
 
     def _repr_html_(self) -> str:
-        bar = f'<progress value="{self.done}" max="{self.total}" style="width: 12em"></progress>'
+        place = f'value="{self.done}" max="{self.total}" ' if self.total else ""
+        bar = f'<progress {place}style="width: 12em"></progress>'
         return f"{bar} {escaped(str(self))}"
 
 

@@ -10,21 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import flag, integer_at_least, one_of
 from tinygrad_mlp.support.signals import ENDING, interruption
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.running_means import RunningMeans
 
+BATCH_SIZE = 32
+"""The samples of a batch where nothing else is said."""
+
 
 class FitSettings(NamedTuple):
     """The arguments of `fit` that are numbers and words; `fit` documents each."""
 
     epochs: int
-    batch_size: int
+    batch_size: Any
     accumulate: int
-    shuffle: bool
+    shuffle: Any
     compiled: bool | str
     block: int | None
     threads: int | None
@@ -39,9 +41,11 @@ class FitSettings(NamedTuple):
             return None if value is None else integer_at_least(lowest, value, name)
 
         given = self.record_epochs
+        size = BATCH_SIZE if self.batch_size is None else self.batch_size
         epochs = self.record_every is None if given is None else flag(given, "fit: record_epochs")
         return self._replace(epochs=integer_at_least(1, self.epochs, "fit: epochs"),
-                             batch_size=integer_at_least(1, self.batch_size, "fit: batch_size"),
+                             batch_size=integer_at_least(1, size, "fit: batch_size"),
+                             shuffle=True if self.shuffle is None else self.shuffle,
                              accumulate=integer_at_least(1, self.accumulate, "fit: accumulate"),
                              compiled=one_of(self.compiled, ("auto", True, False), "fit: compiled"),
                              block=optional(1, self.block, "fit: block"),
@@ -113,30 +117,39 @@ class SampleOrder:
     `epochs` are done, and so many `samples` of the present one.
     """
 
-    def __init__(self, n: int, rng: Any) -> None:
+    def __init__(self, n: float, rng: Any) -> None:
         self.n, self.rng = n, rng
         self.epochs = 0
         self.samples = 0
         self._drawn_from: Any = None  # the generator's state before it drew the present order
-        self._drawn: Array | None = None
+        self._drawn: Any = None
 
     def begin(self) -> None:
         """Draw the order of the present epoch, or draw it again after resuming within the epoch."""
         if self.rng is None:
+            self._drawn = self._draw()
             return
         bits = self.rng.bit_generator
         now = bits.state
         if self._drawn_from is None:
             self._drawn_from = now
-            self._drawn = self.rng.permutation(self.n)
+            self._drawn = self._draw()
             return
         bits.state = self._drawn_from
-        self._drawn = self.rng.permutation(self.n)
+        self._drawn = self._draw()
         bits.state = now
+
+    def _draw(self) -> Any:
+        """Return a new order; None for that of the data."""
+        return None if self.rng is None else self.rng.permutation(self.n)
+
+    def unit(self, batch_size: int) -> int:
+        """Return the length of a batch, as places are counted."""
+        return batch_size
 
     def rows(self, start: int, stop: int) -> Any:
         """Return the index of the samples between two places of the order."""
-        stop = min(stop, self.n)
+        stop = min(stop, int(self.n))
         return slice(start, stop) if self._drawn is None else self._drawn[start:stop]
 
     @staticmethod
@@ -165,7 +178,8 @@ class SampleOrder:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the place that has been reached."""
-        return {"epochs": self.epochs, "samples": self.samples, "drawn_from": self._drawn_from}
+        return {"epochs": self.epochs, "samples": self.samples, "drawn_from": self._drawn_from,
+                "last": None}
 
     def load_state_dict(self, stored: dict[str, Any]) -> None:
         """Go to a place that `state_dict` has returned."""

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array
-
 
 class RunningMeans:
     """The mean loss and the accuracy over the steps since they were last taken.
@@ -25,7 +23,7 @@ class RunningMeans:
     (0.5, 0.6666666666666666)
     """
 
-    def __init__(self, classes: Array | None = None, weight: Array | None = None) -> None:
+    def __init__(self, classes: Any = None, weight: Any = None) -> None:
         self.classes, self.weight = classes, weight
         self._total, self._samples, self._right = 0.0, 0.0, 0.0
 

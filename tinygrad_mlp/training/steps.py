@@ -18,10 +18,11 @@ from tinygrad_mlp.program.captured_state import StateChanged
 from tinygrad_mlp.program.deferred.block import Block, plan
 from tinygrad_mlp.program.executable import Executable
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, threads_that_pay, warm_up
+from tinygrad_mlp.training.batch_examples import Data
 from tinygrad_mlp.training.checked_data import as_number, plain
 from tinygrad_mlp.training.evaluation import LossFunction
 from tinygrad_mlp.training.examples import Examples
-from tinygrad_mlp.training.run import FitSettings, Run, SampleOrder
+from tinygrad_mlp.training.run import FitSettings, Run
 
 WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
@@ -58,26 +59,27 @@ class StepRunner:
     alone = True  # whether this process decides by itself when to stop
     frames = 3  # from a warning of `steps` to the call of `fit`
 
-    def __init__(self, run: Run, loss: LossFunction, data: Examples, settings: FitSettings,
+    def __init__(self, run: Run, loss: LossFunction, data: Data, settings: FitSettings,
                  rng: Any, *, threads: int, watched: bool,
                  on_gradients: Callable[[], None] | None = None) -> None:
         self.run, self.loss, self.data = run, loss, data
-        self.order = SampleOrder(len(data), rng)
-        self.batch_size, self.record_every = settings.batch_size, settings.record_every
+        self.order = data.order(rng)
+        self.batch_size: int = settings.batch_size
+        self.record_every = settings.record_every
         self.compiled = settings.compiled
         self.accumulate, self.on_gradients = settings.accumulate, on_gradients
         self.split = self.accumulate > 1 or on_gradients is not None
-        together = not watched and not self.split and data.weight is None
+        alike = data.weight is None and not data.any_size
+        together = alike and not watched and not self.split
         self.block = settings.block if together else 1
         self.threads, self.watched = threads, watched
         self.diverged = False
         self._judged = run.means.classes is not None  # whether the outputs count for an accuracy
         self._differentiating = changed_mode(differentiating="fit")
         self._last_epoch = settings.epochs
-        whole, rest = divmod(len(data), self.batch_size)
         self._enough = {
             size: self.compiled is True or steps * settings.epochs >= WORTH_A_PROGRAM
-            for size, steps in ((self.batch_size, whole), (rest, 1))}
+            for size, steps in data.sizes(self.batch_size).items()}
         self._program: CompiledFunction[..., Any] | None = None
         if self.compiled and any(self._enough.values()):
             read = {"the model": run.model, "the loss": loss, "the optimizer": run.optimizer}
@@ -94,9 +96,21 @@ class StepRunner:
         self._side_effects = 0  # steps in a row that changed what they read themselves
 
     @property
-    def per_epoch(self) -> int:
-        """The number of updates in an epoch."""
-        return math.ceil(len(self.data) / (self.batch_size * self.accumulate))
+    def unit(self) -> int:
+        """The length of a batch, as the order of the data counts."""
+        return self.order.unit(self.batch_size)
+
+    @property
+    def per_epoch(self) -> int | None:
+        """The number of updates in an epoch; None where it is not known."""
+        n = self.order.n
+        return None if n == math.inf else math.ceil(n / (self.unit * self.accumulate))
+
+    @property
+    def updates(self) -> int | None:
+        """The number of updates in all epochs, as far as it is known."""
+        updates = self.per_epoch
+        return None if updates is None else self._last_epoch * updates
 
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until the run is stopped."""
@@ -112,16 +126,18 @@ class StepRunner:
 
         It yields whenever everything is up to date: after each step, or after each block of steps.
         """
-        run, order, n = self.run, self.order, len(self.data)
-        size = self.batch_size * self.accumulate
+        run, order = self.run, self.order
+        size = self.unit * self.accumulate
         order.begin()
         if order.samples == 0:
             self._look_again()
-        while order.samples < n:
+        while order.samples < order.n:
             start = order.samples
             taken = self._by_block(start)
             if not taken:
                 rows = order.rows(start, start + size)
+                if rows is None:
+                    return
                 step = self._in_parts if self.split else self._on_batch
                 output = step(rows)
                 if output is not None:
@@ -135,7 +151,7 @@ class StepRunner:
                 if self.diverged:
                     warnings.warn(f"fit: {run.stopped}.", RuntimeWarning, stacklevel=self.frames)
                 return
-            order.samples = min(start + taken * size, n)
+            order.samples = int(min(start + taken * size, order.n))
             yield
             if run.stopped and self.alone:
                 return
@@ -159,7 +175,7 @@ class StepRunner:
     def _in_parts(self, rows: Any) -> Any:
         """Compute the gradients, call `on_gradients`, and update; return as `_on_batch`."""
         run, iteration = self.run, self.run.iteration
-        alone = self.order.length(rows) <= self.batch_size
+        alone = self.order.length(rows) <= self.unit
         output = self._on_batch(rows) if alone else self._accumulated(rows)
         if output is None:
             return None
@@ -182,7 +198,7 @@ class StepRunner:
         parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
         sums: list[Any] = [None] * len(parameters)
         outputs, loss = [], 0.0
-        for part in self.order.parts(rows, self.batch_size):
+        for part in self.order.parts(rows, self.unit):
             run.iteration = iteration
             output = self._on_batch(part)
             if output is None:
@@ -283,7 +299,8 @@ class StepRunner:
 
         Return None if the step is to be taken eagerly.
         """
-        if self._program is None or not self._enough.get(self._samples(x), False):
+        if self._program is None or not self._enough.get(
+                self._samples(x), self.compiled is True):
             return None
         recordings = self._program.recordings
         try:
@@ -371,6 +388,9 @@ class StepRunner:
 
     def _by_block(self, start: int) -> int:
         """Take several steps at once where that pays off, and return their number."""
+        if self.block == 1:
+            return 0
+        assert isinstance(self.data, Examples)
         left = (len(self.data) - start) // self.batch_size
         if self.record_every:  # a record lies between two blocks
             left = min(left, self.record_every - self.run.iteration % self.record_every)
@@ -434,7 +454,7 @@ class StepRunner:
             self._give_up(stored["eager_reason"])
         for size, confirmed in stored["programs"]:
             assert self._program is not None
-            self._program.prepare(*self.data.batch(slice(0, size)), confirmed=confirmed)
+            self._program.prepare(*self.data.example(size), confirmed=confirmed)
             if size == self.batch_size:
                 self._runner = self._program.executable
         blocks = self._planned() if stored["blocks"] else None

@@ -44,6 +44,7 @@ FIELDS: dict[str, dict[str, Check]] = {
             "means": ("sums of the steps", RunningMeans.fits)},
     "steps": {"epochs": _whole(0), "samples": _whole(0),
               "drawn_from": _of("the state of a generator or None", dict, type(None)),
+              "last": TEXT_OR_NONE,
               "programs": _of("a list", list), "blocks": FLAG, "eager_reason": TEXT_OR_NONE,
               "ways": _of("text", str), "balance": _of("an integer", int),
               "unchecked": _whole(0), "side_effects": _whole(0)},
@@ -97,7 +98,7 @@ def _check_history(stored: dict[str, Any]) -> None:
 
 def _check_steps(stored: dict[str, Any], steps: StepRunner) -> None:
     order = steps.order
-    whole = stored["samples"] % steps.batch_size == 0 or stored["samples"] == order.n
+    whole = stored["samples"] % steps.unit == 0 or stored["samples"] == order.n
     _expect(whole and stored["samples"] <= order.n, "steps.samples to be whole batches")
     if stored["drawn_from"] is not None:
         _expect(order.rng is not None, "no state of a generator, since there is none")
@@ -107,5 +108,6 @@ def _check_steps(stored: dict[str, Any], steps: StepRunner) -> None:
     sizes = {steps.batch_size, order.n % steps.batch_size, order.n} - {0}
     for entry in stored["programs"]:
         size, confirmed = entry
-        _expect(bool(steps.compiled) and size in sizes and isinstance(confirmed, bool),
+        known = size in sizes or (steps.data.any_size and isinstance(size, int) and size > 0)
+        _expect(bool(steps.compiled) and known and isinstance(confirmed, bool),
                 "steps.programs to hold sizes of batches and truth values")

@@ -60,7 +60,7 @@ def combined_weights(Y: Any, sample_weight: Any, class_weight: Any, dtype: Any,
     Y = as_source(Y, f"{name}Y")
     weight = np.ones(len(Y))
     if sample_weight is not None:
-        weight = _checked(sample_weight, len(Y), f"{name}sample_weight")
+        weight = checked_weight(sample_weight, len(Y), f"{name}sample_weight")
     if class_weight is not None:
         weight = weight * _class_factors(class_weight, _class_numbers(Y, name), weight, name)
     weight = weight.astype(dtype)
@@ -70,8 +70,9 @@ def combined_weights(Y: Any, sample_weight: Any, class_weight: Any, dtype: Any,
     return weight
 
 
-def _checked(given: Any, n: int, name: str) -> Array:
-    weight = as_array(given, name).astype(np.float64)
+def checked_weight(given: Any, n: int, name: str) -> Array:
+    """Return the weights of n samples, or raise an error that begins with their name."""
+    weight: Array = as_array(given, name).astype(np.float64)
     if weight.shape != (n,):
         raise ShapeError(
             f"{name} must have shape ({n},), a weight for each sample. Got shape {weight.shape}.")
