@@ -25,6 +25,20 @@ def test_gradients_accumulate_over_calls():
         np.testing.assert_array_equal(x.grad, count * 2 * x.data)
 
 
+def test_shares_that_meet_change_no_array_that_somebody_holds():
+    cotangent = np.array([1.0, 2.0])
+    x = leaf(3.0, 4.0)
+    y = x * 2
+    y.retain_grad()
+    z = y + y + y + y
+    z.retain_grad()
+    z.backward(cotangent)
+    np.testing.assert_array_equal(cotangent, [1.0, 2.0])
+    np.testing.assert_array_equal(z.grad, cotangent)
+    np.testing.assert_array_equal(y.grad, 4 * cotangent)
+    np.testing.assert_array_equal(x.grad, 8 * cotangent)
+
+
 def test_gradients_accumulate_over_uses():
     x = leaf(3.0)
     (x * x + x / x + x - x).sum().backward()

@@ -89,6 +89,7 @@ def propagate(  # noqa: C901
     asked: list[tuple[Node, Any]] = []
     own: dict[int, Any] = {}  # cotangents that `add` has made and may change, by order or leaf
     touched: list[Value] = []  # the leaves among them
+    summed: set[int] = set()  # the nodes whose cotangent is a sum that nobody else holds yet
 
     def add(parent: Any, node: Node, g: Any) -> bool:
         """Add a share to a cotangent in place, so that a loop over x[t] takes no T whole arrays."""
@@ -169,11 +170,15 @@ def propagate(  # noqa: C901
                 share = unbroadcast(share, like, op, position)
             if type(parent) is Node:  # the most frequent case; as in `arrive`, without the call
                 order = -parent.order
-                if order in pending:
-                    pending[order] = parent, pending[order][1] + share
-                else:
+                if order not in pending:
                     pending[order] = parent, share
                     heappush(heap, order)
+                elif order in summed and type(share) is ndarray:
+                    np.add(pending[order][1], share, out=pending[order][1])
+                else:
+                    total = pending[order][1] + share
+                    pending[order] = parent, total
+                    (summed.add if type(total) is ndarray else summed.discard)(order)
             elif parent.node is None:
                 collect(parent, share, is_new(share, g, y, arrays))
             else:
