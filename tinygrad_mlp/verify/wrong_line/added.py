@@ -29,7 +29,7 @@ def scaled(root: ast.expr, variables: Mapping[str, Any], numbers: Sequence[float
     texts = dict.fromkeys([*(f"{c:g}" for c in numbers), *counts])
     for node in [root, *terms_of(root)]:
         for text in texts:
-            cost = 1.1 if text.isidentifier() or text[0].isdigit() else 1.4
+            cost = 1.21 if text[0].isdigit() else 1.1 if text.isidentifier() else 1.4
             less = 0.1 if text[0].isdigit() else 0.0  # ½ · x and not x / 2
             yield cost + less, replaced(root, node, ast.BinOp(node, ast.Div(), parsed(text)))
             yield cost, replaced(root, node, ast.BinOp(parsed(text), ast.Mult(), node))
@@ -123,9 +123,12 @@ def operands_of(node: ast.expr) -> Iterator[ast.expr]:
     """Yield the operands of matrix products, and the arguments of calls, that an expression has."""
     for part in ast.walk(node):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.MatMult):
-            yield from (each for each in (part.left, part.right))
-        elif isinstance(part, ast.Call):
-            yield from (each for each in part.args if isinstance(each, (ast.Name, ast.BinOp)))
+            yield from (part.left, part.right)
+        elif isinstance(part, ast.Attribute) and part.attr == "T":
+            yield part.value
+        elif isinstance(part, (ast.Call, ast.List)):
+            inside = part.args if isinstance(part, ast.Call) else part.elts
+            yield from (each for each in inside if isinstance(each, (ast.Name, ast.BinOp)))
 
 
 def _fits(other: Any, value: Any) -> bool:

@@ -48,6 +48,11 @@ class Budget:
                                  f"({elapsed:.0f} of {self.seconds:.0f} s) ")
             self._progress.flush()
 
+    def share(self) -> float:
+        """Return which part of the budget is used up."""
+        time_used = (time.monotonic() - self._start) / self.seconds
+        return max(time_used, self.used / self.evaluations if self.evaluations else 0.0)
+
     def close(self) -> None:
         """Remove what was shown."""
         if self._progress is not None and self._shown > PROGRESS_AFTER:

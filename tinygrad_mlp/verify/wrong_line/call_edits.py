@@ -101,8 +101,9 @@ def functions_of_one(node: ast.expr, words: Vocabulary) -> Edits:
                 yield 1.3, parsed(name)
 
 
-SIMILAR = {"outer": ("dot",), "maximum": ("minimum",), "minimum": ("maximum",), "exp": ("log",),
-           "log": ("exp",), "sin": ("cos",), "cos": ("sin",), "zeros": ("ones",),
+SIMILAR = {"outer": ("dot",), "sum": ("trace",), "trace": ("sum",), "maximum": ("minimum",),
+           "minimum": ("maximum",), "exp": ("log",), "log": ("exp",), "sin": ("cos",),
+           "cos": ("sin",), "zeros": ("ones",),
            "zeros_like": ("ones_like",), "ones_like": ("zeros_like",), "ones": ("zeros",),
            "square": ("sqrt",), "sqrt": ("square",), "vstack": ("hstack",), "hstack": ("vstack",)}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from typing import Any, NamedTuple
 
-from tinygrad_mlp.verify.wrong_line.matching import Match
+from tinygrad_mlp.verify.wrong_line.matching import Match, Matches
 from tinygrad_mlp.verify.wrong_line.repair_text import differing
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
-from tinygrad_mlp.verify.wrong_line.score import Matches
-from tinygrad_mlp.verify.wrong_line.search import Search, ShownRepair
+from tinygrad_mlp.verify.wrong_line.score import ShownRepair, is_returned
+from tinygrad_mlp.verify.wrong_line.search import Search
 from tinygrad_mlp.verify.wrong_line.sites import Site
 
 WITHOUT_REPAIR = 1.5
@@ -93,11 +93,13 @@ def found_by(search: Search, hint: int) -> Found:
 def _culprit(search: Search) -> Culprit | None:
     answer = search.best
     score, wanted = search.wanted[0] if search.wanted else (0.0, None)
-    if wanted is not None and search.is_returned(wanted.site):
+    if wanted is not None and is_returned(search.experiment, wanted.site):
         wanted = None  # that the returned gradient should be the gradient, everybody knows
     if answer is None:
-        return None if wanted is None or wanted.fixed != search.experiment.wrong else (
-            _of_wanted(search, wanted))
+        if wanted is not None and wanted.fixed == search.experiment.wrong:
+            return _of_wanted(search, wanted)
+        site = search.ranking.departure(search.roots)
+        return site and _placed(search, site, site.node, None, None, search.experiment.wrong)
     line = answer.repair.site.node.lineno
     if (wanted is not None and wanted.site.node.lineno != line and wanted.fixed >= answer.fixed
             and answer.repair.cost > LARGE and score + WITHOUT_REPAIR < answer.score):

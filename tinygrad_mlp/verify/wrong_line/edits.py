@@ -107,7 +107,7 @@ def constants(node: ast.expr, words: Vocabulary) -> Edits:
     near = [c + 1, c - 1] if c == int(c) else []
     for other in dict.fromkeys([*near, 2 * c, c / 2, -c, *([1 / c] if c else [])]):
         if other != c:
-            yield (1.15 if other in (0, 1) else 1.0), number(other)
+            yield (1.15 if other in (0, 1) else 1.0 if c < 5 else 1.2), number(other)
     for name, value in words.variables.items():
         if name.isidentifier() and (is_count(value) or np.ndim(value)):
             yield 1.5, parsed(name)
@@ -153,6 +153,7 @@ def operators(node: ast.expr, words: Vocabulary) -> Edits:
     if isinstance(node.op, (ast.Sub, ast.Div)):
         yield 1.0, ast.BinOp(right, node.op, left)
     if isinstance(node.op, ast.MatMult):
+        yield 1.3, ast.Call(parsed("np.outer"), [left, right], [])
         for a, b in ((left, right), (right, left)):
             swap = 0.3 if a is right else 0.0
             yield 1.0 + swap, ast.BinOp(a, node.op, b)
@@ -177,9 +178,9 @@ def brackets(node: ast.expr, words: Vocabulary) -> Edits:
         return
     left, right = node.left, node.right
     if isinstance(right, ast.BinOp):
-        yield 0.7, ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
+        yield 0.6, ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
     if isinstance(left, ast.BinOp):
-        yield 0.7, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
+        yield 0.6, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
 
 
 def signs(node: ast.expr, words: Vocabulary) -> Edits:
@@ -212,7 +213,7 @@ def counts(node: ast.expr, words: Vocabulary) -> Edits:
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div))):
         return
     for name, value in words.variables.items():
-        if is_count(value) and not isinstance(node.right, ast.Constant):
+        if np.ndim(value) == 0 and not isinstance(node.right, ast.Constant):
             yield 1.2, ast.BinOp(node.left, node.op, parsed(name))
 
 
@@ -231,6 +232,7 @@ def variables(node: ast.expr, words: Vocabulary) -> Edits:
             yield (1.15 if plain else 1.35) + 0.05 * unlike, parsed(name)
     if kind_of(mine) == "f":
         yield 1.1, ast.BinOp(ast.Constant(1), ast.Sub(), node)
+        yield 1.2, ast.BinOp(node, ast.Sub(), ast.Constant(1))
         yield 1.2, ast.BinOp(parsed(text), ast.Pow(), ast.Constant(2))
         yield 1.3, ast.Compare(parsed(text), [ast.Gt()], [ast.Constant(0)])
 

@@ -95,12 +95,12 @@ class RepairTrials:
         values = self.values[0].get(site.number, [])
         return bool(values) and isinstance(values[0], np.ndarray) and values[0].dtype.kind != "b"
 
-    def counts(self) -> dict[str, int]:
-        """Return the whole numbers that the derivation divides by, such as the batch's size."""
-        found: dict[int, str] = {}
+    def counts(self) -> dict[str, float]:
+        """Return the constants that the derivation divides by, such as the batch's size."""
+        found: dict[float, str] = {}
         for site in self.sites:
-            values = {int(v) for kept in self.values for v in kept.get(site.number, [])
-                      if isinstance(v, np.ndarray) and v.ndim == 0 and v.dtype.kind in "iu"}
+            values = {float(v) for kept in self.values for v in kept.get(site.number, [])
+                      if isinstance(v, np.ndarray) and v.ndim == 0 and v.dtype.kind in "iuf"}
             divides = any(isinstance(getattr(node, "op", None), ast.Div)
                           and site.node in (getattr(node, "right", None), getattr(node, "value", 0))
                           for node in ast.walk(site.statement))

@@ -61,7 +61,12 @@ def others(node: ast.expr, words: Vocabulary) -> Edits:
 
 
 def _other_slices(node: ast.Slice) -> Edits:
-    for low, high in ((None, None), (1, None), (None, -1)):
+    bounds = [(None, None), (1, None), (None, -1)]
+    for end in (node.lower, node.upper):
+        if isinstance(end, ast.Constant) and isinstance(end.value, int):
+            k = end.value
+            bounds += [(k, None), (None, k), (-k, None), (None, -k)]
+    for low, high in bounds:
         made = ast.Slice(None if low is None else number(low),
                          None if high is None else number(high), None)
         yield 1.0, made

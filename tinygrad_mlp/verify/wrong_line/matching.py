@@ -33,6 +33,10 @@ class Match(NamedTuple):
         return f"minus {words}" if words and self.sign < 0 else words
 
 
+Matches = dict[int, Match]
+"""The quantities that roots are equal to, by the numbers of the roots."""
+
+
 class Dictionary:
     """Finds quantities by their numbers, up to a transpose, axes of length 1, and the sign."""
 

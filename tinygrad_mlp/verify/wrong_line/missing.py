@@ -29,11 +29,12 @@ MOST_UPDATES = 6
 NAME = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
 
 
-def similar_statements(site: Site, suspects: frozenset[str]) -> Iterator[Repair]:
+def similar_statements(site: Site, suspects: frozenset[str],
+                       sites: Sequence[Site]) -> Iterator[Repair]:
     """Yield statements to put after that of a site, which do for suspects what it does for others.
 
     After ``dU += lam * U`` it is ``dV += lam * V`` that is missing, and after ``dC[i] += g`` it may
-    be ``dC[j] -= g``.
+    be ``dC[j] -= g``. After ``dU = lam * U``, the statement that assigns dV is replaced.
     """
     statement: Any = site.statement
     if not isinstance(statement, SIMPLE):
@@ -49,7 +50,32 @@ def similar_statements(site: Site, suspects: frozenset[str]) -> Iterator[Repair]
                        *(_elsewhere(text, known) if target[0] in suspects else ())]:
         if made not in there:
             there.add(made)
-            yield Repair(cost, (), (site, followed_by(made)))
+            other = made.partition(" = ")[0]
+            same = [s for s in sites if s.source is site.source and variable_of(s) == other]
+            yield Repair(cost, (), (same[0], replaced_by(made)) if same else (
+                site, followed_by(made)))
+
+
+def similar_updates(sites: Sequence[Site], suspects: frozenset[str]) -> Iterator[Repair]:
+    """Yield updates like those that are there, put after the last one that takes the same variable.
+
+    After ``gb += d2.sum(0)`` and ``gW += x.T @ d1`` it is ``gb += d1.sum(0)`` that is missing.
+    """
+    roots = [site for site in sites if site.root]
+    updates = {ast.unparse(site.statement): site for site in roots if isinstance(
+        site.statement, ast.AugAssign) and NAME.findall(site.text)}
+    for text, update in updates.items():
+        target = NAME.findall(text)[0]
+        for new in dict.fromkeys(variable_of(s) for s in roots if s.source is update.source):
+            if target not in suspects or new is None:
+                continue
+            place = [site for site in roots if variable_of(site) == new or isinstance(
+                site.statement, ast.AugAssign) and new in NAME.findall(site.text)][-1]
+            for old in sorted(set(NAME.findall(update.text)) - {new}):
+                if len(old) == len(new) and sum(map(str.__ne__, old, new)) == 1:
+                    made = NAME.sub(lambda found: new if found[0] == old else found[0], text)  # noqa: B023
+                    if made not in updates:
+                        yield Repair(1.3, (), (place, followed_by(made)))
 
 
 def _for_others(text: str, target: str, suspects: set[str] | frozenset[str],
@@ -217,6 +243,11 @@ def _stores(site: Site, name: str) -> bool:
 def followed_by(text: str) -> StatementChange:
     """Return the change that puts a statement after another one."""
     return lambda copy: [copy, _placed(text, copy)]
+
+
+def replaced_by(text: str) -> StatementChange:
+    """Return the change that puts a statement in the place of another one."""
+    return lambda copy: [_placed(text, copy)]
 
 
 def preceded_by(text: str) -> StatementChange:

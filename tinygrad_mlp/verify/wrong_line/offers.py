@@ -26,7 +26,10 @@ class Offers:
                  loss: Sequence[Site]) -> None:
         self.experiment = experiment
         self.scopes = experiment.scopes(0, roots)
-        self._of_loss = [s.text for s in loss if isinstance(s.node, ast.Name)]
+        self._of_loss = [node.id for s in loss if s.root for node in ast.walk(s.node)
+                         if isinstance(node, ast.Name)]
+        self._of_loss += [text for text, value in experiment.graphs[0].constants.items()
+                          if value.ndim == 0 and len(text) <= LONGEST_TEXT and not is_number(text)]
         self.numbers = sorted({*NUMBERS, *(
             float(node.value) for s in loss if s.root for node in ast.walk(s.node)
             if isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
@@ -37,14 +40,15 @@ class Offers:
         sites = [*experiment.sites, *loss]
         self._indexed = {node.value.id for s in sites for node in ast.walk(s.statement)
                          if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)}
-        self._steps = sorted({s.statement.target.id for s in sites if isinstance(
+        self.steps = sorted({s.statement.target.id for s in sites if isinstance(
             s.statement, ast.For) and isinstance(s.statement.target, ast.Name)})
         functions: dict[str, None] = {}
         self._texts: dict[int, list[tuple[int, str]]] = {}
         for site in experiment.sites:
             node = site.node
             texts = self._texts.setdefault(id(site.source.tree), [])
-            for part in ast.walk(node) if site.root else [node]:
+            simple = site.root and isinstance(site.statement, (ast.Assign, ast.AugAssign))
+            for part in ast.walk(site.statement if simple else node) if site.root else [node]:
                 if isinstance(part, ast.Name):
                     texts.append((site.number, part.id))
             if isinstance(node, (ast.Subscript, ast.Attribute)) and len(site.text) <= LONGEST_TEXT:
@@ -55,6 +59,8 @@ class Offers:
             if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
                 functions |= dict.fromkeys(_elementwise(ast.unparse(node.func)))
         self.functions = tuple(functions)
+        stored = [stored_index(site) for site in experiment.sites if site.root]
+        self._targets = [f"{target}[{index}]" for target, index in stored if index]
 
     def scope(self, site: Site) -> list[Scope]:
         """Return the variables that a site sees, at a few of its evaluations."""
@@ -72,9 +78,9 @@ class Offers:
         scope = (self.scope(site) or [{}])[-1]
         lists = {name for name, value in scope.items() if isinstance(value, list)}
         elements = [f"{name}[{step}]" for name in sorted(lists | self._indexed)
-                    for step in self._steps]
+                    for step in self.steps]
         elements += [f"{name}[{step} {shift} 1]" for name in sorted(lists)
-                     for step in self._steps for shift in "+-"]
+                     for step in self.steps for shift in "+-"]
         target, index = stored_index(site)
         if index:  # as in psi[far] = delta * np.sign(eps[far])
             elements += [f"{name}[{index}]" for name in texts
@@ -83,7 +89,8 @@ class Offers:
         elements += [f"{name}.{attribute}" for name, value in scope.items()
                      for attribute, array in getattr(value, "__dict__", {}).items()
                      if isinstance(array, np.ndarray)]
-        return list(dict.fromkeys([*texts, *elements, *sorted(self.unused), *self._of_loss]))
+        return list(dict.fromkeys([*texts, *elements, *sorted(self.unused), *self._of_loss,
+                                  *self._targets]))
 
     def seen(self, site: Site) -> tuple[list[Scope], list[Any]]:
         """Return variables and values of a site at a few of its evaluations."""
@@ -105,6 +112,11 @@ def unused_in(tree: Any, arguments: bool) -> frozenset[str]:
     if arguments:
         stored |= {node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)}
     return frozenset(stored - {node.id for node in names if isinstance(node.ctx, ast.Load)})
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number, and no expression with a name."""
+    return not any(isinstance(node, ast.Name) for node in ast.walk(ast.parse(text)))
 
 
 def _elementwise(name: str) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def quantities(graphs: Sequence[LossGraph]) -> list[Quantity]:
     return sorted(found, key=lambda q: (ORDER.index(q.kind), q.words is None, len(q.words or "")))
 
 
-def multiples(found: Sequence[Quantity], counts: Mapping[str, int]) -> list[Quantity]:
+def multiples(found: Sequence[Quantity], counts: Mapping[str, float]) -> list[Quantity]:
     """Return n·∂L/∂v for the counts of a derivation, which may divide by n only later."""
     return [Quantity("multiple", q.words and f"{text}·{q.words}",
                      tuple(count * array for array in q.arrays), (q.family, text), q.step, q.depth)

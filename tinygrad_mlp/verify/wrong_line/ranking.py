@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.verify.reading.names import gradient_of
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
-from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Match
+from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Match, Matches
 from tinygrad_mlp.verify.wrong_line.quantities import is_telling
-from tinygrad_mlp.verify.wrong_line.score import Matches
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 
 
 class LineRanking:
     """Ranks lines by what they compute and what they use.
 
-    `matches` are the quantities that the roots are equal to, `names` those of the loss's variables.
+    `matches` are the quantities that the roots are equal to.
     """
 
-    def __init__(self, experiment: RepairTrials, dictionary: Dictionary, matches: Matches,
-                 names: Collection[str | None]) -> None:
-        self.experiment, self.dictionary = experiment, dictionary
-        self.matches, self.names = matches, names
+    def __init__(self, experiment: RepairTrials, dictionary: Dictionary, matches: Matches) -> None:
+        self.experiment, self.dictionary, self.matches = experiment, dictionary, matches
+        values = [q for q in dictionary.quantities if q.kind == "value" and q.words]
+        self.names = {str(q.words): q.family for q in values if str(q.words).isidentifier()}
+        self.vertices = self.names | self._own_names()
+
+    def _own_names(self) -> dict[str, Any]:
+        """Return what the derivation calls the values of the loss: each name with the vertex."""
+        found: dict[str, set[Any]] = {}
+        for site in self.experiment.sites:
+            name, match = variable_of(site), self.matches.get(site.number)
+            if name and match is not None and match.quantity.kind == "value" and match.sign > 0:
+                found.setdefault(name, set()).add(match.quantity.family)
+        return {name: families.pop() for name, families in found.items() if len(families) == 1}
 
     def rank(self, site: Site) -> tuple[int, int]:
         """Return how a line comes into question: first those at which the numbers depart.
@@ -33,16 +43,32 @@ class LineRanking:
         step of a loop, as a mistake spoils all the steps after it.
         """
         def holds(each: Site) -> bool:
-            values = [kept.get(each.number, [None])[0] for kept in self.experiment.values[:POINTS]]
+            values = self._first_values(each)
             telling = isinstance(values[0], np.ndarray) and any(map(is_telling, values))
             return not telling or self.dictionary.match(values) is not None
 
-        used = [each for each in self.experiment.sites if each.statement is site.statement
-                and not each.after and isinstance(each.node, (ast.Name, ast.Subscript))]
-        departs = isinstance(site.node, ast.Name) or not holds(site)
-        if departs:
-            return (0 if all(map(holds, used)) else 2), site.number
+        number = self.experiment.has_value(site)  # not a list that something is put into
+        if (number and isinstance(site.node, ast.Name)) or not holds(site):
+            return (0 if all(map(holds, self._used(site))) else 2), site.number
         return (1 if site.number not in self.matches else 3), site.number
+
+    def _used(self, site: Site) -> list[Site]:
+        return [each for each in self.experiment.sites if each.statement is site.statement
+                and not each.after and isinstance(each.node, (ast.Name, ast.Subscript))]
+
+    def _first_values(self, site: Site) -> list[Any]:
+        return [kept.get(site.number, [None])[0] for kept in self.experiment.values[:POINTS]]
+
+    def departure(self, sites: Sequence[Site]) -> Site | None:
+        """Return the only one of some lines that makes of gradients what is none."""
+        def uses_gradients(site: Site) -> bool:
+            used = [self.dictionary.match(self._first_values(each)) for each in self._used(site)]
+            return any(m and m.quantity.kind in ("cotangent", "share", "multiple") for m in used)
+
+        found = [site for site in sites if site.root and self.experiment.has_value(site)
+                 and not isinstance(site.node, ast.Name) and self.rank(site)[0] == 0
+                 and uses_gradients(site)]
+        return found[0] if len(found) == 1 else None
 
     def is_right(self, site: Site) -> bool:
         """Return whether a line computes a quantity of the graph: it is not likely to be wrong.
@@ -63,9 +89,11 @@ class LineRanking:
 
     def fits_name(self, site: Site, match: Match) -> bool:
         """Return whether a line holds the gradient that its variable is called after."""
-        words, whose = match.quantity.words or "", self._whose(site)
-        return whose is not None and match.sign > 0 and words.endswith(f"∂L/∂{whose}")
+        whose, quantity = self._whose(site), match.quantity
+        if whose is None or match.sign < 0 or quantity.kind not in ("cotangent", "multiple"):
+            return False
+        family = quantity.family if quantity.kind == "cotangent" else quantity.family[0]
+        return bool(family == self.vertices[whose])
 
     def _whose(self, site: Site) -> str | None:
-        names = [name for name in self.names if name and name.isidentifier()]
-        return gradient_of(variable_of(site) or "", names)
+        return gradient_of(variable_of(site) or "", self.vertices)

@@ -122,7 +122,9 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
     if values and all(map(_is_number, values)):
         seen[digest(values)] = []
     later: list[Repair] = []
-    numeric = bool(values) and all(isinstance(value, np.ndarray) for value in values)
+    # (Of conditions a few evaluations do not tell which are equal.)
+    numeric = bool(values) and all(isinstance(value, np.ndarray) and (
+        value.ndim > 0 or value.dtype.kind != "b") for value in values)
     known = [values_of_parts(site.node, scope) for scope in scopes] if numeric else []
     for cost, edited in sorted(repairs, key=lambda each: each[0]):
         found = evaluated(edited, scopes, known) if numeric else None

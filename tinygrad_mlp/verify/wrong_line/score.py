@@ -1,16 +1,116 @@
-"""How much of a derivation is explained by quantities of the graph."""
+"""How likely an answer is: how small the edit is, and how much it explains of a derivation."""
 
 from __future__ import annotations
 
-from tinygrad_mlp.verify.wrong_line.matching import Match
+import ast
+import math
+from typing import NamedTuple
 
-Matches = dict[int, Match]
-"""The quantities that roots are equal to, by the numbers of the roots."""
+from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials
+from tinygrad_mlp.verify.wrong_line.matching import Matches
+from tinygrad_mlp.verify.wrong_line.offers import Offers
+from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
+from tinygrad_mlp.verify.wrong_line.repair import Repair
+from tinygrad_mlp.verify.wrong_line.repair_text import changed_characters, header_of
+from tinygrad_mlp.verify.wrong_line.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias, variable_of
+
+SMALL = 1.08
+"""The cost of an edit that is a slip and nothing else."""
 
 WEIGHTS = {
     "cotangent": 1.0, "value": 1.0, "constant": 0.5, "share": 0.6, "multiple": 0.9, "slope": 0.6,
     "partial": 0.4}
 """How much it tells that a line holds a quantity of a kind."""
+
+
+class ShownRepair(NamedTuple):
+    """A repair that was shown to work. The lower the score, the likelier it is what was meant.
+
+    `doubt` is 0 where the repaired line and those after it are quantities of the graph, 1 where the
+    line is none but the edit is small, and 2 elsewhere.
+    """
+
+    repair: Repair
+    fixed: frozenset[str]
+    matches: Matches
+    score: float
+    doubt: int
+
+
+class AnswerScores:
+    """Scores answers by the matches of a derivation, before and after a change."""
+
+    def __init__(self, ranking: LineRanking, offers: Offers) -> None:
+        self.ranking, self.offers = ranking, offers
+        self.experiment, self.matches = ranking.experiment, ranking.matches
+
+    def answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> ShownRepair:
+        """Return a repair that works with its score; `after` are the matches then."""
+        site, text = repair.site, repair.text()
+        gone = {each.number for each in self.experiment.sites if each.statement is repair.removed}
+        gone |= {each.number for each, _ in repair.expressions}
+        lost = [n for n in self.matches if n not in after and n not in gone]
+        was_right, explained = self.ranking.is_right(site), self._is_explained(site, after)
+        small = repair.cost < SMALL
+        returned = is_returned(self.experiment, site)
+        at_the_end = returned and (isinstance(site.node, ast.Name) or not small)
+        new = {name for name in self.offers.unused if name in text}
+        changed = changed_characters(header_of(site.statement), text)
+        score = repair.cost + 0.012 * changed - 0.4 * len(new) + 0.7 * len(lost)
+        score += 1.3 * at_the_end + 0.2 * returned
+        score += 0.05 * math.log10(max(1, len(self.experiment.values[0].get(site.number, ()))))
+        score -= 0.3 * is_alias(site)  # a name is given to what lacks a factor
+        if repair.added_to():  # what a further statement makes of a gradient is not kept
+            score -= 1.0 * self.ranking.is_named(site)
+        score += 0.4 * (not explained) + 1.5 * self._is_overwritten(repair)
+        if was_right:  # a gradient may have been taken for another one, a value hardly ever
+            score += 0.8 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
+        score -= self._gained(after) + 2.0 * len(fixed)
+        doubtful = (bool(lost) or was_right or at_the_end or repair.cost > 2.2
+                    or fixed != self.experiment.wrong)
+        doubt = 2 if doubtful or (not explained and not small) else int(not explained)
+        return ShownRepair(repair, fixed, after, score, doubt)
+
+    def _is_overwritten(self, repair: Repair) -> bool:
+        """Return whether a further statement changes what is a value of the loss before."""
+        stored = set(repair.added_to())
+        return any(match.quantity.kind == "value" and variable_of(site) in stored
+                   for site in self.experiment.sites
+                   if (match := self.matches.get(site.number)) is not None)
+
+    def _is_explained(self, site: Site, after: Matches) -> bool:
+        """Return whether a repaired statement computes a quantity of the graph, where it can.
+
+        Or makes a line one that uses what it computes.
+        """
+        if isinstance(site.statement, (ast.For, ast.While, ast.If)):
+            return len(after) > len(self.matches)
+        return any(each.statement is site.statement or (
+            each.number not in self.matches and feeding(each, [site]))
+            for each in self.experiment.sites if each.number in after)
+
+    def of_wanted(self, wanted: Wanted, after: Matches) -> float:
+        """Return the score of a line that should hold a quantity."""
+        lost = [n for n in self.matches if n not in after and n != wanted.site.number]
+        return (0.7 * len(lost) + 1.0 * (wanted.family.kind == "value") - 2.0 * len(wanted.fixed)
+                - self._gained(after))
+
+    def _gained(self, after: Matches) -> float:
+        """Return how much more is explained in a changed derivation, and how many names fit."""
+        def explained(matches: Matches) -> float:
+            sites = self.experiment.sites
+            fitting = sum(self.ranking.fits_name(sites[n], match) for n, match in matches.items())
+            return 0.5 * told(matches) + 0.3 * fitting
+
+        return explained(after) - explained(self.matches)
+
+
+def is_returned(experiment: RepairTrials, site: Site) -> bool:
+    """Return whether a site stands where the gradients are returned."""
+    source = experiment.derived.source
+    return (isinstance(site.statement, ast.Return) and source is not None
+            and site.source.tree is source.tree)
 
 
 def told(matches: Matches) -> float:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Task
 from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
-from tinygrad_mlp.verify.wrong_line.matching import Dictionary
+from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Matches
 from tinygrad_mlp.verify.wrong_line.missing import (
     accumulated,
     ends_of_loops,
     similar_statements,
+    similar_updates,
     updates_at_the_end,
 )
 from tinygrad_mlp.verify.wrong_line.moves import moves
@@ -23,10 +23,9 @@ from tinygrad_mlp.verify.wrong_line.quantities import families, multiples, quant
 from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.repair import Repair, holds
-from tinygrad_mlp.verify.wrong_line.repair_text import changed_characters, header_of
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
-from tinygrad_mlp.verify.wrong_line.score import Matches, told
-from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias, variable_of
+from tinygrad_mlp.verify.wrong_line.score import AnswerScores, ShownRepair
+from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias
 from tinygrad_mlp.verify.wrong_line.slicing import Slice
 from tinygrad_mlp.verify.wrong_line.small_repairs import (
     edited,
@@ -36,31 +35,19 @@ from tinygrad_mlp.verify.wrong_line.small_repairs import (
 )
 from tinygrad_mlp.verify.wrong_line.wanted_repairs import wanted_repairs
 
-SMALL = 1.08
-"""The cost of an edit that is a slip and nothing else."""
+MOST_OF_STAGE = 0.25
+"""The most of the budget that one stage may use up, as the wrong line may need another one."""
 
 MOST_WANTED = 6
 """Replaced values that expressions are looked for."""
 
 
-class ShownRepair(NamedTuple):
-    """A repair that was shown to work. The lower the score, the likelier it is what was meant.
-
-    `doubt` is 0 where the repaired line and those after it are quantities of the graph, 1 where the
-    line is none but the edit is small, and 2 elsewhere.
-    """
-
-    repair: Repair
-    fixed: frozenset[str]
-    matches: Matches
-    score: float
-    doubt: int
-
-
 class Search:
     """One search. `answers` and `wanted` hold what was found so far."""
+
     def __init__(self, task: Task, budget: Budget) -> None:
         self._repairs: dict[tuple[str, int], list[Repair]] = {}
+        self.roots: list[Site] = []
         self.answers: list[ShownRepair] = []
         self.wanted: list[tuple[float, Wanted]] = []
         self.loss = FunctionRecorder(task.loss)
@@ -76,8 +63,7 @@ class Search:
         known += multiples(known, self.experiment.counts())
         self.dictionary, self.families = Dictionary(known), families(known)
         self.matches = self._matches(self.experiment.values[:POINTS])
-        names = {quantity.words for quantity in known if quantity.kind == "value"}
-        self.ranking = LineRanking(self.experiment, self.dictionary, self.matches, names)
+        self.ranking = LineRanking(self.experiment, self.dictionary, self.matches)
 
     def _matches(self, values: Sequence[Mapping[int, list[Any]]]) -> Matches:
         """Return the roots that equal a quantity of the graph."""
@@ -88,7 +74,9 @@ class Search:
     @property
     def best(self) -> ShownRepair | None:
         """The likeliest answer so far."""
-        return min(self.answers, key=lambda answer: answer.score, default=None)
+        return min(self.answers, default=None, key=lambda answer: (
+            round(answer.score, 3), not self.ranking.is_named(answer.repair.site),
+            answer.repair.site.node.lineno))
 
     def run(self) -> None:
         """Search until there is an answer without doubt, or the budget is spent."""
@@ -97,16 +85,16 @@ class Search:
             self.roots = roots = sorted(self.slice.roots, key=self.ranking.rank)
             self.offers = Offers(self.experiment, [*roots, *ends_of_loops(self.experiment.sites)],
                                  self.loss.sites)
+            self.scores = AnswerScores(self.ranking, self.offers)
             suspects = [site for site in roots if not self.ranking.is_right(site)]
             others = [site for site in roots if self.ranking.is_right(site)]
-            for stage in (self._likely_edits, self._likely_additions, self._edited,
-                          self._statements, self._headers, self._missing, self._replaced,
-                          self._enlarged, self._copies):
-                if self._stopped(stage, suspects):
-                    return
-            for stage in (self._likely_edits, self._likely_additions, self._edited,
-                          self._statements):
-                if self._stopped(stage, others):
+            small = self._edited, self._statements
+            likely = self._likely_edits, self._likely_additions, *small
+            more = (self._headers, self._missing, self._replaced, self._enlarged, self._updated,
+                    self._copies)
+            for stages, sites in (((*likely, *more), suspects), (likely, others),
+                                  ((*small, self._headers), self.slice.others)):
+                if any(self._stopped(stage, sites) for stage in stages):
                     return
         except BudgetSpentError:
             pass
@@ -118,15 +106,18 @@ class Search:
         """Run a stage until a line has an answer that leaves no doubt.
 
         Lines that come into question as well are then tried, too: those that only pass a name on,
-        those that compute what the line uses, and those that hold no quantity even so.
+        those that compute what the line uses or use what it computes, and those that hold no
+        quantity even so.
         """
+        budget = self.experiment.budget
+        begin = budget.share()
         for number, _ in enumerate(stage(sites), 1):
             best = self.best
             if best is not None and best.doubt == 0:
-                left = [site for site in sites[number:] if is_alias(site) or (
-                    site.number in self.slice.numbers and not (
-                        site.number in best.matches and best.matches[site.number].sign > 0))]
                 site = best.repair.site
+                left = [each for each in sites[number:] if is_alias(each) or feeding(
+                    each, [site]) or (each.number in self.slice.numbers and not (
+                        each.number in best.matches and best.matches[each.number].sign > 0))]
                 for _ in stage([*left, *self._feeding(site, sites[:number], left)]):
                     pass
                 unexplained = [each for each in self._feeding(site)
@@ -135,7 +126,11 @@ class Search:
                     for _ in more(unexplained):
                         pass
                 return True
-        return self.best is not None and self.best.doubt < 2
+            if budget.share() > begin + MOST_OF_STAGE:
+                budget.spent = True  # the less likely lines wait for nothing
+                break
+        likely = stage in (self._likely_edits, self._likely_additions)
+        return self.best is not None and self.best.doubt < (1 if likely else 2)
 
     def _feeding(self, site: Site, *tried: Sequence[Site]) -> list[Site]:
         """Return the lines not yet tried that compute what the line of a site uses."""
@@ -159,10 +154,15 @@ class Search:
                 yield
 
     def _headers(self, sites: Sequence[Site]) -> Iterator[None]:
-        """Try other loops: small edits of headers, and updates at the end of a body."""
+        """Try small edits of the headers of loops and branches."""
         for site in sites:
             if site.root and not self.experiment.has_value(site):
                 self._try(iter(self._made(edited, site)))
+                yield
+
+    def _updated(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Try updates at the end of a loop's body."""
+        for site in sites:
             self._try(updates_at_the_end(self.offers, site))
             yield
 
@@ -201,7 +201,8 @@ class Search:
         names = frozenset(site.node.id for site in self.experiment.sites
                           if isinstance(site.node, ast.Name) and site.number in self.slice.numbers)
         for site in {id(site.statement): site for site in self.experiment.sites}.values():
-            self._try(similar_statements(site, names))
+            self._try(similar_statements(site, names, self.experiment.sites))
+        self._try(similar_updates(self.experiment.sites, names))
         for site in ends_of_loops(self.experiment.sites):
             self._try(accumulated(self.offers, site, names))
         yield
@@ -215,20 +216,24 @@ class Search:
         """Find out what each line should hold, and look for expressions that do."""
         negative = any(match.sign < 0 and match.quantity.kind == "cotangent"
                        for match in self.matches.values())
+        limit = self.experiment.budget.share() + MOST_OF_STAGE
         for site in sites:
-            self._replace(site, negative)
+            self._replace(site, negative, limit)
         for _, wanted in list(self.wanted):
             for site in self._feeding(wanted.site, sites):
                 if site.number not in {each.site.number for _, each in self.wanted}:
-                    self._replace(site, negative)
-        self.wanted.sort(key=lambda each: (each[0], each[1].site.number))
+                    self._replace(site, negative, limit)
         for _, wanted in self.wanted[:MOST_WANTED]:
             self._try(wanted_repairs(self.experiment, self.offers, wanted))
             yield
 
-    def _replace(self, site: Site, negative: bool) -> None:
-        for wanted in replacements(self.experiment, site, self.families, negative):
-            self.wanted.append((self._wanted_score(wanted), wanted))
+    def _replace(self, site: Site, negative: bool, limit: float) -> None:
+        if self.experiment.budget.share() < limit:
+            for wanted in replacements(self.experiment, site, self.families, negative):
+                after = self._after(wanted.overrides)
+                score = 0.0 if after is None else self.scores.of_wanted(wanted, after)
+                self.wanted.append((score, wanted))
+            self.wanted.sort(key=lambda each: (each[0], each[1].site.number))
 
     def _try(self, repairs: Iterator[Repair]) -> None:
         for same in repairs:
@@ -241,7 +246,7 @@ class Search:
                            if holds(self.experiment, each, first)), None)
             after = repair and self._after(repair.overrides, repair.statements())
             if repair is not None and after is not None:
-                self.answers.append(self._answer(repair, first.fixed, after))
+                self.answers.append(self.scores.answer(repair, first.fixed, after))
 
     def _after(self, overrides: Callable[[int], Any], statements: Any = None) -> Matches | None:
         """Return what the roots are equal to in the changed derivation."""
@@ -252,56 +257,3 @@ class Search:
                 return None
             values.append(trial.values)
         return self._matches(values)
-
-    def _answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> ShownRepair:
-        site, text = repair.site, repair.text()
-        gone = {each.number for each in self.experiment.sites if each.statement is repair.removed}
-        gone |= {each.number for each, _ in repair.expressions}
-        lost = [n for n in self.matches if n not in after and n not in gone]
-        was_right, explained = self.ranking.is_right(site), self._is_explained(site, after)
-        small = repair.cost < SMALL
-        returned = self.is_returned(site)
-        at_the_end = returned and (isinstance(site.node, ast.Name) or not small)
-        new = {name for name in self.offers.unused if name in text}
-        changed = changed_characters(header_of(site.statement), text)
-        score = repair.cost + 0.012 * changed - 0.4 * len(new) + 0.7 * len(lost)
-        score += 1.3 * at_the_end + 0.2 * returned
-        score += 0.05 * math.log10(max(1, len(self.experiment.values[0].get(site.number, ()))))
-        score -= 0.3 * is_alias(site)  # a name is given to what lacks a factor
-        score -= 0.3 * (site.number in after and self.ranking.fits_name(site, after[site.number]))
-        score += 0.4 * (not explained) + 1.5 * self._is_overwritten(repair)
-        if was_right:  # a gradient may have been taken for another one, a value hardly ever
-            score += 0.8 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
-        score -= 0.5 * (told(after) - told(self.matches)) + 2.0 * len(fixed)
-        doubtful = (bool(lost) or was_right or at_the_end or repair.cost > 2.2
-                    or fixed != self.experiment.wrong)
-        doubt = 2 if doubtful or (not explained and not small) else int(not explained)
-        return ShownRepair(repair, fixed, after, score, doubt)
-
-    def _is_overwritten(self, repair: Repair) -> bool:
-        """Return whether a further statement changes what is a value of the loss before."""
-        stored = set(repair.added_to())
-        return any(match.quantity.kind == "value" and variable_of(site) in stored
-                   for site in self.experiment.sites
-                   if (match := self.matches.get(site.number)) is not None)
-
-    def is_returned(self, site: Site) -> bool:
-        """Return whether a site stands where the gradients are returned."""
-        source = self.experiment.derived.source
-        return (isinstance(site.statement, ast.Return) and source is not None
-                and site.source.tree is source.tree)
-
-    def _is_explained(self, site: Site, after: Matches) -> bool:
-        """Return whether a repaired statement computes a quantity of the graph, where it can."""
-        if isinstance(site.statement, (ast.For, ast.While, ast.If)):
-            return len(after) > len(self.matches)
-        return any(each.number in after for each in self.experiment.sites
-                   if each.statement is site.statement and (each.root or each.after))
-
-    def _wanted_score(self, wanted: Wanted) -> float:
-        after = self._after(wanted.overrides)
-        if after is None:
-            return 0.0
-        lost = [n for n in self.matches if n not in after and n != wanted.site.number]
-        return (0.7 * len(lost) + 1.0 * (wanted.family.kind == "value") - 2.0 * len(wanted.fixed)
-                - 0.5 * (told(after) - told(self.matches)))

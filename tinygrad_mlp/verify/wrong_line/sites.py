@@ -36,10 +36,13 @@ class Site(NamedTuple):
 def variable_of(site: Site) -> str | None:
     """Return the variable that a site is assigned to, where it is one."""
     statement = site.statement
-    if site.root and isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        return target.id if isinstance(target, ast.Name) else None
-    return None
+    if not (site.root and isinstance(statement, ast.Assign) and len(statement.targets) == 1):
+        return None
+    target: Any = statement.targets[0]
+    if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):  # Q, K = …, …
+        pairs = zip(target.elts, statement.value.elts, strict=False)
+        target = next((each for each, value in pairs if value is site.node), None)
+    return target.id if isinstance(target, ast.Name) else None
 
 
 def is_alias(site: Site) -> bool:

@@ -22,6 +22,7 @@ class Slice:
         numbers: the numbers of these sites.
         roots: the roots in their statements and in the headers of the loops around these; first
             those that move all wrong gradients.
+        others: the roots that move right ones as well. What is wrong there may not reach these.
     """
 
     def __init__(self, experiment: RepairTrials) -> None:
@@ -44,6 +45,12 @@ class Slice:
                 strength[id(site.statement)] = max(inside)
         found = [s for s in sites if (s.root or s.after) and strength.get(id(s.statement))]
         self.roots = sorted(found, key=lambda s: (-strength[id(s.statement)], -s.number))
+        also = {id(site.statement) for site in sites if site.number in reached}
+        also |= {id(site.statement) for site in sites if site.root and isinstance(
+            site.statement, ast.For) and also & set(map(id, ast.walk(site.statement)))}
+        known = {site.number for site in self.roots}
+        self.others = [site for site in sites if site.root and id(site.statement) in also
+                       and site.number not in known]
 
 
 def _moves(experiment: RepairTrials, site: Site) -> frozenset[str]:

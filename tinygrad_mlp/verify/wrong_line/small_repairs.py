@@ -29,7 +29,8 @@ def edited(offers: Offers, site: Site) -> list[Repair]:
     scopes, values = offers.seen(site)
     edits = [*edits_of(site.node, words)]
     if values and all(isinstance(value, np.ndarray) for value in values):
-        edits += scaled(site.node, words.variables, offers.numbers)
+        variables = {text: v for text, v in words.variables.items() if text not in offers.steps}
+        edits += scaled(site.node, variables, offers.numbers)
     return list(distinct(iter(edits), site, scopes, values))
 
 

@@ -22,7 +22,7 @@ LOOKUP_RTOL = 1e-7
 AFTER = 10**9
 """A place after those of all other pairs."""
 
-NUMBERS = (2.0, 0.5)
+NUMBERS = (1.0, 2.0, 0.5)
 """Numbers that an expression may need which nothing in scope holds."""
 
 
@@ -168,7 +168,8 @@ def _atoms(variables: Mapping[str, Any]) -> Iterator[ValuedTerm]:
         yield ValuedTerm(text, 1.0 if text.isidentifier() else 1.2, array)
         for axis in range(array.ndim):
             count = np.asarray(array.shape[axis])
-            yield ValuedTerm(f"{text}.shape[{axis}]", 1.5 + 0.1 * axis, count)
+            if count > 1:
+                yield ValuedTerm(f"{text}.shape[{axis}]", 1.5 + 0.1 * axis, count)
 
 
 FORMS: tuple[tuple[str, float, Callable[[Array], Array]], ...] = (
