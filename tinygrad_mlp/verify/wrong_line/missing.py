@@ -120,16 +120,13 @@ def _renamed(name: str, old: str, new: str, known: set[str]) -> str:
 
 
 def updates_at_the_end(offers: Offers, site: Site) -> Iterator[Repair]:
-    """Yield updates of x put after a site's statement, if that ends a loop which uses x."""
+    """Yield updates of x put after a site's statement, if that ends a loop which begins with x."""
     loop = next((node for node in ast.walk(site.source.tree)
                  if isinstance(node, ast.For) and node.body[-1] is site.statement), None)
     if loop is None or not site.root:
         return
-    used = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name)}
-    stored = {node.id for node in ast.walk(site.source.tree)
-              if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     variables = offers.vocabulary(site).variables
-    for name in sorted(used & stored & set(variables)):
+    for name in sorted(_carried(loop, site.source.tree) & set(variables)):
         shape = np.shape(variables[name])
         same = [other for other, value in variables.items()
                 if other != name and np.ndim(value) and np.shape(value) == shape]
@@ -161,6 +158,18 @@ def accumulated(offers: Offers, site: Site, suspects: frozenset[str]) -> Iterato
                   if isinstance(made, ast.BinOp)]
         for text in terms:
             yield Repair(1.5, (), (site, followed_by(f"{name} += {text}")))
+
+
+def _carried(loop: ast.For, tree: Any) -> set[str]:
+    """Return the variables that a loop takes from the step before: used before they are stored."""
+    carried: set[str] = set()
+    known = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    for statement in loop.body:
+        inside = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        carried |= {node.id for node in inside if isinstance(node.ctx, ast.Load)} - known
+        known |= {node.id for node in inside if isinstance(node.ctx, ast.Store)}
+    return carried & {node.id for node in ast.walk(tree)
+                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _products(variables: Any, shape: tuple[int, ...]) -> Iterator[str]:

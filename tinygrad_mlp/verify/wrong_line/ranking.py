@@ -47,8 +47,8 @@ class LineRanking:
             telling = isinstance(values[0], np.ndarray) and any(map(is_telling, values))
             return not telling or self.dictionary.match(values) is not None
 
-        number = self.experiment.has_value(site)  # not a list that something is put into
-        if (number and isinstance(site.node, ast.Name)) or not holds(site):
+        passes = isinstance(site.node, ast.Name) and site.number not in self.matches
+        if (passes and self.experiment.has_value(site)) or not holds(site):
             return (0 if all(map(holds, self._used(site))) else 2), site.number
         return (1 if site.number not in self.matches else 3), site.number
 

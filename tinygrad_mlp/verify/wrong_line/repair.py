@@ -14,7 +14,7 @@ from tinygrad_mlp.verify.wrong_line.evaluation import Known, code_of, value_of, 
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Scope, Trial
 from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.repair_text import header_of, text_of_change
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.sites import Site, stored_in
 
 
 class Repair(NamedTuple):
@@ -62,9 +62,8 @@ class Repair(NamedTuple):
     def added_to(self) -> list[str]:
         """Return the variables that statements are added for; none where one only changes."""
         made, before = self._made(), header_of(self.site.statement)
-        return [node.id for each in made if len(made) > 1 and header_of(each) != before
-                for node in ast.walk(each)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+        return [name for each in made if len(made) > 1 and header_of(each) != before
+                for name in stored_in(each)]
 
     def _made(self) -> list[Any]:
         """Return the statements that take the place of the repaired one."""

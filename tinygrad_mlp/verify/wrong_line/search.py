@@ -90,7 +90,7 @@ class Search:
             others = [site for site in roots if self.ranking.is_right(site)]
             small = self._edited, self._statements
             likely = self._likely_edits, self._likely_additions, *small
-            more = (self._headers, self._missing, self._replaced, self._enlarged, self._updated,
+            more = (self._headers, self._updated, self._missing, self._replaced, self._enlarged,
                     self._copies)
             for stages, sites in (((*likely, *more), suspects), (likely, others),
                                   ((*small, self._headers), self.slice.others)):
@@ -202,10 +202,11 @@ class Search:
                           if isinstance(site.node, ast.Name) and site.number in self.slice.numbers)
         for site in {id(site.statement): site for site in self.experiment.sites}.values():
             self._try(similar_statements(site, names, self.experiment.sites))
+            yield
         self._try(similar_updates(self.experiment.sites, names))
         for site in ends_of_loops(self.experiment.sites):
+            yield
             self._try(accumulated(self.offers, site, names))
-        yield
 
     def _copies(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try the same small edit in several lines."""
@@ -216,7 +217,8 @@ class Search:
         """Find out what each line should hold, and look for expressions that do."""
         negative = any(match.sign < 0 and match.quantity.kind == "cotangent"
                        for match in self.matches.values())
-        limit = self.experiment.budget.share() + MOST_OF_STAGE
+        begin = self.experiment.budget.share()
+        limit = begin + min(MOST_OF_STAGE, (1 - begin) / 2)
         for site in sites:
             self._replace(site, negative, limit)
         for _, wanted in list(self.wanted):

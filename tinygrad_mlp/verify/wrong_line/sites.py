@@ -54,10 +54,10 @@ def feeding(site: Site, sites: Sequence[Site]) -> list[Site]:
     """Return those of some sites that are assigned to what the statement of a site uses."""
     used = {node.id for node in ast.walk(site.statement) if isinstance(node, ast.Name)}
     return [each for each in sites if each.source is site.source and each.root
-            and each.statement is not site.statement and _stored_in(each.statement) & used]
+            and each.statement is not site.statement and stored_in(each.statement) & used]
 
 
-def _stored_in(statement: ast.stmt | ast.Lambda) -> set[str]:
+def stored_in(statement: ast.stmt | ast.Lambda) -> set[str]:
     """Return the variables that an assignment changes."""
     if not isinstance(statement, (ast.Assign, ast.AugAssign)):
         return set()
