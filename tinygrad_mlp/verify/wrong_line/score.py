@@ -61,7 +61,7 @@ class AnswerScores:
         score += 1.3 * at_the_end + 0.2 * returned
         score += 0.05 * math.log10(max(1, len(self.experiment.values[0].get(site.number, ()))))
         score -= 0.3 * is_alias(site)  # a name is given to what lacks a factor
-        if repair.added_to():  # what a further statement makes of a gradient is not kept
+        if f"\n{variable_of(site)}[" in text:  # what a further store makes of it is not kept
             score -= 1.0 * self.ranking.is_named(site)
         score += 0.4 * (not explained) + 1.5 * self._is_overwritten(repair)
         if was_right:  # a gradient may have been taken for another one, a value hardly ever

@@ -35,7 +35,7 @@ from tinygrad_mlp.verify.wrong_line.small_repairs import (
 )
 from tinygrad_mlp.verify.wrong_line.wanted_repairs import wanted_repairs
 
-MOST_OF_STAGE = 0.25
+MOST_OF_STAGE = 0.2
 """The most of the budget that one stage may use up, as the wrong line may need another one."""
 
 MOST_WANTED = 6
