@@ -185,6 +185,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         right = right.all(axis=1) if right.ndim == 2 else right
         return float(np.average(right, weights=weight))
 
+    def __onnx_classes__(self) -> tuple[Any, bool]:
+        """Return the classes for `export_onnx`, and whether a sample may have several."""
+        return self.classes_, self._binarizer.y_type_.startswith("multilabel")
+
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each sample, shape ``(n,)``; or its labels.
 

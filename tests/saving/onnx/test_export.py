@@ -20,6 +20,9 @@ from tinygrad_mlp.errors import (
     WriteError,
 )
 
+NEWEST_OF_ONNXRUNTIME = 25
+"""The newest operator set that the onnxruntime of the tests runs."""
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -59,6 +62,31 @@ def test_input_and_output_have_names_shapes_and_the_models_precision(path, dtype
     assert (given.name, given.shape) == ("pixels", ["batch", 4])
     assert (out.name, out.shape) == ("scores", ["batch", 2])
     assert session.run(None, {"pixels": np.ones((3, 4), dtype)})[0].dtype == dtype
+
+
+@pytest.mark.parametrize("opset", range(18, onnx.defs.onnx_opset_version() + 1))
+def test_a_file_is_written_for_later_operator_sets_too(path, opset):
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng), nn.BatchNorm2d(2), nn.Softplus(),
+                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3, rng=rng), nn.Softmax())
+    tg.export_onnx(model, path, input_shape=(1, 6, 6), dtype=np.float32, opset=opset)
+    assert onnx.load(path).opset_import[0].version == opset
+    if opset <= NEWEST_OF_ONNXRUNTIME:
+        x = rng.normal(size=(3, 1, 6, 6)).astype(np.float32)
+        assert difference(run(path, x), tg.predict(model, x)) < TOLERANCE
+
+
+def test_viewers_are_told_the_shapes_of_all_that_is_between(path):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                          nn.Linear(8, 3))
+    tg.export_onnx(model, path, input_shape=(1, 6, 6), dtype=np.float32)
+    graph = onnx.load(path).graph
+    shapes = {value.name: [axis.dim_param or axis.dim_value
+                           for axis in value.type.tensor_type.shape.dim]
+              for value in graph.value_info}
+    made = {name for node in graph.node for name in node.output} - {"output"}
+    assert shapes.keys() == made
+    assert shapes["0.Conv"] == ["batch", 2, 4, 4] and shapes["3.Reshape"] == ["batch", 8]
 
 
 def test_a_file_for_one_batch_size_says_it(path):
@@ -225,9 +253,11 @@ BAD = {
     "text for an input": ({"input_dtype": str}, "input_dtype must be a dtype of real numbers"),
     "an unknown type of input": ({"input_dtype": "int33"}, "input_dtype must be.*Got 'int33'"),
     "complex input": ({"input_dtype": complex}, "input_dtype must be a dtype of real numbers"),
+    "an operator set that is too old": ({"opset": 17}, "integer from 18 to .* Got 17"),
+    "one that onnx does not know": ({"opset": 999}, "Got 999"),
     "no batch": ({"batch_size": 0}, "batch_size must be an integer >= 1"),
-    "one name for both": ({"input_name": "x", "output_name": "x"}, "two different names"),
-    "an empty name": ({"input_name": ""}, "two different names"),
+    "one name for both": ({"input_name": "x", "output_name": "x"}, "must be different names"),
+    "an empty name": ({"input_name": ""}, "must be different names"),
     "metadata that is no dict": ({"metadata": ["x"]}, "metadata must be a dict"),
     "metadata of a reserved name": ({"metadata": {"tinygrad_mlp": "2"}}, "metadata must be a dict"),
     "metadata that is no JSON": ({"metadata": {"x": {1, 2}}}, "expressible in JSON"),

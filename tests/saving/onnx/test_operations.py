@@ -112,3 +112,30 @@ def test_settings_that_onnx_does_not_have_are_refused(name, text, tmp_path):
     for sample in found:
         with pytest.raises(ExportError, match=f"operation '{name}' with "):
             export(Of(op, sample), tmp_path / "op.onnx", np.float32)
+
+
+EXTREME = np.array([[-800.0, -40, -1e-9, 0, 1e-300, 1e-9, 0.3, 40, 709.7, 1e200]])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", ["softplus", "log1p", "expm1", "sinh", "arcsinh", "logaddexp"])
+def test_small_and_large_numbers_keep_their_digits_in_float64(name, tmp_path):
+    class Elementwise(nn.Module):
+        def forward(self, x):
+            return tg.logaddexp(x, 0.0) if name == "logaddexp" else getattr(tg, name)(x)
+
+    x = np.abs(EXTREME) if name == "log1p" else EXTREME
+    tg.export_onnx(Elementwise(), tmp_path / "f.onnx", input_shape=(x.size,), dtype=np.float64)
+    found = run_anyhow(tmp_path / "f.onnx", x)
+    np.testing.assert_allclose(found, Elementwise()(x), rtol=1e-13)
+
+
+def test_the_sides_of_a_triangle_may_be_tiny_or_huge(tmp_path):
+    class Hypotenuse(nn.Module):
+        def forward(self, x):
+            return tg.hypot(x[:, :5], x[:, 5:])
+
+    x = np.array([[3e200, 0, 3e-300, np.inf, 3, 4e200, 0, 4e-300, np.inf, 4]])
+    tg.export_onnx(Hypotenuse(), tmp_path / "f.onnx", input_shape=(10,), dtype=np.float64)
+    found = run_anyhow(tmp_path / "f.onnx", x)
+    np.testing.assert_allclose(found, [[5e200, 0, 5e-300, np.inf, 5]], rtol=1e-15)

@@ -48,6 +48,32 @@ def _diff(a: Any, n: int, axis: int) -> Any:
     return a
 
 
+def _hypot(x1: Any, x2: Any) -> Any:
+    """Divide by the larger one, so that no square is too large or too small."""
+    a, b = ops.abs(x1), ops.abs(x2)
+    large, small = ops.maximum(a, b), ops.minimum(a, b)
+    finite = (large > 0) & (large < math.inf)
+    ratio = ops.where(finite, small / ops.where(finite, large, 1.0), 0.0)
+    return large * ops.sqrt(ratio * ratio + 1)
+
+
+def _log1p(x: Any) -> Any:
+    """Correct ``ln(1 + x)`` by what the sum has rounded off (Kahan)."""
+    y = 1 + x
+    exact = (y == 1) | (y == math.inf)
+    return ops.where(exact, x, ops.log(y) * (x / ops.where(exact, 1.0, y - 1)))
+
+
+def _expm1(x: Any) -> Any:
+    """Use a product, since ``e^x − 1`` loses digits for small x."""
+    return ops.tanh(x / 2) * (ops.exp(x) + 1)
+
+
+def _arcsinh(x: Any) -> Any:
+    a = ops.abs(x)
+    return ops.sign(x) * _log1p(a + a * (a / (1 + _hypot(a, 1.0))))
+
+
 def _norm(x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
     if ord == 2:
         return ops.sqrt(ops.sum(x * x, axis=axis, keepdims=keepdims))
@@ -64,8 +90,8 @@ def _var(a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
 
 DEFINITIONS: dict[str, Callable[..., Any]] = {
     "arccosh": lambda x: ops.log(x + ops.sqrt(x * x - 1)),
-    "arcsinh": lambda x: ops.sign(x) * ops.log(ops.abs(x) + ops.sqrt(x * x + 1)),
-    "arctanh": lambda x: ops.log((1 + x) / (1 - x)) / 2,
+    "arcsinh": _arcsinh,
+    "arctanh": lambda x: _log1p(2 * x / (1 - x)) / 2,
     "cbrt": lambda x: ops.sign(x) * ops.abs(x) ** (1 / 3),
     "clip": _clip,
     "cosh": lambda x: (ops.exp(x) + ops.exp(-x)) / 2,
@@ -73,29 +99,29 @@ DEFINITIONS: dict[str, Callable[..., Any]] = {
     "diff": _diff,
     "erfc": lambda x: 1 - ops.erf(x),
     "exp2": lambda x: ops.exp(x * math.log(2)),
-    # Exact for small x, for which e^x − 1 loses digits.
-    "expm1": lambda x: ops.tanh(x / 2) * (ops.exp(x) + 1),
+    "expm1": _expm1,
     "float_power": lambda x1, x2: x1**x2,
     "floor_divide": lambda x1, x2: ops.floor(x1 / x2),
     "gelu": lambda x: x * (0.5 * (1 + ops.erf(x / math.sqrt(2)))),
     "heaviside": lambda x1, x2: ops.where(x1 < 0, 0.0, ops.where(x1 > 0, 1.0, x2)),
-    "hypot": lambda x1, x2: ops.sqrt(x1 * x1 + x2 * x2),
+    "hypot": _hypot,
     "isfinite": lambda x: ops.abs(x) < math.inf,
     "isinf": lambda x: ops.equal(ops.abs(x), math.inf),
     "isnan": lambda x: ops.not_equal(x, x),
     "leaky_relu": lambda x, slope: ops.where(x > 0, x, x * slope),
     "log10": lambda x: ops.log(x) * (1 / math.log(10)),
-    "log1p": lambda x: ops.log(1 + x),
+    "log1p": _log1p,
     "log2": lambda x: ops.log(x) * (1 / math.log(2)),
     "log_softmax": lambda a, axis: a - _logsumexp(a, axis, True),
-    "logaddexp": lambda x1, x2: ops.maximum(x1, x2) + ops.log(1 + ops.exp(-ops.abs(x1 - x2))),
+    "logaddexp": lambda x1, x2: ops.maximum(x1, x2) + _log1p(ops.exp(-ops.abs(x1 - x2))),
     "logit": lambda x: ops.log(x / (1 - x)),
     "logsumexp": _logsumexp,
     "mod": lambda x1, x2: x1 - ops.floor(x1 / x2) * x2,
     "radians": lambda x: x * (math.pi / 180),
     "round": lambda a, decimals: ops.rint(a * 10.0**decimals) / 10.0**decimals,
-    "sinh": lambda x: (ops.exp(x) - ops.exp(-x)) / 2,
+    "sinh": lambda x: (_expm1(x) - _expm1(-x)) / 2,
     "softmax": _softmax,
+    "softplus": lambda x: ops.maximum(x, 0.0) + _log1p(ops.exp(-ops.abs(x))),
     "square": lambda x: x * x,
     "stack": _stack,
     "std": lambda a, axis, ddof, keepdims: ops.sqrt(_var(a, axis, ddof, keepdims)),

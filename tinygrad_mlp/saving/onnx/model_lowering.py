@@ -17,6 +17,7 @@ from tinygrad_mlp.saving.onnx.batch import SIZES, Varies, in_terms_of_batch
 from tinygrad_mlp.saving.onnx.definitions import expansion
 from tinygrad_mlp.saving.onnx.layer_recording import LayerRecording, record
 from tinygrad_mlp.saving.onnx.nodes import has_node
+from tinygrad_mlp.saving.onnx.nodes.normalisation_nodes import with_normalisation
 from tinygrad_mlp.saving.onnx.onnx_graph import OpCall, Stored
 
 
@@ -47,7 +48,9 @@ def lower_model(model: Module, shape: tuple[int, ...], dtype: Any, batch_size: i
             if batch_size is None and not isinstance(error, ExportError):
                 error.add_note(f"(while recording a batch of {n} for export_onnx)")
             raise
-    return _merged(model, recordings, sizes)
+    merged = _merged(model, recordings, sizes)
+    calls = with_normalisation(merged.calls, dict(model.named_modules()), double)
+    return merged._replace(calls=calls)
 
 
 class _LoweredRecording:

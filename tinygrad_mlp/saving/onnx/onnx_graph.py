@@ -50,7 +50,7 @@ class OnnxGraph:
     """An ONNX graph under construction: nodes, initialisers, and their names."""
 
     def __init__(self, state: Mapping[str, Array], float_dtype: Any,
-                 names: tuple[str, str]) -> None:
+                 names: tuple[str, ...]) -> None:
         self.nodes: list[Any] = []
         self.initialisers: dict[str, Array] = {}
         self.call: OpCall | None = None  # for which nodes are being added
@@ -58,7 +58,7 @@ class OnnxGraph:
         self.unsupported: list[tuple[str, str]] = []
         self._state = state
         self._float: np.dtype[Any] | None = float_dtype
-        self._input, self._output = names
+        self._input, self._output = names[:2]
         self._names: dict[Variable, str] = {}
         self._shapes: dict[Variable, tuple[Any, ...]] = {}
         self._taken = {*names, *state}
@@ -79,6 +79,10 @@ class OnnxGraph:
         """Set the name of a variable, and its shape in terms of the batch size."""
         self._names[variable] = name
         self._shapes[variable] = shape
+
+    def name_of(self, variable: Variable) -> str:
+        """Return the name of a variable."""
+        return self._names[variable]
 
     def dtype_of(self, a: Any) -> Any:
         """Return the dtype of an operand, or a Python number, for `np.result_type`."""
@@ -126,6 +130,12 @@ class OnnxGraph:
             name = self._made[key] = self.fresh("constant")
             self.initialisers[name] = array
         return self._made[key]
+
+    def stored(self, name: str, array: Array) -> str:
+        """Return the name of an initialiser that is written as it is, such as text."""
+        name = self.fresh(name)
+        self.initialisers[name] = array
+        return name
 
     def _in_dtype(self, array: Array, dtype: Any) -> Array:
         return np.asarray(array, self.element(dtype), order="C")

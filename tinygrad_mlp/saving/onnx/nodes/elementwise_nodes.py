@@ -17,12 +17,13 @@ ARITHMETIC = {
     "exp": "Exp", "floor": "Floor", "identity": "Identity", "log": "Log", "maximum": "Max",
     "minimum": "Min", "multiply": "Mul", "negative": "Neg", "power": "Pow",
     "reciprocal": "Reciprocal", "relu": "Relu", "rint": "Round", "sigmoid": "Sigmoid",
-    "sign": "Sign", "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "subtract": "Sub",
+    "sign": "Sign", "sin": "Sin", "sqrt": "Sqrt", "subtract": "Sub",
     "tanh": "Tanh", "arccos": "Acos", "arcsin": "Asin", "arctan": "Atan"}
 
-# These are written in float32 only; in float64 their definitions are used.
+# These are written in float32 only; in float64 their definitions are used. (onnxruntime has a
+# softplus in float64, but it is infinite above 709.)
 FLOAT32_ARITHMETIC = {"arccosh": "Acosh", "arcsinh": "Asinh", "arctanh": "Atanh", "cosh": "Cosh",
-                      "sinh": "Sinh", "tan": "Tan"}
+                      "sinh": "Sinh", "softplus": "Softplus", "tan": "Tan"}
 
 COMPARISONS = {"equal": "Equal", "not_equal": "Equal", "less": "Less", "less_equal": "LessOrEqual",
                "greater": "Greater", "greater_equal": "GreaterOrEqual"}
