@@ -79,7 +79,8 @@ SIGNATURES = {
     "save": "(path, model, *, metadata=None, history=None)",
     "load": "(path, model)",
     "export_onnx": "(model, path, *, input_shape=None, input_dtype=None, dtype=None, "
-    "batch_size=None, input_name='input', output_name='output', metadata=None)",
+    "batch_size=None, input_name='input', output_name='output', label_name=None, opset=18, "
+    "metadata=None)",
     "from_torch_state": "(model_or_layers, path_or_dict, *, rename=None)",
     "report": "(path, model, X, Y, *, loss=None, optimizer=None, history=None, batch_size=None, "
     "images=None, settings=None, title=None)",
