@@ -302,10 +302,36 @@ def test_a_network_of_pytorchs_gives_the_same_here(torch, path):
         np.testing.assert_allclose(tg.predict(ours, images()), expected, rtol=1e-11, atol=1e-13)
 
 
-def test_a_precision_that_numpy_does_not_have_is_refused(torch):
+def test_bfloat16_is_read_without_loss(torch, path):
+    from safetensors.torch import save_file
+
     theirs = in_torch(torch).bfloat16()
-    with pytest.raises(StateDictError, match="no array of numbers: '0.weight'"):
-        tg.from_torch_state(convolutional(), theirs.state_dict())
+    save_file(theirs.state_dict(), path)
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    arrays = {name: value.float().numpy() for name, value in theirs.state_dict().items()}
+    numpys = {name: array.astype(ml_dtypes.bfloat16) for name, array in arrays.items()}
+    for source in (path, theirs.state_dict(), numpys):
+        ours = tg.from_torch_state(convolutional(), source).state_dict()
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, arrays[name])
+
+
+@pytest.mark.parametrize("kind", ["BatchNorm1d", "BatchNorm2d"])
+def test_a_batch_norm_without_affine_parameters_is_one_with_weight_1_and_bias_0(torch, kind):
+    shape = (6, 4) if kind == "BatchNorm1d" else (6, 4, 3, 3)
+    x = np.random.default_rng(0).normal(2.0, 3.0, size=shape)
+    theirs = torch.nn.Sequential(getattr(torch.nn, kind)(4, affine=False)).double()
+    theirs(torch.tensor(x))
+    ours = tg.from_torch_state([getattr(nn, kind)(4)], theirs.state_dict())
+    expected = theirs.eval()(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(tg.predict(nn.Sequential(*ours), x), expected, rtol=1e-12)
+
+
+def test_a_batch_norm_with_one_of_the_two_is_still_refused():
+    layer = nn.BatchNorm1d(2)
+    state = {name: array for name, array in layer.state_dict().items() if name != "bias"}
+    with pytest.raises(StateDictError, match="missing: 'bias'"):
+        tg.from_torch_state(layer, state)
 
 
 def test_a_saved_network_gives_the_same_in_pytorch(torch, path):

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.neural_network import NeuralNetwork
-from tinygrad_mlp.nn import Module, Sequential
+from tinygrad_mlp.nn import BatchNorm1d, BatchNorm2d, Module, Sequential
 from tinygrad_mlp.nn.matching import matched
 from tinygrad_mlp.saving.model import read
 
@@ -24,10 +24,11 @@ def from_torch_state(model_or_layers: Any, path_or_dict: Any, *,
 
     `Linear`, `Conv2d`, `LayerNorm` and `BatchNorm1d` have the arrays of PyTorch's layers of the
     same names: ``weight``, ``bias``, and in batch norms ``running_mean`` and ``running_var``
-    (``num_batches_tracked`` is ignored). The arrays of a `Sequential` are called ``0.weight``,
-    ``1.bias``, as in PyTorch; those of other modules after their attributes. A prefix that all
-    names share (``model.``, ``module.``) may occur on one side only. Nothing is changed unless
-    every name and every shape fits.
+    (``num_batches_tracked`` is ignored). One without affine parameters gets the weight 1 and the
+    bias 0. Arrays of bfloat16 are read as float32. The arrays of a `Sequential` are called
+    ``0.weight``, ``1.bias``, as in PyTorch; those of other modules after their attributes. A prefix
+    that all names share (``model.``, ``module.``) may occur on one side only. Nothing is changed
+    unless every name and every shape fits.
 
     Args:
         model_or_layers: a `Module`, a `NeuralNetwork`, or a list of layers, which is used as a
@@ -60,6 +61,7 @@ def from_torch_state(model_or_layers: Any, path_or_dict: Any, *,
              if name.rpartition(".")[2] != COUNTER}
     own = dict(module.named_state())
     given, replacement = _with_our_prefix(own, given)
+    given = _with_affine(module, given)
     new, problems = matched(own, given)
     for name, array in given.items():
         # Quantised weights, whose numbers are not the weights themselves.
@@ -107,7 +109,25 @@ def _state_of(source: Any) -> dict[str, Any]:
 
 def _on_cpu(value: Any) -> Any:
     """Return a PyTorch tensor in a form that NumPy reads, and anything else unchanged."""
-    return value.detach().cpu() if hasattr(value, "cpu") and hasattr(value, "detach") else value
+    if hasattr(value, "cpu") and hasattr(value, "detach"):
+        value = value.detach().cpu()
+    if str(getattr(value, "dtype", "")) in ("torch.bfloat16", "bfloat16"):  # float32 holds them all
+        return value.float() if hasattr(value, "float") else value.astype(np.float32)
+    return value
+
+
+def _with_affine(module: Module, given: dict[str, Any]) -> dict[str, Any]:
+    """Add the weight and the bias of batch norms that have running averages only."""
+    added = dict(given)
+    for path, layer in module.named_modules():
+        start = f"{path}." if path else ""
+        running, affine = ([start + name for name in names]
+                           for names in (("running_mean", "running_var"), ("weight", "bias")))
+        if (isinstance(layer, (BatchNorm1d, BatchNorm2d)) and given.keys() >= {*running}
+                and not given.keys() & {*affine}):
+            added |= dict(zip(affine, (np.ones(layer.weight.size), np.zeros(layer.bias.size)),
+                              strict=True))
+    return added
 
 
 def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]],
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Return the arrays and the metadata of a file."""
+    """Return the arrays and the metadata of a file; bfloat16 is read as float32."""
     from safetensors import SafetensorError, safe_open
 
     name = os.fspath(path)
@@ -71,8 +71,11 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
         with safe_open(name, framework="numpy") as file:
             entries = file.metadata() or {}
             for key in file.keys():
+                if file.get_slice(key).get_dtype() == "BF16":
+                    arrays[key] = _bfloat16(name, key)
+                    continue
                 arrays[key] = array = file.get_tensor(key)
-                if array.dtype.kind not in "fiub":  # bfloat16, if ml_dtypes is loaded
+                if array.dtype.kind not in "fiub":  # of 8 bits, if ml_dtypes is loaded
                     raise TypeError(f"'{key}' of {array.dtype}, which is no dtype of NumPy's own")
     # The last three are raised for data types that NumPy lacks.
     except (SafetensorError, OSError, TypeError, AttributeError, KeyError) as error:
@@ -94,6 +97,17 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
             f"{name}: expected the saved content. Got content with another checksum. The file "
             f"is damaged, or was changed by another program. Save it again.")
     return arrays, metadata
+
+
+def _bfloat16(path: str, key: str) -> NDArray[Any]:
+    """Read an array of bfloat16 as float32, whose upper half it is."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length))[key]
+        begin, end = entry["data_offsets"]
+        file.seek(8 + length + begin)
+        upper = np.frombuffer(file.read(end - begin), "<u2").astype(np.uint32)
+    return (upper << 16).view(np.float32).reshape(entry["shape"])
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
