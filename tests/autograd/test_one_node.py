@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError, TraceError
 
 RNG = np.random.default_rng(0)
 W, B, Z = 0.2 * RNG.normal(size=(3, 3)), RNG.normal(size=3), RNG.normal(size=3)
+TIMES = np.array([0.0, 0.4, 1.0])
 
 
 def derivatives(f, *args):
@@ -114,6 +115,12 @@ def test_compiled_it_is_called_as_it_is():
         np.testing.assert_allclose(compiled(x), -np.cos(np.cos(x)) * np.sin(x), rtol=1e-13)
 
 
+def test_its_gradient_is_explained():
+    x = tg.Tensor(B, requires_grad=True, name="x")
+    derivation = tg.explain(tg.sum(tg.rematerialize(lambda x: tg.sin(x) * x)(x)))
+    np.testing.assert_allclose(derivation["∂L/∂x"].evaluate(), np.sin(B) + B * np.cos(B))
+
+
 # -- fixed points ----------------------------------------------------------------------------------
 
 
@@ -153,6 +160,20 @@ def test_an_iteration_that_does_not_converge_is_an_error():
         tg.fixed_point(lambda a, x: a - x, 1.0, 3.0, max_iter=50)
 
 
+@pytest.mark.parametrize("f", [
+    lambda a: tg.fixed_point(lambda a, x: (x + a / x) / 2, a, np.ones(3)),
+    lambda a: tg.odeint(lambda y, t, a: -a * y, np.ones(3), TIMES, (a,))],
+    ids=["fixed_point", "odeint"])
+def test_what_decides_by_numbers_is_neither_compiled_nor_explained(f):
+    with pytest.raises(TraceError, match="cannot be compiled"):
+        tg.compile(f)(np.abs(B))
+    loss = tg.sum(f(tg.Tensor(np.abs(B), requires_grad=True)))
+    with pytest.raises(TraceError, match="nor explained"):
+        print(tg.explain(loss).text)
+    mapped = tg.vmap(f)(np.abs(W))
+    np.testing.assert_allclose(mapped, [f(row) for row in np.abs(W)], rtol=1e-9)
+
+
 def test_without_gradients_it_is_an_array():
     assert type(tg.fixed_point(step, (W, B), Z)) is np.ndarray
     assert tg.fixed_point(lambda a, x: x / 2, 1.0, np.ones(2, np.float32)).dtype == np.float32
@@ -160,7 +181,7 @@ def test_without_gradients_it_is_an_array():
 
 # -- differential equations ------------------------------------------------------------------------
 
-TIMES = np.array([0.0, 0.4, 1.0])
+
 
 
 def slope(y, t, w, b):

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.autograd.one_node import as_one_node, is_tracked
+from tinygrad_mlp.autograd.one_node import as_one_node, is_tracked, require_numbers
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tape import Tape
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
@@ -38,6 +38,7 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
     Raises:
         ShapeError: t is not a vector of at least one time, or `func` returns another shape.
         InvalidArgumentError: the solver fails; its message says why.
+        TraceError: it is compiled: how many steps it takes depends on the numbers.
 
     Source: Pontryagin et al., 1962; Chen et al., "Neural ordinary differential equations", 2018.
 
@@ -47,6 +48,7 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
     -0.735759
     """
     given = [y0, t, *leaves(args)]
+    require_numbers("odeint", given)
     plain = [_numbers(v) for v in given]
     times = plain[1]
     if times.ndim != 1 or not times.size:
@@ -83,6 +85,7 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
         return solution
 
     def pull_back(g: tuple[Any, ...], y: tuple[Any, ...], arrays: Sequence[Any]) -> list[Any]:
+        require_numbers("odeint", [*g, *y, *arrays])
         known = dict(zip(places, arrays, strict=False))
         values = [known[i] for i in further]
         again = any(map(is_tracked, (*g, *arrays)))  # whether this is to be differentiated

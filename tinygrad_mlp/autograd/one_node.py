@@ -19,7 +19,7 @@ from tinygrad_mlp.autograd.op import Op, OpRecord
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 from tinygrad_mlp.autograd.tape import Tape
 from tinygrad_mlp.autograd.tensor import Tensor
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import InvalidArgumentError, TraceError
 
 PullBack = Callable[[tuple[Any, ...], tuple[Any, ...], Sequence[Any]], Sequence[Any]]
 """From the cotangents of the outputs, the outputs and the inputs to the cotangents of the inputs.
@@ -29,6 +29,15 @@ Tensors with a history, where the result is to be differentiated again."""
 def is_tracked(a: Any) -> bool:
     """Return whether gradients flow to an argument."""
     return isinstance(a, Value) and a.requires_grad
+
+
+def require_numbers(name: str, values: Sequence[Any]) -> None:
+    """Refuse a traced array: what decides by its numbers is no fixed list of operations."""
+    for value in values:
+        if isinstance(value, Value) and isinstance(value.data, Value):
+            raise TraceError(
+                f"{name}() decides by the numbers how many steps to take, and cannot be compiled, "
+                f"nor explained as formulas. Call it outside of the compiled function.")
 
 
 def as_one_node(name: str, outs: Sequence[Any], inputs: Sequence[Any],
@@ -97,7 +106,8 @@ def rematerialize(f: Callable[..., Any]) -> Callable[..., Any]:
         def pull_back(g: tuple[Any, ...], y: tuple[Any, ...], arrays: Sequence[Any]) -> list[Any]:
             again = Tape("rematerialize", of_tracked, arrays[: len(places)])
             again.outputs = [again.outputs[i] for i in results]
-            _require_same(again.outputs, outs)
+            if MODE.get().hook is None:  # else there may be no numbers to compare
+                _require_same(again.outputs, outs)
             return again.pull_back(g, also=captured)
 
         made = as_one_node("rematerialize", outs, [*(given[i] for i in places), *captured],
@@ -135,6 +145,7 @@ def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1
 
     Raises:
         InvalidArgumentError: the iteration does not converge.
+        TraceError: it is compiled: how many steps it takes depends on the numbers.
 
     Source: Christianson, "Reverse accumulation and attractive fixed points", 1994.
 
@@ -144,6 +155,7 @@ def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1
     0.25
     """
     given = leaves(a)
+    require_numbers("fixed_point", [*given, x0])
     start = np.asarray(x0.data if isinstance(x0, Value) else x0, float)
     if not isinstance(x0, (int, float)) and getattr(x0, "dtype", start.dtype).kind == "f":
         start = start.astype(x0.dtype)
@@ -170,6 +182,7 @@ def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1
         return solution
 
     def pull_back(g: tuple[Any, ...], y: tuple[Any, ...], arrays: Sequence[Any]) -> list[Any]:
+        require_numbers("fixed_point", [*g, *y, *arrays])
         run = Tape("fixed_point", of_tracked, [*arrays[: len(places)], y[0]])
         if run.create_graph:
             def adjoint(known: Any, w: Any) -> Any:

@@ -113,7 +113,7 @@ class Stacking:
 
     def stack_in(self, a: Any) -> Stack | None:
         """Return the stack that an argument is, or holds as its data; None for anything else."""
-        found: Any = a.data if isinstance(a, Tensor) else None
+        found: Any = a if type(a) is Stack else a.data if isinstance(a, Tensor) else None
         return found if type(found) is Stack and found.owner is self else None
 
     def proceed(self, op: Op, *args: Any, **static: Any) -> Any:
@@ -123,20 +123,26 @@ class Stacking:
 
     def __call__(self, op: Op, args: tuple[Any, ...], static: Static) -> Any:
         """Call an operation on stacks and arrays, in the place of `Op.__call__`."""
-        stacks = [self.stack_in(a) for a in args]
-        flags = [stack is not None for stack in stacks]
-        if not any(flags):
-            return self.proceed(op, *args, **static)
-        if any(isinstance(value, Value) for value in static.values()):
-            raise NotStackedError
         recording = MODE.get().recording
         arrays: list[Any] = []  # as rules see them
         operands: list[Any] = []  # those that lie side by side as arrays of one more axis
-        for a, stack in zip(args, stacks, strict=True):
-            history = recording and isinstance(a, Value) and a.requires_grad
-            arrays.append(_array(op, a) if stack is None else stack)
-            operands.append(stack.arrays if stack is not None else a if history else arrays[-1])
-        tracked = any(isinstance(operand, Value) for operand in operands)
+        flags: list[bool] = []
+        tracked = False
+        for a in args:
+            stack = self.stack_in(a)
+            array = _array(op, a) if stack is None else stack
+            operand = array if stack is None else stack.arrays
+            if recording and stack is None and isinstance(a, Value) and a.requires_grad:
+                operand = a
+            tracked = tracked or isinstance(operand, Value)
+            arrays.append(array)
+            operands.append(operand)
+            flags.append(stack is not None)
+        if True not in flags:
+            return self.proceed(op, *args, **static)
+        for value in static.values():
+            if isinstance(value, Value):
+                raise NotStackedError
         forward = partial(self.proceed, op) if tracked else op.forward
         rule = rule_of(op)
         out = None if rule is None else rule(forward, operands, flags, static)
