@@ -12,6 +12,7 @@ import pytest
 from tests import child
 from tests.benchmarks import (
     adam,
+    derivations,
     estimators,
     experiment,
     frameworks,
@@ -159,6 +160,11 @@ def test_the_search_for_a_wrong_line_is_timed_next_to_one_call():
     exercise = next(wrong(next(path for path in files("tune") if path.stem == "softmax_rows")))
     call, check, search = wrong_lines.seconds(exercise)
     assert 0 < call < check and call < search
+
+
+def test_a_derivation_that_is_timed_has_a_closed_form():
+    assert derivations.seconds(*derivations.network(2)) > 0
+    assert derivations.seconds(*derivations.recurrent(4)) > 0
 
 
 # -- measuring ------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ OPERATIONS = {
     op.name: moulds(op)
     for op in tg.OPS.values()
     if not op.nondifferentiable
+    and op.outputs == 1
     and op.name not in PARTICULAR
 }
 

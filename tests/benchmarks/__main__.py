@@ -29,10 +29,11 @@ MEASUREMENTS = {
     "import_time": "next to that of NumPy",
     "gradient_checks": "check_grad and check_derivation",
     "wrong_lines": "the search for the wrong line of a derivation",
+    "derivations": "closed form and steps of deep and of recurrent networks",
 }
 """What is measured, each by the module of that name."""
 
-ON_ONE_THREAD = ("growth", "stores", "ranks", "import_time", "wrong_lines")
+ON_ONE_THREAD = ("growth", "stores", "ranks", "import_time", "wrong_lines", "derivations")
 """What more threads cannot change."""
 
 

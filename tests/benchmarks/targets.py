@@ -141,8 +141,16 @@ WRONG_LINES = (
     Target(WRONG_LINE, "", at_most=5, ours=LONG_SEARCH),
 )
 
+DERIVATION, DERIVATION_GROWTH = "derivation", "growth of a derivation"
+TWENTY_LAYERS, TWICE = "20 layers", "20 layers / 10 layers, time"
+
+DERIVATIONS = (
+    Target(DERIVATION, "", at_most=1, ours=TWENTY_LAYERS),
+    Target(DERIVATION_GROWTH, "", at_most=2.5, ours=TWICE),
+)
+
 ALL = (*EXPERIMENT, *MINI_BATCHES, *ADAM, *IMAGE_WORK, *TRANSFORMS, *SMALL_GRAPHS, *INFERENCES,
-       *ESTIMATORS, *GROWTH, *MEMORIES, *STORES, *RANKS, *IMPORT, *WRONG_LINES)
+       *ESTIMATORS, *GROWTH, *MEMORIES, *STORES, *RANKS, *IMPORT, *WRONG_LINES, *DERIVATIONS)
 
 BACKWARD = "forward + backward"
 

@@ -50,6 +50,16 @@ def test_the_squared_error_reads_as_in_section_2_1(rng):
     ]
     loss = r"\mathcal{L} = \frac{1}{2} \, \left\Vert a^{(3)} - y\right\Vert^{2}"
     assert plain_latex(derivation.steps.of_kind("forward")) == [*forward, loss]
+    assert derivation.closed.text.splitlines() == [
+        "a2 = tanh(W1 x)",
+        "a3 = g(W2 a2)",
+        "D3 = diag(a3 ⊙ (1 − a3))",
+        "D2 = diag(1 − a2²)",
+        "δ3 = D3 (a3 − y)",
+        "δ2 = D2 W2ᵀ δ3",
+        "∂L/∂W2 = δ3 a2ᵀ",
+        "∂L/∂W1 = δ2 xᵀ",
+    ]
     assert plain_latex(derivation.steps.of_kind("adjoint", "gradient")) == [
         r"\delta^{(3)} = a^{(3)} \odot (a^{(3)} - y) \odot (1 - a^{(3)})",
         r"\delta_{a^{(2)}} = (W^{(2)})^{\top} \delta^{(3)}",
@@ -65,7 +75,8 @@ def test_the_cross_entropy_reads_as_in_section_2_2_with_its_simplification(rng):
     assert derivation.closed.text.splitlines() == [
         "a2 = tanh(W1 x)",
         "p = g(W2 a2)",
-        "δ2 = (W2ᵀ (p − y)) ⊙ (1 − a2²)",
+        "D2 = diag(1 − a2²)",
+        "δ2 = D2 W2ᵀ (p − y)",
         "∂L/∂W2 = (p − y) a2ᵀ",
         "∂L/∂W1 = δ2 xᵀ",
     ]
@@ -160,9 +171,12 @@ def test_a_deep_network_has_a_line_for_each_layer(rng):
         "z3 = W2 a2 + b2",
         "a3 = ReLU(z3)",
         "a4 = g(W3 a3 + b3)",
-        "δ4 = a4 ⊙ (a4 − y) ⊙ (1 − a4)",
-        "δ3 = (W3ᵀ δ4) ⊙ [z3 > 0]",
-        "δ2 = (W2ᵀ δ3) ⊙ [z2 > 0]",
+        "D4 = diag(a4 ⊙ (1 − a4))",
+        "D3 = diag([z3 > 0])",
+        "D2 = diag([z2 > 0])",
+        "δ4 = D4 (a4 − y)",
+        "δ3 = D3 W3ᵀ δ4",
+        "δ2 = D2 W2ᵀ δ3",
         "∂L/∂W1 = δ2 xᵀ",
         "∂L/∂b1 = δ2",
         "∂L/∂W2 = δ3 a2ᵀ",

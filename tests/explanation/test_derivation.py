@@ -435,6 +435,14 @@ def test_printing_shows_the_closed_form_and_the_steps():
     assert repr(derivation["∂L/∂x"].right) == "<Application 2 x of shape (3,)>"
 
 
+def test_the_reason_for_a_line_is_the_slope_of_the_function():
+    x = tensor("x")
+    reasons = tg.explain(tg.sum(tg.exp(tg.sin(x)) * tg.relu(x))).steps.reasons
+    assert {reason.text for reason in reasons.values()} >= {"(e^u)′ = e"}
+    assert "sin′(x) = cos(x)" in reasons["∂L/∂x"].text
+    assert r"\text{ and }" in reasons["∂L/∂x"].latex
+
+
 def test_shapes_stand_below_the_factors_on_demand(rng):
     W = tensor("W1", shape=(2, 3))
     loss = tg.nn.squared_error(tg.tanh(W @ np.ones(3)), np.ones(2))

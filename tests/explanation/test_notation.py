@@ -111,7 +111,7 @@ def test_a_template_of_letters_is_written_as_it_is():
     assert tree.write(LATEX, None, False).string == (
         r"\alpha + \frac{1}{2} x^{23} + f() x^{2} 3"
     )
-    assert tree.write(PLAIN, None, False).string == "alpha + ½ x²³ + f() x² 3"
+    assert tree.write(PLAIN, None, False).string == "α + ½ x²³ + f() x² 3"
 
 
 NAMES = {

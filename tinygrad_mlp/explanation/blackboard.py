@@ -11,14 +11,19 @@ from tinygrad_mlp.explanation.loops import Loop, LoopWriter
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
+from tinygrad_mlp.explanation.slopes import name_slopes
 from tinygrad_mlp.graph_view.names import gradient, name
 
 
 class Blackboard(ChosenNames):
     """The equations of the gradients: what they are written with, then they themselves."""
 
+    diagonal_slopes = True
+
     def __init__(self, reverse: Reverse) -> None:
         super().__init__(reverse)
+        if self.diagonal_slopes and self.loop is None:
+            name_slopes(reverse)
         self.writer = reverse.writer
         lines = sorted(self._definitions(), key=lambda line: line.kind == ADJOINT)
         self.equations = [*lines, *self._gradients()]

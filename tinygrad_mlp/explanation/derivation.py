@@ -46,7 +46,7 @@ class Derivation:
     a = tanh(3 x)
     L = Σ a
     δ = 1 − a²
-        y = tanh x gives x̄ = g (1 − y²)
+        tanh′(3 x) = 1 − a²
     ∂L/∂x = 3 δ
         chain rule
     """

@@ -19,7 +19,7 @@ from tinygrad_mlp.explanation.comparing import differing
 from tinygrad_mlp.explanation.equation import GRADIENT, Equation
 from tinygrad_mlp.explanation.jacobian import jacobian
 from tinygrad_mlp.explanation.reverse import Reverse
-from tinygrad_mlp.explanation.steps import StepBoard, StepReverse
+from tinygrad_mlp.explanation.steps import Reason, StepBoard, StepReverse
 from tinygrad_mlp.explanation.tape import Tape
 from tinygrad_mlp.explanation.writing import COLUMNS
 from tinygrad_mlp.graph_view.layer_view import Recorded
@@ -35,7 +35,8 @@ class Equations:
     Attributes:
         equations: in the order in which each follows from those before it; the gradients are of
             kind "gradient".
-        reasons: the reason for a line by the name on its left side, where there is one.
+        reasons: the reason for a line by the name on its left side, where there is one: its `text`
+            and its `latex`.
         because: facts about the numbers that were used: "Σ over axis 1 of Y = 1".
         glossary: what the symbols are, with their shapes.
         note: why these are not the equations that were asked for; or empty.
@@ -49,7 +50,7 @@ class Equations:
     ∂L/∂w = (1 / n) Xᵀ (1 − a²)
     """
 
-    def __init__(self, equations: Iterable[Equation], reasons: Mapping[str, str] | None = None,
+    def __init__(self, equations: Iterable[Equation], reasons: Mapping[str, Reason] | None = None,
                  because: Sequence[str] = (), glossary: Sequence[str] = (),
                  note: str = "") -> None:
         self.equations = tuple(equations)
@@ -76,9 +77,8 @@ class Equations:
         """All equations in LaTeX with their reasons, in an ``aligned`` environment."""
         rows = []
         for e in self.equations:
-            why = self.reasons.get(e.name, "")
-            reason = rf" && \text{{{why}}}" if why and why.isascii() else ""
-            rows.append(" &= ".join(e.sides) + reason)
+            why = self.reasons.get(e.name)
+            rows.append(" &= ".join(e.sides) + (f" && {why.latex}" if why and why.latex else ""))
         rows += [rf"& \text{{because {fact}}}" for fact in self.because]
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
@@ -88,9 +88,9 @@ class Equations:
         lines = []
         for e in self.equations:
             lines.append(e.text)
-            if self.reasons.get(e.name):
-                lines += textwrap.wrap(self.reasons[e.name], COLUMNS, initial_indent="    ",
-                                       subsequent_indent="    ")
+            if e.name in self.reasons:
+                lines += textwrap.wrap(self.reasons[e.name].text, COLUMNS - 4,
+                                       initial_indent="    ", subsequent_indent="    ")
         return "\n".join([*lines, *(f"because {fact}" for fact in self.because)])
 
     def _repr_latex_(self) -> str:
@@ -148,12 +148,13 @@ def chain_rule(asked: Question) -> Equations:
     try:
         with np.errstate(all="ignore"):
             board = StepBoard(asked.in_mode(StepReverse))
+            reasons = board.reasons()
             wrong = differing(board.reverse, board.equations)
     except Exception as error:  # of an operation that a user defined, it may be any
         wrong = type(error).__name__
     if wrong:
         return Equations(record(asked).equations, note=f"This is the record ({wrong}).")
-    return Equations(board.equations, board.reasons(), board.because(), board.glossary())
+    return Equations(board.equations, reasons, board.because(), board.glossary())
 
 
 def closed_form(asked: Question, steps: Equations) -> Equations:

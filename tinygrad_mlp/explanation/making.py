@@ -36,6 +36,12 @@ def inverse_transposed(a: Any) -> Any:
     return np.linalg.inv(a).T
 
 
+@op(register=False, latex=r"\sigma({a})")
+def logistic(a: Any) -> Any:
+    """The sigmoid, where something else is called g."""
+    return ops.sigmoid.forward(a)
+
+
 @op(register=False, latex=lambda a, axis: rf"\mathrm{{mean}}_{axis}({a})")
 def mean_along(a: Any, *, axis: int) -> Any:
     """The mean over an axis, which is kept with length 1."""

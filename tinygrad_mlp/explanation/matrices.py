@@ -27,6 +27,7 @@ from tinygrad_mlp.explanation.making import (
     apply,
     hadamard,
     is_made_by,
+    logistic,
     quotient,
     shaped,
     transposed,
@@ -47,12 +48,14 @@ class Writer:
     """Writes polynomials as expressions.
 
     `symbols` are those of bases that have names. For the definition of another base, what `inner`
-    makes of it is written.
+    makes of it is written. If `g_is_taken`, the sigmoid is written σ.
     """
 
-    def __init__(self, inner: Callable[[Polynomial], Polynomial]) -> None:
+    def __init__(self, inner: Callable[[Polynomial], Polynomial],
+                 g_is_taken: bool = False) -> None:
         self.symbols: dict[Base, Symbol] = {}
         self.inner = inner
+        self.g_is_taken = g_is_taken
         self._written: dict[Base, Expression] = {}
 
     def symbol(self, base: Base) -> Symbol | None:
@@ -109,8 +112,9 @@ class Writer:
                 self._written[base] = overlap
             elif isinstance(made, OpCall):
                 args = [None if a is None else self.expression(a) for a in made.args]
+                op = logistic if self.g_is_taken and made.op is ops.sigmoid else made.op
                 self._written[base] = Application(
-                    made.op, args, dict(made.static), base.shape, float, made.index)
+                    op, args, dict(made.static), base.shape, float, made.index)
             elif made is None:
                 self._written[base] = Number(base.value) if not base.shape else (
                     Symbol(base.name or _anonymous(base), base.shape, float, value=base.value))

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tinygrad_mlp.graph_view.names import LETTERS
+
 # What kind of expression a piece of writing is, for deciding on brackets.
 ATOM, CALL, POWER, SCALED, MATMUL, HADAMARD, QUOTIENT, LOGICAL, BIG, NEGATIVE, SUM, LIST = (
     "atom", "call", "power", "scaled", "matmul", "hadamard", "quotient", "logical", "big",
@@ -96,7 +98,8 @@ SIGNS = {
     r"\leq": "≤", r"\geq": "≥", r"\sum": "Σ", r"\top": "ᵀ", r"\infty": "∞", r"\pi": "π",
     r"\Vert": "‖", r"\left\Vert": "‖", r"\right\Vert": "‖", r"\left|": "|", r"\right|": "|",
     r"\left(": "(", r"\right)": ")", r"\left[": "[", r"\right]": "]", r"\times": "×",
-    r"\dots": "…", r"\,": " "}
+    r"\dots": "…", r"\,": " ", r"\Gamma": "Γ"}
+SIGNS |= {rf"\{name}": letter for letter, name in LETTERS.items()}
 
 SUPERSCRIPTS = str.maketrans("0123456789-−+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻⁺")
 FRACTIONS = {("1", "2"): "½", ("1", "3"): "⅓", ("1", "4"): "¼", ("2", "3"): "⅔", ("3", "4"): "¾"}

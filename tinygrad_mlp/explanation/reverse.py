@@ -38,7 +38,7 @@ class Reverse(Forward):
         super().__init__(graph, naming, targets, meant)
         self.users: dict[Base, list[Base | None]] = {}
         self.deltas = self.simplifier.deltas
-        self.writer = Writer(self.simplifier.shown)
+        self.writer = Writer(self.simplifier.shown, "g" in naming.names.given)
         self.reader = RuleReader(self.t)
         self.record_all()
         self.first_derivative = len(self.t.bases)
@@ -141,6 +141,13 @@ class Reverse(Forward):
         with self.reader.trace.recording():
             share = unbroadcast(share, self.recorded.of(a), call.op, position)
         return self.reader.polynomial(share)
+
+    def slope(self, base: Base, call: OpCall) -> Polynomial | None:
+        """The derivative of an elementwise function of one argument; None for other operations."""
+        if len(call.args) != 1 or call.args[0] is None or not call.op.record.elementwise:
+            return None
+        one, y, x = (self._tracer(p) for p in (number(1, base.shape), whole(base), call.args[0]))
+        return self._share(call, 0, one, y, [x], call.args[0])
 
     def _through_several(self, base: Base, g: Polynomial, arrived: dict[Base, Polynomial],
                          arrive: Any) -> None:

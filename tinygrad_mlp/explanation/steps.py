@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.explanation.blackboard import Blackboard
@@ -19,6 +20,16 @@ from tinygrad_mlp.graph_view.naming import key_of
 
 SYMBOL = 1.0
 """The cost of a single symbol, which needs no other name."""
+
+FUNCTION = re.compile(r"([^\W\d]+|\\\w+|\\mathrm\{\w+\})((?:\\left)?\(.*\))")
+"""A function's name and its argument between brackets."""
+
+
+class Reason(NamedTuple):
+    """Why a line follows from those before it, as plain text and in LaTeX (or empty)."""
+
+    text: str
+    latex: str
 
 
 class PlainSimplifier(Simplifier):
@@ -56,6 +67,8 @@ class StepReverse(Reverse):
 class StepBoard(Blackboard):
     """Writes the lines of the chain rule; `reasons` are those of the lines, or empty."""
 
+    diagonal_slopes = False  # as the rules of the operations have it
+
     def roots(self) -> list[Polynomial]:
         """The gradients, and the output."""
         return [*super().roots(), self.reverse.values[key_of(self.reverse.graph.output)]]
@@ -73,7 +86,7 @@ class StepBoard(Blackboard):
                 delta.name = self._name(delta)
         self.simplifier.forget()
 
-    def reasons(self) -> dict[str, str]:
+    def reasons(self) -> dict[str, Reason]:
         """The reason for each line, by the name on its left side."""
         output = self.reverse.naming.of_output().text
         of = {d.name.text: b for d, b in self.reverse.deltas.items() if d.name is not None}
@@ -83,15 +96,38 @@ class StepBoard(Blackboard):
                 of[f"∂{output}/∂{base.name.text}"] = base
         return {name: self._reason(base) for name, base in of.items()}
 
-    def _reason(self, base: Base) -> str:
-        told = dict.fromkeys(self._rule(user) for user in self.reverse.users.get(base, ()))
-        return " and ".join(filter(None, told))
+    def _reason(self, base: Base) -> Reason:
+        told = list(dict.fromkeys(self._rule(user) for user in self.reverse.users.get(base, ())))
+        return Reason(" and ".join(reason.text for reason in told),
+                      r" \text{ and } ".join(reason.latex for reason in told if reason.latex))
 
-    def _rule(self, user: Base | None) -> str:
+    def _rule(self, user: Base | None) -> Reason:
         if user is None:
-            return "derivative of the loss"
+            return in_words("derivative of the output")
         made = user.definition
         if isinstance(made, OpCall):
-            forward, _, rule = made.op.record.equation.partition(",  ")
-            return f"{forward} gives {rule}" if rule else f"the rule of {made.op.name}"
-        return f"chain rule through {user.name.text}" if user.name else "chain rule"
+            return self._slope(user, made) or in_words(f"the rule of {made.op.name}")
+        if user.name is None:
+            return in_words("chain rule")
+        return Reason(f"chain rule through {user.name.text}",
+                      rf"\text{{chain rule through }} {user.name.latex}")
+
+    def _slope(self, base: Base, call: OpCall) -> Reason | None:
+        """``tanh′(z) = 1 − a²`` for a function of one argument; otherwise the rule in words."""
+        whole = self.writer.written_out(base)
+        slope = self.reverse.slope(base, call)
+        if slope is None:
+            forward, _, rule = call.op.record.equation.partition(",  ")
+            return Reason(f"{forward} gives {rule}", "") if rule else None
+        right = self.writer.expression(self.simplifier.shown(slope))
+        sides = [(FUNCTION.fullmatch(left), made) for left, made in (
+            (whole.text(), right.text()), (whole.latex(), right.latex()))]
+        texts = [f"{left[1]}{mark}{left[2]} = {made}" if left else "" for (left, made), mark in zip(
+            sides, ("′", "'"), strict=True)]
+        return Reason(texts[0], texts[1]) if texts[0] else Reason(
+            f"({whole.text()})′ = {right.text()}", f"({whole.latex()})' = {right.latex()}")
+
+
+def in_words(text: str) -> Reason:
+    """A reason without formulas."""
+    return Reason(text, rf"\text{{{text}}}".replace("_", r"\_"))

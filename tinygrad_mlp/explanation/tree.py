@@ -192,7 +192,9 @@ class Script(Template):
             if language.latex and "_" in base.string and base.string[-1] != "]":
                 # One index is not put below another.
                 base = Written((Piece("{"), *base.pieces, Piece("}")), base.kind)
-            shown = f"_{{{script.string}}}" if language.latex else f"_{squeezed(script.string)}"
+            below = script.string if language.latex else squeezed(script.string)
+            braced = language.latex or any(sign in below for sign in "+−")
+            shown = f"_{{{below}}}" if braced else f"_{below}"
             return Written((*base.pieces, Piece(shown)), ATOM)
         whole = raised(language, base, script)
         shape = script.shape if isinstance(self.base, Word) else base.shape

@@ -95,14 +95,17 @@ class ReportedModel:
         self.model.eval()
         return self.loss(self.model(Tensor(X, name="x")), Tensor(Y, name="y"))
 
+    def _loss_of_one(self) -> Any:
+        one = 0 if self.network is not None else slice(0, 1)  # a NeuralNetwork takes a vector
+        return self._loss_of(self.X[one], self.Y[one])
+
     def derivation(self) -> Derivation:
         """Derive the gradients of the loss of one sample with respect to all parameters."""
-        one = 0 if self.network is not None else slice(0, 1)  # a NeuralNetwork takes a vector
-        return explain(self._loss_of(self.X[one], self.Y[one]), shapes=True)
+        return explain(self._loss_of_one(), shapes=True)
 
     def steps(self) -> Steps:
         """Step through a forward and a backward pass of the loss of one sample."""
-        return steps(self._loss_of(self.X[:1], self.Y[:1]))
+        return steps(self._loss_of_one())
 
     def drawing(self) -> Drawing:
         """Draw the graph of the loss of a batch."""

@@ -1,0 +1,44 @@
+"""Slopes of activations as diagonal matrices, for a single sample: ``δ2 = D2 W2ᵀ δ3``."""
+
+from __future__ import annotations
+
+import re
+
+from tinygrad_mlp.explanation.monomial import ONE, SUMMED, Base, Factor
+from tinygrad_mlp.explanation.polynomial import Polynomial, contracted
+from tinygrad_mlp.explanation.reverse import Reverse
+from tinygrad_mlp.explanation.values import parts
+
+OPEN = SUMMED + 50
+"""The index of the sum in a product with a diagonal matrix."""
+
+
+def name_slopes(reverse: Reverse) -> None:
+    """Write the δ of layers whose z is a column as products with diagonal matrices D."""
+    names = reverse.naming.names
+    for delta, z in list(reverse.deltas.items()):
+        number = re.fullmatch(r"δ(\d+)", delta.name.text) if delta.name is not None else None
+        column = len(z.shape) in (1, 2) and z.shape[1:] in ((), (1,)) and z.shape[0] > 1
+        if number is None or not column or f"D{number[1]}" in names.given:
+            continue
+        made = reverse.simplifier.shown(delta.definition)
+        monomial, c = next(iter(made.terms.items()))
+        slope = [f for f in monomial if f.indices[:1] == (0,) and is_slope(f.base, z)]
+        rest = [f for f in monomial if f not in slope]
+        if len(made.terms) > 1 or not slope or not any(0 in f.indices for f in rest):
+            continue
+        unit = reverse.t.unit_matrix(z.shape[0]).bases().pop()
+        diagonal = Polynomial((z.shape[0],) * 2, {(Factor(unit, (0, 1), 1), *slope): ONE})
+        matrix = reverse.t.base(diagonal.shape, contracted(diagonal))
+        matrix.number = delta.number - 0.5  # it is written before δ
+        matrix.name = names.unique(f"D{number[1]}")
+        moved = [f._replace(indices=tuple(i or OPEN for i in f.indices)) for f in rest]
+        delta.definition = contracted(
+            Polynomial(made.shape, {(Factor(matrix, (0, OPEN), 1), *moved): c}))
+    reverse.simplifier.forget()
+
+
+def is_slope(base: Base, z: Base) -> bool:
+    """Whether a base is computed from z alone."""
+    inside = list(parts(base))
+    return base is z or bool(inside) and all(is_slope(part, z) for part in inside)
