@@ -152,6 +152,21 @@ def after(steps, act):
     return loss
 
 
+def threads(ranks, folder):
+    """Return the threads that ranks are to use, and those in use while they train."""
+    from tinygrad_mlp.support.blas_threads import threads_now
+
+    used = []
+    trained(ranks, loss=after(12, lambda: used.append(threads_now())), compiled=False, threads=2)
+    rng = np.random.default_rng(0)
+    wide = nn.Linear(2000, 2000, rng=rng)
+    loss = after(3, lambda: used.append(threads_now()))
+    tg.fit(wide, lambda p, t: loss(tg.exp(p[:, :3] * 0), t), optim.SGD(wide.parameters(), 0.1),
+           rng.normal(size=(26, 2000)), Y[:26], epochs=1, batch_size=13, compiled=False,
+           ranks=ranks, record_every=0)
+    return [ranks.threads, *used, len(os.sched_getaffinity(0))]
+
+
 def killed(ranks, folder):
     def end():
         os.kill(os.getpid(), signal.SIGKILL)

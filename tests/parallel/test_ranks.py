@@ -13,16 +13,13 @@ import tinygrad_mlp as tg
 from tests.child import PIPE, STDOUT, started
 from tests.parallel.conftest import ROOT
 
-RANKS = (2, 3)
-
 
 def test_one_rank_trains_bit_for_bit_as_without(by_ranks):
     (found,) = by_ranks(1, "parity")
     assert {(case["weights"], case["records"]) for case in found.values()} == {(0.0, 0.0)}
 
 
-@pytest.mark.parametrize("program", ["parity", "options"])
-@pytest.mark.parametrize("n", RANKS)
+@pytest.mark.parametrize("n, program", [(2, "parity"), (3, "parity"), (3, "options")])
 def test_ranks_train_as_one_process_does(by_ranks, n, program):
     found = by_ranks(n, program)
     for name, case in found[0].items():
@@ -105,3 +102,9 @@ def test_ranks_must_come_from_mpi():
     with pytest.raises(tg.errors.InvalidArgumentError, match=r"ranks must come from tg.parallel"):
         tg.fit(model, tg.nn.squared_error, tg.optim.SGD(model.parameters(), 0.1),
                np.ones((2, 1)), np.ones((2, 1)), epochs=1, ranks=2)
+
+
+def test_ranks_share_the_cores_unless_they_are_told_otherwise(by_ranks):
+    for share, told, used, cores in by_ranks(2, "threads"):
+        assert share == max(1, cores // 2)
+        assert (told, used) == (2, share)

@@ -55,7 +55,7 @@ class ParallelSteps(StepRunner):
         self.ranks = ranks
         parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
         self.exchange = Exchange(ranks, parameters, lambda: run.stopped is not None)
-        self._batch = 0  # samples of the present batch, of all ranks
+        self._enough_of = self._enough  # by the size of the whole batch
         if self.batch_size < ranks.size:
             warnings.warn(
                 f"fit: {ranks.size} ranks cannot share a batch of {self.batch_size}, and some of "
@@ -65,12 +65,15 @@ class ParallelSteps(StepRunner):
 
     def _on_batch(self, rows: Any) -> Any:
         """Take a step on this rank's part; return how many samples of the batch are right."""
-        self._batch = self.order.length(rows)
-        first, last = self.ranks.part(self._batch)
+        n = self.order.length(rows)
+        first, last = self.ranks.part(n)
+        own = self._own(n)
+        self._enough, self._whole = {own: self._enough_of.get(n, False)}, (
+            own if n == self.batch_size else 0)
         total = self.data.weight_of(rows)
         self.exchange.begin(self.data.weight_of(self.order.between(rows, first, last)) / total)
         # A rank without a sample computes with one all the same, and weights it with 0.
-        right = super()._on_batch(self.order.between(rows, first, max(last, first + 1)))
+        right = super()._on_batch(self.order.between(rows, first, first + own))
         if not self._judged or right is None:
             return right
         right = float(right) * total
@@ -79,9 +82,6 @@ class ParallelSteps(StepRunner):
     @staticmethod
     def _joined(outputs: list[Any]) -> Any:
         return sum(outputs)
-
-    def _samples(self, x: Array) -> int:
-        return self._batch
 
     def _exchanged(self, value: Any, output: Any, targets: Any) -> tuple[Any, Any]:
         """Return loss and accuracy of the whole batch; its gradients are in the parameters."""

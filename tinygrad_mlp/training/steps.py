@@ -65,6 +65,7 @@ class StepRunner:
         self.run, self.loss, self.data = run, loss, data
         self.order = data.order(rng)
         self.batch_size: int = settings.batch_size
+        self._whole = self.batch_size  # the samples with which this process computes at a time
         self.record_every = settings.record_every
         self.compiled = settings.compiled
         self.accumulate, self.on_gradients = settings.accumulate, on_gradients
@@ -220,10 +221,6 @@ class StepRunner:
         """Return the outputs of several batches as one."""
         return np.concatenate(outputs)
 
-    def _samples(self, x: Array) -> int:
-        """Return the number of samples in the batch of the inputs `x`."""
-        return len(x)
-
     def finish(self) -> None:
         """Begin no further epoch: the training ended in an earlier call."""
         self._last_epoch = self.order.epochs
@@ -299,8 +296,7 @@ class StepRunner:
 
         Return None if the step is to be taken eagerly.
         """
-        if self._program is None or not self._enough.get(
-                self._samples(x), self.compiled is True):
+        if self._program is None or not self._enough.get(len(x), self.compiled is True):
             return None
         recordings = self._program.recordings
         try:
@@ -317,7 +313,7 @@ class StepRunner:
         self.run.loss = float(loss.data)
         self.run.iteration += 1
         if self._program.programs:  # none while debugging
-            if self._samples(x) == self.batch_size:
+            if len(x) == self._whole:
                 self._runner = self._program.executable
             self._balance += 1
             self._unchecked += 1
