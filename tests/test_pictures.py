@@ -143,6 +143,15 @@ def test_mistakes_are_shown_surest_first_with_both_outputs():
     assert len(plotting.plot_mistakes(X, [0, 0, 1, 2], Y_hat, n=2, shape=(2, 3)).axes) == 2
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 7])
+def test_titles_of_mistakes_are_not_cut_off(n):
+    figure = plotting.plot_mistakes(np.zeros((n, 64)), [0] * n, np.eye(2)[[1] * n])
+    figure.canvas.draw()
+    for text in (figure._suptitle, *(axes.title for axes in figure.axes)):
+        box = text.get_window_extent()
+        assert 0 <= box.x0 and box.x1 <= figure.bbox.width
+
+
 def test_a_classifier_without_mistakes_is_praised():
     figure = plotting.plot_mistakes(np.zeros((2, 4)), [0, 1], np.eye(2))
     assert [text.get_text() for text in figure.axes[0].texts] == ["All 2 answers are right."]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import os
 import re
 import sys
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ import rich
 
 import tinygrad_mlp as tg
 from tests import child
+from tests.notebooks import shown_in_a_cell
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.training.history import Record
@@ -119,19 +118,7 @@ def test_on_forty_columns_there_is_a_bar_beside_the_figures(monkeypatch):
 @pytest.fixture
 def cell(monkeypatch):
     """The output of a cell of a notebook: a list of what each place has shown."""
-    ipython = pytest.importorskip("IPython", reason="IPython is not installed")
-    places = []
-
-    def display(content, display_id):
-        assert display_id
-        place = [content]
-        places.append(place)
-        return SimpleNamespace(update=place.append)
-
-    shell = SimpleNamespace(kernel=object())
-    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
-    monkeypatch.setattr(ipython.display, "display", display)
-    return places
+    return shown_in_a_cell(monkeypatch)
 
 
 def test_a_notebook_shows_a_bar_in_one_place(cell, capsys):

@@ -66,6 +66,7 @@ def plot_mistakes(X: Any, Y: Any, Y_hat: Any, n: int = 20, shape: tuple[int, int
         axes.text(0.5, 0.5, f"All {len(true)} answers are right.", ha="center", va="center")
         return save_figure(figure, path)
     figure, panels = new_figure(len(shown), columns=5, size=(1.2, 1.5))
+    figure.set_figwidth(6.0)  # that of five, so that there is room for the title
     for axes, i in zip(panels, shown, strict=True):
         axes.imshow(images[i], cmap="gray_r")
         axes.axis("off")
