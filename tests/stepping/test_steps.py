@@ -22,6 +22,7 @@ from tinygrad_mlp.errors import (
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 from tinygrad_mlp.program.graph_program import graph_program
+from tinygrad_mlp.stepping.heat_map import LARGEST, heat_map
 
 
 def parameter(rng, name, *shape):
@@ -130,6 +131,14 @@ def test_the_program_of_a_graph_computes_its_gradients(case):
     for right in gradients(loss):
         assert any(np.shape(a) == right.shape and np.allclose(a, right, rtol=1e-5, atol=1e-7)
                    for a in results[1:])
+
+
+@pytest.mark.parametrize(("shape", "words"), [
+    ((2, LARGEST), ""), ((2, 2 * LARGEST + 1), "Shown: one column in 3."),
+    ((2 * LARGEST, 2 * LARGEST), "Shown: one row in 2 and one column in 2."),
+])
+def test_a_heat_map_says_what_it_leaves_out(shape, words):
+    assert heat_map(np.zeros(shape), (1, 1)).left_out == words
 
 
 def test_looking_at_a_pass_gives_no_tensor_a_gradient():

@@ -39,8 +39,9 @@ def heat_map(array: Array, entry: Entry) -> HeatMap:
     row, column = (int(i) for i in np.argwhere(numbers == marked)[0])
     steps = [-(-n // LARGEST) for n in numbers.shape]
     kept = numbers[row % steps[0] :: steps[0], column % steps[1] :: steps[1]]
-    left_out = "" if steps == [1, 1] else (
-        f"One of {steps[0]} rows and one of {steps[1]} columns are shown.")
+    lines = zip(("row", "column"), steps, strict=True)
+    shown = [f"one {line} in {step}" for line, step in lines if step > 1]
+    left_out = f"Shown: {' and '.join(shown)}." if shown else ""
     address = f"data:image/png;base64,{base64.b64encode(_png(array.reshape(-1)[kept])).decode()}"
     rows, columns = kept.shape
     return HeatMap(rows, columns, address, row // steps[0], column // steps[1], left_out)
