@@ -27,6 +27,7 @@ from tests.campaigns import QUICK, QUICK_EXAMPLES, THOROUGH, THOROUGH_EXAMPLES
 from tests.documents import Documents
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import OPS
+from tinygrad_mlp.verify.wrong_line.budget import Budget
 
 sys.dont_write_bytecode = False  # the tests, too, are compiled once
 settings.register_profile(
@@ -93,6 +94,17 @@ def ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Gives each search for a wrong line a minute, so that a busy machine changes no text."""
+    begin = Budget.__init__
+
+    def begin_with_a_minute(self, seconds=5.0, *arguments, **options):
+        begin(self, max(seconds, 60.0), *arguments, **options)
+
+    monkeypatch.setattr(Budget, "__init__", begin_with_a_minute)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def kinds(value):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_shows_what_is_kept_of_it(path, monkeypatch, capsys):
+def test_a_notebook_shows_what_is_kept_of_it(path, monkeypatch, capsys, unhurried):
     pytest.importorskip("anywidget", reason="anywidget is not installed")
     places = shown_in_a_cell(monkeypatch)
     namespace = {}

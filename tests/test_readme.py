@@ -83,7 +83,9 @@ def test_the_package_index_shows_the_same_text_and_code(packaged):
 
 
 @pytest.mark.parametrize(("program", "printed"), PROGRAMS, ids=["build", "check", "extend"])
-def test_a_tour_is_a_short_program_that_prints_what_is_shown(program, printed, tmp_path, capsys):
+def test_a_tour_is_a_short_program_that_prints_what_is_shown(
+    program, printed, tmp_path, capsys, unhurried
+):
     import tinygrad_mlp as tg
 
     assert len([line for line in program.splitlines() if line.strip()]) <= 16
