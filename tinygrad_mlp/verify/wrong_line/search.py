@@ -47,6 +47,7 @@ class Search:
 
     def __init__(self, task: Task, budget: Budget) -> None:
         self._repairs: dict[tuple[str, int], list[Repair]] = {}
+        self._waiting: list[Iterator[None]] = []
         self.roots: list[Site] = []
         self.answers: list[ShownRepair] = []
         self.wanted: list[tuple[float, Wanted]] = []
@@ -96,6 +97,9 @@ class Search:
                                   ((*small, self._headers), self.slice.others)):
                 if any(self._stopped(stage, sites) for stage in stages):
                     return
+            for steps in self._waiting:
+                for _ in steps:
+                    pass
         except BudgetSpentError:
             pass
         finally:
@@ -111,7 +115,8 @@ class Search:
         """
         budget = self.experiment.budget
         begin = budget.share()
-        for number, _ in enumerate(stage(sites), 1):
+        steps = stage(sites)
+        for number, _ in enumerate(steps, 1):
             best = self.best
             if best is not None and best.doubt == 0:
                 site = best.repair.site
@@ -127,7 +132,7 @@ class Search:
                         pass
                 return True
             if budget.share() > begin + MOST_OF_STAGE:
-                budget.spent = True  # the less likely lines wait for nothing
+                self._waiting.append(steps)  # the less likely lines wait for the other stages
                 break
         likely = stage in (self._likely_edits, self._likely_additions)
         return self.best is not None and self.best.doubt < (1 if likely else 2)
@@ -230,12 +235,14 @@ class Search:
             yield
 
     def _replace(self, site: Site, negative: bool, limit: float) -> None:
-        if self.experiment.budget.share() < limit:
-            for wanted in replacements(self.experiment, site, self.families, negative):
-                after = self._after(wanted.overrides)
-                score = 0.0 if after is None else self.scores.of_wanted(wanted, after)
-                self.wanted.append((score, wanted))
-            self.wanted.sort(key=lambda each: (each[0], each[1].site.number))
+        if self.experiment.budget.share() > limit:
+            self.experiment.budget.spent = True
+            return
+        for wanted in replacements(self.experiment, site, self.families, negative):
+            after = self._after(wanted.overrides)
+            score = 0.0 if after is None else self.scores.of_wanted(wanted, after)
+            self.wanted.append((score, wanted))
+        self.wanted.sort(key=lambda each: (each[0], each[1].site.number))
 
     def _try(self, repairs: Iterator[Repair]) -> None:
         for same in repairs:
