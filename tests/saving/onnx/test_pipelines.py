@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import numpy as np
@@ -14,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 
 import tinygrad_mlp as tg
 from tests.saving.onnx.runtime import difference, onnxruntime
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.errors import InvalidArgumentError, MissingToolError
+from tinygrad_mlp.saving.onnx import register_skl2onnx
 from tinygrad_mlp.saving.onnx.pipelines import STEPS
 
 X, NUMBERS = load_iris(return_X_y=True)
@@ -93,6 +95,28 @@ def test_a_regressor_in_a_pipeline_is_exported(tmp_path):
     tg.export_onnx(model, tmp_path / "model.onnx")
     np.testing.assert_allclose(outputs(tmp_path / "model.onnx", X)[0][:, 0], model.predict(X),
                                rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", ["numbers", "text", "two classes"])
+def test_skl2onnx_exports_pipelines_with_registered_estimators(case, dtype, tmp_path):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    register_skl2onnx(tg.estimators.MLPClassifier, tg.estimators.MLPRegressor)
+    scaler, x = preprocessing.StandardScaler(), X.astype(dtype)
+    steps = [scaler] if dtype == np.float64 else [UNKNOWN, scaler]
+    model = fitted(steps, TARGETS[case].astype(TARGETS[case].dtype.str.replace("b1", "i8")), dtype)
+    made = skl2onnx.to_onnx(model, x[:1], options={"zipmap": False}, target_opset=18)
+    session = onnxruntime.InferenceSession(
+        made.SerializeToString(), providers=["CPUExecutionProvider"])
+    labels, scores = session.run(None, {"X": x})
+    np.testing.assert_array_equal(labels, model.predict(x))
+    assert difference(scores, model.predict_proba(x)) < (1e-5 if dtype == np.float32 else 1e-12)
+
+
+def test_without_skl2onnx_the_remedy_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(MissingToolError, match="pip install skl2onnx"):
+        register_skl2onnx(tg.estimators.MLPClassifier)
 
 
 UNKNOWN = preprocessing.PolynomialFeatures()

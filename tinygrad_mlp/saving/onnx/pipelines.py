@@ -69,8 +69,8 @@ def _steps(pipeline: Any, final: Any, dtype: Any) -> list[Step]:
             if make is None or not type(step).__module__.startswith("sklearn."):
                 raise InvalidArgumentError(
                     f"export_onnx: the step '{name}', a {type(step).__name__}, cannot be "
-                    f"exported. Known are {', '.join(sorted(STEPS))}. Export the last step alone, "
-                    f"and the steps before it with skl2onnx.")
+                    f"exported. Known are {', '.join(sorted(STEPS))}. skl2onnx knows more, and "
+                    f"this package's estimators after register_skl2onnx (docs/export.md).")
             steps.append(make(step, dtype))
     return steps
 
