@@ -83,6 +83,8 @@ def writes(tree):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         words = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
         modes = [word.value for word in words if isinstance(word, ast.Constant)]
+        if node.args and ast.unparse(node.args[0]) == "os.devnull":
+            continue  # which keeps nothing
         if name == "open" and any(isinstance(m, str) and set(m) <= set("rwaxbt+")
                                   and set(m) & set("wax+") for m in modes):
             yield node.lineno
@@ -92,7 +94,7 @@ def writes(tree):
 
 def test_a_module_that_writes_by_itself_is_found():
     text = ("open(p, 'w')\nopen(p)\nPath(p).write_text('')\nopen(p, mode='ab')\n"
-            "open(p, 'rb')\nopen(p, encoding='ascii')\n")
+            "open(p, 'rb')\nopen(p, encoding='ascii')\nopen(os.devnull, 'w')\n")
     assert list(writes(ast.parse(text))) == [1, 3, 4]
 
 

@@ -86,6 +86,16 @@ def test_the_gradient_of_a_spectrum_is_right(n, rng):
         tg.verify.check_grad(f, rng.normal(size=n)).assert_ok()
 
 
+@pytest.mark.parametrize("axes", [None, 0, (-1,)])
+@pytest.mark.parametrize("name", ["fftshift", "ifftshift"])
+def test_frequencies_are_moved_as_numpy_moves_them(name, axes, rng):
+    x, theirs = rng.normal(size=(4, 5)), getattr(np.fft, name)
+    np.testing.assert_array_equal(getattr(tg, name)(x, axes), theirs(x, axes))
+    found = theirs(tg.Tensor(x, requires_grad=True), axes)
+    np.testing.assert_array_equal(found.data, theirs(x, axes))
+    tg.verify.check_grad(lambda x: theirs(x, axes) ** 2, x).assert_ok()
+
+
 def test_a_transform_says_what_does_not_fit():
     with pytest.raises(ShapeError, match="4 frequencies along axis -1. Got shapes"):
         tg.irfft(np.ones(3), np.ones(3), 6)

@@ -84,6 +84,9 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
         _NUMPY.update({one: partial(_constant, one, _like) for one in SHAPES_ONLY})
         # Loaded if a function of it was called; else it need not be, and nothing is imported here.
         special = sys.modules.get("scipy.special")  # noqa: TID251
+        fft = sys.modules.get("numpy.fft")  # noqa: TID251
+        if fft is not None:
+            _NUMPY.update({fft.fftshift: ops.fftshift, fft.ifftshift: ops.ifftshift})
         for op in OPS.values():
             _NUMPY.update(dict.fromkeys(op.record.numpy, op))
             if op.record.scipy and special:

@@ -714,6 +714,11 @@ def expand_dims(a: Numbers, axis: Axis) -> Array: ...
 def expand_dims(a: Operand, axis: Axis) -> Tensor: ...
 
 @overload
+def fftshift(x: Numbers, axes: Axis = ...) -> Array: ...
+@overload
+def fftshift(x: Operand, axes: Axis = ...) -> Tensor: ...
+
+@overload
 def flip(m: Numbers, axis: Axis = ...) -> Array: ...
 @overload
 def flip(m: Operand, axis: Axis = ...) -> Tensor: ...
@@ -752,6 +757,11 @@ def hsplit(ary: Operand, indices_or_sections: Any) -> list[Tensor]: ...
 def hstack(tup: Sequence[Numbers]) -> Array: ...
 @overload
 def hstack(tup: Sequence[Operand]) -> Tensor: ...
+
+@overload
+def ifftshift(x: Numbers, axes: Axis = ...) -> Array: ...
+@overload
+def ifftshift(x: Operand, axes: Axis = ...) -> Tensor: ...
 
 @overload
 def imag(val: Numbers) -> Array: ...
@@ -1045,6 +1055,7 @@ __all__ = [
     "expit",
     "expm1",
     "fabs",
+    "fftshift",
     "fix",
     "flip",
     "fliplr",
@@ -1074,6 +1085,7 @@ __all__ = [
     "i0",
     "i1",
     "identity",
+    "ifftshift",
     "imag",
     "inner",
     "inv",

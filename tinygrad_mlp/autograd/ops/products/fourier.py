@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.argument_types import Axis, Operand
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.ops.shapes.arranging import roll
 from tinygrad_mlp.autograd.ops.shapes.shape import places, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
-__all__ = ["rfft", "irfft"]
+__all__ = ["rfft", "irfft", "fftshift", "ifftshift"]
 
 
 def _twice(n: int, axis: int, ndim: int) -> Any:
@@ -149,3 +150,35 @@ def irfft(real: Operand, imag: Operand, n: int | None = None, axis: int = -1) ->
             f"irfft() to n={n} numbers expects two arrays of one shape, with {n // 2 + 1} "
             f"frequencies along axis {axis}. Got shapes {shape} and {shape_of(imag)}.")
     return irfft_op(real, imag, n=int(n), axis=axis)
+
+
+def _shifted(name: str, x: Any, axes: Axis, sign: int) -> Any:
+    shape = shape_of(x)
+    chosen = tuple(range(len(shape))) if axes is None else places(name, axes, len(shape))
+    return roll(x, shift=tuple(sign * (shape[i] // 2) for i in chosen), axis=chosen)
+
+
+def fftshift(x: Operand, axes: Axis = None) -> Any:
+    """Move the frequency 0 from the beginning to the middle, as ``np.fft.fftshift``.
+
+    Args:
+        x: the array.
+        axes: along which; None for all.
+
+    >>> fftshift([0.0, 1.0, 2.0, -2.0, -1.0])
+    array([-2., -1.,  0.,  1.,  2.])
+    """
+    return _shifted("fftshift", x, axes, 1)
+
+
+def ifftshift(x: Operand, axes: Axis = None) -> Any:
+    """Move the frequency 0 from the middle to the beginning: the inverse of `fftshift`.
+
+    Args:
+        x: the array.
+        axes: along which; None for all.
+
+    >>> ifftshift([-2.0, -1.0, 0.0, 1.0, 2.0])
+    array([ 0.,  1.,  2., -2., -1.])
+    """
+    return _shifted("ifftshift", x, axes, -1)
