@@ -39,6 +39,7 @@ contents = {
         "coming_from",
         "large_data",
         "scale",
+        "transforms",
         "write_your_own_op",
         "check_your_derivation",
         "your_code",
