@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import re
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.program.codegen.expressions import Expressions, names_in
+from tinygrad_mlp.program.codegen.expressions import Expressions
 from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import TreeCopier, expression
 from tinygrad_mlp.program.program import Program, unique_name, unique_names
@@ -53,7 +54,6 @@ class NumPySource:
         self.given = self._expressions.given
         self._line_of: dict[Instruction, int] = {}  # the number of its first line in the body
         self._lines = self._body()
-        self._head = self._header()
 
     @functools.cached_property
     def text(self) -> str:
@@ -141,11 +141,12 @@ class NumPySource:
         returned = f"return ({self._tuple(self.returned())})"
         signature = f"def {self.program.name}({', '.join(arguments)}):"
         inside = [indent(text, "    ") for text in (*body, returned)]
-        return "\n".join([*self._head, *before, "", signature, *inside, ""])
+        head = self._header("\n".join([*before, *inside]))
+        return "\n".join([*head, *before, "", signature, *inside, ""])
 
-    def _header(self) -> list[str]:
-        """Return imports, constants and buffers."""
-        used = {"np"}.union(*(names_in(line.statement) for line in self._lines))
+    def _header(self, code: str) -> list[str]:
+        """Return the imports for the code, constants and buffers."""
+        used = {"np", *re.findall(r"\b(\w+)\.", code)}
         lines = [text for name, text in IMPORTS.items() if name in used]
         for name in sorted(self._expressions.imported):
             lines.append(f'from tinygrad_mlp import OPS; {name} = OPS["{name}"].forward')
