@@ -154,6 +154,7 @@ def after(steps, act):
 
 def threads(ranks, folder):
     """Return the threads that ranks are to use, and those in use while they train."""
+    from tinygrad_mlp.parallel.ranks import _cores as cores
     from tinygrad_mlp.support.blas_threads import threads_now
 
     used = []
@@ -164,7 +165,7 @@ def threads(ranks, folder):
     tg.fit(wide, lambda p, t: loss(tg.exp(p[:, :3] * 0), t), optim.SGD(wide.parameters(), 0.1),
            rng.normal(size=(26, 2000)), Y[:26], epochs=1, batch_size=13, compiled=False,
            ranks=ranks, record_every=0)
-    return [ranks.threads, *used, len(os.sched_getaffinity(0))]
+    return [ranks.threads, *used, len(cores())]
 
 
 def killed(ranks, folder):
@@ -236,6 +237,7 @@ def refused(ranks, folder):
         "other weights": {"make": rank_seeded},
         "other settings": {"epochs": 1 + ranks.rank},
         "other data": {"validation": (X[:5 + ranks.rank], Y[:5 + ranks.rank])},
+        "drawn data": {"inputs": np.random.default_rng(ranks.rank).normal(size=X.shape)},
         "a mistake of one": {"inputs": X if ranks.rank == 0 else X[1:]},
         "a callback that refuses": {"callbacks": [EarlyStopping(2)]},
         "batch normalisation": {"make": normalised}, "dropout": {"make": dropping}}

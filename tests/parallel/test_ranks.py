@@ -89,6 +89,7 @@ def test_what_ranks_cannot_train_is_refused_on_all_of_them(by_ranks):
     for name, told in {
             "other weights": "Got 0.weight: float64 (3, 36)", "other settings": "Got epochs: 1 on",
             "other data": "Got validation X: float64 (5, 36) on rank 0, float64 (6, 36) on rank 1",
+            "drawn data": "Got the first and last rows of X: float64 (16, 36) ",
             "batch normalisation": "cannot train '1', a BatchNorm1d",
             "dropout": "cannot train a model with random numbers"}.items():
         assert told in first[name] and first[name] == second[name]

@@ -31,6 +31,9 @@ from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.run_state import state_of, take_over
 from tinygrad_mlp.training.steps import StepRunner
 
+ROWS = 8
+"""Rows of the data at each end that must be the same on all ranks."""
+
 
 @op(register=False, nondifferentiable=True)
 def share_right(output: Any, target: Any, weight: Any) -> Any:
@@ -144,9 +147,11 @@ class ParallelSteps(StepRunner):
         _check_trainable(run)
         layers = {f"layer '{path}'": text for path, text in architecture(run.model).items()}
         shapes = {name: f"{array.dtype} {array.shape}" for name, array in data.items()}
+        ends = {f"the first and last rows of {name}": _fingerprint_of_ends(array)
+                for name, array in data.items()}
         arrays = {name: fingerprint(array) for name, array in run.model.state_dict().items()}
         return {**run.history.settings, "callbacks": [c.name for c in callbacks],
-                **shapes, **layers, **arrays}
+                **shapes, **ends, **layers, **arrays}
 
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until all ranks stop."""
@@ -213,6 +218,12 @@ class ParallelSteps(StepRunner):
         """Return with how many samples of a batch of this size this rank computes."""
         first, last = self.ranks.part(size)
         return max(last - first, 1)
+
+
+def _fingerprint_of_ends(array: Any) -> str:
+    """Return a checksum of some rows, by which data that were drawn without a seed differ."""
+    n = len(array)
+    return fingerprint(np.concatenate([array[0:ROWS], array[max(0, n - ROWS):n]]))
 
 
 def _check_trainable(run: Run) -> None:
