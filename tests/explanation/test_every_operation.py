@@ -21,13 +21,12 @@ def test_the_record_evaluates_to_what_autograd_computes(case, assert_gradients):
     assert assert_gradients(derivation.tape, output, leaves) >= len(leaves)
 
 
-@every_sample
-def test_so_does_that_of_second_derivatives(case, assert_gradients):
-    if case.explained_twice is None:
+def test_so_does_that_of_second_derivatives(one_each, assert_gradients):
+    if one_each.explained_twice is None:
         # Nothing else has a constant gradient here.
-        assert case.op.name in ("sign", "floor", "ceil", "trunc", "rint", "round")
+        assert one_each.op.name in ("sign", "floor", "ceil", "trunc", "rint", "round")
         return
-    leaves, output, derivation = case.explained_twice
+    leaves, output, derivation = one_each.explained_twice
     assert assert_gradients(derivation.tape, output, leaves) >= 1
 
 
@@ -85,11 +84,19 @@ def test_the_latex_compiles(a_share, mathtext):
             mathtext(equation.latex)
 
 
+def assert_fits_a_terminal(text):
+    assert not re.search(r"[\\{}$&]", re.sub(r"_\{[^{}]*[+−][^{}]*\}", "", text))
+    for line in text.splitlines():  # what has no blanks is not broken
+        assert width(line) <= 80 or " " not in line.partition(" = ")[2].strip()
+
+
 @every_sample
 def test_the_text_is_plain_and_fits_a_terminal(case):
-    for explained in (case.explained, case.explained_twice):
-        if explained is not None:
-            for level in levels(explained[-1]):
-                assert not re.search(r"[\\{}$&]", re.sub(r"_\{[^{}]*[+−][^{}]*\}", "", level.text))
-                for line in level.text.splitlines():  # what has no blanks is not broken
-                    assert width(line) <= 80 or " " not in line.partition(" = ")[2].strip()
+    for level in levels(case.explained[-1]):
+        assert_fits_a_terminal(level.text)
+
+
+def test_so_does_that_of_derivatives_of_derivatives(one_each):
+    if one_each.explained_twice is not None:
+        for level in levels(one_each.explained_twice[-1]):
+            assert_fits_a_terminal(level.text)

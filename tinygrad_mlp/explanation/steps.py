@@ -18,8 +18,8 @@ from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.simplest import Simplifier
 from tinygrad_mlp.graph_view.naming import key_of
 
-SYMBOL = 1.0
-"""The cost of a single symbol, which needs no other name."""
+SYMBOL = 1.75
+"""The cost of a single symbol with a factor, −y or y / n, which needs no other name."""
 
 FUNCTION = re.compile(r"([^\W\d]+|\\\w+|\\mathrm\{\w+\})((?:\\left)?\(.*\))")
 """A function's name and its argument between brackets."""
@@ -37,7 +37,7 @@ class PlainSimplifier(Simplifier):
 
     def forms(self, p: Polynomial, instead: bool = True) -> Iterator[Polynomial]:
         """The forms that are compared."""
-        p = self.reduced(p)
+        p = self.reduced(self.t.opened(p))
         yield p
         yield self.factored(p)
 
