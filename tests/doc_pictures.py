@@ -11,9 +11,10 @@ from __future__ import annotations
 import linecache
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
+
+from tests.child import run
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -36,7 +37,7 @@ def write_pictures(page: Path) -> list[str]:
         for text_of_a_graph in namespace["folder"].glob("*.dot") if "folder" in namespace else ():
             picture = text_of_a_graph.with_suffix(".svg")
             if picture.name in names:
-                subprocess.run(["dot", "-Tsvg", "-o", picture, text_of_a_graph], check=True)
+                run(["dot", "-Tsvg", "-o", picture, text_of_a_graph], check=True)
     # Others are drawn by programs of their own, such as tests.playground_picture.
     drawn = [name for name in names
              if "folder" in namespace and (namespace["folder"] / name).exists()]

@@ -5,11 +5,13 @@ Losses and activations convert at their door. Arithmetic on whole numbers is Num
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.signal
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.autograd.op import OPS
@@ -25,6 +27,7 @@ NUMPYS = {
     "diff": lambda a, n, axis: np.diff(a, n, axis),
     "partition": lambda a, kth, axis, kind: np.sort(a, axis=axis),
     "cross": np.cross,
+    "convolve": functools.partial(scipy.signal.convolve, method="direct"),
 }
 """Operations that are arithmetic of NumPy's without being one function of it (see `agreed`)."""
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tests.campaigns import chosen
-from tinygrad_mlp.autograd.ops.linalg import determinants, solve, spectral, triangular
+from tinygrad_mlp.autograd.ops.linalg import determinants, solve, spectral, sylvester, triangular
 from tinygrad_mlp.autograd.ops.samples import samples_of
 
 
@@ -31,7 +31,8 @@ def moulds(op):
 
 # Inverses and decompositions want matrices of a kind (invertible, positive definite, of distinct
 # eigenvalues), which what is poured is not. Their samples are.
-PARTICULAR = {*solve.__all__, *determinants.__all__, *triangular.__all__, *spectral.__all__}
+PARTICULAR = {*solve.__all__, *determinants.__all__, *triangular.__all__, *spectral.__all__,
+              *sylvester.__all__}
 OPERATIONS = {
     op.name: moulds(op)
     for op in tg.OPS.values()

@@ -43,7 +43,7 @@ def test_a_mistake_is_told_once_and_ends_all_processes(command, tmp_path):
     assert done.stderr.count("Error") == 1 and done.stdout == ""
 
 
-def test_ctrl_c_ends_all_processes_and_the_files_are_written(mpiexec, tmp_path):
+def test_ctrl_c_ends_all_processes_and_the_files_are_written(ctrl_c, mpiexec, tmp_path):
     model = tmp_path / "model.safetensors"
     words = ["train", "digits", "--epochs", "100000", "--batch-size", "64", "--hidden", "8",
              "--monitor-every", "100", "--save", model, "--mpi"]

@@ -44,7 +44,7 @@ def test_all_ranks_end_where_one_is_interrupted(by_ranks):
     assert found[0][0].startswith("interrupted by Ctrl-C after iteration ")
 
 
-def test_ctrl_c_in_the_terminal_ends_all_ranks_with_the_same_weights(mpiexec, tmp_path):
+def test_ctrl_c_in_the_terminal_ends_all_ranks_with_the_same_weights(ctrl_c, mpiexec, tmp_path):
     command = [mpiexec, "-n", 2, sys.executable, "-m", "tests.parallel.programs", "endless",
                tmp_path]
     with started(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -44,7 +44,8 @@ def _sylvester_q(g: Any, y: Any, a: Any, b: Any, q: Any) -> Any:
     latex=r"\mathrm{{sylvester}}({a}, {b}, {q})", reference=_kronecker,
     samples=lambda rng: [
         Sample(well_conditioned(rng), well_conditioned(rng, n=2), rng.normal(size=(3, 2))),
-        Sample(well_conditioned(rng, n=2), well_conditioned(rng, n=2), rng.normal(size=(2, 2)))])
+        Sample(well_conditioned(rng, n=2), well_conditioned(rng, n=2), rng.normal(size=(2, 2)))],
+    floating=True)
 def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     """Solve Sylvester's equation ``a y + y b = q`` for y.
 
@@ -89,16 +90,17 @@ def _root_by_eigenvectors(a: Any) -> Any:
 @op(rules={"a": lambda g, y, a: solve_sylvester(y.mT, y.mT, g)},
     equation="y @ y = a,  yᵀ @ ā + ā @ yᵀ = g", latex="{a}^{{1/2}}",
     reference=_root_by_eigenvectors,
-    samples=lambda rng: [Sample(well_conditioned(rng)), Sample(well_conditioned(rng, n=2))])
+    samples=lambda rng: [Sample(well_conditioned(rng)), Sample(well_conditioned(rng, n=2))],
+    floating=True)
 def sqrtm(a: Array) -> Array:
     """Compute the principal square root of a matrix: ``y y = a``, eigenvalues with real part > 0.
 
     Args:
-        a: a matrix, shape ``(n, n)``, without negative eigenvalues.
+        a: a matrix, shape ``(n, n)``, invertible and without negative eigenvalues.
 
     Raises:
         ShapeError: it is no square matrix.
-        LinAlgError: the root is complex: an eigenvalue is negative.
+        LinAlgError: the root is complex: an eigenvalue is negative; or the matrix is singular.
 
     Source: Higham, "Functions of Matrices", 2008, ch. 6; the rule from ``dy y + y dy = da``.
 
@@ -108,6 +110,10 @@ def sqrtm(a: Array) -> Array:
     """
     if a.ndim != 2 or a.shape[0] != a.shape[1]:
         raise ShapeError(f"sqrtm() expects one square matrix. Got shape {a.shape}.")
+    if np.linalg.matrix_rank(a) < len(a):
+        raise LinAlgError(
+            "sqrtm() expects an invertible matrix. This one is singular: it may have no square "
+            "root, and a root that it has is not differentiable.")
     y = scipy_linalg().sqrtm(a)
     if y.dtype.kind == "c" and a.dtype.kind != "c":
         raise LinAlgError(
