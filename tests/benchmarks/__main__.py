@@ -24,6 +24,7 @@ MEASUREMENTS = {
     "estimators": "training next to scikit-learn's own networks",
     "growth": "time and memory against size",
     "memory": "of training over epochs",
+    "inputs": "memory of training beyond the data, by kind of input",
     "stores": "a recurrent network that stores its states into an array",
     "ranks": "training by two processes",
     "import_time": "next to that of NumPy",
@@ -33,7 +34,8 @@ MEASUREMENTS = {
 }
 """What is measured, each by the module of that name."""
 
-ON_ONE_THREAD = ("growth", "stores", "ranks", "import_time", "wrong_lines", "derivations")
+ON_ONE_THREAD = (
+    "growth", "inputs", "stores", "ranks", "import_time", "wrong_lines", "derivations")
 """What more threads cannot change."""
 
 

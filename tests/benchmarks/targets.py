@@ -118,6 +118,13 @@ MEMORIES = tuple(
     )
 )
 
+INPUT_MEMORY = "memory of training beyond the data"
+INPUTS = tuple(
+    Target(INPUT_MEMORY, "", at_most=64, ours=f"{trainer}: {source}")
+    for source in ("array of uint8", "mapped file", "h5py", "zarr", "pandas", "polars",
+                   "sparse matrix", "own object")
+    for trainer in ("fit", "MLPClassifier"))
+
 STORES = (
     *(target for tracked in ("weights", "inputs, too") for target in (
         Target(STORE_RATIOS, "", at_most=2.3, ours=f"twice the steps, time ({tracked})"),
@@ -150,7 +157,8 @@ DERIVATIONS = (
 )
 
 ALL = (*EXPERIMENT, *MINI_BATCHES, *ADAM, *IMAGE_WORK, *TRANSFORMS, *SMALL_GRAPHS, *INFERENCES,
-       *ESTIMATORS, *GROWTH, *MEMORIES, *STORES, *RANKS, *IMPORT, *WRONG_LINES, *DERIVATIONS)
+       *ESTIMATORS, *GROWTH, *MEMORIES, *INPUTS, *STORES, *RANKS, *IMPORT, *WRONG_LINES,
+       *DERIVATIONS)
 
 BACKWARD = "forward + backward"
 

@@ -12,7 +12,9 @@ import tinygrad_mlp as tg
 from tests import child
 from tinygrad_mlp import nn
 from tinygrad_mlp.data import rows as data_rows
+from tinygrad_mlp.data.rows import Rows
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.training.checked_data import as_source
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (70, 6), dtype=np.uint8)
@@ -96,6 +98,13 @@ def in_parts(monkeypatch):
     """Everything is read in parts, of a few rows each."""
     monkeypatch.setattr(data_rows, "AT_ONCE", 0)
     monkeypatch.setattr(data_rows, "CHUNK", 100)
+
+
+@every_source
+def test_what_is_not_in_memory_as_an_array_is_read_by_rows(source, in_parts, tmp_path):
+    found = as_source(SOURCES[source](PIXELS, tmp_path), "X")
+    assert isinstance(found, np.ndarray if "array of" in source or source in (
+        "an array", "a mapped file") else Rows)
 
 
 @every_source

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 AT_ONCE = 64 * 2**20
 """The bytes up to which converted data are held whole."""
 
+PIECE = AT_ONCE // 4
+"""The bytes up to which one of several copies of parts of data is made."""
+
 CHUNK = 4 * 2**20
 """The bytes of the chunks in which larger data are checked."""
 
@@ -72,12 +75,23 @@ class Rows:
         return other
 
 
+def computed(read: Callable[[Any], NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> Rows:
+    """Return rows that a function computes when they are asked for."""
+    rows = object.__new__(Rows)
+    rows._read, rows._length = read, shape[0]
+    rows.shape, rows.dtype = shape, np.dtype(dtype)
+    return rows
+
+
 def selected(data: NDArray[Any] | Rows, kept: NDArray[np.intp]) -> Rows:
     """Return some rows of data, which are read when they are asked for."""
-    other = object.__new__(Rows)
-    other._read, other._length = lambda rows: data[kept[rows]], len(kept)
-    other.shape, other.dtype = (len(kept), *data.shape[1:]), data.dtype
-    return other
+    return computed(lambda rows: data[kept[rows]], (len(kept), *data.shape[1:]), data.dtype)
+
+
+def taken(data: NDArray[Any] | Rows, kept: NDArray[np.intp]) -> NDArray[Any] | Rows:
+    """Return some rows of data: a copy where that is small, else read when they are asked for."""
+    rows = selected(data, kept)
+    return rows if rows.nbytes > PIECE else data[kept]
 
 
 def chunks(data: NDArray[Any] | Rows) -> Iterator[slice]:
@@ -110,10 +124,11 @@ def _is_sparse(data: Any) -> bool:
 
 def stays_in_place(source: Any) -> bool:
     """Return whether data are no array in memory, and are to be read by rows."""
-    if isinstance(source, (np.ndarray, list, tuple, str, dict)):
+    if isinstance(source, (np.ndarray, np.generic, list, tuple, str, dict)):
         return False
-    rows = hasattr(source, "__getitem__") and hasattr(source, "__len__")
-    return rows or _is_sparse(source)  # whose length is ambiguous
+    # zarr's arrays have a shape and no length, and that of a sparse matrix is ambiguous.
+    counted = hasattr(source, "__len__") or bool(getattr(source, "shape", ()))
+    return (counted and hasattr(source, "__getitem__")) or _is_sparse(source)
 
 
 def reader(source: Any) -> Callable[[Any], NDArray[Any]]:

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops import log_softmax, softplus
+from tinygrad_mlp.data.rows import PIECE, Rows, computed
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.objective import LOSSES
 from tinygrad_mlp.estimators.perceptron import MultilayerPerceptron
@@ -114,7 +115,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         """Train on samples in rows.
 
         Args:
-            X: inputs, shape ``(n, features)``; sparse ones are made dense.
+            X: inputs, shape ``(n, features)``; sparse ones are made dense by the batch.
             y: classes (numbers or text), shape ``(n,)``; or labels, 0 or 1, ``(n, labels)``.
             sample_weight: weights >= 0, shape ``(n,)``; a weight of 2 counts like two samples.
         """
@@ -136,7 +137,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         fitted: MLPClassifier = self._fit(X, y, sample_weight, partial=True, classes=classes)
         return fitted
 
-    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
+    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array | Rows:
         y = y.toarray() if issparse(y) else y
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if goes_on:
@@ -152,8 +153,12 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             raise InvalidArgumentError(
                 f"MLPClassifier: training can only continue with the classes of the first call, "
                 f"{binarizer.classes_}. Got {new}, too.")
-        encoded: Array = binarizer.transform(y).astype(dtype)
         self._binarizer, self.classes_ = binarizer, binarizer.classes_
+        k = len(self.classes_)
+        if binarizer.y_type_ == "multiclass" and k > 2 and 8 * len(y) * k > PIECE:
+            numbers, one_hot = np.searchsorted(self.classes_, y), np.eye(k, dtype=dtype)
+            return computed(lambda rows: one_hot[numbers[rows]], (len(y), k), dtype)
+        encoded: Array = binarizer.transform(y).astype(dtype)
         return encoded
 
     def _class_numbers(self, Y: Array) -> Any:

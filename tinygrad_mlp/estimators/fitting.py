@@ -13,6 +13,8 @@ from sklearn.model_selection import train_test_split
 
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.data import batches
+from tinygrad_mlp.data.rows import PIECE, Rows, chunks, computed, converted, taken, whole
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.epoch_monitor import EpochMonitor, FitState, Validation
 from tinygrad_mlp.estimators.network import generator
@@ -23,6 +25,7 @@ from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callbacks import Callback, ClipGradients
 from tinygrad_mlp.training.checked_data import as_number
 from tinygrad_mlp.training.evaluation import predict
+from tinygrad_mlp.training.examples import EVALUATION_ROWS
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History
 
@@ -33,27 +36,32 @@ CALLER = 4  # the stack level, for a warning in `train`, of the line that called
 class Samples(NamedTuple):
     """The samples to fit."""
 
-    X: Array  # shape (n, features)
-    Y: Array  # shape (n, outputs)
+    X: Array | Rows  # shape (n, features)
+    Y: Array | Rows  # shape (n, outputs)
     weight: Any  # in the loss, shape (n,), or None
     own: Any  # in scores: `weight` without those of the classes, or None
 
     def rows(self, chosen: Any) -> Samples:
         """Return the samples in some rows."""
-        return self._each(lambda array: array[chosen])
+        return self._each(lambda array: taken(array, chosen))
 
     def astype(self, dtype: Any) -> Samples:
         """Return the samples with another dtype."""
-        return self._each(lambda array: array.astype(dtype, copy=False))
+        return self._each(lambda array: converted(array, dtype))
 
     def _each(self, change: Callable[[Any], Any]) -> Samples:
-        weights = (None if a is None else change(a) for a in (self.weight, self.own))
+        weights = (None if a is None else whole(change(a)) for a in (self.weight, self.own))
         return Samples(change(self.X), change(self.Y), *weights)
 
     @property
-    def targets(self) -> Array:
+    def targets(self) -> Array | Rows:
         """The targets, with the weights as the last column, as `Objective` expects them."""
-        return self.Y if self.weight is None else np.column_stack([self.Y, self.weight])
+        Y, weight = self.Y, self.weight
+        if weight is None:
+            return Y
+        both = computed(lambda rows: np.column_stack([Y[rows], weight[rows]]),
+                        (len(Y), Y.shape[1] + 1), Y.dtype)
+        return both if both.nbytes > PIECE else whole(both)
 
 
 def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
@@ -109,7 +117,11 @@ def batch_size(estimator: Any, n: int) -> int:
 
 def loss_of(model: nn.Module, objective: Objective, samples: Samples) -> float:
     """Return the mean loss of samples, without the penalty on the weights."""
-    return as_number(objective.of_data(predict(model, samples.X), samples.targets)[0])
+    n, targets = len(samples.X), samples.targets
+    parts = [objective.of_data(predict(model, samples.X[rows]), targets[rows])
+             for rows in batches(n, EVALUATION_ROWS)]
+    losses, weights = ([as_number(a) for a in column] for column in zip(*parts, strict=True))
+    return losses[0] if len(parts) == 1 else float(np.average(losses, weights=weights))
 
 
 def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
@@ -118,13 +130,13 @@ def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objecti
 
     def validate() -> tuple[float, float, float | None]:
         loss = loss_of(model, objective, samples)
-        score = estimator._score(predict(network, samples.X), samples.Y, samples.own)
+        score = estimator._score(predict(network, samples.X), whole(samples.Y), samples.own)
         return loss, score, score if hasattr(estimator, "classes_") else None
 
     return validate
 
 
-def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
+def split(estimator: Any, Y: Array | Rows, random: Any) -> tuple[Array, Array]:
     """Return the rows to train on and those to hold out: stratified by class if possible."""
     n = len(Y)
     held_out = int(np.ceil(estimator.validation_fraction * n))
@@ -133,8 +145,9 @@ def split(estimator: Any, Y: Array, random: Any) -> tuple[Array, Array]:
             f"{type(estimator).__name__}: early_stopping needs at least two samples to validate "
             f"on, and one to train on. Got {held_out} of {n} samples to validate on, with "
             f"validation_fraction={estimator.validation_fraction}.")
-    classes = estimator._class_numbers(Y)
-    if classes is not None:
+    classes: Any = None
+    if estimator._class_numbers(Y[:2]) is not None:
+        classes = np.concatenate([estimator._class_numbers(Y[rows]) for rows in chunks(Y)])
         numbers = np.unique(classes, return_counts=True)[1]
         if numbers.min() < 2 or min(held_out, n - held_out) < len(numbers):
             classes = None

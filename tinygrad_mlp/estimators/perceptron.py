@@ -7,25 +7,24 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data import batches
+from tinygrad_mlp.data.rows import AT_ONCE, Rows, converted, whole
 from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.estimators import fitting, lbfgs, parameter_checks
 from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.fitting import Samples
+from tinygrad_mlp.estimators.large_samples import FLOATS, checked_inputs, checked_samples
 from tinygrad_mlp.estimators.network import build
 from tinygrad_mlp.estimators.objective import Objective, OutputLoss
 from tinygrad_mlp.training.evaluation import predict
 from tinygrad_mlp.training.examples import EVALUATION_ROWS
 from tinygrad_mlp.training.history import History
-
-FLOATS = (np.float64, np.float32)
-"""The dtypes that inputs keep."""
 
 
 class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
@@ -46,7 +45,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         for name in self._get_param_names():
             setattr(self, name, arguments[name])
 
-    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
+    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array | Rows:
         """Return the targets as columns of numbers; `classes` may lack some in y."""
         raise NotImplementedError
 
@@ -81,13 +80,10 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
                 f"cannot be used with partial_fit or warm_start. Save the estimator instead.")
         self._refuse_more_than_numbers(X=X, y=y, sample_weight=sample_weight)
         if not (goes_on and self._fits(X) and _are_numbers(y, len(X))):
-            X, y = validate_data(
-                self, X, y, accept_sparse="csr", multi_output=True, dtype=FLOATS,
-                y_numeric=is_regressor(self), reset=not goes_on)
-        X = X if isinstance(X, np.ndarray) else X.toarray()  # `fit` takes rows of dense arrays
+            X, y = checked_samples(self, X, y, reset=not goes_on)
         own, weight = self._weights(X, y, sample_weight, partial)
         samples = Samples(X, self._encoded(y, X.dtype, goes_on, classes), weight, own)
-        if weight is not None:
+        if weight is not None and not weight.all():
             samples = samples.rows(np.flatnonzero(weight))  # so that no batch can weigh nothing
         random = functools.cache(self._random)
         network = self._network(samples, random, goes_on)
@@ -96,14 +92,15 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         samples = samples.astype(first.weight.dtype)
         model, objective = self._objective(network, samples)
         if self.solver == parameter_checks.LBFGS:
-            history = lbfgs.minimise(self, model, objective, state, samples.X, samples.targets)
+            history = lbfgs.minimise(
+                self, model, objective, state, whole(samples.X), whole(samples.targets))
         else:
             history = fitting.train(self, network, model, objective, state, samples, random,
                                     partial)
         self._set_fitted(network, state, history)
         return self
 
-    def _weights(self, X: Array, y: Any, sample_weight: Any, partial: bool) -> tuple[Any, Any]:
+    def _weights(self, X: Any, y: Any, sample_weight: Any, partial: bool) -> tuple[Any, Any]:
         """Return the samples' weights, without and with those of their classes; None for none."""
         own = None
         if sample_weight is not None:
@@ -191,11 +188,11 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         if not self._fits(X):
             check_is_fitted(self)
             self._refuse_more_than_numbers(X=X)
-            X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+            X = checked_inputs(self, X)
         network = nn.Sequential(*self.network_.layers[:-1]) if pre_activation else self.network_
         dtype = self.intercepts_[0].dtype
-        if isinstance(X, np.ndarray):
-            return predict(network, X.astype(dtype, copy=False))
+        if isinstance(X, (np.ndarray, Rows)):
+            return predict(network, converted(X, dtype))
         parts = batches(X.shape[0], EVALUATION_ROWS)  # sparse samples, a few at a time
         return np.concatenate([predict(network, X[r].toarray().astype(dtype)) for r in parts])
 
@@ -204,7 +201,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
 
         For one row, those take three times as long as the network.
         """
-        return (type(X) is np.ndarray and X.ndim == 2 and len(X) > 0 and X.dtype in FLOATS
+        return (type(X) is np.ndarray and X.ndim == 2 and 0 < X.nbytes <= AT_ONCE
+                and X.dtype in FLOATS
                 and X.shape[1] == getattr(self, "n_features_in_", None)
                 and not hasattr(self, "feature_names_in_") and bool(np.isfinite(X).all()))
 

@@ -76,7 +76,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         """Train on samples in rows.
 
         Args:
-            X: inputs, shape ``(n, features)``; sparse ones are made dense.
+            X: inputs, shape ``(n, features)``; sparse ones are made dense by the batch.
             y: targets, shape ``(n,)`` or ``(n, outputs)``.
             sample_weight: weights >= 0, shape ``(n,)``; a weight of 2 counts like two samples.
         """

@@ -67,7 +67,7 @@ def as_source(a: Any, name: str) -> Array | Rows:
     a = plain(a)
     try:
         if stays_in_place(a):
-            array: Array | Rows = Rows(a)
+            array: Array | Rows = a if isinstance(a, Rows) else Rows(a)
         else:
             array = as_array(np.asarray(a) if isinstance(a, np.memmap) else a, name)
     except ValueError as error:
