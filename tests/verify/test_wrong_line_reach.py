@@ -11,6 +11,7 @@ import pytest
 from tests.verify.derivation_corpus import FOLDER, wrong
 from tinygrad_mlp.classroom.exercises import exercise
 from tinygrad_mlp.verify import check_derivation
+from tinygrad_mlp.verify.wrong_line.recorded_rules import functions_of_one
 from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
 
 REPAIRS = {
@@ -108,6 +109,10 @@ def test_a_statement_that_is_missing_in_a_loop_is_found(missing, repair):
      "dx = dcentred - dcentred.mean(0)")])
 def test_the_line_of_the_backward_part_is_repaired(name, change, repair):
     assert of_exercise(name, change)[1].repair == repair
+
+
+def test_no_function_is_tried_that_takes_minutes_where_a_mask_is_large():
+    assert not {"digamma", "polygamma"} & {op.name for op, _ in functions_of_one()}
 
 
 def test_an_expression_that_is_not_repaired_keeps_its_spaces_brackets_and_lines():
