@@ -126,6 +126,12 @@ def test_a_spent_budget_is_said():
     assert report.culprit is None and "cut off by its time limit" in str(report)
 
 
+def test_the_comparison_with_known_mistakes_is_within_the_budget():
+    report = check_derivation(loss, wrong, POINT, budget=1e-6)
+    assert "known mistakes was cut off by its time limit" in report.diagnoses["W"].message
+    assert {found.kind for found in report.diagnoses.values()} == {"unknown"}
+
+
 def test_no_budget_is_no_search():
     report = check_derivation(loss, wrong, POINT, budget=0)
     assert report.culprit is None and report.wrong_line == ""

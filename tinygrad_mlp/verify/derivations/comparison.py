@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from tinygrad_mlp.verify.derivations.report import DerivationReport, Row
 from tinygrad_mlp.verify.derivations.terms import Term
 from tinygrad_mlp.verify.derivations.wrong_lines import WrongLineSearch
 from tinygrad_mlp.verify.further_points import property_of
+from tinygrad_mlp.verify.wrong_line.budget import Budget, to_people
 
 
 class Options(NamedTuple):
@@ -46,6 +48,8 @@ def compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: l
     diagnoses: dict[str, Diagnosis] = {}
     differences: dict[str, Array] = {}
     wrong_at = here
+    # Naming takes half of the time at most, the search for the line has what is left.
+    naming = to_people(options.budget / 2) if options.budget else Budget(math.inf)
     for name in (n for n in here.parameters if n in here.given):
         at, rows[name] = _judged(here, others, name)
         person, right = at.given[name], at.right[name]
@@ -53,8 +57,10 @@ def compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: l
             with np.errstate(invalid="ignore"):
                 differences[name] = (person - right) / (largest(right) or 1.0)
         if not rows[name].ok:
-            diagnoses[name] = _diagnosed(at, others, name, rows[name])
+            diagnoses[name] = _diagnosed(at, others, name, rows[name], naming)
             wrong_at = at if len(diagnoses) == 1 or at is here else wrong_at
+    naming.close()
+    left = options.budget / 2 + naming.left if options.budget else 0.0
     tell_conventions(here, others, rows, diagnoses, options.ignoring)
     for name, found in diagnoses.items():
         rows[name] = rows[name]._replace(verdict=_verdict_of(found))
@@ -69,7 +75,7 @@ def compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: l
     not_given = [name for name in here.parameters if name not in here.given]
     searched = {name: row for name, row in rows.items()
                 if name not in diagnoses or diagnoses[name].kind not in OF_NO_LINE}
-    search = WrongLineSearch(wrong_at, searched, options.hint, options.budget)
+    search = WrongLineSearch(wrong_at, searched, options.hint, left)
     return DerivationReport(rows, diagnoses, terms, not_given, differences, not_checked, notes,
                             search.find, options.hint)
 
@@ -120,14 +126,14 @@ def _outside_of_properties(here: Point, others: OtherPoints, row: Row) -> Row:
     return row._replace(verdict="undecided", note=note)
 
 
-def _diagnosed(at: Point, others: OtherPoints, name: str, row: Row) -> Diagnosis:
+def _diagnosed(at: Point, others: OtherPoints, name: str, row: Row, naming: Budget) -> Diagnosis:
     """Return the mistake in a wrong gradient."""
     if at.plain is None:
         return Diagnosis("unknown", None, None, 1.0,
                          f"The gradient of {name} is not that of the given function.")
     # Multiples are compared relative to the largest element, so the slack is relative.
     slack = min(1e-2, max(1e-8, 16 * row.tolerance))
-    return diagnose(at.case(name), partial(others.cases, name), slack)
+    return diagnose(at.case(name), partial(others.cases, name), slack, naming)
 
 
 def _verdict_of(diagnosis: Diagnosis) -> str:

@@ -23,6 +23,7 @@ from tinygrad_mlp.verify.derivations.multiples import is_multiple, multiple
 from tinygrad_mlp.verify.derivations.other_losses import without_safeguards
 from tinygrad_mlp.verify.derivations.truncation import truncated
 from tinygrad_mlp.verify.derivations.wording import SCALED, description, is_well_known, well_known
+from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 
 
 class Diagnosis(NamedTuple):
@@ -61,10 +62,11 @@ NEARLY = 1e-4
 TERMS = ("missing-term", "scaled-term")
 
 
-def diagnose(first: GradientCase, further: Further, rtol: float) -> Diagnosis:
+def diagnose(first: GradientCase, further: Further, rtol: float, budget: Budget) -> Diagnosis:
     """Find the mistake in the gradient of a parameter, which is known to be wrong at `first`.
 
-    Multiples may be off by `rtol`, relative to their largest element.
+    Multiples may be off by `rtol`, relative to their largest element. Where the budget ends the
+    comparison with known mistakes, what was found so far counts.
     """
     subject = f"The gradient of {first.name}"
     given = first
@@ -85,8 +87,11 @@ def diagnose(first: GradientCase, further: Further, rtol: float) -> Diagnosis:
         return whole
     if not same_shape:
         return _wrong_shape(subject, first, rtol)
-    found = _of_the_result(first, further, rtol) or _changed(first, further, rtol) or (
-        _of_other_paths(first, further, rtol))
+    found = _of_the_result(first, further, rtol) or _changed(first, further, rtol, budget) or (
+        None if budget.spent else _of_other_paths(first, further, rtol))
+    if found is None and budget.spent:
+        return _unknown(f"{subject} is wrong. The comparison with known mistakes was cut off by "
+                        f"its time limit.")
     return found or _unknown(unexplained(first.name, given.recording, given.person, rtol))
 
 
@@ -106,10 +111,11 @@ def _of_the_result(first: GradientCase, further: Further, rtol: float) -> Diagno
         _convention("clipped-gradient", sentence([first.name], bounded)))
 
 
-def _changed(first: GradientCase, further: Further, rtol: float) -> Diagnosis | None:
+def _changed(first: GradientCase, further: Further, rtol: float,
+             budget: Budget) -> Diagnosis | None:
     """Return the diagnosis of a gradient that a change of the backward pass reproduces."""
     found = [_named(first, candidate, c, rtol)
-             for candidate, c in _matching(first, further, rtol)]
+             for candidate, c in _matching(first, further, rtol, budget)]
     return found[0]._replace(alternatives=tuple(found[1:])) if found else None
 
 
@@ -209,12 +215,12 @@ def _wrong_shape(subject: str, first: GradientCase, rtol: float) -> Diagnosis:
     return Diagnosis("shape", None, None, scale, message + ".")
 
 
-def _matching(first: GradientCase, further: Further,
-              rtol: float) -> list[tuple[Candidate, float]]:
+def _matching(first: GradientCase, further: Further, rtol: float,
+              budget: Budget) -> list[tuple[Candidate, float]]:
     """Return the changes that reproduce the person's numbers, here and at further points."""
     with np.errstate(all="ignore"):
         here = first.mutations.candidates
-        found = list(_matching_here(first, here, rtol))
+        found = list(_matching_here(first, here, rtol, budget))
         for number, case in enumerate(further()):
             if not found or (number > 0 and len(found) == 1):
                 break  # two points at least: what explains one only may do so by chance
@@ -235,10 +241,14 @@ def _matching(first: GradientCase, further: Further,
     return exact or list(distinct.values())
 
 
-def _matching_here(first: GradientCase, changes: list[Candidate],
-                   rtol: float) -> Iterator[tuple[int, Candidate, float]]:
+def _matching_here(first: GradientCase, changes: list[Candidate], rtol: float,
+                   budget: Budget) -> Iterator[tuple[int, Candidate, float]]:
     """Yield the number of each change that reproduces the person's numbers, it, and the factor."""
     for index, candidate in enumerate(changes):
+        try:
+            budget.use("comparing with known mistakes")
+        except BudgetSpentError:
+            return
         gradient = _changed_gradient(first, candidate)
         if gradient is None:
             continue

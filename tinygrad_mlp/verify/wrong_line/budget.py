@@ -53,6 +53,11 @@ class Budget:
         time_used = (time.monotonic() - self._start) / self.seconds
         return max(time_used, self.used / self.evaluations if self.evaluations else 0.0)
 
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return max(0.0, self.seconds - (time.monotonic() - self._start))
+
     def close(self) -> None:
         """Remove what was shown."""
         if self._progress is not None and self._shown > PROGRESS_AFTER:
