@@ -13,6 +13,8 @@ from tinygrad_mlp.verify.wrong_line.recorded_rules import RuleWriter
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 
 X, C = np.arange(6.0).reshape(2, 3) / 5 - 0.3, np.array([[0.4, -1.1], [0.7, 0.3]])
+ROW = X[0]
+M = np.linspace(-1, 1, 10).reshape(2, 5)
 
 
 def affine(W, b):
@@ -56,6 +58,17 @@ def centred(W, b):
     return np.sum(C * D**3)
 
 
+def one_sample(W, b):
+    z = W.T @ ROW
+    a = np.tanh(z + b)
+    return np.sum(C[0] * a**2)
+
+
+def with_joined_states(W, b):
+    hx = np.concatenate([b, X[0]])
+    return C[0] @ np.tanh(M @ hx) + C[1] @ np.sin(M @ hx)
+
+
 def library_softmax(W, b):
     Z = X @ W + b
     P = tg.softmax(Z)
@@ -72,8 +85,9 @@ RULES = [
     (softmax_written_out, "Z", {"dP", "P"}, "P * (dP - (dP * P).sum(axis=-1, keepdims=True))"),
     (library_softmax, "Z", {"dP", "P"}, "P * (dP - (dP * P).sum(axis=-1, keepdims=True))"),
     (used_twice, "Z", {"Z"}, "C - 2 * Z"),
+    (one_sample, "W", {"dz"}, "np.outer(ROW, dz)"),
     (centred, "Z", {"dD"}, "dD + (-dD).sum(axis=0)[None, :] / 2")]
-"""A loss, a vertex, what the derivation holds of the graph besides X and C, and ∂L/∂v in these."""
+"""A loss, a vertex, what the derivation holds of the graph besides the data, and ∂L/∂v in these."""
 
 
 def graph_of(loss):
@@ -85,7 +99,7 @@ def graph_of(loss):
 @pytest.mark.parametrize(("loss", "wanted", "known", "rule"), RULES)
 def test_a_rule_is_written_as_people_write_it(loss, wanted, known, rule):
     graph = graph_of(loss)
-    variables, cotangents = {"X": X, "C": C}, {}
+    variables, cotangents = {"X": X, "C": C, "ROW": ROW}, {}
     for vertex in graph.vertices():
         name = graph.text(vertex)
         cotangents[name] = np.asarray(graph.cotangents.get(id(vertex), 0.0))
@@ -95,10 +109,19 @@ def test_a_rule_is_written_as_people_write_it(loss, wanted, known, rule):
     texts = [ast.unparse(ast.fix_missing_locations(each)) for each in made]
     assert rule in texts
     for text in texts:
-        assert np.allclose(eval(text, {"np": np, **variables}), cotangents[wanted])
+        value, right = eval(text, {"np": np, **variables}), cotangents[wanted]
+        assert np.allclose(value, right if value.shape == right.shape else right.T)
 
 
 def test_nothing_is_written_without_the_variables_for_it():
     graph = graph_of(affine)
     wanted = next(graph.cotangents[id(v)] for v in graph.vertices() if graph.text(v) == "W")
     assert not [*RuleWriter(graph, {"X": X}).written(wanted)]
+
+
+def test_what_a_part_of_joined_arrays_receives_from_one_user_is_written():
+    graph = graph_of(with_joined_states)
+    b = next(v.data for v in graph.vertices() if graph.text(v) == "b")
+    du = C[0] * (1 - np.tanh(M @ np.r_[b, X[0]])**2)
+    made = RuleWriter(graph, {"M": M, "du": du}).written((M.T @ du)[:2])
+    assert "(M.T @ du)[:2]" in [ast.unparse(ast.fix_missing_locations(each)) for each in made]

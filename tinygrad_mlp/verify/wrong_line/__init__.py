@@ -12,8 +12,8 @@ which gradients are right then. The steps, each in modules of its own:
    `ranking.py` says which lines to try first.
 4. `edits.py`, `call_edits.py`, `index_edits.py` change an expression by a little, `added.py` adds
    a factor or a term, all with the pieces of `syntax.py` and with what `offers.py` finds in scope.
-   `small_repairs.py` applies these and changes whole statements, `missing.py` adds some, and
-   `moves.py` puts them elsewhere.
+   `small_repairs.py` applies these and changes whole statements, `missing.py` and
+   `loop_updates.py` add some, `moves.py` puts them elsewhere, all by `placing.py`.
    `evaluation.py` computes what they change, and `repair.py` tries a repair.
 5. `replacement.py` finds what a line should hold, by putting quantities of the graph in its place.
    `wanted_repairs.py` finds an expression of that value from what is in scope: the backward rule of

@@ -10,7 +10,7 @@ from tinygrad_mlp.verify.wrong_line.repair_text import differing
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.score import ShownRepair, is_returned
 from tinygrad_mlp.verify.wrong_line.search import Search
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.sites import Site, feeding
 
 WITHOUT_REPAIR = 1.5
 """What a line without a repair must explain more than one with a repair."""
@@ -102,7 +102,8 @@ def _culprit(search: Search) -> Culprit | None:
         return site and _placed(search, site, site.node, None, None, search.experiment.wrong)
     line = answer.repair.site.node.lineno
     if (wanted is not None and wanted.site.node.lineno != line and wanted.fixed >= answer.fixed
-            and answer.repair.cost > LARGE and score + WITHOUT_REPAIR < answer.score):
+            and answer.repair.cost > LARGE and score + WITHOUT_REPAIR < answer.score
+            and not feeding(wanted.site, [answer.repair.site])):
         there = [each for each in search.answers if each.fixed >= answer.fixed
                  and each.repair.site.node.lineno == wanted.site.node.lineno]
         if not there:
@@ -110,7 +111,8 @@ def _culprit(search: Search) -> Culprit | None:
         answer = min(there, key=lambda each: each.score)
     elif (wanted is None or wanted.site.node.lineno != line) and answer.repair.cost > LARGE and any(
             other.score < answer.score + UNSURE for other in search.answers
-            if other.repair.site.node.lineno != line):
+            if other.repair.site.node.lineno != line
+            and not feeding(other.repair.site, [answer.repair.site])):
         return None  # another line is as likely
     return _of_answer(search, answer)
 

@@ -11,22 +11,32 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.added import joined
+from tinygrad_mlp.verify.wrong_line.loop_updates import accumulated, ends_of_loops
 from tinygrad_mlp.verify.wrong_line.offers import Offers
-from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
+from tinygrad_mlp.verify.wrong_line.placing import SIMPLE, followed_by, preceded_by, replaced_by
 from tinygrad_mlp.verify.wrong_line.repair import Repair
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
-from tinygrad_mlp.verify.wrong_line.syntax import parsed
 from tinygrad_mlp.verify.wrong_line.synthesis import lacking
 from tinygrad_mlp.verify.wrong_line.terms import Pool
 
 SIGN = re.compile(r"[+-]=|np\.(add|subtract)\.at")
 
-SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr)
 MOST_UPDATES = 6
 """Updates that are tried for one wanted value, the shortest first."""
 
 NAME = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
+
+
+def missing_statements(offers: Offers, sites: Sequence[Site], roots: Sequence[Site],
+                       suspects: frozenset[str]) -> Iterator[Iterator[Repair]]:
+    """Yield the repairs by statements like those that are there, updates in loops, and labels'."""
+    for site in {id(site.statement): site for site in sites}.values():
+        yield similar_statements(site, suspects, sites)
+    yield similar_updates(sites, suspects)
+    for site in ends_of_loops(sites):
+        yield accumulated(offers, site, suspects)
+    for site in roots:
+        yield without_labels(offers, site)
 
 
 def similar_statements(site: Site, suspects: frozenset[str],
@@ -119,73 +129,6 @@ def _renamed(name: str, old: str, new: str, known: set[str]) -> str:
     return name
 
 
-def updates_at_the_end(offers: Offers, site: Site) -> Iterator[Repair]:
-    """Yield updates of x put after a site's statement, if that ends a loop which begins with x."""
-    loop = next((node for node in ast.walk(site.source.tree)
-                 if isinstance(node, ast.For) and node.body[-1] is site.statement), None)
-    if loop is None or not site.root:
-        return
-    variables = offers.vocabulary(site).variables
-    for name in sorted(_carried(loop, site.source.tree) & set(variables)):
-        shape = np.shape(variables[name])
-        same = [other for other, value in variables.items()
-                if other != name and np.ndim(value) and np.shape(value) == shape]
-        for other in same:
-            yield Repair(1.8, (), (site, followed_by(f"{name} = {name} * {other}")))
-        for text in _products(variables, shape):
-            yield Repair(1.7, (), (site, followed_by(f"{name} = {text}")))
-        for cost, made in joined(ast.Name(name, ast.Load()), variables[name], variables):
-            yield Repair(cost + 0.3, (), (site, followed_by(f"{name} = {ast.unparse(made)}")))
-
-
-def ends_of_loops(sites: Sequence[Site]) -> list[Site]:
-    """Return the sites of the last statements of loops, where these are assignments."""
-    last = {id(node.body[-1]) for tree in {id(s.source.tree): s.source.tree for s in sites}.values()
-            for node in ast.walk(tree) if isinstance(node, ast.For)}
-    return [site for site in sites if site.root and id(site.statement) in last]
-
-
-def accumulated(offers: Offers, site: Site, suspects: frozenset[str]) -> Iterator[Repair]:
-    """Yield updates at the end of a loop of what is zero there, by a variable or a product."""
-    variables = offers.vocabulary(site).variables
-    for name in sorted(suspects & set(variables)):
-        zero = variables[name]
-        if not np.ndim(zero) or np.any(zero):
-            continue
-        terms = [text for text, value in variables.items()
-                 if np.shape(value) == np.shape(zero) and np.any(value)]
-        terms += [ast.unparse(made.right) for _, made in joined(parsed(name), zero, variables)
-                  if isinstance(made, ast.BinOp)]
-        for text in terms:
-            yield Repair(1.5, (), (site, followed_by(f"{name} += {text}")))
-
-
-def _carried(loop: ast.For, tree: Any) -> set[str]:
-    """Return the variables that a loop takes from the step before: used before they are stored."""
-    carried: set[str] = set()
-    known = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
-    for statement in loop.body:
-        inside = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-        carried |= {node.id for node in inside if isinstance(node.ctx, ast.Load)} - known
-        known |= {node.id for node in inside if isinstance(node.ctx, ast.Store)}
-    return carried & {node.id for node in ast.walk(tree)
-                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-
-
-def _products(variables: Any, shape: tuple[int, ...]) -> Iterator[str]:
-    """Yield the matrix products that have a shape."""
-    arrays = {text: np.shape(v) for text, v in variables.items() if np.ndim(v) in (1, 2)}
-    for a, rows in arrays.items():
-        for b, columns in arrays.items():
-            for text, first in ((a, rows), (f"{a}.T", rows[::-1])):
-                if len(rows) == 2 and first[1] == columns[0] and (first[0], *columns[1:]) == shape:
-                    yield f"{text} @ {b}"
-            if len(rows) == 1 and len(columns) == 2:
-                for text, second in ((b, columns), (f"{b}.T", columns[::-1])):
-                    if rows[0] == second[0] and second[1:] == shape:
-                        yield f"{a} @ {text}"
-
-
 def updates(site: Site, sites: list[Site], variables: Mapping[str, Any], wanted: Array,
             present: Array | None) -> Iterator[Repair]:
     """Yield updates of a variable, put after the last statement that changes it."""
@@ -237,6 +180,21 @@ def _at_labels(name: str, lacks: Array,
             yield (1.0 if number == 1 else 1.6), f"{name}[{index}] {op}= {number:g}"
 
 
+def without_labels(offers: Offers, site: Site) -> Iterator[Repair]:
+    """Yield ``dZ[np.arange(len(y)), y] -= 1`` after the assignment of a matrix of probabilities."""
+    name, (_, values) = variable_of(site), offers.seen(site)
+    shape = np.shape(values[-1]) if values else ()
+    if name is None or not 0 < len(shape) < 3:
+        return
+    for text, value in offers.vocabulary(site).variables.items():
+        y = np.asarray(value)
+        if y.dtype.kind in "iu" and y.shape == shape[:-1] and (
+                0 <= y.min() and y.max() < np.shape(values[-1])[-1]):
+            index = text if y.ndim == 0 else f"np.arange(len({text})), {text}"
+            for op in "-+":
+                yield Repair(1.6, (), (site, followed_by(f"{name}[{index}] {op}= 1")))
+
+
 def _stores(site: Site, name: str) -> bool:
     """Return whether the statement of a site changes a variable."""
     if site.after:
@@ -247,25 +205,3 @@ def _stores(site: Site, name: str) -> bool:
     if isinstance(statement, ast.Expr):  # np.add.at(x, i, e)
         return isinstance(site.node, ast.Name) and site.node.id == name
     return any(isinstance(each, ast.Name) and each.id == name for each in statement.targets)
-
-
-def followed_by(text: str) -> StatementChange:
-    """Return the change that puts a statement after another one."""
-    return lambda copy: [copy, _placed(text, copy)]
-
-
-def replaced_by(text: str) -> StatementChange:
-    """Return the change that puts a statement in the place of another one."""
-    return lambda copy: [_placed(text, copy)]
-
-
-def preceded_by(text: str) -> StatementChange:
-    """Return the change that puts a statement before another one."""
-    return lambda copy: [_placed(text, copy), copy]
-
-
-def _placed(text: str, statement: Any) -> ast.stmt:
-    made = ast.parse(text).body[0]
-    for node in ast.walk(made):
-        ast.copy_location(node, statement)
-    return made

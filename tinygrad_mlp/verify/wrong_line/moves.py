@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tinygrad_mlp.verify.wrong_line.missing import SIMPLE, followed_by, preceded_by
+from tinygrad_mlp.verify.wrong_line.placing import SIMPLE, followed_by, preceded_by
 from tinygrad_mlp.verify.wrong_line.repair import Repair
 from tinygrad_mlp.verify.wrong_line.sites import Site
 

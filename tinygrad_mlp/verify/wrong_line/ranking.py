@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Match, Matches
 from tinygrad_mlp.verify.wrong_line.quantities import is_telling
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
+
+DERIVATIVE = re.compile(r"(d|g|grad|delta)[A-Z_0-9]")
+"""How the names of derivatives begin."""
 
 
 class LineRanking:
@@ -78,6 +82,8 @@ class LineRanking:
         match, name = self.matches.get(site.number), variable_of(site)
         if match is not None and name in self.names and match.words != name:
             return False  # what is called p is not what p is in the loss
+        if match is not None and match.quantity.kind == "value" and DERIVATIVE.match(name or ""):
+            return False
         if match is not None and self.is_named(site) and not self.fits_name(site, match):
             return False
         return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)

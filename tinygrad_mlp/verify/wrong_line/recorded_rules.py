@@ -34,6 +34,10 @@ FARTHEST = 12
 """Vertices after one that it may be computed to by a single operation."""
 
 
+JOINS = ("concatenate", "stack")
+"""Operations whose arguments people treat one by one: W (h, x), of which h receives a part."""
+
+
 class RuleWriter:
     """Writes the quantities of a recorded loss in variables of a derivation.
 
@@ -60,6 +64,10 @@ class RuleWriter:
             for node, position in users if len(users) > 1 else ():
                 if _same(self.graph.shares.get((id(node), position)), wanted):
                     yield from self._tried(node, position)
+        for joined in self.graph.nodes:
+            users = self._users.get(id(joined), [])
+            for user in users if joined.op.name in JOINS and len(users) > 1 else ():
+                yield from self._through(joined, user, wanted)
 
     def _cotangents(self, vertex: Vertex) -> Iterator[ast.expr]:
         """Yield expressions for ∂L/∂v: by one operation that leads further, by the users of v."""
@@ -78,6 +86,19 @@ class RuleWriter:
         assert node.arrays is not None
         share = self._share(node.op, position, node, node.arrays, list(node), node.static)
         yield from self._expressions(share)
+
+    def _through(self, joined: Node, user: tuple[Node, int],
+                 wanted: Array) -> Iterator[ast.expr]:
+        """Yield what one of several joined arrays receives through a user of the whole."""
+        received = self.graph.shares.get((id(user[0]), user[1]))
+        if received is None or joined.arrays is None:
+            return
+        g = self._trace.input(received, ("share", user))
+        for position in range(len(joined.arrays)):
+            with self._trace.recording():
+                share = joined.op.vjp(position, g, joined.out, joined.arrays, joined.static)
+            if joined[position] is not None and _same(untraced(share), wanted):
+                yield from self._expressions(share)
 
     def _expressions(self, share: Any) -> Iterator[ast.expr]:
         try:
@@ -144,6 +165,11 @@ class RuleWriter:
             self._depth -= 1
 
     def _of_vertex(self, kind: str, vertex: Any) -> ast.expr:
+        if kind == "share":
+            found = next(self._tried(*vertex), None)
+            if found is None:
+                raise LookupError("not in scope")
+            return found
         if self._depth > DEEPEST or not isinstance(vertex, Node):
             raise LookupError("not in scope")
         if kind == "cotangent":

@@ -82,6 +82,14 @@ def _column_or_row(a: ast.expr, shape: tuple[int, ...]) -> ast.expr:
     return ast.Subscript(a, ast.Tuple(parts, ast.Load()), ast.Load())
 
 
+def _without_axis(node: ast.expr, axis: int) -> ast.expr | None:
+    """Return x for ``x[:, None]`` (axis 1) or ``x[None, :]`` (axis 0); None for all else."""
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+        new = [isinstance(part, ast.Constant) and part.value is None for part in node.slice.elts]
+        return node.value if new == [axis == 0, axis == 1] else None
+    return None
+
+
 def _swapped(line: Instruction, a: ast.expr) -> ast.expr:
     if len(line.results[0].shape) == 2:
         return _transpose(a)
@@ -92,6 +100,8 @@ def _transpose(a: ast.expr) -> ast.expr:
     """Write a transpose; that of a product factor by factor."""
     if isinstance(a, ast.BinOp) and isinstance(a.op, ast.MatMult):
         return ast.BinOp(_transpose(a.right), ast.MatMult(), _transpose(a.left))
+    if isinstance(a, ast.Call) and ast.unparse(a.func) == "np.outer":
+        return ast.Call(a.func, a.args[::-1], [])
     return transposed(a)
 
 
@@ -124,6 +134,10 @@ def _product(line: Instruction, a: ast.expr, b: ast.expr) -> ast.expr:
             isinstance(b.left, ast.Constant)):
         factor: Any = a.value * b.left.value  # type: ignore[operator]
         return b.right if factor == 1 else ast.BinOp(number(factor), ast.Mult(), b.right)
+    rows, columns = _without_axis(a, 1), _without_axis(b, 0)
+    columns = b if np.ndim(getattr(line.operands[1], "data", 0)) == 1 else columns
+    if rows is not None and columns is not None:
+        return ast.Call(parsed("np.outer"), [rows, columns], [])
     return b if isinstance(a, ast.Constant) and a.value == 1 else ast.BinOp(a, ast.Mult(), b)
 
 
@@ -132,12 +146,16 @@ def _compared(kind: type[ast.cmpop]) -> Any:
 
 
 def _indexed(line: Instruction, a: ast.expr, *indices: ast.expr) -> ast.expr:
-    """Write an index of whole numbers and slices."""
+    """Write an index of whole numbers and slices; a product with a column as one with a vector."""
     template = line.static["template"]
+    if template == (Ellipsis, 0) and isinstance(a, ast.BinOp) and isinstance(a.op, ast.MatMult):
+        vector = _without_axis(a.right, 1)
+        if vector is not None:
+            return ast.BinOp(a.left, ast.MatMult(), vector)
     if indices or not all(isinstance(each, (int, slice)) for each in template):
         raise LookupError("an index with arrays")
     parts: list[ast.expr] = [ast.Slice(*(None if n is None else number(n) for n in (
-        each.start, each.stop, each.step))) if isinstance(each, slice) else number(each)
+        each.start or None, each.stop, each.step))) if isinstance(each, slice) else number(each)
         for each in template]
     index = parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
     return ast.Subscript(a, index, ast.Load())

@@ -18,6 +18,9 @@ from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias, variab
 SMALL = 1.08
 """The cost of an edit that is a slip and nothing else."""
 
+TELLING = 1.5
+"""A repair after which so much more is explained is no coincidence."""
+
 WEIGHTS = {
     "cotangent": 1.0, "value": 1.0, "constant": 0.5, "share": 0.6, "multiple": 0.9, "slope": 0.6,
     "partial": 0.4}
@@ -66,10 +69,12 @@ class AnswerScores:
         score += 0.4 * (not explained) + 1.5 * self._is_overwritten(repair)
         if was_right:  # a gradient may have been taken for another one, a value hardly ever
             score += 0.8 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
-        score -= self._gained(after) + 2.0 * len(fixed)
+        gained = self._gained(after)
+        score -= gained + 2.0 * len(fixed)
         doubtful = (bool(lost) or was_right or at_the_end or repair.cost > 2.2
                     or fixed != self.experiment.wrong)
-        doubt = 2 if doubtful or (not explained and not small) else int(not explained)
+        shown = explained or small or gained > TELLING
+        doubt = 2 if doubtful or not shown else int(not explained)
         return ShownRepair(repair, fixed, after, score, doubt)
 
     def _is_overwritten(self, repair: Repair) -> bool:

@@ -8,15 +8,10 @@ from typing import Any
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Task
+from tinygrad_mlp.verify.wrong_line.loop_updates import ends_of_loops, updates_at_the_end
 from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Matches
-from tinygrad_mlp.verify.wrong_line.missing import (
-    accumulated,
-    ends_of_loops,
-    similar_statements,
-    similar_updates,
-    updates_at_the_end,
-)
+from tinygrad_mlp.verify.wrong_line.missing import missing_statements
 from tinygrad_mlp.verify.wrong_line.moves import moves
 from tinygrad_mlp.verify.wrong_line.offers import Offers
 from tinygrad_mlp.verify.wrong_line.quantities import families, multiples, quantities
@@ -166,9 +161,10 @@ class Search:
                 yield
 
     def _updated(self, sites: Sequence[Site]) -> Iterator[None]:
-        """Try updates at the end of a loop's body."""
+        """Try those updates at the end of a loop's body that give a quantity of the graph."""
         for site in sites:
-            self._try(updates_at_the_end(self.offers, site))
+            self._try(repair for repair in updates_at_the_end(self.offers, site)
+                      if self.dictionary.knows(repair.values))
             yield
 
     def _edited(self, sites: Sequence[Site]) -> Iterator[None]:
@@ -202,16 +198,12 @@ class Search:
             yield
 
     def _missing(self, sites: Sequence[Site]) -> Iterator[None]:
-        """Try statements like those that are there."""
+        """Try further statements."""
         names = frozenset(site.node.id for site in self.experiment.sites
                           if isinstance(site.node, ast.Name) and site.number in self.slice.numbers)
-        for site in {id(site.statement): site for site in self.experiment.sites}.values():
-            self._try(similar_statements(site, names, self.experiment.sites))
+        for repairs in missing_statements(self.offers, self.experiment.sites, self.roots, names):
+            self._try(repairs)
             yield
-        self._try(similar_updates(self.experiment.sites, names))
-        for site in ends_of_loops(self.experiment.sites):
-            yield
-            self._try(accumulated(self.offers, site, names))
 
     def _copies(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try the same small edit in several lines."""

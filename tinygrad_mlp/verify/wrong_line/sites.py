@@ -145,7 +145,8 @@ class SiteFinder:
         for inner in self._inside(node):
             self._load(inner, root=root and (display or stored))
         if not display and not isinstance(node, (ast.Yield, ast.Await)):
-            self.numbers[id(node)] = self._add(node, root=root)
+            # (Run twice, the call itself would store twice.)
+            self.numbers[id(node)] = self._add(node, root=root and not stored)
 
     def _inside(self, node: ast.expr) -> Iterator[ast.expr]:
         if isinstance(node, ast.Call):

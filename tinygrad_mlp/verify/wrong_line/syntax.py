@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from tinygrad_mlp.support.source_rewriting import copied
 
 Edits = Iterator[tuple[float, ast.expr]]
 """Expressions that may take the place of another, each with the cost of the edit."""
@@ -26,35 +28,43 @@ class Vocabulary(NamedTuple):
 
 
 def replaced(root: ast.expr, node: ast.expr, made: ast.expr) -> ast.expr:
-    """Return an expression with another node in the place of one of its nodes."""
-    return replaced_at(root, [node], made)
+    """Return an expression with another node in the place of one of its nodes.
 
-
-def replaced_at(root: ast.expr, nodes: Sequence[ast.AST], made: ast.expr) -> ast.expr:
-    """Return an expression with another node in the place of some of its nodes.
-
-    All that is not above these is shared with the given expression.
+    All that is not above this is shared with the given expression.
     """
-    found: ast.expr = _replaced(root, set(map(id, nodes)), made)
+    changed: Any = made
+    for parent, name, index in _path(root, node):
+        part = changed
+        if index is not None:
+            part = list(getattr(parent, name))
+            part[index] = changed
+        changed = type(parent)(**{**vars(parent), name: part})
+    found: ast.expr = changed
     return found
 
 
-def _replaced(node: Any, places: set[int], made: ast.expr) -> Any:
-    if id(node) in places:
-        return made
-    changed: dict[str, Any] = {}
-    for name, old in vars(node).items():
-        if isinstance(old, ast.AST):
-            new: Any = _replaced(old, places, made)
-        elif isinstance(old, list):
-            new = [_replaced(each, places, made) if isinstance(each, ast.AST) else each
-                   for each in old]
-            new = old if all(map(operator.is_, old, new)) else new
-        else:
-            continue
-        if new is not old:
-            changed[name] = new
-    return type(node)(**{**vars(node), **changed}) if changed else node
+@lru_cache(4096)
+def _path(root: ast.AST, node: ast.AST) -> tuple[tuple[Any, str, int | None], ...]:
+    """Return what is above a node, from its parent to the root, each with the place in it."""
+    todo: list[tuple[Any, tuple[Any, ...]]] = [(root, ())]
+    while todo:
+        each, path = todo.pop()
+        if each is node:
+            return path
+        for name, field in ast.iter_fields(each):
+            if isinstance(field, ast.AST):
+                todo.append((field, ((each, name, None), *path)))
+            elif isinstance(field, list):
+                todo += [(part, ((each, name, i), *path)) for i, part in enumerate(field)
+                         if isinstance(part, ast.AST)]
+    raise ValueError("the node is not in the tree")
+
+
+def replaced_at(root: ast.expr, nodes: Sequence[ast.AST], made: ast.expr) -> ast.expr:
+    """Return an expression with another node in the place of some of its nodes."""
+    places = set(map(id, nodes))
+    found: ast.expr = copied(root, lambda old, new: made if id(old) in places else new)
+    return found
 
 
 def transposed(node: ast.expr) -> ast.expr:
@@ -71,8 +81,9 @@ def number(c: Any) -> ast.expr:
     return ast.Constant(int(c) if c == int(c) else c)
 
 
+@lru_cache(4096)
 def parsed(text: str) -> ast.expr:
-    """Return the expression of a text."""
+    """Return the expression of a text. It is shared, as trees are not changed."""
     return ast.parse(text, mode="eval").body
 
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
-from tinygrad_mlp.verify.wrong_line.missing import followed_by, updates
+from tinygrad_mlp.verify.wrong_line.missing import updates
 from tinygrad_mlp.verify.wrong_line.offers import Offers
+from tinygrad_mlp.verify.wrong_line.placing import followed_by
+from tinygrad_mlp.verify.wrong_line.quantities import is_telling
 from tinygrad_mlp.verify.wrong_line.recorded_rules import RuleWriter
 from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
 from tinygrad_mlp.verify.wrong_line.synthesis import solved
 from tinygrad_mlp.verify.wrong_line.terms import Pool
+
+DEFINED = 0.6
+"""How much likelier a variable is computed in the wrong way than used in the place of a formula."""
 
 MOST_SOLUTIONS = 12
 """Solutions of one wanted value that are tried, the shortest first."""
@@ -35,7 +41,8 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
         return
     # In a loop a wrong value spoils the variables of later steps, so those of the run with the
     # wanted values are taken; and neither of the first step nor of the last, where some are zero.
-    middle = len(scopes) // 2
+    order = sorted(range(len(scopes)), key=lambda k: abs(k - len(scopes) // 2))
+    middle = next((k for k in order if wanted.arrays[0][k].any()), order[0])
     scope, target = scopes[middle], wanted.arrays[0][middle]
     variables = variables_in(site, scope, offers.texts(site))
     pool = Pool(variables)
@@ -49,31 +56,59 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
         for cost, text in solved(pool, present, part, ast.unparse(node)):
             found.append((cost + depth, len(found), node, text))
     found += [(cost, len(found) + i, loaded, text) for i, (cost, text) in enumerate(
-        _recorded(experiment, variables, target, wanted.sign))]
+        _recorded(experiment, variables, target, _value_of(loaded, scope), ast.unparse(loaded)))]
     yield from updates(site, experiment.sites, variables, target, _value_of(loaded, scope))
     found.sort(key=lambda each: each[:2])
+    yield from _at_lines(experiment.sites, site, root, loaded, found)
+
+
+def _at_lines(sites: Sequence[Site], site: Site, root: Site | None, loaded: ast.expr,
+              found: Sequence[tuple[float, int, ast.expr, str]]) -> Iterator[Repair]:
+    """Yield the repairs that put solutions in the place of parts of a root."""
+    definitions = _definitions(sites, site)
     seen: set[str] = set()
     for cost, _, node, text in found:
         edited = replaced(root.node if root else loaded, node, parsed(text))
         key = ast.unparse(ast.fix_missing_locations(edited))
-        if key not in seen:
-            seen.add(key)
-            if root is None:
-                more = followed_by(f"{ast.unparse(site.node)} = {key}")
-                yield Repair(cost + 0.5, (), (site, more))
-            else:
-                yield Repair(cost, ((root, edited),))
+        if key in seen:
+            continue
+        seen.add(key)
+        if isinstance(node, ast.Name) and node.id in definitions:
+            yield Repair(cost - DEFINED, ((definitions[node.id], parsed(text)),))
+        if root is None:
+            yield Repair(cost + 0.5, (), (site, followed_by(f"{ast.unparse(site.node)} = {key}")))
+        else:
+            yield Repair(cost, ((root, edited),))
         if len(seen) >= MOST_SOLUTIONS:
             return
 
 
-def _recorded(experiment: RepairTrials, variables: Mapping[str, Any], target: Array,
-              sign: int) -> Iterator[tuple[float, str]]:
-    """Yield the backward rules that give a quantity of the loss, with their costs."""
-    for made in RuleWriter(experiment.graphs[0], variables).written(sign * target):
+def _definitions(sites: Sequence[Site], user: Site) -> dict[str, Site]:
+    """Return the variables that are assigned once in the function of a site, and where."""
+    found: dict[str, list[Site]] = {}
+    for site in sites:
+        name = variable_of(site)
+        if name is not None and site.source is user.source and site.statement is not user.statement:
+            found.setdefault(name, []).append(site)
+    return {name: places[0] for name, places in found.items() if len(places) == 1}
+
+
+def _recorded(experiment: RepairTrials, variables: Mapping[str, Any], wanted: Array,
+              present: Array | None, now: str) -> Iterator[tuple[float, str]]:
+    """Yield the backward rules that give a wanted value, or what the present one lacks of it."""
+    writer = RuleWriter(experiment.graphs[0], variables)
+    for sign, form in ((1, "{}"), (-1, "-({})")):
+        yield from _written(writer, sign * wanted, form, 1.5)
+        if present is not None and present.shape == wanted.shape and present.any():
+            lacks, op = sign * (wanted - present), "+" if sign > 0 else "-"
+            yield from _written(writer, lacks, f"({now}) {op} {{}}", 1.2)
+
+
+def _written(writer: RuleWriter, wanted: Array, form: str,
+             cost: float) -> Iterator[tuple[float, str]]:
+    for made in writer.written(wanted) if is_telling(wanted) else ():
         names = sum(isinstance(node, ast.Name) for node in ast.walk(made))
-        text = ast.unparse(ast.fix_missing_locations(made))
-        yield 1.5 + 0.2 * names, text if sign > 0 else f"-({text})"
+        yield cost + 0.2 * names, form.format(ast.unparse(ast.fix_missing_locations(made)))
 
 
 def pushed_down(node: ast.expr, wanted: Array,
