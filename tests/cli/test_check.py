@@ -1,5 +1,6 @@
 """``tinygrad-mlp check``: everything built in, and the derivations in students' files."""
 
+import json
 import sys
 
 import numpy as np
@@ -195,6 +196,28 @@ def test_the_wrong_line_of_a_file_is_shown_as_far_as_the_hint_says(run, homework
     assert repair not in run("check", path, "--hint", "2").out
     assert repair in run("check", path).out
     assert place not in run("check", path, "--time", "0").out
+
+
+def notebook(tmp_path, *cells):
+    """Write a notebook, and return its path."""
+    path = tmp_path / "homework.ipynb"
+    code = [{"cell_type": "code", "source": text, "metadata": {}, "outputs": [],
+             "execution_count": None} for text in cells]
+    path.write_text(json.dumps({"cells": code, "metadata": {}, "nbformat": 4}))
+    return str(path)
+
+
+def test_the_cells_of_a_notebook_are_checked(run, tmp_path):
+    loss_cell, _, derived_cell = HOMEWORK.partition("def derived")
+    wrong_cell = "def derived" + derived_cell.replace("a3 - y", "y - a3", 1)
+    done = run("check", notebook(tmp_path, "%matplotlib inline\n!ls", loss_cell, wrong_cell))
+    assert done.code == 1 and "Not run: cell 1, line 1; cell 1, line 2." in done.out
+    assert "cell 3, line 5" in done.out and "{" in done.out
+
+
+def test_an_error_in_a_notebook_names_the_cell(run, tmp_path):
+    done = run("check", notebook(tmp_path, HOMEWORK, "x = 1\ny = undefined"))
+    assert done.code == 1 and "(cell 2, line 2: y = undefined)" in " ".join(done.out.split())
 
 
 def test_gradients_may_be_given_as_a_dict(run, homework):

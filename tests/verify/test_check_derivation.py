@@ -304,6 +304,15 @@ def test_a_wrong_term_alone_makes_the_derivation_wrong(weights):
 
 # -- bad input -----------------------------------------------------------------------------------
 
+def test_a_wrong_sign_is_told_as_a_sign_and_not_as_a_negative_length():
+    def loss(w):
+        return np.sum(np.exp(w)) + 0.5 * w @ w
+
+    report = check_derivation(loss, lambda w: {"w": np.exp(w) - w}, w=np.array([0.3, -1.0, 0.7]))
+    message, others = next(iter(report.messages.items()))
+    assert "wrong sign" in message and others == []
+
+
 REFUSED = {
     "no parameters": (lambda: check_derivation(loss, {}), "keyword arguments"),
     "an unknown name": (

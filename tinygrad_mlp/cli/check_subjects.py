@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import linecache
 import os
 import pkgutil
 import runpy
@@ -112,8 +113,10 @@ def operations_in(names: Mapping[str, Any]) -> list[Op]:
 
 
 def namespace_of(path: Path) -> dict[str, Any]:
-    """Run a file and return the names it defines."""
+    """Run a file, or the cells of a notebook, and return the names it defines."""
     try:
+        if path.suffix == ".ipynb":
+            return _namespace_of_notebook(path)
         return runpy.run_path(str(path), run_name="homework")
     except (Exception, SystemExit) as error:
         raise InvalidArgumentError(
@@ -121,12 +124,33 @@ def namespace_of(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def _namespace_of_notebook(path: Path) -> dict[str, Any]:
+    """Run each cell as a file of its own, and say which lines are no Python and are left out."""
+    from tinygrad_mlp.classroom.submissions import read
+
+    notebook = read(path.stem, path)
+    if notebook.problem:
+        raise ValueError(notebook.problem)
+    cells: dict[str, list[str]] = {}
+    for place, line in zip(notebook.places, notebook.source.splitlines(True), strict=False):
+        cells.setdefault(place.partition(",")[0], []).append(line)
+    names: dict[str, Any] = {"__name__": "homework"}
+    for cell, lines in cells.items():
+        filename, text = f"{path} {cell}", "".join(lines)
+        linecache.cache[filename] = (len(text), None, lines, filename)
+        exec(compile(text, filename, "exec"), names)
+    if notebook.skipped:
+        print(f"Not run: {'; '.join(notebook.skipped)}.\n")
+    return names
+
+
 def line_of(error: BaseException, path: Path) -> str:
-    """Return the line of a file in which an error was raised."""
+    """Return the line of a file, or of a notebook's cell, in which an error was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename) == path]
+    own = [frame for frame in frames if frame.filename.startswith(str(path))]
     if own:
-        return f"line {own[-1].lineno}: {own[-1].line}"
+        cell = own[-1].filename.removeprefix(str(path)).strip()
+        return f"{cell and cell + ', '}line {own[-1].lineno}: {own[-1].line}"
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}"
     return "outside of the file"

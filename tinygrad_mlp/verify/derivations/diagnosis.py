@@ -236,9 +236,10 @@ def _matching(first: GradientCase, further: Further, rtol: float,
         place = None if candidate.kind in TERMS else (candidate.op, id(candidate.change.node))
         key = candidate.kind, place, round(c, 6)
         distinct.setdefault(key, (candidate, c))
-    # A change without a factor is a simpler explanation than one with.
+    # A change without a factor is a simpler explanation than one with, and a sign than a number.
     exact = [(x, 1.0) for x, c in distinct.values() if math.isclose(c, 1.0, rel_tol=1e-6)]
-    return exact or list(distinct.values())
+    signs = [(x, -1.0) for x, c in distinct.values() if math.isclose(c, -1.0, rel_tol=1e-6)]
+    return exact or signs or list(distinct.values())
 
 
 def _matching_here(first: GradientCase, changes: list[Candidate], rtol: float,

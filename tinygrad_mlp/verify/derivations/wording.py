@@ -154,7 +154,8 @@ def well_known(c: float, recording: RecordedLoss, rtol: float) -> tuple[float, s
     for factor, name in [(1.0, "1"), *_common_factors(recording).items()]:
         for sign, mark in ((1, ""), (-1, "−")):
             if math.isclose(c, sign * factor, rel_tol=tolerance):
-                return sign * factor, f"{mark}{name}"
+                known = name if sign > 0 else name.partition(",")[0]  # no length is negative
+                return sign * factor, f"{mark}{known}"
     ratio = Fraction(abs(c)).limit_denominator(LARGEST_RATIO)
     simple = 0 < ratio.numerator <= LARGEST_RATIO and math.isclose(
         abs(c), float(ratio), rel_tol=min(tolerance, 1e-7))

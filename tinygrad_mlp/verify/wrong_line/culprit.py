@@ -58,6 +58,12 @@ class Culprit(NamedTuple):
     values: tuple[Any, Any] | None = None
     misplaced: bool = False
 
+    @property
+    def cell(self) -> str:
+        """The cell of a notebook's file that the line is in, with a comma; else empty."""
+        path, found, number = self.filename.rpartition(" cell ")
+        return f"cell {number}, " if found and path.endswith(".ipynb") else ""
+
 
 class Traced(NamedTuple):
     """One line of a derivation: an expression, and the quantity of the loss that it equals.

@@ -30,7 +30,8 @@ def message_html(culprit: Culprit) -> str:
     """Return the message about a wrong line as HTML, with the expression lit."""
     source, begin, end = _expression(culprit)
     said = " ".join(_sentences(culprit)).replace(JOIN, " ")
-    parts = [f"<p>In line {culprit.line}:</p>", lit(source, begin, end), f"<p>{escape(said)}</p>"]
+    parts = [f"<p>In {culprit.cell}line {culprit.line}:</p>", lit(source, begin, end),
+             f"<p>{escape(said)}</p>"]
     if culprit.repair is not None:
         parts += [f"<p>This change makes {escape(_which(culprit))} right:</p>",
                   listing(culprit.repair)]
@@ -47,7 +48,7 @@ def _expression(culprit: Culprit) -> tuple[str, int, int]:
 def _line(culprit: Culprit) -> str:
     """Return the line of the program, its number, and a mark under the expression."""
     source, begin, end = _expression(culprit)
-    number = f"line {culprit.line}"
+    number = f"{culprit.cell}line {culprit.line}"
     if len(source) + len(number) + 6 <= WIDTH:
         first = f"    {source}".ljust(WIDTH - len(number)) + number
     else:

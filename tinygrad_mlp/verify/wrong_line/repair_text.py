@@ -89,22 +89,25 @@ def _same(text: str, statement: Any) -> bool:
 def _written(tree: Any, source: FunctionSource) -> str:
     """Return the text of a tree in which what the person wrote is left as it was written."""
     plain = ast.unparse(ast.fix_missing_locations(tree))
-    own = ast.unparse(_with_own(tree, source, True))
     lines = "".join(source.lines)
-    if '"' not in own and lines.count('"') > lines.count("'"):
-        own = own.replace("'", '"')
-    try:
-        return own if ast.unparse(ast.parse(own)) == plain else plain
-    except SyntaxError:
-        return plain
+    for bold in (True, False):
+        own = ast.unparse(_with_own(tree, source, True, bold))
+        if '"' not in own and lines.count('"') > lines.count("'"):
+            own = own.replace("'", '"')
+        try:
+            if ast.unparse(ast.parse(own)) == plain:
+                return own
+        except SyntaxError:
+            continue
+    return plain
 
 
-def _with_own(node: Any, source: FunctionSource, free: bool) -> Any:
+def _with_own(node: Any, source: FunctionSource, free: bool, bold: bool) -> Any:
     """Return a copy of a tree with names that read as the person's text in the place of parts.
 
-    `free` says that no bracket can be needed round the node.
+    `free` says that no bracket can be needed round the node, and `bold` that none is hoped to be.
     """
-    if isinstance(node, ast.expr) and (free or not isinstance(node, OPEN)):
+    if isinstance(node, ast.expr) and (free or bold or not isinstance(node, OPEN)):
         text = _own_text(node, source)
         if text is not None:
             return ast.Name(text, ast.Load())
@@ -112,10 +115,10 @@ def _with_own(node: Any, source: FunctionSource, free: bool) -> Any:
     for name, value in ast.iter_fields(node):
         inside = isinstance(node, (ast.stmt, ast.Call, ast.List, ast.keyword)) and name != "func"
         if isinstance(value, list):
-            fields[name] = [_with_own(v, source, inside) if isinstance(v, ast.AST) else v
+            fields[name] = [_with_own(v, source, inside, bold) if isinstance(v, ast.AST) else v
                             for v in value]
         else:
-            fields[name] = _with_own(value, source, inside) if isinstance(
+            fields[name] = _with_own(value, source, inside, bold) if isinstance(
                 value, ast.AST) else value
     return ast.copy_location(type(node)(**fields), node)
 
