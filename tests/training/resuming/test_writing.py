@@ -4,7 +4,9 @@ import functools
 import json
 import os
 import signal
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,6 +201,7 @@ HOOKS = {
     "ClipGradients": lambda: callbacks.ClipGradients(0.5),
     "EarlyStopping": waiting,
     "Distributions": looking,
+    "LivePlot": lambda: callbacks.LivePlot(Path(tempfile.mkdtemp()) / "curves.png", seconds=60),
     "one's own": Averaging,
 }
 
