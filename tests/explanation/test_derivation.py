@@ -171,9 +171,10 @@ def test_wrt_may_be_something_in_between(assert_gradients):
     for wrt in ([middle, x], ["v1", "x"]):
         derivation = tg.explain(loss, wrt)
         assert str(derivation.tape["∂L/∂v1"]) == "∂L/∂v1 = 3 v1² ⊙ v̄2"
-        middle.grad = None
+        assert middle.grad is None  # it is that of the person's own backward passes
         assert_gradients(derivation, loss, [x])
         np.testing.assert_allclose(derivation["∂L/∂v1"].evaluate(), middle.grad, rtol=1e-13)
+        middle.grad = None
 
 
 def test_the_output_itself_may_be_asked_for():

@@ -10,11 +10,12 @@ from tinygrad_mlp.autograd.graph import Node, Value
 
 
 def gradients(outputs: Sequence[tuple[Value, Any]], targets: Sequence[Value], *,
-              create_graph: bool = False, release: bool = False) -> list[Any]:
+              create_graph: bool = False, release: bool = False,
+              retain: bool = False) -> list[Any]:
     """Return the derivatives with respect to `targets`; None where the outputs depend on none.
 
     `outputs` are pairs of a value and its cotangent. The targets may be leaves or not, and the pass
-    does not go beyond them. See `propagate` for `create_graph` and `release`.
+    does not go beyond them. See `propagate` for `create_graph`, `release` and `retain`.
     """
     found: dict[Node | int, Any] = {key_of(t): None for t in targets if t._requires_grad}
 
@@ -27,7 +28,8 @@ def gradients(outputs: Sequence[tuple[Value, Any]], targets: Sequence[Value], *,
     useful = leading_to(found, [value.node for value, _ in starts if value.node is not None])
     cls = outputs[0][0].result_class if create_graph else None
     propagate(
-        starts, collect, create_graph=cls, release=release, wanted={*useful, *found}, stop=found)
+        starts, collect, create_graph=cls, release=release, retain=retain,
+        wanted={*useful, *found}, stop=found)
     return [found.get(key_of(t)) for t in targets]
 
 

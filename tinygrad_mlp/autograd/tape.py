@@ -74,7 +74,8 @@ class Tape:
         release = release and not create_graph
         with changed_mode(recording=True):
             targets: list[Any] = [*self.inputs, *also]
-            found = gradients(starts, targets, create_graph=create_graph, release=release)
+            found = gradients(
+                starts, targets, create_graph=create_graph, release=release, retain=True)
         result: list[Any] = []
         for g, x in zip(found, targets, strict=True):
             g = np.zeros(x.shape, x.dtype) if g is None else g

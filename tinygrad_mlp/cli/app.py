@@ -93,7 +93,7 @@ def train(
       tinygrad-mlp train digits --report report.html
       tinygrad-mlp train digits --run digits-run
       tinygrad-mlp train digits --json > run.json
-      mpiexec -n 2 tinygrad-mlp train mnist --batch-size 512 --mpi
+      mpiexec -n 2 tinygrad-mlp train mnist --mpi
     """
     from tinygrad_mlp.cli.train import train as run_train
     return run_train(settings, loss, save=save, plot=plot, history=history,
