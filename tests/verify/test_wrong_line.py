@@ -14,7 +14,7 @@ from tests.verify.derivation_corpus import wrong as wrong_ones
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.wrong_line import search as search_module
-from tinygrad_mlp.verify.wrong_line.budget import Budget
+from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
 from tinygrad_mlp.verify.wrong_line.experiment import Task
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 
@@ -124,6 +124,14 @@ def test_the_same_answer_comes_twice():
 def test_a_spent_budget_is_said():
     report = check_derivation(loss, wrong, POINT, budget=1e-6)
     assert report.culprit is None and "cut off by its time limit" in str(report)
+
+
+def test_an_evaluation_that_never_ends_is_ended_soon_after_the_time():
+    budget = Budget(seconds=0.1)
+    with pytest.raises(BudgetSpentError), budget.enforced():
+        for _ in iter(int, 1):
+            pass
+    assert budget.spent
 
 
 def test_the_comparison_with_known_mistakes_is_within_the_budget():

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 PROGRESS_AFTER = 1.0
 """Seconds after which a search says that it is going on."""
+
+PATIENCE = 1.0
+"""Seconds after the end of the time for which an evaluation may go on."""
 
 
 class BudgetSpentError(Exception):
@@ -58,10 +65,36 @@ class Budget:
         """The seconds that are left."""
         return max(0.0, self.seconds - (time.monotonic() - self._start))
 
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """End a block in which an evaluation never ends, as some changes make of a loop."""
+        searching, done = threading.get_ident(), threading.Event()
+
+        def end() -> None:
+            wait = self.left + PATIENCE
+            while not done.wait(wait):
+                self.spent, wait = True, PATIENCE
+                _raise_in(searching, BudgetSpentError)
+
+        watch = threading.Thread(target=end, daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watch.join()
+            _raise_in(searching, None)
+
     def close(self) -> None:
         """Remove what was shown."""
         if self._progress is not None and self._shown > PROGRESS_AFTER:
             self._progress.write("\r" + " " * 72 + "\r")
+
+
+def _raise_in(thread: int, error: type[Exception] | None) -> None:
+    """Let an error be raised in a thread before its next instruction; None takes it back."""
+    raised = ctypes.py_object() if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
 def to_people(seconds: float) -> Budget:

@@ -17,6 +17,9 @@ from tinygrad_mlp.verify.wrong_line.syntax import (
     parsed,
 )
 
+OF_INDICES = ("r_", "c_", "s_", "mgrid", "ogrid")
+"""What NumPy offers that is nothing without its index, but endless as a sequence."""
+
 
 def near(node: ast.expr, words: Vocabulary) -> Edits:
     """An index off by one."""
@@ -78,7 +81,7 @@ def _other_slices(node: ast.Slice) -> Edits:
 
 def subscripts(node: ast.expr, words: Vocabulary) -> Edits:
     """An index dropped, another axis put in for broadcasting, or the order turned round."""
-    if isinstance(node, ast.Subscript):
+    if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") not in OF_INDICES:
         yield 1.2, node.value
     if isinstance(node, (ast.Name, ast.Subscript, ast.Attribute)):
         text = ast.unparse(node)

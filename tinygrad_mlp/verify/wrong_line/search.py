@@ -77,28 +77,32 @@ class Search:
     def run(self) -> None:
         """Search until there is an answer without doubt, or the budget is spent."""
         try:
-            self.slice = Slice(self.experiment)
-            self.roots = roots = sorted(self.slice.roots, key=self.ranking.rank)
-            self.offers = Offers(self.experiment, [*roots, *ends_of_loops(self.experiment.sites)],
-                                 self.loss.sites)
-            self.scores = AnswerScores(self.ranking, self.offers)
-            suspects = [site for site in roots if not self.ranking.is_right(site)]
-            others = [site for site in roots if self.ranking.is_right(site)]
-            small = self._edited, self._statements
-            likely = self._likely_edits, self._likely_additions, *small
-            more = (self._headers, self._updated, self._missing, self._replaced, self._enlarged,
-                    self._copies)
-            for stages, sites in (((*likely, *more), suspects), (likely, others),
-                                  ((*small, self._headers), self.slice.others)):
-                if any(self._stopped(stage, sites) for stage in stages):
-                    return
-            for steps in self._waiting:
-                for _ in steps:
-                    pass
+            with self.experiment.budget.enforced():
+                self._search()
         except BudgetSpentError:
             pass
         finally:
             self.experiment.budget.close()
+
+    def _search(self) -> None:
+        self.slice = Slice(self.experiment)
+        self.roots = roots = sorted(self.slice.roots, key=self.ranking.rank)
+        self.offers = Offers(self.experiment, [*roots, *ends_of_loops(self.experiment.sites)],
+                             self.loss.sites)
+        self.scores = AnswerScores(self.ranking, self.offers)
+        suspects = [site for site in roots if not self.ranking.is_right(site)]
+        others = [site for site in roots if self.ranking.is_right(site)]
+        small = self._edited, self._statements
+        likely = self._likely_edits, self._likely_additions, *small
+        more = (self._headers, self._updated, self._missing, self._replaced, self._enlarged,
+                self._copies)
+        for stages, sites in (((*likely, *more), suspects), (likely, others),
+                              ((*small, self._headers), self.slice.others)):
+            if any(self._stopped(stage, sites) for stage in stages):
+                return
+        for steps in self._waiting:
+            for _ in steps:
+                pass
 
     def _stopped(self, stage: Callable[[Sequence[Site]], Iterator[None]],
                  sites: Sequence[Site]) -> bool:
