@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 
 import numpy as np
 import pytest
@@ -132,6 +133,14 @@ def test_an_evaluation_that_never_ends_is_ended_soon_after_the_time():
         for _ in iter(int, 1):
             pass
     assert budget.spent
+    with Budget(seconds=600).enforced():
+        pass
+    before = sys.getprofile()
+    sys.setprofile(lambda *event: None)  # which would stand still if an error were left over
+    try:
+        inspect.cleandoc("")
+    finally:
+        sys.setprofile(before)
 
 
 def test_the_comparison_with_known_mistakes_is_within_the_budget():

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 PROGRESS_AFTER = 1.0
@@ -74,27 +74,24 @@ class Budget:
             wait = self.left + PATIENCE
             while not done.wait(wait):
                 self.spent, wait = True, PATIENCE
-                _raise_in(searching, BudgetSpentError)
+                # The thread gets the error before one of its next instructions.
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(searching), ctypes.py_object(BudgetSpentError))
 
         watch = threading.Thread(target=end, daemon=True)
         watch.start()
         try:
             yield
         finally:
-            done.set()
-            watch.join()
-            _raise_in(searching, None)
+            while watch.is_alive():
+                with suppress(BudgetSpentError):  # which comes too late
+                    done.set()
+                    watch.join()
 
     def close(self) -> None:
         """Remove what was shown."""
         if self._progress is not None and self._shown > PROGRESS_AFTER:
             self._progress.write("\r" + " " * 72 + "\r")
-
-
-def _raise_in(thread: int, error: type[Exception] | None) -> None:
-    """Let an error be raised in a thread before its next instruction; None takes it back."""
-    raised = ctypes.py_object() if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
 def to_people(seconds: float) -> Budget:
