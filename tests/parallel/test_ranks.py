@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tests.campaigns import thorough
 from tests.child import PIPE, STDOUT, started
 from tests.parallel.conftest import ROOT
 
@@ -44,6 +45,8 @@ def test_all_ranks_end_where_one_is_interrupted(by_ranks):
     assert found[0][0].startswith("interrupted by Ctrl-C after iteration ")
 
 
+# On a busy machine mpiexec does not always hand the signal on.
+@pytest.mark.skipif(not thorough(), reason="mpiexec may keep the signal: --thorough tries it")
 def test_ctrl_c_in_the_terminal_ends_all_ranks_with_the_same_weights(ctrl_c, mpiexec, tmp_path):
     command = [mpiexec, "-n", 2, sys.executable, "-m", "tests.parallel.programs", "endless",
                tmp_path]
