@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
-from tests import child
+from tests.mapped_file import PAGES, measured_in_kilobytes, memory_in_mebibytes
 from tests.training.test_large_data import SOURCES
 from tinygrad_mlp.data import rows as data_rows
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -98,29 +96,17 @@ def test_other_numbers_of_targets_are_refused(in_parts, tmp_path):
         fitted("classes", SOURCES["a mapped file"](PIXELS[:80], tmp_path))
 
 
-MEMORY = """
-import resource, sys, warnings
-import numpy as np
+PREPARED = """
+import warnings
 from tinygrad_mlp.estimators import MLPClassifier
 warnings.simplefilter("ignore")
-n = 100_000
-X = np.memmap(sys.argv[1], np.uint8, "r", shape=(n, 784))
 y = np.arange(n) % 10
 settings = {"max_iter": 1, "batch_size": 500, "early_stopping": True}
 MLPClassifier((10,), **settings).fit(X[:1000], y[:1000])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-MLPClassifier((10,), **settings).fit(X, y).predict(X)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print((after - before) // 1024)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="kilobytes are Linux's unit of ru_maxrss")
+@measured_in_kilobytes
 def test_training_on_a_mapped_file_takes_little_memory(tmp_path):
-    path = tmp_path / "pixels"
-    with open(path, "wb") as file:
-        file.truncate(100_000 * 784)
-    shown = child.python("-c", MEMORY, path)
-    assert shown.returncode == 0, shown.stderr
-    # The pages of the file that were read count as well: 75 MiB, which the system may take back.
-    assert int(shown.stdout) < 75 + 64
+    measured = "MLPClassifier((10,), **settings).fit(X, y).predict(X)"
+    assert memory_in_mebibytes(tmp_path, PREPARED, measured) < PAGES + 64

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 from scipy import sparse
 
 import tinygrad_mlp as tg
-from tests import child
+from tests.mapped_file import PAGES, measured_in_kilobytes, memory_in_mebibytes
 from tinygrad_mlp import nn
 from tinygrad_mlp.data import rows as data_rows
 from tinygrad_mlp.data.rows import Rows
@@ -171,30 +169,20 @@ def test_training_resumes_on_data_of_another_kind_with_the_same_numbers(in_parts
     trained(in_a_file(PIXELS, tmp_path), checkpoint=path, callbacks=stopping)
 
 
-MEMORY = """
-import resource, sys
-import numpy as np, tinygrad_mlp as tg
-n = 100_000
-X = np.memmap(sys.argv[1], np.uint8, "r", shape=(n, 784))
+PREPARED = """
+import tinygrad_mlp as tg
 Y = np.zeros((n, 10), np.uint8)
 Y[np.arange(n), np.arange(n) % 10] = 1
 rng = np.random.default_rng(0)
 model = tg.nn.Linear(784, 10, rng=rng)
 optimizer = tg.optim.SGD(model.parameters(), lr=1e-6)
 tg.fit(model, tg.nn.softmax_cross_entropy, optimizer, X[:1000], Y[:1000], epochs=1, rng=rng)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+"""
+MEASURED = """
 tg.fit(model, tg.nn.softmax_cross_entropy, optimizer, X, Y, epochs=1, batch_size=500, rng=rng)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print((after - before) // 1024)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="kilobytes are Linux's unit of ru_maxrss")
+@measured_in_kilobytes
 def test_training_on_a_mapped_file_takes_little_memory(tmp_path):
-    path = tmp_path / "pixels"
-    with open(path, "wb") as file:
-        file.truncate(100_000 * 784)
-    shown = child.python("-c", MEMORY, path)
-    assert shown.returncode == 0, shown.stderr
-    # The pages of the file that were read count as well: 75 MiB, which the system may take back.
-    assert int(shown.stdout) < 75 + 64
+    assert memory_in_mebibytes(tmp_path, PREPARED, MEASURED) < PAGES + 64
