@@ -75,6 +75,12 @@ def library_softmax(W, b):
     return np.sum(C * P**2)
 
 
+def softmax_of_columns(W, b):
+    Z = X @ W + b
+    P = tg.softmax(Z, axis=0)
+    return np.sum(C * P**2)
+
+
 RULES = [
     (affine, "W", set(), "X.T @ C"),
     (affine, "b", set(), "C.sum(axis=0)"),
@@ -84,6 +90,7 @@ RULES = [
     (sigmoid_written_out, "Z", {"dA", "A"}, "dA * A * (1 - A)"),
     (softmax_written_out, "Z", {"dP", "P"}, "P * (dP - (dP * P).sum(axis=-1, keepdims=True))"),
     (library_softmax, "Z", {"dP", "P"}, "P * (dP - (dP * P).sum(axis=-1, keepdims=True))"),
+    (softmax_of_columns, "Z", {"dP", "P"}, "P * (dP - (dP * P).sum(axis=0, keepdims=True))"),
     (used_twice, "Z", {"Z"}, "C - 2 * Z"),
     (one_sample, "W", {"dz"}, "np.outer(ROW, dz)"),
     (centred, "Z", {"dD"}, "dD + (-dD).sum(axis=0)[None, :] / 2")]

@@ -127,6 +127,22 @@ def test_a_spent_budget_is_said():
     assert report.culprit is None and "cut off by its time limit" in str(report)
 
 
+def test_a_loss_may_have_comments_within_its_expressions():
+    x = rng.normal(size=(5, 3))
+
+    def commented(w):
+        scale = np.exp(0.1 +  # the first share
+                       0.2)
+        return 0.5 * scale * np.sum((x @ w - 1)**2)
+
+    def derived(w):
+        r = x @ w + 1
+        return {"w": np.exp(0.3) * (x.T @ r)}
+
+    found = check_derivation(commented, derived, {"w": np.ones(3)}, budget=60).culprit
+    assert found.repair == "r = x @ w - 1"
+
+
 def test_an_evaluation_that_never_ends_is_ended_soon_after_the_time():
     budget = Budget(seconds=0.1)
     with pytest.raises(BudgetSpentError), budget.enforced():

@@ -97,7 +97,7 @@ kernel_of = functools.lru_cache(1024)(Kernel)
 # -- syntax trees ------------------------------------------------------------------------------
 
 
-@functools.lru_cache(1024)
+@functools.lru_cache(4096)
 def expression(text: str) -> ast.expr:
     """Return the syntax tree of an expression. Trees are never changed, so that one is enough."""
     return ast.parse(text, mode="eval").body

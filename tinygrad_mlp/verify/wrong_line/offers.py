@@ -28,8 +28,10 @@ class Offers:
         self.scopes = experiment.scopes(0, roots)
         self._of_loss = [node.id for s in loss if s.root for node in ast.walk(s.node)
                          if isinstance(node, ast.Name)]
+        named = {s.text for s in loss
+                 if any(isinstance(node, ast.Name) for node in ast.walk(s.node))}
         self._of_loss += [text for text, value in experiment.graphs[0].constants.items()
-                          if value.ndim == 0 and len(text) <= LONGEST_TEXT and not is_number(text)]
+                          if value.ndim == 0 and len(text) <= LONGEST_TEXT and text in named]
         self.numbers = sorted({*NUMBERS, *(
             float(node.value) for s in loss if s.root for node in ast.walk(s.node)
             if isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
@@ -42,6 +44,7 @@ class Offers:
                          if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)}
         self.steps = sorted({s.statement.target.id for s in sites if isinstance(
             s.statement, ast.For) and isinstance(s.statement.target, ast.Name)})
+        self._vocabularies: dict[int, Vocabulary] = {}
         functions: dict[str, None] = {}
         self._texts: dict[int, list[tuple[int, str]]] = {}
         for site in experiment.sites:
@@ -100,9 +103,11 @@ class Offers:
 
     def vocabulary(self, site: Site) -> Vocabulary:
         """Return what small edits of a site may use."""
-        scopes = self.scope(site)
-        known = variables_in(site, scopes[-1], self.texts(site)) if scopes else {}
-        return Vocabulary(known, self.functions, self.unused)
+        if site.number not in self._vocabularies:
+            scopes = self.scope(site)
+            known = variables_in(site, scopes[-1], self.texts(site)) if scopes else {}
+            self._vocabularies[site.number] = Vocabulary(known, self.functions, self.unused)
+        return self._vocabularies[site.number]
 
 
 def unused_in(tree: Any, arguments: bool) -> frozenset[str]:
@@ -112,11 +117,6 @@ def unused_in(tree: Any, arguments: bool) -> frozenset[str]:
     if arguments:
         stored |= {node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)}
     return frozenset(stored - {node.id for node in names if isinstance(node.ctx, ast.Load)})
-
-
-def is_number(text: str) -> bool:
-    """Return whether a text is a number, and no expression with a name."""
-    return not any(isinstance(node, ast.Name) for node in ast.walk(ast.parse(text)))
 
 
 def _elementwise(name: str) -> tuple[str, ...]:

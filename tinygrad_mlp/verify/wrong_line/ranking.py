@@ -80,14 +80,15 @@ class LineRanking:
         A name only passes a quantity on, and a share may lack the others.
         """
         match, name = self.matches.get(site.number), variable_of(site)
-        if match is not None and name in self.names and match.words != name:
-            return False  # what is called p is not what p is in the loss
-        if match is not None and match.words != name and match.quantity.kind == "value" and (
-                DERIVATIVE.match(name or "")):
-            return False  # a derivative that is a value of the loss
-        if match is not None and self.is_named(site) and not self.fits_name(site, match):
+        if match is None:
             return False
-        return (match is not None and match.sign > 0 and not isinstance(site.node, ast.Name)
+        if name in self.names and match.words != name:
+            return False  # what is called p is not what p is in the loss
+        if match.words != name and match.quantity.kind == "value" and DERIVATIVE.match(name or ""):
+            return False  # a derivative that is a value of the loss
+        if self.is_named(site) and not self.fits_name(site, match):
+            return False
+        return (match.sign > 0 and not isinstance(site.node, ast.Name)
                 and match.quantity.kind in ("cotangent", "multiple", "value", "constant"))
 
     def is_named(self, site: Site) -> bool:

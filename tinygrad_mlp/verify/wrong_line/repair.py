@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.evaluation import Known, code_of, value_of, values_of_parts
-from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Scope, Trial
+from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope, Trial
 from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.repair_text import header_of, text_of_change
 from tinygrad_mlp.verify.wrong_line.sites import Site, stored_in
@@ -21,8 +21,9 @@ class Repair(NamedTuple):
     """One change of the derivation: other expressions at some sites, or one statement changed.
 
     `expressions` are the roots that are edited, with what takes their place. `statement` is a
-    statement that is changed as a whole, and how, and `removed` one that stands there now. `values`
-    are those of an edited root at a few of its evaluations, where it can be evaluated by itself.
+    statement that is changed as a whole, and how. `removed` is one that is taken out, because the
+    repair puts it elsewhere. `values` are those of an edited root at a few of its evaluations,
+    where it can be evaluated by itself.
     """
 
     cost: float
@@ -165,11 +166,6 @@ def digest(values: Sequence[Any]) -> tuple[Any, ...]:
 def chosen(times: int) -> list[int]:
     """Return which of several evaluations are looked at: the first, one in the middle, the last."""
     return sorted({0, times // 2, times - 1}) if times else []
-
-
-def at_points() -> range:
-    """Return the numbers of the points that quantities are known at."""
-    return range(POINTS)
 
 
 def variables_in(site: Site, scope: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.program.instructions import Instruction
+from tinygrad_mlp.program.kernel import literal
 from tinygrad_mlp.verify.wrong_line.syntax import number, parsed, transposed
 
 
@@ -60,8 +61,8 @@ def _sum_to(line: Instruction, a: ast.expr) -> ast.expr:
 
 
 def _reduced(line: Instruction, a: ast.expr) -> ast.expr:
-    given = {key: parsed(repr(value)) for key, value in line.static.items()
-             if value not in (None, False)}
+    given = {key: parsed(literal(value)) for key, value in line.static.items()
+             if value is not None and value is not False}
     return _method(a, line.op.name, **given)
 
 

@@ -47,6 +47,7 @@ class AnswerScores:
     def __init__(self, ranking: LineRanking, offers: Offers) -> None:
         self.ranking, self.offers = ranking, offers
         self.experiment, self.matches = ranking.experiment, ranking.matches
+        self._before = self._explained(self.matches)
 
     def answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> ShownRepair:
         """Return a repair that works with its score; `after` are the matches then."""
@@ -87,7 +88,7 @@ class AnswerScores:
     def _is_explained(self, site: Site, after: Matches) -> bool:
         """Return whether a repaired statement computes a quantity of the graph, where it can.
 
-        Or makes a line one that uses what it computes.
+        It also counts where another line, which uses what this one computes, has become one.
         """
         if isinstance(site.statement, (ast.For, ast.While, ast.If)):
             return len(after) > len(self.matches)
@@ -103,12 +104,12 @@ class AnswerScores:
 
     def _gained(self, after: Matches) -> float:
         """Return how much more is explained in a changed derivation, and how many names fit."""
-        def explained(matches: Matches) -> float:
-            sites = self.experiment.sites
-            fitting = sum(self.ranking.fits_name(sites[n], match) for n, match in matches.items())
-            return 0.5 * told(matches) + 0.3 * fitting
+        return self._explained(after) - self._before
 
-        return explained(after) - explained(self.matches)
+    def _explained(self, matches: Matches) -> float:
+        sites = self.experiment.sites
+        fitting = sum(self.ranking.fits_name(sites[n], match) for n, match in matches.items())
+        return 0.5 * told(matches) + 0.3 * fitting
 
 
 def is_returned(experiment: RepairTrials, site: Site) -> bool:

@@ -13,6 +13,7 @@ from tinygrad_mlp.verify.wrong_line.added import extended, joined, multiplied, s
 from tinygrad_mlp.verify.wrong_line.edits import edits_of
 from tinygrad_mlp.verify.wrong_line.experiment import Scope
 from tinygrad_mlp.verify.wrong_line.offers import Offers, stored_index
+from tinygrad_mlp.verify.wrong_line.placing import SIMPLE
 from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
 from tinygrad_mlp.verify.wrong_line.repair import (
     Repair,
@@ -78,7 +79,7 @@ def statement_repairs(offers: Offers, site: Site) -> Iterator[Repair]:
         yield from _other_targets(offers, site, repair)
     if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Dict):
         yield from _exchanged_values(statement.value, repair)
-    if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Expr)):
+    if isinstance(statement, SIMPLE):
         yield repair(2.0, lambda s: [_placed(ast.Pass(), s)])
 
 

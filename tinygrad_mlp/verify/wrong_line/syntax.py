@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.program.kernel import expression
 from tinygrad_mlp.support.source_rewriting import copied
 
 Edits = Iterator[tuple[float, ast.expr]]
@@ -81,10 +82,8 @@ def number(c: Any) -> ast.expr:
     return ast.Constant(int(c) if c == int(c) else c)
 
 
-@lru_cache(4096)
-def parsed(text: str) -> ast.expr:
-    """Return the expression of a text. It is shared, as trees are not changed."""
-    return ast.parse(text, mode="eval").body
+parsed = expression
+"""Returns the expression of a text. It is shared, as trees are not changed."""
 
 
 def called(node: ast.Call) -> str:
