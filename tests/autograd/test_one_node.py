@@ -179,6 +179,12 @@ def test_without_gradients_it_is_an_array():
     assert tg.fixed_point(lambda a, x: x / 2, 1.0, np.ones(2, np.float32)).dtype == np.float32
 
 
+def test_an_iteration_begins_from_numbers_of_any_kind():
+    for start in ([1.0, 2.0], [1, 2], np.array([1, 2])):
+        found = tg.fixed_point(lambda a, x: (x + a / x) / 2, np.array([4.0, 9.0]), start)
+        np.testing.assert_allclose(found, [2, 3])
+
+
 # -- differential equations ------------------------------------------------------------------------
 
 

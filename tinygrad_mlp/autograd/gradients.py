@@ -41,7 +41,7 @@ def origin(parent: Node | Value | None) -> Node | None:
 def ancestors(nodes: Iterable[Node], first: int = 0) -> list[Node]:
     """Return `nodes` and all nodes that gradients flow to from there, oldest first.
 
-    Those of a number below `first` are left out.
+    Nodes whose order is below `first` are left out.
     """
     seen = {node for node in nodes if node.order >= first}
     stack = list(seen)

@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.one_node import as_one_node, is_tracked, require_numbers
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
-from tinygrad_mlp.autograd.tape import Tape
+from tinygrad_mlp.autograd.tape import Tape, function_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 
@@ -22,7 +22,7 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
 
     The gradient comes from a second equation, solved backwards in time: with ``a = ∂L/∂y(t)``,
     ``da/dt = −aᵀ ∂func/∂y``, and an argument p gets ``p̄ = ∫ aᵀ ∂func/∂p dt``. No step of the
-    solver is kept. It is exact up to the tolerances of the solver.
+    solver is kept. The gradient is exact up to the tolerances of the solver.
 
     Args:
         func: the derivative of y, an array like y0.
@@ -70,11 +70,8 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
     places = [i for i, v in enumerate(given) if is_tracked(v)]
     further = [i for i in places if i > 1]
 
-    def of_all(y: Any, at: Any, *values: Any) -> Any:
-        complete = list(given[2:])
-        for i, value in zip(further, values, strict=True):
-            complete[i - 2] = value
-        return slope(y, at, complete)
+    of_all, _ = function_of("odeint", [0, 1, *further],
+                            lambda y, at, *values: slope(y, at, values), given, {})
 
     def first(y: Any, *values: Any) -> Any:
         return of_all(y, times[0], *values)

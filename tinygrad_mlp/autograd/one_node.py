@@ -17,8 +17,8 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, OpRecord
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
-from tinygrad_mlp.autograd.tape import Tape
-from tinygrad_mlp.autograd.tensor import Tensor
+from tinygrad_mlp.autograd.tape import Tape, function_of
+from tinygrad_mlp.autograd.tensor import Tensor, numeric_array
 from tinygrad_mlp.errors import InvalidArgumentError, TraceError
 
 PullBack = Callable[[tuple[Any, ...], tuple[Any, ...], Sequence[Any]], Sequence[Any]]
@@ -90,14 +90,12 @@ def rematerialize(f: Callable[..., Any]) -> Callable[..., Any]:
         given = leaves(tree)
         places = [i for i, a in enumerate(given) if is_tracked(a)]
 
-        def of_tracked(*values: Any) -> Any:
-            complete = list(given)
-            for i, value in zip(places, values, strict=True):
-                complete[i] = value
-            again, named = rebuild(tree, complete)
+        def of_all(*values: Any) -> Any:
+            again, named = rebuild(tree, values)
             return f(*again, **named)
 
-        run = Tape("rematerialize", of_tracked, [given[i] for i in places])
+        of_tracked, tracked = function_of("rematerialize", places, of_all, given, {})
+        run = Tape("rematerialize", of_tracked, tracked)
         results = [i for i, out in enumerate(run.outputs) if out.requires_grad]
         if not results:
             return run.out
@@ -110,8 +108,7 @@ def rematerialize(f: Callable[..., Any]) -> Callable[..., Any]:
                 _require_same(again.outputs, outs)
             return again.pull_back(g, also=captured)
 
-        made = as_one_node("rematerialize", outs, [*(given[i] for i in places), *captured],
-                           pull_back)
+        made = as_one_node("rematerialize", outs, [*tracked, *captured], pull_back)
         complete = leaves(run.out)
         for i, out in zip(results, made, strict=True):
             complete[i] = out
@@ -156,9 +153,8 @@ def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1
     """
     given = leaves(a)
     require_numbers("fixed_point", [*given, x0])
-    start = np.asarray(x0.data if isinstance(x0, Value) else x0, float)
-    if not isinstance(x0, (int, float)) and getattr(x0, "dtype", start.dtype).kind == "f":
-        start = start.astype(x0.dtype)
+    start = numeric_array(x0)
+    start = start if start.dtype.kind == "f" else start.astype(float)
 
     def step(values: Sequence[Any], x: Any) -> Any:
         return f(rebuild(a, values), x)
@@ -170,14 +166,11 @@ def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1
         return solution
     places = [i for i, v in enumerate(given) if is_tracked(v)]
 
-    def of_tracked(*values: Any) -> Any:
-        complete = list(given)
-        for i, value in zip(places, values, strict=False):
-            complete[i] = value
-        return step(complete, values[-1])
-
-    captured = Tape("fixed_point", of_tracked, [*(given[i] for i in places), solution]).captured()
-    inputs = [*(given[i] for i in places), *captured]
+    of_tracked, tracked = function_of(
+        "fixed_point", [*places, len(given)], lambda *values: step(values[:-1], values[-1]),
+        [*given, solution], {})
+    captured = Tape("fixed_point", of_tracked, tracked).captured()
+    inputs = [*tracked[:-1], *captured]
     if not inputs:
         return solution
 

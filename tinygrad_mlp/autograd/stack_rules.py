@@ -1,4 +1,4 @@
-"""How operations take stacks: arrays that lie along one more axis, the first.
+"""Rules by which operations take stacks: arrays that lie along one more axis, the first.
 
 A rule is called with the forward function, the operands, which of them are stacks, and the static
 parameters. It may return None: the operation is then called for each array in turn.
@@ -157,4 +157,4 @@ RULES: dict[str, StackRule] = {
                      "log_softmax"), along_axes),
     "broadcast_to": broadcast_to, "sum_to": sum_to, "getitem": indexed, "scatter_add": indexed,
     "linear": linear, "identity": lambda forward, operands, flags, static: operands[0]}
-"""How operations take stacks that are not elementwise."""
+"""The rules of the operations that are not elementwise."""

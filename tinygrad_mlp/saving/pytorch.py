@@ -24,8 +24,8 @@ def from_torch_state(model_or_layers: Any, path_or_dict: Any, *,
 
     `Linear`, `Conv2d`, `LayerNorm` and `BatchNorm1d` have the arrays of PyTorch's layers of the
     same names: ``weight``, ``bias``, and in batch norms ``running_mean`` and ``running_var``
-    (``num_batches_tracked`` is ignored). One without affine parameters gets the weight 1 and the
-    bias 0. Arrays of bfloat16 are read as float32. The arrays of a `Sequential` are called
+    (``num_batches_tracked`` is ignored). A batch norm without affine parameters gets the weight 1
+    and the bias 0. Arrays of bfloat16 are read as float32. The arrays of a `Sequential` are called
     ``0.weight``, ``1.bias``, as in PyTorch; those of other modules after their attributes. A prefix
     that all names share (``model.``, ``module.``) may occur on one side only. Nothing is changed
     unless every name and every shape fits.
@@ -120,13 +120,14 @@ def _with_affine(module: Module, given: dict[str, Any]) -> dict[str, Any]:
     """Add the weight and the bias of batch norms that have running averages only."""
     added = dict(given)
     for path, layer in module.named_modules():
+        if not isinstance(layer, (BatchNorm1d, BatchNorm2d)):
+            continue
         start = f"{path}." if path else ""
-        running, affine = ([start + name for name in names]
-                           for names in (("running_mean", "running_var"), ("weight", "bias")))
-        if (isinstance(layer, (BatchNorm1d, BatchNorm2d)) and given.keys() >= {*running}
-                and not given.keys() & {*affine}):
-            added |= dict(zip(affine, (np.ones(layer.weight.size), np.zeros(layer.bias.size)),
-                              strict=True))
+        running = {f"{start}running_mean", f"{start}running_var"}
+        affine = {f"{start}weight": np.ones(layer.weight.size),
+                  f"{start}bias": np.zeros(layer.bias.size)}
+        if given.keys() >= running and not given.keys() & affine.keys():
+            added |= affine
     return added
 
 

@@ -70,9 +70,11 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     try:
         with safe_open(name, framework="numpy") as file:
             entries = file.metadata() or {}
-            for key in file.keys():
-                if file.get_slice(key).get_dtype() == "BF16":
-                    arrays[key] = _bfloat16(name, key)
+            keys = list(file.keys())
+            wide = _bfloat16(name, [k for k in keys if file.get_slice(k).get_dtype() == "BF16"])
+            for key in keys:
+                if key in wide:
+                    arrays[key] = wide[key]
                     continue
                 arrays[key] = array = file.get_tensor(key)
                 if array.dtype.kind not in "fiub":  # of 8 bits, if ml_dtypes is loaded
@@ -99,15 +101,20 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     return arrays, metadata
 
 
-def _bfloat16(path: str, key: str) -> NDArray[Any]:
-    """Read an array of bfloat16 as float32, whose upper half it is."""
+def _bfloat16(path: str, keys: list[str]) -> dict[str, NDArray[Any]]:
+    """Read arrays of bfloat16 as float32, whose upper half they are."""
+    arrays: dict[str, NDArray[Any]] = {}
+    if not keys:
+        return arrays
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        entry = json.loads(file.read(length))[key]
-        begin, end = entry["data_offsets"]
-        file.seek(8 + length + begin)
-        upper = np.frombuffer(file.read(end - begin), "<u2").astype(np.uint32)
-    return (upper << 16).view(np.float32).reshape(entry["shape"])
+        header = json.loads(file.read(length))
+        for key in keys:
+            begin, end = header[key]["data_offsets"]
+            file.seek(8 + length + begin)
+            upper = np.frombuffer(file.read(end - begin), "<u2").astype(np.uint32)
+            arrays[key] = (upper << 16).view(np.float32).reshape(header[key]["shape"])
+    return arrays
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.pytree import leaves, map_leaves
+from tinygrad_mlp.autograd.tape import function_of
 from tinygrad_mlp.compat.autograd.operators import make_jvp, make_vjp
 
 EPS = 1e-6
@@ -43,13 +44,10 @@ def _check(f: Callable[..., Any], argnum: Any, modes: Sequence[str], order: int,
     places = range(len(args)) if argnum is None else argnum
     chosen = (places,) if isinstance(places, int) else tuple(places)
     rng = np.random.default_rng(0)
-    at = [args[i] for i in chosen]
+    of_chosen, at = function_of("check_grads", chosen, f, args, kwargs)
 
     def moved(x: Sequence[Any]) -> Any:
-        complete = list(args)
-        for i, value in zip(chosen, x, strict=True):
-            complete[i] = value
-        return f(*complete, **kwargs)
+        return of_chosen(*x)
 
     v = _random_like(at, rng)
     plus, minus = (moved(map_leaves(lambda a, b, s=s: a + s * EPS * b, at, v)) for s in (0.5, -0.5))

@@ -194,18 +194,17 @@ def _onnx_model(module: Module, lowered: LoweredModel, dtype: Any, names: tuple[
         element = helper.np_dtype_to_tensor_dtype(kind)
         return helper.make_tensor_value_info(name, element, [_length(n) for n in shape])
 
+    outputs = [value_info(names[1], out_dtype, lowered.shape)]
+    if labels is not None:
+        outputs.append(
+            value_info(labels.name, labels.element, lowered.shape[: 1 + labels.several]))
     written = {name for node in graph.nodes for name in node.output} - {names[1]}
-    between = [(graph.name_of(call.result), call) for call in lowered.calls]
-
     onnx_graph = helper.make_graph(
         graph.nodes, type(module).__name__,
-        [value_info(names[0], lowered.x.dtype, lowered.x_shape)],
-        [value_info(names[1], out_dtype, lowered.shape),
-         *(value_info(label.name, label.element, lowered.shape[: 1 + label.several])
-           for label in (labels,) if label is not None)],
+        [value_info(names[0], lowered.x.dtype, lowered.x_shape)], outputs,
         [numpy_helper.from_array(a, name) for name, a in graph.initialisers.items()],
-        value_info=[value_info(name, call.dtype, call.shape)
-                    for name, call in between if name in written])
+        value_info=[value_info(name, call.dtype, call.shape) for call in lowered.calls
+                    if (name := graph.name_of(call.result)) in written])
     imports = [helper.make_opsetid("", opset)]
     return helper.make_model(
         onnx_graph, opset_imports=imports, producer_name="tinygrad_mlp",

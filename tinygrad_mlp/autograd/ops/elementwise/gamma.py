@@ -141,11 +141,10 @@ def beta(a: Array, b: Array) -> Array:
     return scipy_special().beta(a, b)
 
 
-def _whole(*shapes: tuple[float, float]) -> Any:
-    """Return samples of whole numbers, which no gradient is asked for, and of arguments x."""
-    low, high = shapes[-1]
+def _whole(count: int, low: float, high: float) -> Any:
+    """Return samples of `count` whole numbers, which have no gradient, and of x in a range."""
     return lambda rng: [
-        Sample(*(rng.integers(1, 4, size=size[-1:]) for _ in shapes[:-1]),
+        Sample(*(rng.integers(1, 4, size=size[-1:]) for _ in range(count)),
                rng.uniform(low, high, size=size)) for size in ((3,), (2, 3), ())]
 
 
@@ -163,7 +162,7 @@ def _gammainc_series(a: Any, x: Any) -> Any:
 
 @op(rules={"x": lambda g, y, a, x: g * _gamma_density(a, x)},
     equation="y = gammainc(a, x),  x̄ = g x^(a − 1) e^−x / Γ(a)", latex=r"P({a}, {x})",
-    scipy="gammainc", reference=_gammainc_series, samples=_whole((1, 4), (0.3, 4)),
+    scipy="gammainc", reference=_gammainc_series, samples=_whole(1, 0.3, 4),
     elementwise=True)
 def gammainc(a: Array, x: Array) -> Array:
     """Compute the regularised incomplete gamma function, ``1/Γ(a) ∫ t^(a − 1) e^−t dt`` up to x.
@@ -179,7 +178,7 @@ def gammainc(a: Array, x: Array) -> Array:
 @op(rules={"x": lambda g, y, a, x: -g * _gamma_density(a, x)},
     equation="y = gammaincc(a, x),  x̄ = −g x^(a − 1) e^−x / Γ(a)", latex=r"Q({a}, {x})",
     scipy="gammaincc", reference=lambda a, x: 1 - _gammainc_series(a, x),
-    samples=_whole((1, 4), (0.3, 4)), elementwise=True)
+    samples=_whole(1, 0.3, 4), elementwise=True)
 def gammaincc(a: Array, x: Array) -> Array:
     """Compute ``1 − gammainc(a, x)``, exact also where it is nearly 0.
 
@@ -203,7 +202,7 @@ def _beta_integral(a: Any, b: Any, x: Any) -> Any:
                xlogy(a - 1, x) + xlogy(b - 1, 1 - x) - betaln(a, b))},
     equation="y = betainc(a, b, x),  x̄ = g x^(a − 1) (1 − x)^(b − 1) / beta(a, b)",
     latex=r"I_{{{x}}}({a}, {b})", scipy="betainc", reference=_beta_integral,
-    samples=_whole((1, 4), (1, 4), (0.1, 0.9)), elementwise=True)
+    samples=_whole(2, 0.1, 0.9), elementwise=True)
 def betainc(a: Array, b: Array, x: Array) -> Array:
     """Compute the regularised incomplete beta function, the share of B(a, b) up to 0 ≤ x ≤ 1.
 

@@ -70,8 +70,8 @@ def convolve_op(a: Array, v: Array, *, mode: str) -> Array:
 def convolve(a: Operand, v: Operand, mode: str = "full") -> Any:
     """Convolve two arrays over all of their axes: ``y[i] = Σ a[p] v[i − p]``.
 
-    Vectors may be given in any order, as to ``np.convolve``. Of arrays with more axes the first is
-    at least as large along each, but with ``full``.
+    Vectors may be given in any order, as to ``np.convolve``. With more axes, the first array
+    is at least as large as the second along each, unless the mode is ``full``.
 
     Args:
         a, v: arrays with the same number of axes, at least one; not empty.

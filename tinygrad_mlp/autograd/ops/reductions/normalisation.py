@@ -104,10 +104,6 @@ def _share(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     return kept(g, a.shape, axis, keepdims) * e
 
 
-def _of_weights(g: Any, y: Any, a: Any, b: Any, axis: Any, keepdims: bool) -> Any:
-    return _share(g, y, a, axis, keepdims)
-
-
 def _weighted_samples(rng: Any) -> list[Sample]:
     samples = reductions(rng)
     return [Sample(s.args[0], rng.uniform(0.5, 2, size=s.args[0].shape), **s.static)
@@ -115,7 +111,7 @@ def _weighted_samples(rng: Any) -> list[Sample]:
 
 
 @op(rules={"a": lambda g, y, a, b, axis, keepdims: b * _share(g, y, a, axis, keepdims),
-           "b": _of_weights},
+           "b": lambda g, y, a, b, axis, keepdims: _share(g, y, a, axis, keepdims)},
     equation="y = ln Σ b e^a,  ā = g b e^(a − y),  b̄ = g e^(a − y)",
     latex=lambda a, b, axis, keepdims: rf"\ln \sum{over(axis, a.ndim)} {b} e^{{{a}}}",
     reference=lambda a, b, axis, keepdims: np.log(

@@ -91,7 +91,7 @@ def linspace(start: Operand, stop: Operand, num: int = 50, endpoint: bool = True
     Args:
         start, stop: the ends, numbers or arrays that broadcast.
         num: how many.
-        endpoint: whether `stop` is the last of them, or would come after it.
+        endpoint: whether `stop` is the last number. If not, it would be the next one.
         retstep: return the distance, too.
         dtype: of the result; that of the ends by default.
         axis: of the result, along which the numbers lie.
