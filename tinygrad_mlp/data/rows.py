@@ -42,9 +42,9 @@ class Rows:
 
     def __init__(self, source: Any) -> None:
         self._read = reader(source)
-        self._length = source.shape[0] if hasattr(source, "shape") else len(source)
-        first = self._read(slice(0, min(1, self._length)))
-        self.shape = (self._length, *first.shape[1:])
+        n = int(source.shape[0] if hasattr(source, "shape") else len(source))
+        first = self._read(slice(0, min(1, n)))
+        self.shape: tuple[int, ...] = (n, *first.shape[1:])
         self.dtype = first.dtype
 
     @property
@@ -63,7 +63,7 @@ class Rows:
         return self.size * int(self.dtype.itemsize)
 
     def __len__(self) -> int:
-        return int(self._length)
+        return self.shape[0]
 
     def __getitem__(self, rows: Any) -> NDArray[Any]:
         return np.asarray(self._read(rows)).astype(self.dtype, copy=False)
@@ -78,8 +78,7 @@ class Rows:
 def computed(read: Callable[[Any], NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> Rows:
     """Return rows that a function computes when they are asked for."""
     rows = object.__new__(Rows)
-    rows._read, rows._length = read, shape[0]
-    rows.shape, rows.dtype = shape, np.dtype(dtype)
+    rows._read, rows.shape, rows.dtype = read, shape, np.dtype(dtype)
     return rows
 
 

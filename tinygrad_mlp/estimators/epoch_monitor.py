@@ -49,6 +49,7 @@ class EpochMonitor(Callback):
         self.tol: float = estimator.tol
         self.patience: float = estimator.n_iter_no_change
         self.verbose = bool(estimator.verbose)
+        self.judged = hasattr(estimator, "classes_")  # whether there are accuracies
         self.adaptive = estimator.learning_rate == "adaptive" and estimator.solver != "adam"
         self.callbacks = CallbackList(estimator.callbacks)
         self.epochs = 0
@@ -85,11 +86,11 @@ class EpochMonitor(Callback):
     def on_start(self, run: Run) -> None:
         """Name the quantities to be recorded."""
         run.recorded = (*Record._fields[:3], "training_loss")
-        if self.callbacks.evaluate_training and self.evaluate()[2] is not None:
+        if self.callbacks.evaluate_training and self.judged:
             run.recorded += ("training_accuracy",)
         if self.validate is not None:
             run.recorded += ("validation_loss",)
-            if self.validate()[2] is not None:
+            if self.judged:
                 run.recorded += ("validation_accuracy",)
         if self.state.scores:
             self._best = run.model.state_dict()  # training continues from the best weights so far

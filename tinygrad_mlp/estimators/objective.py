@@ -11,6 +11,7 @@ from tinygrad_mlp import nn
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
+from tinygrad_mlp.nn.losses import sums_of_samples
 
 
 class OutputLoss(NamedTuple):
@@ -96,10 +97,8 @@ class Objective:
             raise InvalidArgumentError(
                 "loss must return a number for each sample if samples or classes have weights. "
                 "Got one number. Leave out the mean.")
-        if losses.ndim > 1:
-            losses = ops.sum(losses, axis=tuple(range(1, losses.ndim)))
         total = ops.sum(weight)
-        return ops.sum(losses * weight) / total, total
+        return ops.sum(sums_of_samples(losses) * weight) / total, total
 
     def _losses(self, output: Any, target: Any) -> Any:
         """Return the loss of each sample, or what the user's function gives."""

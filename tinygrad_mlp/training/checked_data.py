@@ -21,6 +21,11 @@ def is_one_hot(Y: Array | Rows) -> bool:
     return all(bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()) for y in parts)
 
 
+def class_numbers(Y: Array | Rows) -> Array:
+    """Return the number of each sample's class; the targets must be one-hot."""
+    return np.concatenate([Y[rows].argmax(axis=1) for rows in chunks(Y)])
+
+
 def checked_source(a: Any, name: str, dtype: Any) -> Array | Rows:
     """Return `a` as an array of `dtype` with at least one sample, all of it finite.
 

@@ -27,6 +27,7 @@ from tinygrad_mlp.support.safetensors_file import fingerprint, packed, read, unp
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.run_state import (
+    check_optimizer,
     other_parameters,
     state_of,
     stopped_for_good,
@@ -92,12 +93,7 @@ class CheckpointWriter:
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)
         self.checkpoint, self.run, self.steps = checkpoint, run, steps
-        for method in ("state_dict", "load_state_dict"):
-            if not hasattr(run.optimizer, method):
-                raise InvalidArgumentError(
-                    f"fit: checkpoint needs an optimizer with the methods state_dict and "
-                    f"load_state_dict, as those of tg.optim. Got {type(run.optimizer).__name__}, "
-                    f"which has no {method}.")
+        check_optimizer(run.optimizer, "checkpoint needs")
         self._callbacks = callbacks.with_state
         generators = _generators(run.model, steps.order.rng)
         self._generators = [generator for _, generator in generators]

@@ -28,7 +28,7 @@ from tinygrad_mlp.training.checked_data import (
 from tinygrad_mlp.training.examples import EVALUATION_ROWS, Batch
 from tinygrad_mlp.training.history import Record
 from tinygrad_mlp.training.run import Run
-from tinygrad_mlp.training.running_means import RunningMeans
+from tinygrad_mlp.training.running_means import RunningMeans, number_right
 from tinygrad_mlp.training.weights import WeightedLoss, combined_weights, counted, total_weight
 
 LossFunction = Callable[..., Any]
@@ -94,7 +94,8 @@ def _loss_and_accuracy(model: Any, loss: LossFunction, parts: Iterable[Batch], c
             if right is not None:
                 output = plain(prediction)
                 same = np.shape(output) == targets[0].shape
-                right = right + weighted_hits(output, *targets) if same else None
+                right = right + number_right(
+                    hits(targets[0], output), *targets[1:]) if same else None
     total, weight, hit = ranks.sum(np.array([total, weight, right or 0.0])).tolist()
     return total / weight, None if right is None else hit / weight
 
@@ -221,9 +222,3 @@ def hits(Y: Array, Y_hat: Array) -> Array:
     """Return for each row whether the largest entries of target and prediction coincide."""
     right: Array = np.argmax(Y, axis=1) == np.argmax(Y_hat, axis=1)
     return right
-
-
-def weighted_hits(Y_hat: Array, Y: Array, weight: Array | None = None) -> float:
-    """Return the number of rows whose classes coincide, or the sum of their weights."""
-    right = hits(Y, Y_hat)
-    return float(right.sum() if weight is None else weight.sum(where=right, dtype=np.float64))

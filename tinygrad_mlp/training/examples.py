@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.data.rows import chunks
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.parallel.ranks import Ranks
 from tinygrad_mlp.training.checked_data import (
     as_source,
     check_lengths,
     checked_source,
+    class_numbers,
     is_one_hot,
 )
 from tinygrad_mlp.training.run import SampleOrder
@@ -67,10 +67,11 @@ class Examples:
             raise InvalidArgumentError(
                 f"fit: validation must be a pair (X, Y), or (X, Y, sample_weight). Got "
                 f"{type(validation).__name__}.")
-        X, Y, *given = validation
-        own = given[0] if given else None
+        X, Y = (as_source(a, f"fit: validation {name}")
+                for a, name in zip(validation[:2], "XY", strict=True))
+        own = validation[2] if len(validation) == 3 else None
         if own is None and weighted:
-            own = np.ones(len(as_source(X, "fit: validation X")))
+            own = np.ones(len(X))
         weight = combined_weights(Y, own, None, precise, "fit: validation ")
         return cls(X, Y, dtypes, "validation ", weight)
 
@@ -83,7 +84,7 @@ class Examples:
     def weight_of(self, rows: Any) -> float:
         """Return by how much samples count: their number, or the sum of their weights."""
         if self.weight is None:
-            return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+            return SampleOrder.length(rows)
         return float(self.weight[rows].sum(dtype=np.float64))
 
     def order(self, rng: Any) -> SampleOrder:
@@ -107,4 +108,4 @@ class Examples:
 
     def class_numbers(self) -> Array:
         """Return the number of each sample's class; the targets must be one-hot."""
-        return np.concatenate([self.Y[rows].argmax(axis=1) for rows in chunks(self.Y)])
+        return class_numbers(self.Y)

@@ -10,6 +10,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.parallel.ranks import Ranks
 from tinygrad_mlp.training.batch_examples import BatchExamples, Data, parts_of
+from tinygrad_mlp.training.checked_data import as_source
 from tinygrad_mlp.training.evaluation import LossFunction, fitting_dtypes
 from tinygrad_mlp.training.examples import Examples
 from tinygrad_mlp.training.run import FitSettings
@@ -49,6 +50,7 @@ def training_data(model: Any, loss: LossFunction, X: Any, Y: Any, sample_weight:
             raise InvalidArgumentError(
                 "fit: Y must be the targets of X. Got None. Pass Y, or data.batches(...) as X, "
                 "whose batches are pairs (x, y).")
+        X, Y = as_source(X, "fit: X"), as_source(Y, "fit: Y")
         weight = combined_weights(Y, sample_weight, class_weight, precise)
         objective = loss if weight is None else WeightedLoss(loss)
         dtypes = fitting_dtypes(model, objective, X, Y, precise)

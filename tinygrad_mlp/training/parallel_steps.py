@@ -27,8 +27,9 @@ from tinygrad_mlp.parallel.exchange import Exchange
 from tinygrad_mlp.parallel.ranks import Ranks
 from tinygrad_mlp.support.safetensors_file import fingerprint
 from tinygrad_mlp.training.checked_data import as_number, plain
+from tinygrad_mlp.training.evaluation import hits
 from tinygrad_mlp.training.run import Run
-from tinygrad_mlp.training.run_state import state_of, take_over
+from tinygrad_mlp.training.run_state import check_optimizer, state_of, take_over
 from tinygrad_mlp.training.steps import StepRunner
 
 ROWS = 8
@@ -38,16 +39,15 @@ ROWS = 8
 @op(register=False, nondifferentiable=True)
 def share_right(output: Any, target: Any, weight: Any) -> Any:
     """Return the share of rows, by weight, whose largest entry is that of the target."""
-    right = np.argmax(output, axis=1) == np.argmax(target, axis=1)
-    return np.average(right, weights=weight)
+    return np.average(hits(target, output), weights=weight)
 
 
 class ParallelSteps(StepRunner):
     """The steps of a training by several ranks.
 
-    Losses, accuracies and gradients are those of whole batches, and the same bits on every rank;
-    so are the model and the optimizer, but for what the callbacks of rank 0 change: `follow` takes
-    that over.
+    Losses, accuracies and gradients are those of whole batches, and the same bits on every rank.
+    So are the model and the optimizer. What the callbacks of rank 0 change, `follow` takes over on
+    the others.
     """
 
     alone, frames = False, 4
@@ -56,8 +56,7 @@ class ParallelSteps(StepRunner):
         super().__init__(run, *args, **kwargs)
         self.block = 1
         self.ranks = ranks
-        parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
-        self.exchange = Exchange(ranks, parameters, lambda: run.stopped is not None)
+        self.exchange = Exchange(ranks, self.parameters, lambda: run.stopped is not None)
         self._enough_of = self._enough  # by the size of the whole batch
         if self.batch_size < ranks.size:
             warnings.warn(
@@ -71,8 +70,8 @@ class ParallelSteps(StepRunner):
         n = self.order.length(rows)
         first, last = self.ranks.part(n)
         own = self._own(n)
-        self._enough, self._whole = {own: self._enough_of.get(n, False)}, (
-            own if n == self.batch_size else 0)
+        self._enough = {own: self._enough_of.get(n, False)}
+        self._whole = own if n == self.batch_size else 0
         total = self.data.weight_of(rows)
         self.exchange.begin(self.data.weight_of(self.order.between(rows, first, last)) / total)
         # A rank without a sample computes with one all the same, and weights it with 0.
@@ -239,7 +238,4 @@ def _check_trainable(run: Run) -> None:
             f"fit: ranks cannot train a model with random numbers ('{name}', as of Dropout): each "
             f"rank would draw its own, and the result would depend on the number of ranks. Leave "
             f"them out (weight_decay regularises, too), or train in one process.")
-    if not hasattr(run.optimizer, "state_dict"):
-        raise InvalidArgumentError(
-            f"fit: ranks need an optimizer with the methods state_dict and load_state_dict, as "
-            f"those of tg.optim. Got {type(run.optimizer).__name__}.")
+    check_optimizer(run.optimizer, "ranks need")

@@ -5,9 +5,19 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.steps import StepRunner
+
+
+def check_optimizer(optimizer: Any, needing: str) -> None:
+    """Raise an error for an optimizer whose state cannot be stored; say what is `needing` it."""
+    for method in ("state_dict", "load_state_dict"):
+        if not hasattr(optimizer, method):
+            raise InvalidArgumentError(
+                f"fit: {needing} an optimizer with the methods state_dict and load_state_dict, as "
+                f"those of tg.optim. Got {type(optimizer).__name__}, which has no {method}.")
 
 
 def other_parameters(run: Run) -> list[Any]:

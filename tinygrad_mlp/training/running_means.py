@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 
 
+def number_right(right: Any, weight: Any = None) -> float:
+    """Return how many samples are right, or the sum of their weights."""
+    return float(np.count_nonzero(right) if weight is None else
+                 weight.sum(where=right, dtype=np.float64))
+
+
 class RunningMeans:
     """The mean loss and the accuracy over the steps since they were last taken.
 
@@ -28,9 +34,9 @@ class RunningMeans:
         self._total, self._samples, self._right = 0.0, 0.0, 0.0
 
     def add(self, loss: float, samples: float, rows: Any, output: Any) -> None:
-        """Add so many samples (or the sum of their weights): mean loss, rows, and outputs.
+        """Add a step: its mean loss, the number of samples (or the sum of weights), rows, outputs.
 
-        In place of the outputs, it may be the number of those that are right, as a float.
+        `output` may also be the number of samples that are right, as a float.
         """
         self._total += loss * samples
         self._samples += samples
@@ -38,8 +44,8 @@ class RunningMeans:
             self._right += output
         elif self.classes is not None:
             right = output.argmax(axis=1) == self.classes[rows]
-            self._right += float(np.count_nonzero(right) if self.weight is None else
-                                 self.weight[rows].sum(where=right, dtype=np.float64))
+            self._right += number_right(
+                right, None if self.weight is None else self.weight[rows])
 
     @property
     def loss(self) -> float:

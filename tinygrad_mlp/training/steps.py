@@ -113,6 +113,12 @@ class StepRunner:
         updates = self.per_epoch
         return None if updates is None else self._last_epoch * updates
 
+    @property
+    def parameters(self) -> list[Any]:
+        """The parameters that are trained: the optimizer's, or the model's if it tells none."""
+        return list(
+            getattr(self.run.optimizer, "parameters", None) or self.run.model.parameters())
+
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until the run is stopped."""
         run = self.run
@@ -196,7 +202,7 @@ class StepRunner:
     def _accumulated(self, rows: Any) -> Any:
         """Compute the mean gradients of several batches; return as `_on_batch`."""
         run, n, iteration = self.run, self.data.weight_of(rows), self.run.iteration
-        parameters = list(getattr(run.optimizer, "parameters", None) or run.model.parameters())
+        parameters = self.parameters
         sums: list[Any] = [None] * len(parameters)
         outputs, loss = [], 0.0
         for part in self.order.parts(rows, self.unit):

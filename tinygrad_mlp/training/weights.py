@@ -17,7 +17,7 @@ from tinygrad_mlp.data.rows import Rows, chunks, selected
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.losses import losses_of_samples, sums_of_samples
 from tinygrad_mlp.support.checks import as_array, not_negative
-from tinygrad_mlp.training.checked_data import as_source, is_one_hot
+from tinygrad_mlp.training.checked_data import as_source, class_numbers, is_one_hot
 
 
 class WeightedLoss:
@@ -86,7 +86,7 @@ def checked_weight(given: Any, n: int, name: str) -> Array:
 def _class_numbers(Y: Array | Rows, name: str) -> Array:
     """Return the number of each sample's class."""
     if is_one_hot(Y):
-        return np.concatenate([Y[rows].argmax(axis=1) for rows in chunks(Y)])
+        return class_numbers(Y)
     if Y.size == len(Y):
         numbers = np.concatenate([Y[rows].reshape(-1) for rows in chunks(Y)])
         if (numbers >= 0).all() and (numbers == np.floor(numbers)).all():
