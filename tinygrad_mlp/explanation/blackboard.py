@@ -43,16 +43,17 @@ class Blackboard(ChosenNames):
         """Those of a loop's results after what they need; those of its derivatives last."""
         writer = LoopWriter(loop, self.writer)
         first = loop.steps[0]
+
+        def of_loop(kind: str, letter: str) -> list[Equation]:
+            symbols = writer.lines(letter, lines, self.simplifier.shown)
+            return [Equation(kind, symbol) for symbol in symbols]
+
+        forward = of_loop(FORWARD, loop.places[first][0])
+        # Of the derivatives, that of the output, e, comes before δ.
+        backward = [e for letter in sorted(loop.derivatives) for e in of_loop(ADJOINT, letter)]
         others = {b: line for b, line in lines.items() if b not in loop.places}
-        of_loop = {letter: [Equation(kind, symbol) for symbol in writer.lines(
-                       letter, lines, self.simplifier.shown)]
-                   for kind, letters in ((FORWARD, [loop.places[first][0]]),
-                                         (ADJOINT, sorted(loop.derivatives)))
-                   for letter in letters}  # of the derivatives, that of the output, e, before δ
-        forward, *backward = of_loop.values()
         return [*(line for b, line in others.items() if b.number <= first.number), *forward,
-                *(line for b, line in others.items() if b.number > first.number),
-                *(line for lines_of in backward for line in lines_of)]
+                *(line for b, line in others.items() if b.number > first.number), *backward]
 
     def _gradients(self) -> Iterator[Equation]:
         output = self.reverse.naming.of_output()

@@ -13,7 +13,7 @@ from typing import Any
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.loops import Loop, find_loop, row_of
 from tinygrad_mlp.explanation.monomial import Base
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.graph_view.names import Name, name
 
@@ -108,7 +108,7 @@ class ChosenNames:
         """Name results of operations, the first ones first, so that they count as short after."""
         uses = self._uses()
         for base in sorted(uses, key=lambda b: b.number):
-            if base.name is None and isinstance(base.definition, OpCall):
+            if base.name is None and isinstance(base.definition, AppliedOp):
                 self.simplifier.forget_cost(base)
                 if self._is_worth_a_name(base, uses[base]):
                     base.name = self._name(base)
@@ -116,7 +116,7 @@ class ChosenNames:
 
     def _find_loop(self) -> Loop | None:
         """The loop in the graph, if there is one; its results are called h_1, h_2, …."""
-        calls = [b for b in self.reverse.t.bases if isinstance(b.definition, OpCall)
+        calls = [b for b in self.reverse.t.bases if isinstance(b.definition, AppliedOp)
                  and len(b.definition.args) == 1 and b.definition.op.rule(0)]
         shared = {self.reverse.target(t) for t in self.reverse.targets}
         loop = find_loop(calls, shared, "h")
@@ -135,7 +135,7 @@ class ChosenNames:
         """Call the results of a loop h_1, h_2, …; what they were applied to has no name."""
         for base, (letter, t) in loop.places.items():
             made = base.definition
-            if isinstance(made, OpCall):
+            if isinstance(made, AppliedOp):
                 base.name = self._of_step(letter, t)
                 for a in made.args if base in loop.steps else ():
                     if a is not None and a.single is not None and a.single not in shared:
@@ -153,7 +153,7 @@ class ChosenNames:
         if self.loop is None:
             return
         of = {made.args[0].single: t for t, step in enumerate(self.loop.steps, start=1)
-              if isinstance(made := step.definition, OpCall) and made.args[0] is not None}
+              if isinstance(made := step.definition, AppliedOp) and made.args[0] is not None}
         for delta, base in self.reverse.deltas.items():
             if base in of and delta.name is not None:
                 self.loop.places[delta] = "δ", of[base]
@@ -178,19 +178,17 @@ class ChosenNames:
 
         It has the number of z: δ2 belongs to ``z2 = W1 x + b1``.
         """
-        numbers = {id(layer.product[layer.weight]): layer.number
-                   for layer in self.reverse.graph.layers}
-        zs = {id(layer.product[layer.weight]): layer.z for layer in self.reverse.graph.layers}
+        layers = {id(layer.product[layer.weight]): layer for layer in self.reverse.graph.layers}
         for target, g in zip(self.reverse.targets, self.gradients, strict=True):
-            number = numbers.get(id(target))
+            layer = layers.get(id(target))
             found = [b for b in occurrences(g) if b in self.reverse.deltas]
-            if number is None or len(found) != 1 or len(numbers) == 1:
+            if layer is None or len(found) != 1 or len(layers) == 1:
                 continue
             made = found[0].definition
             assert isinstance(made, Polynomial)
-            if self.reverse.naming.by_user(zs[id(target)]):
+            if self.reverse.naming.by_user(layer.z):
                 continue
-            text = f"δ{number}"
+            text = f"δ{layer.number}"
             if text not in self.names.given and found[0].name is None and (
                     self.simplifier.cost_without_numbers(made) > WORTH_A_LAYER):
                 found[0].name = self.names.unique(text)
@@ -229,9 +227,9 @@ class ChosenNames:
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)
         made = base.definition
-        if isinstance(made, OpCall) and made.op in TEXTBOOK:
+        if isinstance(made, AppliedOp) and made.op in TEXTBOOK:
             return cost > WORTH_A_NAME
-        if isinstance(made, OpCall) and made.op.nondifferentiable:
+        if isinstance(made, AppliedOp) and made.op.nondifferentiable:
             return False  # conditions are told by what they compare
         return cost > (WORTH_A_NAME if uses > 1 else TOO_LONG)
 
@@ -244,7 +242,7 @@ class ChosenNames:
         if hint is not None and not re.fullmatch(r"v\d+" if several else r"[vaz]\d+", hint.text):
             return hint
         made = base.definition
-        if isinstance(made, OpCall) and made.op in TEXTBOOK:
+        if isinstance(made, AppliedOp) and made.op in TEXTBOOK:
             letter = TEXTBOOK[made.op]
             matrix = sum(n != 1 for n in base.shape) > 1
             return self._free(letter.upper() if matrix else letter)
@@ -255,7 +253,7 @@ class ChosenNames:
         named = of.name or self.reverse.hint(of)
         number = re.fullmatch(r"[zZ]_?(\d+)", named.text) if named else None
         if named is None or re.fullmatch(r"v\d+", named.text):
-            return self._free("δ", "δ")
+            return self._free("δ")
         text = f"δ{number[1]}" if number else f"δ_{named.text}"
         if text in self.names.given:
             return self.names.unique(text)

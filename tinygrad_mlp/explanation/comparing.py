@@ -28,7 +28,7 @@ AS_RECORDED = changed_mode(recording=True, depth=0, hook=None, walk=None, record
 
 
 def backward(output: Value, targets: Sequence[Value]) -> list[Array]:
-    """The gradients of a backward pass, which is as silent as it leaves no traces."""
+    """The gradients of a backward pass that warns of nothing and leaves no traces."""
     with AS_RECORDED, np.errstate(all="ignore"):
         found = gradients([(output, np.ones_like(output.data))], targets)
     return [np.zeros_like(t.data) if g is None else np.asarray(g)

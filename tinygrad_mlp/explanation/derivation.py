@@ -202,10 +202,7 @@ def _annotated(found: Equations, shapes: bool) -> Equations:
 
 def _targets(graph: Recorded, naming: Naming, wrt: Any) -> list[Value]:
     """What is asked for, as tensors of the graph that the output depends on."""
-    leaves: dict[int, Value] = {}
-    for _, _, parent, _ in graph.arguments():
-        if isinstance(parent, Value) and parent.node is None:
-            leaves.setdefault(id(parent), parent)
+    leaves = graph.leaves()
     if wrt is None:
         return list(leaves.values())
     several = not isinstance(wrt, (str, Value))

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.monomial import ONE, SUMMED, UNIT, Base, Factor, Monomial, normal
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial, contracted, whole
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, contracted, whole
 from tinygrad_mlp.explanation.translation import Translation
 
 
@@ -103,7 +103,7 @@ class Facts:
 
 def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
     """The axis and the bracket of ``Σ e^z`` for a base e^z, if it was divided by somewhere."""
-    if not isinstance(base.definition, OpCall) or base.definition.op is not ops.exp:
+    if not isinstance(base.definition, AppliedOp) or base.definition.op is not ops.exp:
         return None
     for axis in range(len(base.shape)):
         for keepdims in (True, False):
@@ -116,7 +116,7 @@ def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
 def softmax_of(base: Base, axis: int, t: Translation) -> Base:
     """The softmax whose numerator is a base e^z; what z has in all places alike cancels."""
     made = base.definition
-    assert isinstance(made, OpCall) and made.args[0] is not None
+    assert isinstance(made, AppliedOp) and made.args[0] is not None
     z = t.opened(made.args[0])
     kept = {m: c for m, c in z.terms.items() if any(axis in f.indices for f in m)}
     share = t.call(ops.softmax, [t.argument(Polynomial(z.shape, kept))], {"axis": axis},

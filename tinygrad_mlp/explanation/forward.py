@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.numbers import is_number, number
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial, whole
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, whole
 from tinygrad_mlp.explanation.simplest import Simplifier
 from tinygrad_mlp.explanation.translation import FORMS, Translation
 from tinygrad_mlp.explanation.values import BaseValues, random_point
@@ -51,7 +51,7 @@ class Forward:
         """All results, and the facts about them."""
         for node in self.graph.nodes:
             self.record(node)
-        self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, OpCall)}
+        self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, AppliedOp)}
         self._find_facts()
 
     def hint(self, base: Base) -> Name | None:

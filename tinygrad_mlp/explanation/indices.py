@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Factor, Shape
-from tinygrad_mlp.explanation.polynomial import OpCall
+from tinygrad_mlp.explanation.polynomial import AppliedOp
 
 LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase
 
@@ -111,13 +111,13 @@ def overlapping(factors: Sequence[Factor], shape: Shape) -> dict[str, Any] | Non
 def is_moving(f: Factor) -> bool:
     """Whether a factor is a window of an array, which has no name."""
     made = f.base.definition
-    return isinstance(made, OpCall) and made.op is ops.windows and f.base.name is None
+    return isinstance(made, AppliedOp) and made.op is ops.windows and f.base.name is None
 
 
 def _shown(f: Factor, names: Mapping[int, str]) -> str:
     letters = ["" if i == UNIT else names[i] for i in f.indices]
     made = f.base.definition
-    if not is_moving(f) or not isinstance(made, OpCall):
+    if not is_moving(f) or not isinstance(made, AppliedOp):
         return "".join(letters)
     *lead, i, j, a, b = letters
     strides = made.static["stride"]

@@ -20,7 +20,7 @@ from tinygrad_mlp.explanation.equation import GRADIENT, Equation
 from tinygrad_mlp.explanation.jacobian import jacobian
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.steps import Reason, StepBoard, StepReverse
-from tinygrad_mlp.explanation.tape import Tape
+from tinygrad_mlp.explanation.tape import RecordedReverse
 from tinygrad_mlp.explanation.writing import COLUMNS
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
@@ -140,7 +140,7 @@ def arrays_in(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def record(asked: Question) -> Equations:
     """The operations that were recorded, and what their rules say."""
-    return Equations(asked.in_mode(Tape).equations)
+    return Equations(asked.in_mode(RecordedReverse).equations)
 
 
 def chain_rule(asked: Question) -> Equations:

@@ -20,7 +20,7 @@ from tinygrad_mlp.explanation.expression import Expression, Symbol
 from tinygrad_mlp.explanation.making import apply
 from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.monomial import Base, Monomial
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
 from tinygrad_mlp.graph_view.names import Name, name
 
 SHORTEST = 3
@@ -75,12 +75,12 @@ class Loop:
             return self.relative(made, t)
         return self.relative_call(made, t)
 
-    def relative_call(self, call: OpCall, t: int) -> Any:
+    def relative_call(self, call: AppliedOp, t: int) -> Any:
         """The same of an operation."""
         args = tuple(None if a is None else self.relative(a, t) for a in call.args)
         return call.op, args, repr(call.static), call.index
 
-    def only_step(self, made: Polynomial | OpCall | None) -> int | None:
+    def only_step(self, made: Polynomial | AppliedOp | None) -> int | None:
         """The number of the only step whose quantities a definition has; None for others."""
         if not isinstance(made, Polynomial):
             return None
@@ -104,10 +104,10 @@ class Loop:
             return self._made((base, t), base, None, self.common(made, t))
         return self._made((base, t), base, None, self.common_call(made, t))
 
-    def common_call(self, call: OpCall, t: int) -> OpCall:
+    def common_call(self, call: AppliedOp, t: int) -> AppliedOp:
         """What an operation of step t is at every step."""
         args = tuple(None if a is None else self.common(a, t) for a in call.args)
-        return OpCall(call.op, args, call.static, call.index)
+        return AppliedOp(call.op, args, call.static, call.index)
 
     def _made(self, key: Any, like: Base, name: Name | None, definition: Any) -> Base:
         if key not in self.every:
@@ -150,7 +150,7 @@ def find_loop(calls: Iterable[Base], shared: set[Base], letter: str) -> Loop | N
 def argument(call: Base) -> Polynomial:
     """What an operation of one argument was applied to, written out."""
     made = call.definition
-    assert isinstance(made, OpCall) and made.args[0] is not None
+    assert isinstance(made, AppliedOp) and made.args[0] is not None
     base = made.args[0].single
     inner = base.definition if base is not None else None
     return inner if isinstance(inner, Polynomial) else made.args[0]
@@ -159,7 +159,7 @@ def argument(call: Base) -> Polynomial:
 def outline(call: Base, shared: set[Base]) -> Any:
     """What the results of all steps of a loop have in common."""
     made = call.definition
-    assert isinstance(made, OpCall)
+    assert isinstance(made, AppliedOp)
     return made.op, repr(made.static), frozenset(
         (c, _outline(m, shared)) for m, c in argument(call).terms.items())
 
@@ -192,7 +192,7 @@ def aligned(steps: Sequence[Base], shared: set[Base], letter: str) -> Loop | Non
 def row_of(base: Base) -> Place | None:
     """The place of a row of an array that the user has named: that of ``y[0]`` is ("y", 1)."""
     made = base.definition
-    if not isinstance(made, OpCall) or made.op is not ops.getitem or len(made.args) != 1:
+    if not isinstance(made, AppliedOp) or made.op is not ops.getitem or len(made.args) != 1:
         return None
     first, *others = made.static["template"]
     of = made.args[0].single if made.args[0] is not None else None
@@ -204,7 +204,7 @@ def row_of(base: Base) -> Place | None:
 def _letter(base: Base) -> str:
     """What the quantities of all steps are called: x for the rows of x."""
     made = base.definition
-    if isinstance(made, OpCall) and made.args[0] is not None and made.args[0].single is not None:
+    if isinstance(made, AppliedOp) and made.args[0] is not None and made.args[0].single is not None:
         base = made.args[0].single
     return re.sub(r"_?\d+$", "", base.name.text) if base.name else "x"
 

@@ -34,7 +34,7 @@ from tinygrad_mlp.explanation.making import (
 )
 from tinygrad_mlp.explanation.monomial import UNIT, UNIT_MATRIX, Base, Factor, Monomial
 from tinygrad_mlp.explanation.networks import Network, part
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
 from tinygrad_mlp.explanation.quantities import leading
 from tinygrad_mlp.graph_view.names import Name, name
 
@@ -107,10 +107,10 @@ class Writer:
         """The definition of a base."""
         if base not in self._written:
             made = base.definition
-            overlap = self.correlated(base) if isinstance(made, OpCall) else None
+            overlap = self.correlated(base) if isinstance(made, AppliedOp) else None
             if overlap is not None:
                 self._written[base] = overlap
-            elif isinstance(made, OpCall):
+            elif isinstance(made, AppliedOp):
                 args = [None if a is None else self.expression(a) for a in made.args]
                 op = logistic if self.g_is_taken and made.op is ops.sigmoid else made.op
                 self._written[base] = Application(
@@ -178,7 +178,7 @@ class Writer:
         """A factor with the absolute value of its exponent, in the shape of its base."""
         e, exponent = self.base(f.base), abs(Fraction(f.exponent))
         made = f.base.definition
-        if isinstance(made, OpCall) and made.op.nondifferentiable and made.op not in PLACES:
+        if isinstance(made, AppliedOp) and made.op.nondifferentiable and made.op not in PLACES:
             e = apply(ops.astype, e.shape, e, dtype=np.dtype(float))  # of conditions, a count
         if exponent == 1:
             return e
@@ -211,7 +211,7 @@ class Writer:
         for f in factors:
             kept = tuple(n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT)
             made = f.base.definition
-            if is_moving(f) and isinstance(made, OpCall) and made.args[0] is not None:
+            if is_moving(f) and isinstance(made, AppliedOp) and made.args[0] is not None:
                 e = apply(moving, f.base.shape, self.expression(made.args[0]), **made.static)
             else:
                 e = self.power(f._replace(exponent=1))
@@ -223,7 +223,7 @@ class Writer:
     def correlated(self, base: Base) -> Expression | None:
         """The sum of windows that overlap, of products of arrays with names, in index notation."""
         made = base.definition
-        if not isinstance(made, OpCall) or made.op is not ops.fold or made.args[0] is None:
+        if not isinstance(made, AppliedOp) or made.op is not ops.fold or made.args[0] is None:
             return None
         p, static = made.args[0], made.static
         monomial = next(iter(p.terms), ())

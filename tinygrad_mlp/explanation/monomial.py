@@ -28,7 +28,7 @@ UNIT_MATRIX = 0
 class Base:
     """What factors are powers of: a leaf or constant, a call of an operation, or a bracket.
 
-    `definition` is a polynomial or an `OpCall`, and None for leaves and constants, which have a
+    `definition` is a polynomial or an `AppliedOp`, and None for leaves and constants, which have a
     `value`. `number` orders bases; those in a definition have smaller ones. `sums` tells for an
     axis what the sum over it is, where that is known: a base without the axis, or 0 or 1.
     """

@@ -109,10 +109,7 @@ class Network:
             if len(near[s]) > 2:
                 return None
             result = self._carried_out(s, near[s], touching[s], touching)
-            gone = [p for p in parts if s in p.indices]
-            if len(near[s]) == 1 and result[0].indices == frozenset():
-                gone = [p for p in parts if near[s][0] in p.indices]
-            parts = [p for p in parts if p not in gone] + result
+            parts = [p for p in parts if s not in p.indices] + result
 
     def _carried_out(self, s: int, near: list[int], here: list[Part],
                     touching: dict[int, list[Part]]) -> list[Part]:
@@ -143,9 +140,11 @@ class Network:
 
     def _mean(self, matrices: list[Part], s: int, t: int) -> Part | None:
         """The mean over an index, if there is a factor 1/n that belongs to it."""
-        e = merged(matrices, *((s, t) if matrices[0].rows == s else (t, s)))
+        if self.mean_of is None:
+            return None
         axis = 0 if matrices[0].rows == s else 1
-        if self.mean_of is None or e.shape[axis] != self.mean_of:
+        e = merged(matrices, *((t, s) if axis else (s, t)))
+        if e.shape[axis] != self.mean_of:
             return None
         self.mean_of = None
         shape = (1, e.shape[1]) if axis == 0 else (e.shape[0], 1)

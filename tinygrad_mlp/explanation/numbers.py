@@ -8,11 +8,13 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.explanation.monomial import ONE, Base, Shape
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial, term, whole
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, term, whole
 from tinygrad_mlp.graph_view.names import Name, name
 from tinygrad_mlp.graph_view.naming import is_filled
 
 NICE = 1000
+"""The largest denominator of the square of a number that is written as a root."""
+
 EXACT = 10**6
 """The largest denominator of a fraction that a float is taken for."""
 
@@ -47,7 +49,7 @@ class Numbers:
         self.counts: dict[int, Base] = {}
         self.meant: list[tuple[str, float]] = []
 
-    def base(self, shape: Shape, definition: Polynomial | OpCall | None = None,
+    def base(self, shape: Shape, definition: Polynomial | AppliedOp | None = None,
              value: Any = None) -> Base:
         """A new base."""
         made = Base(len(self.bases), shape, definition, value)

@@ -34,7 +34,7 @@ from tinygrad_mlp.explanation.monomial import (
 
 
 @dataclass(frozen=True, eq=False)
-class OpCall:
+class AppliedOp:
     """An operation on polynomials; `index` is the number of the output among several."""
 
     op: Op

@@ -24,7 +24,7 @@ from tinygrad_mlp.explanation.monomial import (
 )
 from tinygrad_mlp.explanation.numbers import EXACT, Numbers, is_number, number
 from tinygrad_mlp.explanation.polynomial import (
-    OpCall,
+    AppliedOp,
     Polynomial,
     attached,
     contracted,
@@ -76,7 +76,7 @@ class Quantities(Numbers):
         start = (op, tuple(None if a is None else a.key for a in args), repr(static))
         if (*start, index) not in self._known:
             for output in range(op.outputs):  # those of one call have successive numbers
-                made = OpCall(op, tuple(args), dict(static), output)
+                made = AppliedOp(op, tuple(args), dict(static), output)
                 self._known[(*start, output)] = self.base((), made)
         base = self._known[(*start, index)]
         base.shape = shape
@@ -96,7 +96,7 @@ class Quantities(Numbers):
             present = {i for m in p.terms for f in m for i in f.indices}
             shape = tuple(n if i in present else 1 for i, n in enumerate(p.shape))
         inside = Polynomial(shape, p.terms).scaled(1 / outside)
-        base = inside.single or self._known.get(("bracket", inside.key))
+        base = inside.single or self.known_bracket(inside)
         if base is None:
             base = self._known["bracket", inside.key] = self.base(shape, inside)
         return term(p.shape, [Factor(base, whole_indices(shape), 1)], outside)
@@ -104,16 +104,8 @@ class Quantities(Numbers):
     def outside(self, p: Polynomial) -> Fraction:
         """The number that all terms have; negative if the bracket with the other signs is known."""
         size = content(p)
-        opposite = p.scaled(-1 / size)
-        known = ("bracket", opposite.key) in self._known
+        known = self.known_bracket(p.scaled(-1 / size)) is not None
         return -size if known or all(c < 0 for c in p.terms.values()) else size
-
-    def opposite(self, p: Polynomial) -> Polynomial:
-        """The bracket with the other signs."""
-        inside = -p
-        if ("bracket", inside.key) not in self._known:
-            self._known["bracket", inside.key] = self.base(p.shape, inside)
-        return whole(self._known["bracket", inside.key])
 
     def known_bracket(self, p: Polynomial) -> Base | None:
         """The bracket of a sum, if there is one already."""

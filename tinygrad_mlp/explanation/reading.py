@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.translation import Translation
 from tinygrad_mlp.program.instructions import Variable
@@ -47,9 +45,3 @@ class RuleReader:
             return self._read[operand]
         label: Polynomial = operand.label
         return label
-
-    def share(self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any],
-              static: dict[str, Any]) -> Any:
-        """What the rule of one argument makes of carriers (None where there is no rule)."""
-        with self.trace.recording(), np.errstate(all="ignore"):
-            return op.vjp(position, g, y, inputs, static)

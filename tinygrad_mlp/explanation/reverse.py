@@ -14,8 +14,9 @@ from tinygrad_mlp.explanation.forward import Forward
 from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.monomial import SUMMED, Base, sizes
 from tinygrad_mlp.explanation.numbers import number
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial, whole
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, whole
 from tinygrad_mlp.explanation.reading import RuleReader
+from tinygrad_mlp.explanation.values import parts
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming, key_of
 
@@ -50,8 +51,8 @@ class Reverse(Forward):
         wanted = [self.target(t) for t in self.targets]
         output = self.values[key_of(self.graph.output)]
         leading = self.leading = self._leading(set(wanted))
-        self.arguments = {a.single for base in self.t.bases if isinstance(base.definition, OpCall)
-                          for a in base.definition.args if a is not None}
+        calls = [base.definition for base in self.t.bases if isinstance(base.definition, AppliedOp)]
+        self.arguments = {a.single for call in calls for a in call.args if a is not None}
         arrived: dict[Base, Polynomial] = {}
         self.found: dict[Base, Polynomial] = {}
         through: Base | None = None
@@ -95,9 +96,7 @@ class Reverse(Forward):
         """The bases that are computed from wanted ones, and those themselves."""
         leading = set(wanted)
         for base in self.t.bases:
-            made = base.definition
-            parts = [made] if isinstance(made, Polynomial) else made.args if made else []
-            if any(p is not None and p.bases() & leading for p in parts):
+            if leading.intersection(parts(base)):
                 leading.add(base)
         return leading
 
@@ -106,43 +105,41 @@ class Reverse(Forward):
         if len(g.terms) == 1 and self.simplifier.cost(g) <= NAMED_FROM:
             return g
         made_by = base.definition
-        if isinstance(made_by, OpCall) and made_by.op.record.elementwise and len(g.terms) == 1:
+        if isinstance(made_by, AppliedOp) and made_by.op.record.elementwise and len(g.terms) == 1:
             return g
         made = self.t.bracket(g, signed=False)
         delta = made.single
         assert delta is not None
         if not self.simplifier.is_bracket(delta):
             return made
-        if base in self.arguments or isinstance(made_by, OpCall) or is_product(made_by):
+        if base in self.arguments or isinstance(made_by, AppliedOp) or is_product(made_by):
             self.deltas.setdefault(delta, base)
         return made
 
-    def _through(self, base: Base, call: OpCall, g: Polynomial, arrive: Any) -> None:
+    def _through(self, base: Base, call: AppliedOp, g: Polynomial, arrive: Any) -> None:
         """Past an operation, by its gradient rule."""
-        y: Any = self._tracer(whole(base))
+        self._hand_on(call, self._tracer(g), self._tracer(whole(base)), arrive)
+
+    def _hand_on(self, call: AppliedOp, g: Any, y: Any, arrive: Any) -> None:
+        """The shares of the arguments, by the rules; g and y are tuples for several outputs."""
         inputs = [None if a is None else self._tracer(a) for a in call.args]
         for position, a in enumerate(call.args):
-            rule = call.op.rule(position)
-            if a is None or rule is None or not a.bases() & self.leading:
-                continue
-            share = self._share(call, position, self._tracer(g), y, inputs, a)
-            for inner, part in self.t.shares(share, a):
-                arrive(inner, part)
+            if a is not None and call.op.rule(position) and a.bases() & self.leading:
+                share = self._share(call, position, g, y, inputs, a)
+                for inner, part in self.t.shares(share, a):
+                    arrive(inner, part)
 
-    def _share(self, call: OpCall, position: int, g: Any, y: Any, inputs: list[Any],
+    def _share(self, call: AppliedOp, position: int, g: Any, y: Any, inputs: list[Any],
                a: Polynomial) -> Polynomial:
         book = RULES.get((call.op, position))
-        share = None
         with self.reader.trace.recording(), np.errstate(all="ignore"):
-            if book is not None:
-                share = book(g, y, *inputs, **call.static)
-        if share is None:
-            share = self.reader.share(call.op, position, g, y, inputs, dict(call.static))
-        with self.reader.trace.recording():
+            share = None if book is None else book(g, y, *inputs, **call.static)
+            if share is None:
+                share = call.op.vjp(position, g, y, inputs, dict(call.static))
             share = unbroadcast(share, self.recorded.of(a), call.op, position)
         return self.reader.polynomial(share)
 
-    def slope(self, base: Base, call: OpCall) -> Polynomial | None:
+    def slope(self, base: Base, call: AppliedOp) -> Polynomial | None:
         """The derivative of an elementwise function of one argument; None for other operations."""
         if len(call.args) != 1 or call.args[0] is None or not call.op.record.elementwise:
             return None
@@ -153,7 +150,7 @@ class Reverse(Forward):
                          arrive: Any) -> None:
         """Past an operation with several outputs, whose bases have successive numbers."""
         call = base.definition
-        assert isinstance(call, OpCall)
+        assert isinstance(call, AppliedOp)
         first = self.t.bases.index(base) - call.index
         outputs = self.t.bases[first : first + call.op.outputs]
         cotangents = {base: g}
@@ -168,12 +165,7 @@ class Reverse(Forward):
             self._tracer(self._delta(o, cotangents[o]) if o in cotangents else number(0, o.shape))
             for o in outputs)
         ys = tuple(self._tracer(whole(o)) for o in outputs)
-        inputs = [None if a is None else self._tracer(a) for a in call.args]
-        for position, a in enumerate(call.args):
-            if a is not None and call.op.rule(position) and a.bases() & self.leading:
-                share = self._share(call, position, gs, ys, inputs, a)
-                for inner, part in self.t.shares(share, a):
-                    arrive(inner, part)
+        self._hand_on(call, gs, ys, arrive)
 
     def _tracer(self, p: Polynomial) -> Any:
         with np.errstate(all="ignore"):

@@ -11,8 +11,9 @@ from typing import Any
 
 from tinygrad_mlp.explanation.factoring import Factoring
 from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial, term, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, term, whole
 from tinygrad_mlp.explanation.translation import Translation
+from tinygrad_mlp.explanation.values import parts
 
 DELTA = 1.5
 """What a derivative costs at most in others: if it is long it will get a name."""
@@ -156,7 +157,7 @@ class Simplifier(Factoring):
             if c < 0 and turned and self._turns(turned[0].base):
                 made = turned[0].base.definition
                 assert isinstance(made, Polynomial)
-                opposite = self.t.opposite(made)
+                opposite = self.t.bracket(-made, signed=False)
                 flat = flat.replaced(lambda f: -opposite if f is turned[0] else None)
         return flat
 
@@ -185,11 +186,8 @@ class Simplifier(Factoring):
 
     def forget_cost(self, base: Base) -> None:
         """That of a call, after bases in its arguments got names."""
-        self._cost.pop(base, None)
-        made = base.definition
-        for a in made.args if isinstance(made, OpCall) else []:
-            for inner in a.bases() if a is not None else ():
-                self._cost.pop(inner, None)
+        for b in (base, *parts(base)):
+            self._cost.pop(b, None)
 
     def forget(self) -> None:
         """What was found before bases got names."""

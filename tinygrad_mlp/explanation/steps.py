@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.explanation.blackboard import Blackboard
 from tinygrad_mlp.explanation.monomial import Base
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.simplest import Simplifier
 from tinygrad_mlp.graph_view.naming import key_of
@@ -75,7 +75,7 @@ class StepBoard(Blackboard):
 
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)
-        if isinstance(base.definition, OpCall):
+        if isinstance(base.definition, AppliedOp):
             return base in self.reverse.recorded_calls and cost > SYMBOL
         return super()._is_worth_a_name(base, uses)
 
@@ -105,14 +105,14 @@ class StepBoard(Blackboard):
         if user is None:
             return in_words("derivative of the output")
         made = user.definition
-        if isinstance(made, OpCall):
+        if isinstance(made, AppliedOp):
             return self._slope(user, made) or in_words(f"the rule of {made.op.name}")
         if user.name is None:
             return in_words("chain rule")
         return Reason(f"chain rule through {user.name.text}",
                       rf"\text{{chain rule through }} {user.name.latex}")
 
-    def _slope(self, base: Base, call: OpCall) -> Reason | None:
+    def _slope(self, base: Base, call: AppliedOp) -> Reason | None:
         """``tanh′(z) = 1 − a²`` for a function of one argument; otherwise the rule in words."""
         whole = self.writer.written_out(base)
         slope = self.reverse.slope(base, call)

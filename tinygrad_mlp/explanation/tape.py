@@ -27,7 +27,7 @@ SIMPLE = 4
 """The largest denominator of a fraction that is written for a recorded number."""
 
 
-class Tape(Reverse):
+class RecordedReverse(Reverse):
     """Reverse mode in which each result and each adjoint is a line, written as its rule has it."""
 
     simplifier_class = PlainSimplifier

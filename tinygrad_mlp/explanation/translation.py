@@ -16,7 +16,7 @@ from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.autograd.ops.sums import axes_of, reduced_count
 from tinygrad_mlp.explanation.monomial import Base, Shape
 from tinygrad_mlp.explanation.numbers import number
-from tinygrad_mlp.explanation.polynomial import OpCall, Polynomial, whole
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, whole
 from tinygrad_mlp.explanation.quantities import Quantities
 
 HALF = Fraction(1, 2)
@@ -109,7 +109,7 @@ def _logistic(t: Translation, p: Polynomial) -> Polynomial | None:
     """``1 / (1 + e^z)``, which is the sigmoid of −z."""
     e = (p - number(1, p.shape)).single
     made = e and e.definition
-    if not isinstance(made, OpCall) or made.op is not ops.exp or made.args[0] is None:
+    if not isinstance(made, AppliedOp) or made.op is not ops.exp or made.args[0] is None:
         return None
     return t.call(ops.sigmoid, [t.argument(-t.opened(made.args[0]))], {}, p.shape)
 
@@ -126,7 +126,7 @@ def _power(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | Non
 def _exp(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
     base = a[0].single
     made = base and base.definition
-    if isinstance(made, OpCall) and made.op is ops.log_softmax:
+    if isinstance(made, AppliedOp) and made.op is ops.log_softmax:
         return t.apply(ops.softmax, made.args, made.static, shape)
     return None
 
@@ -136,7 +136,7 @@ def _where(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | Non
     condition, x, y = a
     base = condition.single
     made = base and base.definition
-    if x.number == 0 and isinstance(made, OpCall) and made.op is ops.less_equal:  # relu's rule
+    if x.number == 0 and isinstance(made, AppliedOp) and made.op is ops.less_equal:  # relu's rule
         opposite = t.call(ops.greater, made.args, {}, condition.shape)
         return t.product(opposite, y) + number(0, shape)
     if x.number == 0:

@@ -72,7 +72,7 @@ def first_weights(subject: ReportedModel) -> Markup | None:
                          "weights of the first layer as images", (6.2, 3.9))
 
 
-class Equations(NamedTuple):
+class EquationGroup(NamedTuple):
     """A heading and equations: left and right sides."""
 
     heading: str
@@ -82,7 +82,7 @@ class Equations(NamedTuple):
 class DerivationSection(NamedTuple):
     """The equations of a derivation, the reason for their absence, the number left out."""
 
-    groups: list[Equations]
+    groups: list[EquationGroup]
     missing: str
     left_out: int
 
@@ -101,7 +101,7 @@ def derivation(subject: ReportedModel) -> DerivationSection:
                     (equation.sides for equation in equations[: max(room, 0)])]
             room -= len(equations)
             if rows:
-                groups.append(Equations(heading, rows))
+                groups.append(EquationGroup(heading, rows))
     except TinygradError as error:
         return DerivationSection([], str(error), 0)
     return DerivationSection(groups, "", max(-room, 0))
