@@ -1,4 +1,4 @@
-"""What SciPy has and NumPy has not: SciPy's numbers, and gradients that numbers agree with."""
+"""Functions of SciPy give SciPy's numbers, and the gradients of finite differences."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import numpy as onp
 
 
 class Library(NamedTuple):
-    """What a program needs of a library, under autograd's names."""
+    """The functions that a program takes from a library, under autograd's names."""
 
     np: Any
     grad: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""How an estimator trains: precision, programs, threads, clipping, checkpoints; and skops."""
+"""Settings of an estimator: precision, programs, threads, clipping, checkpoints; and skops."""
 
 import signal
 

@@ -15,7 +15,7 @@ SECONDS = 60
 
 
 class Threads:
-    """What the communicators of so many threads share."""
+    """The state that the communicators of so many threads share."""
 
     def __init__(self, n: int) -> None:
         self.n = n

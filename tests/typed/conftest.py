@@ -1,3 +1,3 @@
-"""What type checkers are given is not collected: `tests/test_types.py` runs it."""
+"""Keeps pytest from these files, which `tests/test_types.py` gives to type checkers."""
 
 collect_ignore = ["program.py", "wrong.py"]
