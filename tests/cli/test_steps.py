@@ -71,6 +71,16 @@ def test_nested_parameters_are_tensors_with_numbers(folder, run):
     assert {"∂L/∂weights1", "∂L/∂weights2"} <= names
 
 
+@pytest.mark.parametrize("command", ["steps", "explain"])
+def test_a_loss_is_called_once_and_may_store_into_its_arrays(folder, run, command):
+    (folder / "stores.py").write_text(
+        "import numpy as np\nw = np.array([0.5, -1.0])\n\n\ndef loss(w):\n    print('called')\n"
+        "    h = np.zeros(3)\n    for t in range(2):\n        h[t + 1] = np.tanh(w[t] + h[t])\n"
+        "    return h[2]\n")
+    done = run(command, "stores.py")
+    assert done.code == 0 and done.out.count("called") == 1 and "∂L/∂w" in done.out
+
+
 def test_a_loss_that_fails_is_told_with_its_line(folder, run):
     (folder / "fails.py").write_text("W = 1.0\n\n\ndef loss(W):\n    return W * [][0]\n")
     done = run("steps", "fails.py")

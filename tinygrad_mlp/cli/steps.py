@@ -8,7 +8,9 @@ from typing import Any
 
 from tinygrad_mlp.autograd import Tensor
 from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
+from tinygrad_mlp.autograd.stores.differentiable import stores_recorded
 from tinygrad_mlp.cli.check import ALL, derivation_report, parameters_of
 from tinygrad_mlp.cli.check_subjects import (
     loss_called,
@@ -52,7 +54,7 @@ def _steps_of(path: Path, names: Mapping[str, Any]) -> Steps:
     parameters = {name: _tensors(name, value)
                   for name, value in parameters_of(path, names).items()}
     report = derivation_report(path, names, ALL) if "derived" in names else None
-    with loss_called(path):
+    with loss_called(path), changed_mode(differentiating="steps"), stores_recorded(loss):
         value, variables = call_with_local_variables(loss, parameters)
     return walk_through(value, report, names=_names(value, variables))
 
