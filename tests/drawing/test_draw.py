@@ -284,9 +284,54 @@ def test_stretches_begin_where_little_is_handed_on(rng):
     assert {leaving[key] for key in stretches} == {1}
 
 
+def two_blocks(rng):
+    """A loss, recorded with its lines, of two calls of a function of two lines."""
+    x, W = (tg.Tensor(rng.normal(size=(3, 3)), requires_grad=True, name=name) for name in "xW")
+
+    def block(x):
+        u = tg.tanh(x @ W) * 2 + tg.sin(x)
+        return u / tg.sqrt(tg.sum(u**2) + 1)
+
+    with tg.debug():
+        return tg.mean(block(tg.cos(block(x)) + x))
+
+
+def test_the_operations_of_a_line_of_the_program_become_a_box(rng):
+    drawing = tg.draw(two_blocks(rng), fold="line")
+    titles = [box.title.partition(": ")[2] for box in drawing.scene.vertices if box.kind == "fold"]
+    lines = ["u = tg.tanh(x @ W) * 2 + tg.sin(x)", "return u / tg.sqrt(tg.sum(u**2) + 1)"]
+    assert titles == [*lines, "return tg.mean(block(tg.cos(block(x)) + x))", *lines]
+    assert boxes(drawing)["L"].kind == "output"
+    folds = [box for box in drawing.scene.vertices if box.kind == "fold"]
+    assert folds[0].title.startswith("test_draw.py, line ")
+    assert folds[0].lines == ("matmul, tanh, multiply, sin, add",)
+
+
+def test_the_operations_of_a_module_become_a_box_with_its_parameters(rng):
+    model = tg.nn.Sequential(
+        tg.nn.Linear(6, 4, rng=rng), tg.nn.LayerNorm(4), tg.nn.ReLU(), tg.nn.Linear(4, 2, rng=rng))
+    drawing = tg.draw(tg.sum(model(rng.normal(size=(3, 6)))), model=model, fold="module")
+    assert [box.title for box in drawing.scene.vertices] == [
+        "L", "0 Linear(6, 4)", "1 LayerNorm(4), relu", "3 Linear(4, 2)"]
+    assert boxes(drawing)["0 Linear(6, 4)"].lines == (
+        "linear", "with 2 parameters, 28 numbers", "with 1 data, 18 numbers")
+    assert drawing.scene.groups == []
+
+
+@pytest.mark.parametrize("fold", ["line", "module"])
+def test_what_repeats_is_folded_before_places_are(rng, fold):
+    with tg.debug():
+        loss, model = deep(rng, 40)
+    titles = list(boxes(tg.draw(loss, model=model, fold=fold)))
+    assert "37 × the same again" in titles
+    assert len(titles) <= 12
+
+
 def test_arrows_of_a_folded_graph_make_no_cycle(rng):
-    for loss in (deep(rng, 40)[0], classic(rng)[0], irregular(0), irregular(1)):
-        drawing = tg.draw(loss, fold=True)
+    graphs = [(loss, True) for loss in (
+        deep(rng, 40)[0], classic(rng)[0], irregular(0), irregular(1))]
+    for loss, fold in [*graphs, (two_blocks(rng), "line")]:
+        drawing = tg.draw(loss, fold=fold)
         below = {vertex.key: set() for vertex in drawing.scene.vertices}
         for edge in drawing.scene.edges:
             below[edge.tail].add(edge.head)
@@ -507,7 +552,10 @@ VECTOR = tg.Tensor([1.0, 2.0], requires_grad=True)
         (lambda: tg.draw(tg.Tensor([1.0])), NotDifferentiableError, "nothing was recorded"),
         (lambda: tg.draw(released()), GraphReleasedError, r"draw\(\).*retain_graph=True"),
         (lambda: tg.draw(VECTOR * 2, gradients=True), ShapeError, r"\(2,\)"),
-        (lambda: tg.draw(VECTOR, fold="always"), InvalidArgumentError, "'auto'. Got 'always'"),
+        (lambda: tg.draw(VECTOR, fold="always"), InvalidArgumentError,
+         "'auto', 'module', 'line'. Got 'always'"),
+        (lambda: tg.draw(VECTOR * 2, fold="module"), InvalidArgumentError, "give it as model="),
+        (lambda: tg.draw(VECTOR * 2, fold="line"), InvalidArgumentError, r"under tg\.debug\(\)"),
         (lambda: tg.draw(VECTOR, direction="up"), InvalidArgumentError, "'down', 'right'"),
         (lambda: tg.draw(VECTOR * 2, names={"x": np.ones(2)}), InvalidArgumentError,
          r"draw\(\): names"),

@@ -1,7 +1,8 @@
 """Folding: the parts of a long graph that become one box: repeated blocks, lines, and stretches.
 
 A block repeats. In a line, each operation takes only the result of the one before. What is still
-too long for a page is cut into stretches, where the fewest results are handed on.
+too long for a page is cut into stretches, where the fewest results are handed on. In the place of
+lines, the operations of one module or of one line of the program can become a box.
 
 Operations are taken in the order of recording, in which data flow. A part is an interval of that
 order. Making one vertex of an interval never makes a cycle, because all arrows that leave it lead
@@ -13,6 +14,8 @@ The first and the last repetition of a block stay visible.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,13 +33,14 @@ MOST_BOXES = 30  # of operations, that a picture shows before it is cut into str
 class Fold(NamedTuple):
     """A part that becomes one box: from operation `start` to the one before `stop`.
 
-    It holds `times` repetitions of a block; 1 for operations in a line, 0 for a stretch of any
-    operations.
+    It holds `times` repetitions of a block; 1 for operations in a line or in one `place`, 0 for a
+    stretch of any operations.
     """
 
     start: int
     stop: int
     times: int
+    place: str = ""
 
     @property
     def block(self) -> int:
@@ -44,11 +48,16 @@ class Fold(NamedTuple):
         return (self.stop - self.start) // max(self.times, 1)
 
 
-def find_folds(graph: Recorded) -> list[Fold]:
-    """Find the parts of a graph that become one box each, in order."""
+def find_folds(graph: Recorded, places: Mapping[Node, str] | None = None) -> list[Fold]:
+    """Find the parts of a graph that become one box each, in order.
+
+    With the places of its operations (see `grouping.places`), those of one place become a box.
+    """
     found = _find_repetitions(graph)
     folded = {i for fold in found for i in range(fold.start, fold.stop)}
-    return _cut(graph, sorted(found + _find_lines(graph, folded)))
+    if places is None:
+        return _cut(graph, sorted(found + _find_lines(graph, folded)))
+    return _cut(graph, sorted(found + _find_places(graph, places, folded)))
 
 
 def count_operations(nodes: list[Node]) -> str:
@@ -176,6 +185,13 @@ def _find_lines(graph: Recorded, folded: set[int]) -> list[Fold]:
             found.append(Fold(start + 1, i - 1, 1))
         start = i
     return found
+
+
+def _find_places(graph: Recorded, places: Mapping[Node, str], folded: set[int]) -> list[Fold]:
+    """Find the operations in one place that follow each other. The last of all stays visible."""
+    at = ["" if i in folded else places.get(node, "") for i, node in enumerate(graph.nodes[:-1])]
+    runs = [(place, list(run)) for place, run in groupby(range(len(at)), at.__getitem__)]
+    return [Fold(run[0], run[-1] + 1, 1, place) for place, run in runs if place]
 
 
 def _follows_the_one_before(graph: Recorded, i: int) -> bool:

@@ -1,11 +1,17 @@
-"""Groups of a picture: the operations and parameters of one layer, or of one module of a model."""
+"""Groups of a picture: the operations and parameters of one layer, or of one module of a model.
+
+And the places of operations: their modules, or the lines of the program that called them.
+"""
 
 from __future__ import annotations
 
+import linecache
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tinygrad_mlp.autograd.call_site import CallSite
 from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.ops.products.convolution import avg_pool2d_op, conv2d_op, max_pool2d_op
@@ -47,6 +53,23 @@ def find_groups(graph: Recorded, model: Module | None = None) -> list[NodeGroup]
         if node in group_of:
             group_of[node].nodes.append(node)
     return list(dict.fromkeys(group_of[node] for node in graph.nodes if node in group_of))
+
+
+def places(graph: Recorded, model: Module | None, fold: str) -> dict[Node, str]:
+    """Return the titles of the modules (`fold` is "module") or lines ("line") of operations.
+
+    An operation that takes no parameter may belong to no module. Lines are noted under `debug`.
+    """
+    if fold == "module":
+        return {node: group.title for group in find_groups(graph, model) for node in group.nodes}
+    sites = {node: node.note.site for node in graph.nodes if hasattr(node, "note")}
+    return {node: _line(site) for node, site in sites.items() if site is not None}
+
+
+def _line(site: CallSite) -> str:
+    file = site.code.co_filename
+    source = linecache.getline(file, site.line).strip()
+    return f"{os.path.basename(file)}, line {site.line}: {source}"
 
 
 def _leaves(node: Node) -> Iterator[Value]:

@@ -107,7 +107,9 @@ def draw(output: Value, *, model: Module | None = None, values: bool = False,
         gradients: whether to show mean and range of ``∂L/∂v`` for every value v. L is the output,
             which must be a single number. An arrow is darker and thicker for a larger mean of
             ``|∂L/∂v|``, which shows where gradients vanish or explode.
-        fold: whether to fold; "auto" folds graphs of more than 24 operations.
+        fold: whether to fold; "auto" folds graphs of more than 24 operations. "module" also makes
+            one box of the operations of each module of `model`, "line" of those that one line of
+            the program called, which is known of graphs that were recorded under `tg.debug()`.
         names: names of arrays and tensors that have none of their own (the input, the target).
         direction: where the arrows point, "down" or "right".
         arrows: what stands beside each arrow from v to y: its "value"; the "gradient" that this
@@ -143,8 +145,15 @@ def draw(output: Value, *, model: Module | None = None, values: bool = False,
         raise ShapeError(
             f"draw(): gradients are those of a single number. Got an output of shape "
             f"{output.data.shape}: reduce it, e.g. with .sum(), or leave gradients out.")
-    one_of(fold, (True, False, "auto"), "draw(): fold")
+    one_of(fold, (True, False, "auto", "module", "line"), "draw(): fold")
     one_of(direction, tuple(DIRECTIONS), "draw(): direction")
-    builder = SceneBuilder(Recorded(output, "draw()"), names or {}, model=model, values=values,
-                           gradients=gradients, fold=fold, arrows=arrows)
+    graph = Recorded(output, "draw()")
+    if fold == "module" and model is None:
+        raise InvalidArgumentError("draw(): fold='module' needs the module: give it as model=.")
+    if fold == "line" and not any(hasattr(node, "note") for node in graph.nodes):
+        raise InvalidArgumentError(
+            "draw(): fold='line' needs the lines that called the operations. Compute the output "
+            "under tg.debug(), which notes them.")
+    builder = SceneBuilder(graph, names or {}, model=model, values=values, gradients=gradients,
+                           fold=fold, arrows=arrows)
     return Drawing(builder.scene(), direction)

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.drawing.fold import count_operations, find_folds
-from tinygrad_mlp.drawing.grouping import find_groups
+from tinygrad_mlp.drawing.grouping import find_groups, places
 from tinygrad_mlp.drawing.scene import (
     DATA,
     FOLD,
@@ -62,7 +62,9 @@ class SceneBuilder:
         self.gradients = self.cotangents if gradients else {}
         nodes = graph.nodes
         wanted = len(nodes) > FOLD_ABOVE if fold == "auto" else fold
-        self.folds = {f"f{i}": part for i, part in enumerate(find_folds(graph) if wanted else [])}
+        by = places(graph, model, str(fold)) if fold in ("module", "line") else None
+        parts = find_folds(graph, by) if wanted else []
+        self.folds = {f"f{i}": part for i, part in enumerate(parts)}
         # The key of the box that shows a node, a leaf or an array.
         self.box: dict[Key, str] = {node: f"v{i}" for i, node in enumerate(nodes)}
         for key, part in self.folds.items():
@@ -135,7 +137,7 @@ class SceneBuilder:
     def _fold_box(self, key: str) -> Vertex:
         part = self.folds[key]
         nodes = self.graph.nodes[part.start : part.stop]
-        title = f"{len(nodes)} operations in a line"
+        title = part.place or f"{len(nodes)} operations in a line"
         if part.times > 1:
             title = f"{part.times} × the same again"
         if part.times == 0:
