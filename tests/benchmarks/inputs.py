@@ -81,13 +81,14 @@ SOURCES: dict[str, Callable[[Any, Path], Any]] = {
     "array of uint8": lambda array, folder: array, "mapped file": _mapped, "h5py": _of_h5py,
     "zarr": _of_zarr, "pandas": _of_pandas, "polars": _of_polars, "sparse matrix": _sparse,
     "own object": lambda array, folder: OwnRows(array)}
-TRAINERS = ("fit", "MLPClassifier")
+ESTIMATORS = {"MLPClassifier": {"batch_size": 500, "shuffle": False}, "L-BFGS": {"solver": "lbfgs"}}
+TRAINERS = ("fit", *ESTIMATORS)
 
 
 def _train(trainer: str, X: Any, labels: Any) -> None:
-    if trainer == "MLPClassifier":
+    if trainer in ESTIMATORS:
         tg.estimators.MLPClassifier(
-            (10,), max_iter=1, batch_size=500, shuffle=False, random_state=0).fit(X, labels)
+            (10,), max_iter=1, random_state=0, **ESTIMATORS[trainer]).fit(X, labels)
         return
     Y = np.zeros((len(labels), CLASSES), np.uint8)
     Y[np.arange(len(labels)), labels] = 1
@@ -144,7 +145,7 @@ def alone(source: str, trainer: str, rows: int) -> float:
 
 
 def measure(quick: bool) -> list[Case]:
-    """MB beyond the data for each kind of input, by `fit` and by an estimator."""
+    """MB beyond the data for each kind of input, by `fit` and by estimators."""
     found, missing = {}, []
     for source in SOURCES:
         for trainer in TRAINERS:

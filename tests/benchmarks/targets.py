@@ -123,7 +123,7 @@ INPUTS = tuple(
     Target(INPUT_MEMORY, "", at_most=64, ours=f"{trainer}: {source}")
     for source in ("array of uint8", "mapped file", "h5py", "zarr", "pandas", "polars",
                    "sparse matrix", "own object")
-    for trainer in ("fit", "MLPClassifier"))
+    for trainer in ("fit", "MLPClassifier", "L-BFGS"))
 
 STORES = (
     *(target for tracked in ("weights", "inputs, too") for target in (

@@ -9,7 +9,7 @@ from tests.mapped_file import PAGES, measured_in_kilobytes, memory_in_mebibytes
 from tests.training.test_large_data import SOURCES
 from tinygrad_mlp.data import rows as data_rows
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators import MLPClassifier, MLPRegressor, classifier, fitting
+from tinygrad_mlp.estimators import MLPClassifier, MLPRegressor, classifier, fitting, lbfgs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -72,6 +72,29 @@ def test_every_kind_of_targets_is_learned_in_parts(kind, settings, tmp_path, in_
     assert_same_bits(found, fitted(kind, PIXELS, WEIGHT, **SETTINGS[settings]))
 
 
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
+def test_l_bfgs_adds_up_the_losses_and_gradients_of_parts(kind, weight, monkeypatch):
+    settings = {"solver": "lbfgs", "alpha": 0.1, "max_iter": 2}
+    expected = fitted(kind, PIXELS / 255, weight, **settings)
+    monkeypatch.setattr(lbfgs, "CHUNK", 200)  # four rows a part
+    found = fitted(kind, PIXELS / 255, weight, **settings)
+    for a, b in zip(found.coefs_ + found.intercepts_, expected.coefs_ + expected.intercepts_,
+                    strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_l_bfgs_takes_the_same_parts_of_every_source(source, tmp_path, in_parts, monkeypatch):
+    X = SOURCES[source](PIXELS, tmp_path)
+    monkeypatch.setattr(lbfgs, "CHUNK", 200)
+    found = fitted("classes", X, WEIGHT, **SETTINGS["L-BFGS"])
+    monkeypatch.undo()
+    monkeypatch.setattr(lbfgs, "CHUNK", 200)
+    assert_same_bits(found, fitted("classes", PIXELS, WEIGHT, **SETTINGS["L-BFGS"]))
+
+
 def test_the_names_of_features_are_checked(in_parts):
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(PIXELS, columns=list("uvwxyz"))
@@ -101,12 +124,15 @@ import warnings
 from tinygrad_mlp.estimators import MLPClassifier
 warnings.simplefilter("ignore")
 y = np.arange(n) % 10
-settings = {"max_iter": 1, "batch_size": 500, "early_stopping": True}
+settings = {"max_iter": 1, SETTINGS}
 MLPClassifier((10,), **settings).fit(X[:1000], y[:1000])
 """
 
 
 @measured_in_kilobytes
-def test_training_on_a_mapped_file_takes_little_memory(tmp_path):
+@pytest.mark.parametrize("settings", [
+    "'batch_size': 500, 'early_stopping': True", "'solver': 'lbfgs'"], ids=["Adam", "L-BFGS"])
+def test_training_on_a_mapped_file_takes_little_memory(settings, tmp_path):
     measured = "MLPClassifier((10,), **settings).fit(X, y).predict(X)"
-    assert memory_in_mebibytes(tmp_path, PREPARED, measured) < PAGES + 64
+    prepared = PREPARED.replace("SETTINGS", settings)
+    assert memory_in_mebibytes(tmp_path, prepared, measured) < PAGES + 64

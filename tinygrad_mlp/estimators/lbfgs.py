@@ -1,4 +1,4 @@
-"""The solver "lbfgs": SciPy's L-BFGS-B on all samples at once, with exact gradients."""
+"""The solver "lbfgs": SciPy's L-BFGS-B on the loss of all samples, with exact gradients."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from sklearn.exceptions import ConvergenceWarning
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.data import batches
+from tinygrad_mlp.data.rows import CHUNK
 from tinygrad_mlp.estimators.epoch_monitor import FitState
+from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.support.blas_threads import blas_threads
+from tinygrad_mlp.training.checked_data import as_number
 from tinygrad_mlp.training.history import History, Record
 
 
-def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitState, X: Array,
-             Y: Array) -> History:
-    """Minimise the loss ``objective(model(X), Y)`` over the parameters of the model.
+def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitState,
+             samples: Samples) -> History:
+    """Minimise the objective of all samples over the parameters of the model.
 
-    It has converged when no element of the gradient exceeds the estimator's `tol`. The state gets
-    the losses, the estimator its `n_iter_`.
+    It is the sum of the shares of parts, in which no layer gives more than `CHUNK` bytes. It has
+    converged when no element of the gradient exceeds the estimator's `tol`. The state gets the
+    losses, the estimator its `n_iter_`.
 
     Source: Byrd, Lu, Nocedal and Zhu, 1995.
     """
@@ -32,16 +37,26 @@ def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitS
     history = History()
     history.execution = "L-BFGS-B"
     start = time.perf_counter()
+    X, Y, n = samples.X, samples.targets, len(samples.X)
+    total = n if samples.weight is None else float(samples.weight.sum())
+    bytes_of_a_sample = X.dtype.itemsize * max(max(p.shape) for p in parameters)
+    parts = list(batches(n, max(1, CHUNK // bytes_of_a_sample)))
     model.eval()
 
     def loss_and_gradient(point: Array) -> tuple[float, Array]:
         _assign(point, parameters)
         model.zero_grad()
-        with changed_mode(differentiating="fit"):
-            value = objective(model(X), Y)
-        value.backward()
+        loss = 0.0
+        for i, rows in enumerate(parts):
+            with changed_mode(differentiating="fit"):
+                value, weight = objective.of_data(model(X[rows]), Y[rows])
+                value = value * (as_number(weight) / total)
+                if i == 0:
+                    value = objective.with_penalty(value, total)
+            value.backward()
+            loss += value.item()
         gradients = [np.zeros_like(p.data) if p.grad is None else p.grad for p in parameters]
-        return value.item(), _flattened(gradients)
+        return loss, _flattened(gradients)
 
     def after_iteration(intermediate_result: Any) -> None:
         i, loss = len(history), float(intermediate_result.fun)

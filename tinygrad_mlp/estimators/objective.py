@@ -79,10 +79,11 @@ class Objective:
 
     def __call__(self, output: Any, target: Any) -> Any:
         """Return the objective of a batch: its loss and its share of the penalty."""
-        value, total = self.of_data(output, target)
-        if self.alpha:
-            value = value + penalty(*self.weights) * (self.alpha / total)
-        return value
+        return self.with_penalty(*self.of_data(output, target))
+
+    def with_penalty(self, value: Any, total: Any) -> Any:
+        """Return a loss with the penalty; `total` is the sum of the samples' weights."""
+        return value + penalty(*self.weights) * (self.alpha / total) if self.alpha else value
 
     def of_data(self, output: Any, target: Any) -> tuple[Any, Any]:
         """Return the loss without the penalty, and the sum of the samples' weights."""

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data import batches
-from tinygrad_mlp.data.rows import AT_ONCE, Rows, converted, whole
+from tinygrad_mlp.data.rows import AT_ONCE, Rows, converted
 from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.estimators import fitting, lbfgs, parameter_checks
 from tinygrad_mlp.estimators.epoch_monitor import FitState
@@ -92,8 +92,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         samples = samples.astype(first.weight.dtype)
         model, objective = self._objective(network, samples)
         if self.solver == parameter_checks.LBFGS:
-            history = lbfgs.minimise(
-                self, model, objective, state, whole(samples.X), whole(samples.targets))
+            history = lbfgs.minimise(self, model, objective, state, samples)
         else:
             history = fitting.train(self, network, model, objective, state, samples, random,
                                     partial)
