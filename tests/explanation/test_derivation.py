@@ -390,8 +390,8 @@ def test_a_long_product_is_broken_between_factors_and_a_long_factor_at_spaces():
     total = sum(factors[1:], factors[0])
     for equation in tg.explain(tg.sum(tg.tanh(total)) + tg.sum(product), shapes=True).equations:
         assert max(map(len, equation.text.splitlines())) <= 80
+    from tinygrad_mlp.explanation.equation import wrapped
     from tinygrad_mlp.explanation.expression import Application, Symbol
-    from tinygrad_mlp.explanation.writing import two_lines
     from tinygrad_mlp.graph_view.names import name
 
     def applied(op, *args):
@@ -405,7 +405,7 @@ def test_a_long_product_is_broken_between_factors_and_a_long_factor_at_spaces():
         applied(tg.tanh, long),
         applied(tg.multiply, applied(tg.tanh, long), long),
     ):
-        text = two_lines(Symbol(name("y"), (3,), float), whole, 60)
+        text = wrapped(Symbol(name("y"), (3,), float), whole, shapes=True, columns=60)
         assert max(map(len, text.splitlines())) <= 60
         shown = "".join(row for row in text.splitlines() if "quite" in row or "(" in row)
         assert whole.text().replace(" ", "") in shown.replace(" ", "")

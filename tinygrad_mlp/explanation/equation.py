@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.explanation.expression import Expression, Shape, Symbol
-from tinygrad_mlp.explanation.writing import COLUMNS, latex, one_line, text, two_lines
+from tinygrad_mlp.explanation.expression import Expression, Symbol
+from tinygrad_mlp.explanation.notation import FACTOR, TERM, Notation, Piece, Shape
 
 FORWARD, ADJOINT, GRADIENT = "forward", "adjoint", "gradient"
+
+COLUMNS = 80
+"""How wide plain text is at most."""
 
 
 class Equation:
@@ -53,7 +57,7 @@ class Equation:
     @property
     def sides(self) -> tuple[str, str]:
         """Left and right side in LaTeX."""
-        return latex(self.left, self.shapes), latex(self.right, self.shapes)
+        return self.left.latex(self.shapes), self.right.latex(self.shapes)
 
     @property
     def latex(self) -> str:
@@ -63,7 +67,7 @@ class Equation:
     @property
     def text(self) -> str:
         """As plain text, at most 80 columns wide."""
-        return (two_lines if self.shapes else one_line)(self.left, self.right, COLUMNS)
+        return wrapped(self.left, self.right, self.shapes, COLUMNS)
 
     def evaluate(self, values: Mapping[str, Any] | None = None) -> Array:
         """The value of the right side.
@@ -77,7 +81,92 @@ class Equation:
         return self.right.evaluate(values)
 
     def __str__(self) -> str:
-        return f"{text(self.left)} = {text(self.right)}"
+        return f"{self.left.text()} = {self.right.text()}"
 
     def __repr__(self) -> str:
         return f"<Equation ({self.kind}) {self}>"
+
+
+# -- lines of plain text --------------------------------------------------------------------------
+
+
+def wrapped(left: Expression, right: Expression, shapes: bool, columns: int) -> str:
+    """``left = right`` in lines of so many columns, with the shapes under the factors or not."""
+    plain = Notation(latex=False, shapes=shapes)
+    start, whole = (
+        [p if shapes else p._replace(shape=None) for p in e.written(plain).pieces]
+        for e in (left, right))
+    lines = [[*start, Piece(" = ")]]
+    used = total_width(lines[0])
+    indent = min(used, columns // 2)
+    for part in _unbroken(whole, columns - indent - 1):
+        needed = total_width(part)
+        if used + needed > columns and used > indent:
+            lines.append([Piece(" " * indent)])
+            used = indent
+        lines[-1] += part
+        used += needed
+    return "\n".join(map(_rows, lines))
+
+
+def width(text: str) -> int:
+    """How many columns a text takes."""
+    return sum(not unicodedata.combining(c) for c in text)
+
+
+def total_width(pieces: Iterable[Piece]) -> int:
+    """How many columns pieces take, with the shapes under them."""
+    return sum(max(width(piece.text), width(_below(piece))) for piece in pieces)
+
+
+def _below(piece: Piece) -> str:
+    return Notation(latex=False).below(piece.shape or ())
+
+
+def _rows(line: Sequence[Piece]) -> str:
+    above = below = ""
+    for piece in line:
+        columns = total_width([piece])
+        above += centred(piece.text, columns)
+        below += centred(_below(piece), columns)
+    return "\n".join(row.rstrip() for row in (above, below) if row.strip())
+
+
+def centred(text: str, columns: int) -> str:
+    """A text in the middle of so many columns."""
+    missing = columns - width(text)
+    return " " * (missing // 2) + text + " " * (missing - missing // 2)
+
+
+def _unbroken(pieces: Sequence[Piece], columns: int) -> Iterator[Sequence[Piece]]:
+    """Pieces between which a line may be broken: terms, or factors, or parts of long factors."""
+    for term in _split(pieces, TERM):
+        if total_width(term) <= columns:
+            yield term
+            continue
+        for factor in _split(term, FACTOR):
+            if total_width(factor) <= columns:
+                yield factor
+            else:
+                yield from ([part] for piece in factor for part in _cut(piece, columns))
+
+
+def _split(pieces: Sequence[Piece], joint: int) -> Iterator[Sequence[Piece]]:
+    """Before every joint of a kind."""
+    start = 0
+    for place, piece in enumerate(pieces):
+        if piece.joint == joint and place > start:
+            yield pieces[start:place]
+            start = place
+    yield pieces[start:]
+
+
+def _cut(piece: Piece, columns: int) -> Iterator[Piece]:
+    """A piece, cut at its spaces where it is longer than a line."""
+    part, *words = [piece.text] if width(piece.text) <= columns else piece.text.split(" ")
+    for word in words:
+        if part and width(f"{part} {word}") > columns:
+            yield Piece(part)
+            part = ""
+        part += f" {word}"
+    yield Piece(part, piece.shape)

@@ -2,27 +2,52 @@
 
 An expression is a vertex of a graph without cycles. A `Symbol` has a name, and a definition if it
 stands for something computed; printing stops at it, evaluation goes through it. An `Application`
-is an operation on expressions, and evaluating it calls the operation's forward function. A
-`Number` is what it says, possibly in every element of an array.
+is an operation on expressions: evaluating it calls the operation's forward function, and printing
+it fills the operation's LaTeX template. A `Number` is what it says, possibly in every element of
+an array.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.explanation.notation import (
+    ATOM,
+    BIG,
+    CALL,
+    COMPOSITE,
+    HADAMARD,
+    NEGATIVE,
+    POWER,
+    SUM,
+    Notation,
+    Piece,
+    Shape,
+    Written,
+    written,
+)
+from tinygrad_mlp.explanation.template import fill
 from tinygrad_mlp.graph_view.names import Name
+from tinygrad_mlp.graph_view.templates import template_of
 
-Shape = tuple[int, ...]
+SIGNS = {ops.add: "+", ops.subtract: "-"}
 
-WRITERS: dict[str, Callable[..., str]] = {}
-"""The functions that write an expression as "latex" and "text". `writing`, which stands above this
-module, enters them, so that this module does not import it."""
+KNOWN_NUMBERS = {
+    math.pi: (r"\pi", "π"),
+    math.sqrt(2): (r"\sqrt{2}", "√2"),
+    math.sqrt(math.pi): (r"\sqrt{\pi}", "√π"),
+    math.sqrt(2 * math.pi): (r"\sqrt{2 \pi}", "√(2π)"),
+    2 / math.sqrt(math.pi): (r"\frac{2}{\sqrt{\pi}}", "(2/√π)"),
+    0.5: (r"\frac{1}{2}", "½")}
+"""Numbers that rules are written with, and that six digits would not be recognised by."""
 
 
 class Expression:
@@ -57,6 +82,10 @@ class Expression:
         """Its value from those of its parts."""
         raise NotImplementedError
 
+    def written(self, notation: Notation) -> Written:
+        """It in a notation, as a part of something else."""
+        raise NotImplementedError
+
     def evaluate(self, values: Mapping[str, Any] | None = None) -> Array:
         """Its value.
 
@@ -70,11 +99,15 @@ class Expression:
 
     def latex(self, shapes: bool = False) -> str:
         """In LaTeX; with the shape under every factor if asked for."""
-        return WRITERS["latex"](self, shapes)
+        notation = Notation(latex=True, shapes=shapes)
+        pieces = self.written(notation).pieces
+        return "".join(
+            rf"\underset{{{notation.below(p.shape)}}}{{{p.text}}}" if shapes and p.shape else p.text
+            for p in pieces)
 
     def text(self) -> str:
         """In plain text, in one line."""
-        return WRITERS["text"](self)
+        return self.written(Notation(latex=False)).string
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.text()} of shape {self.shape}>"
@@ -99,6 +132,11 @@ class Symbol(Expression):
     def value_from(self, parts: Sequence[Any]) -> Any:
         return self.value if self.definition is None else parts[0]
 
+    def written(self, notation: Notation) -> Written:
+        raised = notation.latex and self.name.script.startswith("^")
+        text = self.name.latex if notation.latex else self.name.text
+        return written(text, POWER if raised else ATOM).joined(self.shape)
+
 
 class Number(Expression):
     """A number, in every element where it has a shape.
@@ -116,6 +154,30 @@ class Number(Expression):
 
     def value_from(self, parts: Sequence[Any]) -> Any:
         return self.number if self.plain else np.full(self.shape, self.number, self.dtype)
+
+    def written(self, notation: Notation) -> Written:
+        text = self._digits(notation.latex)
+        if self.shape and notation.latex and text in ("0", "1"):
+            text = rf"\mathbf{{{text}}}"
+        whole = written(text)
+        if r"\cdot" in text:
+            whole = notation.bracketed(whole)
+        if self.number < 0:
+            return Written((Piece(notation.sign("-")), *whole.pieces), NEGATIVE, self.shape)
+        return whole.joined(self.shape)
+
+    def _digits(self, latex: bool) -> str:
+        size = abs(self.number)
+        if isinstance(size, float) and size in KNOWN_NUMBERS:
+            return KNOWN_NUMBERS[size][0 if latex else 1]
+        if float(size).is_integer() and size < 1e6:
+            return f"{int(size)}"
+        text = f"{float(size):.6g}"
+        if not latex:
+            return text
+        digits, _, exponent = text.partition("e")
+        text = digits + (rf" \cdot 10^{{{int(exponent)}}}" if exponent else "")
+        return text.replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
 
 
 class Application(Expression):
@@ -142,6 +204,38 @@ class Application(Expression):
         arrays = [a if a is None or isinstance(a, taken) else np.asarray(a) for a in arrays]
         out = self.op.forward(*arrays, **self.static)
         return np.asarray(out[self.index] if self.op.outputs > 1 else out)
+
+    def written(self, notation: Notation) -> Written:
+        if self.op in SIGNS:
+            return self._sum(notation)._replace(shape=self.shape)
+        template = template_of(self.op, self.args, self.static)
+
+        def argument(number: int) -> Written:
+            part = self.args[number]
+            assert part is not None
+            return part.written(notation)
+
+        whole = fill(template, argument, notation)
+        if self.op.outputs > 1:
+            whole = Written((*whole.pieces, Piece(f"[{self.index}]")), CALL)
+        if template == "⟪0⟫" and whole.shape not in ((), self.shape) and (
+                whole.kind in (SUM, HADAMARD, BIG)):
+            # Its terms have the shape it had before.
+            return Written(whole.joined(self.shape).pieces, whole.kind, self.shape)
+        if whole.kind in COMPOSITE or (self.shape == () and notation.shapes):
+            return whole._replace(shape=self.shape)
+        return whole.joined(self.shape)
+
+    def _sum(self, notation: Notation) -> Written:
+        """A sum of any number of terms, without recursion: a value may be used very often."""
+        terms: list[tuple[str, Expression]] = []
+        rest: Expression = self
+        while isinstance(rest, Application) and rest.op in SIGNS:
+            left, right = rest.parts()
+            terms.append((SIGNS[rest.op], right))
+            rest = left
+        terms.append(("", rest))
+        return notation.sum([(sign, term.written(notation)) for sign, term in terms[::-1]])
 
 
 def evaluate(expressions: Iterable[Expression],

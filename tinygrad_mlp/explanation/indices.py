@@ -15,7 +15,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Factor, Shape
+from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Factor
+from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.polynomial import AppliedOp
 
 LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase

@@ -16,12 +16,11 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.explanation.blackboard import Blackboard
 from tinygrad_mlp.explanation.comparing import differing
-from tinygrad_mlp.explanation.equation import GRADIENT, Equation
+from tinygrad_mlp.explanation.equation import COLUMNS, GRADIENT, Equation
 from tinygrad_mlp.explanation.jacobian import jacobian
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.steps import Reason, StepBoard, StepReverse
 from tinygrad_mlp.explanation.tape import RecordedReverse
-from tinygrad_mlp.explanation.writing import COLUMNS
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 

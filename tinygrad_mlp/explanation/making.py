@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op, op
-from tinygrad_mlp.explanation.expression import Application, Expression, Number, Shape, Symbol
+from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol
+from tinygrad_mlp.explanation.notation import Shape
 
 
 @op(register=False, latex=r"\mathrm{{diag}}({a})")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.expression import Application, Expression, Number, Shape, Symbol
+from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol
 from tinygrad_mlp.explanation.indices import (
     correlation,
     index_sum,
@@ -34,6 +34,7 @@ from tinygrad_mlp.explanation.making import (
 )
 from tinygrad_mlp.explanation.monomial import UNIT, UNIT_MATRIX, Base, Factor, Monomial
 from tinygrad_mlp.explanation.networks import Network, part
+from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
 from tinygrad_mlp.explanation.quantities import leading
 from tinygrad_mlp.graph_view.names import Name, name

@@ -11,9 +11,9 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Any, NamedTuple
 
+from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.graph_view.names import Name
 
-Shape = tuple[int, ...]
 Exponent = Fraction | int
 
 UNIT = -1

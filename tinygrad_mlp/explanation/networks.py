@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.expression import Expression, Shape
+from tinygrad_mlp.explanation.expression import Expression
 from tinygrad_mlp.explanation.making import (
     apply,
     diag,
@@ -29,6 +29,7 @@ from tinygrad_mlp.explanation.making import (
     unshaped,
 )
 from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Factor
+from tinygrad_mlp.explanation.notation import Shape
 
 
 class Part(NamedTuple):

@@ -25,12 +25,12 @@ from tinygrad_mlp.explanation.monomial import (
     Exponent,
     Factor,
     Monomial,
-    Shape,
     moved,
     normal,
     renamed,
     sizes,
 )
+from tinygrad_mlp.explanation.notation import Shape
 
 
 @dataclass(frozen=True, eq=False)

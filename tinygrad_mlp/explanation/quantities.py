@@ -20,8 +20,8 @@ from tinygrad_mlp.explanation.monomial import (
     Exponent,
     Factor,
     Monomial,
-    Shape,
 )
+from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import EXACT, Numbers, is_number, number
 from tinygrad_mlp.explanation.polynomial import (
     AppliedOp,

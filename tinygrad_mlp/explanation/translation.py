@@ -14,7 +14,8 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.autograd.ops.sums import axes_of, reduced_count
-from tinygrad_mlp.explanation.monomial import Base, Shape
+from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import number
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, whole
 from tinygrad_mlp.explanation.quantities import Quantities

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Base, Exponent, Monomial, Shape
+from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Base, Exponent, Monomial
+from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.polynomial import Polynomial
 
 
