@@ -25,6 +25,7 @@ MEASUREMENTS = {
     "growth": "time and memory against size",
     "memory": "of training over epochs",
     "inputs": "memory of training beyond the data, by kind of input",
+    "mapped_file": "what an epoch reads from the disk, by the order of the samples",
     "stores": "a recurrent network that stores its states into an array",
     "ranks": "training by two processes",
     "import_time": "next to that of NumPy",
@@ -35,7 +36,8 @@ MEASUREMENTS = {
 """What is measured, each by the module of that name."""
 
 ON_ONE_THREAD = (
-    "growth", "inputs", "stores", "ranks", "import_time", "wrong_lines", "derivations")
+    "growth", "inputs", "mapped_file", "stores", "ranks", "import_time", "wrong_lines",
+    "derivations")
 """What more threads cannot change."""
 
 

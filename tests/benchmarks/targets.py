@@ -125,6 +125,9 @@ INPUTS = tuple(
                    "sparse matrix", "own object")
     for trainer in ("fit", "MLPClassifier", "L-BFGS"))
 
+READ = "reads of a file larger than the memory, in an epoch"
+READS = (Target(READ, "", at_most=2, ours="shuffle='chunks'"),)
+
 STORES = (
     *(target for tracked in ("weights", "inputs, too") for target in (
         Target(STORE_RATIOS, "", at_most=2.3, ours=f"twice the steps, time ({tracked})"),
@@ -157,7 +160,7 @@ DERIVATIONS = (
 )
 
 ALL = (*EXPERIMENT, *MINI_BATCHES, *ADAM, *IMAGE_WORK, *TRANSFORMS, *SMALL_GRAPHS, *INFERENCES,
-       *ESTIMATORS, *GROWTH, *MEMORIES, *INPUTS, *STORES, *RANKS, *IMPORT, *WRONG_LINES,
+       *ESTIMATORS, *GROWTH, *MEMORIES, *INPUTS, *READS, *STORES, *RANKS, *IMPORT, *WRONG_LINES,
        *DERIVATIONS)
 
 BACKWARD = "forward + backward"

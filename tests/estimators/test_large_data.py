@@ -22,6 +22,7 @@ TARGETS = {"classes": np.array(["a", "b", "c"])[RNG.integers(0, 3, 90)],
            "numbers": PIXELS[:, :2] / 99.0}
 WEIGHT = RNG.integers(0, 3, 90)
 SETTINGS = {"plain": {}, "early stopping": {"early_stopping": True, "validation_fraction": 0.3},
+            "by chunks": {"shuffle": "chunks", "early_stopping": True, "validation_fraction": 0.3},
             "single precision": {"dtype": "float32"}, "L-BFGS": {"solver": "lbfgs"}}
 
 
@@ -30,7 +31,7 @@ def in_parts(monkeypatch):
     """Everything is read in parts, of a few rows each."""
     monkeypatch.setattr(data_rows, "AT_ONCE", 0)
     monkeypatch.setattr(data_rows, "CHUNK", 200)
-    for module in (data_rows, classifier, fitting):
+    for module in (data_rows, classifier, fitting):  # chunks of an order stay as they are
         monkeypatch.setattr(module, "PIECE", 0)
 
 

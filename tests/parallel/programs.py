@@ -121,7 +121,7 @@ def options(ranks, folder):
     cases = {
         "validation": {"validation": (X[:5], Y[:5]), "record_every": 3, "record_epochs": True},
         "few samples in validation": {"validation": (X[:1], Y[:1]), "evaluate_training": True},
-        "without shuffling": {"shuffle": False},
+        "without shuffling": {"shuffle": False}, "by chunks": {"shuffle": "chunks"},
         "accumulated": {"accumulate": 2},
         "fewer samples than ranks": {"batch_size": 1, "epochs": 1},
         "float32": {"make": lambda: mlp(np.float32)},

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 import tinygrad_mlp as tg
 from tests.mapped_file import PAGES, measured_in_kilobytes, memory_in_mebibytes
 from tinygrad_mlp import nn
 from tinygrad_mlp.data import rows as data_rows
-from tinygrad_mlp.data.rows import Rows
+from tinygrad_mlp.data.rows import MIXED_CHUNKS, Rows, shuffled_by_chunks
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
+from tinygrad_mlp.training import examples
 from tinygrad_mlp.training.checked_data import as_source
 
 RNG = np.random.default_rng(0)
@@ -91,11 +96,22 @@ def trained(X, Y=Y, **settings):
     return [p.data for p in model.parameters()], history
 
 
+class EachStep(tg.callbacks.Callback):
+    """Calls a function after each step."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def on_step(self, run):
+        self.function(run)
+
+
 @pytest.fixture
 def in_parts(monkeypatch):
     """Everything is read in parts, of a few rows each."""
     monkeypatch.setattr(data_rows, "AT_ONCE", 0)
     monkeypatch.setattr(data_rows, "CHUNK", 100)
+    monkeypatch.setattr(examples, "PIECE", 100)  # in float32, chunks of 4 rows of 6
 
 
 @every_source
@@ -106,7 +122,7 @@ def test_what_is_not_in_memory_as_an_array_is_read_by_rows(source, in_parts, tmp
 
 
 @every_source
-@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("shuffle", [True, False, "chunks"])
 def test_data_that_are_read_in_parts_give_the_bits_of_an_array(source, shuffle, in_parts, tmp_path):
     (other := tmp_path / "validation").mkdir()
     found, history = trained(
@@ -156,6 +172,63 @@ def test_rows_of_text_and_of_another_number_are_refused(in_parts):
         trained(OnlyRows(np.array([["a", "b"]] * 70)))
     with pytest.raises(ShapeError, match="same number of samples"):
         trained(OnlyRows(PIXELS[:69]))
+
+
+@given(st.integers(1, 200), st.integers(1, 60), st.integers(0, 99))
+def test_an_order_by_chunks_takes_each_row_once_and_few_chunks_at_a_time(n, chunk, seed):
+    order = shuffled_by_chunks(n, chunk, np.random.default_rng(seed))
+    assert sorted(order) == list(range(n))
+    size = MIXED_CHUNKS * chunk
+    assert all(len(set(order[i:i + size] // chunk)) <= MIXED_CHUNKS + 1 for i in range(0, n, size))
+
+
+def test_an_order_by_chunks_mixes_the_rows_of_different_chunks_anew_each_time():
+    rng = np.random.default_rng(0)
+    first, second = (shuffled_by_chunks(60, 5, rng) for _ in range(2))
+    assert (first != second).any()
+    assert any(len(set(first[i:i + 5] // 5)) > 1 for i in range(0, 60, 5))
+
+
+class Reads(OnlyRows):
+    """Notes the rows that are read."""
+
+    def __getitem__(self, rows):
+        self.read = [*getattr(self, "read", ()), rows]
+        return super().__getitem__(rows)
+
+
+def test_with_chunks_an_epoch_reads_a_source_in_runs(in_parts):
+    source = Reads(PIXELS)
+    trained(source, shuffle="chunks")
+    batches = [rows for rows in source.read if isinstance(rows, np.ndarray)]
+    assert sum(map(len, batches)) == 3 * len(PIXELS)
+    assert all(len(set(rows // 4)) <= 2 * MIXED_CHUNKS for rows in batches)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("after", [0, 4, 8, 9, 20])
+def test_training_by_chunks_resumes_within_an_epoch_with_the_same_bits(
+        after, compiled, in_parts, tmp_path):
+    def until(run):
+        if run.iteration == after:
+            signal.raise_signal(signal.SIGINT)
+
+    settings = {"shuffle": "chunks", "compiled": compiled}
+    expected, _ = trained(in_a_file(PIXELS, tmp_path), callbacks=[EachStep(lambda run: None)],
+                          **settings)
+    path = tmp_path / "run"
+    trained(PIXELS, checkpoint=path, callbacks=[EachStep(until)], **settings)
+    found, _ = trained(PIXELS, checkpoint=path, callbacks=[EachStep(lambda run: None)], **settings)
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(tg.errors.CheckpointError, match="shuffle"):
+        trained(PIXELS, checkpoint=path, shuffle=True, compiled=compiled)
+
+
+@pytest.mark.parametrize("shuffle", ["rows", 1])
+def test_other_orders_are_refused(shuffle):
+    with pytest.raises(InvalidArgumentError, match="shuffle must be True, False or 'chunks'"):
+        trained(PIXELS, shuffle=shuffle)
 
 
 def test_training_resumes_on_data_of_another_kind_with_the_same_numbers(in_parts, tmp_path):

@@ -22,6 +22,9 @@ PIECE = AT_ONCE // 4
 CHUNK = 4 * 2**20
 """The bytes of the chunks in which larger data are checked."""
 
+MIXED_CHUNKS = 4
+"""The chunks, of `PIECE` bytes each, whose rows are mixed in an order by chunks."""
+
 
 class Rows:
     """The rows of an array, a table or a matrix, read and converted when they are asked for.
@@ -99,6 +102,20 @@ def chunks(data: NDArray[Any] | Rows) -> Iterator[slice]:
     step = max(1, CHUNK * n // max(1, data.nbytes))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
+
+
+def shuffled_by_chunks(n: int, chunk: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return n rows in a random order of chunks; the rows of `MIXED_CHUNKS` of them are mixed.
+
+    >>> shuffled_by_chunks(12, 2, np.random.default_rng(0))
+    array([11,  4, 10,  9,  7,  6,  5,  8,  0,  2,  1,  3])
+    """
+    starts = chunk * rng.permutation(math.ceil(n / chunk))
+    order = np.add.outer(starts, np.arange(chunk)).ravel()
+    order = order[order < n]
+    for start in range(0, n, MIXED_CHUNKS * chunk):
+        rng.shuffle(order[start : start + MIXED_CHUNKS * chunk])
+    return order
 
 
 def converted(data: NDArray[Any] | Rows, dtype: Any) -> NDArray[Any] | Rows:

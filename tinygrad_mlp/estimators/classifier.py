@@ -49,7 +49,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         learning_rate_init: the learning rate at the start.
         power_t: the exponent of "invscaling".
         max_iter: epochs at most; for "lbfgs", iterations.
-        shuffle: whether each epoch takes the samples in a new order.
+        shuffle: whether each epoch takes the samples in a new order; "chunks" for one that reads
+            a large file in runs (see `fit`).
         random_state: seed of weights, order, dropout and validation set; None for a new one in
             every run.
         tol: the least improvement of the loss, or of the validation score, that counts.
@@ -101,7 +102,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
                  loss: Any = "log_loss", class_weight: Any = None, dropout: Any = 0.0,
                  solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
                  learning_rate: Any = "constant", learning_rate_init: float = 0.001,
-                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool = True,
+                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool | str = True,
                  random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
                  warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
                  early_stopping: bool = False, validation_fraction: float = 0.1,

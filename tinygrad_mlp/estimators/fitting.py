@@ -76,6 +76,8 @@ def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: O
     validate = None
     if estimator.early_stopping:
         rows, held_out = split(estimator, samples.Y, random())
+        if estimator.shuffle == "chunks":
+            rows = np.sort(rows)  # as they lie in the file
         validate = validation(estimator, network, model, objective, samples.rows(held_out))
         samples = samples.rows(rows)
     n = len(samples.X)

@@ -17,6 +17,7 @@ from tinygrad_mlp.optim import Schedule
 from tinygrad_mlp.support import checks
 from tinygrad_mlp.support.checks import fraction, integer_at_least, one_of
 from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.run import checked_shuffle
 
 STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
 LBFGS = "lbfgs"
@@ -28,7 +29,8 @@ CHECKS: dict[Callable[[Any, str], Any], tuple[str, ...]] = {
     checks.positive: ("learning_rate_init", "epsilon"),
     fraction: ("momentum", "beta_1", "beta_2", "validation_fraction"),
     at_least_1: ("max_iter", "max_fun"),
-    checks.flag: ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")}
+    checked_shuffle: ("shuffle",),
+    checks.flag: ("warm_start", "nesterovs_momentum", "early_stopping")}
 """The parameters that are one number or a flag, by their check."""
 
 
@@ -101,7 +103,8 @@ def _check_lbfgs(estimator: Any, who: str) -> None:
              "learning_rate": isinstance(estimator.learning_rate, Schedule),
              "compiled": estimator.compiled is True,
              "clip_gradients": estimator.clip_gradients is not None,
-             "checkpoint": estimator.checkpoint is not None}
+             "checkpoint": estimator.checkpoint is not None,
+             "shuffle": isinstance(estimator.shuffle, str)}
     for name, given in unfit.items():
         if given:
             raise InvalidArgumentError(

@@ -62,7 +62,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
                  loss: Any = "squared_error", output_activation: Any = None, dropout: Any = 0.0,
                  solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
                  learning_rate: Any = "constant", learning_rate_init: float = 0.001,
-                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool = True,
+                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool | str = True,
                  random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
                  warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
                  early_stopping: bool = False, validation_fraction: float = 0.1,

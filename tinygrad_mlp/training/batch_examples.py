@@ -90,7 +90,7 @@ class BatchExamples:
 
     any_size = True  # a checkpoint may hold programs for batches of any size
 
-    def order(self, rng: Any) -> BatchOrder:
+    def order(self, rng: Any, by_chunks: bool) -> BatchOrder:
         """Return the place in the batches."""
         return BatchOrder(self.source.length, rng, self.epoch)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.data.rows import PIECE
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.parallel.ranks import Ranks
 from tinygrad_mlp.training.checked_data import (
@@ -87,9 +88,10 @@ class Examples:
             return SampleOrder.length(rows)
         return float(self.weight[rows].sum(dtype=np.float64))
 
-    def order(self, rng: Any) -> SampleOrder:
+    def order(self, rng: Any, by_chunks: bool) -> SampleOrder:
         """Return the order of the samples, at the beginning of the first epoch."""
-        return SampleOrder(len(self), rng)
+        chunk = max(1, PIECE * len(self) // self.X.nbytes) if by_chunks else None
+        return SampleOrder(len(self), rng, chunk)
 
     def sizes(self, batch_size: int) -> dict[int, float]:
         """Return how many batches of a size there are in an epoch."""

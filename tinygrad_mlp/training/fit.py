@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *,
         epochs: int, batch_size: int | None = None, accumulate: int = 1, validation: Any = None,
-        shuffle: bool | None = None, rng: Generator | None = None, callbacks: Iterable[Any] = (),
-        monitor: bool | Callable[[Record], str] = False, compiled: bool | str = "auto",
-        block: int | None = None, threads: int | None = None, record_every: int | None = None,
-        record_epochs: bool | None = None, evaluate_training: bool = False,
-        checkpoint: Any = None, sample_weight: Any = None, class_weight: Any = None,
-        ranks: Ranks | None = None) -> History:
+        shuffle: bool | str | None = None, rng: Generator | None = None,
+        callbacks: Iterable[Any] = (), monitor: bool | Callable[[Record], str] = False,
+        compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
+        record_every: int | None = None, record_epochs: bool | None = None,
+        evaluate_training: bool = False, checkpoint: Any = None, sample_weight: Any = None,
+        class_weight: Any = None, ranks: Ranks | None = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
@@ -61,8 +61,9 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *
             dropout see the batches one by one.)
         validation: a pair (X, Y) to evaluate on, never to train on; or (X, Y, sample_weight);
             or `data.batches` of such.
-        shuffle: whether each epoch visits the samples in a new random order: yes by default, but
-            batches have the order of their source.
+        shuffle: whether each epoch visits the samples in a new random order: True by default, but
+            batches have the order of their source. "chunks" for files on slow disks: chunks of
+            16 MiB come in a random order, and the samples of four of them are mixed.
         rng: the generator of the orders; without one, they differ from run to run.
         callbacks: see `callbacks`; functions are called after each evaluation.
         monitor: whether to show progress; a function that makes a line of a `Record` sets what is

@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from tinygrad_mlp.data.rows import shuffled_by_chunks
+from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim import Optimizer
 from tinygrad_mlp.support.checks import flag, integer_at_least, one_of
 from tinygrad_mlp.support.signals import ENDING, interruption
@@ -18,6 +22,15 @@ from tinygrad_mlp.training.running_means import RunningMeans
 
 BATCH_SIZE = 32
 """The samples of a batch where nothing else is said."""
+
+
+def checked_shuffle(value: Any, name: str) -> Any:
+    """Return `value`, if it says whether and how each epoch takes the samples in a new order."""
+    if isinstance(value, str) and value == "chunks":
+        return value
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidArgumentError(f"{name} must be True, False or 'chunks'. Got {value!r}.")
+    return bool(value)
 
 
 class FitSettings(NamedTuple):
@@ -45,7 +58,8 @@ class FitSettings(NamedTuple):
         epochs = self.record_every is None if given is None else flag(given, "fit: record_epochs")
         return self._replace(epochs=integer_at_least(1, self.epochs, "fit: epochs"),
                              batch_size=integer_at_least(1, size, "fit: batch_size"),
-                             shuffle=True if self.shuffle is None else self.shuffle,
+                             shuffle=True if self.shuffle is None else checked_shuffle(
+                                 self.shuffle, "fit: shuffle"),
                              accumulate=integer_at_least(1, self.accumulate, "fit: accumulate"),
                              compiled=one_of(self.compiled, ("auto", True, False), "fit: compiled"),
                              block=optional(1, self.block, "fit: block"),
@@ -113,12 +127,13 @@ class Run:
 class SampleOrder:
     """The order of the samples in each epoch, and the place that has been reached in it.
 
-    `rng` draws a new order for each epoch; without it, the samples stay in the order given. So many
-    `epochs` are done, and so many `samples` of the present one.
+    `rng` draws a new order for each epoch, where `chunk` is given one by chunks of so many samples;
+    without it, the samples stay in the order given. So many `epochs` are done, and so many
+    `samples` of the present one.
     """
 
-    def __init__(self, n: float, rng: Any) -> None:
-        self.n, self.rng = n, rng
+    def __init__(self, n: float, rng: Any, chunk: int | None = None) -> None:
+        self.n, self.rng, self.chunk = n, rng, chunk
         self.epochs = 0
         self.samples = 0
         self._drawn_from: Any = None  # the generator's state before it drew the present order
@@ -141,7 +156,11 @@ class SampleOrder:
 
     def _draw(self) -> Any:
         """Return a new order; None for that of the data."""
-        return None if self.rng is None else self.rng.permutation(self.n)
+        if self.rng is None:
+            return None
+        if self.chunk is None:
+            return self.rng.permutation(self.n)
+        return shuffled_by_chunks(int(self.n), self.chunk, self.rng)
 
     def unit(self, batch_size: int) -> int:
         """Return the length of a batch, as places are counted."""

@@ -63,7 +63,7 @@ class StepRunner:
                  rng: Any, *, threads: int, watched: bool,
                  on_gradients: Callable[[], None] | None = None) -> None:
         self.run, self.loss, self.data = run, loss, data
-        self.order = data.order(rng)
+        self.order = data.order(rng, settings.shuffle == "chunks")
         self.batch_size: int = settings.batch_size
         self._whole = self.batch_size  # the samples with which this process computes at a time
         self.record_every = settings.record_every
