@@ -68,15 +68,19 @@ def poured(value, mould):
     return taken, middle, half, mould.shape
 
 
+def pour(value, mould):
+    """The same of a Tensor, computed from it."""
+    taken, middle, half, shape = poured(value, mould)
+    return middle + half * tg.sin(tg.reshape(tg.ravel(value)[taken], shape=shape))
+
+
 def run(program, values):
     """One number computed from `values` by the program, with operations and Tensors only."""
     values = list(values)
     for (op, sample), sources in program:
         args = list(sample.args)
         for i, source in zip(floats(sample), cycle(sources), strict=False):
-            value = values[-1 - source % len(values)]
-            taken, middle, half, shape = poured(value, args[i])
-            args[i] = middle + half * tg.sin(tg.reshape(tg.ravel(value)[taken], shape=shape))
+            args[i] = pour(values[-1 - source % len(values)], args[i])
         values.append(op(*args, **sample.static))
     return sum(tg.sum(tg.sin(value)) for value in values)
 

@@ -6,15 +6,17 @@ Names of the user come first, then those of the parts of layers and of loops, th
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.loops import Loop, find_loop, row_of
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
-from tinygrad_mlp.explanation.reverse import Reverse
+from tinygrad_mlp.explanation.reverse import MOST_FACTORS, Reverse
+from tinygrad_mlp.explanation.values import in_order
 from tinygrad_mlp.graph_view.names import Name, name
 
 TEXTBOOK = {ops.sigmoid: "p", ops.softmax: "p", ops.tanh: "a", ops.relu: "a", ops.exp: "e",
@@ -70,16 +72,23 @@ class ChosenNames:
         """What is to be written."""
         return self.gradients
 
-    def _uses(self) -> dict[Base, int]:
-        """How often each base is written, if every base without a name is written out."""
+    def _uses(self, chosen: dict[Base, Any] | None = None) -> dict[Base, int]:
+        """How often each base is written, if every base without a name is written out.
+
+        `chosen` takes those that are worth a name, and are not written out therefore.
+        """
         uses: dict[Base, int] = {}
         for p in self.roots():
             for base in occurrences(self.simplifier.shown(p)):
                 uses[base] = uses.get(base, 0) + 1
-        parts: dict[Base, list[Base]] = {}
-        for base in reversed(sorted_by_use(uses, self.parts, parts)):
-            times = 1 if base.name is not None else uses[base]
-            for part in parts[base]:
+        parts = functools.cache(self.parts)
+        for base in reversed(list(in_order(uses, parts_of=parts))):
+            if chosen is not None and base.name is None and base.definition is not None and (
+                    self._is_worth_a_name(base, uses[base])):
+                chosen[base] = None
+            named = base.name is not None or base in (chosen or ())
+            times = 1 if named else uses[base]
+            for part in parts(base):
                 uses[part] = uses.get(part, 0) + times
         return uses
 
@@ -90,18 +99,11 @@ class ChosenNames:
         self._name_layers()
         self._name_deltas()
         self._place_deltas()
-        while True:
-            uses = self._uses()
-            worth = [b for b in uses if b.name is None and b.definition is not None
-                     and self._is_worth_a_name(b, uses[b])]
-            parts: dict[Base, list[Base]] = {}
-            sorted_by_use(worth, self.parts, parts)
-            inside = set(sorted_by_use({p for b in worth for p in parts[b]}, self.parts, parts))
-            chosen = [b for b in worth if b not in inside]
-            if not chosen:
-                return
+        chosen: dict[Base, Any] = {}
+        while self._uses(chosen) and chosen:
             for base in sorted(chosen, key=lambda b: b.number):
                 base.name = self._name(base)
+            chosen.clear()
             self.simplifier.forget()
 
     def _name_calls(self) -> None:
@@ -138,7 +140,8 @@ class ChosenNames:
             if isinstance(made, AppliedOp):
                 base.name = self._of_step(letter, t)
                 for a in made.args if base in loop.steps else ():
-                    if a is not None and a.single is not None and a.single not in shared:
+                    if a is not None and a.single is not None and not (
+                            a.single in shared or a.single in loop.places):
                         a.single.name = None
         self.simplifier.forget()
 
@@ -212,7 +215,9 @@ class ChosenNames:
             assert isinstance(made, Polynomial)
             cost = self.simplifier.cost_without_numbers(made)
             least = WORTH_A_DELTA if set(used) == {None} else 1.5
-            if len(used) > 1 and cost > least and delta.name is None:
+            many = any(len(m) >= MOST_FACTORS for m in made.terms)
+            worth = cost > least if len(used) > 1 else cost > TOO_LONG or many
+            if used and worth and delta.name is None:
                 delta.name = self._name(delta)
         self.simplifier.forget()
 
@@ -259,24 +264,6 @@ class ChosenNames:
             return self.names.unique(text)
         self.names.unique(text)
         return name(text) if number else Name(text, r"\delta", rf"_{{{named.latex}}}")
-
-
-def sorted_by_use(roots: Iterable[Base], parts_of: Callable[[Base], list[Base]],
-                  parts: dict[Base, list[Base]]) -> list[Base]:
-    """The bases that roots are written with, parts before wholes; `parts` takes those of each."""
-    done: dict[Base, None] = {}
-    stack = list(roots)
-    while stack:
-        base = stack[-1]
-        if base not in parts:
-            parts[base] = parts_of(base)
-        missing = [] if base in done else [p for p in parts[base] if p not in done]
-        if missing:
-            stack += missing
-        else:
-            done[base] = None
-            stack.pop()
-    return list(done)
 
 
 def occurrences(p: Polynomial) -> Iterable[Base]:

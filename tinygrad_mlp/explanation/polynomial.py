@@ -159,11 +159,11 @@ class Polynomial:
         """With factors replaced by polynomials of the base's shape; None for those that stay."""
         total = Polynomial(self.shape, {})
         for m, c in self.terms.items():
+            new = [change(factor) for factor in m]
             product = term(self.shape, (), c)
-            for factor in m:
-                new = change(factor)
-                product = attached(product, [factor] if new is None else new, factor.indices)
-            total += contracted(product, sizes(m))
+            for factor, made in zip(m, new, strict=True):
+                product = attached(product, [factor] if made is None else made, factor.indices)
+            total += contracted(product, sizes(m)) if any(new) else Polynomial(self.shape, {m: c})
         return total
 
 

@@ -24,6 +24,8 @@ FORMS_PER_BASE = 40
 """How many forms may be compared for each base; textbooks' graphs take six at most."""
 NAMED_FROM = 3.0
 """The cost from which a derivative is a quantity of its own, to be named where it is used."""
+MOST_FACTORS = 8
+"""Factors from which a product is a quantity of its own: of a long chain, none has them all."""
 
 
 class Reverse(Forward):
@@ -105,7 +107,8 @@ class Reverse(Forward):
         if len(g.terms) == 1 and self.simplifier.cost(g) <= NAMED_FROM:
             return g
         made_by = base.definition
-        if isinstance(made_by, AppliedOp) and made_by.op.record.elementwise and len(g.terms) == 1:
+        if isinstance(made_by, AppliedOp) and made_by.op.record.elementwise and (
+                len(g.terms) == 1 and len(next(iter(g.terms))) < MOST_FACTORS):
             return g
         made = self.t.bracket(g, signed=False)
         delta = made.single

@@ -13,7 +13,7 @@ from tinygrad_mlp.explanation.factoring import Factoring
 from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
 from tinygrad_mlp.explanation.polynomial import Polynomial, term, whole
 from tinygrad_mlp.explanation.translation import Translation
-from tinygrad_mlp.explanation.values import parts
+from tinygrad_mlp.explanation.values import in_order, parts
 
 DELTA = 1.5
 """What a derivative costs at most in others: if it is long it will get a name."""
@@ -40,6 +40,7 @@ class Simplifier(Factoring):
         self.most = math.inf
         self._found: dict[Any, Polynomial] = {}
         self._cost: dict[Base, float] = {}
+        self._quotients: dict[Base, bool] = {}
         self._shown: dict[Any, Polynomial] = {}
 
     def simplest(self, p: Polynomial) -> Polynomial:
@@ -100,10 +101,12 @@ class Simplifier(Factoring):
 
     def quotients(self, base: Base) -> bool:
         """Whether there are quotients in a bracket."""
-        made = base.definition
-        return isinstance(made, Polynomial) and any(
-            (f.exponent < 0 and f.base.shape) or self.quotients(f.base)
-            for m in made.terms for f in m if f.exponent < 0 or self.is_bracket(f.base))
+        for b in in_order([base], self._quotients, lambda b: filter(self.is_bracket, parts(b))):
+            made = b.definition
+            self._quotients[b] = isinstance(made, Polynomial) and any(
+                (f.exponent < 0 and f.base.shape) or self._quotients.get(f.base)
+                for m in made.terms for f in m)
+        return self._quotients[base]
 
     def multiplied_out(self, p: Polynomial, bracket: Base) -> Polynomial:
         """With one bracket multiplied out."""
@@ -202,15 +205,15 @@ class Simplifier(Factoring):
 
     def base_cost(self, base: Base) -> float:
         """That of a base: 1 for a symbol."""
-        made = base.definition
-        if made is None or base.name is not None:
+        if base.definition is None or base.name is not None:
             return 1.0
-        if base not in self._cost:
+        for b in in_order([base], self._cost, lambda b: parts(b) if b.name is None else ()):
+            made = b.definition
             if isinstance(made, Polynomial):
                 cost = self.cost(self.factored(made))
-                self._cost[base] = min(cost, DELTA) if base in self.deltas else cost
-            else:
-                self._cost[base] = 1 + sum(self.cost(a) for a in made.args if a is not None)
+                self._cost[b] = min(cost, DELTA) if b in self.deltas else cost
+            elif made is not None:
+                self._cost[b] = 1 + sum(self.cost(a) for a in made.args if a is not None)
         return self._cost[base]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,9 @@ class BaseValues:
         self.known: dict[Base, Any] = dict(given or {})
 
     def of_base(self, base: Base) -> Array:
-        """The value of a base, computed without recursion: a graph may be long."""
-        stack = [base]
-        while stack:
-            missing = [b for b in parts(stack[-1]) if b not in self.known]
-            if missing and stack[-1] not in self.known:
-                stack += missing
-            else:
-                last = stack.pop()
-                if last not in self.known:
-                    self.known[last] = self._computed(last)
+        """The value of a base."""
+        for b in in_order([base], self.known):
+            self.known[b] = self._computed(b)
         value: Array = self.known[base]
         return value
 
@@ -56,18 +49,20 @@ class BaseValues:
 
     def _product(self, monomial: Monomial, shape: Shape) -> Any:
         free = [i for i in range(len(shape)) if any(i in f.indices for f in monomial)]
-        operands: list[Any] = []
+        operands: dict[Sequence[int], Any] = {}
         for f in monomial:
             value = self.of_base(f.base)
             kept = tuple(0 if i == UNIT else slice(None) for i in f.indices)
             value = np.asarray(value)[kept]
             if value.dtype == bool:
                 value = value.astype(float)  # the sum of conditions is a count
-            operands.append(value if f.exponent == 1 else power(value, f.exponent))
-            operands.append([i if i < SUMMED else i - SUMMED + 26 for i in f.indices if i != UNIT])
+            value = value if f.exponent == 1 else power(value, f.exponent)
+            places = tuple(i if i < SUMMED else i - SUMMED + 26 for i in f.indices if i != UNIT)
+            operands[places] = operands[places] * value if places in operands else value
         if not operands:
             return 1
-        out = np.einsum(*operands, free, optimize=len(operands) > 4)
+        pairs = (part for places, value in operands.items() for part in (value, places))
+        out = np.einsum(*pairs, free, optimize=len(operands) > 2)
         return out.reshape([n if i in free else 1 for i, n in enumerate(shape)])
 
 
@@ -79,6 +74,26 @@ def parts(base: Base) -> Iterable[Base]:
     if isinstance(made, Polynomial):
         return made.bases()
     return {b for a in made.args if a is not None for b in a.bases()}
+
+
+def in_order(roots: Iterable[Base], known: Container[Base] = (),
+             parts_of: Callable[[Base], Iterable[Base]] = parts) -> Iterator[Base]:
+    """The bases that roots are made of and that are not known, parts before wholes.
+
+    Without recursion: a graph may be long.
+    """
+    done: set[Base] = set()
+    stack = list(roots)
+    while stack:
+        base = stack[-1]
+        new = base not in done and base not in known
+        missing = [b for b in parts_of(base) if b not in done and b not in known] if new else []
+        stack += missing
+        if not missing:
+            stack.pop()
+            if new:
+                done.add(base)
+                yield base
 
 
 def power(value: Any, exponent: Exponent) -> Any:
