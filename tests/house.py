@@ -142,6 +142,23 @@ def functions(files: list[Source]) -> list[tuple[int, str]]:
     return sorted(found, reverse=True)
 
 
+def annotations(files: list[Source]) -> list[ast.expr]:
+    """Return the types of all parameters and results that have one."""
+    found = []
+    for file in files:
+        for node in file.nodes:
+            if isinstance(node, ast.arg):
+                found.append(node.annotation)
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                found.append(node.returns)
+    return [each for each in found if each is not None]
+
+
+def has_any(annotation: ast.expr) -> bool:
+    """Return whether a type leaves something open as `Any`."""
+    return any(isinstance(n, ast.Name) and n.id == "Any" for n in ast.walk(annotation))
+
+
 def complex_functions(root: Path) -> list[str]:
     """Return the functions whose cyclomatic complexity is over the limit, as ruff counts it."""
     command = [
@@ -267,6 +284,10 @@ def table(root: Path) -> Iterator[str]:
     for title, pairs in (("class", class_names(files)), ("file", file_names(files))):
         places = [f"{name}: {', '.join(where)}" for name, where in repeated(pairs).items()]
         yield from listed(f"{title} names used more than once", places, 40)
+    types = annotations(files)
+    open_types = sum(map(has_any, types))
+    yield f"{'types of parameters and results with Any':<52}{open_types:>6}"
+    yield f"    of {len(types)}"
     long = [f"{lines:>4}  {name}" for lines, name in functions(files)]
     yield from listed("functions, the longest first", long)
     large = sorted(((f.lines, f.name) for f in files if f.lines > FILE_LINES), reverse=True)

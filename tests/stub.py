@@ -30,6 +30,7 @@ HEAD = f'''from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_mlp.autograd.argument_types import Axis, Operand, Shape
 from tinygrad_mlp.autograd.graph import Array
@@ -127,7 +128,7 @@ def signatures(name: str, function: Callable[..., Any]) -> str:
             starred |= p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)
             parts.append(shown(p, "Operand" in p.annotation, numbers))
         texts.append(parts)
-    result = str(signature.return_annotation).replace("Any", "{}")
+    result = str(signature.return_annotation).replace("Any", "{}").replace("Array", "{}")
     return overloads("", name, [], texts, result, texts[0] == texts[1])
 
 

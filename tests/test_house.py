@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from tests import child, house
+
+MOST_WITH_ANY = 0.23
+"""The part of the types of parameters and results that may contain `Any`. It is to fall."""
 
 
 @pytest.mark.thorough
@@ -37,3 +42,17 @@ def test_lines_of_code_are_those_that_are_neither_text_nor_comment_nor_blank():
 
 def test_names_used_twice_are_found_with_their_places():
     assert house.repeated([("A", "one"), ("B", "one"), ("A", "two")]) == {"A": ["one", "two"]}
+
+
+def test_few_types_of_parameters_and_results_leave_something_open():
+    types = house.annotations(house.sources(house.ROOT))
+
+    assert sum(map(house.has_any, types)) <= MOST_WITH_ANY * len(types)
+
+
+def test_types_with_any_are_found():
+    tree = ast.parse("def f(x: list[Any], *y: int, z=0, **w: Any) -> Company: lambda a: 0")
+    types = house.annotations([house.Source("f.py", "", tree)])
+
+    assert [ast.unparse(each) for each in types if house.has_any(each)] == ["list[Any]", "Any"]
+    assert len(types) == 4

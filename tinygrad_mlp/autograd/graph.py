@@ -14,7 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+"""What operations and rules are written for. A value takes its place where a graph is made: it
+computes as an array does."""
 
 next_order = count().__next__
 """Numbers the nodes as they are made. A node's parents are older than the node, so descending

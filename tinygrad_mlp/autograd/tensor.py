@@ -148,8 +148,7 @@ class Tensor(Value):
     @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes."""
-        shape: tuple[int, ...] = self.data.shape
-        return shape
+        return self.data.shape
 
     @property
     def ndim(self) -> int:

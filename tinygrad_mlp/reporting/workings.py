@@ -65,10 +65,10 @@ def first_weights(subject: ReportedModel) -> Markup | None:
     weight = next((p.data for p in subject.model.parameters()), None)
     if subject.images is None or weight is None or weight.ndim != 2:
         return None
-    shape = subject.images.shape[1:]
-    if weight.shape[1] != shape[0] * shape[1]:
+    height, width = subject.images.shape[1:3]
+    if weight.shape[1] != height * width:
         return None
-    return inline_figure(partial(plot_weights, weight, MOST_UNITS, shape), "weights",
+    return inline_figure(partial(plot_weights, weight, MOST_UNITS, (height, width)), "weights",
                          "weights of the first layer as images", (6.2, 3.9))
 
 

@@ -58,7 +58,7 @@ def combined_weights(Y: Any, sample_weight: Any, class_weight: Any, dtype: Any,
     if sample_weight is None and class_weight is None:
         return None
     Y = as_source(Y, f"{name}Y")
-    weight = np.ones(len(Y))
+    weight: Array = np.ones(len(Y))
     if sample_weight is not None:
         weight = checked_weight(sample_weight, len(Y), f"{name}sample_weight")
     if class_weight is not None:

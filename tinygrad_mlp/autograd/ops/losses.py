@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.mode import MODE
-from tinygrad_mlp.autograd.op import Op, Sample, op
+from tinygrad_mlp.autograd.op import Op, Sample, Samples, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.elementwise.exponential import log, log1p
 from tinygrad_mlp.autograd.ops.elementwise.selection import where
@@ -36,14 +36,14 @@ __all__ = [
 REDUCTIONS = ("mean", "sum")
 
 
-def divisor(prediction: Any, reduction: str) -> int:
+def divisor(prediction: Array, reduction: str) -> int:
     """Return the divisor of the summed loss: the number of samples for "mean", 1 for "sum"."""
     if reduction == "sum" or getattr(prediction, "ndim", 0) < 2:  # a Python number has none
         return 1
     return int(prediction.shape[0])
 
 
-def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
+def check_loss(name: str, prediction: Operand, target: Operand, reduction: str) -> None:
     """Refuse an unknown reduction, and arguments that are empty or would be broadcast."""
     shape, wanted = shape_of(prediction), shape_of(target)
     if shape != wanted:
@@ -59,7 +59,7 @@ def check_loss(name: str, prediction: Any, target: Any, reduction: str) -> None:
             f"{name}() expects reduction to be one of {', '.join(REDUCTIONS)}. Got {reduction!r}.")
 
 
-def _total(losses: Any, prediction: Any, reduction: str) -> Any:
+def _total(losses: Array, prediction: Array, reduction: str) -> Array:
     return np.add.reduce(losses, axis=None) / divisor(prediction, reduction)
 
 
@@ -69,13 +69,13 @@ def mean_latex(prediction: Any, reduction: str) -> str:
     return rf"\frac{{1}}{{{n}}} " if n > 1 else ""
 
 
-def _squared_latex(prediction: Any, target: Any, reduction: str) -> str:
+def _squared_latex(prediction: Any, target: object, reduction: str) -> str:
     n = divisor(prediction, reduction)
     twice = rf"2 \cdot {n}" if n > 1 else "2"
     return rf"\frac{{1}}{{{twice}}} \left\Vert {target} - {prediction} \right\Vert^2"
 
 
-def _samples(prediction: str = "real", target: str = "real") -> Any:
+def _samples(prediction: str = "real", target: str = "real") -> Samples:
     draw = {
         "real": lambda rng, shape: rng.normal(size=shape),
         "probability": lambda rng, shape: rng.uniform(0.1, 0.9, size=shape),
@@ -114,12 +114,12 @@ def squared_error(prediction: Array, target: Array, *, reduction: str = "mean") 
     return 0.5 * (error @ error) / divisor(prediction, reduction)
 
 
-def _log_or_zero(factor: Any, argument: Any) -> Any:
+def _log_or_zero(factor: Array, argument: Array) -> Array:
     """Compute ``factor · ln(argument)``, which is 0 where the factor is 0."""
     return factor * log(where(equal(factor, 0), 1, argument))
 
 
-def _bce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
+def _bce_prediction(g: Array, y: Array, p: Array, t: Array, reduction: str) -> Array:
     # Each quotient only where its numerator is not 0, so that 0/0 does not arise at p = t.
     missed = (1 - t) / where(equal(t, 1), 1, 1 - p)
     hit = t / where(equal(t, 0), 1, p)
@@ -179,7 +179,7 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, reduction: str = "mea
     return _total(losses, logits, reduction)
 
 
-def _cce_prediction(g: Any, y: Any, p: Any, t: Any, reduction: str) -> Any:
+def _cce_prediction(g: Array, y: Array, p: Array, t: Array, reduction: str) -> Array:
     share = where(equal(t, 0), 0, -t / where(equal(t, 0), 1, p))
     return share * (g / divisor(p, reduction))
 
@@ -232,7 +232,7 @@ def logits_behind(prediction: Any, activation: Op) -> Value | None:
     return make_value(cls, node.arrays[0], parent, parent is not None)
 
 
-def binary_cross_entropy(prediction: Operand, target: Operand, reduction: str = "mean") -> Any:
+def binary_cross_entropy(prediction: Operand, target: Operand, reduction: str = "mean") -> Array:
     """Compute the cross entropy of independent yes/no outputs.
 
     ``−Σⱼ (yⱼ ln ŷⱼ + (1 − yⱼ) ln(1 − ŷⱼ))``, averaged over samples. Where `prediction` is the
@@ -262,7 +262,8 @@ def binary_cross_entropy(prediction: Operand, target: Operand, reduction: str = 
     return binary_cross_entropy_op(prediction, target, reduction=reduction)
 
 
-def categorical_cross_entropy(prediction: Any, target: Operand, reduction: str = "mean") -> Any:
+def categorical_cross_entropy(
+        prediction: Operand, target: Operand, reduction: str = "mean") -> Array:
     """Compute the cross entropy of one choice among several, from their probabilities.
 
     ``−Σⱼ yⱼ ln ŷⱼ``, averaged over samples. Where `prediction` is the output of `softmax` over the
@@ -288,7 +289,7 @@ def categorical_cross_entropy(prediction: Any, target: Operand, reduction: str =
     return categorical_cross_entropy_op(prediction, target, reduction=reduction)
 
 
-def softmax_cross_entropy(prediction: Operand, target: Operand, reduction: str = "mean") -> Any:
+def softmax_cross_entropy(prediction: Operand, target: Operand, reduction: str = "mean") -> Array:
     """Compute the cross entropy of the softmax of `prediction`, accurately for any size of it.
 
     ``−Σⱼ yⱼ ln softmax(z)ⱼ``, averaged over samples, with gradient ``(softmax(z) − y) / n``.

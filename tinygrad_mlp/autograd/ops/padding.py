@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.reductions.reduction import max as max_
 from tinygrad_mlp.autograd.ops.reductions.reduction import min as min_
@@ -96,11 +97,12 @@ def _pairs(given: Any, shape: tuple[int, ...], default: Any) -> tuple[tuple[Any,
     return tuple((before, after) for before, after in full)
 
 
-def _part(axis: int, chosen: slice) -> tuple[Any, ...]:
+def _part(axis: int, chosen: slice) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, chosen)
 
 
-def _statistic(a: Any, axis: int, of: Callable[..., Any], length: int | None, side: int) -> Any:
+def _statistic(a: Operand, axis: int, of: Callable[..., Array], length: int | None,
+               side: int) -> Array:
     """Reduce `length` elements at one end of an axis, which is kept."""
     n = shape_of(a)[axis]
     if length is not None and length < n:
@@ -108,12 +110,12 @@ def _statistic(a: Any, axis: int, of: Callable[..., Any], length: int | None, si
     return of(a, axis=axis, keepdims=True)
 
 
-def _ramp(edge: Any, axis: int, width: int, end: Any) -> Any:
+def _ramp(edge: Array, axis: int, width: int, end: Array) -> Array:
     """Return `width` equal steps from `end` towards the edge, without the edge."""
     steps = np.arange(width, dtype=edge.dtype) / max(width, 1)
     return end + (edge - end) * steps.reshape(-1, *(1,) * (len(shape_of(edge)) - axis - 1))
 
 
-def _widened(a: Any, axis: int, width: int) -> Any:
+def _widened(a: Array, axis: int, width: int) -> Array:
     shape = shape_of(a)
     return broadcast_to(a, shape=(*shape[:axis], width, *shape[axis + 1 :]))

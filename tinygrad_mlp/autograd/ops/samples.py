@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, Sample
 
 DEFAULT_DOMAIN = (-2.0, 2.0)
@@ -22,7 +23,8 @@ BINARY_SHAPES = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (3,)), ((2, 3)
 
 
 def sample_arrays(
-    rng: Any, shapes: Sequence[tuple[int, ...]] = ((3,), (2, 3), (2, 3, 2)), **static: Sequence[Any]
+    rng: np.random.Generator, shapes: Sequence[tuple[int, ...]] = ((3,), (2, 3), (2, 3, 2)),
+    **static: Sequence[object]
 ) -> list[Sample]:
     """Draw a sample for every shape and every combination of static parameters."""
     return [
@@ -31,10 +33,10 @@ def sample_arrays(
         for values in product(*static.values())]
 
 
-def well_apart(rng: Any, samples: Sequence[Sample]) -> list[Sample]:
+def well_apart(rng: np.random.Generator, samples: Sequence[Sample]) -> list[Sample]:
     """Draw samples whose elements differ by 0.2 or more: small changes keep their order."""
 
-    def redrawn(a: Any) -> Any:
+    def redrawn(a: Array) -> Array:
         values = (rng.permutation(a.size) - a.size / 2) / 2
         return (values + rng.uniform(-0.15, 0.15, size=a.size)).reshape(a.shape)
 

@@ -11,19 +11,22 @@ import functools
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Axis, Shape
+
 __all__ = ["sum", "mean", "sum_to", "broadcast_to"]
 
 add_up: Any = np.add.reduce  # its stubs accept no keepdims but a literal
 
 
-def reductions(rng: Any, **static: Sequence[Any]) -> list[Sample]:
+def reductions(rng: np.random.Generator, **static: Sequence[object]) -> list[Sample]:
     """Draw samples of a reduction: no axis, one or several, with and without keepdims."""
     axes = {(): (None,), (3,): (None, 0), (2, 3): (None, 0, -1, (0, 1)), (2, 3, 2): (1, (0, 2))}
     return [
@@ -36,19 +39,19 @@ def reductions(rng: Any, **static: Sequence[Any]) -> list[Sample]:
         for values in product(*static.values())]
 
 
-def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return the axes of a reduction, counted from the front; all of them for None."""
     if axis is None:
         return tuple(range(ndim))
     return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
 
 
-def reduced_count(shape: tuple[int, ...], axis: Any) -> int:
+def reduced_count(shape: tuple[int, ...], axis: Axis) -> int:
     """Return the number of elements that each result of a reduction over `axis` combines."""
     return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 
-def powers_fit(y: Any, power: float) -> bool:
+def powers_fit(y: Array, power: float) -> bool:
     """Return whether numbers of the size of `y`, raised to a power, keep all of their digits."""
     limit = _limit(y.dtype, power)
     if y.size == 1:
@@ -57,11 +60,11 @@ def powers_fit(y: Any, power: float) -> bool:
 
 
 @functools.cache
-def _limit(dtype: Any, power: float) -> float:
+def _limit(dtype: np.dtype[np.floating], power: float) -> float:
     return float(float(np.finfo(dtype).max) ** (0.4 / max(abs(power), 1)))
 
 
-def scale_of(a: Any, exactly: bool = False) -> Any:
+def scale_of(a: Array, exactly: bool = False) -> Array:
     """Return the size of numbers above 0, or the power of 2 below it, which changes no digit.
 
     For 0 and what is not finite: 1.
@@ -70,7 +73,7 @@ def scale_of(a: Any, exactly: bool = False) -> Any:
     return np.where(np.isfinite(a) & (a > 0), size, np.ones_like(a))
 
 
-def kept(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
+def kept(g: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
     """Put the reduced axes of an array of `shape` back into `g`, with length 1."""
     if keepdims or g.shape == shape:
         return g
@@ -80,14 +83,14 @@ def kept(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
 
-def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
+def spread(g: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
     """Repeat `g` along the reduced axes, to an array of `shape`."""
     if axis is not None and not keepdims:
         g = kept(g, shape, axis, keepdims)
     return broadcast_to(g, shape=shape)
 
 
-def over(axis: Any, ndim: int) -> str:
+def over(axis: Axis, ndim: int) -> str:
     r"""Write the axes of a reduction as a subscript in LaTeX; nothing for all axes.
 
     >>> over(-1, 2), over(None, 2)
@@ -114,7 +117,7 @@ def named_over(name: str) -> Any:
         Sample(rng.normal(size=size), shape=shape)
         for size in ((3,), (2, 1), ())
         for shape in ((2, 3), (4, 2, 3))])
-def broadcast_to(a: Array, *, shape: Any) -> Array:
+def broadcast_to(a: Array, *, shape: Shape) -> Array:
     """Repeat along new axes and along axes of length 1.
 
     >>> broadcast_to([1.0, 2.0], shape=(2, 2))

@@ -110,7 +110,7 @@ def real(val: Operand) -> Any:
 
 
 @implements(np.imag)
-def imag(val: Operand) -> Any:
+def imag(val: Operand) -> Array:
     """Return the imaginary part: of a tensor, which holds real numbers, zeros.
 
     Args:

@@ -7,26 +7,26 @@ SciPy computes them. The derivative of one leads to the neighbouring orders, so 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.op import Sample, Samples, op
 from tinygrad_mlp.autograd.ops.elementwise.rounding import sign
 from tinygrad_mlp.autograd.ops.elementwise.special import in_precision_of, scipy_special
 
 __all__ = ["iv", "ive", "i0", "i1", "jv", "jn", "j0", "j1", "yv", "yn", "y0", "y1"]
 
 
-def _bessel_integral(v: Any, z: Any, points: int = 64) -> Any:
+def _bessel_integral(v: ArrayLike, z: ArrayLike, points: int = 64) -> Array:
     """Integrate ``1/π e^(z cos t) cos(vt)`` over 0 ≤ t ≤ π for whole v."""
     t = 2 * math.pi / points * np.arange(points)
     v, z = np.asarray(v)[..., None], np.asarray(z)[..., None]
     return np.mean(np.exp(z * np.cos(t)) * np.cos(v * t), axis=-1)
 
 
-def _iv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
+def _iv_rule(g: Array, y: Array, v: Array, z: Array) -> Array:
     return g * (iv(v - 1.0, z) + iv(v + 1.0, z)) / 2  # (1.0: an unsigned 0 − 1 would wrap)
 
 
@@ -70,11 +70,11 @@ def i1(x: Array) -> Array:
     return scipy_special().i1(x)
 
 
-def _ive_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
+def _ive_rule(g: Array, y: Array, v: Array, z: Array) -> Array:
     return g * ((ive(v - 1.0, z) + ive(v + 1.0, z)) / 2 - sign(z) * y)
 
 
-def _orders(low: float, high: float) -> Any:
+def _orders(low: float, high: float) -> Samples:
     """Return samples of a function of a whole order and an argument between `low` and `high`."""
     return lambda rng: [
         Sample(np.array(1), rng.uniform(low, high, size=3)),
@@ -95,14 +95,14 @@ def ive(v: Array, z: Array) -> Array:
     return in_precision_of(z, scipy_special().ive(v, z))
 
 
-def _first_kind(v: Any, z: Any, points: int = 64) -> Any:
+def _first_kind(v: ArrayLike, z: ArrayLike, points: int = 64) -> Array:
     """Return the mean of ``cos(v t − z sin t)`` over a circle, for whole v."""
     t = 2 * math.pi / points * np.arange(points)
     v, z = np.asarray(v)[..., None], np.asarray(z)[..., None]
     return np.mean(np.cos(v * t - z * np.sin(t)), axis=-1)
 
 
-def _second_kind(v: Any, z: Any) -> Any:
+def _second_kind(v: ArrayLike, z: ArrayLike) -> Array:
     """Integrate Schläfli's representation of Y, for whole v and z > 0."""
     s, weight = np.polynomial.legendre.leggauss(400)
     v, z = np.asarray(v, float)[..., None], np.asarray(z)[..., None]
@@ -113,7 +113,7 @@ def _second_kind(v: Any, z: Any) -> Any:
     return near - 5 * np.sum(weight * tail, axis=-1) / math.pi
 
 
-def _jv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
+def _jv_rule(g: Array, y: Array, v: Array, z: Array) -> Array:
     return g * (jv(v - 1.0, z) - jv(v + 1.0, z)) / 2
 
 
@@ -131,7 +131,7 @@ def jv(v: Array, z: Array) -> Array:
 jn = jv
 
 
-def _j0_rule(g: Any, y: Any, x: Any) -> Any:
+def _j0_rule(g: Array, y: Array, x: Array) -> Array:
     return -g * j1(x)
 
 
@@ -159,7 +159,7 @@ def j1(x: Array) -> Array:
     return scipy_special().j1(x)
 
 
-def _yv_rule(g: Any, y: Any, v: Any, z: Any) -> Any:
+def _yv_rule(g: Array, y: Array, v: Array, z: Array) -> Array:
     return g * (yv(v - 1.0, z) - yv(v + 1.0, z)) / 2
 
 
@@ -177,7 +177,7 @@ def yv(v: Array, z: Array) -> Array:
 yn = yv
 
 
-def _y0_rule(g: Any, y: Any, x: Any) -> Any:
+def _y0_rule(g: Array, y: Array, x: Array) -> Array:
     return -g * y1(x)
 
 

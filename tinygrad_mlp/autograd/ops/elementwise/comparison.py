@@ -6,8 +6,6 @@ values: see `where`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
@@ -102,7 +100,7 @@ def isclose(
     return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def _unusual(rng: Any) -> list[Sample]:
+def _unusual(rng: np.random.Generator) -> list[Sample]:
     return [
         Sample(np.array([0.5, -0.0, np.nan, np.inf, -np.inf])),
         Sample(np.array(np.nan)),
@@ -153,7 +151,7 @@ def signbit(x: Array) -> Array:
     return np.signbit(x)
 
 
-def _conditions(rng: Any) -> list[Sample]:
+def _conditions(rng: np.random.Generator) -> list[Sample]:
     """Return pairs of conditions, and of numbers, which are true where they are not 0."""
     return [
         Sample(np.array([True, True, False, False]), np.array([True, False, True, False])),

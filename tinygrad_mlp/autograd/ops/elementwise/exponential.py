@@ -7,7 +7,6 @@ where that is cheaper (``exp′ = y``).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -107,7 +106,7 @@ def log1p(x: Array) -> Array:
     return np.log1p(x)
 
 
-def _power_base(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+def _power_base(g: Array, y: Array, x1: Array, x2: Array) -> Array:
     if isinstance(x2, (int, float)):
         return g * (x2 * x1 ** (x2 - 1)) if x2 != 0 else np.zeros(x1.shape, x1.dtype)
     # 0⁰ is constant in its base: without the exception, 0 · 0⁻¹ would make it NaN.
@@ -115,7 +114,7 @@ def _power_base(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     return g * x2 * x1 ** where(constant, 1, x2 - 1.0)  # (1.0: an unsigned 0 − 1 would wrap)
 
 
-def _power_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+def _power_exponent(g: Array, y: Array, x1: Array, x2: Array) -> Array:
     # 0ⁿ = 0 around every n > 0, so its derivative is 0, which 0 · log 0 would make NaN.
     return g * y * log(where(equal(x1, 0), 1.0, x1))  # (1.0: of bytes it would be float16)
 

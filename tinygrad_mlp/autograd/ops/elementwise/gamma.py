@@ -10,10 +10,11 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.autograd.op import Sample, op
+from tinygrad_mlp.autograd.op import Sample, Samples, op
 from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
 from tinygrad_mlp.autograd.ops.elementwise.special import in_precision_of, scipy_special, xlogy
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -23,7 +24,7 @@ __all__ = [
     "gammaincc", "betainc", "multigammaln"]
 
 
-def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
+def _zeta_sum(n: ArrayLike, x: Array, terms: int = 500) -> Array:
     """Sum ``(−1)ⁿ⁺¹ n! Σ (x + k)⁻ⁿ⁻¹`` for n ≥ 1, the tail by Euler and Maclaurin's formula."""
     n, x = np.asarray(n, float), np.asarray(x, float)
     s, end = n + 1, x + terms
@@ -32,7 +33,7 @@ def _zeta_sum(n: Any, x: Any, terms: int = 500) -> Any:
     return (-1) ** (n + 1) * np.vectorize(math.gamma, otypes=[float])(s) * total
 
 
-def _polygamma_rule(g: Any, y: Any, n: Any, x: Any) -> Any:
+def _polygamma_rule(g: Array, y: Array, n: int, x: Array) -> Array:
     return g * polygamma(n + 1.0, x)
 
 
@@ -108,7 +109,7 @@ def rgamma(x: Array) -> Array:
     return scipy_special().rgamma(x)
 
 
-def _log_beta(a: Any, b: Any) -> Any:
+def _log_beta(a: Array, b: Array) -> Array:
     log_gamma = np.vectorize(math.lgamma, otypes=[float])
     return log_gamma(a) + log_gamma(b) - log_gamma(a + b)
 
@@ -141,19 +142,19 @@ def beta(a: Array, b: Array) -> Array:
     return scipy_special().beta(a, b)
 
 
-def _whole(count: int, low: float, high: float) -> Any:
+def _whole(count: int, low: float, high: float) -> Samples:
     """Return samples of `count` whole numbers, which have no gradient, and of x in a range."""
     return lambda rng: [
         Sample(*(rng.integers(1, 4, size=size[-1:]) for _ in range(count)),
                rng.uniform(low, high, size=size)) for size in ((3,), (2, 3), ())]
 
 
-def _gamma_density(a: Any, x: Any) -> Any:
+def _gamma_density(a: Array, x: Array) -> Array:
     """Return ``x^(a − 1) e^−x / Γ(a)``."""
     return exp(xlogy(a - 1, x) - x - gammaln(a))
 
 
-def _gammainc_series(a: Any, x: Any) -> Any:
+def _gammainc_series(a: Array, x: Array) -> Array:
     """Sum ``x^a e^−x Σ x^k / Γ(a + k + 1)``."""
     log_gamma = np.vectorize(math.lgamma, otypes=[float])
     terms = (np.exp((a + k) * np.log(x) - x - log_gamma(a + k + 1)) for k in range(80))
@@ -188,7 +189,7 @@ def gammaincc(a: Array, x: Array) -> Array:
     return in_precision_of(x, scipy_special().gammaincc(a, x))
 
 
-def _beta_integral(a: Any, b: Any, x: Any) -> Any:
+def _beta_integral(a: Array, b: Array, x: Array) -> Array:
     """Integrate ``t^(a − 1) (1 − t)^(b − 1) / B(a, b)`` over 0 ≤ t ≤ x, with ``t = x s²``."""
     s, weight = np.polynomial.legendre.leggauss(200)
     s, weight = (s + 1) / 2, weight / 2

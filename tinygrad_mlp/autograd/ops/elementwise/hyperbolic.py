@@ -6,8 +6,6 @@ cheaper (``tanh′ = 1 − y²``).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
@@ -16,7 +14,7 @@ from tinygrad_mlp.autograd.op import op
 __all__ = ["sinh", "cosh", "tanh"]
 
 
-def _sinh_rule(g: Any, y: Any, x: Any) -> Any:
+def _sinh_rule(g: Array, y: Array, x: Array) -> Array:
     return g * cosh(x)
 
 

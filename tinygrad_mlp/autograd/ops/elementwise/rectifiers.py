@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -62,7 +61,7 @@ def softplus(x: Array) -> Array:
     return np.logaddexp(x, 0)
 
 
-def _gelu_slope(x: Any) -> Any:
+def _gelu_slope(x: Array) -> Array:
     """Compute Φ(x) + x φ(x), with the distribution Φ and density φ of the standard normal."""
     return 0.5 * (1 + erf(x / math.sqrt(2))) + x * exp(-x * x / 2) / math.sqrt(2 * math.pi)
 

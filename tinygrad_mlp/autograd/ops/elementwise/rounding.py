@@ -6,8 +6,6 @@ multiple that a remainder subtracts.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
@@ -21,7 +19,7 @@ __all__ = [
     "heaviside", "floor_divide", "mod", "remainder", "fmod", "nan_to_num"]
 
 
-def _flat(g: Any, y: Any, x: Any) -> Any:
+def _flat(g: Array, y: Array, x: Array) -> Array:
     return np.zeros(x.shape, x.dtype)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -20,7 +20,7 @@ __all__ = [
 
 
 @functools.cache
-def scipy_special() -> Any:
+def scipy_special() -> ModuleType:
     """Return the module scipy.special."""
     # Loaded when first used: scipy would double the time of `import tinygrad_mlp`.
     from scipy import special
@@ -176,7 +176,7 @@ def log_ndtr(x: Array) -> Array:
     return scipy_special().log_ndtr(x)
 
 
-def _xlogy_y(g: Any, out: Any, x: Any, y: Any) -> Any:
+def _xlogy_y(g: Array, out: Array, x: Array, y: Array) -> Array:
     # 0 log y = 0 for every y, also around y = 0.
     return g * (x / where(equal(y, 0) & equal(x, 0), 1, y))
 
@@ -194,7 +194,7 @@ def xlogy(x: Array, y: Array) -> Array:
     return scipy_special().xlogy(x, y)
 
 
-def in_precision_of(x: Any, y: Any) -> Any:
+def in_precision_of(x: Array, y: Array) -> Array:
     """Return `y` in the dtype of `x`: beside whole numbers SciPy computes in float64."""
     dtype = getattr(x, "dtype", None)  # of a NumPy scalar, too; a Python number has none
     return y.astype(dtype) if dtype is not None and dtype.kind == "f" else y

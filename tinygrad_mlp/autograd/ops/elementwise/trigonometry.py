@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ __all__ = [
     "atan2", "degrees", "rad2deg", "radians", "deg2rad", "sinc", "sinc_derivative"]
 
 
-def _sin_rule(g: Any, y: Any, x: Any) -> Any:
+def _sin_rule(g: Array, y: Array, x: Array) -> Array:
     return g * cos(x)
 
 
@@ -94,11 +93,11 @@ def arctan(x: Array) -> Array:
     return np.arctan(x)
 
 
-def _hypot_rule(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+def _hypot_rule(g: Array, y: Array, x1: Array, x2: Array) -> Array:
     return g * (x1 / where(equal(y, 0), 1, y))
 
 
-def _over_square(x1: Any, x2: Any) -> Any:
+def _over_square(x1: Array, x2: Array) -> Array:
     """Compute ``x1 / (x1² + x2²)`` without overflow."""
     r = hypot(x1, x2)
     r = where(equal(r, 0), 1, r)  # at the origin, where there is no angle, 0 is as good as any
@@ -157,7 +156,7 @@ def radians(x: Array) -> Array:
     return np.radians(x)
 
 
-def _sinc_integral(x: Any, order: int) -> Any:
+def _sinc_integral(x: Array, order: int) -> Array:
     """Integrate ``(πt)ⁿ cos(πxt + nπ/2)`` over 0 ≤ t ≤ 1 by Gauss's rule."""
     nodes, weights = np.polynomial.legendre.leggauss(40)
     t = (nodes + 1) / 2
@@ -165,7 +164,7 @@ def _sinc_integral(x: Any, order: int) -> Any:
     return (math.pi * t) ** order * waves @ weights / 2
 
 
-def _sinc_rule(g: Any, y: Any, x: Any, order: int = 0) -> Any:
+def _sinc_rule(g: Array, y: Array, x: Array, order: int = 0) -> Array:
     return g * sinc_derivative(x, order=order + 1)
 
 

@@ -20,7 +20,7 @@ from tinygrad_mlp.autograd.ops.sums import sum as sum_
 __all__ = ["det", "cofactor", "second_cofactor", "slogdet"]
 
 
-def _without(s: Any) -> Any:
+def _without(s: Array) -> Array:
     """Return for every element the product of all others along the last axis, without dividing."""
     one = np.ones_like(s[..., :1])
     before = np.cumprod(np.concatenate([one, s[..., :-1]], axis=-1), axis=-1)
@@ -28,22 +28,22 @@ def _without(s: Any) -> Any:
     return before * behind
 
 
-def _rotations(a: Any) -> tuple[Any, Any, Any, Any]:
+def _rotations(a: Array) -> tuple[Array, Array, Array, Array]:
     """Return the singular value decomposition, and the determinant of ``U Vᵀ``: 1 or −1."""
     u, s, vh = np.linalg.svd(a)
     return u, s, vh, np.round(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
 
 
-def _by_inverse(v: Any, a: Any) -> Any:
+def _by_inverse(v: Array, a: Array) -> Array:
     c, b = cofactor(a), inv(a).mT
     return np.sum(v * c, axis=(-2, -1), keepdims=True) * b - c @ v.mT @ b
 
 
-def _second_cofactor_v(g: Any, y: Any, v: Any, a: Any) -> Any:
+def _second_cofactor_v(g: Array, y: Array, v: Array, a: Array) -> Array:
     return second_cofactor(g, a)  # ∂² det is symmetric
 
 
-def _second_cofactor_a(g: Any, y: Any, v: Any, a: Any) -> Any:
+def _second_cofactor_a(g: Array, y: Array, v: Array, a: Array) -> Array:
     """Differentiate ``Σ v c · b − c vᵀ b`` for the cofactors c and ``b = inv(a)ᵀ``."""
     c, b = cofactor(a), inv(a).mT
     of_c = v * sum_(g * b, axis=(-2, -1), keepdims=True) - g @ b.mT @ v
@@ -86,7 +86,7 @@ def second_cofactor(v: Array, a: Array) -> Array:
     return sign * (u @ np.where(eye, diagonal, -pairs * h.mT) @ vh)
 
 
-def _minors(a: Any) -> Any:
+def _minors(a: Array) -> Array:
     out = np.zeros_like(a)
     for *batch, i, j in np.ndindex(a.shape):
         minor = np.delete(np.delete(a[tuple(batch)], i, 0), j, 1)

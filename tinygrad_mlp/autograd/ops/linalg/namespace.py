@@ -6,11 +6,10 @@ The functions are those of the package; where NumPy has one name twice (``np.tra
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.autograd.argument_types import Operand
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.linalg.determinants import det, slogdet
 from tinygrad_mlp.autograd.ops.linalg.norms import matrix_norm, norm, vector_norm
@@ -29,7 +28,7 @@ __all__ = [
 
 
 @implements(np.linalg.diagonal)
-def diagonal(x: Operand, *, offset: int = 0) -> Any:
+def diagonal(x: Operand, *, offset: int = 0) -> Array:
     """Return a diagonal of the matrices in the last two axes.
 
     Args:
@@ -43,7 +42,7 @@ def diagonal(x: Operand, *, offset: int = 0) -> Any:
 
 
 @implements(np.linalg.trace)
-def trace(x: Operand, *, offset: int = 0) -> Any:
+def trace(x: Operand, *, offset: int = 0) -> Array:
     """Sum a diagonal of the matrices in the last two axes.
 
     Args:
@@ -57,7 +56,7 @@ def trace(x: Operand, *, offset: int = 0) -> Any:
 
 
 @implements(np.linalg.matrix_transpose, np.matrix_transpose)
-def matrix_transpose(x: Operand) -> Any:
+def matrix_transpose(x: Operand) -> Array:
     """Transpose the matrices in the last two axes.
 
     Args:

@@ -33,7 +33,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["vector_norm", "matrix_norm", "norm"]
 
 
-def _norm_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
+def _norm_rule(g: Array, y: Array, x: Array, axis: Axis, keepdims: bool, ord: float) -> Array:
     y, g = kept(y, x.shape, axis, keepdims), kept(g, x.shape, axis, keepdims)
     if ord == 1:
         return sign(x) * g
@@ -67,7 +67,7 @@ def vector_norm_op(x: Array, *, axis: Any, keepdims: bool, ord: Any) -> Array:
 
 
 @implements(np.linalg.vector_norm)
-def vector_norm(x: Operand, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Operand, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Array:
     """Compute the norm of vectors, ``(Σ |x|ᵖ)^(1/p)``; for p = ∞, their largest element.
 
     At 0 the gradient is 0; ties of the largest element share it equally.
@@ -98,7 +98,7 @@ def vector_norm(x: Operand, *, axis: Axis = None, keepdims: bool = False, ord: A
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x: Operand, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: Operand, *, keepdims: bool = False, ord: float | str = "fro") -> Array:
     """Compute the norm of the matrices in the last two axes, as `norm` does.
 
     Args:
@@ -134,7 +134,7 @@ def matrix_norm(x: Operand, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 @implements(np.linalg.norm)
-def norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
+def norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """Compute the norm of vectors or matrices, as NumPy does.
 
     Args:

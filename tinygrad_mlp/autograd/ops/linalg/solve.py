@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.graph import Array
@@ -23,12 +24,12 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["inv", "solve", "pinv", "projector", "matrix_power"]
 
 
-def well_conditioned(rng: Any, *batch: int, n: int = 3) -> Any:
+def well_conditioned(rng: np.random.Generator, *batch: int, n: int = 3) -> Array:
     """Draw matrices that are easy to invert: twice the identity plus a smaller one."""
     return 2 * np.eye(n) + 0.5 * rng.normal(size=(*batch, n, n))
 
 
-def square_matrices(rng: Any) -> list[Sample]:
+def square_matrices(rng: np.random.Generator) -> list[Sample]:
     """Draw one matrix that is easy to invert, and a batch of two."""
     return [Sample(well_conditioned(rng)), Sample(well_conditioned(rng, 2, n=2))]
 
@@ -52,13 +53,13 @@ def inv(a: Array) -> Array:
     return np.linalg.inv(a)
 
 
-def _solve_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _solve_b(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim > 1:
         return solve(a.mT, g)
     return solve(a.mT, expand_dims(g, -1))[..., 0]
 
 
-def _solve_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _solve_a(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim > 1:
         return -(solve(a.mT, g) @ y.mT)
     return -(solve(a.mT, expand_dims(g, -1)) * expand_dims(y, -2))
@@ -92,7 +93,7 @@ def solve(a: Array, b: Array) -> Array:
     return np.linalg.solve(a, b)
 
 
-def _outside(a: Any, rcond: Any) -> Any:
+def _outside(a: Array, rcond: ArrayLike | None) -> Array:
     """Project onto what is orthogonal to the columns: the singular vectors that `a` leaves out."""
     u, s, _ = np.linalg.svd(a)
     limit = (1e-15 if rcond is None else rcond) * np.max(s, axis=-1, keepdims=True, initial=0)
@@ -102,7 +103,7 @@ def _outside(a: Any, rcond: Any) -> Any:
     return rest @ rest.mT
 
 
-def _projector_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
+def _projector_rule(g: Array, y: Array, a: Array, rcond: ArrayLike | None) -> Array:
     return -(y @ (g + g.mT) @ pinv_op(a, rcond=rcond).mT)
 
 
@@ -112,7 +113,7 @@ def _projector_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
     reference=lambda a, rcond: np.eye(a.shape[-2]) - a @ np.linalg.inv(a.mT @ a) @ a.mT,
     samples=lambda rng: [Sample(rng.normal(size=shape) + np.eye(*shape[-2:]), rcond=None)
                          for shape in ((3, 2), (2, 4, 2))])
-def projector(a: Array, *, rcond: Any = None) -> Array:
+def projector(a: Array, *, rcond: ArrayLike | None = None) -> Array:
     """Project onto the orthogonal complement of the columns: ``I − a a⁺``.
 
     From the singular vectors and not by the formula, which would leave rounding errors in the place
@@ -127,7 +128,7 @@ def projector(a: Array, *, rcond: Any = None) -> Array:
     return _outside(a, rcond)
 
 
-def _pinv_rule(g: Any, y: Any, a: Any, rcond: Any) -> Any:
+def _pinv_rule(g: Array, y: Array, a: Array, rcond: ArrayLike | None) -> Array:
     left, right = projector(a, rcond=rcond), projector(a.mT, rcond=rcond)
     return left @ g.mT @ y @ y.mT + y.mT @ y @ g.mT @ right - y.mT @ g @ y.mT
 

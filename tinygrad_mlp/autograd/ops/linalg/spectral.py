@@ -15,6 +15,7 @@ Two cautions about derivatives of the vectors:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ _lapack_eigh: Any = np.linalg.eigh
 _lapack_eigvalsh: Any = np.linalg.eigvalsh
 
 
-def _turn(twist: Any, of: Any, gaps: Any, size: Any, with_values: bool) -> Any:
+def _turn(twist: Array, of: Array, gaps: Array, size: Array, with_values: bool) -> Array:
     """Return how vectors turn, ``twist / gaps``: NaN where that depends on the choice of vectors.
 
     Args:
@@ -57,7 +58,7 @@ def _turn(twist: Any, of: Any, gaps: Any, size: Any, with_values: bool) -> Any:
     return where(equal, 0, twist) / where(lost, 0, where(equal, 1, gaps))
 
 
-def _same_for_every_basis(twist: Any, of: Any, noise: float) -> Any:
+def _same_for_every_basis(twist: Array, of: Array, noise: float) -> Array:
     """Return for which pairs of vectors a result is the same after turning the two in their plane.
 
     Its derivative along the turn must be 0. That it is so by accident, as for the elements of
@@ -73,7 +74,7 @@ def _same_for_every_basis(twist: Any, of: Any, noise: float) -> Any:
     return less_equal(abs_(twist), errors) & (joined | both_alike | both_unused)
 
 
-def _eigh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
+def _eigh_rule(g: Sequence[Array | None], y: Sequence[Array], a: Array, UPLO: str) -> Array:
     (g_values, g_vectors), (values, vectors) = g, y
     inner: Any = 0
     if g_values is not None:
@@ -87,12 +88,12 @@ def _eigh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
     return one_triangle(inner @ vectors.mT, UPLO == "U")
 
 
-def _full(a: Any, UPLO: str) -> Any:
+def _full(a: Array, UPLO: str) -> Array:
     """Return the symmetric matrix of which one triangle is given."""
     return np.triu(a) + np.triu(a, 1).mT if UPLO == "U" else np.tril(a) + np.tril(a, -1).mT
 
 
-def _by_general_solver(a: Any, UPLO: str) -> Any:
+def _by_general_solver(a: Array, UPLO: str) -> tuple[Array, Array]:
     """Compute eigenvalues and vectors as of any square matrix, with the signs that eigh gives."""
     values, vectors = np.linalg.eig(_full(a, UPLO))
     order = np.argsort(values.real)
@@ -102,7 +103,7 @@ def _by_general_solver(a: Any, UPLO: str) -> Any:
     return values, vectors * np.sign(alike)
 
 
-def _symmetric_samples(rng: Any) -> list[Sample]:
+def _symmetric_samples(rng: np.random.Generator) -> list[Sample]:
     return [
         Sample(symmetric(rng), UPLO="L"), Sample(symmetric(rng, 2), UPLO="L"),
         Sample(symmetric(rng), UPLO="U")]
@@ -146,7 +147,7 @@ def eigh(a: Operand, UPLO: str = "L") -> EighResult:
     return EighResult(*eigh_op(a, UPLO=UPLO))
 
 
-def _eigvalsh_rule(g: Any, y: Any, a: Any, UPLO: str) -> Any:
+def _eigvalsh_rule(g: Array, y: Array, a: Array, UPLO: str) -> Array:
     values, vectors = eigh_op(a, UPLO=UPLO)
     g = g + 0 * values  # its own derivative depends on both, as `_turn` must know
     return one_triangle((vectors * expand_dims(g, -2)) @ vectors.mT, UPLO == "U")
@@ -171,7 +172,7 @@ def eigvalsh(a: Array, *, UPLO: str = "L") -> Array:
     return _lapack_eigvalsh(a, UPLO)
 
 
-def _svd_rule(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
+def _svd_rule(g: Any, y: Any, a: Array, full_matrices: bool) -> Any:
     (g_u, g_s, g_vh), (u, s, vh) = g, y
     rows, columns = a.shape[-2:]
     if g_u is None and g_vh is None:
@@ -203,7 +204,7 @@ def _svd_rule(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
     return total
 
 
-def _by_eigenvectors(a: Any, full_matrices: bool) -> Any:
+def _by_eigenvectors(a: Array, full_matrices: bool) -> tuple[Array, Array, Array]:
     """Compute the singular values from the eigenvalues of aᵀa, with LAPACK's signs."""
     k = min(a.shape[-2:])
     values, v = np.linalg.eigh(a.mT @ a)
@@ -259,7 +260,7 @@ def svd(a: Operand, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     return SVDResult(*svd_op(a, full_matrices=full_matrices))
 
 
-def _svdvals_rule(g: Any, y: Any, a: Any) -> Any:
+def _svdvals_rule(g: Array, y: Array, a: Array) -> Array:
     u, s, vh = svd_op(a, full_matrices=False)
     g = g + 0 * s  # as in the rule of eigvalsh
     return (u * expand_dims(g, -2)) @ vh

@@ -7,7 +7,7 @@ such an equation for dy, and that of ``y y = a`` is one with y in the place of a
 from __future__ import annotations
 
 import functools
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -20,21 +20,21 @@ __all__ = ["solve_sylvester", "sqrtm"]
 
 
 @functools.cache
-def scipy_linalg() -> Any:
+def scipy_linalg() -> ModuleType:
     """Return the module scipy.linalg, loaded when first used."""
     from scipy import linalg
 
     return linalg
 
 
-def _kronecker(a: Any, b: Any, q: Any) -> Any:
+def _kronecker(a: Array, b: Array, q: Array) -> Array:
     """Solve Sylvester's equation as one system for all elements."""
     n, m = q.shape
     system = np.kron(a, np.eye(m)) + np.kron(np.eye(n), b.T)
     return np.linalg.solve(system, q.reshape(-1)).reshape(n, m)
 
 
-def _sylvester_q(g: Any, y: Any, a: Any, b: Any, q: Any) -> Any:
+def _sylvester_q(g: Array, y: Array, a: Array, b: Array, q: Array) -> Array:
     return solve_sylvester(a.mT, b.mT, g)
 
 
@@ -82,7 +82,7 @@ def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     return u @ (y / scale) @ v.T
 
 
-def _root_by_eigenvectors(a: Any) -> Any:
+def _root_by_eigenvectors(a: Array) -> Array:
     values, vectors = np.linalg.eig(a)
     return (vectors * np.sqrt(values + 0j) @ np.linalg.inv(vectors)).real
 

@@ -6,9 +6,11 @@ The rules: S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.graph import Array
@@ -21,12 +23,12 @@ from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 __all__ = ["cholesky", "qr"]
 
 
-def _triangle(n: int, dtype: Any) -> Any:
+def _triangle(n: int, dtype: DTypeLike | None) -> Array:
     """Return a matrix with ones below the diagonal and ½ on it."""
     return np.tril(np.ones((n, n), dtype), -1) + np.eye(n, dtype=dtype) / 2
 
 
-def one_triangle(m: Any, upper: bool) -> Any:
+def one_triangle(m: Array, upper: bool) -> Array:
     """Return the derivative for the triangle that LAPACK reads of a symmetric matrix.
 
     Every element off the diagonal represents two, so that it gets the gradients of both.
@@ -35,13 +37,13 @@ def one_triangle(m: Any, upper: bool) -> Any:
     return (m + m.mT) * (half.T if upper else half)
 
 
-def symmetric(rng: Any, *batch: int) -> Any:
+def symmetric(rng: np.random.Generator, *batch: int) -> Array:
     """Draw symmetric positive definite matrices with eigenvalues near 1, 3, 5."""
     a = rng.normal(size=(*batch, 3, 3))
     return np.diag([1.0, 3.0, 5.0]) + 0.15 * (a + a.mT)
 
 
-def distinct(rng: Any, *shape: int) -> Any:
+def distinct(rng: np.random.Generator, *shape: int) -> Array:
     """Draw matrices with singular values near 1, 3, 5."""
     *_, rows, columns = shape
     k = min(rows, columns)
@@ -51,14 +53,14 @@ def distinct(rng: Any, *shape: int) -> Any:
 SHAPES = ((3, 3), (4, 2), (2, 3), (2, 3, 2))
 
 
-def _cholesky_rule(g: Any, y: Any, a: Any, upper: bool) -> Any:
+def _cholesky_rule(g: Array, y: Array, a: Array, upper: bool) -> Array:
     factor, g = (y.mT, g.mT) if upper else (y, g)
     inner = (factor.mT @ tril(g, k=0)) * _triangle(a.shape[-1], a.dtype)
     outer = solve(factor.mT, solve(factor.mT, inner).mT).mT
     return one_triangle(outer, upper)
 
 
-def _cholesky_by_columns(a: Any, upper: bool) -> Any:
+def _cholesky_by_columns(a: Array, upper: bool) -> Array:
     a = a.mT if upper else a
     y = np.zeros_like(a)
     for j in range(a.shape[-1]):
@@ -95,14 +97,14 @@ def cholesky(a: Array, *, upper: bool = False) -> Array:
     return np.linalg.cholesky(a, upper=upper)
 
 
-def _tall_qr_rule(g_q: Any, g_r: Any, q: Any, r: Any) -> Any:
+def _tall_qr_rule(g_q: Array, g_r: Array, q: Array, r: Array) -> Array:
     m = r @ g_r.mT - g_q.mT @ q
     half = _triangle(m.shape[-1], m.dtype)
     symmetric = m * half + (m * half).mT  # the lower triangle, copied to the upper
     return solve(r, (g_q + q @ symmetric).mT).mT
 
 
-def _qr_rule(g: Any, y: Any, a: Any, mode: str) -> Any:
+def _qr_rule(g: Sequence[Array], y: Sequence[Array], a: Array, mode: str) -> Array:
     (g_q, g_r), (q, r) = g, y
     rows, columns = a.shape[-2:]
     if mode == "complete" and rows > columns:
@@ -117,7 +119,7 @@ def _qr_rule(g: Any, y: Any, a: Any, mode: str) -> Any:
     return concatenate([first, q @ g_rest], axis=-1)
 
 
-def _qr_by_cholesky(a: Any, mode: str) -> Any:
+def _qr_by_cholesky(a: Array, mode: str) -> tuple[Array, Array]:
     """Find R from ``Rᵀ R = aᵀ a`` for the first columns that make Q, with LAPACK's signs."""
     first = a[..., : a.shape[-2]]
     signs = np.sign(np.linalg.diagonal(np.linalg.qr(a).R))

@@ -8,7 +8,6 @@ pass and its gradient share that copy.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -34,13 +33,13 @@ from tinygrad_mlp.errors import ShapeError
 __all__ = ["conv2d", "max_pool2d", "avg_pool2d"]
 
 
-def _padded(x: Any, padding: Pair) -> Any:
+def _padded(x: Array, padding: Pair) -> Array:
     if padding == (0, 0):
         return x
     return pad_op(x, pad_width=((0, 0),) * (x.ndim - 2) + ((padding[0],) * 2, (padding[1],) * 2))
 
 
-def _cropped(x: Any, padding: Pair) -> Any:
+def _cropped(x: Array, padding: Pair) -> Array:
     (ph, pw), (height, width) = padding, x.shape[-2:]
     return x if padding == (0, 0) else x[..., ph : height - ph, pw : width - pw]
 
@@ -49,7 +48,7 @@ LAST = (0, 1, 4, 5, 2, 3)
 """The order of axes that puts rows and columns behind the pixels of a window, and back."""
 
 
-def _patches(x: Any, weight: Any, stride: Pair, padding: Pair) -> Any:
+def _patches(x: Array, weight: Array, stride: Pair, padding: Pair) -> Array:
     """Return every window as a column: shape ``(n, channels · kh · kw, rows · columns)``."""
     seen = windows(_padded(x, padding), size=weight.shape[-2:], stride=stride)
     rows, columns = seen.shape[2:4]
@@ -57,17 +56,19 @@ def _patches(x: Any, weight: Any, stride: Pair, padding: Pair) -> Any:
     return reshape(transpose(seen, axes=LAST), shape=shape)
 
 
-def _matrix(weight: Any) -> Any:
+def _matrix(weight: Array) -> Array:
     """Return the kernels as rows: shape ``(out, channels · kh · kw)``."""
     return reshape(weight, shape=(weight.shape[0], math.prod(weight.shape[1:])))
 
 
-def _pixels(g: Any) -> Any:
+def _pixels(g: Array) -> Array:
     """Return images as rows: shape ``(n, out, rows · columns)``."""
     return reshape(g, shape=(*g.shape[:2], g.shape[2] * g.shape[3]))
 
 
-def _conv_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> Any:
+def _conv_x(
+    g: Array, y: Array, x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair
+) -> Array:
     size = weight.shape[-2:]
     padded = x.shape[-2] + 2 * padding[0], x.shape[-1] + 2 * padding[1]
     if stride == (1, 1):
@@ -80,7 +81,7 @@ def _conv_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, paddin
     return _cropped(fold(patches, shape=padded, size=size, stride=stride), padding)
 
 
-def _fold_whole_rows(patches: Any) -> Any:
+def _fold_whole_rows(patches: Array) -> Array:
     """Add up the pixels of windows of stride 1, given as ``(n, channels, kh, kw, rows, width)``.
 
     The rows are as wide as the image, and end in zeros. So images lie in memory as one long row,
@@ -96,15 +97,15 @@ def _fold_whole_rows(patches: Any) -> Any:
 
 
 def _conv_weight(
-    g: Any, y: Any, x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair
-) -> Any:
+    g: Array, y: Array, x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair
+) -> Array:
     patches = _patches(x, weight, stride, padding)
     # The larger array first: BLAS takes half the time where the second one is the transposed one.
     of_each = patches @ transpose(_pixels(g), axes=(0, 2, 1))
     return reshape(sum_(of_each, axis=0).T, shape=weight.shape)
 
 
-def _conv_latex(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> str:
+def _conv_latex(x: object, weight: object, bias: object, stride: Pair, padding: Pair) -> str:
     seen = f"{x}" if padding == (0, 0) else (
         rf"\mathrm{{pad}}_{{{padding[0]} \times {padding[1]}}}({x})")
     product = f"{seen} * {weight}"
@@ -113,7 +114,7 @@ def _conv_latex(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> 
     return product if bias is None else f"{product} + {bias}"
 
 
-def _conv_by_loops(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair) -> Any:
+def _conv_by_loops(x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair) -> Array:
     x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
     kh, kw = weight.shape[-2:]
     rows = range(0, x.shape[2] - kh + 1, stride[0])
@@ -159,7 +160,7 @@ def conv2d_op(
 
 
 def conv2d(x: Operand, weight: Operand, bias: Operand | None = None, stride: Shape = 1,
-           padding: Shape = 0) -> Any:
+           padding: Shape = 0) -> Array:
     """Compute the two-dimensional cross-correlation, called convolution in neural networks.
 
     ``y[n, o, i, j] = b[o] + Σ x[n, c, s i + p, s j + q] W[o, c, p, q]``
@@ -186,7 +187,7 @@ def conv2d(x: Operand, weight: Operand, bias: Operand | None = None, stride: Sha
     return conv2d_op(x, weight, bias, stride=steps, padding=border)
 
 
-def _in_front(x: Any, size: Pair, stride: Pair) -> Any:
+def _in_front(x: Array, size: Pair, stride: Pair) -> Array:
     """Return the pixels of windows on the first axis: shape ``(kh · kw, ..., rows, columns)``."""
     seen = windows(x, size=size, stride=stride)
     last, order = x.ndim, range(x.ndim)
@@ -194,24 +195,24 @@ def _in_front(x: Any, size: Pair, stride: Pair) -> Any:
     return reshape(seen, shape=(size[0] * size[1], *seen.shape[2:]))
 
 
-def _folded(front: Any, x: Any, size: Pair, stride: Pair) -> Any:
+def _folded(front: Array, x: Array, size: Pair, stride: Pair) -> Array:
     """Add up pixels of windows that lie on the first axis where they are in the image."""
     seen = reshape(front, shape=(*size, *front.shape[1:]))
     seen = transpose(seen, axes=(*range(2, seen.ndim), 0, 1))
     return fold(seen, shape=x.shape[-2:], size=size, stride=stride)
 
 
-def _max_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
+def _max_pool_rule(g: Array, y: Array, x: Array, size: Pair, stride: Pair) -> Array:
     hit = equal(_in_front(x, size, stride), y)
     return _folded(hit * (g / sum_(hit, axis=0)), x, size, stride)
 
 
-def _avg_pool_rule(g: Any, y: Any, x: Any, size: Pair, stride: Pair) -> Any:
+def _avg_pool_rule(g: Array, y: Array, x: Array, size: Pair, stride: Pair) -> Array:
     n = size[0] * size[1]
     return _folded(broadcast_to(g / n, shape=(n, *g.shape)), x, size, stride)
 
 
-def _pool_samples(rng: Any) -> list[Sample]:
+def _pool_samples(rng: np.random.Generator) -> list[Sample]:
     return [
         Sample(rng.normal(size=(2, 3, 4, 6)), size=(2, 2), stride=(2, 2)),
         Sample(rng.normal(size=(1, 5, 5)), size=(3, 2), stride=(1, 2))]
@@ -228,7 +229,7 @@ def max_pool2d_op(x: Array, *, size: Pair, stride: Pair) -> Array:
     return _in_front(x, size, stride).max(axis=0)
 
 
-def max_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Any:
+def max_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Array:
     """Return the largest element of each window. Ties share the gradient equally.
 
     Args:
@@ -262,7 +263,7 @@ def avg_pool2d_op(x: Array, *, size: Pair, stride: Pair) -> Array:
     return _in_front(x, size, stride).mean(axis=0)
 
 
-def avg_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Any:
+def avg_pool2d(x: Operand, size: Shape, stride: Shape | None = None) -> Array:
     """Return the mean of each window of the last two axes.
 
     Args:

@@ -6,7 +6,7 @@ It turns one of the arrays round, which `conv2d` does not. Its rules are convolu
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,7 +22,7 @@ __all__ = ["convolve"]
 
 
 @functools.cache
-def convolving(ndim: int) -> Any:
+def convolving(ndim: int) -> Callable[..., Array]:
     """Return the function for arrays of so many axes. That of SciPy is loaded when first used."""
     if ndim == 1:
         return np.convolve
@@ -31,7 +31,7 @@ def convolving(ndim: int) -> Any:
     return functools.partial(convolve, method="direct")
 
 
-def _by_loops(a: Any, v: Any, mode: str) -> Any:
+def _by_loops(a: Array, v: Array, mode: str) -> Array:
     full = np.zeros([n + m - 1 for n, m in zip(a.shape, v.shape, strict=True)])
     for place in np.ndindex(*v.shape):
         part = tuple(slice(i, i + n) for i, n in zip(place, a.shape, strict=True))
@@ -41,11 +41,11 @@ def _by_loops(a: Any, v: Any, mode: str) -> Any:
     return full[tuple(slice(m - 1, n) for n, m in zip(a.shape, v.shape, strict=True))]
 
 
-def _convolve_a(g: Any, y: Any, a: Any, v: Any, mode: str) -> Any:
+def _convolve_a(g: Array, y: Array, a: Array, v: Array, mode: str) -> Array:
     return convolve_op(g, flip(v), mode="valid" if mode == "full" else "full")
 
 
-def _convolve_v(g: Any, y: Any, a: Any, v: Any, mode: str) -> Any:
+def _convolve_v(g: Array, y: Array, a: Array, v: Array, mode: str) -> Array:
     return convolve_op(*((g, flip(a)) if mode == "full" else (flip(a), g)), mode="valid")
 
 
@@ -67,7 +67,7 @@ def convolve_op(a: Array, v: Array, *, mode: str) -> Array:
 
 
 @implements(np.convolve)
-def convolve(a: Operand, v: Operand, mode: str = "full") -> Any:
+def convolve(a: Operand, v: Operand, mode: str = "full") -> Array:
     """Convolve two arrays over all of their axes: ``y[i] = Σ a[p] v[i − p]``.
 
     Vectors may be given in any order, as to ``np.convolve``. With more axes, the first array

@@ -18,8 +18,8 @@ __all__ = ["einsum"]
 
 
 def _einsum_rule(
-    g: Any, y: Any, *operands: Any, position: int, subscripts: str, optimize: bool
-) -> Any:
+    g: Array, y: Array, *operands: Array, position: int, subscripts: str, optimize: bool
+) -> Array:
     """Sum the same products, with g in place of the operand.
 
     An index that no other factor has gets ones, along which the sum is spread. An index that the
@@ -47,14 +47,14 @@ def _einsum_rule(
     return einsum_op(*(o for _, o in factors), subscripts=subscripts, optimize=optimize)
 
 
-def _einsum_latex(*operands: Any, subscripts: str, optimize: bool) -> str:
+def _einsum_latex(*operands: object, subscripts: str, optimize: bool) -> str:
     inputs, output = subscripts.split("->")
     return (
         rf"\mathrm{{einsum}}(\mathrm{{{inputs}}} \to \mathrm{{{output}}}; "
         rf"{', '.join(map(str, operands))})")
 
 
-def _einsum_by_loops(*operands: Any, subscripts: str, optimize: bool) -> Any:
+def _einsum_by_loops(*operands: Array, subscripts: str, optimize: bool) -> Array:
     inputs, output = subscripts.split("->")
     terms = inputs.split(",")
     lengths: dict[str, int] = {}
@@ -137,7 +137,7 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> str:
 
 
 @implements(np.einsum)
-def einsum(*operands: Operand, optimize: Any = False) -> Any:
+def einsum(*operands: Operand, optimize: object = False) -> Array:
     """Sum products over indices named by a string: ``y[i, k] = Σ_j a[i, j] b[j, k]``.
 
     All of NumPy's forms: an output left out, ``...`` for the other axes, an index twice in one

@@ -6,6 +6,7 @@ Each transform is linear, and its rule is the other one, up to how often a frequ
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,24 +21,24 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["rfft", "irfft", "fftshift", "ifftshift"]
 
 
-def _twice(n: int, axis: int, ndim: int) -> Any:
+def _twice(n: int, axis: int, ndim: int) -> Array:
     """Return how often each frequency counts: those in the middle stand for −k, too."""
     k = np.arange(n // 2 + 1)
     counts = 2.0 - (k == 0) - (2 * k == n)
     return counts.reshape([-1 if i == axis % ndim else 1 for i in range(ndim)])
 
 
-def _weighted(a: Any, weights: Any) -> Any:
+def _weighted(a: Array, weights: Array) -> Array:
     return a * weights.astype(a.dtype)
 
 
-def _rfft_rule(g: Any, y: Any, x: Any, axis: int) -> Any:
+def _rfft_rule(g: Sequence[Array], y: Sequence[Array], x: Array, axis: int) -> Array:
     n = x.shape[axis]
     share = n / _twice(n, axis, x.ndim)
     return irfft_op(_weighted(g[0], share), _weighted(g[1], share), n=n, axis=axis)
 
 
-def _by_cosines(x: Any, axis: int) -> Any:
+def _by_cosines(x: Array, axis: int) -> tuple[Array, Array]:
     n = x.shape[axis]
     angle = 2 * np.pi / n * np.outer(np.arange(n // 2 + 1), np.arange(n))
     along = np.moveaxis(x, axis, -1)
@@ -95,14 +96,14 @@ def rfft(x: Operand, axis: int = -1) -> RealSpectrum:
     return RealSpectrum(*rfft_op(x, axis=axis))
 
 
-def _irfft_rule(part: int) -> Any:
-    def rule(g: Any, y: Any, a: Any, b: Any, n: int, axis: int) -> Any:
+def _irfft_rule(part: int) -> Callable[..., Array]:
+    def rule(g: Array, y: Array, a: Array, b: Array, n: int, axis: int) -> Array:
         return _weighted(rfft_op(g, axis=axis)[part], _twice(n, axis, a.ndim) / n)
 
     return rule
 
 
-def _from_cosines(a: Any, b: Any, n: int, axis: int) -> Any:
+def _from_cosines(a: Array, b: Array, n: int, axis: int) -> Array:
     angle = 2 * np.pi / n * np.outer(np.arange(n), np.arange(n // 2 + 1))
     a, b = (np.moveaxis(x * _twice(n, axis, a.ndim), axis, -1) for x in (a, b))
     return np.moveaxis(a @ np.cos(angle).T - b @ np.sin(angle).T, -1, axis) / n
@@ -124,7 +125,7 @@ def irfft_op(a: Array, b: Array, *, n: int, axis: int = -1) -> Array:
     return np.fft.irfft(a + 1j * b, n, axis).astype(np.result_type(a, b))
 
 
-def irfft(real: Operand, imag: Operand, n: int | None = None, axis: int = -1) -> Any:
+def irfft(real: Operand, imag: Operand, n: int | None = None, axis: int = -1) -> Array:
     """Compute the real numbers whose `rfft` is given: its inverse.
 
     Args:
@@ -152,13 +153,13 @@ def irfft(real: Operand, imag: Operand, n: int | None = None, axis: int = -1) ->
     return irfft_op(real, imag, n=int(n), axis=axis)
 
 
-def _shifted(name: str, x: Any, axes: Axis, sign: int) -> Any:
+def _shifted(name: str, x: Operand, axes: Axis, sign: int) -> Array:
     shape = shape_of(x)
     chosen = tuple(range(len(shape))) if axes is None else places(name, axes, len(shape))
     return roll(x, shift=tuple(sign * (shape[i] // 2) for i in chosen), axis=chosen)
 
 
-def fftshift(x: Operand, axes: Axis = None) -> Any:
+def fftshift(x: Operand, axes: Axis = None) -> Array:
     """Move the frequency 0 from the beginning to the middle, as ``np.fft.fftshift``.
 
     Args:
@@ -171,7 +172,7 @@ def fftshift(x: Operand, axes: Axis = None) -> Any:
     return _shifted("fftshift", x, axes, 1)
 
 
-def ifftshift(x: Operand, axes: Axis = None) -> Any:
+def ifftshift(x: Operand, axes: Axis = None) -> Array:
     """Move the frequency 0 from the middle to the beginning: the inverse of `fftshift`.
 
     Args:

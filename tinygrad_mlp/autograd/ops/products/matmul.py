@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims
 __all__ = ["matmul", "linear"]
 
 
-def _product(a: Any, b: Any) -> Any:
+def _product(a: Array, b: Array) -> Array:
     """Compute ``a @ b`` for matrices or stacks of them.
 
     An outer product (one column times one row) by broadcasting, which is three times as fast as
@@ -22,7 +22,7 @@ def _product(a: Any, b: Any) -> Any:
     return a * b if a.shape[-1] == 1 else a @ b
 
 
-def _matmul_x1(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+def _matmul_x1(g: Array, y: Array, x1: Array, x2: Array) -> Array:
     if x2.ndim == 1:  # y = X1 x2: an outer product (for two vectors, a multiple)
         return g * x2 if x1.ndim == 1 else expand_dims(g, -1) * x2
     if x1.ndim == 1:  # y = x1ᵀ X2
@@ -30,7 +30,7 @@ def _matmul_x1(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     return _product(g, x2.mT)
 
 
-def _matmul_x2(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+def _matmul_x2(g: Array, y: Array, x1: Array, x2: Array) -> Array:
     if x1.ndim == 1:  # y = x1ᵀ X2
         return g * x1 if x2.ndim == 1 else expand_dims(x1, -1) * expand_dims(g, -2)
     if x2.ndim == 1:  # y = X1 x2
@@ -62,12 +62,12 @@ def matmul(x1: Array, x2: Array) -> Array:
     return x1 @ x2
 
 
-def _rows(a: Any) -> Any:
+def _rows(a: Array) -> Array:
     """Return a vector as one row, and a stack of matrices as one tall matrix."""
     return a if a.ndim == 2 else a.reshape((-1, a.shape[-1]))
 
 
-def _linear_latex(x: Any, weight: Any, bias: Any) -> str:
+def _linear_latex(x: Any, weight: Any, bias: object) -> str:
     product = f"{weight} {x}" if x.ndim == 1 else rf"{x} {weight}^\top"
     return product if bias is None else f"{product} + {bias}"
 

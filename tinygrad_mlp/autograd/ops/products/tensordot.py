@@ -21,7 +21,7 @@ __all__ = ["dot", "vdot", "inner", "outer", "tensordot", "kron", "cross", "multi
 
 
 @implements(np.dot)
-def dot(a: Operand, b: Operand) -> Any:
+def dot(a: Operand, b: Operand) -> Array:
     """Compute NumPy's `dot`: the matrix product, or a multiple if one factor is a number.
 
     Where both have more than two axes: the sum over the last of `a` and the second to last of
@@ -39,7 +39,7 @@ def dot(a: Operand, b: Operand) -> Any:
 
 
 @implements(np.vdot)
-def vdot(a: Operand, b: Operand) -> Any:
+def vdot(a: Operand, b: Operand) -> Array:
     """Sum the products of all elements, whatever the shapes: ``Σ a_i b_i``.
 
     Args:
@@ -55,7 +55,7 @@ def vdot(a: Operand, b: Operand) -> Any:
 
 
 @implements(np.inner)
-def inner(a: Operand, b: Operand) -> Any:
+def inner(a: Operand, b: Operand) -> Array:
     """Sum products over the last axes, for all pairs of the others; multiply numbers.
 
     Args:
@@ -71,7 +71,7 @@ def inner(a: Operand, b: Operand) -> Any:
 
 
 @implements(np.outer, np.linalg.outer)
-def outer(a: Operand, b: Operand) -> Any:
+def outer(a: Operand, b: Operand) -> Array:
     """Return all products of an element of `a` and one of `b`: ``y[i, j] = a_i b_j``.
 
     >>> outer([1.0, 2.0], [3.0, 4.0])
@@ -95,7 +95,7 @@ def _both(axes: Any, first: int, second: int) -> tuple[tuple[int, ...], tuple[in
 
 
 @implements(np.tensordot, np.linalg.tensordot)
-def tensordot(a: Operand, b: Operand, axes: Any = 2) -> Any:
+def tensordot(a: Operand, b: Operand, axes: int | Sequence[int | Sequence[int]] = 2) -> Array:
     """Sum products over some axes of both arrays, for all pairs of the other axes.
 
     Args:
@@ -126,7 +126,7 @@ def tensordot(a: Operand, b: Operand, axes: Any = 2) -> Any:
 
 
 @implements(np.kron)
-def kron(a: Operand, b: Operand) -> Any:
+def kron(a: Operand, b: Operand) -> Array:
     """Compute the Kronecker product, the matrix of the blocks ``a[i, j] b``.
 
     >>> kron([1.0, 10.0], [1.0, 2.0])
@@ -142,15 +142,15 @@ def kron(a: Operand, b: Operand) -> Any:
     return reshape(multiply(coarse, fine), shape=tuple(n * m for n, m in pairs))
 
 
-def _cross_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _cross_a(g: Array, y: Array, a: Array, b: Array) -> Array:
     return cross_op(b, g)
 
 
-def _cross_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _cross_b(g: Array, y: Array, a: Array, b: Array) -> Array:
     return cross_op(g, a)
 
 
-def _cross_by_permutations(a: Any, b: Any) -> Any:
+def _cross_by_permutations(a: Array, b: Array) -> Array:
     sign = np.zeros((3, 3, 3))
     sign[[0, 1, 2], [1, 2, 0], [2, 0, 1]] = 1
     sign[[0, 1, 2], [2, 0, 1], [1, 2, 0]] = -1
@@ -174,7 +174,7 @@ def cross_op(a: Array, b: Array) -> Array:
 @implements(np.cross, np.linalg.cross)
 def cross(
     a: Operand, b: Operand, axisa: int = -1, axisb: int = -1, axisc: int = -1,
-    axis: int | None = None) -> Any:
+    axis: int | None = None) -> Array:
     """Compute the vector product ``a × b`` of vectors with three elements.
 
     Args:
@@ -215,7 +215,7 @@ def _cheapest(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
 
 
 @implements(np.linalg.multi_dot)
-def multi_dot(arrays: Sequence[Operand]) -> Any:
+def multi_dot(arrays: Sequence[Operand]) -> Array:
     """Multiply several matrices, in the order that needs the fewest multiplications.
 
     The first and the last may be vectors: a row and a column.
@@ -246,7 +246,7 @@ def multi_dot(arrays: Sequence[Operand]) -> Any:
     lengths = [1 if row else matrices[0].shape[0], *(m.shape[0] for m in matrices[1:])]
     split = _cheapest([*lengths, 1 if column else matrices[-1].shape[1]])
 
-    def product(i: int, j: int) -> Any:
+    def product(i: int, j: int) -> Array:
         if i == j:
             return matrices[i]
         k = split[i, j]

@@ -6,7 +6,7 @@ adjoint, so rules written with them can be differentiated to any order.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ __all__ = ["windows", "fold"]
 Pair = tuple[int, int]
 
 
-def pair(value: Any, name: str, least: int = 1) -> Pair:
+def pair(value: int | Sequence[int], name: str, least: int = 1) -> Pair:
     """Return `value`, an integer of at least `least` or two of them, as (vertical, horizontal)."""
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
@@ -28,7 +28,7 @@ def pair(value: Any, name: str, least: int = 1) -> Pair:
     return int(both[0]), int(both[1])
 
 
-def window_latex(name: str, argument: Any, size: Pair, stride: Pair) -> str:
+def window_latex(name: str, argument: object, size: Pair, stride: Pair) -> str:
     """Write a function of windows in LaTeX, with their size and, if it differs, their stride."""
     shown = rf"{size[0]} \times {size[1]}"
     if stride != size:
@@ -36,13 +36,13 @@ def window_latex(name: str, argument: Any, size: Pair, stride: Pair) -> str:
     return rf"\mathrm{{{name}}}_{{{shown}}}({argument})"
 
 
-def windows_by_numpy(a: Any, size: Pair, stride: Pair) -> Any:
+def windows_by_numpy(a: Array, size: Pair, stride: Pair) -> Array:
     """Return the same as `windows`, computed by NumPy."""
     seen = np.lib.stride_tricks.sliding_window_view(a, size, axis=(-2, -1))
     return seen[..., :: stride[0], :: stride[1], :, :]
 
 
-def _windows_rule(g: Any, y: Any, a: Any, size: Pair, stride: Pair) -> Any:
+def _windows_rule(g: Array, y: Array, a: Array, size: Pair, stride: Pair) -> Array:
     return fold(g, shape=a.shape[-2:], size=size, stride=stride)
 
 
@@ -73,7 +73,7 @@ def windows(a: Array, *, size: Pair, stride: Pair) -> Array:
     return np.lib.stride_tricks.as_strided(a, shape, strides, writeable=False)
 
 
-def _fold_by_loops(a: Any, shape: Pair, size: Pair, stride: Pair) -> Any:
+def _fold_by_loops(a: Array, shape: Pair, size: Pair, stride: Pair) -> Array:
     out = np.zeros((*a.shape[:-4], *shape), a.dtype)
     for i, j in np.ndindex(*a.shape[-4:-2]):
         top, left = i * stride[0], j * stride[1]

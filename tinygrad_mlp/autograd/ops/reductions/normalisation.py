@@ -27,7 +27,7 @@ from tinygrad_mlp.autograd.ops.sums import (
 __all__ = ["logsumexp", "weighted_logsumexp", "log_share", "softmax", "log_softmax"]
 
 
-def _log_of_sum(shifted: Any, axis: Any) -> Any:
+def _log_of_sum(shifted: Array, axis: Axis) -> Array:
     """Compute ``ln Σ e^a`` for an array whose largest element is 0, accurately near a sum of 1.
 
     The largest elements are counted and not summed, so that ``ln(1 + rest)`` keeps the digits of a
@@ -40,7 +40,7 @@ def _log_of_sum(shifted: Any, axis: Any) -> Any:
         return np.log1p(rest + (count - 1).astype(shifted.dtype))
 
 
-def _largest(a: Any, axis: Any) -> Any:
+def _largest(a: Array, axis: Axis) -> Array:
     """Return the maximum to subtract before an exponential; 0 where it is infinite."""
     m = largest(a, axis=axis, keepdims=True)
     return np.where(np.isfinite(m), m, 0)
@@ -81,7 +81,7 @@ def log_share(a: Array, y: Array, *, axis: Axis) -> Array:
     return shares
 
 
-def _logsumexp_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def _logsumexp_rule(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
     g, y = kept(g, a.shape, axis, keepdims), kept(y, a.shape, axis, keepdims)
     return g * exp(log_share(a, y, axis=axis))
 
@@ -97,14 +97,14 @@ def logsumexp_op(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Arra
     return total if keepdims else np.squeeze(total, axis=axes_of(axis, a.ndim))
 
 
-def _share(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def _share(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
     above = a - kept(y, a.shape, axis, keepdims)
     # Only where the weight is 0 could the exponential overflow.
     e = exp(minimum(above, np.log(np.finfo(a.dtype).max)))
     return kept(g, a.shape, axis, keepdims) * e
 
 
-def _weighted_samples(rng: Any) -> list[Sample]:
+def _weighted_samples(rng: np.random.Generator) -> list[Sample]:
     samples = reductions(rng)
     return [Sample(s.args[0], rng.uniform(0.5, 2, size=s.args[0].shape), **s.static)
             for s in samples]
@@ -133,7 +133,7 @@ def weighted_logsumexp(a: Array, b: Array, *, axis: Axis, keepdims: bool) -> Arr
 
 
 def logsumexp(a: Operand, axis: Axis = None, b: Operand | None = None,
-              keepdims: bool = False) -> Any:
+              keepdims: bool = False) -> Array:
     """Compute the logarithm of a sum of exponentials, ``y = ln Σ b e^a``, without overflow.
 
     ``y = m + ln Σ b e^(a − m)`` with m the largest element. Without b its gradient is the softmax.

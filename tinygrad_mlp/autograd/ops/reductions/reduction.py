@@ -20,7 +20,7 @@ largest: Any = np.maximum.reduce
 smallest: Any = np.minimum.reduce
 
 
-def in_one_axis(a: Any, axis: Any) -> Any:
+def in_one_axis(a: Array, axis: Axis) -> Array:
     """Join the axes of a reduction to a single one, the last."""
     axes = axes_of(axis, a.ndim)
     if axes == (a.ndim - 1,):
@@ -30,7 +30,7 @@ def in_one_axis(a: Any, axis: Any) -> Any:
     return reshape(moved, shape=(*moved.shape[:rest], -1 if a.size else 0))
 
 
-def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
+def in_many_axes(a: Array, axis: Axis, shape: tuple[int, ...]) -> Array:
     """Undo `in_one_axis` for an array that had `shape`."""
     axes = axes_of(axis, len(shape))
     if axes == (len(shape) - 1,):
@@ -40,12 +40,12 @@ def in_many_axes(a: Any, axis: Any, shape: tuple[int, ...]) -> Any:
     return moveaxis(apart, range(len(rest), len(shape)), axes)
 
 
-def exchanged(a: Any, axis: int) -> Any:
+def exchanged(a: Array, axis: int) -> Array:
     """Exchange `axis` with the last axis."""
     return a if axis in (-1, a.ndim - 1) else swapaxes(a, axis1=axis, axis2=-1)
 
 
-def _at_extreme(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def _at_extreme(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
     hit = equal(a, kept(y, a.shape, axis, keepdims))
     ties = sum(hit, axis=axis, keepdims=True)
     return hit * (kept(g, a.shape, axis, keepdims) / ties)
@@ -83,7 +83,7 @@ def min(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 amin = min
 
 
-def _rounded(rng: Any) -> list[Sample]:
+def _rounded(rng: np.random.Generator) -> list[Sample]:
     """Draw samples of a reduction with zeros among the elements."""
     return [Sample(np.rint(s.args[0]), **s.static) for s in reductions(rng)]
 

@@ -28,26 +28,26 @@ __all__ = ["cumsum", "cumprod", "prod", "recurrence", "diff", "trapezoid"]
 multiply_up: Any = np.multiply.reduce  # its stubs accept no keepdims but a literal
 
 
-def widened(a: Any, before: int, after: int, axis: int = -1, value: float = 0) -> Any:
+def widened(a: Array, before: int, after: int, axis: int = -1, value: float = 0) -> Array:
     """Add elements of `value` before the first and after the last of an axis."""
     widths = [(0, 0)] * a.ndim
     widths[axis] = before, after
     return pad_op(a, pad_width=tuple(widths), constant_values=value)
 
 
-def delayed(a: Any, first: float) -> Any:
+def delayed(a: Array, first: float) -> Array:
     """Shift by one along the last axis: ``first, a₀, a₁, …`` without the last element."""
     if a.shape[-1] == 0:
         return a
     return widened(getitem(a, template=(Ellipsis, slice(0, -1))), 1, 0, value=first)
 
 
-def _cumsum_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
+def _cumsum_rule(g: Array, y: Array, a: Array, axis: int | None) -> Array:
     along = 0 if axis is None else axis
     return reshape(flip(cumsum(flip(g, along), axis=along), along), shape=a.shape)
 
 
-def _scanned(rng: Any) -> list[Sample]:
+def _scanned(rng: np.random.Generator) -> list[Sample]:
     return [
         *sample_arrays(rng, shapes=((), (3,)), axis=(None,)),
         *sample_arrays(rng, shapes=((2, 3),), axis=(None, 0, -1)),
@@ -68,12 +68,12 @@ def cumsum(a: Array, *, axis: int | None = None) -> Array:
     return np.cumsum(a, axis=axis)
 
 
-def _backwards(g: Any, a: Any) -> Any:
+def _backwards(g: Array, a: Array) -> Array:
     """Compute ``tᵢ = gᵢ + aᵢ₊₁ tᵢ₊₁`` from the last element to the first."""
     return flip(recurrence(flip(g, -1), delayed(flip(a, -1), 1)), -1)
 
 
-def _recurrence_reference(b: Any, a: Any) -> Any:
+def _recurrence_reference(b: Array, a: Array) -> Array:
     n = b.shape[-1]
     terms = [
         sum(b[..., j] * np.prod(a[..., j + 1 : i + 1], axis=-1) for j in range(i + 1))
@@ -114,7 +114,7 @@ def recurrence(b: Array, a: Array) -> Array:
     return y
 
 
-def _cumprod_rule(g: Any, y: Any, a: Any, axis: int | None) -> Any:
+def _cumprod_rule(g: Array, y: Array, a: Array, axis: int | None) -> Array:
     shape = a.shape
     if axis is None or not shape:
         a, axis = reshape(a, shape=(-1,)), -1
@@ -138,14 +138,14 @@ def cumprod(a: Array, *, axis: int | None = None) -> Array:
     return np.cumprod(a, axis=axis)
 
 
-def _all_but_one(a: Any) -> Any:
+def _all_but_one(a: Array) -> Array:
     """Compute for each element the product of all others along the last axis."""
     before = delayed(cumprod(a, axis=-1), 1)
     behind = flip(delayed(cumprod(flip(a, -1), axis=-1), 1), -1)
     return before * behind
 
 
-def _prod_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def _prod_rule(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
     if a.ndim == 0:
         return g
     others = in_many_axes(_all_but_one(in_one_axis(a, axis)), axis, a.shape)
@@ -166,7 +166,7 @@ def prod(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return multiply_up(a, axis=axis, keepdims=keepdims)
 
 
-def _diff_rule(g: Any, y: Any, a: Any, n: int, axis: int) -> Any:
+def _diff_rule(g: Array, y: Array, a: Array, n: int, axis: int) -> Array:
     if n == 0:
         return g
     if y.size == 0:
@@ -190,7 +190,7 @@ def diff_op(a: Array, *, n: int = 1, axis: int = -1) -> Array:
 
 @implements(np.diff)
 def diff(a: Operand, n: int = 1, axis: int = -1, prepend: Operand | None = None,
-         append: Operand | None = None) -> Any:
+         append: Operand | None = None) -> Array:
     """Compute the differences of neighbours along `axis`, `n` times over.
 
     `prepend` and `append` are joined to `a` before: arrays, or numbers for one element.
@@ -208,14 +208,14 @@ def diff(a: Operand, n: int = 1, axis: int = -1, prepend: Operand | None = None,
     return diff_op(concatenate([*ends[0], a, *ends[1]], axis), n=n, axis=axis)
 
 
-def neighbours(a: Any) -> tuple[Any, Any]:
+def neighbours(a: Array) -> tuple[Array, Array]:
     """Return all elements of the last axis but the first, and all but the last."""
     return (
         getitem(a, template=(Ellipsis, slice(1, None))),
         getitem(a, template=(Ellipsis, slice(0, -1))))
 
 
-def _trapezoid_y(g: Any, out: Any, y: Any, x: Any, dx: float, axis: int) -> Any:
+def _trapezoid_y(g: Array, out: Array, y: Array, x: Array, dx: float, axis: int) -> Array:
     if y.size == 0:
         return np.zeros(y.shape, y.dtype)
     half = kept(g, y.shape, axis, False) / 2
@@ -227,14 +227,14 @@ def _trapezoid_y(g: Any, out: Any, y: Any, x: Any, dx: float, axis: int) -> Any:
     return exchanged(widened(half, 1, 0) + widened(half, 0, 1), axis)
 
 
-def _trapezoid_x(g: Any, out: Any, y: Any, x: Any, dx: float, axis: int) -> Any:
+def _trapezoid_x(g: Array, out: Array, y: Array, x: Array, dx: float, axis: int) -> Array:
     right, left = neighbours(exchanged(y, axis))
     mean = exchanged(kept(g, y.shape, axis, False), axis) * (right + left) / 2
     share = widened(mean, 1, 0) - widened(mean, 0, 1)
     return share if x.ndim < 2 else exchanged(share, axis)
 
 
-def _trapezoid_reference(y: Any, x: Any, dx: float, axis: int) -> Any:
+def _trapezoid_reference(y: Array, x: Array, dx: float, axis: int) -> Array:
     y = np.moveaxis(y, axis, -1)
     n = y.shape[-1]
     x = dx * np.arange(n) if x is None else np.moveaxis(x, axis, -1) if x.ndim > 1 else x

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.argument_types import Axis, Operand
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import implements, in_floating_point
 from tinygrad_mlp.autograd.ops.reductions.scans import diff
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis
@@ -19,7 +20,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 __all__ = ["gradient"]
 
 
-def _steps(spacing: Any, n: int, dtype: Any) -> Any:
+def _steps(spacing: Any, n: int, dtype: DTypeLike | None) -> Array:
     """Return the distances of neighbours: a number where all are equal, else n − 1 of them."""
     shape = shape_of(spacing)
     if not shape:
@@ -31,7 +32,7 @@ def _steps(spacing: Any, n: int, dtype: Any) -> Any:
     return diff(spacing) if isinstance(spacing, Value) else np.diff(spacing).astype(dtype)
 
 
-def _ends(f: Any, steps: Any, order: int) -> Any:
+def _ends(f: Array, steps: Array, order: int) -> Array:
     """Return the slope at the first element of the last axis, from one side.
 
     To the second order: the derivative of the parabola through the first three.
@@ -45,7 +46,7 @@ def _ends(f: Any, steps: Any, order: int) -> Any:
     return first - (second - first) * h / (h + k)
 
 
-def _along_last(f: Any, steps: Any, order: int) -> Any:
+def _along_last(f: Array, steps: Array, order: int) -> Array:
     slopes = diff(f) / steps
     if shape_of(steps):  # the mean, weighted with the other step: exact for parabolas
         h, k = steps[:-1], steps[1:]

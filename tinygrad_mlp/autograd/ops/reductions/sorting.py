@@ -6,6 +6,7 @@ elements share their cotangents equally, in whatever order they were sorted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def searchsorted(a: Array, v: Array, *, side: Any = "left", sorter: Any = None) 
     return np.searchsorted(a, v, side, sorter)
 
 
-def _given_back(g: Any, y: Any, a: Any, axis: int | None, in_order: bool) -> Any:
+def _given_back(g: Array, y: Array, a: Array, axis: int | None, in_order: bool) -> Array:
     """Give each element of `a` the mean cotangent of its equals in the permutation `y`."""
     if a.size == 0:
         return np.zeros(a.shape, a.dtype)
@@ -51,14 +52,14 @@ def _given_back(g: Any, y: Any, a: Any, axis: int | None, in_order: bool) -> Any
     g, y, a = (exchanged(v, axis) for v in (g, y, a))
     starts = np.arange(0, a.size, a.shape[-1]).reshape(*a.shape[:-1], 1)
 
-    def flat(places: Any) -> Any:
+    def flat(places: Array) -> Array:
         """Return places in a row as places among all elements."""
         return reshape(places + starts, shape=(-1,))
 
-    def picked(values: Any, places: Any) -> Any:
+    def picked(values: Array, places: Array) -> Array:
         return getitem(values, places, template=(IndexSlot(0),))
 
-    def put(values: Any, places: Any) -> Any:
+    def put(values: Array, places: Array) -> Array:
         return scatter_add(values, places, template=(IndexSlot(0),), shape=(a.size,))
 
     g = reshape(g, shape=(-1,))
@@ -71,7 +72,7 @@ def _given_back(g: Any, y: Any, a: Any, axis: int | None, in_order: bool) -> Any
     return reshape(exchanged(back, axis), shape=shape)
 
 
-def _apart(rng: Any, **given: Any) -> list[Sample]:
+def _apart(rng: np.random.Generator, **given: Any) -> list[Sample]:
     return well_apart(rng, sample_arrays(rng, **given))
 
 
@@ -128,7 +129,7 @@ def argsort(a: Array, *, axis: int | None = -1, kind: Any = None) -> Array:
     reference=lambda a, kth, axis: np.argpartition(np.array(a), kth, axis),
     samples=lambda rng: sample_arrays(rng, shapes=((5,), (3, 4)), kth=(1,), axis=(None, 0, -1)),
     nondifferentiable=True)
-def argpartition(a: Array, *, kth: Any, axis: int | None = -1) -> Array:
+def argpartition(a: Array, *, kth: int | Sequence[int], axis: int | None = -1) -> Array:
     """Find the indices that would partition `a` along `axis`. The result is a plain array.
 
     >>> argpartition([3.0, 1.0, 2.0], kth=0)[0].item()
@@ -137,13 +138,13 @@ def argpartition(a: Array, *, kth: Any, axis: int | None = -1) -> Array:
     return np.argpartition(a, kth, axis=axis)
 
 
-def _places_of(rng: Any) -> list[Sample]:
+def _places_of(rng: np.random.Generator) -> list[Sample]:
     return [
         *sample_arrays(rng, shapes=((3,), (2, 3)), axis=(None, 0, -1), keepdims=(False, True)),
         Sample(np.array([1.0, 3.0, 3.0, 1.0]))]
 
 
-def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Any:
+def _first_place(a: Any, axis: int | None, keepdims: bool, extreme: Any) -> Array:
     place = each_row(lambda row: list(row).index(extreme(row)), a, axis)
     return kept(place, a.shape, axis, False) if keepdims else place
 

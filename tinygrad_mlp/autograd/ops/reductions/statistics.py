@@ -36,7 +36,7 @@ __all__ = ["var", "std", "average", "median"]
 weighted_mean: Any = np.average  # its stubs accept no keepdims but a literal
 
 
-def _var_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
+def _var_rule(g: Array, y: Array, a: Array, axis: Axis, ddof: int, keepdims: bool) -> Array:
     deviation = a - mean(a, axis=axis, keepdims=True)
     n = reduced_count(a.shape, axis)
     return deviation * (kept(g, a.shape, axis, keepdims) * 2 / (n - ddof))
@@ -48,7 +48,7 @@ def _var_latex(a: Any, axis: Any, ddof: int, keepdims: bool) -> str:
     return rf"{corrected}\mathrm{{var}}{over(axis, a.ndim)}({a})"
 
 
-def _of_several(rng: Any) -> list[Sample]:
+def _of_several(rng: np.random.Generator) -> list[Sample]:
     """Draw samples of a reduction in which every result combines several elements."""
     return [
         s
@@ -71,7 +71,7 @@ def var(a: Array, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -
     return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
-def _std_rule(g: Any, y: Any, a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
+def _std_rule(g: Array, y: Array, a: Array, axis: Axis, ddof: int, keepdims: bool) -> Array:
     y, g = kept(y, a.shape, axis, keepdims), kept(g, a.shape, axis, keepdims)
     deviation = a - mean(a, axis=axis, keepdims=True)
     # Where all elements are equal, all deviations are 0, and so is the gradient.
@@ -102,7 +102,7 @@ def std(a: Array, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -
     return y
 
 
-def _weights_for(a: Any, weights: Any, axis: Any) -> Any:
+def _weights_for(a: Array, weights: Array, axis: Axis) -> Array:
     """Return the weights in a shape that broadcasts against `a`."""
     if weights.shape == a.shape:
         return weights
@@ -110,14 +110,16 @@ def _weights_for(a: Any, weights: Any, axis: Any) -> Any:
     return reshape(weights, shape=tuple(n if i in axes else 1 for i, n in enumerate(a.shape)))
 
 
-def _average_a(g: Any, y: Any, a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
+def _average_a(g: Array, y: Array, a: Array, weights: Array, axis: Axis, keepdims: bool) -> Array:
     if weights is None:
         return spread(g, a.shape, axis, keepdims) / reduced_count(a.shape, axis)
     w = _weights_for(a, weights, axis)
     return w * (kept(g, a.shape, axis, keepdims) / sum(w, axis=axis, keepdims=True))
 
 
-def _average_weights(g: Any, y: Any, a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
+def _average_weights(
+    g: Array, y: Array, a: Array, weights: Array, axis: Axis, keepdims: bool
+) -> Array:
     w = _weights_for(a, weights, axis)
     total = sum(w, axis=axis, keepdims=True)
     g, y = kept(g, a.shape, axis, keepdims), kept(y, a.shape, axis, keepdims)
@@ -128,12 +130,12 @@ def _average_weights(g: Any, y: Any, a: Any, weights: Any, axis: Any, keepdims: 
     return reshape(sum(share, axis=rest), shape=weights.shape)
 
 
-def _average_latex(a: Any, weights: Any, axis: Any, keepdims: bool) -> str:
+def _average_latex(a: Any, weights: object, axis: Any, keepdims: bool) -> str:
     given = "" if weights is None else f", {weights}"
     return rf"\mathrm{{average}}{over(axis, a.ndim)}({a}{given})"
 
 
-def _average_reference(a: Any, weights: Any, axis: Any, keepdims: bool) -> Any:
+def _average_reference(a: Array, weights: Array, axis: Axis, keepdims: bool) -> Array:
     w = np.ones(a.shape) if weights is None else _weights_for(a, weights, axis) * np.ones(a.shape)
     total = np.sum(w * a, axis=axis, keepdims=keepdims)
     return total / np.sum(w, axis=axis, keepdims=keepdims)
@@ -161,7 +163,7 @@ def average_op(a: Array, weights: Any = None, *, axis: Axis = None,
 
 @implements(np.average)
 def average(a: Operand, axis: Axis = None, weights: Operand | None = None, *,
-            keepdims: bool = False) -> Any:
+            keepdims: bool = False) -> Array:
     """Compute the weighted mean over `axis`; without weights, the mean.
 
     Args:
@@ -175,7 +177,7 @@ def average(a: Operand, axis: Axis = None, weights: Operand | None = None, *,
     return average_op(a, weights, axis=axis, keepdims=keepdims)
 
 
-def _median_rule(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def _median_rule(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
     if a.ndim == 0:
         return g
     rows = in_one_axis(a, axis)

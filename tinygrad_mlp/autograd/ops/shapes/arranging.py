@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.argument_types import Axis, Operand
 from tinygrad_mlp.autograd.graph import Array
@@ -37,7 +39,8 @@ def _inside(widths: Array, shape: tuple[int, ...]) -> tuple[slice, ...]:
                  for before, n in zip(widths[:, 0].astype(int).tolist(), shape, strict=True))
 
 
-def _pad_rule(g: Any, y: Any, array: Any, pad_width: Any, mode: str, constant_values: Any) -> Any:
+def _pad_rule(g: Array, y: Array, array: Array, pad_width: ArrayLike, mode: str,
+              constant_values: ArrayLike) -> Array:
     if mode == "constant":
         widths = np.broadcast_to(pad_width, (array.ndim, 2))
         return getitem(g, template=_inside(widths, array.shape))
@@ -69,12 +72,12 @@ def pad_op(array: Array, *, pad_width: Any, mode: str = "constant",
     return y
 
 
-def _roll_rule(g: Any, y: Any, a: Any, shift: Any, axis: Any) -> Any:
+def _roll_rule(g: Array, y: Array, a: Array, shift: Any, axis: Axis) -> Array:
     back = tuple(-int(s) for s in shift) if np.ndim(shift) else -int(shift)
     return roll(g, shift=back, axis=axis)
 
 
-def _roll_reference(a: Any, shift: Any, axis: Any) -> Any:
+def _roll_reference(a: Array, shift: int | Sequence[int], axis: Axis) -> Array:
     if axis is None:
         return np.take(a, (np.arange(a.size) - shift) % a.size).reshape(a.shape)
     for s, i in np.broadcast(shift, axis):
@@ -95,7 +98,7 @@ def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
         *sample_arrays(rng, shapes=((4,),), shift=(1, -2), axis=(None, 0)),
         *sample_arrays(rng, shapes=((2, 3),), shift=(1,), axis=(None, -1)),
         Sample(rng.normal(size=(3, 4)), shift=(2, -1), axis=(0, 1))])
-def roll(a: Array, *, shift: Any, axis: Axis = None) -> Array:
+def roll(a: Array, *, shift: int | Sequence[int], axis: Axis = None) -> Array:
     """Move elements by `shift` along `axis`; those beyond the end come in at the beginning.
 
     >>> roll([1.0, 2.0, 3.0], shift=1)
@@ -105,7 +108,7 @@ def roll(a: Array, *, shift: Any, axis: Axis = None) -> Array:
 
 
 @implements(np.flip)
-def flip(m: Operand, axis: Axis = None) -> Any:
+def flip(m: Operand, axis: Axis = None) -> Array:
     """Reverse the elements along `axis` (None: all axes).
 
     Args:
@@ -122,7 +125,7 @@ def flip(m: Operand, axis: Axis = None) -> Any:
 
 
 @implements(np.fliplr)
-def fliplr(m: Operand) -> Any:
+def fliplr(m: Operand) -> Array:
     """Reverse the order of the columns.
 
     Args:
@@ -137,7 +140,7 @@ def fliplr(m: Operand) -> Any:
 
 
 @implements(np.flipud)
-def flipud(m: Operand) -> Any:
+def flipud(m: Operand) -> Array:
     """Reverse the order of the rows.
 
     Args:
@@ -152,7 +155,7 @@ def flipud(m: Operand) -> Any:
 
 
 @implements(np.rot90)
-def rot90(m: Operand, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+def rot90(m: Operand, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """Turn by k · 90 degrees in the plane of two axes, from the first towards the second.
 
     Args:
@@ -181,7 +184,7 @@ def rot90(m: Operand, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 
 @implements(np.tile)
-def tile(A: Operand, reps: Any) -> Any:
+def tile(A: Operand, reps: Any) -> Array:
     """Repeat the array as a whole, `reps` times along each axis.
 
     Args:
@@ -204,7 +207,7 @@ def tile(A: Operand, reps: Any) -> Any:
 
 
 @implements(np.repeat)
-def repeat(a: Operand, repeats: Any, axis: int | None = None) -> Any:
+def repeat(a: Operand, repeats: Any, axis: int | None = None) -> Array:
     """Repeat every element along `axis` (None: of all elements, in one axis).
 
     Args:

@@ -47,7 +47,7 @@ def _swapped_latex(a: Any, axis1: int, axis2: int) -> str:
     samples=lambda rng: (
         *sample_arrays(rng, shapes=((2, 3),), axes=(None, (1, 0))),
         *sample_arrays(rng, shapes=((2, 3, 4),), axes=(None, (1, 2, 0), (-1, 0, 1)))))
-def transpose(a: Array, *, axes: Any = None) -> Array:
+def transpose(a: Array, *, axes: Sequence[int] | None = None) -> Array:
     """Put the axes in another order (None: reversed).
 
     >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
@@ -102,7 +102,7 @@ def moveaxis(a: Operand, source: Shape, destination: Shape) -> Any:
 
 
 @implements(np.rollaxis)
-def rollaxis(a: Operand, axis: int, start: int = 0) -> Any:
+def rollaxis(a: Operand, axis: int, start: int = 0) -> Array:
     """Move one axis before the axis `start`. New code should use `moveaxis`.
 
     Args:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.argument_types import Operand, Shape
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import subtract
 from tinygrad_mlp.autograd.ops.shapes.shape import (
@@ -23,7 +24,7 @@ from tinygrad_mlp.errors import InvalidArgumentError, ShapeError, refuse_more_th
 __all__ = ["full", "full_like", "zeros_like", "ones_like", "linspace", "meshgrid"]
 
 
-def full(shape: Any, fill_value: Operand, dtype: Any = None) -> Any:
+def full(shape: Any, fill_value: Operand, dtype: DTypeLike | None = None) -> Array:
     """Fill an array with a value. If the value is a tensor, gradients flow to it.
 
     Args:
@@ -41,14 +42,14 @@ def full(shape: Any, fill_value: Operand, dtype: Any = None) -> Any:
     return broadcast_to(value, shape=tuple(shape) if np.ndim(shape) else (int(shape),))
 
 
-def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
+def _like(a: Operand, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     known: Any = a if isinstance(a, Value) else np.asarray(a)
     return known.shape if shape is None else shape, known.dtype if dtype is None else dtype
 
 
 @implements(np.full_like)
-def full_like(a: Operand, fill_value: Operand, dtype: Any = None, *,
-              shape: Shape | None = None) -> Any:
+def full_like(a: Operand, fill_value: Operand, dtype: DTypeLike | None = None, *,
+              shape: Shape | None = None) -> Array:
     """Fill an array of the shape and dtype of another with a value, as `full` does.
 
     Args:
@@ -64,7 +65,7 @@ def full_like(a: Operand, fill_value: Operand, dtype: Any = None, *,
 
 
 @implements(np.zeros_like)
-def zeros_like(a: Operand, dtype: Any = None, *, shape: Shape | None = None) -> Any:
+def zeros_like(a: Operand, dtype: DTypeLike | None = None, *, shape: Shape | None = None) -> Array:
     """Return zeros of the shape and dtype of another array, as a plain array.
 
     >>> zeros_like([1.0, 2.0])
@@ -74,7 +75,7 @@ def zeros_like(a: Operand, dtype: Any = None, *, shape: Shape | None = None) -> 
 
 
 @implements(np.ones_like)
-def ones_like(a: Operand, dtype: Any = None, *, shape: Shape | None = None) -> Any:
+def ones_like(a: Operand, dtype: DTypeLike | None = None, *, shape: Shape | None = None) -> Array:
     """Return ones of the shape and dtype of another array, as a plain array.
 
     >>> ones_like([1.0, 2.0])
@@ -85,7 +86,7 @@ def ones_like(a: Operand, dtype: Any = None, *, shape: Shape | None = None) -> A
 
 @implements(np.linspace)
 def linspace(start: Operand, stop: Operand, num: int = 50, endpoint: bool = True,
-             retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
+             retstep: bool = False, dtype: DTypeLike | None = None, axis: int = 0) -> Any:
     """Return numbers at equal distances between two, ``(1 − t) start + t stop`` for 0 ≤ t ≤ 1.
 
     Args:
@@ -119,7 +120,7 @@ def linspace(start: Operand, stop: Operand, num: int = 50, endpoint: bool = True
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Operand, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+def meshgrid(*xi: Operand, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """Return the coordinates of a grid, from those along each of its axes.
 
     Args:

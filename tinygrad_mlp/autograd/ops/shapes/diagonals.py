@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.autograd.argument_types import Operand
@@ -17,30 +15,30 @@ from tinygrad_mlp.errors import ShapeError
 __all__ = ["diagonal", "embed_diagonal", "trace", "diag", "diagflat", "tril", "triu"]
 
 
-def _named(name: str, argument: Any, *numbers: int) -> str:
+def _named(name: str, argument: object, *numbers: int) -> str:
     """Write a function in LaTeX, with numbers under its name where they are not all 0."""
     under = rf"_{{\mathrm{{{','.join(map(str, numbers))}}}}}" if any(numbers) else ""
     return rf"\mathrm{{{name}}}{under}({argument})"
 
 
-def _among(a: Any, axis1: int, axis2: int) -> tuple[int, ...]:
+def _among(a: Array, axis1: int, axis2: int) -> tuple[int, ...]:
     """Return the axes of the matrices for LaTeX; nothing where there are no other axes."""
     return () if a.ndim == 2 else (axis1 % a.ndim, axis2 % a.ndim)
 
 
-def _matrices(rng: Any) -> list[Sample]:
+def _matrices(rng: np.random.Generator) -> list[Sample]:
     return [
         *sample_arrays(rng, shapes=((3, 3), (2, 4)), offset=(0, 1, -1)),
         Sample(rng.normal(size=(2, 3, 4)), offset=0, axis1=-2, axis2=-1),
         Sample(rng.normal(size=(2, 3, 4)), offset=1, axis1=2, axis2=0)]
 
 
-def _diagonal_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
+def _diagonal_rule(g: Array, y: Array, a: Array, offset: int, axis1: int, axis2: int) -> Array:
     shape = (a.shape[axis1], a.shape[axis2])
     return moveaxis(embed_diagonal(g, shape=shape, offset=offset), (-2, -1), (axis1, axis2))
 
 
-def _diagonal_by_loops(a: Any, offset: int, axis1: int, axis2: int) -> Any:
+def _diagonal_by_loops(a: Array, offset: int, axis1: int, axis2: int) -> Array:
     a = np.moveaxis(a, (axis1, axis2), (0, 1))
     rows, columns = a.shape[:2]
     places = [(i, i + offset) for i in range(rows) if 0 <= i + offset < columns]
@@ -87,7 +85,7 @@ def embed_diagonal(a: Array, *, shape: tuple[int, int], offset: int = 0) -> Arra
     return out
 
 
-def _trace_rule(g: Any, y: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
+def _trace_rule(g: Array, y: Array, a: Array, offset: int, axis1: int, axis2: int) -> Array:
     first, second = axis1 % a.ndim, axis2 % a.ndim
     unit = np.eye(a.shape[first], a.shape[second], offset, dtype=a.dtype)
     unit = unit if first < second else unit.T
@@ -112,7 +110,7 @@ def trace(a: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
 
 
 @implements(np.diag)
-def diag(v: Operand, k: int = 0) -> Any:
+def diag(v: Operand, k: int = 0) -> Array:
     """Return the matrix with a vector on its k-th diagonal; of a matrix, its k-th diagonal.
 
     Args:
@@ -137,7 +135,7 @@ def diag(v: Operand, k: int = 0) -> Any:
 
 
 @implements(np.diagflat)
-def diagflat(v: Operand, k: int = 0) -> Any:
+def diagflat(v: Operand, k: int = 0) -> Array:
     """Return the matrix with all elements of an array on its k-th diagonal.
 
     Args:
@@ -151,15 +149,15 @@ def diagflat(v: Operand, k: int = 0) -> Any:
     return diag(ravel(v), k)
 
 
-def _triangles(rng: Any) -> list[Sample]:
+def _triangles(rng: np.random.Generator) -> list[Sample]:
     return sample_arrays(rng, shapes=((3, 3), (2, 3, 2), (3,)), k=(0, 1, -1))
 
 
-def _tril_rule(g: Any, y: Any, m: Any, k: int) -> Any:
+def _tril_rule(g: Array, y: Array, m: Array, k: int) -> Array:
     return tril(g, k=k)
 
 
-def _triu_rule(g: Any, y: Any, m: Any, k: int) -> Any:
+def _triu_rule(g: Array, y: Array, m: Array, k: int) -> Array:
     return triu(g, k=k)
 
 

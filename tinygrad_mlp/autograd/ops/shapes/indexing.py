@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.graph import Array, Value
@@ -49,24 +50,26 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 
 @implements(operator.getitem)
-def at_index(a: Any, index: Any) -> Any:
+def at_index(a: Array, index: Any) -> Array:
     """Return ``a[index]``, for an index of any kind that NumPy takes."""
     template, arrays = index_parts(index)
     return getitem(a, *arrays, template=template)
 
 
-def index_of(template: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
+def index_of(template: tuple[Any, ...], indices: Sequence[Array]) -> tuple[Array, ...]:
     """Return the index of a template with arrays in its slots."""
     return tuple(indices[p.number] if isinstance(p, IndexSlot) else p for p in template)
 
 
-def _getitem_rule(g: Any, y: Any, a: Any, *indices: Any, position: int, template: Any) -> Any:
+def _getitem_rule(
+    g: Array, y: Array, a: Array, *indices: Array, position: int, template: tuple[object, ...]
+) -> Array | None:
     return scatter_add(g, *indices, template=template, shape=a.shape) if position == 0 else None
 
 
-def index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
+def index_latex(template: tuple[object, ...], indices: Sequence[Any]) -> str:
     """Return an index in LaTeX, in brackets."""
-    def shown(part: Any) -> str:
+    def shown(part: object) -> str:
         if isinstance(part, IndexSlot):
             return f"{indices[part.number]}"
         if isinstance(part, slice):
@@ -77,7 +80,7 @@ def index_latex(template: tuple[Any, ...], indices: Sequence[Any]) -> str:
     return f"[{', '.join(map(shown, template))}]"
 
 
-def indexing_samples(rng: Any) -> list[Sample]:
+def indexing_samples(rng: np.random.Generator) -> list[Sample]:
     """Return samples of an array and indices of all kinds."""
     a = rng.normal(size=(4, 3))
     repeated, mask = np.array([0, 2, 0, 0]), np.array([True, False, True, True])
@@ -96,7 +99,7 @@ def indexing_samples(rng: Any) -> list[Sample]:
     reference=lambda a, *indices, template: np.array(a)[index_of(template, indices)].copy(),
     samples=indexing_samples,
     add_share=lambda total, g, *indices, template: _add_at(total, g, indices, template))
-def getitem(*operands: Array, template: tuple[Any, ...]) -> Array:
+def getitem(*operands: Array, template: tuple[object, ...]) -> Array:
     """Pick elements by a basic or advanced index. Repeated indices add up their gradients.
 
     The first operand is the array, the others the index arrays for the template's slots.
@@ -110,12 +113,15 @@ def getitem(*operands: Array, template: tuple[Any, ...]) -> Array:
 
 
 def _scatter_rule(
-    g: Any, y: Any, a: Any, *indices: Any, position: int, template: tuple[Any, ...], shape: Any
-) -> Any:
+    g: Array, y: Array, a: Array, *indices: Array, position: int, template: tuple[object, ...],
+    shape: tuple[int, ...]
+) -> Array | None:
     return getitem(g, *indices, template=template) if position == 0 else None
 
 
-def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
+def _scatter_reference(
+    *operands: Array, template: tuple[object, ...], shape: tuple[int, ...]
+) -> Array:
     places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[index_of(template, operands[1:])]
     weights = np.ravel(operands[0])
     return np.bincount(np.ravel(places), weights, minlength=np.prod(shape)).reshape(shape)
@@ -131,7 +137,7 @@ def _scatter_reference(*operands: Any, template: Any, shape: Any) -> Any:
             rng.normal(size=s.args[0][index_of(s.static["template"], s.args[1:])].shape),
             *s.args[1:], template=s.static["template"], shape=(4, 3))
         for s in indexing_samples(rng)])
-def scatter_add(*operands: Array, template: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+def scatter_add(*operands: Array, template: tuple[object, ...], shape: tuple[int, ...]) -> Array:
     """Return zeros of `shape` with the first operand added at an index: the adjoint of indexing.
 
     Source: the transpose of the linear map `getitem`.
@@ -145,7 +151,7 @@ def scatter_add(*operands: Array, template: tuple[Any, ...], shape: tuple[int, .
     return out
 
 
-def _add_at(total: Any, a: Any, indices: Sequence[Any], template: tuple[Any, ...]) -> None:
+def _add_at(total: Array, a: Array, indices: Sequence[Array], template: tuple[object, ...]) -> None:
     """Add `a` to `total` at an index, in place."""
     index = index_of(template, indices)
     if any(i.dtype.kind != "b" for i in indices):
@@ -155,7 +161,7 @@ def _add_at(total: Any, a: Any, indices: Sequence[Any], template: tuple[Any, ...
 
 
 @implements(np.take)
-def take(a: Operand, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+def take(a: Operand, indices: ArrayLike, axis: int | None = None, mode: str = "raise") -> Array:
     """Take elements, or slices along `axis`, at integer positions.
 
     Args:
@@ -195,7 +201,7 @@ def take(a: Operand, indices: Any, axis: int | None = None, mode: str = "raise")
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr: Operand, indices: Any, axis: int | None = -1) -> Any:
+def take_along_axis(arr: Operand, indices: ArrayLike, axis: int | None = -1) -> Array:
     """Take from every vector along `axis` the elements at positions of its own.
 
     ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix. It takes the

@@ -29,7 +29,7 @@ __all__ = [
     "split", "array_split", "vsplit", "hsplit", "dsplit"]
 
 
-def _slice_of(g: Any, arrays: Sequence[Any], position: int, axis: int) -> Any:
+def _slice_of(g: Array, arrays: Sequence[Array], position: int, axis: int) -> Array:
     axis %= arrays[0].ndim
     start = sum(a.shape[axis] for a in arrays[:position])
     stop = start + arrays[position].shape[axis]
@@ -52,7 +52,7 @@ def concatenate_op(*arrays: Array, axis: int = 0) -> Array:
 
 
 @implements(np.concatenate)
-def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Any:
+def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Array:
     """Join a sequence of arrays along an axis they have (None: all elements, in one axis).
 
     >>> concatenate(([1.0, 2.0], [3.0]))
@@ -65,7 +65,7 @@ def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Any:
 concat = concatenate
 
 
-def _stack_rule(g: Any, y: Any, *arrays: Any, position: int, axis: int) -> Any:
+def _stack_rule(g: Array, y: Array, *arrays: Array, position: int, axis: int) -> Array:
     return getitem(g, template=(slice(None),) * (axis % y.ndim) + (position,))
 
 
@@ -84,7 +84,7 @@ def stack_op(*arrays: Array, axis: int = 0) -> Array:
 
 
 @implements(np.stack)
-def stack(arrays: Sequence[Operand], axis: int = 0) -> Any:
+def stack(arrays: Sequence[Operand], axis: int = 0) -> Array:
     """Join a sequence of arrays of one shape along a new axis.
 
     >>> stack(([1.0, 2.0], [3.0, 4.0]), axis=1)
@@ -95,7 +95,7 @@ def stack(arrays: Sequence[Operand], axis: int = 0) -> Any:
 
 
 @implements(np.vstack)
-def vstack(tup: Sequence[Operand]) -> Any:
+def vstack(tup: Sequence[Operand]) -> Array:
     """Join arrays along the first axis; vectors are rows.
 
     Args:
@@ -109,7 +109,7 @@ def vstack(tup: Sequence[Operand]) -> Any:
 
 
 @implements(np.hstack)
-def hstack(tup: Sequence[Operand]) -> Any:
+def hstack(tup: Sequence[Operand]) -> Array:
     """Join arrays along the second axis; vectors end to end.
 
     Args:
@@ -123,7 +123,7 @@ def hstack(tup: Sequence[Operand]) -> Any:
 
 
 @implements(np.dstack)
-def dstack(tup: Sequence[Operand]) -> Any:
+def dstack(tup: Sequence[Operand]) -> Array:
     """Join arrays along the third axis, which vectors and matrices get as a new one.
 
     Args:
@@ -136,7 +136,7 @@ def dstack(tup: Sequence[Operand]) -> Any:
 
 
 @implements(np.column_stack)
-def column_stack(tup: Sequence[Operand]) -> Any:
+def column_stack(tup: Sequence[Operand]) -> Array:
     """Join arrays along the second axis; vectors are columns.
 
     Args:
@@ -151,7 +151,7 @@ def column_stack(tup: Sequence[Operand]) -> Any:
 
 
 @implements(np.append)
-def append(arr: Operand, values: Operand, axis: int | None = None) -> Any:
+def append(arr: Operand, values: Operand, axis: int | None = None) -> Array:
     """Append `values` to the array along `axis` (None: all elements, in one axis).
 
     Args:
@@ -165,7 +165,7 @@ def append(arr: Operand, values: Operand, axis: int | None = None) -> Any:
     return concatenate([arr, values], axis=axis)
 
 
-def _cut(a: Any, ends: Sequence[int], axis: int) -> list[Any]:
+def _cut(a: Operand, ends: Sequence[int], axis: int) -> list[Array]:
     before = (slice(None),) * axis
     starts = [0, *ends]
     stops = [*ends, shape_of(a)[axis]]
@@ -175,7 +175,7 @@ def _cut(a: Any, ends: Sequence[int], axis: int) -> list[Any]:
 
 
 @implements(np.array_split)
-def array_split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Split an array along `axis` into a number of parts, or at given positions.
 
     Where a number of parts does not divide the length, the first ones are one longer.
@@ -203,7 +203,7 @@ def array_split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[A
 
 
 @implements(np.split)
-def split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Split an array along `axis` into parts of the same length, or at given positions.
 
     Args:
@@ -227,7 +227,7 @@ def split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements(np.vsplit)
-def vsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
+def vsplit(ary: Operand, indices_or_sections: int | Sequence[int]) -> list[Array]:
     """Split an array along the first of at least two axes, as `split` does.
 
     Args:
@@ -242,7 +242,7 @@ def vsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
 
 
 @implements(np.hsplit)
-def hsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
+def hsplit(ary: Operand, indices_or_sections: int | Sequence[int]) -> list[Array]:
     """Split an array along the second axis (a vector along its only one), as `split` does.
 
     Args:
@@ -257,7 +257,7 @@ def hsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
 
 
 @implements(np.dsplit)
-def dsplit(ary: Operand, indices_or_sections: Any) -> list[Any]:
+def dsplit(ary: Operand, indices_or_sections: int | Sequence[int]) -> list[Array]:
     """Split an array along the third axis, as `split` does.
 
     Args:

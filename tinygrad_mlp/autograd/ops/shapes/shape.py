@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from tinygrad_mlp.autograd.argument_types import Axis, Operand
+from tinygrad_mlp.autograd.argument_types import Axis, Operand, Shape
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import implements, op
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
@@ -25,7 +26,7 @@ def shape_of(a: Any) -> tuple[int, ...]:
     return np.shape(a) if shape is None else tuple(shape)
 
 
-def require_axes(name: str, a: Any, least: int) -> None:
+def require_axes(name: str, a: Operand, least: int) -> None:
     """Raise a `ShapeError` if `a` has fewer axes than the function `name` needs."""
     if len(shape_of(a)) < least:
         raise ShapeError(f"{name}() expects at least {least} axes. Got shape {shape_of(a)}.")
@@ -43,7 +44,7 @@ def _reshape_latex(a: Any, shape: Any) -> str:
     numpy=np.reshape,
     reference=lambda a, shape: np.ndarray(shape, a.dtype, np.ascontiguousarray(a)),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), shape=((3, 2), (6,), (1, 2, 3))))
-def reshape(a: Array, *, shape: Any) -> Array:
+def reshape(a: Array, *, shape: Shape) -> Array:
     """Arrange the same elements in another shape; one length may be −1.
 
     >>> reshape([1.0, 2.0, 3.0, 4.0], shape=(2, -1))
@@ -54,7 +55,7 @@ def reshape(a: Array, *, shape: Any) -> Array:
 
 
 @implements(np.ravel)
-def ravel(a: Operand) -> Any:
+def ravel(a: Operand) -> Array:
     """Return all elements in one axis.
 
     Args:
@@ -82,7 +83,7 @@ def places(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 @implements(np.squeeze)
-def squeeze(a: Operand, axis: Axis = None) -> Any:
+def squeeze(a: Operand, axis: Axis = None) -> Array:
     """Remove axes of length 1 (None: all of them).
 
     Args:
@@ -120,7 +121,8 @@ def expand_dims(a: Operand, axis: Axis) -> Any:
     return reshape(a, shape=tuple(1 if i in new else next(rest) for i in range(ndim)))
 
 
-def _at_least(arrays: Sequence[Any], wider: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
+def _at_least(arrays: Sequence[Operand],
+              wider: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
     made = []
     for a in arrays:
         known: Any = a if isinstance(a, Value) else np.asarray(a)
@@ -165,7 +167,7 @@ def atleast_3d(*arrays: Operand) -> Any:
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*arrays: Operand) -> tuple[Any, ...]:
+def broadcast_arrays(*arrays: Operand) -> tuple[Array, ...]:
     """Repeat each of the arrays to the shape that they have together.
 
     Raises:
@@ -188,7 +190,7 @@ def broadcast_arrays(*arrays: Operand) -> tuple[Any, ...]:
     reference=lambda a, dtype: np.array(a, dtype=dtype),
     samples=lambda rng: sample_arrays(rng, shapes=((2, 3),), dtype=(np.float64,)),
     elementwise=True)
-def astype(a: Array, *, dtype: Any) -> Array:
+def astype(a: Array, *, dtype: DTypeLike | None) -> Array:
     """Convert the numbers to another floating-point precision.
 
     >>> astype([1.0, 2.0], dtype="float32")

@@ -51,12 +51,12 @@ class Places:
     def __repr__(self) -> str:
         return f"Places({self.parts})"
 
-    def _key(self) -> list[Any]:
+    def _key(self) -> list[object]:
         return [[i.tolist() if isinstance(i, np.ndarray) else i for i in part]
                 for part in self.parts]
 
 
-def _share(g: Any, piece: Any, position: int, places: Places) -> Any:
+def _share(g: Array, piece: Array, position: int, places: Places) -> Array:
     """Return the share of a piece: the entries of g at its places."""
     if not position:
         kept = np.ones(piece.shape, bool)
@@ -77,19 +77,19 @@ def _share(g: Any, piece: Any, position: int, places: Places) -> Any:
 class Assembly(Op):
     """The kind of `assemble`: its rule is given one piece, and not thousands at each call."""
 
-    def vjp(self, position: int, g: Any, y: Any, arrays: Any, static: Any) -> Any:
+    def vjp(self, position: int, g: Array, y: Array, arrays: Any, static: Any) -> Array:
         """See `Op.vjp`."""
         return _share(g, arrays[position], position, static["places"])
 
 
-def _latex(base: Any, *pieces: Any, places: Places) -> str:
+def _latex(base: object, *pieces: object, places: Places) -> str:
     shown = [str(piece) for piece in pieces]
     if len(shown) > 3:
         shown = [*shown[:2], r"\dots", shown[-1]]
     return rf"\mathrm{{store}}({base}; {', '.join(shown)})"
 
 
-def _reference(base: Any, *pieces: Any, places: Places) -> Any:
+def _reference(base: Array, *pieces: Array, places: Places) -> Array:
     made = np.ravel(base).tolist()
     for piece, (at, chosen) in zip(pieces, places.parts, strict=True):
         elements = np.ravel(piece)[slice(None) if chosen is None else chosen]
@@ -98,7 +98,7 @@ def _reference(base: Any, *pieces: Any, places: Places) -> Any:
     return np.array(made).reshape(np.shape(base))
 
 
-def _samples(rng: Any) -> list[Sample]:
+def _samples(rng: np.random.Generator) -> list[Sample]:
     base = rng.normal(size=(2, 3))
     whole, part = (slice(0, 2), None), (np.array([5, 3]), np.array([0, 2]))
     return [
@@ -141,7 +141,10 @@ def assemble(*operands: Array, places: Places) -> Array:
     return out
 
 
-def _store_rule(g: Any, y: Any, x: Any, v: Any, *indices: Any, position: int, template: Any) -> Any:
+def _store_rule(
+    g: Array, y: Array, x: Array, v: Array, *indices: Array, position: int,
+    template: tuple[object, ...]
+) -> Array | None:
     if position > 1:
         return None
     if not position:
@@ -154,7 +157,7 @@ def _store_rule(g: Any, y: Any, x: Any, v: Any, *indices: Any, position: int, te
     return part.reshape((1,) * (len(v.shape) - len(part.shape)) + part.shape)
 
 
-def _store_reference(x: Any, v: Any, *indices: Any, template: Any) -> Any:
+def _store_reference(x: Array, v: Array, *indices: Array, template: tuple[object, ...]) -> Array:
     made, index = np.ravel(x).tolist(), index_of(template, indices)
     places = np.arange(len(made)).reshape(np.shape(x))[index]
     values = np.broadcast_to(np.reshape(v, np.shape(v)[-places.ndim:]), places.shape)
@@ -163,7 +166,7 @@ def _store_reference(x: Any, v: Any, *indices: Any, template: Any) -> Any:
     return np.array(made).reshape(np.shape(x))
 
 
-def _store_samples(rng: Any) -> list[Sample]:
+def _store_samples(rng: np.random.Generator) -> list[Sample]:
     found = []
     for sample in indexing_samples(rng):
         x, *indices = sample.args
@@ -178,7 +181,7 @@ def _store_samples(rng: Any) -> list[Sample]:
     latex=lambda x, v, *indices, template: rf"\mathrm{{store}}({x}, {v}; "
     rf"{index_latex(template, indices)})",
     reference=_store_reference, samples=_store_samples)
-def store(*operands: Any, template: tuple[Any, ...]) -> Any:
+def store(*operands: Array, template: tuple[object, ...]) -> Array:
     """Store a value into a copy of an array, at an index of any kind that NumPy takes.
 
     The first operand is the array, the second the value, the others the index arrays for the
