@@ -33,15 +33,17 @@ def python(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[Any]:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[Any], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+def started(command: Sequence[Any], seconds: float = SECONDS,
+            **options: Any) -> Iterator[subprocess.Popen[Any]]:
     """Start a command that goes on beside the test, and end it with the block or the time limit.
 
     Args:
         command: the program and its arguments.
+        seconds: the time limit.
         options: those of `subprocess.Popen`.
     """
     child = subprocess.Popen(list(map(str, command)), **options)
-    limit = threading.Timer(SECONDS, child.kill)
+    limit = threading.Timer(seconds, child.kill)
     limit.start()
     try:
         yield child

@@ -1,6 +1,8 @@
 """The playground in a browser: it shows what is computed, and each control does its part."""
 
 import json
+import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -205,6 +207,37 @@ def test_with_reduced_motion_there_are_about_two_frames_a_second(opened):
     page.wait_for_timeout(2000)
     acks = [message for message in sent if json.loads(message)["do"] == "ack"]
     assert 1 <= len(acks) <= 6
+
+
+def test_each_frame_is_drawn_before_the_next_one_comes(opened):
+    page, session = opened()
+    told = []  # in order
+
+    def listen(socket):
+        socket.on("framesent", lambda text: told.append(json.loads(text)["do"]))
+        socket.on("framereceived", lambda data: told.append(kind_of(data)))
+
+    page.on("websocket", listen)
+    page.reload()
+    shown(page, "step 0")
+    page.keyboard.press("r")
+    page.locator(".tg-play .legend", has_text="step 2").first.wait_for()
+    page.keyboard.press("r")
+    page.get_by_role("button", name="Run", exact=True).wait_for()
+    frames = [each for each in told if each in ("frame", "ack")]
+    assert frames.count("frame") > 2
+    assert all({a, b} == {"frame", "ack"} for a, b in pairwise(frames))
+    # A command is answered by one of the two frames that come next.
+    assert frames.count("frame") - 2 <= told[:last(told, "run")].count("frame")
+
+
+def kind_of(data):
+    (length,) = struct.unpack("<I", data[:4])
+    return json.loads(data[4:4 + length])["type"]
+
+
+def last(told, what):
+    return len(told) - 1 - told[::-1].index(what)
 
 
 def test_a_lost_connection_is_shown(opened):

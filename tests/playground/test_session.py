@@ -197,6 +197,38 @@ def test_a_second_frame_waits_until_the_first_is_drawn(session):
     assert view.kinds().count("frame") == count + 1
 
 
+def test_a_view_that_draws_nothing_slows_no_other(session):
+    made, view = session
+    slow = Seen()
+    made.add(slow)
+    made._take_commands()
+    for _ in range(5):
+        tell(made, view, do="step")
+        made._last_frame = 0
+        made._send_frames()
+        tell(made, view, do="ack")
+    assert view.kinds().count("frame") == 5
+    assert slow.kinds().count("frame") == 1
+
+
+@pytest.mark.parametrize(("message", "name", "value"), [
+    ({"do": "step"}, "step", 1), ({"do": "step", "unit": "epoch"}, "step", 24),
+    ({"do": "run", "on": True}, "running", True), ({"do": "reset", "seed": 1}, "epoch", 0.0),
+])
+def test_the_first_frame_after_a_command_shows_its_effect(session, message, name, value):
+    made, view = session
+    tell(made, view, **message)
+    made._last_frame = 0
+    made._send_frames()
+    assert view.last("frame")[0][name] == value
+
+
+def test_a_frame_of_a_wide_network_has_the_bytes_of_one_of_twelve_neurons():
+    wide, narrow = (experiment(hidden=(n, n)).frame(False) for n in (300, 12))
+    assert len(wide) / len(narrow) < 1.1
+    assert len(narrow) < 32_000
+
+
 def test_the_steps_of_a_sample_are_those_of_its_loss(session):
     made, view = session
     tell(made, view, do="sample", number=4)

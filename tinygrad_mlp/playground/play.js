@@ -65,7 +65,10 @@ export class Playground {
       element("select", {onchange: (e) => set(name, e.target.value)})));
     const lr = (value) => value > 0 && Number.isFinite(value) && set("lr", value);
     const exported = (what) => element("button", {type: "button", textContent: what,
-      onclick: () => this.send({do: "export", what})});
+      onclick: () => {
+        this.exporting = true;
+        this.send({do: "export", what});
+      }});
     this.root.replaceChildren(
       element("div", {className: "bar top"},
         make("runButton", element("button", {type: "button", className: "main", title: "key R",
@@ -178,8 +181,9 @@ export class Playground {
   }
 
   key(event) {
-    const typing = event.target.matches("input:not([type=radio], [type=range]), select, textarea");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    event.stopPropagation();  // a notebook would change its cells
+    if (event.target.matches("input:not([type=radio], [type=range]), select, textarea")) return;
     const actions = {
       r: () => this.run(), s: () => this.step("batch"), e: () => this.step("epoch"),
       0: () => this.reset(), g: () => this.chooseEdges(
@@ -187,7 +191,6 @@ export class Playground {
     const action = actions[event.key.toLowerCase()];
     if (!action) return;
     event.preventDefault();
-    event.stopPropagation();
     action();
   }
 
@@ -279,7 +282,10 @@ export class Playground {
     if (this.wanted) this.drawer.scrollIntoView({behavior: "smooth", block: "nearest"});
   }
 
+  // The answer to one display of a widget comes to all: who has asked saves it.
   save({name, rest}) {
+    if (!this.exporting) return;
+    this.exporting = false;
     const link = element("a", {download: name, href: URL.createObjectURL(new Blob([rest]))});
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
