@@ -19,12 +19,11 @@ def test_a_child_that_does_not_end_is_ended():
         child.python("-c", "import time; time.sleep(60)", timeout=0.2)
 
 
-def test_a_child_beside_a_test_ends_with_it(monkeypatch):
+def test_a_child_beside_a_test_ends_with_it():
     with child.started([sys.executable, "-c", "import time; time.sleep(60)"]) as running:
         assert running.poll() is None
     assert running.poll() is not None
-    monkeypatch.setattr(child, "SECONDS", 0.2)
-    with child.started([sys.executable, "-c", "import time; time.sleep(60)"]) as running:
+    with child.started([sys.executable, "-c", "import time; time.sleep(60)"], 0.2) as running:
         assert running.wait(30) != 0
 
 

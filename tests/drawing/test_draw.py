@@ -498,6 +498,24 @@ def test_svg_is_laid_out_by_graphviz(rng):
 
 
 @needs_graphviz
+@pytest.mark.parametrize("bias", [True, False])
+def test_no_arrow_crosses_the_title_of_a_frame(rng, bias):
+    model = tg.nn.Sequential(
+        tg.nn.Linear(64, 256, bias=bias, rng=rng), tg.nn.Tanh(),
+        tg.nn.Linear(256, 10, bias=bias, rng=rng))
+    svg = ElementTree.fromstring(tg.draw(tg.mean(model(np.ones((1, 64)))), model=model).svg)
+    lines = [re.findall(r"(-?[\d.]+),(-?[\d.]+)", path.get("d"))
+             for path in svg.iterfind(".//*[@class='edge']/*[@d]")]
+    titles = svg.findall(".//*[@class='cluster']/{*}text")
+    assert titles and len(lines) > 3
+    for title in titles:
+        left, y = float(title.get("x")), float(title.get("y"))
+        right = left + 4.8 * len(title.text)  # the mean width of a letter
+        at = [float(line[0][0]) for line in lines if float(line[0][1]) < y < float(line[-1][1])]
+        assert at and not [x for x in at if left < x < right], title.text
+
+
+@needs_graphviz
 @pytest.mark.parametrize(
     ("ending", "magic"), [("svg", b"<?xml"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF")]
 )

@@ -44,7 +44,7 @@ NO_GRADIENT = 'color="#767676" style=dashed'
 NOT_FINITE = 'color="#D55E00" penwidth=4 label="not finite" fontcolor="#D55E00"'
 TABLE = '<table border="0" cellspacing="4" cellpadding="1">'
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-GROUP_LINE, LETTER = 40, 5.5  # letters in a line of a frame's title, and their mean width in points
+GROUP_LINE, LETTER = 24, 5.5  # letters in a line of a frame's title, and their mean width in points
 LINE_LENGTH = 60  # the greatest number of characters in a line of a box
 
 
