@@ -5,6 +5,7 @@ Each rank writes what it has found to FOLDER/RANK.json.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -192,6 +193,32 @@ def interrupted(ranks, folder):
     loss = after(12, interrupt) if ranks.rank == 1 else after(0, interrupt)
     history, model = trained(ranks, loss=loss, compiled=False)
     return [history.stopped, len(history), bits(model)]
+
+
+def interrupted_on_hearing(ranks, folder):
+    """One rank gets Ctrl-C at once after it has heard from the others, for the n-th time."""
+    found = {}
+    for way in ("sum", "share", "all"):
+        hear = getattr(ranks, way)
+        for n in range(1, 9):
+            times = itertools.count(1)
+
+            def heard(value, hear=hear, n=n, times=times):
+                values = hear(value)
+                if training() and next(times) == n and ranks.rank == 1:
+                    os.kill(os.getpid(), signal.SIGINT)
+                return values
+
+            setattr(ranks, way, heard)
+            history, model = trained(ranks, epochs=12, callbacks=[lambda run: None])
+            found[f"{way} {n}"] = [history.stopped, bits(model)]
+        delattr(ranks, way)
+    return found
+
+
+def training():
+    """Return whether Ctrl-C is left to `fit`."""
+    return signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 
 
 def endless(ranks, folder):

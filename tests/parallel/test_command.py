@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from tests.campaigns import thorough
 from tests.child import PIPE, started
 from tests.parallel.conftest import ROOT, by_mpi
 
@@ -44,8 +43,6 @@ def test_a_mistake_is_told_once_and_ends_all_processes(command, tmp_path):
     assert done.stderr.count("Error") == 1 and done.stdout == ""
 
 
-# On a busy machine mpiexec does not always hand the signal on.
-@pytest.mark.skipif(not thorough(), reason="mpiexec may keep the signal: --thorough tries it")
 def test_ctrl_c_ends_all_processes_and_the_files_are_written(ctrl_c, mpiexec, tmp_path):
     model = tmp_path / "model.safetensors"
     words = ["train", "digits", "--epochs", "100000", "--batch-size", "64", "--hidden", "8",

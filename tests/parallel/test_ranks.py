@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tests.campaigns import thorough
 from tests.child import PIPE, STDOUT, started
 from tests.parallel.conftest import ROOT
 
@@ -45,8 +44,13 @@ def test_all_ranks_end_where_one_is_interrupted(by_ranks):
     assert found[0][0].startswith("interrupted by Ctrl-C after iteration ")
 
 
-# On a busy machine mpiexec does not always hand the signal on.
-@pytest.mark.skipif(not thorough(), reason="mpiexec may keep the signal: --thorough tries it")
+def test_no_interruption_is_lost_or_lets_a_rank_wait(by_ranks):
+    found = by_ranks(2, "interrupted_on_hearing")
+    assert found[0] == found[1] and len(found[0]) == 24
+    for name, (stopped, _) in found[0].items():
+        assert stopped.startswith("interrupted by Ctrl-C after iteration "), name
+
+
 def test_ctrl_c_in_the_terminal_ends_all_ranks_with_the_same_weights(ctrl_c, mpiexec, tmp_path):
     command = [mpiexec, "-n", 2, sys.executable, "-m", "tests.parallel.programs", "endless",
                tmp_path]

@@ -136,7 +136,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *
         run, steps = events.run, events.steps
         alike.update(steps.alike(events.evaluator.data, events.callbacks))
 
-    with deferred_interrupt(run) as forget, events.progress, blas_threads(events.threads):
+    with (deferred_interrupt(steps.interrupt) as forget, events.progress,
+          blas_threads(events.threads)):
         model.train()
         try:
             events.start()

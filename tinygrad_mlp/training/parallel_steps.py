@@ -56,7 +56,8 @@ class ParallelSteps(StepRunner):
         super().__init__(run, *args, **kwargs)
         self.block = 1
         self.ranks = ranks
-        self.exchange = Exchange(ranks, self.parameters, lambda: run.stopped is not None)
+        self._interrupted: str | None = None
+        self.exchange = Exchange(ranks, self.parameters, lambda: self._own_reason is not None)
         self._enough_of = self._enough  # by the size of the whole batch
         if self.batch_size < ranks.size:
             warnings.warn(
@@ -126,7 +127,7 @@ class ParallelSteps(StepRunner):
 
     def _end(self, found: str | None, otherwise: str) -> None:
         """End on all ranks: for the first reason of one to stop, or for what one has found."""
-        stops, reasons = zip(*self.ranks.all((self.run.stopped, found)), strict=True)
+        stops, reasons = zip(*self.ranks.all((self._own_reason, found)), strict=True)
         stop = next(filter(None, stops), None)
         self.diverged = stop is None
         self.run.stop(stop or next(filter(None, reasons), otherwise))
@@ -163,9 +164,18 @@ class ParallelSteps(StepRunner):
         yield from super().steps()
         self._agree()
 
+    def interrupt(self, reason: str) -> None:
+        """Stop all runs when the ranks speak next; until then, all of them see the same `run`."""
+        self._interrupted = reason
+
+    @property
+    def _own_reason(self) -> str | None:
+        """Why this rank is to stop, whatever the others know."""
+        return self.run.stopped or self._interrupted
+
     def _agree(self) -> None:
-        """Stop if any rank has been stopped."""
-        self.run.stopped = next(filter(None, self.ranks.all(self.run.stopped)), None)
+        """Stop if any rank is to stop."""
+        self.run.stopped = next(filter(None, self.ranks.all(self._own_reason)), None)
 
     def begin(self) -> None:
         """Begin on all ranks with the state of rank 0, which may have read a checkpoint."""

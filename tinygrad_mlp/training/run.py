@@ -207,8 +207,8 @@ class SampleOrder:
 
 
 @contextmanager
-def deferred_interrupt(run: Run) -> Iterator[Callable[[], None]]:
-    """Let Ctrl-C stop the run after the present step, never in the middle of an update.
+def deferred_interrupt(stop: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C only call `stop` with the reason, so that a run ends between two updates.
 
     A second Ctrl-C raises KeyboardInterrupt at once, for a step that hangs; the function that is
     yielded forgets the first. What ends the run is the KeyboardInterrupt of a signal's handler, and
@@ -225,8 +225,7 @@ def deferred_interrupt(run: Run) -> Iterator[Callable[[], None]]:
             interruptions += 1
             if interruptions > 1:
                 raise
-            if not run.stopped:
-                run.stop(interruption(number))
+            stop(interruption(number))
 
     def forget() -> None:
         nonlocal interruptions

@@ -119,6 +119,11 @@ class StepRunner:
         return list(
             getattr(self.run.optimizer, "parameters", None) or self.run.model.parameters())
 
+    def interrupt(self, reason: str) -> None:
+        """Stop the run after the present step, at any moment, unless it is stopped already."""
+        if not self.run.stopped:
+            self.run.stop(reason)
+
     def epochs(self) -> Iterator[None]:
         """Begin each epoch that is left, until the run is stopped."""
         run = self.run
