@@ -129,13 +129,14 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
             output = self._loss()[1]
             dtype = np.dtype(self.dtype or samples.X.dtype)
             return build(units, self.activation, output, self.dropout, random(), dtype)
-        found = [self.n_features_in_, *(len(b) for b in self.intercepts_)]
+        biases = self.intercepts_
+        found = [self.n_features_in_, *map(len, biases)]
         if found != units:
             raise InvalidArgumentError(
                 f"{type(self).__name__}: training can only continue with the same network, with "
                 f"layers of {found} units. Got {units}. Set warm_start=False, or use a clone.")
         network: nn.Sequential = self.network_
-        kept = next(network.parameters()).dtype
+        kept = biases[0].dtype
         if self.dtype is not None and np.dtype(self.dtype) != kept:
             raise InvalidArgumentError(
                 f"{type(self).__name__}: training can only continue with dtype={kept.name!r}, that "

@@ -104,20 +104,22 @@ class Module:
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
+            if type(value) in PLAIN:
+                continue
             if isinstance(value, PARTS):  # the usual case, without the call
                 yield name, value
-            elif type(value) not in PLAIN:
+            else:
                 yield from held(name, value, _is_part)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Iterate over this module (named "") and all modules in it, each once, outer first."""
-        return iter(_modules_in(self, prefix, set()))
+        return iter([(path, module) for path, module, _ in _modules_in(self, prefix, set())])
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
         """Iterate over names and parameters or buffers, in the order of assignment, each once."""
         seen: set[int] = set()
-        for path, module in self.named_modules():
-            for name, member in module._members():
+        for path, _, members in _modules_in(self, "", set()):
+            for name, member in members:
                 # A parameter used in two places is listed once, under its first name.
                 if isinstance(member, (Parameter, Buffer)) and id(member) not in seen:
                     seen.add(id(member))
@@ -136,8 +138,8 @@ class Module:
 
     def named_generators(self) -> Iterator[tuple[str, np.random.Generator]]:
         """Iterate over names and random generators; a shared generator has several names."""
-        for path, module in self.named_modules():
-            for name, member in module._members():
+        for path, _, members in _modules_in(self, "", set()):
+            for name, member in members:
                 # By name: loading numpy.random takes time, and without it there are no generators.
                 if type(member).__name__ == "Generator" and hasattr(member, "bit_generator"):
                     yield f"{path}.{name}".lstrip("."), member
@@ -253,14 +255,15 @@ def _has_state(value: Any) -> bool:
     return isinstance(value, (Parameter, Buffer))
 
 
-def _modules_in(module: Module, prefix: str, seen: set[int]) -> list[tuple[str, Module]]:
-    """Return a module and those in it that are not `seen` yet, under their first names."""
+def _modules_in(module: Module, prefix: str,
+                seen: set[int]) -> Iterator[tuple[str, Module, list[tuple[str, Any]]]]:
+    """Iterate over a module and those in it that are not `seen` yet: names, modules, members."""
     seen.add(id(module))
-    found = [(prefix.rstrip("."), module)]
-    for name, member in module._members():
+    members = list(module._members())
+    yield prefix.rstrip("."), module, members
+    for name, member in members:
         if isinstance(member, Module) and id(member) not in seen:
-            found += _modules_in(member, f"{prefix}{name}.", seen)
-    return found
+            yield from _modules_in(member, f"{prefix}{name}.", seen)
 
 
 def _with_count(line: str, module: Module) -> str:
