@@ -87,3 +87,17 @@ def test_a_traced_value_does_not_become_a_number(use):
 def test_a_mistake_in_an_operation_is_explained_as_ever():
     with pytest.raises(tg.errors.ShapeError, match="matmul"):
         traced(lambda x: x @ np.ones((2, 2)), np.ones(3))
+
+
+def test_a_recorded_gradient_that_is_new_is_not_copied():
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+
+    @tg.compile
+    def gradients(x):
+        tg.sum(w * x).backward()
+        g = w.grad
+        w.grad = None
+        assert g.layout is g.variable.data
+        return g
+
+    np.testing.assert_array_equal(gradients(np.array([3.0, 4.0])), [3.0, 4.0])

@@ -257,12 +257,11 @@ def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:
 
     Not a view of one either. A gradient that is new needs no copy.
     """
-    if type(share) is not ndarray or share.base is not None:
+    array = getattr(share, "layout", share)  # of a traced value: the array of the example
+    if type(array) is not ndarray or array.base is not None:
         return False
-    for a in (*g, *y, *arrays) if isinstance(g, tuple) else (g, y, *arrays):
-        if share is a:
-            return False
-    return True
+    given = (*g, *y, *arrays) if isinstance(g, tuple) else (g, y, *arrays)
+    return id(array) not in [id(getattr(a, "layout", a)) for a in given]
 
 
 def key_of(value: Value) -> Node | int:

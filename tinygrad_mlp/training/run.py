@@ -193,7 +193,7 @@ class SampleOrder:
     def end_epoch(self) -> None:
         """Go to the beginning of the next epoch."""
         self.epochs += 1
-        self.samples, self._drawn_from = 0, None
+        self.samples, self._drawn_from, self._drawn = 0, None, None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the place that has been reached."""
