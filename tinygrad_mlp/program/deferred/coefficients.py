@@ -21,7 +21,8 @@ A bias is the weight of a column of ones: ``X W_tᵀ + 1 b_tᵀ`` is the same wi
 the place of ``X Xᵀ``.
 
 The numbers c, e, k are not derived separately for every variant of SGD: the update rule itself is
-run on vectors of coefficients, in which W_0, V_0 and the g_i are the unit vectors.
+run, once for each learning rate, on the unit vectors of W, V and g. That gives what W and V of one
+step are made of, and from step to step these are multiplied out.
 """
 
 from __future__ import annotations
@@ -40,12 +41,16 @@ def coefficients(optimizer: Any, lrs: Sequence[float]) -> tuple[Array, Array]:
     The first array has a row for each t = 0, …, K with the coefficients of W_0, V_0 and every g_i
     in W_t, that is c_t, e_t and k_t; the second has those in V_t. Both have shape (K + 1, K + 2).
     """
-    unit = np.eye(len(lrs) + 2)
-    weight, state = unit[0], {"velocity": unit[1]}
-    rows, velocities = [weight], [unit[1]]
+    W, V, g = np.eye(3)
+    rules: dict[float, Array] = {}
+    made = np.eye(2, len(lrs) + 2)  # of what W and V are made after so many steps
+    steps = [made]
     for t, lr in enumerate(lrs):
-        weight, state = optimizer.rule(weight, unit[t + 2], state, lr)
-        state = state or {"velocity": unit[1]}
-        rows.append(weight)
-        velocities.append(state["velocity"])
-    return np.array(rows), np.array(velocities)
+        if lr not in rules:
+            weight, state = optimizer.rule(W, g, {"velocity": V}, lr)
+            rules[lr] = np.array([weight, state["velocity"]])
+        made = rules[lr][:, :2] @ made
+        made[:, t + 2] = rules[lr][:, 2]
+        steps.append(made)
+    weights, velocities = np.stack(steps, axis=1)
+    return weights, velocities
