@@ -138,7 +138,7 @@ class CompiledFunction(Generic[P, R]):
                 continue
             result = executable.run(data)
             if result is not OUTDATED:
-                self._use(executable)
+                self._use(executable, executable.fast_path)
                 return result
         if not self._lenient:
             self._notice(key, state)
@@ -267,10 +267,9 @@ class CompiledFunction(Generic[P, R]):
             self._last = self._fast_path = None
         return stale
 
-    def _use(self, executable: Executable) -> None:
-        """Try this program first at the next call."""
-        self._last = executable
-        self._fast_path = executable.fast_path if executable.confirmed else None
+    def _use(self, executable: Executable, fast_path: FastPath | None = None) -> None:
+        """Take this program as the last one, and try its fast path first at the next call."""
+        self._last, self._fast_path = executable, fast_path
 
     def _keep(self, key: Any, executable: Executable) -> None:
         """Keep a new program, and drop the least recently used ones."""

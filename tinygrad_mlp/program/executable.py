@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -54,13 +55,10 @@ class Executable:
         recorded: the program as it was recorded.
         simplified: the program without what is superfluous, for reading.
         program: the program made fast, which is what runs.
-        source: its source code.
         signature: what another recording of the function must agree with.
         confirmed: whether a later call has shown that the function does the same at every call.
         in_doubt: whether it was confirmed and is to be confirmed again.
         state: what else the function could read when it was recorded (see `captured_state`).
-        fast_path: runs the program where only the numbers of the arguments have changed since the
-            last run, and returns `OUTDATED` elsewhere; None where arguments are more than arrays.
     """
 
     def __init__(self, recording: Recording, out: Any, name: str, only_arrays: bool) -> None:
@@ -70,21 +68,19 @@ class Executable:
         self.recorded = _recorded_program(recording, out, name)
         self.simplified = simplify(self.recorded)
         self.program = optimize(self.simplified)
-        self.source = NumPySource(self.program)
-        self.fast_path: FastPath | None = None
-        self._function = self.source.compiled()
+        self._only_arrays = only_arrays
         self._assumptions = recording.assumptions
         # All runs share the program's memory.
         self._lock = threading.Lock()
         in_place = {line.into for line in self.program.instructions}
-        puts = {u.target: u.put for u in self.program.updates if u.target in in_place}
+        self._in_place = {u.target: u.put for u in self.program.updates if u.target in in_place}
         self._states = [
-            _State(v.label.get, None if v.dtype is None else v.type, puts.get(v))
+            _State(v.label.get, None if v.dtype is None else v.type, self._in_place.get(v))
             for v in self.program.inputs if v.label.kind != "data"]
         self._known: list[Any] = [None] * len(self._states)
         # Numbers in the place of what was returned, so that nothing of this call is kept.
         self._structure = rebuild(out, range(len(leaves(out))))
-        place = {v: n for n, v in enumerate(self.source.returned())}
+        place = {v: n for n, v in enumerate(self.program.returned())}
         self._results = [
             _Result(place[a] if isinstance(a, Variable) else None, a, _wrapping(leaf))
             for a, leaf in zip(self.program.results, leaves(out), strict=True)]
@@ -96,13 +92,33 @@ class Executable:
             if u.target is None or written.get(u.value) is not u.target]
         self._constants = [
             (u.put, u.value) for u in self.program.updates if not isinstance(u.value, Variable)]
+
+    # Written when first asked for: where blocks of steps run, the program of one step does not.
+
+    @functools.cached_property
+    def source(self) -> NumPySource:
+        """The source code of the program."""
+        return NumPySource(self.program)
+
+    @functools.cached_property
+    def _function(self) -> Callable[..., Any]:
+        return self.source.compiled()
+
+    @functools.cached_property
+    def fast_path(self) -> FastPath | None:
+        """What runs the program where only the numbers of the arguments are new since the last run.
+
+        It returns `OUTDATED` elsewhere. None where arguments are more than arrays.
+        """
         results = [(r.place, r.wrap) for r in self._results if r.place is not None]
         alone = self._structure == 0
         flat = alone or self._structure == tuple(range(len(self._results)))
-        if only_arrays and flat and results and len(results) == len(self._results):
-            self.fast_path = fast_path(
-                self.program.inputs, self._assumptions, puts.keys(), self._puts, self._constants,
-                results, alone, function=self._function, known=self._known, lock=self._lock)
+        if not (self._only_arrays and flat and results and len(results) == len(self._results)):
+            return None
+        return fast_path(
+            self.program.inputs, self._assumptions, self._in_place.keys(), self._puts,
+            self._constants, results, alone, function=self._function, known=self._known,
+            lock=self._lock)
 
     def holds(self) -> bool:
         """Return whether the program still does what the function does, with present settings."""

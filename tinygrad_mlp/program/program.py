@@ -100,9 +100,13 @@ class Program:
         """Return what is handed over after a run: the results, then the updated values."""
         return [*self.results, *(update.value for update in self.updates)]
 
+    def returned(self) -> list[Variable]:
+        """Return the variables among the outputs: what the program's function returns."""
+        return [a for a in self.outputs() if isinstance(a, Variable)]
+
     def escaping(self) -> set[Variable]:
         """Return the variables that someone outside holds after a run."""
-        return {a for a in self.outputs() if isinstance(a, Variable)}
+        return set(self.returned())
 
     def uses(self) -> dict[Variable, int]:
         """Return how often each variable is used, by instructions or outside."""

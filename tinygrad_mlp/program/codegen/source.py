@@ -60,9 +60,9 @@ class NumPySource:
         """The code. It runs on its own, except for the objects in `given`."""
         return self._text(self._lines, [])
 
-    def returned(self) -> list[Any]:
+    def returned(self) -> list[Variable]:
         """Return the variables that the function returns: results, then updated values."""
-        return [a for a in self.program.outputs() if isinstance(a, Variable)]
+        return self.program.returned()
 
     def line_numbers(self) -> dict[Instruction, int]:
         """Return the number of each instruction's line in `text`, from 0.
