@@ -236,7 +236,7 @@ def made_up(speed, threads=(1, 2)):
     machine = {"cpu": "a processor", "cores": 2, "system": "Linux", "blas": "openblas",
                "versions": {"numpy": "2.0"}}
     runs = [{"threads": n, "cases": [asdict(case) for case in cases.values()]} for n in threads]
-    return {"machine": machine, "quick": True, "images": "made", "runs": runs}
+    return {"machine": machine, "quick": True, "cpu": False, "images": "made", "runs": runs}
 
 
 @pytest.mark.parametrize(("speed", "verdict"), [(1000.0, "met"), (0.001, "MISSED")])
@@ -293,6 +293,22 @@ def test_markdown_lists_every_target_and_where_we_lose():
         if target.other and target.other not in (targets.BATCH_1024, targets.PRODUCTS):
             assert f"- {target.case}: {target.other} is faster, 1000 × (1 thread)" in lost
     assert "nowhere in this run" in report.markdown(made_up(1000.0))
+
+
+def test_markdown_says_which_clock_measured():
+    results = made_up(2.0)
+    assert "the time of the clock on a processor" in report.markdown(results)
+    assert "the time of the processor on a processor" in report.markdown(results | {"cpu": True})
+
+
+def test_the_page_gets_the_tables_of_a_run_and_keeps_its_text():
+    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    results = made_up(1000.0)
+    made = report.page(text, results)
+    head, middle, tail = made.partition(report.markdown(results))
+    assert middle and text.startswith(head) and text.endswith(tail)
+    assert len(head) > 500 and len(tail) > 500
+    assert report.page(made, results) == made
 
 
 def test_the_picture_shows_each_comparison(tmp_path):

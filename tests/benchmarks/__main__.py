@@ -35,6 +35,9 @@ MEASUREMENTS = {
 }
 """What is measured, each by the module of that name."""
 
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+"""What has the tables of a run; its picture has the same name."""
+
 ON_ONE_THREAD = (
     "growth", "inputs", "mapped_file", "stores", "ranks", "import_time", "wrong_lines",
     "derivations")
@@ -95,6 +98,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all that was measured")
     parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the tables")
     parser.add_argument("--picture", type=Path, metavar="PATH", help="draw the ratios")
+    parser.add_argument("--docs", action="store_true",
+                        help="write tables and picture of docs/performance.md")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser
 
@@ -112,7 +117,7 @@ def main() -> None:
             print(f"{name}, {number} thread(s) ...", file=sys.stderr, flush=True)
             runs.append(in_child(name, number, chosen.quick, chosen.cpu))
     results = {
-        "machine": machine.description(), "quick": chosen.quick,
+        "machine": machine.description(), "quick": chosen.quick, "cpu": chosen.cpu,
         "images": setting.source_of_images(), "runs": runs,
     }
     about = results["machine"]
@@ -124,6 +129,9 @@ def main() -> None:
         chosen.markdown.write_text(report.markdown(results), encoding="utf-8")
     if chosen.picture:
         picture.draw(results, chosen.picture)
+    if chosen.docs:
+        PAGE.write_text(report.page(PAGE.read_text("utf-8"), results), encoding="utf-8")
+        picture.draw(results, PAGE.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ HEADS = {
     "value": "",
 }
 
+BEGIN, END = "<!-- the tables of a run -->", "<!-- the end of the tables -->"
+"""The lines of the page on performance between which the tables stand."""
+
 
 def number(value: float | None) -> str:
     """Three digits, and no more.
@@ -119,9 +122,8 @@ def markdown(results: dict[str, Any]) -> str:
     lines += _head(["work", "against", *map(_long, threads), "best", "target", ""], 2)
     for row in rows(results["runs"]):
         values = [number(row.values.get(n)) for n in threads]
-        target = str(row.target).replace(">=", "≥").replace("<=", "≤") if row.target else ""
         what = f"{row.case}: {HEADS[row.kind]}".removesuffix(": ")
-        lines.append(_cells([what, row.other, *values, number(row.best), target, row.verdict]))
+        lines.append(_cells([what, row.other, *values, number(row.best), _bound(row), row.verdict]))
     lines += ["", "## Times"]
     for (case, unit), contenders in _times(results).items():
         lines += ["", f"{case[0].upper()}{case[1:]}, {unit}:", ""]
@@ -131,15 +133,40 @@ def markdown(results: dict[str, Any]) -> str:
             lines.append(_cells([name, *shown, better(values) if values else "not installed"]))
     lost = losses(results) or ["nowhere in this run"]
     lines += ["", "## Where we lose", "", *(f"- {sentence}." for sentence in lost), ""]
+    lines += ["## For developers: targets, and why some are missed", "", *_targets(results), ""]
     return "\n".join(lines)
+
+
+def _targets(results: dict[str, Any]) -> list[str]:
+    threads = threads_of(results)
+    lines = _head(["work", "measure", "target", *map(_long, threads), ""], 2)
+    for row in rows(results["runs"]):
+        if row.target is not None:
+            values = [number(row.values.get(n)) for n in threads]
+            measure = f"{HEADS[row.kind]} {row.other}".strip()
+            lines.append(_cells([row.case, measure, _bound(row), *values, row.verdict]))
+    return lines
+
+
+def _bound(row: Row) -> str:
+    return str(row.target).replace(">=", "≥").replace("<=", "≤") if row.target else ""
+
+
+def page(text: str, results: dict[str, Any]) -> str:
+    """The page on performance with the tables of a run in the place of those that it has."""
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n\n{markdown(results)}\n{END}{tail}"
 
 
 def _machine(results: dict[str, Any]) -> list[str]:
     about = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    clock = "the processor" if results["cpu"] else "the clock"
     return [
-        f"Measured on {about['cpu']} with {about['cores']} cores, {about['system']}; "
-        f"{versions}; BLAS: {about['blas']}. Images: {results['images']}."
+        f"Measured by the time of {clock} on {about['cpu']} with {about['cores']} cores, "
+        f"{about['system']}; {versions}; BLAS: {about['blas']}, with the kernel that it chose for "
+        f"this processor. Images: {results['images']}."
     ]
 
 
