@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -119,10 +120,7 @@ def _counters(function: Callable[..., Any]) -> set[str]:
 
 def _outside(function: Callable[..., Any]) -> dict[str, Any]:
     """The variables from outside that the body of a function names."""
-    code = getattr(function, "__code__", None)
-    if code is None:
+    if not hasattr(function, "__code__"):
         return {}
-    cells = zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False)
-    known = {name: cell.cell_contents for name, cell in cells}
-    everything = getattr(function, "__globals__", {})
-    return {name: everything[name] for name in code.co_names if name in everything} | known
+    found = inspect.getclosurevars(function)
+    return {**found.globals, **found.nonlocals}

@@ -14,9 +14,9 @@ from typing import Any
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.loops import Loop, find_loop, row_of
 from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
 from tinygrad_mlp.explanation.reverse import MOST_FACTORS, Reverse
-from tinygrad_mlp.explanation.values import in_order
 from tinygrad_mlp.graph_view.names import Name, name
 
 TEXTBOOK = {ops.sigmoid: "p", ops.softmax: "p", ops.tanh: "a", ops.relu: "a", ops.exp: "e",
@@ -82,7 +82,7 @@ class ChosenNames:
             for base in occurrences(self.simplifier.shown(p)):
                 uses[base] = uses.get(base, 0) + 1
         parts = functools.cache(self.parts)
-        for base in reversed(list(in_order(uses, parts_of=parts))):
+        for base in reversed(list(in_order(uses, parts))):
             if chosen is not None and base.name is None and base.definition is not None and (
                     self._is_worth_a_name(base, uses[base])):
                 chosen[base] = None

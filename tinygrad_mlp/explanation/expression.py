@@ -34,6 +34,7 @@ from tinygrad_mlp.explanation.notation import (
     Written,
     written,
 )
+from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.template import fill
 from tinygrad_mlp.graph_view.names import Name
 from tinygrad_mlp.graph_view.templates import template_of
@@ -238,29 +239,22 @@ class Application(Expression):
         return notation.sum([(sign, term.written(notation)) for sign, term in terms[::-1]])
 
 
-def evaluate(expressions: Iterable[Expression],
+def evaluate(expressions: Sequence[Expression],
              values: Mapping[str, Any] | None = None) -> list[Any]:
     """The values of expressions, each shared part computed once."""
-    wanted = list(expressions)
     values = values or {}
+
+    def replaced(e: Expression) -> bool:
+        return isinstance(e, Symbol) and e.name.text in values
+
     known: dict[Expression, Any] = {}
-    stack = wanted[::-1]
     with np.errstate(all="ignore"):
-        while stack:
-            e = stack[-1]
-            if e in known:
-                stack.pop()
-                continue
-            if isinstance(e, Symbol) and e.name.text in values:
+        for e in in_order(expressions, lambda e: () if replaced(e) else e.parts()):
+            if isinstance(e, Symbol) and replaced(e):
                 known[e] = _replacement(e, values[e.name.text])
-                continue
-            parts = e.parts()
-            missing = [part for part in parts if part not in known]
-            if missing:
-                stack += missing[::-1]
             else:
-                known[e] = e.value_from([known[part] for part in parts])
-    return [known[e] for e in wanted]
+                known[e] = e.value_from([known[part] for part in e.parts()])
+    return [known[e] for e in expressions]
 
 
 def _replacement(symbol: Symbol, value: Any) -> Array:
@@ -274,15 +268,5 @@ def _replacement(symbol: Symbol, value: Any) -> Array:
 
 def within(expressions: Iterable[Expression]) -> list[Expression]:
     """What expressions are made of, down to their symbols, each once, parts before wholes."""
-    found: dict[Expression, None] = {}
-    stack: list[Expression] = list(expressions)[::-1]
-    while stack:
-        e = stack[-1]
-        parts = e.parts() if isinstance(e, Application) else ()
-        missing = [part for part in parts if part not in found]
-        if missing:
-            stack += missing[::-1]
-        else:
-            found.setdefault(e)
-            stack.pop()
-    return list(found)
+    parts = in_order(expressions, lambda e: e.parts() if isinstance(e, Application) else ())
+    return list(parts)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from tinygrad_mlp.explanation.facts import Facts
 from tinygrad_mlp.explanation.monomial import (
+    ONE,
     SUMMED,
     UNIT,
     UNIT_MATRIX,
     Factor,
-    Monomial,
     moved,
-    normal,
     sizes,
 )
-from tinygrad_mlp.explanation.polynomial import Polynomial, attached, contracted, term
+from tinygrad_mlp.explanation.polynomial import Polynomial, attached, collected, term
 
 OPEN = SUMMED + 50
 """The index of a sum that is put together."""
@@ -59,80 +56,57 @@ class Factoring(Facts):
         free = [i for i, n in enumerate(p.shape) if n != 1]
         if len(free) > 1:
             return None
-        terms: dict[Monomial, Fraction] = {}
+        products = []
         shapes = set()
         for m, c in p.terms.items():
             lengths = sizes(m)
             summed = [i for i in lengths if i >= SUMMED]
             if len(summed) != 1:
                 return None
-            places = {summed[0]: 0} | {i: 1 for i in free}
             shapes.add((lengths[summed[0]], *(p.shape[i] for i in free)))
-            m, number = normal(moved(m, places))
-            terms[m] = terms.get(m, Fraction(0)) + c * number
-        if len(shapes) > 1 or len(terms) < 2:
+            products.append((moved(m, {summed[0]: 0} | {i: 1 for i in free}), c))
+        if len(shapes) > 1:
             return None
         (shape,) = shapes
-        inside = self.t.bracket(self.factored(Polynomial(shape, terms)))
-        if len(inside.terms) > 1 or not all(any(0 in f.indices for f in m) for m in inside.terms):
+        made = collected(shape, products)
+        inside = self.t.bracket(self.factored(made))
+        if len(made.terms) < 2 or len(inside.terms) > 1 or not all(
+                any(0 in f.indices for f in m) for m in inside.terms):
             return None
-        product = attached(term(p.shape, ()), inside, (OPEN, *free))
-        return contracted(product)
+        return collected(p.shape, attached([((), ONE)], inside, (OPEN, *free)))
 
     def _contracted_alike(self, p: Polynomial, f: Factor) -> Polynomial | None:
-        """``Σ_k rest[…, k] M[k, j]``: the rest as one bracket, if M is in every term alike."""
-        if f.exponent != 1 or len(f.indices) != 2 or f.indices[0] == f.indices[1]:
-            return self._vector_alike(p, f)
-        place = 0 if f.indices[0] >= SUMMED else 1
-        free = f.indices[1 - place]
-        if free >= SUMMED or free == UNIT:
-            return self._vector_alike(p, f)
-        n = f.base.shape[place]
-        shape = tuple(n if i == free else length for i, length in enumerate(p.shape))
-        terms: dict[Monomial, Fraction] = {}
-        for m, c in p.terms.items():
-            same = [g for g in m if g.base is f.base and g.exponent == 1 and g.indices[place]
-                    >= SUMMED and g.indices[1 - place] == free]
-            if len(same) != 1:
-                return None
-            rest = tuple(g for g in m if g is not same[0])
-            s = same[0].indices[place]
-            if any(free in g.indices for g in rest) or not any(s in g.indices for g in rest):
-                return None
-            rest, number = normal(moved(rest, {s: free}))
-            terms[rest] = terms.get(rest, Fraction(0)) + c * number
-        inside = self.t.bracket(self.factored(Polynomial(shape, terms)))
-        indices = tuple(OPEN if i == free else UNIT if n == 1 else i
-                        for i, n in enumerate(shape))
-        product = term(p.shape, ())
-        product = attached(product, inside, indices)
-        spot = (OPEN, free) if place == 0 else (free, OPEN)
-        return contracted(attached(product, [Factor(f.base, spot, 1)], spot))
-
-    def _vector_alike(self, p: Polynomial, f: Factor) -> Polynomial | None:
-        """``(A + B) v`` for ``A v + B v``, of a vector or a product that is one."""
+        """``Σ_k (A + B)[…, k] M[k, j]``, or of a vector M[k], if M is in every term alike."""
         spots = [place for place, i in enumerate(f.indices) if i != UNIT]
+        summed = [place for place in spots if f.indices[place] >= SUMMED]
+        kept = [f.indices[place] for place in spots if place not in summed]
         free = [i for i, n in enumerate(p.shape) if n != 1]
-        if f.exponent != 1 or len(spots) != 1 or len(free) != 1:
+        vector = len(spots) == 1 and len(free) == 1
+        if f.exponent != 1 or len(summed) != 1 or not (vector or len(spots) == 2):
             return None
-        (spot,) = spots
-        n = f.base.shape[spot]
-        terms: dict[Monomial, Fraction] = {}
+        # The axes of the bracket: those of p, with that of the sum in place of that of M.
+        axes = [free[0], OPEN] if vector else [
+            OPEN if i in kept else i for i in range(len(p.shape))]
+        (spot,) = summed
+        shape = tuple(f.base.shape[spot] if i == OPEN else p.shape[i] for i in axes)
+        products = []
         for m, c in p.terms.items():
-            same = [g for g in m if g.base is f.base and g.exponent == 1
-                    and g.indices[spot] >= SUMMED]
+            same = [g for g in m if g.base is f.base and g.exponent == 1 and all(
+                i == f.indices[place] or place == spot and i >= SUMMED
+                for place, i in enumerate(g.indices))]
             if len(same) != 1:
                 return None
-            rest = tuple(g for g in m if g is not same[0])
             s = same[0].indices[spot]
-            if not rest or sum(s in g.indices for g in rest) != 1:
+            rest = tuple(g for g in m if g is not same[0])
+            uses = sum(s in g.indices for g in rest)
+            if not uses or vector and uses > 1 or any(i in g.indices for i in kept for g in rest):
                 return None
-            places = {s: 1, free[0]: 0}
-            rest, number = normal(moved(rest, places))
-            terms[rest] = terms.get(rest, Fraction(0)) + c * number
-        inside = self.t.bracket(Polynomial((p.shape[free[0]], n), terms))
-        if len(inside.terms) > 1:
+            places = {i: place for place, i in enumerate(axes)} | {s: axes.index(OPEN)}
+            products.append((moved(rest, places), c))
+        inside = self.t.bracket(self.factored(collected(shape, products)))
+        if vector and len(inside.terms) > 1:
             return None
-        product = attached(term(p.shape, ()), inside, (free[0], OPEN))
-        indices = tuple(OPEN if place == spot else i for place, i in enumerate(f.indices))
-        return contracted(attached(product, [Factor(f.base, indices, 1)], indices))
+        indices = tuple(UNIT if n == 1 else i for i, n in zip(axes, shape, strict=True))
+        around = tuple(OPEN if place == spot else i for place, i in enumerate(f.indices))
+        product = attached([((f._replace(indices=around),), ONE)], inside, indices)
+        return collected(p.shape, product)

@@ -7,11 +7,10 @@ whatever the parameters are, as that of labels. ``e^z / Σ e^z`` is the softmax 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.monomial import ONE, SUMMED, UNIT, Base, Factor, Monomial, normal
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, contracted, whole
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, collected, whole
 from tinygrad_mlp.explanation.translation import Translation
 
 
@@ -30,34 +29,28 @@ class Facts:
         if any(f.base in self.t.counts.values() for m in p.terms for f in m):
             p = self._counted(p)
         while True:
-            new = Polynomial(p.shape, {})
+            products = []
             for m, c in p.terms.items():
-                changed = self._known_sum(m)
-                if changed is None:
-                    changed = self._softmax(m)
-                if changed is None:
-                    new += Polynomial(p.shape, {m: c})
-                elif changed:
-                    new += contracted(Polynomial(p.shape, {changed[0]: c * changed[1]}))
+                changed, number = self._known_sum(m) or self._softmax(m) or (m, ONE)
+                products.append((changed, c * number))
+            new = collected(p.shape, products)
             if new.key == p.key:
                 return p
             p = new
 
     def _counted(self, p: Polynomial) -> Polynomial:
         """With ``6 / n`` cancelled where n is 6, the length of an axis that was summed over."""
-        terms: dict[Monomial, Fraction] = {}
+        products = []
         for m, c in p.terms.items():
             for n, base in self.t.counts.items():
-                f = next((f for f in m if f.base is base and f.exponent < 0), None)
-                if f is not None and n > 2 and c.numerator % n == 0:
-                    m, _ = normal([*(g for g in m if g is not f),
-                                   f._replace(exponent=f.exponent + 1)])
-                    c /= n
-            terms[m] = terms.get(m, Fraction(0)) + c
-        return Polynomial(p.shape, terms)
+                if n > 2 and c.numerator % n == 0 and any(
+                        f.base is base and f.exponent < 0 for f in m):
+                    m, c = (*m, Factor(base, (), 1)), c / n
+            products.append((m, c))
+        return collected(p.shape, products)
 
-    def _known_sum(self, m: Monomial) -> tuple[Any, ...] | None:
-        """A monomial with a known sum carried out; () if that is 0, None if there is none."""
+    def _known_sum(self, m: Monomial) -> tuple[Monomial, Fraction] | None:
+        """A monomial with a known sum carried out, and a number; None if there is none."""
         for place, f in enumerate(m):
             for axis, total in f.base.sums.items():
                 s = f.indices[axis]
@@ -68,7 +61,7 @@ class Facts:
                 if isinstance(total, int):
                     self.used[f.base, axis, total] = None
                 if total == 0:
-                    return ()
+                    return (), Fraction(0)
                 if isinstance(total, Base):
                     indices = [i for a, i in enumerate(f.indices) if a != axis]
                     if len(total.shape) == len(f.base.shape):

@@ -160,20 +160,14 @@ class Writer:
     def scalar(self, factors: Sequence[Factor], coefficient: Fraction) -> Expression | None:
         """The product of a number and of factors without axes; None for 1."""
         above, below = coefficient.numerator, coefficient.denominator
+        numbers = [(Number(above), False), (Number(below), True)]
         if below > NICE:
-            above, below = 1, 1
-        numbers: list[Expression] = [] if above == 1 else [Number(above)]
-        if coefficient.denominator > NICE:
-            numbers = [Number(float(coefficient))]
-        upper = numbers + [self.power(f) for f in factors if f.exponent > 0]
-        lower: list[Expression] = [] if below == 1 else [Number(below)]
-        lower += [self.power(f) for f in factors if f.exponent < 0]
-        upper = [shaped(e, ()) for e in upper]
-        lower = [shaped(e, ()) for e in lower]
-        if not lower:
-            return hadamard(*upper) if upper else None
-        top = hadamard(*upper) if upper else Number(1)
-        return apply(ops.divide, (), top, hadamard(*lower))
+            numbers = [(Number(float(coefficient)), False)]
+        parts: list[tuple[Expression, bool]] = [p for p in numbers if p[0].number != 1]
+        parts += [(shaped(self.power(f), ()), f.exponent < 0) for f in factors]
+        if parts and all(below for _, below in parts):
+            parts.insert(0, (Number(1), False))
+        return quotient(parts) if parts else None
 
     def power(self, f: Factor) -> Expression:
         """A factor with the absolute value of its exponent, in the shape of its base."""

@@ -32,6 +32,12 @@ from tinygrad_mlp.explanation.monomial import (
 )
 from tinygrad_mlp.explanation.notation import Shape
 
+Products = Iterable[tuple[Monomial, Fraction]]
+"""Products with their coefficients, not in normal form."""
+
+FAR = 1000
+"""What is added to indices that shall not be any of another product's."""
+
 
 @dataclass(frozen=True, eq=False)
 class AppliedOp:
@@ -107,17 +113,10 @@ class Polynomial:
 
     def __mul__(self, other: Polynomial) -> Polynomial:
         shape = np.broadcast_shapes(self.shape, other.shape)
-        terms: dict[Monomial, Fraction] = {}
-        right = other.aligned(shape).items()
-        for m1, c1 in self.aligned(shape).items():
-            first = max((i + 1 for f in m1 for i in f.indices), default=0)
-            for m2, c2 in right:
-                if first > SUMMED:
-                    taken = {i for f in m2 for i in f.indices if i >= SUMMED}
-                    m2 = moved(m2, {i: i - SUMMED + first for i in taken})
-                monomial, factor = normal([*m1, *m2])
-                terms[monomial] = terms.get(monomial, Fraction(0)) + c1 * c2 * factor
-        return Polynomial(shape, terms)
+        right = {renamed(m, lambda i: i + FAR if i >= SUMMED else i): c
+                 for m, c in other.aligned(shape).items()}
+        return collected(shape, (((*m1, *m2), c1 * c2) for m1, c1 in self.aligned(shape).items()
+                                 for m2, c2 in right.items()))
 
     def scaled(self, number: Fraction) -> Polynomial:
         """A multiple."""
@@ -133,80 +132,65 @@ class Polynomial:
         """The sum over axes."""
         axes = set(axes)
         kept = [i for i in range(len(self.shape)) if i not in axes]
-        places = {i: i if keepdims else kept.index(i) for i in kept}
-        shape = tuple(1 if i in axes else n for i, n in enumerate(self.shape) if keepdims
-                      or i not in axes)
-        summed = [i for i in axes if self.shape[i] != 1]
-        terms: dict[Monomial, Fraction] = {}
-        for m, c in self.terms.items():
-            top = max((i for f in m for i in f.indices if i >= SUMMED), default=SUMMED - 1)
-            new = {i: top + 1 + number for number, i in enumerate(summed)} | places
-            present = {i for f in m for i in f.indices}
-            lost = math.prod(self.shape[i] for i in summed if i not in present)
-            m, factor = normal(moved(m, new))
-            terms[m] = terms.get(m, Fraction(0)) + c * lost * factor
-        return Polynomial(shape, terms)
+        shape = tuple(1 if i in axes else n for i, n in enumerate(self.shape)
+                      if keepdims or i not in axes)
+        places = {i: i if keepdims else kept.index(i) for i in kept} | {i: FAR + i for i in axes}
+        lengths = {FAR + i: self.shape[i] for i in axes}
+        return collected(shape, ((moved(m, places), c) for m, c in self.terms.items()), lengths)
 
     def rearranged(self, places: Mapping[int, int], shape: Shape) -> Polynomial:
         """With each index in another place, and the axes of length 1 that a shape says."""
-        terms = {}
-        for m, c in self.terms.items():
-            m, factor = normal(moved(m, places))
-            terms[m] = c * factor
-        return Polynomial(shape, terms)
+        return collected(shape, ((moved(m, places), c) for m, c in self.terms.items()))
 
     def replaced(self, change: Callable[[Factor], Polynomial | None]) -> Polynomial:
         """With factors replaced by polynomials of the base's shape; None for those that stay."""
         total = Polynomial(self.shape, {})
         for m, c in self.terms.items():
-            new = [change(factor) for factor in m]
-            product = term(self.shape, (), c)
-            for factor, made in zip(m, new, strict=True):
-                product = attached(product, [factor] if made is None else made, factor.indices)
-            total += contracted(product, sizes(m)) if any(new) else Polynomial(self.shape, {m: c})
+            new = [change(f) for f in m]
+            products: Products = [((), c)]
+            for f, made in zip(m, new, strict=True):
+                products = attached(
+                    products, whole(f.base, f.exponent) if made is None else made, f.indices)
+            total += collected(self.shape, products, sizes(m)) if any(new) else Polynomial(
+                self.shape, {m: c})
         return total
 
 
-def attached(product: Polynomial, new: Any, indices: tuple[int, ...]) -> Polynomial:
-    """A product times a factor, or times a polynomial with its axes at some indices.
+def attached(products: Products, new: Polynomial, indices: tuple[int, ...]) -> Products:
+    """Products times a polynomial with its axes at some indices.
 
     Summed indices of the two stay what they are, so that they may be shared; those of the
     polynomial itself get numbers out of reach.
     """
-    if isinstance(new, list):
-        return Polynomial(product.shape, {(*m, *new): c for m, c in product.terms.items()})
-    terms: dict[Monomial, Fraction] = {}
-    high = max((i for m in product.terms for f in m for i in f.indices), default=0)
-    shift = max(high, *indices, SUMMED) + 1000 if indices else max(high, SUMMED) + 1000
+    products = list(products)
+    shift = FAR + max((*indices, *(i for m, _ in products for f in m for i in f.indices)),
+                      default=0)
 
     def placed(i: int) -> int:
         return i + shift if i >= SUMMED else indices[i] if i >= 0 else i
 
-    for m1, c1 in product.terms.items():
-        for m2, c2 in new.terms.items():
-            key = (*m1, *renamed(m2, placed))
-            terms[key] = terms.get(key, Fraction(0)) + c1 * c2
-    return Polynomial(product.shape, terms)
+    right = [(renamed(m, placed), c) for m, c in new.terms.items()]
+    return [((*m1, *m2), c1 * c2) for m1, c1 in products for m2, c2 in right]
 
 
-def contracted(raw: Polynomial, lengths: Mapping[int, int] = MappingProxyType({})) -> Polynomial:
-    """The normal form of a polynomial whose monomials have been put together.
+def collected(shape: Shape, products: Products,
+              lengths: Mapping[int, int] = MappingProxyType({})) -> Polynomial:
+    """The sum of products, each in its normal form.
 
-    A summed index of `lengths` that a monomial does not have gives its length.
+    A summed index of `lengths` that a product does not have gives its length.
     """
     terms: dict[Monomial, Fraction] = {}
-    for m, c in raw.terms.items():
-        present = {i for f in m for i in f.indices}
+    for factors, c in products:
+        present = {i for f in factors for i in f.indices} if lengths else set()
         lost = math.prod(n for i, n in lengths.items() if i >= SUMMED and i not in present)
-        m, factor = normal(m)
-        terms[m] = terms.get(m, Fraction(0)) + c * lost * factor
-    return Polynomial(raw.shape, terms)
+        monomial, number = normal(factors)
+        terms[monomial] = terms.get(monomial, Fraction(0)) + c * lost * number
+    return Polynomial(shape, terms)
 
 
 def term(shape: Shape, factors: Iterable[Factor], coefficient: Fraction = ONE) -> Polynomial:
     """A polynomial of one monomial, in normal form."""
-    monomial, number = normal(factors)
-    return Polynomial(shape, {monomial: coefficient * number})
+    return collected(shape, [(tuple(factors), coefficient)])
 
 
 def whole_indices(shape: Shape) -> tuple[int, ...]:

@@ -20,14 +20,16 @@ from tinygrad_mlp.explanation.monomial import (
     Exponent,
     Factor,
     Monomial,
+    moved,
 )
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import EXACT, Numbers, is_number, number
 from tinygrad_mlp.explanation.polynomial import (
     AppliedOp,
     Polynomial,
+    Products,
     attached,
-    contracted,
+    collected,
     term,
     whole,
     whole_indices,
@@ -172,15 +174,15 @@ class Quantities(Numbers):
         labels = {c: i for i, c in enumerate(output)}
         lengths: dict[int, int] = {}
         operands = [p if p.number is not None else self.bracket(p) for p in operands]
-        product = term(shape, ())
+        products: Products = [((), ONE)]
         for p, letters in zip(operands, inputs.split(","), strict=True):
             for c in letters:
                 labels.setdefault(c, SUMMED + len(labels))
             indices = tuple(UNIT if n == 1 else labels[c]
                             for c, n in zip(letters, p.shape, strict=True))
             lengths |= dict(zip(indices, p.shape, strict=True))
-            product = attached(product, p, indices)
-        return contracted(product, lengths)
+            products = attached(products, p, indices)
+        return collected(shape, products, lengths)
 
     # -- derivatives --------------------------------------------------------------------------
 
@@ -212,12 +214,10 @@ class Quantities(Numbers):
                 equal.append(Factor(unit, (new[i], axis), 1))
             else:
                 new[i] = axis
-        new[UNIT] = UNIT
-        moved = [Factor(r.base, tuple(new[i] for i in r.indices), r.exponent) for r in rest]
-        product = Polynomial(f.base.shape, {(*moved, *equal): c})
-        product = attached(product, g, tuple(
+        products = attached([((*moved(rest, new), *equal), c)], g, tuple(
             UNIT if n == 1 else new[i] for i, n in enumerate(shape)))
-        return contracted(product, {new[i]: n for i, n in enumerate(shape) if n != 1})
+        lengths = {new[i]: n for i, n in enumerate(shape) if n != 1}
+        return collected(f.base.shape, products, lengths)
 
 
 def content(p: Polynomial) -> Fraction:

@@ -11,9 +11,10 @@ from typing import Any
 
 from tinygrad_mlp.explanation.factoring import Factoring
 from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
+from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial, term, whole
 from tinygrad_mlp.explanation.translation import Translation
-from tinygrad_mlp.explanation.values import in_order, parts
+from tinygrad_mlp.explanation.values import parts
 
 DELTA = 1.5
 """What a derivative costs at most in others: if it is long it will get a name."""
@@ -101,7 +102,7 @@ class Simplifier(Factoring):
 
     def quotients(self, base: Base) -> bool:
         """Whether there are quotients in a bracket."""
-        for b in in_order([base], self._quotients, lambda b: filter(self.is_bracket, parts(b))):
+        for b in in_order([base], lambda b: filter(self.is_bracket, parts(b)), self._quotients):
             made = b.definition
             self._quotients[b] = isinstance(made, Polynomial) and any(
                 (f.exponent < 0 and f.base.shape) or self._quotients.get(f.base)
@@ -207,7 +208,7 @@ class Simplifier(Factoring):
         """That of a base: 1 for a symbol."""
         if base.definition is None or base.name is not None:
             return 1.0
-        for b in in_order([base], self._cost, lambda b: parts(b) if b.name is None else ()):
+        for b in in_order([base], lambda b: parts(b) if b.name is None else (), self._cost):
             made = b.definition
             if isinstance(made, Polynomial):
                 cost = self.cost(self.factored(made))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tinygrad_mlp.explanation.monomial import ONE, SUMMED, Base, Factor
-from tinygrad_mlp.explanation.polynomial import Polynomial, contracted
+from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
+from tinygrad_mlp.explanation.polynomial import term
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.values import parts
 
@@ -28,13 +28,12 @@ def name_slopes(reverse: Reverse) -> None:
         if len(made.terms) > 1 or not slope or not any(0 in f.indices for f in rest):
             continue
         unit = reverse.t.unit_matrix(z.shape[0]).bases().pop()
-        diagonal = Polynomial((z.shape[0],) * 2, {(Factor(unit, (0, 1), 1), *slope): ONE})
-        matrix = reverse.t.base(diagonal.shape, contracted(diagonal))
+        shape = z.shape[0], z.shape[0]
+        matrix = reverse.t.base(shape, term(shape, [Factor(unit, (0, 1), 1), *slope]))
         matrix.number = delta.number - 0.5  # it is written before δ
         matrix.name = names.unique(f"D{number[1]}")
         moved = [f._replace(indices=tuple(i or OPEN for i in f.indices)) for f in rest]
-        delta.definition = contracted(
-            Polynomial(made.shape, {(Factor(matrix, (0, OPEN), 1), *moved): c}))
+        delta.definition = term(made.shape, [Factor(matrix, (0, OPEN), 1), *moved], c)
     reverse.simplifier.forget()
 
 

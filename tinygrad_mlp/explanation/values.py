@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Base, Exponent, Monomial
 from tinygrad_mlp.explanation.notation import Shape
+from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial
 
 
@@ -21,7 +22,7 @@ class BaseValues:
 
     def of_base(self, base: Base) -> Array:
         """The value of a base."""
-        for b in in_order([base], self.known):
+        for b in in_order([base], parts, self.known):
             self.known[b] = self._computed(b)
         value: Array = self.known[base]
         return value
@@ -74,26 +75,6 @@ def parts(base: Base) -> Iterable[Base]:
     if isinstance(made, Polynomial):
         return made.bases()
     return {b for a in made.args if a is not None for b in a.bases()}
-
-
-def in_order(roots: Iterable[Base], known: Container[Base] = (),
-             parts_of: Callable[[Base], Iterable[Base]] = parts) -> Iterator[Base]:
-    """The bases that roots are made of and that are not known, parts before wholes.
-
-    Without recursion: a graph may be long.
-    """
-    done: set[Base] = set()
-    stack = list(roots)
-    while stack:
-        base = stack[-1]
-        new = base not in done and base not in known
-        missing = [b for b in parts_of(base) if b not in done and b not in known] if new else []
-        stack += missing
-        if not missing:
-            stack.pop()
-            if new:
-                done.add(base)
-                yield base
 
 
 def power(value: Any, exponent: Exponent) -> Any:
