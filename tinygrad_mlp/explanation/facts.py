@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.monomial import ONE, SUMMED, UNIT, Base, Factor, Monomial, normal
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, collected, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, call_of, collected, whole
 from tinygrad_mlp.explanation.translation import Translation
 
 
@@ -96,7 +96,7 @@ class Facts:
 
 def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
     """The axis and the bracket of ``Σ e^z`` for a base e^z, if it was divided by somewhere."""
-    if not isinstance(base.definition, AppliedOp) or base.definition.op is not ops.exp:
+    if call_of(ops.exp, base) is None:
         return None
     for axis in range(len(base.shape)):
         for keepdims in (True, False):
@@ -108,9 +108,7 @@ def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
 
 def softmax_of(base: Base, axis: int, t: Translation) -> Base:
     """The softmax whose numerator is a base e^z; what z has in all places alike cancels."""
-    made = base.definition
-    assert isinstance(made, AppliedOp) and made.args[0] is not None
-    z = t.opened(made.args[0])
+    z = t.opened(base.definition.argument)
     kept = {m: c for m, c in z.terms.items() if any(axis in f.indices for f in m)}
     share = t.call(ops.softmax, [t.argument(Polynomial(z.shape, kept))], {"axis": axis},
                    base.shape).single

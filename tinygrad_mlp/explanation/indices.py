@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Factor
 from tinygrad_mlp.explanation.notation import Shape
-from tinygrad_mlp.explanation.polynomial import AppliedOp
+from tinygrad_mlp.explanation.polynomial import call_of
 
 LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase
 
@@ -111,17 +111,15 @@ def overlapping(factors: Sequence[Factor], shape: Shape) -> dict[str, Any] | Non
 
 def is_moving(f: Factor) -> bool:
     """Whether a factor is a window of an array, which has no name."""
-    made = f.base.definition
-    return isinstance(made, AppliedOp) and made.op is ops.windows and f.base.name is None
+    return f.base.name is None and call_of(ops.windows, f.base) is not None
 
 
 def _shown(f: Factor, names: Mapping[int, str]) -> str:
     letters = ["" if i == UNIT else names[i] for i in f.indices]
-    made = f.base.definition
-    if not is_moving(f) or not isinstance(made, AppliedOp):
+    if not is_moving(f):
         return "".join(letters)
     *lead, i, j, a, b = letters
-    strides = made.static["stride"]
+    strides = f.base.definition.static["stride"]
     places = ["+".join(filter(None, [f"{s if s != 1 else ''}{o}" if o else "", w]))
               for o, w, s in zip((i, j), (a, b), strides, strict=True)]
     return ",".join(filter(None, ["".join(lead), *places]))

@@ -35,7 +35,7 @@ from tinygrad_mlp.explanation.making import (
 from tinygrad_mlp.explanation.monomial import UNIT, UNIT_MATRIX, Base, Factor, Monomial
 from tinygrad_mlp.explanation.networks import Network, part
 from tinygrad_mlp.explanation.notation import Shape
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
+from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, call_of
 from tinygrad_mlp.explanation.quantities import leading
 from tinygrad_mlp.graph_view.names import Name, name
 
@@ -108,7 +108,7 @@ class Writer:
         """The definition of a base."""
         if base not in self._written:
             made = base.definition
-            overlap = self.correlated(base) if isinstance(made, AppliedOp) else None
+            overlap = self.correlated(base)
             if overlap is not None:
                 self._written[base] = overlap
             elif isinstance(made, AppliedOp):
@@ -202,25 +202,25 @@ class Writer:
     def indexed(self, factors: Sequence[Factor], shape: Shape) -> Expression:
         """In index notation."""
         static, axes = indexed(factors, shape)
-        operands = []
-        for f in factors:
-            kept = tuple(n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT)
-            made = f.base.definition
-            if is_moving(f) and isinstance(made, AppliedOp) and made.args[0] is not None:
-                e = apply(moving, f.base.shape, self.expression(made.args[0]), **made.static)
-            else:
-                e = self.power(f._replace(exponent=1))
-            operands.append(shaped(e, kept))
+        operands = [self.operand(f) for f in factors]
         lengths = tuple(shape[i] for i in axes)
         total = apply(index_sum, lengths, *operands, **static)
         return shaped(total, tuple(n if i in axes else 1 for i, n in enumerate(shape)))
 
+    def operand(self, f: Factor) -> Expression:
+        """A factor without its exponent, without axes of length 1."""
+        made = f.base.definition
+        e = apply(moving, f.base.shape, self.expression(made.argument), **made.static) if (
+            is_moving(f)) else self.power(f._replace(exponent=1))
+        return shaped(e, tuple(
+            n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT))
+
     def correlated(self, base: Base) -> Expression | None:
         """The sum of windows that overlap, of products of arrays with names, in index notation."""
-        made = base.definition
-        if not isinstance(made, AppliedOp) or made.op is not ops.fold or made.args[0] is None:
+        made = call_of(ops.fold, base)
+        if made is None:
             return None
-        p, static = made.args[0], made.static
+        p, static = made.argument, made.static
         monomial = next(iter(p.terms), ())
         if len(p.terms) != 1 or p.terms[monomial] != 1 or tuple(static["stride"]) != (1, 1):
             return None
@@ -228,9 +228,7 @@ class Writer:
         lengths = [n for n in p.shape[:-4] if n != 1] + list(base.shape[-2:])
         if written is None or len(lengths) != len(base.shape) - p.shape[:-4].count(1):
             return None
-        operands = [shaped(self.power(f._replace(exponent=1)), tuple(
-            n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT))
-            for f in monomial]
+        operands = [self.operand(f) for f in monomial]
         total = apply(correlation, tuple(lengths), *operands, shape=static["shape"],
                       size=static["size"], **written)
         return shaped(total, base.shape)

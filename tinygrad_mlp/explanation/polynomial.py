@@ -48,6 +48,18 @@ class AppliedOp:
     static: Mapping[str, Any]
     index: int = 0
 
+    @property
+    def argument(self) -> Polynomial:
+        """The first argument."""
+        assert self.args[0] is not None
+        return self.args[0]
+
+
+def call_of(op: Op, base: Base | None) -> AppliedOp | None:
+    """The call that a base is the result of, if that is one of `op`."""
+    made = None if base is None else base.definition
+    return made if isinstance(made, AppliedOp) and made.op is op else None
+
 
 class Polynomial:
     """A sum of monomials with coefficients, of a shape."""

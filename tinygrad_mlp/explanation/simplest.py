@@ -111,8 +111,7 @@ class Simplifier(Factoring):
 
     def multiplied_out(self, p: Polynomial, bracket: Base) -> Polynomial:
         """With one bracket multiplied out."""
-        made = bracket.definition
-        assert isinstance(made, Polynomial)
+        made: Polynomial = bracket.definition
 
         def power(f: Factor) -> Polynomial | None:
             if f.base is not bracket or f.exponent > 3:
@@ -144,11 +143,9 @@ class Simplifier(Factoring):
         """With brackets of one term as part of the product around them."""
 
         def inner(f: Factor) -> Polynomial | None:
-            made = f.base.definition
             if not self.is_bracket(f.base) or f.exponent.denominator > 1:
                 return None
-            assert isinstance(made, Polynomial)
-            made = self.factored(made)
+            made = self.factored(f.base.definition)
             if len(made.terms) == 1 and (f.exponent == 1 or not has_sums(made)):
                 return self.t.power(made, f.exponent)
             outside = self.t.outside(made)
@@ -157,18 +154,12 @@ class Simplifier(Factoring):
         flat = p.replaced(inner)
         if len(flat.terms) == 1:
             (monomial, c), = flat.terms.items()
-            turned = [f for f in monomial if self.is_bracket(f.base) and f.exponent == 1]
-            if c < 0 and turned and self._turns(turned[0].base):
-                made = turned[0].base.definition
-                assert isinstance(made, Polynomial)
-                opposite = self.t.bracket(-made, signed=False)
-                flat = flat.replaced(lambda f: -opposite if f is turned[0] else None)
+            first = next((f for f in monomial if self.is_bracket(f.base) and f.exponent == 1), None)
+            made = first.base.definition if first is not None and c < 0 else None
+            if made is not None and len(made.terms) > 1 and min(made.terms.values()) < 0:
+                opposite = self.t.bracket(-made, signed=False)  # b − a for −(a − b)
+                flat = flat.replaced(lambda f: -opposite if f is first else None)
         return flat
-
-    def _turns(self, base: Base) -> bool:
-        made = base.definition
-        assert isinstance(made, Polynomial)
-        return len(made.terms) > 1 and any(c < 0 for c in made.terms.values())
 
     # -- cost ---------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd.ops.sums import axes_of, reduced_count
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import number
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, call_of, whole
 from tinygrad_mlp.explanation.quantities import Quantities
 
 HALF = Fraction(1, 2)
@@ -108,11 +108,10 @@ def _divide(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | No
 
 def _logistic(t: Translation, p: Polynomial) -> Polynomial | None:
     """``1 / (1 + e^z)``, which is the sigmoid of −z."""
-    e = (p - number(1, p.shape)).single
-    made = e and e.definition
-    if not isinstance(made, AppliedOp) or made.op is not ops.exp or made.args[0] is None:
+    made = call_of(ops.exp, (p - number(1, p.shape)).single)
+    if made is None:
         return None
-    return t.call(ops.sigmoid, [t.argument(-t.opened(made.args[0]))], {}, p.shape)
+    return t.call(ops.sigmoid, [t.argument(-t.opened(made.argument))], {}, p.shape)
 
 
 @form("power", "float_power")
@@ -125,26 +124,18 @@ def _power(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | Non
 
 @form("exp")
 def _exp(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    base = a[0].single
-    made = base and base.definition
-    if isinstance(made, AppliedOp) and made.op is ops.log_softmax:
-        return t.apply(ops.softmax, made.args, made.static, shape)
-    return None
+    made = call_of(ops.log_softmax, a[0].single)
+    return None if made is None else t.apply(ops.softmax, made.args, made.static, shape)
 
 
 @form("where")
 def _where(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
     condition, x, y = a
-    base = condition.single
-    made = base and base.definition
-    if x.number == 0 and isinstance(made, AppliedOp) and made.op is ops.less_equal:  # relu's rule
+    opposite = t.sum(number(1), -condition)
+    made = call_of(ops.less_equal, condition.single)
+    if x.number == 0 and made is not None:  # relu's rule
         opposite = t.call(ops.greater, made.args, {}, condition.shape)
-        return t.product(opposite, y) + number(0, shape)
-    if x.number == 0:
-        return t.product(t.sum(number(1), -condition), y) + number(0, shape)
-    if y.number == 0:
-        return t.product(condition, x) + number(0, shape)
-    return t.sum(t.product(condition, x), t.product(t.sum(number(1), -condition), y))
+    return t.sum(t.product(condition, x), t.product(opposite, y))
 
 
 @form("maximum")
