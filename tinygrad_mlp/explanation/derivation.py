@@ -16,7 +16,7 @@ from tinygrad_mlp.errors import (
 )
 from tinygrad_mlp.explanation.calling import called, weighted
 from tinygrad_mlp.explanation.comparing import backward
-from tinygrad_mlp.explanation.equation import FORWARD, GRADIENT, Equation
+from tinygrad_mlp.explanation.equation import FORWARD, Equation
 from tinygrad_mlp.explanation.levels import (
     Equations,
     Question,
@@ -29,8 +29,10 @@ from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 
 
-class Derivation:
+class Derivation(Equations):
     """A derivation at three levels of detail; what `explain` returns.
+
+    It has all that its steps have: equations, text, LaTeX.
 
     Attributes:
         closed: the gradients in closed form.
@@ -52,6 +54,7 @@ class Derivation:
     """
 
     def __init__(self, closed: Equations, steps: Equations, tape: Callable[[], Equations]) -> None:
+        super().__init__(steps.equations, steps.reasons, steps.because, steps.glossary, steps.note)
         self.closed = closed
         self.steps = steps
         self._tape = tape
@@ -65,19 +68,6 @@ class Derivation:
         """
         return self._tape()
 
-    @property
-    def equations(self) -> tuple[Equation, ...]:
-        """The equations of the steps."""
-        return self.steps.equations
-
-    def __getitem__(self, name: str) -> Equation:
-        """The equation of a name, among the steps."""
-        return self.steps[name]
-
-    def of_kind(self, *kinds: str) -> list[Equation]:
-        """The equations of the steps of some kinds, in order."""
-        return self.steps.of_kind(*kinds)
-
     def sections(self) -> list[tuple[str, list[Equation]]]:
         """The equations of the steps with headings."""
         forward = self.of_kind(FORWARD)
@@ -85,18 +75,8 @@ class Derivation:
         return [(heading, part) for heading, part in (("Forward", forward), ("Backward", backward))
                 if part]
 
-    @property
-    def latex(self) -> str:
-        """The steps in LaTeX, in an ``aligned`` environment."""
-        return self.steps.latex
-
-    @property
-    def text(self) -> str:
-        """The steps as plain text, at most 80 columns wide."""
-        return self.steps.text
-
     def _repr_latex_(self) -> str:
-        return f"$$\n{self.closed.latex}\n$$\n\n$$\n{self.latex}\n$$"
+        return f"{self.closed._repr_latex_()}\n\n{super()._repr_latex_()}"
 
     def __str__(self) -> str:
         closed = self.closed.note or self.closed.text
@@ -105,8 +85,7 @@ class Derivation:
                            for heading, part in parts.items())
 
     def __repr__(self) -> str:
-        names = [e.name for e in self.of_kind(GRADIENT)]
-        return f"<Derivation of {', '.join(names)}: {len(self.equations)} equations>"
+        return f"<Derivation of {', '.join(self._gradients())}: {len(self.equations)} equations>"
 
 
 def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -161,41 +162,27 @@ def _avg_pool(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | 
 
 # -- losses ---------------------------------------------------------------------------------------
 
-def _averaged(t: Translation, losses: Polynomial, static: Static) -> Polynomial:
+LOSSES: dict[str, Callable[[Translation, Polynomial, Polynomial], Polynomial]] = {
+    "squared_error": lambda t, p, y: squared(t, t.sum(p, -y)).scaled(HALF),
+    "sigmoid_cross_entropy": lambda t, z, y: t.sum(
+        t.elementwise(ops.softplus, z), -t.product(y, z)),
+    "softmax_cross_entropy": lambda t, z, y: -t.product(
+        y, t.elementwise(ops.log_softmax, z, axis=-1)),
+    "binary_cross_entropy": lambda t, p, y: -t.sum(
+        t.product(y, t.elementwise(ops.log, p)),
+        t.product(t.sum(number(1), -y), t.elementwise(ops.log, t.sum(number(1), -p)))),
+    "categorical_cross_entropy": lambda t, p, y: -t.product(y, t.elementwise(ops.log, p))}
+"""Losses before they are summed, of predictions and targets."""
+
+
+def _loss(name: str, t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial:
+    losses = LOSSES[name](t, *a)
     total = losses.summed(range(len(losses.shape)))
-    mean = static["reduction"] == "mean" and len(losses.shape) > 1
+    mean = s["reduction"] == "mean" and len(losses.shape) > 1
     return t.product(t.count(losses.shape[0]), total) if mean else total
 
 
-@form("squared_error")
-def _squared_error(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    return _averaged(t, squared(t, t.sum(a[0], -a[1])).scaled(HALF), s)
-
-
-@form("sigmoid_cross_entropy")
-def _sigmoid_ce(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    softplus = t.call(ops.softplus, [a[0]], {}, a[0].shape)
-    return _averaged(t, t.sum(softplus, -t.product(a[1], a[0])), s)
-
-
-@form("softmax_cross_entropy")
-def _softmax_ce(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    logs = t.call(ops.log_softmax, [a[0]], {"axis": -1}, a[0].shape)
-    return _averaged(t, -t.product(a[1], logs), s)
-
-
-@form("binary_cross_entropy")
-def _binary_ce(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    p, y = a
-    q = t.sum(number(1), -p)
-    hit = t.product(y, t.call(ops.log, [p], {}, p.shape))
-    missed = t.product(t.sum(number(1), -y), t.call(ops.log, [q], {}, p.shape))
-    return _averaged(t, -t.sum(hit, missed), s)
-
-
-@form("categorical_cross_entropy")
-def _categorical_ce(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    return _averaged(t, -t.product(a[1], t.call(ops.log, [a[0]], {}, a[0].shape)), s)
+FORMS |= {OPS[name]: functools.partial(_loss, name) for name in LOSSES}
 
 
 # -- gradient rules as books have them ------------------------------------------------------------

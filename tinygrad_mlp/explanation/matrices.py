@@ -142,19 +142,19 @@ class Writer:
         """A monomial, in a shape that is broadcast to the one given."""
         scalars = [f for f in monomial if all(i == UNIT for i in f.indices)]
         rest = [f for f in monomial if f not in scalars]
-        factor = self.scalar(scalars, coefficient)
         if not rest:
-            return Number(1) if factor is None else factor
+            return self.scalar(scalars, coefficient) or Number(1)
         written = self.natural(rest, shape)
         if written is None:
-            counted = next((f.base.value for f in scalars if f.exponent == -1
+            counted = next((f for f in scalars if f.exponent == -1
                             and f.base.definition is None), None)
-            network = Network([part(f, self.power(f)) for f in rest], counted)
+            network = Network([part(f, self.power(f)) for f in rest],
+                              None if counted is None else counted.base.value)
             written = network.expression(shape)
-            if written is not None and counted is not None and network.mean_of is None:
-                gone = next(f for f in scalars if f.exponent == -1 and f.base.value == counted)
-                factor = self.scalar([f for f in scalars if f is not gone], coefficient)
+            if counted is not None and written is not None and network.mean_of is None:
+                scalars.remove(counted)  # it is a part of the mean
             written = written or self.indexed(rest, shape)
+        factor = self.scalar(scalars, coefficient)
         return written if factor is None else hadamard(factor, written)
 
     def scalar(self, factors: Sequence[Factor], coefficient: Fraction) -> Expression | None:

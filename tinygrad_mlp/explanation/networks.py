@@ -93,9 +93,9 @@ class Network:
         found = self._without_sums(self.parts)
         if found is None:
             return None
-        rows = None if len(shape) > 1 and shape[-1] != 1 and len(free) == 1 else (
-            free[0] if free else None)
-        columns = None if len(free) < 2 and rows is not None else free[-1] if free else None
+        is_row = len(free) == 1 and len(shape) > 1 and shape[-1] != 1
+        rows = free[0] if free and not is_row else None
+        columns = free[-1] if is_row or len(free) == 2 else None
         return self._outer(found, rows, columns, shape)
 
     def _without_sums(self, parts: list[Part]) -> list[Part] | None:
@@ -176,15 +176,12 @@ class Network:
             if right:
                 total = matmul(total, _diagonal(right, columns))
             if spread:
-                above = [(p.expression, False) for p in spread if not p.below]
-                below = [(p.expression, True) for p in spread if p.below]
-                total = quotient([*above, (total, False), *below])
+                total = quotient([*((p.expression, p.below) for p in spread), (total, False)])
         elif left or right:
             total = _of_vectors(left, right, rows, columns, shape)
         if total is not None and math.prod(total.shape) == math.prod(shape):
             total = shaped(total, shape)
-        factors = [*scalars, *([] if total is None else [total])]
-        return hadamard(*factors)
+        return hadamard(*scalars, *([] if total is None else [total]))
 
 
 def merged(parts: Sequence[Part], rows: int | None, columns: int | None) -> Expression:
@@ -225,10 +222,8 @@ def _of_vectors(left: list[Part], right: list[Part], rows: int | None,
 
 def _unit_diagonal(vectors: list[Part], rows: int | None) -> Expression:
     """``I v``: the diagonal matrix of v, whichever axis v belongs to."""
-    columns = [p.expression if p.columns is None else transposed(p.expression)
-               for p in vectors]
-    return _diagonal([Part(e, rows, None, p.below)
-                           for e, p in zip(columns, vectors, strict=True)], rows)
+    return _diagonal([
+        Part(p.turned(p.rows, None), rows, None, p.below) for p in vectors], rows)
 
 
 def _diagonal(vectors: list[Part], index: int | None) -> Expression:

@@ -51,29 +51,20 @@ class Reverse(Forward):
     def differentiate(self) -> list[Polynomial]:
         """The gradients of the targets."""
         wanted = [self.target(t) for t in self.targets]
-        output = self.values[key_of(self.graph.output)]
-        leading = self.leading = self._leading(set(wanted))
+        self.leading = self._leading(set(wanted))
         calls = [base.definition for base in self.t.bases if isinstance(base.definition, AppliedOp)]
         self.arguments = {a.single for call in calls for a in call.args if a is not None}
-        arrived: dict[Base, Polynomial] = {}
         self.found: dict[Base, Polynomial] = {}
-        through: Base | None = None
-
-        def arrive(base: Base, share: Polynomial) -> None:
-            if base in leading:
-                self.users.setdefault(base, []).append(through)
-                known = arrived.get(base)
-                arrived[base] = share if known is None else self.t.sum(known, share)
-
-        for base, share in self.t.shares(number(1, output.shape), output):
-            arrive(base, share)
-        while arrived:
-            through = base = max(arrived, key=lambda b: b.number)
-            g = self.simplifier.simplest(arrived.pop(base))
+        self._arrived: dict[Base, Polynomial] = {}
+        output = self.values[key_of(self.graph.output)]
+        self._arrive(number(1, output.shape), output, None)
+        while self._arrived:
+            base = max(self._arrived, key=lambda b: b.number)
+            g = self._arrived_at(base)
             if base in wanted:
                 self._found(base, g)
             if base.definition is not None and g.terms:
-                self._pass(base, g, arrived, arrive)
+                self._pass(base, g)
         for base in wanted:
             if base not in self.found:
                 self._found(base, number(0, base.shape))
@@ -82,17 +73,40 @@ class Reverse(Forward):
     def _found(self, base: Base, g: Polynomial) -> None:
         self.found[base] = g
 
-    def _pass(self, base: Base, g: Polynomial, arrived: dict[Base, Polynomial],
-              arrive: Any) -> None:
+    def _arrive(self, g: Polynomial, p: Polynomial, through: Base | None) -> None:
+        """Add the shares of ``Σ g ⊙ dp``, which came through a base, to those of the bases in p."""
+        for base, share in self.t.shares(g, p):
+            if base in self.leading:
+                self.users.setdefault(base, []).append(through)
+                known = self._arrived.get(base)
+                self._arrived[base] = share if known is None else self.t.sum(known, share)
+
+    def _arrived_at(self, base: Base) -> Polynomial:
+        """The derivative with respect to a base, all of whose shares have arrived."""
+        share = self._arrived.pop(base, None)
+        return number(0, base.shape) if share is None else self.simplifier.simplest(share)
+
+    def _pass(self, base: Base, g: Polynomial) -> None:
         """Hand the derivative with respect to a base on to what it was computed from."""
         made = base.definition
         if isinstance(made, Polynomial):
-            for inner, share in self.t.shares(self._delta(base, g), made):
-                arrive(inner, share)
-        elif made is not None and made.op.outputs > 1:
-            self._through_several(base, g, arrived, arrive)
-        elif made is not None:
-            self._through(base, made, self._delta(base, g), arrive)
+            self._arrive(self._delta(base, g), made, base)
+            return
+        several = made.op.outputs > 1
+        outputs = [base]
+        if several:  # their bases have successive numbers
+            first = self.t.bases.index(base) - made.index
+            outputs = self.t.bases[first : first + made.op.outputs]
+        arrived = [g if o is base else self._arrived_at(o) for o in outputs]
+        gs = tuple(self._tracer(self._delta(o, h) if h.terms else h)
+                   for o, h in zip(outputs, arrived, strict=True))
+        ys = tuple(self._tracer(whole(o)) for o in outputs)
+        inputs = [None if a is None else self._tracer(a) for a in made.args]
+        for position, a in enumerate(made.args):
+            if a is not None and made.op.rule(position) and a.bases() & self.leading:
+                share = self._share(made, position, gs if several else gs[0],
+                                    ys if several else ys[0], inputs, a)
+                self._arrive(share, a, base)
 
     def _leading(self, wanted: set[Base]) -> set[Base]:
         """The bases that are computed from wanted ones, and those themselves."""
@@ -119,19 +133,6 @@ class Reverse(Forward):
             self.deltas.setdefault(delta, base)
         return made
 
-    def _through(self, base: Base, call: AppliedOp, g: Polynomial, arrive: Any) -> None:
-        """Past an operation, by its gradient rule."""
-        self._hand_on(call, self._tracer(g), self._tracer(whole(base)), arrive)
-
-    def _hand_on(self, call: AppliedOp, g: Any, y: Any, arrive: Any) -> None:
-        """The shares of the arguments, by the rules; g and y are tuples for several outputs."""
-        inputs = [None if a is None else self._tracer(a) for a in call.args]
-        for position, a in enumerate(call.args):
-            if a is not None and call.op.rule(position) and a.bases() & self.leading:
-                share = self._share(call, position, g, y, inputs, a)
-                for inner, part in self.t.shares(share, a):
-                    arrive(inner, part)
-
     def _share(self, call: AppliedOp, position: int, g: Any, y: Any, inputs: list[Any],
                a: Polynomial) -> Polynomial:
         book = RULES.get((call.op, position))
@@ -148,23 +149,6 @@ class Reverse(Forward):
             return None
         one, y, x = (self._tracer(p) for p in (number(1, base.shape), whole(base), call.args[0]))
         return self._share(call, 0, one, y, [x], call.args[0])
-
-    def _through_several(self, base: Base, g: Polynomial, arrived: dict[Base, Polynomial],
-                         arrive: Any) -> None:
-        """Past an operation with several outputs, whose bases have successive numbers."""
-        call = base.definition
-        assert isinstance(call, AppliedOp)
-        first = self.t.bases.index(base) - call.index
-        outputs = self.t.bases[first : first + call.op.outputs]
-        cotangents = {base: g}
-        for other in outputs:
-            if other in arrived:
-                cotangents[other] = self.simplifier.simplest(arrived.pop(other))
-        gs = tuple(
-            self._tracer(self._delta(o, cotangents[o]) if o in cotangents else number(0, o.shape))
-            for o in outputs)
-        ys = tuple(self._tracer(whole(o)) for o in outputs)
-        self._hand_on(call, gs, ys, arrive)
 
     def _tracer(self, p: Polynomial) -> Any:
         with np.errstate(all="ignore"):

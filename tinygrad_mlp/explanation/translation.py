@@ -57,6 +57,10 @@ class Translation(Quantities):
         found = FORMS[op](self, args, static, shape) if op in FORMS else None
         return self.call(op, args, static, shape, index) if found is None else found
 
+    def elementwise(self, op: Op, a: Polynomial, **static: Any) -> Polynomial:
+        """An operation on each element, which has no form in index notation."""
+        return self.call(op, [a], static, a.shape)
+
     def number(self, value: Any, shape: Shape = ()) -> Polynomial:
         """A number in all elements."""
         return number(value, shape) if np.isfinite(value) else self.constant(
