@@ -122,6 +122,58 @@ def test_the_solution_and_the_root_are_scipys(rng):
     tg.verify.check_grad(tg.sqrtm, a).assert_ok()
 
 
+@given(st.integers(1, 5), st.integers(0, 4), st.integers(0, 4), st.integers(0, 99))
+def test_a_banded_system_has_the_solution_and_the_gradients_of_the_whole_matrix(
+        n, lower, upper, seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(lower + upper + 1, n)), rng.normal(size=(n, 2))
+    a[upper] += 8
+
+    def whole(a):
+        places = [(upper + i - j, j) for i, j in np.ndindex(n, n)]
+        inside = np.array([0 <= row <= lower + upper for row, _ in places]).reshape(n, n)
+        rows, columns = np.array(places).T.reshape(2, n, n)
+        return tg.where(inside, a[np.clip(rows, 0, lower + upper), columns], 0.0)
+
+    def found(a, b):
+        return tg.sum(tg.solve_banded((lower, upper), a, b) ** 2)
+
+    def expected(a, b):
+        return tg.sum(tg.solve(whole(a), b) ** 2)
+
+    np.testing.assert_allclose(found(a, b), expected(a, b))
+    for one, two in zip(tg.grad(found, (0, 1))(a, b), tg.grad(expected, (0, 1))(a, b), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-12)
+
+
+def test_places_of_a_banded_matrix_without_an_element_mean_nothing():
+    a = np.array([[np.nan, 1.0, 1.0], [4.0, 4.0, 4.0], [1.0, 1.0, np.inf]])
+    b = np.array([5.0, 6.0, 5.0])
+    np.testing.assert_allclose(tg.solve_banded((1, 1), a, b), np.ones(3))
+    gradient = tg.grad(lambda a: tg.sum(tg.solve_banded((1, 1), a, b)))(a)
+    assert np.isfinite(gradient).all() and gradient[0, 0] == gradient[2, 2] == 0
+    tg.verify.check_grad(lambda a, b: tg.grad(lambda b: tg.sum(
+        tg.solve_banded((1, 1), a, b) ** 2))(b), np.nan_to_num(a, posinf=0), b).assert_ok()
+
+
+def test_a_banded_system_that_does_not_fit_is_refused():
+    a = np.ones((3, 4))
+    with pytest.raises(ShapeError, match=r"diagonals of shape \(4, n\)"):
+        tg.solve_banded((1, 2), a, np.ones(4))
+    with pytest.raises(ShapeError, match=r"Got \(3, 4\) and \(3,\)"):
+        tg.solve_banded((1, 1), a, np.ones(3))
+    with pytest.raises(InvalidArgumentError, match="two integers of at least 0"):
+        tg.solve_banded((1, -1), a, np.ones(4))
+    with pytest.raises(LinAlgError):
+        tg.solve_banded((1, 1), 0 * a, np.ones(4))
+
+
+def test_the_sign_of_the_gamma_function_is_scipys():
+    x = np.array([-3.5, -2.5, -0.5, 0.5, 3.0])
+    np.testing.assert_array_equal(tg.gammasgn(x), special.gammasgn(x))
+    np.testing.assert_array_equal(special.gammasgn(tg.Tensor(x)).data, special.gammasgn(x))
+
+
 def test_matrices_without_a_real_answer_are_refused():
     with pytest.raises(LinAlgError, match="negative"):
         tg.sqrtm(-np.eye(2))

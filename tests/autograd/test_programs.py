@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tests.campaigns import chosen
-from tinygrad_mlp.autograd.ops.linalg import determinants, solve, spectral, sylvester, triangular
+from tinygrad_mlp.autograd.ops.linalg import (
+    banded,
+    determinants,
+    solve,
+    spectral,
+    sylvester,
+    triangular,
+)
 from tinygrad_mlp.autograd.ops.samples import samples_of
 
 
@@ -32,7 +39,7 @@ def moulds(op):
 # Inverses and decompositions want matrices of a kind (invertible, positive definite, of distinct
 # eigenvalues), which what is poured is not. Their samples are.
 PARTICULAR = {*solve.__all__, *determinants.__all__, *triangular.__all__, *spectral.__all__,
-              *sylvester.__all__}
+              *sylvester.__all__, *banded.__all__}
 OPERATIONS = {
     op.name: moulds(op)
     for op in tg.OPS.values()

@@ -16,9 +16,10 @@ from tinygrad_mlp.verify.operations.report import CHECKS
 
 ANY_NUMBER = (
     "getitem", "assemble", "store", "scatter_add", "concatenate", "stack", "einsum", "pad",
-    "convolve")
+    "convolve", "solve_banded")
 """Operations of any number of arrays, whose names an equation cannot list, `pad`, whose modes
-would each need an equation, and `convolve`, whose arrays have any number of axes."""
+would each need an equation, `convolve`, whose arrays have any number of axes, and `solve_banded`,
+whose matrix has any number of diagonals."""
 
 IN_WORDS = {
     **dict.fromkeys(ANY_NUMBER, "which part of g belongs to which element"),

@@ -20,6 +20,7 @@ from tinygrad_mlp.autograd.ops.elementwise.selection import *
 from tinygrad_mlp.autograd.ops.elementwise.special import *
 from tinygrad_mlp.autograd.ops.elementwise.trigonometry import *
 from tinygrad_mlp.autograd.ops.linalg import namespace as linalg
+from tinygrad_mlp.autograd.ops.linalg.banded import *
 from tinygrad_mlp.autograd.ops.linalg.determinants import *
 from tinygrad_mlp.autograd.ops.linalg.norms import *
 from tinygrad_mlp.autograd.ops.linalg.solve import *

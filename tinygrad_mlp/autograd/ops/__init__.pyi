@@ -63,6 +63,7 @@ fix: _LikeAbs
 floor: _LikeAbs
 gamma: _LikeAbs
 gammaln: _LikeAbs
+gammasgn: _LikeAbs
 gelu: _LikeAbs
 i0: _LikeAbs
 i1: _LikeAbs
@@ -902,6 +903,11 @@ def softmax_cross_entropy(prediction: Numbers, target: Numbers, reduction: str =
 def softmax_cross_entropy(prediction: Operand, target: Operand, reduction: str = ...) -> Tensor: ...
 
 @overload
+def solve_banded(l_and_u: tuple[int, int], a: Numbers, b: Numbers) -> Array: ...
+@overload
+def solve_banded(l_and_u: tuple[int, int], a: Operand, b: Operand) -> Tensor: ...
+
+@overload
 def split(ary: Numbers, indices_or_sections: Any, axis: int = ...) -> list[Array]: ...
 @overload
 def split(ary: Operand, indices_or_sections: Any, axis: int = ...) -> list[Tensor]: ...
@@ -1074,6 +1080,7 @@ __all__ = [
     "gammainc",
     "gammaincc",
     "gammaln",
+    "gammasgn",
     "gelu",
     "getitem",
     "gradient",
@@ -1191,6 +1198,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "solve",
+    "solve_banded",
     "solve_sylvester",
     "sort",
     "split",

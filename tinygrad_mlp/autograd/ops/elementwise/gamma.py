@@ -20,8 +20,8 @@ from tinygrad_mlp.autograd.ops.elementwise.special import in_precision_of, scipy
 from tinygrad_mlp.errors import InvalidArgumentError
 
 __all__ = [
-    "polygamma", "digamma", "psi", "gammaln", "gamma", "rgamma", "beta", "betaln", "gammainc",
-    "gammaincc", "betainc", "multigammaln"]
+    "polygamma", "digamma", "psi", "gammaln", "gamma", "rgamma", "gammasgn", "beta", "betaln",
+    "gammainc", "gammaincc", "betainc", "multigammaln"]
 
 
 def _zeta_sum(n: ArrayLike, x: Array, terms: int = 500) -> Array:
@@ -107,6 +107,18 @@ def rgamma(x: Array) -> Array:
     array([1. , 0.5])
     """
     return scipy_special().rgamma(x)
+
+
+@op(rules={"x": lambda g, y, x: np.zeros(x.shape, x.dtype)},
+    equation="y = sign Γ(x),  x̄ = 0", latex=r"\mathrm{{sign}}\,\Gamma({x})", scipy="gammasgn",
+    reference=lambda x: np.where((x > 0) | (np.floor(x) % 2 == 0), 1.0, -1.0))
+def gammasgn(x: Array) -> Array:
+    """Compute the sign of the gamma function, 1 or −1. The gradient is 0.
+
+    >>> gammasgn([2.5, -0.5, -1.5])
+    array([ 1., -1.,  1.])
+    """
+    return scipy_special().gammasgn(x)
 
 
 def _log_beta(a: Array, b: Array) -> Array:

@@ -8,6 +8,7 @@ from tinygrad_mlp.autograd.ops import (
     norm,
     pinv,
     solve,
+    solve_banded,
     solve_sylvester,
     sqrtm,
     svd,
@@ -16,8 +17,8 @@ from tinygrad_mlp.autograd.ops import (
     triu,
 )
 
-__all__ = ["det", "inv", "norm", "pinv", "solve", "solve_sylvester", "solve_triangular", "sqrtm",
-           "svd"]
+__all__ = ["det", "inv", "norm", "pinv", "solve", "solve_banded", "solve_sylvester",
+           "solve_triangular", "sqrtm", "svd"]
 
 
 def solve_triangular(a: Any, b: Any, trans: int | str = 0, lower: bool = False) -> Any:

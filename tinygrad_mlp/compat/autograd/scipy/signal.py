@@ -2,24 +2,69 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
+from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["convolve"]
 
 
 def convolve(A: Any, B: Any, axes: Sequence[Sequence[int]] | None = None,
              dot_axes: Sequence[Sequence[int]] = ((), ()), mode: str = "full") -> Any:
-    """Convolve two arrays over all of their axes: `tg.convolve`.
+    """Convolve two arrays over all of their axes, as `tg.convolve`, or over some.
+
+    The result has the axes of A that are left, those of B, and then the convolved ones.
+
+    Args:
+        A, B: arrays.
+        axes: the axes of A, and those of B, that are convolved with each other; None for all.
+        dot_axes: the axes of A, and those of B, over which products are summed; needs `axes`.
+        mode: as for `tg.convolve`; for ``valid``, one array is at least as large along all axes.
 
     Raises:
-        InvalidArgumentError: `axes` or `dot_axes` are given: `tg.conv2d` has channels.
+        ShapeError: the shapes do not fit.
+        InvalidArgumentError: another mode, or `dot_axes` without `axes`.
+
+    >>> convolve(np.ones((2, 3)), np.ones((4, 2)), axes=([1], [1]), mode="valid").shape
+    (2, 4, 2)
     """
-    if axes is not None or any(map(len, dot_axes)):
+    if axes is None:
+        if any(map(len, dot_axes)):
+            raise InvalidArgumentError("convolve() expects axes, too, where it gets dot_axes.")
+        return ops.convolve(A, B, mode)
+    a_shape, b_shape = shape_of(A), shape_of(B)
+    pairs = [(a_shape[i], b_shape[j]) for i, j in zip(*axes, strict=True)]
+    if mode == "valid" and any(n < m for n, m in pairs) and any(n > m for n, m in pairs):
+        raise ShapeError(
+            f"convolve() with mode='valid' expects one array that is at least as large as the "
+            f"other along every convolved axis. Got shapes {a_shape} and {b_shape}.")
+    letters = iter(string.ascii_letters)
+    a, b = [next(letters) for _ in a_shape], [next(letters) for _ in b_shape]
+    own = [x for k, x in enumerate(a) if k not in (*axes[0], *dot_axes[0])]
+    own += [x for k, x in enumerate(b) if k not in (*axes[1], *dot_axes[1])]
+    for i, j in zip(*dot_axes, strict=True):
+        b[j] = a[i]
+    places = [next(letters) for _ in pairs]
+    operands, terms = [A, B], ["".join(a), "".join(b)]
+    for place, i, j, (n, m) in zip(places, *axes, pairs, strict=True):
+        operands.append(_meets(n, m, mode))
+        terms.append(place + a[i] + b[j])
+    return ops.einsum(f"{','.join(terms)}->{''.join(own + places)}", *operands, optimize=True)
+
+
+def _meets(n: int, m: int, mode: str) -> Any:
+    """Return 1 where ``i = p + q``, else 0, for places i of a result and p, q of two vectors."""
+    spans = {"full": (0, n + m - 1), "valid": (min(n, m) - 1, abs(n - m) + 1),
+             "same": ((m - 1) // 2, n)}
+    if mode not in spans:
         raise InvalidArgumentError(
-            "convolve() takes all axes here. Use tg.conv2d for images with channels, and "
-            "tg.vmap for a batch.")
-    return ops.convolve(A, B, mode)
+            f"convolve() expects mode to be 'full', 'valid' or 'same'. Got {mode!r}.")
+    start, length = spans[mode]
+    return (np.arange(start, start + length)[:, None, None] ==
+            np.add.outer(np.arange(n), np.arange(m)))
