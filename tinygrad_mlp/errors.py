@@ -259,7 +259,7 @@ def _remedy_for_subclass(data: Any) -> str:
     return ""
 
 
-def refuse_assigned(array: Any, attribute: str, kinds: str = "fiubc") -> None:
+def refuse_assigned(array: object, attribute: str, kinds: str = "fiubc") -> None:
     """Refuse what was assigned to a tensor's `.data` or `.grad` and is no plain array of numbers.
 
     Args:

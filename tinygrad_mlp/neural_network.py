@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from tinygrad_mlp.training.evaluation import accuracy, predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.progress import monitor_line
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU,
@@ -99,7 +103,7 @@ class NeuralNetwork:
                  monitor: bool | Callable[[Record], str] = True, plot: bool = True, *,
                  hidden_activation: str = "tanh", output_activation: str = "sigmoid",
                  bias: bool = False, sigma: float = 0.01, seed: int | None = None,
-                 dtype: Any = np.float64, batch_size: int = 1, learning_rate: Any = None,
+                 dtype: DTypeLike = np.float64, batch_size: int = 1, learning_rate: Any = None,
                  optimizer: str = "sgd", shuffle: bool = False) -> None:
         self.layers = checked_layers(layers)
         who, names = "NeuralNetwork", list(ACTIVATIONS)
@@ -231,7 +235,7 @@ class NeuralNetwork:
         return float(self.criterion(np.asarray(Y_hat), np.asarray(Y), reduction="sum"))
 
     @staticmethod
-    def accuracy(Y: Any, Y_hat: Any) -> float:
+    def accuracy(Y: ArrayLike, Y_hat: ArrayLike) -> float:
         """Return the share of samples whose largest output is that of their class.
 
         Args:
@@ -240,7 +244,7 @@ class NeuralNetwork:
         """
         return accuracy(Y, Y_hat)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: ArrayLike) -> Array:
         """Return the outputs of the network for samples in rows.
 
         Args:
@@ -257,7 +261,7 @@ class NeuralNetwork:
         return predict(self.model, checked_numbers(X, "NeuralNetwork: X", self.dtype))
 
     def train(self, X: Any, Y: Any, epochs: int = 2, validation: Any = None,
-              validation_label: Any = None, *, callbacks: Iterable[Any] = (),
+              validation_label: object = None, *, callbacks: Iterable[object] = (),
               compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
               checkpoint: Any = None, ranks: Ranks | None = None) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
@@ -344,7 +348,7 @@ class NeuralNetwork:
         return array
 
 
-def _rows(given: Any, name: str, width: int, meaning: str, advice: str = "") -> Array:
+def _rows(given: object, name: str, width: int, meaning: str, advice: str = "") -> Array:
     """Return the rows of an array of numbers, or raise an error unless they have that width."""
     array = as_rows(given, f"NeuralNetwork: {name}")
     if array.ndim != 2 or array.shape[1] != width:
@@ -382,7 +386,7 @@ class _Weights(list[Array]):
         super().__init__(layer.weight.data for layer in linears)
         self._linears = linears
 
-    def __setitem__(self, i: SupportsIndex | slice, new: Any) -> None:
+    def __setitem__(self, i: SupportsIndex | slice, new: object) -> None:
         if isinstance(i, slice):
             raise InvalidArgumentError(
                 "NeuralNetwork.weights: assign one matrix at a time, or the whole list.")
@@ -391,7 +395,7 @@ class _Weights(list[Array]):
         super().__setitem__(i, layer.weight.data)
 
 
-def _checked_weight(new: Any, layer: nn.Linear, i: int) -> Array:
+def _checked_weight(new: object, layer: nn.Linear, i: int) -> Array:
     array: Array = np.array(new, dtype=layer.weight.dtype)
     if array.shape != layer.weight.shape:
         raise ShapeError(
@@ -406,7 +410,7 @@ def check_weights(layers: Sequence[int]) -> None:
     check_memory(n_bytes, what, "Use fewer neurons.")
 
 
-def checked_layers(layers: Any) -> list[int]:
+def checked_layers(layers: object) -> list[int]:
     """Return the sizes of layers as a list, if there are two or more and all are at least 1."""
     sizes = list(layers) if isinstance(layers, Iterable) else []
     if len(sizes) < 2:

@@ -32,7 +32,7 @@ from tinygrad_mlp.autograd.ops.sums import broadcasts, sum_to
 ndarray = np.ndarray
 
 
-def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None:
+def backward(root: Value, cotangent: Array, *, retain_graph: bool = False) -> None:
     """Add the derivatives of `root`, weighted with `cotangent`, to the `.grad` of its leaves.
 
     Nothing is added anywhere before the whole walk has succeeded.
@@ -61,7 +61,7 @@ def backward(root: Value, cotangent: Any, *, retain_graph: bool = False) -> None
 
 # One function, although a long one: a call more for each share costs several percent.
 def propagate(  # noqa: C901
-        starts: Sequence[tuple[Value, Any]], collect: Callable[[Value, Any, bool], None], *,
+        starts: Sequence[tuple[Value, object]], collect: Callable[[Value, Any, bool], None], *,
         create_graph: type[Value] | None = None, release: bool = False, retain: bool = True,
         wanted: set[Node | int] | None = None, stop: dict[Node | int, Any] | None = None) -> None:
     """Walk from the outputs to the leaves, newest node first.
@@ -91,7 +91,7 @@ def propagate(  # noqa: C901
     touched: list[Value] = []  # the leaves among them
     summed: set[int] = set()  # the nodes whose cotangent is a sum that nobody else holds yet
 
-    def add(parent: Any, node: Node, g: Any) -> bool:
+    def add(parent: Any, node: Node, g: object) -> bool:
         """Add a share to a cotangent in place, so that a loop over x[t] takes no T whole arrays."""
         if type(parent) is not Node and parent.node is not None:
             return False
@@ -213,13 +213,13 @@ class SpotCheck:
 
     due = 0.0  # the time from which on the next backward pass is checked
 
-    def __init__(self, starts: Sequence[tuple[Value, Any]]) -> None:
+    def __init__(self, starts: Sequence[tuple[Value, object]]) -> None:
         self.outputs = [value.node for value, _ in starts]
         self.start = perf_counter()
         self.spent = 0.0
         self.found = False
 
-    def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
+    def vjp_of(self, node: Node, g: object) -> Callable[..., Any]:
         """Return the `vjp` of a node's operation, after a look at its arrays if time is left."""
         began = perf_counter()
         if not self.found and self.spent <= AT_ONCE + SHARE * (began - self.start):
@@ -252,7 +252,7 @@ def is_outdated(node: Node) -> bool:
         return not isinstance(error, Warning)  # where warnings are errors
 
 
-def is_new(share: Any, g: Any, y: Any, arrays: Sequence[Any]) -> bool:
+def is_new(share: object, g: Any, y: Any, arrays: Sequence[object]) -> bool:
     """Return whether a rule has computed an array, and not passed on one that it was given.
 
     Not a view of one either. A gradient that is new needs no copy.
@@ -269,7 +269,7 @@ def key_of(value: Value) -> Node | int:
     return id(value) if value.node is None else value.node
 
 
-def _complete(node: Node, parts: Sequence[Any]) -> tuple[Any, ...]:
+def _complete(node: Node, parts: Sequence[object]) -> tuple[object, ...]:
     """Return the cotangents of several outputs, zero for those that nothing depends on."""
     if node.op.record.unused_as_none:
         return tuple(parts)
@@ -285,7 +285,7 @@ def _outputs(node: Node, cls: type[Value]) -> Any:
     return tuple(make_value(cls, out, node, True, index) for index, out in enumerate(node.out))
 
 
-def _argument(parent: Node | Value | None, array: Any, cls: type[Value]) -> Any:
+def _argument(parent: Node | Value | None, array: Array, cls: type[Value]) -> Any:
     """Return an argument as a value with its history; as the array where it has none."""
     if isinstance(parent, Node):
         return make_value(cls, array, parent, True)

@@ -239,7 +239,7 @@ def judge(op: Op, args: Sequence[Any], static: dict[str, Any], outs: Sequence[An
         f"{called(op, site)}\n{FORWARD_FIX}")
 
 
-def fingerprint(a: Any) -> Fingerprint:
+def fingerprint(a: object) -> Fingerprint:
     """Return what changes when an array is changed in place: its shape and a checksum.
 
     A checksum and not a copy, which would double the memory that a graph holds.

@@ -86,7 +86,7 @@ class CheckedOp(Op):
                 f"op '{self.name}' exists already (in {known.__module__}). Choose another name.")
         super().register()
 
-    def vjp(self, position: int, g: Any, y: Any, arrays: Sequence[Any], static: Static) -> Any:
+    def vjp(self, position: int, g: Any, y: Any, arrays: Sequence[object], static: Static) -> Any:
         """Return the share of an argument, as `Op.vjp` does, after a check at the first call."""
         one: Any = self.as_tuple(y)[0]
         # (A traced array is a value, too, but takes the place of an array: it is its own data.)
@@ -120,7 +120,7 @@ def _check_parameters(record: OpRecord) -> None:
                 f"parameters beside it ({others}).")
 
 
-def _check_rule(op: Op, parameter: str, rule: Any) -> None:
+def _check_rule(op: Op, parameter: str, rule: object) -> None:
     """Raise an error for a rule of no array parameter, no function, or one of other arguments."""
     if parameter not in op.arrays:
         raise OpDefinitionError(

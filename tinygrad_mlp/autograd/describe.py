@@ -9,13 +9,13 @@ import numpy as np
 
 from tinygrad_mlp.autograd.call_site import CallSite
 from tinygrad_mlp.autograd.gradients import ancestors
-from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.support.html import listing, table
 
 
-def trouble(a: Any) -> str:
+def trouble(a: object) -> str:
     """Describe what is not finite in an array: which kinds, how many elements, and where.
 
     >>> trouble(np.array([[1.0, np.nan], [-np.inf, 2.0]]))
@@ -31,7 +31,7 @@ def trouble(a: Any) -> str:
     return f"{found} in {bad.sum()} of {a.size} elements, the first at index {first}"
 
 
-def described(a: Any) -> str:
+def described(a: object) -> str:
     """Describe an array by shape, dtype and range; a single number by its value.
 
     >>> described(np.array([0.5, np.inf]))
@@ -55,12 +55,12 @@ def described(a: Any) -> str:
     return shown
 
 
-def listed(arrays: Iterable[tuple[str, Any]]) -> str:
+def listed(arrays: Iterable[tuple[str, object]]) -> str:
     """List named arrays, one a line, without those that are None."""
     return "".join(f"    {name} {described(a)}\n" for name, a in arrays if a is not None)
 
 
-def origin_of(arg: Any) -> str:
+def origin_of(arg: object) -> str:
     """Return the kind of an argument, for a message."""
     if not isinstance(arg, Value):
         return "a plain array"
@@ -69,7 +69,7 @@ def origin_of(arg: Any) -> str:
     return f"computed by {arg.node.op.name}() without debug() or changed since,"
 
 
-def label(op: Op, position: int, arg: Any) -> str:
+def label(op: Op, position: int, arg: object) -> str:
     """Return the name of an argument's parameter, with that of the value passed for it."""
     name = f"{op.parameter(position)}[{position}]" if op.variadic else op.parameter(position)
     own = arg.name if isinstance(arg, (Value, Node)) else None
@@ -106,7 +106,7 @@ def first_non_finite(value: Value) -> str:
     return "no single operation produced it"
 
 
-def finite(array: Any) -> bool:
+def finite(array: Array) -> bool:
     """Return whether an array, or a number, is free of NaN and infinity; None is."""
     return array is None or bool(np.isfinite(array).all())
 

@@ -62,7 +62,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *,
     several = isinstance(argnums, Sequence)
     chosen = tuple(argnums) if isinstance(argnums, Sequence) else (int(argnums),)
 
-    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    def value_and_gradient(*args: object, **kwargs: object) -> tuple[Any, Any]:
         function, picked = function_of("grad", chosen, f, args, kwargs)
         run = Tape("grad", function, picked)
         if [out.size for out in run.outputs] != [1]:
@@ -103,13 +103,13 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, *, stores: bool = False)
     """
     both = value_and_grad(f, argnums, stores=stores)
 
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: object, **kwargs: object) -> Any:
         return both(*args, **kwargs)[1]
 
     return gradient
 
 
-def vjp(f: Callable[..., R], *primals: Any) -> tuple[R, Callable[[Any], Any]]:
+def vjp(f: Callable[..., R], *primals: object) -> tuple[R, Callable[[Any], Any]]:
     """Compute ``f(*primals)`` and return it with the vector-Jacobian product.
 
     With J the Jacobian of `f`, the second result is the function ``pullback(v) = vᵀ J``, which
@@ -133,7 +133,7 @@ def vjp(f: Callable[..., R], *primals: Any) -> tuple[R, Callable[[Any], Any]]:
     """
     run = Tape("vjp", f, primals)
 
-    def pullback(cotangent: Any) -> Any:
+    def pullback(cotangent: object) -> Any:
         given = _given("vjp", "cotangent", cotangent, run.out, run.outputs)
         return rebuild(primals, run.pull_back(given))
 
@@ -179,13 +179,13 @@ def jvp(f: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any]) ->
     return _pushed_forward("jvp", f, tuple(primals), tuple(tangents))
 
 
-def _pushed_forward(name: str, f: Function, primals: tuple[Any, ...],
-                    tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+def _pushed_forward(name: str, f: Function, primals: tuple[object, ...],
+                    tangents: tuple[object, ...]) -> tuple[Any, Any]:
     """Compute what `jvp` does for the function `name`."""
     run = Tape(name, f, primals)
     given = _given(name, "tangent", tangents, primals, run.inputs)
 
-    def linear(*u: Any) -> Any:
+    def linear(*u: object) -> Any:
         return run.pull_back(u, create_graph=True)
 
     # At u = 0: a function that is linear in u has the same derivative everywhere.

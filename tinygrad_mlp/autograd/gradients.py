@@ -9,7 +9,7 @@ from tinygrad_mlp.autograd.backward import key_of, propagate
 from tinygrad_mlp.autograd.graph import Node, Value
 
 
-def gradients(outputs: Sequence[tuple[Value, Any]], targets: Sequence[Value], *,
+def gradients(outputs: Sequence[tuple[Value, object]], targets: Sequence[Value], *,
               create_graph: bool = False, release: bool = False,
               retain: bool = False) -> list[Any]:
     """Return the derivatives with respect to `targets`; None where the outputs depend on none.
@@ -19,7 +19,7 @@ def gradients(outputs: Sequence[tuple[Value, Any]], targets: Sequence[Value], *,
     """
     found: dict[Node | int, Any] = {key_of(t): None for t in targets if t._requires_grad}
 
-    def collect(leaf: Value, g: Any, owned: bool) -> None:
+    def collect(leaf: Value, g: object, owned: bool) -> None:
         if id(leaf) in found:
             known = found[id(leaf)]
             found[id(leaf)] = g if known is None else known + g
@@ -54,7 +54,7 @@ def ancestors(nodes: Iterable[Node], first: int = 0) -> list[Node]:
     return sorted(seen, key=lambda node: node.order)
 
 
-def leading_to(targets: dict[Node | int, Any], nodes: Iterable[Node]) -> set[Node]:
+def leading_to(targets: dict[Node | int, object], nodes: Iterable[Node]) -> set[Node]:
     """Return the nodes among the ancestors of `nodes` through which gradients reach `targets`."""
     useful: set[Node] = set()
     for node in ancestors(nodes):

@@ -101,8 +101,8 @@ class Node(list[Any]):
     # nothing otherwise.
     note: Any
 
-    def __init__(self, parents: list[Node | Value | None], op: Any, arrays: tuple[Any, ...],
-                 static: dict[str, Any], out: Any) -> None:
+    def __init__(self, parents: list[Node | Value | None], op: object, arrays: tuple[object, ...],
+                 static: dict[str, object], out: object) -> None:
         list.__init__(self, parents)
         self.op = op
         self.arrays = arrays

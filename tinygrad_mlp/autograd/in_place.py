@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd.tensor import OPERATIONS, Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 
 
-def update_in_place(tensor: Tensor, name: str, sign: str, other: Any) -> Any:
+def update_in_place(tensor: Tensor, name: str, sign: str, other: object) -> Any:
     """Return what ``tensor += other`` binds: the tensor itself with its new value.
 
     `name` is that of the operation, `sign` that of the operator. A single number is replaced, as
@@ -75,7 +75,7 @@ OPERATORS = {
 def in_place(name: str, sign: str) -> Callable[[Tensor, Any], Any]:
     """Return the method of an in-place operator."""
 
-    def method(self: Tensor, other: Any) -> Any:
+    def method(self: Tensor, other: object) -> Any:
         return update_in_place(self, name, sign, other)
 
     return method

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import LARGEST
-from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import Op, Rule, Static
 
@@ -50,7 +50,7 @@ def lean_node(parents: list[Node | Value | None], op: Op, arrays: tuple[Any, ...
     return Node(parents, op, arrays, static, out)
 
 
-def dropped(array: Any) -> Any:
+def dropped(array: Array) -> Any:
     """Return what is kept of a large array; anything else as it is."""
     if type(array) is not np.ndarray or array.size <= LARGEST:
         return array

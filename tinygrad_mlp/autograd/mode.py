@@ -19,13 +19,13 @@ class Recorder(Protocol):
     state of an optimizer, a learning rate, a switch.
     """
 
-    def read(self, get: Callable[[], Any], name: str) -> Any:
+    def read(self, get: Callable[[], object], name: str) -> Any:
         """See `read_state`."""
 
-    def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
+    def write(self, put: Callable[[Any], None], value: object, replaces: object) -> None:
         """See `write_state`."""
 
-    def assume(self, get: Callable[[], Any]) -> Any:
+    def assume(self, get: Callable[[], object]) -> Any:
         """See `assume`."""
 
     def clear_grad(self, leaf: Value) -> None:
@@ -34,7 +34,7 @@ class Recorder(Protocol):
     def is_outside(self, tensor: Value) -> bool:
         """Return whether a tensor was there before the step, and is there after it."""
 
-    def require_finite(self, value: Any) -> None:
+    def require_finite(self, value: object) -> None:
         """See `require_finite`."""
 
 
@@ -135,7 +135,7 @@ class Changes:
 CHANGES = Changes()
 
 
-def read_state(get: Callable[[], Any], name: str) -> Any:
+def read_state(get: Callable[[], object], name: str) -> Any:
     """Return ``get()``. A program that is being recorded calls it again at every run.
 
     For a number or an array that changes from step to step and is not a tensor: a learning rate,
@@ -145,7 +145,7 @@ def read_state(get: Callable[[], Any], name: str) -> Any:
     return get() if recorder is None else recorder.read(get, name)
 
 
-def write_state(put: Callable[[Any], None], value: Any, replaces: Any = None) -> None:
+def write_state(put: Callable[[Any], None], value: object, replaces: object = None) -> None:
     """Call ``put(value)``. A program that is being recorded calls it at the end of every run.
 
     `replaces` is what `read_state` returned for the same place, if no one else holds that array:
@@ -158,7 +158,7 @@ def write_state(put: Callable[[Any], None], value: Any, replaces: Any = None) ->
         recorder.write(put, value, replaces)
 
 
-def assume(get: Callable[[], Any]) -> Any:
+def assume(get: Callable[[], object]) -> Any:
     """Return ``get()``. A program that is being recorded is valid as long as that stays equal.
 
     For what decides which operations are called: whether a module is in training, whether an

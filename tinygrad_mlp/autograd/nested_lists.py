@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import refuse_more_than_numbers
 
 
-def has_tensors(data: Any) -> bool:
+def has_tensors(data: object) -> bool:
     """Return whether there is a tensor in nested lists."""
     if isinstance(data, (list, tuple)):
         return any(map(has_tensors, data))
     return isinstance(data, Tensor)
 
 
-def array(data: Any, dtype: Any = None) -> Any:
+def array(data: object, dtype: DTypeLike | None = None) -> Any:
     """Return the array of nested lists that ``np.array`` returns, where Tensors are among them.
 
     ``y[i, j, …] = data[i][j]…``; the gradient of each element is the entry of the cotangent at
@@ -48,7 +49,7 @@ def array(data: Any, dtype: Any = None) -> Any:
     return np.array(made, dtype=dtype)
 
 
-def _with_tensors(data: Any) -> Any:
+def _with_tensors(data: object) -> Any:
     if isinstance(data, Tensor):
         return data.copy()
     if not isinstance(data, (list, tuple)):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.argument_types import Axis
 from tinygrad_mlp.autograd.call_site import function_called
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
@@ -61,7 +62,7 @@ IN_ITS_PLACE: dict[Any, str] = {
 """What to write in the place of functions of NumPy that no operation implements."""
 
 
-def shown(function: Any) -> str:
+def shown(function: object) -> str:
     """Return a function's name as a user would write it: ``np.linalg.norm``, ``np.tanh``."""
     name = getattr(function, "__name__", str(function))
     if getattr(np, name, None) is function:
@@ -70,7 +71,7 @@ def shown(function: Any) -> str:
     return f"{module}.{name}".replace("numpy.", "np.", 1)
 
 
-def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
+def numpy_op(function: Callable[..., object]) -> Callable[..., Any]:
     """Return the operation that implements a function of NumPy or SciPy for Tensors.
 
     Raises:
@@ -101,7 +102,7 @@ def numpy_op(function: Callable[..., Any]) -> Callable[..., Any]:
     return known
 
 
-def _missing(function: Callable[..., Any]) -> NotDifferentiableError:
+def _missing(function: Callable[..., object]) -> NotDifferentiableError:
     """Return the error for a function without a rule, in the name of the one that was called."""
     name = shown(function)
     called = function_called()
@@ -129,7 +130,7 @@ def _constant(function: Any, plain: Callable[[Any], Any], *args: Any, **keywords
     return function(*map(plain, args), **{key: plain(value) for key, value in keywords.items()})
 
 
-def _array(a: Any) -> Any:
+def _array(a: object) -> Any:
     return a.numpy() if isinstance(a, Tensor) else a
 
 
@@ -150,7 +151,7 @@ def refuse_options(name: str, options: Keywords) -> None:
 # -- ufuncs ----------------------------------------------------------------------------------------
 
 
-def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options: object) -> Any:
     """Call the operation that implements a ufunc: NumPy's protocol `__array_ufunc__`."""
     name = f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}"
     if method == "at" or options.get("out") is not None:
@@ -198,7 +199,7 @@ RENAMED: dict[Any, dict[str, str]] = {np.clip: {"min": "a_min", "max": "a_max"},
 """Other names that parameters have in NumPy."""
 
 
-def call_function(tensor: Tensor, function: Callable[..., Any], types: Any, args: Any,
+def call_function(tensor: Tensor, function: Callable[..., object], types: object, args: Any,
                   keywords: Keywords) -> Any:
     """Call what implements a function of NumPy: the protocol `__array_function__`."""
     known = numpy_op(function)
@@ -223,7 +224,7 @@ def call_function(tensor: Tensor, function: Callable[..., Any], types: Any, args
 
 
 @cache
-def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+def _names(function: Callable[..., object]) -> tuple[str, ...]:
     """Return the names of the parameters that a function takes by position."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -233,8 +234,8 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind in by_place)
 
 
-def _reduced(known: Op, a: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None,
-             where: Any = None, initial: Any = None, **more: Any) -> Any:
+def _reduced(known: Op, a: Any, axis: Axis = None, *, keepdims: bool = False, dtype: Any = None,
+             where: Any = None, initial: Any = None, **more: object) -> Any:
     """Reduce in `dtype` the elements chosen by `where`, together with `initial`."""
     if dtype is not None:
         a = a.astype(dtype)
@@ -268,7 +269,7 @@ def _joined(known: Callable[..., Any], arrays: Any, *args: Any, dtype: Any, **mo
     return known(arrays, *args, **more).astype(dtype)
 
 
-def _in_order(known: Any, a: Any, shape: Any = -1, *, order: str, **more: Any) -> Any:
+def _in_order(known: object, a: Any, shape: Any = -1, *, order: str, **more: object) -> Any:
     """Read and write the elements in Fortran's order: the first index runs fastest."""
     if order != "F":
         raise InvalidArgumentError(f"order= must be 'C' or 'F' for a Tensor. Got {order!r}.")

@@ -73,7 +73,7 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
     of_all, _ = function_of("odeint", [0, 1, *further],
                             lambda y, at, *values: slope(y, at, values), given, {})
 
-    def first(y: Any, *values: Any) -> Any:
+    def first(y: Any, *values: object) -> Any:
         return of_all(y, times[0], *values)
 
     captured = Tape("odeint", first, [plain[0], *(given[i] for i in further)]).captured()
@@ -102,7 +102,7 @@ def _adjoint(of_all: Callable[..., Any], g: Any, y: Any, t: Any, values: Sequenc
     like = [*values, *captured]
     sizes = [int(np.size(v)) for v in like]
 
-    def backwards(state: Any, at: Any, *values: Any) -> Any:
+    def backwards(state: Any, at: object, *values: object) -> Any:
         now = ops.reshape(state[:n], shape=y.shape[1:])
         run = Tape("odeint", lambda now, *values: of_all(now, at, *values), [now, *values])
         a = ops.reshape(state[n : 2 * n], shape=y.shape[1:])
@@ -126,7 +126,7 @@ def _adjoint(of_all: Callable[..., Any], g: Any, y: Any, t: Any, values: Sequenc
     return a + g[0], ops.stack(of_times), found[: len(values)], found[len(values) :]
 
 
-def _numbers(a: Any) -> Any:
+def _numbers(a: object) -> Any:
     return np.asarray(a.data if isinstance(a, Value) else a, float)
 
 

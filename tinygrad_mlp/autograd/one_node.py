@@ -26,12 +26,12 @@ PullBack = Callable[[tuple[Any, ...], tuple[Any, ...], Sequence[Any]], Sequence[
 Tensors with a history, where the result is to be differentiated again."""
 
 
-def is_tracked(a: Any) -> bool:
+def is_tracked(a: object) -> bool:
     """Return whether gradients flow to an argument."""
     return isinstance(a, Value) and a.requires_grad
 
 
-def require_numbers(name: str, values: Sequence[Any]) -> None:
+def require_numbers(name: str, values: Sequence[object]) -> None:
     """Refuse a traced array: what decides by its numbers is no fixed list of operations."""
     for value in values:
         if isinstance(value, Value) and isinstance(value.data, Value):
@@ -40,7 +40,7 @@ def require_numbers(name: str, values: Sequence[Any]) -> None:
                 f"nor explained as formulas. Call it outside of the compiled function.")
 
 
-def as_one_node(name: str, outs: Sequence[Any], inputs: Sequence[Any],
+def as_one_node(name: str, outs: Sequence[object], inputs: Sequence[object],
                 pull_back: PullBack) -> list[Any]:
     """Return the arrays `outs` as the results of one operation on `inputs`."""
     latest: list[Any] = [None, None]  # of which cotangents, and what they became
@@ -51,7 +51,7 @@ def as_one_node(name: str, outs: Sequence[Any], inputs: Sequence[Any],
             latest[:] = g, list(pull_back(gs, ys, arrays))
         return latest[1][position]
 
-    def forward(*arrays: Any) -> Any:
+    def forward(*arrays: object) -> Any:
         return tuple(outs) if len(outs) > 1 else outs[0]
 
     op = Op(OpRecord(name=name, forward=forward, rules={"arrays": rule}, outputs=len(outs)))
@@ -60,7 +60,7 @@ def as_one_node(name: str, outs: Sequence[Any], inputs: Sequence[Any],
     return list(made) if len(outs) > 1 else [made]
 
 
-def rematerialize(f: Callable[..., Any]) -> Callable[..., Any]:
+def rematerialize(f: Callable[..., object]) -> Callable[..., Any]:
     """Return `f` as a function that keeps none of its intermediate results for the backward pass.
 
     They are computed again when they are needed: memory for time. A chain of n layers, in √n parts
@@ -82,7 +82,7 @@ def rematerialize(f: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(f)
-    def called(*args: Any, **kwargs: Any) -> Any:
+    def called(*args: object, **kwargs: object) -> Any:
         mode = MODE.get()
         if not mode.recording or mode.hook is not None:
             return f(*args, **kwargs)
@@ -90,7 +90,7 @@ def rematerialize(f: Callable[..., Any]) -> Callable[..., Any]:
         given = leaves(tree)
         places = [i for i, a in enumerate(given) if is_tracked(a)]
 
-        def of_all(*values: Any) -> Any:
+        def of_all(*values: object) -> Any:
             again, named = rebuild(tree, values)
             return f(*again, **named)
 
@@ -101,7 +101,8 @@ def rematerialize(f: Callable[..., Any]) -> Callable[..., Any]:
             return run.out
         captured, outs = run.captured(), [run.outputs[i].data for i in results]
 
-        def pull_back(g: tuple[Any, ...], y: tuple[Any, ...], arrays: Sequence[Any]) -> list[Any]:
+        def pull_back(g: tuple[object, ...], y: tuple[object, ...],
+                      arrays: Sequence[object]) -> list[Any]:
             again = Tape("rematerialize", of_tracked, arrays[: len(places)])
             again.outputs = [again.outputs[i] for i in results]
             if MODE.get().hook is None:  # else there may be no numbers to compare
@@ -126,7 +127,7 @@ def _require_same(found: Sequence[Tensor], expected: Sequence[Any]) -> None:
                 "it draw random numbers (dropout), or change what it reads?")
 
 
-def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1e-10,
+def fixed_point(f: Callable[[Any, Any], Any], a: object, x0: object, *, tol: float = 1e-10,
                 max_iter: int = 10_000) -> Any:
     """Solve ``x = f(a, x)`` by iteration, and differentiate the solution with respect to `a`.
 
@@ -156,7 +157,7 @@ def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1
     start = numeric_array(x0)
     start = start if start.dtype.kind == "f" else start.astype(float)
 
-    def step(values: Sequence[Any], x: Any) -> Any:
+    def step(values: Sequence[object], x: Any) -> Any:
         return f(rebuild(a, values), x)
 
     with changed_mode(recording=False):
@@ -174,7 +175,7 @@ def fixed_point(f: Callable[[Any, Any], Any], a: Any, x0: Any, *, tol: float = 1
     if not inputs:
         return solution
 
-    def pull_back(g: tuple[Any, ...], y: tuple[Any, ...], arrays: Sequence[Any]) -> list[Any]:
+    def pull_back(g: tuple[Any, ...], y: tuple[object, ...], arrays: Sequence[object]) -> list[Any]:
         require_numbers("fixed_point", [*g, *y, *arrays])
         run = Tape("fixed_point", of_tracked, [*arrays[: len(places)], y[0]])
         if run.create_graph:

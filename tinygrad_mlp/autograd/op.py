@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from types import FunctionType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class OpParameter(NamedTuple):
     default: Any
 
 
-def parameters_of(function: Callable[..., Any]) -> list[Any]:
+def parameters_of(function: Callable[..., object]) -> list[Any]:
     """Return the parameters of a function in the order of its signature.
 
     Those of plain functions are read from the code object: with `inspect.signature`, this would be
@@ -223,7 +223,7 @@ class Op:
     elementwise = property(attrgetter("record.elementwise"))
     decomposable = property(attrgetter("record.decomposable"))
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
         # A copied or unpickled model must hold the operation itself: losses ask which it is.
         if OPS.get(self.name) is self:
             return registered, (self.name,)
@@ -295,8 +295,8 @@ class Op:
             value.node = mode.node(kept, self, tuple(arrays), static or NO_STATIC, out)
         return value
 
-    def as_value(self, args: Sequence[Any], arrays: tuple[Any, ...], static: Static,
-                 out: Any) -> Any:
+    def as_value(self, args: Sequence[object], arrays: tuple[object, ...], static: Static,
+                 out: object) -> Any:
         """Return what the call ``op(*args, **static)`` returns where its output is `out`.
 
         For several outputs, which are a tuple, and for hooks that compute the output themselves.
@@ -322,12 +322,12 @@ class Op:
         """Return the outputs of a call, or their cotangents, as a tuple also where it is one."""
         return tuple(out) if self.outputs > 1 else (out,)
 
-    def unhooked(self, args: tuple[Any, ...], static: Static) -> Any:
+    def unhooked(self, args: tuple[object, ...], static: Static) -> Any:
         """Call the operation, and its forward function, without the hook: how a hook continues."""
         with changed_mode(hook=None):
             return self(*args, **static)
 
-    def bind(self, args: tuple[Any, ...], static: Static) -> tuple[tuple[Any, ...], Static]:
+    def bind(self, args: tuple[object, ...], static: Static) -> tuple[tuple[Any, ...], Static]:
         """Sort a call's arguments into array arguments and static parameters, as NumPy would.
 
         Array parameters may be given by keyword; static parameters may follow the arrays by
@@ -389,7 +389,7 @@ OURS_FOR_NUMPYS = (
     (IndexError, errors.IndexingError))
 
 
-def plain_output(out: Any, op: Op) -> Array:
+def plain_output(out: object, op: Op) -> Array:
     """Return what a forward function returned as an array; refuse one that is more, or less."""
     who = f"the result of {op.name}()"
     errors.refuse_more_than_numbers(out, who)
@@ -426,7 +426,7 @@ def in_floating_point(args: tuple[Any, ...], name: str) -> tuple[Any, ...]:
     return tuple(given)
 
 
-def _parent(argument: Any) -> Node | Value | None:
+def _parent(argument: object) -> Node | Value | None:
     """Return what a node has as the parent for an argument (see `Node`)."""
     if not isinstance(argument, Value) or not argument.requires_grad:
         return None
@@ -472,7 +472,7 @@ def _documentation(record: OpRecord) -> str | None:
     return written.rstrip() + added + "\n" if added else written
 
 
-def defined_at(rule: Any) -> str:
+def defined_at(rule: object) -> str:
     """Return the place of a gradient rule in the source, as the end of a message."""
     code = getattr(rule, "__code__", None)
     return "" if code is None else f"\n  rule at {code.co_filename}:{code.co_firstlineno}"
@@ -506,7 +506,7 @@ def op(*, rules: Mapping[str, Rule] | None = None, name: str | None = None, nump
     return declare
 
 
-def implements(*functions: Any) -> Callable[[Composed], Composed]:
+def implements(*functions: object) -> Callable[[Composed], Composed]:
     """Let a function composed of operations implement NumPy functions for a `Tensor`.
 
     The field `numpy` does the same for an operation. A composed function has no record: it is

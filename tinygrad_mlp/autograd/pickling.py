@@ -60,7 +60,7 @@ def _retain(node: Node, values: list[Value]) -> None:
     node.retained = [weakref.ref(value) for value in values]
 
 
-def copied(tensor: Tensor, memo: dict[int, Any] | None = None) -> Tensor:
+def copied(tensor: Tensor, memo: dict[int, object] | None = None) -> Tensor:
     """Return what the module ``copy`` makes of a tensor.
 
     A copied leaf is a leaf. What was computed stays a function of the same leaves, since a copied

@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_mlp.errors import InvalidArgumentError
 
 
-def leaves(tree: Any) -> list[Any]:
+def leaves(tree: object) -> list[Any]:
     """Return the arrays of a nesting, in order (dicts in the order of insertion).
 
     >>> leaves({"W": 1, "b": [2, (3,)]})
@@ -21,7 +21,7 @@ def leaves(tree: Any) -> list[Any]:
     return [tree]
 
 
-def leaves_like(model: Any, tree: Any) -> list[Any]:
+def leaves_like(model: Any, tree: object) -> list[Any]:
     """Return the arrays of `tree` in the order of those of `model`, of the same structure.
 
     Dicts are matched by key, so that the order of their insertion does not matter.
@@ -38,7 +38,7 @@ def leaves_like(model: Any, tree: Any) -> list[Any]:
     raise InvalidArgumentError(f"expected {_kind(model)}. Got {_kind(tree)}.")
 
 
-def _kind(tree: Any) -> str:
+def _kind(tree: object) -> str:
     if isinstance(tree, dict):
         return f"a dict with the keys {list(tree)}"
     if isinstance(tree, (list, tuple)):
@@ -46,7 +46,7 @@ def _kind(tree: Any) -> str:
     return f"a single {type(tree).__name__}"
 
 
-def rebuild(tree: Any, replacements: Iterable[Any]) -> Any:
+def rebuild(tree: object, replacements: Iterable[object]) -> Any:
     """Return a nesting of the same structure with other leaves.
 
     >>> rebuild({"W": 1, "b": [2, (3,)]}, "xyz")
@@ -55,7 +55,7 @@ def rebuild(tree: Any, replacements: Iterable[Any]) -> Any:
     return _rebuild(tree, iter(replacements))
 
 
-def _rebuild(tree: Any, source: Iterator[Any]) -> Any:
+def _rebuild(tree: object, source: Iterator[object]) -> Any:
     if isinstance(tree, dict):
         return {key: _rebuild(branch, source) for key, branch in tree.items()}
     if isinstance(tree, (list, tuple)):
@@ -65,6 +65,6 @@ def _rebuild(tree: Any, source: Iterator[Any]) -> Any:
     return next(source)
 
 
-def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+def map_leaves(function: Callable[..., object], tree: object, *others: object) -> Any:
     """Apply `function` to the corresponding leaves of one or more nestings."""
     return rebuild(tree, map(function, leaves(tree), *(leaves(other) for other in others)))

@@ -28,7 +28,7 @@ TOLERANCE = 0.01
 """The relative error allowed. Only clear mistakes are reported: `check_op` looks closer."""
 
 
-def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -> str | None:
+def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[object], static: Static) -> str | None:
     """Return a sentence about the first rule that computes with raw numbers; empty if none does.
 
     The rules are called as in the backward pass, with the cotangent `g` of the output `y`. None
@@ -71,13 +71,13 @@ def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[Any], static: Static) -
     return ""
 
 
-def _in_double_precision(a: Any) -> Any:
+def _in_double_precision(a: object) -> Any:
     """Return floating-point numbers in double precision, for differences; the rest as it is."""
     a = np.asarray(a) if isinstance(a, float) else a
     return a.astype(float) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
 
 
-def _share(op: Op, position: int, static: Static, given: Sequence[Any]) -> Any:
+def _share(op: Op, position: int, static: Static, given: Sequence[object]) -> Any:
     """Run a rule on cotangents, outputs and arguments in one sequence."""
     n = op.outputs
     g, y, arrays = tuple(given[:n]), tuple(given[n : 2 * n]), given[2 * n :]

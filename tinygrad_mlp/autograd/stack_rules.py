@@ -53,7 +53,7 @@ def elementwise(forward: Forward, operands: Operands, flags: Flags, static: Stat
     return forward(*aligned, **static)
 
 
-def is_repeated(a: Any) -> bool:
+def is_repeated(a: object) -> bool:
     """Return whether the arrays of a stack are one array in memory."""
     data = a.data if isinstance(a, Value) else a
     return isinstance(data, np.ndarray) and len(data) > 1 and data.strides[0] == 0

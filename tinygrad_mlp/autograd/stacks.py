@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
@@ -36,7 +37,7 @@ class Stack(Tensor):
     owner: Stacking  # the hook that takes it for a stack; for others it is an array
 
     @classmethod
-    def of(cls, arrays: Any, owner: Stacking | None = None) -> Stack:
+    def of(cls, arrays: object, owner: Stacking | None = None) -> Stack:
         """Return a stack of the arrays along the first axis."""
         stack = cls.__new__(cls)
         stack.grad = stack.own_name = stack.node = None
@@ -82,7 +83,7 @@ class Stack(Tensor):
         """Return the stack itself: nothing changes it."""
         return self
 
-    def astype(self, dtype: Any) -> Stack:
+    def astype(self, dtype: DTypeLike) -> Stack:
         """Return the same numbers in another dtype."""
         return Stack.of(self.arrays.astype(dtype), self.owner)
 
@@ -94,7 +95,7 @@ class Stack(Tensor):
     def __len__(self) -> int:
         return self.shape[0]
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise NotStackedError
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = __contains__ = __setitem__ = _refuse
@@ -108,15 +109,15 @@ class Stacking:
         outer: the hook that was there before, which sees the operations on all arrays together.
     """
 
-    def __init__(self, outer: Callable[..., Any] | None = None) -> None:
+    def __init__(self, outer: Callable[..., object] | None = None) -> None:
         self.outer = outer
 
-    def stack_in(self, a: Any) -> Stack | None:
+    def stack_in(self, a: object) -> Stack | None:
         """Return the stack that an argument is, or holds as its data; None for anything else."""
         found: Any = a if type(a) is Stack else a.data if isinstance(a, Tensor) else None
         return found if type(found) is Stack and found.owner is self else None
 
-    def proceed(self, op: Op, *args: Any, **static: Any) -> Any:
+    def proceed(self, op: Op, *args: object, **static: object) -> Any:
         """Call an operation with the hook that was there before."""
         with changed_mode(hook=self.outer):
             return op(*args, **static)
@@ -153,7 +154,7 @@ class Stacking:
         return op.as_value(args, tuple(arrays), static, made) if recording else made
 
 
-def _array(op: Op, a: Any) -> Any:
+def _array(op: Op, a: object) -> Any:
     """Return an argument that is no stack as operations take it."""
     if isinstance(a, Value):
         return a.data

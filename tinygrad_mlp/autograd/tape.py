@@ -29,7 +29,7 @@ class Tape:
     ``lambda y: x * y``, evaluated at ``y = x``, must not count the path through `x`.
     """
 
-    def __init__(self, name: str, function: Function, args: Sequence[Any]) -> None:
+    def __init__(self, name: str, function: Function, args: Sequence[object]) -> None:
         self.name = name
         given = leaves(args)
         self.create_graph = keeps_history(given)
@@ -57,7 +57,7 @@ class Tape:
                     f"{value.dtype}, which is constant wherever it has a derivative. Return what "
                     f"it is computed from, or a smooth function in its place (tg.sigmoid for >).")
 
-    def pull_back(self, cotangents: Sequence[Any], *, create_graph: bool = False,
+    def pull_back(self, cotangents: Sequence[object], *, create_graph: bool = False,
                   release: bool = False, also: Sequence[Value] = ()) -> list[Any]:
         """Return the cotangents of the inputs for those of the outputs; zeros for none.
 
@@ -114,19 +114,19 @@ class Tape:
                     found.setdefault(key_of(value), value)
         return list(found.values())
 
-    def plain(self, value: Any) -> Any:
+    def plain(self, value: object) -> Any:
         """Return a result without history, unless an outer transform may differentiate it."""
         return value if self.create_graph or not isinstance(value, Value) else value.data
 
 
-def keeps_history(given: Sequence[Any]) -> bool:
+def keeps_history(given: Sequence[object]) -> bool:
     """Return whether an outer transform, or the caller, could differentiate what comes of it."""
     mode = MODE.get()
     tracked = any(isinstance(a, Value) and a.requires_grad for a in given)
     return mode.recording and (mode.depth > 0 or tracked)
 
 
-def _input(name: str, a: Any) -> Tensor:
+def _input(name: str, a: object) -> Tensor:
     """Return a new vertex that holds `a` and, where `a` has a history, continues it."""
     if isinstance(a, Value) and a.requires_grad and MODE.get().recording:
         made = Op.__call__(ops.identity, a)  # not noted as a view: no store is to change it
@@ -155,7 +155,7 @@ def own_copy(x: Any) -> Tensor:
     return made  # type: ignore[no-any-return]
 
 
-def source_of_copy(node: Any) -> Value | None:
+def source_of_copy(node: object) -> Value | None:
     """Return the argument of a function that a node copies for it; None if it is another node."""
     if isinstance(node, Node) and node.op is ops.identity and isinstance(node[0], Argument):
         return node[0]
@@ -171,8 +171,8 @@ def without_copies(nodes: Sequence[Node]) -> list[Node]:
     return kept
 
 
-def function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[Any],
-                 kwargs: dict[str, Any]) -> tuple[Function, list[Any]]:
+def function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[object],
+                 kwargs: dict[str, object]) -> tuple[Function, list[Any]]:
     """Return `f` as a function of the arguments `argnums` alone, and these arguments."""
     for number in argnums:
         if not -len(args) <= number < len(args):
@@ -180,7 +180,7 @@ def function_of(name: str, argnums: Sequence[int], f: Function, args: Sequence[A
                 f"{name}() was asked for argument {number} of a call with {len(args)} "
                 f"positional arguments. Change argnums.")
 
-    def of_chosen(*chosen: Any) -> Any:
+    def of_chosen(*chosen: object) -> Any:
         complete = list(args)
         for number, value in zip(argnums, chosen, strict=True):
             complete[number] = value

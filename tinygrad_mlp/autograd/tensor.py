@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tinygrad_mlp import errors
 from tinygrad_mlp.autograd.backward import backward as run_backward
@@ -52,7 +52,7 @@ class Tensor(Value):
     _repr_html_: ClassVar[Callable[[Tensor], str]]
     _leave_graph: ClassVar[Callable[..., None]]
 
-    def __init__(self, data: Any, *, requires_grad: bool = False, dtype: Any = None,
+    def __init__(self, data: object, *, requires_grad: bool = False, dtype: DTypeLike | None = None,
                  name: str | None = None) -> None:
         self.data = numeric_array(data, dtype)
         self.grad = self.node = None
@@ -84,7 +84,7 @@ class Tensor(Value):
         CHANGES.count += 1
         self._requires_grad = bool(wanted)
 
-    def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
+    def backward(self, gradient: ArrayLike | None = None, *, retain_graph: bool = False) -> None:
         """Add the derivative of this tensor to the `.grad` of every leaf it was computed from.
 
         ``leaf.grad += Σ gradient · ∂self/∂leaf``. The graph is released on the way, unless
@@ -211,7 +211,7 @@ class Tensor(Value):
         """Return the same data as a tensor without history."""
         return Tensor(self.data, name=self.name)
 
-    def astype(self, dtype: Any) -> Tensor:
+    def astype(self, dtype: DTypeLike) -> Tensor:
         """Convert to another dtype; differentiable between floating-point types."""
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
@@ -226,67 +226,67 @@ class Tensor(Value):
 
     # -- operators: a line each, so that they read as a table ----------------------------------
 
-    def __add__(self, other: Any) -> Tensor: return OPERATIONS["add"](self, other)
-    def __radd__(self, other: Any) -> Tensor: return OPERATIONS["add"](other, self)
-    def __sub__(self, other: Any) -> Tensor: return OPERATIONS["subtract"](self, other)
-    def __rsub__(self, other: Any) -> Tensor: return OPERATIONS["subtract"](other, self)
-    def __mul__(self, other: Any) -> Tensor: return OPERATIONS["multiply"](self, other)
-    def __rmul__(self, other: Any) -> Tensor: return OPERATIONS["multiply"](other, self)
-    def __truediv__(self, other: Any) -> Tensor: return OPERATIONS["divide"](self, other)
-    def __rtruediv__(self, other: Any) -> Tensor: return OPERATIONS["divide"](other, self)
-    def __pow__(self, other: Any) -> Tensor: return OPERATIONS["power"](self, other)
-    def __rpow__(self, other: Any) -> Tensor: return OPERATIONS["power"](other, self)
-    def __matmul__(self, other: Any) -> Tensor: return OPERATIONS["matmul"](self, other)
-    def __rmatmul__(self, other: Any) -> Tensor: return OPERATIONS["matmul"](other, self)
+    def __add__(self, other: ArrayLike) -> Tensor: return OPERATIONS["add"](self, other)
+    def __radd__(self, other: ArrayLike) -> Tensor: return OPERATIONS["add"](other, self)
+    def __sub__(self, other: ArrayLike) -> Tensor: return OPERATIONS["subtract"](self, other)
+    def __rsub__(self, other: ArrayLike) -> Tensor: return OPERATIONS["subtract"](other, self)
+    def __mul__(self, other: ArrayLike) -> Tensor: return OPERATIONS["multiply"](self, other)
+    def __rmul__(self, other: ArrayLike) -> Tensor: return OPERATIONS["multiply"](other, self)
+    def __truediv__(self, other: ArrayLike) -> Tensor: return OPERATIONS["divide"](self, other)
+    def __rtruediv__(self, other: ArrayLike) -> Tensor: return OPERATIONS["divide"](other, self)
+    def __pow__(self, other: ArrayLike) -> Tensor: return OPERATIONS["power"](self, other)
+    def __rpow__(self, other: ArrayLike) -> Tensor: return OPERATIONS["power"](other, self)
+    def __matmul__(self, other: ArrayLike) -> Tensor: return OPERATIONS["matmul"](self, other)
+    def __rmatmul__(self, other: ArrayLike) -> Tensor: return OPERATIONS["matmul"](other, self)
     def __neg__(self) -> Tensor: return OPERATIONS["negative"](self)
     def __abs__(self) -> Tensor: return OPERATIONS["abs"](self)
     def __pos__(self) -> Tensor: return self.copy()
-    def __mod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](self, other)
-    def __rmod__(self, other: Any) -> Tensor: return OPERATIONS["mod"](other, self)
+    def __mod__(self, other: ArrayLike) -> Tensor: return OPERATIONS["mod"](self, other)
+    def __rmod__(self, other: ArrayLike) -> Tensor: return OPERATIONS["mod"](other, self)
 
     # These give plain arrays: they are constant wherever they have a derivative.
-    def __floordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](self, other)
-    def __rfloordiv__(self, other: Any) -> Any: return OPERATIONS["floor_divide"](other, self)
+    def __floordiv__(self, other: ArrayLike) -> Any: return OPERATIONS["floor_divide"](self, other)
+    def __rfloordiv__(self, other: ArrayLike) -> Any: return OPERATIONS["floor_divide"](other, self)
     def __eq__(self, other: object) -> Any: return OPERATIONS["equal"](self, other)
     def __ne__(self, other: object) -> Any: return OPERATIONS["not_equal"](self, other)
-    def __lt__(self, other: Any) -> Any: return OPERATIONS["less"](self, other)
-    def __le__(self, other: Any) -> Any: return OPERATIONS["less_equal"](self, other)
-    def __gt__(self, other: Any) -> Any: return OPERATIONS["greater"](self, other)
-    def __ge__(self, other: Any) -> Any: return OPERATIONS["greater_equal"](self, other)
+    def __lt__(self, other: ArrayLike) -> Any: return OPERATIONS["less"](self, other)
+    def __le__(self, other: ArrayLike) -> Any: return OPERATIONS["less_equal"](self, other)
+    def __gt__(self, other: ArrayLike) -> Any: return OPERATIONS["greater"](self, other)
+    def __ge__(self, other: ArrayLike) -> Any: return OPERATIONS["greater_equal"](self, other)
 
     __hash__ = object.__hash__  # by identity, although == compares elements: usable as a key
 
-    def __getitem__(self, index: Any) -> Tensor:
+    def __getitem__(self, index: object) -> Tensor:
         return IMPLEMENTED_BY[operator.getitem](self, index)  # type: ignore[no-any-return]
 
     # -- methods of ndarray ------------------------------------------------------------------
 
-    def _by_numpy(self, name: str, *args: Any, **options: Any) -> Tensor:
+    def _by_numpy(self, name: str, *args: object, **options: object) -> Tensor:
         made: Tensor = getattr(np, name)(self, *args, **options)
         return made
 
-    def _reduced(self, name: str, axis: Any, keepdims: bool, options: dict[str, Any]) -> Tensor:
+    def _reduced(self, name: str, axis: Any, keepdims: bool, options: dict[str, object]) -> Tensor:
         if options:  # parameters that NumPy's function has and the operation has not
             return self._by_numpy(name, axis=axis, keepdims=keepdims, **options)
         return OPERATIONS[name](self, axis=axis, keepdims=keepdims)
 
-    def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+    def sum(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
         """Sum over `axis` (None: over all elements)."""
         return self._reduced("sum", axis, keepdims, options)
 
-    def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+    def mean(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
         """Average over `axis` (None: over all elements)."""
         return self._reduced("mean", axis, keepdims, options)
 
-    def max(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+    def max(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
         """Return the largest element over `axis`; ties share the gradient."""
         return self._reduced("max", axis, keepdims, options)
 
-    def min(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+    def min(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
         """Return the smallest element over `axis`; ties share the gradient."""
         return self._reduced("min", axis, keepdims, options)
 
-    def reshape(self, *shape: Any, **options: Any) -> Tensor:
+    def reshape(self, *shape: Any, **options: object) -> Tensor:
         """Return the same elements in another shape, given as one tuple or several lengths."""
         if len(shape) == 1:
             (shape,) = shape
@@ -298,7 +298,7 @@ class Tensor(Value):
         """Return a copy of all elements in one axis."""
         return self._by_numpy("ravel", order=order).copy()
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self, *axes: object) -> Tensor:
         """Reorder the axes (none given: reverse them)."""
         several = len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list)))
         order = axes[0] if several else (axes or None)
@@ -313,7 +313,7 @@ class Tensor(Value):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __contains__(self, element: Any) -> bool:
+    def __contains__(self, element: object) -> bool:
         return bool(np.any(self == element))
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -367,7 +367,7 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
     return array
 
 
-def direction(a: Any, who: str, what: str) -> Array:
+def direction(a: object, who: str, what: str) -> Array:
     """Return a tangent or cotangent as an array of floats; nothing of another kind is cast.
 
     Python's numbers, and lists of them, are taken, as they are among the arguments of functions.

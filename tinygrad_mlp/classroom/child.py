@@ -77,7 +77,7 @@ def main(task: str) -> None:
     os._exit(0)  # whatever the submission has registered to run at exit
 
 
-def _run(source: str, filename: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+def _run(source: str, filename: str, shared: Mapping[str, object]) -> dict[str, Any]:
     """Run a program, whose source messages and the search for a wrong line can read."""
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     names: dict[str, Any] = {"__name__": PROGRAM, "__file__": filename, **shared}
@@ -98,7 +98,7 @@ def _derive(derived: Any, arrays: Mapping[str, Any], points: list[list[str]], ou
         _store(given, out, stem)
 
 
-def _store(given: Any, out: Path, stem: str) -> None:
+def _store(given: object, out: Path, stem: str) -> None:
     """Store what `derived` returned as plain arrays, and by which keys or in which order."""
     if isinstance(given, Mapping):
         kind, items = "mapping", [(str(key), value) for key, value in given.items()]

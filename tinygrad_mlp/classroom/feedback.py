@@ -44,7 +44,7 @@ def document(reference: Reference, marks: Sequence[Mark], limits_missing: Sequen
         "not_enforced": list(limits_missing)}
 
 
-def _advice(mark: Mark) -> dict[str, Any]:
+def _advice(mark: Mark) -> dict[str, object]:
     advice = mark.explanation
     if advice is None:
         return {"line": None, "expected": None, "repair": None}
@@ -65,13 +65,13 @@ def csv_text(reference: Reference, marks: Sequence[Mark]) -> str:
     return text.getvalue()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     """Return a cell that no spreadsheet takes for a formula; the names are the students'."""
     text = str(value).replace("\n", " ")
     return f"'{text}" if text.startswith(tuple("=+-@\t\r")) else text
 
 
-def gradescope(reference: Reference, mark: Mark) -> dict[str, Any]:
+def gradescope(reference: Reference, mark: Mark) -> dict[str, object]:
     """Return one submission's result in the form of Gradescope's results.json.
 
     Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/

@@ -194,7 +194,7 @@ def _describe(mark: Mark, reports: list[DerivationReport]) -> None:
         without_line(one.message) for one in diagnoses if one.kind != "unknown"))
 
 
-def _same(some: Any, others: Any) -> bool:
+def _same(some: object, others: object) -> bool:
     """Return whether `derived` gave the same numbers twice."""
     a, b = _listed(some), _listed(others)
     return len(a) == len(b) and all(

@@ -89,8 +89,8 @@ def read_reference(path: Path) -> Reference:
         _shared(names, points[0]), _definitions(path), _accepted(path, names))
 
 
-def _points(path: Path, loss: Callable[..., Any],
-            names: Mapping[str, Any]) -> list[dict[str, Array]]:
+def _points(path: Path, loss: Callable[..., object],
+            names: Mapping[str, object]) -> list[dict[str, Array]]:
     """Return the visible points: `points`, `parameters`, or arrays of the names `loss` takes."""
     wanted = [p.name for p in inspect.signature(loss).parameters.values()
               if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
@@ -109,7 +109,7 @@ def _points(path: Path, loss: Callable[..., Any],
     return [_point(path, one, keys, "points") for one in given]
 
 
-def _point(path: Path, given: Any, names: list[str], what: str) -> dict[str, Array]:
+def _point(path: Path, given: object, names: list[str], what: str) -> dict[str, Array]:
     """Return a point as arrays of floating-point numbers by name."""
     if not isinstance(given, Mapping) or list(given) != names:
         raise InvalidArgumentError(
@@ -144,7 +144,7 @@ def _forbidden(path: Path, given: Any) -> tuple[str, ...]:
     return (*FORBIDDEN, *longer)
 
 
-def _accepted(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
+def _accepted(path: Path, names: Mapping[str, Any]) -> dict[str, object]:
     """Return the conventions in which gradients are accepted."""
     options = checked_options(str(path), None, None, 3, 0.0, names.get("scale", 1.0),
                               names.get("ignoring", ()))
@@ -159,7 +159,7 @@ def _files(path: Path, given: Any) -> list[Path]:
     return files
 
 
-def _shared(names: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+def _shared(names: Mapping[str, object], point: Mapping[str, object]) -> dict[str, object]:
     """Return the numbers and arrays of the file that a submission may use."""
     return {
         name: value for name, value in names.items()

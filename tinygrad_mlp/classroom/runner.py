@@ -191,7 +191,7 @@ def _bytes(path: Path, most: int) -> bytes | None:
         return file.read(most)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, object]:
     """Return a dict that a child has stored; an empty one if there is none that makes sense."""
     text = _bytes(path, LARGEST_TEXT)
     try:

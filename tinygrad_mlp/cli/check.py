@@ -124,7 +124,7 @@ def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
     return document
 
 
-def _is_loss(names: Mapping[str, Any]) -> bool:
+def _is_loss(names: Mapping[str, object]) -> bool:
     """Return whether a file has a loss of its own."""
     return "loss" in names and inspect.isfunction(names["loss"])
 
@@ -163,7 +163,7 @@ def derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> Der
             f"({check_subjects.line_of(error, path)}).") from error
 
 
-def _derived_in(names: Mapping[str, Any]) -> Any:
+def _derived_in(names: Mapping[str, object]) -> Any:
     """Return the derivation of a file: `derived`, or a function with another usual name."""
     others = (names[name] for name in DERIVED if inspect.isfunction(names.get(name)))
     return names["derived"] if "derived" in names else next(others, None)

@@ -23,7 +23,7 @@ class FoundLayer(NamedTuple):
     arguments: list[Any]
 
 
-def layers_in(names: Mapping[str, Any]) -> tuple[list[FoundLayer], list[str]]:
+def layers_in(names: Mapping[str, object]) -> tuple[list[FoundLayer], list[str]]:
     """Return the layers of a namespace that can be checked, and what to add for the others."""
     found, left = [], []
     for name, forward, subject in [*_pairs(names), *_objects(names)]:
@@ -36,8 +36,8 @@ def layers_in(names: Mapping[str, Any]) -> tuple[list[FoundLayer], list[str]]:
     return found, left + classes_without_object(names)
 
 
-def _arguments(forward: Callable[..., Any],
-               names: Mapping[str, Any]) -> tuple[list[Any], str | None]:
+def _arguments(forward: Callable[..., object],
+               names: Mapping[str, object]) -> tuple[list[object], str | None]:
     """Return the variables with the names of a function's arguments, and the first one missing."""
     given: list[Any] = []
     for parameter in inspect.signature(forward).parameters.values():
@@ -51,7 +51,7 @@ def _arguments(forward: Callable[..., Any],
     return given, None
 
 
-def classes_without_object(names: Mapping[str, Any]) -> list[str]:
+def classes_without_object(names: Mapping[str, object]) -> list[str]:
     """Return what to add to a file for each layer class of which it makes no object.
 
     Classes that others of the file derive from are not meant to be checked themselves.
@@ -77,7 +77,8 @@ def _has_both(kind: type) -> bool:
     return all(inspect.isfunction(getattr(kind, method, None)) for method in BOTH)
 
 
-def _pairs(names: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
+def _pairs(
+        names: Mapping[str, object]) -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
     """Yield the pairs of functions: their names, the forward one, and both."""
     for name, function in names.items():
         for forward, backward in WORDS:

@@ -87,7 +87,7 @@ def _operation(where: str, name: str) -> Op:
         f"{', '.join(own) or 'none'}.")
 
 
-def _module(where: str) -> dict[str, Any]:
+def _module(where: str) -> dict[str, object]:
     """Return the namespace of a module in the current folder or among the installed packages."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
@@ -106,13 +106,13 @@ def _suggestion(word: str, names: Sequence[str]) -> str:
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
-def operations_in(names: Mapping[str, Any]) -> list[Op]:
+def operations_in(names: Mapping[str, object]) -> list[Op]:
     """Return the operations among the values of a namespace that are not built in, each once."""
     found = {id(op): op for op in names.values() if isinstance(op, Op)}
     return [op for op in found.values() if getattr(ops, op.name, None) is not op]
 
 
-def namespace_of(path: Path) -> dict[str, Any]:
+def namespace_of(path: Path) -> dict[str, object]:
     """Run a file, or the cells of a notebook, and return the names it defines."""
     try:
         if path.suffix == ".ipynb":
@@ -124,7 +124,7 @@ def namespace_of(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _namespace_of_notebook(path: Path) -> dict[str, Any]:
+def _namespace_of_notebook(path: Path) -> dict[str, object]:
     """Run each cell as a file of its own, and say which lines are no Python and are left out."""
     from tinygrad_mlp.classroom.submissions import read
 
@@ -156,7 +156,7 @@ def line_of(error: BaseException, path: Path) -> str:
     return "outside of the file"
 
 
-def loss_in(path: Path, names: Mapping[str, Any]) -> Any:
+def loss_in(path: Path, names: Mapping[str, object]) -> Any:
     """Return the loss that a file defines: a tensor, or a function of the parameters."""
     loss = names.get("loss")
     if not isinstance(loss, Value) and not callable(loss):

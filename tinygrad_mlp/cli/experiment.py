@@ -118,7 +118,7 @@ class Experiment:
                          "ranks": self.ranks.size}}
 
     def train(self, network: NeuralNetwork,
-              checkpoint: Checkpoint | None = None) -> tuple[int, dict[str, Any]]:
+              checkpoint: Checkpoint | None = None) -> tuple[int, dict[str, object]]:
         """Train a network, and print a table of evaluations as they are made.
 
         The last record of its history is of the network at the end. Return the exit code and the

@@ -58,7 +58,7 @@ def explain_file(path: Path, *, latex: bool) -> Outcome:
     return Outcome(SUCCESS, document, shown)
 
 
-def _of_file(path: Path, names: Mapping[str, Any]) -> Derivation:
+def _of_file(path: Path, names: Mapping[str, object]) -> Derivation:
     loss = loss_in(path, names)
     if isinstance(loss, Value):
         return derive(loss)
@@ -68,7 +68,7 @@ def _of_file(path: Path, names: Mapping[str, Any]) -> Derivation:
         return derive(loss, values)
 
 
-def _document(derivation: Derivation) -> dict[str, Any]:
+def _document(derivation: Derivation) -> dict[str, object]:
     """Return a derivation as JSON."""
     closed = derivation.closed
     return {
@@ -84,7 +84,7 @@ def _document(derivation: Derivation) -> dict[str, Any]:
 
 
 def _recorded(layers: Sequence[int], loss: str, hidden: str, output: str,
-              bias: bool) -> tuple[Any, list[Any]]:
+              bias: bool) -> tuple[object, list[object]]:
     """Return the loss of one sample, recorded, and the parameters."""
     parameters: list[Any] = []
 

@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 from tinygrad_mlp.support.signals import ENDING, interruption
@@ -91,7 +92,7 @@ def take_over(tell: Tell) -> Callable[[int], int]:
 def _take_over_signals(tell: Tell) -> None:
     """Let signals do what `State` says."""
 
-    def end(number: int, frame: Any) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
         State.signal = number
         if State.on_signal == "raise":
             raise KeyboardInterrupt
@@ -110,7 +111,7 @@ def _take_over_signals(tell: Tell) -> None:
             signal.signal(number, end)
 
 
-def _guarded(stream: Any, number: int, errors: str) -> tuple[Any, CommandOutput]:
+def _guarded(stream: object, number: int, errors: str) -> tuple[Any, CommandOutput]:
     """Return a stream of text, and the `CommandOutput` beneath it, in place of one of Python's.
 
     That is None where the stream was closed. One that the program has put there itself stays.

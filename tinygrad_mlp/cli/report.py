@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -44,7 +45,7 @@ def files_of(folder: Path) -> dict[str, Path | None]:
 
 
 def write_run(folder: Path, experiment: Experiment, network: NeuralNetwork,
-              metadata: dict[str, Any] | None) -> None:
+              metadata: Mapping[str, object] | None) -> None:
     """Write the account of a training and the model; no model after a divergence.
 
     `metadata` are those of the model's file, None after a divergence.

@@ -68,12 +68,12 @@ def guarded(command: Callable[..., Outcome]) -> Callable[..., None]:
     return run
 
 
-def json_text(document: Mapping[str, Any]) -> str:
+def json_text(document: Mapping[str, object]) -> str:
     """Return a document as JSON text. NaN and infinity, which JSON lacks, become null."""
     return json.dumps(_plain(document), indent=2, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return a value made of the types of JSON alone."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

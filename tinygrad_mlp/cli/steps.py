@@ -59,7 +59,7 @@ def _steps_of(path: Path, names: Mapping[str, Any]) -> Steps:
     return walk_through(value, report, names=_names(value, variables))
 
 
-def _tensors(name: str, value: Any) -> Any:
+def _tensors(name: str, value: object) -> Any:
     """Return a parameter, or a nesting of them, as tensors that require gradients."""
     flat = leaves(value)
     numbers = [""] if len(flat) == 1 else map(str, range(1, len(flat) + 1))
@@ -67,7 +67,7 @@ def _tensors(name: str, value: Any) -> Any:
                            for a, number in zip(flat, numbers, strict=True)])
 
 
-def _names(loss: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
+def _names(loss: Any, variables: Mapping[str, object]) -> dict[str, Any]:
     """Return the local variables that are results on the way to the loss."""
     if not isinstance(loss, Value):
         return {}
@@ -76,7 +76,7 @@ def _names(loss: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(value, Value) and value.node in inside}
 
 
-def _document(step: Step) -> dict[str, Any]:
+def _document(step: Step) -> dict[str, object]:
     """Return a step as JSON."""
     return {
         "kind": step.kind, "name": step.name, "of": step.of, "call": step.call,

@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tinygrad_mlp.cli import process
 from tinygrad_mlp.cli.experiment import Experiment
@@ -101,7 +100,7 @@ def _train_along(settings: Settings, loss: str, ranks: Ranks) -> Outcome:
     return Outcome(code, None)
 
 
-def model_metadata(experiment: Experiment) -> dict[str, Any]:
+def model_metadata(experiment: Experiment) -> dict[str, object]:
     """Return what `predict` must know of the images that a model was trained on."""
     dataset, X = experiment.dataset, experiment.dataset.X
     return {"dataset": dataset.name, "image_shape": list(dataset.image_shape),

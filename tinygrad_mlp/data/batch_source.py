@@ -65,7 +65,7 @@ class BatchSource:
         return islice(found, self.length)
 
 
-def _refuse_what_are_no_batches(source: Any) -> None:
+def _refuse_what_are_no_batches(source: object) -> None:
     """Raise an error for what cannot be run through once an epoch."""
     if hasattr(source, "__next__"):
         raise InvalidArgumentError(
@@ -97,7 +97,7 @@ def _takes_a_generator(source: Any) -> bool:
     return len(needed) == 1
 
 
-def _known_length(source: Any) -> int | None:
+def _known_length(source: object) -> int | None:
     """Return the number of batches where the source tells it."""
     if not hasattr(source, "__len__"):
         return None

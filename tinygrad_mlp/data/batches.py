@@ -22,11 +22,11 @@ def batches(n: int, batch_size: int, rng: np.random.Generator | None = ...
 
 
 @overload
-def batches(n: Iterable[Any] | Callable[..., Iterable[Any]], *,
+def batches(n: Iterable[object] | Callable[..., Iterable[object]], *,
             length: int | None = ...) -> BatchSource: ...
 
 
-def batches(n: Any, batch_size: int | None = None, rng: np.random.Generator | None = None, *,
+def batches(n: object, batch_size: int | None = None, rng: np.random.Generator | None = None, *,
             length: int | None = None) -> Any:
     """Return the indices of the batches of one epoch, or batches (x, y) as a source for `fit`.
 

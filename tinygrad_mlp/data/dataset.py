@@ -78,7 +78,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None,
     return Y
 
 
-def check_rows(n: int, width: int, kind: np.dtype[Any], what: str) -> None:
+def check_rows(n: int, width: int, kind: np.dtype[np.generic], what: str) -> None:
     """Raise a TooLargeError if `n` rows of `width` numbers of a type do not fit into the memory."""
     check_memory(
         n * width * kind.itemsize, f"{what} of shape ({n}, {width}) in {kind}",

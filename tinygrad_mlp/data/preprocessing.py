@@ -179,7 +179,7 @@ def _validation_count(n: int, validation: float) -> int:
     return count
 
 
-def _floating(dtype: DTypeLike, who: str) -> np.dtype[Any]:
+def _floating(dtype: DTypeLike, who: str) -> np.dtype[np.generic]:
     kind = np.dtype(dtype)
     if kind.kind != "f":
         raise DTypeError(f"{who}: dtype must be a floating type such as numpy.float32. Got {kind}.")

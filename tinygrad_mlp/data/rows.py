@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.errors import DTypeError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 AT_ONCE = 64 * 2**20
 """The bytes up to which converted data are held whole."""
@@ -68,17 +68,17 @@ class Rows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: Any) -> NDArray[Any]:
+    def __getitem__(self, rows: object) -> NDArray[Any]:
         return np.asarray(self._read(rows)).astype(self.dtype, copy=False)
 
-    def astype(self, dtype: Any) -> Rows:
+    def astype(self, dtype: DTypeLike) -> Rows:
         """Return the same rows, converted to another dtype when they are read."""
         other = object.__new__(Rows)
         other.__dict__.update(self.__dict__, dtype=np.dtype(dtype))
         return other
 
 
-def computed(read: Callable[[Any], NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> Rows:
+def computed(read: Callable[[Any], NDArray[Any]], shape: tuple[int, ...], dtype: DTypeLike) -> Rows:
     """Return rows that a function computes when they are asked for."""
     rows = object.__new__(Rows)
     rows._read, rows.shape, rows.dtype = read, shape, np.dtype(dtype)
@@ -118,7 +118,7 @@ def shuffled_by_chunks(n: int, chunk: int, rng: np.random.Generator) -> NDArray[
     return order
 
 
-def converted(data: NDArray[Any] | Rows, dtype: Any) -> NDArray[Any] | Rows:
+def converted(data: NDArray[Any] | Rows, dtype: DTypeLike) -> NDArray[Any] | Rows:
     """Return data of another dtype: at once where they are small, else when rows are read."""
     if isinstance(data, np.ndarray) and data.dtype == dtype:
         return data
@@ -133,12 +133,12 @@ def whole(data: NDArray[Any] | Rows) -> NDArray[Any]:
     return data if isinstance(data, np.ndarray) else data[0:len(data)]
 
 
-def _is_sparse(data: Any) -> bool:
+def _is_sparse(data: object) -> bool:
     """Return whether data are a sparse matrix of SciPy."""
     return type(data).__module__.startswith("scipy.sparse")
 
 
-def stays_in_place(source: Any) -> bool:
+def stays_in_place(source: object) -> bool:
     """Return whether data are no array in memory, and are to be read by rows."""
     if isinstance(source, (np.ndarray, np.generic, list, tuple, str, dict)):
         return False
@@ -167,7 +167,7 @@ def _in_increasing_order(source: Any, rows: Any) -> NDArray[Any]:
     return _as_array(source[stored])[places]
 
 
-def _as_array(part: Any) -> NDArray[Any]:
+def _as_array(part: object) -> NDArray[Any]:
     array = np.asarray(part.to_numpy() if hasattr(part, "to_numpy") else part)
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"data must be of numbers. Got {type(part).__name__} of {array.dtype}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -124,7 +125,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
 
     @available_if(lambda estimator: estimator._has_partial_fit())  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None,
-                    classes: Any = None) -> MLPClassifier:
+                    classes: object = None) -> MLPClassifier:
         """Train for one epoch on these samples, from the end of the last call.
 
         Args:
@@ -138,7 +139,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         fitted: MLPClassifier = self._fit(X, y, sample_weight, partial=True, classes=classes)
         return fitted
 
-    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array | Rows:
+    def _encoded(self, y: Any, dtype: DTypeLike, goes_on: bool, classes: object) -> Array | Rows:
         y = y.toarray() if issparse(y) else y
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if goes_on:
@@ -191,7 +192,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         right = right.all(axis=1) if right.ndim == 2 else right
         return float(np.average(right, weights=weight))
 
-    def __onnx_classes__(self) -> tuple[Any, bool]:
+    def __onnx_classes__(self) -> tuple[object, bool]:
         """Return the classes for `export_onnx`, and whether a sample may have several."""
         return self.classes_, self._binarizer.y_type_.startswith("multilabel")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from tinygrad_mlp.autograd.ops import exp
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.neural_network import ACTIVATIONS as NAMED
 
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Operand
+
 
 class Function(nn.Module):
     """A layer that applies a function of tensors."""
@@ -21,7 +24,7 @@ class Function(nn.Module):
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Return the function of x."""
         return self.function(x)
 
@@ -37,7 +40,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 OUTPUTS = {**ACTIVATIONS, "softmax": nn.Softmax, "exp": lambda: Function(exp)}
 
 
-def activation_layer(activation: Any, known: dict[str, Callable[[], nn.Module]],
+def activation_layer(activation: object, known: dict[str, Callable[[], nn.Module]],
                      name: str = "activation") -> nn.Module:
     """Return the layer for a user's activation; a module is copied."""
     if isinstance(activation, str) and activation in known:

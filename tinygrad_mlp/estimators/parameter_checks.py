@@ -112,7 +112,7 @@ def _check_lbfgs(estimator: Any, who: str) -> None:
                 f"batches. Got {getattr(estimator, name)!r}. Use another solver.")
 
 
-def hidden_layers(sizes: Any, name: str) -> list[int]:
+def hidden_layers(sizes: object, name: str) -> list[int]:
     """Return the numbers of hidden neurons as a list."""
     if isinstance(sizes, Integral):
         sizes = [sizes]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -40,12 +41,12 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     output_activation: Any = None
     n_iter_: int
 
-    def _set(self, arguments: dict[str, Any]) -> None:
+    def _set(self, arguments: dict[str, object]) -> None:
         """Set each argument of `__init__` as an attribute, unchanged."""
         for name in self._get_param_names():
             setattr(self, name, arguments[name])
 
-    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array | Rows:
+    def _encoded(self, y: Any, dtype: DTypeLike, goes_on: bool, classes: object) -> Array | Rows:
         """Return the targets as columns of numbers; `classes` may lack some in y."""
         raise NotImplementedError
 
@@ -120,7 +121,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         return check_random_state(
             np.random.RandomState() if self.random_state is None else self.random_state)
 
-    def _network(self, samples: Samples, random: Callable[[], Any],
+    def _network(self, samples: Samples, random: Callable[[], object],
                  goes_on: bool) -> nn.Sequential:
         """Return a new network, or that of the earlier call."""
         hidden = parameter_checks.hidden_layers(self.hidden_layer_sizes, "hidden_layer_sizes")
@@ -206,7 +207,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
                 and X.shape[1] == getattr(self, "n_features_in_", None)
                 and not hasattr(self, "feature_names_in_") and bool(np.isfinite(X).all()))
 
-    def _refuse_more_than_numbers(self, **arrays: Any) -> None:
+    def _refuse_more_than_numbers(self, **arrays: object) -> None:
         """Raise an error for masks and units, which scikit-learn ignores; it takes sparse data."""
         for name, a in arrays.items():
             if isinstance(a, np.ndarray):

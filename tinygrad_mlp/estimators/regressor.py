@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
@@ -91,7 +92,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, partial=True)  # type: ignore[no-any-return]
 
-    def _encoded(self, y: Any, dtype: Any, goes_on: bool, classes: Any) -> Array:
+    def _encoded(self, y: Any, dtype: DTypeLike, goes_on: bool, classes: object) -> Array:
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if self.loss == "poisson" and y.min() < 0:
             raise InvalidArgumentError(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import Node, Value, make_value
+from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.graph_view.layer_view import PRODUCTS, Recorded, arrays_of, named_parts
 from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames
@@ -46,11 +46,11 @@ class Naming:
                 for index in range(node.op.outputs):
                     self.of_node(node, index)
 
-    def _suggest(self, key: Any, text: str) -> None:
+    def _suggest(self, key: object, text: str) -> None:
         if key not in self._of:
             self._of[key] = self.names.unique(text)
 
-    def _name_by_user(self, given: Mapping[str, Any]) -> None:
+    def _name_by_user(self, given: Mapping[str, object]) -> None:
         keys = self._keys_by_identity()
         for text, value in given.items():
             key = keys.get(id(value))
@@ -121,11 +121,11 @@ class Naming:
         raise InvalidArgumentError(
             f"explain(): wrt must name a tensor of the graph: {', '.join(known)}. Got '{text}'.")
 
-    def known(self, key: Any) -> bool:
+    def known(self, key: object) -> bool:
         """Return whether a key has a name already."""
         return key in self._of
 
-    def by_user(self, key: Any) -> bool:
+    def by_user(self, key: object) -> bool:
         """Return whether the user gave the name of a key."""
         return key in self._by_user
 
@@ -151,7 +151,7 @@ class Naming:
             return self.of_leaf(parent)
         return self.of_node(parent.node, parent.index)
 
-    def of_constant(self, array: Any) -> Name:
+    def of_constant(self, array: Array) -> Name:
         """Return the name of an array that needs no gradient."""
         if id(array) not in self._of:
             letter = {"b": "m", "i": "i", "u": "i"}.get(array.dtype.kind, "c")
@@ -183,7 +183,7 @@ def is_alias(node: Node) -> bool:
     return same and (node.name is None or node.name == node[0].name)
 
 
-def is_filled(array: Any) -> bool:
+def is_filled(array: Array) -> bool:
     """Return whether an array holds the same number everywhere."""
     array = np.asarray(array)
     return array.dtype.kind in "fiu" and array.size > 0 and bool((array == array.flat[0]).all())

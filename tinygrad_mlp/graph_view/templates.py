@@ -28,7 +28,7 @@ class StandIn:
         return f"⟪{self.number}⟫"
 
 
-def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
+def template_of(op: Op, args: Sequence[Any], static: Mapping[str, object]) -> str:
     """Return the LaTeX of an operation on arguments, which have a shape or are None."""
     marks = [None if a is None else StandIn(i, a.shape) for i, a in enumerate(args)]
     if callable(op.record.latex):
@@ -46,6 +46,6 @@ def template_of(op: Op, args: Sequence[Any], static: Mapping[str, Any]) -> str:
     return rf"{_upright(op.name)}({inner})"
 
 
-def _upright(value: Any) -> str:
+def _upright(value: object) -> str:
     text = str(value).replace("\\", "").replace("{", "(").replace("}", ")")
     return rf"\mathrm{{{text.replace('_', chr(92) + '_').replace(' ', chr(92) + ' ')}}}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.nn.layers import as_input
 from tinygrad_mlp.nn.module import Module
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Operand
 
 
 class Activation(Module):
@@ -15,7 +18,7 @@ class Activation(Module):
 
     op: ClassVar[Op]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Apply the operation to x."""
         return self.op(x)
 
@@ -90,7 +93,7 @@ class LeakyReLU(Module):
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = float(slope)  # a NumPy scalar would raise the precision of float32
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Apply the operation to x."""
         return ops.leaky_relu(x, slope=self.slope)
 
@@ -151,7 +154,7 @@ class Softmax(Module):
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Apply the operation to x."""
         return ops.softmax(x, axis=self.axis)
 
@@ -167,6 +170,6 @@ class LogSoftmax(Softmax):
     array([-0.6931, -0.6931])
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Apply the operation to x."""
         return ops.log_softmax(x, axis=self.axis)

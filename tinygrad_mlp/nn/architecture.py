@@ -28,19 +28,19 @@ def _described(module: Module) -> str:
     return f"{type(module).__name__}({', '.join(settings)})"
 
 
-def _is_setting(value: Any) -> bool:
+def _is_setting(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return len(value) > 0 and all(map(_is_setting, value))
     return value is None or isinstance(value, (bool, int, float, str, np.generic))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)([_plain(item) for item in value])
     return value.item() if isinstance(value, np.generic) else value
 
 
-def differences(stored: Any, model: Module) -> list[str]:
+def differences(stored: object, model: Module) -> list[str]:
     """Return the differences between a stored `architecture` and a model, one line a module.
 
     Where nothing was stored, nothing is known to differ.

@@ -28,7 +28,7 @@ PLAIN = NO_PARTS - {np.ndarray}
 IsPart = Callable[[Any], bool]
 
 
-def held(name: str, value: Any, is_part: IsPart,
+def held(name: str, value: object, is_part: IsPart,
          around: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Iterate over what an attribute holds: names and objects that are no containers themselves.
 
@@ -50,7 +50,7 @@ def held(name: str, value: Any, is_part: IsPart,
                 yield from held(f"{name}.{key}", item, is_part, around)
 
 
-def is_array_of_objects(value: Any) -> bool:
+def is_array_of_objects(value: object) -> bool:
     """Return whether a value is an array that can hold anything."""
     return type(value) is np.ndarray and value.dtype.kind == "O"
 
@@ -69,7 +69,7 @@ def refuse_nameless(name: str, value: Any, is_part: IsPart) -> None:
             f"where they have names. Got some in '{name}', {kind}: use a list or a dict.")
 
 
-def _entries(name: str, value: Any, is_part: IsPart) -> Iterable[tuple[Any, Any]] | None:
+def _entries(name: str, value: object, is_part: IsPart) -> Iterable[tuple[object, object]] | None:
     """Return the keys and the objects in a container; None for what is no container."""
     if is_part(value):
         return None
@@ -86,7 +86,7 @@ def _entries(name: str, value: Any, is_part: IsPart) -> Iterable[tuple[Any, Any]
     return vars(value).items() if isinstance(value, SimpleNamespace) else None
 
 
-def _named(name: str, value: Any, is_part: IsPart) -> Iterator[tuple[str, Any]]:
+def _named(name: str, value: Any, is_part: IsPart) -> Iterator[tuple[str, object]]:
     """Iterate over the entries of a dict by names, and refuse a part whose key is none."""
     taken: set[str] = set()
     for key, item in value.items():
@@ -102,7 +102,7 @@ def _named(name: str, value: Any, is_part: IsPart) -> Iterator[tuple[str, Any]]:
             yield shown, item
 
 
-def _holds_part(items: Iterable[Any], is_part: IsPart) -> bool:
+def _holds_part(items: Iterable[object], is_part: IsPart) -> bool:
     """Return whether a part is among objects or in containers among them."""
     return any(
         is_part(inner) for number, item in enumerate(items)

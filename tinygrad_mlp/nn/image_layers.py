@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from tinygrad_mlp.nn.init import Initialiser
 from tinygrad_mlp.nn.layers import as_input, weight_and_bias
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.support.checks import integer_at_least
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Operand, Shape
 
 
 class Conv2d(Module):
@@ -84,7 +87,7 @@ def _check_window(layer: Any, x: Any, padding: tuple[int, int]) -> None:
 
 
 class _Pool2d(Module):
-    def __init__(self, kernel_size: Any, stride: Any = None) -> None:
+    def __init__(self, kernel_size: Shape, stride: Shape | None = None) -> None:
         name = f"{type(self).__name__}()"
         self.kernel_size = pair(kernel_size, f"{name} kernel_size")
         self.stride = self.kernel_size if stride is None else pair(stride, f"{name} stride")
@@ -116,7 +119,7 @@ class MaxPool2d(_Pool2d):
            [13., 15.]])
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Return the maxima, shape ``(..., rows, columns)``."""
         return ops.max_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 
@@ -133,7 +136,7 @@ class AvgPool2d(_Pool2d):
            [10.5, 12.5]])
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Return the means, shape ``(..., rows, columns)``."""
         return ops.avg_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from tinygrad_mlp.support.checks import not_negative
 Initialiser = Callable[[tuple[int, ...], "np.random.Generator"], Array]
 
 
-def drawn(init: Any, shape: tuple[int, ...], rng: np.random.Generator, layer: str) -> Array:
+def drawn(init: object, shape: tuple[int, ...], rng: np.random.Generator, layer: str) -> Array:
     """Return the weight of this `shape` that `init` draws with `rng`; messages name the `layer`.
 
     Raises:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,11 @@ from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.nn.parameter import Parameter
 from tinygrad_mlp.support.checks import as_array, integer_at_least, rng_or_fresh
 from tinygrad_mlp.support.memory import check_memory
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from tinygrad_mlp.autograd.argument_types import Operand
 
 
 class Sequential(Module):
@@ -56,7 +61,7 @@ class Sequential(Module):
         for name, member in super()._members():
             yield name.removeprefix("layers."), member
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Apply the layers in order."""
         for layer in self.layers:
             x = layer(x)
@@ -72,7 +77,7 @@ class Sequential(Module):
         return self.layers[index]
 
 
-def as_input(x: Any) -> Any:
+def as_input(x: Operand) -> Any:
     """Return the input of a layer as an array or a tensor."""
     return x if isinstance(x, Value) else as_array(x, "a layer")
 
@@ -135,7 +140,8 @@ class Linear(Module):
 
 
 @op(register=False, nondifferentiable=True)
-def keep_mask(*, shape: tuple[int, ...], p: float, dtype: Any, rng: Any) -> Array:
+def keep_mask(*, shape: tuple[int, ...], p: float, dtype: DTypeLike,
+              rng: np.random.Generator) -> Array:
     """Draw a mask: 0 with probability p, else 1/(1 − p).
 
     It is an operation so that a hook sees every draw.

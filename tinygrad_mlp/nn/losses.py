@@ -120,7 +120,7 @@ def _absolute_errors(prediction: Any, y: Any) -> Any:
     return ops.abs(prediction - y)
 
 
-def _hubers(prediction: Any, y: Any, delta: float = 1.0) -> Any:
+def _hubers(prediction: Operand, y: Operand, delta: float = 1.0) -> Any:
     size = _absolute_errors(prediction, y)
     near = ops.minimum(size, delta)
     return near * (size - 0.5 * near)
@@ -162,7 +162,7 @@ OF_OUTPUTS: dict[Any, Callable[..., Any]] = {
 """The losses of single outputs, by the loss that sums them and takes the mean."""
 
 
-def losses_of_samples(loss: Callable[..., Any]) -> Callable[..., Any] | None:
+def losses_of_samples(loss: Callable[..., object]) -> Callable[..., Any] | None:
     """Return the function that gives the losses of single samples, shape ``(n,)``.
 
     `loss` is one of this package, or a `functools.partial` of it; of another, None is returned.
@@ -175,7 +175,7 @@ def losses_of_samples(loss: Callable[..., Any]) -> Callable[..., Any] | None:
     if of_outputs is None or part.args or "reduction" in part.keywords:
         return None
 
-    def losses(prediction: Any, target: Any) -> Any:
+    def losses(prediction: Operand, target: Operand) -> Any:
         check_loss(part.func.__name__, prediction, target, "mean")
         found = of_outputs(as_input(prediction), as_input(target), **part.keywords)
         return sums_of_samples(found)

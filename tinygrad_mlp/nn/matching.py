@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from tinygrad_mlp.errors import DTypeError
 
 
 def matched(own: Mapping[str, Tensor],
-            state: Mapping[str, Any]) -> tuple[dict[str, Array], list[str]]:
+            state: Mapping[str, object]) -> tuple[dict[str, Array], list[str]]:
     """Return arrays by name for a module's tensors `own`, and a line for each that does not fit."""
     problems = [f"missing: '{name}' {own[name].shape}" for name in own if name not in state]
     new: dict[str, Array] = {}

@@ -52,7 +52,7 @@ class Module:
 
     _training = True
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         if cls.__dict__.get("__slots__"):
             raise InvalidArgumentError(
@@ -65,7 +65,7 @@ class Module:
                     f"would be shared by all of its objects. Got {name} = … in the class: write "
                     f"self.{name} = … in __init__.")
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         before = self.__dict__.get(name)
         if isinstance(before, (Parameter, Buffer)) and not (
                 value is None or isinstance(value, (Parameter, Buffer))):
@@ -156,7 +156,7 @@ class Module:
         # With the same memory layout, as products of other layouts round differently.
         return {name: member.data.copy("K") for name, member in self.named_state()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Load arrays saved by `state_dict` of a module of the same architecture.
 
         Raises:
@@ -199,7 +199,7 @@ class Module:
         """Return the text between the parentheses of the module's repr."""
         return ""
 
-    def summary(self, *inputs: Any) -> list[tuple[str, ...]]:
+    def summary(self, *inputs: object) -> list[tuple[str, ...]]:
         """Return path, layer, shapes and number of parameters of each layer.
 
         A layer is a module with parameters of its own, or without modules in it. With `inputs`, as
@@ -244,11 +244,11 @@ class Module:
 PARTS = (Module, Parameter, Buffer)
 
 
-def _is_part(value: Any) -> bool:
+def _is_part(value: object) -> bool:
     return isinstance(value, PARTS)
 
 
-def _has_state(value: Any) -> bool:
+def _has_state(value: object) -> bool:
     """Return whether a part has numbers of its own: a layer such as Tanh has none."""
     if isinstance(value, Module):
         return any(True for _ in (*value.named_state(), *value.named_generators()))

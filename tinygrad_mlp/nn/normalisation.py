@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.nn.parameter import Buffer, Parameter
 from tinygrad_mlp.support.checks import integer_at_least, not_negative
 from tinygrad_mlp.support.memory import check_memory
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from tinygrad_mlp.autograd.graph import Array
 
 
 class LayerNorm(Module):
@@ -32,7 +37,7 @@ class LayerNorm(Module):
     array([[-1.342, -0.447,  0.447,  1.342]])
     """
 
-    def __init__(self, features: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
+    def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike | None = None) -> None:
         features = _checked_features(features, "LayerNorm")
         self.eps = not_negative(eps, "LayerNorm: eps")
         self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
@@ -58,7 +63,7 @@ class _BatchNorm(Module):
     shape: ClassVar[str]
 
     def __init__(self, features: int, eps: float = 1e-5, momentum: float = 0.1, *,
-                 dtype: Any = None) -> None:
+                 dtype: DTypeLike | None = None) -> None:
         name = type(self).__name__
         features = _checked_features(features, name)
         self.eps = not_negative(eps, f"{name}: eps")
@@ -90,11 +95,11 @@ class _BatchNorm(Module):
         standardised = centred / aligned(ops.sqrt(var + self.eps))
         return aligned(self.weight) * standardised + aligned(self.bias)
 
-    def _aligned(self, vector: Any) -> Any:
+    def _aligned(self, vector: Array | Tensor) -> Array | Tensor:
         """Return a vector of one number a feature in a shape that broadcasts against x."""
         return vector
 
-    def _remember(self, running: Buffer, batch: Any) -> None:
+    def _remember(self, running: Buffer, batch: Array | Tensor) -> None:
         new = batch.detach() if isinstance(batch, Tensor) else batch
         # With the buffer as a tensor, so that the door sees that it is read.
         running.data = (running + self.momentum * (new.astype(running.dtype) - running)).data
@@ -154,17 +159,17 @@ class BatchNorm2d(_BatchNorm):
     axes = (0, 2, 3)
     shape = "(n, {}, height, width)"
 
-    def _aligned(self, vector: Any) -> Any:
+    def _aligned(self, vector: Array | Tensor) -> Array | Tensor:
         return ops.reshape(vector, shape=(self.weight.size, 1, 1))
 
 
-def _checked_features(features: Any, layer: str) -> int:
+def _checked_features(features: object, layer: str) -> int:
     number = integer_at_least(1, features, f"{layer}: features")
     check_memory(8 * number, f"{layer}: a weight of {number} features", "Use fewer features.")
     return number
 
 
-def _check_features(layer: Any, x: Any, axis: int, ndim: int, shape: str) -> None:
+def _check_features(layer: Any, x: Array | Tensor, axis: int, ndim: int, shape: str) -> None:
     features = layer.weight.shape[0]
     if x.ndim != ndim or x.shape[axis] != features:
         raise ShapeError(

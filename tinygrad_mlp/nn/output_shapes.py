@@ -24,10 +24,10 @@ def output_shapes(modules: dict[str, Any], call: Callable[[], Any]) -> dict[str,
     return {path: "\n".join(dict.fromkeys(shapes)) for path, shapes in found.items()}
 
 
-def _noting(forward: Callable[..., Any], shapes: list[str]) -> Callable[..., Any]:
+def _noting(forward: Callable[..., object], shapes: list[str]) -> Callable[..., object]:
     """Return a forward function that notes the shapes of what it returns."""
 
-    def noting(*inputs: Any) -> Any:
+    def noting(*inputs: object) -> Any:
         output = forward(*inputs)
         shapes.extend(str(value.shape) for value in leaves(output) if hasattr(value, "shape"))
         return output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.tensor import Tensor
 
@@ -15,10 +15,10 @@ class HeldTensor(Tensor):
 
     __slots__ = ()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in STATE}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         for name in STATE:
             setattr(self, name, state[name])
 
@@ -41,7 +41,8 @@ class Parameter(HeldTensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, *, dtype: Any = None, name: str | None = None) -> None:
+    def __init__(self, data: object, *, dtype: DTypeLike | None = None,
+                 name: str | None = None) -> None:
         super().__init__(data, requires_grad=True, dtype=dtype, name=name)
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from tinygrad_mlp.nn.layers import as_input
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.nn.parameter import Parameter
 from tinygrad_mlp.support.checks import integer_at_least, rng_or_fresh
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Operand
+    from tinygrad_mlp.autograd.tensor import Tensor
 
 
 class _Cell(Module):
@@ -45,7 +49,7 @@ class _Cell(Module):
     bias_ih: Parameter
     bias_hh: Parameter
 
-    def _from_input(self, x: Any) -> Any:
+    def _from_input(self, x: Any) -> Tensor:
         """Return ``W_ih x + b_ih``."""
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(
@@ -53,7 +57,7 @@ class _Cell(Module):
                 f"(..., {self.in_features}). Got {x.shape}.")
         return ops.linear(x, self.weight_ih, self.bias_ih)
 
-    def _from_state(self, h: Any) -> Any:
+    def _from_state(self, h: Operand) -> Tensor:
         """Return ``W_hh h + b_hh``."""
         return ops.linear(h, self.weight_hh, self.bias_hh)
 

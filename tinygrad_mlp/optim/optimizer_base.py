@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE, assume, clear_grad, read_state, write_state
 from tinygrad_mlp.errors import (
     DTypeError,
@@ -67,7 +67,7 @@ class Optimizer(OptimizerSettings):
 
     update: ClassVar[Callable[..., tuple[Any, State]]]
 
-    def __init__(self, parameters: Iterable[Tensor], lr: Rate, **hyperparameters: Any) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate, **hyperparameters: object) -> None:
         who = f"{type(self).__name__}()"
         if not hasattr(self, "update"):
             raise InvalidArgumentError(
@@ -99,11 +99,12 @@ class Optimizer(OptimizerSettings):
 
     # -- the rule ----------------------------------------------------------------------------
 
-    def init_state(self, parameter: Any) -> State:
+    def init_state(self, parameter: Array | Tensor) -> State:
         """Return the state of a parameter (an array or a Tensor) before the first step."""
         return {}
 
-    def rule(self, parameter: Any, gradient: Any, state: State, lr: Any) -> tuple[Any, State]:
+    def rule(self, parameter: Array | Tensor, gradient: Array | Tensor, state: State,
+             lr: float | Tensor) -> tuple[Any, State]:
         """Return the new parameter and state, by `update` with the hyper-parameters.
 
         Args:
@@ -163,7 +164,7 @@ class Optimizer(OptimizerSettings):
     def _kept(self, index: int, name: str) -> Any:
         return self._states[index][name]
 
-    def _keep(self, index: int, name: str, value: Any) -> None:
+    def _keep(self, index: int, name: str, value: object) -> None:
         self._states[index][name] = value
 
     def _count(self, steps: int) -> None:
@@ -288,7 +289,7 @@ class Optimizer(OptimizerSettings):
         twin._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
         vars(self).update(vars(twin))
 
-    def _restored_lr(self, stored: Any) -> Rate:
+    def _restored_lr(self, stored: object) -> Rate:
         if isinstance(stored, Mapping):
             return from_dict(stored)
         if stored is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from tinygrad_mlp.optim.optimizer_base import Optimizer, Rate
 from tinygrad_mlp.optim.rules import State
 from tinygrad_mlp.support.checks import flag, fraction, not_negative, positive
 
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.graph import Array
 
-def _zeros(parameter: Any) -> Any:
+
+def _zeros(parameter: Array | Tensor) -> Array:
     return np.zeros(parameter.shape, parameter.dtype)
 
 
@@ -54,7 +57,7 @@ class SGD(Optimizer):
         super().__init__(
             parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 
-    def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    def check(self, hyperparameters: Mapping[str, object]) -> dict[str, Any]:
         """Check the hyper-parameters; with `nesterov` there must be momentum.
 
         Raises:
@@ -67,7 +70,7 @@ class SGD(Optimizer):
                 "momentum=0.9, or leave nesterov out.")
         return plain
 
-    def init_state(self, parameter: Any) -> State:
+    def init_state(self, parameter: Array | Tensor) -> State:
         """Return a velocity of 0; without momentum, nothing."""
         return {"velocity": _zeros(parameter)} if self.hyperparameters["momentum"] else {}
 
@@ -105,7 +108,7 @@ class Adam(Optimizer):
         super().__init__(
             parameters, lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
-    def init_state(self, parameter: Any) -> State:
+    def init_state(self, parameter: Array | Tensor) -> State:
         """Return means of 0, after no step."""
         return {"t": 0, "m": _zeros(parameter), "v": _zeros(parameter)}
 
@@ -172,7 +175,7 @@ class RMSprop(Optimizer):
         super().__init__(parameters, lr, alpha=alpha, eps=eps, momentum=momentum, centered=centered,
                          weight_decay=weight_decay)
 
-    def init_state(self, parameter: Any) -> State:
+    def init_state(self, parameter: Array | Tensor) -> State:
         """Return means of 0, and with momentum a velocity of 0."""
         needed = {"v": True, "m": self.hyperparameters["centered"],
                   "velocity": self.hyperparameters["momentum"]}

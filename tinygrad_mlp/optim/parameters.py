@@ -63,7 +63,7 @@ def flattened(states: list[State]) -> dict[str, Any]:
     return {f"{i}.{name}": value for i, state in enumerate(states) for name, value in state.items()}
 
 
-def unflattened(fresh: list[State], arrays: Mapping[str, Any]) -> list[State]:
+def unflattened(fresh: list[State], arrays: Mapping[str, object]) -> list[State]:
     """Return states like the `fresh` ones, with the values of `arrays`, which must fit them."""
     expected = {key: np.asarray(value) for key, value in flattened(fresh).items()}
     found = {key: np.asarray(value) for key, value in dict(arrays).items()}

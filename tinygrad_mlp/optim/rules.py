@@ -15,16 +15,21 @@ the time.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.autograd.ops import maximum, sqrt
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.graph import Array
+    from tinygrad_mlp.autograd.tensor import Tensor
 
 State = dict[str, Any]
 """The state of one parameter between steps: arrays of its shape, and counts."""
 
 
-def sgd(parameter: Any, gradient: Any, state: State, *, lr: Any, momentum: float = 0.0,
-        nesterov: bool = False, weight_decay: float = 0.0) -> tuple[Any, State]:
+def sgd(parameter: Array | Tensor, gradient: Array | Tensor, state: State, *, lr: float | Tensor,
+        momentum: float = 0.0, nesterov: bool = False,
+        weight_decay: float = 0.0) -> tuple[Array | Tensor, State]:
     """Return the step of stochastic gradient descent, ``θ' = θ − α g``.
 
     With weight decay, ``g + λ θ`` replaces `g`. With momentum `μ` and velocity `v`::
@@ -51,8 +56,9 @@ def sgd(parameter: Any, gradient: Any, state: State, *, lr: Any, momentum: float
     return parameter + -lr * direction, state
 
 
-def adam(parameter: Any, gradient: Any, state: State, *, lr: Any, beta1: float = 0.9,
-         beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0) -> tuple[Any, State]:
+def adam(parameter: Array | Tensor, gradient: Array | Tensor, state: State, *, lr: float | Tensor,
+         beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
+         weight_decay: float = 0.0) -> tuple[Array | Tensor, State]:
     """Return the step of Adam, of about `α` whatever the scale of the gradient.
 
     With weight decay, ``g + λ θ`` replaces `g`. With running means `m` of the gradient and `v`
@@ -84,8 +90,9 @@ def adam(parameter: Any, gradient: Any, state: State, *, lr: Any, beta1: float =
     return parameter + -step_size * m / scale, {"t": t, "m": m, "v": v}
 
 
-def adamw(parameter: Any, gradient: Any, state: State, *, lr: Any, beta1: float = 0.9,
-          beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01) -> tuple[Any, State]:
+def adamw(parameter: Array | Tensor, gradient: Array | Tensor, state: State, *, lr: float | Tensor,
+          beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
+          weight_decay: float = 0.01) -> tuple[Array | Tensor, State]:
     """Return the step of Adam with decoupled weight decay: ``(1 − α λ) θ`` replaces `θ`.
 
     In `adam` the decay is part of the gradient, and is divided by the gradient's scale with it;
@@ -104,9 +111,9 @@ def adamw(parameter: Any, gradient: Any, state: State, *, lr: Any, beta1: float 
     return adam(parameter, gradient, state, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
 
-def rmsprop(parameter: Any, gradient: Any, state: State, *, lr: Any, alpha: float = 0.99,
-            eps: float = 1e-8, momentum: float = 0.0, centered: bool = False,
-            weight_decay: float = 0.0) -> tuple[Any, State]:
+def rmsprop(parameter: Array | Tensor, gradient: Array | Tensor, state: State, *,
+            lr: float | Tensor, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0,
+            centered: bool = False, weight_decay: float = 0.0) -> tuple[Array | Tensor, State]:
     """Return the step of RMSprop: the gradient over the root of the mean of its square.
 
     With weight decay, ``g + λ θ`` replaces `g`. With the decay rate `a` (`alpha`)::

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.support.checks import decay_factor, integer_at_least, not_negative, positive
@@ -56,7 +56,7 @@ class Schedule:
     equation: str
 
     def __init__(self, formula: Callable[[int], float], unit: str = "epoch", *,
-                 name: str | None = None, parameters: Mapping[str, Any] | None = None,
+                 name: str | None = None, parameters: Mapping[str, object] | None = None,
                  equation: str = "") -> None:
         if not callable(formula):
             raise InvalidArgumentError(f"Schedule(): formula must be a function. Got {formula!r}.")
@@ -69,7 +69,7 @@ class Schedule:
         for attribute, value in given.items():
             object.__setattr__(self, attribute, value)
 
-    def __setattr__(self, attribute: str, value: Any) -> None:
+    def __setattr__(self, attribute: str, value: object) -> None:
         # The formula holds its parameters already: changing one here would have no effect.
         raise AttributeError(
             f"a schedule cannot be changed. Got a value for its '{attribute}'. Make a new one, "
@@ -113,7 +113,7 @@ class Schedule:
             for key, value in self.parameters.items()}
         return {"name": self.name, "per": self.unit, **plain}
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
         # By its parameters: the formulas of this module are local functions, which cannot be
         # found again by name.
         if self.storable:
@@ -121,13 +121,13 @@ class Schedule:
         return partial(Schedule, self.formula, self.unit, name=self.name, equation=self.equation,
                        parameters=dict(self.parameters)), ()
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str | tuple[object, ...]:
         return self.__reduce_ex__(2)
 
-    def __getstate__(self) -> dict[str, Any]:  # which skops stores, as pickle does not
+    def __getstate__(self) -> dict[str, object]:  # which skops stores, as pickle does not
         return self.to_dict()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         made = from_dict(state)
         for attribute in self.__slots__:
             object.__setattr__(self, attribute, getattr(made, attribute))
@@ -142,7 +142,7 @@ class Schedule:
     def __str__(self) -> str:
         return f"{self.equation}, k = {self.unit}s done" if self.equation else repr(self)
 
-    def _key(self) -> tuple[Any, ...]:
+    def _key(self) -> tuple[object, ...]:
         identity = self.formula if self.name is None else None
         return self.name, identity, self.unit, tuple(self.parameters.items())
 

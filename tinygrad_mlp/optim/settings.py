@@ -30,7 +30,7 @@ class Hyperparameters(MutableMapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return self._optimizer._hyperparameters[name]
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         setattr(self._optimizer, name, value)
 
     def __delitem__(self, name: str) -> None:
@@ -52,7 +52,7 @@ def _completing(init: Callable[..., None]) -> Callable[..., None]:
     """Return an `__init__` that notes when it is over, unless a derived class has called it."""
 
     @functools.wraps(init)
-    def completing(self: OptimizerSettings, *args: Any, **kwargs: Any) -> None:
+    def completing(self: OptimizerSettings, *args: object, **kwargs: object) -> None:
         init(self, *args, **kwargs)
         if getattr(type(self), "__init__") is completing:  # noqa: B009
             vars(self)["_complete"] = True
@@ -73,7 +73,7 @@ class OptimizerSettings:
     _complete = False
     _changes = 0  # of the attributes that a derived class has added
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             setattr(cls, "__init__", _completing(cls.__init__))  # noqa: B010
@@ -84,14 +84,14 @@ class OptimizerSettings:
         return Hyperparameters(self)
 
     @hyperparameters.setter
-    def hyperparameters(self, new: Mapping[str, Any]) -> None:
+    def hyperparameters(self, new: Mapping[str, object]) -> None:
         checked = self.check(new)
         before = self._names_of_states() if "_hyperparameters" in vars(self) else set()
         # A new dict, which a program can tell from the one that it was recorded with.
         vars(self)["_hyperparameters"] = checked
         self._adapt_states(before)
 
-    def check(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    def check(self, hyperparameters: Mapping[str, object]) -> dict[str, Any]:
         """Return the hyper-parameters as plain Python numbers.
 
         Raises:
@@ -121,7 +121,7 @@ class OptimizerSettings:
             raise AttributeError(self._unknown(name), name=name, obj=self)
         return known[name]
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name in self.checks:
             self._set_hyperparameter(name, value)
             return
@@ -136,7 +136,7 @@ class OptimizerSettings:
         if name not in INNER:
             vars(self)["_changes"] = self._changes + 1
 
-    def _set_hyperparameter(self, name: str, value: Any) -> None:
+    def _set_hyperparameter(self, name: str, value: object) -> None:
         if "_hyperparameters" not in vars(self):
             raise InvalidArgumentError(
                 f"{type(self).__name__}: the hyper-parameter {name} cannot be set before the "

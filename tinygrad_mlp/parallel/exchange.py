@@ -20,7 +20,7 @@ from tinygrad_mlp.parallel.ranks import Ranks
 
 
 @op(register=False, nondifferentiable=True)
-def sum_over_ranks(*shares: Any, exchange: Exchange) -> Array:
+def sum_over_ranks(*shares: object, exchange: Exchange) -> Array:
     """Return the weighted sums over all ranks of some arrays, one after the other in one array."""
     flat: Array = exchange.weighted_sum(shares)
     return flat
@@ -65,7 +65,7 @@ class Exchange:
                 parameter.grad = total if total.dtype == share.dtype else total.astype(share.dtype)
         return flat[0], flat[1]
 
-    def weighted_sum(self, shares: Sequence[Any]) -> Array:
+    def weighted_sum(self, shares: Sequence[object]) -> Array:
         """Return the sums over all ranks; those of this step if they are there already."""
         if self._total is None:
             own = self._packed([np.asarray(share) for share in shares])

@@ -155,7 +155,7 @@ def mpi(communicator: Any = None) -> Ranks:
     return Ranks((communicator or MPI.COMM_WORLD).Dup())
 
 
-def checked_ranks(ranks: Any, who: str) -> Ranks:
+def checked_ranks(ranks: object, who: str) -> Ranks:
     """Return the ranks given to a function, `ALONE` for None, or raise an error."""
     if ranks is None:
         return ALONE

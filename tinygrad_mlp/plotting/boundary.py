@@ -16,6 +16,7 @@ from tinygrad_mlp.plotting.figures import MARKERS, PALETTE, label_axes, new_figu
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 Answer = Callable[[Array], Any]
 
@@ -23,7 +24,7 @@ FINENESS = 160  # number of points along each side at which the classifier is ev
 MARGIN = 0.08  # border around the samples, as a share of their extent
 
 
-def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: Any, Y: Any,
+def plot_decision_boundary(answers: Answer | Mapping[str, Answer], X: ArrayLike, Y: ArrayLike,
                            path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the answers of a classifier of points in the plane, and the samples on top.
 

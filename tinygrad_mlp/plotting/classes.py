@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,11 +14,12 @@ from tinygrad_mlp.plotting.figures import VERMILION, label_image, new_figure, sa
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 MOST_WRITTEN = 20  # the most classes of a confusion matrix in which the numbers are written
 
 
-def plot_confusion(Y: Any, Y_hat: Any, classes: Sequence[Any] | None = None,
+def plot_confusion(Y: ArrayLike, Y_hat: ArrayLike, classes: Sequence[object] | None = None,
                    path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw how often samples of one class were taken for another.
 
@@ -86,12 +87,12 @@ def surest_mistakes(true: Array, outputs: Array) -> Array:
     return wrong[np.argsort(-outputs[wrong, answered[wrong]], kind="stable")]
 
 
-def as_array(value: Any) -> Array:
+def as_array(value: object) -> Array:
     """Return a tensor, an array or a list as an array."""
     return np.asarray(value.data if isinstance(value, Value) else value)
 
 
-def classes_of(Y: Any, Y_hat: Any, who: str) -> tuple[Array, Array, int]:
+def classes_of(Y: ArrayLike, Y_hat: ArrayLike, who: str) -> tuple[Array, Array, int]:
     """Return the class numbers of targets and of answers, and the number of classes."""
     numbers, widths = [], []
     for name, given in (("Y", Y), ("Y_hat", Y_hat)):

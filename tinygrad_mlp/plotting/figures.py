@@ -131,7 +131,7 @@ def _heights(axes: Axes) -> list[list[float]]:
     return [np.asarray(line.get_ydata(), float).tolist() for line in axes.lines]
 
 
-def all_known(values: Sequence[Any]) -> bool:
+def all_known(values: Sequence[object]) -> bool:
     """Return whether a column of a history has been recorded."""
     return all(value is not None for value in values)
 

@@ -16,12 +16,14 @@ from tinygrad_mlp.support.checks import integer_at_least
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 NUMBER_HEIGHT = 0.35  # of the number above an image, as a share of the image's height
 STRONG = 0.99  # share of the weights whose size the colours distinguish; the rest are darkest
 
 
-def plot_mistakes(X: Any, Y: Any, Y_hat: Any, n: int = 20, shape: tuple[int, int] | None = None,
+def plot_mistakes(X: ArrayLike, Y: ArrayLike, Y_hat: ArrayLike, n: int = 20,
+                  shape: tuple[int, int] | None = None,
                   path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the images that a classifier got wrong, those with the largest outputs first.
 
@@ -78,7 +80,7 @@ def plot_mistakes(X: Any, Y: Any, Y_hat: Any, n: int = 20, shape: tuple[int, int
     return save_figure(figure, path)
 
 
-def plot_weights(weights: Any, n: int = 64, shape: tuple[int, int] | None = None,
+def plot_weights(weights: object, n: int = 64, shape: tuple[int, int] | None = None,
                  path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw the weights of a first layer as images: the input to which each unit responds.
 
@@ -165,7 +167,7 @@ def as_images(array: Array, shape: tuple[int, int] | None, name: str) -> Array:
     return array.reshape(len(array), *shape)
 
 
-def _first_weights(weights: Any) -> Any:
+def _first_weights(weights: object) -> Any:
     matrices = getattr(weights, "weights", None)  # a NeuralNetwork
     if matrices is not None:
         return matrices[0]

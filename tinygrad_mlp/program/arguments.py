@@ -15,7 +15,7 @@ from tinygrad_mlp.errors import TraceError
 from tinygrad_mlp.program.recording import DATA, Recording
 
 
-def program_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
+def program_key(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, list[object]]:
     """Return the key of the program for such arguments, and the data among them.
 
     The key holds shapes and dtypes of arrays, and the values of everything that is not data.
@@ -34,7 +34,7 @@ def program_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, lis
     return tuple(key), data
 
 
-def _structure(tree: Any) -> Any:
+def _structure(tree: object) -> Any:
     if isinstance(tree, dict):
         return ("dict", *((k, _structure(v)) for k, v in tree.items()))
     if isinstance(tree, (list, tuple)):
@@ -42,7 +42,7 @@ def _structure(tree: Any) -> Any:
     return None
 
 
-def _add(a: Any, key: list[Any], data: list[Any]) -> None:
+def _add(a: object, key: list[object], data: list[object]) -> None:
     if type(a) is np.ndarray or isinstance(a, np.generic):
         key.append((a.shape, a.dtype))
         data.append(a)
@@ -66,14 +66,14 @@ def _add(a: Any, key: list[Any], data: list[Any]) -> None:
         key.append((type(a), a))
 
 
-def traced_arguments(recording: Recording, function: Callable[..., Any], args: tuple[Any, ...],
-                     flat: list[Any]) -> list[Any]:
+def traced_arguments(recording: Recording, function: Callable[..., object],
+                     args: tuple[object, ...], flat: list[object]) -> list[object]:
     """Return what the function is given while it is recorded, for each of its `flat` arguments."""
     names = iter(argument_names(function, args))
     return [_traced(recording, a, next(names, None)) for a in flat]
 
 
-def _traced(recording: Recording, a: Any, name: str | None) -> Any:
+def _traced(recording: Recording, a: object, name: str | None) -> Any:
     if isinstance(a, (np.ndarray, np.generic)) or type(a) is float:
         return recording.input(a, DATA, name)
     if isinstance(a, Value):
@@ -84,7 +84,7 @@ def _traced(recording: Recording, a: Any, name: str | None) -> Any:
     return a
 
 
-def argument_names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+def argument_names(function: Callable[..., object], args: tuple[object, ...]) -> list[str]:
     """Return the names of the arguments, where each of them is a single array."""
     try:
         names = list(inspect.signature(function).parameters)
@@ -93,7 +93,7 @@ def argument_names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[
     return names if all(not isinstance(a, (list, tuple, dict)) for a in args) else []
 
 
-def changing_argument(keys: list[Any], function: Callable[..., Any]) -> str:
+def changing_argument(keys: list[Any], function: Callable[..., object]) -> str:
     """Return the argument in which the last two keys of programs differ, in words."""
     names = argument_names(function, ())
     for place, (one, other) in enumerate(zip(keys[-1], keys[-2], strict=False)):

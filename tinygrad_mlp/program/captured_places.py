@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.nn.layers import Linear
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.optim.optimizer_base import Optimizer
@@ -83,7 +83,7 @@ class Walk:
         for path, root in roots.items():
             self._add(path, "", None, None, root)
 
-    def _add(self, path: str, read: str, owner: Any, key: Any, value: Any,
+    def _add(self, path: str, read: str, owner: object, key: object, value: object,
              counted: bool = False) -> None:
         """List a place, and what can be reached from the object in it."""
         if len(self.places) >= MOST_PLACES:
@@ -98,12 +98,12 @@ class Walk:
         else:
             place.token = first  # the same object as in an earlier place
 
-    def _contents(self, path: str, read: str, owner: Any, value: Any, saved: Any = None,
-                  tensor: Value | None = None, key: Any = None) -> None:
+    def _contents(self, path: str, read: str, owner: object, value: object, saved: object = None,
+                  tensor: Value | None = None, key: object = None) -> None:
         """List what is compared by value."""
         self.places.append(CapturedPlace(path, read, owner, key, value, value, tensor, saved))
 
-    def _enter(self, path: str, value: Any) -> Any:
+    def _enter(self, path: str, value: object) -> Any:
         """List what is in an object; return what it has in common with an equal one."""
         for kind, enter in ENTER:
             if isinstance(value, kind):
@@ -132,7 +132,7 @@ class Walk:
             self._globals(function.__globals__, *_names(function.__code__))
         return function.__code__
 
-    def _globals(self, scope: dict[str, Any], names: set[str], attributes: set[str]) -> None:
+    def _globals(self, scope: dict[str, object], names: set[str], attributes: set[str]) -> None:
         """List globals of these names; of a global that is a module, those of its attributes."""
         for name in sorted(names & scope.keys()):
             held = scope[name]
@@ -142,7 +142,7 @@ class Walk:
                 self._seen[id(held)] = -1
                 self._globals(vars(held), attributes, attributes)
 
-    def _partial(self, path: str, made: functools.partial[Any]) -> Any:
+    def _partial(self, path: str, made: functools.partial[object]) -> Any:
         for part in (made.func, made.args, made.keywords):
             self._add(path, "", None, None, part)
         return functools.partial
@@ -180,13 +180,13 @@ class Walk:
             self._add(f"{path}[{key!r}]", ITEM, items, key, item)
         return type(items)
 
-    def _set(self, path: str, items: set[Any]) -> Any:
+    def _set(self, path: str, items: set[object]) -> Any:
         self._contents(path, ALL_ITEMS, items, items.copy(), items.copy())
         return set
 
     # -- numbers -----------------------------------------------------------------------------------
 
-    def _array(self, path: str, array: Any, tensor: Value | None = None) -> Any:
+    def _array(self, path: str, array: Array, tensor: Value | None = None) -> Any:
         about = (np.ndarray, array.shape, array.dtype)
         whole = array.tobytes() if array.nbytes <= LARGEST else None
         if array.nbytes <= SMALL:
@@ -235,7 +235,7 @@ class Walk:
         self._class(path, kind, value)
         return kind
 
-    def _class(self, path: str, kind: type, value: Any = None) -> Any:
+    def _class(self, path: str, kind: type, value: object = None) -> Any:
         """List the attributes and methods of a class, and the slots of an object of it."""
         for base in kind.__mro__:
             if in_library(base.__module__):
@@ -248,7 +248,7 @@ class Walk:
             self._seen[id(base)] = -1
         return kind
 
-    def _class_attribute(self, base: type, name: str, held: Any) -> None:
+    def _class_attribute(self, base: type, name: str, held: object) -> None:
         held = getattr(held, "fget", held)  # of a property
         held = getattr(held, "__func__", held)  # of a class method or a static method
         inside = name.startswith("__") and not isinstance(held, FunctionType)

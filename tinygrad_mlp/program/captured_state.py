@@ -51,10 +51,10 @@ class CapturedState:
     'settings'
     """
 
-    def __init__(self, roots: Mapping[str, Any]) -> None:
+    def __init__(self, roots: Mapping[str, object]) -> None:
         self.places = Walk(roots).places
 
-    def difference(self, other: CapturedState, known: Mapping[int, Any]) -> str | None:
+    def difference(self, other: CapturedState, known: Mapping[int, object]) -> str | None:
         """Return the path of the first place in which another state differs, or None.
 
         The numbers of tensors in `known`, by identity, are not compared.
@@ -67,7 +67,7 @@ class CapturedState:
         place = next(theirs, None)
         return None if place is None else place.path
 
-    def check(self, known: Mapping[int, Any]) -> Callable[[], bool]:
+    def check(self, known: Mapping[int, object]) -> Callable[[], bool]:
         """Return a function that returns whether all places hold what they held."""
         scope: dict[str, Any] = {
             "same": same, "some": some_elements, "changes": CHANGES, "seen": [-1]}
@@ -110,7 +110,7 @@ class StateWatch:
     last. `difference` is the path of what had changed then.
     """
 
-    def __init__(self, roots: Mapping[str, Any]) -> None:
+    def __init__(self, roots: Mapping[str, object]) -> None:
         self.roots = dict(roots)
         self.difference: str | None = None
         self.unchanged: Callable[[], bool] = _never
@@ -135,7 +135,7 @@ class StateWatch:
         self.unchanged = new.check(self._known)
         return new
 
-    def leave_out(self, tensors: Iterable[Any]) -> None:
+    def leave_out(self, tensors: Iterable[object]) -> None:
         """Do not compare the numbers of tensors that a program reads at every run."""
         before = len(self._known)
         self._known.update((id(tensor), tensor) for tensor in tensors)
@@ -157,7 +157,8 @@ def _never() -> bool:
     return False
 
 
-def _compared(places: Iterable[CapturedPlace], known: Mapping[int, Any]) -> Iterator[CapturedPlace]:
+def _compared(places: Iterable[CapturedPlace],
+              known: Mapping[int, object]) -> Iterator[CapturedPlace]:
     """Iterate over the places without the numbers of known tensors."""
     return (p for p in places if p.tensor is None or id(p.tensor) not in known)
 

@@ -55,7 +55,7 @@ class CompiledFunction(Generic[P, R]):
     (array([6.]), 2)
     """
 
-    def __init__(self, function: Callable[P, R], captured: Mapping[str, Any] | None = None,
+    def __init__(self, function: Callable[P, R], captured: Mapping[str, object] | None = None,
                  lenient: bool = False, strict: bool = True) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -70,7 +70,7 @@ class CompiledFunction(Generic[P, R]):
         self._last: Executable | None = None
         self._fast_path: FastPath | None = None
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str | tuple[object, ...]:
         # A program belongs to the very tensors that it reads; those of a copy are others. What a
         # module holds under the function's name is, like a function, the same thing everywhere.
         name = getattr(self, "__qualname__", "")
@@ -145,8 +145,8 @@ class CompiledFunction(Generic[P, R]):
         recording, out = self._recorded(args, kwargs, state)
         return self._added(key, recording, out, args, kwargs)
 
-    def _confirm(self, key: Any, executable: Executable, args: tuple[Any, ...],
-                 kwargs: dict[str, Any]) -> Any:
+    def _confirm(self, key: object, executable: Executable, args: tuple[object, ...],
+                 kwargs: dict[str, object]) -> Any:
         """Record another call, and check that the function does what it did at the first."""
         recording, out = self._recorded(args, kwargs, executable.state)
         difference = executable.signature.difference(TraceSignature(recording))
@@ -167,8 +167,8 @@ class CompiledFunction(Generic[P, R]):
             f"operations (random numbers by layers such as tg.nn.Dropout), or pass it in as an "
             f"argument.")
 
-    def _added(self, key: Any, recording: Recording, out: Any, args: tuple[Any, ...],
-               kwargs: dict[str, Any]) -> Any:
+    def _added(self, key: object, recording: Recording, out: object, args: tuple[object, ...],
+               kwargs: dict[str, object]) -> Any:
         """Keep the program of a recorded call, and make the updates of the call."""
         only_arrays = not kwargs and all(type(a) is np.ndarray for a in args)
         executable = Executable(recording, out, self.name, only_arrays)
@@ -204,7 +204,7 @@ class CompiledFunction(Generic[P, R]):
             raise
         return recording, out
 
-    def _notice(self, key: Any, state: CapturedState) -> None:
+    def _notice(self, key: object, state: CapturedState) -> None:
         """Warn, once, that a program is recorded again as something has changed that it holds."""
         if self._noticed or not any(e.state is not state for e in self.programs.get(key, ())):
             return
@@ -217,7 +217,7 @@ class CompiledFunction(Generic[P, R]):
 
     # -- keeping programs ------------------------------------------------------------------------
 
-    def prepare(self, *args: Any, confirmed: bool) -> None:
+    def prepare(self, *args: object, confirmed: bool) -> None:
         """Make the program for such arrays without calling the function or changing anything.
 
         If `confirmed`, a second call has shown before that the function does the same.
@@ -271,7 +271,7 @@ class CompiledFunction(Generic[P, R]):
         """Take this program as the last one, and try its fast path first at the next call."""
         self._last, self._fast_path = executable, fast_path
 
-    def _keep(self, key: Any, executable: Executable) -> None:
+    def _keep(self, key: object, executable: Executable) -> None:
         """Keep a new program, and drop the least recently used ones."""
         kept = self.programs.setdefault(key, [])
         kept.append(executable)
@@ -288,7 +288,7 @@ class CompiledFunction(Generic[P, R]):
                 stacklevel=3)
 
 
-def _read(value: Any) -> Any:
+def _read(value: object) -> Any:
     """Return a result of a function, without the way in which it records stores."""
     return value.result() if isinstance(value, RecordedBuffer) else value
 

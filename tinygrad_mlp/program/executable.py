@@ -32,7 +32,7 @@ class _State(NamedTuple):
     type: Any  # the shape and dtype that it must have; None for a Python number
     put: Callable[[Any], None] | None  # replaces its array by our own, if that is written into
 
-    def fits(self, value: Any) -> bool:
+    def fits(self, value: object) -> bool:
         """Return whether a new array has the type; refuse what is no plain array of numbers."""
         if (getattr(value, "shape", None), getattr(value, "dtype", None)) != self.type:
             return False
@@ -172,7 +172,7 @@ class Executable:
         return values
 
 
-def _recorded_program(recording: Recording, out: Any, name: str) -> Program:
+def _recorded_program(recording: Recording, out: object, name: str) -> Program:
     """Return the program of a recording of a function that returned `out`."""
     # An array of a parameter that was read before the parameter itself is no constant.
     parameters = recording.inputs_by_array()
@@ -187,13 +187,13 @@ def _recorded_program(recording: Recording, out: Any, name: str) -> Program:
                    required=tuple(recording.required), name=name, write_source=numpy_source)
 
 
-def commit(recording: Recording, out: Any) -> Any:
+def commit(recording: Recording, out: object) -> Any:
     """Make the updates of a recorded call, as if it had not been recorded, and drop its examples.
 
     Return what the function returned, with arrays in the place of tracers.
     """
 
-    def example(a: Any) -> Any:
+    def example(a: object) -> Any:
         return a.data if isinstance(a, Variable) else a
 
     result = rebuild(out, [_wrapping(leaf)(example(as_operand(leaf))) for leaf in leaves(out)])
@@ -203,16 +203,16 @@ def commit(recording: Recording, out: Any) -> Any:
     return result
 
 
-def _wrapping(leaf: Any) -> Callable[[Any], Any]:
+def _wrapping(leaf: object) -> Callable[[Any], Any]:
     """Return the function that makes of a value what the recorded function returned, `leaf`."""
     if isinstance(leaf, Value) and type(leaf) is not Tracer:
         return _tensor
     return np.asarray if type(leaf) is Tracer and leaf.variable.dtype else _itself
 
 
-def _tensor(value: Any) -> Value:
+def _tensor(value: object) -> Value:
     return make_value(Tensor, np.asarray(value), None, False)
 
 
-def _itself(value: Any) -> Any:
+def _itself(value: object) -> Any:
     return value

@@ -83,21 +83,21 @@ def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[
     return made
 
 
-def _name(value: Any, scope: dict[str, Any]) -> str:
+def _name(value: object, scope: dict[str, object]) -> str:
     """Return a new name for an object that the generated function uses."""
     name = f"v{len(scope)}"
     scope[name] = value
     return name
 
 
-def _reading(get: Callable[[], Any], scope: dict[str, Any]) -> str:
+def _reading(get: Callable[[], object], scope: dict[str, object]) -> str:
     """Return the code that reads a place outside of the program."""
     if isinstance(get, Attribute):
         return f"{_name(get.owner, scope)}.{get.attribute}"
     return f"{_name(get, scope)}()"
 
 
-def _different(get: Callable[[], Any], expected: Any, scope: dict[str, Any]) -> str:
+def _different(get: Callable[[], object], expected: object, scope: dict[str, object]) -> str:
     """Return the condition that a place does not hold what it is expected to hold."""
     if expected is None or isinstance(expected, bool):
         return f"{_reading(get, scope)} is not {expected}"

@@ -70,7 +70,7 @@ def graph_program(graph: Recorded, naming: Naming) -> GraphProgram:
     return GraphProgram(returning, tuple(source.text.strip("\n").split("\n")), lines)
 
 
-def _instructions(belongs: dict[Place, Any],
+def _instructions(belongs: dict[Place, object],
                   program: Program) -> Iterator[tuple[Place, list[Instruction]]]:
     """Yield for each place the instructions that it needs and no place before it does."""
     order = {line: number for number, line in enumerate(program.instructions)}
@@ -107,7 +107,7 @@ class _Passes:
             self._backward()
         self.returned = {(graph.output.node, VALUE), *((leaf, GRADIENT) for leaf in self.leaves)}
 
-    def program(self, results: Iterable[Any]) -> Program:
+    def program(self, results: Iterable[object]) -> Program:
         """Return the program of what has been recorded."""
         return Program(tuple(self.inputs), tuple(self.trace.instructions), tuple(results),
                        name="step", write_source=numpy_source)
@@ -163,7 +163,7 @@ class _Passes:
                     name = self.naming.of_leaf(self.leaves[leaf]).text
                     self._belongs(leaf, arrived[leaf], f"grad_{name}")
 
-    def _cotangent(self, node: Node, arrived: dict[Any, Any]) -> Any:
+    def _cotangent(self, node: Node, arrived: dict[object, object]) -> Any:
         """Return the cotangent of a node, a tuple where it has several outputs."""
         outs = node.op.as_tuple(node.out)
         parts = [arrived.get((node, index)) for index in range(len(outs))]

@@ -96,21 +96,21 @@ class Instruction:
         """The variables among the operands."""
         return [o for o in self.operands if isinstance(o, Variable)]
 
-    def changed(self, **fields: Any) -> Instruction:
+    def changed(self, **fields: object) -> Instruction:
         """Return an instruction with the same results and other `fields`."""
         made = copy.copy(self)
         for name, value in fields.items():
             setattr(made, name, value)
         return made
 
-    def replacing(self, instead: Mapping[Variable, Any]) -> Instruction:
+    def replacing(self, instead: Mapping[Variable, object]) -> Instruction:
         """Return an instruction with other operands in the place of some variables."""
         if instead.keys().isdisjoint(self.variables):
             return self
         return self.changed(operands=tuple(
             instead.get(o, o) if isinstance(o, Variable) else o for o in self.operands))
 
-    def forward(self, operands: Iterable[Any]) -> tuple[Any, ...]:
+    def forward(self, operands: Iterable[object]) -> tuple[Any, ...]:
         """Compute the values of the results from values of the operands."""
         out = self.op.forward(*operands, **self.static)
         return tuple(
@@ -118,12 +118,12 @@ class Instruction:
             for variable, value in zip(self.results, self.op.as_tuple(out), strict=True))
 
 
-def is_generator(value: Any) -> bool:
+def is_generator(value: object) -> bool:
     """Return whether something is a random generator, without loading `numpy.random`."""
     return hasattr(value, "bit_generator")
 
 
-def is_random(static: dict[str, Any]) -> bool:
+def is_random(static: dict[str, object]) -> bool:
     """Return whether an operation draws random numbers, that is, was given a generator."""
     return any(map(is_generator, static.values()))
 

@@ -67,7 +67,7 @@ class Kernel:
             self.expression is None or _may_alias(self.expression))
         self._parameters: Operands = {name: ast.Name(name) for name in op.arrays}
 
-    def takes_out(self, static: Mapping[str, Any]) -> bool:
+    def takes_out(self, static: Mapping[str, object]) -> bool:
         """Return whether the result can be written into given memory, with these parameters."""
         try:
             self.code_into(self._parameters, static, ast.Name("out"))
@@ -75,14 +75,15 @@ class Kernel:
             return False
         return True
 
-    def code(self, operands: Operands, static: Mapping[str, Any]) -> ast.expr:
+    def code(self, operands: Operands, static: Mapping[str, object]) -> ast.expr:
         """Return the expression with the operands in it; raise LookupError without one."""
         if self.expression is None:
             raise LookupError("more than an expression")
         tree: ast.expr = _Filling(operands, static, self._scope).visit(self.expression)
         return tree
 
-    def code_into(self, operands: Operands, static: Mapping[str, Any], out: ast.expr) -> ast.expr:
+    def code_into(self, operands: Operands, static: Mapping[str, object],
+                  out: ast.expr) -> ast.expr:
         """Return the call of the ufunc that writes into `out`; raise LookupError without one."""
         if self.ufunc is None:
             raise LookupError("not one ufunc")
@@ -117,7 +118,7 @@ class TreeCopier(ast.NodeTransformer):
         if not node._fields:  # an operator, which is the same everywhere
             return node
 
-        def visited(value: Any) -> Any:
+        def visited(value: object) -> Any:
             if isinstance(value, list):
                 return list(map(visited, value))
             return self.visit(value) if isinstance(value, ast.AST) else value
@@ -129,7 +130,7 @@ class TreeCopier(ast.NodeTransformer):
 class _Filling(TreeCopier):
     """Puts code in the place of parameters; raises LookupError where a name has none."""
 
-    def __init__(self, operands: Operands, static: Mapping[str, Any],
+    def __init__(self, operands: Operands, static: Mapping[str, object],
                  scope: Mapping[str, Any]) -> None:
         self.operands, self.static, self.scope = operands, static, scope
 
@@ -153,7 +154,7 @@ class _Filling(TreeCopier):
         raise LookupError(node.id)
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """Return a static parameter as source code; raise LookupError where that cannot hold it."""
     if isinstance(value, (float, np.floating)) and not math.isfinite(value):
         raise LookupError(value)  # inf and nan are no literals of Python
@@ -174,7 +175,8 @@ def literal(value: Any) -> str:
 # -- reading forward functions -----------------------------------------------------------------
 
 
-def _returned_expression(forward: Callable[..., Any]) -> tuple[ast.expr | None, dict[str, Any]]:
+def _returned_expression(
+        forward: Callable[..., object]) -> tuple[ast.expr | None, dict[str, object]]:
     """Return the expression a function returns, if it does nothing else, and its globals."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(forward)))
@@ -192,7 +194,7 @@ def _returned_expression(forward: Callable[..., Any]) -> tuple[ast.expr | None, 
 
 
 def _single_ufunc(tree: ast.expr | None,
-                  scope: Mapping[str, Any]) -> tuple[str | None, list[ast.expr]]:
+                  scope: Mapping[str, object]) -> tuple[str | None, list[ast.expr]]:
     """Return the ufunc and its arguments where an expression is one call of a ufunc."""
     ufunc: str | None = None
     arguments: list[ast.expr] = []
@@ -207,7 +209,7 @@ def _single_ufunc(tree: ast.expr | None,
     return ufunc, arguments
 
 
-def _called_ufunc(function: ast.expr, scope: Mapping[str, Any]) -> str | None:
+def _called_ufunc(function: ast.expr, scope: Mapping[str, object]) -> str | None:
     if not isinstance(function, ast.Attribute):
         return None
     if _is_special(function.value, scope):
@@ -218,7 +220,7 @@ def _called_ufunc(function: ast.expr, scope: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _is_special(tree: ast.AST, scope: Mapping[str, Any]) -> bool:
+def _is_special(tree: ast.AST, scope: Mapping[str, object]) -> bool:
     """Return whether an expression is ``scipy_special()``, the module `scipy.special`."""
     return (
         isinstance(tree, ast.Call)

@@ -19,7 +19,8 @@ class LayerNames:
         self._node_of: dict[Variable, Node] = {}
         self._given = False
 
-    def add(self, op: Op, args: tuple[Any, ...], static: dict[str, Any], result: Value) -> None:
+    def add(self, op: Op, args: tuple[object, ...], static: dict[str, object],
+            result: Value) -> None:
         """Note an operation, until the names have been given."""
         if self._given:
             return
@@ -50,7 +51,7 @@ class LayerNames:
         self._given = True
 
 
-def give_name(value: Any, name: str | None) -> None:
+def give_name(value: object, name: str | None) -> None:
     """Give the variable of a traced value a name if it has none."""
     variable = as_operand(value)
     if isinstance(variable, Variable) and variable.name is None:

@@ -121,10 +121,10 @@ class Program:
         return replace(self, instructions=lines), saved
 
     def rewritten(self, instructions: Iterable[Instruction],
-                  instead: Mapping[Variable, Any]) -> Program:
+                  instead: Mapping[Variable, object]) -> Program:
         """Return the program of these instructions, with others in the place of variables."""
 
-        def of(a: Any) -> Any:
+        def of(a: object) -> Any:
             while isinstance(a, Variable) and a in instead:
                 a = instead[a]
             return a
@@ -139,14 +139,14 @@ class Program:
 
     # -- running and checking it -------------------------------------------------------------
 
-    def run(self, values: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    def run(self, values: Iterable[object]) -> tuple[list[Any], list[Any]]:
         """Compute results and updated values from values of the inputs, line by line.
 
         This is slow but needs no source code, so that the fast way can be checked against it.
         """
         known: dict[Any, Any] = dict(zip(self.inputs, values, strict=True))
 
-        def of(a: Any) -> Any:
+        def of(a: object) -> Any:
             return known[a] if isinstance(a, Variable) else a
 
         with changed_mode(hook=None, recorder=None):

@@ -125,7 +125,7 @@ class Recording(Trace):
 
     def returned(self, out: Any) -> Any:
         """Return the results; a tensor from outside among them is read anew at every run."""
-        def read(leaf: Any) -> Any:
+        def read(leaf: object) -> Any:
             if not isinstance(leaf, Value) or type(leaf) is Tracer:
                 return leaf
             return make_value(Tensor, self.array_of(leaf), None, False)
@@ -156,16 +156,16 @@ class Recording(Trace):
 
     # -- what the step says of itself (see `autograd.mode.Recorder`) -------------------------------
 
-    def read(self, get: Callable[[], Any], name: str) -> Any:
+    def read(self, get: Callable[[], object], name: str) -> Any:
         """Return a tracer for a number or an array that is read at every run."""
         return self.input(get(), InputSource("state", get, _identity(get)), name)
 
-    def write(self, put: Callable[[Any], None], value: Any, replaces: Any) -> None:
+    def write(self, put: Callable[[Any], None], value: object, replaces: object) -> None:
         """Record that a value is handed over at the end of every run."""
         target = replaces.variable if type(replaces) is Tracer else None
         self.updates.append(Update(put, as_operand(value), target))
 
-    def assume(self, get: Callable[[], Any]) -> Any:
+    def assume(self, get: Callable[[], object]) -> Any:
         """Return a value that the program assumes to stay as it is."""
         value = get()
         self.assumptions.append((get, copy.copy(value)))
@@ -181,7 +181,7 @@ class Recording(Trace):
         """Return whether a tensor was there before the step."""
         return id(tensor) in self._captured or type(tensor.data) is np.ndarray
 
-    def require_finite(self, value: Any) -> None:
+    def require_finite(self, value: object) -> None:
         """Record that a run changes nothing if a value is not finite."""
         array = self.array_of(value) if isinstance(value, Value) else value
         if type(array) is Tracer:
@@ -207,11 +207,11 @@ class Recording(Trace):
                 give_name(result.data, "loss")
         return out
 
-    def _walk(self, starts: Any) -> Callable[[Node, Any], Any]:
+    def _walk(self, starts: object) -> Callable[[Node, Any], Any]:
         """Name layers, and cotangents as they arrive at the nodes of a backward pass."""
         self._layer_names.give()
 
-        def watched(node: Node, g: Any) -> Any:
+        def watched(node: Node, g: object) -> Any:
             of = node.out.variable.name if type(node.out) is Tracer else None
             if of and g is not node.out:
                 number = layer_number(of)
@@ -263,6 +263,6 @@ class Recording(Trace):
             variable.data = None
 
 
-def _identity(get: Callable[[], Any]) -> Any:
+def _identity(get: Callable[[], object]) -> Any:
     """Return what two functions that read the same place have in common."""
     return (get.func, get.args) if isinstance(get, partial) else get

@@ -64,7 +64,7 @@ class TraceSignature:
         return None
 
 
-def _same_place(a: Any, b: Any) -> bool:
+def _same_place(a: object, b: object) -> bool:
     """Return whether two inputs are read from one tensor, or by the same function."""
     return a is b or not (isinstance(a, Value) or isinstance(b, Value)) and bool(a == b)
 

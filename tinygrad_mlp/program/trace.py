@@ -15,6 +15,7 @@ import math
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Value
@@ -76,7 +77,7 @@ class Tracer(Tensor):
         return _slot.__get__(self)[1]
 
     @classmethod
-    def of(cls, variable: Variable, layout: Any = None) -> Tracer:
+    def of(cls, variable: Variable, layout: object = None) -> Tracer:
         """Return a tracer for a variable of any dtype: comparisons are traced, too."""
         tracer = cls.__new__(cls)
         tracer.grad = tracer.own_name = tracer.node = None
@@ -127,20 +128,20 @@ class Tracer(Tensor):
         """Return the tracer itself: it has no history."""
         return self
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: DTypeLike) -> Any:
         """Return the same numbers in another dtype."""
         return self if np.dtype(dtype) == self.dtype else astype(self, dtype=np.dtype(dtype))
 
-    def __and__(self, other: Any) -> Any:
+    def __and__(self, other: object) -> Any:
         return both(self, other)
 
-    def __rand__(self, other: Any) -> Any:
+    def __rand__(self, other: object) -> Any:
         return both(other, self)
 
-    def __or__(self, other: Any) -> Any:
+    def __or__(self, other: object) -> Any:
         return either(self, other)
 
-    def __ror__(self, other: Any) -> Any:
+    def __ror__(self, other: object) -> Any:
         return either(other, self)
 
     def __invert__(self) -> Any:
@@ -152,7 +153,7 @@ class Tracer(Tensor):
     def __repr__(self) -> str:
         return f"Tracer(shape={self.shape}, dtype={self.dtype})"
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         """Raise TraceError: an operation needs a number."""
         raise TraceError(
             f"a traced value of shape {self.shape} cannot become a number: the program would hold "
@@ -233,7 +234,7 @@ class Trace:
         return a if a is None or isinstance(a, op.weak_scalars) else as_array(a, f"{op.name}()")
 
 
-def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
+def example(op: Op, operands: list[object], static: dict[str, object]) -> Any:
     """Compute the result of an operation on examples; on Python numbers, a Python number.
 
     NumPy's promotion is weak with numbers: a learning rate times float32 is float32, and the
@@ -250,12 +251,12 @@ def example(op: Op, operands: list[Any], static: dict[str, Any]) -> Any:
     return tuple(plain_output(o, op) for o in out) if op.outputs > 1 else plain_output(out, op)
 
 
-def untraced(a: Any) -> Any:
+def untraced(a: object) -> Any:
     """Return the example of a tracer, the array of a tensor, and anything else as it is."""
     return a.variable.data if type(a) is Tracer else a.data if isinstance(a, Value) else a
 
 
-def as_operand(value: Any) -> Any:
+def as_operand(value: object) -> Any:
     """Return a value as instructions refer to it: a variable, or a constant."""
     if type(value) is Tracer:
         return value.variable

@@ -24,8 +24,8 @@ ENDINGS = (".html", ".htm")
 
 def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
            loss: LossFunction | None = None, optimizer: Any = None, history: History | None = None,
-           batch_size: int | None = None, images: Any = None,
-           settings: Mapping[str, Any] | None = None, title: str | None = None) -> None:
+           batch_size: int | None = None, images: object = None,
+           settings: Mapping[str, object] | None = None, title: str | None = None) -> None:
     """Write a report on a trained model: one HTML file that needs nothing but a browser.
 
     It holds the settings; the curves of loss and accuracy; the confusion matrix and samples with
@@ -82,7 +82,7 @@ def check_ending(path: str | os.PathLike[str], name: str) -> None:
         raise InvalidArgumentError(f"{name} must end in .html. Got {os.fspath(path)}.")
 
 
-def render_page(subject: ReportedModel, settings: Mapping[str, Any], title: str | None) -> str:
+def render_page(subject: ReportedModel, settings: Mapping[str, object], title: str | None) -> str:
     """Return the HTML of a report."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     # Everything that is not markup made here is text, whatever characters it contains.

@@ -39,7 +39,7 @@ class ReportedModel:
 
     def __init__(self, model: Any, X: Any, Y: Any, *, loss: LossFunction | None = None,
                  optimizer: Any = None, history: History | None = None,
-                 batch_size: int | None = None, images: Any = None) -> None:
+                 batch_size: int | None = None, images: object = None) -> None:
         self.network = model if isinstance(model, NeuralNetwork) else None
         if self.network is not None:
             _refuse_given(loss=loss, optimizer=optimizer, batch_size=batch_size)
@@ -62,7 +62,7 @@ class ReportedModel:
         self.mean_loss, self.accuracy = evaluate(self.model, loss, self.X, self.Y)
         self.images = self._images(images)
 
-    def _images(self, images: Any) -> Array | None:
+    def _images(self, images: object) -> Array | None:
         if images is None:
             side = math.isqrt(math.prod(self.X.shape[1:]))
             square = self.X.shape[-2:] == (side, side) or self.X.ndim == 2
@@ -138,7 +138,7 @@ class ReportedModel:
         parameters = [parameter for _, parameter in named]
         x, y = self.X[:CHECKED_SAMPLES], self.Y[:CHECKED_SAMPLES]
 
-        def of_parameters(values: dict[str, Any]) -> Any:
+        def of_parameters(values: dict[str, object]) -> Any:
             _exchange(model, parameters, list(values.values()))
             try:
                 return {"L": self.loss(model(x), y)}
@@ -155,14 +155,14 @@ def _require(allowed: bool, expected: str, got: object) -> None:
         raise InvalidArgumentError(f"report: {expected}. Got {got}.")
 
 
-def _refuse_given(**arguments: Any) -> None:
+def _refuse_given(**arguments: object) -> None:
     """Refuse arguments that a `NeuralNetwork` has itself."""
     for name, value in arguments.items():
         expected = f"{name} must be left out for a NeuralNetwork, which has its own"
         _require(value is None, expected, repr(value))
 
 
-def _check_kinds(model: Any, loss: Any, optimizer: Any, history: Any) -> None:
+def _check_kinds(model: Any, loss: Any, optimizer: Any, history: object) -> None:
     is_model = isinstance(model, nn.Module)
     _require(is_model, "model must be a NeuralNetwork or a Module", type(model).__name__)
     _require(
@@ -181,7 +181,7 @@ def _short_name(path: str, own: str | None) -> str:
     return path if own is None or path.endswith(f".{own}") else own
 
 
-def _exchange(model: nn.Module, old: Sequence[Any], new: Sequence[Any]) -> None:
+def _exchange(model: nn.Module, old: Sequence[object], new: Sequence[object]) -> None:
     """Replace tensors by others wherever the modules hold them."""
     found = {id(before): after for before, after in zip(old, new, strict=True)}
     for _, module in model.named_modules():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
@@ -27,7 +28,7 @@ RESERVED = (
 """The entries of the metadata that `save` writes itself."""
 
 
-def save(path: str | os.PathLike[str], model: Any, *, metadata: dict[str, Any] | None = None,
+def save(path: str | os.PathLike[str], model: Any, *, metadata: Mapping[str, object] | None = None,
          history: History | None = None) -> None:
     """Write the weights and the architecture of a model to a file, completely or not at all.
 
@@ -81,7 +82,7 @@ def save(path: str | os.PathLike[str], model: Any, *, metadata: dict[str, Any] |
     write(path, arrays, {**stored, **given}, "save")
 
 
-def _training_metadata(history: History) -> dict[str, Any]:
+def _training_metadata(history: History) -> dict[str, object]:
     """Return settings and result of a training, without times: equal runs make equal files."""
     stored: dict[str, Any] = {"settings": history.settings, "stopped": history.stopped}
     if history.records:

@@ -18,7 +18,7 @@ COUNTER = "num_batches_tracked"
 """A count of PyTorch's batch norms, which is not needed here."""
 
 
-def from_torch_state(model_or_layers: Any, path_or_dict: Any, *,
+def from_torch_state(model_or_layers: object, path_or_dict: Any, *,
                      rename: Mapping[str, str] | None = None) -> Any:
     """Load the weights of a PyTorch model into layers of the same sizes.
 
@@ -92,7 +92,7 @@ def _module_of(model: Any) -> Module:
         f"layers. Got {type(model).__name__}.")
 
 
-def _state_of(source: Any) -> dict[str, Any]:
+def _state_of(source: object) -> dict[str, object]:
     """Return the arrays by name."""
     if isinstance(source, Mapping):
         if not all(isinstance(name, str) for name in source):
@@ -116,7 +116,7 @@ def _on_cpu(value: Any) -> Any:
     return value
 
 
-def _with_affine(module: Module, given: dict[str, Any]) -> dict[str, Any]:
+def _with_affine(module: Module, given: dict[str, object]) -> dict[str, object]:
     """Add the weight and the bias of batch norms that have running averages only."""
     added = dict(given)
     for path, layer in module.named_modules():
@@ -131,7 +131,7 @@ def _with_affine(module: Module, given: dict[str, Any]) -> dict[str, Any]:
     return added
 
 
-def _renamed(state: Mapping[str, Any], rename: Mapping[str, str] | None) -> dict[str, Any]:
+def _renamed(state: Mapping[str, object], rename: Mapping[str, str] | None) -> dict[str, object]:
     """Return the state with the names, or prefixes of names, in `rename` replaced."""
     if rename is None:
         return dict(state)
@@ -172,7 +172,8 @@ def _shared_prefixes(names: Iterable[str]) -> list[str]:
     return ["", *(f"{prefix}." for prefix in sorted(shared, key=len))]
 
 
-def _with_our_prefix(own: Mapping[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _with_our_prefix(own: Mapping[str, object],
+                     given: dict[str, object]) -> tuple[dict[str, object], str]:
     """Replace the prefix of PyTorch's names by that of ours, if that gives more common names.
 
     The second result is the replacement as text for messages.

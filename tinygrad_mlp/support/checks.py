@@ -38,32 +38,32 @@ def integer_at_least(lowest: int, value: Any, name: str) -> int:
     return number
 
 
-def positive(value: Any, name: str) -> float:
+def positive(value: object, name: str) -> float:
     """Return `value` as a float, if it is a finite number above 0."""
     return _number(value, name, "a number > 0", lambda x: 0 < x < math.inf)
 
 
-def positive_or_infinite(value: Any, name: str) -> float:
+def positive_or_infinite(value: object, name: str) -> float:
     """Return `value` as a float, if it is a number above 0; infinity is one."""
     return _number(value, name, "a number > 0 (it may be inf)", lambda x: x > 0)
 
 
-def seconds(value: Any, name: str) -> float:
+def seconds(value: object, name: str) -> float:
     """Return `value` as a float, if it is a time that a wait may take: at most about a year."""
     return _number(value, name, "a number of seconds > 0 and <= 3e7", lambda x: 0 < x <= 3e7)
 
 
-def not_negative(value: Any, name: str) -> float:
+def not_negative(value: object, name: str) -> float:
     """Return `value` as a float, if it is a finite number of at least 0."""
     return _number(value, name, "a number >= 0", lambda x: 0 <= x < math.inf)
 
 
-def fraction(value: Any, name: str) -> float:
+def fraction(value: object, name: str) -> float:
     """Return `value` as a float, if it is a number of at least 0 and below 1."""
     return _number(value, name, "a number in [0, 1)", lambda x: 0 <= x < 1)
 
 
-def decay_factor(value: Any, name: str) -> float:
+def decay_factor(value: object, name: str) -> float:
     """Return `value` as a float, if it is a number above 0 and at most 1."""
     return _number(value, name, "a number in (0, 1]", lambda x: 0 < x <= 1)
 
@@ -77,14 +77,14 @@ def _number(value: Any, name: str, expected: str, allowed: Callable[[float], boo
     return number
 
 
-def flag(value: Any, name: str) -> bool:
+def flag(value: object, name: str) -> bool:
     """Return `value` as a bool, if it is Python's or NumPy's True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise InvalidArgumentError(f"{name} must be True or False. Got {value!r}.")
     return bool(value)
 
 
-def path_like(value: Any, call: str) -> Any:
+def path_like(value: object, call: str) -> Any:
     """Return `value`, if it is a path; the message shows the call with its arguments in order."""
     if not isinstance(value, (str, os.PathLike)):
         raise InvalidArgumentError(
@@ -114,7 +114,7 @@ def checked_metadata(metadata: Any, reserved: Collection[str], who: str) -> dict
     return given
 
 
-def checked_rng(rng: Any, who: str) -> Generator:
+def checked_rng(rng: object, who: str) -> Generator:
     """Return `rng`, if it is a generator. A bare seed would repeat itself and is refused."""
     if not isinstance(rng, np.random.Generator):
         raise InvalidArgumentError(
@@ -128,7 +128,7 @@ def rng_or_fresh(rng: Any, who: str) -> Generator:
     return np.random.default_rng() if rng is None else checked_rng(rng, who)
 
 
-def as_array(data: Any, who: str) -> NDArray[Any]:
+def as_array(data: object, who: str) -> NDArray[Any]:
     """Return `data` as a plain ndarray, which is not copied without need.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 
 def escape(text: str) -> str:
@@ -17,7 +16,7 @@ LIT = "background: rgba(255, 170, 0, 0.35); color: inherit"
 """The style of what is marked: a colour through which the page's own is seen."""
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], below: str = "") -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], below: str = "") -> str:
     """Return a table with a line of text below it.
 
     >>> table(["n"], [[1]], "that is <all>")
@@ -62,7 +61,7 @@ def inlined(svg: str, alt: str) -> str:
             f'style="max-width: 100%">')
 
 
-def escaped(value: Any) -> str:
+def escaped(value: object) -> str:
     """Return a value as HTML text: floats with six digits, None as the empty string.
 
     >>> escaped(0.125), escaped(None), escaped("a\\nb")

@@ -19,7 +19,7 @@ class ShownPlace:
     def __init__(self) -> None:
         self._handle: Any = None
 
-    def show(self, content: Any) -> None:
+    def show(self, content: object) -> None:
         """Show an object in the way in which notebooks show it, in place of the one before."""
         from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
         if self._handle is None:

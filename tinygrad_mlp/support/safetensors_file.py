@@ -29,7 +29,7 @@ CHECKSUM = "checksum"
 
 
 def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]],
-          metadata: Mapping[str, Any], who: str) -> None:
+          metadata: Mapping[str, object], who: str) -> None:
     """Write arrays and metadata to a file, completely or not at all.
 
     The metadata are values that JSON can express; format and versions are added. Messages of errors
@@ -141,7 +141,7 @@ def fingerprint(array: Any) -> str:
     return f"{array.dtype.name} {array.shape} {value:08x}"
 
 
-def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
+def packed(tree: object, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """Return nested values in a form that JSON can express; their arrays go into `arrays`.
 
     The values are None, strings, numbers and arrays, in dicts, lists and tuples. The names of the
@@ -178,7 +178,7 @@ def packed(tree: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
         f"{type(tree).__name__}.")
 
 
-def unpacked(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def unpacked(tree: object, arrays: Mapping[str, NDArray[Any]]) -> Any:
     """Return the nested values that were `packed`; the arrays keep their layout in memory.
 
     KeyError, TypeError or ValueError is raised if `packed` has not returned this tree.

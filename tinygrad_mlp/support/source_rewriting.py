@@ -49,7 +49,7 @@ class FunctionSource(NamedTuple):
         return b"".join(lines).decode()
 
 
-def plain_function(function: Any) -> FunctionType | None:
+def plain_function(function: object) -> FunctionType | None:
     """Return the Python function that a call of `function` runs, or None.
 
     That of a method, or of the `__call__` of an object; None for a built-in or a class.
@@ -105,14 +105,14 @@ def copied(node: Any, change: Change) -> Any:
     return change(node, ast.copy_location(type(node)(**fields), node))
 
 
-def _copied_list(nodes: list[Any], change: Change) -> Iterator[Any]:
+def _copied_list(nodes: list[object], change: Change) -> Iterator[object]:
     for node in nodes:
         made = copied(node, change) if isinstance(node, ast.AST) else node
         yield from made if isinstance(made, list) else (made,)
 
 
-def rebound(function: Any, source: FunctionSource, tree: ast.FunctionDef | ast.Lambda,
-            names: Mapping[str, Any] | None = None, *, located: bool = False) -> Any:
+def rebound(function: object, source: FunctionSource, tree: ast.FunctionDef | ast.Lambda,
+            names: Mapping[str, object] | None = None, *, located: bool = False) -> Any:
     """Return `function` with the code of `tree`, a changed copy of the tree of its `source`.
 
     Args:

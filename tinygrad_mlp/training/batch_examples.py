@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,8 +24,13 @@ from tinygrad_mlp.training.examples import Batch, Examples
 from tinygrad_mlp.training.run import SampleOrder
 from tinygrad_mlp.training.weights import checked_weight, total_weight
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
-def parts_of(batch: Any, name: str) -> list[Any]:
+    from tinygrad_mlp.parallel.ranks import Ranks
+
+
+def parts_of(batch: object, name: str) -> list[Any]:
     """Return the arrays of a batch (x, y) or (x, y, weight) as they are."""
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
         size = f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""
@@ -42,8 +47,8 @@ class BatchExamples:
     `weighted`, batches without weights get weights of 1; None leaves that to the first batch.
     """
 
-    def __init__(self, source: BatchSource, dtypes: tuple[Any, Any], precise: Any, part: str = "",
-                 weighted: bool | None = None, who: str = "fit") -> None:
+    def __init__(self, source: BatchSource, dtypes: tuple[DTypeLike, DTypeLike], precise: DTypeLike,
+                 part: str = "", weighted: bool | None = None, who: str = "fit") -> None:
         self.source, self.dtypes, self.precise = source, dtypes, precise
         self.name = f"{who}: {part}"
         first = parts_of(source.first, f"{self.name}batch 0")
@@ -79,7 +84,7 @@ class BatchExamples:
                   for a, which, dtype in zip((x, y), "XY", self.dtypes, strict=True))
         return (*arrays,) if weight is None else (*arrays, weight)
 
-    def epoch(self, rng: Any) -> Iterator[Batch]:
+    def epoch(self, rng: np.random.Generator | None) -> Iterator[Batch]:
         """Return the checked batches of an epoch."""
         for number, batch in enumerate(self.source.epoch(rng)):
             found = self.checked(batch, number)
@@ -90,7 +95,7 @@ class BatchExamples:
 
     any_size = True  # a checkpoint may hold programs for batches of any size
 
-    def order(self, rng: Any, by_chunks: bool) -> BatchOrder:
+    def order(self, rng: np.random.Generator | None, by_chunks: bool) -> BatchOrder:
         """Return the place in the batches."""
         return BatchOrder(self.source.length, rng, self.epoch)
 
@@ -111,7 +116,7 @@ class BatchExamples:
         """Return by how much samples count: their number, or the sum of their weights."""
         return sum(total_weight(targets) for _, *targets in rows)
 
-    def batches(self, ranks: Any) -> Iterator[Batch]:
+    def batches(self, ranks: Ranks) -> Iterator[Batch]:
         """Return all batches, one by one, in any order."""
         return self.epoch(np.random.default_rng(0))
 
@@ -137,7 +142,7 @@ class BatchOrder(SampleOrder):
     batches of an epoch, from a generator drawn from `rng` for this epoch alone.
     """
 
-    def __init__(self, length: int | None, rng: Any,
+    def __init__(self, length: int | None, rng: np.random.Generator | None,
                  epoch: Callable[[Any], Iterator[Batch]]) -> None:
         self._length, self._epoch = length or math.inf, epoch
         super().__init__(self._length, rng)

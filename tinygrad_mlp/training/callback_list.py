@@ -23,7 +23,7 @@ RUN_TOGETHER = {name.replace("_", "") for name in CALLED}
 class AdaptedCallback(Callback):
     """A callback made of the methods of another object, or of a function."""
 
-    def __init__(self, adapted: Any, methods: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, adapted: object, methods: Mapping[str, Callable[..., object]]) -> None:
         self._name = type(adapted).__name__
         vars(self).update(methods)
 
@@ -33,7 +33,7 @@ class AdaptedCallback(Callback):
         return self._name
 
 
-def as_callback(callback: Any) -> Callback:
+def as_callback(callback: object) -> Callback:
     """Return a `Callback` for an object or a function of the user's, or raise an error."""
     if isinstance(callback, type):
         raise InvalidArgumentError(
@@ -52,7 +52,7 @@ def as_callback(callback: Any) -> Callback:
         f"{', '.join(EVENTS)}. Got {callback!r}.")
 
 
-def _check_names(callback: Any) -> None:
+def _check_names(callback: object) -> None:
     """Raise InvalidArgumentError for a method that is meant to be called, and never would be."""
     if type(callback).__module__.startswith("tinygrad_mlp."):
         names = [name for name, value in vars(callback).items() if callable(value)]

@@ -78,7 +78,7 @@ class Callback:
         """Return what it remembers: arrays, numbers, text, None, in dicts, lists and tuples."""
         return {}
 
-    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+    def load_state_dict(self, stored: Mapping[str, object]) -> None:
         """Take over a state that `state_dict` of the same kind of callback returned."""
 
     def on_start(self, run: Run) -> None:
@@ -213,7 +213,7 @@ class BestWeights(Callback):
                 f"{type(weights).__name__}. Start again without it.")
         self.best, self.best_iteration, self._weights = best, at, weights
 
-    def _misfits(self, weights: Any) -> list[str]:
+    def _misfits(self, weights: object) -> list[str]:
         """Return what does not fit the model of this run, a line each."""
         if not isinstance(weights, Mapping):
             return ["no arrays by name"]
@@ -283,7 +283,7 @@ class EarlyStopping(BestWeights):
         """Return the state of `BestWeights` and the evaluations without improvement."""
         return super().state_dict() | {"waited": self.waited}
 
-    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+    def load_state_dict(self, stored: Mapping[str, object]) -> None:
         """Go on counting from a stored state."""
         waited = integer_at_least(0, stored["waited"], f"{type(self).__name__}: waited")
         super().load_state_dict(stored)

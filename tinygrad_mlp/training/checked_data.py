@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.data.rows import Rows, chunks, converted, stays_in_place, whole
@@ -26,7 +27,7 @@ def class_numbers(Y: Array | Rows) -> Array:
     return np.concatenate([Y[rows].argmax(axis=1) for rows in chunks(Y)])
 
 
-def checked_source(a: Any, name: str, dtype: Any) -> Array | Rows:
+def checked_source(a: object, name: str, dtype: DTypeLike) -> Array | Rows:
     """Return `a` as an array of `dtype` with at least one sample, all of it finite.
 
     Of what takes more than `AT_ONCE` bytes when it is converted, rows that are converted in parts.
@@ -54,7 +55,7 @@ def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
     return whole(checked_source(a, name, dtype))
 
 
-def as_rows(a: Any, name: str) -> Array:
+def as_rows(a: object, name: str) -> Array:
     """Return what `as_source` returns, as an array."""
     return whole(as_source(a, name))
 
@@ -67,7 +68,7 @@ def check_lengths(x: Array | Rows, y: Array | Rows, name_x: str, name_y: str) ->
             f"and {y.shape}.")
 
 
-def as_source(a: Any, name: str) -> Array | Rows:
+def as_source(a: object, name: str) -> Array | Rows:
     """Return `a` as an array of numbers, or rows that are read when needed; at least one sample."""
     a = plain(a)
     try:
@@ -97,6 +98,6 @@ def as_number(loss: Any) -> float:
     return float(array.reshape(()))
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Return the array of a tensor, and anything else as it is."""
     return value.data if isinstance(value, Value) else value

@@ -237,7 +237,7 @@ class CheckpointWriter:
             f"Delete it to start again.")
 
 
-def _generators(model: Module, order: Any) -> list[tuple[list[str], Any]]:
+def _generators(model: Module, order: object) -> list[tuple[list[str], Any]]:
     """Return each generator once, after the names of its users and of its kind."""
     found: dict[int, tuple[list[str], Any]] = {}
     used = [] if order is None else [("order", order)]
@@ -253,7 +253,7 @@ def _kinds(model: dict[str, Any], parameters: list[Any]) -> dict[str, str]:
     return {name: f"{np.asarray(a).dtype} {np.shape(a)}" for name, a in arrays.items()}
 
 
-def _differences(part: str, in_file: Any, here: Any) -> list[str]:
+def _differences(part: str, in_file: object, here: object) -> list[str]:
     """Return the differences of two descriptions of a part of a run, a line each."""
     if not (isinstance(in_file, dict) and isinstance(here, dict)):
         return [f"{part}: {in_file!r} in the file, {here!r} here"] if in_file != here else []

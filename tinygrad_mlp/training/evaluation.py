@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import no_grad
@@ -204,7 +205,7 @@ def predict(model: Any, X: Any) -> Array:
     return np.concatenate(parts)
 
 
-def accuracy(Y: Any, Y_hat: Any) -> float:
+def accuracy(Y: ArrayLike, Y_hat: ArrayLike) -> float:
     """Return the share of rows of one-hot targets whose largest entry the predictions share.
 
     >>> accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.4, 0.6]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from tinygrad_mlp.training.checked_data import (
 )
 from tinygrad_mlp.training.run import SampleOrder
 from tinygrad_mlp.training.weights import combined_weights, counted
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 EVALUATION_ROWS = 1000
 """Rows evaluated at a time: enough to fill a matrix product, few enough to stay in the cache."""
@@ -56,7 +59,7 @@ class Examples:
         return len(self.X)
 
     @classmethod
-    def of_validation(cls, validation: Any, dtypes: tuple[Any, Any], precise: Any,
+    def of_validation(cls, validation: Any, dtypes: tuple[DTypeLike, DTypeLike], precise: DTypeLike,
                       weighted: bool) -> Examples | None:
         """Return the validation data of `fit`, checked; None without any.
 
@@ -76,19 +79,19 @@ class Examples:
         weight = combined_weights(Y, own, None, precise, "fit: validation ")
         return cls(X, Y, dtypes, "validation ", weight)
 
-    def batch(self, rows: Any) -> Batch:
+    def batch(self, rows: slice | Array) -> Batch:
         """Return the samples of an index: the arguments of the model and of the loss."""
         if self.weight is None:
             return self.X[rows], self.Y[rows]
         return self.X[rows], self.Y[rows], self.weight[rows]
 
-    def weight_of(self, rows: Any) -> float:
+    def weight_of(self, rows: slice | Array) -> float:
         """Return by how much samples count: their number, or the sum of their weights."""
         if self.weight is None:
             return SampleOrder.length(rows)
         return float(self.weight[rows].sum(dtype=np.float64))
 
-    def order(self, rng: Any, by_chunks: bool) -> SampleOrder:
+    def order(self, rng: np.random.Generator | None, by_chunks: bool) -> SampleOrder:
         """Return the order of the samples, at the beginning of the first epoch."""
         chunk = max(1, PIECE * len(self) // self.X.nbytes) if by_chunks else None
         return SampleOrder(len(self), rng, chunk)

@@ -275,7 +275,7 @@ class _Events:
             self.steps.refresh(arrays=event != "on_step")
 
 
-def _check_parts(model: Any, loss: Any, optimizer: Any) -> None:
+def _check_parts(model: object, loss: object, optimizer: object) -> None:
     """Raise InvalidArgumentError for a model, a loss or an optimizer of another kind."""
     if not isinstance(model, Module):
         raise InvalidArgumentError(

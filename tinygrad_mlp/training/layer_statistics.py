@@ -148,8 +148,8 @@ def _observed(model: Module) -> Iterator[dict[str, list[Value]]]:
     listed: set[int] = set()
     replaced: list[tuple[Module, Any]] = []
 
-    def watched(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
-        def forward_and_note(*args: Any, **kwargs: Any) -> Any:
+    def watched(name: str, forward: Callable[..., object]) -> Callable[..., Any]:
+        def forward_and_note(*args: object, **kwargs: object) -> Any:
             listed.update(id(a) for a in args)  # passed on unchanged, it is not an output
             out = forward(*args, **kwargs)
             if isinstance(out, Value) and id(out) not in listed:

@@ -83,7 +83,7 @@ class ParallelSteps(StepRunner):
         return right if self.data.weight is not None else float(round(right))
 
     @staticmethod
-    def _joined(outputs: list[Any]) -> Any:
+    def _joined(outputs: list[object]) -> Any:
         return sum(outputs)
 
     def _exchanged(self, value: Any, output: Any, targets: Any) -> tuple[Any, Any]:
@@ -229,7 +229,7 @@ class ParallelSteps(StepRunner):
         return max(last - first, 1)
 
 
-def _fingerprint_of_ends(array: Any) -> str:
+def _fingerprint_of_ends(array: Array) -> str:
     """Return a checksum of some rows, by which data that were drawn without a seed differ."""
     n = len(array)
     return fingerprint(np.concatenate([array[0:ROWS], array[max(0, n - ROWS):n]]))

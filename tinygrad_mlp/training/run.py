@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from tinygrad_mlp.support.checks import flag, integer_at_least, one_of
 from tinygrad_mlp.support.signals import ENDING, interruption
 from tinygrad_mlp.training.history import History, Record
 from tinygrad_mlp.training.running_means import RunningMeans
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from tinygrad_mlp.autograd.graph import Array
 
 BATCH_SIZE = 32
 """The samples of a batch where nothing else is said."""
@@ -50,7 +55,7 @@ class FitSettings(NamedTuple):
     def checked(self) -> FitSettings:
         """Return the settings with Python's own integers, or raise an error that names one."""
 
-        def optional(lowest: int, value: Any, name: str) -> int | None:
+        def optional(lowest: int, value: object, name: str) -> int | None:
             return None if value is None else integer_at_least(lowest, value, name)
 
         given = self.record_epochs
@@ -74,7 +79,7 @@ class FitSettings(NamedTuple):
         """True if the training is evaluated at all."""
         return bool(self.record_every or self.record_epochs)
 
-    def described(self, loss: Callable[..., Any], optimizer: Any) -> dict[str, Any]:
+    def described(self, loss: Callable[..., object], optimizer: Any) -> dict[str, Any]:
         """Return all settings of a training as JSON can hold them; functions by their names."""
         known = isinstance(optimizer, Optimizer)
         own = optimizer.settings() if known else {"optimizer": type(optimizer).__name__}
@@ -172,19 +177,19 @@ class SampleOrder:
         return slice(start, stop) if self._drawn is None else self._drawn[start:stop]
 
     @staticmethod
-    def length(rows: Any) -> int:
+    def length(rows: slice | Array) -> int:
         """Return the number of samples of an index."""
         return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
     @staticmethod
-    def parts(rows: Any, size: int) -> Iterator[Any]:
+    def parts(rows: slice | Array, size: int) -> Iterator[Any]:
         """Return the index of every `size` samples of an index."""
         n = SampleOrder.length(rows)
         for i in range(0, n, size):
             yield SampleOrder.between(rows, i, min(i + size, n))
 
     @staticmethod
-    def between(rows: Any, start: int, stop: int) -> Any:
+    def between(rows: slice | Array, start: int, stop: int) -> Any:
         """Return the index of some of the samples of an index."""
         if isinstance(rows, slice):
             return slice(rows.start + start, rows.start + stop)
@@ -217,7 +222,7 @@ def deferred_interrupt(stop: Callable[[str], None]) -> Iterator[Callable[[], Non
     before: dict[int, Any] = {}
     interruptions = 0
 
-    def handler(number: int, frame: Any) -> None:
+    def handler(number: int, frame: FrameType | None) -> None:
         nonlocal interruptions
         try:
             before[number](number, frame)

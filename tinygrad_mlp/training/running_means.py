@@ -63,7 +63,7 @@ class RunningMeans:
         return {"total": self._total, "samples": self._samples, "right": self._right}
 
     @staticmethod
-    def fits(stored: Any) -> bool:
+    def fits(stored: object) -> bool:
         """Return whether `load_state_dict` can take over a state."""
         kinds = {"total": float, "samples": float, "right": float}
         return isinstance(stored, Mapping) and {k: type(v) for k, v in stored.items()} == kinds

@@ -184,7 +184,7 @@ class StepRunner:
         output = self._by_program(x, *targets)
         return self._eagerly(x, *targets) if output is None else output
 
-    def _in_parts(self, rows: Any) -> Any:
+    def _in_parts(self, rows: slice | Array) -> Any:
         """Compute the gradients, call `on_gradients`, and update; return as `_on_batch`."""
         run, iteration = self.run, self.run.iteration
         alone = self.order.length(rows) <= self.unit
@@ -258,7 +258,7 @@ class StepRunner:
         """The ways in which the steps have been taken, in words."""
         return self._ways if self._eager_reason is None else f"eager: {self._eager_reason}"
 
-    def _forward(self, x: Any, *targets: Any) -> tuple[Any, Any]:
+    def _forward(self, x: Any, *targets: object) -> tuple[Any, Any]:
         """Return the loss as a Tensor, and the model's output."""
         self.run.optimizer.zero_grad()
         with self._differentiating:
@@ -379,7 +379,7 @@ class StepRunner:
         self._give_up(reason)
         self._notice = f"training goes on without a program, more slowly: {reason}."
 
-    def _called(self, program: CompiledFunction[..., Any], *batch: Array) -> Any:
+    def _called(self, program: CompiledFunction[..., object], *batch: Array) -> Any:
         """Call the program, or the step that it is recorded from."""
         if self._runner is not None and self._runner.confirmed:
             return program(*batch)

@@ -23,14 +23,14 @@ Check = tuple[str, Callable[[Any], bool]]
 
 
 def _whole(lowest: int) -> Check:
-    def holds(value: Any) -> bool:
+    def holds(value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
 
     return f"an integer >= {lowest}", holds
 
 
 def _of(description: str, *kinds: type) -> Check:
-    def holds(value: Any) -> bool:
+    def holds(value: object) -> bool:
         return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
     return description, holds
@@ -80,7 +80,7 @@ def _expect(holds: bool, what: str) -> None:
         raise ValueError(f"expected {what}")
 
 
-def _is_dict_of_flags(value: Any, keys: set[str]) -> bool:
+def _is_dict_of_flags(value: object, keys: set[str]) -> bool:
     return (isinstance(value, Mapping) and set(value) == keys
             and all(isinstance(flag, bool) for flag in value.values()))
 

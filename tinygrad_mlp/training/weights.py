@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array
@@ -46,7 +47,7 @@ class WeightedLoss:
         return ops.sum(sums_of_samples(losses) * weight) / ops.sum(weight)
 
 
-def combined_weights(Y: Any, sample_weight: Any, class_weight: Any, dtype: Any,
+def combined_weights(Y: Any, sample_weight: Any, class_weight: Any, dtype: DTypeLike,
                      name: str = "fit: ") -> Array | None:
     """Return the weight of each sample, with the factor of its class; None where there is none.
 
@@ -70,7 +71,7 @@ def combined_weights(Y: Any, sample_weight: Any, class_weight: Any, dtype: Any,
     return weight
 
 
-def checked_weight(given: Any, n: int, name: str) -> Array:
+def checked_weight(given: object, n: int, name: str) -> Array:
     """Return the weights of n samples, or raise an error that begins with their name."""
     weight: Array = as_array(given, name).astype(np.float64)
     if weight.shape != (n,):

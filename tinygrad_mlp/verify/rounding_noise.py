@@ -30,7 +30,7 @@ DECIDING = frozenset(
 within a piece they are linear. They do not round."""
 
 
-def decides(op: Op, static: dict[str, Any]) -> bool:
+def decides(op: Op, static: dict[str, object]) -> bool:
     """Return whether an operation decides something, so that its derivative may jump."""
     return op.nondifferentiable or op in DECIDING or (
         op is ops.vector_norm and static.get("ord") not in (None, 2))
@@ -97,10 +97,10 @@ class RoundingNoise:
         return np.asarray(array * (1 + error * self.eps))
 
 
-def exact_arrays(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def exact_arrays(op: Op, args: tuple[object, ...]) -> tuple[Any, ...]:
     """Return the arrays that the forward function of `op` receives for `args`."""
 
-    def array_of(a: Any) -> Any:
+    def array_of(a: object) -> Any:
         if isinstance(a, Value):
             return a.data
         return a if a is None or isinstance(a, op.weak_scalars) else np.asarray(a)
@@ -108,7 +108,8 @@ def exact_arrays(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(map(array_of, args))
 
 
-def evaluate(op: Op, args: tuple[Any, ...], arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
+def evaluate(op: Op, args: tuple[object, ...], arrays: tuple[object, ...],
+             static: dict[str, object]) -> Any:
     """Return and record what `op` computes from `arrays`, as its result for `args`."""
     out = op.forward(*arrays, **static)
     return op.as_value(args, arrays, static, out if op.outputs > 1 else np.asarray(out))

@@ -80,7 +80,7 @@ def pad(
     return array
 
 
-def _pairs(given: Any, shape: tuple[int, ...], default: Any) -> tuple[tuple[Any, Any], ...]:
+def _pairs(given: object, shape: tuple[int, ...], default: object) -> tuple[tuple[Any, Any], ...]:
     """Return a pair for each axis, from any form that NumPy takes."""
     if isinstance(given, Mapping):
         pairs = [(default, default)] * len(shape)

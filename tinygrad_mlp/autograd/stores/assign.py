@@ -43,7 +43,7 @@ def into_a_plain_array() -> NotDifferentiableError:
         f".numpy() or .detach() if the history is to be lost.\n  at {user_site()}")
 
 
-def store(tensor: Tensor, index: Any, value: Any) -> None:
+def store(tensor: Tensor, index: object, value: object) -> None:
     """Do ``tensor[index] = value``, as NumPy does; aliases and views of the tensor see it.
 
     Raises:
@@ -79,7 +79,7 @@ def store(tensor: Tensor, index: Any, value: Any) -> None:
             f"  stored at {user_site()}\n  created at {held.storage.made}") from error
 
 
-def _stored_first(tensor: Any, index: Any, value: Any) -> bool:
+def _stored_first(tensor: Any, index: object, value: object) -> bool:
     """Do the first store into a tensor that no other shares memory with; return whether it is one.
 
     It is a node of its own, which is short to explain. More of them would copy the whole each time.
@@ -94,7 +94,7 @@ def _stored_first(tensor: Any, index: Any, value: Any) -> bool:
         return False
 
 
-def is_traced(index: Any) -> bool:
+def is_traced(index: object) -> bool:
     """Return whether an index, or a part of it, is a traced value."""
     parts = index if isinstance(index, tuple) else (index,)
     return any(isinstance(part, Value) and isinstance(part.data, Value) for part in parts)
@@ -122,7 +122,7 @@ def _with_masked(x: Any, mask: Any, value: Any) -> Any:
     return chosen.astype(x.dtype)
 
 
-def overwrite(tensor: Any, made: Any, what: str, where: Any = True) -> Any:
+def overwrite(tensor: Any, made: object, what: str, where: Any = True) -> Any:
     """Store a result that NumPy would write into a whole tensor, and return the tensor.
 
     `what` is the operator or function, as messages begin.
@@ -169,7 +169,8 @@ def _replaced(tensor: Any, result: Any) -> bool:
     return True
 
 
-def stored_by_ufunc(name: str, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+def stored_by_ufunc(name: str, ufunc: object, method: str, *inputs: object,
+                    **options: object) -> Any:
     """Do what a ufunc with ``out=``, or ``np.add.at``, does to a tensor.
 
     Raises:
@@ -206,7 +207,7 @@ def _at(name: str, ufunc: Any, target: Any, index: Any, value: Any = None) -> No
     overwrite(target, ufunc(target, added), name)
 
 
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: object = True) -> None:
     """Do what ``np.copyto`` does to a tensor."""
     if not isinstance(dst, Tensor):
         raise into_a_plain_array()
@@ -218,7 +219,7 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     overwrite(dst, src, "np.copyto()", where)
 
 
-def fill(self: Tensor, value: Any) -> None:
+def fill(self: Tensor, value: object) -> None:
     """Store one value everywhere."""
     store(self, ..., value)
 

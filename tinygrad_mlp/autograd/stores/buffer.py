@@ -9,9 +9,10 @@ memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
@@ -128,7 +129,7 @@ class RecordedBuffer(Tensor):
         """Return the numbers that lie there now, without history; they cannot be changed."""
         return constant(self.data)  # type: ignore[no-any-return]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         made = super().__array__(dtype, copy)
         return constant(made) if made is self.data else made
 
@@ -141,10 +142,10 @@ class RecordedBuffer(Tensor):
     def __copy__(self) -> Tensor:
         return self.copy()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+    def __deepcopy__(self, memo: dict[int, object]) -> Tensor:
         return self.copy()
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
         return self._held.read().__reduce_ex__(protocol)
 
     def __getitem__(self, index: Any) -> Any:
@@ -167,7 +168,7 @@ class RecordedBuffer(Tensor):
             yield self[i]
 
 
-def constant(array: Any) -> Any:
+def constant(array: Array) -> Any:
     """Return an array that cannot be written to: what is written would be lost."""
     if type(array) is np.ndarray:
         array = array.view()
@@ -265,7 +266,7 @@ def refuse_leaf(member: Any, tensor: Any) -> None:
         f"to its .data.\n  at {user_site()}")
 
 
-def index_for(index: Any) -> Any:
+def index_for(index: object) -> Any:
     """Return an index with the arrays of tensors in it."""
     if isinstance(index, tuple):
         return tuple(index_for(part) for part in index)
@@ -278,7 +279,7 @@ def index_for(index: Any) -> Any:
     return index
 
 
-def of_buffer(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+def of_buffer(op: Op, args: tuple[Any, ...], static: dict[str, object]) -> Any:
     """Return what an operation that may make a view returns for a buffer; None if it computes."""
     if op.name == "identity":
         made: Any = Op.__call__(op, *args, **static)

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import MODE
@@ -38,7 +39,7 @@ OUT: tuple[Any, ...] = (np.clip, np.cumsum, np.cumprod, np.take)
 """Further functions whose result may go to an array that records stores, as ``out=``."""
 
 
-def recorded(made: Any) -> Any:
+def recorded(made: object) -> Any:
     """Return a new array of floating-point numbers as a buffer; anything else as it is.
 
     What is stored into integers and booleans has no derivative.
@@ -75,7 +76,7 @@ def converting(function: Function) -> Function:
     """Return a function such as np.array that takes tensors, also in lists."""
 
     @functools.wraps(function)
-    def convert(data: Any, dtype: Any = None, **options: Any) -> Any:
+    def convert(data: object, dtype: DTypeLike | None = None, **options: object) -> Any:
         if not MODE.get().differentiating:
             return function(data, dtype, **options)
         if isinstance(data, Tensor):
@@ -95,7 +96,7 @@ def joining(function: Function) -> Function:
     joins = function in JOINS
 
     @functools.wraps(function)
-    def join(a: Any, *args: Any, **options: Any) -> Any:
+    def join(a: Any, *args: object, **options: object) -> Any:
         if type(a) is np.ndarray and "out" not in options:
             return function(a, *args, **options)
         if joins:
@@ -119,7 +120,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
     return np.append(_joined(arr), _joined(values), axis)
 
 
-def _joined(a: Any) -> Any:
+def _joined(a: object) -> Any:
     """Return a list with tensors in it as one tensor, and anything else as it is."""
     return array(a) if type(a) in (list, tuple) and has_tensors(a) else a
 

@@ -70,7 +70,7 @@ def differentiable(f: F) -> F:
     """
 
     @functools.wraps(f)
-    def recording(*args: Any, **keywords: Any) -> Any:
+    def recording(*args: object, **keywords: object) -> Any:
         mode = MODE.get()
         if not mode.differentiating and mode.recording and any(
                 isinstance(a, Value) and a.requires_grad for a in leaves([args, keywords])):
@@ -83,7 +83,7 @@ def differentiable(f: F) -> F:
 
 
 @contextmanager
-def stores_recorded(*values: Any) -> Iterator[None]:
+def stores_recorded(*values: object) -> Iterator[None]:
     """Let the functions that `values` are or hold record stores, where gradients are wanted."""
     if not MODE.get().differentiating:
         yield

@@ -14,14 +14,14 @@ from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 
 
-def _cycled(values: Any, count: int) -> Any:
+def _cycled(values: object, count: int) -> Any:
     """Return `count` values, again from the beginning where there are fewer."""
     flat = ops.ravel(array(values))
     return flat[np.arange(count) % flat.size]
 
 
 @implements(np.put)
-def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+def put(a: object, ind: object, v: object, mode: str = "raise") -> None:
     """Do ``a.flat[ind] = v``, as NumPy's function."""
     if not isinstance(a, Tensor):
         raise into_a_plain_array()
@@ -32,7 +32,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 
 @implements(np.putmask)
-def putmask(a: Any, mask: Any, values: Any) -> None:
+def putmask(a: Any, mask: Any, values: object) -> None:
     """Store into each element where `mask` holds the value at its own place."""
     if not isinstance(a, Tensor):
         raise into_a_plain_array()
@@ -52,7 +52,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 
 
 @implements(np.fill_diagonal)
-def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+def fill_diagonal(a: object, val: object, wrap: bool = False) -> None:
     """Store into the diagonal of an array."""
     if not isinstance(a, Tensor):
         raise into_a_plain_array()

@@ -36,14 +36,14 @@ class Holder(NamedTuple):
             return None
 
     @value.setter
-    def value(self, value: Any) -> None:
+    def value(self, value: object) -> None:
         if isinstance(self.holder, dict):
             self.holder[self.name] = value
         else:
             setattr(self.holder, self.name, value)
 
 
-def variables(*values: Any) -> Iterator[Holder]:
+def variables(*values: object) -> Iterator[Holder]:
     """Yield what a call of functions and methods may read, each once.
 
     Followed are the global variables and closures of functions, the methods of classes, and the
@@ -89,7 +89,7 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _parts(value: Any) -> list[Any]:
+def _parts(value: object) -> list[Any]:
     """Return what leads on from a value that is no function."""
     if isinstance(value, MethodType):
         return [value.__func__, value.__self__]

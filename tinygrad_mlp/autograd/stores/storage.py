@@ -103,7 +103,7 @@ class Storage:
         elif self.origin is not None:
             self._origin_for(view)[index] = -1
 
-    def record(self, view: Array, index: Any, value: Any) -> None:
+    def record(self, view: Array, index: Any, value: object) -> None:
         """Note that the elements of a tensor lie in a view now."""
         if self.origin is None:
             self.origin = np.full(self.memory.size, -1, np.int32)

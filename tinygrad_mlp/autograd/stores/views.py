@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import OPS, Op, implements
 from tinygrad_mlp.autograd.stores.storage import root_of
 
@@ -48,7 +48,7 @@ class ViewOp(Op):
     buffer: ClassVar[type] = Op  # the class of buffers, which is above this module
 
 
-def _note(argument: Any, made: Value, root: Any) -> None:
+def _note(argument: object, made: Value, root: object) -> None:
     """Note that a tensor, and the argument that it was made of, share the memory of `root`."""
     known = _FAMILIES.get(id(root))
     if known is None:
@@ -78,7 +78,7 @@ def family(tensor: Any) -> list[Any]:
 
 
 @implements(np.broadcast_to)
-def broadcast_to(array: Any, shape: Any) -> Any:
+def broadcast_to(array: Array, shape: object) -> Any:
     """Do as NumPy's function, whose result is a view.
 
     (``tg.broadcast_to`` has numbers of its own: rules call it, too, and need no account of views.)

@@ -62,7 +62,7 @@ def _chosen(name: str, fun: Function, argnum: Argnum, args: Any, kwargs: Any) ->
 def make_vjp(fun: Function, argnum: Argnum = 0) -> Function:
     """Return the function ``(*args) -> (vjp, value)`` with ``vjp(v) = vᵀ J``: `tg.vjp`."""
 
-    def of(*args: Any, **kwargs: Any) -> tuple[Function, Any]:
+    def of(*args: object, **kwargs: object) -> tuple[Function, Any]:
         f, picked, one = _chosen("make_vjp", fun, argnum, args, kwargs)
         value, pullback = autograd.vjp(f, *picked)
         return (lambda v: pullback(v)[0] if one else tuple(pullback(v))), value
@@ -73,7 +73,7 @@ def make_vjp(fun: Function, argnum: Argnum = 0) -> Function:
 def make_jvp(fun: Function, argnum: Argnum = 0) -> Function:
     """Return the function ``(*args) -> jvp`` with ``jvp(v) = (value, J v)``: `tg.jvp`."""
 
-    def of(*args: Any, **kwargs: Any) -> Function:
+    def of(*args: object, **kwargs: object) -> Function:
         f, picked, one = _chosen("make_jvp", fun, argnum, args, kwargs)
         return lambda v: autograd.jvp(f, picked, [v] if one else list(v))
 
@@ -88,7 +88,7 @@ def make_hvp(fun: Function, argnum: int = 0) -> Function:
 def hessian_tensor_product(fun: Function, argnum: int = 0) -> Function:
     """Return the function ``(*args, v) -> H v``; v has the shape of the argument: `tg.hvp`."""
 
-    def product(*args: Any, **kwargs: Any) -> Any:
+    def product(*args: object, **kwargs: object) -> Any:
         f, picked, _ = _chosen("hessian_tensor_product", fun, argnum, args[:-1], kwargs)
         return autograd.hvp(f, picked[0], args[-1])
 
@@ -125,7 +125,7 @@ def make_ggnvp(f: Function, g: Function = _half_square, f_argnum: int = 0) -> Fu
     it is, the identity.
     """
 
-    def of(*args: Any, **kwargs: Any) -> Function:
+    def of(*args: object, **kwargs: object) -> Function:
         pull, value = make_vjp(f, f_argnum)(*args, **kwargs)
         push = make_jvp(f, f_argnum)(*args, **kwargs)
         return lambda v: pull(autograd.hvp(g, value, push(v)[1]))
@@ -136,7 +136,7 @@ def make_ggnvp(f: Function, g: Function = _half_square, f_argnum: int = 0) -> Fu
 def grad_and_aux(fun: Function, argnum: Argnum = 0) -> Function:
     """Return ``(*args) -> (gradient, aux)`` for a function that returns ``(value, aux)``."""
 
-    def of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    def of(*args: object, **kwargs: object) -> tuple[Any, Any]:
         kept: list[Any] = []
 
         def value(*args: Any, **kwargs: Any) -> Any:
@@ -163,11 +163,11 @@ def multigrad_dict(fun: Function) -> Function:
     """
     signature = inspect.signature(fun)
 
-    def of(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    def of(*args: object, **kwargs: object) -> dict[str, Any]:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
 
-        def named(arguments: dict[str, Any]) -> Any:
+        def named(arguments: dict[str, object]) -> Any:
             call = inspect.BoundArguments(signature, arguments)
             return fun(*call.args, **call.kwargs)
 

@@ -20,7 +20,7 @@ EPS = 1e-6
 TOL = 1e-6
 
 
-def _random_like(tree: Any, rng: Any) -> Any:
+def _random_like(tree: object, rng: np.random.Generator) -> Any:
     return map_leaves(lambda a: rng.standard_normal(np.shape(a)), tree)
 
 
@@ -33,7 +33,7 @@ def _require_close(what: str, a: float, b: float) -> None:
         raise AssertionError(f"check_grads: {what} is {a:.10g}, and numbers say {b:.10g}.")
 
 
-def check_grads(f: Callable[..., Any], argnum: int | Sequence[int] | None = None,
+def check_grads(f: Callable[..., object], argnum: int | Sequence[int] | None = None,
                 modes: Sequence[str] = ("fwd", "rev"), order: int = 2) -> Callable[..., None]:
     """Return the function ``(*args)`` that raises where derivatives of `f` are not right."""
     return lambda *args, **kwargs: _check(f, argnum, modes, order, args, kwargs)
@@ -46,7 +46,7 @@ def _check(f: Callable[..., Any], argnum: Any, modes: Sequence[str], order: int,
     rng = np.random.default_rng(0)
     of_chosen, at = function_of("check_grads", chosen, f, args, kwargs)
 
-    def moved(x: Sequence[Any]) -> Any:
+    def moved(x: Sequence[object]) -> Any:
         return of_chosen(*x)
 
     v = _random_like(at, rng)

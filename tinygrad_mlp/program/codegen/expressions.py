@@ -49,7 +49,7 @@ class Expressions:
         self._inlined[line.results[0]] = ast.Attribute(self.operand(line.operands[0]), short)
         return True
 
-    def operand(self, a: Any) -> ast.expr:
+    def operand(self, a: object) -> ast.expr:
         """Return the code of an operand: a name, a number, or a transposed array."""
         if isinstance(a, Variable):
             return self._inlined.get(a) or ast.Name(self.names[a])
@@ -108,7 +108,7 @@ class Expressions:
             name = self._given_name(line.op.forward, name)
         return call(name, *operands, **static)
 
-    def _static(self, value: Any) -> ast.expr:
+    def _static(self, value: object) -> ast.expr:
         try:
             return expression(literal(value))
         except LookupError:
@@ -116,7 +116,7 @@ class Expressions:
             number = 1 + sum(n.startswith(name) for n in self.given)
             return ast.Name(self._given_name(value, f"{name}{number}"))
 
-    def _given_name(self, value: Any, wanted: str) -> str:
+    def _given_name(self, value: object, wanted: str) -> str:
         """Return the name of an object that source code cannot hold."""
         for name, known in self.given.items():
             if known is value:
@@ -125,7 +125,7 @@ class Expressions:
         self.given[name] = value
         return name
 
-    def _constant(self, a: Any) -> str:
+    def _constant(self, a: object) -> str:
         """Return the name of a constant array."""
         known = self._constant_names.get(id(a))
         if known is not None:

@@ -160,7 +160,7 @@ class NumPySource:
         lines += [f"{self.names[v]} = np.empty({v.shape}, np.{v.dtype})" for v in buffers]
         return lines
 
-    def _tuple(self, variables: Iterable[Any]) -> str:
+    def _tuple(self, variables: Iterable[object]) -> str:
         names = [ast.unparse(self._expressions.operand(v)) for v in variables]
         return ", ".join(names) + ("," if len(names) == 1 else "")
 
@@ -179,7 +179,7 @@ def _shape(variable: Variable) -> str:
     return "number" if variable.dtype is None else str(variable.shape)
 
 
-def _described(value: Any) -> str:
+def _described(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}, {value.dtype}"
     return f"a {type(value).__name__}"

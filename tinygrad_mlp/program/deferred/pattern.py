@@ -126,7 +126,7 @@ class _Finder:
             return None
         return delta, Deferrable(parameter, velocity)
 
-    def linear(self, value: Any, parameter: Variable,
+    def linear(self, value: object, parameter: Variable,
                gradient: GradientSource) -> tuple[Variable, Variable | None] | None:
         """Return D and V, where `value` is linear in the parameter, V and a gradient only."""
         deltas: set[Variable] = set()

@@ -62,7 +62,7 @@ class _ProductFinder:
         self.definition = {r: line for line in program.instructions for r in line.results}
         self.last_use = {v: line for line in program.instructions for v in line.variables}
 
-    def may_replace(self, c: Any, line: Instruction) -> bool:
+    def may_replace(self, c: object, line: Instruction) -> bool:
         """Return whether the result of `line` may take the place of its operand `c`."""
         return (
             isinstance(c, Variable)
@@ -84,12 +84,12 @@ class _ProductFinder:
         a, b = line.operands
         return alpha, a, b
 
-    def _only_use(self, a: Any) -> Instruction | None:
+    def _only_use(self, a: object) -> Instruction | None:
         """Return the instruction that computes a variable, if that is used once."""
         return self.definition.get(a) if isinstance(a, Variable) and self.uses[a] == 1 else None
 
 
-def _is_number(a: Any) -> bool:
+def _is_number(a: object) -> bool:
     return type(a) in Number or (isinstance(a, Variable) and a.dtype is None)
 
 

@@ -95,7 +95,7 @@ def _with_numbers(line: Instruction) -> Instruction:
     return line.changed(operands=tuple(operands))
 
 
-def array_type(a: Any) -> Any:
+def array_type(a: object) -> Any:
     """Return the shape and dtype of an operand; None for a number."""
     return (a.shape, a.dtype) if isinstance(a, (Variable, np.ndarray)) else None
 
@@ -156,7 +156,7 @@ def share_subexpressions(program: Program) -> tuple[Program, int]:
     return program.rewritten(kept, instead), len(program.instructions) - len(kept)
 
 
-def _identity(a: Any) -> Any:
+def _identity(a: object) -> Any:
     if isinstance(a, Variable) or a is None:
         return a
     return (type(a), a) if type(a) in Number else id(a)

@@ -63,7 +63,7 @@ def in_terms_of_batch(values: Sequence[Any], sizes: Sequence[int]) -> Any:
     raise Varies
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _equal(a: object, b: object) -> bool:
     return a is b or (type(a) is type(b) and bool(a == b or (a != a and b != b)))
 
 

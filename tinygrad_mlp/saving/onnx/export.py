@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.errors import ExportError, InvalidArgumentError, MissingToolError, ShapeError
 from tinygrad_mlp.nn import Module
@@ -142,7 +143,7 @@ def _module_of(model: Any) -> tuple[Module, Shape | None]:
         f"{type(model).__name__}.")
 
 
-def _metadata(metadata: Any, module: Module) -> dict[str, str]:
+def _metadata(metadata: object, module: Module) -> dict[str, str]:
     entries = {"tinygrad_mlp": __version__, "model": type(module).__name__}
     given = checked_metadata(metadata, entries, "export_onnx")
     try:
@@ -153,8 +154,8 @@ def _metadata(metadata: Any, module: Module) -> dict[str, str]:
     return entries | texts
 
 
-def _lowered(module: Module, shape: Shape | None, guessed: bool, x_dtype: Any, double: bool | None,
-             batch_size: int | None) -> LoweredModel:
+def _lowered(module: Module, shape: Shape | None, guessed: bool, x_dtype: DTypeLike,
+             double: bool | None, batch_size: int | None) -> LoweredModel:
     ask = (
         f"export_onnx: the first layer of this {type(module).__name__} does not determine the "
         f"shape of its inputs. Give the shape of one sample, without the batch, e.g. "

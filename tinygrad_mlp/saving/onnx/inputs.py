@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -38,7 +39,7 @@ def sample_shape(model: nn.Module) -> Shape | None:
     return None
 
 
-def checked_shape(shape: Any) -> Shape:
+def checked_shape(shape: Sequence[int]) -> Shape:
     """Return a caller's shape as a tuple of integers >= 1."""
     try:
         lengths = tuple(map(operator.index, shape if isinstance(shape, Iterable) else (shape,)))
@@ -51,7 +52,7 @@ def checked_shape(shape: Any) -> Shape:
     return lengths
 
 
-def checked_dtype(dtype: Any) -> np.dtype[Any]:
+def checked_dtype(dtype: Any) -> np.dtype[np.generic]:
     """Return a caller's dtype, if it is float32 or float64."""
     try:
         name = np.dtype(dtype).name
@@ -60,7 +61,7 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
     return np.dtype(str(one_of(name, ("float32", "float64"), "export_onnx: dtype")))
 
 
-def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
+def checked_input_dtype(dtype: DTypeLike) -> np.dtype[np.generic]:
     """Return a caller's dtype of the input, if ONNX has it and it is of real numbers."""
     try:
         found: np.dtype[Any] = np.dtype(dtype)
@@ -73,7 +74,7 @@ def checked_input_dtype(dtype: Any) -> np.dtype[Any]:
     return found
 
 
-def model_dtype(model: nn.Module) -> np.dtype[Any]:
+def model_dtype(model: nn.Module) -> np.dtype[np.generic]:
     """Return the dtype of a model: that of its first parameter or buffer, float64 without any."""
     dtypes = (tensor.dtype for _, tensor in model.named_state() if tensor.dtype.kind == "f")
     return next(dtypes, np.dtype(np.float64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph
@@ -23,7 +24,7 @@ class Labels(NamedTuple):
         """The type of the labels in the file: whole numbers, or text."""
         return np.int64 if self.several or self.classes.dtype.kind in "iub" else object
 
-    def write(self, graph: OnnxGraph, scores: str, dtype: Any, columns: int) -> None:
+    def write(self, graph: OnnxGraph, scores: str, dtype: DTypeLike, columns: int) -> None:
         """Add the nodes to a finished graph whose output `scores` has so many columns."""
         if self.several or columns == 1:
             half = graph.constant(np.array(0.5, dtype))

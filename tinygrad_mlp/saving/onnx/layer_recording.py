@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.mode import no_grad
@@ -50,7 +51,7 @@ class LayerRecording(Recording):
         return ""
 
 
-def example(shape: tuple[int, ...], dtype: Any) -> Any:
+def example(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
     """Return an example input for recording.
 
     Its numbers decide nothing, but differ, so that a wrong definition shows. Integers, which may
@@ -61,7 +62,7 @@ def example(shape: tuple[int, ...], dtype: Any) -> Any:
     return (0.55 + 0.4 * np.sin(positions) if floats else positions % 2).astype(dtype)
 
 
-def record(model: Module, shape: tuple[int, ...], dtype: Any) -> tuple[LayerRecording, Any]:
+def record(model: Module, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[LayerRecording, Any]:
     """Record ``model(x)`` for an x of some shape and dtype, without changing the model.
 
     Return the recording, whose input labelled as data is x, and the output: a variable, or an array

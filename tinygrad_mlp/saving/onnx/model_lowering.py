@@ -105,12 +105,12 @@ class _LoweredRecording:
             self._put(made, layer)
         self._instead[line.results[0]] = result
 
-    def _resolved(self, a: Any) -> Any:
+    def _resolved(self, a: object) -> Any:
         while isinstance(a, Variable) and a in self._instead:
             a = self._instead[a]
         return a
 
-    def _operand(self, a: Any) -> Any:
+    def _operand(self, a: object) -> Any:
         """Return an operand as calls refer to it."""
         a = self._resolved(a)
         return self._places.get(a, a) if isinstance(a, Variable) else a
@@ -146,7 +146,7 @@ def _merged(model: Module, recordings: Sequence[_LoweredRecording],
     first = recordings[0]
     twins: list[dict[Variable, Variable]] = [{s.x: first.x} for s in recordings]
 
-    def common(values: Sequence[tuple[Any, ...]]) -> Any:
+    def common(values: Sequence[tuple[object, ...]]) -> Any:
         """Return the operands for those of the recordings."""
         own = [tuple(twin.get(v, v) if isinstance(v, Variable) else v for v in operands)
                for twin, operands in zip(twins, values, strict=True)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op
@@ -66,7 +67,7 @@ class OnnxGraph:
 
     # -- dtypes and shapes -------------------------------------------------------------------
 
-    def element(self, dtype: Any) -> np.dtype[Any]:
+    def element(self, dtype: DTypeLike) -> np.dtype[Any]:
         """Return the dtype to write elements in: for floats the one of the export."""
         kind: np.dtype[Any] = np.dtype(dtype)
         if kind.kind == "f" and self._float is not None:
@@ -84,7 +85,7 @@ class OnnxGraph:
         """Return the name of a variable."""
         return self._names[variable]
 
-    def dtype_of(self, a: Any) -> Any:
+    def dtype_of(self, a: object) -> Any:
         """Return the dtype of an operand, or a Python number, for `np.result_type`."""
         if isinstance(a, Stored):
             return self._state[a.name].dtype
@@ -92,14 +93,14 @@ class OnnxGraph:
             return 1 if isinstance(a.scale, int) else 1.0
         return a.dtype if hasattr(a, "dtype") else a
 
-    def shape_of(self, a: Any) -> tuple[Any, ...]:
+    def shape_of(self, a: object) -> tuple[Any, ...]:
         """Return the shape of an operand, in terms of the batch size."""
         if isinstance(a, Variable):
             return self._shapes[a]
         array = self._state[a.name] if isinstance(a, Stored) else a
         return tuple(getattr(array, "shape", ()))
 
-    def ndim_of(self, a: Any) -> int:
+    def ndim_of(self, a: object) -> int:
         """Return the number of axes of an operand."""
         return len(self.shape_of(a))
 
@@ -122,7 +123,7 @@ class OnnxGraph:
         array = np.asarray(a)
         return self.constant(array.astype(dtype) if dtype is not None else array)
 
-    def constant(self, array: Any) -> str:
+    def constant(self, array: Array) -> str:
         """Return the name of an initialiser; equal ones are written once."""
         array = self._in_dtype(np.asarray(array), np.asarray(array).dtype)
         key = (array.dtype, array.shape, array.tobytes())
@@ -137,10 +138,10 @@ class OnnxGraph:
         self.initialisers[name] = array
         return name
 
-    def _in_dtype(self, array: Array, dtype: Any) -> Array:
+    def _in_dtype(self, array: Array, dtype: DTypeLike) -> Array:
         return np.asarray(array, self.element(dtype), order="C")
 
-    def ints(self, values: Sequence[Any]) -> str:
+    def ints(self, values: Sequence[object]) -> str:
         """Return a vector of integers, some of which may depend on the batch size."""
         if not any(isinstance(v, Affine) for v in values):
             return self.constant(np.array(values, np.int64).reshape(-1))
@@ -149,7 +150,7 @@ class OnnxGraph:
             for v in values]
         return names[0] if len(names) == 1 else self.node("Concat", *names, axis=0)
 
-    def shape(self, lengths: Sequence[Any]) -> str:
+    def shape(self, lengths: Sequence[object]) -> str:
         """Return the lengths of axes for `reshape`, -1 for one that depends on the batch size."""
         if sum(isinstance(n, Affine) for n in lengths) == 1 and 0 not in lengths:
             lengths = [-1 if isinstance(n, Affine) else n for n in lengths]
@@ -173,7 +174,7 @@ class OnnxGraph:
             self._made[a] = name
         return self._made[a]
 
-    def finish(self, output: Any) -> None:
+    def finish(self, output: Variable) -> None:
         """Rename the last result to the name of the output."""
         self.call = None
         name = self.read(output)

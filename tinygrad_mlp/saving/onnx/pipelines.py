@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,11 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.saving.onnx.inputs import model_dtype
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from tinygrad_mlp.autograd.argument_types import Operand
 
 Step = Callable[[Any], Any]
 
@@ -21,7 +26,7 @@ class PreprocessedNetwork(Module):
     def __init__(self, steps: list[Step], network: Module) -> None:
         self.steps, self.network = steps, network
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Operand) -> Any:
         """Apply the steps, then the network."""
         for step in self.steps:
             x = step(x)
@@ -58,7 +63,7 @@ def module_of(pipeline: Any) -> tuple[Module, tuple[int, ...]]:
             (getattr(pipeline, "n_features_in_", shape[0]),))
 
 
-def _steps(pipeline: Any, final: Any, dtype: Any) -> list[Step]:
+def _steps(pipeline: Any, final: object, dtype: DTypeLike) -> list[Step]:
     """Return the steps of a pipeline, and of those in it, but for the `final` estimator."""
     steps: list[Step] = []
     for name, step in pipeline.steps:
@@ -101,7 +106,7 @@ def _projected(step: Any, dtype: Any) -> Step:
     return lambda x: ops.matmul(centred(x), matrix)
 
 
-def _selected(step: Any, dtype: Any) -> Step:
+def _selected(step: Any, dtype: DTypeLike) -> Step:
     places = np.flatnonzero(step.get_support())
     return lambda x: ops.take(x, places, axis=1)
 
@@ -118,7 +123,7 @@ def _imputed(step: Any, dtype: Any) -> Step:
     return lambda x: ops.where(ops.equal(x, float(missing)), numbers, x)
 
 
-def _normalised(step: Any, dtype: Any) -> Step:
+def _normalised(step: Any, dtype: DTypeLike) -> Step:
     size: dict[str, Step] = {
         "l1": lambda x: ops.sum(ops.abs(x), axis=1, keepdims=True),
         "l2": lambda x: ops.sqrt(ops.sum(x * x, axis=1, keepdims=True)),

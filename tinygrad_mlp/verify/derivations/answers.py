@@ -44,7 +44,7 @@ class Answer(NamedTuple):
         return [f"Gradients were read as follows: {', '.join(parts)}."]
 
 
-def read_answer(found: Any, names: Sequence[str], said: Sequence[str] = ()) -> Answer:
+def read_answer(found: object, names: Sequence[str], said: Sequence[str] = ()) -> Answer:
     """Return the gradients by parameter name; `names` lists the parameters in order.
 
     `said` has the texts of what was returned, if they are known: they count for more than the
@@ -83,13 +83,13 @@ def in_own_names(found: Any, names: Sequence[str], said: Sequence[str]) -> Any:
     return found
 
 
-def _unreadable(found: Any, names: Sequence[str]) -> InvalidArgumentError:
+def _unreadable(found: object, names: Sequence[str]) -> InvalidArgumentError:
     return InvalidArgumentError(
         f"{WHO}: derived must give a dict of gradients by parameter name "
         f"({', '.join(names)}), or a tuple of them in this order. Got {found!r}.")
 
 
-def _from_mapping(found: Mapping[Any, Any], names: Sequence[str]) -> Answer:
+def _from_mapping(found: Mapping[object, object], names: Sequence[str]) -> Answer:
     """Return the gradients of a mapping whose keys may be spelt in several ways."""
     keys: dict[str, str] = {}
     gradients, others, ignored = {}, {}, []
@@ -112,7 +112,7 @@ def _from_mapping(found: Mapping[Any, Any], names: Sequence[str]) -> Answer:
     return Answer(gradients, others, ignored, read=keys)
 
 
-def _no_numbers(value: Any) -> bool:
+def _no_numbers(value: object) -> bool:
     """Return whether something is a cache, a text or nothing, and so no array that was meant."""
     if value is None or isinstance(value, (str, Mapping)):
         return True
@@ -122,7 +122,7 @@ def _no_numbers(value: Any) -> bool:
         return True
 
 
-def _numbers(value: Any, key: str) -> Array:
+def _numbers(value: object, key: str) -> Array:
     """Return a gradient as an array of floating-point numbers."""
     refuse_more_than_numbers(value, f"{WHO}: derived[{key!r}]")
     try:

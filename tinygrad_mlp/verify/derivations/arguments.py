@@ -20,7 +20,7 @@ Parameters = inspect.Parameter
 BY_POSITION = (Parameters.POSITIONAL_ONLY, Parameters.POSITIONAL_OR_KEYWORD)
 
 
-def point_of(loss: Callable[..., Any], point: Any, keywords: Mapping[str, Any],
+def point_of(loss: Callable[..., object], point: object, keywords: Mapping[str, object],
              options: Collection[str]) -> dict[str, Any]:
     """Return the parameters by name, given as a mapping or as keyword arguments.
 
@@ -54,7 +54,7 @@ def point_of(loss: Callable[..., Any], point: Any, keywords: Mapping[str, Any],
     return {str(name): value for name, value in point.items()}
 
 
-def floating(name: Any, value: Any) -> Array:
+def floating(name: object, value: object) -> Array:
     """Return a parameter as an array, if it is one of floating-point numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -66,7 +66,7 @@ def floating(name: Any, value: Any) -> Array:
     return array
 
 
-def _signature(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+def _signature(function: Callable[..., object]) -> list[inspect.Parameter] | None:
     """Return the parameters of a function; None where they cannot be seen."""
     try:
         return list(inspect.signature(function).parameters.values())
@@ -74,7 +74,7 @@ def _signature(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
         return None
 
 
-def _required(function: Callable[..., Any]) -> list[str]:
+def _required(function: Callable[..., object]) -> list[str]:
     """Return the names of the parameters that a function must be given."""
     return [p.name for p in _signature(function) or ()
             if p.default is p.empty and p.kind in (*BY_POSITION, p.KEYWORD_ONLY)]
@@ -95,15 +95,15 @@ class AtPoint:
     the parameters as the function does; `takes_point` is false for one without arguments.
     """
 
-    def __init__(self, function: Callable[..., Any], order: Collection[str], role: str, pack: Pack,
-                 finish: Finish = lambda found, args: found, who: str = WHO) -> None:
+    def __init__(self, function: Callable[..., object], order: Collection[str], role: str,
+                 pack: Pack, finish: Finish = lambda found, args: found, who: str = WHO) -> None:
         self.function, self.order, self.role, self.who = function, list(order), role, who
         self.pack, self.finish, self.takes_point = pack, finish, True
         self.said: list[str] = []
         self.around: Callable[[Mapping[str, Any]], AbstractContextManager[None]] = _nothing
 
     @contextmanager
-    def arguments(self, point: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...],
+    def arguments(self, point: Mapping[str, object]) -> Iterator[tuple[tuple[Any, ...],
                                                                     dict[str, Any]]]:
         """Give the positional and keyword arguments for a call at a point, within this context."""
         point = {name: own_copy(value) if isinstance(value, Value) else value
@@ -119,7 +119,7 @@ class AtPoint:
             return self.finish(self.function(*args, **keywords), args)
 
 
-def _nothing(point: Mapping[str, Any]) -> AbstractContextManager[None]:
+def _nothing(point: Mapping[str, object]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -130,7 +130,7 @@ class Caller(AtPoint):
     position, as one dict, or not at all.
     """
 
-    def __init__(self, function: Callable[..., Any], names: Collection[str], role: str) -> None:
+    def __init__(self, function: Callable[..., object], names: Collection[str], role: str) -> None:
         super().__init__(function, names, role, self._by_keyword(list(names)))
         self.said = returned_names(function)
         listed = _signature(function)
@@ -172,10 +172,10 @@ class Caller(AtPoint):
         return lambda point: (
             tuple(point[name] for name in first), {name: point[name] for name in rest})
 
-    def _by_position(self, point: Mapping[str, Any]) -> Any:
+    def _by_position(self, point: Mapping[str, object]) -> Any:
         return tuple(point.values()), {}
 
-    def _as_dict(self, point: Mapping[str, Any]) -> Any:
+    def _as_dict(self, point: Mapping[str, object]) -> Any:
         return (dict(point),), {}
 
     def _refused(self, required: list[str]) -> InvalidArgumentError:
@@ -184,7 +184,7 @@ class Caller(AtPoint):
             f"It takes {', '.join(required) or 'none of them'}. Use the same names in both.")
 
 
-def _subscripts_with(function: Callable[..., Any], name: str) -> bool:
+def _subscripts_with(function: Callable[..., object], name: str) -> bool:
     """Return whether a function of one argument asks that for a name, as in ``p["w"]``."""
     code = getattr(function, "__code__", None)
     return code is not None and name in code.co_consts

@@ -124,7 +124,7 @@ def check_derivation(loss: Callable[..., Any],
         at, options)
 
 
-def _of_one_or_nested(loss: Callable[..., Any], derived: Any, at: Mapping[str, Any],
+def _of_one_or_nested(loss: Callable[..., object], derived: object, at: Mapping[str, object],
                       options: Options) -> DerivationReport:
     """Return the report on one function, or on parameters in lists and dicts."""
     nested = Nested({name: value if isinstance(value, (Mapping, list, tuple)) and is_nested(

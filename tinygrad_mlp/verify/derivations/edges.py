@@ -136,7 +136,7 @@ class Edge(NamedTuple):
                 share = self._with_array(self.position, inside)
                 yield self.instead("clip", share, epsilon=epsilon)
 
-    def _share(self, g: Array, arrays: Any = None) -> Array:
+    def _share(self, g: Array, arrays: object = None) -> Array:
         return self.recording.share(self.node, self.position, g, arrays)
 
     def _with_array(self, at: int, array: Array) -> Share:

@@ -13,9 +13,9 @@ LEAVE, LOCALS, DOT = "<leave>", "<locals>", "<dot>"
 """Names that no program can have, for what the rewritten function calls."""
 
 
-def call_with_local_variables(function: Callable[..., Any],
-                              arguments: Mapping[str, Any],
-                              args: Sequence[Any] = ()) -> tuple[Any, dict[str, Any]]:
+def call_with_local_variables(function: Callable[..., object],
+                              arguments: Mapping[str, object],
+                              args: Sequence[object] = ()) -> tuple[Any, dict[str, Any]]:
     """Return ``function(*args, **arguments)`` and the function's local variables when it returned.
 
     Every ``return e`` of the function becomes ``return leave(e, locals())``. The names only serve
@@ -26,7 +26,7 @@ def call_with_local_variables(function: Callable[..., Any],
     if source is None:
         return function(*args, **arguments), variables
 
-    def leave(value: Any, found: dict[str, Any]) -> Any:
+    def leave(value: object, found: dict[str, object]) -> Any:
         variables.update((name, v) for name, v in found.items() if not name.startswith("<"))
         return value
 

@@ -74,7 +74,7 @@ class Mutations:
         return found
 
     @cached_property
-    def _base(self) -> tuple[dict[str, Array], dict[Node, Any]]:
+    def _base(self) -> tuple[dict[str, Array], dict[Node, object]]:
         out = self.recording.out
         return self.recording.replay(starts=[(out, np.ones_like(out.data))])
 

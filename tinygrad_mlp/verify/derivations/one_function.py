@@ -18,7 +18,7 @@ LOSSES = ("loss", "cost", "L", "J", "value", "error", "nll", "objective")
 GRADIENTS = ("grads", "grad", "gradients", "gradient")
 
 
-def split(found: Any, function: Callable[..., Any]) -> tuple[Any, Any, list[str]]:
+def split(found: object, function: Callable[..., object]) -> tuple[Any, Any, list[str]]:
     """Return the loss, the gradients, and their texts, of what one function returned.
 
     The loss is the first result, or the last one, or under its name in a dict. What comes besides
@@ -42,7 +42,8 @@ def split(found: Any, function: Callable[..., Any]) -> tuple[Any, Any, list[str]
         f"{_kind(found)}. Return both, or give two functions: check_derivation(loss, derived, …).")
 
 
-def _besides(others: list[Any], at: int, function: Callable[..., Any]) -> tuple[Any, list[str]]:
+def _besides(others: list[object], at: int,
+             function: Callable[..., object]) -> tuple[object, list[str]]:
     """Return the gradients, and their texts, among the results other than the loss at `at`."""
     dicts = [value for value in others if isinstance(value, Mapping)]
     if len(dicts) == 1:
@@ -70,7 +71,7 @@ class Nested:
         sources: how each gradient was called where it was found, after an answer was read.
     """
 
-    def __init__(self, point: Mapping[str, Any]) -> None:
+    def __init__(self, point: Mapping[str, object]) -> None:
         self.point = point
         groups = distinct([each for name, value in point.items()
                            for each in places(value, (name,))])
@@ -81,12 +82,12 @@ class Nested:
             self.slots[str(group[0].path[0])].append(name)
         self.sources: dict[str, str] = {}
 
-    def caller(self, function: Callable[..., Any], role: str,
+    def caller(self, function: Callable[..., object], role: str,
                finish: Callable[[Any, tuple[Any, ...]], Any] | None = None) -> AtPoint:
         """Return a function of the point, called at its arrays by name."""
         inner = Caller(function, self.point, role)
 
-        def pack(at: Mapping[str, Any]) -> Any:
+        def pack(at: Mapping[str, object]) -> Any:
             replaced = {id(array): at[name] for name, array in self.flat.items()}
             return inner.pack({name: with_values(value, replaced, WHO)
                                for name, value in self.point.items()})
@@ -96,7 +97,7 @@ class Nested:
         made.takes_point = inner.takes_point
         return made
 
-    def gradients(self, found: Any, said: Sequence[str]) -> dict[str, Array]:
+    def gradients(self, found: object, said: Sequence[str]) -> dict[str, Array]:
         """Return the gradients that a function returned, by the names of the arrays.
 
         `said` has the texts of what it returns, if they are known.
@@ -120,7 +121,7 @@ class Nested:
         return [f"Gradients were read as follows: {parts}."]
 
 
-def is_nested(point: Mapping[str, Any]) -> bool:
+def is_nested(point: Mapping[str, object]) -> bool:
     """Return whether a parameter is a list, tuple or dict of arrays, and no list of numbers."""
     return any(isinstance(value, Mapping) or (
         isinstance(value, Sequence) and any(isinstance(each, (np.ndarray, Mapping)) or (
@@ -128,19 +129,19 @@ def is_nested(point: Mapping[str, Any]) -> bool:
         and _has_arrays(value)) for value in point.values())
 
 
-def _has_arrays(value: Any) -> bool:
+def _has_arrays(value: object) -> bool:
     return next(places(value, ("",)), None) is not None
 
 
-def of_one_function(function: Callable[..., Any], nested: Nested) -> tuple[AtPoint, AtPoint]:
+def of_one_function(function: Callable[..., object], nested: Nested) -> tuple[AtPoint, AtPoint]:
     """Return the loss and the derivation that one function is."""
     return (nested.caller(function, "loss", lambda found, args: split(found, function)[0]),
             nested.caller(function, "derived", lambda found, args: nested.gradients(
                 *split(found, function)[1:])))
 
 
-def of_two_functions(loss: Callable[..., Any], derived: Any,
-                     nested: Nested) -> tuple[AtPoint, Any]:
+def of_two_functions(loss: Callable[..., object], derived: object,
+                     nested: Nested) -> tuple[AtPoint, object]:
     """Return the loss and the derivation at a point with lists of parameters."""
     if not callable(derived):
         return nested.caller(loss, "loss"), nested.gradients(derived, [])

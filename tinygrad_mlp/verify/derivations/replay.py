@@ -111,7 +111,7 @@ class RecordedLoss:
         self.names = self._names(variables)
         self._diagonal: dict[tuple[Node, int], bool] = {}
 
-    def _names(self, variables: Mapping[str, Any]) -> dict[Any, str]:
+    def _names(self, variables: Mapping[str, object]) -> dict[Any, str]:
         names: dict[Any, str] = {leaf: name for name, leaf in self.leaves.items()}
         for name, value in variables.items():
             if isinstance(value, Value) and value.node is not None and value.node.name is None:
@@ -129,7 +129,7 @@ class RecordedLoss:
         """Return the array at a vertex."""
         return np.asarray(vertex.out if isinstance(vertex, Node) else vertex.data)
 
-    def share(self, node: Node, position: int, g: Any, arrays: Any = None) -> Array:
+    def share(self, node: Node, position: int, g: object, arrays: object = None) -> Array:
         """Return what argument `position` of a node receives for the cotangent `g`.
 
         The rule uses `arrays` instead of the recorded arguments where they are given.
@@ -182,8 +182,8 @@ class RecordedLoss:
             change = float(np.abs(np.asarray(self.loss(self.leaves).data) - self.out.data))
         return not change <= 64 * eps * largest
 
-    def replay(self, *changes: Change, starts: Sequence[tuple[Node | Value, Any]] = (),
-               ) -> tuple[dict[str, Array], dict[Node, Any]]:
+    def replay(self, *changes: Change, starts: Sequence[tuple[Node | Value, object]] = (),
+               ) -> tuple[dict[str, Array], dict[Node, object]]:
         """Return the gradients by parameter, and the cotangents by node, of the backward pass.
 
         With changes, or if it begins at `starts`, it leaves out the paths through `shifts`.
@@ -196,7 +196,7 @@ class RecordedLoss:
         left_out = self.shifts if changes or starts else frozenset()
         ahead = [*(starts or [(self.out, np.ones_like(self.out.data))])]
 
-        def collect(leaf: Value, g: Any, owned: bool) -> None:
+        def collect(leaf: Value, g: object, owned: bool) -> None:
             if id(leaf) in found:
                 found[id(leaf)] = found[id(leaf)] + g
 
@@ -242,8 +242,8 @@ class RecordedLoss:
             for (name, leaf), g in zip(leaves.items(), found, strict=True)}
 
 
-def call_unwatched(function: Callable[..., Any], keywords: Mapping[str, Any],
-                   args: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+def call_unwatched(function: Callable[..., object], keywords: Mapping[str, object],
+                   args: Sequence[object]) -> tuple[object, dict[str, object]]:
     """Return what a function returns, and no local variables."""
     return function(*args, **keywords), {}
 
@@ -263,7 +263,7 @@ def _with_its_line(error: ValueError, role: str) -> Exception:
     return type(reason)(f"{reason}\n  in line {frames[-1].lineno} of the {role}: {frames[-1].line}")
 
 
-def _root(out: Any, loss: AtPoint) -> Node:
+def _root(out: object, loss: AtPoint) -> Node:
     """Return the node that computed the loss, or raise an error that says why there is none."""
     if not isinstance(out, Value) or not out.requires_grad or out.node is None:
         raise NotDifferentiableError(
@@ -277,10 +277,11 @@ def _root(out: Any, loss: AtPoint) -> Node:
     return out.node
 
 
-def _changed_vjp(op: Op, changes: Sequence[Change]) -> Callable[..., Any]:
+def _changed_vjp(op: Op, changes: Sequence[Change]) -> Callable[..., object]:
     """Return what takes the place of `op.vjp` at a node at which the backward pass departs."""
 
-    def vjp(position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
+    def vjp(position: int, g: Any, y: Any, arrays: Sequence[object],
+            static: dict[str, object]) -> Any:
         for change in changes:
             if change.target is not None:
                 return np.zeros_like(arrays[position])
@@ -291,6 +292,7 @@ def _changed_vjp(op: Op, changes: Sequence[Change]) -> Callable[..., Any]:
     return vjp
 
 
-def _nothing(position: int, g: Any, y: Any, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
+def _nothing(position: int, g: Any, y: Any, arrays: Sequence[object],
+             static: dict[str, object]) -> Any:
     """Return a share of zero."""
     return np.zeros_like(arrays[position])

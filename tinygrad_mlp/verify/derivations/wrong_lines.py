@@ -61,10 +61,10 @@ class WrongLineSearch(NamedTuple):
         handed = self.point.handed
         tolerance = max(self.rows[name].tolerance for name in names)
 
-        def call(function: Any, leaves: Mapping[str, Any]) -> Any:
+        def call(function: object, leaves: Mapping[str, object]) -> Any:
             return _with(handed.loss, function)(leaves)
 
-        def evaluate(function: Any, parameters: Mapping[str, Array]) -> Mapping[str, Any]:
+        def evaluate(function: object, parameters: Mapping[str, Array]) -> Mapping[str, Any]:
             return handed._replace(derived=_with(derived, function)).answer(parameters).gradients
 
         rtol = min(1e-2, max(1e-6, 4 * tolerance))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -25,8 +24,8 @@ REACH = 0.5
 """How far the first further point is away, in multiples of the size of each input."""
 
 
-def check_grad(f: Callable[..., Any], *args: Any, order: int = 1, fast: bool = False, seed: int = 0,
-               rtol: float | None = None, points: int = 2) -> GradReport:
+def check_grad(f: Callable[..., object], *args: object, order: int = 1, fast: bool = False,
+               seed: int = 0, rtol: float | None = None, points: int = 2) -> GradReport:
     """Compare the gradients of `f` with numerical derivatives, for every output and input.
 
     An automatic derivative ``a`` and a numeric one ``n``, known to ``± e``, agree if

@@ -56,13 +56,13 @@ class Contract:
                 self.report("changed in place", f"op '{op.name}'", message)
         return out
 
-    def vjp_of(self, node: Node, g: Any) -> Callable[..., Any]:
+    def vjp_of(self, node: Node, g: object) -> Callable[..., object]:
         """Return the `vjp` of the node's operation, observed."""
         self._op = node.op.name
         return partial(self._checked, node.op)
 
-    def _checked(self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[Any],
-                 static: dict[str, Any]) -> Any:
+    def _checked(self, op: Op, position: int, g: Any, y: Any, inputs: Sequence[object],
+                 static: dict[str, object]) -> Any:
         """Return the share of an argument, as `op.vjp`, after checking it if it is an array."""
         if op.rule(position) is None:
             return None
@@ -70,7 +70,7 @@ class Contract:
         if any(isinstance(a, Value) for a in (*parts, *inputs)):
             return op.vjp(position, g, y, inputs, static)  # checked where it is called with arrays
 
-        def run(cotangent: Any) -> Any:
+        def run(cotangent: object) -> Any:
             with changed_mode(walk=None, hook=None):
                 return op.vjp(position, cotangent, y, inputs, static)
 
@@ -209,7 +209,7 @@ class Contract:
                     self.report("second run", where, message)
 
 
-def _close(a: Any, b: Any) -> bool:
+def _close(a: object, b: object) -> bool:
     """Return whether two results are equal up to the rounding that a memory layout may cause."""
     a, b = np.asarray(data_of(a)), np.asarray(data_of(b))
     if a.shape != b.shape:

@@ -8,7 +8,6 @@ All numerical derivatives are those of φ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -58,7 +57,7 @@ class Directions:
     def __len__(self) -> int:
         return self.point.size if self.vectors is None else len(self.vectors)
 
-    def moved(self, k: int, t: Any) -> list[Array]:
+    def moved(self, k: int, t: object) -> list[Array]:
         """Return the inputs with this one moved by `t` along direction `k`."""
         arrays = list(self.probe.point)
         if isinstance(t, complex):
@@ -72,7 +71,7 @@ class Directions:
         arrays[self.leaf] = here
         return arrays
 
-    def values(self, k: int, t: Any) -> Array:
+    def values(self, k: int, t: object) -> Array:
         """Return φ(t) along direction `k`."""
         return self.probe.values(self.moved(k, t))
 

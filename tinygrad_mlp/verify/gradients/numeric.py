@@ -162,7 +162,7 @@ def analytic(references: str, outer: Any) -> Callable[[Op, tuple[Any, ...], dict
     return hook
 
 
-def _continues(op: Op, arrays: tuple[Any, ...], static: dict[str, Any], out: Any) -> bool:
+def _continues(op: Op, arrays: tuple[Any, ...], static: dict[str, object], out: object) -> bool:
     """Return whether the real part of an elementwise result is the result for real arguments.
 
     NumPy's ``log1p`` of complex numbers near 0 is not: it has lost digits, in both parts.

@@ -55,7 +55,7 @@ class Probe:
     holds the values of all floating-point `outputs` in a row, with a relative rounding error `eps`.
     """
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...],
+    def __init__(self, f: Callable[..., object], args: tuple[object, ...],
                  names: list[str] | None = None) -> None:
         self.f, self.args = f, args
         self._given = leaves(args)
@@ -83,7 +83,7 @@ class Probe:
         used = [*self.point, *(data_of(leaves(out)[i]) for i in self._kept)]
         self.eps = max(float(np.finfo(a.dtype).eps) for a in used)
 
-    def _read_outputs(self, out: Any) -> None:
+    def _read_outputs(self, out: object) -> None:
         self.outputs: list[Output] = []
         self._kept: list[int] = []
         start = 0
@@ -112,7 +112,7 @@ class Probe:
             filled[place] = value
         return self.f(*rebuild(self.args, filled))
 
-    def _flat(self, out: Any) -> Array:
+    def _flat(self, out: object) -> Array:
         found = leaves(out)
         # `concatenate` copies: the results may be views of an input that will be written to.
         return np.concatenate([np.ravel(data_of(found[i])) for i in self._kept])
@@ -201,14 +201,14 @@ def probe_of_gradient(probe: Probe, rng: np.random.Generator) -> Probe:
     return second
 
 
-def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
+def pulled_back(f: Callable[..., object]) -> Callable[..., Any]:
     """Return the function ``(args, cotangents) -> gradients of f``, which order 2 differentiates.
 
     It is linear in the cotangents, which are inputs as well: a rule that loses the history of
     its cotangent is wrong at second order only.
     """
 
-    def gradients_of(args: tuple[Any, ...], cotangents: list[Any]) -> list[Any]:
+    def gradients_of(args: tuple[object, ...], cotangents: list[object]) -> list[Any]:
         given = leaves(args)
         # (Complex numbers are there only because a complex step is being taken.)
         inputs = []
@@ -233,18 +233,18 @@ def pulled_back(f: Callable[..., Any]) -> Callable[..., Any]:
     return gradients_of
 
 
-def _is_floating(a: Any) -> bool:
+def _is_floating(a: object) -> bool:
     if isinstance(a, (Value, np.ndarray, np.generic)):
         return bool(data_of(a).dtype.kind == "f")
     return isinstance(a, float)
 
 
-def _kind(a: Any) -> str:
+def _kind(a: object) -> str:
     dtype = getattr(data_of(a), "dtype", None)
     return type(a).__name__ if dtype is None else f"an array of {dtype}"
 
 
-def named(tree: Any, name: str) -> list[str]:
+def named(tree: object, name: str) -> list[str]:
     """Return the names of the leaves of a nesting.
 
     >>> named({"W": 1, "b": [2, 3]}, "p")
@@ -257,7 +257,7 @@ def named(tree: Any, name: str) -> list[str]:
     return [name]
 
 
-def input_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+def input_names(f: Callable[..., object], args: tuple[object, ...]) -> list[str]:
     """Return the names of the leaves of the arguments, after the function's parameters."""
     try:
         bound = inspect.signature(f).bind(*args).arguments
@@ -266,6 +266,6 @@ def input_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
     return [n for name, value in bound.items() for n in named(value, name)]
 
 
-def data_of(a: Any) -> Any:
+def data_of(a: object) -> Any:
     """Return the array of a value; other things as they are."""
     return a.data if isinstance(a, Value) else a

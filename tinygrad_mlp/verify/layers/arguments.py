@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.verify.reading.places import SEQUENCES, distinct, places, with_values
 
 
-def parameter_names(function: Callable[..., Any], number: int) -> list[str]:
+def parameter_names(function: Callable[..., object], number: int) -> list[str]:
     """Return the names of the first positional parameters of a function."""
     try:
         listed = list(inspect.signature(function).parameters.values())
@@ -21,7 +21,7 @@ def parameter_names(function: Callable[..., Any], number: int) -> list[str]:
     return [*names, *(f"argument{i}" for i in range(len(names), number))][:number]
 
 
-def required(function: Callable[..., Any]) -> list[str]:
+def required(function: Callable[..., object]) -> list[str]:
     """Return the names of the positional parameters without a default; of the first, if none."""
     listed = [p for p in inspect.signature(function).parameters.values()
               if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -38,7 +38,7 @@ class Inputs:
         slots: the names of the leaves of each argument that has any.
     """
 
-    def __init__(self, function: Callable[..., Any], values: Sequence[Any]) -> None:
+    def __init__(self, function: Callable[..., object], values: Sequence[object]) -> None:
         self.values = tuple(values)
         self.names = parameter_names(function, len(values))
         found = [place for name, value in zip(self.names, values, strict=True)
@@ -50,7 +50,7 @@ class Inputs:
         for name, group in self._groups.items():
             self.slots.setdefault(str(group[0].path[0]), []).append(name)
 
-    def at(self, point: Mapping[str, Any], who: str) -> tuple[Any, ...]:
+    def at(self, point: Mapping[str, object], who: str) -> tuple[Any, ...]:
         """Return the arguments with the arrays of a point in them."""
         replaced = {id(array): point[name] for name, array in self.leaves.items() if name in point}
         return tuple(with_values(value, replaced, who) for value in self.values)

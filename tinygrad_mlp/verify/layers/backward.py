@@ -20,7 +20,7 @@ class Kept(NamedTuple):
     cache: tuple[Any, ...]
 
 
-def kept_by(found: Any, takes: Sequence[str], who: str) -> Kept:
+def kept_by(found: object, takes: Sequence[str], who: str) -> Kept:
     """Return what is an output and what a cache in the result of forward; backward `takes` both.
 
     ``out, cache`` and ``h, c, cache`` are told by the number of arguments of backward: all but the
@@ -41,7 +41,7 @@ def kept_by(found: Any, takes: Sequence[str], who: str) -> Kept:
 
 
 def arguments_for(takes: Sequence[str], kept: Kept, cotangents: Sequence[Array],
-                  inputs: Mapping[str, Any], who: str) -> tuple[Any, ...]:
+                  inputs: Mapping[str, object], who: str) -> tuple[object, ...]:
     """Return the positional arguments of backward.
 
     First the cotangents; then what forward kept, in order; then inputs by their names.

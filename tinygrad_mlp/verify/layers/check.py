@@ -81,7 +81,7 @@ def check_layer(layer: Any, *arguments: Any, rng: np.random.Generator | None = N
     return _Layer(forward, backward, layer, arguments).report(options)
 
 
-def _is_function(value: Any) -> bool:
+def _is_function(value: object) -> bool:
     return callable(value) and not hasattr(type(value), "backward") and not hasattr(
         value, "backward")
 
@@ -89,8 +89,8 @@ def _is_function(value: Any) -> bool:
 class _Layer:
     """The two functions, the object that they belong to, if any, and a cotangent."""
 
-    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], owner: Any,
-                 arguments: Sequence[Any]) -> None:
+    def __init__(self, forward: Callable[..., object], backward: Callable[..., object],
+                 owner: object, arguments: Sequence[object]) -> None:
         self.forward, self.backward, self.owner = forward, backward, owner
         bound = owner is not None
         self.takes = required(backward)[1:] if bound else required(backward)
@@ -148,8 +148,8 @@ class _Layer:
         return not all(np.array_equal(a, b, equal_nan=True)
                        for a, b in zip(before, after, strict=True))
 
-    def _forward_arguments(self, point: Mapping[str, Any]) -> tuple[tuple[Any, ...],
-                                                                    dict[str, Any]]:
+    def _forward_arguments(
+            self, point: Mapping[str, object]) -> tuple[tuple[object, ...], dict[str, object]]:
         arguments = self.inputs.at(point, WHO)
         if self.owner is not None:
             arguments = (objects.copied_layer(self.owner, self.groups, point, WHO), *arguments)
@@ -162,14 +162,14 @@ class _Layer:
         return [plain_array(out).copy()
                 for out in kept_by(self.forward(*arguments), self.takes, WHO).outputs]
 
-    def _loss(self, found: Any, args: tuple[Any, ...]) -> Any:
+    def _loss(self, found: object, args: tuple[object, ...]) -> Any:
         """Return Σ c · out."""
         outputs = kept_by(found, self.takes, WHO).outputs
         terms = [vdot(out, c) for out, c in zip(outputs, self.cotangents, strict=True)]
         return terms[0] if len(terms) == 1 else sum(terms[1:], terms[0])
 
-    def _backward_arguments(self, point: Mapping[str, Any]) -> tuple[tuple[Any, ...],
-                                                                     dict[str, Any]]:
+    def _backward_arguments(
+            self, point: Mapping[str, object]) -> tuple[tuple[object, ...], dict[str, object]]:
         """Run forward, and return the arguments of backward."""
         arguments, _ = self._forward_arguments(point)
         own = arguments[:1] if self.owner is not None else ()
@@ -184,7 +184,7 @@ class _Layer:
         arguments, _ = self._backward_arguments(copies)
         return self._read(self.backward(*arguments), arguments)
 
-    def _read(self, found: Any, args: tuple[Any, ...]) -> Gradients:
+    def _read(self, found: object, args: tuple[object, ...]) -> Gradients:
         """Return the gradients that were returned or are held by the object, by name."""
         given: Gradients = {}
         if self.owner is None:
@@ -194,7 +194,7 @@ class _Layer:
             given |= self._of_inputs(found, args[0])
         return given
 
-    def _of_inputs(self, found: Any, layer: Any) -> Gradients:
+    def _of_inputs(self, found: object, layer: Any) -> Gradients:
         """Return the gradients of the inputs, and of parameters returned after them."""
         slots = self.inputs.slots
         if found is None:
@@ -209,12 +209,12 @@ class _Layer:
             slots = {**slots, **{name: [name] for name in self.groups}}
         return gradients_in(found, slots, self.said, WHO) if slots else {}
 
-    def _answer(self, found: Any, args: tuple[Any, ...]) -> dict[str, Array]:
+    def _answer(self, found: object, args: tuple[object, ...]) -> dict[str, Array]:
         given = self._read(found, args)
         return {name: array for name, (array, _) in given.items() if name in self.at}
 
 
-def _without_self(forward: Callable[..., Any]) -> Callable[..., Any]:
+def _without_self(forward: Callable[..., object]) -> Callable[..., object]:
     """Return a function that has the parameters of a method without the first."""
     import functools
 

@@ -50,7 +50,7 @@ def arrays_of(layer: Any) -> Paths:
     return {place.path: place.array for place in places(layer)}
 
 
-def gradients_of(layer: Any, before: Mapping[str, Sequence[tuple[Any, ...]]]) -> dict[
+def gradients_of(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[
         str, tuple[Array, str]]:
     """Return the gradients that a layer holds after its backward pass, by parameter name.
 
@@ -70,7 +70,7 @@ def gradients_of(layer: Any, before: Mapping[str, Sequence[tuple[Any, ...]]]) ->
     return found or _by_methods(layer, before)
 
 
-def _distinct_shares(at: Sequence[tuple[Any, ...]], after: Paths) -> list[Place]:
+def _distinct_shares(at: Sequence[tuple[object, ...]], after: Paths) -> list[Place]:
     """Return the gradients at some paths, each once, without copies that a model keeps as well."""
     shares: list[Place] = []
     for path in dict.fromkeys(at):
@@ -83,9 +83,9 @@ def _distinct_shares(at: Sequence[tuple[Any, ...]], after: Paths) -> list[Place]
     return shares
 
 
-def _gradient_paths(paths: Sequence[tuple[Any, ...]],
-                    by_holder: Mapping[tuple[Any, ...], list[tuple[Any, ...]]]) -> list[
-                        tuple[Any, ...]]:
+def _gradient_paths(paths: Sequence[tuple[object, ...]],
+                    by_holder: Mapping[tuple[object, ...], list[tuple[object, ...]]]) -> list[
+                        tuple[object, ...]]:
     """Return where the gradient of an array is; of a shared one, where each of its shares is."""
     found = []
     for path in paths:
@@ -105,8 +105,8 @@ def _gradient_paths(paths: Sequence[tuple[Any, ...]],
     return found
 
 
-def _collections(path: tuple[Any, ...],
-                 by_holder: Mapping[tuple[Any, ...], Any]) -> list[tuple[Any, ...]]:
+def _collections(path: tuple[object, ...],
+                 by_holder: Mapping[tuple[object, ...], object]) -> list[tuple[object, ...]]:
     """Return the dicts and lists of gradients beside the holder of a path, and in it."""
     holder = path[:-1]
     beside = [at for at in by_holder
@@ -118,7 +118,7 @@ def _collections(path: tuple[Any, ...],
     return [*inside, *beside]
 
 
-def _by_methods(layer: Any, before: Mapping[str, Sequence[tuple[Any, ...]]]) -> dict[
+def _by_methods(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[
         str, tuple[Array, str]]:
     """Return the gradients that a method such as get_grads() gives, in a dict or in order."""
     method = next((m for m in METHODS if callable(getattr(layer, m, None))), None)
@@ -137,7 +137,7 @@ def _by_methods(layer: Any, before: Mapping[str, Sequence[tuple[Any, ...]]]) -> 
             for i, (name, array) in enumerate(zip(names, arrays, strict=True))}
 
 
-def _in_order(layer: Any, before: Mapping[str, Sequence[tuple[Any, ...]]]) -> list[str]:
+def _in_order(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) -> list[str]:
     """Return the parameters in the order in which the layer lists them, if it does."""
     method = next((m for m in PARAMETERS if callable(getattr(layer, m, None))), None)
     if method is None:
@@ -167,7 +167,7 @@ def reset(layer: Any) -> None:
         getattr(layer, method)()
 
 
-def copied_layer(layer: Any, groups: Mapping[str, Sequence[Place]], point: Mapping[str, Any],
+def copied_layer(layer: Any, groups: Mapping[str, Sequence[Place]], point: Mapping[str, object],
                  who: str) -> Any:
     """Return a copy of a layer whose parameters have the values of a point."""
     return with_values(layer, {id(group[0].array): point[name]

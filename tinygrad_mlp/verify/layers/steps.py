@@ -28,8 +28,8 @@ WHO = "check_step"
 Point = Mapping[str, Any]
 
 
-def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
-               loss: Callable[..., Any] | None = None, rng: np.random.Generator | None = None,
+def check_step(step: Callable[..., object], parameters: object, lr: float, *,
+               loss: Callable[..., object] | None = None, rng: np.random.Generator | None = None,
                rtol: float | None = None, hint: int = 3, budget: float = 5.0,
                scale: float = 1.0, ignoring: Collection[str] = ()) -> DerivationReport:
     """Check the gradients in a step of gradient descent, of which only the update is written.
@@ -76,7 +76,7 @@ def check_step(step: Callable[..., Any], parameters: Any, lr: float, *,
     return made.report(options)
 
 
-def _named(parameters: Any, step: Callable[..., Any]) -> Mapping[str, Any]:
+def _named(parameters: object, step: Callable[..., object]) -> Mapping[str, object]:
     if isinstance(parameters, Mapping):
         return {str(name): value for name, value in parameters.items()}
     first = next(iter(inspect.signature(step).parameters), "parameters")
@@ -86,7 +86,7 @@ def _named(parameters: Any, step: Callable[..., Any]) -> Mapping[str, Any]:
 class _Step:
     """A step, and what it does to arrays at a point; `point` is the given one."""
 
-    def __init__(self, step: Callable[..., Any], loss: Callable[..., Any] | None,
+    def __init__(self, step: Callable[..., object], loss: Callable[..., object] | None,
                  lr: float) -> None:
         self.step, self.loss, self.lr = step, loss, lr
         self.point: dict[str, Array] = {}
@@ -94,11 +94,11 @@ class _Step:
         self.now: Point = {}
         self.updated: frozenset[str] = frozenset()
 
-    def caller(self, function: Callable[..., Any], role: str) -> AtPoint:
+    def caller(self, function: Callable[..., object], role: str) -> AtPoint:
         """Return a function called at a point."""
         raise NotImplementedError
 
-    def after(self, found: Any, args: tuple[Any, ...]) -> Mapping[str, Any]:
+    def after(self, found: object, args: tuple[object, ...]) -> Mapping[str, Any]:
         """Return the parameters after the step, those that it changed."""
         raise NotImplementedError
 
@@ -151,7 +151,7 @@ class _Step:
         made.around, made.finish = remembering, self._gradients
         return made
 
-    def _gradients(self, found: Any, args: tuple[Any, ...]) -> dict[str, Array]:
+    def _gradients(self, found: object, args: tuple[object, ...]) -> dict[str, Array]:
         """Return (before − after) / lr of what is changed, here or at the given point."""
         gradients = {}
         for name, value in self.after(found, args).items():
@@ -161,7 +161,7 @@ class _Step:
         return gradients
 
 
-def _loss_in(found: Any) -> Any:
+def _loss_in(found: object) -> Any:
     """Return the loss among what a step returned."""
     each = found if isinstance(found, (tuple, list)) else (found,)
     loss = next((value for value in each if is_number(value)), None)
@@ -175,8 +175,8 @@ def _loss_in(found: Any) -> Any:
 class _StepOfArrays(_Step):
     """A step that takes its parameters, or finds them in its variables."""
 
-    def __init__(self, step: Callable[..., Any], loss: Callable[..., Any] | None, lr: float,
-                 parameters: Mapping[str, Any]) -> None:
+    def __init__(self, step: Callable[..., object], loss: Callable[..., object] | None, lr: float,
+                 parameters: Mapping[str, object]) -> None:
         super().__init__(step, loss, lr)
         self.nested = Nested(parameters)
         self.point = dict(self.nested.flat)
@@ -186,7 +186,7 @@ class _StepOfArrays(_Step):
         functions = {"step": step} | ({} if loss is None else {"loss": loss})
         self.variables = Variables(functions, self.point)
 
-    def caller(self, function: Callable[..., Any], role: str) -> AtPoint:
+    def caller(self, function: Callable[..., object], role: str) -> AtPoint:
         """Return a function called at a point."""
         if inspect.signature(function).parameters:
             made = self.nested.caller(function, role)
@@ -201,7 +201,7 @@ class _StepOfArrays(_Step):
         made.who = WHO
         return made
 
-    def after(self, found: Any, args: tuple[Any, ...]) -> Mapping[str, Any]:
+    def after(self, found: object, args: tuple[object, ...]) -> Mapping[str, Any]:
         """Return the parameters after the step: assigned, changed in place, or returned."""
         if self.variables.names and not inspect.signature(self.step).parameters:
             return self.variables.values()
@@ -234,8 +234,8 @@ def _followed(root: Any, path: Sequence[Any]) -> Any:
 class _StepOfObject(_Step):
     """A step of an object, which holds the parameters."""
 
-    def __init__(self, step: Callable[..., Any], loss: Callable[..., Any] | None, lr: float,
-                 owner: Any) -> None:
+    def __init__(self, step: Callable[..., object], loss: Callable[..., object] | None, lr: float,
+                 owner: object) -> None:
         super().__init__(step, loss, lr)
         self.owner = owner
         self.groups = candidates(owner)
@@ -246,7 +246,7 @@ class _StepOfObject(_Step):
                 f"{WHO}: {type(owner).__name__} must hold arrays of floating-point numbers before "
                 f"the step. It holds none.")
 
-    def caller(self, function: Callable[..., Any], role: str) -> AtPoint:
+    def caller(self, function: Callable[..., object], role: str) -> AtPoint:
         """Return a function called while the object holds the values of a point."""
         own = (self.owner,) if inspect.signature(function).parameters else ()
         made = AtPoint(function, self.point, role, lambda point: (own, {}), who=WHO)
@@ -260,7 +260,7 @@ class _StepOfObject(_Step):
         made.around = around
         return made
 
-    def after(self, found: Any, args: tuple[Any, ...]) -> Mapping[str, Any]:
+    def after(self, found: object, args: tuple[object, ...]) -> Mapping[str, Any]:
         """Return what the object holds now."""
         return {name: _followed(self.owner, self.groups[name][0].path) for name in self.now}
 

@@ -14,7 +14,7 @@ from tinygrad_mlp.support.source_rewriting import plain_function
 Path = tuple[Any, ...]
 
 
-def reachable(value: Any, seen: dict[int, Any]) -> None:
+def reachable(value: object, seen: dict[int, object]) -> None:
     """Collect objects, dicts, lists, arrays and generators within something, by their `id`."""
     if id(value) in seen or isinstance(value, (str, bytes, type)):
         return
@@ -34,7 +34,7 @@ def reachable(value: Any, seen: dict[int, Any]) -> None:
 
 
 @contextmanager
-def swapped(root: Any, replaced: Mapping[int, Any]) -> Iterator[None]:
+def swapped(root: object, replaced: Mapping[int, object]) -> Iterator[None]:
     """Put other things in the place of arrays, given by their `id`, everywhere within an object.
 
     Afterwards, every attribute, dict, list, array and generator within it is as it was.
@@ -68,8 +68,8 @@ def swapped(root: Any, replaced: Mapping[int, Any]) -> Iterator[None]:
 class Variables:
     """The global and enclosing variables of functions that hold some arrays, by parameter name."""
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]],
-                 arrays: Mapping[str, Any]) -> None:
+    def __init__(self, functions: Mapping[str, Callable[..., object]],
+                 arrays: Mapping[str, object]) -> None:
         names = {id(array): name for name, array in arrays.items()}
         self._globals: list[tuple[dict[str, Any], str, str]] = []
         self._cells: list[tuple[Any, str]] = []
@@ -107,7 +107,7 @@ class Variables:
                 if not np.array_equal(before[name], copy, equal_nan=True):
                     before[name][...] = copy
 
-    def _set(self, values: Mapping[str, Any]) -> None:
+    def _set(self, values: Mapping[str, object]) -> None:
         for space, key, name in self._globals:
             space[key] = values[name]
         for cell, name in self._cells:

@@ -36,13 +36,13 @@ class OpCase:
         """Return a failure of the gradient rule of an argument at this sample."""
         return Failure(self.name(place), cause, message, self.sample)
 
-    def copies(self, change: Callable[[Array], Any] = np.array) -> list[Any]:
+    def copies(self, change: Callable[[Array], object] = np.array) -> list[Any]:
         """Return copies of the arguments, with `change` applied to arrays of floats."""
         return [
             change(a) if i in self.floats else None if a is None else np.array(a)
             for i, a in enumerate(self.args)]
 
-    def forward(self, args: Sequence[Any]) -> list[Array]:
+    def forward(self, args: Sequence[object]) -> list[Array]:
         """Return the outputs for arrays."""
         return [np.asarray(o) for o in self.op.as_tuple(self.op.forward(*args, **self.static))]
 
@@ -56,7 +56,7 @@ class OpCase:
     def of(self, *places: int) -> Callable[..., Any]:
         """Return the operation as a function of the arguments at `places` alone."""
 
-        def f(*values: Any) -> Any:
+        def f(*values: object) -> Any:
             args: list[Any] = list(self.args)
             for place, value in zip(places, values, strict=True):
                 args[place] = value
@@ -77,7 +77,8 @@ class OpCase:
         outs = [o.copy() for o in self.forward(args)]
         return args, outs, self.cotangents(outs, seed)
 
-    def share(self, place: int, g: Sequence[Any], outs: Sequence[Any], args: Sequence[Any]) -> Any:
+    def share(self, place: int, g: Sequence[Any], outs: Sequence[Any],
+              args: Sequence[object]) -> Any:
         """Return the result of the rule of an argument as it is, not yet unbroadcast."""
         several = self.op.outputs > 1
         g, y = (tuple(g), tuple(outs)) if several else (g[0], outs[0])

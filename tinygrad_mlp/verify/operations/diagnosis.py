@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from itertools import chain, permutations
-from typing import Any
 
 import numpy as np
 
@@ -53,7 +52,7 @@ def numeric_jacobian(case: OpCase, place: int) -> Array:
     return np.asarray((numbers.estimates.value / units).T)
 
 
-def rule_matrix(case: OpCase, place: int, **static: Any) -> Array | None:
+def rule_matrix(case: OpCase, place: int, **static: object) -> Array | None:
     """Return the results of the rule for every unit cotangent, a row each; None if it fails.
 
     Static parameters that are given replace the sample's for the rule, not for forward.

@@ -50,7 +50,7 @@ def matrix(a: Any) -> Any:
 
 
 @functools.cache
-def known_functions() -> dict[str, Any]:
+def known_functions() -> dict[str, object]:
     """Return the functions that equations can call beside operations: NumPy's, SciPy's, and own."""
     from scipy import special
 
@@ -69,7 +69,7 @@ def known_functions() -> dict[str, Any]:
         "any_of": lambda *conditions: functools.reduce(np.logical_or, conditions)}
 
 
-def python_source(text: str, functions: Mapping[str, Any]) -> str:
+def python_source(text: str, functions: Mapping[str, object]) -> str:
     """Return an expression in Python's notation: ``2 * sin ( x ) * y`` for ``2 sin x y``."""
     text = unicodedata.normalize("NFKC", text.translate(SIGNS))
     text = re.sub(r"\bwhere\b", "if", re.sub(r"\|([^|]+)\|", r"abs(\1)", text))
@@ -111,7 +111,7 @@ Element = tuple[str, list[str]]
 class RelationSide(ast.NodeTransformer):
     """One side of a relation as code, with calls for what Python only does with single values."""
 
-    def __init__(self, text: str, functions: Mapping[str, Any]) -> None:
+    def __init__(self, text: str, functions: Mapping[str, object]) -> None:
         self.names: set[str] = set()  # also those of functions
         self.elements: list[Element] = []
         tree = self.visit(ast.parse(python_source(text, functions), mode="eval"))
@@ -164,7 +164,7 @@ class Relation(NamedTuple):
         return self.left.names | self.right.names
 
 
-def read_relation(text: str, functions: Mapping[str, Any]) -> Relation | None:
+def read_relation(text: str, functions: Mapping[str, object]) -> Relation | None:
     """Read a relation; words give None. A condition, ``|y − x| ≤ ½``, is one that equals 1."""
     left, _, right = (text if " = " in text else f"[{text}] = 1").partition(" = ")
     try:

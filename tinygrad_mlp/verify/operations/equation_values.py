@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from tinygrad_mlp.verify.operations.equation import (
 )
 from tinygrad_mlp.verify.operations.forward import close
 from tinygrad_mlp.verify.operations.report import Failure
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Axis
 
 RTOL = 1e-8
 
@@ -70,7 +73,7 @@ def wrong_relations(equation: WrittenEquation, case: OpCase,
     return [relation for relation in equation.relations if not values.agree(relation, partly)]
 
 
-def as_shape(value: Any, shape: tuple[int, ...]) -> Any:
+def as_shape(value: object, shape: tuple[int, ...]) -> Any:
     """Return a gradient in the shape of its argument: summed down, or repeated."""
     value = np.asarray(value, float)
     if [n for n in value.shape if n != 1] == [n for n in shape if n != 1]:
@@ -155,7 +158,7 @@ class Values:
         return value.reshape(value.shape[: value.ndim - len(summed)])
 
     def _evaluated(
-        self, side: RelationSide, names: dict[str, Any], axis: Any, keepdims: bool
+        self, side: RelationSide, names: dict[str, object], axis: Axis, keepdims: bool
     ) -> Any:
         for name in side.names & REDUCTIONS.keys() - names.keys():
             of_several = self.equation.functions.get(name)

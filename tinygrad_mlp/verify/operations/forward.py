@@ -86,7 +86,7 @@ def check_latex(case: OpCase) -> Iterator[Failure]:
         yield Failure("latex", "LaTeX", f"It gives {shown!r}.", case.sample)
 
 
-def close(a: Any, b: Any, rtol: float) -> bool:
+def close(a: object, b: object, rtol: float) -> bool:
     """Return whether arrays are equal up to rounding, relative to the largest element."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:

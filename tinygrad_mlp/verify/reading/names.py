@@ -52,8 +52,8 @@ def named(key: str, names: Iterable[str]) -> str | None:
     return found or (same[0] if len(same) == 1 else None)
 
 
-def returned_names(function: Callable[..., Any], at: int | None = None,
-                   seen: tuple[Any, ...] = ()) -> list[str]:
+def returned_names(function: Callable[..., object], at: int | None = None,
+                   seen: tuple[object, ...] = ()) -> list[str]:
     """Return what the tuple in the last ``return`` of a function is made of, as texts.
 
     Or what the tuple is made of that stands in it at a place: ``return loss, (dW, db)``. Of a
@@ -71,7 +71,7 @@ def returned_names(function: Callable[..., Any], at: int | None = None,
     return [ast.unparse(each).removeprefix("self.") for each in found.elts]
 
 
-def _returned(function: Callable[..., Any]) -> ast.expr | None:
+def _returned(function: Callable[..., object]) -> ast.expr | None:
     """Return the expression of the last ``return`` of a function, or of a lambda."""
     source = source_of(function)
     if source is None:
@@ -83,7 +83,7 @@ def _returned(function: Callable[..., Any]) -> ast.expr | None:
     return None if last is None else last.value
 
 
-def _meant(function: Callable[..., Any], expression: ast.expr) -> Any:
+def _meant(function: Callable[..., object], expression: ast.expr) -> Any:
     """Return what ``f``, ``model.loss`` or ``Model(W).loss`` stands for in a function, or None.
 
     Of an object that is made there, its class.

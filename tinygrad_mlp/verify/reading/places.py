@@ -53,7 +53,7 @@ def places(value: Any, path: tuple[Any, ...] = (), seen: set[int] | None = None)
         yield from places(each, (*path, key), seen)
 
 
-def with_values(value: Any, replaced: Mapping[int, Any], who: str) -> Any:
+def with_values(value: object, replaced: Mapping[int, object], who: str) -> Any:
     """Return a copy of an object in which arrays, given by their `id`, are others everywhere.
 
     The copy shares nothing with the object. Where several names stand for one array, they stand

@@ -13,7 +13,7 @@ from tinygrad_mlp.verify.reading.names import named
 from tinygrad_mlp.verify.reading.places import SEQUENCES, places
 
 
-def gradients_in(found: Any, slots: Mapping[str, list[str]], said: Sequence[str], who: str,
+def gradients_in(found: object, slots: Mapping[str, list[str]], said: Sequence[str], who: str,
                  role: str = "backward") -> dict[str, tuple[Array, str]]:
     """Return the gradients that a function returned by name, each with how it was called there.
 
@@ -50,7 +50,7 @@ def gradients_in(found: Any, slots: Mapping[str, list[str]], said: Sequence[str]
     return gradients
 
 
-def _by_name(keys: Mapping[str, Any],
+def _by_name(keys: Mapping[str, object],
              slots: Mapping[str, list[str]]) -> dict[str, tuple[Array, str]]:
     gradients: dict[str, tuple[Array, str]] = {}
     for key, value in keys.items():
@@ -60,7 +60,7 @@ def _by_name(keys: Mapping[str, Any],
     return gradients
 
 
-def _within(names: Sequence[str], value: Any, text: str) -> dict[str, tuple[Array, str]]:
+def _within(names: Sequence[str], value: object, text: str) -> dict[str, tuple[Array, str]]:
     """Return the gradients of the arrays of one argument."""
     if value is None:
         return {}
@@ -77,7 +77,7 @@ def _within(names: Sequence[str], value: Any, text: str) -> dict[str, tuple[Arra
     return {names[0]: (array if array.dtype.kind == "f" else array.astype(float), text)}
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Return whether something is one number, possibly a tensor or in an array."""
     if isinstance(value, Value):
         return bool(value.data.size == 1)
@@ -87,7 +87,7 @@ def is_number(value: Any) -> bool:
         isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fiu")
 
 
-def without_loss(found: Any) -> Any:
+def without_loss(found: object) -> Any:
     """Return the gradients of ``loss, gradients``, and what is no such pair as it is."""
     if not (isinstance(found, (tuple, list)) and len(found) == 2 and is_number(found[0])):
         return found
@@ -111,7 +111,7 @@ def in_shape(gradient: Array, like: Array) -> Array:
     return gradient.reshape(like.shape) if same else gradient
 
 
-def plain_array(value: Any) -> Array:
+def plain_array(value: object) -> Array:
     """Return a tensor of this package or another one, a number, or nested lists as an array."""
     if isinstance(value, Value):
         return np.asarray(value.data)

@@ -60,7 +60,7 @@ def _along_last(f: Array, steps: Array, order: int) -> Array:
 
 
 @implements(np.gradient)
-def gradient(f: Operand, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> Any:
+def gradient(f: Operand, *varargs: object, axis: Axis = None, edge_order: int = 1) -> Any:
     """Compute the slopes of sampled values: central differences inside, one-sided at the ends.
 
     Args:

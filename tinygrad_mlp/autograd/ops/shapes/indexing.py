@@ -31,7 +31,7 @@ class IndexSlot:
         return f"IndexSlot({self.number})"
 
 
-def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def index_parts(index: object) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Split an index into a template of constants and `IndexSlot`s, and the arrays for the slots.
 
     Index arrays are data, like the array they index: labels differ from batch to batch.
@@ -50,7 +50,7 @@ def index_parts(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 
 @implements(operator.getitem)
-def at_index(a: Array, index: Any) -> Array:
+def at_index(a: Array, index: object) -> Array:
     """Return ``a[index]``, for an index of any kind that NumPy takes."""
     template, arrays = index_parts(index)
     return getitem(a, *arrays, template=template)
@@ -67,7 +67,7 @@ def _getitem_rule(
     return scatter_add(g, *indices, template=template, shape=a.shape) if position == 0 else None
 
 
-def index_latex(template: tuple[object, ...], indices: Sequence[Any]) -> str:
+def index_latex(template: tuple[object, ...], indices: Sequence[object]) -> str:
     """Return an index in LaTeX, in brackets."""
     def shown(part: object) -> str:
         if isinstance(part, IndexSlot):

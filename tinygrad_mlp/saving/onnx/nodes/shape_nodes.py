@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
@@ -63,7 +61,7 @@ def _pad(g: OnnxGraph, call: OpCall) -> str:
     return g.node("Pad", *inputs, mode=mode)
 
 
-def _whole(template: tuple[Any, ...], ndim: int) -> list[Any]:
+def _whole(template: tuple[object, ...], ndim: int) -> list[object]:
     """Return an index with a slice for every axis that it leaves out."""
     dots = [i for i, part in enumerate(template) if part is Ellipsis]
     taking = len(template) - len(dots) - sum(part is None for part in template)
@@ -99,7 +97,7 @@ def _getitem(g: OnnxGraph, call: OpCall) -> str:
     return name
 
 
-def _sliced(g: OnnxGraph, name: str, parts: list[Any]) -> str:
+def _sliced(g: OnnxGraph, name: str, parts: list[object]) -> str:
     starts, stops, axes, steps = [], [], [], []
     for axis, part in enumerate(parts):
         if isinstance(part, slice) and part != slice(None):
@@ -114,7 +112,7 @@ def _sliced(g: OnnxGraph, name: str, parts: list[Any]) -> str:
     return g.node("Slice", name, g.ints(starts), g.ints(stops), g.ints(axes), g.ints(steps))
 
 
-def _new_axes(g: OnnxGraph, index: list[Any], arrays: tuple[Any, ...]) -> list[int]:
+def _new_axes(g: OnnxGraph, index: list[object], arrays: tuple[object, ...]) -> list[int]:
     """Return the places of new axes in the result."""
     places, place = [], 0
     for part in index:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph, OpCall
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Axis
 
 Write = Callable[[OnnxGraph, OpCall], str]
 When = Callable[[Instruction], bool]
@@ -69,7 +72,7 @@ def write(graph: OnnxGraph, call: OpCall) -> None:
     graph.bind(call.result, NODES[call.op].write(graph, call), call.shape)
 
 
-def axes_of(axis: Any, ndim: int) -> list[int]:
+def axes_of(axis: Axis, ndim: int) -> list[int]:
     """Return the argument `axis` of an operation as a list of axes counted from the front."""
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return [int(i) % ndim for i in axes]
