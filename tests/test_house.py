@@ -8,7 +8,7 @@ import pytest
 
 from tests import child, house
 
-MOST_WITH_ANY = 0.16
+MOST_WITH_ANY = 0.15
 """The part of the types of parameters and results that may contain `Any`. It is to fall."""
 
 

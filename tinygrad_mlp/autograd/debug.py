@@ -145,7 +145,7 @@ class Watch:
 
     # -- backward ----------------------------------------------------------------------------
 
-    def walk(self, starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
+    def walk(self, starts: Sequence[tuple[Value, object]]) -> Callable[[Node, Any], Any]:
         """Check the gradients that a backward pass starts from, and return `vjp_of`."""
         for value, cotangent in starts:
             (g,) = arrays_of((cotangent,))

@@ -140,7 +140,7 @@ def vjp(f: Callable[..., R], *primals: object) -> tuple[R, Callable[[Any], Any]]
     return map_leaves(run.plain, run.out), pullback
 
 
-def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]) -> list[Any]:
+def _given(name: str, what: str, tree: object, model: Any, wanted: Sequence[Tensor]) -> list[Any]:
     """Return the leaves of the cotangents or tangents `tree`, in the order of those of `model`."""
     try:
         given = leaves_like(model, tree)
@@ -157,7 +157,7 @@ def _given(name: str, what: str, tree: Any, model: Any, wanted: Sequence[Tensor]
     return given
 
 
-def jvp(f: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[R, R]:
+def jvp(f: Callable[..., R], primals: Sequence[object], tangents: Sequence[object]) -> tuple[R, R]:
     """Compute ``f(*primals)`` and its derivative along `tangents`, ``J v``.
 
     Computed by differentiating the vector-Jacobian product, which is linear in its cotangent u:
@@ -221,7 +221,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
            [0., 4.]])
     """
 
-    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+    def jacobian_of(*args: object, **kwargs: object) -> Any:
         run = Tape("jacobian", *function_of("jacobian", (argnums,), f, args, kwargs))
         if len(run.outputs) != 1 or len(run.inputs) != 1:
             raise InvalidArgumentError(

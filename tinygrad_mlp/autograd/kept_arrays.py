@@ -35,7 +35,7 @@ class Dropped(NamedTuple):
     size: int
 
 
-def lean_node(parents: list[Node | Value | None], op: Op, arrays: tuple[Any, ...],
+def lean_node(parents: list[Node | Value | None], op: Op, arrays: tuple[object, ...],
               static: Static, out: Any) -> Node:
     """Return a node without the large arrays that the operation's rules do not read.
 

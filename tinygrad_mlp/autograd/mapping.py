@@ -38,7 +38,7 @@ def elementwise_grad(f: Callable[P, Any], argnums: int = 0) -> Callable[P, Any]:
     return grad(lambda *args, **kwargs: ops.sum(f(*args, **kwargs)), argnums)
 
 
-def vmap(f: Callable[..., Any], in_axes: Axes = 0) -> Callable[..., Any]:
+def vmap(f: Callable[..., object], in_axes: Axes = 0) -> Callable[..., Any]:
     """Return `f` as a function of many examples: ``(xs, …) -> [f(xs[0], …), f(xs[1], …), …]``.
 
     The operations are called once for all examples. Where that cannot be, as where `f` decides by
@@ -66,7 +66,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0) -> Callable[..., Any]:
            [ 0., 12.]])
     """
 
-    def mapped(*args: Any) -> Any:
+    def mapped(*args: object) -> Any:
         given, count = _in_front(args, in_axes)
         hook = Stacking(MODE.get().hook)
         try:

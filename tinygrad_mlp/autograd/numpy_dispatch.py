@@ -259,7 +259,8 @@ def _reduced(known: Op, a: Any, axis: Axis = None, *, keepdims: bool = False, dt
     return joins[known](known(a, **along), initial)
 
 
-def _converted(known: Callable[..., Any], a: Any, *args: Any, dtype: Any, **more: Any) -> Any:
+def _converted(known: Callable[..., Any], a: Any, *args: Any, dtype: Any,
+               **more: Any) -> Any:
     """Call the function on the same elements in another dtype."""
     return known(a.astype(dtype), *args, **more)
 

@@ -81,7 +81,8 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
     if not inputs:
         return solution
 
-    def pull_back(g: tuple[Any, ...], y: tuple[Any, ...], arrays: Sequence[Any]) -> list[Any]:
+    def pull_back(g: tuple[object, ...], y: tuple[object, ...],
+                  arrays: Sequence[object]) -> list[Any]:
         require_numbers("odeint", [*g, *y, *arrays])
         known = dict(zip(places, arrays, strict=False))
         values = [known[i] for i in further]

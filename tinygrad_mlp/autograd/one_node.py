@@ -45,7 +45,7 @@ def as_one_node(name: str, outs: Sequence[object], inputs: Sequence[object],
     """Return the arrays `outs` as the results of one operation on `inputs`."""
     latest: list[Any] = [None, None]  # of which cotangents, and what they became
 
-    def rule(g: Any, y: Any, *arrays: Any, position: int) -> Any:
+    def rule(g: Any, y: Any, *arrays: object, position: int) -> Any:
         if latest[0] is not g:
             gs, ys = (g, y) if len(outs) > 1 else ((g,), (y,))
             latest[:] = g, list(pull_back(gs, ys, arrays))
@@ -175,7 +175,8 @@ def fixed_point(f: Callable[[Any, Any], Any], a: object, x0: object, *, tol: flo
     if not inputs:
         return solution
 
-    def pull_back(g: tuple[Any, ...], y: tuple[object, ...], arrays: Sequence[object]) -> list[Any]:
+    def pull_back(g: tuple[object, ...], y: tuple[object, ...],
+                  arrays: Sequence[object]) -> list[Any]:
         require_numbers("fixed_point", [*g, *y, *arrays])
         run = Tape("fixed_point", of_tracked, [*arrays[: len(places)], y[0]])
         if run.create_graph:

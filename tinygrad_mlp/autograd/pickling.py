@@ -12,7 +12,7 @@ import weakref
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.gradients import ancestors
-from tinygrad_mlp.autograd.graph import Node, Value, make_value
+from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.tensor import Tensor
 
 
@@ -31,8 +31,8 @@ def _tensor_parts(tensor: Value) -> Any:
     return _restored_tensor, (ancestors([tensor.node]), *held, tensor.grad, tensor.own_name)
 
 
-def _restored_tensor(nodes: list[Node], data: Any, node: Node, index: int, requires_grad: bool,
-                     grad: Any, own_name: str | None) -> Value:
+def _restored_tensor(nodes: list[Node], data: Array, node: Node, index: int, requires_grad: bool,
+                     grad: Array | None, own_name: str | None) -> Value:
     tensor = make_value(Tensor, data, node, requires_grad, index)
     tensor.grad, tensor.own_name = grad, own_name
     return tensor

@@ -141,7 +141,7 @@ def _guarded(path: Path, check: Callable[[], DerivationReport]) -> DerivationRep
             f"({check_subjects.line_of(error, path)}).") from error
 
 
-def derivation_report(path: Path, names: Mapping[str, Any], hints: Hints) -> DerivationReport:
+def derivation_report(path: Path, names: Mapping[str, object], hints: Hints) -> DerivationReport:
     """Check `loss` and `derived` of a file."""
     derived = _derived_in(names)
     for name, given in (("loss", "loss" in names), ("derived", derived is not None)):

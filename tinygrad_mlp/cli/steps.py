@@ -46,7 +46,7 @@ def steps(path: Path, *, output: Path | None) -> Outcome:
     return Outcome(code, document, str(found) if output is None else "")
 
 
-def _steps_of(path: Path, names: Mapping[str, Any]) -> Steps:
+def _steps_of(path: Path, names: Mapping[str, object]) -> Steps:
     """Return the steps of `loss`: a tensor, or a function of the parameters in the file."""
     loss = loss_in(path, names)
     if isinstance(loss, Value):

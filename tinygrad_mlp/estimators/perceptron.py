@@ -67,7 +67,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         return None
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool = False,
-             classes: Any = None) -> Any:
+             classes: object = None) -> Any:
         """Train, from the start or from the end of an earlier call."""
         parameter_checks.check(self)
         if partial and self.early_stopping:

@@ -28,7 +28,8 @@ class Naming:
     has no other; None for a numbered name. Keys are nodes, and leaves and constants by identity.
     """
 
-    def __init__(self, graph: Recorded, given: Mapping[str, Any], result: str | None = "L") -> None:
+    def __init__(self, graph: Recorded, given: Mapping[str, object],
+                 result: str | None = "L") -> None:
         self.graph = graph
         self.names = UniqueNames()
         self._of: dict[Any, Name] = {}

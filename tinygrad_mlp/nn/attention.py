@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.tensor import Tensor
@@ -45,7 +46,7 @@ class MultiheadAttention(Module):
     """
 
     def __init__(self, features: int, heads: int, *, causal: bool = False,
-                 rng: np.random.Generator | None = None, dtype: Any = None) -> None:
+                 rng: np.random.Generator | None = None, dtype: DTypeLike | None = None) -> None:
         self.features = integer_at_least(1, features, "MultiheadAttention: features")
         self.heads = integer_at_least(1, heads, "MultiheadAttention: heads")
         if self.features % self.heads:

@@ -17,6 +17,8 @@ from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.support.checks import integer_at_least
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from tinygrad_mlp.autograd.argument_types import Operand, Shape
 
 
@@ -48,7 +50,7 @@ class Conv2d(Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, bias: bool = True, *, init: Initialiser | None = None,
-                 rng: np.random.Generator | None = None, dtype: Any = None) -> None:
+                 rng: np.random.Generator | None = None, dtype: DTypeLike | None = None) -> None:
         in_channels = integer_at_least(1, in_channels, "Conv2d: in_channels")
         out_channels = integer_at_least(1, out_channels, "Conv2d: out_channels")
         self.kernel_size = pair(kernel_size, "Conv2d() kernel_size")

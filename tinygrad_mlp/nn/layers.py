@@ -82,8 +82,9 @@ def as_input(x: Operand) -> Any:
     return x if isinstance(x, Value) else as_array(x, "a layer")
 
 
-def weight_and_bias(layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser, rng: Any,
-                    dtype: Any) -> tuple[Parameter, Parameter | None]:
+def weight_and_bias(layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser,
+                    rng: np.random.Generator | None,
+                    dtype: DTypeLike | None) -> tuple[Parameter, Parameter | None]:
     """Return the weight of a layer as it is drawn, and a bias of zeros if there is to be one."""
     check_memory(8 * math.prod(shape), f"{layer}: a weight of shape {shape}", "Use fewer features.")
     drawn = initialisers.drawn(init, shape, rng_or_fresh(rng, layer), layer)
@@ -117,7 +118,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
                  init: Initialiser | None = None, rng: np.random.Generator | None = None,
-                 dtype: Any = None) -> None:
+                 dtype: DTypeLike | None = None) -> None:
         self.in_features = integer_at_least(1, in_features, "Linear: in_features")
         self.out_features = integer_at_least(1, out_features, "Linear: out_features")
         init = initialisers.xavier_uniform() if init is None else init

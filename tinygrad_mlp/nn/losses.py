@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from tinygrad_mlp.autograd.ops.losses import check_loss, divisor, logits_behind
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn.layers import as_input
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.graph import Array
 
 
 def absolute_error(prediction: Operand, target: Operand, reduction: str = "mean") -> Tensor:
@@ -126,7 +129,7 @@ def _hubers(prediction: Operand, y: Operand, delta: float = 1.0) -> Any:
     return near * (size - 0.5 * near)
 
 
-def _hinges(prediction: Any, y: Any) -> Any:
+def _hinges(prediction: Array | Tensor, y: Array | Tensor) -> Array | Tensor:
     if type(y) is np.ndarray and not np.all(np.abs(y) == 1):
         raise InvalidArgumentError(
             f"hinge() expects targets of -1 or 1. Got {y[np.abs(y) != 1].flat[0]}: write "
@@ -145,7 +148,7 @@ def _binary_cross_entropies(prediction: Any, y: Any) -> Any:
     return -(ops.xlogy(y, prediction) + ops.xlogy(1 - y, 1 - prediction))
 
 
-def _categorical_cross_entropies(prediction: Any, y: Any) -> Any:
+def _categorical_cross_entropies(prediction: Array | Tensor, y: Array | Tensor) -> Array | Tensor:
     z = logits_behind(prediction, ops.softmax)
     return -ops.xlogy(y, prediction) if z is None else -y * ops.log_softmax(z)
 
@@ -183,6 +186,6 @@ def losses_of_samples(loss: Callable[..., object]) -> Callable[..., Any] | None:
     return losses
 
 
-def sums_of_samples(losses: Any) -> Any:
+def sums_of_samples(losses: Array | Tensor) -> Array | Tensor:
     """Return the sum of the losses of each sample, shape ``(n,)``."""
     return ops.sum(losses, axis=tuple(range(1, losses.ndim))) if losses.ndim > 1 else losses

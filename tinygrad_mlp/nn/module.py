@@ -284,6 +284,6 @@ def evaluation(model: Module) -> Iterator[None]:
             module.training = True
 
 
-def precision(model: Module) -> np.dtype[Any]:
+def precision(model: Module) -> np.dtype[np.generic]:
     """Return the dtype of a model's first parameter; float64 without any."""
     return next((p.dtype for p in model.parameters()), np.dtype(np.float64))

@@ -16,6 +16,8 @@ from tinygrad_mlp.nn.parameter import Parameter
 from tinygrad_mlp.support.checks import integer_at_least, rng_or_fresh
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from tinygrad_mlp.autograd.argument_types import Operand
     from tinygrad_mlp.autograd.tensor import Tensor
 
@@ -29,7 +31,7 @@ class _Cell(Module):
     gates: ClassVar[int]
 
     def __init__(self, in_features: int, hidden: int, *, init: Initialiser | None = None,
-                 rng: np.random.Generator | None = None, dtype: Any = None) -> None:
+                 rng: np.random.Generator | None = None, dtype: DTypeLike | None = None) -> None:
         name = type(self).__name__
         self.in_features = integer_at_least(1, in_features, f"{name}: in_features")
         self.hidden = integer_at_least(1, hidden, f"{name}: hidden")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -36,7 +37,7 @@ class Embedding(Module):
     """
 
     def __init__(self, n: int, features: int, *, init: Initialiser | None = None,
-                 rng: np.random.Generator | None = None, dtype: Any = None) -> None:
+                 rng: np.random.Generator | None = None, dtype: DTypeLike | None = None) -> None:
         shape = (integer_at_least(1, n, "Embedding: n"),
                  integer_at_least(1, features, "Embedding: features"))
         init = initialisers.normal(1.0) if init is None else init
@@ -88,7 +89,7 @@ class Conv1d(Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1,
                  padding: int = 0, bias: bool = True, *, init: Initialiser | None = None,
-                 rng: np.random.Generator | None = None, dtype: Any = None) -> None:
+                 rng: np.random.Generator | None = None, dtype: DTypeLike | None = None) -> None:
         in_channels = integer_at_least(1, in_channels, "Conv1d: in_channels")
         out_channels = integer_at_least(1, out_channels, "Conv1d: out_channels")
         self.kernel_size = integer_at_least(1, kernel_size, "Conv1d: kernel_size")

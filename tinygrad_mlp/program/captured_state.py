@@ -73,7 +73,7 @@ class CapturedState:
             "same": same, "some": some_elements, "changes": CHANGES, "seen": [-1]}
         names: dict[int, str] = {}
 
-        def name(value: Any) -> str:
+        def name(value: object) -> str:
             made = names.setdefault(id(value), f"v{len(names)}")
             scope[made] = value
             return made

@@ -135,7 +135,7 @@ class Executable:
                 return False
         return True
 
-    def run(self, data: Sequence[Any]) -> Any:
+    def run(self, data: Sequence[object]) -> Any:
         """Run the program on the arrays among the arguments; return `OUTDATED` if it cannot hold.
 
         Raises:

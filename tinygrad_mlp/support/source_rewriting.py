@@ -61,7 +61,7 @@ def plain_function(function: object) -> FunctionType | None:
     return function if isinstance(function, FunctionType) else None
 
 
-def source_of(function: Any) -> FunctionSource | None:
+def source_of(function: object) -> FunctionSource | None:
     """Return the source of a function, method or callable object; None where there is none.
 
     There is none for built-ins, for what was typed into ``python -c``, and for a file that was

@@ -63,7 +63,7 @@ class BatchExamples:
         # What all batches share: their samples may differ from epoch to epoch.
         self.arrays = {f"{part}X": self.first[0][:0], f"{part}Y": self.first[1][:0]}
 
-    def checked(self, batch: Any, number: int) -> Batch | None:
+    def checked(self, batch: object, number: int) -> Batch | None:
         """Return a batch, converted, without samples of weight 0; None if there are no others."""
         name = f"{self.name}batch {number}"
         x, y, *own = parts_of(batch, name)

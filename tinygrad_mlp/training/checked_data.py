@@ -50,7 +50,7 @@ def checked_source(a: object, name: str, dtype: DTypeLike) -> Array | Rows:
     return converted(array, dtype)
 
 
-def checked_numbers(a: Any, name: str, dtype: Any) -> Array:
+def checked_numbers(a: object, name: str, dtype: DTypeLike) -> Array:
     """Return what `checked_source` returns, as an array."""
     return whole(checked_source(a, name, dtype))
 

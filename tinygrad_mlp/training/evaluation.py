@@ -15,7 +15,7 @@ from tinygrad_mlp.data import batches
 from tinygrad_mlp.data.batch_source import BatchSource
 from tinygrad_mlp.data.rows import Rows
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
-from tinygrad_mlp.nn.module import evaluation, precision
+from tinygrad_mlp.nn.module import Module, evaluation, precision
 from tinygrad_mlp.parallel.ranks import ALONE, Ranks
 from tinygrad_mlp.support.blas_threads import WORTH_WARMING, blas_threads, warm_up
 from tinygrad_mlp.training.batch_examples import BatchExamples, Data, parts_of
@@ -36,7 +36,7 @@ LossFunction = Callable[..., Any]
 """A function ``(prediction, target)`` that returns the mean over samples."""
 
 
-def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any = None, *,
+def evaluate(model: Module, loss: LossFunction, X: Any, Y: Any = None, *,
              sample_weight: Any = None) -> tuple[float, float | None]:
     """Return the loss per sample and the accuracy of `model`, in evaluation mode.
 
@@ -82,7 +82,7 @@ def evaluate(model: Any, loss: LossFunction, X: Any, Y: Any = None, *,
     return _loss_and_accuracy(model, objective, parts, is_one_hot(Y))
 
 
-def _loss_and_accuracy(model: Any, loss: LossFunction, parts: Iterable[Batch], classes: bool,
+def _loss_and_accuracy(model: Module, loss: LossFunction, parts: Iterable[Batch], classes: bool,
                        ranks: Ranks = ALONE) -> tuple[float, float | None]:
     total = weight = 0.0
     right: float | None = 0.0 if classes else None
@@ -133,7 +133,7 @@ class Evaluator:
     the `ranks` evaluates a part of the data.
     """
 
-    def __init__(self, model: Any, loss: LossFunction, training: Data,
+    def __init__(self, model: Module, loss: LossFunction, training: Data,
                  validation: Data | None, threads: int, evaluates_training: bool,
                  ranks: Ranks = ALONE) -> None:
         self.model, self.loss, self.threads, self.ranks = model, loss, threads, ranks
@@ -181,7 +181,7 @@ class Evaluator:
         return Record(run.iteration, run.epoch, run.seconds, **figures)
 
 
-def predict(model: Any, X: Any) -> Array:
+def predict(model: Module, X: Any) -> Array:
     """Return the output of `model` for each row of X, in evaluation mode, as a plain array.
 
     X may be `data.batches` of inputs, or of pairs whose first part are the inputs.

@@ -40,8 +40,8 @@ class Examples:
     `arrays`.
     """
 
-    def __init__(self, X: Any, Y: Any, dtypes: tuple[Any, Any], part: str = "",
-                 weight: Array | None = None, precise: Any = np.float64) -> None:
+    def __init__(self, X: Any, Y: Any, dtypes: tuple[DTypeLike, DTypeLike], part: str = "",
+                 weight: Array | None = None, precise: DTypeLike = np.float64) -> None:
         X, Y = as_source(X, f"fit: {part}X"), as_source(Y, f"fit: {part}Y")
         check_lengths(X, Y, f"fit: {part}X", f"{part}Y")
         X, Y, weight = counted(X, Y, weight)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.parallel.ranks import Ranks, checked_ranks
@@ -163,9 +165,10 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *
     return run.history
 
 
-def _prepared(model: Any, loss: LossFunction, optimizer: Any, training: Data, objective: Any,
-              validation: Any, hooks: CallbackList, settings: FitSettings, rng: Any, monitor: Any,
-              checkpoint: Any, team: Ranks) -> _Events:
+def _prepared(model: Module, loss: LossFunction, optimizer: Any, training: Data, objective: Any,
+              validation: Any, hooks: CallbackList, settings: FitSettings,
+              rng: np.random.Generator | None, monitor: Any, checkpoint: Any,
+              team: Ranks) -> _Events:
     """Return the events of a training, of which nothing has been changed yet."""
     n_parameters = model.n_parameters
     held_out = validation_data(validation, training)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_mlp.data.batch_source import BatchSource
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.nn.module import precision
+from tinygrad_mlp.nn.module import Module, precision
 from tinygrad_mlp.parallel.ranks import Ranks
 from tinygrad_mlp.training.batch_examples import BatchExamples, Data, parts_of
 from tinygrad_mlp.training.checked_data import as_source
@@ -41,7 +41,7 @@ def fitting_settings(settings: FitSettings, X: Any, ranks: Ranks) -> FitSettings
     return settings._replace(batch_size=len(first[0]), shuffle=X.shuffles)
 
 
-def training_data(model: Any, loss: LossFunction, X: Any, Y: Any, sample_weight: Any,
+def training_data(model: Module, loss: LossFunction, X: Any, Y: Any, sample_weight: Any,
                   class_weight: Any) -> tuple[Data, Callable[..., Any]]:
     """Return the checked examples, and the loss of a batch of them."""
     precise = precision(model)

@@ -92,7 +92,7 @@ class ParallelSteps(StepRunner):
         right = share_right(plain(output), y, weight) if self._judged else 0.0
         return self.exchange(plain(value), right)
 
-    def _step(self, x: Any, *targets: Any) -> Any:
+    def _step(self, x: Any, *targets: object) -> Any:
         value, output = self._forward(x, *targets)
         value.backward()
         loss, right = self._exchanged(value, output, targets)

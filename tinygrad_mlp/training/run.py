@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from tinygrad_mlp.autograd.graph import Array
+    from tinygrad_mlp.nn.module import Module
 
 BATCH_SIZE = 32
 """The samples of a batch where nothing else is said."""
 
 
-def checked_shuffle(value: Any, name: str) -> Any:
+def checked_shuffle(value: object, name: str) -> Any:
     """Return `value`, if it says whether and how each epoch takes the samples in a new order."""
     if isinstance(value, str) and value == "chunks":
         return value
@@ -107,7 +108,7 @@ class Run:
     ('the loss is small enough', -1)
     """
 
-    def __init__(self, model: Any, optimizer: Any, history: History,
+    def __init__(self, model: Module, optimizer: Any, history: History,
                  recorded: tuple[str, ...] = Record._fields,
                  means: RunningMeans | None = None) -> None:
         self.model, self.optimizer = model, optimizer

@@ -291,7 +291,7 @@ class StepRunner:
         self.diverged = True
         return None
 
-    def _step(self, x: Any, *targets: Any) -> Any:
+    def _step(self, x: Any, *targets: object) -> Any:
         """Take a step, as it is recorded for a program; return its loss, and the output judged."""
         value, output = self._forward(x, *targets)
         require_finite(value)

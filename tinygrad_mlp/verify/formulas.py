@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import ShapeError
@@ -55,7 +56,7 @@ def g(z: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-z)))
 
 
-def _column(v: Any, name: str, n: int) -> Array:
+def _column(v: ArrayLike, name: str, n: int) -> Array:
     """Return a vector of `n` numbers as a column."""
     v = np.asarray(v, dtype=float)
     if v.shape not in ((n,), (n, 1)):
@@ -63,7 +64,7 @@ def _column(v: Any, name: str, n: int) -> Array:
     return np.reshape(v, (n, 1))
 
 
-def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
+def mean_square(W1: ArrayLike, W2: ArrayLike, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
     """Return the gradients of the squared error of one sample.
 
     ``L = ½ (y − g(z3))ᵀ (y − g(z3))``
@@ -93,7 +94,7 @@ def mean_square(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     return {"W1": -D2 @ W2.T @ D3 @ error @ x.T, "W2": -D3 @ error @ a2.T}
 
 
-def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
+def cross_entropy(W1: ArrayLike, W2: ArrayLike, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
     """Return the gradients of the cross entropy of one sample.
 
     ``L = −Σ (y ln g(z3) + (1 − y) ln(1 − g(z3)))``
@@ -122,7 +123,7 @@ def cross_entropy(W1: Any, W2: Any, x: Any, y: Any) -> dict[str, Array]:
     return {"W1": D2 @ W2.T @ D3 @ slope @ x.T, "W2": D3 @ slope @ a2.T}
 
 
-def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
+def _network(W1: ArrayLike, W2: ArrayLike, x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
     """Return what both derivations use of the network with one hidden layer."""
     W1, W2 = np.asarray(W1, dtype=float), np.asarray(W2, dtype=float)
     if W1.ndim != 2 or W2.ndim != 2 or W2.shape[1] != W1.shape[0]:
@@ -138,7 +139,7 @@ def _network(W1: Any, W2: Any, x: Any, y: Any) -> tuple[Array, ...]:
     return W2, x, y, a2, z3, D2, D3
 
 
-def layered(weights: Sequence[Any], x: Any, y: Any, *, loss: str,
+def layered(weights: Sequence[ArrayLike], x: ArrayLike, y: ArrayLike, *, loss: str,
             biases: Sequence[Any] | None = None) -> Gradients:
     """Return the gradients of one sample for any number of layers.
 

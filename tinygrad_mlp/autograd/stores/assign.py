@@ -100,7 +100,7 @@ def is_traced(index: object) -> bool:
     return any(isinstance(part, Value) and isinstance(part.data, Value) for part in parts)
 
 
-def with_stored(x: Any, index: Any, value: Any) -> Any:
+def with_stored(x: Any, index: object, value: object) -> Any:
     """Return a copy of `x` after ``x[index] = value``."""
     parts = index if isinstance(index, tuple) else (index,)
     if is_traced(index) and any(isinstance(p, Tensor) and p.dtype.kind == "b" for p in parts):

@@ -53,7 +53,7 @@ def creating(function: Function) -> Function:
     """Return a creation function whose arrays record stores where something is differentiated."""
 
     @functools.wraps(function)
-    def create(*args: Any, **options: Any) -> Any:
+    def create(*args: object, **options: object) -> Any:
         if not MODE.get().differentiating:
             return function(*args, **options)
         if function in (np.full, np.full_like) and len(args) > 1 and isinstance(args[1], Value):

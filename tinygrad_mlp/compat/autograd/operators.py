@@ -139,7 +139,7 @@ def grad_and_aux(fun: Function, argnum: Argnum = 0) -> Function:
     def of(*args: object, **kwargs: object) -> tuple[Any, Any]:
         kept: list[Any] = []
 
-        def value(*args: Any, **kwargs: Any) -> Any:
+        def value(*args: object, **kwargs: object) -> Any:
             out, aux = fun(*args, **kwargs)
             kept[:] = [aux]
             return out

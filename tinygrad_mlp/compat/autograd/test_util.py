@@ -24,7 +24,7 @@ def _random_like(tree: object, rng: np.random.Generator) -> Any:
     return map_leaves(lambda a: rng.standard_normal(np.shape(a)), tree)
 
 
-def _inner(one: Any, other: Any) -> float:
+def _inner(one: object, other: object) -> float:
     return float(sum(np.sum(a * b) for a, b in zip(leaves(one), leaves(other), strict=True)))
 
 

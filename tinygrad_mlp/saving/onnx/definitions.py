@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,28 +20,32 @@ from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.trace import Trace, Tracer
 
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Axis
+    from tinygrad_mlp.autograd.graph import Array
 
-def _clip(a: Any, a_min: Any, a_max: Any) -> Any:
+
+def _clip(a: Array, a_min: Array | None, a_max: Array | None) -> Array:
     at_least = a if a_min is None else ops.maximum(a, a_min)
     return at_least if a_max is None else ops.minimum(at_least, a_max)
 
 
-def _softmax(a: Any, axis: Any) -> Any:
+def _softmax(a: Array, axis: Axis) -> Any:
     e = ops.exp(a - ops.max(a, axis=axis, keepdims=True))
     return e / ops.sum(e, axis=axis, keepdims=True)
 
 
-def _logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
+def _logsumexp(a: Array, axis: Axis, keepdims: bool) -> Any:
     m = ops.max(a, axis=axis, keepdims=True)
     total = m + ops.log(ops.sum(ops.exp(a - m), axis=axis, keepdims=True))
     return total if keepdims else ops.sum(total, axis=axis)  # removes axes of length 1
 
 
-def _stack(*arrays: Any, axis: int) -> Any:
+def _stack(*arrays: Array, axis: int) -> Any:
     return OPS["concatenate"](*(ops.expand_dims(a, axis) for a in arrays), axis=axis)
 
 
-def _diff(a: Any, n: int, axis: int) -> Any:
+def _diff(a: Array, n: int, axis: int) -> Array:
     before = (slice(None),) * (axis % a.ndim)
     for _ in range(n):
         a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
@@ -57,14 +61,14 @@ def _hypot(x1: Any, x2: Any) -> Any:
     return large * ops.sqrt(ratio * ratio + 1)
 
 
-def _log1p(x: Any) -> Any:
+def _log1p(x: Array) -> Any:
     """Correct ``ln(1 + x)`` by what the sum has rounded off (Kahan)."""
     y = 1 + x
     exact = (y == 1) | (y == math.inf)
     return ops.where(exact, x, ops.log(y) * (x / ops.where(exact, 1.0, y - 1)))
 
 
-def _expm1(x: Any) -> Any:
+def _expm1(x: Array) -> Any:
     """Use a product, since ``e^x − 1`` loses digits for small x."""
     return ops.tanh(x / 2) * (ops.exp(x) + 1)
 
@@ -74,7 +78,7 @@ def _arcsinh(x: Any) -> Any:
     return ops.sign(x) * _log1p(a + a * (a / (1 + _hypot(a, 1.0))))
 
 
-def _norm(x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
+def _norm(x: Array, axis: Axis, keepdims: bool, ord: Any) -> Any:
     if ord == 2:
         return ops.sqrt(ops.sum(x * x, axis=axis, keepdims=keepdims))
     if ord == 1:
@@ -82,7 +86,7 @@ def _norm(x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
     return ops.sum(ops.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
-def _var(a: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
+def _var(a: Array, axis: Axis, ddof: int, keepdims: bool) -> Any:
     centred = a - ops.mean(a, axis=axis, keepdims=True)
     total = ops.sum(centred * centred, axis=axis, keepdims=keepdims)
     return total / (a.size // max(math.prod(total.shape), 1) - ddof)

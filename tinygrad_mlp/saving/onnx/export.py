@@ -190,7 +190,7 @@ def _onnx_model(module: Module, lowered: LoweredModel, dtype: Any, names: tuple[
             f"dtype=np.float32 to export in single precision, or dtype=np.float64 to write the "
             f"file nevertheless, for other tools.")
 
-    def value_info(name: str, dtype: Any, shape: Sequence[Any]) -> Any:
+    def value_info(name: str, dtype: Any, shape: Sequence[object]) -> Any:
         kind: Any = np.dtype(dtype) if dtype is object else graph.element(dtype)
         element = helper.np_dtype_to_tensor_dtype(kind)
         return helper.make_tensor_value_info(name, element, [_length(n) for n in shape])

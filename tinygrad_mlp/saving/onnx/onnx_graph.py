@@ -76,7 +76,7 @@ class OnnxGraph:
             raise DTypeError(f"export_onnx: ONNX has no arrays of {kind}. Convert it to float64.")
         return kind.newbyteorder("=")
 
-    def bind(self, variable: Variable, name: str, shape: tuple[Any, ...]) -> None:
+    def bind(self, variable: Variable, name: str, shape: tuple[object, ...]) -> None:
         """Set the name of a variable, and its shape in terms of the batch size."""
         self._names[variable] = name
         self._shapes[variable] = shape

@@ -80,7 +80,8 @@ def _steps(pipeline: Any, final: object, dtype: DTypeLike) -> list[Step]:
     return steps
 
 
-def _affine(minus: Any, over: Any, dtype: Any, times: bool = False, plus: Any = None) -> Step:
+def _affine(minus: Any, over: Any, dtype: Any, times: bool = False,
+            plus: Any = None) -> Step:
     """Return ``(x − minus) / over``, or times it, plus a vector; None leaves a part out."""
     minus, over, plus = (None if a is None else np.asarray(a, dtype) for a in (minus, over, plus))
 

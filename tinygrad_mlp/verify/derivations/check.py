@@ -40,13 +40,13 @@ OPTIONS = ("point", "gradient", "rng", "rtol", "hint", "budget", "scale", "ignor
 """Names of arguments that are no parameters of the loss."""
 
 
-def check_derivation(loss: Callable[..., Any],
-                     derived: Callable[..., Any] | Mapping[str, Any] | None = None,
-                     point: Mapping[str, Any] | None = None, *,
-                     gradient: Callable[..., Any] | None = None,
+def check_derivation(loss: Callable[..., object],
+                     derived: Callable[..., object] | Mapping[str, object] | None = None,
+                     point: Mapping[str, object] | None = None, *,
+                     gradient: Callable[..., object] | None = None,
                      rng: np.random.Generator | None = None, rtol: float | None = None,
                      hint: int = 3, budget: float = 5.0, scale: float = 1.0,
-                     ignoring: Collection[str] = (), **parameters: Any) -> DerivationReport:
+                     ignoring: Collection[str] = (), **parameters: object) -> DerivationReport:
     """Check gradients derived by hand, and show the mistake: its name, the line, a repair.
 
     A gradient p is right where, for every element i and the right gradient r,

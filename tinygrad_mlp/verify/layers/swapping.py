@@ -94,7 +94,7 @@ class Variables:
         return {name: space[key] for space, key, name in self._globals} | held
 
     @contextmanager
-    def swapped(self, point: Mapping[str, Any]) -> Iterator[None]:
+    def swapped(self, point: Mapping[str, object]) -> Iterator[None]:
         """Give the variables the values of a point, and then those that they had."""
         before = self.values()
         copies = {name: np.array(value) for name, value in before.items()}

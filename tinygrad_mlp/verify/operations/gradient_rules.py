@@ -108,7 +108,7 @@ def _mixed_second_order(case: OpCase, place: int) -> Failure | None:
     gradients_of = pulled_back(case.of(*case.moving))
     weights = case.cotangents(case.forward(case.copies()), case.seed)
 
-    def gradient(*values: Any) -> Any:
+    def gradient(*values: object) -> Any:
         return gradients_of(values, weights)[case.moving.index(place)]
 
     try:

@@ -147,7 +147,8 @@ def pinv_op(a: Array, *, rcond: Any = None) -> Array:
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *,
+         rtol: Any = np._NoValue) -> Any:
     """Compute the pseudo-inverse of Moore and Penrose.
 
     The rule holds where the rank does not change nearby: always for full rank. At a lower rank

@@ -85,7 +85,7 @@ def _roll_reference(a: Array, shift: int | Sequence[int], axis: Axis) -> Array:
     return a
 
 
-def _roll_latex(a: Any, shift: Any, axis: Any) -> str:
+def _roll_latex(a: Any, shift: object, axis: Any) -> str:
     given = shift if axis is None or a.ndim == 1 else (shift, axis)
     shown = str(given).replace(" ", "")
     return rf"\mathrm{{roll}}_{{\mathrm{{{shown}}}}}({a})"

@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.pytree import leaves, rebuild
 __all__ = ["flatten"]
 
 
-def flatten(value: Any) -> tuple[Any, Callable[[Any], Any]]:
+def flatten(value: object) -> tuple[Any, Callable[[Any], Any]]:
     """Return nested arrays as one vector, and the function that makes such a nesting of a vector.
 
     Both can be differentiated.
