@@ -80,8 +80,8 @@ def check_derivation(loss: Callable[..., object],
         rtol: allowed difference relative to the largest element, in the place of the rule above.
         hint: how much is told of a mistake: 1 the place of the wrong line, 2 also its name and the
             quantity that the line should be, 3 also a repair.
-        budget: seconds for comparing with known mistakes, which takes half of them at most, and
-            for the search for the wrong line, which has the rest. It begins when the report is
+        budget: seconds for comparing with known mistakes, which takes a quarter of them at most,
+            and for the search for the wrong line, which has the rest. It begins when the report is
             printed, or asked for its `culprit`. With 0 there is no search, and no limit.
         scale: what the gradients are multiples of by convention: n if they are summed over n
             samples and the loss is averaged, −1 for those of an ascent.

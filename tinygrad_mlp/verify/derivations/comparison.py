@@ -37,6 +37,9 @@ class Options(NamedTuple):
     ignoring: frozenset[str]
 
 
+NAMING = 0.25
+"""The most of the budget that comparing with known mistakes may take."""
+
 SIGNIFICANT = 1e-3
 """A relative difference that rounding may explain, but that leaves a gradient undecided."""
 
@@ -48,8 +51,8 @@ def compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: l
     diagnoses: dict[str, Diagnosis] = {}
     differences: dict[str, Array] = {}
     wrong_at = here
-    # Naming takes half of the time at most, the search for the line has what is left.
-    naming = to_people(options.budget / 2) if options.budget else Budget(math.inf)
+    # The search for the line has what naming leaves of the time, which is most of it.
+    naming = to_people(NAMING * options.budget) if options.budget else Budget(math.inf)
     for name in (n for n in here.parameters if n in here.given):
         at, rows[name] = _judged(here, others, name)
         person, right = at.given[name], at.right[name]
@@ -60,7 +63,7 @@ def compared(here: Point, others: OtherPoints, terms: list[Term], not_checked: l
             diagnoses[name] = _diagnosed(at, others, name, rows[name], naming)
             wrong_at = at if len(diagnoses) == 1 or at is here else wrong_at
     naming.close()
-    left = options.budget / 2 + naming.left if options.budget else 0.0
+    left = (1 - NAMING) * options.budget + naming.left if options.budget else 0.0
     tell_conventions(here, others, rows, diagnoses, options.ignoring)
     for name, found in diagnoses.items():
         rows[name] = rows[name]._replace(verdict=_verdict_of(found))

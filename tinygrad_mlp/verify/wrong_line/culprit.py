@@ -102,12 +102,14 @@ def _culprit(search: Search) -> Culprit | None:
     if wanted is not None and is_returned(search.experiment, wanted.site):
         wanted = None  # that the returned gradient should be the gradient, everybody knows
     if answer is None:
-        if wanted is not None and wanted.fixed == search.experiment.wrong:
-            return _of_wanted(search, wanted)
         site = search.ranking.departure(search.roots)
+        if wanted is not None and wanted.fixed == search.experiment.wrong and not (
+                site and feeding(wanted.site, [site])):
+            return _of_wanted(search, wanted)
         return site and _placed(search, site, site.node, None, None, search.experiment.wrong)
     line = answer.repair.site.node.lineno
-    if (wanted is not None and wanted.site.node.lineno != line and wanted.fixed >= answer.fixed
+    if wanted is not None and wanted.site.node.lineno != line and (
+            wanted.fixed > answer.fixed or wanted.fixed == answer.fixed
             and answer.repair.cost > LARGE and score + WITHOUT_REPAIR < answer.score
             and not feeding(wanted.site, [answer.repair.site])):
         there = [each for each in search.answers if each.fixed >= answer.fixed

@@ -18,6 +18,7 @@ from tinygrad_mlp.verify.wrong_line.index_edits import INDEX_EDITS, ranges, subs
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
     Vocabulary,
+    called,
     is_count,
     kind_of,
     number,
@@ -209,7 +210,11 @@ def transposes(node: ast.expr, words: Vocabulary) -> Edits:
 
 
 def counts(node: ast.expr, words: Vocabulary) -> Edits:
-    """Another number of rows or columns as the last factor."""
+    """Another number of rows or columns, by itself or as the last factor."""
+    if isinstance(node, ast.Call) and called(node) == "len":
+        for name, value in words.variables.items():
+            if is_count(value) and name != ast.unparse(node):
+                yield 1.2, parsed(name)
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div))):
         return
     for name, value in words.variables.items():

@@ -41,7 +41,7 @@ def near(node: ast.expr, words: Vocabulary) -> Edits:
 
 def others(node: ast.expr, words: Vocabulary) -> Edits:
     """Another index, two indices exchanged, or another slice."""
-    if isinstance(node, (ast.Name, ast.BinOp)):
+    if isinstance(node, (ast.Name, ast.BinOp, ast.Subscript)):
         mine = words.variables.get(ast.unparse(node))
         for name, value in words.variables.items():
             whole = isinstance(node, ast.BinOp)

@@ -12,7 +12,7 @@ from tinygrad_mlp.verify.wrong_line.added import joined
 from tinygrad_mlp.verify.wrong_line.offers import Offers
 from tinygrad_mlp.verify.wrong_line.placing import followed_by
 from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.sites import Site, carried
 from tinygrad_mlp.verify.wrong_line.syntax import parsed
 
 
@@ -26,7 +26,7 @@ def updates_at_the_end(offers: Offers, site: Site) -> Iterator[Repair]:
     if loop is None or not site.root:
         return
     variables, scopes = offers.vocabulary(site).variables, offers.scope(site)
-    for name in sorted(_carried(loop, site.source.tree) & set(variables)):
+    for name in sorted(carried(loop, site.source.tree) & set(variables)):
         for cost, text in _updated(name, variables):
             found = evaluated(parsed(text), scopes, [{}] * len(scopes))
             if found is not None:
@@ -65,18 +65,6 @@ def accumulated(offers: Offers, site: Site, suspects: frozenset[str]) -> Iterato
                   if isinstance(made, ast.BinOp)]
         for text in terms:
             yield Repair(1.5, (), (site, followed_by(f"{name} += {text}")))
-
-
-def _carried(loop: ast.For, tree: Any) -> set[str]:
-    """Return the variables that a loop takes from the step before: used before they are stored."""
-    carried: set[str] = set()
-    known = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
-    for statement in loop.body:
-        inside = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-        carried |= {node.id for node in inside if isinstance(node.ctx, ast.Load)} - known
-        known |= {node.id for node in inside if isinstance(node.ctx, ast.Store)}
-    return carried & {node.id for node in ast.walk(tree)
-                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _products(variables: Any, shape: tuple[int, ...]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from tinygrad_mlp.verify.reading.names import gradient_of
 from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
 from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Match, Matches
 from tinygrad_mlp.verify.wrong_line.quantities import is_telling
-from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
+from tinygrad_mlp.verify.wrong_line.sites import Site, carried, stored_in, variable_of
 
 DERIVATIVE = re.compile(r"(d|g|grad|delta)[A-Z_0-9]")
 """How the names of derivatives begin."""
@@ -44,7 +44,8 @@ class LineRanking:
         """Return how a line comes into question: first those at which the numbers depart.
 
         That is, where it uses quantities of the graph and computes none. What counts is the first
-        step of a loop, as a mistake spoils all the steps after it.
+        step of a loop, as a mistake spoils all the steps after it; where all is right in the first
+        step, what this passes to the next one.
         """
         def holds(each: Site) -> bool:
             values = self._first_values(each)
@@ -52,9 +53,17 @@ class LineRanking:
             return not telling or self.dictionary.match(values) is not None
 
         passes = isinstance(site.node, ast.Name) and site.number not in self.matches
-        if (passes and self.experiment.has_value(site)) or not holds(site):
-            return (0 if all(map(holds, self._used(site))) else 2), site.number
-        return (1 if site.number not in self.matches else 3), site.number
+        other = self.is_named(site) and not any(
+            self.fits_name(site, match) for match in self.dictionary.matches(
+                self._first_values(site)))
+        if (passes and self.experiment.has_value(site)) or other or not holds(site):
+            return (0 if all(map(holds, self._used(site))) else 3), site.number
+        if site.number in self.matches:
+            return 4, site.number
+        loops = [node for node in ast.walk(site.source.tree) if isinstance(node, ast.For)
+                 and site.statement in node.body]
+        passed = any(stored_in(site.statement) & carried(loop, site.source.tree) for loop in loops)
+        return (1 if passed else 2), site.number
 
     def _used(self, site: Site) -> list[Site]:
         return [each for each in self.experiment.sites if each.statement is site.statement

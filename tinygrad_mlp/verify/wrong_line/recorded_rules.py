@@ -201,6 +201,8 @@ class RuleWriter:
     def _named(self, array: Any) -> ast.expr | None:
         """Return the variable that holds an array, which may be transposed or a column of it."""
         array = np.asarray(array)
+        if array.ndim and array.dtype.kind == "b":
+            return self._mask(array)
         if array.ndim == 0 or not is_telling(array):
             return self._scalar(array)
         for text, known in self._arrays.items():
@@ -212,6 +214,16 @@ class RuleWriter:
                 return transposed(parsed(text))
             if known.ndim == 1 and array.ndim == 2 and equal(known.reshape(array.shape), array):
                 return parsed(text + ("[:, None]" if array.shape[1] == 1 else "[None, :]"))
+        return None
+
+    def _mask(self, array: Array) -> ast.expr | None:
+        """Return the variable that holds a mask, or one that is positive where it is true."""
+        for text, known in self._arrays.items():
+            if known.shape == array.shape:
+                if known.dtype.kind == "b" and np.array_equal(known, array):
+                    return parsed(text)
+                if known.dtype.kind == "f" and np.array_equal(known > 0, array):
+                    return parsed(f"{text} > 0")
         return None
 
     def _number_or_name(self, value: Any) -> ast.expr:

@@ -66,6 +66,18 @@ def stored_in(statement: ast.stmt | ast.Lambda) -> set[str]:
     return {target.id for target in inside if isinstance(target, ast.Name)}
 
 
+def carried(loop: ast.For, tree: Any) -> set[str]:
+    """Return the variables that a loop takes from the step before: used before they are stored."""
+    carried: set[str] = set()
+    known = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    for statement in loop.body:
+        inside = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        carried |= {node.id for node in inside if isinstance(node.ctx, ast.Load)} - known
+        known |= {node.id for node in inside if isinstance(node.ctx, ast.Store)}
+    return carried & {node.id for node in ast.walk(tree)
+                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 class SiteFinder:
     """Walks a function and lists its sites."""
 

@@ -77,7 +77,7 @@ def statement_repairs(offers: Offers, site: Site) -> Iterator[Repair]:
             yield repair(1.2, _scattered)
     if isinstance(statement, (ast.Assign, ast.AugAssign)):
         yield from _other_targets(offers, site, repair)
-    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Dict):
+    if isinstance(statement, (ast.Return, ast.Assign)):
         yield from _exchanged_values(statement.value, repair)
     if isinstance(statement, SIMPLE):
         yield repair(2.0, lambda s: [_placed(ast.Pass(), s)])
@@ -92,17 +92,22 @@ def _other_assignments(statement: ast.AugAssign, repair: Any) -> Iterator[Repair
         yield repair(1.0, _scattered)
 
 
-def _exchanged_values(returned: ast.Dict, repair: Any) -> Iterator[Repair]:
-    """Yield two gradients exchanged in what is returned."""
+def _exchanged_values(listed: ast.expr | None, repair: Any) -> Iterator[Repair]:
+    """Yield two values exchanged in what is returned, or assigned to several names."""
+    field = {ast.Dict: "values", ast.Tuple: "elts"}.get(type(listed))
+    if field is None:
+        return
+
     def exchanged(i: int, j: int) -> StatementChange:
         def change(copy: Any) -> list[Any]:
-            values = list(copy.value.values)
+            values = list(getattr(copy.value, field))
             values[i], values[j] = values[j], values[i]
-            return [_placed(ast.Return(ast.Dict(copy.value.keys, values)), copy)]
+            made = type(copy.value)(**{**vars(copy.value), field: values})
+            return [type(copy)(**{**vars(copy), "value": made})]
 
         return change
 
-    for j in range(len(returned.values)):
+    for j in range(len(getattr(listed, field))):
         for i in range(j):
             yield repair(1.2, exchanged(i, j))
 

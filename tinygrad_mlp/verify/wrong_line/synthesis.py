@@ -120,7 +120,7 @@ def _of_two(pool: Pool, wanted: Array) -> Solutions:
 
 
 def _projected(pool: Pool, wanted: Array) -> Solutions:
-    """Yield what a normalised vector and a normalised batch make of a gradient, scaled."""
+    """Yield what a normalised vector, a normalised batch and a softmax make of a gradient."""
     atoms = [a for a in pool.atoms if a.value.shape == wanted.shape and a.value.dtype.kind == "f"]
     for a, b in ((a, b) for a in atoms for b in atoms if a is not b):
         for axis in range(wanted.ndim):
@@ -132,7 +132,8 @@ def _projected(pool: Pool, wanted: Array) -> Solutions:
             centred = f"{b.text} - {b.text}.mean{over} - {a.text} * {product}.mean{over}"
             for form, value in (
                     (f"({b.text} - {a.text} * {text})", b.value - a.value * inner),
-                    (f"({centred})", b.value - mean - a.value * inner / wanted.shape[axis])):
+                    (f"({centred})", b.value - mean - a.value * inner / wanted.shape[axis]),
+                    (f"{a.text} * ({b.text} - {text})", a.value * (b.value - inner))):
                 yield from _scaled(pool, form, _ratio(wanted, value))
 
 
@@ -143,10 +144,10 @@ def _scaled(pool: Pool, form: str, ratio: Array) -> Solutions:
     if np.abs(ratio - 1).max(initial=0) < 1e-9:
         yield 1.8, form
         return
-    for term in pool.find(ratio):
-        yield 1.8 + 0.2 * term.size, f"{form} * ({term.text})"
-    for term in pool.find(1 / ratio):
-        yield 1.8 + 0.2 * term.size, f"{form} / ({term.text})"
+    for op, needed in (("*", ratio), ("/", 1 / ratio)):
+        for term in pool.find(needed):
+            if term.value.size < ratio.size:  # one scale for all that is normalised together
+                yield 1.8 + 0.2 * term.size, f"{form} {op} ({term.text})"
 
 
 def _broadcasts(array: Array, to: Array) -> bool:

@@ -210,6 +210,10 @@ def _reductions(stack: TermStack) -> Iterator[TermStack]:
             number = 51 + 4 * axis + 2 * (name == "mean")
             yield stack.formed(f"({{}}).{name}({axis})", number, 0.6, kept.squeeze(axis + 1))
             yield stack.formed(f"({{}}).{name}({axis}, keepdims=True)", number + 1, 0.7, kept)
+    for axis in range(values.ndim - 1 if values.ndim > 3 else 0):  # by channel
+        axes = tuple(other for other in range(values.ndim - 1) if other != axis)
+        mean = values.mean(axis=tuple(other + 1 for other in axes), keepdims=True)
+        yield stack.formed(f"({{}}).mean({axes}, keepdims=True)", 90 + axis, 0.8, mean)
 
 
 OPERATORS: tuple[tuple[str, Callable[[Array, Array], Array]], ...] = (

@@ -20,7 +20,7 @@ from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
 from tinygrad_mlp.verify.wrong_line.synthesis import solved
-from tinygrad_mlp.verify.wrong_line.terms import Pool
+from tinygrad_mlp.verify.wrong_line.terms import Pool, agree
 
 DEFINED = 0.6
 """How much likelier a variable is computed in the wrong way than used in the place of a formula."""
@@ -128,8 +128,20 @@ def pushed_down(node: ast.expr, wanted: Array,
                 inner = np.asarray(solve(wanted, value))
             except ValueError:
                 continue
-        if inner.shape == own.shape and np.isfinite(inner).all():
+        if not np.isfinite(inner).all():
+            continue
+        if inner.shape != own.shape:  # copies of what is broadcast
+            inner = _without_copies(inner)
+        if inner.shape == own.shape or isinstance(part, ast.Name):
             yield from pushed_down(part, inner, scope)
+
+
+def _without_copies(array: Array) -> Array:
+    """Return an array with one element along the axes on which it is constant."""
+    for axis in range(array.ndim):
+        first = array.take([0], axis)
+        array = first if agree(first, array) else array
+    return array
 
 
 def _parts(node: ast.expr) -> Iterator[tuple[ast.expr, ast.expr | None, Any]]:
