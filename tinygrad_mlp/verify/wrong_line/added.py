@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[t
 
 
 def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
-    """Yield an expression with a variable as a further term, by itself or times a number."""
+    """Yield an expression with a further term: a variable, by itself or times another one."""
     yield from _extended_parts(root, variables)
     numbers = [text for text, other in variables.items()
                if np.ndim(other) == 0 and text.isidentifier()]
@@ -75,6 +76,10 @@ def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
                            *((1.6, f"{text} / {c}") for c in numbers)]:
             yield cost, ast.BinOp(root, ast.Add(), parsed(term))
             yield cost + 0.05, ast.BinOp(root, ast.Sub(), parsed(term))
+    same = [text for text, other in variables.items() if np.ndim(other) and kind_of(other) == "f"
+            and np.shape(other) == np.shape(value) and text.isidentifier()]
+    for a, b in combinations(same, 2):
+        yield 1.7, ast.BinOp(root, ast.Add(), parsed(f"{a} * {b}"))
 
 
 def _extended_parts(root: ast.expr, variables: Mapping[str, Any]) -> Edits:

@@ -44,8 +44,8 @@ class LineRanking:
         """Return how a line comes into question: first those at which the numbers depart.
 
         That is, where it uses quantities of the graph and computes none. What counts is the first
-        step of a loop, as a mistake spoils all the steps after it; where all is right in the first
-        step, what this passes to the next one.
+        step of a loop, as a mistake spoils all the steps after it. Then come lines that do not hold
+        what they are named after, and what one step passes to the next.
         """
         def holds(each: Site) -> bool:
             values = self._first_values(each)
@@ -53,12 +53,13 @@ class LineRanking:
             return not telling or self.dictionary.match(values) is not None
 
         passes = isinstance(site.node, ast.Name) and site.number not in self.matches
-        other = self.is_named(site) and not any(
-            self.fits_name(site, match) for match in self.dictionary.matches(
-                self._first_values(site)))
-        if (passes and self.experiment.has_value(site)) or other or not holds(site):
+        if (passes and self.experiment.has_value(site)) or not holds(site):
             return (0 if all(map(holds, self._used(site))) else 3), site.number
-        if site.number in self.matches:
+        held = self.matches.get(site.number)
+        found = self.dictionary.matches(self._first_values(site)) if held is None else [held]
+        if self.is_named(site) and not any(self.fits_name(site, match) for match in found):
+            return 1, site.number
+        if held is not None:
             return 4, site.number
         loops = [node for node in ast.walk(site.source.tree) if isinstance(node, ast.For)
                  and site.statement in node.body]
