@@ -164,8 +164,12 @@ def mean(a: Array, *, axis: int | tuple[int, ...] | None = None, keepdims: bool 
     return add_up(a, axis=axis, keepdims=keepdims) / reduced_count(a.shape, axis)
 
 
-def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the axes of `shape` along which an array of shape `source` is repeated."""
+def copied_axes(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of `shape` along which an array of shape `source` is repeated.
+
+    >>> copied_axes((4, 2, 3), (2, 1))
+    (0, 2)
+    """
     added = len(shape) - len(source)
     axes = (i + added for i, n in enumerate(source) if n == 1 and shape[i + added] != 1)
     return (*range(added), *axes)
@@ -173,7 +177,7 @@ def _copied(shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[int, ...]:
 
 @op(rules={"a": lambda g, y, a, shape: broadcast_to(g, shape=a.shape)},
     equation="y = a summed down to shape,  ā = g",
-    latex=lambda a, shape: rf"\sum{over(_copied(a.shape, shape), a.ndim)} {a}",
+    latex=lambda a, shape: rf"\sum{over(copied_axes(a.shape, shape), a.ndim)} {a}",
     reference=lambda a, shape: np.einsum("ij->j", a) if shape == a.shape[1:]
     else np.einsum("ij->i", a)[:, None],
     samples=lambda rng: [Sample(rng.normal(size=(2, 3)), shape=shape) for shape in ((3,), (2, 1))],
@@ -189,7 +193,7 @@ def sum_to(a: Array, *, shape: tuple[int, ...]) -> Array:
     added = a.ndim - len(shape)
     if added == 1 and 1 not in shape:  # a bias: the case of every layer
         return add_up(a, axis=0)
-    return add_up(a, axis=_copied(a.shape, shape), keepdims=True).reshape(shape)
+    return add_up(a, axis=copied_axes(a.shape, shape), keepdims=True).reshape(shape)
 
 
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

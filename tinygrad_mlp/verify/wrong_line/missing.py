@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -72,20 +72,19 @@ def similar_updates(sites: Sequence[Site], suspects: frozenset[str]) -> Iterator
     After ``gb += d2.sum(0)`` and ``gW += x.T @ d1`` it is ``gb += d1.sum(0)`` that is missing.
     """
     roots = [site for site in sites if site.root]
-    updates = {ast.unparse(site.statement): site for site in roots if isinstance(
-        site.statement, ast.AugAssign) and NAME.findall(site.text)}
-    for text, update in updates.items():
-        target = NAME.findall(text)[0]
-        for new in dict.fromkeys(variable_of(s) for s in roots if s.source is update.source):
-            if target not in suspects or new is None:
-                continue
-            place = [site for site in roots if variable_of(site) == new or isinstance(
-                site.statement, ast.AugAssign) and new in NAME.findall(site.text)][-1]
-            for old in sorted(set(NAME.findall(update.text)) - {new}):
-                if len(old) == len(new) and sum(map(str.__ne__, old, new)) == 1:
-                    made = NAME.sub(lambda found: new if found[0] == old else found[0], text)  # noqa: B023
-                    if made not in updates:
-                        yield Repair(1.3, (), (place, followed_by(made)))
+    updates = {ast.unparse(site.statement): site for site in roots
+               if isinstance(site.statement, ast.AugAssign)}
+    assigned = {name for site in roots if (name := variable_of(site)) is not None}
+    last: dict[str | None, Site] = {}
+    for site in roots:
+        added = isinstance(site.statement, ast.AugAssign)
+        last |= dict.fromkeys(NAME.findall(site.text) if added else [variable_of(site)], site)
+    for text, site in updates.items():
+        for old, new in product(sorted(set(NAME.findall(site.text))), sorted(assigned)):
+            made = NAME.sub(lambda found: new if found[0] == old else found[0], text)  # noqa: B023
+            alike = len(old) == len(new) and sum(map(str.__ne__, old, new)) == 1
+            if alike and made not in updates and NAME.findall(text)[0] in suspects:
+                yield Repair(1.3, (), (last[new], followed_by(made)))
 
 
 def _for_others(text: str, target: str, suspects: set[str] | frozenset[str],

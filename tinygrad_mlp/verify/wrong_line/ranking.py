@@ -44,8 +44,8 @@ class LineRanking:
         """Return how a line comes into question: first those at which the numbers depart.
 
         That is, where it uses quantities of the graph and computes none. What counts is the first
-        step of a loop, as a mistake spoils all the steps after it. Then come lines that do not hold
-        what they are named after, and what one step passes to the next.
+        step of a loop, as a mistake spoils all the steps after it. Lines that do not hold what they
+        are named after come first, too. Then comes what one step passes to the next.
         """
         def holds(each: Site) -> bool:
             values = self._first_values(each)
@@ -55,16 +55,20 @@ class LineRanking:
         passes = isinstance(site.node, ast.Name) and site.number not in self.matches
         if (passes and self.experiment.has_value(site)) or not holds(site):
             return (0 if all(map(holds, self._used(site))) else 3), site.number
-        held = self.matches.get(site.number)
-        found = self.dictionary.matches(self._first_values(site)) if held is None else [held]
-        if self.is_named(site) and not any(self.fits_name(site, match) for match in found):
-            return 1, site.number
-        if held is not None:
+        if self._is_misnamed(site):
+            return 0, site.number
+        if site.number in self.matches:
             return 4, site.number
         loops = [node for node in ast.walk(site.source.tree) if isinstance(node, ast.For)
                  and site.statement in node.body]
         passed = any(stored_in(site.statement) & carried(loop, site.source.tree) for loop in loops)
         return (1 if passed else 2), site.number
+
+    def _is_misnamed(self, site: Site) -> bool:
+        """Return whether a line is named after a gradient that it does not hold."""
+        held = self.matches.get(site.number)
+        found = self.dictionary.matches(self._first_values(site)) if held is None else [held]
+        return self.is_named(site) and not any(self.fits_name(site, match) for match in found)
 
     def _used(self, site: Site) -> list[Site]:
         return [each for each in self.experiment.sites if each.statement is site.statement
@@ -81,7 +85,7 @@ class LineRanking:
 
         found = [site for site in sites if site.root and self.experiment.has_value(site)
                  and not isinstance(site.node, ast.Name) and self.rank(site)[0] == 0
-                 and uses_gradients(site)]
+                 and not self._is_misnamed(site) and uses_gradients(site)]
         return found[0] if len(found) == 1 else None
 
     def is_right(self, site: Site) -> bool:

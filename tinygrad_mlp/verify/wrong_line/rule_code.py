@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.ops.sums import copied_axes
 from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.program.kernel import literal
 from tinygrad_mlp.verify.wrong_line.syntax import number, parsed, transposed
@@ -51,12 +52,11 @@ def _is(array: Any, c: float) -> bool:
 def _sum_to(line: Instruction, a: ast.expr) -> ast.expr:
     """Write the sum over the copies of what was broadcast."""
     (before,), after = [o.shape for o in line.variables], line.results[0].shape
-    new = len(before) - len(after)
-    axes = [i for i, n in enumerate(before) if i < new or after[i - new] != n]
+    axes = copied_axes(before, after)
     if len(axes) == len(before) and not after:
         return _method(a, "sum")
-    keepdims = {"keepdims": parsed("True")} if new == 0 else {}
-    axis = parsed(str(axes[0] if len(axes) == 1 else tuple(axes)))
+    keepdims = {"keepdims": parsed("True")} if len(before) == len(after) else {}
+    axis = parsed(str(axes[0] if len(axes) == 1 else axes))
     return _method(a, "sum", axis=axis, **keepdims)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
@@ -43,6 +45,7 @@ class Search:
     def __init__(self, task: Task, budget: Budget) -> None:
         self._repairs: dict[tuple[str, int], list[Repair]] = {}
         self._waiting: list[Iterator[None]] = []
+        self._end = math.inf
         self.roots: list[Site] = []
         self.answers: list[ShownRepair] = []
         self.wanted: list[tuple[float, Wanted]] = []
@@ -108,9 +111,9 @@ class Search:
                  sites: Sequence[Site]) -> bool:
         """Run a stage until a line has an answer that leaves no doubt.
 
-        Lines that come into question as well are then tried, too: those that only pass a name on,
-        those that compute what the line uses or use what it computes, and those that hold no
-        quantity even so.
+        Lines that come into question as well are then tried for as long as a stage may take: those
+        that only pass a name on, those that compute what the line uses or use what it computes, and
+        those that hold no quantity even so.
         """
         budget = self.experiment.budget
         begin = budget.share()
@@ -122,13 +125,13 @@ class Search:
                 left = [each for each in sites[number:] if is_alias(each) or feeding(
                     each, [site]) or (each.number in self.slice.numbers and not (
                         each.number in best.matches and best.matches[each.number].sign > 0))]
-                for _ in stage([*left, *self._feeding(site, sites[:number], left)]):
-                    pass
                 unexplained = [each for each in self._feeding(site)
                                if each.number not in best.matches]
-                for more in (self._edited, self._enlarged):
-                    for _ in more(unexplained):
-                        pass
+                self._end = budget.share() + MOST_OF_STAGE
+                for _ in chain(stage([*left, *self._feeding(site, sites[:number], left)]),
+                               self._edited(unexplained), self._enlarged(unexplained)):
+                    if budget.share() > self._end:
+                        break
                 return True
             if budget.share() > begin + MOST_OF_STAGE:
                 self._waiting.append(steps)  # the less likely lines wait for the other stages
@@ -242,6 +245,8 @@ class Search:
 
     def _try(self, repairs: Iterator[Repair]) -> None:
         for same in repairs:
+            if self.experiment.budget.share() > self._end:
+                return
             first = self.experiment.trial(
                 0, same.overrides(), "trying repairs", same.statements())
             if first is None or not first.accepted:

@@ -18,7 +18,7 @@ from tinygrad_mlp.verify.wrong_line.recorded_rules import RuleWriter
 from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated, variables_in
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
-from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
+from tinygrad_mlp.verify.wrong_line.syntax import called, parsed, replaced
 from tinygrad_mlp.verify.wrong_line.synthesis import solved
 from tinygrad_mlp.verify.wrong_line.terms import Pool, agree
 
@@ -48,6 +48,7 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
     pool = Pool(variables)
     found: list[tuple[float, int, ast.expr, str]] = []
     loaded = parsed(ast.unparse(site.node)) if site.after else site.node
+    now = _value_of(loaded, scope)
     for node, part in pushed_down(loaded, target, scope):
         present = _value_of(node, scope)
         if present is not None and present.shape != part.shape:
@@ -56,8 +57,8 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
         for cost, text in solved(pool, present, part, ast.unparse(node)):
             found.append((cost + depth, len(found), node, text))
     found += [(cost, len(found) + i, loaded, text) for i, (cost, text) in enumerate(
-        _recorded(experiment, variables, target, _value_of(loaded, scope), ast.unparse(loaded)))]
-    yield from updates(site, experiment.sites, variables, target, _value_of(loaded, scope))
+        _recorded(experiment, variables, target, now, ast.unparse(loaded)))]
+    yield from updates(site, experiment.sites, variables, target, now)
     found.sort(key=lambda each: each[:2])
     yield from _at_lines(experiment.sites, site, root, loaded, found)
 
@@ -84,10 +85,16 @@ def _at_lines(sites: Sequence[Site], site: Site, root: Site | None, loaded: ast.
 
 
 def _definitions(sites: Sequence[Site], user: Site) -> dict[str, Site]:
-    """Return the variables that are assigned once in the function of a site, and where."""
+    """Return the variables that are assigned once in the function of a site, and where.
+
+    Where a function computes one that is recorded itself, its own lines come into question.
+    """
+    recorded = {getattr(site.source.tree, "name", "") for site in sites}
     found: dict[str, list[Site]] = {}
     for site in sites:
         name = variable_of(site)
+        if isinstance(site.node, ast.Call) and called(site.node) in recorded:
+            continue
         if name is not None and site.source is user.source and site.statement is not user.statement:
             found.setdefault(name, []).append(site)
     return {name: places[0] for name, places in found.items() if len(places) == 1}
