@@ -28,6 +28,7 @@ REPAIRS = {
     "embedding_mean_pool-7": "np.add.at(demb, ids, g / len(ids))",
     "gru_batch_targets-4": "dh_next = dh * z + dz @ Uz.T + dr @ Ur.T + r * drh",
     "gru_batch_targets-7": "dh = (hs[t + 1] - ys[t]) / B + dh_next",
+    "gru_two_steps-4": "dprev = dprev + (Wz.T @ daz)[:3] + (Wr.T @ dar)[:3]",
     "layer_norm_steps-4": "dmu = -dxmu1.sum(1, keepdims=True)",
     "gaussian_precision-5": "S = delta.T @ delta",
     "gaussian_precision-7": "dLam += 0.5 * nu * np.eye(d)",

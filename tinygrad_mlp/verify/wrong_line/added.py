@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.repair import evaluated
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
@@ -67,6 +68,7 @@ def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[t
 def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
     """Yield an expression with a further term: a variable, by itself or times another one."""
     yield from _extended_parts(root, variables)
+    yield from _similar_terms(root, variables)
     numbers = [text for text, other in variables.items()
                if np.ndim(other) == 0 and text.isidentifier()]
     for text, other in variables.items():
@@ -99,6 +101,19 @@ def _extended_parts(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
         for text in [t for t, other in variables.items() if own and np.shape(other) == own]:
             for op in (ast.Sub(), ast.Add()):
                 yield 1.4, replaced(root, factor, ast.BinOp(factor, op, parsed(text)))
+
+
+def _similar_terms(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
+    """Yield a sum with one more term, that of another letter: ``Wz.T @ dz + Wr.T @ dr``."""
+    for term in [root, *terms_of(root)]:
+        used = {node.id for node in ast.walk(term) if isinstance(node, ast.Name)}
+        pairs = [[(a, b) for a, b in zip(name, other, strict=True) if a != b]
+                 for name in used for other in variables if len(name) == len(other)]
+        for a, b in sorted({pair[0] for pair in pairs if len(pair) == 1}):
+            names = {name: name.replace(a, b) for name in used if name.replace(a, b) in variables}
+            made = copied(term, lambda _, node: ast.Name(names[node.id], ast.Load()) if isinstance(  # noqa: B023
+                node, ast.Name) and node.id in names else node)  # noqa: B023
+            yield 1.4, ast.BinOp(root, ast.Add(), made)
 
 
 def joined(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:

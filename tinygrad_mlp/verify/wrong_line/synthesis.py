@@ -120,7 +120,7 @@ def _of_two(pool: Pool, wanted: Array) -> Solutions:
 
 
 def _projected(pool: Pool, wanted: Array) -> Solutions:
-    """Yield what a normalised vector, a normalised batch and a softmax make of a gradient."""
+    """Yield what a normalised vector and a normalised batch make of a gradient, scaled."""
     atoms = [a for a in pool.atoms if a.value.shape == wanted.shape and a.value.dtype.kind == "f"]
     for a, b in ((a, b) for a in atoms for b in atoms if a is not b):
         for axis in range(wanted.ndim):
@@ -132,8 +132,7 @@ def _projected(pool: Pool, wanted: Array) -> Solutions:
             centred = f"{b.text} - {b.text}.mean{over} - {a.text} * {product}.mean{over}"
             for form, value in (
                     (f"({b.text} - {a.text} * {text})", b.value - a.value * inner),
-                    (f"({centred})", b.value - mean - a.value * inner / wanted.shape[axis]),
-                    (f"{a.text} * ({b.text} - {text})", a.value * (b.value - inner))):
+                    (f"({centred})", b.value - mean - a.value * inner / wanted.shape[axis])):
                 yield from _scaled(pool, form, _ratio(wanted, value))
 
 
