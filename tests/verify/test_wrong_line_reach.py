@@ -16,6 +16,7 @@ from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
 
 REPAIRS = {
     "attention_helper-2": "return a * (da - (da * a).sum(axis=-1, keepdims=True))",
+    "bradley_terry_ties-5": "dlose = lose - (r == -1)",
     "center_loss_triples-3": "dC[a] += w * r\ndC[b] -= w * r",
     "center_loss_triples-8": "dC[cls[i]] -= 2 * diff / n",
     "cosine_contrast-2": "return (d - u * np.sum(d * u, axis=1, keepdims=True)) / r",
@@ -38,14 +39,21 @@ REPAIRS = {
     "gru_two_steps-1": "dz = dh * (c - h)",
     "huber_scale-2": "psi[far] = delta * np.sign(eps[far])",
     "huber_scale-3": "far = np.abs(eps) > delta",
+    "kalman_reverse_sweep-6": "dmp = -de + dm",
     "low_rank_swish-9": "dlow = scale * (dpre @ B.T)",
     "mixture_em-8": "r = joint / joint.sum(axis=1, keepdims=True)",
+    "mixture_density_net-5": "grads[name] = H.T @ out[name] + 0.02 * P",
+    "multinomial_availability-6": "d_bt -= wi * (time[i, k] - share @ time[i])",
+    "negative_binomial_counts-1": "u = (y - mu) * (r / (mu + r))",
+    "negative_binomial_counts-4": "gb[1:] += tau * beta[1:]",
     "policy_gradient_entropy-6":
         "dlogits = probs.copy()\ndlogits[np.arange(len(actions)), actions] -= 1",
     "rnn_every_step-7": "dy = np.copy(ps[t])\ndy[ys[t]] -= 1",
     "seq_labeling_outer-1": "gA = np.outer(d3, h2) + np.outer(d2, h1)",
     "seq_labeling_outer-2":
         "gA = np.outer(d3, h2) + np.outer(d2, h1) + np.outer(d1, h0)",
+    "squeeze_excite_depthwise-6":
+        'g_dw = np.stack([np.correlate(x[c], g_feat[c], mode="valid") for c in range(3)])',
     "student_t_nll-1": "w = (nu + 1) / (s2 * nu + res**2)",
     "tied_embeddings_lm-4": "for position in range(2):",
     "triplet_shared_map-2": "dp = -2 * (a - p) * weight",

@@ -59,16 +59,24 @@ def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[t
     if np.ndim(other) == 1 and (unused or _fits(np.asarray(other)[:, None], value)):
         yield f"{text}[:, None]", 0.1
     if _fits(other, value):
-        yield f"({text} > 0)", 0.1
+        if words.masks:
+            yield f"({text} > 0)", 0.1
         yield from ((f"(1 - {text} ** 2)", 0.2), (f"{text} * (1 - {text})", 0.2),
                     (f"(1 - {text})", 0.2), (f"(1 - np.tanh({text}) ** 2)", 0.3))
         yield from ((f"{name}({text})", 0.2) for name in words.functions)
 
 
-def extended(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
-    """Yield an expression with a further term: a variable, by itself or times another one."""
+def extended(root: ast.expr, value: Any, words: Vocabulary) -> Edits:
+    """Yield an expression with a further term: a variable, by itself or times another one, or 1.
+
+    Or one that occurs elsewhere in the derivation.
+    """
+    variables = words.variables
     yield from _extended_parts(root, variables)
     yield from _similar_terms(root, variables)
+    others = [text for text, other in words.terms.items() if _fits(other, value)]
+    for op in (ast.Add(), ast.Sub()):
+        yield from ((1.4, ast.BinOp(root, op, parsed(text))) for text in [*others, "1"])
     numbers = [text for text, other in variables.items()
                if np.ndim(other) == 0 and text.isidentifier()]
     for text, other in variables.items():

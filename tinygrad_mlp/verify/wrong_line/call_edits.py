@@ -30,6 +30,7 @@ def reductions(node: ast.expr, words: Vocabulary) -> Edits:
     inner = argument_of(node)
     if inner is not None:
         yield 1.2, inner
+        yield from _weighted(inner, words)
     given = {keyword.arg for keyword in node.keywords}
     if "keepdims" not in given:
         kept = ast.keyword("keepdims", parsed("True"))
@@ -40,6 +41,14 @@ def reductions(node: ast.expr, words: Vocabulary) -> Edits:
             yield 1.1, ast.Call(node.func, node.args, [over, *node.keywords])
             if "keepdims" not in given:
                 yield 1.2, ast.Call(node.func, node.args, [over, kept])
+
+
+def _weighted(vector: ast.expr, words: Vocabulary) -> Edits:
+    """Yield the mean of a vector with some weights."""
+    shape = np.shape(words.variables.get(ast.unparse(vector), 0))
+    for name, weights in words.variables.items():
+        if len(shape) == 1 and np.shape(weights) == shape:
+            yield 1.3, ast.BinOp(parsed(name), ast.MatMult(), vector)
 
 
 def axes(node: ast.expr, words: Vocabulary) -> Edits:
@@ -105,7 +114,8 @@ SIMILAR = {"outer": ("dot",), "sum": ("trace",), "trace": ("sum",), "maximum": (
            "minimum": ("maximum",), "exp": ("log",), "log": ("exp",), "sin": ("cos",),
            "cos": ("sin",), "zeros": ("ones",),
            "zeros_like": ("ones_like",), "ones_like": ("zeros_like",), "ones": ("zeros",),
-           "square": ("sqrt",), "sqrt": ("square",), "vstack": ("hstack",), "hstack": ("vstack",)}
+           "square": ("sqrt",), "sqrt": ("square",), "vstack": ("hstack",), "hstack": ("vstack",),
+           "convolve": ("correlate",), "correlate": ("convolve",)}
 
 
 def reshapes(node: ast.expr, words: Vocabulary) -> Edits:

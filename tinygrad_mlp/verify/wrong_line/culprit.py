@@ -104,7 +104,7 @@ def _culprit(search: Search) -> Culprit | None:
     if answer is None:
         site = search.ranking.departure(search.roots)
         if wanted is not None and wanted.fixed == search.experiment.wrong and not (
-                site and feeding(wanted.site, [site])):
+                site and site.number < wanted.site.number):
             return _of_wanted(search, wanted)
         return site and _placed(search, site, site.node, None, None, search.experiment.wrong)
     line = answer.repair.site.node.lineno

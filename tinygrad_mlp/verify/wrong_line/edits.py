@@ -238,8 +238,10 @@ def variables(node: ast.expr, words: Vocabulary) -> Edits:
     if kind_of(mine) == "f":
         yield 1.1, ast.BinOp(ast.Constant(1), ast.Sub(), node)
         yield 1.2, ast.BinOp(node, ast.Sub(), ast.Constant(1))
-        yield 1.2, ast.BinOp(parsed(text), ast.Pow(), ast.Constant(2))
-        yield 1.3, ast.Compare(parsed(text), [ast.Gt()], [ast.Constant(0)])
+        for power in (2, 3):
+            yield 1.2, ast.BinOp(parsed(text), ast.Pow(), ast.Constant(power))
+        if words.masks:
+            yield 1.3, ast.Compare(parsed(text), [ast.Gt()], [ast.Constant(0)])
 
 
 EDITS: tuple[Callable[[ast.expr, Vocabulary], Edits], ...] = (

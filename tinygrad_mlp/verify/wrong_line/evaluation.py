@@ -106,6 +106,7 @@ RULES: dict[type[ast.AST], Callable[[Any, Mapping[str, Any], Known], Any]] = {
     ast.Subscript: _subscript,
     ast.Slice: _slice,
     ast.Tuple: _tuple,
+    ast.List: lambda node, scope, known: [*_tuple(node, scope, known)],
     ast.Call: _call,
     ast.Compare: _compare}
 """How to evaluate the nodes that formulas are made of; others are compiled."""

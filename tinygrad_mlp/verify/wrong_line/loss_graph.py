@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,8 @@ class LossGraph:
         with changed_mode(recording=True, exact_losses=False, differentiating="check_derivation"), (
                 loss.recording()) as values:
             self.out = call(loss.function, self.leaves)
-        self.nodes = without_copies(ancestors([self.out.node]))
+        self._same = merged(without_copies(ancestors([self.out.node])))
+        self.nodes = ancestors([self.out.node])
         self.cotangents: dict[int, Any] = {}
         self.shares: dict[tuple[int, int], Array] = {}
         self._walk_back()
@@ -86,7 +87,7 @@ class LossGraph:
                     continue
                 vertex: Any = value if value.node is None else value.node
                 leaf = source_of_copy(vertex)
-                vertex = vertex if leaf is None else leaf
+                vertex = self._same.get(id(vertex), vertex) if leaf is None else leaf
                 self.texts.setdefault(id(vertex), []).append((site, occurrence))
 
     def vertices(self) -> list[Vertex]:
@@ -121,6 +122,21 @@ class LossGraph:
         found = [(self._times[site.number], isinstance(site.node, ast.Name), site.number, step)
                  for site, step in self.texts.get(id(vertex), ())]
         return min(found)[2:] if found else None
+
+
+def merged(nodes: Sequence[Node]) -> dict[int, Node]:
+    """Give what uses equal nodes one of them; return these by the identities of all.
+
+    A part of a loss that is written twice is one variable of a derivation.
+    """
+    known: dict[Any, Node] = {}
+    same: dict[int, Node] = {}
+    for node in nodes:
+        node[:] = [same.get(id(parent), parent) for parent in node]
+        if node.op.outputs == 1:
+            key = node.op.name, *map(id, node), repr(node.static), np.asarray(node.out).tobytes()
+            same[id(node)] = known.setdefault(key, node)
+    return same
 
 
 def value_of(vertex: Vertex) -> Array:

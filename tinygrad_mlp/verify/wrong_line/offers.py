@@ -12,11 +12,14 @@ import numpy as np
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
 from tinygrad_mlp.verify.wrong_line.repair import chosen, variables_in
 from tinygrad_mlp.verify.wrong_line.sites import Site
-from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary
+from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary, called, is_count
 from tinygrad_mlp.verify.wrong_line.terms import NUMBERS
 
 LONGEST_TEXT = 24
 """Most characters of an expression that is offered as a variable."""
+
+KINKED = ("maximum", "minimum", "max", "min", "amax", "abs", "where", "clip", "relu", "sign")
+"""Functions with kinks, where a derivative has a mask."""
 
 
 class Offers:
@@ -47,6 +50,9 @@ class Offers:
         self._vocabularies: dict[int, Vocabulary] = {}
         functions: dict[str, None] = {}
         self._texts: dict[int, list[tuple[int, str]]] = {}
+        self._terms = list(dict.fromkeys(site.text for site in experiment.sites if isinstance(
+            site.node, ast.BinOp) and not isinstance(site.node.op, (ast.Add, ast.Sub))
+            and len(site.text) <= LONGEST_TEXT))
         for site in experiment.sites:
             node = site.node
             texts = self._texts.setdefault(id(site.source.tree), [])
@@ -62,13 +68,15 @@ class Offers:
             if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
                 functions |= dict.fromkeys(_elementwise(ast.unparse(node.func)))
         self.functions = tuple(functions)
+        self._masks = any(isinstance(site.node, ast.Compare) or isinstance(
+            site.node, ast.Call) and called(site.node) in KINKED for site in sites)
         stored = [stored_index(site) for site in experiment.sites if site.root]
         self._targets = [f"{target}[{index}]" for target, index in stored if index]
 
     def scope(self, site: Site) -> list[Scope]:
         """Return the variables that a site sees, at a few of its evaluations."""
         found = self.scopes.get(site.number, [])
-        return [found[i] for i in chosen(len(found))]
+        return [found[i] for i in chosen(site, len(found))]
 
     def texts(self, site: Site) -> list[str]:
         """Return the variables, and elements of such, in the function that a site stands in.
@@ -89,6 +97,7 @@ class Offers:
             elements += [f"{name}[{index}]" for name in texts
                          if isinstance(scope.get(name), np.ndarray)
                          and scope[name].shape == getattr(scope.get(target), "shape", None)]
+        elements += [name for name, value in scope.items() if is_count(value) and name[0] != "_"]
         elements += [f"{name}.{attribute}" for name, value in scope.items()
                      for attribute, array in getattr(value, "__dict__", {}).items()
                      if isinstance(array, np.ndarray)]
@@ -98,7 +107,7 @@ class Offers:
     def seen(self, site: Site) -> tuple[list[Scope], list[Any]]:
         """Return variables and values of a site at a few of its evaluations."""
         scopes, values = self.scope(site), self.experiment.values[0].get(site.number, [])
-        values = [values[i] for i in chosen(len(values))]
+        values = [values[i] for i in chosen(site, len(values))]
         return (scopes, values) if len(scopes) == len(values) else ([], [])
 
     def vocabulary(self, site: Site) -> Vocabulary:
@@ -106,7 +115,11 @@ class Offers:
         if site.number not in self._vocabularies:
             scopes = self.scope(site)
             known = variables_in(site, scopes[-1], self.texts(site)) if scopes else {}
-            self._vocabularies[site.number] = Vocabulary(known, self.functions, self.unused)
+            terms = [text for text in self._terms if text not in site.text]
+            found = variables_in(site, scopes[-1], terms) if scopes else {}
+            self._vocabularies[site.number] = Vocabulary(
+                known, self.functions, self.unused,
+                {text: found[text] for text in found if text in terms}, self._masks)
         return self._vocabularies[site.number]
 
 

@@ -16,6 +16,9 @@ from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.repair_text import header_of, text_of_change
 from tinygrad_mlp.verify.wrong_line.sites import Site, stored_in
 
+MOST_CONDITIONS = 16
+"""Evaluations of a condition that are compared."""
+
 
 class Repair(NamedTuple):
     """One change of the derivation: other expressions at some sites, or one statement changed.
@@ -163,9 +166,14 @@ def digest(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def chosen(times: int) -> list[int]:
-    """Return which of several evaluations are looked at: the first, and one in the middle."""
-    return sorted({0, times // 2}) if times else []
+def chosen(site: Site, times: int) -> list[int]:
+    """Return which evaluations of a site are looked at: the first, and one in the middle.
+
+    Of an expression with a condition, which has few values, more of them.
+    """
+    condition = any(isinstance(node, ast.Compare) for node in ast.walk(site.node))
+    most = min(times, MOST_CONDITIONS if condition else 2)
+    return sorted({k * times // most for k in range(most)})
 
 
 def variables_in(site: Site, scope: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections import Counter
 from typing import NamedTuple
 
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials
@@ -20,6 +21,9 @@ SMALL = 1.08
 
 TELLING = 1.5
 """A repair after which so much more is explained is no coincidence."""
+
+LIKE_ANOTHER = 0.3
+"""How much likelier a repair is after which a statement is like another one, but for names."""
 
 WEIGHTS = {
     "cotangent": 1.0, "value": 1.0, "constant": 0.5, "share": 0.6, "multiple": 0.9, "slope": 0.6,
@@ -48,6 +52,8 @@ class AnswerScores:
         self.ranking, self.offers = ranking, offers
         self.experiment, self.matches = ranking.experiment, ranking.matches
         self._before = self._explained(self.matches)
+        statements = {id(site.statement): site.statement for site in self.experiment.sites}
+        self._forms = Counter(form_of(header_of(each)) for each in statements.values())
 
     def answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> ShownRepair:
         """Return a repair that works with its score; `after` are the matches then."""
@@ -63,6 +69,8 @@ class AnswerScores:
         changed = changed_characters(header_of(site.statement), text)
         score = repair.cost + 0.012 * changed - 0.4 * len(new) + 0.7 * len(lost)
         score += 1.3 * at_the_end + 0.2 * returned
+        score -= LIKE_ANOTHER * (self._is_like_others(text, 0) - self._is_like_others(
+            header_of(site.statement), 1))
         score += 0.05 * math.log10(max(1, len(self.experiment.values[0].get(site.number, ()))))
         score -= 0.3 * is_alias(site)  # a name is given to what lacks a factor
         if f"\n{variable_of(site)}[" in text:  # what a further store makes of it is not kept
@@ -77,6 +85,11 @@ class AnswerScores:
         shown = explained or small or gained > TELLING
         doubt = 2 if doubtful or not shown else int(not explained)
         return ShownRepair(repair, fixed, after, score, doubt)
+
+    def _is_like_others(self, text: str, itself: int) -> bool:
+        """Return whether other statements are the same but for the names."""
+        form = form_of(text)
+        return bool(form) and self._forms[form] > itself
 
     def _is_overwritten(self, repair: Repair) -> bool:
         """Return whether a further statement changes what is a value of the loss before."""
@@ -110,6 +123,18 @@ class AnswerScores:
         sites = self.experiment.sites
         fitting = sum(self.ranking.fits_name(sites[n], match) for n, match in matches.items())
         return 0.5 * told(matches) + 0.3 * fitting
+
+
+def form_of(text: str) -> str:
+    """Return a statement without its names; nothing for a header, or without operators."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = "_"
+    return ast.dump(tree) if any(isinstance(node, ast.BinOp) for node in ast.walk(tree)) else ""
 
 
 def is_returned(experiment: RepairTrials, site: Site) -> bool:

@@ -46,6 +46,7 @@ class Search:
         self._repairs: dict[tuple[str, int], list[Repair]] = {}
         self._waiting: list[Iterator[None]] = []
         self._end = math.inf
+        self._done: set[int] = set()  # sites replaced, and the identities of what they should hold
         self.roots: list[Site] = []
         self.answers: list[ShownRepair] = []
         self.wanted: list[tuple[float, Wanted]] = []
@@ -227,16 +228,23 @@ class Search:
             self._replace(site, negative, limit)
         for _, wanted in list(self.wanted):
             for site in self._feeding(wanted.site, sites):
-                if site.number not in {each.site.number for _, each in self.wanted}:
-                    self._replace(site, negative, limit)
+                self._replace(site, negative, limit)
         for _, wanted in self.wanted[:MOST_WANTED]:
-            self._try(wanted_repairs(self.experiment, self.offers, wanted))
-            yield
+            if id(wanted) not in self._done:
+                self._done.add(id(wanted))
+                self._try(wanted_repairs(self.experiment, self.offers, wanted))
+                yield
 
     def _replace(self, site: Site, negative: bool, limit: float) -> None:
+        if site.number in self._done:
+            return
         if self.experiment.budget.share() > limit:
             self.experiment.budget.spent = True
             return
+        self._done.add(site.number)
+        negative = negative or any(
+            isinstance(node, ast.USub) for user in self.roots if feeding(user, [site])
+            for node in ast.walk(user.statement))
         for wanted in replacements(self.experiment, site, self.families, negative):
             after = self._after(wanted.overrides)
             score = 0.0 if after is None else self.scores.of_wanted(wanted, after)

@@ -47,7 +47,7 @@ def enlarged(offers: Offers, site: Site) -> list[Repair]:
         words = words._replace(
             variables={text: v for text, v in words.variables.items() if text != target})
     edits = [*multiplied(site.node, value, words, scopes[-1]),
-             *extended(site.node, value, words.variables),
+             *extended(site.node, value, words),
              *joined(site.node, value, words.variables)]
     return list(distinct(iter(edits), site, scopes, values))
 
@@ -116,6 +116,8 @@ def _other_targets(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
     """Yield a store to another place."""
     statement: Any = site.statement
     target: Any = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
+    if isinstance(statement, ast.AugAssign) and isinstance(target, ast.Name):
+        yield from _of_parts(offers, site, repair)
     if not isinstance(target, ast.Subscript):
         return
 
@@ -135,6 +137,23 @@ def _other_targets(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
         made: Any = edited
         if isinstance(made, ast.Subscript) and ast.dump(made.value) == ast.dump(target.value):
             yield repair(cost, stored(made.slice))
+
+
+def _of_parts(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
+    """Yield an update of all but the first or last rows: ``gw[1:] += c * w[1:]``, not a bias."""
+    statement: Any = site.statement
+    name = ast.unparse(statement.target)
+    known = offers.vocabulary(site).variables
+    same = {text for text, value in known.items()
+            if np.ndim(value) and np.shape(value) == np.shape(known.get(name, 0))}
+    for part in ("[1:]", "[:-1]"):
+        def change(copy: Any, part: str = part) -> list[Any]:
+            value = copied(statement.value, lambda old, new: parsed(ast.unparse(old) + part) if (
+                isinstance(old, ast.Name) and old.id in same) else new)
+            target: Any = ast.parse(f"{name}{part} += 0").body[0]
+            return [_placed(ast.AugAssign(target.target, copy.op, value), copy)]
+
+        yield repair(1.3, change)
 
 
 def _scattered(statement: Any) -> list[Any]:

@@ -20,12 +20,15 @@ class Vocabulary(NamedTuple):
     """What an edited expression may use: the variables in scope, and functions of one argument.
 
     `variables` holds expressions (``a1``, ``h[t - 1]``) with their values where they are wanted,
-    and `unused` those of them that the derivation computes and does not use.
+    and `unused` those of them that the derivation computes and does not use. `terms` holds products
+    and quotients that occur elsewhere in the derivation. `masks` says that there are conditions.
     """
 
     variables: Mapping[str, Any]
     functions: tuple[str, ...]
     unused: frozenset[str] = frozenset()
+    terms: Mapping[str, Any] = {}
+    masks: bool = True
 
 
 def replaced(root: ast.expr, node: ast.expr, made: ast.expr) -> ast.expr:

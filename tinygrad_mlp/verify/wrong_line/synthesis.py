@@ -101,11 +101,13 @@ def _constant(value: Array) -> str | None:
 
 
 def _products(pool: Pool, wanted: Array) -> Iterator[tuple[float, str]]:
-    """Yield the products of two terms with a wanted value."""
+    """Yield the products and quotients of two terms with a wanted value."""
     for a in pool.simple:
         if _broadcasts(a.value, wanted):
-            for b in pool.find(_ratio(wanted, a.value)):
-                yield a.size + b.size, f"({a.text}) * ({b.text})"
+            for more, op, needed in ((0, "*", _ratio(wanted, a.value)),
+                                     (1, "/", _ratio(a.value, wanted))):
+                for b in pool.find(needed):
+                    yield a.size + b.size + more, f"({a.text}) {op} ({b.text})"
 
 
 def _of_two(pool: Pool, wanted: Array) -> Solutions:

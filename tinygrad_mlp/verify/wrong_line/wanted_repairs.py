@@ -44,7 +44,12 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
     order = sorted(range(len(scopes)), key=lambda k: abs(k - len(scopes) // 2))
     middle = next((k for k in order if wanted.arrays[0][k].any()), order[0])
     scope, target = scopes[middle], wanted.arrays[0][middle]
-    variables = variables_in(site, scope, offers.texts(site))
+    # Of equal variables, that of the loop is meant: P for W where it goes through the weights.
+    bound = {node.id for loop in ast.walk(site.source.tree) if isinstance(loop, ast.For)
+             and site.statement in ast.walk(loop) for node in ast.walk(loop.target)
+             if isinstance(node, ast.Name)}
+    texts = sorted(offers.texts(site), key=lambda text: text not in bound)
+    variables = variables_in(site, scope, texts)
     pool = Pool(variables)
     found: list[tuple[float, int, ast.expr, str]] = []
     loaded = parsed(ast.unparse(site.node)) if site.after else site.node
