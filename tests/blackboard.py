@@ -7,8 +7,10 @@ is printed for each row.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import textwrap
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +91,25 @@ def network_in_rows(W1, b1, W2, b2, X, Y):
     return tg.sum((Z2 - Y) ** 2) / (2 * len(X))
 
 
+def deep_network(W1, b1, W2, b2, W3, b3, W4, b4, X, Y):
+    Z1 = X @ W1 + b1
+    A1 = tg.relu(Z1)
+    Z2 = A1 @ W2 + b2
+    A2 = tg.relu(Z2)
+    Z3 = A2 @ W3 + b3
+    A3 = tg.relu(Z3)
+    Z4 = A3 @ W4 + b4
+    return tg.nn.softmax_cross_entropy(Z4, Y)
+
+
+def deep_network_in_columns(W1, b1, W2, b2, W3, b3, W4, b4, x, y):
+    a2 = tg.tanh(W1 @ x + b1)
+    a3 = tg.tanh(W2 @ a2 + b2)
+    a4 = tg.tanh(W3 @ a3 + b3)
+    a5 = tg.sigmoid(W4 @ a4 + b4)
+    return tg.sum((a5 - y) ** 2) / 2
+
+
 def network_in_columns(W1, b1, W2, b2, x, y):
     z2 = W1 @ x + b1
     a2 = tg.tanh(z2)
@@ -119,8 +140,9 @@ def recurrent_network(Wh, Wx, b, x, y, h_0):
 
 
 def batch_norm(Z, γ, β, R):
+    ε = 1e-5
     μ = tg.mean(Z, axis=0)
-    σ = tg.sqrt(tg.var(Z, axis=0) + 1e-5)
+    σ = tg.sqrt(tg.var(Z, axis=0) + ε)
     X_hat = (Z - μ) / σ
     out = γ * X_hat + β
     return tg.sum(out * R)
@@ -210,9 +232,12 @@ def column(size):
     return rng.uniform(0.1, 0.9, size=(size, 1))
 
 
-def layers(rows):
-    shapes = [(d, m), (m,), (m, k), (k,)] if rows else [(m, d), (m, 1), (k, m), (k, 1)]
-    return dict(zip(("W1", "b1", "W2", "b2"), (parameter(*s) for s in shapes), strict=True))
+def layers(rows, sizes=(d, m, k)):
+    made = {}
+    for number, (before, after) in enumerate(pairwise(sizes), start=1):
+        made[f"W{number}"] = parameter(before, after) if rows else parameter(after, before)
+        made[f"b{number}"] = parameter(after) if rows else parameter(after, 1)
+    return made
 
 
 ROWS = {
@@ -231,6 +256,9 @@ ROWS = {
         (network_in_rows, {**layers(True), **data("X"), "Y": rng.normal(size=(n, k))}),
         (network_in_columns, {**layers(False), "x": column(d), "y": column(k)}),
         (network_with_cross_entropy, {**layers(False), "x": column(d), "y": column(k)}),
+        (deep_network, {**layers(True, (d, m, 6, m, k)), **data("X", "Y")}),
+        (deep_network_in_columns, {
+            **layers(False, (d, m, 6, m, k)), "x": column(d), "y": column(k)}),
         (network_of_rectifiers, {"W1": parameter(d, m), "W2": parameter(m, k), **data("X", "Y")}),
         (recurrent_network, {
             "Wh": parameter(3, 3), "Wx": parameter(3, 2), "b": parameter(3),
@@ -281,6 +309,7 @@ def section(function, values):
     """A row of the page."""
     closed = tg.explain(function, values).closed
     title = function.__name__.replace("_", " ").capitalize()
+    title = re.sub("hessian|jacobian|gaussian", lambda m: m[0].capitalize(), title)
     code = textwrap.dedent(inspect.getsource(function)).replace("  # noqa: E741", "")
     glossary = "\n".join(["", *(f"{line}" for line in closed.glossary)])
     return (f"### {title}\n\n```python\n{code}```\n\n```text\n{closed}\n```\n\n"

@@ -67,18 +67,22 @@ def draw(shapes, seed):
 
 
 def poured(value, mould):
-    """Any value brought to the shape and into the range of `mould`; also which elements it took."""
+    """How any value is brought to the shape and into the range of `mould`.
+
+    Which elements it takes, the phases that make equal ones differ (where they are equal, std has
+    no derivative), the middle and the half of the range, and the shape.
+    """
     mould = np.asarray(mould)
     middle = (mould.max() + mould.min()) / 2
     half = np.maximum((mould.max() - mould.min()) / 2, 0.1)
     taken = np.arange(mould.size) % max(value.size, 1)
-    return taken, middle, half, mould.shape
+    return taken, np.arange(mould.size), middle, half, mould.shape
 
 
 def pour(value, mould):
     """The same of a Tensor, computed from it."""
-    taken, middle, half, shape = poured(value, mould)
-    return middle + half * tg.sin(tg.reshape(tg.ravel(value)[taken], shape=shape))
+    taken, phases, middle, half, shape = poured(value, mould)
+    return middle + half * tg.sin(tg.reshape(tg.ravel(value)[taken] + phases, shape=shape))
 
 
 def run(program, values):
@@ -118,8 +122,8 @@ def twin(program, values):
         args, jacobians = list(sample.args), {}
         for i, source in zip(floats(sample), cycle(sources), strict=False):
             value, jacobian = known[-1 - source % len(known)]
-            taken, middle, half, shape = poured(value, args[i])
-            flat = value.ravel()[taken]
+            taken, phases, middle, half, shape = poured(value, args[i])
+            flat = value.ravel()[taken] + phases
             args[i] = (middle + half * np.sin(flat)).reshape(shape)
             jacobians[i] = half * np.cos(flat)[:, None] * jacobian[taken]
         if op is tg.median:  # of equal elements, no single one moves it, but all together do

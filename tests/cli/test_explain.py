@@ -127,7 +127,7 @@ def test_the_loss_of_a_file_is_explained_in_its_names(run, tmp_path):
     done = run("explain", str(path))
 
     assert done.code == 0
-    assert done.out.splitlines()[2:4] == ["    p = g(X w)", "    ∂L/∂w = (1 / n) Xᵀ (p − y)"]
+    assert done.out.splitlines()[2:4] == ["    p = σ(X w)", "    ∂L/∂w = (1 / n) Xᵀ (p − y)"]
     assert run("explain", str(path), "--latex").out.startswith(r"\begin{aligned}")
 
 

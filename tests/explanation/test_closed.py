@@ -5,15 +5,17 @@ import pytest
 
 import tinygrad_mlp as tg
 from tests import blackboard
-from tests.explanation.test_closed_programs import assert_right
+from tests.explanation.test_closed_programs import assert_right, gradients
+from tinygrad_mlp.explanation.expression import Symbol, within
 
 CASES = blackboard.cases()
 EQUATIONS = {
     "least_squares": 2, "ridge": 1, "logistic_regression": 2, "logistic_hessian_times_v": 2,
     "logistic_hessian": 2, "softmax_jacobian": 2,
-    "softmax_regression": 3, "softmax_without_overflow": 5, "softmax_fused": 3,
+    "softmax_regression": 3, "softmax_without_overflow": 4, "softmax_fused": 3,
     "softmax_of_labels": 2, "network_in_rows": 9, "network_in_columns": 12,
-    "network_with_cross_entropy": 11, "network_of_rectifiers": 5, "recurrent_network": 6,
+    "network_with_cross_entropy": 11, "deep_network": 6,
+    "deep_network_in_columns": 7, "network_of_rectifiers": 5, "recurrent_network": 6,
     "residual_block": 6, "tied_weights": 3, "batch_norm": 6, "layer_norm": 4, "attention_head": 11,
     "convolution": 2, "embedding": 1, "log_determinant": 1, "quadratic_form": 2,
     "gaussian_likelihood": 3, "divergence_of_gaussians": 4, "matrix_factorisation": 3}
@@ -83,12 +85,10 @@ def test_steps_evaluate_to_the_gradients(row):
     function, values = row
     if function.__name__ not in blackboard.ARRAYS:
         derivation = tg.explain(function, values)
-        for equation in derivation.closed.equations:
-            if equation.kind == "gradient":
-                value, size = equation.evaluate(), np.max(np.abs(equation.evaluate()))
-                np.testing.assert_allclose(
-                    derivation.steps[equation.name].evaluate(), value, rtol=1e-9, atol=1e-12 * size
-                )
+        for equation in derivation.steps.of_kind("gradient"):
+            value = derivation.closed[equation.name].evaluate()
+            size = np.max(np.abs(value))
+            np.testing.assert_allclose(equation.evaluate(), value, rtol=1e-9, atol=1e-12 * size)
 
 
 def test_the_tape_is_asked_for_before_the_graph_is_released():
@@ -198,7 +198,7 @@ def test_values_of_a_function_must_have_names():
         tg.explain(lambda w: tg.sum(w), np.ones(2))
 
 
-def test_the_time_grows_with_the_length():
+def test_layers_are_written_once_however_many_there_are():
     rng = np.random.default_rng(0)
     counts = []
     for layers in (5, 10, 20):
@@ -207,9 +207,65 @@ def test_the_time_grows_with_the_length():
             W = tg.Tensor(rng.normal(size=(2, 2)), requires_grad=True, name=f"W{number}")
             A = tg.tanh(A @ W)
             parameters.append(W)
-        closed = tg.explain(tg.sum(A * A), parameters).closed
+        loss = tg.sum(A * A)
+        closed = tg.explain(loss, parameters).closed
         counts.append(len(closed.equations))
-    assert counts == [15, 30, 60]
+        assert_right(closed, gradients(loss, parameters))
+    assert not closed.note and counts == [5, 5, 5]
+
+
+def test_a_layer_of_another_activation_has_lines_of_its_own():
+    def loss(W1, W2, W3, W4, W5, X, Y):
+        A1 = tg.relu(X @ W1)
+        A2 = tg.tanh(A1 @ W2)
+        A3 = tg.tanh(A2 @ W3)
+        A4 = tg.tanh(A3 @ W4)
+        return tg.sum((A4 @ W5 - Y) ** 2) / 2
+
+    weights = blackboard.layers(True, (4, 3, 5, 2, 3, 2))
+    values = {name: W for name, W in weights.items() if "W" in name}
+    rng = np.random.default_rng(0)
+    values |= {"X": rng.normal(size=(6, 4)), "Y": rng.normal(size=(6, 2))}
+
+    assert tg.explain(loss, values).closed.text.splitlines() == [
+        "A1 = ReLU(X W1)",
+        "Z_l = A_{l−1} W_l",
+        "A_l = tanh(Z_l)",
+        "δ = A4 W5 − Y",
+        "δ4 = (δ W5ᵀ) ⊙ (1 − A4²)",
+        "δ_l = (δ_{l+1} W_{l+1}ᵀ) ⊙ (1 − A_l²)",
+        "∂L/∂W1 = Xᵀ ((δ2 W2ᵀ) ⊙ [X W1 > 0])",
+        "∂L/∂W_l = A_{l−1}ᵀ δ_l",
+        "∂L/∂W5 = A4ᵀ δ",
+    ]
+
+
+def test_the_equation_of_all_layers_evaluates_to_the_values_of_each():
+    function, values = next(row for row in CASES if row[0] is blackboard.deep_network)
+    closed = tg.explain(function, values).closed
+    each = [closed[f"∂L/∂W{number}"].evaluate() for number in (1, 2, 3, 4)]
+
+    np.testing.assert_array_equal(
+        closed["∂L/∂W_l"].evaluate(), np.concatenate([g.ravel() for g in each]))
+
+
+def test_each_line_is_written_with_those_before_it():
+    def gated(Wz, Uz, Wh, Uh, x, h):
+        for t in range(2):
+            z = tg.sigmoid(Wz @ x[t] + Uz @ h)
+            h = (1 - z) * h + z * tg.tanh(Wh @ x[t] + Uh @ h)
+        return tg.sum(h**2) / 2
+
+    rng = np.random.default_rng(0)
+    values = {name: tg.Tensor(rng.normal(size=(3, 3)), requires_grad=True)
+              for name in ("Wz", "Uz", "Wh", "Uh")}
+    closed = tg.explain(gated, {**values, "x": rng.normal(size=(2, 3)), "h": np.ones(3)}).closed
+    names = [e.name for e in closed.equations]
+
+    assert not closed.note and "diag" not in closed.text  # δ1 is that of no layer 1
+    for place, equation in enumerate(closed.equations):
+        used = {e.name.text for e in within([equation.right]) if isinstance(e, Symbol)}
+        assert not used & set(names[place:])
 
 
 def test_no_equation_is_found_under_a_name_that_there_is_not():

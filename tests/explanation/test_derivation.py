@@ -72,7 +72,7 @@ def test_names_are_those_of_the_tensors():
     loss = (1 - y_hat) ** 2
     loss.name = "E"
     derivation = tg.explain(loss, [w, b], names={"theta": b})
-    assert lines(derivation, "forward")[1:3] == ["net = v1 + theta", "y_hat = g(net)"]
+    assert lines(derivation, "forward")[1:3] == ["net = v1 + theta", "y_hat = σ(net)"]
     assert [e.name for e in derivation.tape.of_kind("gradient")] == ["∂E/∂theta", "∂E/∂w"]
     assert r"\bar{\hat{y}}" in derivation.tape.latex
 
@@ -337,7 +337,7 @@ def test_an_operation_of_ones_own_is_explained_from_its_rule(assert_gradients):
     x = tensor("x")
     loss = tg.sum(swish(x, beta=2.0))
     derivation = tg.explain(loss)
-    assert str(derivation.tape["∂L/∂x"]) == "∂L/∂x = g(2 x) ⊙ (1 − 2 v1) + 2 v1"
+    assert str(derivation.tape["∂L/∂x"]) == "∂L/∂x = σ(2 x) ⊙ (1 − 2 v1) + 2 v1"
     assert_gradients(derivation, loss, [x])
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tinygrad_mlp.explanation.chosen_names import ChosenNames
 from tinygrad_mlp.explanation.equation import ADJOINT, FORWARD, GRADIENT, Equation
 from tinygrad_mlp.explanation.expression import Expression, Symbol, within
-from tinygrad_mlp.explanation.loops import Loop, LoopWriter
+from tinygrad_mlp.explanation.loop_lines import LoopWriter
+from tinygrad_mlp.explanation.loops import Loop
 from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.slopes import name_slopes
-from tinygrad_mlp.graph_view.names import gradient, name
+from tinygrad_mlp.graph_view.names import Name, gradient, name
 
 
 class Blackboard(ChosenNames):
@@ -26,7 +28,8 @@ class Blackboard(ChosenNames):
             name_slopes(reverse)
         self.writer = reverse.writer
         lines = sorted(self._definitions(), key=lambda line: line.kind == ADJOINT)
-        self.equations = [*lines, *self._gradients()]
+        self.each = list(self._gradients())
+        self.equations = [*lines, *self._of_layers(self.each)]
 
     def _definitions(self) -> list[Equation]:
         """What the gradients are written with; the quantities of a loop in between."""
@@ -36,37 +39,48 @@ class Blackboard(ChosenNames):
             symbol = self.writer.symbol(base)
             assert symbol is not None
             symbol.definition = self.writer.definition(base)
-            lines[base] = Equation(ADJOINT if base in self.reverse.deltas else FORWARD, symbol)
+            inside = in_order(self.parts(base), parts_of=lambda b: () if b in lines else (
+                self.parts(b)))
+            back = base in self.reverse.deltas or any(
+                b in lines and lines[b].kind == ADJOINT for b in inside)
+            lines[base] = Equation(ADJOINT if back else FORWARD, symbol)
         return list(lines.values()) if self.loop is None else self._with_loop(self.loop, lines)
 
     def _with_loop(self, loop: Loop, lines: dict[Base, Equation]) -> list[Equation]:
         """Those of a loop's results after what they need; those of its derivatives last."""
         writer = LoopWriter(loop, self.writer)
         first = loop.steps[0]
+        letters = dict.fromkeys(loop.places[b][0] for b in (*loop.arguments, first)
+                                if b in loop.places)
+
+        own = {b for b, (_, t) in loop.places.items() if t >= loop.first}
 
         def of_loop(kind: str, letter: str) -> list[Equation]:
-            symbols = writer.lines(letter, lines, self.simplifier.shown)
+            symbols = writer.lines(letter, own.intersection(lines), self.simplifier.shown)
             return [Equation(kind, symbol) for symbol in symbols]
 
-        forward = of_loop(FORWARD, loop.places[first][0])
+        forward = [e for letter in letters for e in of_loop(FORWARD, letter)]
         # Of the derivatives, that of the output, e, comes before δ.
         backward = [e for letter in sorted(loop.derivatives) for e in of_loop(ADJOINT, letter)]
-        others = {b: line for b, line in lines.items() if b not in loop.places}
+        others = {b: line for b, line in lines.items() if b not in own}
         return [*(line for b, line in others.items() if b.number <= first.number), *forward,
                 *(line for b, line in others.items() if b.number > first.number), *backward]
 
     def _gradients(self) -> Iterator[Equation]:
-        output = self.reverse.naming.of_output()
         for target, p in zip(self.reverse.targets, self.gradients, strict=True):
             base = self.reverse.target(target)
             assert base.name is not None
-            of = name("f") if output.text == "L" and p.shape != base.shape else output
             made = self._gradient(self.simplifier.shown(p))
-            symbol = self.writer.gradient(gradient(of, base.name), made, target.data.dtype)
+            named = self._gradient_name(base.name, p.shape != base.shape)
+            symbol = self.writer.gradient(named, made, target.data.dtype)
             yield Equation(GRADIENT, symbol)
 
+    def _gradient_name(self, of: Name, of_array: bool = False) -> Name:
+        output = self.reverse.naming.of_output()
+        return gradient(name("f") if output.text == "L" and of_array else output, of)
+
     def _gradient(self, p: Polynomial) -> Expression:
-        if self.loop is None:
+        if self.loop is None or self.loop.index == "l":
             return self.writer.expression(p)
         for base in p.bases():
             made = base.definition
@@ -74,6 +88,22 @@ class Blackboard(ChosenNames):
                     any(f.base in self.loop.places for f in m) for m in made.terms):
                 p = self.simplifier.multiplied_out(p, base)
         return LoopWriter(self.loop, self.writer).gradient(p)
+
+    def _of_layers(self, each: Sequence[Equation]) -> Iterator[Equation]:
+        """The gradients, with those that are alike in all layers as one."""
+        loop = self.loop
+        if loop is None or loop.index == "t":
+            yield from each
+            return
+        rows: dict[str, list[tuple[int, Polynomial, Symbol]]] = {}
+        for target, p, equation in zip(self.reverse.targets, self.gradients, each, strict=True):
+            letter, number = loop.places.get(self.reverse.target(target), (equation.name, 0))
+            rows.setdefault(letter, []).append((number, self.simplifier.shown(p), equation.left))
+        for letter, members in rows.items():
+            named = self._gradient_name(loop.name(letter, 0))
+            members.sort(key=lambda row: row[0])
+            for symbol in LoopWriter(loop, self.writer).together(members, named):
+                yield Equation(GRADIENT, symbol)
 
     # -- words --------------------------------------------------------------------------------
 
@@ -98,9 +128,13 @@ class Blackboard(ChosenNames):
             shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
             told.append(f"{base.name.text}{shape}{what}")
         if self.loop is not None:
-            letters = dict.fromkeys(f"{letter}_t" for letter, _ in self.loop.places.values())
-            told += [f"{letter}_0 = {base.name.text}" for base, (letter, t) in
-                     self.loop.places.items() if not t and base.name is not None
-                     and base.name.text != f"{letter}_0"]
-            told.append(f"{', '.join(letters)}: of step t = 1, …, {len(self.loop.steps)}")
+            loop, places = self.loop, self.loop.places
+            letters = dict.fromkeys(loop.name(letter, 0).text for letter, _ in places.values())
+            before = places[loop.steps[0]][0], loop.first - 1
+            told += [f"{before[0]}_{before[1]} = {base.name.text}" for base, place in places.items()
+                     if place == before and base.name is not None
+                     and base.name.text.replace("_", "") != f"{before[0]}{before[1]}"]
+            kind = "layer" if loop.index == "l" else "step"
+            told.append(f"{', '.join(letters)}: of {kind} {loop.index} = "
+                        f"{max(before[1], 1)}, …, {max(t for _, t in places.values())}")
         return told

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.loops import Loop, find_loop, row_of
+from tinygrad_mlp.explanation.loops import Loop, find_layers, find_loop, row_of
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
@@ -36,11 +36,14 @@ TOO_LONG = 14.0
 class ChosenNames:
     """Gives names to bases of a derivation; `loop` is the loop in it, if there is one."""
 
+    folds_layers = True
+
     def __init__(self, reverse: Reverse) -> None:
         self.reverse = reverse
         self.simplifier = reverse.simplifier
         self.names = reverse.naming.names
         self.gradients = reverse.gradients
+        self.loop: Loop | None = None
         self._name_counts()
         self._choose_names()
 
@@ -121,9 +124,9 @@ class ChosenNames:
         calls = [b for b in self.reverse.t.bases if isinstance(b.definition, AppliedOp)
                  and len(b.definition.args) == 1 and b.definition.op.rule(0)]
         shared = {self.reverse.target(t) for t in self.reverse.targets}
-        loop = find_loop(calls, shared, "h")
+        loop = find_loop(calls, shared)
         if loop is None:
-            return None
+            return self._find_layers(calls) if self.folds_layers else None
         rows = {b: row for b in self.reverse.t.bases if (row := row_of(b)) is not None}
         if rows.keys() - loop.places:  # each step has an output, named by the last one only
             loop.places = rows | loop.places
@@ -131,6 +134,18 @@ class ChosenNames:
                 if base not in shared and loop.only_step(base.definition) == len(loop.steps):
                     base.name = None
         self._name_steps(loop, shared)
+        return loop
+
+    def _find_layers(self, calls: Iterable[Base]) -> Loop | None:
+        """The layers of a network, whose results and their arguments have the names of a layer."""
+        loop = find_layers(calls, self.reverse.t.bases,
+                           lambda b: b.name or self.reverse.hint(b))
+        if loop is not None:
+            for base, (letter, number) in loop.places.items():
+                if base in loop.arguments or base in loop.steps or base.name is None:
+                    base.name = name(f"{letter}{number}")
+                    self.names.unique(base.name.text)
+            self.simplifier.forget()
         return loop
 
     def _name_steps(self, loop: Loop, shared: set[Base]) -> None:
@@ -146,7 +161,9 @@ class ChosenNames:
         self.simplifier.forget()
 
     def _of_step(self, letter: str, t: int) -> Name:
-        """``h_3``, or ``h(3)`` where something else has that name."""
+        """``h_3``, or ``h(3)`` where something else has that name; of layers, ``δ3``."""
+        if self.loop is not None and self.loop.index == "l":
+            return name(f"{letter}{t}")
         text = f"{letter}_{t}" if f"{letter}_{t}" not in self.names.given else f"{letter}({t})"
         self.names.unique(text)
         return Name(text, name(letter).latex, f"_{{{t}}}")
@@ -155,12 +172,13 @@ class ChosenNames:
         """Call the derivative with respect to what step t was computed from δ_t."""
         if self.loop is None:
             return
-        of = {made.args[0].single: t for t, step in enumerate(self.loop.steps, start=1)
-              if isinstance(made := step.definition, AppliedOp) and made.args[0] is not None}
+        of = self.loop.arguments
         for delta, base in self.reverse.deltas.items():
             if base in of and delta.name is not None:
                 self.loop.places[delta] = "δ", of[base]
                 delta.name = self._of_step("δ", of[base])
+        if self.loop.index == "l":
+            return self.simplifier.forget()
         outputs: dict[Any, list[tuple[int, Base]]] = {}
         for delta in self.reverse.deltas:
             assert isinstance(delta.definition, Polynomial)
@@ -179,8 +197,10 @@ class ChosenNames:
     def _name_layers(self) -> None:
         """Call the derivative by which the gradient of a layer's weight is written δ and a number.
 
-        It has the number of z: δ2 belongs to ``z2 = W1 x + b1``.
+        It has the number of z: δ2 belongs to ``z2 = W1 x + b1``. A loop over layers has its own.
         """
+        if self.loop is not None and self.loop.index == "l":
+            return
         layers = {id(layer.product[layer.weight]): layer for layer in self.reverse.graph.layers}
         for target, g in zip(self.reverse.targets, self.gradients, strict=True):
             layer = layers.get(id(target))
@@ -217,7 +237,8 @@ class ChosenNames:
             least = WORTH_A_DELTA if set(used) == {None} else 1.5
             many = any(len(m) >= MOST_FACTORS for m in made.terms)
             worth = cost > least if len(used) > 1 else cost > TOO_LONG or many
-            if used and worth and delta.name is None:
+            of_step = self.loop is not None and deltas[delta] in self.loop.arguments
+            if used and (worth or of_step) and delta.name is None:
                 delta.name = self._name(delta)
         self.simplifier.forget()
 

@@ -52,6 +52,8 @@ def differing(reverse: Reverse, equations: Sequence[Equation], seed: Array | Non
                 output, targets = replayed(reverse, point)
             except (np.linalg.LinAlgError, ArithmeticError):
                 continue  # outside of the domain
+            if not np.isfinite(output.data).all():
+                continue
         right = backward(output, targets)
         values = [np.asarray(v) for v in evaluate([e.right for e in equations], given)]
         scale = max((np.max(np.abs(v[np.isfinite(v)]), initial=0.0) for v in values), default=0.0)

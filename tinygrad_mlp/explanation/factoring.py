@@ -61,8 +61,9 @@ class Factoring(Facts):
         for m, c in p.terms.items():
             lengths = sizes(m)
             summed = [i for i in lengths if i >= SUMMED]
-            if len(summed) != 1:
-                return None
+            if len(summed) != 1 or any(
+                    summed[0] in f.indices and not set(free) <= set(f.indices) for f in m):
+                return None  # a matrix times a vector stays one
             shapes.add((lengths[summed[0]], *(p.shape[i] for i in free)))
             products.append((moved(m, {summed[0]: 0} | {i: 1 for i in free}), c))
         if len(shapes) > 1:

@@ -109,6 +109,10 @@ def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
 def softmax_of(base: Base, axis: int, t: Translation) -> Base:
     """The softmax whose numerator is a base e^z; what z has in all places alike cancels."""
     z = t.opened(base.definition.argument)
+    inner = z.single.definition if z.single else None
+    if isinstance(inner, Polynomial) and any(
+            all(axis not in f.indices for f in m) for m in inner.terms):
+        z = inner
     kept = {m: c for m, c in z.terms.items() if any(axis in f.indices for f in m)}
     share = t.call(ops.softmax, [t.argument(Polynomial(z.shape, kept))], {"axis": axis},
                    base.shape).single

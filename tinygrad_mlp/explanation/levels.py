@@ -51,16 +51,17 @@ class Equations:
 
     def __init__(self, equations: Iterable[Equation], reasons: Mapping[str, Reason] | None = None,
                  because: Sequence[str] = (), glossary: Sequence[str] = (),
-                 note: str = "") -> None:
+                 note: str = "", each: Iterable[Equation] = ()) -> None:
         self.equations = tuple(equations)
         self.reasons = dict(reasons or {})
         self.because = tuple(because)
         self.glossary = tuple(glossary)
         self.note = note
+        self._each = tuple(each)
 
     def __getitem__(self, name: str) -> Equation:
-        """The equation of a name."""
-        for equation in self.equations:
+        """The equation of a name; also that of one layer, where all layers' stand as one."""
+        for equation in (*self.equations, *self._each):
             if equation.name == name:
                 return equation
         raise InvalidArgumentError(
@@ -78,7 +79,8 @@ class Equations:
         for e in self.equations:
             why = self.reasons.get(e.name)
             rows.append(" &= ".join(e.sides) + (f" && {why.latex}" if why and why.latex else ""))
-        rows += [rf"& \text{{because {fact}}}" for fact in self.because]
+        rows += [r"& \text{because } \sum \text{" + fact.lstrip("Σ").replace("_", r"\_") + "}"
+                 for fact in self.because]
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
     @property
@@ -169,10 +171,10 @@ def closed_form(asked: Question, steps: Equations) -> Equations:
                 v = reverse.constant(asked.seed).bases().pop()
                 reverse.gradients = [jacobian(g, v, reverse.simplifier) for g in reverse.gradients]
             board = Blackboard(reverse)
-            wrong = differing(reverse, board.equations, asked.seed)
+            wrong = differing(reverse, [*board.equations, *board.each], asked.seed)
     except Exception as error:  # of an operation that a user defined, it may be any
         return Equations(known, note=f"No closed form was found ({type(error).__name__}).")
     if wrong:
         why = f"No closed form of {wrong} was found that is equal to what the steps give."
         return Equations(known, note=why)
-    return Equations(board.equations, None, board.because(), board.glossary())
+    return Equations(board.equations, None, board.because(), board.glossary(), each=board.each)

@@ -2,26 +2,22 @@
 
 A loop is a sequence of results ``h_1, …, h_T`` of one operation, each computed from the one before
 and from quantities that either all steps share or that belong to the step. The equations of all
-steps are compared; those that are equal relative to t become one.
+steps are compared; those that are equal relative to t become one. The layers of a network, each
+with weights of its own, are a loop, too, over l.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.explanation.expression import Expression, Symbol
-from tinygrad_mlp.explanation.making import apply
-from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.monomial import Base, Monomial
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
-from tinygrad_mlp.graph_view.names import Name, name
+from tinygrad_mlp.graph_view.names import LAYERED, Name, name
 
 SHORTEST = 3
 """The number of steps from which a loop is written as one."""
@@ -30,28 +26,22 @@ Place = tuple[str, int]
 """A name that the quantities of a kind have in common, and the number of the step."""
 
 
-@op(register=False, latex=lambda *steps: f"{steps[0]}")
-def at_each_step(*steps: Any) -> Any:
-    """The values at all steps; written as the formula that they have in common, which is first."""
-    return np.stack(steps[1:])
-
-
-@op(register=False, latex=lambda *steps, limits: rf"\sum{limits} {steps[0]}")
-def over_steps(*steps: Any, limits: str) -> Any:
-    """The sum over steps; written with the formula that they have in common, which is first."""
-    return sum(steps[2:], steps[1])
-
-
 class Loop:
     """The quantities of a loop.
 
-    `steps` are the results of its operation; ``places[base]`` is ("h", 3) for that of the third
-    step, and likewise for what belongs to a step. `derivatives` are the letters of derivatives.
+    `steps` are the results of its operation, the `first` of which has that number; ``places[base]``
+    is ("h", 3) for that of the third step, and likewise for what belongs to a step. `arguments`
+    are what the operation was applied to, with the number of the step. `derivatives` are the
+    letters of derivatives, and `index` is that of a step.
     """
 
-    def __init__(self, steps: Sequence[Base], letter: str) -> None:
+    def __init__(self, steps: Sequence[Base], letter: str, index: str = "t",
+                 first: int = 1) -> None:
         self.steps = steps
-        self.places: dict[Base, Place] = {b: (letter, t) for t, b in enumerate(steps, start=1)}
+        self.first = first
+        self.index = index
+        self.places: dict[Base, Place] = {b: (letter, t) for t, b in enumerate(steps, first)}
+        self.arguments = {z: t for t, b in enumerate(steps, first) if (z := argument_of(b))}
         self.derivatives = {"δ"}
         self.every: dict[Any, Base] = {}
 
@@ -97,7 +87,9 @@ class Loop:
         made = base.definition
         if base in self.places:
             letter, number = self.places[base]
-            return self._made((letter, number - t), base, step_name(letter, number - t), None)
+            offset = number - t
+            key = letter, offset, base.shape
+            return self._made(key, base, self.name(letter, offset), None)
         if base.name is not None or made is None:
             return base
         if isinstance(made, Polynomial):
@@ -109,6 +101,13 @@ class Loop:
         args = tuple(None if a is None else self.common(a, t) for a in call.args)
         return AppliedOp(call.op, args, call.static, call.index)
 
+    def name(self, letter: str, offset: int) -> Name:
+        """``h_t``, ``h_{t−1}``, ``δ_{t+1}``."""
+        shown = f"{self.index}{offset:+}" if offset else self.index
+        text = f"{{{shown.replace('-', '−')}}}" if offset else shown
+        script = f"^{{({shown})}}" if self.index == "l" and letter in LAYERED else f"_{{{shown}}}"
+        return Name(f"{letter}_{text}", name(letter).latex, script)
+
     def _made(self, key: Any, like: Base, name: Name | None, definition: Any) -> Base:
         if key not in self.every:
             # A number of its own, next to that of what it stands for, where it is written, too.
@@ -119,19 +118,79 @@ class Loop:
         return self.every[key]
 
 
-def step_name(letter: str, offset: int) -> Name:
-    """``h_t``, ``h_{t−1}``, ``δ_{t+1}``."""
-    shown = "t" if not offset else f"t{'+' if offset > 0 else '-'}{abs(offset)}"
-    text = f"{{{shown.replace('-', '−')}}}" if offset else shown
-    return Name(f"{letter}_{text}", name(letter).latex, f"_{{{shown}}}")
-
-
-def find_loop(calls: Iterable[Base], shared: set[Base], letter: str) -> Loop | None:
+def find_loop(calls: Iterable[Base], shared: set[Base]) -> Loop | None:
     """The longest loop among results of operations; None without one of at least three steps.
 
     `shared` are the parameters, which all steps use.
     """
-    outlines = {b: outline(b, shared) for b in calls}
+    steps = longest(calls, shared)
+    columns = aligned([argument(step) for step in steps], shared)
+    if columns is None:
+        return None
+    loop = Loop(steps, "h")
+    for column in columns:
+        if column[1:] == steps[:-1]:
+            loop.places[column[0]] = "h", 0
+        elif len(set(column)) == len(column):
+            loop.places |= {base: (_letter(base), t) for t, base in enumerate(column, start=1)}
+        elif len(set(column)) > 1:
+            return None
+    return loop
+
+
+def find_layers(calls: Iterable[Base], sums: Iterable[Base],
+                named: Callable[[Base], Name | None]) -> Loop | None:
+    """The longest sequence of layers with weights of their own, as a loop over l.
+
+    Of `sums`, the one that is computed from the last layer as that is from the one before belongs
+    to the output. `named` gives the name that a base has, or may get.
+    """
+    steps = longest(calls, None)
+    if not steps:
+        return None
+    alike = outline(argument(steps[-1]), None)
+    last = [b for b in sums if isinstance(b.definition, Polynomial) and steps[-1] in (
+        b.definition.bases()) and outline(b.definition, None) == alike]
+    zs = [z for step in steps if (z := argument_of(step))] + last[:1]
+    columns = aligned([argument(b) for b in (*steps, *last[:1])], None)
+    matrix = sum(n != 1 for n in steps[0].shape) > 1
+    numbers = numbered(steps, named) or (
+        ("A" if matrix else "a", found[1]) if (found := numbered(zs, named)) else None)
+    if columns is None or numbers is None:
+        return None
+    letter, first = numbers
+    loop = Loop(steps, letter, "l", first)
+    loop.arguments |= {z: first + len(steps) for z in last[:1]}
+    if numbered(zs, named):
+        of_z = numbered(zs, lambda b: b.name) or ("z" if letter.islower() else "Z", first)
+        loop.places |= {z: (of_z[0], k) for k, z in enumerate(zs, of_z[1])}
+    for column in columns:
+        places = numbered(column, named)
+        if column[1:] == steps[: len(column) - 1]:
+            if column[0].name is not None:
+                loop.places[column[0]] = letter, first - 1
+        elif places is not None:
+            loop.places |= {b: (places[0], k) for k, b in enumerate(column, places[1])}
+        elif len(set(column)) > 1:
+            return None
+    return loop
+
+
+def numbered(bases: Sequence[Base], named: Callable[[Base], Name | None]) -> Place | None:
+    """The letter and the first number of names such as W2, W3, W4; None for others."""
+    texts = [made.text if (made := named(base)) else "" for base in bases]
+    found = re.fullmatch(r"(.*[^\d_])_?(\d+)", texts[0])
+    if found is None or found[1] == "v":
+        return None
+    letter, first = found[1], int(found[2])
+    alike = all(text.replace("_", "") == f"{letter}{k}" for k, text in enumerate(texts, first))
+    return (letter, first) if alike else None
+
+
+def longest(calls: Iterable[Base], shared: set[Base] | None) -> list[Base]:
+    """The longest chain of results, each computed as the one before and from it; or nothing."""
+    outlines = {b: (b.definition.op, repr(b.definition.static), outline(argument(b), shared))
+                for b in calls if isinstance(b.definition, AppliedOp)}
     best: list[Base] = []
     begun: set[Base] = set()
     for last in sorted(outlines, key=lambda b: -b.number):
@@ -144,49 +203,48 @@ def find_loop(calls: Iterable[Base], shared: set[Base], letter: str) -> Loop | N
             chain.insert(0, before[0])
         begun.update(chain)
         best = max(best, chain, key=len)
-    return None if len(best) < SHORTEST else aligned(best, shared, letter)
+    return best if len(best) >= SHORTEST else []
 
 
-def argument(call: Base) -> Polynomial:
-    """What an operation of one argument was applied to, written out."""
+def argument_of(call: Base) -> Base | None:
+    """The base that an operation of one argument was applied to."""
     made = call.definition
-    assert isinstance(made, AppliedOp) and made.args[0] is not None
-    base = made.args[0].single
-    inner = base.definition if base is not None else None
-    return inner if isinstance(inner, Polynomial) else made.args[0]
+    return made.args[0].single if isinstance(made, AppliedOp) and made.args[0] else None
 
 
-def outline(call: Base, shared: set[Base]) -> Any:
-    """What the results of all steps of a loop have in common."""
-    made = call.definition
-    assert isinstance(made, AppliedOp)
-    return made.op, repr(made.static), frozenset(
-        (c, _outline(m, shared)) for m, c in argument(call).terms.items())
+def argument(base: Base) -> Polynomial:
+    """What an operation of one argument was applied to, written out; that of a sum is itself."""
+    made = base.definition
+    if isinstance(made, AppliedOp) and made.args[0] is not None:
+        inner = argument_of(base)
+        made = inner.definition if inner and isinstance(inner.definition, Polynomial) else (
+            made.args[0])
+    assert isinstance(made, Polynomial)
+    return made
 
 
-def _outline(monomial: Monomial, shared: set[Base]) -> Any:
-    return tuple(sorted(str((f.base.number if f.base in shared else f.base.shape, f.indices,
-                             f.exponent)) for f in monomial))
+def outline(p: Polynomial, shared: set[Base] | None) -> Any:
+    """What all steps of a loop have in common; of layers (without `shared`), no shapes."""
+    return frozenset((c, tuple(sorted(map(str, _outline(m, shared))))) for m, c in p.terms.items())
 
 
-def aligned(steps: Sequence[Base], shared: set[Base], letter: str) -> Loop | None:
-    """The loop of some steps, with the quantities that belong to a step; None if it is none."""
-    rows = []
-    for step in steps:
-        factors = {(_outline(m, shared), str((f.indices, f.exponent))): f.base
-                   for m in argument(step).terms for f in m if f.base not in shared}
-        rows.append(factors)
-    loop = Loop(steps, letter)
-    for key in rows[0]:
-        column = [row[key] for row in rows]
-        if column[1:] == list(steps[:-1]):
-            loop.places[column[0]] = letter, 0
-        elif len(set(column)) == len(column):
-            for t, base in enumerate(column, start=1):
-                loop.places[base] = _letter(base), t
-        elif len(set(column)) > 1:
+def _outline(monomial: Monomial, shared: set[Base] | None) -> list[Any]:
+    def known(base: Base) -> Any:
+        return None if shared is None else base.number if base in shared else base.shape
+
+    return [(known(f.base), f.indices, f.exponent) for f in monomial]
+
+
+def aligned(rows: Sequence[Polynomial], shared: set[Base] | None) -> list[list[Base]] | None:
+    """The bases that stand in the same place at each step; None if places cannot be told apart."""
+    tables = []
+    for p in rows:
+        factors = [((str(sorted(map(str, _outline(m, shared)))), str((f.indices, f.exponent))),
+                    f.base) for m in p.terms for f in m if f.base not in (shared or ())]
+        tables.append(dict(factors))
+        if shared is None and len(tables[-1]) < len(factors):
             return None
-    return loop
+    return [[table[key] for table in tables] for key in tables[0]] if tables else None
 
 
 def row_of(base: Base) -> Place | None:
@@ -207,79 +265,3 @@ def _letter(base: Base) -> str:
     if isinstance(made, AppliedOp) and made.args[0] is not None and made.args[0].single is not None:
         base = made.args[0].single
     return re.sub(r"_?\d+$", "", base.name.text) if base.name else "x"
-
-
-class LoopWriter:
-    """Writes the equations of a loop, those that are equal at several steps as one."""
-
-    def __init__(self, loop: Loop, writer: Writer) -> None:
-        self.loop = loop
-        self.writer = writer
-
-    def lines(self, letter: str, written: Collection[Base], shown: Any) -> list[Symbol]:
-        """The equations of the quantities of a kind, as symbols with definitions."""
-        symbols = self.writer.symbols
-        of = sorted((t, b) for b, (name, t) in self.loop.places.items()
-                    if name == letter and b in written and b.definition is not None)
-        groups: list[tuple[Any, list[tuple[int, Base]]]] = []
-        for t, base in of:
-            made = base.definition
-            key = self.loop.relative(shown(made), t) if isinstance(made, Polynomial) else (
-                self.loop.relative_call(made, t) if made is not None else t)
-            if groups and groups[-1][0] == key:
-                groups[-1][1].append((t, base))
-            else:
-                groups.append((key, [(t, base)]))
-        found = []
-        for _, members in groups if letter not in self.loop.derivatives else reversed(groups):
-            t, base = members[0]
-            if len(members) == 1:
-                found.append(symbols[base])
-                continue
-            every = self._every(base, t, shown)
-            steps = [symbols[b].definition for _, b in members]
-            shape = (len(steps), *base.shape)
-            all_steps = apply(at_each_step, shape, every, *(s for s in steps if s))
-            found.append(Symbol(step_name(letter, 0), shape, all_steps.dtype,
-                                definition=all_steps))
-        return found
-
-    def _every(self, base: Base, t: int, shown: Any) -> Expression:
-        made = base.definition
-        if isinstance(made, Polynomial):
-            return self.writer.expression(self.loop.common(shown(made), t))
-        assert made is not None
-        call = self.loop.common_call(made, t)
-        return self.writer.written_out(Base(base.number, base.shape, call, None))
-
-    def gradient(self, p: Polynomial) -> Expression:
-        """A gradient, with terms that are equal at several steps as a sum over t."""
-        groups: dict[Any, list[tuple[int, Monomial]]] = {}
-        rest: dict[Monomial, Fraction] = {}
-        for m, c in p.terms.items():
-            t = next((self.loop.places[f.base][1] for f in m if f.base in self.loop.places
-                      and self.loop.places[f.base][0] in self.loop.derivatives), None)
-            if t is None:
-                rest[m] = c
-            else:
-                groups.setdefault((c, self.loop.relative_product(m, t)), []).append((t, m))
-        total: Expression | None = None
-        for (c, _), members in groups.items():
-            members.sort(key=lambda member: member[0])
-            first, last = members[0][0], members[-1][0]
-            if len(members) == 1 or last - first + 1 > len(members):
-                rest.update({m: c for _, m in members})
-                continue
-            polynomials = [Polynomial(p.shape, {m: c}) for _, m in members]
-            steps = [self.writer.sum(q) for q in polynomials]
-            every = self.writer.sum(self.loop.common(polynomials[0], first))
-            whole = (first, last) == (1, len(self.loop.steps))
-            limits = "_t" if whole else rf"_{{t={first}}}^{{{last}}}"
-            made = apply(over_steps, steps[0].shape, every, *steps, limits=limits)
-            total = made if total is None else apply(ops.add, made.shape, total, made)
-        if total is None:
-            return self.writer.expression(p)
-        if rest:
-            others = self.writer.sum(Polynomial(p.shape, rest))
-            total = apply(ops.add, p.shape, total, others)
-        return total

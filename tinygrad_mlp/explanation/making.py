@@ -39,7 +39,7 @@ def inverse_transposed(a: Any) -> Any:
 
 @op(register=False, latex=r"\sigma({a})")
 def logistic(a: Any) -> Any:
-    """The sigmoid, where something else is called g."""
+    """The sigmoid, where it is not called g as in the tutorial."""
     return ops.sigmoid.forward(a)
 
 

@@ -49,14 +49,14 @@ class Writer:
     """Writes polynomials as expressions.
 
     `symbols` are those of bases that have names. For the definition of another base, what `inner`
-    makes of it is written. If `g_is_taken`, the sigmoid is written σ.
+    makes of it is written. The sigmoid is written g `as_in_tutorial`, and σ otherwise.
     """
 
     def __init__(self, inner: Callable[[Polynomial], Polynomial],
-                 g_is_taken: bool = False) -> None:
+                 as_in_tutorial: bool = False) -> None:
         self.symbols: dict[Base, Symbol] = {}
         self.inner = inner
-        self.g_is_taken = g_is_taken
+        self.as_in_tutorial = as_in_tutorial
         self._written: dict[Base, Expression] = {}
 
     def symbol(self, base: Base) -> Symbol | None:
@@ -113,7 +113,7 @@ class Writer:
                 self._written[base] = overlap
             elif isinstance(made, AppliedOp):
                 args = [None if a is None else self.expression(a) for a in made.args]
-                op = logistic if self.g_is_taken and made.op is ops.sigmoid else made.op
+                op = logistic if made.op is ops.sigmoid and not self.as_in_tutorial else made.op
                 self._written[base] = Application(
                     op, args, dict(made.static), base.shape, float, made.index)
             elif made is None:

@@ -41,7 +41,9 @@ class Reverse(Forward):
         super().__init__(graph, naming, targets, meant)
         self.users: dict[Base, list[Base | None]] = {}
         self.deltas = self.simplifier.deltas
-        self.writer = Writer(self.simplifier.shown, "g" in naming.names.given)
+        numbered = len(graph.layers) > 1 and not any(map(naming.by_user, graph.nodes))
+        tutorial = "σ" in naming.names.given or (numbered and "g" not in naming.names.given)
+        self.writer = Writer(self.simplifier.shown, tutorial)
         self.reader = RuleReader(self.t)
         self.record_all()
         self.first_derivative = len(self.t.bases)

@@ -15,6 +15,8 @@ OPEN = SUMMED + 50
 
 def name_slopes(reverse: Reverse) -> None:
     """Write the δ of layers whose z is a column as products with diagonal matrices D."""
+    if not reverse.graph.layers:
+        return  # the numbers of δ are none of layers
     names = reverse.naming.names
     for delta, z in list(reverse.deltas.items()):
         number = re.fullmatch(r"δ(\d+)", delta.name.text) if delta.name is not None else None

@@ -68,6 +68,7 @@ class StepBoard(Blackboard):
     """Writes the lines of the chain rule; `reasons` are those of the lines, or empty."""
 
     diagonal_slopes = False  # as the rules of the operations have it
+    folds_layers = False  # each line has its reason
 
     def roots(self) -> list[Polynomial]:
         """The gradients, and the output."""
@@ -118,6 +119,7 @@ class StepBoard(Blackboard):
         slope = self.reverse.slope(base, call)
         if slope is None:
             forward, _, rule = call.op.record.equation.partition(",  ")
+            rule = re.sub(r"\bg\b", "δ", rule)  # g is the sigmoid
             return Reason(f"{forward} gives {rule}", "") if rule else None
         right = self.writer.expression(self.simplifier.shown(slope))
         sides = [(FUNCTION.fullmatch(left), made) for left, made in (

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma
     tau upsilon phi chi psi omega""".split()
-LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True))
+LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True)) | dict(zip(
+    "ΓΔΘΛΞΠΣΥΦΨΩ", "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split(),
+    strict=True))
 
 LAYERED = frozenset(["W", "b", "z", "a", "D", "δ"])
 """Letters whose number is that of a layer. LaTeX shows it as a superscript in brackets."""
@@ -39,6 +41,8 @@ def name(text: str) -> Name:
         letters, number = numbered.groups()
         script = f"^{{({number})}}" if letters in LAYERED else f"_{{{number}}}"
         return Name(text, _base(letters), script)
+    if re.fullmatch("[A-Z][a-z]", text):
+        return Name(text, text[0], f"_{{{text[1]}}}")
     first, _, rest = text.partition("_")
     if rest == "hat":
         return Name(text, rf"\hat{{{_base(first)}}}")
