@@ -384,6 +384,11 @@ def test_a_long_line_is_broken_before_a_sign():
     assert "".join(formula).replace(" ", "") == str(equation).replace(" ", "")
 
 
+def test_the_same_computation_has_the_same_text_each_time():
+    p = tensor("p", shape=(2, 3, 4))
+    assert len({tg.explain(tg.sum(tg.sin(tg.median(p, axis=(0, 2))))).text for _ in range(10)}) == 1
+
+
 def test_a_long_product_is_broken_between_factors_and_a_long_factor_at_spaces():
     factors = [tensor(f"quite_a_long_name_{i}") for i in range(12)]
     product = factors[0]

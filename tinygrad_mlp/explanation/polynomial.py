@@ -102,9 +102,9 @@ class Polynomial:
         whole = base.shape == self.shape and monomial[0].indices == whole_indices(self.shape)
         return base if whole else None
 
-    def bases(self) -> set[Base]:
-        """The bases in it."""
-        return {factor.base for monomial in self.terms for factor in monomial}
+    def bases(self) -> list[Base]:
+        """The bases in it, each once, in the order of its terms."""
+        return list(dict.fromkeys(factor.base for monomial in self.terms for factor in monomial))
 
     # -- arithmetic ---------------------------------------------------------------------------
 

@@ -105,7 +105,7 @@ class Reverse(Forward):
         ys = tuple(self._tracer(whole(o)) for o in outputs)
         inputs = [None if a is None else self._tracer(a) for a in made.args]
         for position, a in enumerate(made.args):
-            if a is not None and made.op.rule(position) and a.bases() & self.leading:
+            if a is not None and made.op.rule(position) and self.leading.intersection(a.bases()):
                 share = self._share(made, position, gs if several else gs[0],
                                     ys if several else ys[0], inputs, a)
                 self._arrive(share, a, base)

@@ -74,7 +74,7 @@ def parts(base: Base) -> Iterable[Base]:
         return ()
     if isinstance(made, Polynomial):
         return made.bases()
-    return {b for a in made.args if a is not None for b in a.bases()}
+    return dict.fromkeys(b for a in made.args if a is not None for b in a.bases())
 
 
 def power(value: Any, exponent: Exponent) -> Any:
