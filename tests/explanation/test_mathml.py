@@ -73,6 +73,14 @@ def test_factors_with_shapes_have_a_gap_between_them():
     assert not list(tree(r"\underset{3}{a} + \underset{3}{b}").iter("mspace"))
 
 
+@pytest.mark.parametrize(("formula", "gaps"), [
+    (r"x \mathrm{weight}^{\top} + \mathrm{bias}", 1), (r"\mathrm{weight} x", 1), (r"y \ln p", 2),
+    (r"\delta \tanh(z)", 1), (r"\mathrm{diag}(x)", 0), (r"\exp\left(x\right)", 0), ("12 x y", 0),
+    (r"\nabla_{\mathrm{weight}}\mathcal{L}", 0), (r"\mathrm{weight}^{\top}", 0)])
+def test_names_of_several_letters_have_a_gap_from_other_factors(formula, gaps):
+    assert len(list(tree(formula).iter("mspace"))) == gaps
+
+
 @pytest.mark.parametrize("text", ["<b>x</b>", "a & b", "&lt;script&gt;", r"\text{<i>&amp;}", "]]>"])
 def test_signs_of_markup_are_signs(text):
     root = tree(text)

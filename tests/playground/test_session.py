@@ -229,6 +229,12 @@ def test_a_frame_of_a_wide_network_has_the_bytes_of_one_of_twelve_neurons():
     assert len(narrow) < 32_000
 
 
+def test_images_are_shown_as_they_were_before_standardisation():
+    digits = tg.data.load("digits").X
+    for image in examples("digits").images[:5]:
+        assert abs(digits - image).max(axis=(1, 2)).min() < 1e-9
+
+
 def test_the_steps_of_a_sample_are_those_of_its_loss(session):
     made, view = session
     tell(made, view, do="sample", number=4)

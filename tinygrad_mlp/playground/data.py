@@ -55,6 +55,12 @@ class PlayData(NamedTuple):
     scale: Any = 1.0
     side: int = 0
 
+    @property
+    def images(self) -> Array:
+        """The images to test on as they were, shape ``(n, side, side)``."""
+        images: Array = self.X_test * self.scale + self.mean
+        return images.reshape(-1, self.side, self.side)
+
 
 def examples(data: Any = "spirals", *, noise: float = 0.05, seed: int = 0) -> PlayData:
     """Return the data of the playground; a program that it exports calls this, too.

@@ -244,7 +244,7 @@ class PlayExperiment:
             "layers": [[layer.in_features, layer.out_features] for layer in trainer.layers()],
             "most": MOST_NEURONS}
         if data.side:
-            parts.add("images", data.X_test[:MOST_POINTS // 4].reshape(-1, data.side, data.side))
+            parts.add("images", data.images[:MOST_POINTS // 4])
         else:
             header["limits"] = limits(data)
             for name, X, Y in (("train", data.X, data.Y), ("test", data.X_test, data.Y_test)):

@@ -73,9 +73,7 @@ def weights(trainer: Trainer) -> bytes:
 def written_report(trainer: Trainer) -> bytes:
     """Return the report on the training, a page."""
     data = trainer.data
-    images = None
-    if data.side:
-        images = (data.X_test * data.scale + data.mean).reshape(-1, data.side, data.side)
+    images = data.images if data.side else None
     return _written("report.html", lambda path: report(
         path, trainer.copied_model(), data.X_test, data.Y_test, loss=trainer.runner.loss,
         optimizer=None, images=images, batch_size=trainer.settings.batch))

@@ -13,7 +13,10 @@ from tinygrad_mlp.errors import InvalidArgumentError
 BOLD = {str(digit): chr(0x1D7CE + digit) for digit in range(10)}
 """Bold digits as characters of their own: browsers have no other bold mathematics."""
 
-GAP = "0.35em"  # the space between two factors, so that the shapes under them do not touch
+GAP = "0.35em"  # the space between factors with shapes below them, or names of several letters
+
+ROWS = {"math", "mrow", "mtd"}
+FACTORS = {"mi", "mn", "mover", "mrow", "msub", "msubsup", "msup", "munder"}
 
 
 def mathml(latex: str) -> Markup:
@@ -21,8 +24,8 @@ def mathml(latex: str) -> Markup:
 
     The output of latex2mathml is adapted to today's browsers: names of several letters become one
     element, bold digits become characters of their own, a transposition follows its matrix
-    closely, and factors with shapes below them have a gap between them. A formula that cannot be
-    read raises InvalidArgumentError.
+    closely, and there is a gap between factors that have shapes below them or names of several
+    letters. A formula that cannot be read raises InvalidArgumentError.
 
     >>> print(mathml("a^{2}"))
     <math displaystyle="true"><mrow><msup><mi>a</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
@@ -38,6 +41,8 @@ def mathml(latex: str) -> Markup:
         # Signs are written by their numbers, such as &#x02211;, which as text would stay so.
         element.text = html.unescape(element.text) if element.text else None
         _adapt_to_browsers(element)
+    for element in root.iter():
+        _add_gaps(element)
     root.attrib = {"displaystyle": "true"}  # fractions and sums in their full size
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
@@ -58,6 +63,24 @@ def _adapt_to_browsers(element: ElementTree.Element) -> None:
         element.text = "".join(BOLD.get(c, c) for c in element.text or "")
     if element.tag == "mo" and element.text == "⊤":
         element.tag = "mi"  # an operator would have space around it
-    for place, (left, right) in reversed(list(enumerate(pairwise(element), 1))):
-        if left.tag == right.tag == "munder":
-            element.insert(place, ElementTree.Element("mspace", width=GAP))
+
+
+def _add_gaps(row: ElementTree.Element) -> None:
+    """Set factors apart that would touch: A weight, and not Aweight."""
+    if row.tag not in ROWS:
+        return
+    for place, (left, right) in reversed(list(enumerate(pairwise(row), 1))):
+        factors = {left.tag, right.tag} <= FACTORS and _first(right).tag != "mo"
+        if factors and (_is_word(left) or _is_word(right)) or left.tag == right.tag == "munder":
+            row.insert(place, ElementTree.Element("mspace", width=GAP))
+
+
+def _is_word(element: ElementTree.Element) -> bool:
+    """Return whether an element is, or begins with, a name of several letters."""
+    first = _first(element)
+    return first.tag == "mi" and len(first.text or "") > 1
+
+
+def _first(element: ElementTree.Element) -> ElementTree.Element:
+    """Return the first of the signs that an element is made of."""
+    return _first(element[0]) if len(element) else element
