@@ -494,7 +494,7 @@ def test_svg_is_laid_out_by_graphviz(rng):
     assert len(svg.findall(".//*[@class='edge']")) == 8
     assert len(svg.findall(".//*[@class='cluster']")) == 2
     assert drawing._repr_svg_() == drawing.svg
-    assert drawing._repr_html_() is None
+    assert drawing._repr_html_().startswith('<img src="data:image/svg+xml;base64,')
 
 
 @needs_graphviz

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
@@ -16,7 +17,7 @@ from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.support.checks import one_of
 from tinygrad_mlp.support.files import write_file
-from tinygrad_mlp.support.html import escaped, listing
+from tinygrad_mlp.support.html import escaped, inlined, listing
 
 TEXT_ENDINGS, PICTURE_ENDINGS = (".dot", ".gv"), (".svg", ".png", ".pdf")
 
@@ -43,7 +44,7 @@ class Drawing:
         self.scene = scene
         self.dot = to_dot(scene, direction)
 
-    @property
+    @cached_property
     def svg(self) -> str:
         """The picture as SVG, laid out by Graphviz.
 
@@ -73,9 +74,9 @@ class Drawing:
     def _repr_svg_(self) -> str | None:
         return self.svg if find_dot() else None
 
-    def _repr_html_(self) -> str | None:
-        if find_dot():
-            return None  # notebooks then show the SVG
+    def _repr_html_(self) -> str:
+        if find_dot():  # a notebook that is opened again shows SVG only inside of an image
+            return inlined(self.svg, f"the graph of {self.scene.operations} operations")
         return f"<p>{escaped(MISSING)}</p>" + listing(self.dot, "DOT")
 
     def __str__(self) -> str:
