@@ -13,11 +13,14 @@ from tinygrad_mlp.errors import (
     NotDifferentiableError,
     ShapeError,
 )
+from tinygrad_mlp.nn import Linear
 from tinygrad_mlp.optim import SGD, Adam, AdamW, Optimizer, RMSprop, Schedule
 
 w = Tensor([1.0, 2.0], requires_grad=True, name="weight")
 BAD = [
     (lambda: SGD(w, 0.1), "SGD(): parameters must be an iterable of tensors. Got a single one"),
+    (lambda: SGD(Linear(2, 1)), "Got a Linear: write SGD(model.parameters(), ...)."),
+    (lambda: SGD([w]), "SGD: lr, unless it is a schedule, must be a number >= 0. Got None."),
     (lambda: SGD(3, 0.1), "parameters must be an iterable of tensors, such as"),
     (lambda: SGD([], 0.1), "SGD(): parameters must hold at least one tensor. Got none"),
     (lambda: SGD(iter([]), 0.1), "a generator that was used before"),

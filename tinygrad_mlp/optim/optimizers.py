@@ -52,7 +52,8 @@ class SGD(Optimizer):
     update = staticmethod(rules.sgd)
     checks = {"momentum": fraction, "nesterov": flag, "weight_decay": not_negative}
 
-    def __init__(self, parameters: Iterable[Tensor], lr: Rate, momentum: float = 0.0,
+    # None is no rate: it is refused, but after what is wrong with the parameters.
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate | None = None, momentum: float = 0.0,
                  nesterov: bool = False, weight_decay: float = 0.0) -> None:
         super().__init__(
             parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)

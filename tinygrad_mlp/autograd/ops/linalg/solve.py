@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
-from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import as_operand, expand_dims
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["inv", "solve", "pinv", "projector", "matrix_power"]
@@ -170,7 +170,8 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *,
     if rtol is not np._NoValue:
         if rcond is not None:
             raise InvalidArgumentError("pinv() expects rcond or rtol. Got both.")
-        rcond = max(shape_of(a)[-2:]) * np.finfo(a.dtype).eps if rtol is None else rtol
+        known = as_operand(a)
+        rcond = max(known.shape[-2:]) * np.finfo(known.dtype).eps if rtol is None else rtol
     if hermitian:
         a = tril(a) + tril(a, -1).mT
     return pinv_op(a, rcond=rcond)
@@ -189,14 +190,15 @@ def matrix_power(a: Operand, n: int) -> Any:
     array([[1., 3.],
            [0., 1.]])
     """
-    shape = shape_of(a)
+    matrix = as_operand(a)
+    shape = matrix.shape
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ShapeError(f"matrix_power() expects square matrices. Got shape {shape}.")
     if not isinstance(n, (int, np.integer)):
         raise InvalidArgumentError(f"matrix_power() expects an integer power. Got {n!r}.")
     if n < 0:
-        a, n = inv(a), -n
-    square, result = a, None
+        matrix, n = inv(matrix), -n
+    square, result = matrix, None
     while n:
         n, odd = divmod(n, 2)
         if odd:
@@ -204,5 +206,5 @@ def matrix_power(a: Operand, n: int) -> Any:
         if n:
             square = matmul(square, square)
     if result is None:  # a⁰ is constant
-        return np.broadcast_to(np.eye(shape[-1], dtype=getattr(a, "dtype", None)), shape)
+        return np.broadcast_to(np.eye(shape[-1], dtype=matrix.dtype), shape)
     return result

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.argument_types import Operand
-from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import multiply
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis, transpose
-from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, places, ravel, reshape, shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import (
+    as_operand,
+    expand_dims,
+    places,
+    ravel,
+    reshape,
+    shape_of,
+)
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["dot", "vdot", "inner", "outer", "tensordot", "kron", "cross", "multi_dot"]
@@ -233,7 +240,7 @@ def multi_dot(arrays: Sequence[Operand]) -> Array:
     >>> multi_dot([np.ones((1, 2)), np.ones((2, 3)), np.ones((3, 1))])
     array([[6.]])
     """
-    matrices: list[Any] = [a if isinstance(a, Value) else np.asarray(a) for a in arrays]
+    matrices = [as_operand(a) for a in arrays]
     if len(matrices) < 2:
         raise InvalidArgumentError(f"multi_dot() expects at least two arrays. Got {len(arrays)}.")
     for number, m in enumerate(matrices):

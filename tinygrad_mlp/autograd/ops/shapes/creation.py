@@ -12,6 +12,7 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import subtract
 from tinygrad_mlp.autograd.ops.shapes.shape import (
+    as_operand,
     astype,
     expand_dims,
     places,
@@ -43,7 +44,7 @@ def full(shape: Any, fill_value: Operand, dtype: DTypeLike | None = None) -> Arr
 
 
 def _like(a: Operand, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    known: Any = a if isinstance(a, Value) else np.asarray(a)
+    known = as_operand(a)
     return known.shape if shape is None else shape, known.dtype if dtype is None else dtype
 
 

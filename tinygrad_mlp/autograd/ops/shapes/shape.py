@@ -26,6 +26,11 @@ def shape_of(a: Any) -> tuple[int, ...]:
     return np.shape(a) if shape is None else tuple(shape)
 
 
+def as_operand(a: Operand) -> Any:
+    """Return a tensor as it is, and anything else as an array."""
+    return a if isinstance(a, Value) else np.asarray(a)
+
+
 def require_axes(name: str, a: Operand, least: int) -> None:
     """Raise a `ShapeError` if `a` has fewer axes than the function `name` needs."""
     if len(shape_of(a)) < least:
@@ -124,8 +129,7 @@ def expand_dims(a: Operand, axis: Axis) -> Any:
 def _at_least(arrays: Sequence[Operand],
               wider: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
     made = []
-    for a in arrays:
-        known: Any = a if isinstance(a, Value) else np.asarray(a)
+    for known in map(as_operand, arrays):
         shape = wider(known.shape)
         made.append(known if shape == known.shape else reshape(known, shape=shape))
     return made[0] if len(made) == 1 else tuple(made)
