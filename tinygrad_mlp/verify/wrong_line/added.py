@@ -14,6 +14,7 @@ from tinygrad_mlp.verify.wrong_line.repair import evaluated
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
     Vocabulary,
+    changed_letter,
     kind_of,
     parsed,
     replaced,
@@ -67,9 +68,10 @@ def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[t
 
 
 def extended(root: ast.expr, value: Any, words: Vocabulary) -> Edits:
-    """Yield an expression with a further term: a variable, by itself or times another one, or 1.
+    """Yield an expression with one more term, added or subtracted.
 
-    Or one that occurs elsewhere in the derivation.
+    That is 1, a variable, a multiple of it, a product of two, or what occurs elsewhere in the
+    derivation.
     """
     variables = words.variables
     yield from _extended_parts(root, variables)
@@ -89,7 +91,8 @@ def extended(root: ast.expr, value: Any, words: Vocabulary) -> Edits:
     same = [text for text, other in variables.items() if np.ndim(other) and kind_of(other) == "f"
             and np.shape(other) == np.shape(value) and text.isidentifier()]
     for a, b in combinations(same, 2):
-        yield 1.7, ast.BinOp(root, ast.Add(), parsed(f"{a} * {b}"))
+        for op in (ast.Add(), ast.Sub()):
+            yield 1.7, ast.BinOp(root, op, parsed(f"{a} * {b}"))
 
 
 def _extended_parts(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
@@ -115,10 +118,9 @@ def _similar_terms(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
     """Yield a sum with one more term, that of another letter: ``Wz.T @ dz + Wr.T @ dr``."""
     for term in [root, *terms_of(root)]:
         used = {node.id for node in ast.walk(term) if isinstance(node, ast.Name)}
-        pairs = [[(a, b) for a, b in zip(name, other, strict=True) if a != b]
-                 for name in used for other in variables if len(name) == len(other)]
-        for a, b in sorted({pair[0] for pair in pairs if len(pair) == 1}):
-            names = {name: name.replace(a, b) for name in used if name.replace(a, b) in variables}
+        twins = {(name, other): changed_letter(name, other) for name in used for other in variables}
+        for letters in sorted({pair for pair in twins.values() if pair is not None}):
+            names = {name: other for (name, other), pair in twins.items() if pair == letters}
             made = copied(term, lambda _, node: ast.Name(names[node.id], ast.Load()) if isinstance(  # noqa: B023
                 node, ast.Name) and node.id in names else node)  # noqa: B023
             yield 1.4, ast.BinOp(root, ast.Add(), made)

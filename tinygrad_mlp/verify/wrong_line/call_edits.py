@@ -44,7 +44,7 @@ def reductions(node: ast.expr, words: Vocabulary) -> Edits:
 
 
 def _weighted(vector: ast.expr, words: Vocabulary) -> Edits:
-    """Yield the mean of a vector with some weights."""
+    """Yield the sum of a vector with weights: ``w @ v`` for ``v.sum()``."""
     shape = np.shape(words.variables.get(ast.unparse(vector), 0))
     for name, weights in words.variables.items():
         if len(shape) == 1 and np.shape(weights) == shape:

@@ -74,8 +74,11 @@ def _slice(node: ast.Slice, scope: Mapping[str, Any], known: Known) -> slice:
     return slice(*(None if part is None else value_of(part, scope, known) for part in parts))
 
 
-def _tuple(node: ast.Tuple, scope: Mapping[str, Any], known: Known) -> Any:
-    return tuple(value_of(each, scope, known) for each in node.elts)
+def _elements(node: ast.Tuple | ast.List, scope: Mapping[str, Any], known: Known) -> Any:
+    if any(isinstance(each, ast.Starred) for each in node.elts):
+        return eval(code_of(node), dict(scope))
+    made = [value_of(each, scope, known) for each in node.elts]
+    return made if isinstance(node, ast.List) else tuple(made)
 
 
 def _call(node: ast.Call, scope: Mapping[str, Any], known: Known) -> Any:
@@ -105,8 +108,8 @@ RULES: dict[type[ast.AST], Callable[[Any, Mapping[str, Any], Known], Any]] = {
         value_of(node.value, scope, known), node.attr),
     ast.Subscript: _subscript,
     ast.Slice: _slice,
-    ast.Tuple: _tuple,
-    ast.List: lambda node, scope, known: [*_tuple(node, scope, known)],
+    ast.Tuple: _elements,
+    ast.List: _elements,
     ast.Call: _call,
     ast.Compare: _compare}
 """How to evaluate the nodes that formulas are made of; others are compiled."""

@@ -14,6 +14,7 @@ from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.tape import source_of_copy, without_copies
+from tinygrad_mlp.program.instructions import is_random
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
 
@@ -45,14 +46,14 @@ class LossGraph:
         with changed_mode(recording=True, exact_losses=False, differentiating="check_derivation"), (
                 loss.recording()) as values:
             self.out = call(loss.function, self.leaves)
-        self._same = merged(without_copies(ancestors([self.out.node])))
+        same = merged(without_copies(ancestors([self.out.node])))
         self.nodes = ancestors([self.out.node])
         self.cotangents: dict[int, Any] = {}
         self.shares: dict[tuple[int, int], Array] = {}
         self._walk_back()
         self.texts: dict[int, list[tuple[Site, int]]] = {}
         self.constants: dict[str, Array] = {}
-        self._name(loss.sites, values)
+        self._name(loss.sites, values, same)
 
     def _walk_back(self) -> None:
         totals = {id(leaf): np.zeros_like(leaf.data) for leaf in self.leaves.values()}
@@ -77,7 +78,8 @@ class LossGraph:
             propagate([(self.out, np.ones_like(self.out.data))], collect, retain=False)
         self.cotangents.update(totals)
 
-    def _name(self, sites: list[Site], values: Mapping[int, list[Any]]) -> None:
+    def _name(self, sites: list[Site], values: Mapping[int, list[Any]],
+              same: Mapping[int, Node]) -> None:
         self._times = {number: len(kept) for number, kept in values.items()}
         for site in sites:
             for occurrence, value in enumerate(values.get(site.number, ())):
@@ -87,7 +89,7 @@ class LossGraph:
                     continue
                 vertex: Any = value if value.node is None else value.node
                 leaf = source_of_copy(vertex)
-                vertex = self._same.get(id(vertex), vertex) if leaf is None else leaf
+                vertex = same.get(id(vertex), vertex) if leaf is None else leaf
                 self.texts.setdefault(id(vertex), []).append((site, occurrence))
 
     def vertices(self) -> list[Vertex]:
@@ -125,7 +127,7 @@ class LossGraph:
 
 
 def merged(nodes: Sequence[Node]) -> dict[int, Node]:
-    """Give what uses equal nodes one of them; return these by the identities of all.
+    """Make users of equal nodes share one of them. Return that one by the identity of each.
 
     A part of a loss that is written twice is one variable of a derivation.
     """
@@ -133,10 +135,25 @@ def merged(nodes: Sequence[Node]) -> dict[int, Node]:
     same: dict[int, Node] = {}
     for node in nodes:
         node[:] = [same.get(id(parent), parent) for parent in node]
-        if node.op.outputs == 1:
-            key = node.op.name, *map(id, node), repr(node.static), np.asarray(node.out).tobytes()
+        if node.op.outputs == 1 and not is_random(node.static):
+            assert node.arrays is not None
+            constants = (compared(a) if parent is None else id(parent)
+                         for a, parent in zip(node.arrays, node, strict=True))
+            # An array that no rule reads is not kept: such constants show in the result.
+            key = node.op.name, compared(node.static), *constants, compared(node.out)
             same[id(node)] = known.setdefault(key, node)
     return same
+
+
+def compared(value: object) -> object:
+    """Return what tells a constant from another one, for use as a key."""
+    if isinstance(value, Mapping):
+        return tuple((key, compared(each)) for key, each in value.items())
+    if isinstance(value, (tuple, list)):
+        return type(value), *map(compared, value)
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
+    return repr(value)
 
 
 def value_of(vertex: Vertex) -> Array:

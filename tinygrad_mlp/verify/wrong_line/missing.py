@@ -16,6 +16,7 @@ from tinygrad_mlp.verify.wrong_line.offers import Offers
 from tinygrad_mlp.verify.wrong_line.placing import SIMPLE, followed_by, preceded_by, replaced_by
 from tinygrad_mlp.verify.wrong_line.repair import Repair
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
+from tinygrad_mlp.verify.wrong_line.syntax import changed_letter
 from tinygrad_mlp.verify.wrong_line.synthesis import lacking
 from tinygrad_mlp.verify.wrong_line.terms import Pool
 
@@ -72,18 +73,25 @@ def similar_updates(sites: Sequence[Site], suspects: frozenset[str]) -> Iterator
     After ``gb += d2.sum(0)`` and ``gW += x.T @ d1`` it is ``gb += d1.sum(0)`` that is missing.
     """
     roots = [site for site in sites if site.root]
+    for source in {id(site.source): site.source for site in roots}.values():
+        yield from _similar_updates([site for site in roots if site.source is source], suspects)
+
+
+def _similar_updates(roots: Sequence[Site], suspects: frozenset[str]) -> Iterator[Repair]:
     updates = {ast.unparse(site.statement): site for site in roots
                if isinstance(site.statement, ast.AugAssign)}
-    assigned = {name for site in roots if (name := variable_of(site)) is not None}
-    last: dict[str | None, Site] = {}
+    assigned: set[str] = set()
+    last: dict[str, Site] = {}
     for site in roots:
+        name = variable_of(site)
+        assigned |= {name} if name else set()
         added = isinstance(site.statement, ast.AugAssign)
-        last |= dict.fromkeys(NAME.findall(site.text) if added else [variable_of(site)], site)
+        last |= dict.fromkeys(NAME.findall(site.text) if added else [name] if name else [], site)
     for text, site in updates.items():
         for old, new in product(sorted(set(NAME.findall(site.text))), sorted(assigned)):
             made = NAME.sub(lambda found: new if found[0] == old else found[0], text)  # noqa: B023
-            alike = len(old) == len(new) and sum(map(str.__ne__, old, new)) == 1
-            if alike and made not in updates and NAME.findall(text)[0] in suspects:
+            if (changed_letter(old, new) and made not in updates
+                    and NAME.findall(text)[0] in suspects):
                 yield Repair(1.3, (), (last[new], followed_by(made)))
 
 

@@ -45,16 +45,12 @@ class LineRanking:
 
         That is, where it uses quantities of the graph and computes none. What counts is the first
         step of a loop, as a mistake spoils all the steps after it. Lines that do not hold what they
-        are named after come first, too. Then comes what one step passes to the next.
+        are named after come first, too. Then comes what one step passes to the next, then other
+        lines, then those whose inputs are no quantities either, and last those that compute one.
         """
-        def holds(each: Site) -> bool:
-            values = self._first_values(each)
-            telling = isinstance(values[0], np.ndarray) and any(map(is_telling, values))
-            return not telling or self.dictionary.match(values) is not None
-
-        passes = isinstance(site.node, ast.Name) and site.number not in self.matches
-        if (passes and self.experiment.has_value(site)) or not holds(site):
-            return (0 if all(map(holds, self._used(site))) else 3), site.number
+        departs = self._departs(site)
+        if departs is not None:
+            return (0 if departs else 3), site.number
         if self._is_misnamed(site):
             return 0, site.number
         if site.number in self.matches:
@@ -63,6 +59,18 @@ class LineRanking:
                  and site.statement in node.body]
         passed = any(stored_in(site.statement) & carried(loop, site.source.tree) for loop in loops)
         return (1 if passed else 2), site.number
+
+    def _departs(self, site: Site) -> bool | None:
+        """Return whether a line without a quantity uses quantities; None for one that has one."""
+        def holds(each: Site) -> bool:
+            values = self._first_values(each)
+            telling = isinstance(values[0], np.ndarray) and any(map(is_telling, values))
+            return not telling or self.dictionary.match(values) is not None
+
+        passes = isinstance(site.node, ast.Name) and site.number not in self.matches
+        if (passes and self.experiment.has_value(site)) or not holds(site):
+            return all(map(holds, self._used(site)))
+        return None
 
     def _is_misnamed(self, site: Site) -> bool:
         """Return whether a line is named after a gradient that it does not hold."""
@@ -84,8 +92,8 @@ class LineRanking:
             return any(m and m.quantity.kind in ("cotangent", "share", "multiple") for m in used)
 
         found = [site for site in sites if site.root and self.experiment.has_value(site)
-                 and not isinstance(site.node, ast.Name) and self.rank(site)[0] == 0
-                 and not self._is_misnamed(site) and uses_gradients(site)]
+                 and not isinstance(site.node, ast.Name) and self._departs(site)
+                 and uses_gradients(site)]
         return found[0] if len(found) == 1 else None
 
     def is_right(self, site: Site) -> bool:

@@ -16,8 +16,8 @@ from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.repair_text import header_of, text_of_change
 from tinygrad_mlp.verify.wrong_line.sites import Site, stored_in
 
-MOST_CONDITIONS = 16
-"""Evaluations of a condition that are compared."""
+EVALUATIONS, OF_CONDITIONS = 2, 16
+"""Evaluations of an expression that are compared: more of conditions, which have few values."""
 
 
 class Repair(NamedTuple):
@@ -167,13 +167,10 @@ def digest(values: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def chosen(site: Site, times: int) -> list[int]:
-    """Return which evaluations of a site are looked at: the first, and one in the middle.
-
-    Of an expression with a condition, which has few values, more of them.
-    """
+    """Return which evaluations of a site are looked at: the first, and others in between."""
     condition = any(isinstance(node, ast.Compare) for node in ast.walk(site.node))
-    most = min(times, MOST_CONDITIONS if condition else 2)
-    return sorted({k * times // most for k in range(most)})
+    most = min(times, OF_CONDITIONS if condition else EVALUATIONS)
+    return [k * times // most for k in range(most)]
 
 
 def variables_in(site: Site, scope: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class AnswerScores:
         self.experiment, self.matches = ranking.experiment, ranking.matches
         self._before = self._explained(self.matches)
         statements = {id(site.statement): site.statement for site in self.experiment.sites}
-        self._forms = Counter(form_of(header_of(each)) for each in statements.values())
+        self._forms = Counter(
+            filter(None, (form_of(header_of(each)) for each in statements.values())))
 
     def answer(self, repair: Repair, fixed: frozenset[str], after: Matches) -> ShownRepair:
         """Return a repair that works with its score; `after` are the matches then."""
@@ -69,8 +70,7 @@ class AnswerScores:
         changed = changed_characters(header_of(site.statement), text)
         score = repair.cost + 0.012 * changed - 0.4 * len(new) + 0.7 * len(lost)
         score += 1.3 * at_the_end + 0.2 * returned
-        score -= LIKE_ANOTHER * (self._is_like_others(text, 0) - self._is_like_others(
-            header_of(site.statement), 1))
+        score -= LIKE_ANOTHER * self._becomes_alike(header_of(site.statement), text)
         score += 0.05 * math.log10(max(1, len(self.experiment.values[0].get(site.number, ()))))
         score -= 0.3 * is_alias(site)  # a name is given to what lacks a factor
         if f"\n{variable_of(site)}[" in text:  # what a further store makes of it is not kept
@@ -86,10 +86,13 @@ class AnswerScores:
         doubt = 2 if doubtful or not shown else int(not explained)
         return ShownRepair(repair, fixed, after, score, doubt)
 
-    def _is_like_others(self, text: str, itself: int) -> bool:
-        """Return whether other statements are the same but for the names."""
-        form = form_of(text)
-        return bool(form) and self._forms[form] > itself
+    def _becomes_alike(self, before: str, text: str) -> int:
+        """Return 1 if a change makes a statement like another one but for names, -1 if unlike."""
+        others = self._forms - Counter([form_of(before)])
+        new = [line for line in text.splitlines() if line != before]
+        added = "\n" in text
+        return any(form_of(line) in others for line in new) - (
+            not added and form_of(before) in others)
 
     def _is_overwritten(self, repair: Repair) -> bool:
         """Return whether a further statement changes what is a value of the loss before."""

@@ -45,8 +45,9 @@ class Search:
     def __init__(self, task: Task, budget: Budget) -> None:
         self._repairs: dict[tuple[str, int], list[Repair]] = {}
         self._waiting: list[Iterator[None]] = []
-        self._end = math.inf
-        self._done: set[int] = set()  # sites replaced, and the identities of what they should hold
+        self._end = math.inf  # the share of the budget at which rivals of an answer are given up
+        self._replaced_sites: set[int] = set()  # their numbers
+        self._tried_wanted: set[int] = set()  # their identities; `wanted` keeps them alive
         self.roots: list[Site] = []
         self.answers: list[ShownRepair] = []
         self.wanted: list[tuple[float, Wanted]] = []
@@ -230,18 +231,18 @@ class Search:
             for site in self._feeding(wanted.site, sites):
                 self._replace(site, negative, limit)
         for _, wanted in self.wanted[:MOST_WANTED]:
-            if id(wanted) not in self._done:
-                self._done.add(id(wanted))
+            if id(wanted) not in self._tried_wanted:
+                self._tried_wanted.add(id(wanted))
                 self._try(wanted_repairs(self.experiment, self.offers, wanted))
                 yield
 
     def _replace(self, site: Site, negative: bool, limit: float) -> None:
-        if site.number in self._done:
+        if site.number in self._replaced_sites:
             return
         if self.experiment.budget.share() > limit:
             self.experiment.budget.spent = True
             return
-        self._done.add(site.number)
+        self._replaced_sites.add(site.number)
         negative = negative or any(
             isinstance(node, ast.USub) for user in self.roots if feeding(user, [site])
             for node in ast.walk(user.statement))

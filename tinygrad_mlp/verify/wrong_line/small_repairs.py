@@ -144,8 +144,10 @@ def _of_parts(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
     statement: Any = site.statement
     name = ast.unparse(statement.target)
     known = offers.vocabulary(site).variables
-    same = {text for text, value in known.items()
-            if np.ndim(value) and np.shape(value) == np.shape(known.get(name, 0))}
+    shape = np.shape(known.get(name, 0))
+    if not shape:
+        return
+    same = {text for text, value in known.items() if np.shape(value) == shape}
     for part in ("[1:]", "[:-1]"):
         def change(copy: Any, part: str = part) -> list[Any]:
             value = copied(statement.value, lambda old, new: parsed(ast.unparse(old) + part) if (

@@ -21,7 +21,8 @@ class Vocabulary(NamedTuple):
 
     `variables` holds expressions (``a1``, ``h[t - 1]``) with their values where they are wanted,
     and `unused` those of them that the derivation computes and does not use. `terms` holds products
-    and quotients that occur elsewhere in the derivation. `masks` says that there are conditions.
+    and quotients that occur elsewhere in the derivation. `masks` says whether masks, as
+    ``x > 0``, are offered.
     """
 
     variables: Mapping[str, Any]
@@ -118,3 +119,9 @@ def is_count(value: Any) -> bool:
 def kind_of(value: Any) -> str:
     """Return the kind of numbers that a value has; empty for None."""
     return str(np.asarray(value).dtype.kind) if value is not None else ""
+
+
+def changed_letter(name: str, other: str) -> tuple[str, str] | None:
+    """Return the letters in which two names differ, where they differ in one place; else None."""
+    pairs = [pair for pair in zip(name, other, strict=False) if pair[0] != pair[1]]
+    return pairs[0] if len(name) == len(other) and len(pairs) == 1 else None
