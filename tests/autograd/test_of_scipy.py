@@ -162,10 +162,12 @@ def test_a_banded_system_that_does_not_fit_is_refused():
         tg.solve_banded((1, 2), a, np.ones(4))
     with pytest.raises(ShapeError, match=r"Got \(3, 4\) and \(3,\)"):
         tg.solve_banded((1, 1), a, np.ones(3))
-    with pytest.raises(InvalidArgumentError, match="two integers of at least 0"):
-        tg.solve_banded((1, -1), a, np.ones(4))
-    with pytest.raises(LinAlgError):
-        tg.solve_banded((1, 1), 0 * a, np.ones(4))
+    for numbers in ((1, -1), (True, 1), (1, 1.0), (1,), 1):
+        with pytest.raises(InvalidArgumentError, match="two integers of at least 0"):
+            tg.solve_banded(numbers, a, np.ones(4))
+    for n in (1, 4):
+        with pytest.raises(LinAlgError):
+            tg.solve_banded((1, 1), np.zeros((3, n)), np.ones(n))
 
 
 def test_the_sign_of_the_gamma_function_is_scipys():

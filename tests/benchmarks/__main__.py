@@ -106,7 +106,10 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Measure, print, and write what is asked for."""
-    chosen = arguments().parse_args()
+    parser = arguments()
+    chosen = parser.parse_args()
+    if chosen.docs and (chosen.quick or chosen.only != list(MEASUREMENTS)):
+        parser.error("--docs writes all tables: leave out --quick and --only")
     if chosen.child:
         print(json.dumps(measured(chosen.child, chosen.quick)))
         return

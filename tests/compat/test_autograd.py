@@ -123,7 +123,7 @@ def test_a_function_is_autograds(name):
     ([(4, 3), (3, 2)], ([0], [1]), ((), ())), ([(4, 3), (3, 2)], ([1, 0], [1, 0]), ((), ())),
     ([(4, 5), (3,)], ([1], [0]), ((), ())), ([(3, 3, 2), (3, 2, 3)], ([1], [1]), ([0], [2])),
     ([(2, 5, 4, 3), (2, 4, 2, 3, 2)], ([1, 2], [2, 4]), ([0, 3], [0, 3])),
-    ([(3, 5), (3, 4)], ([], []), ([0], [0]))])
+    ([(3, 5), (3, 4)], ([], []), ([0], [0])), ([(2, 3), (2, 2)], ([-1], [-1]), ([0], [-2]))])
 def test_a_convolution_over_some_axes_is_autograds(shapes, axes, dot_axes, mode, rng):
     theirs = pytest.importorskip("autograd.scipy.signal")
     from tinygrad_mlp.compat.autograd.scipy.signal import convolve
@@ -140,6 +140,8 @@ def test_a_convolution_says_what_does_not_fit():
 
     with pytest.raises(InvalidArgumentError, match="expects axes, too"):
         convolve(A, A, dot_axes=([0], [0]))
+    with pytest.raises(InvalidArgumentError, match="as many axes of A as of B"):
+        convolve(A, A, axes=([0, 1], [0]))
     with pytest.raises(InvalidArgumentError, match="Got 'half'"):
         convolve(A, A, axes=([0], [0]), mode="half")
     with pytest.raises(ShapeError, match="at least as large"):

@@ -263,6 +263,20 @@ def test_l_bfgs_takes_functions_that_cannot_be_recorded(X, targets):
     assert a.loss_curve_[-1] < a.loss_curve_[0]
 
 
+def test_l_bfgs_takes_a_parameter_that_is_a_number(X, targets):
+    class Scaled(tg.nn.Module):
+        def __init__(self):
+            self.scale = tg.nn.Parameter(0.25)
+
+        def forward(self, x):
+            return tg.tanh(self.scale * x)
+
+    model = MLPRegressor((4,), Scaled(), solver="lbfgs", max_iter=5, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        losses = model.fit(X, targets["number"]).loss_curve_
+    assert losses[-1] < losses[0]
+
+
 def test_l_bfgs_warns_where_it_has_not_converged(X, targets):
     with pytest.warns(ConvergenceWarning, match="L-BFGS ended"):
         stopped = MLPRegressor(solver="lbfgs", max_iter=2).fit(X, targets["number"])

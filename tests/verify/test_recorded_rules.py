@@ -132,3 +132,23 @@ def test_what_a_part_of_joined_arrays_receives_from_one_user_is_written():
     du = C[0] * (1 - np.tanh(M @ np.r_[b, X[0]])**2)
     made = RuleWriter(graph, {"M": M, "du": du}).written((M.T @ du)[:2])
     assert "(M.T @ du)[:2]" in [ast.unparse(ast.fix_missing_locations(each)) for each in made]
+
+
+def test_operations_that_only_give_the_same_numbers_are_not_taken_for_one():
+    def loss(w):
+        return np.mean((X @ w - 1)**2) + np.sum(((2 * X) @ w - 3)**2) + np.sum(
+            w * X[0]) + np.sum(w * X[1])
+
+    w = np.zeros(3)
+    graph = LossGraph(FunctionRecorder(loss), {"w": w}, lambda f, point: f(**point))
+    np.testing.assert_allclose(graph.gradients()["w"], tg.grad(loss)(w))
+    products = [node for node in graph.nodes if node.op.name == "matmul"]
+    assert len(products) == 2
+
+
+def test_a_part_of_a_loss_that_is_written_twice_is_one_variable():
+    def loss(w):
+        return np.sum((X @ w)**2 * np.tanh(X @ w))
+
+    graph = LossGraph(FunctionRecorder(loss), {"w": np.ones(3)}, lambda f, point: f(**point))
+    assert sum(node.op.name == "matmul" for node in graph.nodes) == 1

@@ -257,11 +257,12 @@ def is_new(share: object, g: Any, y: Any, arrays: Sequence[object]) -> bool:
 
     Not a view of one either. A gradient that is new needs no copy.
     """
-    array = getattr(share, "layout", share)  # of a traced value: the array of the example
-    if type(array) is not ndarray or array.base is not None:
-        return False
     given = (*g, *y, *arrays) if isinstance(g, tuple) else (g, y, *arrays)
-    return id(array) not in [id(getattr(a, "layout", a)) for a in given]
+    if type(share) is not ndarray:  # of traced values: the arrays of the examples
+        share, given = getattr(share, "layout", None), tuple(getattr(a, "layout", a) for a in given)
+    if type(share) is not ndarray or share.base is not None:
+        return False
+    return all(share is not a for a in given)
 
 
 def key_of(value: Value) -> Node | int:

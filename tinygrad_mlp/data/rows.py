@@ -17,10 +17,10 @@ AT_ONCE = 64 * 2**20
 """The bytes up to which converted data are held whole."""
 
 PIECE = AT_ONCE // 4
-"""The bytes up to which one of several copies of parts of data is made."""
+"""The bytes up to which one of several copies of parts of data is made; of a chunk of an order."""
 
 CHUNK = 4 * 2**20
-"""The bytes of the chunks in which larger data are checked."""
+"""The bytes of the parts in which larger data are checked, and evaluated for L-BFGS."""
 
 MIXED_CHUNKS = 4
 """The chunks, of `PIECE` bytes each, whose rows are mixed in an order by chunks."""
@@ -96,10 +96,14 @@ def taken(data: NDArray[Any] | Rows, kept: NDArray[np.intp]) -> NDArray[Any] | R
     return rows if rows.nbytes > PIECE else data[kept]
 
 
+def rows_in(size: int, data: NDArray[Any] | Rows) -> int:
+    """Return how many rows take about `size` bytes, at least one."""
+    return max(1, size * len(data) // max(1, data.nbytes))
+
+
 def chunks(data: NDArray[Any] | Rows) -> Iterator[slice]:
     """Return slices of successive rows, which together are all of them."""
-    n = len(data)
-    step = max(1, CHUNK * n // max(1, data.nbytes))
+    n, step = len(data), rows_in(CHUNK, data)
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
 

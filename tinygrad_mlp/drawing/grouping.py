@@ -69,7 +69,8 @@ def places(graph: Recorded, model: Module | None, fold: str) -> dict[Node, str]:
 def _line(site: CallSite) -> str:
     file = site.code.co_filename
     source = linecache.getline(file, site.line).strip()
-    return f"{os.path.basename(file)}, line {site.line}: {source}"
+    where = f"{os.path.basename(file)}, line {site.line}"
+    return f"{where}: {source}" if source else where
 
 
 def _leaves(node: Node) -> Iterator[Value]:

@@ -51,7 +51,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         power_t: the exponent of "invscaling".
         max_iter: epochs at most; for "lbfgs", iterations.
         shuffle: whether each epoch takes the samples in a new order; "chunks" for one that reads
-            a large file in runs (see `fit`).
+            a large file in runs (see `tg.fit`).
         random_state: seed of weights, order, dropout and validation set; None for a new one in
             every run.
         tol: the least improvement of the loss, or of the validation score, that counts.

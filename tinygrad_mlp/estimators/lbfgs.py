@@ -39,7 +39,7 @@ def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitS
     start = time.perf_counter()
     X, Y, n = samples.X, samples.targets, len(samples.X)
     total = n if samples.weight is None else float(samples.weight.sum())
-    bytes_of_a_sample = X.dtype.itemsize * max(max(p.shape) for p in parameters)
+    bytes_of_a_sample = X.dtype.itemsize * max(max(p.shape, default=1) for p in parameters)
     parts = list(batches(n, max(1, CHUNK // bytes_of_a_sample)))
     model.eval()
 

@@ -67,8 +67,7 @@ class Optimizer(OptimizerSettings):
 
     update: ClassVar[Callable[..., tuple[Any, State]]]
 
-    def __init__(self, parameters: Iterable[Tensor], lr: Rate | None,
-                 **hyperparameters: object) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: Rate, **hyperparameters: object) -> None:
         who = f"{type(self).__name__}()"
         if not hasattr(self, "update"):
             raise InvalidArgumentError(
@@ -85,7 +84,7 @@ class Optimizer(OptimizerSettings):
         self._states: list[State] = [{} for _ in self.parameters]
         self.hyperparameters = hyperparameters
         self.epoch = self.steps = 0
-        self.lr = lr  # type: ignore[assignment]  # None is refused there
+        self.lr = lr
         self._made_for = [(p.data.shape, p.data.dtype) for p in self.parameters]
 
     def _names_of_states(self) -> set[str]:

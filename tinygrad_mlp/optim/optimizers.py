@@ -52,9 +52,10 @@ class SGD(Optimizer):
     update = staticmethod(rules.sgd)
     checks = {"momentum": fraction, "nesterov": flag, "weight_decay": not_negative}
 
-    # None is no rate: it is refused, but after what is wrong with the parameters.
-    def __init__(self, parameters: Iterable[Tensor], lr: Rate | None = None, momentum: float = 0.0,
-                 nesterov: bool = False, weight_decay: float = 0.0) -> None:
+    # The rate is required. None is refused, but after what is wrong with the parameters.
+    def __init__(self, parameters: Iterable[Tensor],
+                 lr: Rate = None,  # type: ignore[assignment]
+                 momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         super().__init__(
             parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 

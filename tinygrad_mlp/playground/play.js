@@ -201,7 +201,10 @@ export class Playground {
     const heard = {hello: () => this.hello(message), frame: () => this.frame(message),
                    steps: () => this.showSteps(message.html), check: () => this.checked(message),
                    class: () => this.classified(message), file: () => this.save(message),
-                   error: () => this.banner("error", message.text, false)};
+                   error: () => {
+                     this.exporting = false;
+                     this.banner("error", message.text, false);
+                   }};
     heard[message.type]?.();
   }
 

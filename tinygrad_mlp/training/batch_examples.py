@@ -184,7 +184,7 @@ class BatchOrder(SampleOrder):
     def end_epoch(self) -> None:
         """Go to the beginning of the next epoch."""
         super().end_epoch()
-        self.n, self._drawn, self._last = self._length, None, None
+        self.n, self._last = self._length, None
 
     def _fingerprint(self) -> str | None:
         return None if self._last is None else " ".join(fingerprint(a) for a in self._last)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.data.rows import PIECE
+from tinygrad_mlp.data.rows import PIECE, rows_in
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.parallel.ranks import Ranks
 from tinygrad_mlp.training.checked_data import (
@@ -93,7 +93,7 @@ class Examples:
 
     def order(self, rng: np.random.Generator | None, by_chunks: bool) -> SampleOrder:
         """Return the order of the samples, at the beginning of the first epoch."""
-        chunk = max(1, PIECE * len(self) // self.X.nbytes) if by_chunks else None
+        chunk = rows_in(PIECE, self.X) if by_chunks else None
         return SampleOrder(len(self), rng, chunk)
 
     def sizes(self, batch_size: int) -> dict[int, float]:

@@ -167,7 +167,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *
 
 def _prepared(model: Module, loss: LossFunction, optimizer: Any, training: Data, objective: Any,
               validation: Any, hooks: CallbackList, settings: FitSettings,
-              rng: np.random.Generator | None, monitor: Any, checkpoint: Any,
+              rng: Generator | None, monitor: Any, checkpoint: Any,
               team: Ranks) -> _Events:
     """Return the events of a training, of which nothing has been changed yet."""
     n_parameters = model.n_parameters

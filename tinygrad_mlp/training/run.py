@@ -30,7 +30,7 @@ BATCH_SIZE = 32
 """The samples of a batch where nothing else is said."""
 
 
-def checked_shuffle(value: object, name: str) -> Any:
+def checked_shuffle(value: object, name: str) -> bool | str:
     """Return `value`, if it says whether and how each epoch takes the samples in a new order."""
     if isinstance(value, str) and value == "chunks":
         return value
@@ -45,7 +45,7 @@ class FitSettings(NamedTuple):
     epochs: int
     batch_size: Any
     accumulate: int
-    shuffle: Any
+    shuffle: bool | str | None
     compiled: bool | str
     block: int | None
     threads: int | None

@@ -120,7 +120,7 @@ class StepRunner:
             getattr(self.run.optimizer, "parameters", None) or self.run.model.parameters())
 
     def interrupt(self, reason: str) -> None:
-        """Stop the run after the present step, at any moment, unless it is stopped already."""
+        """End the run after the present step, unless it is ending; called at any moment."""
         if not self.run.stopped:
             self.run.stop(reason)
 

@@ -19,11 +19,11 @@ __all__ = [
     "heaviside", "floor_divide", "mod", "remainder", "fmod", "nan_to_num"]
 
 
-def _flat(g: Array, y: Array, x: Array) -> Array:
+def flat(g: Array, y: Array, x: Array) -> Array:
     return np.zeros(x.shape, x.dtype)
 
 
-@op(rules={"x": _flat},
+@op(rules={"x": flat},
     equation="y = sign x,  x̄ = 0", latex=r"\mathrm{{sign}}({x})", numpy=np.sign,
     reference=lambda x: np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0)))
 def sign(x: Array) -> Array:
@@ -49,7 +49,7 @@ def abs(x: Array) -> Array:
 absolute = fabs = abs
 
 
-@op(rules={"x": _flat},
+@op(rules={"x": flat},
     equation="y = ⌊x⌋,  x̄ = 0", latex=r"\mathrm{{floor}}({x})", numpy=np.floor,
     reference=lambda x: -np.ceil(-x))
 def floor(x: Array) -> Array:
@@ -61,7 +61,7 @@ def floor(x: Array) -> Array:
     return np.floor(x)
 
 
-@op(rules={"x": _flat},
+@op(rules={"x": flat},
     equation="y = ⌈x⌉,  x̄ = 0", latex=r"\mathrm{{ceil}}({x})", numpy=np.ceil,
     reference=lambda x: -np.floor(-x))
 def ceil(x: Array) -> Array:
@@ -73,7 +73,7 @@ def ceil(x: Array) -> Array:
     return np.ceil(x)
 
 
-@op(rules={"x": _flat},
+@op(rules={"x": flat},
     equation="y = sign x ⌊|x|⌋,  x̄ = 0", latex=r"\mathrm{{trunc}}({x})", numpy=(np.trunc, np.fix),
     reference=lambda x: np.where(x > 0, np.floor(x), np.ceil(x)))
 def trunc(x: Array) -> Array:
@@ -87,7 +87,7 @@ def trunc(x: Array) -> Array:
 fix = trunc
 
 
-@op(rules={"x": _flat},
+@op(rules={"x": flat},
     equation="y = ⌊y⌋,  |y − x| ≤ ½,  x̄ = 0", latex=r"\mathrm{{rint}}({x})", numpy=np.rint,
     reference=lambda x: np.floor(x + 0.5))
 def rint(x: Array) -> Array:
@@ -99,7 +99,7 @@ def rint(x: Array) -> Array:
     return np.rint(x)
 
 
-@op(rules={"a": lambda g, y, a, decimals: _flat(g, y, a)},
+@op(rules={"a": lambda g, y, a, decimals: flat(g, y, a)},
     equation="y = rint(10^decimals a) / 10^decimals,  ā = 0",
     latex=lambda a, decimals: rf"\mathrm{{round}}{f'_{{{decimals}}}' if decimals else ''}({a})",
     numpy=(np.round, np.around),
@@ -116,7 +116,7 @@ def round(a: Array, *, decimals: int = 0) -> Array:
 around = round
 
 
-@op(rules={"x1": lambda g, y, x1, x2: _flat(g, y, x1),
+@op(rules={"x1": lambda g, y, x1, x2: flat(g, y, x1),
            "x2": lambda g, y, x1, x2: where(equal(x1, 0), g, 0)},
     equation="y = [x1 > 0] + x2 [x1 = 0],  x̄1 = 0,  x̄2 = g [x1 = 0]",
     latex=r"\mathrm{{heaviside}}({x1}, {x2})", numpy=np.heaviside,

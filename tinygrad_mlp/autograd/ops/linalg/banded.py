@@ -69,6 +69,8 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
     samples=_samples, floating=True)
 def solve_banded_op(a: Array, b: Array, *, lower: int, upper: int) -> Array:
     if a.shape[1] == 1:
+        if a[upper, 0] == 0:
+            raise np.linalg.LinAlgError("solve_banded() expects an invertible matrix. Got [[0]].")
         return b / a[upper]  # of which SciPy before version 1.15 takes another row
     return scipy_linalg().solve_banded((lower, upper), a, b, check_finite=False)
 
@@ -92,7 +94,8 @@ def solve_banded(l_and_u: tuple[int, int], a: Operand, b: Operand) -> Any:
     >>> solve_banded((1, 1), a, [3.0, 4.0, 3.0])
     array([1., 1., 1.])
     """
-    if len(l_and_u) != 2 or not all(isinstance(n, (int, np.integer)) and n >= 0 for n in l_and_u):
+    if not isinstance(l_and_u, (tuple, list)) or len(l_and_u) != 2 or any(
+            isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0 for n in l_and_u):
         raise InvalidArgumentError(
             f"solve_banded() expects l_and_u to be two integers of at least 0. Got {l_and_u!r}.")
     lower, upper = map(int, l_and_u)

@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, implements, op
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.shapes.diagonals import tril
-from tinygrad_mlp.autograd.ops.shapes.shape import as_operand, expand_dims
+from tinygrad_mlp.autograd.ops.shapes.shape import array_or_tensor, expand_dims
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["inv", "solve", "pinv", "projector", "matrix_power"]
@@ -170,7 +170,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *,
     if rtol is not np._NoValue:
         if rcond is not None:
             raise InvalidArgumentError("pinv() expects rcond or rtol. Got both.")
-        known = as_operand(a)
+        known = array_or_tensor(a)
         rcond = max(known.shape[-2:]) * np.finfo(known.dtype).eps if rtol is None else rtol
     if hermitian:
         a = tril(a) + tril(a, -1).mT
@@ -190,7 +190,7 @@ def matrix_power(a: Operand, n: int) -> Any:
     array([[1., 3.],
            [0., 1.]])
     """
-    matrix = as_operand(a)
+    matrix = array_or_tensor(a)
     shape = matrix.shape
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ShapeError(f"matrix_power() expects square matrices. Got shape {shape}.")

@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd.ops.elementwise.arithmetic import multiply
 from tinygrad_mlp.autograd.ops.products.matmul import matmul
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis, transpose
 from tinygrad_mlp.autograd.ops.shapes.shape import (
-    as_operand,
+    array_or_tensor,
     expand_dims,
     places,
     ravel,
@@ -240,7 +240,7 @@ def multi_dot(arrays: Sequence[Operand]) -> Array:
     >>> multi_dot([np.ones((1, 2)), np.ones((2, 3)), np.ones((3, 1))])
     array([[6.]])
     """
-    matrices = [as_operand(a) for a in arrays]
+    matrices = [array_or_tensor(a) for a in arrays]
     if len(matrices) < 2:
         raise InvalidArgumentError(f"multi_dot() expects at least two arrays. Got {len(arrays)}.")
     for number, m in enumerate(matrices):

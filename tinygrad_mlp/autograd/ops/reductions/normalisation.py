@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.ops.elementwise.exponential import exp
 from tinygrad_mlp.autograd.ops.elementwise.selection import minimum
 from tinygrad_mlp.autograd.ops.reductions.reduction import largest
 from tinygrad_mlp.autograd.ops.samples import sample_arrays
-from tinygrad_mlp.autograd.ops.shapes.shape import as_operand
+from tinygrad_mlp.autograd.ops.shapes.shape import array_or_tensor
 from tinygrad_mlp.autograd.ops.sums import (
     add_up,
     axes_of,
@@ -151,7 +151,7 @@ def logsumexp(a: Operand, axis: Axis = None, b: Operand | None = None,
     """
     if b is None:
         return logsumexp_op(a, axis=axis, keepdims=keepdims)
-    both = as_operand(a), as_operand(b)
+    both = array_or_tensor(a), array_or_tensor(b)
     shape = np.broadcast_shapes(*(x.shape for x in both))
     a, b = (x if x.shape == shape else broadcast_to(x, shape=shape) for x in both)
     return weighted_logsumexp(a, b, axis=axis, keepdims=keepdims)

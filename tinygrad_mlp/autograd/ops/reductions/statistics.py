@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd.ops.reductions.reduction import in_many_axes, in_one_
 from tinygrad_mlp.autograd.ops.reductions.sorting import sort
 from tinygrad_mlp.autograd.ops.samples import well_apart
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
-from tinygrad_mlp.autograd.ops.shapes.shape import as_operand, reshape
+from tinygrad_mlp.autograd.ops.shapes.shape import array_or_tensor, reshape
 from tinygrad_mlp.autograd.ops.sums import (
     axes_of,
     kept,
@@ -174,7 +174,7 @@ def average(a: Operand, axis: Axis = None, weights: Operand | None = None, *,
     >>> average([1.0, 3.0], weights=[3.0, 1.0]).item()
     1.5
     """
-    return average_op(as_operand(a), weights, axis=axis, keepdims=keepdims)
+    return average_op(array_or_tensor(a), weights, axis=axis, keepdims=keepdims)
 
 
 def _median_rule(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:

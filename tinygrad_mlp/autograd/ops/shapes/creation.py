@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.ops.elementwise.arithmetic import subtract
 from tinygrad_mlp.autograd.ops.shapes.shape import (
-    as_operand,
+    array_or_tensor,
     astype,
     expand_dims,
     places,
@@ -44,7 +44,7 @@ def full(shape: Any, fill_value: Operand, dtype: DTypeLike | None = None) -> Arr
 
 
 def _like(a: Operand, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    known = as_operand(a)
+    known = array_or_tensor(a)
     return known.shape if shape is None else shape, known.dtype if dtype is None else dtype
 
 

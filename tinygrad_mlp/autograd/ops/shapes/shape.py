@@ -26,7 +26,7 @@ def shape_of(a: Any) -> tuple[int, ...]:
     return np.shape(a) if shape is None else tuple(shape)
 
 
-def as_operand(a: Operand) -> Any:
+def array_or_tensor(a: Operand) -> Any:
     """Return a tensor as it is, and anything else as an array."""
     return a if isinstance(a, Value) else np.asarray(a)
 
@@ -129,7 +129,7 @@ def expand_dims(a: Operand, axis: Axis) -> Any:
 def _at_least(arrays: Sequence[Operand],
               wider: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
     made = []
-    for known in map(as_operand, arrays):
+    for known in map(array_or_tensor, arrays):
         shape = wider(known.shape)
         made.append(known if shape == known.shape else reshape(known, shape=shape))
     return made[0] if len(made) == 1 else tuple(made)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
+from tinygrad_mlp.autograd.ops.shapes.shape import places, shape_of
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["convolve"]
@@ -39,6 +39,7 @@ def convolve(A: Any, B: Any, axes: Sequence[Sequence[int]] | None = None,
             raise InvalidArgumentError("convolve() expects axes, too, where it gets dot_axes.")
         return ops.convolve(A, B, mode)
     a_shape, b_shape = shape_of(A), shape_of(B)
+    axes, dot_axes = (_pairs(each, (len(a_shape), len(b_shape))) for each in (axes, dot_axes))
     pairs = [(a_shape[i], b_shape[j]) for i, j in zip(*axes, strict=True)]
     if mode == "valid" and any(n < m for n, m in pairs) and any(n > m for n, m in pairs):
         raise ShapeError(
@@ -50,12 +51,19 @@ def convolve(A: Any, B: Any, axes: Sequence[Sequence[int]] | None = None,
     own += [x for k, x in enumerate(b) if k not in (*axes[1], *dot_axes[1])]
     for i, j in zip(*dot_axes, strict=True):
         b[j] = a[i]
-    places = [next(letters) for _ in pairs]
+    outs = [next(letters) for _ in pairs]
     operands, terms = [A, B], ["".join(a), "".join(b)]
-    for place, i, j, (n, m) in zip(places, *axes, pairs, strict=True):
+    for out, i, j, (n, m) in zip(outs, *axes, pairs, strict=True):
         operands.append(_meets(n, m, mode))
-        terms.append(place + a[i] + b[j])
-    return ops.einsum(f"{','.join(terms)}->{''.join(own + places)}", *operands, optimize=True)
+        terms.append(out + a[i] + b[j])
+    return ops.einsum(f"{','.join(terms)}->{''.join(own + outs)}", *operands, optimize=True)
+
+
+def _pairs(axes: Sequence[Sequence[int]], ndims: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return axes of two arrays, as many of each, counted from 0."""
+    if len({len(own) for own in axes}) > 1:
+        raise InvalidArgumentError(f"convolve() expects as many axes of A as of B. Got {axes!r}.")
+    return [places("convolve", tuple(own), ndim) for own, ndim in zip(axes, ndims, strict=True)]
 
 
 def _meets(n: int, m: int, mode: str) -> Any:
