@@ -182,3 +182,46 @@ def test_arrays_that_a_program_writes_into_stay_writeable():
     with unwritable(writes, writes):
         assert buffer.flags.writeable
     assert rows[0].flags.writeable and buffer.flags.writeable
+
+
+SAMPLES, TARGETS = np.random.default_rng(0).normal(size=(2, 5, 2))
+
+
+def loss_of_samples(W, b):
+    total = 0.0
+    for x, y in zip(SAMPLES, TARGETS, strict=True):
+        z = W @ x + b
+        total = total + np.sum((np.tanh(z) - y)**2)
+    return total / len(SAMPLES)
+
+
+def loss_of_batch(W, b):
+    z = SAMPLES @ W.T + b
+    return np.sum((np.tanh(z) - TARGETS)**2) / len(SAMPLES)
+
+
+def derived_by_samples(W, b):
+    dW, db = np.zeros_like(W), np.zeros_like(b)
+    for x, y in zip(SAMPLES, TARGETS, strict=True):
+        a = np.tanh(W @ x + b)
+        da = 2 * (a - y) / len(SAMPLES)
+        dz = np.cos(da) * np.exp(a)
+        dW += np.outer(dz, x)
+        db += dz
+    return {"W": dW, "b": db}
+
+
+def derived_by_batch(W, b):
+    a = np.tanh(SAMPLES @ W.T + b)
+    da = 2 * (a - TARGETS) / len(SAMPLES)
+    dz = np.cos(da) * np.exp(a)
+    return {"W": dz.T @ SAMPLES, "b": dz.sum(0)}
+
+
+@pytest.mark.parametrize("loss", [loss_of_samples, loss_of_batch])
+@pytest.mark.parametrize("derived", [derived_by_samples, derived_by_batch])
+def test_a_derivation_may_have_other_loops_than_the_loss(loss, derived):
+    point = {"W": np.array([[0.3, -0.5], [0.8, 0.2]]), "b": np.array([0.1, -0.4])}
+    culprit = check_derivation(loss, derived, point).culprit
+    assert (culprit.text, culprit.expected) == ("np.cos(da) * np.exp(a)", "∂L/∂z")
+    assert culprit.repair.startswith("dz = da * (1 - a ")

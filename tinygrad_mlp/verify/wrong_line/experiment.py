@@ -108,6 +108,10 @@ class RepairTrials:
                 found.setdefault(values.pop(), site.text)
         return {text: count for count, text in found.items() if count > 1}
 
+    def passes(self) -> set[int]:
+        """Return how often lines are evaluated that are evaluated more than once."""
+        return {len(kept) for kept in self.values[0].values()} - {0, 1}
+
     def _wrong(self, i: int, given: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(name for name, right in self.right[i].items()
                          if name not in given or not close(given[name], right, self.rtol))

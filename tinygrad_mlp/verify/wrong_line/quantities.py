@@ -8,7 +8,7 @@ is called what the person calls it in the loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +77,29 @@ def families(found: Sequence[Quantity]) -> list[Family]:
         members.sort(key=lambda q: q.step)
         made.append(Family(kind, members[0].words, tuple(members)))
     return made
+
+
+def of_other_loops(known: Sequence[Family], lengths: Set[int]) -> Iterator[Family]:
+    """Yield the same quantities for a derivation that has other loops than the loss.
+
+    Where the loss has a loop over samples or heads, all its steps in one array; where the loss has
+    an axis of one of some lengths, its rows, one for each pass of a loop of the derivation.
+    """
+    for kind, words, members in known:
+        if kind not in ("cotangent", "value"):
+            continue
+        shapes = {array.shape for each in members for array in each.arrays}
+        if len(members) > 1 and len(shapes) == 1:
+            for axis in range(len(shapes.pop()) + 1):
+                points = zip(*(each.arrays for each in members), strict=True)
+                arrays = tuple(np.stack(steps, axis) for steps in points)
+                yield Family(kind, words, (members[0]._replace(arrays=arrays),))
+        elif len(members) == 1:
+            for axis, length in enumerate(members[0].arrays[0].shape):
+                if length in lengths:
+                    yield Family(kind, words, tuple(members[0]._replace(arrays=tuple(
+                        array.take(k, axis) for array in members[0].arrays), step=k)
+                        for k in range(length)))
 
 
 def is_telling(array: Array) -> bool:

@@ -16,7 +16,12 @@ from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Matches
 from tinygrad_mlp.verify.wrong_line.missing import missing_statements
 from tinygrad_mlp.verify.wrong_line.moves import moves
 from tinygrad_mlp.verify.wrong_line.offers import Offers
-from tinygrad_mlp.verify.wrong_line.quantities import families, multiples, quantities
+from tinygrad_mlp.verify.wrong_line.quantities import (
+    families,
+    multiples,
+    of_other_loops,
+    quantities,
+)
 from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.repair import Repair, holds
@@ -62,7 +67,10 @@ class Search:
         self.experiment = RepairTrials(FunctionRecorder(task.derived), task, graphs, points, budget)
         known = quantities(graphs[:POINTS])
         known += multiples(known, self.experiment.counts())
-        self.dictionary, self.families = Dictionary(known), families(known)
+        self.families = families(known)
+        more = list(of_other_loops(self.families, self.experiment.passes()))
+        self.dictionary = Dictionary([*known, *(each for one in more for each in one.members)])
+        self.families += more
         self.matches = self._matches(self.experiment.values[:POINTS])
         self.ranking = LineRanking(self.experiment, self.dictionary, self.matches)
 
