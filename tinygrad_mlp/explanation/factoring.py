@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinygrad_mlp.explanation.facts import Facts
 from tinygrad_mlp.explanation.monomial import (
     ONE,
+    OPEN,
     SUMMED,
     UNIT,
     UNIT_MATRIX,
@@ -13,9 +14,6 @@ from tinygrad_mlp.explanation.monomial import (
     sizes,
 )
 from tinygrad_mlp.explanation.polynomial import Polynomial, attached, collected, term
-
-OPEN = SUMMED + 50
-"""The index of a sum that is put together."""
 
 
 class Factoring(Facts):

@@ -194,12 +194,11 @@ def longest(calls: Iterable[Base], shared: set[Base] | None) -> list[Base]:
     best: list[Base] = []
     begun: set[Base] = set()
     for last in sorted(outlines, key=lambda b: -b.number):
+        if last in begun:
+            continue
         chain = [last]
-        while last not in begun:
-            before = [b for b in argument(chain[0]).bases()
-                      if b in outlines and outlines[b] == outlines[last]]
-            if len(before) != 1:
-                break
+        while len(before := [b for b in argument(chain[0]).bases()
+                             if b in outlines and outlines[b] == outlines[last]]) == 1:
             chain.insert(0, before[0])
         begun.update(chain)
         best = max(best, chain, key=len)

@@ -20,6 +20,8 @@ UNIT = -1
 """The index of an axis of length 1, which has no other place than 0."""
 SUMMED = 100
 """The least number of a summed index."""
+OPEN = SUMMED + 50
+"""The index of a sum that is put together."""
 ONE = Fraction(1)
 UNIT_MATRIX = 0
 """The number of a unit matrix, the first base of all."""

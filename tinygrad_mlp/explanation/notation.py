@@ -163,7 +163,7 @@ class Notation(NamedTuple):
         if inner is None:
             return written(self.sign(left) + self.sign(right))
         if left.startswith("\\left") and not left.endswith(("(", "[")):
-            space = " " if self.latex else ""  # after \\Vert, before a letter
+            space = " " if self.latex else ""  # after \Vert, before a letter
             ends = Piece(self.sign(left) + space), Piece(self.sign(right))
             return Written((ends[0], *inner.pieces, ends[1]))
         below = [piece.shape for piece in inner.pieces if piece.shape]

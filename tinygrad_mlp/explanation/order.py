@@ -1,4 +1,4 @@
-"""The order in which what is made of other things is worked through."""
+"""The order in which things are worked through that are made of others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Thing = TypeVar("Thing", bound=Hashable)
 
 def in_order(roots: Iterable[Thing], parts_of: Callable[[Thing], Iterable[Thing]],
              known: Container[Thing] = ()) -> Iterator[Thing]:
-    """What roots are made of and is not known, each once, parts before wholes.
+    """The roots and all that they are made of, each once, parts before wholes; without the known.
 
     Without recursion: a graph may be long.
     """

@@ -25,7 +25,7 @@ FORMS_PER_BASE = 40
 NAMED_FROM = 3.0
 """The cost from which a derivative is a quantity of its own, to be named where it is used."""
 MOST_FACTORS = 8
-"""Factors from which a product is a quantity of its own: of a long chain, none has them all."""
+"""Factors from which a derivative is a quantity of its own: a long chain is written in parts."""
 
 
 class Reverse(Forward):

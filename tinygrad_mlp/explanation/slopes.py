@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 
-from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
+from tinygrad_mlp.explanation.monomial import OPEN, Base, Factor
 from tinygrad_mlp.explanation.polynomial import term
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.values import parts
-
-OPEN = SUMMED + 50
-"""The index of the sum in a product with a diagonal matrix."""
 
 
 def name_slopes(reverse: Reverse) -> None:
