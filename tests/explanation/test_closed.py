@@ -193,6 +193,28 @@ def test_the_sigmoid_is_called_sigma_where_g_is_the_name_of_something_else():
     assert not derivation.steps.note
 
 
+@pytest.mark.parametrize(
+    ("taken", "written"), [("", "g(z3)"), ("g", "σ(z3)"), ("σ", "g(z3)"), ("gσ", "sigmoid(z3)")])
+def test_the_sigmoid_of_a_network_has_a_name_that_nothing_else_has(taken, written):
+    W1, W2 = (tg.Tensor(np.full((3, 3), 0.5), requires_grad=True) for _ in range(2))
+    factors = {letter: np.array([0.5, 2.0, ord(letter)]) for letter in taken}
+    a = tg.sigmoid(W2 @ tg.tanh(W1 @ np.ones(3)))
+    for factor in factors.values():
+        a = a * factor
+    derivation = tg.explain(tg.sum(a), names={"W1": W1, "W2": W2, **factors})
+
+    assert derivation.steps["a3"].right.text() == written
+    assert not derivation.closed.note and not derivation.steps.note
+
+
+def test_a_number_of_the_user_keeps_its_letter_from_the_sigmoid():
+    W1, W2 = (tg.Tensor(np.full((3, 3), 0.5), requires_grad=True) for _ in range(2))
+    a = tg.sigmoid(W2 @ tg.tanh(W1 @ np.ones(3)))
+    closed = tg.explain(tg.sum(a) * 9.81, names={"g": 9.81}).closed
+
+    assert "a3 = σ(W2 a2)" in closed.text and "δ3 = g a3 ⊙ (1 − a3)" in closed.text
+
+
 def test_values_of_a_function_must_have_names():
     with pytest.raises(tg.errors.InvalidArgumentError, match="as a mapping by name"):
         tg.explain(lambda w: tg.sum(w), np.ones(2))

@@ -39,8 +39,18 @@ def inverse_transposed(a: Any) -> Any:
 
 @op(register=False, latex=r"\sigma({a})")
 def logistic(a: Any) -> Any:
-    """The sigmoid, where it is not called g as in the tutorial."""
+    """The sigmoid, where it is called σ."""
     return ops.sigmoid.forward(a)
+
+
+@op(register=False, latex=r"\mathrm{{sigmoid}}({a})")
+def sigmoid_in_full(a: Any) -> Any:
+    """The sigmoid, where other things are called g and σ."""
+    return ops.sigmoid.forward(a)
+
+
+SIGMOIDS = {"g": ops.sigmoid, "σ": logistic, "sigmoid": sigmoid_in_full}
+"""The sigmoid by how it is written."""
 
 
 @op(register=False, latex=lambda a, axis: rf"\mathrm{{mean}}_{axis}({a})")

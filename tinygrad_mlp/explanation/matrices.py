@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol
 from tinygrad_mlp.explanation.indices import (
     correlation,
@@ -27,7 +28,6 @@ from tinygrad_mlp.explanation.making import (
     apply,
     hadamard,
     is_made_by,
-    logistic,
     quotient,
     shaped,
     transposed,
@@ -49,14 +49,13 @@ class Writer:
     """Writes polynomials as expressions.
 
     `symbols` are those of bases that have names. For the definition of another base, what `inner`
-    makes of it is written. The sigmoid is written g `as_in_tutorial`, and σ otherwise.
+    makes of it is written. `sigmoid` is the operation that the sigmoid is written as.
     """
 
-    def __init__(self, inner: Callable[[Polynomial], Polynomial],
-                 as_in_tutorial: bool = False) -> None:
+    def __init__(self, inner: Callable[[Polynomial], Polynomial], sigmoid: Op) -> None:
         self.symbols: dict[Base, Symbol] = {}
         self.inner = inner
-        self.as_in_tutorial = as_in_tutorial
+        self.sigmoid = sigmoid
         self._written: dict[Base, Expression] = {}
 
     def symbol(self, base: Base) -> Symbol | None:
@@ -113,7 +112,7 @@ class Writer:
                 self._written[base] = overlap
             elif isinstance(made, AppliedOp):
                 args = [None if a is None else self.expression(a) for a in made.args]
-                op = logistic if made.op is ops.sigmoid and not self.as_in_tutorial else made.op
+                op = self.sigmoid if made.op is ops.sigmoid else made.op
                 self._written[base] = Application(
                     op, args, dict(made.static), base.shape, float, made.index)
             elif made is None:

@@ -11,6 +11,7 @@ from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.explanation.forms import RULES
 from tinygrad_mlp.explanation.forward import Forward
+from tinygrad_mlp.explanation.making import SIGMOIDS
 from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.monomial import SUMMED, Base, sizes
 from tinygrad_mlp.explanation.numbers import number
@@ -42,8 +43,8 @@ class Reverse(Forward):
         self.users: dict[Base, list[Base | None]] = {}
         self.deltas = self.simplifier.deltas
         numbered = len(graph.layers) > 1 and not any(map(naming.by_user, graph.nodes))
-        tutorial = "σ" in naming.names.given or (numbered and "g" not in naming.names.given)
-        self.writer = Writer(self.simplifier.shown, tutorial)
+        free = [s for s in ("gσ" if numbered else "σg") if s not in (*naming.names.given, *meant)]
+        self.writer = Writer(self.simplifier.shown, SIGMOIDS[free[0] if free else "sigmoid"])
         self.reader = RuleReader(self.t)
         self.record_all()
         self.first_derivative = len(self.t.bases)
