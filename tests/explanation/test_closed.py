@@ -237,29 +237,34 @@ def test_layers_are_written_once_however_many_there_are():
 
 
 def test_a_layer_of_another_activation_has_lines_of_its_own():
-    def loss(W1, W2, W3, W4, W5, X, Y):
-        A1 = tg.relu(X @ W1)
+    def loss(W1, b1, W2, W3, W4, W5, X, Y):
+        A1 = tg.relu(X @ W1 + b1)
         A2 = tg.tanh(A1 @ W2)
         A3 = tg.tanh(A2 @ W3)
         A4 = tg.tanh(A3 @ W4)
         return tg.sum((A4 @ W5 - Y) ** 2) / 2
 
     weights = blackboard.layers(True, (4, 3, 5, 2, 3, 2))
-    values = {name: W for name, W in weights.items() if "W" in name}
+    values = {name: W for name, W in weights.items() if "W" in name or name == "b1"}
     rng = np.random.default_rng(0)
     values |= {"X": rng.normal(size=(6, 4)), "Y": rng.normal(size=(6, 2))}
 
-    assert tg.explain(loss, values).closed.text.splitlines() == [
-        "A1 = ReLU(X W1)",
+    closed = tg.explain(loss, values).closed
+    assert closed.text.splitlines() == [
+        "Z1 = X W1 + b1",
+        "A1 = ReLU(Z1)",
         "Z_l = A_{l−1} W_l",
         "A_l = tanh(Z_l)",
         "δ = A4 W5 − Y",
         "δ4 = (δ W5ᵀ) ⊙ (1 − A4²)",
         "δ_l = (δ_{l+1} W_{l+1}ᵀ) ⊙ (1 − A_l²)",
-        "∂L/∂W1 = Xᵀ ((δ2 W2ᵀ) ⊙ [X W1 > 0])",
+        "δ1 = (δ2 W2ᵀ) ⊙ [Z1 > 0]",
+        "∂L/∂W1 = Xᵀ δ1",
+        "∂L/∂b1 = δ1ᵀ 1",
         "∂L/∂W_l = A_{l−1}ᵀ δ_l",
         "∂L/∂W5 = A4ᵀ δ",
     ]
+    assert closed.glossary[-1] == "A_l, Z_l, W_l, δ_l: of layer l = 2, …, 4"
 
 
 def test_the_equation_of_all_layers_evaluates_to_the_values_of_each():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from tinygrad_mlp.explanation.chosen_names import ChosenNames
@@ -14,7 +15,7 @@ from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.slopes import name_slopes
-from tinygrad_mlp.graph_view.names import Name, gradient, name
+from tinygrad_mlp.graph_view.names import Name, gradient, layer_number, name
 
 
 class Blackboard(ChosenNames):
@@ -47,24 +48,16 @@ class Blackboard(ChosenNames):
         return list(lines.values()) if self.loop is None else self._with_loop(self.loop, lines)
 
     def _with_loop(self, loop: Loop, lines: dict[Base, Equation]) -> list[Equation]:
-        """Those of a loop's results after what they need; those of its derivatives last."""
+        """With those of a loop, each where the first of the quantities was made that it is of."""
         writer = LoopWriter(loop, self.writer)
-        first = loop.steps[0]
-        letters = dict.fromkeys(loop.places[b][0] for b in (*loop.arguments, first)
-                                if b in loop.places)
-
-        own = {b for b, (_, t) in loop.places.items() if t >= loop.first}
-
-        def of_loop(kind: str, letter: str) -> list[Equation]:
-            symbols = writer.lines(letter, own.intersection(lines), self.simplifier.shown)
-            return [Equation(kind, symbol) for symbol in symbols]
-
-        forward = [e for letter in letters for e in of_loop(FORWARD, letter)]
-        # Of the derivatives, that of the output, e, comes before δ.
-        backward = [e for letter in sorted(loop.derivatives) for e in of_loop(ADJOINT, letter)]
-        others = {b: line for b, line in lines.items() if b not in own}
-        return [*(line for b, line in others.items() if b.number <= first.number), *forward,
-                *(line for b, line in others.items() if b.number > first.number), *backward]
+        own = {b for b, place in loop.places.items() if b in lines and place != loop.before}
+        rows = [(b.number, line) for b, line in lines.items() if b not in own]
+        letters = {loop.places[b][0]: FORWARD for b in (*loop.arguments, *loop.steps)
+                   if b in loop.places} | dict.fromkeys(loop.derivatives, ADJOINT)
+        for letter, kind in letters.items():
+            rows += [(number, Equation(kind, symbol)) for number, symbol in writer.lines(
+                letter, own, self.simplifier.shown)]
+        return [line for _, line in sorted(rows, key=lambda row: row[0])]
 
     def _gradients(self) -> Iterator[Equation]:
         for target, p in zip(self.reverse.targets, self.gradients, strict=True):
@@ -102,7 +95,7 @@ class Blackboard(ChosenNames):
         for letter, members in rows.items():
             named = self._gradient_name(loop.name(letter, 0))
             members.sort(key=lambda row: row[0])
-            for symbol in LoopWriter(loop, self.writer).together(members, named):
+            for _, symbol in LoopWriter(loop, self.writer).together(members, named):
                 yield Equation(GRADIENT, symbol)
 
     # -- words --------------------------------------------------------------------------------
@@ -128,13 +121,24 @@ class Blackboard(ChosenNames):
             shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
             told.append(f"{base.name.text}{shape}{what}")
         if self.loop is not None:
-            loop, places = self.loop, self.loop.places
-            letters = dict.fromkeys(loop.name(letter, 0).text for letter, _ in places.values())
-            before = places[loop.steps[0]][0], loop.first - 1
-            told += [f"{before[0]}_{before[1]} = {base.name.text}" for base, place in places.items()
-                     if place == before and base.name is not None
-                     and base.name.text.replace("_", "") != f"{before[0]}{before[1]}"]
+            loop = self.loop
+            letter, t = loop.before
+            told += [f"{letter}_{t} = {base.name.text}" for base, place in loop.places.items()
+                     if place == loop.before and base.name is not None
+                     and layer_number(base.name.text, re.escape(letter)) != t]
             kind = "layer" if loop.index == "l" else "step"
-            told.append(f"{', '.join(letters)}: of {kind} {loop.index} = "
-                        f"{max(before[1], 1)}, …, {max(t for _, t in places.values())}")
+            told += [f"{', '.join(names)}: of {kind} {loop.index} = {', …, '.join(ends)}"
+                     for ends, names in self._ranges(loop).items()]
         return told
+
+    def _ranges(self, loop: Loop) -> dict[tuple[str, ...], list[str]]:
+        """The names ``W_l, b_l`` of what a loop has, by the first and the last of their numbers."""
+        numbers: dict[str, set[int]] = {}
+        for letter, t in loop.places.values():
+            if (letter, t) != loop.before:
+                numbers.setdefault(letter, set()).add(t)
+        ranges: dict[tuple[str, ...], list[str]] = {}
+        for letter, found in numbers.items():
+            ends = dict.fromkeys([str(min(found)), str(max(found))])
+            ranges.setdefault(tuple(ends), []).append(loop.name(letter, 0).text)
+        return ranges

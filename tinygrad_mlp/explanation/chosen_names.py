@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.loops import Loop, find_layers, find_loop, row_of
+from tinygrad_mlp.explanation.loops import Loop, find_layers, find_loop, renumbered, row_of
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
@@ -98,6 +98,8 @@ class ChosenNames:
     def _choose_names(self) -> None:
         """Name what is written often or is long, the largest first."""
         self.loop = self._find_loop()
+        self.of_step = {z: self._of_step(self.loop, "δ", t)
+                        for z, t in self.loop.arguments.items()} if self.loop else {}
         self._name_calls()
         self._name_layers()
         self._name_deltas()
@@ -145,6 +147,9 @@ class ChosenNames:
                 if base in loop.arguments or base in loop.steps or base.name is None:
                     base.name = name(f"{letter}{number}")
                     self.names.unique(base.name.text)
+            taken = {base.name.text for base in self.reverse.t.bases if base.name}
+            hints = renumbered(self.reverse.hints, self.reverse.hint, loop)
+            self.reverse.hints |= {key: of for key, of in hints.items() if of.text not in taken}
             self.simplifier.forget()
         return loop
 
@@ -153,20 +158,20 @@ class ChosenNames:
         for base, (letter, t) in loop.places.items():
             made = base.definition
             if isinstance(made, AppliedOp):
-                base.name = self._of_step(letter, t)
+                base.name = self._of_step(loop, letter, t)
                 for a in made.args if base in loop.steps else ():
                     if a is not None and a.single is not None and not (
                             a.single in shared or a.single in loop.places):
                         a.single.name = None
         self.simplifier.forget()
 
-    def _of_step(self, letter: str, t: int) -> Name:
+    def _of_step(self, loop: Loop, letter: str, t: int) -> Name:
         """``h_3``, or ``h(3)`` where something else has that name; of layers, ``δ3``."""
-        if self.loop is not None and self.loop.index == "l":
-            return name(f"{letter}{t}")
-        text = f"{letter}_{t}" if f"{letter}_{t}" not in self.names.given else f"{letter}({t})"
+        text = f"{letter}{t}" if loop.index == "l" else f"{letter}_{t}"
+        if text in self.names.given:
+            text = f"{letter}({t})"
         self.names.unique(text)
-        return Name(text, name(letter).latex, f"_{{{t}}}")
+        return loop.indexed(text, letter, t)
 
     def _place_deltas(self) -> None:
         """Call the derivative with respect to what step t was computed from δ_t."""
@@ -176,7 +181,6 @@ class ChosenNames:
         for delta, base in self.reverse.deltas.items():
             if base in of and delta.name is not None:
                 self.loop.places[delta] = "δ", of[base]
-                delta.name = self._of_step("δ", of[base])
         if self.loop.index == "l":
             return self.simplifier.forget()
         outputs: dict[Any, list[tuple[int, Base]]] = {}
@@ -191,7 +195,7 @@ class ChosenNames:
             self.loop.derivatives.update([letter] if letter else [])
             for step, delta in members if letter else []:
                 self.loop.places[delta] = letter, step
-                delta.name = self._of_step(letter, step)
+                delta.name = self._of_step(self.loop, letter, step)
         self.simplifier.forget()
 
     def _name_layers(self) -> None:
@@ -276,6 +280,8 @@ class ChosenNames:
 
     def _delta_name(self, of: Base) -> Name:
         """δ with the number of a layer, or with the name of what it is the derivative of."""
+        if of in self.of_step:
+            return self.of_step[of]
         named = of.name or self.reverse.hint(of)
         number = re.fullmatch(r"[zZ]_?(\d+)", named.text) if named else None
         if named is None or re.fullmatch(r"v\d+", named.text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -44,25 +44,33 @@ class LoopWriter:
         self.loop = loop
         self.writer = writer
 
-    def lines(self, letter: str, written: Collection[Base], shown: Any) -> list[Symbol]:
-        """The equations of the quantities of a kind, as symbols with definitions."""
+    def lines(self, letter: str, written: Collection[Base],
+              shown: Any) -> list[tuple[float, Symbol]]:
+        """The equations of the quantities of a kind, as symbols with definitions.
+
+        Before each stands the number of the first base that it is of.
+        """
         of = sorted((t, b) for b, (name, t) in self.loop.places.items()
                     if name == letter and b in written and b.definition is not None)
         rows = []
+        numbers = {self.writer.symbols[base]: base.number for _, base in of}
         for t, base in of:
             made = base.definition
             if isinstance(made, Polynomial):
                 made = shown(made)
             rows.append((t, made, self.writer.symbols[base]))
         found = self.together(rows, self.loop.name(letter, 0))
-        return found[::-1] if letter in self.loop.derivatives else found
+        return [(min(numbers[symbol] for symbol in of), made) for of, made in found]
 
-    def together(self, rows: Iterable[tuple[int, Any, Symbol]], name: Name) -> list[Symbol]:
-        """One symbol for most successive steps that are equal; rows have the definition of each."""
+    def together(self, rows: Iterable[tuple[int, Any, Symbol]],
+                 name: Name) -> Iterator[tuple[list[Symbol], Symbol]]:
+        """One symbol for most successive steps that are equal; rows have the definition of each.
+
+        Before each stand the symbols that it is of.
+        """
         groups = [list(group) for _, group in itertools.groupby(
             rows, lambda row: self._key(*row[:2]))]
         most = max(groups, key=len, default=[])
-        found = []
         for group in groups:
             symbols = [symbol for _, _, symbol in group]
             if group is most and len(group) > 1:
@@ -71,9 +79,9 @@ class LoopWriter:
                 shape = (len(steps), *first.shape) if len({s.shape for s in steps}) == 1 else (
                     sum(math.prod(s.shape) for s in steps),)
                 every = apply(at_each_step, shape, self._every(made, t, first), *steps)
-                symbols = [Symbol(name, shape, every.dtype, definition=every)]
-            found += symbols
-        return found
+                yield symbols, Symbol(name, shape, every.dtype, definition=every)
+            else:
+                yield from (([symbol], symbol) for symbol in symbols)
 
     def _key(self, t: int, made: Any) -> Any:
         return self.loop.relative(made, t) if isinstance(made, Polynomial) else (

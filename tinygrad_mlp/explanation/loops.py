@@ -9,7 +9,7 @@ with weights of its own, are a loop, too, over l.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.monomial import Base, Monomial
 from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
-from tinygrad_mlp.graph_view.names import LAYERED, Name, name
+from tinygrad_mlp.graph_view.names import LAYERED, Name, layer_number, name
 
 SHORTEST = 3
 """The number of steps from which a loop is written as one."""
@@ -30,9 +30,9 @@ class Loop:
     """The quantities of a loop.
 
     `steps` are the results of its operation, the `first` of which has that number; ``places[base]``
-    is ("h", 3) for that of the third step, and likewise for what belongs to a step. `arguments`
-    are what the operation was applied to, with the number of the step. `derivatives` are the
-    letters of derivatives, and `index` is that of a step.
+    is ("h", 3) for that of the third step, and likewise for what belongs to a step; `before` is
+    the place before that of the first. `arguments` are what the operation was applied to, with
+    their numbers. `derivatives` are the letters of derivatives, and `index` is that of a step.
     """
 
     def __init__(self, steps: Sequence[Base], letter: str, index: str = "t",
@@ -41,6 +41,7 @@ class Loop:
         self.first = first
         self.index = index
         self.places: dict[Base, Place] = {b: (letter, t) for t, b in enumerate(steps, first)}
+        self.before = letter, first - 1
         self.arguments = {z: t for t, b in enumerate(steps, first) if (z := argument_of(b))}
         self.derivatives = {"δ"}
         self.every: dict[Any, Base] = {}
@@ -105,8 +106,14 @@ class Loop:
         """``h_t``, ``h_{t−1}``, ``δ_{t+1}``."""
         shown = f"{self.index}{offset:+}" if offset else self.index
         text = f"{{{shown.replace('-', '−')}}}" if offset else shown
-        script = f"^{{({shown})}}" if self.index == "l" and letter in LAYERED else f"_{{{shown}}}"
-        return Name(f"{letter}_{text}", name(letter).latex, script)
+        return self.indexed(f"{letter}_{text}", letter, shown)
+
+    def indexed(self, text: str, letter: str, index: object) -> Name:
+        """The name for a text that is a letter with an index."""
+        of = name(letter)
+        main = f"{{{of.latex}}}" if of.script else of.latex  # one index is not put below another
+        layered = self.index == "l" and letter in LAYERED
+        return Name(text, main, f"^{{({index})}}" if layered else f"_{{{index}}}")
 
     def _made(self, key: Any, like: Base, name: Name | None, definition: Any) -> Base:
         if key not in self.every:
@@ -130,7 +137,7 @@ def find_loop(calls: Iterable[Base], shared: set[Base]) -> Loop | None:
     loop = Loop(steps, "h")
     for column in columns:
         if column[1:] == steps[:-1]:
-            loop.places[column[0]] = "h", 0
+            loop.places[column[0]] = loop.before
         elif len(set(column)) == len(column):
             loop.places |= {base: (_letter(base), t) for t, base in enumerate(column, start=1)}
         elif len(set(column)) > 1:
@@ -163,12 +170,13 @@ def find_layers(calls: Iterable[Base], sums: Iterable[Base],
     loop.arguments |= {z: first + len(steps) for z in last[:1]}
     if numbered(zs, named):
         of_z = numbered(zs, lambda b: b.name) or ("z" if letter.islower() else "Z", first)
-        loop.places |= {z: (of_z[0], k) for k, z in enumerate(zs, of_z[1])}
+        loop.arguments = {z: k for k, z in enumerate(zs, of_z[1])}
+        loop.places |= {z: (of_z[0], k) for z, k in loop.arguments.items()}
     for column in columns:
         places = numbered(column, named)
         if column[1:] == steps[: len(column) - 1]:
             if column[0].name is not None:
-                loop.places[column[0]] = letter, first - 1
+                loop.places[column[0]] = loop.before
         elif places is not None:
             loop.places |= {b: (places[0], k) for k, b in enumerate(column, places[1])}
         elif len(set(column)) > 1:
@@ -179,12 +187,25 @@ def find_layers(calls: Iterable[Base], sums: Iterable[Base],
 def numbered(bases: Sequence[Base], named: Callable[[Base], Name | None]) -> Place | None:
     """The letter and the first number of names such as W2, W3, W4; None for others."""
     texts = [made.text if (made := named(base)) else "" for base in bases]
-    found = re.fullmatch(r"(.*[^\d_])_?(\d+)", texts[0])
+    found = re.fullmatch(r"(.*[^\d_])_?(\d+)", texts[0] if texts else "")
     if found is None or found[1] == "v":
         return None
     letter, first = found[1], int(found[2])
-    alike = all(text.replace("_", "") == f"{letter}{k}" for k, text in enumerate(texts, first))
+    alike = all(layer_number(text, re.escape(letter)) == k for k, text in enumerate(texts, first))
     return (letter, first) if alike else None
+
+
+def renumbered(hints: Mapping[Any, Name], hint: Callable[[Base], Name | None],
+               loop: Loop) -> dict[Any, Name]:
+    """Hints that call the z of all layers as those of a loop are called: Z1, where z3 is Z2."""
+    changes = [(place, n) for z, place in loop.places.items() if z in loop.arguments
+               if (of := hint(z)) and (n := layer_number(of.text)) is not None]
+    if not changes:
+        return {}
+    (letter, number), before = changes[0]
+    numbers = {key: layer_number(of.text) for key, of in hints.items()}
+    return {key: name(f"{letter}{n - before + number}") for key, n in numbers.items()
+            if n is not None and n + number >= before}
 
 
 def longest(calls: Iterable[Base], shared: set[Base] | None) -> list[Base]:
