@@ -1,4 +1,4 @@
-"""Layers and steps that are written once: the order of the lines, names and numbers."""
+"""Layers and steps that are written once: the order of the lines, names, numbers and shapes."""
 
 import numpy as np
 
@@ -45,6 +45,11 @@ def assert_in_order(closed):
         later.add(right)
         used = {e.definition for e in within([right]) if isinstance(e, Symbol)}
         assert not used & later
+
+
+def textbook(name, **options):
+    function, values = next(row for row in blackboard.cases() if row[0].__name__ == name)
+    return closed_form(function, values, **options)
 
 
 def test_what_is_computed_from_the_derivatives_of_a_loop_follows_them():
@@ -159,3 +164,17 @@ def test_weights_whose_names_have_an_underscore_are_those_of_layers_too():
 
 def test_nothing_has_no_numbers():
     assert numbered([], lambda base: base.name) is None
+
+
+def test_the_equation_of_one_layer_has_shapes():
+    closed = textbook("deep_network", shapes=True)
+
+    assert closed["∂L/∂W2"].text == "∂L/∂W2 = A1ᵀ δ2\n 5×6     5×6 6×6"
+    assert closed["δ4"].text.count("6×3") == 2
+
+
+def test_a_line_of_several_layers_has_none():
+    closed = textbook("deep_network", shapes=True)
+
+    assert closed["∂L/∂W_l"].text == "∂L/∂W_l = A_{l−1}ᵀ δ_l"
+    assert "underset" not in closed["Z_l"].latex

@@ -25,6 +25,8 @@ from tinygrad_mlp.explanation.levels import (
     closed_form,
     record,
 )
+from tinygrad_mlp.explanation.loop_lines import at_each_step
+from tinygrad_mlp.explanation.making import is_made_by
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 
@@ -107,7 +109,8 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
             respect to; without such, the first argument.
         names: arrays and tensors by name, for what has no name of its own (the input, the target);
             and numbers by name, which are written by their names: n, λ.
-        shapes: whether the shape stands under every factor.
+        shapes: whether the shape stands under every factor, but in lines of several layers or
+            steps, which may have several.
 
     Raises:
         GraphReleasedError: `backward()` was called before.
@@ -174,8 +177,9 @@ def tape_of(output: Value) -> Equations:
 
 
 def _annotated(found: Equations, shapes: bool) -> Equations:
-    for equation in found.equations:
-        equation.shapes = shapes
+    """With shapes under the factors, where a line is not of several layers or steps."""
+    for equation in (*found.equations, *found.each):
+        equation.shapes = shapes and not is_made_by(at_each_step, equation.right)
     return found
 
 

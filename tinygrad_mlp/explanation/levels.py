@@ -39,6 +39,7 @@ class Equations:
         because: facts about the numbers that were used: "Σ over axis 1 of Y = 1".
         glossary: what the symbols are, with their shapes.
         note: why these are not the equations that were asked for; or empty.
+        each: the gradients of a closed form one by one; `equations` may have all layers' as one.
 
     >>> import numpy as np, tinygrad_mlp as tg
     >>> w = tg.Tensor([0.5, -1.0], requires_grad=True, name="w")
@@ -57,11 +58,11 @@ class Equations:
         self.because = tuple(because)
         self.glossary = tuple(glossary)
         self.note = note
-        self._each = tuple(each)
+        self.each = tuple(each)
 
     def __getitem__(self, name: str) -> Equation:
         """The equation of a name; also that of one layer, where all layers' stand as one."""
-        for equation in (*self.equations, *self._each):
+        for equation in (*self.equations, *self.each):
             if equation.name == name:
                 return equation
         raise InvalidArgumentError(
