@@ -77,8 +77,8 @@ def test_the_steps_are_the_chain_rule_with_a_reason_for_each_line():
         "    tanh′(Z1) = 1 − A1²",
     ]
     assert steps.latex.startswith("\\begin{aligned}")
-    assert r"&& \text{chain rule through } Z_{2}" in steps.latex
-    assert r"&& \tanh'(Z_{1}) = 1 - A_{1}^{2}" in steps.latex
+    assert r"&& \text{chain rule through } Z^{(2)}" in steps.latex
+    assert r"&& \tanh'(Z^{(1)}) = 1 - (A^{(1)})^{2}" in steps.latex
 
 
 def test_steps_evaluate_to_the_gradients(row):

@@ -1,6 +1,7 @@
 """Layers and steps that are written once: the order of the lines, names, numbers and shapes."""
 
 import numpy as np
+import pytest
 
 import tinygrad_mlp as tg
 from tests import blackboard
@@ -164,6 +165,13 @@ def test_weights_whose_names_have_an_underscore_are_those_of_layers_too():
 
 def test_nothing_has_no_numbers():
     assert numbered([], lambda base: base.name) is None
+
+
+@pytest.mark.parametrize("name", ["deep_network", "deep_network_in_columns"])
+def test_all_that_layers_have_is_numbered_in_one_way(name):
+    latex = textbook(name).latex
+
+    assert "{(l)}" in latex and "_{l" not in latex
 
 
 def test_the_equation_of_one_layer_has_shapes():

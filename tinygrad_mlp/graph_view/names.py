@@ -12,7 +12,7 @@ LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, stri
     "ΓΔΘΛΞΠΣΥΦΨΩ", "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split(),
     strict=True))
 
-LAYERED = frozenset(["W", "b", "z", "a", "D", "δ"])
+LAYERED = frozenset(["W", "b", "z", "Z", "a", "A", "D", "δ"])
 """Letters whose number is that of a layer. LaTeX shows it as a superscript in brackets."""
 
 SAME_IN_EVERY_LAYER = frozenset(["weight", "bias"])
