@@ -25,7 +25,8 @@ DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 ENDS = (")", "]", "|", "‖", "+", "−", "⊙", "/", ",", "=", "<", ">", "≤", "≥", "≠", "∧", "∨", None)
 FUNCTIONS = {
     "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "ln": np.log, "sign": np.sign,
-    "g": lambda x: 1 / (1 + np.exp(-x)), "ReLU": lambda x: np.maximum(x, 0),
+    "g": special.expit, "σ": special.expit, "sigmoid": special.expit,
+    "ReLU": lambda x: np.maximum(x, 0),
     "LReLU_0.01": lambda x: np.where(x > 0, x, 0.01 * x), "erf": special.erf,
     "GELU": lambda x: x * (1 + special.erf(x / np.sqrt(2))) / 2,
     "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
