@@ -102,6 +102,7 @@ class Stopping(tg.callbacks.Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @every_kind
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("after", [1, 3, 6])
@@ -127,6 +128,7 @@ def test_the_checkpoint_of_another_training_is_refused(change, X, targets, tmp_p
         fitted("classes", X, targets, checkpoint=path, **change)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_callbacks_with_a_state_resume(X, targets, tmp_path):
     path = tmp_path / "run.safetensors"
 

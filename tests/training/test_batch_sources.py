@@ -197,6 +197,7 @@ class Watching(tg.callbacks.Callback):
         pass
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("after", [0, 4, 8, 9, 20])
 @pytest.mark.parametrize("source", ["shuffled", *SOURCES])
@@ -213,6 +214,7 @@ def test_a_training_that_was_cut_off_resumes_with_the_same_bits(source, after, c
     assert_same_bits(found, expected)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_source_that_gives_other_batches_when_it_resumes_is_told(tmp_path):
     rng = np.random.default_rng(9)
     path = tmp_path / "run"

@@ -205,6 +205,7 @@ def test_with_chunks_an_epoch_reads_a_source_in_runs(in_parts):
     assert all(len(set(rows // 4)) <= 2 * MIXED_CHUNKS for rows in batches)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("after", [0, 4, 8, 9, 20])
 def test_training_by_chunks_resumes_within_an_epoch_with_the_same_bits(

@@ -66,7 +66,7 @@ def one_sample(W, b):
 
 def with_joined_states(W, b):
     hx = np.concatenate([b, X[0]])
-    return C[0] @ np.tanh(M @ hx) + C[1] @ np.sin(M @ hx)
+    return C[0] @ np.tanh(M @ hx) + C[1] @ np.sin(2 * M @ hx)
 
 
 def library_softmax(W, b):

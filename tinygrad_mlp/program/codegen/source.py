@@ -60,6 +60,10 @@ class NumPySource:
         """The code. It runs on its own, except for the objects in `given`."""
         return self._text(self._lines, [])
 
+    def returned(self) -> list[Variable]:
+        """Return the variables that the function returns: results, then updated values."""
+        return self.program.returned()
+
     def line_numbers(self) -> dict[Instruction, int]:
         """Return the number of each instruction's line in `text`, from 0.
 
@@ -134,7 +138,7 @@ class NumPySource:
 
     def _module(self, arguments: list[str], body: list[str], before: Sequence[str] = ()) -> str:
         """Return the code of the function with this body, and of everything before it."""
-        returned = f"return ({self._tuple(self.program.returned())})"
+        returned = f"return ({self._tuple(self.returned())})"
         signature = f"def {self.program.name}({', '.join(arguments)}):"
         inside = [indent(text, "    ") for text in (*body, returned)]
         head = self._header("\n".join([*before, *inside]))
