@@ -86,14 +86,17 @@ class LineRanking:
         return [kept.get(site.number, [None])[0] for kept in self.experiment.values[:POINTS]]
 
     def departure(self, sites: Sequence[Site]) -> Site | None:
-        """Return the only one of some lines that makes of gradients what is none."""
+        """Return the only one of some lines that makes of gradients what is none.
+
+        A line that is named after a gradient is not told: one before it may have spoiled it.
+        """
         def uses_gradients(site: Site) -> bool:
             used = [self.dictionary.match(self._first_values(each)) for each in self._used(site)]
             return any(m and m.quantity.kind in ("cotangent", "share", "multiple") for m in used)
 
         found = [site for site in sites if site.root and self.experiment.has_value(site)
                  and not isinstance(site.node, ast.Name) and self._departs(site)
-                 and uses_gradients(site)]
+                 and not self._is_misnamed(site) and uses_gradients(site)]
         return found[0] if len(found) == 1 else None
 
     def is_right(self, site: Site) -> bool:
