@@ -262,7 +262,7 @@ def is_new(share: object, g: Any, y: Any, arrays: Sequence[object]) -> bool:
         share, given = getattr(share, "layout", None), tuple(getattr(a, "layout", a) for a in given)
     if type(share) is not ndarray or share.base is not None:
         return False
-    return all(share is not a for a in given)
+    return id(share) not in map(id, given)
 
 
 def key_of(value: Value) -> Node | int:
