@@ -231,6 +231,8 @@ def test_figures_are_shown_only_where_they_can_be_seen(
     tmp_path, monkeypatch, backend, notebook, display
 ):
     shown = []
+    # matplotlib asks the shell once, for the display hook: that must have happened before.
+    plt.switch_backend("agg")
     shell = SimpleNamespace(get_ipython=lambda: "a shell" if notebook else None,
                             version_info=(9, 0))
     monkeypatch.setitem(sys.modules, "IPython", shell)
