@@ -1,11 +1,14 @@
 """The number of BLAS threads: set for a while, and put back."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
+from tinygrad_mlp.autograd import stack_rules
 from tinygrad_mlp.support.blas_threads import blas_threads, warm_up
 
 
@@ -33,6 +36,60 @@ def test_a_number_holds_for_a_while_and_is_put_back(two_threads):
 def test_it_is_put_back_after_an_error(two_threads):
     with pytest.raises(ZeroDivisionError), blas_threads(1):
         _ = 1 / 0
+    assert numbers() == two_threads
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)])
+def test_it_is_put_back_in_whatever_order_threads_of_python_leave(order):
+    before = numbers()
+    contexts = [blas_threads(n) for n in (2, 1, 2)]
+    for context in contexts:
+        context.__enter__()
+    for position in order:
+        contexts[position].__exit__(None, None, None)
+    assert numbers() == before
+
+
+def test_the_last_number_that_is_still_wanted_holds(two_threads):
+    first, second = blas_threads(1), blas_threads(2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(numbers().values()) == {2}
+    with blas_threads(1):
+        second.__exit__(None, None, None)
+        assert set(numbers().values()) == {1}
+    assert numbers() == two_threads
+
+
+def layers(W):
+    return lambda x: np.tanh(W @ np.tanh(W @ x))
+
+
+@pytest.mark.parametrize(("size", "expected"), [(8, 2), (200, 1), (400, 2)])
+@pytest.mark.parametrize("transform", ["jacobian", "hessian", "vmap", "vmap of a layer"])
+def test_products_of_stacks_have_the_threads_that_their_size_is_worth(
+    transform, size, expected, two_threads, monkeypatch
+):
+    W = np.eye(size) / 2
+    f, x = layers(W), np.ones(size)
+    layer = nn.Linear(size, size, rng=np.random.default_rng(0))
+    seen, products = {}, stack_rules.threads_for
+
+    @contextmanager
+    def spy(multiplications):
+        with products(multiplications):
+            seen.setdefault(multiplications, set()).update(numbers().values())
+            yield
+
+    monkeypatch.setattr(stack_rules, "threads_for", spy)
+    calls = {
+        "jacobian": lambda: tg.jacobian(f)(x),
+        "hessian": lambda: tg.hessian(lambda x: np.sum(f(x)))(x),
+        "vmap": lambda: tg.vmap(f)(np.ones((size, size))),
+        "vmap of a layer": lambda: tg.vmap(layer)(np.ones((size, size)))}
+    calls[transform]()
+    assert seen[size**3] == {expected}
     assert numbers() == two_threads
 
 

@@ -6,6 +6,7 @@ parameters. It may return None: the operation is then called for each array in t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.op import Op, Static
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
 from tinygrad_mlp.autograd.ops.shapes.shape import places
+from tinygrad_mlp.support.blas_threads import threads_for
 
 Forward = Callable[..., Any]
 Operands = Sequence[Any]
@@ -71,15 +73,21 @@ def matmul(forward: Forward, operands: Operands, flags: Flags, static: Static) -
     if flags[0]:  # each of A_i @ B
         if b.ndim > 2:
             return None
-        rows = a.reshape((-1, a.shape[-1])) @ b
+        rows = _product(a.reshape((-1, a.shape[-1])), b)
         return rows.reshape((*a.shape[:-1], *b.shape[1:]))
     if a.ndim != 2 or b.ndim > 3:
         return None
     if b.ndim == 2:  # each of A @ b_i
-        return b @ a.T
+        return _product(b, a.T)
     if b.shape[-1] == 1:
-        return (b[..., 0] @ a.T)[..., None]
-    return a @ b
+        return _product(b[..., 0], a.T)[..., None]
+    return _product(a, b)
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Multiply on as many threads as pay off: to wake one up may take longer than the product."""
+    with threads_for(math.prod(a.shape[-2:]) * (b.shape[-1] if b.ndim > 1 else 1)):
+        return a @ b
 
 
 def _each_by_each(a: Any, b: Any) -> Any:
@@ -88,7 +96,7 @@ def _each_by_each(a: Any, b: Any) -> Any:
     a, b = a[:, None, :] if row else a, b[:, :, None] if column else b
     if a.ndim != b.ndim:
         return None
-    y = a @ b
+    y = _product(a, b)
     y = y[..., 0] if column else y
     return (y[:, 0] if column else y[..., 0, :]) if row else y
 
@@ -148,7 +156,11 @@ def indexed(forward: Forward, operands: Operands, flags: Flags, static: Static) 
 
 def linear(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Any:
     """Take a stack of rows as more rows."""
-    return forward(*operands, **static) if flags[0] and not any(flags[1:]) else None
+    if not flags[0] or any(flags[1:]):
+        return None
+    x, weight = operands[:2]
+    with threads_for(x.size * len(weight)):
+        return forward(*operands, **static)
 
 
 RULES: dict[str, StackRule] = {

@@ -9,8 +9,9 @@ restores it afterwards; `fit` has an argument for users who know better.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,12 @@ third, on a machine without other work. Less is not worth the risk: on a busy on
 waits for another, the same step takes several times as long."""
 WORTH_WARMING = 100_000_000
 """The number of multiplications from which `warm_up` pays off."""
+NEVER_SHARED = 250_000
+"""The number of multiplications up to which OpenBLAS shares no product of two matrices."""
+
+_lock = threading.Lock()
+_wanted: list[list[int]] = []  # one for each `blas_threads` that is open; the last one counts
+_before: list[int] = []  # what the libraries had before the first of them
 
 
 def threads_that_pay(multiplications: int) -> int | None:
@@ -32,9 +39,18 @@ def threads_that_pay(multiplications: int) -> int | None:
     return None if multiplications >= WORTH_SHARING else 1
 
 
+def threads_for(multiplications: int) -> AbstractContextManager[None]:
+    """Return the context in which a product has as many threads as pay off for its size."""
+    shared = multiplications > NEVER_SHARED
+    return blas_threads(threads_that_pay(multiplications) if shared else None)
+
+
 @contextmanager
 def blas_threads(n: int | None) -> Iterator[None]:
     """Set the number of threads of NumPy's and SciPy's BLAS libraries, and restore it afterwards.
+
+    The number is that of the whole process. Where several threads of Python have set it, the one
+    that leaves last restores it.
 
     Args:
         n: the number of threads; None to change nothing.
@@ -47,14 +63,22 @@ def blas_threads(n: int | None) -> Iterator[None]:
         return
     # threadpoolctl's own `limit` would search for the libraries again, which takes 45 µs.
     controllers = _controller().lib_controllers
-    before = [controller.num_threads for controller in controllers]
-    for controller in controllers:
-        controller.set_num_threads(n)
+    mine = [n]
+    with _lock:
+        if not _wanted:
+            _before[:] = [controller.num_threads for controller in controllers]
+        _wanted.append(mine)
+        for controller in controllers:
+            controller.set_num_threads(n)
     try:
         yield
     finally:
-        for controller, threads in zip(controllers, before, strict=True):
-            controller.set_num_threads(threads)
+        with _lock:
+            # Found by identity: another one may want the same number.
+            del _wanted[next(i for i, wanted in enumerate(_wanted) if wanted is mine)]
+            left = _wanted[-1] * len(controllers) if _wanted else _before
+            for controller, threads in zip(controllers, left, strict=True):
+                controller.set_num_threads(threads)
 
 
 def threads_now() -> int:
