@@ -73,7 +73,7 @@ def test_all_contenders_train_on_mini_batches_to_the_same_weights(size):
 
 def test_all_contenders_differentiate_the_network_that_stores_its_states():
     made, missing = installed(stores.CONTENDERS, stores.Setting(20))
-    assert {"tinygrad_mlp", "decorator", targets.LIST} <= set(made)
+    assert {"tinygrad_mlp", targets.DECORATOR, targets.LIST} <= set(made)
     assert set(made) | set(missing) == set(stores.CONTENDERS)
     stores.check(made)
 
@@ -327,6 +327,15 @@ def test_each_measurement_has_a_module_with_its_targets():
 
 def run(*arguments):
     return child.python("-m", "tests.benchmarks", *arguments, cwd=ROOT, timeout=600)
+
+
+@pytest.mark.parametrize("name", ["stores", "gradient_checks"])
+def test_every_contender_that_was_measured_has_a_ratio(name):
+    cases = import_module(f"tests.benchmarks.{name}").measure(quick=True)
+    found = rows([{"threads": 1, "cases": [asdict(case) for case in cases]}])
+    missing = {other for case in cases for other in case.missing}
+    assert {row.case for row in found} == {case.name for case in cases}
+    assert {row.other for row in found if not row.values} <= missing
 
 
 def test_the_command_prints_the_table_and_writes_its_files(tmp_path):

@@ -107,7 +107,7 @@ def in_jax(given: Setting) -> Gradient:
 
 
 CONTENDERS: dict[str, Callable[[Setting], Gradient]] = {
-    targets.OURS: with_import, "decorator": decorated, targets.LIST: in_a_list,
+    targets.OURS: with_import, targets.DECORATOR: decorated, targets.LIST: in_a_list,
     "HIPS autograd, list and stack": in_autograd, "JAX jit + scan": in_jax}
 
 
@@ -168,5 +168,5 @@ def measure(quick: bool) -> list[Case]:
     plain = alternating({"NumPy": training(numpy, steps), "module": training(recording, steps)},
                         rounds=rounds, seconds=0)
     ratios["training with / without the import"] = plain["module"] / plain["NumPy"]
-    return [Case(targets.STORE_LOOP, medians, "run", missing),
+    return [Case(targets.STORE_LOOP, medians, "step", missing),
             Case(targets.STORE_RATIOS, ratios, "times")]

@@ -21,7 +21,7 @@ SMALL_STEP, SMALL_PROGRAM = "small graph, eager", "small graph, compiled"
 INFERENCE = "inference, 10,000 images"
 MEMORY = "memory of training MNIST"
 STORE_LOOP, STORE_RATIOS = "recurrent network, 1,000 stores", "stores"
-LIST = "list and stack"
+DECORATOR, LIST = "tinygrad_mlp, decorator", "tinygrad_mlp, list and stack"
 
 
 def mini_batch(size: int) -> str:
