@@ -1,5 +1,6 @@
 """The number of BLAS threads: set for a while, and put back."""
 
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -39,27 +40,27 @@ def test_it_is_put_back_after_an_error(two_threads):
     assert numbers() == two_threads
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)])
-def test_it_is_put_back_in_whatever_order_threads_of_python_leave(order):
-    before = numbers()
-    contexts = [blas_threads(n) for n in (2, 1, 2)]
-    for context in contexts:
-        context.__enter__()
-    for position in order:
-        contexts[position].__exit__(None, None, None)
-    assert numbers() == before
+def test_one_thread_of_python_sets_the_number_and_the_others_leave_it(two_threads):
+    entered, left = threading.Event(), threading.Event()
+    seen = []
 
+    def other():
+        with blas_threads(1):
+            seen.append(numbers())
+            entered.set()
+            left.wait(60)
+        seen.append(numbers())
 
-def test_the_last_number_that_is_still_wanted_holds(two_threads):
-    first, second = blas_threads(1), blas_threads(2)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert set(numbers().values()) == {2}
+    thread = threading.Thread(target=other)
+    with blas_threads(1), blas_threads(2):
+        thread.start()
+        assert entered.wait(60)
+    left.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert seen == [two_threads, two_threads] and numbers() == two_threads
     with blas_threads(1):
-        second.__exit__(None, None, None)
         assert set(numbers().values()) == {1}
-    assert numbers() == two_threads
 
 
 def layers(W):

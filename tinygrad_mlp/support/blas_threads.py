@@ -25,9 +25,7 @@ WORTH_WARMING = 100_000_000
 NEVER_SHARED = 250_000
 """The number of multiplications up to which OpenBLAS shares no product of two matrices."""
 
-_lock = threading.Lock()
-_wanted: list[list[int]] = []  # one for each `blas_threads` that is open; the last one counts
-_before: list[int] = []  # what the libraries had before the first of them
+_setting = threading.RLock()
 
 
 def threads_that_pay(multiplications: int) -> int | None:
@@ -49,8 +47,8 @@ def threads_for(multiplications: int) -> AbstractContextManager[None]:
 def blas_threads(n: int | None) -> Iterator[None]:
     """Set the number of threads of NumPy's and SciPy's BLAS libraries, and restore it afterwards.
 
-    The number is that of the whole process. Where several threads of Python have set it, the one
-    that leaves last restores it.
+    The number is that of the whole process. While one thread of Python has set it, the others
+    change nothing, so that what it restores is what was there before all of them.
 
     Args:
         n: the number of threads; None to change nothing.
@@ -58,27 +56,22 @@ def blas_threads(n: int | None) -> Iterator[None]:
     >>> with blas_threads(1):
     ...     pass  # products on this thread only
     """
-    if n is None:
+    if n is None or not _setting.acquire(blocking=False):
         yield
         return
-    # threadpoolctl's own `limit` would search for the libraries again, which takes 45 µs.
-    controllers = _controller().lib_controllers
-    mine = [n]
-    with _lock:
-        if not _wanted:
-            _before[:] = [controller.num_threads for controller in controllers]
-        _wanted.append(mine)
-        for controller in controllers:
-            controller.set_num_threads(n)
     try:
-        yield
-    finally:
-        with _lock:
-            # Found by identity: another one may want the same number.
-            del _wanted[next(i for i, wanted in enumerate(_wanted) if wanted is mine)]
-            left = _wanted[-1] * len(controllers) if _wanted else _before
-            for controller, threads in zip(controllers, left, strict=True):
+        # threadpoolctl's own `limit` would search for the libraries again, which takes 45 µs.
+        controllers = _controller().lib_controllers
+        before = [controller.num_threads for controller in controllers]
+        try:
+            for controller in controllers:
+                controller.set_num_threads(n)
+            yield
+        finally:
+            for controller, threads in zip(controllers, before, strict=True):
                 controller.set_num_threads(threads)
+    finally:
+        _setting.release()
 
 
 def threads_now() -> int:
