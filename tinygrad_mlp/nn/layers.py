@@ -56,10 +56,9 @@ class Sequential(Module):
                     f"Sequential() expects modules. Argument {i} is {layer!r}.{made}")
         self.layers: list[Module] = list(layers)
 
-    def _members(self) -> Iterator[tuple[str, Any]]:
+    def _members(self) -> list[tuple[str, Any]]:
         # "0.weight" and not "layers.0.weight", as in other frameworks.
-        for name, member in super()._members():
-            yield name.removeprefix("layers."), member
+        return [(name.removeprefix("layers."), member) for name, member in super()._members()]
 
     def forward(self, x: Operand) -> Any:
         """Apply the layers in order."""

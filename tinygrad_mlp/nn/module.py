@@ -102,23 +102,25 @@ class Module:
 
     # -- parts -------------------------------------------------------------------------------
 
-    def _members(self) -> Iterator[tuple[str, Any]]:
+    def _members(self) -> list[tuple[str, Any]]:
+        members: list[tuple[str, Any]] = []
         for name, value in self.__dict__.items():
             if type(value) in PLAIN:
                 continue
             if isinstance(value, PARTS):  # the usual case, without the call
-                yield name, value
+                members.append((name, value))
             else:
-                yield from held(name, value, _is_part)
+                members += held(name, value, _is_part)
+        return members
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Iterate over this module (named "") and all modules in it, each once, outer first."""
-        return iter([(path, module) for path, module, _ in _modules_in(self, prefix, set())])
+        return iter([(path, module) for path, module, _ in _modules_in(self, prefix)])
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
         """Iterate over names and parameters or buffers, in the order of assignment, each once."""
         seen: set[int] = set()
-        for path, _, members in _modules_in(self, "", set()):
+        for path, _, members in _modules_in(self):
             for name, member in members:
                 # A parameter used in two places is listed once, under its first name.
                 if isinstance(member, (Parameter, Buffer)) and id(member) not in seen:
@@ -138,7 +140,7 @@ class Module:
 
     def named_generators(self) -> Iterator[tuple[str, np.random.Generator]]:
         """Iterate over names and random generators; a shared generator has several names."""
-        for path, _, members in _modules_in(self, "", set()):
+        for path, _, members in _modules_in(self):
             for name, member in members:
                 # By name: loading numpy.random takes time, and without it there are no generators.
                 if type(member).__name__ == "Generator" and hasattr(member, "bit_generator"):
@@ -255,15 +257,17 @@ def _has_state(value: object) -> bool:
     return isinstance(value, (Parameter, Buffer))
 
 
-def _modules_in(module: Module, prefix: str,
-                seen: set[int]) -> Iterator[tuple[str, Module, list[tuple[str, Any]]]]:
-    """Iterate over a module and those in it that are not `seen` yet: names, modules, members."""
+def _modules_in(module: Module, prefix: str = "", seen: set[int] | None = None,
+                ) -> list[tuple[str, Module, list[tuple[str, Any]]]]:
+    """Return a module and those in it that are not `seen` yet: names, modules, members."""
+    seen = set() if seen is None else seen
     seen.add(id(module))
-    members = list(module._members())
-    yield prefix.rstrip("."), module, members
+    members = module._members()
+    found = [(prefix.rstrip("."), module, members)]
     for name, member in members:
         if isinstance(member, Module) and id(member) not in seen:
-            yield from _modules_in(member, f"{prefix}{name}.", seen)
+            found += _modules_in(member, f"{prefix}{name}.", seen)
+    return found
 
 
 def _with_count(line: str, module: Module) -> str:

@@ -61,15 +61,15 @@ def blas_threads(n: int | None) -> Iterator[None]:
         return
     try:
         # threadpoolctl's own `limit` would search for the libraries again, which takes 45 µs.
-        controllers = _controller().lib_controllers
-        before = [controller.num_threads for controller in controllers]
+        numbers = [(library, library.num_threads) for library in _controller().lib_controllers]
+        changed = [(library, before) for library, before in numbers if before != n]
         try:
-            for controller in controllers:
-                controller.set_num_threads(n)
+            for library, _ in changed:
+                library.set_num_threads(n)
             yield
         finally:
-            for controller, threads in zip(controllers, before, strict=True):
-                controller.set_num_threads(threads)
+            for library, before in changed:
+                library.set_num_threads(before)
     finally:
         _setting.release()
 
