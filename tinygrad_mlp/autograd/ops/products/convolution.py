@@ -72,26 +72,29 @@ def _conv_x(
     size = weight.shape[-2:]
     padded = x.shape[-2] + 2 * padding[0], x.shape[-1] + 2 * padding[1]
     if stride == (1, 1):
-        g = pad_op(g, pad_width=((0, 0), (0, 0), (0, 0), (0, size[1] - 1)))
+        return _cropped(_added_in_rows(g, weight), padding)
     patches = _matrix(weight).T @ _pixels(g)
     patches = reshape(patches, shape=(*x.shape[:2], *size, *g.shape[2:]))
-    if stride == (1, 1):
-        return _cropped(_fold_whole_rows(patches), padding)
     patches = transpose(patches, axes=LAST)
     return _cropped(fold(patches, shape=padded, size=size, stride=stride), padding)
 
 
-def _fold_whole_rows(patches: Array) -> Array:
-    """Add up the pixels of windows of stride 1, given as ``(n, channels, kh, kw, rows, width)``.
+def _added_in_rows(g: Array, weight: Array) -> Array:
+    """Return the gradient of the images for windows of stride 1, added in long runs.
 
-    The rows are as wide as the image, and end in zeros. So images lie in memory as one long row,
-    and their pixels are added in longer runs: first those of a row of a window, then its rows.
+    The rows of g are made as wide as the image by zeros at their end. So all that a pixel of a
+    row of a window gives to an image lies in memory as one long row, which can be added with a
+    shift: what leaves a row is zero. Then the rows of a window are added.
     """
-    n, channels, kh, kw, rows, width = patches.shape
-    long = reshape(patches, shape=(n, channels, kh, 1, kw, 1, rows * width))
-    long = transpose(long, axes=(0, 1, 2, 3, 6, 5, 4))
-    of_rows = fold(long, shape=(1, rows * width + kw - 1), size=(1, kw), stride=(1, 1))
-    of_rows = reshape(of_rows[..., : rows * width], shape=(n, channels, kh, 1, rows, width))
+    out, channels, kh, kw = weight.shape
+    g = pad_op(g, pad_width=((0, 0), (0, 0), (0, 0), (0, kw - 1)))
+    n, _, rows, width = g.shape
+    matrix = reshape(transpose(weight, axes=(3, 1, 2, 0)), shape=(kw * channels * kh, out))
+    length = channels * kh * rows * width
+    long = reshape(matrix @ _pixels(g), shape=(n, kw, 1, length, 1))
+    long = transpose(long, axes=(0, 2, 3, 4, 1))
+    of_rows = fold(long, shape=(1, length + kw - 1), size=(1, kw), stride=(1, 1))
+    of_rows = reshape(of_rows[..., :length], shape=(n, channels, kh, 1, rows, width))
     of_rows = transpose(of_rows, axes=LAST)
     return fold(of_rows, shape=(rows + kh - 1, width), size=(kh, 1), stride=(1, 1))
 
