@@ -25,7 +25,7 @@ from tinygrad_mlp.autograd.ops.products.windows import (
 )
 from tinygrad_mlp.autograd.ops.shapes.arranging import pad_op
 from tinygrad_mlp.autograd.ops.shapes.axes import transpose
-from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, reshape
+from tinygrad_mlp.autograd.ops.shapes.shape import expand_dims, indicator, reshape
 from tinygrad_mlp.autograd.ops.sums import broadcast_to
 from tinygrad_mlp.autograd.ops.sums import sum as sum_
 from tinygrad_mlp.errors import ShapeError
@@ -206,7 +206,7 @@ def _folded(front: Array, x: Array, size: Pair, stride: Pair) -> Array:
 
 
 def _max_pool_rule(g: Array, y: Array, x: Array, size: Pair, stride: Pair) -> Array:
-    hit = equal(_in_front(x, size, stride), y)
+    hit = indicator(equal(_in_front(x, size, stride), y), g)
     return _folded(hit * (g / sum_(hit, axis=0)), x, size, stride)
 
 

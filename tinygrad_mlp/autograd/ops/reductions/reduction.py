@@ -11,7 +11,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Sample, op
 from tinygrad_mlp.autograd.ops.elementwise.comparison import equal
 from tinygrad_mlp.autograd.ops.shapes.axes import moveaxis, swapaxes
-from tinygrad_mlp.autograd.ops.shapes.shape import reshape
+from tinygrad_mlp.autograd.ops.shapes.shape import indicator, reshape
 from tinygrad_mlp.autograd.ops.sums import axes_of, kept, named_over, over, reductions, sum
 
 __all__ = ["max", "amax", "min", "amin", "all", "any", "count_nonzero"]
@@ -46,7 +46,7 @@ def exchanged(a: Array, axis: int) -> Array:
 
 
 def _at_extreme(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
-    hit = equal(a, kept(y, a.shape, axis, keepdims))
+    hit = indicator(equal(a, kept(y, a.shape, axis, keepdims)), g)
     ties = sum(hit, axis=axis, keepdims=True)
     return hit * (kept(g, a.shape, axis, keepdims) / ties)
 

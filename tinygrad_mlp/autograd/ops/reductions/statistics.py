@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd.ops.reductions.reduction import in_many_axes, in_one_
 from tinygrad_mlp.autograd.ops.reductions.sorting import sort
 from tinygrad_mlp.autograd.ops.samples import well_apart
 from tinygrad_mlp.autograd.ops.shapes.indexing import getitem
-from tinygrad_mlp.autograd.ops.shapes.shape import array_or_tensor, reshape
+from tinygrad_mlp.autograd.ops.shapes.shape import array_or_tensor, indicator, reshape
 from tinygrad_mlp.autograd.ops.sums import (
     axes_of,
     kept,
@@ -187,7 +187,7 @@ def _median_rule(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Ar
     share: Any = 0
     for k in ((n - 1) // 2, n // 2):  # the two in the middle; one twice, where n is odd
         hit = equal(rows, getitem(ordered, template=(Ellipsis, slice(k, k + 1))))
-        hit = where(lost, isnan(rows), hit)
+        hit = indicator(where(lost, isnan(rows), hit), g)
         share = share + hit * (half / sum(hit, axis=-1, keepdims=True))
     return in_many_axes(share, axis, a.shape)
 

@@ -207,6 +207,16 @@ def astype(a: Array, *, dtype: DTypeLike | None) -> Array:
     return np.asarray(a).astype(dtype)
 
 
+def indicator(condition: Array, like: Array) -> Array:
+    """Return what is 1 where a condition holds and 0 elsewhere, to multiply `like` with.
+
+    The sum of booleans is of integers, by which a float32 is divided in float64, at twice the cost.
+    """
+    if like.dtype == np.float64:
+        return condition
+    return astype(condition, dtype=np.promote_types(like.dtype, np.float32))
+
+
 @op(rules={"a": lambda g, y, a: g},
     equation="y = a,  ā = g", latex="{a}",
     reference=lambda a: np.array(a), samples=lambda rng: sample_arrays(rng), elementwise=True)
