@@ -184,6 +184,30 @@ def test_float32_stays_float32_beside_bytes():
             assert getattr(tg, name)(z, t).dtype == np.float32, name
 
 
+IN_DOUBLE = {"gammainc", "gammaincc", "betainc"}
+"""Operations with a slope for which float32 is not enough: a power of e, of a large number."""
+
+
+@pytest.mark.parametrize("name", sorted(
+    n for n in OPS if not (OPS[n].nondifferentiable or OPS[n].variadic or n in IN_DOUBLE)))
+def test_a_rule_of_float32_computes_in_float32(name):
+    """Not in float64, of which the engine would make float32 in the end."""
+    op = OPS[name]
+    for case in cases(name):
+        args = [np.asarray(a, np.float32) if i in case.moved else a
+                for i, a in enumerate(case.args)]
+        y = op.forward(*args, **case.static)
+        outputs = op.as_tuple(y)
+        if any(np.asarray(out).dtype != np.float32 for out in outputs):
+            continue  # converted on purpose
+        ones = [np.ones_like(out) for out in outputs]
+        for place in case.moved:
+            rule = op.rule(place)
+            if rule is not None:
+                given = rule(ones if op.outputs > 1 else ones[0], y, *args, **case.static)
+                assert given is None or np.asarray(given).dtype == np.float32, (case, place)
+
+
 # -- NaN -------------------------------------------------------------------------------------------
 
 REPLACING = {"nan_to_num", "fmax", "fmin"}  # what they are for
