@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import sys
+import threading
 
 import pytest
 
@@ -168,3 +169,16 @@ def test_a_terminal_is_told_at_once_what_takes_its_time(monkeypatch):
     with outputs.announced("Reading mnist …"):
         pass
     assert sys.stderr.getvalue() == ""
+
+
+def test_elsewhere_a_line_tells_it_once_it_takes_long(monkeypatch):
+    told = threading.Event()
+
+    class Pipe(io.StringIO):
+        def flush(self):
+            told.set()
+
+    monkeypatch.setattr(sys, "stderr", Pipe())
+    with outputs.announced("Reading mnist …", patience=0):
+        assert told.wait(60)
+    assert sys.stderr.getvalue() == "Reading mnist …\n"

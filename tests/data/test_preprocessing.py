@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import StandardScaler, scale
 
-from tinygrad_mlp.data import one_hot, preprocess, standardise
+from tinygrad_mlp.data import one_hot, preprocess, preprocessing, standardise
 from tinygrad_mlp.data.preprocessing import _validation_count
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError, TinygradError
 
@@ -92,6 +92,21 @@ def test_ten_percent_leaves_the_training_part_of_the_classic_experiment(n):
 @given(st.integers(1, 99), st.integers(1, 1000))
 def test_a_whole_number_of_percent_of_hundreds_is_met_exactly(percent, hundreds):
     assert _validation_count(100 * hundreds, percent / 100) == percent * hundreds
+
+
+@given(hnp.arrays(st.sampled_from(["f4", "f8"]), st.tuples(st.integers(2, 30), st.integers(1, 4)),
+                  elements=st.one_of(st.sampled_from([0.0, 0.1, 1e8]), st.floats(
+                      -1e3, 1e3, width=32))), st.integers(1, 12))
+def test_mean_and_scale_are_those_of_scikit_learn_bit_for_bit(X, block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preprocessing, "BLOCK", block)
+        split = preprocess(X, labels_for(X), rng=rng(), validation=0, dtype=X.dtype)
+    scaler, shuffled = StandardScaler(), X[split.order]
+    for start in range(0, len(X), block):
+        scaler.partial_fit(shuffled[start : start + block])
+    varied = X.min(axis=0) != X.max(axis=0)
+    np.testing.assert_array_equal(split.mean[varied], scaler.mean_[varied])
+    np.testing.assert_array_equal(split.scale[varied], scaler.scale_[varied])
 
 
 def test_a_constant_whose_mean_is_rounded_still_becomes_zero():

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,16 +31,27 @@ def fail(message: str) -> None:
 
 
 @contextmanager
-def announced(text: str) -> Iterator[None]:
-    """Show a text on a terminal while something takes its time, and take it away again."""
-    shown = sys.stderr is not None and sys.stderr.isatty()
-    if shown:
+def announced(text: str, patience: float = 0.5) -> Iterator[None]:
+    """Show a text on standard error while something takes its time.
+
+    A terminal shows it at once, and it is taken away again. Elsewhere it is a line, which is
+    written only if `patience` seconds have passed.
+    """
+    if sys.stderr is not None and sys.stderr.isatty():
         print(text, end="\r", file=sys.stderr, flush=True)
+        try:
+            yield
+        finally:
+            print(" " * len(text), end="\r", file=sys.stderr, flush=True)
+        return
+    later = threading.Timer(patience, print, [text], {"file": sys.stderr, "flush": True})
+    later.daemon = True
+    later.start()
     try:
         yield
     finally:
-        if shown:
-            print(" " * len(text), end="\r", file=sys.stderr, flush=True)
+        later.cancel()
+        later.join()
 
 
 def report_error(message: str, error: BaseException, code: int, as_json: bool) -> None:
