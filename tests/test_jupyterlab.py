@@ -30,6 +30,14 @@ history = tg.fit(model, tg.nn.softmax_cross_entropy, adam, X, np.eye(2)[(X[:, 0]
                  epochs=3, monitor=True, rng=rng, callbacks=[tg.callbacks.LivePlot(seconds=0)])""",
     "history.plot()",
     "tg.steps(tg.mean(model(X[:2])))",
+    """import time
+
+session = playground.session
+trainer, until = session.experiment.trainers[0], time.monotonic() + 3
+before = trainer.run.iteration
+while time.monotonic() < until:
+    pass  # busy
+print(f"running {session.running}, steps taken {trainer.run.iteration - before}")""",
 ]
 SECONDS = 30_000
 """The time limit of one wait for the page, in milliseconds."""
@@ -147,6 +155,26 @@ def test_bar_plots_and_steps_are_shown(page):
     assert "39/39" in cell(page, 2).locator(".jp-OutputArea").inner_text()  # the bar
     steps = cell(page, 4).frame_locator("iframe")
     steps.locator(".tg-steps article.shown").first.wait_for()
+
+
+def test_training_pauses_while_a_cell_is_busy_and_goes_on_after_it(page):
+    first, second = displays(page)
+    button(first, "Run").press("Enter")  # a click may miss it while the notebook scrolls
+    button(second, "Pause").wait_for()
+    busy = cell(page, 5)
+    busy.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    for display in (first, second):
+        display.locator(".legend", has_text="waits while a cell runs").first.wait_for()
+    told = busy.locator(".jp-OutputArea-output").filter(has_text="running True")
+    told.wait_for()
+    assert int(told.inner_text().split()[-1]) <= 1  # that which was being taken
+    page.wait_for_function(
+        "before => !['', before].includes(document.querySelector('.tg-play .top .legend')"
+        ".textContent.match(/^step \\d+$/)?.[0] ?? '')",
+        arg=first.locator(".top .legend").inner_text())
+    button(first, "Pause").press("Enter")
+    button(second, "Run").wait_for()
 
 
 def test_after_a_restart_of_the_kernel_both_displays_begin_anew(page):

@@ -1,6 +1,7 @@
 """The playground in a browser: it shows what is computed, and each control does its part."""
 
 import json
+import re
 import struct
 from itertools import pairwise
 
@@ -249,3 +250,22 @@ def test_a_lost_connection_is_shown(opened):
     page.get_by_role("alert").filter(has_text="connection is lost").wait_for(state="detached")
     page.keyboard.press("s")
     shown(page, "step 1,")
+
+
+def test_where_nobody_answers_it_tries_less_often_and_then_waits_for_a_button(opened):
+    page, session = opened()
+    page.clock.install()
+    tried = []
+    page.route_web_socket(re.compile("socket"), lambda route: (tried.append(1), route.close()))
+    page.reload()
+    alert = page.get_by_role("alert")
+    for seconds in (1, 2, 4, 8, 16, 32):
+        alert.filter(has_text=f"again in {seconds} s").wait_for()
+        page.clock.run_for(1000 * seconds)
+    alert.filter(has_text="does not answer").wait_for()
+    assert len(tried) == 7
+    page.clock.run_for(3_600_000)
+    assert len(tried) == 7
+    page.get_by_role("button", name="Connect again").click()
+    alert.filter(has_text="again in 1 s").wait_for()
+    page.unroute_all()

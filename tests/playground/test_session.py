@@ -3,6 +3,7 @@
 import json
 import struct
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tinygrad_mlp.playground import examples, play
 from tinygrad_mlp.playground.commands import COMMANDS, LARGEST, command
 from tinygrad_mlp.playground.experiment import PlayExperiment
 from tinygrad_mlp.playground.frames import Parts
-from tinygrad_mlp.playground.session import MOST_COMMANDS, Session
+from tinygrad_mlp.playground.session import INTERVAL, MOST_COMMANDS, Session
 from tinygrad_mlp.playground.settings import (
     ACTIVATIONS,
     INITIALISERS,
@@ -387,6 +388,58 @@ def test_the_thread_trains_and_pauses_when_the_last_view_goes():
         assert time.monotonic() < end
         time.sleep(0.01)
     playground.close()
+
+
+@pytest.mark.parametrize("rate", [2, 50, 1000])
+def test_the_rate_is_that_of_the_clock_however_often_steps_are_due(monkeypatch, rate):
+    session = Session(experiment(rate=rate))
+    taken, clock = [], SimpleNamespace(perf_counter=lambda: clock.now, now=100.0)
+    monkeypatch.setattr("tinygrad_mlp.playground.session.time", clock)
+    monkeypatch.setattr(session, "step", lambda unit: taken.append(clock.now) or True)
+    session._train()  # what is due at the beginning
+    taken.clear()
+    for pause in [0.05, 0.01, 0.03, 0.002, 0.05, 0.058] * 20:  # 4 seconds
+        clock.now += pause
+        session._train()
+    assert len(taken) == pytest.approx(4 * rate, rel=0.05, abs=1)
+
+
+def test_a_frame_that_is_due_is_waited_for_no_longer_than_that(session):
+    made, view = session
+    tell(made, view, do="run", on=True)
+    made.experiment.settings = made.experiment.settings.changed("rate", 2)
+    made.turn()
+    assert made._until_due() <= INTERVAL  # the frame is under way: until the next step
+    tell(made, view, do="ack")
+    made._last_frame = 0
+    assert made._until_due() == 0.001
+    count = view.kinds().count("frame")
+    made.turn()
+    assert view.kinds().count("frame") == count + 1
+
+
+def test_held_it_neither_trains_nor_ends_what_runs(session):
+    made, view = session
+    tell(made, view, do="run", on=True)
+    made.turn()
+    before = made.experiment.trainers[0].run.iteration
+    made.hold(True)
+    for _ in range(3):
+        made.turn()
+    assert made.running and made.experiment.trainers[0].run.iteration == before
+    made.hold(False)
+    made._last_steps = 0
+    made.turn()
+    assert made.experiment.trainers[0].run.iteration > before
+    told = [header["on"] for header, _ in view.messages if header["type"] == "held"]
+    assert told == [True, False]
+
+
+def test_who_does_not_train_is_told_of_no_cell(session):
+    made, view = session
+    made.hold(True)
+    made.hold(False)
+    assert "held" not in view.kinds()
 
 
 # -- data and own models -------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The playground in a notebook: the same session, the same module, two displays of one widget."""
 
+import builtins
 import json
 import struct
 import time
@@ -36,6 +37,22 @@ def test_a_widget_hears_and_is_told_what_a_page_is(monkeypatch):
     assert "do" in heard("error")["text"]
     assert playground.session.experiment.trainers[0].run.iteration == 0
     playground.close()
+
+
+def test_it_waits_while_a_cell_of_the_notebook_runs(monkeypatch):
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    playground = play(hidden=(2,))
+    playground._repr_mimebundle_()
+    playground.close()  # its thread: the test takes the turns
+    session = playground.session
+    session.running = True
+    seen = []
+    shell.user_ns.update(session=session, seen=seen)
+    for cell in ("seen.append(session.held)", "1 / 0", "syntax error"):
+        shell.run_cell(cell)
+        assert not session.held
+    assert seen == [True] and session.running
 
 
 def test_a_saved_notebook_has_a_picture_of_the_network():

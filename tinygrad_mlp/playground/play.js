@@ -5,6 +5,7 @@ const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
   [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)));
 const EDGES = ["weights", "gradients", "weight × input"];
 const NODE = 40;
+const TRIES = 6;  // to connect again, after 1, 2, 4 … seconds
 
 // A message of the session: the length of the header, the header, and bytes with a scale.
 function decoded(buffer) {
@@ -47,12 +48,14 @@ export class Playground {
     this.edges = EDGES[0];
     this.series = [];
     this.spoken = 0;
+    this.group = `edges${Math.random()}`;  // that of another display is another one
     root.classList.add("tg-play");
     root.tabIndex = -1;
     this.build();
     keys.addEventListener("keydown", (event) => this.key(event));
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.dark.addEventListener("change", () => this.draw());
+    this.still = matchMedia("(prefers-reduced-motion: reduce)");
     new ResizeObserver(() => this.draw()).observe(root);
   }
 
@@ -114,7 +117,7 @@ export class Playground {
         element("div", {},
           element("div", {className: "bar"}, make("title", element("strong")),
             ...EDGES.map((name) => element("label", {className: "row"},
-              element("input", {type: "radio", name: "edges", value: name,
+              element("input", {type: "radio", name: this.group, value: name,
                 checked: name === this.edges, onchange: () => this.chooseEdges(name)}), name))),
           make("network", element("div", {className: "network"},
             make("picture", element("canvas", {role: "img",
@@ -201,6 +204,10 @@ export class Playground {
     const heard = {hello: () => this.hello(message), frame: () => this.frame(message),
                    steps: () => this.showSteps(message.html), check: () => this.checked(message),
                    class: () => this.classified(message), file: () => this.save(message),
+                   held: () => {
+                     this.held = message.on;
+                     if (this.now) this.say();
+                   },
                    error: () => {
                      this.exporting = false;
                      this.banner("error", message.text, false);
@@ -261,13 +268,12 @@ export class Playground {
     if (message.step < (this.series.at(-1)?.step ?? 0) || message.step === 0) this.series = [];
     this.series.push({step: message.step, losses: message.trainings.flatMap((t) =>
       [t.loss, t.test_loss])});
-    if (this.series.length > 600) this.series = this.series.filter((_, i) => i % 2);
+    if (this.series.length > 400) this.series = this.series.filter((_, i) => i % 2);
     const stopped = message.trainings.find((t) => t.stopped)?.stopped;
     if (stopped) this.banner("stopped", `Training has stopped: ${stopped}. Reset begins anew.`, false);
-    const wait = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 0;
     requestAnimationFrame(() => {
       this.draw();
-      setTimeout(() => this.send({do: "ack"}), wait);
+      setTimeout(() => this.send({do: "ack"}), this.still.matches ? 500 : 0);
     });
   }
 
@@ -294,11 +300,11 @@ export class Playground {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  banner(name, text, good) {
+  banner(name, text, good, button = "Close", onclick = () => this.dismiss(name)) {
     this.dismiss(name);
     this.banners.append(element("div", {className: good ? "banner good" : "banner", role: "alert",
-      "data-name": name}, element("pre", {}, text), element("button", {type: "button",
-        textContent: "Close", onclick: () => this.dismiss(name)})));
+      "data-name": name}, element("pre", {}, text),
+      element("button", {type: "button", textContent: button, onclick})));
   }
 
   dismiss(name) {
@@ -310,7 +316,8 @@ export class Playground {
   draw() {
     if (!this.about || !this.now) return;
     const style = getComputedStyle(this.root);
-    this.colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const colours = {};
+    this.colour = (name) => (colours[name] ??= style.getPropertyValue(`--${name}`).trim());
     this.say();
     if (this.about.layers.length) this.drawNetwork();
     if (this.now.boundary) this.drawPlane();
@@ -325,7 +332,7 @@ export class Playground {
     const share = (x) => (x === null ? "" : `, accuracy ${(100 * x).toFixed(1)} %`);
     const text = `step ${step}, epoch ${epoch.toFixed(1)}, loss ${shown(first.loss)}` +
       `${share(first.accuracy)}; test loss ${shown(first.test_loss)}${share(first.test_accuracy)}`;
-    this.statusLine.textContent = `step ${step}`;
+    this.statusLine.textContent = `step ${step}${this.held ? ", waits while a cell runs" : ""}`;
     if (performance.now() - this.spoken > 1000 || !this.running) {
       this.spoken = performance.now();
       this.status.textContent = text;
@@ -360,8 +367,10 @@ export class Playground {
   sized(canvas, height) {
     const width = canvas.clientWidth || 300;
     const scale = devicePixelRatio || 1;
-    [canvas.width, canvas.height] = [width * scale, height * scale];
+    const size = [width, height].map((n) => Math.floor(n * scale));
+    if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
     const context = canvas.getContext("2d");
+    context.reset();
     context.setTransform(scale, 0, 0, scale, 0, 0);
     return [context, width, height];
   }
@@ -493,19 +502,31 @@ export class Playground {
       image = this.pixels(boundary, 0, side * side, side, this.dark.matches ? 30 : 247);
     } else {
       image = new ImageData(side, side);
+      const {values} = boundary;
+      const [own, white] = this.dark.matches ? [0.55, 0] : [0.5, 127.5];
       for (let p = 0; p < side * side; p++) {
-        const shares = boundary.values.subarray(p * classes, (p + 1) * classes);
-        const total = shares.reduce((a, b) => a + Math.max(b, 0), 1e-9);
-        for (let k = 0; k < 3; k++) {
-          const mixed = shares.reduce((sum, s, c) =>
-            sum + Math.max(s, 0) / total * COLOURS[c % 10][k], 0);
-          image.data[4 * p + k] = this.dark.matches ? mixed * 0.55 : 255 - (255 - mixed) * 0.5;
+        let total = 1e-9;
+        const mixed = [0, 0, 0];
+        for (let c = 0; c < classes; c++) {
+          const share = Math.max(values[p * classes + c], 0);
+          total += share;
+          for (let k = 0; k < 3; k++) mixed[k] += share * COLOURS[c % 10][k];
         }
+        for (let k = 0; k < 3; k++) image.data[4 * p + k] = white + own * mixed[k] / total;
         image.data[4 * p + 3] = 255;
       }
     }
     this.map.getContext("2d").putImageData(image, 0, 0);
-    const [context, width, height] = this.sized(this.points, this.points.clientHeight || 300);
+    this.drawPoints();
+  }
+
+  // The samples: only when they, their colours or their place have changed, and not each frame.
+  drawPoints() {
+    const {clientWidth, clientHeight} = this.points;
+    const drawn = [this.about, this.dark.matches, clientWidth, clientHeight, devicePixelRatio];
+    if (this.pointsDrawn?.every((each, i) => each === drawn[i])) return;
+    this.pointsDrawn = drawn;
+    const [context, width, height] = this.sized(this.points, clientHeight || 300);
     const [[left, bottom], [right, top]] = this.about.limits;
     const regression = !this.about.data.classes.length;
     for (const [rows, filled] of [[this.about.train, true], [this.about.test, false]]) {
@@ -543,13 +564,16 @@ export class Playground {
   drawCurves() {
     const [context, width, height] = this.sized(this.curves, this.curves.clientHeight || 144);
     const count = this.series[0]?.losses.length ?? 0;
-    const all = this.series.flatMap((s) => s.losses).filter((v) => v > 0);
+    let [low, high] = [Infinity, 0];
+    for (const {losses} of this.series) {
+      for (const v of losses) if (v > 0) [low, high] = [Math.min(low, v), Math.max(high, v)];
+    }
     const rivals = this.about.rival !== null;
     this.curveLegend.textContent = "solid: training, dashed: test, logarithmic" + (rivals
       ? `; orange: ${this.settings.loss}, violet: ${this.about.rival}, same weights to begin with`
       : "");
-    if (!all.length) return;
-    const [low, high] = [Math.log(Math.min(...all)), Math.log(Math.max(...all))];
+    if (!high) return;
+    [low, high] = [Math.log(low), Math.log(high)];
     const [first, last] = [this.series[0].step, Math.max(this.series.at(-1).step, 1)];
     const y = (v) => 6 + (height - 22) * (1 - (Math.log(v) - low) / (high - low || 1));
     context.font = "11px system-ui, sans-serif";
@@ -658,12 +682,28 @@ function connect(root) {
   const open = () => {
     socket = new WebSocket(new URL("socket", location.href.replace(/^http/, "ws")));
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("open", () => play.dismiss("lost"));
-    socket.addEventListener("message", (event) => play.hear(new DataView(event.data)));
-    socket.addEventListener("close", () => {
-      play.banner("lost", "The connection is lost. Trying again …", false);
-      setTimeout(open, 1000);
+    socket.addEventListener("open", () => {
+      play.dismiss("lost");
+      tries = 0;
     });
+    socket.addEventListener("message", (event) => play.hear(new DataView(event.data)));
+    socket.addEventListener("close", lost);
+  };
+  let tries = 0;
+  const lost = () => {
+    tries += 1;
+    if (tries > TRIES) {
+      play.banner("lost", "The playground does not answer. Has its program ended? If you start it " +
+        "again, open the address that it prints.", false, "Connect again", () => {
+        tries = 0;
+        play.dismiss("lost");
+        open();
+      });
+      return;
+    }
+    const seconds = 2 ** (tries - 1);
+    play.banner("lost", `The connection is lost. Trying again in ${seconds} s …`, false);
+    setTimeout(open, 1000 * seconds);
   };
   open();
 }

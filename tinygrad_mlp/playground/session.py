@@ -35,19 +35,25 @@ class View(Protocol):
 class Session:
     """An experiment with the thread that trains it, and the views that show it.
 
-    Other threads call `submit`, `add`, `remove` and `close` only. A test may start no thread and
-    call `handle` itself.
+    Other threads call `submit`, `add`, `remove`, `hold` and `close` only. A test may start no
+    thread and call `handle` and `turn` itself.
+
+    Attributes:
+        running: whether the person lets it train.
+        held: whether training waits all the same, until a cell of the notebook has run.
+        views: the views, with the frames that are under way to each.
     """
 
     def __init__(self, experiment: PlayExperiment) -> None:
         self.experiment = experiment
         self.running = False
-        self.views: dict[View, int] = {}  # with the frames that are under way
+        self.held = False
+        self.views: dict[View, int] = {}
         self._inbox: queue.Queue[tuple[View | None, Any]] = queue.Queue(MOST_COMMANDS)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="play", daemon=True)
         self._budget = 0.0  # steps that may be taken now
-        self._last_frame = 0.0
+        self._last_steps = self._last_frame = 0.0  # when they were taken, when it was sent
         self._stale = True  # whether the last frame is out of date
 
     # -- from other threads ----------------------------------------------------------------------
@@ -77,6 +83,13 @@ class Session:
         """Remove a view. Without any, the training pauses."""
         self._inbox.put((view, GONE))
 
+    def hold(self, on: bool) -> None:
+        """Let training wait while a cell of the notebook runs, or go on."""
+        self.held = on
+        if self.running:
+            for view in list(self.views):
+                view.offer(encoded({"type": "held", "on": on}))
+
     def close(self) -> None:
         """End the session, after what it is doing now."""
         self._closed.set()
@@ -88,21 +101,42 @@ class Session:
     def _loop(self) -> None:
         with blas_threads(1), np.errstate(all="ignore"):
             while not self._closed.is_set():
-                self._take_commands()
-                if self.running:
-                    self._guarded(None, self._train)
-                self._send_frames()
+                self.turn()
+
+    def turn(self) -> None:
+        """Do what waits, then take the steps that are due and send the frame that is due."""
+        self._take_commands()
+        if self.running and not self.held:
+            self._guarded(None, self._train)
+        self._send_frames()
 
     def _take_commands(self) -> None:
         """Do what waits; if nothing is to be done, wait for it."""
-        busy = self.running
+        wait = self._until_due()
         try:
             while True:
-                view, message = self._inbox.get(timeout=0.001 if busy else IDLE)
+                view, message = self._inbox.get(timeout=wait)
                 self._guarded(view, partial(self.handle, view, message))
-                busy = True
+                wait = 0.001
         except queue.Empty:
             return
+
+    def _until_due(self) -> float:
+        """Return how many seconds may be waited for a command before there are other things."""
+        training = self.running and not self.held
+        if training and self._budget >= 1:
+            return 0.001
+        if self._stale and self._waiting():
+            due = self._last_frame + INTERVAL
+        elif training:
+            due = self._last_steps + INTERVAL
+        else:
+            return IDLE
+        return max(0.001, due - time.perf_counter())
+
+    def _waiting(self) -> list[View]:
+        """Return the views that have drawn their last frame."""
+        return [view for view, under_way in self.views.items() if under_way < 1]
 
     def _guarded(self, view: View | None, work: Callable[[], None]) -> None:
         """Do something; an error is told, and ends nothing but what was tried."""
@@ -120,13 +154,13 @@ class Session:
         """Take as many steps as the rate allows until the next frame is due."""
         start = time.perf_counter()
         rate = self.experiment.settings.rate
-        self._budget = min(self._budget + rate * INTERVAL, rate)
-        while self._budget >= 1 and time.perf_counter() - start < INTERVAL / 2:
+        earned = self._budget + rate * (start - self._last_steps)
+        self._budget = min(earned, max(1.0, 2 * rate * INTERVAL))  # little is made up for later
+        self._last_steps = start
+        while self._budget >= 1 and not self.held and time.perf_counter() - start < INTERVAL / 2:
             self._budget -= 1
             if not self.step("batch"):
                 break
-        if self._budget < 1:
-            time.sleep(max(0.0, INTERVAL - (time.perf_counter() - start)))
 
     def step(self, unit: str) -> bool:
         """Take steps; pause where a training has diverged. Return whether they were taken."""
@@ -137,7 +171,7 @@ class Session:
 
     def _send_frames(self) -> None:
         now = time.perf_counter()
-        waiting = [view for view, under_way in self.views.items() if under_way < 1]
+        waiting = self._waiting()
         if not waiting or not self._stale or now - self._last_frame < INTERVAL:
             return
         self._last_frame, self._stale = now, self.running

@@ -7,10 +7,11 @@ from typing import Any
 from tinygrad_mlp.errors import MissingToolError
 from tinygrad_mlp.playground.server import module, sheet
 from tinygrad_mlp.playground.session import Session
+from tinygrad_mlp.support.notebook import tell_of_cells
 
 
 def widget(session: Session) -> Any:
-    """Return a widget that shows a session.
+    """Return a widget that shows a session, which waits while a cell of the notebook runs.
 
     Raises:
         MissingToolError: anywidget is not installed; the message says how to get it.
@@ -33,4 +34,5 @@ def widget(session: Session) -> Any:
     made = PlaygroundWidget()
     made.on_msg(lambda _, content, buffers: session.submit(made, content))
     session.add(made)
+    tell_of_cells(session.hold)
     return made

@@ -1,16 +1,28 @@
-"""Notebooks: whether there is one, and a place in the output of a cell that is shown anew."""
+"""Notebooks: whether there is one, when its cells run, and a place in the output of a cell."""
 
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import Any
+
+
+def _shell() -> Any:
+    # IPython makes this a built-in name; a program should not load IPython for a question.
+    return getattr(builtins, "get_ipython", lambda: None)()
 
 
 def in_notebook() -> bool:
     """Return whether this runs in a cell of a notebook, which shows pages and pictures."""
-    # IPython makes this a built-in name; a program should not load IPython for a question.
-    shell = getattr(builtins, "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None
+    return getattr(_shell(), "kernel", None) is not None
+
+
+def tell_of_cells(told: Callable[[bool], None]) -> None:
+    """Call a function with True before each cell that runs from now on, with False after it."""
+    events = getattr(_shell(), "events", None)
+    if events is not None:
+        events.register("pre_run_cell", lambda info: told(True))
+        events.register("post_run_cell", lambda result: told(False))
 
 
 class ShownPlace:
