@@ -1,5 +1,8 @@
 """The derivation as a whole: its order, its names, what can be asked of it, and what is refused."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -89,8 +92,44 @@ def test_other_modules_parameters_are_told_apart(rng):
     model = tg.nn.Sequential(tg.nn.LayerNorm(3), tg.nn.LayerNorm(3))
     derivation = tg.explain(tg.sum(tg.sin(model(rng.normal(size=(2, 3))))))
     assert [e.name for e in derivation.tape.of_kind("gradient")] == [
-        "∂L/∂bias_2", "∂L/∂weight_2", "∂L/∂bias", "∂L/∂weight"
+        "∂L/∂layers_1_bias", "∂L/∂layers_1_weight", "∂L/∂layers_0_bias", "∂L/∂layers_0_weight"
     ]
+
+
+class Block(tg.nn.Module):
+    def __init__(self, rng):
+        self.attention = tg.nn.MultiheadAttention(4, 2, rng=rng)
+        self.norm = tg.nn.LayerNorm(4)
+        self.gain = tg.nn.Parameter([2.0])
+
+    def forward(self, x):
+        return self.norm(x + self.attention(x)) * self.gain
+
+
+@pytest.mark.parametrize("changed", [
+    lambda m: m, copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_parameters_are_named_by_the_attributes_that_hold_their_layers(rng, changed):
+    block = changed(Block(rng))
+    loss = tg.mean(tg.sin(block(rng.normal(size=(1, 2, 4)))))
+    names = {e.name.removeprefix("∂L/∂") for e in tg.explain(loss).tape.of_kind("gradient")}
+    assert names == {f"{layer}_{kind}" for layer in ("query", "key", "value", "output", "norm")
+                     for kind in ("weight", "bias")} | {"gain"}
+    assert names < {vertex.title for vertex in tg.draw(loss).scene.vertices}
+
+
+def test_names_of_parameters_in_like_blocks_tell_the_block(rng):
+    model = tg.nn.Sequential(Block(rng), Block(rng))
+    loss = tg.mean(tg.sin(model(rng.normal(size=(1, 2, 4)))))
+    names = {e.name for e in tg.explain(loss).tape.of_kind("gradient")}
+    assert {"∂L/∂layers_0_norm_bias", "∂L/∂layers_1_attention_query_weight"} <= names
+
+
+def test_a_name_that_the_user_gave_comes_first(rng):
+    block = Block(rng)
+    block.attention.query.weight.name = "Q"
+    loss = tg.mean(tg.sin(block(rng.normal(size=(1, 2, 4)))))
+    names = {e.name for e in tg.explain(loss).tape.of_kind("gradient")}
+    assert "∂L/∂Q" in names and "∂L/∂query_bias" in names
 
 
 def test_arrays_are_named_on_request():

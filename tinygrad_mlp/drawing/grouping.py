@@ -55,13 +55,13 @@ def find_groups(graph: Recorded, model: Module | None = None) -> list[NodeGroup]
     return list(dict.fromkeys(group_of[node] for node in graph.nodes if node in group_of))
 
 
-def places(graph: Recorded, model: Module | None, fold: str) -> dict[Node, str]:
-    """Return the titles of the modules (`fold` is "module") or lines ("line") of operations.
+def places(graph: Recorded, groups: list[NodeGroup], fold: str) -> dict[Node, str]:
+    """Return the titles of the groups (`fold` is "module") or lines ("line") of operations.
 
     An operation that takes no parameter may belong to no module. Lines are noted under `debug`.
     """
     if fold == "module":
-        return {node: group.title for group in find_groups(graph, model) for node in group.nodes}
+        return {node: group.title for group in groups for node in group.nodes}
     sites = {node: node.note.site for node in graph.nodes if hasattr(node, "note")}
     return {node: _line(site) for node, site in sites.items() if site is not None}
 

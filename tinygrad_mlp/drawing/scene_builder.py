@@ -54,7 +54,7 @@ class SceneBuilder:
         self.graph = graph
         # A prediction is not a loss.
         self.naming = Naming(graph, names, "L" if graph.output.data.size == 1 else None)
-        self.model = model
+        self.groups = find_groups(graph, model)
         self.values = values
         self.arrows = arrows
         cotangents = gradients or arrows == "gradient"
@@ -62,7 +62,7 @@ class SceneBuilder:
         self.gradients = self.cotangents if gradients else {}
         nodes = graph.nodes
         wanted = len(nodes) > FOLD_ABOVE if fold == "auto" else fold
-        by = places(graph, model, str(fold)) if fold in ("module", "line") else None
+        by = places(graph, self.groups, str(fold)) if fold in ("module", "line") else None
         parts = find_folds(graph, by) if wanted else []
         self.folds = {f"f{i}": part for i, part in enumerate(parts)}
         # The key of the box that shows a node, a leaf or an array.
@@ -108,7 +108,7 @@ class SceneBuilder:
         return list(edges.values())
 
     def _groups(self) -> Iterator[VertexGroup]:
-        for group in find_groups(self.graph, self.model):
+        for group in self.groups:
             sources: list[Key] = [*group.nodes, *map(id, group.leaves)]
             keys = [self.box[source] for source in sources]
             shown = tuple(dict.fromkeys(key for key in keys if key not in self.folds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import NamedTuple
 
 GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma
@@ -17,6 +18,24 @@ LAYERED = frozenset(["W", "b", "z", "Z", "a", "A", "D", "δ"])
 
 SAME_IN_EVERY_LAYER = frozenset(["weight", "bias"])
 """Names that layers give to their parameters. They do not say which layer it is."""
+
+
+def of_places(places: Iterable[str]) -> dict[str, str]:
+    """Return a name for each path of a parameter, with as much of its end as tells them apart.
+
+    >>> of_places(["block.query.weight", "block.key.weight", "first.0.weight", "second.0.weight"])
+    {'block.query.weight': 'query_weight', 'block.key.weight': 'key_weight', \
+'first.0.weight': 'first_0_weight', 'second.0.weight': 'second_0_weight'}
+    """
+    parts = {place: place.split(".") for place in places}
+    found = {}
+    for place, path in parts.items():
+        for n in range(min(2, len(path)), len(path) + 1):
+            alike = [other for other in parts.values() if other[-n:] == path[-n:]]
+            found[place] = "_".join(path[-n:])
+            if len(alike) == 1 and found[place].isidentifier():
+                break
+    return found
 
 
 class Name(NamedTuple):

@@ -16,7 +16,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.graph_view.layer_view import PRODUCTS, Recorded, arrays_of, named_parts
-from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames
+from tinygrad_mlp.graph_view.names import SAME_IN_EVERY_LAYER, Name, UniqueNames, of_places
 
 UNCHANGING = (ops.identity, ops.astype, ops.reshape, ops.broadcast_to, ops.sum_to)
 
@@ -93,12 +93,19 @@ class Naming:
                 self._suggest(id(array), "x")
 
     def _name_leaves(self) -> None:
-        """Name the leaves that are left: ``weight``, or x, or x1, x2, … if there are several."""
+        """Name the leaves that are left: ``query_weight``, or x, or x1, x2, … if there are several.
+
+        The first is a parameter whose module has the name query (see `nn.parameter`).
+        """
         leaves = self.graph.leaves().items()
         unnamed = {key: leaf for key, leaf in leaves if key not in self._of}
+        places = {key: place for key, leaf in unnamed.items()
+                  if (place := getattr(leaf, "place", None))}
+        names = of_places(places.values())
         for key, leaf in unnamed.items():
-            if leaf.name or len(unnamed) == 1:
-                self._suggest(key, leaf.name or "x")
+            own = names[places[key]] if key in places else leaf.name
+            if own or len(unnamed) == 1:
+                self._suggest(key, own or "x")
             else:
                 self._of[key] = self.names.numbered("x")
 

@@ -19,7 +19,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import CHANGES, assume, clear_grad, no_grad
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
-from tinygrad_mlp.nn.containers import PLAIN, held, refuse_nameless
+from tinygrad_mlp.nn.containers import NO_PARTS, PLAIN, held, refuse_nameless
 from tinygrad_mlp.nn.matching import matched
 from tinygrad_mlp.nn.output_shapes import output_shapes
 from tinygrad_mlp.nn.parameter import Buffer, Parameter
@@ -78,6 +78,8 @@ class Module:
         refuse_nameless(name, value, _is_part)
         CHANGES.count += 1
         super().__setattr__(name, value)
+        if type(value) not in NO_PARTS:
+            _tell_places(name, value)
 
     def __delattr__(self, name: str) -> None:
         CHANGES.count += 1
@@ -248,6 +250,15 @@ PARTS = (Module, Parameter, Buffer)
 
 def _is_part(value: object) -> bool:
     return isinstance(value, PARTS)
+
+
+def _tell_places(name: str, value: object) -> None:
+    """Tell parameters their path from the module whose attribute holds them now."""
+    for path, part in held(name, value, _is_part):
+        if isinstance(part, Parameter):
+            part.place = path
+        for inner, parameter in part.named_parameters() if isinstance(part, Module) else ():
+            parameter.place = f"{path}.{inner}"
 
 
 def _has_state(value: object) -> bool:

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
+from tinygrad_mlp.autograd.pickling import copied
 from tinygrad_mlp.autograd.tensor import Tensor
 
-STATE = ("data", "grad", "own_name", "_requires_grad", "node", "index")
+STATE = ("data", "grad", "own_name", "place", "_requires_grad", "node", "index")
 """The attributes of a leaf."""
 
 
 class HeldTensor(Tensor):
-    """A tensor that a module holds: a leaf, which is stored as a dict by pickle, and by skops."""
+    """A tensor that a module holds: a leaf, which is stored as a dict by pickle, and by skops.
 
-    __slots__ = ()
+    Attributes:
+        place: its path from the outermost module that has been given it, such as "query.weight".
+    """
+
+    __slots__ = ("place",)
+    place: str | None
+
+    def __init__(self, data: object, *, requires_grad: bool = False, dtype: DTypeLike | None = None,
+                 name: str | None = None) -> None:
+        super().__init__(data, requires_grad=requires_grad, dtype=dtype, name=name)
+        self.place = None
 
     def __getstate__(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in STATE}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         for name in STATE:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name))
+
+    def __deepcopy__(self, memo: dict[int, object] | None = None) -> Tensor:
+        made = copied(self, memo)
+        if isinstance(made, HeldTensor):
+            made.place = self.place
+        return made
+
+    __copy__ = __deepcopy__
 
 
 class Parameter(HeldTensor):
