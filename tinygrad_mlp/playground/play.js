@@ -578,8 +578,10 @@ export class Playground {
     const y = (v) => 6 + (height - 22) * (1 - (Math.log(v) - low) / (high - low || 1));
     context.font = "11px system-ui, sans-serif";
     context.fillStyle = this.colour("soft");
-    context.fillText(Math.exp(high).toPrecision(3), 2, 12);
-    context.fillText(Math.exp(low).toPrecision(3), 2, height - 18);
+    const shown = (v) => (v < 0.01 ? v.toExponential(0) : v.toPrecision(2));
+    context.fillText(shown(Math.exp(high)), 2, 12);
+    context.fillText(shown(Math.exp(low)), 2, height - 18);
+    if (first > 0) context.fillText(`step ${first}`, 40, height - 2);
     context.textAlign = "right";
     context.fillText(`step ${last}`, width - 2, height - 2);
     for (let k = 0; k < count; k++) {

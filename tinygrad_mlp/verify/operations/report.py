@@ -140,7 +140,8 @@ class OpReport:
         return f"OpReport({self.op.name}, ok={self.ok}, failures: {len(self.failures)})"
 
     def __str__(self) -> str:
-        verdict = "right" if self.ok else f"{len(self.failures)} failures"
+        n = len(self.failures)
+        verdict = "right" if self.ok else f"{n} failure{'s' * (n > 1)}"
         made = ", ".join(f"{what} {n}" for what, n in self.checks.items())
         head = f"  {self.samples} samples: {made}; worst error {self.worst_error:.1e}"
         lines = [f"check_op: {self.op.name}: {verdict}"]
