@@ -146,6 +146,23 @@ def test_a_port_that_is_taken_is_refused_or_the_next_is_used(playground):
         second.close()
 
 
+def test_a_browser_that_dies_is_told_of_nowhere_and_is_gone(caplog):
+    made = play(hidden=(2,))
+    with opened(made) as connection:
+        assert heard(connection)["type"] == "hello"
+        assert len(made.session.views) == 1
+        connection.socket.shutdown(socket.SHUT_RDWR)  # without a word
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                connection.recv(timeout=10)
+    end = time.monotonic() + 10
+    while made.session.views:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    made.close()
+    assert caplog.text == ""
+
+
 def test_two_playgrounds_have_two_tokens():
     made = [play(hidden=(2,)) for _ in range(2)]
     tokens = [each.url.split("/")[3] for each in made]

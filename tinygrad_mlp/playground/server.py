@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import http
 import queue
@@ -154,14 +155,17 @@ class Server:
 
     def _connected(self, connection: Any) -> None:
         """Hand the messages of a page to the session, until it is closed."""
+        from websockets.exceptions import ConnectionClosedError
+
         if not self._places.acquire(blocking=False):
             connection.close(1013, f"at most {MOST_VIEWS} pages")
             return
         page = Page(connection)
         self.session.add(page)
         try:
-            for message in connection:
-                self.session.submit(page, message)
+            with contextlib.suppress(ConnectionClosedError):  # the browser has died
+                for message in connection:
+                    self.session.submit(page, message)
         finally:
             self.session.remove(page)
             page.offer(None)
