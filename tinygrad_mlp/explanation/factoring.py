@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tinygrad_mlp.explanation.facts import Facts
 from tinygrad_mlp.explanation.monomial import (
-    ONE,
     OPEN,
     SUMMED,
     UNIT,
@@ -13,7 +12,7 @@ from tinygrad_mlp.explanation.monomial import (
     moved,
     sizes,
 )
-from tinygrad_mlp.explanation.polynomial import Polynomial, attached, collected, term
+from tinygrad_mlp.explanation.polynomial import Polynomial, collected, contracted, term, whole
 
 
 class Factoring(Facts):
@@ -72,7 +71,7 @@ class Factoring(Facts):
         if len(made.terms) < 2 or len(inside.terms) > 1 or not all(
                 any(0 in f.indices for f in m) for m in inside.terms):
             return None
-        return collected(p.shape, attached([((), ONE)], inside, (OPEN, *free)))
+        return contracted(p.shape, [(inside, (OPEN, *free))])
 
     def _contracted_alike(self, p: Polynomial, f: Factor) -> Polynomial | None:
         """``Σ_k (A + B)[…, k] M[k, j]``, or of a vector M[k], if M is in every term alike."""
@@ -105,7 +104,5 @@ class Factoring(Facts):
         inside = self.t.bracket(self.factored(collected(shape, products)))
         if vector and len(inside.terms) > 1:
             return None
-        indices = tuple(UNIT if n == 1 else i for i, n in zip(axes, shape, strict=True))
-        around = tuple(OPEN if place == spot else i for place, i in enumerate(f.indices))
-        product = attached([((f._replace(indices=around),), ONE)], inside, indices)
-        return collected(p.shape, product)
+        around = [OPEN if place == spot else i for place, i in enumerate(f.indices)]
+        return contracted(p.shape, [(whole(f.base), around), (inside, axes)])

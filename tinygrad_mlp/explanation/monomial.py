@@ -6,7 +6,7 @@ The indices of the axes of a result are called 0, 1, …; all others are summed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
 from typing import Any, NamedTuple
@@ -65,15 +65,11 @@ class Factor(NamedTuple):
 Monomial = tuple[Factor, ...]
 
 
-def renamed(monomial: Iterable[Factor], new: Callable[[int], int]) -> Monomial:
-    """A monomial with other indices."""
-    return tuple(Factor(f.base, tuple(map(new, f.indices)), f.exponent) for f in monomial)
-
-
-def moved(monomial: Iterable[Factor], places: Mapping[int, int]) -> Monomial:
-    """A monomial with some indices replaced."""
-    return tuple(Factor(f.base, tuple(places.get(i, i) for i in f.indices), f.exponent)
-                 for f in monomial)
+def moved(monomial: Iterable[Factor], places: Mapping[int, int], away: int = 0) -> Monomial:
+    """A monomial with some indices replaced; all other summed ones are raised by a number."""
+    return tuple(
+        Factor(f.base, tuple(places.get(i, i + away if i >= SUMMED else i) for i in f.indices),
+               f.exponent) for f in monomial)
 
 
 def sizes(monomial: Iterable[Factor]) -> dict[int, int]:

@@ -8,7 +8,7 @@ double transpose or the sum of a product. Equal polynomials have equal keys.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -27,8 +27,6 @@ from tinygrad_mlp.explanation.monomial import (
     Monomial,
     moved,
     normal,
-    renamed,
-    sizes,
 )
 from tinygrad_mlp.explanation.notation import Shape
 
@@ -111,10 +109,8 @@ class Polynomial:
     def aligned(self, shape: Shape) -> Mapping[Monomial, Fraction]:
         """Its terms as part of something of a shape that it is broadcast to."""
         shift = len(shape) - len(self.shape)
-        if not shift:
-            return self.terms
-        return {renamed(m, lambda i: i + shift if 0 <= i < SUMMED else i): c
-                for m, c in self.terms.items()}
+        places = {i: i + shift for i in range(len(self.shape))}
+        return {moved(m, places): c for m, c in self.terms.items()} if shift else self.terms
 
     def __add__(self, other: Polynomial) -> Polynomial:
         shape = np.broadcast_shapes(self.shape, other.shape)
@@ -125,10 +121,8 @@ class Polynomial:
 
     def __mul__(self, other: Polynomial) -> Polynomial:
         shape = np.broadcast_shapes(self.shape, other.shape)
-        right = {renamed(m, lambda i: i + FAR if i >= SUMMED else i): c
-                 for m, c in other.aligned(shape).items()}
-        return collected(shape, (((*m1, *m2), c1 * c2) for m1, c1 in self.aligned(shape).items()
-                                 for m2, c2 in right.items()))
+        return contracted(shape, [(p, range(len(shape) - len(p.shape), len(shape)))
+                                  for p in (self, other)])
 
     def scaled(self, number: Fraction) -> Polynomial:
         """A multiple."""
@@ -143,46 +137,41 @@ class Polynomial:
     def summed(self, axes: Iterable[int], keepdims: bool = False) -> Polynomial:
         """The sum over axes."""
         axes = set(axes)
-        kept = [i for i in range(len(self.shape)) if i not in axes]
-        shape = tuple(1 if i in axes else n for i, n in enumerate(self.shape)
-                      if keepdims or i not in axes)
-        places = {i: i if keepdims else kept.index(i) for i in kept} | {i: FAR + i for i in axes}
-        lengths = {FAR + i: self.shape[i] for i in axes}
-        return collected(shape, ((moved(m, places), c) for m, c in self.terms.items()), lengths)
+        kept = [i for i in range(len(self.shape)) if keepdims or i not in axes]
+        shape = tuple(1 if i in axes else self.shape[i] for i in kept)
+        return contracted(shape, [(self, [SUMMED + i if i in axes else kept.index(i)
+                                          for i in range(len(self.shape))])])
 
     def rearranged(self, places: Mapping[int, int], shape: Shape) -> Polynomial:
         """With each index in another place, and the axes of length 1 that a shape says."""
-        return collected(shape, ((moved(m, places), c) for m, c in self.terms.items()))
+        return contracted(shape, [(self, [places.get(i, i) for i in range(len(self.shape))])])
 
     def replaced(self, change: Callable[[Factor], Polynomial | None]) -> Polynomial:
         """With factors replaced by polynomials of the base's shape; None for those that stay."""
         total = Polynomial(self.shape, {})
         for m, c in self.terms.items():
             new = [change(f) for f in m]
-            products: Products = [((), c)]
-            for f, made in zip(m, new, strict=True):
-                products = attached(
-                    products, whole(f.base, f.exponent) if made is None else made, f.indices)
-            total += collected(self.shape, products, sizes(m)) if any(new) else Polynomial(
-                self.shape, {m: c})
+            total += contracted(self.shape, [
+                (whole(f.base, f.exponent) if made is None else made, f.indices)
+                for f, made in zip(m, new, strict=True)], c) if any(new) else Polynomial(
+                    self.shape, {m: c})
         return total
 
 
-def attached(products: Products, new: Polynomial, indices: tuple[int, ...]) -> Products:
-    """Products times a polynomial with its axes at some indices.
+def contracted(shape: Shape, operands: Iterable[tuple[Polynomial, Sequence[int]]],
+               coefficient: Fraction = ONE) -> Polynomial:
+    """The product of polynomials whose axes have some indices, summed over all that are no axes.
 
-    Summed indices of the two stay what they are, so that they may be shared; those of the
-    polynomial itself get numbers out of reach.
+    The summed indices of the polynomials themselves get numbers out of reach. An index that no
+    factor has is summed over, too, and gives its length.
     """
-    products = list(products)
-    shift = FAR + max((*indices, *(i for m, _ in products for f in m for i in f.indices)),
-                      default=0)
-
-    def placed(i: int) -> int:
-        return i + shift if i >= SUMMED else indices[i] if i >= 0 else i
-
-    right = [(renamed(m, placed), c) for m, c in new.terms.items()]
-    return [((*m1, *m2), c1 * c2) for m1, c1 in products for m2, c2 in right]
+    products: Products = [((), coefficient)]
+    lengths: dict[int, int] = {}
+    for number, (p, indices) in enumerate(operands, start=1):
+        lengths |= {i: n for i, n in zip(indices, p.shape, strict=True) if n != 1}
+        right = [(moved(m, dict(enumerate(indices)), number * FAR), c) for m, c in p.terms.items()]
+        products = [((*m1, *m2), c1 * c2) for m1, c1 in products for m2, c2 in right]
+    return collected(shape, products, lengths)
 
 
 def collected(shape: Shape, products: Products,

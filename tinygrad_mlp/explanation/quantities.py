@@ -20,16 +20,13 @@ from tinygrad_mlp.explanation.monomial import (
     Exponent,
     Factor,
     Monomial,
-    moved,
 )
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import EXACT, Numbers, is_number, number
 from tinygrad_mlp.explanation.polynomial import (
     AppliedOp,
     Polynomial,
-    Products,
-    attached,
-    collected,
+    contracted,
     term,
     whole,
     whole_indices,
@@ -171,18 +168,12 @@ class Quantities(Numbers):
                  shape: Shape) -> Polynomial:
         """The sum of products that subscripts of `einsum` tell."""
         inputs, output = subscripts.split("->")
-        labels = {c: i for i, c in enumerate(output)}
-        lengths: dict[int, int] = {}
-        operands = [p if p.number is not None else self.bracket(p) for p in operands]
-        products: Products = [((), ONE)]
-        for p, letters in zip(operands, inputs.split(","), strict=True):
-            for c in letters:
-                labels.setdefault(c, SUMMED + len(labels))
-            indices = tuple(UNIT if n == 1 else labels[c]
-                            for c, n in zip(letters, p.shape, strict=True))
-            lengths |= dict(zip(indices, p.shape, strict=True))
-            products = attached(products, p, indices)
-        return collected(shape, products, lengths)
+        letters = dict.fromkeys(c for c in inputs if c != "," and c not in output)
+        labels = dict(zip((*output, *letters), (*range(len(output)), *range(
+            SUMMED, SUMMED + len(letters))), strict=True))
+        return contracted(shape, [
+            (p if p.number is not None else self.bracket(p), [labels[c] for c in term])
+            for p, term in zip(operands, inputs.split(","), strict=True)])
 
     # -- derivatives --------------------------------------------------------------------------
 
@@ -201,23 +192,17 @@ class Quantities(Numbers):
     def _share(self, g: Polynomial, shape: Shape, f: Factor, rest: list[Factor],
                c: Fraction) -> Polynomial:
         # The indices of f become the axes of the result; all others are summed over.
-        axes = whole_indices(f.base.shape)
-        new = {i: SUMMED + 500 + i for i in range(len(shape))}
-        new |= {i: 2 * SUMMED + 500 + i for i in range(SUMMED, SUMMED + 100)}
-        equal = []
-        for axis, i in zip(axes, f.indices, strict=True):
-            if i == UNIT:
-                continue
-            if new.get(i, SUMMED) < SUMMED:  # an index that f has twice
-                unit = self.unit_matrix(f.base.shape[axis]).single
-                assert unit is not None
-                equal.append(Factor(unit, (new[i], axis), 1))
-            else:
+        new = {i: SUMMED + 500 + i for i in range(len(shape))} | {UNIT: UNIT}
+        new |= {i: i for h in rest for i in h.indices if i >= SUMMED}
+        operands: list[tuple[Polynomial, list[int]]] = [(g, [])]
+        for axis, i in enumerate(f.indices):
+            if new.get(i, SUMMED) < SUMMED and i != UNIT:  # an index that f has twice
+                operands.append((self.unit_matrix(f.base.shape[axis]), [new[i], axis]))
+            elif i != UNIT:
                 new[i] = axis
-        products = attached([((*moved(rest, new), *equal), c)], g, tuple(
-            UNIT if n == 1 else new[i] for i, n in enumerate(shape)))
-        lengths = {new[i]: n for i, n in enumerate(shape) if n != 1}
-        return collected(f.base.shape, products, lengths)
+        operands[0] = g, [new[i] for i in range(len(shape))]
+        operands += [(whole(h.base, h.exponent), [new[i] for i in h.indices]) for h in rest]
+        return contracted(f.base.shape, operands, c)
 
 
 def content(p: Polynomial) -> Fraction:
