@@ -76,8 +76,8 @@ class Blackboard(ChosenNames):
         if self.loop is None or self.loop.index == "l":
             return self.writer.expression(p)
         for base in p.bases():
-            made = base.definition
-            if self.simplifier.is_bracket(base) and isinstance(made, Polynomial) and all(
+            made = base.polynomial
+            if made is not None and base.is_bracket and all(
                     any(f.base in self.loop.places for f in m) for m in made.terms):
                 p = self.simplifier.multiplied_out(p, base)
         return LoopWriter(self.loop, self.writer).gradient(p)

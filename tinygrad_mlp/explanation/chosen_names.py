@@ -13,9 +13,9 @@ from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.loops import Loop, find_layers, find_loop, renumbered, row_of
-from tinygrad_mlp.explanation.monomial import Base
+from tinygrad_mlp.explanation.monomial import AppliedOp, Base
 from tinygrad_mlp.explanation.order import in_order
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
+from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.reverse import MOST_FACTORS, Reverse
 from tinygrad_mlp.graph_view.names import Name, name
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.monomial import ONE, SUMMED, UNIT, Base, Factor, Monomial, normal
-from tinygrad_mlp.explanation.polynomial import Polynomial, call_of, collected, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, collected, whole
 from tinygrad_mlp.explanation.translation import Translation
 
 
@@ -96,7 +96,7 @@ class Facts:
 
 def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
     """The axis and the bracket of ``Σ e^z`` for a base e^z, if it was divided by somewhere."""
-    if call_of(ops.exp, base) is None:
+    if base.called(ops.exp) is None:
         return None
     for axis in range(len(base.shape)):
         for keepdims in (True, False):
@@ -108,10 +108,11 @@ def exponential_sum(base: Base, t: Translation) -> tuple[int, Base] | None:
 
 def softmax_of(base: Base, axis: int, t: Translation) -> Base:
     """The softmax whose numerator is a base e^z; what z has in all places alike cancels."""
-    z = t.opened(base.definition.argument)
-    inner = z.single.definition if z.single else None
-    if isinstance(inner, Polynomial) and any(
-            all(axis not in f.indices for f in m) for m in inner.terms):
+    made = base.call
+    assert made is not None
+    z = t.opened(made.argument)
+    inner = z.single.polynomial if z.single else None
+    if inner and any(all(axis not in f.indices for f in m) for m in inner.terms):
         z = inner
     kept = {m: c for m, c in z.terms.items() if any(axis in f.indices for f in m)}
     share = t.call(ops.softmax, [t.argument(Polynomial(z.shape, kept))], {"axis": axis},

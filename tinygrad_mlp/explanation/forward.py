@@ -13,7 +13,7 @@ from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.numbers import is_number, number
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.simplest import Simplifier
 from tinygrad_mlp.explanation.translation import FORMS, Translation
 from tinygrad_mlp.explanation.values import BaseValues, random_point
@@ -51,14 +51,13 @@ class Forward:
         """All results, and the facts about them."""
         for node in self.graph.nodes:
             self.record(node)
-        self.recorded_calls = {b for b in self.t.bases if isinstance(b.definition, AppliedOp)}
+        self.recorded_calls = {b for b in self.t.bases if b.call is not None}
         self._find_facts()
 
     def hint(self, base: Base) -> Name | None:
         """What a base without a name may be called."""
-        made = base.definition
-        return self.hints.get(base) or (
-            self.hints.get(made.key) if isinstance(made, Polynomial) else None)
+        made = base.polynomial
+        return self.hints.get(base) or (None if made is None else self.hints.get(made.key))
 
     def argument(self, node: Node, position: int) -> Polynomial | None:
         """An argument of a node."""
@@ -191,7 +190,7 @@ class Forward:
         """Note sums over an axis that are 0 or 1 whatever the numbers are."""
         points = [self.recorded, *(random_point(self.t.bases, seed) for seed in (1, 2))]
         for base in list(self.t.bases):
-            if not isinstance(base.definition, Polynomial):
+            if base.polynomial is None:
                 continue
             with np.errstate(all="ignore"):
                 values = [np.asarray(point.of_base(base), float) for point in points]

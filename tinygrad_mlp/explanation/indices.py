@@ -17,7 +17,6 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.explanation.monomial import SUMMED, UNIT, Factor
 from tinygrad_mlp.explanation.notation import Shape
-from tinygrad_mlp.explanation.polynomial import call_of
 
 LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase
 
@@ -111,15 +110,15 @@ def overlapping(factors: Sequence[Factor], shape: Shape) -> dict[str, Any] | Non
 
 def is_moving(f: Factor) -> bool:
     """Whether a factor is a window of an array, which has no name."""
-    return f.base.name is None and call_of(ops.windows, f.base) is not None
+    return f.base.name is None and f.base.called(ops.windows) is not None
 
 
 def _shown(f: Factor, names: Mapping[int, str]) -> str:
     letters = ["" if i == UNIT else names[i] for i in f.indices]
-    if not is_moving(f):
+    if f.base.call is None or not is_moving(f):
         return "".join(letters)
     *lead, i, j, a, b = letters
-    strides = f.base.definition.static["stride"]
+    strides = f.base.call.static["stride"]
     places = ["+".join(filter(None, [f"{s if s != 1 else ''}{o}" if o else "", w]))
               for o, w, s in zip((i, j), (a, b), strides, strict=True)]
     return ",".join(filter(None, ["".join(lead), *places]))

@@ -27,9 +27,7 @@ def jacobian(g: Polynomial, v: Base, simplifier: Simplifier) -> Polynomial:
 
 def has(base: Base, v: Base) -> bool:
     """Whether a base is, or a bracket contains, v."""
-    made = base.definition
-    inner = made.bases() if isinstance(made, Polynomial) and base.name is None else ()
-    return base is v or any(has(b, v) for b in inner)
+    return base is v or base.is_bracket and any(has(b, v) for b in base.parts())
 
 
 def _without(monomial: Monomial, c: Fraction, v: Base, g: Polynomial,

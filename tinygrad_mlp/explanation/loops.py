@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.monomial import Base, Monomial
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
+from tinygrad_mlp.explanation.monomial import AppliedOp, Base, Monomial
+from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.graph_view.names import LAYERED, Name, layer_number, name
 
 SHORTEST = 3

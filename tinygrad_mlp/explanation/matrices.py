@@ -35,7 +35,7 @@ from tinygrad_mlp.explanation.making import (
 from tinygrad_mlp.explanation.monomial import UNIT, UNIT_MATRIX, Base, Factor, Monomial
 from tinygrad_mlp.explanation.networks import Network, part
 from tinygrad_mlp.explanation.notation import Shape
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, call_of
+from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.quantities import leading
 from tinygrad_mlp.graph_view.names import Name, name
 
@@ -106,28 +106,24 @@ class Writer:
     def written_out(self, base: Base) -> Expression:
         """The definition of a base."""
         if base not in self._written:
-            made = base.definition
-            overlap = self.correlated(base)
-            if overlap is not None:
-                self._written[base] = overlap
-            elif isinstance(made, AppliedOp):
-                args = [None if a is None else self.expression(a) for a in made.args]
-                op = self.sigmoid if made.op is ops.sigmoid else made.op
-                self._written[base] = Application(
-                    op, args, dict(made.static), base.shape, float, made.index)
-            elif made is None:
-                self._written[base] = Number(base.value) if not base.shape else (
-                    Symbol(base.name or _anonymous(base), base.shape, float, value=base.value))
-            else:
-                self._written[base] = self.expression(self.inner(made))
+            self._written[base] = self.correlated(base) or self._written_out(base)
         return self._written[base]
+
+    def _written_out(self, base: Base) -> Expression:
+        made = base.call
+        if base.polynomial is not None:
+            return self.expression(self.inner(base.polynomial))
+        if made is None:
+            return Number(base.value) if not base.shape else (
+                Symbol(base.name or _anonymous(base), base.shape, float, value=base.value))
+        args = [None if a is None else self.expression(a) for a in made.args]
+        op = self.sigmoid if made.op is ops.sigmoid else made.op
+        return Application(op, args, dict(made.static), base.shape, float, made.index)
 
     def definition(self, base: Base) -> Expression:
         """The right side of the equation of a base with a name."""
-        made = base.definition
-        if isinstance(made, Polynomial):
-            return self.expression(self.inner(made))
-        return self.written_out(base)
+        made = base.polynomial
+        return self.written_out(base) if made is None else self.expression(self.inner(made))
 
     def gradient(self, name: Name, made: Expression, dtype: Any) -> Symbol:
         """A gradient, of the type of elements that it has to have."""
@@ -171,8 +167,8 @@ class Writer:
     def power(self, f: Factor) -> Expression:
         """A factor with the absolute value of its exponent, in the shape of its base."""
         e, exponent = self.base(f.base), abs(Fraction(f.exponent))
-        made = f.base.definition
-        if isinstance(made, AppliedOp) and made.op.nondifferentiable and made.op not in PLACES:
+        made = f.base.call
+        if made is not None and made.op.nondifferentiable and made.op not in PLACES:
             e = apply(ops.astype, e.shape, e, dtype=np.dtype(float))  # of conditions, a count
         if exponent == 1:
             return e
@@ -208,15 +204,15 @@ class Writer:
 
     def operand(self, f: Factor) -> Expression:
         """A factor without its exponent, without axes of length 1."""
-        made = f.base.definition
+        made = f.base.call
         e = apply(moving, f.base.shape, self.expression(made.argument), **made.static) if (
-            is_moving(f)) else self.power(f._replace(exponent=1))
+            made is not None and is_moving(f)) else self.power(f._replace(exponent=1))
         return shaped(e, tuple(
             n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT))
 
     def correlated(self, base: Base) -> Expression | None:
         """The sum of windows that overlap, of products of arrays with names, in index notation."""
-        made = call_of(ops.fold, base)
+        made = base.called(ops.fold)
         if made is None:
             return None
         p, static = made.argument, made.static

@@ -7,12 +7,17 @@ The indices of the axes of a result are called 0, 1, …; all others are summed 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.graph_view.names import Name
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.explanation.polynomial import Polynomial
 
 Exponent = Fraction | int
 
@@ -27,23 +32,63 @@ UNIT_MATRIX = 0
 """The number of a unit matrix, the first base of all."""
 
 
+@dataclass(frozen=True, eq=False)
+class AppliedOp:
+    """An operation on polynomials; `index` is the number of the output among several."""
+
+    op: Op
+    args: tuple[Polynomial | None, ...]
+    static: Mapping[str, Any]
+    index: int = 0
+
+    @property
+    def argument(self) -> Polynomial:
+        """The first argument."""
+        assert self.args[0] is not None
+        return self.args[0]
+
+
 class Base:
     """What factors are powers of: a leaf or constant, a call of an operation, or a bracket.
 
-    `definition` is a polynomial or an `AppliedOp`, and None for leaves and constants, which have a
-    `value`. `number` orders bases; those in a definition have smaller ones. `sums` tells for an
-    axis what the sum over it is, where that is known: a base without the axis, or 0 or 1.
+    A `call` is what an operation gives, a `polynomial` what a bracket or a name stands for; leaves
+    and constants have a `value`. `number` orders bases; those that one is made of have smaller
+    ones. `sums` tells for an axis what the sum over it is, where that is known: a base without the
+    axis, or 0 or 1.
     """
 
-    __slots__ = ("number", "shape", "definition", "value", "name", "sums")
+    __slots__ = ("number", "shape", "polynomial", "call", "value", "name", "sums")
 
-    def __init__(self, number: float, shape: Shape, definition: Any, value: Any) -> None:
+    def __init__(self, number: float, shape: Shape,
+                 definition: Polynomial | AppliedOp | None = None, value: Any = None) -> None:
         self.number = number
         self.shape = shape
-        self.definition = definition
+        self.call = definition if isinstance(definition, AppliedOp) else None
+        self.polynomial = None if isinstance(definition, AppliedOp) else definition
         self.value = value
         self.name: Name | None = None
         self.sums: dict[int, Base | int] = {}
+
+    @property
+    def definition(self) -> Polynomial | AppliedOp | None:
+        """What it stands for; None for leaves and constants."""
+        return self.polynomial or self.call
+
+    @property
+    def is_bracket(self) -> bool:
+        """Whether it is a sum without a name of its own."""
+        return self.name is None and self.polynomial is not None
+
+    def parts(self) -> list[Base]:
+        """The bases that it is made of, each once."""
+        if self.polynomial is not None:
+            return self.polynomial.bases()
+        args = self.call.args if self.call is not None else ()
+        return list(dict.fromkeys(b for a in args if a is not None for b in a.bases()))
+
+    def called(self, op: Op) -> AppliedOp | None:
+        """The call that it is, if that is one of an operation."""
+        return self.call if self.call is not None and self.call.op is op else None
 
     def __repr__(self) -> str:
         return self.name.text if self.name else f"b{self.number}"

@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.explanation.monomial import ONE, Base
+from tinygrad_mlp.explanation.monomial import ONE, AppliedOp, Base
 from tinygrad_mlp.explanation.notation import Shape
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, term, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, term, whole
 from tinygrad_mlp.graph_view.names import Name, name
 from tinygrad_mlp.graph_view.naming import is_filled
 

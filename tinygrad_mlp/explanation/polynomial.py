@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +20,7 @@ from tinygrad_mlp.explanation.monomial import (
     ONE,
     SUMMED,
     UNIT,
+    AppliedOp,
     Base,
     Exponent,
     Factor,
@@ -35,28 +35,6 @@ Products = Iterable[tuple[Monomial, Fraction]]
 
 FAR = 1000
 """What is added to indices that shall not be any of another product's."""
-
-
-@dataclass(frozen=True, eq=False)
-class AppliedOp:
-    """An operation on polynomials; `index` is the number of the output among several."""
-
-    op: Op
-    args: tuple[Polynomial | None, ...]
-    static: Mapping[str, Any]
-    index: int = 0
-
-    @property
-    def argument(self) -> Polynomial:
-        """The first argument."""
-        assert self.args[0] is not None
-        return self.args[0]
-
-
-def call_of(op: Op, base: Base | None) -> AppliedOp | None:
-    """The call that a base is the result of, if that is one of `op`."""
-    made = None if base is None else base.definition
-    return made if isinstance(made, AppliedOp) and made.op is op else None
 
 
 class Polynomial:
@@ -99,6 +77,10 @@ class Polynomial:
         base = monomial[0].base
         whole = base.shape == self.shape and monomial[0].indices == whole_indices(self.shape)
         return base if whole else None
+
+    def called(self, op: Op) -> AppliedOp | None:
+        """The call that it is, if that is one of an operation."""
+        return None if self.single is None else self.single.called(op)
 
     def bases(self) -> list[Base]:
         """The bases in it, each once, in the order of its terms."""

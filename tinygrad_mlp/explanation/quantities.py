@@ -16,6 +16,7 @@ from tinygrad_mlp.explanation.monomial import (
     SUMMED,
     UNIT,
     UNIT_MATRIX,
+    AppliedOp,
     Base,
     Exponent,
     Factor,
@@ -24,7 +25,6 @@ from tinygrad_mlp.explanation.monomial import (
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import EXACT, Numbers, is_number, number
 from tinygrad_mlp.explanation.polynomial import (
-    AppliedOp,
     Polynomial,
     contracted,
     term,
@@ -121,9 +121,9 @@ class Quantities(Numbers):
         if len(p.terms) == 1:
             (monomial, coefficient), = p.terms.items()
             base = p.scaled(1 / coefficient).single
-            if base is not None and base.name is None and isinstance(
-                    base.definition, Polynomial) and base not in self.deltas:
-                return base.definition.scaled(coefficient)
+            if base is not None and base.is_bracket and base not in self.deltas:
+                assert base.polynomial is not None
+                return base.polynomial.scaled(coefficient)
         return p
 
     def sum(self, a: Polynomial, b: Polynomial) -> Polynomial:
@@ -216,8 +216,8 @@ def content(p: Polynomial) -> Fraction:
 
 def is_mean(base: Base) -> bool:
     """Whether a base is a mean, or a multiple of a sum."""
-    made = base.definition
-    return isinstance(made, Polynomial) and all(
+    made = base.polynomial
+    return made is not None and all(
         any(not f.indices and f.exponent < 0 for f in m) for m in made.terms)
 
 

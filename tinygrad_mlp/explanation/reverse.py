@@ -13,11 +13,10 @@ from tinygrad_mlp.explanation.forms import RULES
 from tinygrad_mlp.explanation.forward import Forward
 from tinygrad_mlp.explanation.making import SIGMOIDS
 from tinygrad_mlp.explanation.matrices import Writer
-from tinygrad_mlp.explanation.monomial import SUMMED, Base, sizes
+from tinygrad_mlp.explanation.monomial import SUMMED, AppliedOp, Base, sizes
 from tinygrad_mlp.explanation.numbers import number
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.reading import RuleReader
-from tinygrad_mlp.explanation.values import parts
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming, key_of
 
@@ -55,8 +54,8 @@ class Reverse(Forward):
         """The gradients of the targets."""
         wanted = [self.target(t) for t in self.targets]
         self.leading = self._leading(set(wanted))
-        calls = [base.definition for base in self.t.bases if isinstance(base.definition, AppliedOp)]
-        self.arguments = {a.single for call in calls for a in call.args if a is not None}
+        self.arguments = {a.single for base in self.t.bases if base.call is not None
+                          for a in base.call.args if a is not None}
         self.found: dict[Base, Polynomial] = {}
         self._arrived: dict[Base, Polynomial] = {}
         output = self.values[key_of(self.graph.output)]
@@ -66,7 +65,7 @@ class Reverse(Forward):
             g = self._arrived_at(base)
             if base in wanted:
                 self._found(base, g)
-            if base.definition is not None and g.terms:
+            if g.terms:
                 self._pass(base, g)
         for base in wanted:
             if base not in self.found:
@@ -91,10 +90,13 @@ class Reverse(Forward):
 
     def _pass(self, base: Base, g: Polynomial) -> None:
         """Hand the derivative with respect to a base on to what it was computed from."""
-        made = base.definition
-        if isinstance(made, Polynomial):
-            self._arrive(self._delta(base, g), made, base)
-            return
+        made = base.call
+        if base.polynomial is not None:
+            self._arrive(self._delta(base, g), base.polynomial, base)
+        elif made is not None:
+            self._pass_call(base, made, g)
+
+    def _pass_call(self, base: Base, made: AppliedOp, g: Polynomial) -> None:
         several = made.op.outputs > 1
         outputs = [base]
         if several:  # their bases have successive numbers
@@ -115,7 +117,7 @@ class Reverse(Forward):
         """The bases that are computed from wanted ones, and those themselves."""
         leading = set(wanted)
         for base in self.t.bases:
-            if leading.intersection(parts(base)):
+            if leading.intersection(base.parts()):
                 leading.add(base)
         return leading
 
@@ -123,8 +125,8 @@ class Reverse(Forward):
         """A derivative as one factor, which may get a name."""
         if len(g.terms) == 1 and self.simplifier.cost(g) <= NAMED_FROM:
             return g
-        made_by = base.definition
-        if isinstance(made_by, AppliedOp) and made_by.op.record.elementwise and (
+        made_by = base.call
+        if made_by is not None and made_by.op.record.elementwise and (
                 len(g.terms) == 1 and len(next(iter(g.terms))) < MOST_FACTORS):
             return g
         made = self.t.bracket(g, signed=False)
@@ -132,7 +134,7 @@ class Reverse(Forward):
         assert delta is not None
         if not self.simplifier.is_bracket(delta):
             return made
-        if base in self.arguments or isinstance(made_by, AppliedOp) or is_product(made_by):
+        if base in self.arguments or made_by is not None or is_product(base.polynomial):
             self.deltas.setdefault(delta, base)
         return made
 

@@ -14,7 +14,6 @@ from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial, term, whole
 from tinygrad_mlp.explanation.translation import Translation
-from tinygrad_mlp.explanation.values import parts
 
 DELTA = 1.5
 """What a derivative costs at most in others: if it is long it will get a name."""
@@ -86,7 +85,7 @@ class Simplifier(Factoring):
 
     def is_bracket(self, base: Base) -> bool:
         """Whether a base is a sum without a name of its own."""
-        return base.name is None and isinstance(base.definition, Polynomial)
+        return base.is_bracket
 
     def next_bracket(self, p: Polynomial) -> Base | None:
         """The bracket to multiply out: one with quotients first, never one that is divided by."""
@@ -97,21 +96,22 @@ class Simplifier(Factoring):
 
     def is_plain_product(self, base: Base) -> bool:
         """Whether a bracket is a product that may be divided by factor by factor."""
-        made = base.definition
-        return isinstance(made, Polynomial) and len(made.terms) == 1 and not has_sums(made)
+        made = base.polynomial
+        return made is not None and len(made.terms) == 1 and not has_sums(made)
 
     def quotients(self, base: Base) -> bool:
         """Whether there are quotients in a bracket."""
-        for b in in_order([base], lambda b: filter(self.is_bracket, parts(b)), self._quotients):
-            made = b.definition
-            self._quotients[b] = isinstance(made, Polynomial) and any(
+        for b in in_order([base], lambda b: filter(self.is_bracket, b.parts()), self._quotients):
+            made = b.polynomial
+            self._quotients[b] = made is not None and any(
                 (f.exponent < 0 and f.base.shape) or self._quotients.get(f.base)
                 for m in made.terms for f in m)
         return self._quotients[base]
 
     def multiplied_out(self, p: Polynomial, bracket: Base) -> Polynomial:
         """With one bracket multiplied out."""
-        made: Polynomial = bracket.definition
+        made = bracket.polynomial
+        assert made is not None
 
         def power(f: Factor) -> Polynomial | None:
             if f.base is not bracket or f.exponent > 3:
@@ -143,9 +143,9 @@ class Simplifier(Factoring):
         """With brackets of one term as part of the product around them."""
 
         def inner(f: Factor) -> Polynomial | None:
-            if not self.is_bracket(f.base) or f.exponent.denominator > 1:
+            if f.base.polynomial is None or f.base.name or f.exponent.denominator > 1:
                 return None
-            made = self.factored(f.base.definition)
+            made = self.factored(f.base.polynomial)
             if len(made.terms) == 1 and (f.exponent == 1 or not has_sums(made)):
                 return self.t.power(made, f.exponent)
             outside = self.t.outside(made)
@@ -155,7 +155,7 @@ class Simplifier(Factoring):
         if len(flat.terms) == 1:
             (monomial, c), = flat.terms.items()
             first = next((f for f in monomial if self.is_bracket(f.base) and f.exponent == 1), None)
-            made = first.base.definition if first is not None and c < 0 else None
+            made = first.base.polynomial if first is not None and c < 0 else None
             if made is not None and len(made.terms) > 1 and min(made.terms.values()) < 0:
                 opposite = self.t.bracket(-made, signed=False)  # b − a for −(a − b)
                 flat = flat.replaced(lambda f: -opposite if f is first else None)
@@ -181,7 +181,7 @@ class Simplifier(Factoring):
 
     def forget_cost(self, base: Base) -> None:
         """That of a call, after bases in its arguments got names."""
-        for b in (base, *parts(base)):
+        for b in (base, *base.parts()):
             self._cost.pop(b, None)
 
     def forget(self) -> None:
@@ -199,13 +199,12 @@ class Simplifier(Factoring):
         """That of a base: 1 for a symbol."""
         if base.definition is None or base.name is not None:
             return 1.0
-        for b in in_order([base], lambda b: parts(b) if b.name is None else (), self._cost):
-            made = b.definition
-            if isinstance(made, Polynomial):
-                cost = self.cost(self.factored(made))
+        for b in in_order([base], lambda b: b.parts() if b.name is None else (), self._cost):
+            if b.polynomial is not None:
+                cost = self.cost(self.factored(b.polynomial))
                 self._cost[b] = min(cost, DELTA) if b in self.deltas else cost
-            elif made is not None:
-                self._cost[b] = 1 + sum(self.cost(a) for a in made.args if a is not None)
+            elif b.call is not None:
+                self._cost[b] = 1 + sum(self.cost(a) for a in b.call.args if a is not None)
         return self._cost[base]
 
 

@@ -7,7 +7,6 @@ import re
 from tinygrad_mlp.explanation.monomial import OPEN, Base, Factor
 from tinygrad_mlp.explanation.polynomial import term
 from tinygrad_mlp.explanation.reverse import Reverse
-from tinygrad_mlp.explanation.values import parts
 
 
 def name_slopes(reverse: Reverse) -> None:
@@ -20,7 +19,8 @@ def name_slopes(reverse: Reverse) -> None:
         column = len(z.shape) in (1, 2) and z.shape[1:] in ((), (1,)) and z.shape[0] > 1
         if number is None or not column or f"D{number[1]}" in names.given:
             continue
-        made = reverse.simplifier.shown(delta.definition)
+        assert delta.polynomial is not None
+        made = reverse.simplifier.shown(delta.polynomial)
         monomial, c = next(iter(made.terms.items()))
         slope = [f for f in monomial if f.indices[:1] == (0,) and is_slope(f.base, z)]
         rest = [f for f in monomial if f not in slope]
@@ -32,11 +32,11 @@ def name_slopes(reverse: Reverse) -> None:
         matrix.number = delta.number - 0.5  # it is written before δ
         matrix.name = names.unique(f"D{number[1]}")
         moved = [f._replace(indices=tuple(i or OPEN for i in f.indices)) for f in rest]
-        delta.definition = term(made.shape, [Factor(matrix, (0, OPEN), 1), *moved], c)
+        delta.polynomial = term(made.shape, [Factor(matrix, (0, OPEN), 1), *moved], c)
     reverse.simplifier.forget()
 
 
 def is_slope(base: Base, z: Base) -> bool:
     """Whether a base is computed from z alone."""
-    inside = list(parts(base))
+    inside = base.parts()
     return base is z or bool(inside) and all(is_slope(part, z) for part in inside)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.explanation.blackboard import Blackboard
-from tinygrad_mlp.explanation.monomial import Base
-from tinygrad_mlp.explanation.polynomial import AppliedOp, Polynomial
+from tinygrad_mlp.explanation.monomial import AppliedOp, Base
+from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.simplest import Simplifier
 from tinygrad_mlp.graph_view.naming import key_of
@@ -76,7 +76,7 @@ class StepBoard(Blackboard):
 
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)
-        if isinstance(base.definition, AppliedOp):
+        if base.call is not None:
             return base in self.reverse.recorded_calls and cost > SYMBOL
         return super()._is_worth_a_name(base, uses)
 
@@ -105,8 +105,8 @@ class StepBoard(Blackboard):
     def _rule(self, user: Base | None) -> Reason:
         if user is None:
             return in_words("derivative of the output")
-        made = user.definition
-        if isinstance(made, AppliedOp):
+        made = user.call
+        if made is not None:
             return self._slope(user, made) or in_words(f"the rule of {made.op.name}")
         if user.name is None:
             return in_words("chain rule")

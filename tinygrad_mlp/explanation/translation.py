@@ -17,7 +17,7 @@ from tinygrad_mlp.autograd.ops.sums import axes_of, reduced_count
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import number
-from tinygrad_mlp.explanation.polynomial import Polynomial, call_of, whole
+from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.quantities import Quantities
 
 HALF = Fraction(1, 2)
@@ -112,7 +112,7 @@ def _divide(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | No
 
 def _logistic(t: Translation, p: Polynomial) -> Polynomial | None:
     """``1 / (1 + e^z)``, which is the sigmoid of −z."""
-    made = call_of(ops.exp, (p - number(1, p.shape)).single)
+    made = (p - number(1, p.shape)).called(ops.exp)
     if made is None:
         return None
     return t.call(ops.sigmoid, [t.argument(-t.opened(made.argument))], {}, p.shape)
@@ -128,7 +128,7 @@ def _power(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | Non
 
 @form("exp")
 def _exp(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    made = call_of(ops.log_softmax, a[0].single)
+    made = a[0].called(ops.log_softmax)
     return None if made is None else t.apply(ops.softmax, made.args, made.static, shape)
 
 
@@ -136,7 +136,7 @@ def _exp(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
 def _where(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
     condition, x, y = a
     opposite = t.sum(number(1), -condition)
-    made = call_of(ops.less_equal, condition.single)
+    made = condition.called(ops.less_equal)
     if x.number == 0 and made is not None:  # relu's rule
         opposite = t.call(ops.greater, made.args, {}, condition.shape)
     return t.sum(t.product(condition, x), t.product(opposite, y))

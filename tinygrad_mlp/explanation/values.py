@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,17 +22,17 @@ class BaseValues:
 
     def of_base(self, base: Base) -> Array:
         """The value of a base."""
-        for b in in_order([base], parts, self.known):
+        for b in in_order([base], Base.parts, self.known):
             self.known[b] = self._computed(b)
         value: Array = self.known[base]
         return value
 
     def _computed(self, base: Base) -> Any:
-        made = base.definition
+        made = base.call
+        if base.polynomial is not None:
+            return self.of(base.polynomial)
         if made is None:
             return base.value
-        if isinstance(made, Polynomial):
-            return self.of(made)
         args = [None if a is None else self.of(a) for a in made.args]
         out = made.op.forward(*args, **made.static)
         return np.asarray(out[made.index] if made.op.outputs > 1 else out)
@@ -65,16 +65,6 @@ class BaseValues:
         pairs = (part for places, value in operands.items() for part in (value, places))
         out = np.einsum(*pairs, free, optimize=len(operands) > 2)
         return out.reshape([n if i in free else 1 for i, n in enumerate(shape)])
-
-
-def parts(base: Base) -> Iterable[Base]:
-    """The bases in the definition of a base."""
-    made = base.definition
-    if made is None:
-        return ()
-    if isinstance(made, Polynomial):
-        return made.bases()
-    return dict.fromkeys(b for a in made.args if a is not None for b in a.bases())
 
 
 def power(value: Any, exponent: Exponent) -> Any:
