@@ -205,7 +205,7 @@ class Writer:
     def operand(self, f: Factor) -> Expression:
         """A factor without its exponent, without axes of length 1."""
         made = f.base.call
-        e = apply(moving, f.base.shape, self.expression(made.argument), **made.static) if (
+        e = apply(moving, f.base.shape, self.expression(made.args[0]), **made.static) if (
             made is not None and is_moving(f)) else self.power(f._replace(exponent=1))
         return shaped(e, tuple(
             n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT))
@@ -215,7 +215,7 @@ class Writer:
         made = base.called(ops.fold)
         if made is None:
             return None
-        p, static = made.argument, made.static
+        p, static = made.args[0], made.static
         monomial = next(iter(p.terms), ())
         if len(p.terms) != 1 or p.terms[monomial] != 1 or tuple(static["stride"]) != (1, 1):
             return None

@@ -10,14 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.graph_view.names import Name
-
-if TYPE_CHECKING:
-    from tinygrad_mlp.explanation.polynomial import Polynomial
 
 Exponent = Fraction | int
 
@@ -37,15 +34,9 @@ class AppliedOp:
     """An operation on polynomials; `index` is the number of the output among several."""
 
     op: Op
-    args: tuple[Polynomial | None, ...]
+    args: tuple[Any, ...]
     static: Mapping[str, Any]
     index: int = 0
-
-    @property
-    def argument(self) -> Polynomial:
-        """The first argument."""
-        assert self.args[0] is not None
-        return self.args[0]
 
 
 class Base:
@@ -53,24 +44,22 @@ class Base:
 
     A `call` is what an operation gives, a `polynomial` what a bracket or a name stands for; leaves
     and constants have a `value`. `number` orders bases; those that one is made of have smaller
-    ones. `sums` tells for an axis what the sum over it is, where that is known: a base without the
-    axis, or 0 or 1.
+    ones. `sums` tells for an axis what the sum over it is, where that is known: 0 or 1.
     """
 
     __slots__ = ("number", "shape", "polynomial", "call", "value", "name", "sums")
 
-    def __init__(self, number: float, shape: Shape,
-                 definition: Polynomial | AppliedOp | None = None, value: Any = None) -> None:
+    def __init__(self, number: float, shape: Shape, definition: Any, value: Any) -> None:
         self.number = number
         self.shape = shape
         self.call = definition if isinstance(definition, AppliedOp) else None
-        self.polynomial = None if isinstance(definition, AppliedOp) else definition
+        self.polynomial: Any = None if self.call else definition
         self.value = value
         self.name: Name | None = None
-        self.sums: dict[int, Base | int] = {}
+        self.sums: dict[int, int] = {}
 
     @property
-    def definition(self) -> Polynomial | AppliedOp | None:
+    def definition(self) -> Any:
         """What it stands for; None for leaves and constants."""
         return self.polynomial or self.call
 
@@ -81,10 +70,8 @@ class Base:
 
     def parts(self) -> list[Base]:
         """The bases that it is made of, each once."""
-        if self.polynomial is not None:
-            return self.polynomial.bases()
-        args = self.call.args if self.call is not None else ()
-        return list(dict.fromkeys(b for a in args if a is not None for b in a.bases()))
+        made = self.call.args if self.call else [self.polynomial]
+        return list(dict.fromkeys(b for p in made if p is not None for b in p.bases()))
 
     def called(self, op: Op) -> AppliedOp | None:
         """The call that it is, if that is one of an operation."""

@@ -122,8 +122,8 @@ class Quantities(Numbers):
             (monomial, coefficient), = p.terms.items()
             base = p.scaled(1 / coefficient).single
             if base is not None and base.is_bracket and base not in self.deltas:
-                assert base.polynomial is not None
-                return base.polynomial.scaled(coefficient)
+                opened: Polynomial = base.polynomial.scaled(coefficient)
+                return opened
         return p
 
     def sum(self, a: Polynomial, b: Polynomial) -> Polynomial:

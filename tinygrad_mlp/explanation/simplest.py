@@ -110,8 +110,7 @@ class Simplifier(Factoring):
 
     def multiplied_out(self, p: Polynomial, bracket: Base) -> Polynomial:
         """With one bracket multiplied out."""
-        made = bracket.polynomial
-        assert made is not None
+        made: Polynomial = bracket.polynomial
 
         def power(f: Factor) -> Polynomial | None:
             if f.base is not bracket or f.exponent > 3:
@@ -143,7 +142,7 @@ class Simplifier(Factoring):
         """With brackets of one term as part of the product around them."""
 
         def inner(f: Factor) -> Polynomial | None:
-            if f.base.polynomial is None or f.base.name or f.exponent.denominator > 1:
+            if not self.is_bracket(f.base) or f.exponent.denominator > 1:
                 return None
             made = self.factored(f.base.polynomial)
             if len(made.terms) == 1 and (f.exponent == 1 or not has_sums(made)):

@@ -19,7 +19,6 @@ def name_slopes(reverse: Reverse) -> None:
         column = len(z.shape) in (1, 2) and z.shape[1:] in ((), (1,)) and z.shape[0] > 1
         if number is None or not column or f"D{number[1]}" in names.given:
             continue
-        assert delta.polynomial is not None
         made = reverse.simplifier.shown(delta.polynomial)
         monomial, c = next(iter(made.terms.items()))
         slope = [f for f in monomial if f.indices[:1] == (0,) and is_slope(f.base, z)]

@@ -115,7 +115,7 @@ def _logistic(t: Translation, p: Polynomial) -> Polynomial | None:
     made = (p - number(1, p.shape)).called(ops.exp)
     if made is None:
         return None
-    return t.call(ops.sigmoid, [t.argument(-t.opened(made.argument))], {}, p.shape)
+    return t.call(ops.sigmoid, [t.argument(-t.opened(made.args[0]))], {}, p.shape)
 
 
 @form("power", "float_power")
