@@ -139,6 +139,36 @@ def recurrent_network(Wh, Wx, b, x, y, h_0):
     return tg.sum((h - y) ** 2) / 2
 
 
+def two_recurrent_layers(W, U, V, M, x, y, h_0, k_0):
+    h, k = h_0, k_0
+    for t in range(len(x)):
+        h = tg.tanh(W @ x[t] + U @ h)
+        k = tg.tanh(V @ h + M @ k)
+    return tg.sum((k - y) ** 2) / 2
+
+
+def long_short_term_memory(Wi, Wf, Wo, Wg, Ui, Uf, Uo, Ug, x, y, h_0, c_0):
+    h, c = h_0, c_0
+    for t in range(len(x)):
+        i = tg.sigmoid(Wi @ x[t] + Ui @ h)
+        f = tg.sigmoid(Wf @ x[t] + Uf @ h)
+        o = tg.sigmoid(Wo @ x[t] + Uo @ h)
+        g = tg.tanh(Wg @ x[t] + Ug @ h)
+        c = f * c + i * g
+        h = o * tg.tanh(c)
+    return tg.sum((h - y) ** 2) / 2
+
+
+def gated_recurrent_unit(Wz, Wr, Wn, Uz, Ur, Un, x, y, h_0):
+    h = h_0
+    for t in range(len(x)):
+        z = tg.sigmoid(Wz @ x[t] + Uz @ h)
+        r = tg.sigmoid(Wr @ x[t] + Ur @ h)
+        n = tg.tanh(Wn @ x[t] + Un @ (r * h))
+        h = (1 - z) * n + z * h
+    return tg.sum((h - y) ** 2) / 2
+
+
 def batch_norm(Z, γ, β, R):
     ε = 1e-5
     μ = tg.mean(Z, axis=0)
@@ -161,6 +191,27 @@ def attention_head(Wq, Wk, Wv, X, R):
     S = Q @ K.T / np.sqrt(d)
     A = tg.softmax(S)
     O = A @ V  # noqa: E741
+    return tg.sum((O - R) ** 2) / 2
+
+
+def heads_side_by_side(Wq1, Wk1, Wv1, Wo1, Wq2, Wk2, Wv2, Wo2, Wq3, Wk3, Wv3, Wo3, X, R):
+    d = Wk1.shape[1]
+    heads = (Wq1, Wk1, Wv1, Wo1), (Wq2, Wk2, Wv2, Wo2), (Wq3, Wk3, Wv3, Wo3)
+    O = 0  # noqa: E741
+    for Wq, Wk, Wv, Wo in heads:
+        Q, K, V = X @ Wq, X @ Wk, X @ Wv
+        S = Q @ K.T / np.sqrt(d)
+        A = tg.softmax(S)
+        O = O + A @ V @ Wo  # noqa: E741
+    return tg.sum((O - R) ** 2) / 2
+
+
+def heads_in_a_stack(Wq, Wk, Wv, Wo, X, R):
+    d = Wk.shape[2]
+    Q, K, V = X @ Wq, X @ Wk, X @ Wv
+    S = Q @ tg.swapaxes(K, 1, 2) / np.sqrt(d)
+    A = tg.softmax(S)
+    O = tg.sum(A @ V @ Wo, axis=0)  # noqa: E741
     return tg.sum((O - R) ** 2) / 2
 
 
@@ -240,6 +291,15 @@ def layers(rows, sizes=(d, m, k)):
     return made
 
 
+def gates(letter, names, columns):
+    return {f"{letter}{name}": parameter(3, columns) for name in names}
+
+
+def heads(**shapes):
+    return {f"W{letter}{number}": parameter(*shape)
+            for number in (1, 2, 3) for letter, shape in shapes.items()}
+
+
 ROWS = {
     "Linear models": [
         (least_squares, {"w": parameter(d), **data("X", "y")}),
@@ -263,6 +323,16 @@ ROWS = {
         (recurrent_network, {
             "Wh": parameter(3, 3), "Wx": parameter(3, 2), "b": parameter(3),
             "x": rng.normal(size=(5, 2)), "y": rng.normal(size=3), "h_0": rng.normal(size=3)}),
+        (two_recurrent_layers, {
+            "W": parameter(3, 2), "U": parameter(3, 3), "V": parameter(4, 3), "M": parameter(4, 4),
+            "x": rng.normal(size=(5, 2)), "y": rng.normal(size=4), "h_0": rng.normal(size=3),
+            "k_0": rng.normal(size=4)}),
+        (long_short_term_memory, {
+            **gates("W", "ifog", 2), **gates("U", "ifog", 3), "x": rng.normal(size=(5, 2)),
+            "y": rng.normal(size=3), "h_0": rng.normal(size=3), "c_0": rng.normal(size=3)}),
+        (gated_recurrent_unit, {
+            **gates("W", "zrn", 2), **gates("U", "zrn", 3), "x": rng.normal(size=(5, 2)),
+            "y": rng.normal(size=3), "h_0": rng.normal(size=3)}),
         (residual_block, {
             "W": parameter(m, d), "V": parameter(d, m), "x": rng.normal(size=d),
             "y": rng.normal(size=d)}),
@@ -275,6 +345,12 @@ ROWS = {
         (attention_head, {
             "Wq": parameter(d, 2), "Wk": parameter(d, 2), "Wv": parameter(d, k), **data("X"),
             "R": rng.normal(size=(n, k))}),
+        (heads_side_by_side, {
+            **heads(q=(d, 2), k=(d, 2), v=(d, k), o=(k, d)), **data("X"),
+            "R": rng.normal(size=(n, d))}),
+        (heads_in_a_stack, {
+            "Wq": parameter(3, d, 2), "Wk": parameter(3, d, 2), "Wv": parameter(3, d, k),
+            "Wo": parameter(3, k, d), **data("X"), "R": rng.normal(size=(n, d))}),
         (convolution, {
             "w": parameter(1, 1, 2, 3), "x": parameter(1, 1, 5, 6),
             "R": rng.normal(size=(1, 1, 4, 4))}),

@@ -16,7 +16,9 @@ EQUATIONS = {
     "softmax_of_labels": 2, "network_in_rows": 9, "network_in_columns": 12,
     "network_with_cross_entropy": 11, "deep_network": 6,
     "deep_network_in_columns": 7, "network_of_rectifiers": 5, "recurrent_network": 6,
-    "residual_block": 6, "tied_weights": 3, "batch_norm": 6, "layer_norm": 4, "attention_head": 11,
+    "two_recurrent_layers": 10, "long_short_term_memory": 22, "gated_recurrent_unit": 15,
+    "heads_side_by_side": 12, "heads_in_a_stack": 12, "residual_block": 6, "tied_weights": 3,
+    "batch_norm": 6, "layer_norm": 4, "attention_head": 11,
     "convolution": 2, "embedding": 1, "log_determinant": 1, "quadratic_form": 2,
     "gaussian_likelihood": 3, "divergence_of_gaussians": 4, "matrix_factorisation": 3}
 
@@ -128,6 +130,13 @@ def test_facts_about_data_are_told():
     assert closed(Y)["∂L/∂W"].right.text() == "(1 / n) Xᵀ (P − Y)"
     assert closed(2 * Y).because == ()
     assert "Y 1" in closed(2 * Y).text
+
+
+def test_a_constant_gradient_is_of_floats():
+    c = tg.Tensor([1.0, 2.0], requires_grad=True)
+    gradient = tg.explain(lambda c: tg.sum(3 * c), {"c": c}).closed["∂L/∂c"]
+
+    np.testing.assert_array_equal(gradient.evaluate(), [3.0, 3.0], strict=True)
 
 
 def test_single_precision_stays_single():

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tinygrad_mlp.explanation.chosen_names import ChosenNames
 from tinygrad_mlp.explanation.equation import ADJOINT, FORWARD, GRADIENT, Equation
 from tinygrad_mlp.explanation.expression import Expression, Symbol, within
-from tinygrad_mlp.explanation.loop_lines import LoopWriter
-from tinygrad_mlp.explanation.loops import Loop
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.slopes import name_slopes
-from tinygrad_mlp.graph_view.names import Name, gradient, layer_number, name
+from tinygrad_mlp.explanation.stacks import NoStack
+from tinygrad_mlp.graph_view.names import Name, gradient, name
 
 
 class Blackboard(ChosenNames):
@@ -25,9 +24,16 @@ class Blackboard(ChosenNames):
 
     def __init__(self, reverse: Reverse) -> None:
         super().__init__(reverse)
-        if self.diagonal_slopes and self.loop is None:
+        if self.diagonal_slopes and not self.loop.places:
             name_slopes(reverse)
         self.writer = reverse.writer
+        try:
+            self._write()
+        except NoStack:
+            self.writer = reverse.writer = reverse.plain
+            self._write()
+
+    def _write(self) -> None:
         lines = sorted(self._definitions(), key=lambda line: line.kind == ADJOINT)
         self.each = list(self._gradients())
         self.equations = [*lines, *self._of_layers(self.each)]
@@ -44,19 +50,17 @@ class Blackboard(ChosenNames):
                 self.parts(b)))
             back = base in self.reverse.deltas or any(
                 b in lines and lines[b].kind == ADJOINT for b in inside)
-            lines[base] = Equation(ADJOINT if back else FORWARD, symbol)
-        return list(lines.values()) if self.loop is None else self._with_loop(self.loop, lines)
+            lines[base] = Equation(ADJOINT if back else FORWARD, self.writer.left(symbol))
+        return self._folded(lines)
 
-    def _with_loop(self, loop: Loop, lines: dict[Base, Equation]) -> list[Equation]:
+    def _folded(self, lines: dict[Base, Equation]) -> list[Equation]:
         """With those of a loop, each where the first of the quantities was made that it is of."""
-        writer = LoopWriter(loop, self.writer)
-        own = {b for b, place in loop.places.items() if b in lines and place != loop.before}
+        loop = self.loop
+        own = {b for b in loop.places if b in lines and b not in loop.initial}
         rows = [(b.number, line) for b, line in lines.items() if b not in own]
-        letters = {loop.places[b][0]: FORWARD for b in (*loop.arguments, *loop.steps)
-                   if b in loop.places} | dict.fromkeys(loop.derivatives, ADJOINT)
-        for letter, kind in letters.items():
-            rows += [(number, Equation(kind, symbol)) for number, symbol in writer.lines(
-                letter, own, self.simplifier.shown)]
+        for letter, kind in {loop.places[b][0]: lines[b].kind for b in own - loop.data}.items():
+            rows += [(number, Equation(kind, symbol))
+                     for number, symbol in self.writer.lines(letter, own)]
         return [line for _, line in sorted(rows, key=lambda row: row[0])]
 
     def _gradients(self) -> Iterator[Equation]:
@@ -73,29 +77,25 @@ class Blackboard(ChosenNames):
         return gradient(name("f") if output.text == "L" and of_array else output, of)
 
     def _gradient(self, p: Polynomial) -> Expression:
-        if self.loop is None or self.loop.index == "l":
-            return self.writer.expression(p)
         for base in p.bases():
             made = base.polynomial
-            if made is not None and base.is_bracket and all(
+            if made is not None and base.is_bracket and self.loop.places and all(
                     any(f.base in self.loop.places for f in m) for m in made.terms):
                 p = self.simplifier.multiplied_out(p, base)
-        return LoopWriter(self.loop, self.writer).gradient(p)
+        return self.writer.expression(p)
 
     def _of_layers(self, each: Sequence[Equation]) -> Iterator[Equation]:
         """The gradients, with those that are alike in all layers as one."""
-        loop = self.loop
-        if loop is None or loop.index == "t":
-            yield from each
-            return
-        rows: dict[str, list[tuple[int, Polynomial, Symbol]]] = {}
+        rows: dict[Any, list[tuple[int, Polynomial, Symbol]]] = {}
         for target, p, equation in zip(self.reverse.targets, self.gradients, each, strict=True):
-            letter, number = loop.places.get(self.reverse.target(target), (equation.name, 0))
-            rows.setdefault(letter, []).append((number, self.simplifier.shown(p), equation.left))
-        for letter, members in rows.items():
-            named = self._gradient_name(loop.name(letter, 0))
+            base = self.reverse.target(target)
+            letter, number = self.loop.places.get(base, (str(base), 0))
+            rows.setdefault((letter, base in self.loop.places), []).append((
+                number, self.simplifier.shown(p), equation.left))
+        for (letter, _), members in rows.items():
+            named = self._gradient_name(self.writer.loop.name(letter, 0))
             members.sort(key=lambda row: row[0])
-            for _, symbol in LoopWriter(loop, self.writer).together(members, named):
+            for _, symbol in self.writer.together(members, named):
                 yield Equation(GRADIENT, symbol)
 
     # -- words --------------------------------------------------------------------------------
@@ -120,25 +120,5 @@ class Blackboard(ChosenNames):
                 what = ", which has a single 1 in each row"
             shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
             told.append(f"{base.name.text}{shape}{what}")
-        if self.loop is not None:
-            loop = self.loop
-            letter, t = loop.before
-            told += [f"{letter}_{t} = {base.name.text}" for base, place in loop.places.items()
-                     if place == loop.before and base.name is not None
-                     and layer_number(base.name.text, re.escape(letter)) != t]
-            kind = "layer" if loop.index == "l" else "step"
-            told += [f"{', '.join(names)}: of {kind} {loop.index} = {', …, '.join(ends)}"
-                     for ends, names in self._ranges(loop).items()]
+        told += self.writer.glossary()
         return told
-
-    def _ranges(self, loop: Loop) -> dict[tuple[str, ...], list[str]]:
-        """The names ``W_l, b_l`` of what a loop has, by the first and the last of their numbers."""
-        numbers: dict[str, set[int]] = {}
-        for letter, t in loop.places.values():
-            if (letter, t) != loop.before:
-                numbers.setdefault(letter, set()).add(t)
-        ranges: dict[tuple[str, ...], list[str]] = {}
-        for letter, found in numbers.items():
-            ends = dict.fromkeys([str(min(found)), str(max(found))])
-            ranges.setdefault(tuple(ends), []).append(loop.name(letter, 0).text)
-        return ranges

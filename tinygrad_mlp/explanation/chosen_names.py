@@ -11,17 +11,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.explanation.loops import Loop, find_layers, find_loop, renumbered, row_of
+from tinygrad_mlp.explanation.members import TEXTBOOK
 from tinygrad_mlp.explanation.monomial import AppliedOp, Base
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial
+from tinygrad_mlp.explanation.repeats import SHORTEST
 from tinygrad_mlp.explanation.reverse import MOST_FACTORS, Reverse
 from tinygrad_mlp.graph_view.names import Name, name
-
-TEXTBOOK = {ops.sigmoid: "p", ops.softmax: "p", ops.tanh: "a", ops.relu: "a", ops.exp: "e",
-            ops.inv: "M"}
-"""What books call the results of operations; of matrices in capitals."""
 
 WORTH_A_NAME = 3.0
 """The cost from which something that is used twice gets a name."""
@@ -34,16 +30,14 @@ TOO_LONG = 14.0
 
 
 class ChosenNames:
-    """Gives names to bases of a derivation; `loop` is the loop in it, if there is one."""
-
-    folds_layers = True
+    """Gives names to bases of a derivation; `loop` is the loop in it."""
 
     def __init__(self, reverse: Reverse) -> None:
         self.reverse = reverse
         self.simplifier = reverse.simplifier
         self.names = reverse.naming.names
         self.gradients = reverse.gradients
-        self.loop: Loop | None = None
+        self.loop = reverse.loop
         self._name_counts()
         self._choose_names()
 
@@ -97,13 +91,12 @@ class ChosenNames:
 
     def _choose_names(self) -> None:
         """Name what is written often or is long, the largest first."""
-        self.loop = self._find_loop()
-        self.of_step = {z: self._of_step(self.loop, "δ", t)
-                        for z, t in self.loop.arguments.items()} if self.loop else {}
+        self._name_slopes()
         self._name_calls()
         self._name_layers()
         self._name_deltas()
         self._place_deltas()
+        self._place_others()
         chosen: dict[Base, Any] = {}
         while self._uses(chosen) and chosen:
             for base in sorted(chosen, key=lambda b: b.number):
@@ -121,89 +114,53 @@ class ChosenNames:
                     base.name = self._name(base)
         self.simplifier.forget()
 
-    def _find_loop(self) -> Loop | None:
-        """The loop in the graph, if there is one; its results are called h_1, h_2, …."""
-        calls = [b for b in self.reverse.t.bases if isinstance(b.definition, AppliedOp)
-                 and len(b.definition.args) == 1 and b.definition.op.rule(0)]
-        shared = {self.reverse.target(t) for t in self.reverse.targets}
-        loop = find_loop(calls, shared)
-        if loop is None:
-            return self._find_layers(calls) if self.folds_layers else None
-        rows = {b: row for b in self.reverse.t.bases if (row := row_of(b)) is not None}
-        if rows.keys() - loop.places:  # each step has an output, named by the last one only
-            loop.places = rows | loop.places
-            for base in self.reverse.t.bases:
-                if base not in shared and loop.only_step(base.definition) == len(loop.steps):
-                    base.name = None
-        self._name_steps(loop, shared)
-        return loop
-
-    def _find_layers(self, calls: Iterable[Base]) -> Loop | None:
-        """The layers of a network, whose results and their arguments have the names of a layer."""
-        loop = find_layers(calls, self.reverse.t.bases,
-                           lambda b: b.name or self.reverse.hint(b))
-        if loop is not None:
-            for base, (letter, number) in loop.places.items():
-                if base in loop.arguments or base in loop.steps or base.name is None:
-                    base.name = name(f"{letter}{number}")
-                    self.names.unique(base.name.text)
-            taken = {base.name.text for base in self.reverse.t.bases if base.name}
-            hints = renumbered(self.reverse.hints, self.reverse.hint, loop)
-            self.reverse.hints |= {key: of for key, of in hints.items() if of.text not in taken}
-            self.simplifier.forget()
-        return loop
-
-    def _name_steps(self, loop: Loop, shared: set[Base]) -> None:
-        """Call the results of a loop h_1, h_2, …; what they were applied to has no name."""
-        for base, (letter, t) in loop.places.items():
-            made = base.definition
-            if isinstance(made, AppliedOp):
-                base.name = self._of_step(loop, letter, t)
-                for a in made.args if base in loop.steps else ():
-                    if a is not None and a.single is not None and not (
-                            a.single in shared or a.single in loop.places):
-                        a.single.name = None
-        self.simplifier.forget()
-
-    def _of_step(self, loop: Loop, letter: str, t: int) -> Name:
-        """``h_3``, or ``h(3)`` where something else has that name; of layers, ``δ3``."""
-        text = f"{letter}{t}" if loop.index == "l" else f"{letter}_{t}"
-        if text in self.names.given:
-            text = f"{letter}({t})"
-        self.names.unique(text)
-        return loop.indexed(text, letter, t)
+    def _name_slopes(self) -> None:
+        """Choose the names of derivatives in a loop, before other things take them."""
+        self.of_step: dict[Base, Name] = {}
+        for z, place in self.loop.slopes.items():
+            self.of_step[z] = self.loop.member(place, self.names)
 
     def _place_deltas(self) -> None:
-        """Call the derivative with respect to what step t was computed from δ_t."""
-        if self.loop is None:
-            return
-        of = self.loop.arguments
+        """Enter the derivatives with respect to members of a loop as members."""
         for delta, base in self.reverse.deltas.items():
-            if base in of and delta.name is not None:
-                self.loop.places[delta] = "δ", of[base]
-        if self.loop.index == "l":
-            return self.simplifier.forget()
-        outputs: dict[Any, list[tuple[int, Base]]] = {}
-        for delta in self.reverse.deltas:
-            assert isinstance(delta.definition, Polynomial)
-            made = self.simplifier.shown(delta.definition)
-            step = self.loop.only_step(made) if delta not in self.loop.places else None
-            if step is not None and delta.name is not None:
-                outputs.setdefault(self.loop.relative(made, step), []).append((step, delta))
-        for members in outputs.values():
-            letter = self._free("e", "ε").text if len(members) > 2 else ""
-            self.loop.derivatives.update([letter] if letter else [])
-            for step, delta in members if letter else []:
-                self.loop.places[delta] = letter, step
-                delta.name = self._of_step(self.loop, letter, step)
+            if delta.name is not None:
+                self.loop.enter_derivative(delta, base, self.names)
         self.simplifier.forget()
+
+    def _place_others(self) -> None:
+        """Enter what else has a name and is alike at several steps."""
+        groups: dict[Any, dict[int, Base]] = {}
+        for base in self.reverse.t.bases:
+            made = base.definition
+            if base.name is None or made is None or base in self.loop.places:
+                continue
+            made = self.simplifier.shown(made) if isinstance(made, Polynomial) else made
+            of = self.reverse.deltas.get(base)
+            step = self.loop.step_of(made if of is None or of.definition is None else (
+                of.definition))
+            if step is not None:
+                key = self.loop.relative_definition(made, step)
+                groups.setdefault((of is None, key), {})[step] = base
+        found = [members for members in groups.values() if len(members) >= SHORTEST]
+        for members in found:
+            letter = re.sub(r"_?\d+$", "", str(members[max(members)]))
+            if letter == "δ" or any(letter == of for of, _ in self.loop.places.values()):
+                letter = self._free("e", "ε", "u").text
+            for step, base in members.items():
+                self.loop.places[base] = letter, step
+                base.name = self.loop.member((letter, step), self.names)
+                if base in self.reverse.deltas:
+                    self.loop.derivatives.add(letter)
+        if found:
+            self.simplifier.forget()
+            self._place_others()
 
     def _name_layers(self) -> None:
         """Call the derivative by which the gradient of a layer's weight is written δ and a number.
 
         It has the number of z: δ2 belongs to ``z2 = W1 x + b1``. A loop over layers has its own.
         """
-        if self.loop is not None and self.loop.index == "l":
+        if self.loop.index == "l":
             return
         layers = {id(layer.product[layer.weight]): layer for layer in self.reverse.graph.layers}
         for target, g in zip(self.reverse.targets, self.gradients, strict=True):
@@ -241,8 +198,9 @@ class ChosenNames:
             least = WORTH_A_DELTA if set(used) == {None} else 1.5
             many = any(len(m) >= MOST_FACTORS for m in made.terms)
             worth = cost > least if len(used) > 1 else cost > TOO_LONG or many
-            of_step = self.loop is not None and deltas[delta] in self.loop.arguments
-            if used and (worth or of_step) and delta.name is None:
+            of_step = self.loop.is_derived(deltas[delta]) or used and deltas[delta] in (
+                self.loop.slopes)
+            if delta.name is None and (used and worth or of_step):
                 delta.name = self._name(delta)
         self.simplifier.forget()
 
@@ -282,6 +240,9 @@ class ChosenNames:
         """δ with the number of a layer, or with the name of what it is the derivative of."""
         if of in self.of_step:
             return self.of_step[of]
+        place = self.loop.place_of_derivative(of)
+        if place is not None:
+            return self.loop.member(place, self.names)
         named = of.name or self.reverse.hint(of)
         number = re.fullmatch(r"[zZ]_?(\d+)", named.text) if named else None
         if named is None or re.fullmatch(r"v\d+", named.text):

@@ -25,8 +25,7 @@ from tinygrad_mlp.explanation.levels import (
     closed_form,
     record,
 )
-from tinygrad_mlp.explanation.loop_lines import at_each_step
-from tinygrad_mlp.explanation.making import is_made_by
+from tinygrad_mlp.explanation.loop_lines import EveryStep
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 
@@ -177,9 +176,10 @@ def tape_of(output: Value) -> Equations:
 
 
 def _annotated(found: Equations, shapes: bool) -> Equations:
-    """With shapes under the factors, where a line is not of several layers or steps."""
+    """With shapes under the factors, where they are the same at all steps that a line is of."""
     for equation in (*found.equations, *found.each):
-        equation.shapes = shapes and not is_made_by(at_each_step, equation.right)
+        right = equation.right
+        equation.shapes = shapes and (not isinstance(right, EveryStep) or right.alike)
     return found
 
 

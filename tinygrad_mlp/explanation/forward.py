@@ -153,6 +153,8 @@ class Forward:
                 self.hints.setdefault(p.key if base is None else base, name)
             return p
         base = p.single
+        if base is not None and base.name == name:
+            return p
         if base is None or base.name is not None:
             if p.number is not None:
                 return p

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.explanation.expression import Expression, Symbol
+from tinygrad_mlp.autograd.op import Op, op
+from tinygrad_mlp.explanation.expression import Application, Expression, Symbol
 from tinygrad_mlp.explanation.loops import Loop
 from tinygrad_mlp.explanation.making import apply
 from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.monomial import Base, Monomial
+from tinygrad_mlp.explanation.notation import Notation, Shape, Written
 from tinygrad_mlp.explanation.polynomial import Polynomial
-from tinygrad_mlp.graph_view.names import Name
+from tinygrad_mlp.graph_view.names import Name, layer_number
 
 
 @op(register=False, latex=lambda *steps: f"{steps[0]}")
@@ -37,30 +40,82 @@ def over_steps(*steps: Any, limits: str) -> Any:
     return sum(steps[2:], steps[1])
 
 
-class LoopWriter:
+KINDS = {"t": "step", "l": "layer", "h": "head"}
+
+
+def total(parts: Sequence[Expression]) -> Expression:
+    """The sum of expressions."""
+    return functools.reduce(lambda a, b: apply(
+        ops.add, np.broadcast_shapes(a.shape, b.shape), a, b), parts)
+
+
+class EveryStep(Application):
+    """The values at all steps, written as what every step has."""
+
+    __slots__ = ()
+
+    def written(self, notation: Notation) -> Written:
+        """What every step has."""
+        return self.parts()[0].written(notation)
+
+    @property
+    def alike(self) -> bool:
+        """Whether the factors have the same shapes at all steps."""
+        notation = Notation(latex=False, shapes=True)
+        return len({tuple(piece.shape for piece in step.written(notation).pieces)
+                    for step in self.parts()[1:]}) == 1
+
+
+class AllSteps(Symbol):
+    """The left side of that, with the shape that it has at a step."""
+
+    __slots__ = ()
+
+    def written(self, notation: Notation) -> Written:
+        """The name of every step."""
+        return Symbol(self.name, self.shape[1:], self.dtype).written(notation)
+
+
+class LoopWriter(Writer):
     """Writes the equations of a loop, those that are equal at several steps as one."""
 
-    def __init__(self, loop: Loop, writer: Writer) -> None:
+    def __init__(self, loop: Loop, inner: Callable[[Polynomial], Polynomial], sigmoid: Op) -> None:
+        super().__init__(inner, sigmoid)
         self.loop = loop
-        self.writer = writer
 
-    def lines(self, letter: str, written: Collection[Base],
-              shown: Any) -> list[tuple[float, Symbol]]:
+    def lines(self, letter: str, written: Collection[Base]) -> list[tuple[float, Symbol]]:
         """The equations of the quantities of a kind, as symbols with definitions.
 
         Before each stands the number of the first base that it is of.
         """
-        of = sorted((t, b) for b, (name, t) in self.loop.places.items()
-                    if name == letter and b in written and b.definition is not None)
-        rows = []
-        numbers = {self.writer.symbols[base]: base.number for _, base in of}
-        for t, base in of:
-            made = base.definition
-            if isinstance(made, Polynomial):
-                made = shown(made)
-            rows.append((t, made, self.writer.symbols[base]))
+        of = sorted(((t, b) for b, (name, t) in self.loop.places.items()
+                     if name == letter and b in written), key=lambda row: row[0])
+        numbers = {self.symbols[base]: base.number for _, base in of}
+        rows = [(t, self.inner(b.definition) if isinstance(b.definition, Polynomial) else (
+            b.definition), self.symbols[b]) for t, b in of]
         found = self.together(rows, self.loop.name(letter, 0))
         return [(min(numbers[symbol] for symbol in of), made) for of, made in found]
+
+    def left(self, symbol: Symbol) -> Symbol:
+        """The left side of an equation."""
+        return symbol
+
+    def glossary(self) -> list[str]:
+        """The values before the first step, and for which steps the names ``h_t, x_t`` are."""
+        loop = self.loop
+        told = []
+        numbers: dict[str, set[int]] = {}
+        for base, (letter, t) in loop.places.items():
+            if base not in loop.initial:
+                numbers.setdefault(letter, set()).add(t)
+            elif layer_number(str(base), re.escape(letter)) != t:
+                told.append(f"{letter}_{t} = {base}")
+        ranges: dict[str, list[str]] = {}
+        for letter, found in numbers.items():
+            ends = ", …, ".join(dict.fromkeys([str(min(found)), str(max(found))]))
+            ranges.setdefault(ends, []).append(loop.name(letter, 0).text)
+        return told + [f"{', '.join(names)}: of {KINDS[loop.index]} {loop.index} = {ends}"
+                       for ends, names in ranges.items()]
 
     def together(self, rows: Iterable[tuple[int, Any, Symbol]],
                  name: Name) -> Iterator[tuple[list[Symbol], Symbol]]:
@@ -69,7 +124,7 @@ class LoopWriter:
         Before each stand the symbols that it is of.
         """
         groups = [list(group) for _, group in itertools.groupby(
-            rows, lambda row: self._key(*row[:2]))]
+            rows, lambda row: self.loop.relative_definition(row[1], row[0]))]
         most = max(groups, key=len, default=[])
         for group in groups:
             symbols = [symbol for _, _, symbol in group]
@@ -78,49 +133,54 @@ class LoopWriter:
                 steps = [s.definition for s in symbols if s.definition]
                 shape = (len(steps), *first.shape) if len({s.shape for s in steps}) == 1 else (
                     sum(math.prod(s.shape) for s in steps),)
-                every = apply(at_each_step, shape, self._every(made, t, first), *steps)
-                yield symbols, Symbol(name, shape, every.dtype, definition=every)
+                every = self._every(made, t, first)
+                yield symbols, AllSteps(name, shape, every.dtype, definition=EveryStep(
+                    at_each_step, [every, *steps], {}, shape, steps[0].dtype))
             else:
                 yield from (([symbol], symbol) for symbol in symbols)
 
-    def _key(self, t: int, made: Any) -> Any:
-        return self.loop.relative(made, t) if isinstance(made, Polynomial) else (
-            self.loop.relative_call(made, t))
-
     def _every(self, made: Any, t: int, symbol: Symbol) -> Expression:
         if isinstance(made, Polynomial):
-            return self.writer.expression(self.loop.common(made, t))
+            return self.expression(self.loop.common(made, t))
         call = self.loop.common_call(made, t)
-        return self.writer.written_out(Base(math.inf, symbol.shape, call, None))
+        return self.written_out(Base(math.inf, symbol.shape, call, None))
 
-    def gradient(self, p: Polynomial) -> Expression:
-        """A gradient, with terms that are equal at several steps as a sum over t."""
+    def sum(self, p: Polynomial) -> Expression:
+        """A polynomial, with terms that are equal at several steps as a sum over t."""
+        if not self.loop.places:
+            return super().sum(p)
         groups: dict[Any, list[tuple[int, Monomial]]] = {}
         rest: dict[Monomial, Fraction] = {}
         for m, c in p.terms.items():
-            t = next((self.loop.places[f.base][1] for f in m if f.base in self.loop.places
-                      and self.loop.places[f.base][0] in self.loop.derivatives), None)
+            t = self._step(m)
             if t is None:
                 rest[m] = c
             else:
                 groups.setdefault((c, self.loop.relative_product(m, t)), []).append((t, m))
-        total: Expression | None = None
+        sums = []
         for (c, _), members in groups.items():
             members.sort(key=lambda member: member[0])
             first, last = members[0][0], members[-1][0]
             if len(members) == 1 or last - first + 1 > len(members):
                 rest.update({m: c for _, m in members})
-                continue
-            polynomials = [Polynomial(p.shape, {m: c}) for _, m in members]
-            steps = [self.writer.sum(q) for q in polynomials]
-            every = self.writer.sum(self.loop.common(polynomials[0], first))
-            whole = (first, last) == (1, len(self.loop.steps))
-            limits = "_t" if whole else rf"_{{t={first}}}^{{{last}}}"
-            made = apply(over_steps, steps[0].shape, every, *steps, limits=limits)
-            total = made if total is None else apply(ops.add, made.shape, total, made)
-        if total is None:
-            return self.writer.expression(p)
-        if rest:
-            others = self.writer.sum(Polynomial(p.shape, rest))
-            total = apply(ops.add, p.shape, total, others)
-        return total
+            else:
+                sums.append(self._over_steps(p.shape, c, members))
+        if rest or not sums:
+            sums.append(super().sum(Polynomial(p.shape, rest)))
+        return total(sums)
+
+    def _step(self, m: Monomial) -> int | None:
+        """The step that a term belongs to: that of the derivative in it, or the last one."""
+        places = [self.loop.places[f.base] for f in m if f.base in self.loop.places]
+        steps = [t for letter, t in places if letter in self.loop.derivatives]
+        return steps[0] if steps else self.loop.step_of(Polynomial((), {m: Fraction(1)}))
+
+    def _over_steps(self, shape: Shape, c: Fraction,
+                    members: Sequence[tuple[int, Monomial]]) -> Expression:
+        """The sum of terms that are equal at several steps."""
+        (first, start), (last, _) = members[0], members[-1]
+        steps = [super(LoopWriter, self).sum(Polynomial(shape, {m: c})) for _, m in members]
+        every = super().sum(self.loop.common(Polynomial(shape, {start: c}), first))
+        limits = f"_{self.loop.index}" if (first, last) == self.loop.ends else (
+            rf"_{{{self.loop.index}={first}}}^{{{last}}}")
+        return apply(over_steps, steps[0].shape, every, *steps, limits=limits)

@@ -76,6 +76,8 @@ class Writer:
         total = self.sum(p)
         if total.shape == p.shape:
             return total
+        if isinstance(total, Number):
+            return Number(total.number, p.shape, float)
         return apply(ops.broadcast_to, p.shape, total, shape=p.shape)
 
     def sum(self, p: Polynomial) -> Expression:

@@ -11,12 +11,14 @@ from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.explanation.forms import RULES
 from tinygrad_mlp.explanation.forward import Forward
+from tinygrad_mlp.explanation.loop_lines import LoopWriter
 from tinygrad_mlp.explanation.making import SIGMOIDS
-from tinygrad_mlp.explanation.matrices import Writer
+from tinygrad_mlp.explanation.members import find_loop
 from tinygrad_mlp.explanation.monomial import SUMMED, AppliedOp, Base, sizes
 from tinygrad_mlp.explanation.numbers import number
 from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.reading import RuleReader
+from tinygrad_mlp.explanation.stacks import Stack, StackWriter
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming, key_of
 
@@ -33,8 +35,11 @@ class Reverse(Forward):
 
     `deltas` are brackets that are derivatives, by what they are the derivative of, and `users` the
     bases that a derivative came through, None for the output. Bases with numbers from
-    `first_derivative` on were made on the way back.
+    `first_derivative` on were made on the way back. `folded` are the indices of loops that are
+    written once.
     """
+
+    folded = "tlh"
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
                  meant: Mapping[str, float]) -> None:
@@ -43,9 +48,16 @@ class Reverse(Forward):
         self.deltas = self.simplifier.deltas
         numbered = len(graph.layers) > 1 and not any(map(naming.by_user, graph.nodes))
         free = [s for s in ("gσ" if numbered else "σg") if s not in (*naming.names.given, *meant)]
-        self.writer = Writer(self.simplifier.shown, SIGMOIDS[free[0] if free else "sigmoid"])
+        sigmoid = SIGMOIDS[free[0] if free else "sigmoid"]
+        self.loop = find_loop(naming, targets, self.folded)
+        self.writer = self.plain = LoopWriter(self.loop, self.simplifier.shown, sigmoid)
+        length = next((len(t.data) for t in targets if np.ndim(t.data) == 3), 0)
+        if length and not self.loop.planned and self.folded == "tlh":
+            stack = Stack(length, "h")
+            self.writer = StackWriter(stack, self.simplifier.shown, sigmoid)
         self.reader = RuleReader(self.t)
         self.record_all()
+        self.loop.settle(self.values)
         self.first_derivative = len(self.t.bases)
         self.simplifier.most = FORMS_PER_BASE * (len(self.t.bases) + 5)
         self.gradients = self.differentiate()
@@ -122,20 +134,23 @@ class Reverse(Forward):
         return leading
 
     def _delta(self, base: Base, g: Polynomial) -> Polynomial:
-        """A derivative as one factor, which may get a name."""
-        if len(g.terms) == 1 and self.simplifier.cost(g) <= NAMED_FROM:
-            return g
+        """A derivative as one factor, which may get a name; that of a member of a loop has one."""
+        of_step = self.loop.is_derived(base) and g.number is None
         made_by = base.call
-        if made_by is not None and made_by.op.record.elementwise and (
-                len(g.terms) == 1 and len(next(iter(g.terms))) < MOST_FACTORS):
+        several = len(g.terms) > 1
+        if not of_step and not several and (self.simplifier.cost(g) <= NAMED_FROM or (
+                made_by is not None and made_by.op.record.elementwise
+                and len(next(iter(g.terms))) < MOST_FACTORS)):
             return g
         made = self.t.bracket(g, signed=False)
         delta = made.single
         assert delta is not None
         if not self.simplifier.is_bracket(delta):
             return made
-        if base in self.arguments or made_by is not None or is_product(base.polynomial):
+        if of_step or base in self.arguments or made_by is not None or is_product(base.polynomial):
             self.deltas.setdefault(delta, base)
+        if base in self.loop.carried:
+            self.loop.enter_derivative(delta, base, self.naming.names)
         return made
 
     def _share(self, call: AppliedOp, position: int, g: Any, y: Any, inputs: list[Any],

@@ -46,6 +46,7 @@ class StepReverse(Reverse):
     """Reverse mode in which each quantity has a derivative of its own."""
 
     simplifier_class = PlainSimplifier
+    folded = "t"  # each line of a layer has its reason
 
     def keeps_name(self, node: Node, index: int) -> bool:
         """Whether a result is a quantity of its own: also the parts of layers."""
@@ -68,7 +69,6 @@ class StepBoard(Blackboard):
     """Writes the lines of the chain rule; `reasons` are those of the lines, or empty."""
 
     diagonal_slopes = False  # as the rules of the operations have it
-    folds_layers = False  # each line has its reason
 
     def roots(self) -> list[Polynomial]:
         """The gradients, and the output."""

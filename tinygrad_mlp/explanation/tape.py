@@ -31,6 +31,7 @@ class RecordedReverse(Reverse):
     """Reverse mode in which each result and each adjoint is a line, written as its rule has it."""
 
     simplifier_class = PlainSimplifier
+    folded = ""
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
                  meant: Mapping[str, float]) -> None:

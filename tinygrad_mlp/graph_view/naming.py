@@ -137,6 +137,20 @@ class Naming:
         """Return whether the user gave the name of a key."""
         return key in self._by_user
 
+    def of_key(self, key: object) -> Name | None:
+        """Return the name of a key, if it has one already."""
+        return self._of.get(key)
+
+    def rename(self, key: object, name: Name, by_user: bool = True) -> None:
+        """Give a key another name, which counts as one that the user gave."""
+        before = self._of.get(key)
+        if before is not None and not self.by_user(key):
+            self.names.given.pop(before.text, None)
+        self._of[key] = name
+        self.names.given.setdefault(name.text, 1)
+        if by_user:
+            self._by_user.add(key)
+
     def of_node(self, node: Node, index: int = 0) -> Name:
         """Return the name of a result of a node."""
         key = node if node.op.outputs == 1 else (node, index)

@@ -1,0 +1,298 @@
+"""Loops with several quantities a step, loops beside each other, heads: written once, and right."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mlp as tg
+from tests import blackboard
+from tests.explanation.test_written_once import closed_form, data, weights
+from tinygrad_mlp.explanation.repeats import find_repeats
+from tinygrad_mlp.graph_view.layer_view import Recorded
+
+TEXTBOOK = {name: next(row for row in blackboard.cases() if row[0].__name__ == name) for name in (
+    "two_recurrent_layers", "long_short_term_memory", "gated_recurrent_unit", "heads_side_by_side",
+    "heads_in_a_stack")}
+
+
+def lines_of(loss, values, **options):
+    return closed_form(loss, values, **options).text.splitlines()
+
+
+def test_long_short_term_memory_is_its_recursion():
+    assert lines_of(*TEXTBOOK["long_short_term_memory"])[:14] == [
+        "i_t = σ(Wi x_t + Ui h_{t−1})",
+        "f_t = σ(Wf x_t + Uf h_{t−1})",
+        "o_t = σ(Wo x_t + Uo h_{t−1})",
+        "g_t = tanh(Wg x_t + Ug h_{t−1})",
+        "c_t = i_t ⊙ g_t + f_t ⊙ c_{t−1}",
+        "h_t = o_t ⊙ tanh(c_t)",
+        "δh_5 = h_5 − y",
+        "δc_5 = o_5 ⊙ δh_5 ⊙ (1 − tanh²(c_5))",
+        "δg_t = i_t ⊙ δc_t ⊙ (1 − g_t²)",
+        "δo_t = o_t ⊙ tanh(c_t) ⊙ δh_t ⊙ (1 − o_t)",
+        "δf_t = f_t ⊙ c_{t−1} ⊙ δc_t ⊙ (1 − f_t)",
+        "δi_t = i_t ⊙ g_t ⊙ δc_t ⊙ (1 − i_t)",
+        "δh_t = Uiᵀ δi_{t+1} + Ufᵀ δf_{t+1} + Uoᵀ δo_{t+1} + Ugᵀ δg_{t+1}",
+        "δc_t = o_t ⊙ δh_t ⊙ (1 − tanh²(c_t)) + f_{t+1} ⊙ δc_{t+1}",
+    ]
+
+
+def test_a_line_of_a_loop_has_the_derivatives_of_all_steps():
+    loss, values = TEXTBOOK["long_short_term_memory"]
+
+    def disturbed(h_added, c_added):
+        v = {name: value.data if isinstance(value, tg.Tensor) else value
+             for name, value in values.items()}
+        h, c = v["h_0"], v["c_0"]
+        for t in range(len(v["x"])):
+            i, f, o = (tg.sigmoid(v[f"W{k}"] @ v["x"][t] + v[f"U{k}"] @ h) for k in "ifo")
+            c = f * c + i * tg.tanh(v["Wg"] @ v["x"][t] + v["Ug"] @ h) + c_added[t]
+            h = o * tg.tanh(c) + h_added[t]
+        return tg.sum((h - v["y"]) ** 2) / 2
+
+    of_h, of_c = tg.grad(disturbed, argnums=(0, 1))(np.zeros((5, 3)), np.zeros((5, 3)))
+    closed = closed_form(loss, values)
+
+    for name, right in (("δh", np.asarray(of_h)), ("δc", np.asarray(of_c))):
+        np.testing.assert_allclose(closed[f"{name}_5"].evaluate(), right[4], rtol=1e-12)
+        ours = closed[f"{name}_t"].evaluate()
+        np.testing.assert_allclose(ours, right[:4], rtol=1e-10, atol=1e-14)
+
+
+def test_a_gated_recurrent_unit_is_its_recursion():
+    assert lines_of(*TEXTBOOK["gated_recurrent_unit"]) == [
+        "z_t = σ(Wz x_t + Uz h_{t−1})",
+        "r_t = σ(Wr x_t + Ur h_{t−1})",
+        "n_t = tanh(Un (h_{t−1} ⊙ r_t) + Wn x_t)",
+        "h_t = h_{t−1} ⊙ z_t + n_t ⊙ (1 − z_t)",
+        "δh_5 = h_5 − y",
+        "δn_t = (1 − z_t) ⊙ δh_t ⊙ (1 − n_t²)",
+        "δr_t = (Unᵀ δn_t) ⊙ h_{t−1} ⊙ r_t ⊙ (1 − r_t)",
+        "δz_t = z_t ⊙ (1 − z_t) ⊙ δh_t ⊙ (h_{t−1} − n_t)",
+        "δh_t = (Unᵀ δn_{t+1}) ⊙ r_{t+1} + Uzᵀ δz_{t+1} + Urᵀ δr_{t+1}",
+        "        + z_{t+1} ⊙ δh_{t+1}",
+        "∂L/∂Wz = Σ_t δz_t x_tᵀ",
+        "∂L/∂Wr = Σ_t δr_t x_tᵀ",
+        "∂L/∂Wn = Σ_t δn_t x_tᵀ",
+        "∂L/∂Uz = Σ_t δz_t h_{t−1}ᵀ",
+        "∂L/∂Ur = Σ_t δr_t h_{t−1}ᵀ",
+        "∂L/∂Un = Σ_t δn_t (h_{t−1} ⊙ r_t)ᵀ",
+    ]
+
+
+LAYERS = [
+    "δk_5 = (k_5 − y) ⊙ (1 − k_5²)",
+    "δk_t = (Mᵀ δk_{t+1}) ⊙ (1 − k_t²)",
+    "δh_5 = (Vᵀ δk_5) ⊙ (1 − h_5²)",
+    "δh_t = (Uᵀ δh_{t+1} + Vᵀ δk_t) ⊙ (1 − h_t²)",
+]
+
+
+def test_two_recurrent_layers_are_one_loop():
+    assert {*LAYERS} < {*lines_of(*TEXTBOOK["two_recurrent_layers"])}
+
+
+def test_they_are_one_loop_too_where_the_second_is_computed_after_the_first():
+    def loss(W, U, V, M, x, y, h_0, k_0):
+        h, k, below = h_0, k_0, []
+        for t in range(len(x)):
+            h = tg.tanh(W @ x[t] + U @ h)
+            below.append(h)
+        for h in below:
+            k = tg.tanh(V @ h + M @ k)
+        return tg.sum((k - y) ** 2) / 2
+
+    assert {*LAYERS} < {*lines_of(loss, TEXTBOOK["two_recurrent_layers"][1])}
+
+
+def test_a_loop_that_goes_back_is_numbered_backwards():
+    def loss(W, U, V, x, y, h_0, b_6):
+        h, b, states, total = h_0, b_6, [], 0
+        for t in range(len(x)):
+            h = tg.tanh(W @ x[t] + U @ h)
+            states.append(h)
+        for t in reversed(range(len(x))):
+            b = tg.tanh(W @ x[t] + U @ b)
+            total = total + tg.sum((V @ (states[t] + b) - y[t]) ** 2) / 2
+        return total
+
+    values = {"W": (3, 2), "U": (3, 3), "V": (2, 3)}
+    rng = np.random.default_rng(0)
+    values = {name: tg.Tensor(rng.normal(size=s), requires_grad=True) for name, s in values.items()}
+
+    assert lines_of(loss, values | data(x=(5, 2), y=(5, 2), h_0=(3,), b_6=(3,))) == [
+        "h_t = tanh(W x_t + U h_{t−1})",
+        "b_t = tanh(W x_t + U b_{t+1})",
+        "e_t = V (h_t + b_t) − y_t",
+        "δb_1 = (Vᵀ e_1) ⊙ (1 − b_1²)",
+        "δb_t = (Uᵀ δb_{t−1} + Vᵀ e_t) ⊙ (1 − b_t²)",
+        "δh_5 = (Vᵀ e_5) ⊙ (1 − h_5²)",
+        "δh_t = (Uᵀ δh_{t+1} + Vᵀ e_t) ⊙ (1 − h_t²)",
+        "∂L/∂W = Σ_t δb_t x_tᵀ + Σ_t δh_t x_tᵀ",
+        "∂L/∂U = Σ_t δb_t b_{t+1}ᵀ + Σ_t δh_t h_{t−1}ᵀ",
+        "∂L/∂V = Σ_t e_t h_tᵀ + Σ_t e_t b_tᵀ",
+    ]
+
+
+@pytest.mark.parametrize("stored", ["heads_side_by_side", "heads_in_a_stack"])
+def test_heads_are_written_once(stored):
+    closed = closed_form(*TEXTBOOK[stored])
+
+    assert closed.text.splitlines() == [
+        "Q_h = X Wq_h",
+        "K_h = X Wk_h",
+        "V_h = X Wv_h",
+        "S_h = (1 / √d) Q_h K_hᵀ",
+        "A_h = softmax(S_h)",
+        "O = Σ_h A_h V_h Wo_h",
+        "δA_h = (O − R) Wo_hᵀ V_hᵀ",
+        "δS_h = A_h ⊙ (δA_h − (A_h ⊙ δA_h) 1 1ᵀ)",
+        "∂L/∂Wq_h = (1 / √d) Xᵀ δS_h K_h",
+        "∂L/∂Wk_h = (1 / √d) Xᵀ δS_hᵀ Q_h",
+        "∂L/∂Wv_h = Xᵀ A_hᵀ (O − R) Wo_hᵀ",
+        "∂L/∂Wo_h = V_hᵀ A_hᵀ (O − R)",
+    ]
+    assert closed.glossary[-1].endswith("of head h = 1, …, 3")
+    assert closed["δS_h"].latex.startswith(r"\delta^{S}_{h} = ")
+    assert r"(\delta^{S}_{h})^{\top}" in closed["∂L/∂Wk_h"].latex  # no two superscripts
+
+
+def test_residual_layers_hand_the_derivative_on():
+    def loss(W1, b1, W2, b2, W3, b3, x, y):
+        h = x
+        for W, b in ((W1, b1), (W2, b2), (W3, b3)):
+            h = h + tg.tanh(W @ h + b)
+        return tg.sum((h - y) ** 2) / 2
+
+    values = weights((3, 3), (3, 3), (3, 3)) | weights((3,), (3,), (3,), name="b")
+    assert lines_of(loss, values | data(x=(3,), y=(3,))) == [
+        "a_l = tanh(W_l h_{l−1} + b_l)",
+        "h_l = h_{l−1} + a_l",
+        "δh3 = h3 − y",
+        "δ_l = δh_l ⊙ (1 − a_l²)",
+        "δh_l = W_{l+1}ᵀ δ_{l+1} + δh_{l+1}",
+        "∂L/∂W_l = δ_l h_{l−1}ᵀ",
+        "∂L/∂b_l = δ_l",
+    ]
+
+
+def test_descent_is_a_loop_as_well():
+    def loss(w, X, y, η):
+        for _ in range(4):
+            w = w - η * X.T @ (tg.sigmoid(X @ w) - y)
+        return tg.sum((X @ w - y) ** 2)
+
+    rng = np.random.default_rng(0)
+    values = {"w": tg.Tensor(rng.normal(size=3), requires_grad=True), **data(X=(5, 3), y=(5,))}
+    closed = closed_form(loss, values | {"η": 0.1})
+
+    assert closed.text.splitlines()[:2] == ["p_t = σ(X w_{t−1})", "w_t = w_{t−1} − η Xᵀ (p_t − y)"]
+    assert "w_0 = w" in closed.glossary and len(closed.equations) == 6
+
+
+@pytest.mark.parametrize("cell", [tg.nn.RNNCell, tg.nn.GRUCell, tg.nn.LSTMCell])
+def test_the_lines_of_a_cell_do_not_grow_with_the_steps(cell):
+    counts = []
+    for steps in (4, 7):
+        rng = np.random.default_rng(0)
+        cells, state = cell(2, 3, rng=rng), None
+        for x in rng.normal(size=(steps, 5, 2)):
+            state = cells(x, state)
+        out = state[0] if isinstance(state, tuple) else state
+        loss = tg.sum(out * out) / 2
+        closed = tg.explain(loss).closed
+        loss.backward()
+        counts.append(len(closed.equations))
+        assert not closed.note
+        for name, parameter in cells.named_parameters():
+            np.testing.assert_allclose(
+                closed[f"∂L/∂{name}"].evaluate(), parameter.grad, rtol=1e-9, atol=1e-12)
+
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("stored", ["heads_side_by_side", "heads_in_a_stack"])
+def test_shapes_stand_in_a_line_of_all_steps_that_have_the_same(stored):
+    closed = closed_form(*TEXTBOOK[stored], shapes=True)
+
+    assert closed["∂L/∂Wq_h"].text.splitlines() == [
+        "∂L/∂Wq_h = (1 / √d) Xᵀ  δS_h K_h", "  4×2               4×6 6×6  6×2"]
+    assert closed["Q_h"].text.splitlines()[1].split() == ["6×2", "6×4", "4×2"]
+
+
+def test_the_matrices_of_a_stack_have_the_values_of_the_whole():
+    loss, values = TEXTBOOK["heads_in_a_stack"]
+    closed = closed_form(loss, values)
+    scores = values["X"] @ values["Wq"].data @ np.swapaxes(values["X"] @ values["Wk"].data, 1, 2)
+
+    np.testing.assert_allclose(closed["S_h"].evaluate(), scores / np.sqrt(2), rtol=1e-12)
+    np.testing.assert_array_equal(
+        closed["∂L/∂Wq_h"].evaluate(), closed["∂L/∂Wq"].evaluate())
+
+
+STACKED = {
+    "a bias for each": lambda W, X, b, c: tg.tanh(X @ W + b) + c,
+    "its rows": lambda W, X, b, c: (X @ W) / tg.sqrt(tg.sum((X @ W) ** 2, axis=2, keepdims=True)),
+    "the mean": lambda W, X, b, c: tg.mean(tg.sigmoid(X @ W), axis=0) * c,
+    "across the stack": lambda W, X, b, c: tg.softmax(X @ W, axis=0) + b,
+    "the first": lambda W, X, b, c: tg.tanh(X @ W)[0] + c,
+}
+
+
+@pytest.mark.parametrize("made", STACKED)
+def test_a_stack_is_written_by_its_matrices_or_in_index_notation(made):
+    rng = np.random.default_rng(0)
+    shapes = {"W": (3, 4, 2), "b": (3, 1, 2), "c": (2,)}
+    values = {name: tg.Tensor(rng.normal(size=shape), requires_grad=True)
+              for name, shape in shapes.items()}
+    closed = closed_form(lambda W, b, c, X: tg.sum(tg.square(STACKED[made](W, X, b, c) - 1) / 2)
+                         + tg.sum(b * 2) + tg.sum(c), {**values, **data(X=(6, 4))})
+
+    indexed = "_ijk" in closed.text
+    assert indexed == (made in ("across the stack", "the first")), closed.text
+    assert ("_h" in closed.text) != indexed
+
+
+@given(
+    cell=st.sampled_from(["two_recurrent_layers", "long_short_term_memory",
+                          "gated_recurrent_unit"]),
+    steps=st.integers(1, 6),
+    sizes=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_loops_of_all_lengths_and_sizes_have_closed_forms(cell, steps, sizes, seed):
+    loss, values = TEXTBOOK[cell]
+    rng = np.random.default_rng(seed)
+    length = {3: sizes[0], 2: sizes[1], 4: 1, 5: steps}
+    made = {}
+    for name, v in values.items():
+        array = rng.normal(size=[length[n] for n in np.shape(getattr(v, "data", v))])
+        made[name] = tg.Tensor(array, requires_grad=True) if isinstance(v, tg.Tensor) else array
+
+    closed_form(loss, made)
+
+
+@given(program=st.lists(st.sampled_from(["sin", "add", "matmul", "mul"]), min_size=1, max_size=5),
+       steps=st.integers(3, 5))
+def test_whatever_is_repeated_is_found(program, steps):
+    rng = np.random.default_rng(0)
+    W = tg.Tensor(rng.normal(size=(2, 2)) / 2, requires_grad=True, name="W")
+    h = tg.Tensor(rng.normal(size=2), requires_grad=True, name="h")
+    actions = {"sin": tg.sin, "add": lambda h: h + 1, "matmul": lambda h: W @ h,
+               "mul": lambda h: h * h / 4}
+    loss = h
+    for _ in range(steps):
+        for action in program:
+            loss = actions[action](loss)
+    loss = tg.sum(loss)
+    repeats = find_repeats(Recorded(loss).nodes)
+    closed = tg.explain(loss).closed
+    loss.backward()
+
+    assert bool(repeats) == ("sin" in program)
+    for leaf in (W, h):
+        if leaf.grad is not None and not closed.note:
+            np.testing.assert_allclose(closed[f"∂L/∂{leaf.name}"].evaluate(), leaf.grad,
+                                       rtol=1e-9, atol=1e-12)
