@@ -19,6 +19,7 @@ from tinygrad_mlp.errors import (
     NotDifferentiableError,
     ShapeError,
 )
+from tinygrad_mlp.explanation.derivation import tape_of
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 from tinygrad_mlp.program.graph_program import graph_program
@@ -118,6 +119,30 @@ def test_through_every_operation_each_gradient_is_the_sum_of_its_products(case):
     for right in wanted:
         assert any(a.shape == right.shape and np.allclose(a, right, rtol=1e-12, atol=0)
                    for a in shown)
+
+
+@every_graph
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_with_names_of_results_each_formula_is_that_of_its_step(graph, part):
+    loss = graph(np.random.default_rng(0))
+    nodes = Recorded(loss).nodes[:-1]
+    names = {f"r{i}": node.out for i, node in enumerate(nodes) if i % 3 == part}
+    equations = {e.name: e for e in tape_of(loss, names).equations}
+    steps = tg.steps(loss, names=names)
+    assert any(step.name in names for step in steps)
+    for step in steps:
+        if step.formula is not None:
+            equation = equations[step.name]
+            assert str(equation) == f"{step.name} = {step.formula.text}"
+            np.testing.assert_allclose(equation.evaluate(), step.value, rtol=1e-9, atol=1e-12)
+
+
+def test_local_names_of_results_stand_in_the_formulas(rng):
+    w = parameter(rng, "w", 3)
+    hidden = tg.tanh(w)
+    found = tg.steps(tg.sum((1 + hidden) * 2), names={"hidden": hidden})
+    texts = {step.name: step.formula.text for step in found}
+    assert texts["hidden"] == "tanh(w)" and texts["v1"] == "1 + hidden"
 
 
 @pytest.mark.parametrize("case", SAMPLES, ids=lambda case: case[0].name)

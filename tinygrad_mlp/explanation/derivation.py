@@ -169,10 +169,10 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
     return Derivation(_annotated(closed_form(asked, steps), shapes), steps, tape)
 
 
-def tape_of(output: Value) -> Equations:
+def tape_of(output: Value, names: Mapping[str, Any]) -> Equations:
     """The record of a graph alone, with respect to all its leaves."""
     graph = Recorded(output)
-    return record(Question(graph, {}, list(graph.leaves().values())))
+    return record(Question(graph, names, list(graph.leaves().values())))
 
 
 def _annotated(found: Equations, shapes: bool) -> Equations:

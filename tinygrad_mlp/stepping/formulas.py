@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import TinygradError
@@ -16,14 +17,15 @@ class Formula(NamedTuple):
     latex: str
 
 
-def formulas(loss: Value) -> dict[str, Formula]:
+def formulas(loss: Value, names: Mapping[str, Any]) -> dict[str, Formula]:
     """Return the equations of each value, each cotangent and each gradient by its name.
 
     This is all that the steps know of derivations: one equation for each node. The names are those
-    of the same graph, each given once. A graph that cannot be derived has no formulas.
+    of the same graph, each given once, and must be asked for with the same `names`. A graph that
+    cannot be derived has no formulas.
     """
     try:
-        equations = tape_of(loss).equations
+        equations = tape_of(loss, names).equations
     except TinygradError:
         return {}
     return {e.name: Formula(str(e).partition(" = ")[2], e.latex) for e in equations}

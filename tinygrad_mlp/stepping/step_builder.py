@@ -45,7 +45,7 @@ class StepBuilder:
                       for key in _outputs(node)]
         self.uses = self._find_uses()
         self.gradient_names = self._name_gradients()
-        self.formulas = formulas(graph.output)
+        self.formulas = formulas(graph.output, names)
         self.program, self.lines, self.missing = _written(graph, self.naming)
         self._shares: dict[tuple[Node, int], Array] = {}
         self.entries: dict[Key, Entry] = {}
