@@ -35,6 +35,8 @@ OPERATIONS = "operations before this document"
 FOLDER = "folder of this document"
 ROOT = Path(__file__).parent.parent
 COMMAND = "tinygrad-mlp"
+FLEETING = re.compile("^Reading .* …\n", re.MULTILINE)
+"""What a command says while something takes its time; a terminal takes it away again."""
 OF_THE_SHELL = re.compile(r"[|&;<>$`*?(){}\n]")
 """Characters that mean something to a shell; a backslash and quotes are read by `shlex`, too."""
 
@@ -86,6 +88,7 @@ def run_console(example: Example) -> str | None:
     for command, output in typed(example.parsed):
         run = in_shell if OF_THE_SHELL.search(command.strip()) else in_this_process
         code, found = run(command, folder)
+        found = FLEETING.sub("", found)
         shown = doctest.OutputChecker().check_output(output, found, flags)
         if not (shown if output else code == 0):
             return f"{command}Expected:\n{output}\nGot ({code}):\n{found}"

@@ -62,6 +62,21 @@ def test_local_variables_name_the_steps_and_a_wrong_derivation_departs(folder, r
     assert departing[0]["departure"]["text"] == "d2 = W2.T @ d3 * (1 - hidden)"
 
 
+@pytest.mark.parametrize("command", ["steps", "explain"])
+@pytest.mark.parametrize("program", [
+    "weights = tg.Tensor(np.full((2, 3), 0.1), requires_grad=True)\n"
+    "score = weights @ pixels\nloss = tg.sum((tg.sigmoid(score) - label) ** 2)\n",
+    "weights = np.full((2, 3), 0.1)\n\n\ndef loss(weights):\n    score = weights @ pixels\n"
+    "    return np.sum((1 / (1 + np.exp(-score)) - label) ** 2)\n"])
+def test_values_have_the_names_of_the_file(folder, run, command, program):
+    (folder / "named.py").write_text(
+        "import numpy as np\nimport tinygrad_mlp as tg\n\npixels = np.array([0.5, -1.0, 2.0])\n"
+        f"unused = pixels * 2\nlabel = np.array([1.0, 0.0])\n{program}")
+    done = run(command, "named.py")
+    assert "score = weights pixels" in done.out and "− label" in done.out
+    assert "∂L/∂weights" in done.out and "unused" not in done.out
+
+
 def test_nested_parameters_are_tensors_with_numbers(folder, run):
     (folder / "nested.py").write_text(
         "import numpy as np\nweights = [np.ones((2, 2)), np.ones((1, 2))]\n\n\n"

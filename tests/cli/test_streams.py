@@ -179,6 +179,7 @@ def test_elsewhere_a_line_tells_it_once_it_takes_long(monkeypatch):
             told.set()
 
     monkeypatch.setattr(sys, "stderr", Pipe())
-    with outputs.announced("Reading mnist …", patience=0):
+    monkeypatch.setattr(outputs, "PATIENCE", 0)
+    with outputs.announced("Reading mnist …"):
         assert told.wait(60)
     assert sys.stderr.getvalue() == "Reading mnist …\n"

@@ -27,6 +27,8 @@ from tinygrad_mlp.errors import DataNotFoundError
 from tinygrad_mlp.explanation import Derivation
 from tinygrad_mlp.explanation import explain as derive
 from tinygrad_mlp.explanation.expression import within
+from tinygrad_mlp.graph_view.layer_view import Recorded
+from tinygrad_mlp.graph_view.naming import in_graph
 from tinygrad_mlp.neural_network import NeuralNetwork, checked_layers
 
 
@@ -61,7 +63,7 @@ def explain_file(path: Path, *, latex: bool) -> Outcome:
 def _of_file(path: Path, names: Mapping[str, object]) -> Derivation:
     loss = loss_in(path, names)
     if isinstance(loss, Value):
-        return derive(loss)
+        return derive(loss, names=in_graph(Recorded(loss), names))
     values = {name: Tensor(value, requires_grad=True, name=name)
               for name, value in parameters_of(path, names).items()}
     with loss_called(path):

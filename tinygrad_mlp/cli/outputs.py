@@ -30,12 +30,16 @@ def fail(message: str) -> None:
     print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
 
 
+PATIENCE = 0.8
+"""Seconds after which `announced` writes a line where there is no terminal."""
+
+
 @contextmanager
-def announced(text: str, patience: float = 0.5) -> Iterator[None]:
+def announced(text: str) -> Iterator[None]:
     """Show a text on standard error while something takes its time.
 
     A terminal shows it at once, and it is taken away again. Elsewhere it is a line, which is
-    written only if `patience` seconds have passed.
+    written only if it takes long.
     """
     if sys.stderr is not None and sys.stderr.isatty():
         print(text, end="\r", file=sys.stderr, flush=True)
@@ -44,7 +48,7 @@ def announced(text: str, patience: float = 0.5) -> Iterator[None]:
         finally:
             print(" " * len(text), end="\r", file=sys.stderr, flush=True)
         return
-    later = threading.Timer(patience, print, [text], {"file": sys.stderr, "flush": True})
+    later = threading.Timer(PATIENCE, print, [text], {"file": sys.stderr, "flush": True})
     later.daemon = True
     later.start()
     try:

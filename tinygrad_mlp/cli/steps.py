@@ -22,6 +22,7 @@ from tinygrad_mlp.cli.outputs import check_outputs, write_all
 from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import DataNotFoundError
 from tinygrad_mlp.graph_view.layer_view import Recorded
+from tinygrad_mlp.graph_view.naming import in_graph
 from tinygrad_mlp.stepping import Step, Steps
 from tinygrad_mlp.stepping.steps import check_ending
 from tinygrad_mlp.stepping.steps import steps as walk_through
@@ -50,13 +51,15 @@ def _steps_of(path: Path, names: Mapping[str, object]) -> Steps:
     """Return the steps of `loss`: a tensor, or a function of the parameters in the file."""
     loss = loss_in(path, names)
     if isinstance(loss, Value):
-        return walk_through(loss)
+        return walk_through(loss, names=in_graph(Recorded(loss, "steps"), names))
     parameters = {name: _tensors(name, value)
                   for name, value in parameters_of(path, names).items()}
     report = derivation_report(path, names, ALL) if "derived" in names else None
     with loss_called(path), changed_mode(differentiating="steps"), stores_recorded(loss):
         value, variables = call_with_local_variables(loss, parameters)
-    return walk_through(value, report, names=_names(value, variables))
+    found = in_graph(Recorded(value, "steps"), {**names, **variables}) if (
+        isinstance(value, Value)) else {}
+    return walk_through(value, report, names=found)
 
 
 def _tensors(name: str, value: object) -> Any:
@@ -65,15 +68,6 @@ def _tensors(name: str, value: object) -> Any:
     numbers = [""] if len(flat) == 1 else map(str, range(1, len(flat) + 1))
     return rebuild(value, [Tensor(a, requires_grad=True, name=f"{name}{number}")
                            for a, number in zip(flat, numbers, strict=True)])
-
-
-def _names(loss: Any, variables: Mapping[str, object]) -> dict[str, Any]:
-    """Return the local variables that are results on the way to the loss."""
-    if not isinstance(loss, Value):
-        return {}
-    inside = {node for node in Recorded(loss, "steps").nodes if node is not loss.node}
-    return {name: value for name, value in variables.items()
-            if isinstance(value, Value) and value.node in inside}
 
 
 def _document(step: Step) -> dict[str, object]:

@@ -196,6 +196,20 @@ def key_of(parent: Any, array: Any = None) -> Any:
     return parent.node if parent.node.op.outputs == 1 else (parent.node, parent.index)
 
 
+def in_graph(graph: Recorded, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arrays and tensors among named values that are in a graph.
+
+    The output is left out, and what has a name of its own.
+    """
+    inside = {id(array) for _, _, parent, array in graph.arguments() if parent is None}
+    inside |= {key for key, leaf in graph.leaves().items()
+               if leaf.name is None or leaf.name in SAME_IN_EVERY_LAYER}
+    nodes = {*graph.nodes} - {graph.output.node}
+    return {text: v for text, v in values.items()
+            if isinstance(v, (np.ndarray, Value)) and (id(v) in inside or (
+                isinstance(v, Value) and (v.node in nodes or id(v.data) in inside)))}
+
+
 def is_alias(node: Node) -> bool:
     """Return whether a node changes nothing, as a reshape to the same shape, and needs no name."""
     if node.op not in UNCHANGING or node[0] is None:
