@@ -96,6 +96,14 @@ class Instruction:
         """The variables among the operands."""
         return [o for o in self.operands if isinstance(o, Variable)]
 
+    @property
+    def transposed(self) -> Variable | None:
+        """The variable whose last two axes it exchanges; None for another operation."""
+        matrix = self.op.name == "transpose" and self.static["axes"] is None
+        swapped = self.op.name == "swapaxes" and set(self.static.values()) == {-1, -2}
+        of = self.operands[0] if matrix or swapped else None
+        return of if isinstance(of, Variable) else None
+
     def changed(self, **fields: object) -> Instruction:
         """Return an instruction with the same results and other `fields`."""
         made = copy.copy(self)

@@ -31,6 +31,7 @@ class Program:
         updates: what it changes outside of itself at the end of a run.
         required: variables that must be finite, or else nothing is changed.
         buffers: memory that results are written into, allocated once.
+        by_columns: buffers and variables that lie in memory column by column.
         passes: what the passes have done to it, a line each.
         name: the name of the recorded function.
         write_source: the function that writes a program as NumPy source code. It is passed in so
@@ -50,6 +51,7 @@ class Program:
     updates: tuple[Update, ...] = ()
     required: tuple[Variable, ...] = ()
     buffers: tuple[Variable, ...] = ()
+    by_columns: frozenset[Variable] = frozenset()
     passes: tuple[str, ...] = ()
     name: str = "step"
     write_source: Callable[[Program], str] = field(kw_only=True, repr=False)

@@ -24,14 +24,17 @@ WRITTEN_OUT = 8
 class Expressions:
     """The expressions for instructions, and what the source code around them must provide.
 
-    `names` are those of variables, and `taken` all that are in use. By name, `given` has objects
+    `names` are those of variables, and `taken` all that are in use. Matrices lie row by row in
+    memory, but those `by_columns`, and transposes of the others. By name, `given` has objects
     that source code cannot hold (a random generator, a large constant, the forward function of an
     unregistered operation), and `constants` the code of the other constant arrays. Forward
     functions of the operations named in `imported` are imported.
     """
 
-    def __init__(self, names: dict[Variable, str], reserved: Iterable[str]) -> None:
+    def __init__(self, names: dict[Variable, str], reserved: Iterable[str],
+                 by_columns: Iterable[Variable] = ()) -> None:
         self.names = names
+        self.by_columns = set(by_columns)
         self.taken = {*names.values(), *reserved}
         self.given: dict[str, Any] = {}
         self.constants: dict[str, str] = {}
@@ -41,12 +44,14 @@ class Expressions:
 
     def inline(self, line: Instruction) -> bool:
         """Have a transpose written where it is used (``W1.T``); return whether it was one."""
-        matrix = line.op.name == "transpose" and line.static["axes"] is None
-        swapped = line.op.name == "swapaxes" and set(line.static.values()) == {-1, -2}
-        if not (matrix or swapped) or not isinstance(line.operands[0], Variable):
+        of = line.transposed
+        if of is None:
             return False
-        short = "T" if matrix or len(line.results[0].shape) == 2 else "mT"
-        self._inlined[line.results[0]] = ast.Attribute(self.operand(line.operands[0]), short)
+        (result,) = line.results
+        short = "T" if line.op.name == "transpose" or len(result.shape) == 2 else "mT"
+        self._inlined[result] = ast.Attribute(self.operand(of), short)
+        if of not in self.by_columns:
+            self.by_columns.add(result)
         return True
 
     def operand(self, a: object) -> ast.expr:
@@ -85,7 +90,13 @@ class Expressions:
             return ast.Call(dot, operands[1:], []) if axes == [1, 1] else None
         if not all(1 <= n <= 2 for n in axes):
             return None
-        return ast.Call(dot, operands[1:], [ast.keyword("out", self.operand(line.into))])
+        into = self.operand(line.into)
+        if line.results[0] not in self.by_columns:
+            return ast.Call(dot, operands[1:], [ast.keyword("out", into)])
+        right, left = map(_transposed, operands)  # NumPy writes row by row: (A B)ᵀ = Bᵀ Aᵀ
+        of_transposes = ast.Call(
+            ast.Attribute(left, "dot"), [right], [ast.keyword("out", _transposed(into))])
+        return _transposed(of_transposes)
 
     def _kernel(self, line: Instruction, operands: list[ast.expr]) -> ast.expr:
         """Return the code of the operation's kernel; raise LookupError where it has none."""
@@ -150,7 +161,7 @@ class Expressions:
         """Return the code of ``C + s A B``, a rank-one update where A is one column."""
         c, s, a, b = map(self.operand, line.operands)
         if line.operands[2].shape[1] != 1:
-            return _gemm(line, s, a, b, beta=ast.Constant(1), c=_transposed(c))
+            return self._gemm(line, s, beta=ast.Constant(1), c=_transposed(c))
         row = ast.Subscript(b, ast.Constant(0))
         if _is_transposed(a):
             column = ast.Subscript(untransposed(a), ast.Constant(0))
@@ -160,11 +171,36 @@ class Expressions:
         return _transposed(call(function, s, row, column, a=_transposed(c), overwrite_a=overwrite))
 
     def _product(self, line: Instruction) -> ast.expr:
-        a, b = map(self.operand, line.operands)
         if line.into is None:
-            return _gemm(line, ast.Constant(1), a, b)
-        into = _transposed(self.operand(line.into))
-        return _gemm(line, ast.Constant(1), a, b, beta=ast.Constant(0), c=into)
+            return self._gemm(line, ast.Constant(1))
+        into = self.operand(line.into)
+        c = into if line.results[0] in self.by_columns else _transposed(into)
+        return self._gemm(line, ast.Constant(1), beta=ast.Constant(0), c=c)
+
+    def _gemm(self, line: Instruction, s: ast.expr, **into: ast.expr) -> ast.expr:
+        """Return the code of ``C + s A B`` by BLAS's `gemm`.
+
+        BLAS stores matrices column by column. For a C that lies row by row, everything is
+        transposed: ``Cᵀ + s Bᵀ Aᵀ``.
+        """
+        *_, a, b = line.operands
+        by_columns = line.results[0] in self.by_columns
+        factors = (a, b) if by_columns else (b, a)
+        (left, trans_a), (right, trans_b) = (
+            self._factor(matrix, transposed=not by_columns) for matrix in factors)
+        computed = call(_blas(line, "gemm"), s, left, right, **into, trans_a=trans_a,
+                        trans_b=trans_b, overwrite_c=_in_place(line))
+        return computed if by_columns else _transposed(computed)
+
+    def _factor(self, matrix: Any, transposed: bool) -> tuple[ast.expr, ast.expr]:
+        """Return what BLAS is given for a matrix or its transpose, and whether to transpose it.
+
+        It is given the matrix as it lies in memory, without a copy.
+        """
+        tree = self.operand(matrix)
+        by_columns = isinstance(matrix, Variable) and matrix in self.by_columns
+        flag = ast.Constant(int(transposed is by_columns))
+        return tree if by_columns else _transposed(tree), flag
 
 
 def names_in(tree: ast.AST) -> set[str]:
@@ -182,32 +218,12 @@ def _in_place(line: Instruction) -> ast.expr:
     return ast.Constant(int(line.into is not None))
 
 
-def _gemm(line: Instruction, s: ast.expr, a: ast.expr, b: ast.expr, **into: ast.expr) -> ast.expr:
-    """Return the code of ``C + s A B`` by BLAS's `gemm`.
-
-    BLAS stores matrices column by column and NumPy row by row, so everything is transposed:
-    ``Cᵀ + s Bᵀ Aᵀ``. A matrix that is a transpose already is passed as it lies in memory, with
-    the flag that makes BLAS transpose it.
-    """
-    (left, trans_a), (right, trans_b) = map(_by_columns, (b, a))
-    computed = call(_blas(line, "gemm"), s, left, right, **into, trans_a=trans_a, trans_b=trans_b,
-                    overwrite_c=_in_place(line))
-    return _transposed(computed)
-
-
-def _by_columns(matrix: ast.expr) -> tuple[ast.expr, ast.expr]:
-    """Return what BLAS is given for the transpose of a matrix, and whether it is to transpose."""
-    if _is_transposed(matrix):
-        return matrix, ast.Constant(1)
-    return _transposed(matrix), ast.Constant(0)
-
-
 def _is_transposed(tree: ast.expr) -> bool:
     return isinstance(tree, ast.Attribute) and tree.attr == "T"
 
 
 def _transposed(tree: ast.expr) -> ast.expr:
-    return ast.Attribute(tree, "T")
+    return untransposed(tree) if _is_transposed(tree) else ast.Attribute(tree, "T")
 
 
 def untransposed(tree: ast.expr) -> ast.expr:

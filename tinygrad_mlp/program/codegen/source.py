@@ -50,7 +50,8 @@ class NumPySource:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.names = self._named()
-        self._expressions = Expressions(self.names, (program.name, *self.reserved))
+        self._expressions = Expressions(
+            self.names, (program.name, *self.reserved), program.by_columns)
         self.given = self._expressions.given
         self._line_of: dict[Instruction, int] = {}  # the number of its first line in the body
         self._lines = self._body()
@@ -157,7 +158,9 @@ class NumPySource:
         if constants or buffers:
             lines.append("")
         lines += [f"{name} = {text}" for name, text in constants.items()]
-        lines += [f"{self.names[v]} = np.empty({v.shape}, np.{v.dtype})" for v in buffers]
+        for v in buffers:
+            order = ", 'F'" if v in self.program.by_columns else ""
+            lines.append(f"{self.names[v]} = np.empty({v.shape}, np.{v.dtype}{order})")
         return lines
 
     def _tuple(self, variables: Iterable[object]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from tinygrad_mlp.program.passes.columns import lie_in_columns
 from tinygrad_mlp.program.passes.fuse_updates import accumulate_products, use_one_blas
 from tinygrad_mlp.program.passes.memory import reuse_buffers, update_in_place
 from tinygrad_mlp.program.passes.simplify import (
@@ -36,7 +37,8 @@ OPTIMIZING: tuple[tuple[str, Pass], ...] = (
     ("wrote numbers beside small arrays as arrays", fill_numbers),
     ("updated parameters and states in place", update_in_place),
     ("wrote results into memory that was there", reuse_buffers),
-    ("left products to the BLAS that adds them", use_one_blas))
+    ("left products to the BLAS that adds them", use_one_blas),
+    ("let products lie column by column, as BLAS does", lie_in_columns))
 
 
 def simplify(program: Program) -> Program:
