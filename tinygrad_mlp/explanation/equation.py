@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
@@ -138,27 +139,17 @@ def centred(text: str, columns: int) -> str:
     return " " * (missing // 2) + text + " " * (missing - missing // 2)
 
 
-def _unbroken(pieces: Sequence[Piece], columns: int) -> Iterator[Sequence[Piece]]:
+def _unbroken(pieces: Sequence[Piece], columns: int,
+              joints: Sequence[int] = (TERM, FACTOR)) -> Iterator[Sequence[Piece]]:
     """Pieces between which a line may be broken: terms, or factors, or parts of long factors."""
-    for term in _split(pieces, TERM):
-        if total_width(term) <= columns:
-            yield term
-            continue
-        for factor in _split(term, FACTOR):
-            if total_width(factor) <= columns:
-                yield factor
-            else:
-                yield from ([part] for piece in factor for part in _cut(piece, columns))
-
-
-def _split(pieces: Sequence[Piece], joint: int) -> Iterator[Sequence[Piece]]:
-    """Before every joint of a kind."""
-    start = 0
-    for place, piece in enumerate(pieces):
-        if piece.joint == joint and place > start:
-            yield pieces[start:place]
-            start = place
-    yield pieces[start:]
+    if total_width(pieces) <= columns:
+        yield pieces
+    elif not joints:
+        yield from ([part] for piece in pieces for part in _cut(piece, columns))
+    else:
+        starts = [0, *(i for i, p in enumerate(pieces) if i and p.joint == joints[0]), len(pieces)]
+        for start, end in pairwise(starts):
+            yield from _unbroken(pieces[start:end], columns, joints[1:])
 
 
 def _cut(piece: Piece, columns: int) -> Iterator[Piece]:

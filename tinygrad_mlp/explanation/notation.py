@@ -108,6 +108,15 @@ class Notation(NamedTuple):
         """As it is where its kind is accepted, bracketed otherwise."""
         return inner if inner.kind in accepted else self.bracketed(inner)
 
+    def joined(self, kind: str, signs: Sequence[str], parts: Sequence[Written]) -> Written:
+        """Parts with signs between them, which make one of a kind of them."""
+        if kind == LIST:
+            return self.series(parts, signs)
+        if kind == SUM:
+            terms = zip(["", *signs], parts, strict=True)
+            return self.sum([(sign, part) for sign, part in terms if part.pieces])
+        return self.product(kind, signs[0], parts) if signs else parts[0]
+
     def sum(self, terms: Sequence[tuple[str, Written]]) -> Written:
         """Terms with the sign before each; the first one's may be empty."""
         pieces: list[Piece] = []

@@ -15,11 +15,13 @@ from typing import NamedTuple
 from tinygrad_mlp.errors import OpDefinitionError
 from tinygrad_mlp.explanation.notation import (
     HADAMARD,
+    LIST,
     LOGICAL,
     MATMUL,
     QUOTIENT,
     SCALED,
     SEPARATORS,
+    SUM,
     Notation,
     Written,
     written,
@@ -31,11 +33,11 @@ TOKEN = re.compile(
 OPENING = {"(": ")", "[": "]", "{": "}"}
 TEXT_COMMANDS = (r"\mathrm", r"\text", r"\operatorname", r"\mathbf", r"\mathit")
 RELATIONS = ("=", r"\neq", "<", ">", r"\leq", r"\geq", r"\to")
-PRODUCTS = {
-    LOGICAL: (r"\wedge", r"\vee"), HADAMARD: (r"\odot", r"\cdot", "*", r"\times"),
-    QUOTIENT: ("/",), SCALED: (r"\,",)}
-"""The signs of products, loosest first."""
-OPERATORS = {"+", "-", *RELATIONS, *SEPARATORS, *(s for signs in PRODUCTS.values() for s in signs)}
+SPLIT = (
+    (LIST, SEPARATORS), (LIST, RELATIONS), (SUM, ("+", "-")), (LOGICAL, (r"\wedge", r"\vee")),
+    (HADAMARD, (r"\odot", r"\cdot", "*", r"\times")), (QUOTIENT, ("/",)), (SCALED, (r"\,",)))
+"""What signs make of what they stand between, loosest first."""
+OPERATORS = {sign for _, signs in SPLIT for sign in signs}
 FUNCTIONS = (r"\ln", r"\sin", r"\cos", r"\tanh", r"\exp", r"\max", r"\min")
 SHAPE_KEEPING = (r"\ln", r"\mathrm{softmax}")
 """Functions whose result has the shape of their argument."""
@@ -157,37 +159,29 @@ class _Reader:
     def structured(self, items: list[Item]) -> Written:
         """Items in a row, split at the loosest sign first."""
         if not items:
-            return written("")
-        for signs in (SEPARATORS, RELATIONS):
+            return Written(())
+        for kind, signs in SPLIT:
+            if kind == LOGICAL:
+                items = self.with_operand(items)
             parts, between = split(items, signs)
             if between:
-                return self.notation.series(list(map(self.structured, parts)), between)
-        parts, between = split(items, ("+", "-"))
-        if between:
-            terms = [(sign, self.structured(part))
-                     for sign, part in zip(["", *between], parts, strict=True) if part]
-            return self.notation.sum(terms)
-        return self.product(items)
-
-    def product(self, items: list[Item]) -> Written:
-        for place, item in enumerate(items):
-            if is_prefix(item, items[place + 1 :]):
-                operand = self.product(items[place + 1 :])
-                big = Item(OTHER, "", self.notation.before(item.written, operand))
-                return self.product([*items[:place], big]) if place else big.written
-        for kind, signs in PRODUCTS.items():
-            parts, between = split(items, signs)
-            if between:
-                return self.notation.product(kind, between[0], list(map(self.product, parts)))
+                return self.notation.joined(kind, between, list(map(self.structured, parts)))
         factors: list[Item] = []
         for item in items:
             if factors and takes(factors[-1], item):
                 factors[-1] = self.call(factors[-1], item)
             else:
                 factors.append(item)
-        if len(factors) == 1:
-            return factors[0].written
-        return self.notation.product(MATMUL, "", [f.written for f in factors])
+        return self.notation.joined(MATMUL, [""] * (len(factors) - 1), [f.written for f in factors])
+
+    def with_operand(self, items: list[Item]) -> list[Item]:
+        """With a sum sign, or a function without brackets, and all that follows it as one item."""
+        for place, item in enumerate(items):
+            if is_prefix(item, items[place + 1 :]):
+                operand = self.structured(items[place + 1 :])
+                big = Item(OTHER, "", self.notation.before(item.written, operand))
+                return [*items[:place], big]
+        return items
 
     def call(self, head: Item, group: Item) -> Item:
         made = self.notation.call(head.written, group.written)
