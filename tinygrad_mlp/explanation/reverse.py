@@ -17,8 +17,8 @@ from tinygrad_mlp.explanation.members import find_loop
 from tinygrad_mlp.explanation.monomial import SUMMED, AppliedOp, Base, sizes
 from tinygrad_mlp.explanation.numbers import number
 from tinygrad_mlp.explanation.polynomial import Polynomial, whole
-from tinygrad_mlp.explanation.reading import RuleReader
 from tinygrad_mlp.explanation.stacks import Stack, StackWriter
+from tinygrad_mlp.explanation.translation import RuleReader
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming, key_of
 

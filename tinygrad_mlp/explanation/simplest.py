@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_mlp.explanation.factoring import Factoring
 from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial, term, whole
+from tinygrad_mlp.explanation.rewriting import Rewriting
 from tinygrad_mlp.explanation.translation import Translation
 
 DELTA = 1.5
@@ -25,7 +25,7 @@ class TooManyForms(Exception):
     """More forms were compared than a graph of this length may take."""
 
 
-class Simplifier(Factoring):
+class Simplifier(Rewriting):
     """Finds simple forms of the polynomials of a translation.
 
     `instead` maps a bracket to what is written for it: where q = u / s has a name, u is q s.

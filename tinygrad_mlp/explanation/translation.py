@@ -1,4 +1,4 @@
-"""Operations in index notation.
+"""Operations in index notation, and gradient rules, which are made of operations.
 
 An operation that is not in the table becomes a call, a base of its own.
 """
@@ -19,6 +19,8 @@ from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import number
 from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.quantities import Quantities
+from tinygrad_mlp.program.instructions import Variable
+from tinygrad_mlp.program.trace import Trace, Tracer, untraced
 
 HALF = Fraction(1, 2)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -79,6 +81,41 @@ class Translation(Quantities):
                 places = {old.index(i): new.index(i) for i in old if i in new}
                 return whole(known).rearranged(places, total.shape)
         return self.product(factor, total)
+
+
+class RuleReader:
+    """Runs rules on tracers that stand for polynomials, and reads off what comes out."""
+
+    def __init__(self, translation: Translation) -> None:
+        self.t = translation
+        self.trace = Trace()
+        self._read: dict[Variable, Polynomial] = {}
+        self._done = 0
+
+    def tracer(self, p: Polynomial, data: Any) -> Any:
+        """A carrier for a polynomial; single numbers stay what they are."""
+        value = p.number
+        if value is not None and not p.shape:
+            return float(value)
+        return self.trace.input(np.asarray(data), label=p)
+
+    def polynomial(self, carrier: Any) -> Polynomial:
+        """What a carrier stands for."""
+        for instruction in self.trace.instructions[self._done :]:
+            args = [None if o is None else self._operand(o) for o in instruction.operands]
+            for result in instruction.results:
+                self._read[result] = self.t.apply(
+                    instruction.op, args, instruction.static, result.data.shape, result.index)
+        self._done = len(self.trace.instructions)
+        return self._operand(carrier.variable if isinstance(carrier, Tracer) else carrier)
+
+    def _operand(self, operand: Any) -> Polynomial:
+        if not isinstance(operand, Variable):
+            return self.t.constant(untraced(operand))
+        if operand.instruction is not None:
+            return self._read[operand]
+        label: Polynomial = operand.label
+        return label
 
 
 def squared(t: Translation, p: Polynomial) -> Polynomial:
