@@ -14,11 +14,10 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
 from tinygrad_mlp.explanation.notation import Shape
-from tinygrad_mlp.explanation.numbers import number
+from tinygrad_mlp.explanation.numbers import HALF, number
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.translation import (
     FORMS,
-    HALF,
     LETTERS,
     Args,
     Static,

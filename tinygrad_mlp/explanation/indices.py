@@ -22,7 +22,7 @@ LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase
 
 
 def _index_latex(*operands: Any, subscripts: str, written: Sequence[str], powers: Sequence[str],
-                 summed: str) -> str:
+                 summed: str, **windows: Any) -> str:
     output = "".join(c for c in subscripts.rpartition("->")[2] if c not in summed)
     factors = [f"{o}_{{{w}}}" if w else f"{o}" for o, w in zip(operands, written, strict=True)]
     factors = [f if e == "1" else rf"{f}^{{{e}}}" for f, e in zip(factors, powers, strict=True)]
@@ -32,36 +32,24 @@ def _index_latex(*operands: Any, subscripts: str, written: Sequence[str], powers
 
 @op(register=False, latex=_index_latex)
 def index_sum(*operands: Any, subscripts: str, written: Sequence[str], powers: Sequence[str],
-              summed: str) -> Any:
+              summed: str, shape: Any = None, size: Any = None) -> Any:
     """A sum of products as `subscripts` of einsum tell, of `powers` of the operands.
 
-    `written` are the indices that are shown at each operand, and `summed` those at the Σ.
+    `written` are the indices that are shown at each operand, and `summed` those at the Σ. With a
+    `size`, the products are those of windows, added up to an array of a shape where these overlap.
+    The subscripts are then the places i, j of a window and k, l within; written is i, j for i + k.
     """
     factors = [o if e == "1" else np.asarray(o, float) ** float(Fraction(e))
                for o, e in zip(operands, powers, strict=True)]
-    return np.einsum(subscripts, *factors, optimize=len(factors) > 2)
+    total = np.einsum(subscripts, *factors, optimize=len(factors) > 2)
+    return total if size is None else ops.fold.forward(
+        total, shape=shape, size=size, stride=(1, 1))
 
 
 @op(register=False, latex="{a}")
 def moving(a: Any, *, size: Any, stride: Any) -> Any:
     """The windows of an array; written as the array, since the indices tell which part it is."""
     return ops.windows.forward(a, size=size, stride=stride)
-
-
-def _overlap_latex(*operands: Any, shape: Any, size: Any, **static: Any) -> str:
-    return _index_latex(*operands, **static)
-
-
-@op(register=False, latex=_overlap_latex)
-def correlation(*operands: Any, shape: Any, size: Any, subscripts: str, written: Sequence[str],
-                powers: Sequence[str], summed: str) -> Any:
-    """Products added up where windows of an array overlap, 0 outside: the adjoint of `moving`.
-
-    The subscripts are those of the windows: places i, j and k, l within; written is i, j for i + k.
-    """
-    windows = index_sum.forward(
-        *operands, subscripts=subscripts, written=written, powers=powers, summed="")
-    return ops.fold.forward(windows, shape=shape, size=size, stride=(1, 1))
 
 
 class Indexed(NamedTuple):

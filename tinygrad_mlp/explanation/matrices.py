@@ -17,7 +17,6 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.explanation.expression import Application, Expression, Number, Symbol
 from tinygrad_mlp.explanation.indices import (
-    correlation,
     index_sum,
     indexed,
     is_moving,
@@ -226,7 +225,7 @@ class Writer:
         if written is None or len(lengths) != len(base.shape) - p.shape[:-4].count(1):
             return None
         operands = [self.operand(f) for f in monomial]
-        total = apply(correlation, tuple(lengths), *operands, shape=static["shape"],
+        total = apply(index_sum, tuple(lengths), *operands, shape=static["shape"],
                       size=static["size"], **written)
         return shaped(total, base.shape)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
@@ -18,6 +19,10 @@ NICE = 1000
 
 EXACT = 10**6
 """The largest denominator of a fraction that a float is taken for."""
+
+HALF = Fraction(1, 2)
+MEANINGS = list(product((ONE, 2 * ONE, HALF), (ONE, -ONE, HALF, -HALF)))
+"""The factors and exponents with which a number that has a name is recognised."""
 
 
 def fraction(number: Any) -> Fraction:
@@ -75,12 +80,9 @@ class Numbers:
         if named is not None:
             return whole(named)
         for text, known in self.meant:
-            if known in (0, 1):
-                continue
-            for factor in (ONE, Fraction(2), Fraction(1, 2)):
-                for exponent in (Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-1, 2)):
-                    if known > 0 and value == float(factor) * known ** float(exponent):
-                        return whole(self.named_number(text, known), exponent).scaled(factor)
+            for factor, exponent in MEANINGS if known > 0 and known != 1 else ():
+                if value == float(factor) * known ** float(exponent):
+                    return whole(self.named_number(text, known), exponent).scaled(factor)
         simple = fraction(value)
         square = fraction(value * value).limit_denominator(NICE)
         if simple.denominator > EXACT and math.isclose(square, value * value, rel_tol=1e-15):

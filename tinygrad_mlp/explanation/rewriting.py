@@ -6,6 +6,9 @@ whatever the parameters are, as that of labels. ``e^z / Σ e^z`` is the softmax 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fractions import Fraction
+
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.explanation.monomial import (
     ONE,
@@ -126,25 +129,31 @@ class Rewriting:
         free = [i for i, n in enumerate(p.shape) if n != 1]
         if len(free) > 1:
             return None
-        products = []
-        shapes = set()
+        rests = []
+        lengths = set()
         for m, c in p.terms.items():
-            lengths = sizes(m)
-            summed = [i for i in lengths if i >= SUMMED]
+            summed = [(i, n) for i, n in sizes(m).items() if i >= SUMMED]
             if len(summed) != 1 or any(
-                    summed[0] in f.indices and not set(free) <= set(f.indices) for f in m):
+                    summed[0][0] in f.indices and not set(free) <= set(f.indices) for f in m):
                 return None  # a matrix times a vector stays one
-            shapes.add((lengths[summed[0]], *(p.shape[i] for i in free)))
-            products.append((moved(m, {summed[0]: 0} | {i: 1 for i in free}), c))
-        if len(shapes) > 1:
+            lengths.add(summed[0][1])
+            rests.append((m, c, summed[0][0]))
+        if len(lengths) > 1:
             return None
-        (shape,) = shapes
-        made = collected(shape, products)
-        inside = self.t.bracket(self.factored(made))
-        if len(made.terms) < 2 or len(inside.terms) > 1 or not all(
+        axes = [OPEN, *free]
+        inside = self._bracket_of(rests, axes, p.shape, lengths.pop())
+        if len(inside.terms) > 1 or not all(
                 any(0 in f.indices for f in m) for m in inside.terms):
             return None
-        return contracted(p.shape, [(inside, (OPEN, *free))])
+        return contracted(p.shape, [(inside, axes)])
+
+    def _bracket_of(self, rests: Iterable[tuple[Monomial, Fraction, int]], axes: list[int],
+                    shape: Shape, length: int) -> Polynomial:
+        """The sum of products over indices of a length, with these indices as an axis: OPEN."""
+        within = tuple(length if i == OPEN else shape[i] for i in axes)
+        places = {i: place for place, i in enumerate(axes)}
+        return self.t.bracket(self.factored(collected(within, (
+            (moved(m, places | {s: places[OPEN]}), c) for m, c, s in rests))))
 
     def _contracted_alike(self, p: Polynomial, f: Factor) -> Polynomial | None:
         """``Σ_k (A + B)[…, k] M[k, j]``, or of a vector M[k], if M is in every term alike."""
@@ -159,8 +168,7 @@ class Rewriting:
         axes = [free[0], OPEN] if vector else [
             OPEN if i in kept else i for i in range(len(p.shape))]
         (spot,) = summed
-        shape = tuple(f.base.shape[spot] if i == OPEN else p.shape[i] for i in axes)
-        products = []
+        rests = []
         for m, c in p.terms.items():
             same = [g for g in m if g.base is f.base and g.exponent == 1 and all(
                 i == f.indices[place] or place == spot and i >= SUMMED
@@ -172,9 +180,8 @@ class Rewriting:
             uses = sum(s in g.indices for g in rest)
             if not uses or vector and uses > 1 or any(i in g.indices for i in kept for g in rest):
                 return None
-            places = {i: place for place, i in enumerate(axes)} | {s: axes.index(OPEN)}
-            products.append((moved(rest, places), c))
-        inside = self.t.bracket(self.factored(collected(shape, products)))
+            rests.append((rest, c, s))
+        inside = self._bracket_of(rests, axes, p.shape, f.base.shape[spot])
         if vector and len(inside.terms) > 1:
             return None
         around = [OPEN if place == spot else i for place, i in enumerate(f.indices)]

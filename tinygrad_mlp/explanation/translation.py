@@ -16,13 +16,12 @@ from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.autograd.ops.sums import axes_of, reduced_count
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.notation import Shape
-from tinygrad_mlp.explanation.numbers import number
+from tinygrad_mlp.explanation.numbers import HALF, number
 from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.quantities import Quantities
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.trace import Trace, Tracer, untraced
 
-HALF = Fraction(1, 2)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Args = Sequence[Polynomial]
