@@ -142,27 +142,23 @@ class Quantities(Numbers):
             return p
         if not p.terms:
             return p if exponent > 0 else None
+        whole_number, scale = exponent.denominator == 1, ONE
+        if whole_number:
+            if len(p.terms) > 1:
+                if exponent % 2 == 0 and p.terms[max(p.terms, key=leading)] < 0:
+                    p = -p
+                p = self.bracket(p)
+            (number,) = p.terms.values()
+            p, scale = p.scaled(1 / number), number**int(exponent)
         (monomial, coefficient), *more = p.terms.items()
-        whole_number = exponent.denominator == 1
-        if whole_number and p.number is not None:
-            return number(1, p.shape).scaled(coefficient**int(exponent))
         summed = any(i >= SUMMED for f in monomial for i in f.indices)
-        if whole_number and not more and summed and coefficient != 1:
-            inner = self.power(p.scaled(1 / coefficient), exponent)
-            assert inner is not None
-            return inner.scaled(coefficient**int(exponent))
         simple = len(monomial) == 1 and coefficient == 1 and monomial[0].exponent % 2
         if not more and not summed and (whole_number or simple):
             new = [f._replace(exponent=f.exponent * exponent) for f in monomial]
-            scale = coefficient**int(exponent) if whole_number else ONE
             return term(p.shape, new, scale)
-        if whole_number and more:
-            if exponent % 2 == 0 and p.terms[max(p.terms, key=leading)] < 0:
-                p = -p
-            return self.power(self.bracket(p), exponent)
         base = self.bracket(p, signed=False).single
         assert base is not None
-        return whole(base, exponent)
+        return whole(base, exponent).scaled(scale)
 
     def contract(self, operands: Sequence[Polynomial], subscripts: str,
                  shape: Shape) -> Polynomial:
