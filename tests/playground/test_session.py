@@ -503,6 +503,30 @@ def test_an_own_model_is_trained_on_own_arrays_and_stays_as_it_was(rng):
             made.do(command(message))
 
 
+class Residual(tg.nn.Module):
+    def __init__(self, rng):
+        self.first = tg.nn.Linear(2, 2, rng=rng)
+        self.last = tg.nn.Linear(2, 2, rng=rng)
+
+    def forward(self, x):
+        return self.last(x + tg.tanh(self.first(x)))
+
+
+@pytest.mark.parametrize(("own", "names"), [
+    (None, ["W1", "W2"]),
+    (lambda rng: tg.nn.Sequential(tg.nn.Linear(2, 4, rng=rng), tg.nn.GELU(),
+                                  tg.nn.Linear(4, 2, rng=rng)), ["W1", "W2"]),
+    (Residual, ["first_weight", "last_weight"])])
+def test_gradient_norms_are_told_with_the_names_of_the_weights(rng, own, names):
+    data = rng.normal(size=(40, 2)), np.arange(40) % 2
+    made = PlayExperiment(own and own(rng), data, None, PlaySettings(hidden=(3,)))
+    view = Seen()
+    view.offer(made.hello())
+    view.offer(made.frame(False))
+    assert view.last("hello")[0]["weights"] == names
+    assert len(view.last("frame")[0]["trainings"][0]["norms"]) == len(names)
+
+
 def test_mistakes_in_the_call_are_told():
     for arguments in ({"model": 3}, {"loss": 3}, {"width": 3}, {"lr": -1}, {"hidden": [0]},
                       {"data": "nothing"}):

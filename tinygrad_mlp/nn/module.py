@@ -76,10 +76,10 @@ class Module:
                 f".{name} -= … under no_grad(); to replace it, assign a {kind}; to remove it, "
                 f"None.")
         refuse_nameless(name, value, _is_part)
-        CHANGES.count += 1
-        super().__setattr__(name, value)
         if type(value) not in NO_PARTS:
             _tell_places(name, value)
+        CHANGES.count += 1
+        super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         CHANGES.count += 1

@@ -242,7 +242,7 @@ class PlayExperiment:
                      "inputs": data.X.shape[1], "side": data.side, "train": len(data.X),
                      "test": len(data.X_test)},
             "layers": [[layer.in_features, layer.out_features] for layer in trainer.layers()],
-            "most": MOST_NEURONS}
+            "weights": list(trainer.weights()), "most": MOST_NEURONS}
         if data.side:
             parts.add("images", data.images[:MOST_POINTS // 4])
         else:

@@ -225,8 +225,9 @@ export class Playground {
       select.value = value;
     };
     for (const name of ["activation", "loss", "optimizer", "init"]) {
-      fill(this[name], choices[name], settings[name]);
-      this[name].disabled = message.own && (name === "activation" || name === "init");
+      const foreign = message.own && (name === "activation" || name === "init");
+      fill(this[name], choices[name], foreign ? "" : settings[name]);
+      this[name].disabled = foreign;
     }
     fill(this.rule, ["", ...choices.rule], message.rule);
     this.preset.replaceChildren(new Option("…", ""), ...choices.preset.map((o) => new Option(o)));
@@ -238,16 +239,16 @@ export class Playground {
     put(this.lrSlider, Math.log10(settings.lr));
     put(this.rate, settings.rate);
     put(this.batch, settings.batch);
-    put(this.hidden, settings.hidden.join(", "));
+    put(this.hidden, message.own ? "" : settings.hidden.join(", "));
     put(this.noise, settings.noise);
     const {data} = message;
     this.noiseLabel.hidden = !["spirals", "circles"].includes(data.name);
     this.title.textContent = `${data.name}: ${data.train} samples to train, ${data.test} to test`;
     this.plane.hidden = this.planeTitle.hidden = data.side > 0;
     this.pads.hidden = !data.side;
-    this.planeTitle.textContent = data.inputs > 2
-      ? `Answers by ${data.features.join(" and ")}, other inputs at their mean`
-      : "Decision boundary";
+    this.planeTitle.textContent = data.inputs < 3 && data.classes.length ? "Decision boundary"
+      : `Answers by ${data.features.join(" and ")}` +
+        (data.inputs > 2 ? ", other inputs at their mean" : "");
     this.network.parentElement.hidden = !message.layers.length;
     const shape = ({data: {name}, layers}) => JSON.stringify([name, layers]);
     if (before && shape(message) !== shape(before)) {
@@ -603,8 +604,8 @@ export class Playground {
       ? [element("tr", {}, element("td"), ...[this.settings.loss, this.about.rival].map((n) =>
         element("td", {className: "legend"}, n)))] : [];
     this.norms.replaceChildren(...heads, ...trainings[0].norms.map((_, i) => element("tr", {},
-      element("td", {}, `W${i + 1}`), ...trainings.map((t) => element("td", {},
-        element("meter", {min: 0, max: 8, ariaLabel: `gradient norm of W${i + 1}`,
+      element("td", {}, this.about.weights[i]), ...trainings.map((t) => element("td", {},
+        element("meter", {min: 0, max: 8, ariaLabel: `gradient norm of ${this.about.weights[i]}`,
           value: t.norms[i] > 0 ? Math.max(0, 6 + Math.log10(t.norms[i])) : 0}),
         ` ${shown(t.norms[i])}`)))));
   }

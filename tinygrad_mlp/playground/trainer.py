@@ -14,6 +14,7 @@ from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.graph_view.names import of_places
 from tinygrad_mlp.nn.module import evaluation as in_evaluation
 from tinygrad_mlp.nn.module import precision
 from tinygrad_mlp.playground.data import PlayData
@@ -142,10 +143,18 @@ class Trainer:
             self.model, self.runner.loss, self.data.X_test[:n], self.data.Y_test[:n])
         return (*seen, *held_out)
 
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Return the weights: W1, W2, … of layers one after another, else by their places."""
+        found = {name: p for name, p in self.model.named_parameters() if p.data.ndim > 1}
+        names = of_places(found)
+        if all(name.partition(".")[0].isdigit() and name.count(".") == 1 for name in found):
+            names = {name: f"W{i}" for i, name in enumerate(found, 1)}
+        return {names[name]: p for name, p in found.items()}
+
     def norms(self) -> list[float]:
         """Return ``‖∂L/∂W‖`` of each weight, by layer; 0 before the first step."""
-        weights = [p for p in self.model.parameters() if p.data.ndim > 1]
-        return [0.0 if w.grad is None else float(np.linalg.norm(w.grad)) for w in weights]
+        return [0.0 if w.grad is None else float(np.linalg.norm(w.grad))
+                for w in self.weights().values()]
 
     def layers(self) -> list[nn.Linear]:
         """Return the layers of a network whose layers follow one another; else none."""
