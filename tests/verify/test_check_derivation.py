@@ -46,6 +46,7 @@ SHARE = chosen(2, PARTS)
 """Of them tried: two, or all, as ``python -m tests.verify.planted`` does."""
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("part", range(SHARE))
 def test_every_planted_mistake_is_detected_and_nearly_all_are_named_rightly(part):
     cases = itertools.islice(planted.planted(range(1)), part, None, PARTS)

@@ -132,7 +132,7 @@ def test_no_function_is_tried_that_takes_minutes_where_a_mask_is_large():
     assert not {"digamma", "polygamma"} & {op.name for op, _ in functions_of_one()}
 
 
-def test_an_expression_that_is_not_repaired_keeps_its_spaces_brackets_and_lines():
+def test_an_expression_that_is_not_repaired_keeps_its_spaces_brackets_and_lines(unhurried):
     x, y = np.arange(1.0, 4.0), np.array([0.5, 0.2, 0.9])
 
     def loss(w, c):
@@ -151,7 +151,7 @@ def test_an_expression_that_is_not_repaired_keeps_its_spaces_brackets_and_lines(
         "    'c': 2 * np.sum(e),\n}")
 
 
-def test_data_stays_as_it_is_while_repairs_are_tried():
+def test_data_stays_as_it_is_while_repairs_are_tried(unhurried):
     x = np.array([[0.2, 1.0], [0.4, -0.3]])
     before = x.copy()
 
@@ -218,6 +218,7 @@ def derived_by_batch(W, b):
     return {"W": dz.T @ SAMPLES, "b": dz.sum(0)}
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("loss", [loss_of_samples, loss_of_batch])
 @pytest.mark.parametrize("derived", [derived_by_samples, derived_by_batch])
 def test_a_derivation_may_have_other_loops_than_the_loss(loss, derived):
