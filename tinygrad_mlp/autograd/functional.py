@@ -315,4 +315,4 @@ def hvp(f: Callable[[A], object], x: A, v: A) -> A:
     >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 5.0]), np.array([1.0, 0.0]))
     array([10.,  6.])
     """
-    return _pushed_forward("hvp", grad(f), (x,), (v,))[1]  # type: ignore[no-any-return]
+    return _pushed_forward("hvp", grad(f), (x,), (v,))[1]

@@ -71,7 +71,7 @@ def copied(tensor: Tensor, memo: dict[int, object] | None = None) -> Tensor:
     made: Any = make_value(type(tensor), tensor.data.copy(), None, tensor._requires_grad)
     made.own_name = tensor.name
     made.grad = None if tensor.grad is None else tensor.grad.copy()
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 Tensor.__copy__ = Tensor.__deepcopy__ = copied  # type: ignore[attr-defined]

@@ -131,7 +131,7 @@ def _input(name: str, a: object) -> Tensor:
     if isinstance(a, Value) and a.requires_grad and MODE.get().recording:
         made = Op.__call__(ops.identity, a)  # not noted as a view: no store is to change it
         made.name = a.name
-        return made  # type: ignore[no-any-return]
+        return made
     if isinstance(a, int) and not isinstance(a, bool):
         a = float(a)
     array = numeric_array(a)
@@ -149,10 +149,10 @@ def own_copy(x: Any) -> Tensor:
         node = Node([x], ops.identity, (x.data,), NO_STATIC, x.data)
         node.name = x.name
     elif node.op.outputs > 1:
-        return x  # type: ignore[no-any-return]
+        return x
     data: Any = x.data if isinstance(x.data, Value) else x.data.copy(order="K")
     made: Any = make_value(Tensor, data, node, True)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def source_of_copy(node: object) -> Value | None:

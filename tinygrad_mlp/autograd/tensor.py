@@ -257,7 +257,7 @@ class Tensor(Value):
     __hash__ = object.__hash__  # by identity, although == compares elements: usable as a key
 
     def __getitem__(self, index: object) -> Tensor:
-        return IMPLEMENTED_BY[operator.getitem](self, index)  # type: ignore[no-any-return]
+        return IMPLEMENTED_BY[operator.getitem](self, index)
 
     # -- methods of ndarray ------------------------------------------------------------------
 
@@ -353,7 +353,7 @@ def numeric_array(data: Any, dtype: Any = None) -> Array:
         data = data.data
         if isinstance(data, Value):  # a traced array, which is its own data
             traced: Any = data
-            return traced if dtype is None else traced.astype(dtype)  # type: ignore[no-any-return]
+            return traced if dtype is None else traced.astype(dtype)
     try:
         errors.refuse_more_than_numbers(data, "Tensor()")
         array = np.asarray(data, dtype=dtype)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -18,8 +20,11 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops import log_softmax, softplus
 from tinygrad_mlp.data.rows import PIECE, Rows, computed
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators.objective import LOSSES
+from tinygrad_mlp.estimators.objective import LOSSES, Loss
 from tinygrad_mlp.estimators.perceptron import MultilayerPerceptron
+from tinygrad_mlp.optim import Optimizer
+from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.evaluation import LossFunction
 
 
 class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc]
@@ -99,21 +104,27 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
     classes_: Any
     _binarizer: Any
 
-    def __init__(self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
-                 loss: Any = "log_loss", class_weight: Any = None, dropout: Any = 0.0,
-                 solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
-                 learning_rate: Any = "constant", learning_rate_init: float = 0.001,
-                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool | str = True,
-                 random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
-                 warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
-                 early_stopping: bool = False, validation_fraction: float = 0.1,
-                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
-                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = (),
-                 dtype: Any = None, compiled: Any = "auto", threads: int | None = None,
-                 clip_gradients: float | None = None, checkpoint: Any = None) -> None:
+    def __init__(self, hidden_layer_sizes: int | Sequence[int] = (100,),
+                 activation: object = "relu", *, loss: str | LossFunction = "log_loss",
+                 class_weight: str | Mapping[int, float] | Mapping[str, float] | None = None,
+                 dropout: float | Sequence[float] = 0.0,
+                 solver: str | Callable[..., Optimizer] = "adam", alpha: float = 0.0001,
+                 batch_size: int | str = "auto",
+                 learning_rate: str | Callable[[int], float] = "constant",
+                 learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
+                 shuffle: bool | str = True,
+                 random_state: int | np.random.RandomState | None = None, tol: float = 1e-4,
+                 verbose: bool = False, warm_start: bool = False, momentum: float = 0.9,
+                 nesterovs_momentum: bool = True, early_stopping: bool = False,
+                 validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999,
+                 epsilon: float = 1e-8, n_iter_no_change: float = 10, max_fun: int = 15000,
+                 callbacks: Iterable[object] = (), dtype: DTypeLike | None = None,
+                 compiled: bool | str = "auto", threads: int | None = None,
+                 clip_gradients: float | None = None,
+                 checkpoint: str | PathLike[str] | Checkpoint | None = None) -> None:
         self._set(locals())
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
+    def fit(self, X: object, y: object, sample_weight: ArrayLike | None = None) -> MLPClassifier:
         """Train on samples in rows.
 
         Args:
@@ -121,10 +132,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             y: classes (numbers or text), shape ``(n,)``; or labels, 0 or 1, ``(n, labels)``.
             sample_weight: weights >= 0, shape ``(n,)``; a weight of 2 counts like two samples.
         """
-        return self._fit(X, y, sample_weight)  # type: ignore[no-any-return]
+        return self._fit(X, y, sample_weight)
 
     @available_if(lambda estimator: estimator._has_partial_fit())  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None,
+    def partial_fit(self, X: object, y: object, sample_weight: ArrayLike | None = None,
                     classes: object = None) -> MLPClassifier:
         """Train for one epoch on these samples, from the end of the last call.
 
@@ -136,8 +147,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         if first and classes is None and not type_of_target(y).startswith("multilabel"):
             raise InvalidArgumentError(
                 "MLPClassifier: classes must be passed in the first call of partial_fit.")
-        fitted: MLPClassifier = self._fit(X, y, sample_weight, partial=True, classes=classes)
-        return fitted
+        return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
     def _encoded(self, y: Any, dtype: DTypeLike, goes_on: bool, classes: object) -> Array | Rows:
         y = y.toarray() if issparse(y) else y
@@ -163,12 +173,12 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         encoded: Array = binarizer.transform(y).astype(dtype)
         return encoded
 
-    def _class_numbers(self, Y: Array) -> Any:
+    def _class_numbers(self, Y: Array) -> Array | None:
         if self._binarizer.y_type_.startswith("multilabel"):
             return None
         return Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
 
-    def _class_weights(self, y: Any, partial: bool) -> Any:
+    def _class_weights(self, y: Array, partial: bool) -> Array | None:
         if self.class_weight is None:
             return None
         if partial and isinstance(self.class_weight, str):
@@ -177,7 +187,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
                 "partial_fit does not see. Pass the weights by class.")
         return compute_sample_weight(self.class_weight, y)
 
-    def _loss(self) -> tuple[Any, Any]:
+    def _loss(self) -> tuple[Loss, object]:
         one_of_several = self._binarizer.y_type_ == "multiclass" and len(self.classes_) > 2
         known = LOSSES["log_loss of classes" if one_of_several else "log_loss of labels"]
         return (self.loss if callable(self.loss) else known), known.output
@@ -187,7 +197,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         labels: Array = self._binarizer.inverse_transform(output)
         return labels
 
-    def _score(self, output: Array, target: Array, weight: Any) -> float:
+    def _score(self, output: Array, target: Array, weight: Array | None) -> float:
         right = self._decoded(output) == self._decoded(target)
         right = right.all(axis=1) if right.ndim == 2 else right
         return float(np.average(right, weights=weight))
@@ -196,7 +206,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         """Return the classes for `export_onnx`, and whether a sample may have several."""
         return self.classes_, self._binarizer.y_type_.startswith("multilabel")
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """Return the most probable class of each sample, shape ``(n,)``; or its labels.
 
         Args:
@@ -204,7 +214,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         """
         return self._decoded(self._output(X))
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: object) -> Array:
         """Return the probabilities, shape ``(n, classes)``, in the order of `classes_`.
 
         Args:
@@ -213,7 +223,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         output = self._output(X)
         return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: object) -> Array:
         """Return the logarithms of the probabilities, finite however small these are.
 
         Args:

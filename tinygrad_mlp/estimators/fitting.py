@@ -38,18 +38,18 @@ class Samples(NamedTuple):
 
     X: Array | Rows  # shape (n, features)
     Y: Array | Rows  # shape (n, outputs)
-    weight: Any  # in the loss, shape (n,), or None
-    own: Any  # in scores: `weight` without those of the classes, or None
+    weight: Array | None  # in the loss, shape (n,), or None
+    own: Array | None  # in scores: `weight` without those of the classes, or None
 
-    def rows(self, chosen: Any) -> Samples:
+    def rows(self, chosen: Array) -> Samples:
         """Return the samples in some rows."""
         return self._each(lambda array: taken(array, chosen))
 
-    def astype(self, dtype: Any) -> Samples:
+    def astype(self, dtype: np.dtype[np.generic]) -> Samples:
         """Return the samples with another dtype."""
         return self._each(lambda array: converted(array, dtype))
 
-    def _each(self, change: Callable[[Any], Any]) -> Samples:
+    def _each(self, change: Callable[[Array | Rows], Array | Rows]) -> Samples:
         weights = (None if a is None else whole(change(a)) for a in (self.weight, self.own))
         return Samples(change(self.X), change(self.Y), *weights)
 
@@ -65,7 +65,7 @@ class Samples(NamedTuple):
 
 
 def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
-          state: FitState, samples: Samples, random: Callable[[], Any],
+          state: FitState, samples: Samples, random: Callable[[], np.random.RandomState],
           partial: bool) -> History:
     """Fit by `tg.fit`; update the state, and set the estimator's `n_iter_`.
 
@@ -138,7 +138,7 @@ def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objecti
     return validate
 
 
-def split(estimator: Any, Y: Array | Rows, random: Any) -> tuple[Array, Array]:
+def split(estimator: Any, Y: Array | Rows, random: np.random.RandomState) -> tuple[Array, Array]:
     """Return the rows to train on and those to hold out: stratified by class if possible."""
     n = len(Y)
     held_out = int(np.ceil(estimator.validation_fraction * n))

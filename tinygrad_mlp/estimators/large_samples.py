@@ -9,6 +9,7 @@ from sklearn.base import is_regressor
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_y, validate_data
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data import rows as data_rows
 from tinygrad_mlp.data.rows import Rows, stays_in_place
 from tinygrad_mlp.errors import TinygradError
@@ -18,7 +19,8 @@ FLOATS = (np.float64, np.float32)
 """The dtypes that inputs keep."""
 
 
-def checked_samples(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+def checked_samples(estimator: object, X: Any, y: Any,
+                    reset: bool) -> tuple[Array | Rows, Array]:
     """Return inputs and targets as scikit-learn checks them; the inputs are no sparse matrix."""
     rows = _large(X)
     if rows is None:
@@ -31,7 +33,7 @@ def checked_samples(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Any, A
     return _checked_rows(estimator, X, rows, reset), y
 
 
-def checked_inputs(estimator: Any, X: Any) -> Any:
+def checked_inputs(estimator: object, X: object) -> Any:
     """Return inputs to predict for: an array, rows, or a sparse matrix."""
     rows = _large(X)
     if rows is None:
@@ -39,7 +41,7 @@ def checked_inputs(estimator: Any, X: Any) -> Any:
     return _checked_rows(estimator, X, rows, reset=False)
 
 
-def _large(X: Any) -> Rows | None:
+def _large(X: object) -> Rows | None:
     """Return the rows of a large table of numbers that would have to be converted, or None."""
     if isinstance(X, np.ndarray):
         if X.dtype in FLOATS or X.dtype.kind not in "iubf":
@@ -55,7 +57,7 @@ def _large(X: Any) -> Rows | None:
     return rows.astype(rows.dtype if rows.dtype in FLOATS else np.float64)
 
 
-def _checked_rows(estimator: Any, X: Any, rows: Rows, reset: bool) -> Any:
+def _checked_rows(estimator: object, X: Any, rows: Rows, reset: bool) -> Array | Rows:
     """Check the features by a part of the samples, and that all numbers are finite."""
     two = slice(0, 2)
     table = X.iloc[two] if hasattr(X, "iloc") else X[two] if hasattr(X, "columns") else rows[two]

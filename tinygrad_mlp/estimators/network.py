@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,11 +17,13 @@ from tinygrad_mlp.neural_network import ACTIVATIONS as NAMED
 if TYPE_CHECKING:
     from tinygrad_mlp.autograd.argument_types import Operand
 
+T = TypeVar("T")
+
 
 class Function(nn.Module):
     """A layer that applies a function of tensors."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[[Operand], object]) -> None:
         self.function = function
 
     def forward(self, x: Operand) -> Any:
@@ -56,7 +58,7 @@ def activation_layer(activation: object, known: dict[str, Callable[[], nn.Module
         f"tensors. Got {activation!r}.")
 
 
-def per_layer(value: Any, layers: int, name: str) -> list[Any]:
+def per_layer(value: T | list[T] | tuple[T, ...], layers: int, name: str) -> list[T]:
     """Return a setting for each hidden layer; one that is no list holds for all."""
     if not isinstance(value, (list, tuple)):
         return [value] * layers
@@ -67,8 +69,9 @@ def per_layer(value: Any, layers: int, name: str) -> list[Any]:
     return list(value)
 
 
-def build(units: Sequence[int], activation: Any, output: Any, dropout: Any, random: Any,
-          dtype: Any) -> nn.Sequential:
+def build(units: Sequence[int], activation: object, output: object,
+          dropout: float | list[float] | tuple[float, ...], random: np.random.RandomState,
+          dtype: np.dtype[np.generic]) -> nn.Sequential:
     """Return a fully connected network with scikit-learn's initial weights, in evaluation mode.
 
     Weights and biases are drawn uniformly within ±√(6 / (fan-in + fan-out)), with 2 instead of 6
@@ -100,6 +103,6 @@ def build(units: Sequence[int], activation: Any, output: Any, dropout: Any, rand
     return nn.Sequential(*layers, linears[-1], activation_layer(output, OUTPUTS)).eval()
 
 
-def generator(random: Any) -> np.random.Generator:
+def generator(random: np.random.RandomState) -> np.random.Generator:
     """Return a new generator, seeded by draws from a numpy.random.RandomState."""
     return np.random.default_rng(random.randint(2**31 - 1, size=4))

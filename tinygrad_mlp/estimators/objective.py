@@ -9,9 +9,12 @@ import numpy as np
 
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.losses import sums_of_samples
+from tinygrad_mlp.training.evaluation import LossFunction
 
 
 class OutputLoss(NamedTuple):
@@ -21,6 +24,9 @@ class OutputLoss(NamedTuple):
     samples: Callable[[Any, Any], Any]  # the loss of each sample, shape (n,)
     mean: Callable[[Any, Any], Any] | None = None  # their mean as one operation, if there is one
 
+
+Loss = OutputLoss | LossFunction
+"""One of `LOSSES`, or a user's function."""
 
 LOSSES = {
     # −Σ y ln softmax(z)
@@ -41,7 +47,7 @@ LOSSES = {
 
 @op(rules={"weights": lambda g, penalty, *weights, position: g * weights[position]},
     equation="y = ½ Σᵢ ‖Wᵢ‖²,  W̄ᵢ = g Wᵢ", register=False)
-def penalty(*weights: Any) -> Any:
+def penalty(*weights: Array) -> Array | float:
     """Return half the sum of squares, in one pass over each matrix."""
     rows = [weight.reshape(-1) for weight in weights]
     return 0.5 * sum(row @ row for row in rows)
@@ -62,7 +68,7 @@ class Objective:
     1.75
     """
 
-    def __init__(self, model: nn.Module, loss: Any, alpha: float = 0.0,
+    def __init__(self, model: nn.Module, loss: Loss, alpha: float = 0.0,
                  weighted: bool = False) -> None:
         self.loss = loss
         self.alpha, self.weighted = float(alpha), weighted
@@ -77,15 +83,16 @@ class Objective:
         weighted = "weighted " * self.weighted
         return f"{weighted}{known[0] if known else own}, alpha={self.alpha:g}"
 
-    def __call__(self, output: Any, target: Any) -> Any:
+    def __call__(self, output: Array | Tensor, target: Array) -> Array | Tensor:
         """Return the objective of a batch: its loss and its share of the penalty."""
         return self.with_penalty(*self.of_data(output, target))
 
-    def with_penalty(self, value: Any, total: Any) -> Any:
+    def with_penalty(self, value: Any, total: Array | float) -> Any:
         """Return a loss with the penalty; `total` is the sum of the samples' weights."""
         return value + penalty(*self.weights) * (self.alpha / total) if self.alpha else value
 
-    def of_data(self, output: Any, target: Any) -> tuple[Any, Any]:
+    def of_data(self, output: Array | Tensor,
+                target: Array) -> tuple[Any, Array | float]:
         """Return the loss without the penalty, and the sum of the samples' weights."""
         n = output.shape[0]
         if not self.weighted:
@@ -101,7 +108,7 @@ class Objective:
         total = ops.sum(weight)
         return ops.sum(sums_of_samples(losses) * weight) / total, total
 
-    def _losses(self, output: Any, target: Any) -> Any:
+    def _losses(self, output: Array | Tensor, target: Array) -> Array | Tensor:
         """Return the loss of each sample, or what the user's function gives."""
         if isinstance(self.loss, OutputLoss):
             return self.loss.samples(output, target)

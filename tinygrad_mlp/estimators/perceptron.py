@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,7 +23,8 @@ from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.large_samples import FLOATS, checked_inputs, checked_samples
 from tinygrad_mlp.estimators.network import build
-from tinygrad_mlp.estimators.objective import Objective, OutputLoss
+from tinygrad_mlp.estimators.objective import Loss, Objective, OutputLoss
+from tinygrad_mlp.training.checkpoint import Checkpoint
 from tinygrad_mlp.training.evaluation import predict
 from tinygrad_mlp.training.examples import EVALUATION_ROWS
 from tinygrad_mlp.training.history import History
@@ -36,9 +38,9 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     """
 
     known_losses: tuple[str, ...]
-    checkpoint: Any
-    dtype: Any
-    output_activation: Any = None
+    checkpoint: str | PathLike[str] | Checkpoint | None
+    dtype: DTypeLike | None
+    output_activation: object = None
     n_iter_: int
 
     def _set(self, arguments: dict[str, object]) -> None:
@@ -50,24 +52,24 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         """Return the targets as columns of numbers; `classes` may lack some in y."""
         raise NotImplementedError
 
-    def _loss(self) -> tuple[Any, Any]:
+    def _loss(self) -> tuple[Loss, object]:
         """Return the loss (one of `LOSSES`, or the user's function) and the output activation."""
         raise NotImplementedError
 
-    def _score(self, output: Array, target: Array, weight: Any) -> float:
+    def _score(self, output: Array, target: Array, weight: Array | None) -> float:
         """Return the validation score of the network's output."""
         raise NotImplementedError
 
-    def _class_numbers(self, Y: Array) -> Any:
+    def _class_numbers(self, Y: Array) -> Array | None:
         """Return the number of each sample's class, or None if there are no classes."""
         return None
 
-    def _class_weights(self, y: Any, partial: bool) -> Any:
+    def _class_weights(self, y: Array, partial: bool) -> Array | None:
         """Return a factor for each sample's weight, or None."""
         return None
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool = False,
-             classes: object = None) -> Any:
+    def _fit(self, X: Any, y: Any, sample_weight: object, partial: bool = False,
+             classes: object = None) -> Self:
         """Train, from the start or from the end of an earlier call."""
         parameter_checks.check(self)
         if partial and self.early_stopping:
@@ -100,7 +102,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         self._set_fitted(network, state, history)
         return self
 
-    def _weights(self, X: Any, y: Any, sample_weight: Any, partial: bool) -> tuple[Any, Any]:
+    def _weights(self, X: Array | Rows, y: Array, sample_weight: object,
+                 partial: bool) -> tuple[Array | None, Array | None]:
         """Return the samples' weights, without and with those of their classes; None for none."""
         own = None
         if sample_weight is not None:
@@ -115,13 +118,13 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
                 f"Got only zeros.")
         return own, weight
 
-    def _random(self) -> Any:
+    def _random(self) -> np.random.RandomState:
         """Return a numpy.random.RandomState. Making one takes as long as a small step."""
         # Without a seed a new one, since scikit-learn's global one is left alone.
         return check_random_state(
             np.random.RandomState() if self.random_state is None else self.random_state)
 
-    def _network(self, samples: Samples, random: Callable[[], object],
+    def _network(self, samples: Samples, random: Callable[[], np.random.RandomState],
                  goes_on: bool) -> nn.Sequential:
         """Return a new network, or that of the earlier call."""
         hidden = parameter_checks.hidden_layers(self.hidden_layer_sizes, "hidden_layer_sizes")
@@ -197,7 +200,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         parts = batches(X.shape[0], EVALUATION_ROWS)  # sparse samples, a few at a time
         return np.concatenate([predict(network, X[r].toarray().astype(dtype)) for r in parts])
 
-    def _fits(self, X: Any) -> bool:
+    def _fits(self, X: object) -> bool:
         """Return whether scikit-learn's checks would find X right, and leave it as it is.
 
         For one row, those take three times as long as the network.
@@ -227,7 +230,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _are_numbers(y: Any, n: int) -> bool:
+def _are_numbers(y: object, n: int) -> bool:
     """Return whether scikit-learn's checks of n targets would find y right, as it is."""
     return (type(y) is np.ndarray and y.ndim in (1, 2) and len(y) == n and y.size > 0
             and y.dtype.kind in "iuf" and bool(np.isfinite(y).all()))

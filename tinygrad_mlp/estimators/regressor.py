@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
@@ -13,8 +15,11 @@ from sklearn.utils.metaestimators import available_if
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators.objective import LOSSES
+from tinygrad_mlp.estimators.objective import LOSSES, Loss
 from tinygrad_mlp.estimators.perceptron import MultilayerPerceptron
+from tinygrad_mlp.optim import Optimizer
+from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.evaluation import LossFunction
 
 
 class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
@@ -59,21 +64,26 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
 
     known_losses = ("squared_error", "poisson")
 
-    def __init__(self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
-                 loss: Any = "squared_error", output_activation: Any = None, dropout: Any = 0.0,
-                 solver: Any = "adam", alpha: float = 0.0001, batch_size: Any = "auto",
-                 learning_rate: Any = "constant", learning_rate_init: float = 0.001,
-                 power_t: float = 0.5, max_iter: int = 200, shuffle: bool | str = True,
-                 random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
-                 warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
-                 early_stopping: bool = False, validation_fraction: float = 0.1,
-                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
-                 n_iter_no_change: float = 10, max_fun: int = 15000, callbacks: Any = (),
-                 dtype: Any = None, compiled: Any = "auto", threads: int | None = None,
-                 clip_gradients: float | None = None, checkpoint: Any = None) -> None:
+    def __init__(self, hidden_layer_sizes: int | Sequence[int] = (100,),
+                 activation: object = "relu", *, loss: str | LossFunction = "squared_error",
+                 output_activation: object = None, dropout: float | Sequence[float] = 0.0,
+                 solver: str | Callable[..., Optimizer] = "adam", alpha: float = 0.0001,
+                 batch_size: int | str = "auto",
+                 learning_rate: str | Callable[[int], float] = "constant",
+                 learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
+                 shuffle: bool | str = True,
+                 random_state: int | np.random.RandomState | None = None, tol: float = 1e-4,
+                 verbose: bool = False, warm_start: bool = False, momentum: float = 0.9,
+                 nesterovs_momentum: bool = True, early_stopping: bool = False,
+                 validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999,
+                 epsilon: float = 1e-8, n_iter_no_change: float = 10, max_fun: int = 15000,
+                 callbacks: Iterable[object] = (), dtype: DTypeLike | None = None,
+                 compiled: bool | str = "auto", threads: int | None = None,
+                 clip_gradients: float | None = None,
+                 checkpoint: str | PathLike[str] | Checkpoint | None = None) -> None:
         self._set(locals())
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def fit(self, X: object, y: ArrayLike, sample_weight: ArrayLike | None = None) -> MLPRegressor:
         """Train on samples in rows.
 
         Args:
@@ -81,16 +91,17 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
             y: targets, shape ``(n,)`` or ``(n, outputs)``.
             sample_weight: weights >= 0, shape ``(n,)``; a weight of 2 counts like two samples.
         """
-        return self._fit(X, y, sample_weight)  # type: ignore[no-any-return]
+        return self._fit(X, y, sample_weight)
 
     @available_if(lambda estimator: estimator._has_partial_fit())  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def partial_fit(self, X: object, y: ArrayLike,
+                    sample_weight: ArrayLike | None = None) -> MLPRegressor:
         """Train for one epoch on these samples, from the end of the last call.
 
         Args:
             X, y, sample_weight: as for `fit`.
         """
-        return self._fit(X, y, sample_weight, partial=True)  # type: ignore[no-any-return]
+        return self._fit(X, y, sample_weight, partial=True)
 
     def _encoded(self, y: Any, dtype: DTypeLike, goes_on: bool, classes: object) -> Array:
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
@@ -100,7 +111,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         targets: Array = y.reshape(len(y), -1).astype(dtype, copy=False)
         return targets
 
-    def _loss(self) -> tuple[Any, Any]:
+    def _loss(self) -> tuple[Loss, object]:
         chosen = self.output_activation
         if callable(self.loss):
             return self.loss, "identity" if chosen is None else chosen
@@ -113,12 +124,12 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
             f"MLPRegressor: output_activation must be None or 'exp' with loss='poisson'. Got "
             f"{chosen!r}.")
 
-    def _score(self, output: Array, target: Array, weight: Any) -> float:
+    def _score(self, output: Array, target: Array, weight: Array | None) -> float:
         if not np.isfinite(output).all():
             return float("nan")
         return float(r2_score(target, output, sample_weight=weight))
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """Return the predictions, shape ``(n,)``, or ``(n, outputs)`` for several outputs.
 
         Args:

@@ -146,7 +146,7 @@ def keep_mask(*, shape: tuple[int, ...], p: float, dtype: DTypeLike,
 
     It is an operation so that a hook sees every draw.
     """
-    return (rng.random(shape) >= p) / np.asarray(1 - p, dtype)  # type: ignore[no-any-return]
+    return (rng.random(shape) >= p) / np.asarray(1 - p, dtype)
 
 
 class Dropout(Module):

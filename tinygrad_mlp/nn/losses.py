@@ -113,7 +113,7 @@ def kl_divergence(prediction: Operand, target: Operand, reduction: str = "mean")
 
 
 def _total(losses: Any, reduction: str) -> Tensor:
-    return ops.sum(losses) / divisor(losses, reduction)  # type: ignore[no-any-return]
+    return ops.sum(losses) / divisor(losses, reduction)
 
 
 # -- the losses of single outputs ----------------------------------------------------------------

@@ -88,7 +88,7 @@ class Module:
     @property
     def training(self) -> bool:
         """The mode: true in training, which matters to dropout and batch norm."""
-        return assume(lambda: self._training)  # type: ignore[no-any-return]
+        return assume(lambda: self._training)
 
     @training.setter
     def training(self, training: bool) -> None:
@@ -100,7 +100,7 @@ class Module:
 
     def __call__(self, x: Any, *more: Any) -> Tensor:
         """Compute the output of the module by its `forward`, which may take several arguments."""
-        return self.forward(x, *more)  # type: ignore[no-any-return]
+        return self.forward(x, *more)
 
     # -- parts -------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ class Tracer(Tensor):
     @property
     def variable(self) -> Variable:
         """The variable of the trace that it stands for."""
-        return _slot.__get__(self)[0]  # type: ignore[no-any-return]
+        return _slot.__get__(self)[0]
 
     @property
     def layout(self) -> Any:

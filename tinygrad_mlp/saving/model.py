@@ -203,4 +203,4 @@ def load_network(path: str | os.PathLike[str]) -> NeuralNetwork:
     except (TypeError, ValueError) as error:
         raise DataError(
             f"{os.fspath(path)}: the settings of the NeuralNetwork are damaged: {error}") from error
-    return load(path, network)  # type: ignore[no-any-return]
+    return load(path, network)

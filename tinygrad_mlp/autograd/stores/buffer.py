@@ -43,7 +43,7 @@ class Held:
     def read(self) -> Tensor:
         """Return what lies there now, as a tensor that no store changes."""
         if self.version == self.storage.version:
-            return self.last  # type: ignore[no-any-return]
+            return self.last
         made = self.storage.read(self.view, self.storage.origin_of(self.view))
         if MODE.get().recording:  # what was read under no_grad has no history
             self.last, self.version = made, self.storage.version
@@ -127,7 +127,7 @@ class RecordedBuffer(Tensor):
 
     def numpy(self) -> Array:
         """Return the numbers that lie there now, without history; they cannot be changed."""
-        return constant(self.data)  # type: ignore[no-any-return]
+        return constant(self.data)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         made = super().__array__(dtype, copy)
@@ -137,7 +137,7 @@ class RecordedBuffer(Tensor):
         """Return a copy of the data that depends on this tensor."""
         if self._requires_grad or isinstance(self.data, Value):
             return super().copy()
-        return new_buffer(self._held.view.copy())  # type: ignore[no-any-return]
+        return new_buffer(self._held.view.copy())
 
     def __copy__(self) -> Tensor:
         return self.copy()

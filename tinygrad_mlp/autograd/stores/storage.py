@@ -135,9 +135,9 @@ class Storage:
         if node is None and value._requires_grad or node is not None and node.op.outputs > 1:
             value = ops.identity(value)
         if value.data is value:  # a traced array
-            return value.copy()  # type: ignore[no-any-return]
+            return value.copy()
         piece: Any = make_value(Tensor, value.data, value.node, value._requires_grad)
-        return piece  # type: ignore[no-any-return]
+        return piece
 
     def _sweep(self) -> None:
         """Forget the pieces that were overwritten."""
@@ -169,11 +169,11 @@ class Storage:
         else:  # the numbers are known
             arrays = (operands[0], *(self.pieces[n].data for n in numbers))
             made = assemble.as_value(operands, arrays, {"places": places}, operands[0])
-        return made  # type: ignore[no-any-return]
+        return made
 
     def _constant(self, view: Array) -> Tensor:
         made: Any = make_value(Tensor, view.copy(order="K"), None, False)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def _is_piece(self, view: Array, origin: Array, number: int) -> bool:
         """Return whether exactly one whole piece lies in a view."""

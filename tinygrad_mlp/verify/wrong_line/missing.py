@@ -167,7 +167,7 @@ def _next_statement(place: Site, site: Site) -> ast.stmt | None:
             inside = set(map(id, ast.walk(inner)))
             if inner is not place.statement and id(place.statement) in inside and (
                     id(site.statement) not in inside):
-                return following  # type: ignore[no-any-return]
+                return following
     return None
 
 
